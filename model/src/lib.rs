@@ -1,0 +1,5 @@
+//! Tokens in, tokens out: the GPT line on the user's own CPU or GPU.
+//!
+//! This crate takes a [`Prompt`](foretype_plugins::Prompt), which is plain data, and gives text back. It knows tensors and
+//! token ids; it knows no LSP, no async runtime and no editor. Weights are immutable and shared; the KV cache is an
+//! argument of the forward pass and outlives the request, so that a keystroke costs the tokens that are new.

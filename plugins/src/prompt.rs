@@ -1,0 +1,112 @@
+//! What a model is given to read, as plain data: text and the names of special tokens, never token ids.
+//!
+//! A special token is named in a [`Content::Special`] and is written by its id; the same characters inside a
+//! [`Content::Text`] are ordinary text. So nothing in a user's file can pose as a marker.
+
+use std::borrow::Cow;
+
+use crate::window::Window;
+
+/// One piece of a prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Ordinary text, tokenised without looking for special tokens.
+    Text(String),
+    /// A special token, by the exact name that it has in the tokenizer, for example `<|fim_prefix|>`.
+    Special(Cow<'static, str>),
+}
+
+/// Where a piece of a prompt came from, for `--explain`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Source {
+    /// A marker that the format asks for.
+    Format,
+    /// The name of the repository, the path of the file.
+    Header,
+    /// A snippet from elsewhere in the workspace.
+    Snippet {
+        /// The file it comes from, relative to the workspace.
+        path: String,
+        /// Why it is here: `definition`, `recent edit`, `open file`, or a plugin's name.
+        why: String,
+    },
+    /// Imports of this file that lie outside the window.
+    Imports,
+    /// Signatures of the items around the cursor that begin outside the window.
+    Enclosing,
+    /// Text before the anchor.
+    Before,
+    /// Text after the cursor.
+    After,
+    /// Text between the anchor and the cursor.
+    Middle,
+}
+
+/// A piece of a prompt and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// What the model reads.
+    pub content: Content,
+    /// Where it came from.
+    pub source: Source,
+}
+
+impl Part {
+    /// Ordinary text.
+    pub fn text(text: impl Into<String>, source: Source) -> Self {
+        Self { content: Content::Text(text.into()), source }
+    }
+
+    /// A special token.
+    pub fn special(name: impl Into<Cow<'static, str>>) -> Self {
+        Self { content: Content::Special(name.into()), source: Source::Format }
+    }
+}
+
+/// Everything that the model room needs to know of a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prompt {
+    /// In the order in which the model reads them. Adjacent texts are tokenised separately at each part's border, so
+    /// that a part which did not change keeps its tokens.
+    pub parts: Vec<Part>,
+    /// Back up over the last partial token of the last text and make the first generated tokens spell it (token healing).
+    pub heal: bool,
+    /// Names of special tokens that end the answer, beside the model's own end-of-text tokens. Names that the tokenizer
+    /// does not have are ignored.
+    pub stop_specials: Vec<Cow<'static, str>>,
+    /// The frozen window that this prompt was built on, to be handed back with the next request for this document.
+    pub window: Option<Window>,
+}
+
+/// A piece of context from elsewhere in the workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snippet {
+    /// The file it comes from, relative to the workspace, with `/`.
+    pub path: String,
+    /// The text itself.
+    pub text: String,
+    /// Why it is here: `definition`, `recent edit`, `open file`, or a plugin's name.
+    pub why: String,
+}
+
+/// How a model family wants fill-in-the-middle written. Pure data, chosen by the special tokens that a tokenizer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FimFormat {
+    /// The family, for example `qwen2.5-coder`.
+    pub name: &'static str,
+    /// Token before the text that precedes the hole.
+    pub prefix: &'static str,
+    /// Token before the text that follows the hole.
+    pub suffix: &'static str,
+    /// Token after which the model writes the hole; `None` where the format is suffix first and writes on from the prefix.
+    pub middle: Option<&'static str>,
+    /// Whether the suffix is written before the prefix.
+    pub suffix_first: bool,
+    /// Token before the name of the repository, if the family has one.
+    pub repository: Option<&'static str>,
+    /// Token before each file's path, if the family has one.
+    pub file: Option<&'static str>,
+    /// Tokens that end an answer.
+    pub stops: &'static [&'static str],
+}

@@ -1,0 +1,118 @@
+//! What is asked: a document, a cursor and what is known around them. Everything is shared (`Arc`) and immutable, so a
+//! request is made in microseconds and no lock outlives its making.
+
+use std::sync::Arc;
+
+use crate::{FimFormat, Language, Window};
+
+/// A text with its language and, where it has been parsed, its syntax tree.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// Path relative to the workspace, with `/`; what the prompt shows.
+    pub path: String,
+    /// The language of the text.
+    pub language: Language,
+    /// The text, always with the line ends that the file has.
+    pub text: Arc<str>,
+    /// The syntax tree of exactly this text, or `None` when it has not been parsed (plain text, or still parsing).
+    pub tree: Option<tree_sitter::Tree>,
+}
+
+/// What made the editor ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Trigger {
+    /// The user typed or moved.
+    #[default]
+    Automatic,
+    /// The user asked for a suggestion.
+    Invoked,
+}
+
+/// How much text may go where, in bytes. The server derives it from the model's context length; a byte budget costs
+/// nothing to check, where a token budget costs a tokenizer run for each key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Text of this file before the cursor.
+    pub before: usize,
+    /// Text of this file after the cursor.
+    pub after: usize,
+    /// Text typed since the anchor; past this the anchor moves.
+    pub middle: usize,
+    /// All snippets together.
+    pub snippets: usize,
+    /// The answer.
+    pub answer: usize,
+}
+
+/// Something the user changed a short while ago.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecentEdit {
+    /// File it happened in, relative to the workspace.
+    pub path: String,
+    /// The lines as they are after the edit, with a little around them.
+    pub text: String,
+}
+
+/// One question, with all that may go into its prompt.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The document that the cursor is in.
+    pub document: Arc<Document>,
+    /// Byte offset of the cursor in the document's text; always on a character border.
+    pub cursor: usize,
+    /// What made the editor ask.
+    pub trigger: Trigger,
+    /// The item selected in the editor's completion popup, if one is open: the text that it would put in place of
+    /// `replaces` bytes left of the cursor. A suggestion has to begin with it.
+    pub selected: Option<Selected>,
+    /// How the model wants a hole written; `None` for a model that only writes from left to right.
+    pub format: Option<&'static FimFormat>,
+    /// How much text may go where.
+    pub budget: Budget,
+    /// Name of the repository or workspace folder, if there is one.
+    pub repository: Option<String>,
+    /// The window that the last prompt for this document was built on.
+    pub window: Option<Arc<Window>>,
+    /// Symbols of the workspace.
+    pub symbols: Arc<crate::context::definitions::SymbolIndex>,
+    /// What the user changed lately in any file, the oldest first.
+    pub recent_edits: Arc<[RecentEdit]>,
+    /// The other documents that are open, the most recently used first.
+    pub open_files: Arc<[Arc<Document>]>,
+    /// Whether a suggestion may have more than one line where nothing stands right of the cursor.
+    pub multi_line: bool,
+    /// Mean log-probability per token (natural logarithm, so at most 0) below which an automatic suggestion is not shown.
+    pub minimum_confidence: f32,
+}
+
+/// The selected item of the editor's completion popup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selected {
+    /// Bytes left of the cursor that the item replaces.
+    pub replaces: usize,
+    /// What it puts there.
+    pub text: String,
+}
+
+/// What a model wrote.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The text, without what healing had backed up over.
+    pub text: String,
+    /// Whether the model ended by itself (an end token), rather than by a limit, a deadline or `done`.
+    pub ended: bool,
+    /// Mean natural log-probability of its tokens.
+    pub confidence: f32,
+}
+
+impl Request {
+    /// The text left of the cursor.
+    pub fn before(&self) -> &str {
+        &self.document.text[..self.cursor]
+    }
+
+    /// The text right of the cursor.
+    pub fn after(&self) -> &str {
+        &self.document.text[self.cursor..]
+    }
+}
