@@ -1,1 +1,5 @@
-//! placeholder
+//! Editor in, ghost text out: the language server, the daemon and the command line.
+//!
+//! This is the only crate with an async runtime, sockets and configuration files.
+
+pub mod models;

@@ -1,2 +1,3 @@
-//! p
+//! The `foretype` binary; everything is in the library.
+
 fn main() {}

@@ -1,0 +1,63 @@
+//! The command line: one file per command in `cli/`, and here what they share.
+
+pub mod complete;
+pub mod doctor;
+pub mod evaluate;
+pub mod lsp;
+pub mod model;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Code completion by a GPT on your own machine.
+#[derive(Debug, Parser)]
+#[command(name = "foretype", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve an editor over LSP on standard input and output
+    Lsp(lsp::Args),
+    /// Print what would be suggested at a position of a file
+    Complete(complete::Args),
+    /// List, download and describe models
+    Model(model::Args),
+    /// Look at what is installed and say what is wrong and how to mend it
+    Doctor(doctor::Args),
+    /// Measure how good the completions of a model are
+    Evaluate(evaluate::Args),
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command.run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("foretype: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Command {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Lsp(args) => lsp::run(args),
+            Self::Complete(args) => complete::run(args),
+            Self::Model(args) => model::run(args),
+            Self::Doctor(args) => doctor::run(args),
+            Self::Evaluate(args) => evaluate::run(args),
+        }
+    }
+}
+
+/// Prints a report as indented JSON.
+fn print_json(report: &impl serde::Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(report)?);
+    Ok(())
+}

@@ -1,0 +1,312 @@
+//! `foretype complete FILE:LINE[:COL]`: what an editor would show at a position, and what it cost.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use foretype_model::Engine;
+use foretype_plugins::{Content, PromptStrategy, Request, Source, Trigger, registry};
+
+use super::print_json;
+use crate::completion::{self, Outcome};
+use crate::config::Config;
+use crate::models;
+
+/// Arguments of `foretype complete`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A position: lines and columns count from 1, columns are characters; without a column, the end of the line
+    #[arg(value_name = "FILE:LINE[:COL]")]
+    position: String,
+    /// How many different suggestions to ask for
+    #[arg(short = 'n', long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    candidates: u8,
+    /// Then type this text at the position, key by key, and show each answer and its cost
+    #[arg(long, value_name = "TEXT")]
+    r#type: Option<String>,
+    /// The model: a name that `model list` shows or a path
+    #[arg(long)]
+    model: Option<String>,
+    /// Show the prompt with the source of each part, and the probability of each token
+    #[arg(long)]
+    explain: bool,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `foretype complete`.
+pub fn run(args: Args) -> Result<ExitCode> {
+    let position: Position = args.position.parse()?;
+    let text = read_text(&position.path)?;
+    let cursor = position.offset(&text)?;
+    let root = root_of(&position.path)?;
+    let mut config = Config::load(Some(&root))?;
+    config.model = args.model.clone().or(config.model);
+    let path = models::resolve(config.model.as_deref())?;
+    let model = completion::load(&path, &config)?;
+    let place = Place { root, path: position.path, config: &config };
+    let mut request = place.request(&model, text, cursor)?;
+    let engine = completion::start(model, &config);
+    let strategy = registry::strategy("fill").context("the fill strategy is missing")?;
+    let mut report = Report { engine: &engine, strategy, config: &config, args: &args };
+    let mut keys = vec![String::new()];
+    keys.extend(args.r#type.iter().flat_map(|text| text.chars()).map(String::from));
+    let mut answers = Vec::new();
+    for key in keys {
+        place.type_text(&mut request, &key)?;
+        let outcome = report.answer(&mut request)?;
+        if args.json {
+            answers.push(report.json(&request, &key, &outcome));
+        } else {
+            report.print(&request, &key, &outcome);
+        }
+    }
+    if args.json {
+        print_json(&answers)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A place in a file, as given on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Position {
+    path: PathBuf,
+    line: usize,
+    column: Option<usize>,
+}
+
+impl std::str::FromStr for Position {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let mut path = text;
+        let mut numbers = Vec::new();
+        while numbers.len() < 2
+            && let Some((rest, number)) = path.rsplit_once(':')
+            && let Ok(number) = number.parse::<usize>()
+        {
+            (path, numbers) = (rest, [vec![number], numbers].concat());
+        }
+        let advice = || format!("{text:?} is no position: write FILE:LINE or FILE:LINE:COL, counted from 1");
+        ensure!(!numbers.is_empty() && numbers.iter().all(|number| *number > 0), advice());
+        Ok(Self { path: path.into(), line: numbers[0], column: numbers.get(1).copied() })
+    }
+}
+
+impl Position {
+    /// The byte offset of the position in `text`.
+    fn offset(&self, text: &str) -> Result<usize> {
+        let lines = text.split('\n').count();
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
+        let start = starts.into_iter().nth(self.line - 1).with_context(|| {
+            format!("{} has {lines} lines: line {} is outside", self.path.display(), self.line)
+        })?;
+        let line = text[start..].split('\n').next().unwrap_or_default().trim_end_matches('\r');
+        let Some(column) = self.column else { return Ok(start + line.len()) };
+        let ends = line.char_indices().map(|(at, _)| at).chain([line.len()]);
+        let offset = ends.into_iter().nth(column - 1).with_context(|| {
+            let columns = line.chars().count() + 1;
+            format!("line {} has {columns} columns to stand at: column {column} is outside", self.line)
+        })?;
+        Ok(start + offset)
+    }
+}
+
+/// The text of a file; bytes that are no UTF-8 are shown to the model as replacement characters.
+fn read_text(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    })
+}
+
+/// The folder of the workspace that a file belongs to: the nearest with `.foretype` or `.git`, else the file's own.
+fn root_of(path: &Path) -> Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    let marked = |folder: &&Path| folder.join(".foretype").is_dir() || folder.join(".git").exists();
+    let own = path.parent().unwrap_or(&path);
+    Ok(path.ancestors().skip(1).find(marked).unwrap_or(own).to_owned())
+}
+
+struct Place<'a> {
+    root: PathBuf,
+    path: PathBuf,
+    config: &'a Config,
+}
+
+impl Place<'_> {
+    fn request(&self, model: &foretype_model::Model, text: String, cursor: usize) -> Result<Request> {
+        let path = std::path::absolute(&self.path)?;
+        let relative = path.strip_prefix(&self.root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+        let repository = self.root.file_name().map(|name| name.to_string_lossy().into_owned());
+        let symbols = crate::workspace::index_folder(&self.root, self.config);
+        let document = completion::document(relative, text);
+        let mut request = completion::request(document, cursor, model, self.config);
+        request.repository = repository;
+        request.symbols = symbols;
+        request.trigger = Trigger::Invoked;
+        Ok(request)
+    }
+
+    /// Puts `text` at the cursor, as a typist would.
+    fn type_text(&self, request: &mut Request, text: &str) -> Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let new = [request.before(), text, request.after()].concat();
+        request.document = Arc::new(completion::document(request.document.path.clone(), new));
+        request.cursor += text.len();
+        Ok(())
+    }
+}
+
+/// Asks and shows.
+struct Report<'a> {
+    engine: &'a Engine,
+    strategy: Arc<dyn PromptStrategy>,
+    config: &'a Config,
+    args: &'a Args,
+}
+
+impl Report<'_> {
+    /// Asks, and keeps the window for the next key.
+    fn answer(&mut self, request: &mut Request) -> Result<Outcome> {
+        let asked = Arc::new(request.clone());
+        let candidates = usize::from(self.args.candidates);
+        let outcome =
+            completion::complete(self.engine, &self.strategy, asked, candidates, self.config.inline.max_tokens)?;
+        request.window = outcome.prompt.window.clone().map(Arc::new);
+        Ok(outcome)
+    }
+
+    fn print(&self, request: &Request, key: &str, outcome: &Outcome) {
+        if self.args.explain {
+            print_prompt(outcome);
+        }
+        let line = request.before().rsplit('\n').next().unwrap_or_default();
+        if !key.is_empty() {
+            println!("after typing {key:?}:");
+        }
+        for suggestion in &outcome.suggestions {
+            println!("{line}{}", ghost(&suggestion.text));
+            if self.args.explain {
+                let token = |token: &foretype_model::TokenInfo| format!("{:?} {:.2}", token.text, token.logprob.exp());
+                println!("  {}", suggestion.tokens.iter().map(token).collect::<Vec<_>>().join("  "));
+            }
+        }
+        if outcome.suggestions.is_empty() {
+            println!("{line}   (nothing to suggest)");
+            if self.args.explain {
+                println!("  vetoed: {:?}", outcome.vetoed);
+            }
+        }
+        let ms = |time: std::time::Duration| time.as_secs_f64() * 1000.0;
+        let usage = &outcome.usage;
+        println!(
+            "  {} prompt tokens evaluated, {} reused, {} written; first text after {:.0} ms, all after {:.0} ms",
+            usage.evaluated,
+            usage.reused,
+            usage.generated,
+            ms(outcome.first_text.unwrap_or(outcome.total)),
+            ms(outcome.total),
+        );
+    }
+
+    fn json(&self, request: &Request, key: &str, outcome: &Outcome) -> serde_json::Value {
+        let ms = |time: std::time::Duration| time.as_secs_f64() * 1000.0;
+        let mut report = serde_json::json!({
+            "typed": key,
+            "prefix": request.before().rsplit('\n').next(),
+            "suggestions": outcome.suggestions,
+            "evaluated": outcome.usage.evaluated,
+            "reused": outcome.usage.reused,
+            "generated": outcome.usage.generated,
+            "first_text_ms": outcome.first_text.map(ms),
+            "total_ms": ms(outcome.total),
+        });
+        if self.args.explain {
+            let tokens = |s: &completion::Suggestion| {
+                s.tokens.iter().map(|t| serde_json::json!([t.text, t.logprob])).collect::<Vec<_>>()
+            };
+            report["prompt"] = outcome.prompt.parts.iter().map(part_json).collect();
+            report["tokens"] = outcome.suggestions.iter().map(tokens).collect();
+            report["vetoed"] = serde_json::json!(outcome.vetoed);
+        }
+        report
+    }
+}
+
+fn part_json(part: &foretype_plugins::Part) -> serde_json::Value {
+    let (special, text) = match &part.content {
+        Content::Text(text) => (false, text.as_str()),
+        Content::Special(name) => (true, name.as_ref()),
+    };
+    serde_json::json!({ "source": part.source, "special": special, "text": text })
+}
+
+/// Ghost text is grey where the terminal can show it and set in marks where it cannot.
+fn ghost(text: &str) -> String {
+    use std::io::IsTerminal;
+    if std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+        return text.split('\n').map(|line| format!("\x1b[90m{line}\x1b[0m")).collect::<Vec<_>>().join("\n");
+    }
+    format!("⟦{text}⟧")
+}
+
+fn print_prompt(outcome: &Outcome) {
+    for part in &outcome.prompt.parts {
+        match &part.content {
+            Content::Special(name) => println!("[{name}]"),
+            Content::Text(text) => {
+                println!("--- {} ({} bytes)", source_name(&part.source), text.len());
+                println!("{text}");
+            }
+        }
+    }
+    println!("---");
+}
+
+fn source_name(source: &Source) -> String {
+    match source {
+        Source::Snippet { path, why } => format!("{why} from {path}"),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offset(position: &str, text: &str) -> Result<usize> {
+        position.parse::<Position>()?.offset(text)
+    }
+
+    #[test]
+    fn lines_and_columns_count_from_one_in_characters() {
+        let text = "ab\ncdé𝄞f\r\n\nend";
+        assert_eq!(offset("f:1:1", text).expect("inside"), 0);
+        assert_eq!(offset("f:1", text).expect("inside"), 2);
+        assert_eq!(offset("f:2:5", text).expect("inside"), "ab\ncdé𝄞".len());
+        assert_eq!(offset("f:2", text).expect("inside"), "ab\ncdé𝄞f".len());
+        assert_eq!(offset("f:4", text).expect("inside"), text.len());
+    }
+
+    #[test]
+    fn a_position_outside_the_text_says_how_much_there_is() {
+        let error = |position| offset(position, "one\ntwo\n").expect_err(position).to_string();
+        assert!(error("f:9").contains("3 lines"));
+        assert!(error("f:1:9").contains("4 columns"));
+        for wrong in ["f", "f:0", "f:x", "f:1:0"] {
+            assert!(error(wrong).contains("FILE:LINE"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_path_may_hold_colons() {
+        let position: Position = "a:b.rs:3:4".parse().expect("a position");
+        assert_eq!(position, Position { path: "a:b.rs".into(), line: 3, column: Some(4) });
+    }
+}

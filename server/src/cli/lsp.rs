@@ -1,0 +1,1 @@
+//! `foretype lsp`: what editors start.

@@ -1,0 +1,135 @@
+//! `foretype model`: which models there are, and getting one.
+
+use std::cell::RefCell;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::print_json;
+use crate::models::{self, catalogue::CATALOGUE, pull};
+
+/// Arguments of `foretype model`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Models that are installed, and models that `pull` knows by name
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Download a model from the Hugging Face hub (or the mirror that HF_ENDPOINT names)
+    Pull {
+        /// A name that `list` shows, or a repository of the hub as owner/name[:file]
+        name: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// What a model is: architecture, size, context length, how it fills in the middle
+    Show {
+        /// A name that `list` shows or a path; without one, the model that would be used
+        name: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs `foretype model`.
+pub fn run(args: Args) -> Result<ExitCode> {
+    match args.command {
+        Command::List { json } => list(json)?,
+        Command::Pull { name, json } => pull_one(&name, json)?,
+        Command::Show { name, json } => show(name.as_deref(), json)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(json: bool) -> Result<()> {
+    let folder = models::folder()?;
+    let installed = models::installed(&folder)?;
+    if json {
+        return print_json(&serde_json::json!({ "folder": folder, "installed": installed, "catalogue": CATALOGUE }));
+    }
+    println!("Installed in {}:", folder.display());
+    if installed.is_empty() {
+        println!("  none yet");
+    }
+    for model in &installed {
+        println!("  {:32} {:>6} MB", model.name, model.bytes / 1_000_000);
+    }
+    println!("\nTo be had with `foretype model pull NAME`:");
+    for entry in CATALOGUE {
+        let kind = if entry.instruct { "fills, answers" } else { "fills" };
+        println!("  {:32} {:>6} MB  {kind:16} {}", entry.name, entry.megabytes, entry.licence);
+    }
+    println!("\nAny other GGUF file or Hugging Face directory works by its path (FORETYPE_MODEL, or `model` in config.toml).");
+    Ok(())
+}
+
+fn pull_one(name: &str, json: bool) -> Result<()> {
+    let wanted = pull::Wanted::parse(name)?;
+    let bar = RefCell::new(None);
+    let progress = |file: &str, done: u64, total: u64| show_progress(&bar, file, done, total);
+    let path = pull::pull(&wanted, &models::folder()?, &progress)?;
+    if let Some((_, bar)) = bar.take() {
+        bar.finish_and_clear();
+    }
+    if json {
+        return print_json(&serde_json::json!({ "name": name, "path": path }));
+    }
+    println!("{name} is in {}", path.display());
+    Ok(())
+}
+
+fn show_progress(bar: &RefCell<Option<(String, ProgressBar)>>, file: &str, done: u64, total: u64) {
+    let mut bar = bar.borrow_mut();
+    let same_file = bar.as_ref().is_some_and(|(name, _)| name == file);
+    if !same_file {
+        let new = ProgressBar::new(total).with_message(file.to_owned()).with_position(done);
+        let style = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+        new.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        new.reset_eta();
+        *bar = Some((file.to_owned(), new));
+    }
+    if let Some((_, bar)) = bar.as_ref() {
+        bar.set_position(done);
+    }
+}
+
+fn show(name: Option<&str>, json: bool) -> Result<()> {
+    let config = crate::config::Config::load(None)?;
+    let path = models::resolve(name.or(config.model.as_deref()))?;
+    let model = crate::completion::load(&path, &config)?;
+    let shape = model.decoder.config();
+    let format = model.tokenizer.fim_format().map(|format| format.name);
+    let report = serde_json::json!({
+        "name": model.name,
+        "path": path,
+        "architecture": format!("{:?}", shape.architecture),
+        "layers": shape.layers,
+        "hidden_size": shape.hidden_size,
+        "heads": shape.heads,
+        "kv_heads": shape.kv_heads,
+        "vocabulary": shape.vocab_size,
+        "context_length": shape.context_length,
+        "fill_in_the_middle": format,
+        "chat_template": model.chat_template.is_some(),
+    });
+    if json {
+        return print_json(&report);
+    }
+    for (key, value) in report.as_object().into_iter().flatten() {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        println!("{:20} {value}", key.replace('_', " "));
+    }
+    Ok(())
+}

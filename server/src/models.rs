@@ -1,0 +1,161 @@
+//! Which model to run and where it lies on disk.
+//!
+//! A model is named in one of three ways: a path to a GGUF file or a Hugging Face directory, a name of the
+//! [`catalogue`], or not at all, which takes the one model that is installed. Nothing here touches the network but
+//! [`pull`].
+
+pub mod catalogue;
+pub mod pull;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+/// A model on disk.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Installed {
+    /// The catalogue's name, or the file's stem.
+    pub name: String,
+    /// A GGUF file or a directory with `config.json`.
+    pub path: PathBuf,
+    /// Size on disk in bytes.
+    pub bytes: u64,
+}
+
+/// Where pulled models are kept: `FORETYPE_MODELS`, else `foretype/models` in the user's data folder.
+pub fn folder() -> Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("FORETYPE_MODELS").filter(|value| !value.is_empty()) {
+        return Ok(folder.into());
+    }
+    data_home().map(|data| data.join("foretype").join("models")).context(
+        "no folder for models: neither XDG_DATA_HOME nor HOME is set; set FORETYPE_MODELS to a folder of your choice",
+    )
+}
+
+fn data_home() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("XDG_DATA_HOME")
+        .or_else(|| set("HOME").map(|home| home.join(".local").join("share")))
+        .or_else(|| set("LOCALAPPDATA"))
+}
+
+/// The models in `folder`, by name. A folder that does not exist holds none.
+pub fn installed(folder: &Path) -> Result<Vec<Installed>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.with_context(|| format!("cannot read the models folder {}", folder.display()))?,
+    };
+    let mut models = Vec::new();
+    for entry in entries {
+        models.extend(as_installed(&entry?.path()));
+    }
+    models.sort_by(|a, b| a.bytes.cmp(&b.bytes).then_with(|| a.name.cmp(&b.name)));
+    Ok(models)
+}
+
+fn as_installed(path: &Path) -> Option<Installed> {
+    if !is_model(path) {
+        return None;
+    }
+    let file = path.file_name()?.to_string_lossy();
+    let known = catalogue::CATALOGUE.iter().find(|entry| entry.file == file);
+    let name = known.map_or_else(|| file.trim_end_matches(".gguf").to_owned(), |entry| entry.name.to_owned());
+    Some(Installed { name, path: path.to_owned(), bytes: size(path) })
+}
+
+/// Whether this looks like a model: a GGUF file, or a directory as Hugging Face lays it out.
+pub fn is_model(path: &Path) -> bool {
+    let gguf = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
+    (gguf && path.is_file()) || path.join("config.json").is_file()
+}
+
+fn size(path: &Path) -> u64 {
+    if path.is_file() {
+        return path.metadata().map_or(0, |data| data.len());
+    }
+    let files = std::fs::read_dir(path).into_iter().flatten().flatten();
+    files.filter_map(|file| file.metadata().ok()).filter(|data| data.is_file()).map(|data| data.len()).sum()
+}
+
+/// The model that `wanted` names: a path, a name of the catalogue or of an installed file, or the installed model if
+/// nothing is named. The error says how to get one.
+pub fn resolve(wanted: Option<&str>) -> Result<PathBuf> {
+    resolve_in(wanted, &folder()?)
+}
+
+fn resolve_in(wanted: Option<&str>, folder: &Path) -> Result<PathBuf> {
+    let installed = installed(folder)?;
+    let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) else {
+        return match installed.first() {
+            Some(model) => Ok(model.path.clone()),
+            None => bail!(
+                "no model is installed: run `foretype model pull {}`, or set FORETYPE_MODEL (or `model` in config.toml) \
+                 to a GGUF file or a Hugging Face model directory",
+                catalogue::CATALOGUE[0].name
+            ),
+        };
+    };
+    if let Some(model) = installed.iter().find(|model| model.name == wanted) {
+        return Ok(model.path.clone());
+    }
+    let path = expand_home(wanted);
+    if path.exists() {
+        return Ok(path);
+    }
+    match catalogue::by_name(wanted) {
+        Some(entry) => bail!("model {wanted} is not installed: run `foretype model pull {}`", entry.name),
+        None => bail!(
+            "there is no model {wanted}: it is neither a file, a directory with config.json, nor a name that \
+             `foretype model list` shows"
+        ),
+    }
+}
+
+fn expand_home(path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
+        (Some(rest), Some(home)) => Path::new(&home).join(rest),
+        _ => path.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder_with(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for file in files {
+            std::fs::write(folder.path().join(file), file).expect("a writable folder");
+        }
+        folder
+    }
+
+    #[test]
+    fn without_a_name_the_smallest_installed_model_is_taken() {
+        let folder = folder_with(&["longer-name.gguf", "b.gguf", "notes.txt"]);
+        assert_eq!(resolve_in(None, folder.path()).expect("a model"), folder.path().join("b.gguf"));
+    }
+
+    #[test]
+    fn an_installed_file_is_known_by_its_catalogue_name_and_by_its_path() {
+        let entry = &catalogue::CATALOGUE[0];
+        let folder = folder_with(&[entry.file]);
+        let path = folder.path().join(entry.file);
+        assert_eq!(resolve_in(Some(entry.name), folder.path()).expect("by name"), path);
+        assert_eq!(resolve_in(path.to_str(), folder.path()).expect("by path"), path);
+    }
+
+    #[test]
+    fn every_failure_says_what_to_do() {
+        let empty = folder_with(&[]);
+        let message = |wanted| resolve_in(wanted, empty.path()).expect_err("nothing is installed").to_string();
+        assert!(message(None).contains("foretype model pull"));
+        assert!(message(Some("qwen2.5-coder-3b")).contains("foretype model pull qwen2.5-coder-3b"));
+        assert!(message(Some("/nowhere/x.gguf")).contains("foretype model list"));
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_holds_no_model() {
+        assert!(installed(Path::new("/nowhere/at/all")).expect("no error").is_empty());
+    }
+}

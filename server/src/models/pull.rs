@@ -1,0 +1,349 @@
+//! Downloads a model from the Hugging Face hub, or from a mirror that speaks its routes (`HF_ENDPOINT`).
+//!
+//! A file is written beside its place as `*.part`, continued where it was cut, hashed, and only then given its name: a
+//! file under its own name is whole and is the one that was published. Proxies are taken from the usual environment
+//! variables (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`), a token for private repositories from `HF_TOKEN`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use sha2::{Digest, Sha256};
+
+use super::catalogue;
+
+/// How often a cut connection is taken up again before giving up.
+const ATTEMPTS: u32 = 8;
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// `owner/name` on the hub.
+    pub repository: String,
+    /// Branch or commit.
+    pub revision: String,
+    /// One file; without one, the repository's 4-bit GGUF, or else its safetensors with what belongs to them.
+    pub file: Option<String>,
+    /// The SHA-256 that the file must have, where we know it ourselves.
+    pub sha256: Option<String>,
+}
+
+impl Wanted {
+    /// Understands a name of the catalogue, `owner/name` and `owner/name:file`.
+    pub fn parse(name: &str) -> Result<Self> {
+        if let Some(entry) = catalogue::by_name(name) {
+            return Ok(Self {
+                repository: entry.repository.into(),
+                revision: entry.revision.into(),
+                file: Some(entry.file.into()),
+                sha256: entry.sha256.map(Into::into),
+            });
+        }
+        let name = name.trim_start_matches("https://").trim_start_matches("hf.co/");
+        let (repository, file) = name.split_once(':').map_or((name, None), |(name, file)| (name, Some(file)));
+        ensure!(
+            repository.split('/').count() == 2 && repository.split('/').all(is_repository_word),
+            "there is no model {name}: give a name that `foretype model list` shows, or a repository of the hub as owner/name[:file]"
+        );
+        Ok(Self { repository: repository.into(), revision: "main".into(), file: file.map(Into::into), sha256: None })
+    }
+}
+
+fn is_repository_word(word: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    !word.is_empty() && word != "." && word != ".." && word.bytes().all(allowed)
+}
+
+/// A file as the hub describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Remote {
+    name: String,
+    bytes: Option<u64>,
+    sha256: Option<String>,
+}
+
+/// Pulls what is wanted into `folder` and returns the path of the model. `progress` is told the file's name, the bytes
+/// that are there and the bytes there will be.
+pub fn pull(wanted: &Wanted, folder: &Path, progress: &dyn Fn(&str, u64, u64)) -> Result<PathBuf> {
+    let hub = Hub::from_environment();
+    let (commit, files) = hub.files(wanted)?;
+    let chosen = choose(wanted, &files)?;
+    let single = chosen.len() == 1;
+    let name = wanted.repository.split('/').next_back().unwrap_or_default();
+    let target = if single { folder.to_owned() } else { folder.join(name) };
+    std::fs::create_dir_all(&target).with_context(|| format!("cannot make the folder {}", target.display()))?;
+    for file in &chosen {
+        let url = hub.file_url(&wanted.repository, &commit, &file.name);
+        hub.download(&url, file, &target.join(base_name(&file.name)), progress)?;
+    }
+    Ok(if single { target.join(base_name(&chosen[0].name)) } else { target })
+}
+
+fn base_name(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+/// The files to pull, the big ones last.
+fn choose(wanted: &Wanted, files: &[Remote]) -> Result<Vec<Remote>> {
+    for file in files {
+        let plain = Path::new(&file.name).components().all(|part| matches!(part, Component::Normal(_)));
+        ensure!(plain, "the hub names a file {:?} in {}: refused", file.name, wanted.repository);
+    }
+    if let Some(name) = &wanted.file {
+        let found = files.iter().find(|file| &file.name == name);
+        let file = found.with_context(|| format!("{} has no file {name}", wanted.repository))?;
+        let sha256 = wanted.sha256.clone().or_else(|| file.sha256.clone());
+        return Ok(vec![Remote { sha256, ..file.clone() }]);
+    }
+    if let Some(file) = four_bit_gguf(files) {
+        return Ok(vec![file.clone()]);
+    }
+    let wanted_file = |file: &&Remote| {
+        file.name.ends_with(".safetensors")
+            || ["config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"].contains(&&*file.name)
+            || file.name == "generation_config.json"
+            || file.name == "model.safetensors.index.json"
+    };
+    let mut chosen: Vec<Remote> = files.iter().filter(wanted_file).cloned().collect();
+    chosen.sort_by_key(|file| file.bytes);
+    ensure!(
+        chosen.iter().any(|file| file.name.ends_with(".safetensors")),
+        "{} holds neither a GGUF file nor safetensors: name another repository",
+        wanted.repository
+    );
+    Ok(chosen)
+}
+
+fn four_bit_gguf(files: &[Remote]) -> Option<&Remote> {
+    let gguf = || files.iter().filter(|file| file.name.to_ascii_lowercase().ends_with(".gguf"));
+    let named = |mark: &str| gguf().find(|file| file.name.to_ascii_lowercase().contains(mark));
+    named("q4_k_m").or_else(|| named("q4_0")).or_else(|| named("q8_0")).or_else(|| gguf().next())
+}
+
+struct Hub {
+    agent: ureq::Agent,
+    endpoint: String,
+    token: Option<String>,
+}
+
+impl Hub {
+    fn from_environment() -> Self {
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(Duration::from_secs(20)))
+            .timeout_recv_response(Some(Duration::from_secs(60)))
+            .timeout_per_read(Some(Duration::from_secs(60)))
+            .user_agent(concat!("foretype/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Self { agent: config.new_agent(), endpoint: endpoint.trim_end_matches('/').to_owned(), token: set("HF_TOKEN") }
+    }
+
+    fn file_url(&self, repository: &str, commit: &str, file: &str) -> String {
+        format!("{}/{repository}/resolve/{commit}/{file}", self.endpoint)
+    }
+
+    fn get(&self, url: &str, from: u64) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+        let mut request = self.agent.get(url);
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        if from > 0 {
+            request = request.header("Range", format!("bytes={from}-"));
+        }
+        request.call()
+    }
+
+    /// The commit that the revision stands for and the files in it.
+    fn files(&self, wanted: &Wanted) -> Result<(String, Vec<Remote>)> {
+        let Wanted { repository, revision, .. } = wanted;
+        let url = format!("{}/api/models/{repository}/revision/{revision}?blobs=true", self.endpoint);
+        let unreachable = || {
+            format!("cannot reach {}: check the network, HTTPS_PROXY, or name a mirror in HF_ENDPOINT", self.endpoint)
+        };
+        let mut response = self.get(&url, 0).with_context(unreachable)?;
+        refuse_status(response.status().as_u16(), repository)?;
+        let body = response.body_mut().with_config().limit(64 << 20).read_to_string().with_context(unreachable)?;
+        let answer: serde_json::Value =
+            serde_json::from_str(&body).with_context(|| format!("{url} did not answer with JSON"))?;
+        let commit = answer["sha"].as_str().unwrap_or(revision).to_owned();
+        let siblings = answer["siblings"].as_array().map(Vec::as_slice).unwrap_or_default();
+        Ok((commit, siblings.iter().filter_map(remote).collect()))
+    }
+
+    /// Makes `target` hold `file`, continuing an earlier part if there is one.
+    fn download(&self, url: &str, file: &Remote, target: &Path, progress: &dyn Fn(&str, u64, u64)) -> Result<()> {
+        if target.is_file() && check(target, file).is_ok() {
+            return Ok(());
+        }
+        let mark = file.sha256.as_deref().map_or("", |hash| hash.get(..8).unwrap_or(hash));
+        let part = target.with_file_name(format!("{}.{mark}.part", base_name(&file.name)));
+        let lock = open_part(&part)?;
+        lock.try_lock().map_err(|_| anyhow::anyhow!("{} is being downloaded already", target.display()))?;
+        let mut last = None;
+        for attempt in 0..ATTEMPTS {
+            std::thread::sleep(Duration::from_millis(250) * attempt.min(8));
+            match self.continue_part(url, file, &part, progress) {
+                Ok(()) => {
+                    last = None;
+                    break;
+                }
+                Err(error) if error.is::<Refused>() => return Err(error),
+                Err(error) => last = Some(error),
+            }
+        }
+        if let Some(error) = last {
+            let kept = part.metadata().map_or(0, |data| data.len());
+            let advice = format!("{} stopped after {kept} bytes: run the same command to continue", file.name);
+            return Err(error.context(advice));
+        }
+        if let Err(error) = check(&part, file) {
+            std::fs::remove_file(&part)?;
+            return Err(error.context("the download was thrown away: run the same command to start again"));
+        }
+        std::fs::rename(&part, target).with_context(|| format!("cannot put {} in its place", target.display()))
+    }
+
+    /// One request: appends what is missing to the part.
+    fn continue_part(&self, url: &str, file: &Remote, part: &Path, progress: &dyn Fn(&str, u64, u64)) -> Result<()> {
+        let mut there = part.metadata().map_or(0, |data| data.len());
+        if file.bytes.is_some_and(|bytes| there >= bytes) {
+            return Ok(());
+        }
+        let mut response = self.get(url, there)?;
+        let status = response.status().as_u16();
+        let mut out = match status {
+            206 => OpenOptions::new().append(true).open(part)?,
+            200 | 416 => {
+                there = 0;
+                OpenOptions::new().write(true).truncate(true).open(part)?
+            }
+            _ => {
+                refuse_status(status, url)?;
+                bail!("{url} answered {status}")
+            }
+        };
+        ensure!(status != 416, "the part did not fit the file: starting again");
+        let total = file.bytes.unwrap_or(0);
+        let mut body = response.body_mut().with_config().limit(u64::MAX).reader();
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            let read = body.read(&mut buffer)?;
+            if read == 0 {
+                break;
+            }
+            out.write_all(&buffer[..read])
+                .map_err(|error| Refused(format!("cannot write {}: {error}", part.display())))?;
+            there += read as u64;
+            progress(&file.name, there, total.max(there));
+        }
+        ensure!(total == 0 || there >= total, "the connection was cut after {there} of {total} bytes");
+        Ok(())
+    }
+}
+
+/// A failure that trying again does not mend.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refused(String);
+
+fn refuse_status(status: u16, what: &str) -> Result<()> {
+    let message = match status {
+        200..=299 => return Ok(()),
+        401 | 403 => format!("the hub refuses {what} ({status}): it is private or gated; set HF_TOKEN"),
+        404 => format!("the hub has no {what} ({status})"),
+        429 | 500..=599 => bail!("the hub is busy with {what} ({status})"),
+        _ => format!("the hub answers {status} for {what}"),
+    };
+    Err(Refused(message).into())
+}
+
+fn open_part(part: &Path) -> Result<File> {
+    let open = OpenOptions::new().create(true).append(true).open(part);
+    open.with_context(|| format!("cannot write {}: choose another folder with FORETYPE_MODELS", part.display()))
+}
+
+fn remote(sibling: &serde_json::Value) -> Option<Remote> {
+    let lfs = &sibling["lfs"];
+    Some(Remote {
+        name: sibling["rfilename"].as_str()?.to_owned(),
+        bytes: lfs["size"].as_u64().or_else(|| sibling["size"].as_u64()),
+        sha256: lfs["sha256"].as_str().map(str::to_ascii_lowercase),
+    })
+}
+
+/// Whether the file on disk is the published one, by size and, where a hash is known, by hash.
+fn check(path: &Path, file: &Remote) -> Result<()> {
+    let bytes = path.metadata()?.len();
+    if let Some(expected) = file.bytes {
+        ensure!(bytes == expected, "{} has {bytes} bytes where {expected} were published", file.name);
+    }
+    if let Some(expected) = &file.sha256 {
+        let found = sha256(path)?;
+        ensure!(&found == expected, "{} has SHA-256 {found} where {expected} was published", file.name);
+    }
+    Ok(())
+}
+
+fn sha256(path: &Path) -> Result<String> {
+    let mut hash = Sha256::new();
+    std::io::copy(&mut File::open(path)?, &mut hash)?;
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remotes(names: &[&str]) -> Vec<Remote> {
+        names.iter().map(|name| Remote { name: (*name).into(), bytes: None, sha256: None }).collect()
+    }
+
+    fn chosen(name: &str, files: &[&str]) -> Result<Vec<String>> {
+        let wanted = Wanted::parse(name)?;
+        Ok(choose(&wanted, &remotes(files))?.into_iter().map(|file| file.name).collect())
+    }
+
+    #[test]
+    fn a_catalogue_name_stands_for_a_pinned_file() {
+        let wanted = Wanted::parse("qwen2.5-coder-0.5b-instruct").expect("a known name");
+        assert_eq!(wanted.repository, "Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF");
+        assert!(wanted.sha256.is_some());
+    }
+
+    #[test]
+    fn a_name_that_is_no_repository_is_refused_with_advice() {
+        for name in ["nonsense", "a/b/c", "../etc", "a/..", "a b/c"] {
+            let error = Wanted::parse(name).expect_err(name).to_string();
+            assert!(error.contains("foretype model list"), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn of_several_ggufs_the_four_bit_one_is_taken() {
+        let files = ["README.md", "m-q8_0.gguf", "m-Q4_K_M.gguf", "m-f16.gguf"];
+        assert_eq!(chosen("a/b", &files).expect("a file"), ["m-Q4_K_M.gguf"]);
+        assert_eq!(chosen("a/b:m-f16.gguf", &files).expect("the named file"), ["m-f16.gguf"]);
+    }
+
+    #[test]
+    fn safetensors_come_with_what_belongs_to_them() {
+        let files = ["README.md", "config.json", "tokenizer.json", "model.safetensors", "x.bin"];
+        assert_eq!(chosen("a/b", &files).expect("files"), ["config.json", "tokenizer.json", "model.safetensors"]);
+    }
+
+    #[test]
+    fn a_file_name_that_leaves_the_folder_is_refused() {
+        for name in ["../evil.gguf", "/etc/evil.gguf", "a/../../evil.gguf"] {
+            assert!(chosen("a/b", &[name]).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_repository_without_weights_is_an_error() {
+        assert!(chosen("a/b", &["README.md", "config.json"]).is_err());
+    }
+}
