@@ -1,1 +1,4 @@
-//! p
+//! One binary for all black-box tests; one module for each thing that a user does.
+
+mod house;
+mod model_pull;

@@ -1,1 +1,92 @@
-//! p
+//! What the black-box tests share: finding the binary, running it, and stand-ins for the outside world.
+
+pub mod hub;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+/// The `foretype` binary under test: `FORETYPE_BIN`, or the one that cargo builds in the profile of these tests.
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| std::env::var_os("FORETYPE_BIN").map_or_else(build, PathBuf::from))
+}
+
+/// Cargo builds no binary for another crate's tests, so they build it themselves; when it is fresh this takes no time.
+fn build() -> PathBuf {
+    let own = std::env::current_exe().expect("a test knows its own path");
+    let folder = own.parent().and_then(Path::parent).expect("tests lie in TARGET/PROFILE/deps").to_owned();
+    let profile = if folder.ends_with("release") { "release" } else { "dev" };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--package", "foretype", "--profile", profile])
+        .current_dir(repository())
+        .status();
+    assert!(status.is_ok_and(|status| status.success()), "cargo could not build the binary");
+    folder.join(format!("foretype{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// The root of the repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the repository")
+}
+
+/// A world of its own for one run of the binary: every folder that it may look into lies in a temporary one.
+#[derive(Debug)]
+pub struct World {
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    /// An empty world.
+    #[expect(clippy::new_without_default, reason = "making one touches the disk")]
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    /// Its folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes a file and returns its path.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a file lies in a folder")).expect("a writable folder");
+        std::fs::write(&path, content).expect("a writable folder");
+        path
+    }
+
+    /// The binary with these arguments, seeing nothing of the user's settings.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(arguments).current_dir(self.path());
+        for name in
+            ["FORETYPE_MODEL", "FORETYPE_MODELS", "HF_ENDPOINT", "HF_TOKEN", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
+        {
+            command.env_remove(name).env_remove(name.to_lowercase());
+        }
+        for (name, folder) in [
+            ("HOME", "home"),
+            ("XDG_CONFIG_HOME", "config"),
+            ("XDG_DATA_HOME", "data"),
+            ("XDG_STATE_HOME", "state"),
+            ("XDG_CACHE_HOME", "cache"),
+            ("XDG_RUNTIME_DIR", "run"),
+        ] {
+            command.env(name, self.path().join(folder));
+        }
+        command
+    }
+
+    /// Runs the binary to its end.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the binary starts")
+    }
+}
+
+/// What a run printed, and whether it succeeded.
+pub fn text(output: &Output) -> (bool, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.success(), text(&output.stdout), text(&output.stderr))
+}
