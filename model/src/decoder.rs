@@ -1,0 +1,143 @@
+//! The GPT line as one decoder, driven by its [`Config`].
+//!
+//! Weights are immutable. The KV cache is an argument: each layer hands queries, keys and values of all rows of the step
+//! to [`Attend`] and gets the attention's output. Every operation treats each row alone, so a row's logits do not depend
+//! on the rows that share the step.
+
+mod layer;
+mod load;
+
+use candle_core::{Device, Result as CandleResult, Tensor};
+
+use crate::config::{Config, Norm};
+use crate::kernels::{self, RopeTable};
+use crate::linear::Linear;
+use layer::Layer;
+
+/// Attention over a cache that the decoder does not know.
+pub trait Attend {
+    /// Attention of one layer: takes `q` `[rows, heads, dim]` and `k`, `v` `[rows, kv_heads, dim]` of the step's rows
+    /// (rotated already), gives `[rows, heads * dim]`.
+    fn attend(&mut self, layer: usize, q: &Tensor, k: &Tensor, v: &Tensor) -> CandleResult<Tensor>;
+}
+
+/// Why a forward pass gave no logits.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    /// `abort` answered true.
+    #[error("the step was abandoned")]
+    Aborted,
+    /// The input does not fit the model, or an operation failed.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
+/// A model's weights and the order in which they are applied.
+pub struct Decoder {
+    config: Config,
+    device: Device,
+    embedding: Linear,
+    positions: Option<Tensor>, // [context, hidden]
+    rope: Option<RopeTable>,
+    layers: Vec<Layer>,
+    output_norm: Normalize,
+    output: Option<Linear>, // none: tied to the embedding
+}
+
+/// A norm with its weights.
+pub(crate) struct Normalize {
+    kind: Norm,
+    weight: Tensor,
+    bias: Option<Tensor>,
+    eps: f32,
+}
+
+impl Normalize {
+    /// Over the last dimension.
+    fn forward(&self, x: &Tensor) -> CandleResult<Tensor> {
+        match (self.kind, &self.bias) {
+            (Norm::Layer, Some(bias)) => kernels::layer_norm(x, &self.weight, bias, self.eps),
+            _ => kernels::rms_norm(x, &self.weight, self.eps),
+        }
+    }
+}
+
+impl Decoder {
+    /// One step: `tokens` at their `positions`, and the logits `[wanted, vocabulary]` of the rows in `wanted`.
+    ///
+    /// `abort` is read before each layer. After an abort or an error, layers may or may not have been attended: the caller
+    /// takes back what its cache stored in this step.
+    pub fn forward(
+        &self,
+        tokens: &[u32],
+        positions: &[u32],
+        wanted: &[usize],
+        attend: &mut dyn Attend,
+        abort: &dyn Fn() -> bool,
+    ) -> Result<Tensor, ForwardError> {
+        self.check(tokens, positions, wanted)?;
+        let mut x = self.embed(tokens, positions)?; // [rows, hidden]
+        for (index, layer) in self.layers.iter().enumerate() {
+            if abort() {
+                return Err(ForwardError::Aborted);
+            }
+            let attended = layer.attention(&x, index, positions, self.rope.as_ref(), attend)?;
+            x = if index + 1 == self.layers.len() {
+                // Nothing after the last attention needs the rows that nobody asked for.
+                layer.finish(&pick(&x, wanted)?, &pick(&attended, wanted)?)?
+            } else {
+                layer.finish(&x, &attended)?
+            };
+        }
+        let x = self.output_norm.forward(&x)?;
+        Ok(self.output.as_ref().unwrap_or(&self.embedding).forward(&x)?)
+    }
+
+    /// What it is.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Where its weights live.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Embeddings of the tokens, `[rows, hidden]`.
+    fn embed(&self, tokens: &[u32], positions: &[u32]) -> CandleResult<Tensor> {
+        let x = self.embedding.rows(tokens)?;
+        match &self.positions {
+            Some(table) => x + table.index_select(&Tensor::new(positions, &self.device)?, 0)?,
+            None => Ok(x),
+        }
+    }
+
+    /// Refuses rows that do not fit the model, before anything is computed.
+    fn check(&self, tokens: &[u32], positions: &[u32], wanted: &[usize]) -> CandleResult<()> {
+        if tokens.is_empty() || tokens.len() != positions.len() {
+            candle_core::bail!("a step of {} tokens at {} positions", tokens.len(), positions.len());
+        }
+        if let Some(token) = tokens.iter().find(|&&t| t as usize >= self.config.vocab_size) {
+            candle_core::bail!("token {token} is outside the vocabulary of {}", self.config.vocab_size);
+        }
+        if let Some(position) = positions.iter().find(|&&p| p as usize >= self.config.context_length) {
+            candle_core::bail!("position {position} is outside the context of {}", self.config.context_length);
+        }
+        if let Some(row) = wanted.iter().find(|&&row| row >= tokens.len()) {
+            candle_core::bail!("row {row} of a step of {} was asked for", tokens.len());
+        }
+        Ok(())
+    }
+}
+
+/// The rows of `x` in `wanted`; `x` itself where that is all of it.
+fn pick(x: &Tensor, wanted: &[usize]) -> CandleResult<Tensor> {
+    if wanted.len() == x.dim(0)? && wanted.iter().enumerate().all(|(i, &row)| i == row) {
+        return Ok(x.clone());
+    }
+    if let &[row] = wanted {
+        return x.narrow(0, row, 1)?.contiguous();
+    }
+    let rows: Vec<u32> = wanted.iter().map(|&row| row as u32).collect();
+    x.index_select(&Tensor::new(rows, x.device())?, 0)
+}

@@ -1,0 +1,203 @@
+//! Builds a decoder from a source of weights: a file, or a seed.
+
+use std::ops::Range;
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+
+use super::layer::{Layer, Mlp};
+use super::{Decoder, Normalize};
+use crate::config::{Config, Norm, Positions};
+use crate::kernels::RopeTable;
+use crate::linear::{Linear, Quantized};
+use crate::weights::{Fault, Kind, LoadError, Matrix, Part, Slot, Source};
+
+impl Decoder {
+    /// A decoder with the weights of `source`. `config` must have been checked.
+    pub(crate) fn load(config: Config, source: &dyn Source, device: &Device) -> Result<Self, LoadError> {
+        let build = Builder { config: &config, source };
+        let embedding = build.linear(Slot::Embedding, config.vocab_size, config.hidden_size, false)?;
+        let positions = match config.positions {
+            Positions::Learned => Some(build.positions()?),
+            Positions::Rotary { .. } => None,
+        };
+        let layers = (0..config.layers).map(|index| build.layer(index)).collect::<Result<Vec<_>, _>>()?;
+        let output_norm = build.norm(Slot::OutputNorm, config.norm, config.hidden_size)?;
+        let output = match config.tied {
+            true => None,
+            false => Some(build.linear(Slot::Output, config.vocab_size, config.hidden_size, false)?),
+        };
+        let rope = match config.rope_frequencies() {
+            Some(frequencies) => Some(RopeTable::new(&frequencies, config.context_length, device).map_err(in_memory)?),
+            None => None,
+        };
+        Ok(Self { device: device.clone(), embedding, positions, rope, layers, output_norm, output, config })
+    }
+
+    /// A decoder of random weights, the same for the same seed, on the CPU. For tests.
+    pub fn random(config: &Config, seed: u64) -> Result<Self, LoadError> {
+        let config = config.clone().check().map_err(|fault| fault.within(Path::new("random")))?;
+        Self::load(config, &Random { seed }, &Device::Cpu)
+    }
+}
+
+/// An error that no file is to blame for.
+fn in_memory(error: candle_core::Error) -> LoadError {
+    Fault::Tensor(error).within(Path::new("memory"))
+}
+
+/// Asks a source for the parts of a decoder.
+struct Builder<'a> {
+    config: &'a Config,
+    source: &'a dyn Source,
+}
+
+impl Builder<'_> {
+    fn layer(&self, index: usize) -> Result<Layer, LoadError> {
+        let config = self.config;
+        let slot = |part| Slot::Layer(index, part);
+        let [query, key, value] = self.projections(index)?;
+        let head_norms = match config.qk_norm {
+            true => Some((
+                self.norm(slot(Part::QueryNorm), Norm::Rms, config.head_dim)?,
+                self.norm(slot(Part::KeyNorm), Norm::Rms, config.head_dim)?,
+            )),
+            false => None,
+        };
+        let out = slot(Part::AttentionOut);
+        Ok(Layer {
+            attention_norm: self.norm(slot(Part::AttentionNorm), config.norm, config.hidden_size)?,
+            query,
+            key,
+            value,
+            head_norms,
+            attention_out: self.linear(out, config.hidden_size, config.query_width(), config.out_bias)?,
+            mlp_norm: self.norm(slot(Part::MlpNorm), config.norm, config.hidden_size)?,
+            mlp: self.mlp(index)?,
+            head_dim: config.head_dim,
+        })
+    }
+
+    fn mlp(&self, index: usize) -> Result<Mlp, LoadError> {
+        let (hidden, inner, bias) = (self.config.hidden_size, self.config.intermediate_size, self.config.mlp_bias);
+        let slot = |part| Slot::Layer(index, part);
+        let gate = match self.config.gated {
+            true => Some(self.linear(slot(Part::Gate), inner, hidden, bias)?),
+            false => None,
+        };
+        let up = self.linear(slot(Part::Up), inner, hidden, bias)?;
+        let down = self.linear(slot(Part::Down), hidden, inner, bias)?;
+        Ok(Mlp { gate, up, down, activation: self.config.activation })
+    }
+
+    /// Query, key and value matrices; a fused one is cut by rows, which copies nothing.
+    fn projections(&self, index: usize) -> Result<[Linear; 3], LoadError> {
+        let config = self.config;
+        let (query, kv, bias) = (config.query_width(), config.kv_width(), config.qkv_bias);
+        if !config.fused_qkv {
+            let slot = |part| Slot::Layer(index, part);
+            return Ok([
+                self.linear(slot(Part::Query), query, config.hidden_size, bias)?,
+                self.linear(slot(Part::Key), kv, config.hidden_size, bias)?,
+                self.linear(slot(Part::Value), kv, config.hidden_size, bias)?,
+            ]);
+        }
+        let slot = Slot::Layer(index, Part::Fused);
+        let all = query + 2 * kv;
+        let matrix = self.source.matrix(slot, all, config.hidden_size)?;
+        let bias = match bias {
+            true => Some(self.source.vector(slot, Kind::Bias, all)?),
+            false => None,
+        };
+        let cut = |rows: Range<usize>| matrix.cut(bias.as_ref(), rows).map_err(in_memory);
+        Ok([cut(0..query)?, cut(query..query + kv)?, cut(query + kv..all)?])
+    }
+
+    fn linear(&self, slot: Slot, out: usize, inner: usize, bias: bool) -> Result<Linear, LoadError> {
+        let bias = match bias {
+            true => Some(self.source.vector(slot, Kind::Bias, out)?),
+            false => None,
+        };
+        self.source.matrix(slot, out, inner)?.linear(bias).map_err(in_memory)
+    }
+
+    fn norm(&self, slot: Slot, kind: Norm, len: usize) -> Result<Normalize, LoadError> {
+        let bias = match kind {
+            Norm::Layer => Some(self.source.vector(slot, Kind::Bias, len)?),
+            Norm::Rms => None,
+        };
+        let weight = self.source.vector(slot, Kind::Weight, len)?;
+        Ok(Normalize { kind, weight, bias, eps: self.config.norm_eps })
+    }
+
+    /// The learned positions, `[context, hidden]` in f32.
+    fn positions(&self) -> Result<Tensor, LoadError> {
+        let (context, hidden) = (self.config.context_length, self.config.hidden_size);
+        let table = self.linear(Slot::Positions, context, hidden, false)?;
+        let all: Vec<u32> = (0..context as u32).collect();
+        table.rows(&all).map_err(in_memory)
+    }
+}
+
+impl Matrix {
+    fn linear(self, bias: Option<Tensor>) -> candle_core::Result<Linear> {
+        match self {
+            Self::Dense(weight) => Linear::dense(weight, bias),
+            Self::Quantized(weight) => Linear::quantized(weight, bias),
+        }
+    }
+
+    /// The matrix of some of the rows.
+    fn cut(&self, bias: Option<&Tensor>, rows: Range<usize>) -> candle_core::Result<Linear> {
+        let bias = bias.map(|bias| bias.narrow(0, rows.start, rows.len())?.contiguous()).transpose()?;
+        match self {
+            Self::Dense(weight) => Linear::dense(weight.narrow(0, rows.start, rows.len())?.contiguous()?, bias),
+            Self::Quantized(weight) => Linear::quantized(weight.cut(rows)?, bias),
+        }
+    }
+}
+
+impl Quantized {
+    /// The matrix of some of the rows: whole blocks, the same bytes.
+    fn cut(&self, rows: Range<usize>) -> candle_core::Result<Self> {
+        let row = self.shape.1 / self.dtype.block_size() * self.dtype.type_size();
+        let Some(bytes) = self.bytes.slice(rows.start * row..rows.end * row) else {
+            candle_core::bail!("a matrix of {} rows has no rows {rows:?}", self.shape.0)
+        };
+        Ok(Self { dtype: self.dtype, shape: (rows.len(), self.shape.1), bytes, device: self.device.clone() })
+    }
+}
+
+/// Weights from a seed: small matrices around zero, norms around one.
+struct Random {
+    seed: u64,
+}
+
+impl Random {
+    /// Numbers in -1..1 that depend on the seed, the slot and the kind alone (splitmix64, Steele et al. 2014).
+    fn numbers(&self, slot: Slot, kind: Kind, count: usize) -> impl Iterator<Item = f32> {
+        let name = format!("{slot:?} {kind:?}");
+        let mut state = name.bytes().fold(self.seed, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+        std::iter::repeat_with(move || {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((z ^ (z >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .take(count)
+    }
+}
+
+impl Source for Random {
+    fn matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<Matrix, LoadError> {
+        let scale = if slot == Slot::Embedding { 1.0 } else { (3.0 / inner as f32).sqrt() };
+        let values: Vec<f32> = self.numbers(slot, Kind::Weight, out * inner).map(|x| x * scale).collect();
+        Tensor::from_vec(values, (out, inner), &Device::Cpu).map(Matrix::Dense).map_err(in_memory)
+    }
+
+    fn vector(&self, slot: Slot, kind: Kind, len: usize) -> Result<Tensor, LoadError> {
+        let centre = if kind == Kind::Weight { 1.0 } else { 0.0 };
+        let values: Vec<f32> = self.numbers(slot, kind, len).map(|x| centre + 0.1 * x).collect();
+        Tensor::from_vec(values, len, &Device::Cpu).map_err(in_memory)
+    }
+}

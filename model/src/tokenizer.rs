@@ -1,0 +1,88 @@
+//! Text to token ids and back to exact bytes.
+//!
+//! Special tokens are looked up by name and written by id; [`Tokenizer::encode`] never reads one out of a text, so
+//! nothing in a user's file can pose as a marker.
+
+mod byte_level;
+mod pieces;
+
+use std::collections::{HashMap, HashSet};
+
+use pieces::Pieces;
+
+/// The vocabulary of a model.
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    pieces: Pieces,
+    specials: HashMap<String, u32>,
+    special_ids: HashSet<u32>,
+    ends: Vec<u32>,
+    start: Option<u32>,
+}
+
+/// Names under which models of this line have tokens that end a text or a turn.
+const END_NAMES: &[&str] = &[
+    "<|endoftext|>",
+    "<|im_end|>",
+    "<|end_of_text|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|EOT|>",
+    "<EOT>",
+    "<end_of_turn>",
+    "<｜end▁of▁sentence｜>",
+    "</s>",
+];
+
+impl Tokenizer {
+    /// `ends`: tokens that the file says end a text; those with a well-known name are added.
+    fn assemble(inner: tokenizers::Tokenizer, pieces: Pieces, specials: HashMap<String, u32>, ends: &[u32]) -> Self {
+        let named = END_NAMES.iter().filter_map(|&name| specials.get(name).copied());
+        let mut ends: Vec<u32> = ends.iter().copied().chain(named).collect();
+        ends.sort_unstable();
+        ends.dedup();
+        let special_ids = specials.values().copied().collect();
+        Self { inner, pieces, specials, special_ids, ends, start: None }
+    }
+
+    /// The ids of an ordinary text. Names of special tokens in it are text like any other.
+    pub fn encode(&self, text: &str) -> Vec<u32> {
+        // The models that are built here know every byte and have no step that refuses a text.
+        self.inner.encode_fast(text, false).map(|encoding| encoding.get_ids().to_vec()).unwrap_or_default()
+    }
+
+    /// The id of a special token by its exact name.
+    pub fn special(&self, name: &str) -> Option<u32> {
+        self.specials.get(name).copied()
+    }
+
+    /// Whether the id is a special token's.
+    pub fn is_special(&self, id: u32) -> bool {
+        self.special_ids.contains(&id)
+    }
+
+    /// The names and ids of all special tokens, in no order.
+    pub fn specials(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.specials.iter().map(|(name, &id)| (name.as_str(), id))
+    }
+
+    /// Tokens that end a text or a turn, in rising order.
+    pub fn end_tokens(&self) -> &[u32] {
+        &self.ends
+    }
+
+    /// The token that this model was trained to see at the very start of a text, if it has one.
+    pub fn start_token(&self) -> Option<u32> {
+        self.start
+    }
+
+    /// The exact bytes of a token, which need not be whole characters. Empty for special and unknown ids.
+    pub fn bytes(&self, id: u32) -> &[u8] {
+        if self.is_special(id) { &[] } else { self.pieces.bytes(id) }
+    }
+
+    /// One more than the largest id. The model's embedding may have more rows.
+    pub fn vocab_size(&self) -> usize {
+        self.pieces.len()
+    }
+}

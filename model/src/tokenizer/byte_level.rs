@@ -1,0 +1,77 @@
+//! Byte-level BPE (Radford et al. 2019): every byte has a printable stand-in character, and tokens are strings of those.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use tokenizers::models::bpe::{BPE, Vocab};
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::pre_tokenizers::sequence::Sequence;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::{PreTokenizerWrapper, SplitDelimiterBehavior};
+
+use super::Tokenizer;
+use super::pieces::Pieces;
+
+/// The stand-in character of each byte: itself where it is printable, else the next character from U+0100 on.
+static CHARACTERS: LazyLock<[char; 256]> = LazyLock::new(|| {
+    let mut next = 0x100;
+    std::array::from_fn(|byte| match byte as u8 {
+        b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff => char::from(byte as u8),
+        _ => {
+            next += 1;
+            char::from_u32(next - 1).unwrap_or_default()
+        }
+    })
+});
+
+static BYTES: LazyLock<HashMap<char, u8>> =
+    LazyLock::new(|| CHARACTERS.iter().enumerate().map(|(byte, &c)| (c, byte as u8)).collect());
+
+/// A byte string in stand-in characters.
+pub(super) fn to_characters(bytes: &[u8]) -> String {
+    bytes.iter().map(|&byte| CHARACTERS[byte as usize]).collect()
+}
+
+/// The bytes that a token stands for. A character that is no stand-in stands for itself (some files have such tokens).
+pub(super) fn to_bytes(token: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(token.len());
+    for c in token.chars() {
+        match BYTES.get(&c) {
+            Some(&byte) => bytes.push(byte),
+            None => bytes.extend(c.encode_utf8(&mut [0; 4]).bytes()),
+        }
+    }
+    bytes
+}
+
+/// The parts of a byte-level BPE, put together. `splits` cut a text into words before merging, one after the other; with
+/// none, GPT-2's own pattern does.
+pub(super) fn assemble(model: BPE, splits: &[&str]) -> tokenizers::Result<tokenizers::Tokenizer> {
+    let mut steps: Vec<PreTokenizerWrapper> = Vec::new();
+    for &pattern in splits {
+        let pattern = SplitPattern::Regex(pattern.to_string());
+        steps.push(Split::new(pattern, SplitDelimiterBehavior::Isolated, false)?.into());
+    }
+    steps.push(ByteLevel::new(false, false, splits.is_empty()).into());
+    let mut tokenizer = tokenizers::Tokenizer::new(model);
+    tokenizer.with_pre_tokenizer(Some(PreTokenizerWrapper::Sequence(Sequence::new(steps))));
+    Ok(tokenizer)
+}
+
+impl Tokenizer {
+    /// A tiny vocabulary for tests: ids 0 to 255 are the bytes, then come `words` (each one token where it stands as a word
+    /// of its own, with the space before it if it has one), then `specials`.
+    pub fn byte_level(words: &[&str], specials: &[&str]) -> Self {
+        let texts: Vec<Vec<u8>> =
+            (0..=255).map(|byte| vec![byte]).chain(words.iter().map(|word| word.as_bytes().to_vec())).collect();
+        let vocabulary: Vocab = texts.iter().map(|text| to_characters(text)).zip(0..).collect();
+        // A word that is in the vocabulary is taken whole; all others fall into bytes.
+        let model = BPE::builder().vocab_and_merges(vocabulary, vec![]);
+        let model = model.ignore_merges(true).build().unwrap_or_default();
+        let inner = assemble(model, &[]).unwrap_or_else(|_| tokenizers::Tokenizer::new(BPE::default()));
+        let first = texts.len() as u32;
+        let specials: HashMap<String, u32> = specials.iter().map(|name| name.to_string()).zip(first..).collect();
+        let blanks = vec![Vec::new(); specials.len()];
+        Self::assemble(inner, Pieces::new(texts.into_iter().chain(blanks)), specials, &[])
+    }
+}
