@@ -8,11 +8,13 @@ mod config;
 mod decoder;
 pub mod kernels;
 mod linear;
+mod model;
 mod tokenizer;
 mod weights;
 
 pub use config::{Activation, Architecture, Config, Norm, Positions, RopeScaling};
 pub use decoder::{Attend, Decoder, ForwardError};
 pub use linear::{Bytes, Linear, Quantized};
+pub use model::Model;
 pub use tokenizer::Tokenizer;
 pub use weights::{Fault, LoadError};
