@@ -1,0 +1,173 @@
+//! `foretype doctor`: what is found here, what is wrong, and how to mend it.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+
+use super::print_json;
+use crate::completion;
+use crate::config::Config;
+use crate::models;
+
+/// Arguments of `foretype doctor`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The workspace to look at
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Good,
+    Note,
+    Bad,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, serde::Serialize)]
+struct Finding {
+    what: &'static str,
+    state: State,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+}
+
+impl Finding {
+    fn new(what: &'static str, state: State, found: impl Into<String>) -> Self {
+        Self { what, state, found: found.into(), remedy: None }
+    }
+
+    fn remedy(self, remedy: impl Into<String>) -> Self {
+        Self { remedy: Some(remedy.into()), ..self }
+    }
+}
+
+/// Runs `foretype doctor`. Succeeds when nothing is bad.
+pub fn run(args: Args) -> Result<ExitCode> {
+    let mut findings = vec![processor(), memory()];
+    match Config::load(Some(&args.folder)) {
+        Ok(config) => {
+            findings.push(Finding::new("configuration", State::Good, "read"));
+            findings.push(device(&config));
+            findings.push(model(&config));
+        }
+        Err(error) => findings.push(
+            Finding::new("configuration", State::Bad, format!("{error:#}"))
+                .remedy("mend the file named here; docs/configuration.md lists every option"),
+        ),
+    }
+    findings.extend([editor("Neovim", "nvim"), editor("VS Code", "code"), on_path()]);
+    let bad = findings.iter().any(|finding| finding.state == State::Bad);
+    if args.json {
+        print_json(&findings)?;
+    } else {
+        findings.iter().for_each(print);
+    }
+    Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn print(finding: &Finding) {
+    let mark = match finding.state {
+        State::Good => "ok  ",
+        State::Note => "note",
+        State::Bad => "BAD ",
+    };
+    println!("{mark} {:14} {}", finding.what, finding.found);
+    if let Some(remedy) = &finding.remedy {
+        println!("     {:14} -> {remedy}", "");
+    }
+}
+
+fn processor() -> Finding {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let features = features();
+    let found = format!("{cores} cores, {}", if features.is_empty() { "no vector units".into() } else { features.join(" ") });
+    if cfg!(target_arch = "x86_64") && !features.contains(&"avx2") {
+        return Finding::new("processor", State::Note, found)
+            .remedy("without AVX2 the model runs on plain code, several times slower; choose a small model");
+    }
+    Finding::new("processor", State::Good, found)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn features() -> Vec<&'static str> {
+    let all = [
+        ("avx2", is_x86_feature_detected!("avx2")),
+        ("fma", is_x86_feature_detected!("fma")),
+        ("f16c", is_x86_feature_detected!("f16c")),
+        ("avxvnni", is_x86_feature_detected!("avxvnni")),
+        ("avx512f", is_x86_feature_detected!("avx512f")),
+        ("avx512vnni", is_x86_feature_detected!("avx512vnni")),
+    ];
+    all.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect()
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn features() -> Vec<&'static str> {
+    if cfg!(target_arch = "aarch64") { vec!["neon"] } else { Vec::new() }
+}
+
+fn memory() -> Finding {
+    let available = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok()
+    });
+    match available {
+        None => Finding::new("memory", State::Note, "cannot be told on this system"),
+        Some(kb) if kb < 1_500_000 => Finding::new("memory", State::Note, format!("{} MB free", kb / 1000))
+            .remedy("a 0.5B model needs about 800 MB: close something or choose a smaller model"),
+        Some(kb) => Finding::new("memory", State::Good, format!("{:.1} GB free", kb as f64 / 1e6)),
+    }
+}
+
+fn device(config: &Config) -> Finding {
+    match completion::device(&config.device) {
+        Ok(device) => Finding::new("device", State::Good, format!("{device:?} (device = {:?})", config.device)),
+        Err(error) => Finding::new("device", State::Bad, format!("{error:#}")).remedy("set device = \"cpu\""),
+    }
+}
+
+fn model(config: &Config) -> Finding {
+    let path = match models::resolve(config.model.as_deref()) {
+        Ok(path) => path,
+        Err(error) => return Finding::new("model", State::Bad, "none").remedy(format!("{error:#}")),
+    };
+    let started = std::time::Instant::now();
+    match completion::load(&path, config) {
+        Ok(model) => {
+            let format = model.tokenizer.fim_format().map_or("from the left only", |format| format.name);
+            let took = started.elapsed().as_secs_f64();
+            Finding::new("model", State::Good, format!("{}, fills {format}, loaded in {took:.1} s", path.display()))
+        }
+        Err(error) => Finding::new("model", State::Bad, format!("{error:#}"))
+            .remedy("pull it again with `foretype model pull`, or name another in FORETYPE_MODEL"),
+    }
+}
+
+fn editor(name: &'static str, program: &str) -> Finding {
+    let output = Command::new(program).arg("--version").stdin(std::process::Stdio::null()).output();
+    match output {
+        Ok(output) if output.status.success() => {
+            let version = String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned();
+            Finding::new(name, State::Good, version)
+        }
+        _ => Finding::new(name, State::Note, "not found on PATH"),
+    }
+}
+
+fn on_path() -> Finding {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join("foretype")).find(|file| file.is_file());
+    match found {
+        Some(file) => Finding::new("foretype", State::Good, file.display().to_string()),
+        None => Finding::new("foretype", State::Note, "not on PATH")
+            .remedy("editors look for it there: run `cargo install --path server`, or tell the extension its path"),
+    }
+}
