@@ -3,6 +3,9 @@
 //! `config.json` is read in [`hugging_face`], GGUF metadata in [`gguf`]; both end in the same checked [`Config`], from
 //! which the decoder is built. A value that this crate does not implement is refused, never ignored.
 
+pub(crate) mod gguf;
+pub(crate) mod hugging_face;
+
 use crate::weights::Fault;
 
 /// A family of models. It decides the names of tensors in files; the arithmetic is decided by [`Config`] alone.

@@ -4,7 +4,10 @@
 //! nothing in a user's file can pose as a marker.
 
 mod byte_level;
+pub(crate) mod gguf;
+pub(crate) mod hugging_face;
 mod pieces;
+mod sentence_piece;
 
 use std::collections::{HashMap, HashSet};
 
@@ -47,7 +50,20 @@ impl Tokenizer {
 
     /// The ids of an ordinary text. Names of special tokens in it are text like any other.
     pub fn encode(&self, text: &str) -> Vec<u32> {
-        // The models that are built here know every byte and have no step that refuses a text.
+        let mut ids = self.merge(text);
+        // Where the merges themselves can spell a special token, it is spelt by its characters instead.
+        while let Some(at) = ids.iter().position(|&id| self.is_special(id)) {
+            let name = self.specials.iter().find(|(_, id)| **id == ids[at]).map(|(name, _)| name.as_str());
+            let mut buffer = [0; 4];
+            let characters = name.unwrap_or_default().chars().flat_map(|c| self.merge(c.encode_utf8(&mut buffer)));
+            let spelt: Vec<u32> = characters.filter(|&id| !self.is_special(id)).collect();
+            ids.splice(at..=at, spelt);
+        }
+        ids
+    }
+
+    /// The merges applied to a text. What this builds knows every byte, so that no text is refused.
+    fn merge(&self, text: &str) -> Vec<u32> {
         self.inner.encode_fast(text, false).map(|encoding| encoding.get_ids().to_vec()).unwrap_or_default()
     }
 
@@ -85,4 +101,9 @@ impl Tokenizer {
     pub fn vocab_size(&self) -> usize {
         self.pieces.len()
     }
+}
+
+/// Whether a token that a file adds to its vocabulary is a marker rather than a piece of text.
+fn is_marker(name: &str) -> bool {
+    name.len() > 2 && name.starts_with('<') && name.ends_with('>')
 }

@@ -2,6 +2,10 @@
 //!
 //! [`gguf`] and [`safetensors`] each implement [`Source`]; the decoder is built from a source and never sees a file.
 
+mod finite;
+pub(crate) mod gguf;
+pub(crate) mod safetensors;
+
 use std::path::{Path, PathBuf};
 
 use candle_core::Tensor;

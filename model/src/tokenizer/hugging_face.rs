@@ -1,0 +1,124 @@
+//! A tokenizer from `tokenizer.json`.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::pieces::Pieces;
+use super::{Tokenizer, byte_level, is_marker, sentence_piece};
+use crate::weights::{Fault, LoadError};
+
+/// No vocabulary of this line comes near.
+const LARGEST_ID: u32 = 1 << 22;
+
+impl Tokenizer {
+    /// From a directory's `tokenizer.json`; `ends` are the end tokens that the other files of the directory name.
+    pub(crate) fn from_directory(directory: &Path, ends: &[u32]) -> Result<Self, LoadError> {
+        let path = directory.join("tokenizer.json");
+        let read = || -> Result<Self, Fault> {
+            let json = serde_json::from_slice(&std::fs::read(&path)?).map_err(|e| Fault::Malformed(e.to_string()))?;
+            Self::from_json(json, ends)
+        };
+        read().map_err(|fault| fault.within(&path))
+    }
+
+    fn from_json(mut json: Value, ends: &[u32]) -> Result<Self, Fault> {
+        if !json.is_object() || json["model"]["type"].as_str().is_some_and(|kind| kind != "BPE") {
+            return Err(Fault::Unsupported("a tokenizer that is not byte pair encoding".into()));
+        }
+        let added = added_tokens(&json)?;
+        let start = start_token(&json["post_processor"]);
+        let byte_level = mentions_byte_level(&json["decoder"]) || mentions_byte_level(&json["pre_tokenizer"]);
+        // Added tokens would be found in ordinary text, and the rest would change it.
+        json["added_tokens"] = json!([]);
+        for field in ["truncation", "padding", "post_processor"] {
+            json[field] = Value::Null;
+        }
+        keep_starts(&mut json["normalizer"]);
+        keep_starts(&mut json["pre_tokenizer"]);
+        let inner: tokenizers::Tokenizer =
+            serde_json::from_value(json).map_err(|e| Fault::Malformed(format!("the tokenizer does not parse: {e}")))?;
+        let specials: HashMap<String, u32> =
+            added.iter().filter(|t| t.special || is_marker(&t.name)).map(|t| (t.name.clone(), t.id)).collect();
+        let pieces = pieces(&inner, &added, byte_level)?;
+        let mut tokenizer = Self::assemble(inner, pieces, specials, ends);
+        tokenizer.start = start.and_then(|name| tokenizer.special(&name));
+        Ok(tokenizer)
+    }
+}
+
+/// A token beside the merges.
+struct Added {
+    name: String,
+    id: u32,
+    special: bool,
+}
+
+fn added_tokens(json: &Value) -> Result<Vec<Added>, Fault> {
+    let read = |token: &Value| {
+        let id = token["id"].as_u64().and_then(|id| u32::try_from(id).ok()).filter(|&id| id < LARGEST_ID)?;
+        Some(Added {
+            name: token["content"].as_str()?.to_string(),
+            id,
+            special: token["special"].as_bool().unwrap_or(false),
+        })
+    };
+    let tokens = json["added_tokens"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let tokens: Option<Vec<Added>> = tokens.iter().map(read).collect();
+    tokens.ok_or_else(|| Fault::Malformed("an added token lacks a name or a sensible id".into()))
+}
+
+/// The bytes of all tokens.
+fn pieces(inner: &tokenizers::Tokenizer, added: &[Added], byte_level: bool) -> Result<Pieces, Fault> {
+    let vocabulary = inner.get_vocab(false);
+    let last = vocabulary.values().copied().chain(added.iter().map(|t| t.id)).max();
+    let Some(last) = last.filter(|&last| last < LARGEST_ID) else {
+        return Err(Fault::Malformed("the vocabulary is empty or has an absurd id".into()));
+    };
+    let mut all = vec![Vec::new(); last as usize + 1];
+    for (token, id) in vocabulary {
+        all[id as usize] = if byte_level { byte_level::to_bytes(&token) } else { sentence_piece::to_bytes(&token) };
+    }
+    for token in added {
+        all[token.id as usize] = token.name.clone().into_bytes();
+    }
+    Ok(Pieces::new(all))
+}
+
+/// Whether a step, or one inside it, is of the byte-level kind.
+fn mentions_byte_level(step: &Value) -> bool {
+    match step {
+        Value::Object(fields) => {
+            fields.get("type").is_some_and(|kind| kind == "ByteLevel") || fields.values().any(mentions_byte_level)
+        }
+        Value::Array(steps) => steps.iter().any(mentions_byte_level),
+        _ => false,
+    }
+}
+
+/// Takes away what puts a space before a text: parts of a prompt are tokenised one by one, and none begins a sentence.
+fn keep_starts(step: &mut Value) {
+    if step["type"] == "Prepend" {
+        *step = Value::Null;
+    } else if step["type"] == "Metaspace" {
+        step["prepend_scheme"] = json!("never");
+        if let Some(fields) = step.as_object_mut() {
+            fields.remove("add_prefix_space");
+        }
+    }
+    for list in ["normalizers", "pretokenizers"] {
+        if let Some(steps) = step.get_mut(list).and_then(Value::as_array_mut) {
+            steps.iter_mut().for_each(keep_starts);
+            steps.retain(|step| !step.is_null());
+        }
+    }
+}
+
+/// The token that a template puts before every text.
+fn start_token(step: &Value) -> Option<String> {
+    if step["type"] == "TemplateProcessing" {
+        return Some(step["single"].get(0)?["SpecialToken"]["id"].as_str()?.to_string());
+    }
+    step["processors"].as_array()?.iter().find_map(start_token)
+}

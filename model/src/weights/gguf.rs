@@ -1,0 +1,118 @@
+//! GGUF files, read by mapping them: header, metadata, and tensors as pieces of the file.
+//!
+//! The file is untrusted. Every count and size is checked against the file before anything is allocated for it, every
+//! tensor lies inside the file at an aligned place that it shares with no other, and no scale is infinite or not a number.
+//! The format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, versions 2 and 3, little-endian.
+
+mod cursor;
+mod metadata;
+mod names;
+pub(crate) mod source;
+mod tensors;
+mod value;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use memmap2::Mmap;
+
+use super::{Fault, LoadError};
+use crate::linear::Bytes;
+use cursor::Cursor;
+use tensors::TensorInfo;
+use value::Value;
+
+/// An opened file, checked.
+pub(crate) struct Gguf {
+    path: PathBuf,
+    map: Arc<Mmap>,
+    bytes: Bytes,
+    values: HashMap<String, Value>,
+    tensors: HashMap<String, TensorInfo>,
+}
+
+/// Smallest key with its value: a length, a type, one byte.
+const SMALLEST_PAIR: usize = 8 + 4 + 1;
+
+impl Gguf {
+    /// Maps a file and reads all but the weights.
+    pub(crate) fn open(path: &Path) -> Result<Self, LoadError> {
+        let read = || -> Result<Self, Fault> {
+            let file = std::fs::File::open(path)?;
+            // SAFETY: the map is only read. Another process that cuts the file short while it is in use could end this one;
+            // that is the price of mapping, and the file is the user's own.
+            let map = Arc::new(unsafe { Mmap::map(&file)? });
+            Self::parse(path, map)
+        };
+        read().map_err(|fault| fault.within(path))
+    }
+
+    fn parse(path: &Path, map: Arc<Mmap>) -> Result<Self, Fault> {
+        let mut cursor = Cursor::new(&map);
+        let (tensor_count, value_count) = header(&mut cursor)?;
+        let mut values = HashMap::with_capacity(value_count);
+        for _ in 0..value_count {
+            let key = cursor.text()?;
+            let value = Value::read(&mut cursor)?;
+            if values.insert(key.to_string(), value).is_some() {
+                return Err(Fault::Malformed(format!("the key '{key}' is there twice")));
+            }
+        }
+        let alignment = alignment(&values)?;
+        let tensors = tensors::read(&mut cursor, tensor_count, alignment, map.len())?;
+        let bytes = Bytes::new(map.clone() as Arc<_>);
+        Ok(Self { path: path.to_path_buf(), map, bytes, values, tensors })
+    }
+
+    /// Where the file is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its size in bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.map.len() as u64
+    }
+
+    /// Whether there is a tensor of this name.
+    pub(crate) fn has(&self, tensor: &str) -> bool {
+        self.tensors.contains_key(tensor)
+    }
+
+    /// The tensor of this name.
+    fn tensor(&self, name: &str) -> Result<&TensorInfo, Fault> {
+        self.tensors.get(name).ok_or_else(|| Fault::Missing(format!("the tensor '{name}'")))
+    }
+
+    /// The rows of a matrix.
+    pub(crate) fn rows(&self, tensor: &str) -> Result<usize, Fault> {
+        match self.tensor(tensor)?.shape[..] {
+            [rows, _] => Ok(rows),
+            ref other => Err(Fault::Malformed(format!("the tensor '{tensor}' has the shape {other:?}"))),
+        }
+    }
+}
+
+/// Counts of tensors and of metadata values.
+fn header(cursor: &mut Cursor) -> Result<(usize, usize), Fault> {
+    if cursor.array().ok() != Some(*b"GGUF") {
+        return Err(Fault::Malformed("it is not a GGUF file".into()));
+    }
+    match cursor.u32()? {
+        2 | 3 => {}
+        version if version & 0xffff == 0 => return Err(Fault::Unsupported("a big-endian GGUF file".into())),
+        version => return Err(Fault::Unsupported(format!("version {version} of GGUF"))),
+    }
+    let tensors = cursor.count(tensors::SMALLEST, "tensors")?;
+    Ok((tensors, cursor.count(SMALLEST_PAIR, "metadata values")?))
+}
+
+/// What the tensors' places are multiples of.
+fn alignment(values: &HashMap<String, Value>) -> Result<usize, Fault> {
+    match values.get("general.alignment") {
+        None => Ok(32),
+        Some(Value::Integer(n @ 8..=65_536)) if n.count_ones() == 1 => Ok(*n as usize),
+        Some(_) => Err(Fault::Malformed("its alignment is not a power of two from 8 to 65536".into())),
+    }
+}

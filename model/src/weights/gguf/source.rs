@@ -1,0 +1,120 @@
+//! Tensors of a GGUF file as a decoder's weights. Blocks stay in the mapped file.
+
+use candle_core::quantized::GgmlDType;
+use candle_core::{DType, Device, Tensor};
+
+use super::tensors::TensorInfo;
+use super::{Gguf, names};
+use crate::config::{Architecture, Config};
+use crate::linear::{Bytes, Quantized};
+use crate::weights::finite;
+use crate::weights::{Fault, Kind, LoadError, Matrix, Part, Slot, Source};
+
+/// The weights of a file, for one device.
+pub(crate) struct GgufWeights<'a> {
+    pub(crate) file: &'a Gguf,
+    pub(crate) config: &'a Config,
+    pub(crate) device: &'a Device,
+}
+
+impl Gguf {
+    /// A checked tensor's bytes.
+    fn bytes(&self, name: &str, info: &TensorInfo) -> Result<Bytes, Fault> {
+        let bytes =
+            self.bytes.slice(info.place.clone()).ok_or_else(|| Fault::Missing(format!("the tensor '{name}'")))?;
+        match finite::all_finite(info.dtype, bytes.as_ref()) {
+            true => Ok(bytes),
+            false => Err(Fault::Malformed(format!("the tensor '{name}' holds a number that is infinite or none"))),
+        }
+    }
+
+    /// A short vector in f32.
+    pub(crate) fn floats(&self, name: &str) -> Result<Vec<f32>, Fault> {
+        let info = self.tensor(name)?;
+        let bytes = self.bytes(name, info)?;
+        Ok(float_tensor(name, info, bytes.as_ref(), &Device::Cpu)?.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?)
+    }
+}
+
+/// A tensor in a float type of the file.
+fn float_tensor(name: &str, info: &TensorInfo, bytes: &[u8], device: &Device) -> Result<Tensor, Fault> {
+    let dtype = match info.dtype {
+        GgmlDType::F32 => DType::F32,
+        GgmlDType::F16 => DType::F16,
+        GgmlDType::BF16 => DType::BF16,
+        other => return Err(Fault::Malformed(format!("the tensor '{name}' is {other:?}, not floats"))),
+    };
+    Ok(Tensor::from_raw_buffer(bytes, dtype, &info.shape, device)?)
+}
+
+impl GgufWeights<'_> {
+    /// The tensor of a slot with the shape that the configuration asks for.
+    fn expect(&self, name: &str, shape: &[usize]) -> Result<(&TensorInfo, Bytes), Fault> {
+        let info = self.file.tensor(name)?;
+        if info.shape != shape {
+            let found = &info.shape;
+            return Err(Fault::Malformed(format!("the tensor '{name}' has the shape {found:?}, expected {shape:?}")));
+        }
+        Ok((info, self.file.bytes(name, info)?))
+    }
+
+    /// Llama files pair neighbouring dimensions for the rotation; this crate pairs halves. The heads whose rows have to be
+    /// put back, or none.
+    fn interleaved_heads(&self, slot: Slot) -> Option<usize> {
+        match slot {
+            Slot::Layer(_, Part::Query) if self.config.architecture == Architecture::Llama => Some(self.config.heads),
+            Slot::Layer(_, Part::Key) if self.config.architecture == Architecture::Llama => Some(self.config.kv_heads),
+            _ => None,
+        }
+    }
+
+    fn read_matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<Matrix, Fault> {
+        let name = names::name(slot, Kind::Weight);
+        let (info, mut bytes) = self.expect(&name, &[out, inner])?;
+        if let Some(heads) = self.interleaved_heads(slot) {
+            bytes = Bytes::new(std::sync::Arc::new(halves_paired(bytes.as_ref(), heads, out)));
+        }
+        match info.dtype {
+            GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16 => {
+                Ok(Matrix::Dense(float_tensor(&name, info, bytes.as_ref(), self.device)?))
+            }
+            dtype => {
+                let shape = (out, inner);
+                Ok(Matrix::Quantized(Quantized { dtype, shape, bytes, device: self.device.clone() }))
+            }
+        }
+    }
+
+    fn read_vector(&self, slot: Slot, kind: Kind, len: usize) -> Result<Tensor, Fault> {
+        let name = names::name(slot, kind);
+        let (info, mut bytes) = self.expect(&name, &[len])?;
+        if let Some(heads) = self.interleaved_heads(slot) {
+            bytes = Bytes::new(std::sync::Arc::new(halves_paired(bytes.as_ref(), heads, len)));
+        }
+        Ok(float_tensor(&name, info, bytes.as_ref(), self.device)?.to_dtype(DType::F32)?)
+    }
+}
+
+impl Source for GgufWeights<'_> {
+    fn matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<Matrix, LoadError> {
+        self.read_matrix(slot, out, inner).map_err(|fault| fault.within(&self.file.path))
+    }
+
+    fn vector(&self, slot: Slot, kind: Kind, len: usize) -> Result<Tensor, LoadError> {
+        self.read_vector(slot, kind, len).map_err(|fault| fault.within(&self.file.path))
+    }
+}
+
+/// The rows of each head in the order even, odd: row `2i + j` of a head goes to row `j * dim/2 + i`.
+fn halves_paired(bytes: &[u8], heads: usize, rows: usize) -> Vec<u8> {
+    let (row, dim) = (bytes.len() / rows, rows / heads);
+    let mut out = Vec::with_capacity(bytes.len());
+    for head in bytes.chunks_exact(row * dim) {
+        for first in [0, 1] {
+            for i in (first..dim).step_by(2) {
+                out.extend_from_slice(&head[i * row..(i + 1) * row]);
+            }
+        }
+    }
+    out
+}

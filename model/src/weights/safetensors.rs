@@ -1,0 +1,156 @@
+//! Weights of a Hugging Face directory: one safetensors file, or several with an index.
+//!
+//! The `safetensors` crate checks each header against its file: places in order, without gaps or overlaps, sizes that
+//! fit the shapes. Files are mapped.
+
+mod names;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::quantized::GgmlDType;
+use candle_core::{DType, Device, Tensor};
+use memmap2::Mmap;
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
+
+use super::{Fault, Kind, LoadError, Matrix, Slot, Source, finite};
+use crate::config::{Architecture, Config};
+
+/// The mapped files of a directory, and which of them has which tensor.
+pub(crate) struct Directory {
+    path: PathBuf,
+    files: Vec<Shard>,
+    tensors: HashMap<String, usize>, // index in `files`
+}
+
+/// One file.
+struct Shard {
+    path: PathBuf,
+    map: Mmap,
+    data: usize, // where the tensors begin
+    metadata: Metadata,
+}
+
+impl Directory {
+    /// Maps what `model.safetensors.index.json` lists, or else `model.safetensors`.
+    pub(crate) fn open(path: &Path) -> Result<Self, LoadError> {
+        let files =
+            shard_names(path)?.iter().map(|name| Shard::open(&path.join(name))).collect::<Result<Vec<_>, _>>()?;
+        let mut tensors = HashMap::new();
+        for (index, file) in files.iter().enumerate() {
+            for name in file.metadata.tensors().into_keys() {
+                if tensors.insert(name.clone(), index).is_some() {
+                    return Err(Fault::Malformed(format!("the tensor '{name}' is in two files")).within(&file.path));
+                }
+            }
+        }
+        Ok(Self { path: path.to_path_buf(), files, tensors })
+    }
+
+    /// The size of all files in bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.files.iter().map(|file| file.map.len() as u64).sum()
+    }
+
+    /// The file and entry of the first of these names that there is.
+    fn find(&self, names: &[String]) -> Option<(&str, &Shard, &TensorInfo)> {
+        names.iter().find_map(|name| {
+            let (name, &index) = self.tensors.get_key_value(name)?;
+            let file = &self.files[index];
+            Some((name.as_str(), file, file.metadata.info(name)?))
+        })
+    }
+}
+
+/// The names of the weight files of a directory.
+fn shard_names(directory: &Path) -> Result<Vec<String>, LoadError> {
+    let index = directory.join("model.safetensors.index.json");
+    if !index.is_file() {
+        return Ok(vec!["model.safetensors".into()]);
+    }
+    let read = || -> Result<Vec<String>, Fault> {
+        let json: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&index)?).map_err(|e| Fault::Malformed(e.to_string()))?;
+        let map = json.get("weight_map").and_then(|map| map.as_object());
+        let map = map.ok_or_else(|| Fault::Missing("the field 'weight_map'".into()))?;
+        let names: Option<Vec<&str>> = map.values().map(|value| value.as_str()).collect();
+        let mut names = names.ok_or_else(|| Fault::Malformed("the field 'weight_map' holds no file names".into()))?;
+        names.sort_unstable();
+        names.dedup();
+        match names.iter().find(|name| name.contains(['/', '\\']) || **name == "..") {
+            Some(name) => Err(Fault::Malformed(format!("'{name}' is no name of a file beside it"))),
+            None => Ok(names.into_iter().map(String::from).collect()),
+        }
+    };
+    read().map_err(|fault| fault.within(&index))
+}
+
+impl Shard {
+    fn open(path: &Path) -> Result<Self, LoadError> {
+        let read = || -> Result<Self, Fault> {
+            let file = std::fs::File::open(path)?;
+            // SAFETY: the map is only read; see the same words in `gguf`.
+            let map = unsafe { Mmap::map(&file)? };
+            let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|e| Fault::Malformed(e.to_string()))?;
+            Ok(Self { path: path.to_path_buf(), data: header + 8, map, metadata })
+        };
+        read().map_err(|fault| fault.within(path))
+    }
+
+    /// A tensor with the shape that is expected of it.
+    fn tensor(&self, name: &str, info: &TensorInfo, shape: &[usize], device: &Device) -> Result<Tensor, Fault> {
+        if info.shape != shape {
+            let found = &info.shape;
+            return Err(Fault::Malformed(format!("the tensor '{name}' has the shape {found:?}, expected {shape:?}")));
+        }
+        let (dtype, packing) = match info.dtype {
+            Dtype::F32 => (DType::F32, GgmlDType::F32),
+            Dtype::F16 => (DType::F16, GgmlDType::F16),
+            Dtype::BF16 => (DType::BF16, GgmlDType::BF16),
+            other => return Err(Fault::Unsupported(format!("the type {other:?} of the tensor '{name}'"))),
+        };
+        let (start, end) = info.data_offsets;
+        let bytes = self.map.get(self.data + start..self.data + end);
+        let bytes = bytes.ok_or_else(|| Fault::Malformed(format!("the tensor '{name}' reaches past the end")))?;
+        if !finite::all_finite(packing, bytes) {
+            return Err(Fault::Malformed(format!("the tensor '{name}' holds a number that is infinite or none")));
+        }
+        Ok(Tensor::from_raw_buffer(bytes, dtype, shape, device)?)
+    }
+}
+
+/// The weights of a directory, for one device.
+pub(crate) struct SafetensorsWeights<'a> {
+    pub(crate) directory: &'a Directory,
+    pub(crate) config: &'a Config,
+    pub(crate) device: &'a Device,
+}
+
+impl SafetensorsWeights<'_> {
+    fn read(&self, slot: Slot, kind: Kind, shape: &[usize]) -> Result<Tensor, LoadError> {
+        let names = names::names(self.config.architecture, slot, kind);
+        let Some((name, file, info)) = self.directory.find(&names) else {
+            return Err(Fault::Missing(format!("the tensor '{}'", names[0])).within(&self.directory.path));
+        };
+        file.tensor(name, info, shape, self.device).map_err(|fault| fault.within(&file.path))
+    }
+
+    /// GPT-2 keeps the matrices of its layers transposed.
+    fn transposed(&self, slot: Slot) -> bool {
+        self.config.architecture == Architecture::Gpt2 && matches!(slot, Slot::Layer(..))
+    }
+}
+
+impl Source for SafetensorsWeights<'_> {
+    fn matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<Matrix, LoadError> {
+        let turned = self.transposed(slot);
+        let weight = self.read(slot, Kind::Weight, &if turned { [inner, out] } else { [out, inner] })?;
+        let weight = if turned { weight.t().and_then(|t| t.contiguous()) } else { Ok(weight) };
+        weight.map(Matrix::Dense).map_err(|e| Fault::Tensor(e).within(&self.directory.path))
+    }
+
+    fn vector(&self, slot: Slot, kind: Kind, len: usize) -> Result<Tensor, LoadError> {
+        let vector = self.read(slot, kind, &[len])?;
+        vector.to_dtype(DType::F32).map_err(|e| Fault::Tensor(e).within(&self.directory.path))
+    }
+}

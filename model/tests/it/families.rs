@@ -1,0 +1,81 @@
+//! Each family gives the logits of the reference implementation: see `golden/make.py`.
+
+use std::path::{Path, PathBuf};
+
+use candle_core::Device;
+use foretype_model::Model;
+
+use crate::reference::Exact;
+
+/// What the reference computed.
+#[derive(serde::Deserialize)]
+pub(crate) struct Golden {
+    pub(crate) tokens: Vec<u32>,
+    pub(crate) rows: Vec<usize>,
+    pub(crate) logits: Vec<Vec<f32>>,
+}
+
+pub(crate) fn folder(family: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(family)
+}
+
+pub(crate) fn golden(family: &str) -> Golden {
+    let text =
+        std::fs::read_to_string(folder(family).join("golden.json")).expect("the golden file is in the repository");
+    serde_json::from_str(&text).expect("make.py wrote it")
+}
+
+/// The largest difference, relative to the largest logit.
+pub(crate) fn relative_error(model: &Model, golden: &Golden, split: usize) -> f32 {
+    let mut cache = Exact::default();
+    let mut found = Vec::new();
+    let positions: Vec<u32> = (0..golden.tokens.len() as u32).collect();
+    for range in [0..split, split..golden.tokens.len()] {
+        let wanted: Vec<usize> =
+            golden.rows.iter().filter(|row| range.contains(row)).map(|row| row - range.start).collect();
+        let (tokens, positions) = (&golden.tokens[range.clone()], &positions[range]);
+        let logits =
+            model.decoder.forward(tokens, positions, &wanted, &mut cache, &|| false).expect("the step is sound");
+        found.extend(logits.to_vec2::<f32>().expect("logits are f32"));
+    }
+    let largest = golden.logits.iter().flatten().fold(0f32, |m, x| m.max(x.abs()));
+    let differences = found.iter().flatten().zip(golden.logits.iter().flatten()).map(|(a, b)| (a - b).abs());
+    differences.fold(0f32, f32::max) / largest
+}
+
+fn check(family: &str) {
+    let model = Model::load(&folder(family), &Device::Cpu).expect("it loads");
+    let error = relative_error(&model, &golden(family), 37);
+    println!("{family}: relative error {error:.1e}");
+    assert!(error < 1e-4, "{family}: relative error {error}");
+}
+
+#[test]
+fn gpt2_gives_the_reference_logits() {
+    check("gpt2");
+}
+
+#[test]
+fn gpt_bigcode_gives_the_reference_logits() {
+    check("gpt_bigcode");
+}
+
+#[test]
+fn llama_with_scaled_rope_gives_the_reference_logits() {
+    check("llama");
+}
+
+#[test]
+fn qwen2_gives_the_reference_logits() {
+    check("qwen2");
+}
+
+#[test]
+fn qwen3_gives_the_reference_logits() {
+    check("qwen3");
+}
+
+#[test]
+fn starcoder2_gives_the_reference_logits() {
+    check("starcoder2");
+}

@@ -1,0 +1,4 @@
+//! The model room against its references: golden logits, llama.cpp, and files that mean harm.
+
+mod families;
+mod reference;

@@ -1,0 +1,52 @@
+//! Attention by the book, in f32 over plain vectors: slow, and with nothing in it that could be wrong in the same way.
+
+use candle_core::{Result, Tensor};
+use foretype_model::Attend;
+
+/// The keys and values of one sequence, by layer.
+#[derive(Default)]
+pub(crate) struct Exact {
+    layers: Vec<(Vec<Vec<f32>>, Vec<Vec<f32>>)>, // keys and values, [tokens][kv_heads * dim]
+}
+
+impl Attend for Exact {
+    fn attend(&mut self, layer: usize, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
+        let (rows, heads, dim) = q.dims3()?;
+        let shared = heads / k.dim(1)?;
+        if self.layers.len() <= layer {
+            self.layers.resize(layer + 1, Default::default());
+        }
+        let (keys, values) = &mut self.layers[layer];
+        let before = keys.len();
+        keys.extend(k.flatten_from(1)?.to_vec2::<f32>()?);
+        values.extend(v.flatten_from(1)?.to_vec2::<f32>()?);
+        let mut out = Vec::with_capacity(rows * heads * dim);
+        for (row, q) in q.flatten_from(1)?.to_vec2::<f32>()?.iter().enumerate() {
+            for (head, q) in q.chunks(dim).enumerate() {
+                let own = head / shared * dim..(head / shared + 1) * dim;
+                let seen = before + row + 1;
+                out.extend(one(q, keys[..seen].iter().map(|k| &k[own.clone()]), values, own.clone()));
+            }
+        }
+        Tensor::from_vec(out, (rows, heads * dim), q.device())
+    }
+}
+
+/// One head of one row.
+fn one<'a>(
+    q: &[f32],
+    keys: impl Iterator<Item = &'a [f32]>,
+    values: &[Vec<f32>],
+    own: std::ops::Range<usize>,
+) -> Vec<f32> {
+    let scale = 1.0 / (q.len() as f32).sqrt();
+    let scores: Vec<f32> = keys.map(|k| scale * k.iter().zip(q).map(|(a, b)| a * b).sum::<f32>()).collect();
+    let highest = scores.iter().copied().fold(f32::MIN, f32::max);
+    let weights: Vec<f32> = scores.iter().map(|score| (score - highest).exp()).collect();
+    let total: f32 = weights.iter().sum();
+    let mut out = vec![0.0; q.len()];
+    for (weight, value) in weights.iter().zip(values) {
+        out.iter_mut().zip(&value[own.clone()]).for_each(|(out, v)| *out += weight / total * v);
+    }
+    out
+}
