@@ -2,4 +2,5 @@
 //!
 //! This is the only crate with an async runtime, sockets and configuration files.
 
+pub mod config;
 pub mod models;

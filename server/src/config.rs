@@ -1,0 +1,275 @@
+//! What a user can set. Every option is declared once, here, with its default, its limits and its manual entry.
+//!
+//! From these declarations come the JSON schema, the VS Code settings and the manual page ([`pages`]); a test fails when
+//! a committed copy is stale. Values come, each overriding the one before, from the user's `foretype/config.toml`, the
+//! workspace's `.foretype/config.toml`, the editor, and the environment ([`sources`]).
+
+pub mod pages;
+pub mod sources;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use sources::{Layer, Loaded};
+
+/// Options of Foretype, as resolved from all sources.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Config {
+    /// The model: a name that `foretype model list` shows, a path to a GGUF file, or a path to a Hugging Face model
+    /// directory. Unset, the smallest installed model is used.
+    #[schemars(extend("scope" = "machine-overridable"))]
+    pub model: Option<String>,
+    /// Where the model runs: `auto` (a GPU if this build supports one and it works, else the CPU), `cpu`, `cuda`, `cuda:N`
+    /// or `metal`.
+    #[schemars(extend("scope" = "machine-overridable"))]
+    pub device: Device,
+    /// CPU threads that the model may use. Unset, one for each physical core.
+    #[schemars(range(min = 1, max = 1024), extend("scope" = "machine-overridable"))]
+    pub threads: Option<usize>,
+    /// Which languages get suggestions, by LSP language id. `*` stands for all that are not named.
+    pub enable: Languages,
+    /// Suggestions while typing.
+    pub inline: Inline,
+    /// What besides the file itself goes into a prompt.
+    pub context: Context,
+    /// Memory for what the model has read already (the KV cache), and when to give all memory back.
+    pub memory: Memory,
+    /// The background process that editors share.
+    pub daemon: Daemon,
+    /// How much is logged. Logs never hold source text.
+    pub log: Log,
+}
+
+/// Suggestions while typing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Inline {
+    /// `automatic` suggests while you type, `manual` only when you ask.
+    pub trigger: TriggerMode,
+    /// How long the editor waits after a key before it asks, in milliseconds.
+    #[schemars(range(max = 10_000))]
+    pub debounce_ms: u64,
+    /// Whether a suggestion may have more than one line where nothing stands right of the cursor.
+    pub multi_line: bool,
+    /// The most lines that a suggestion may have.
+    #[schemars(range(min = 1, max = 500))]
+    pub max_lines: usize,
+    /// The most tokens that the model writes for a suggestion.
+    #[schemars(range(min = 1, max = 2048))]
+    pub max_tokens: usize,
+    /// After this many milliseconds the best complete piece so far is shown; the model writes on, and the next key finds it.
+    #[schemars(range(min = 50, max = 60_000))]
+    pub deadline_ms: u64,
+    /// How many alternatives to compute when you ask for them.
+    #[schemars(range(min = 1, max = 8))]
+    pub candidates: usize,
+    /// An automatic suggestion is shown only if the mean log-probability of its tokens is at least this: 0 shows only what
+    /// is certain, -10 shows everything.
+    #[schemars(range(min = -10, max = 0))]
+    pub minimum_confidence: f32,
+}
+
+impl Default for Inline {
+    fn default() -> Self {
+        Self {
+            trigger: TriggerMode::Automatic,
+            debounce_ms: 15,
+            multi_line: true,
+            max_lines: 12,
+            max_tokens: 96,
+            deadline_ms: 1500,
+            candidates: 3,
+            minimum_confidence: -2.0,
+        }
+    }
+}
+
+/// What besides the file itself goes into a prompt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Context {
+    /// Definitions, from anywhere in the workspace, of the names around the cursor.
+    pub definitions: bool,
+    /// What you changed lately, in any file.
+    pub recent_edits: bool,
+    /// The other open files.
+    pub open_files: bool,
+    /// The most tokens of a prompt, all parts together. A shorter context of the model is respected.
+    #[schemars(range(min = 256, max = 131_072))]
+    pub max_tokens: usize,
+    /// Files that are never read, in the notation of `.gitignore`. Lists from several sources add up; git-ignored files,
+    /// `.foretypeignore` and files that usually hold secrets (`.env`, keys) are always excluded.
+    pub excluded: Vec<String>,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self { definitions: true, recent_edits: true, open_files: true, max_tokens: 2048, excluded: Vec::new() }
+    }
+}
+
+/// Memory of the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Memory {
+    /// Megabytes for what the model has read already (the KV cache).
+    #[schemars(range(min = 16, max = 1_048_576), extend("scope" = "machine-overridable"))]
+    pub kv_mb: usize,
+    /// Unload the model after this many minutes without a request; the next request loads it again. 0 keeps it.
+    #[schemars(range(max = 100_000))]
+    pub unload_after_minutes: u64,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { kv_mb: 512, unload_after_minutes: 0 }
+    }
+}
+
+/// The background process that editors share.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Daemon {
+    /// Share one process, and so one copy of the model, between all editor windows. Off, each window has its own.
+    #[schemars(extend("scope" = "machine-overridable"))]
+    pub enabled: bool,
+    /// The daemon ends after this many minutes without an editor.
+    #[schemars(range(max = 100_000), extend("scope" = "machine-overridable"))]
+    pub idle_minutes: u64,
+}
+
+impl Default for Daemon {
+    fn default() -> Self {
+        Self { enabled: true, idle_minutes: 10 }
+    }
+}
+
+/// When to suggest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TriggerMode {
+    /// While you type.
+    #[default]
+    Automatic,
+    /// Only when you ask.
+    Manual,
+}
+
+/// How much to log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Log {
+    /// Nothing.
+    Off,
+    /// What failed.
+    Error,
+    /// What is wrong, too.
+    #[default]
+    Warn,
+    /// What happens.
+    Info,
+    /// Every request.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl Log {
+    /// The name, as `tracing` filters know it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// The name of a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Device(pub String);
+
+impl Default for Device {
+    fn default() -> Self {
+        Self("auto".into())
+    }
+}
+
+impl std::ops::Deref for Device {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Languages and whether they get suggestions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Languages(pub BTreeMap<String, bool>);
+
+impl Default for Languages {
+    fn default() -> Self {
+        Self([("*".to_owned(), true)].into())
+    }
+}
+
+impl Config {
+    /// The configuration for the workspace at `root`, from files and environment. Warnings are logged.
+    ///
+    /// # Errors
+    /// If a source is unreadable or holds a wrong value; the message names the file, the line and the key.
+    pub fn load(root: Option<&Path>) -> Result<Self> {
+        let loaded = sources::load(root, &[]);
+        if let Some(error) = loaded.errors.into_iter().next() {
+            anyhow::bail!(error);
+        }
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+        Ok(loaded.config)
+    }
+
+    /// Whether a language, by its LSP id, gets suggestions.
+    pub fn enables(&self, language: &str) -> bool {
+        let languages = &self.enable.0;
+        *languages.get(language).or_else(|| languages.get("*")).unwrap_or(&true)
+    }
+
+    /// Bytes for the KV cache.
+    pub fn kv_bytes(&self) -> usize {
+        self.memory.kv_mb << 20
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_that_is_not_named_follows_the_star() {
+        let enables = |map: &[(&str, bool)], language: &str| {
+            let map = map.iter().map(|(name, on)| ((*name).to_owned(), *on)).collect();
+            Config { enable: Languages(map), ..Config::default() }.enables(language)
+        };
+        assert!(enables(&[("*", true), ("markdown", false)], "rust"));
+        assert!(!enables(&[("*", true), ("markdown", false)], "markdown"));
+        assert!(!enables(&[("*", false), ("rust", true)], "markdown"));
+        assert!(enables(&[("markdown", false)], "rust"));
+    }
+
+    #[test]
+    fn every_default_lies_within_its_limits() {
+        let value = serde_json::to_value(Config::default()).expect("a plain structure");
+        assert_eq!(pages::out_of_limits(&value), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,320 @@
+//! Where option values come from, and how a wrong one is reported.
+//!
+//! Each source is a [`Layer`]: checked by itself, so that an error can name it, then laid over the ones before. A layer
+//! with an error is left out as a whole; the rest still holds.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+use toml::de::{DeTable, DeValue};
+
+use super::Config;
+use super::pages::{self, Opt};
+
+/// Values from one source.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Layer {
+    /// What to call the source in messages.
+    pub name: String,
+    /// The values, with the names of `config.toml`.
+    pub values: Value,
+}
+
+/// A configuration and what was wrong with its sources.
+#[derive(Debug, Clone, Default)]
+pub struct Loaded {
+    /// The configuration, without the layers that have errors.
+    pub config: Config,
+    /// Unknown keys.
+    pub warnings: Vec<String>,
+    /// Files that cannot be read and values that cannot be used; each names the file, the line and the key.
+    pub errors: Vec<String>,
+}
+
+/// The user's file: `foretype/config.toml` in `XDG_CONFIG_HOME`, else `~/.config`, else `APPDATA`.
+pub fn user_file() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = || set("HOME").map(|home| home.join(".config"));
+    let folder = set("XDG_CONFIG_HOME").or_else(home).or_else(|| set("APPDATA"))?;
+    Some(folder.join("foretype").join("config.toml"))
+}
+
+/// The file of the workspace at `root`.
+pub fn workspace_file(root: &Path) -> PathBuf {
+    root.join(".foretype").join("config.toml")
+}
+
+/// Everything that applies to the workspace at `root`, with what an editor sent between files and environment.
+pub fn load(root: Option<&Path>, editor: &[Layer]) -> Loaded {
+    let mut loaded = Loaded::default();
+    let mut merged = Value::Object(Map::new());
+    for file in user_file().into_iter().chain(root.map(workspace_file)) {
+        match std::fs::read_to_string(&file) {
+            Ok(text) => loaded.lay(&mut merged, read_file(&file.display().to_string(), &text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => loaded.errors.push(format!("{}: {error}", file.display())),
+        }
+    }
+    for layer in editor.iter().cloned() {
+        loaded.lay(&mut merged, check(layer, |_| String::new()));
+    }
+    for layer in environment(|name| std::env::var(name).ok()) {
+        loaded.lay(&mut merged, check(layer, |_| String::new()));
+    }
+    loaded.config = serde_json::from_value(merged).unwrap_or_default();
+    loaded
+}
+
+impl Loaded {
+    fn lay(&mut self, merged: &mut Value, checked: Checked) {
+        self.warnings.extend(checked.warnings);
+        match checked.layer {
+            Ok(layer) => merge(merged, layer.values),
+            Err(error) => self.errors.push(error),
+        }
+    }
+}
+
+/// A layer after its check.
+struct Checked {
+    layer: Result<Layer, String>,
+    warnings: Vec<String>,
+}
+
+/// Lays `over` upon `under`: tables are merged, lists add up, all else is replaced.
+fn merge(under: &mut Value, over: Value) {
+    match (under, over) {
+        (Value::Object(under), Value::Object(over)) => {
+            for (name, value) in over {
+                merge(under.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (Value::Array(under), Value::Array(over)) => under.extend(over),
+        (under, over) => *under = over,
+    }
+}
+
+fn read_file(name: &str, text: &str) -> Checked {
+    let position = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
+    let table = match toml::from_str::<toml::Table>(text) {
+        Ok(table) => table,
+        Err(error) => {
+            let line = error.span().map_or(1, |span| position(span.start));
+            return Checked { layer: Err(format!("{name}:{line}: {}", error.message())), warnings: Vec::new() };
+        }
+    };
+    let values = serde_json::to_value(table).unwrap_or_default();
+    let layer = Layer { name: name.to_owned(), values };
+    check(layer, |path| line_of(text, path).map_or_else(String::new, |at| format!(":{}", position(at))))
+}
+
+/// The byte offset at which the value or table named by `path` is declared.
+fn line_of(text: &str, path: &[String]) -> Option<usize> {
+    let document = DeTable::parse(text).ok()?;
+    let mut table = document.get_ref();
+    let mut found = None;
+    for name in path {
+        let (key, value) = table.iter().find(|(key, _)| key.get_ref() == name.as_str())?;
+        found = Some(key.span().start);
+        match value.get_ref() {
+            DeValue::Table(inner) => table = inner,
+            _ => break,
+        }
+    }
+    found
+}
+
+/// Checks a layer by itself; `line` tells where in it a key stands.
+fn check(mut layer: Layer, line: impl Fn(&[String]) -> String) -> Checked {
+    let mut warnings = Vec::new();
+    let options = pages::options();
+    drop_unknown(&mut layer.values, &mut Vec::new(), &options, &mut |path| {
+        let near =
+            nearest(&path.join("."), &options).map_or_else(String::new, |name| format!("; did you mean {name}?"));
+        warnings.push(format!("{}{}: unknown key {}{near}", layer.name, line(path), path.join(".")));
+    });
+    let wrong = options.iter().find_map(|option| {
+        let value = option.path.iter().try_fold(&layer.values, |value, name| value.get(name))?;
+        let fault = fault(option, value)?;
+        Some(format!("{}{}: {}: {fault}", layer.name, line(&option.path), option.name()))
+    });
+    Checked { layer: wrong.map_or(Ok(layer), Err), warnings }
+}
+
+/// What is wrong with the value of one option, found by giving it to an otherwise empty configuration.
+fn fault(option: &Opt, value: &Value) -> Option<String> {
+    let nested = option.path.iter().rev().fold(value.clone(), |value, name| serde_json::json!({ name: value }));
+    match serde_json::from_value::<Config>(nested.clone()) {
+        Err(error) => Some(error.to_string()),
+        Ok(_) => pages::out_of_limits(&nested).into_iter().next(),
+    }
+}
+
+fn drop_unknown(values: &mut Value, path: &mut Vec<String>, options: &[Opt], report: &mut impl FnMut(&[String])) {
+    let Value::Object(table) = values else { return };
+    table.retain(|name, value| {
+        path.push(name.clone());
+        let is_option = options.iter().any(|option| option.path == *path);
+        let is_section = value.is_object() && options.iter().any(|option| option.path.starts_with(path));
+        if !is_option && is_section {
+            drop_unknown(value, path, options, report);
+        } else if !is_option {
+            report(path);
+        }
+        path.pop();
+        is_option || is_section
+    });
+}
+
+/// The option that a user most likely meant: the one whose name has the most letter pairs in common.
+fn nearest(name: &str, options: &[Opt]) -> Option<String> {
+    let pairs = |text: &str| text.as_bytes().windows(2).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let own = pairs(name);
+    let likeness = |other: &str| {
+        let other = pairs(other);
+        let common = own.iter().filter(|pair| other.contains(pair)).count();
+        common * 100 / own.len().max(other.len()).max(1)
+    };
+    let names = options.iter().map(Opt::name);
+    names.map(|name| (likeness(&name), name)).filter(|(likeness, _)| *likeness >= 50).max().map(|(_, name)| name)
+}
+
+/// A layer from what an editor sends: names in camelCase or as in `config.toml`, nulls and defaults mean "not set".
+pub fn editor_layer(name: &str, values: &Value) -> Layer {
+    let default = serde_json::to_value(Config::default()).unwrap_or_default();
+    let values = as_set(values, Some(&default)).unwrap_or_else(|| Value::Object(Map::new()));
+    Layer { name: name.to_owned(), values }
+}
+
+fn as_set(values: &Value, default: Option<&Value>) -> Option<Value> {
+    match (values, default) {
+        (Value::Null, _) => None,
+        // A table of the user's own names has no names to convert.
+        (Value::Object(_), Some(Value::Object(defaults))) if defaults.contains_key("*") => {
+            (Some(values) != default).then(|| values.clone())
+        }
+        (Value::Object(table), _) => {
+            let convert = |(name, value): (&String, &Value)| {
+                let name = snake(name);
+                as_set(value, default.and_then(|default| default.get(&name))).map(|value| (name, value))
+            };
+            Some(Value::Object(table.iter().filter_map(convert).collect()))
+        }
+        (value, default) => (!same(value, default)).then(|| value.clone()),
+    }
+}
+
+fn same(value: &Value, default: Option<&Value>) -> bool {
+    match (value.as_f64(), default.and_then(Value::as_f64)) {
+        (Some(value), Some(default)) => value == default,
+        _ => Some(value) == default,
+    }
+}
+
+fn snake(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 4);
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+    }
+    snake
+}
+
+/// One layer for each variable that is set, so that an error names the variable.
+fn environment(variable: impl Fn(&str) -> Option<String>) -> Vec<Layer> {
+    let layer = |option: Opt| {
+        let text = variable(&option.variable()).filter(|text| !text.is_empty())?;
+        let is_text = |kind: &Value| kind == "string";
+        let kinds = &option.schema["type"];
+        let text_only = is_text(kinds) || kinds.as_array().is_some_and(|kinds| kinds.iter().any(is_text));
+        let parsed = if text_only { None } else { serde_json::from_str(&text).ok() };
+        let value = parsed.unwrap_or(Value::String(text));
+        let values = option.path.iter().rev().fold(value, |value, name| serde_json::json!({ name: value }));
+        Some(Layer { name: option.variable(), values })
+    };
+    pages::options().into_iter().filter_map(layer).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn check_file(text: &str) -> (Result<Config, String>, Vec<String>) {
+        let checked = read_file("config.toml", text);
+        let config = checked.layer.map(|layer| serde_json::from_value(layer.values).expect("a checked layer"));
+        (config, checked.warnings)
+    }
+
+    #[test]
+    fn a_file_sets_what_it_names_and_leaves_the_rest() {
+        let (config, warnings) = check_file("model = \"m\"\n[inline]\nmax_tokens = 7\n[enable]\nmarkdown = false\n");
+        let config = config.expect("a good file");
+        assert_eq!((config.model.as_deref(), config.inline.max_tokens), (Some("m"), 7));
+        assert_eq!(config.inline.deadline_ms, Config::default().inline.deadline_ms);
+        assert!(!config.enables("markdown") && config.enables("rust"));
+        assert!(warnings.is_empty(), "{warnings:?}");
+    }
+
+    #[test]
+    fn an_error_names_file_line_and_key() {
+        let error = |text| check_file(text).0.expect_err(text);
+        assert!(error("\n[inline]\nmax_tokens = \"many\"\n").starts_with("config.toml:3: inline.max_tokens: "));
+        assert!(
+            error("[inline]\n\nminimum_confidence = 3\n").starts_with("config.toml:3: inline.minimum_confidence: ")
+        );
+        assert!(error("a = 1\nb = = 2\n").starts_with("config.toml:2: "));
+        assert!(error("inline.trigger = \"often\"").contains("automatic"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_reported_with_what_was_meant() {
+        let (config, warnings) = check_file("[inline]\nmax_token = 3\n[inlin]\nx = 1\n");
+        assert_eq!(config.expect("still good"), Config::default());
+        let meant = "config.toml:2: unknown key inline.max_token; did you mean inline.max_tokens?";
+        assert!(warnings.iter().any(|warning| warning == meant), "{warnings:?}");
+        assert!(warnings.iter().any(|warning| warning.starts_with("config.toml:3: unknown key inlin")));
+    }
+
+    #[test]
+    fn later_layers_win_and_lists_add_up() {
+        let mut merged = json!({ "model": "a", "context": { "excluded": ["x"] }, "enable": { "*": true } });
+        merge(&mut merged, json!({ "model": "b", "context": { "excluded": ["y"] }, "enable": { "lua": false } }));
+        let expected =
+            json!({ "model": "b", "context": { "excluded": ["x", "y"] }, "enable": { "*": true, "lua": false } });
+        assert_eq!(merged, expected);
+    }
+
+    #[test]
+    fn an_editor_speaks_camel_case_and_its_defaults_count_as_not_set() {
+        let sent = json!({
+            "model": null, "device": "auto", "enable": { "*": true, "fooBar": false },
+            "inline": { "maxTokens": 9, "deadlineMs": 1500, "minimumConfidence": -2 },
+        });
+        let expected = json!({ "enable": { "*": true, "fooBar": false }, "inline": { "max_tokens": 9 } });
+        assert_eq!(editor_layer("editor", &sent).values, expected);
+    }
+
+    #[test]
+    fn the_environment_sets_every_option() {
+        let set = |name: &str| match name {
+            "FORETYPE_MODEL" => Some("7".to_owned()),
+            "FORETYPE_INLINE_MAX_TOKENS" => Some("7".to_owned()),
+            "FORETYPE_INLINE_TRIGGER" => Some("manual".to_owned()),
+            "FORETYPE_THREADS" => Some("two".to_owned()),
+            _ => None,
+        };
+        let checked: Vec<_> = environment(set).into_iter().map(|layer| check(layer, |_| String::new()).layer).collect();
+        let errors: Vec<_> = checked.iter().filter_map(|layer| layer.as_ref().err()).collect();
+        assert!(errors.len() == 1 && errors[0].starts_with("FORETYPE_THREADS: threads: "), "{errors:?}");
+        let values: Vec<_> = checked.iter().flatten().map(|layer| layer.values.clone()).collect();
+        let expected = [
+            json!({ "model": "7" }),
+            json!({ "inline": { "max_tokens": 7 } }),
+            json!({ "inline": { "trigger": "manual" } }),
+        ];
+        assert_eq!(values, expected);
+    }
+}
