@@ -6,15 +6,25 @@
 
 mod config;
 mod decoder;
+mod engine;
+mod healing;
 pub mod kernels;
+mod kv;
 mod linear;
 mod model;
+mod sampler;
+mod sequences;
 mod tokenizer;
 mod weights;
 
+pub use candle_core::Device;
 pub use config::{Activation, Architecture, Config, Norm, Positions, RopeScaling};
 pub use decoder::{Attend, Decoder, ForwardError};
+pub use engine::{
+    Engine, EngineOptions, EngineStatus, Event, FinishReason, Job, Priority, Ticket, TokenInfo, Until, Usage,
+};
 pub use linear::{Bytes, Linear, Quantized};
 pub use model::Model;
+pub use sampler::Sampling;
 pub use tokenizer::Tokenizer;
 pub use weights::{Fault, LoadError};

@@ -1,0 +1,196 @@
+//! One thread that runs a model for everybody.
+//!
+//! Jobs are queued and worked on together: a step holds one row of every answer that is being written and a piece of one
+//! prompt that is being read. Interactive jobs come before background ones, which wait in place and lose nothing. Dropping
+//! a job's [`Ticket`] cancels it; the engine looks before each layer. What a job leaves in the KV cache stays for the
+//! next keystroke.
+
+mod job;
+mod prompt;
+mod run;
+mod text;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+pub use job::{Event, FinishReason, Job, Priority, TokenInfo, Until, Usage};
+
+use crate::Model;
+
+/// How an engine runs.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// Bytes that idle sequences may keep.
+    pub kv_bytes: usize,
+    /// Threads for the kernels, the engine's own among them; `None` for one for each core. The first engine of a process
+    /// decides for all.
+    pub threads: Option<usize>,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self { kv_bytes: 512 << 20, threads: None }
+    }
+}
+
+/// What an engine is doing and what it did.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct EngineStatus {
+    /// Jobs that wait.
+    pub queued: usize,
+    /// Jobs in work.
+    pub running: usize,
+    /// Idle sequences.
+    pub sequences: usize,
+    /// Bytes they take.
+    pub kv_bytes: usize,
+    /// Bytes they may take.
+    pub kv_limit: usize,
+    /// Prompt tokens evaluated since the start.
+    pub evaluated: u64,
+    /// Prompt tokens that were in the cache.
+    pub reused: u64,
+    /// Tokens written since the start.
+    pub generated: u64,
+}
+
+/// A running engine. Clones share it; it stops when the last one is dropped.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    model: Arc<Model>,
+    jobs: Mutex<Option<Sender<Submitted>>>,
+    shared: Arc<Shared>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+/// What the engine's thread and its callers both see.
+pub(crate) struct Shared {
+    pub(crate) status: Mutex<EngineStatus>,
+    /// An interactive job waits.
+    pub(crate) urgent: AtomicBool,
+    pub(crate) stopping: AtomicBool,
+}
+
+/// A job on its way to the engine.
+pub(crate) struct Submitted {
+    pub(crate) job: Job,
+    pub(crate) events: Box<dyn FnMut(Event) + Send>,
+    pub(crate) cancelled: Arc<AtomicBool>,
+    pub(crate) at: Instant,
+}
+
+/// A claim on the answer to a job. Dropping it cancels the job.
+#[derive(Debug)]
+#[must_use = "dropping the ticket cancels the job"]
+pub struct Ticket {
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Ticket {
+    /// Lets the job go on without anyone holding the ticket.
+    pub fn detach(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.cancelled.store(true, Ordering::Release);
+    }
+}
+
+impl Engine {
+    /// Starts an engine for `model` on a thread of its own.
+    pub fn start(model: Arc<Model>, options: EngineOptions) -> Self {
+        if let Some(threads) = options.threads {
+            crate::kernels::set_threads(threads);
+        }
+        let (jobs, receive) = channel();
+        let shared = Arc::new(Shared {
+            status: Mutex::new(EngineStatus { kv_limit: options.kv_bytes, ..EngineStatus::default() }),
+            urgent: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+        });
+        let body = {
+            let (model, shared) = (model.clone(), shared.clone());
+            move || serve(&model, &shared, &receive, options.kv_bytes)
+        };
+        let thread = std::thread::Builder::new().name("engine".into()).spawn(body).ok();
+        Self { inner: Arc::new(Inner { model, jobs: Mutex::new(Some(jobs)), shared, thread: Mutex::new(thread) }) }
+    }
+
+    /// Queues a job. `events` is called on the engine's thread and must not block; [`Event::Done`] comes exactly once and
+    /// last, whatever happens.
+    pub fn submit(&self, job: Job, events: impl FnMut(Event) + Send + 'static) -> Ticket {
+        let cancelled = Arc::new(AtomicBool::new(false));
+        if job.priority == Priority::Interactive {
+            self.inner.shared.urgent.store(true, Ordering::Release);
+        }
+        let submitted = Submitted { job, events: Box::new(events), cancelled: cancelled.clone(), at: Instant::now() };
+        let rejected = match &*lock(&self.inner.jobs) {
+            Some(jobs) => jobs.send(submitted).err().map(|error| error.0),
+            None => Some(submitted),
+        };
+        if let Some(mut rejected) = rejected {
+            job::fail_all(&mut *rejected.events, rejected.job.candidates, "the engine has stopped");
+        }
+        Ticket { cancelled }
+    }
+
+    /// What the engine is doing.
+    pub fn status(&self) -> EngineStatus {
+        lock(&self.inner.shared.status).clone()
+    }
+
+    /// The model that it runs.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.inner.model
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        *lock(&self.jobs) = None;
+        let thread = lock(&self.thread).take();
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
+            // The thread catches panics of jobs; one outside a job has been printed already.
+            let _ = thread.join();
+        }
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// The engine's thread: takes jobs in while there is work, and sleeps when there is none.
+fn serve(model: &Model, shared: &Shared, jobs: &Receiver<Submitted>, kv_bytes: usize) {
+    let mut runner = run::Runner::new(model, shared, kv_bytes);
+    while !shared.stopping.load(Ordering::Acquire) {
+        if runner.is_idle() {
+            match jobs.recv() {
+                Ok(job) => runner.admit(job),
+                Err(_) => break,
+            }
+        }
+        while let Ok(job) = jobs.try_recv() {
+            runner.admit(job);
+        }
+        shared.urgent.store(false, Ordering::Release);
+        runner.step();
+    }
+    runner.cancel_all();
+    while let Ok(mut job) = jobs.recv_timeout(Duration::ZERO) {
+        job::fail_all(&mut *job.events, job.job.candidates, "the engine has stopped");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! What an engine is asked and what it answers.
+
+use std::time::Duration;
+
+use foretype_plugins::Prompt;
+
+use crate::Sampling;
+
+/// Whether somebody is waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Priority {
+    /// A user waits for the answer.
+    #[default]
+    Interactive,
+    /// Work ahead of need; gives way at once.
+    Background,
+}
+
+/// Decides from a candidate's number and its text so far whether the candidate is done.
+pub type Until = Box<dyn FnMut(usize, &str) -> bool + Send>;
+
+/// A question to the model.
+pub struct Job {
+    /// What the model reads.
+    pub prompt: Prompt,
+    /// Tokens to write at the most, for each candidate.
+    pub max_tokens: usize,
+    /// Answers to write side by side, at least one. The first is the likeliest (or drawn, with a temperature); the others
+    /// begin with the next likeliest tokens.
+    pub candidates: usize,
+    /// How tokens are drawn.
+    pub sampling: Sampling,
+    /// Whether somebody is waiting.
+    pub priority: Priority,
+    /// Texts that end an answer; they are not part of it.
+    pub stop_texts: Vec<String>,
+    /// Ends an answer early.
+    pub until: Option<Until>,
+}
+
+/// A token that was written.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct TokenInfo {
+    /// Its text; bytes that are no whole character show as replacement characters.
+    pub text: String,
+    /// Its natural log-probability in the model's own distribution.
+    pub logprob: f32,
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FinishReason {
+    /// The model ended it.
+    End,
+    /// [`Job::until`] said so.
+    Until,
+    /// One of [`Job::stop_texts`] was written.
+    StopText,
+    /// [`Job::max_tokens`] or the model's context length was reached.
+    Length,
+    /// The ticket was dropped.
+    Cancelled,
+    /// It could not go on; the message says why.
+    Failed(String),
+}
+
+/// What a job cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
+pub struct Usage {
+    /// Prompt tokens that were evaluated.
+    pub evaluated: usize,
+    /// Prompt tokens that were in the cache.
+    pub reused: usize,
+    /// Tokens written, of all candidates.
+    pub generated: usize,
+    /// From the start of the work to the end of the prompt.
+    pub prefill: Duration,
+    /// From there to the end.
+    pub decode: Duration,
+    /// From submission to the start of the work.
+    pub queued: Duration,
+}
+
+/// What happens to a job, in this order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The prompt has been read.
+    Prefilled {
+        /// Prompt tokens that were evaluated.
+        evaluated: usize,
+        /// Prompt tokens that were in the cache.
+        reused: usize,
+    },
+    /// A piece of an answer: whole characters, without what healing backed up over.
+    Text {
+        /// Which answer.
+        candidate: usize,
+        /// The new piece.
+        text: String,
+        /// Natural log-probability of the token that completed it.
+        logprob: f32,
+    },
+    /// An answer has ended.
+    Finished {
+        /// Which answer.
+        candidate: usize,
+        /// Why.
+        reason: FinishReason,
+        /// All its tokens.
+        tokens: Vec<TokenInfo>,
+        /// Mean natural log-probability of its tokens; 0 for none.
+        confidence: f32,
+    },
+    /// Nothing more will come.
+    Done {
+        /// What it cost.
+        usage: Usage,
+    },
+}
+
+/// Ends a job that never ran.
+pub(crate) fn fail_all(events: &mut dyn FnMut(Event), candidates: usize, why: &str) {
+    for candidate in 0..candidates.max(1) {
+        let reason = FinishReason::Failed(why.into());
+        events(Event::Finished { candidate, reason, tokens: Vec::new(), confidence: 0.0 });
+    }
+    events(Event::Done { usage: Usage::default() });
+}

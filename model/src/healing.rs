@@ -1,0 +1,95 @@
+//! Token healing: the cursor usually stands inside a word, where the model never saw a text end.
+//!
+//! The last partial word is taken off the prompt, and the first tokens written must spell it again. While the user types
+//! inside one word the prompt stays as it is and costs nothing.
+
+use crate::tokenizer::Tokenizer;
+
+/// The longest piece of text, in bytes, that is taken back.
+const LONGEST: usize = 48;
+
+/// The longest run of punctuation that is taken back.
+const LONGEST_SIGN: usize = 4;
+
+/// Where the text that is taken back begins: at the last word, with the one space before it, or else at the last run of
+/// blanks or of punctuation. A text that ends in a line end is left whole.
+pub(crate) fn cut(text: &str) -> usize {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    let start = text.trim_end_matches(word).len();
+    if start < text.len() {
+        let start = if text[..start].ends_with(' ') { start - 1 } else { start };
+        return if text.len() - start <= LONGEST { start } else { text.len() };
+    }
+    let blank = text.trim_end_matches([' ', '\t']).len();
+    if blank < text.len() {
+        return if text.len() - blank <= LONGEST { blank } else { text.len() };
+    }
+    let sign = text.trim_end_matches(|c: char| c.is_ascii_punctuation()).len();
+    if text.len() - sign <= LONGEST_SIGN { sign } else { text.len() }
+}
+
+/// Tokens in the order of their bytes, to find those that can spell a text.
+pub(crate) struct Spelling {
+    sorted: Vec<u32>,
+}
+
+impl Spelling {
+    /// Of all tokens that stand for bytes.
+    pub(crate) fn new(tokenizer: &Tokenizer) -> Self {
+        let ids = 0..tokenizer.vocab_size() as u32;
+        let mut sorted: Vec<u32> = ids.filter(|id| !tokenizer.bytes(*id).is_empty()).collect();
+        sorted.sort_by(|a, b| tokenizer.bytes(*a).cmp(tokenizer.bytes(*b)));
+        Self { sorted }
+    }
+
+    /// The tokens that can begin to spell `text`: those that it begins with, and those that begin with it.
+    pub(crate) fn allowed(&self, tokenizer: &Tokenizer, text: &[u8]) -> Vec<u32> {
+        let mut allowed = Vec::new();
+        for length in 1..text.len() {
+            let from = self.sorted.partition_point(|id| tokenizer.bytes(*id) < &text[..length]);
+            let same = self.sorted[from..].iter().take_while(|id| tokenizer.bytes(**id) == &text[..length]);
+            allowed.extend(same.copied());
+        }
+        let from = self.sorted.partition_point(|id| tokenizer.bytes(*id) < text);
+        allowed.extend(self.sorted[from..].iter().take_while(|id| tokenizer.bytes(**id).starts_with(text)).copied());
+        allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(marked: &str) {
+        let at = marked.find('|').expect("a mark");
+        assert_eq!(cut(&marked.replace('|', "")), at, "{marked}");
+    }
+
+    #[test]
+    fn the_last_word_goes_back_with_the_space_before_it() {
+        check("x = foo.|ba");
+        check("return| fo");
+        check("a\n|");
+        check("a\n|    ");
+        check("foo|(");
+        check("std|::");
+        check("|wor");
+        check("größe =| ");
+        check("x| größ");
+    }
+
+    #[test]
+    fn a_word_too_long_to_take_back_stays() {
+        check(&format!("{}|", "w".repeat(200)));
+    }
+
+    #[test]
+    fn allowed_tokens_are_those_that_fit_the_text() {
+        let tokenizer = Tokenizer::byte_level(&["ret", "return", "re", "rex"], &[]);
+        let spelling = Spelling::new(&tokenizer);
+        let allowed = spelling.allowed(&tokenizer, b"ret");
+        let mut names: Vec<_> = allowed.iter().map(|id| String::from_utf8_lossy(tokenizer.bytes(*id))).collect();
+        names.sort();
+        assert!(names.contains(&"r".into()) && !names.contains(&"x".into()), "{names:?}");
+    }
+}

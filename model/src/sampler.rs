@@ -1,0 +1,194 @@
+//! From logits to a token: greedy or sampled, with the log-probability of what was taken.
+
+/// How tokens are drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sampling {
+    /// 0 takes the likeliest token; 1 draws from the model's own distribution.
+    pub temperature: f32,
+    /// Draw only from so many of the likeliest tokens; 0 for all.
+    pub top_k: usize,
+    /// Draw only from the likeliest tokens that together have this probability (nucleus sampling, Holtzman et al. 2020).
+    pub top_p: f32,
+    /// Draw only from tokens at least this likely, as a share of the likeliest.
+    pub min_p: f32,
+    /// Logits of tokens that the answer has already are divided by this where positive, multiplied where negative (Keskar
+    /// et al. 2019); 1 for none.
+    pub repetition_penalty: f32,
+    /// The same seed draws the same tokens.
+    pub seed: u64,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self { temperature: 0.0, top_k: 0, top_p: 1.0, min_p: 0.0, repetition_penalty: 1.0, seed: 0 }
+    }
+}
+
+/// Draws the tokens of one answer.
+pub(crate) struct Sampler {
+    sampling: Sampling,
+    state: u64,
+}
+
+impl Sampler {
+    pub(crate) fn new(sampling: Sampling, candidate: usize) -> Self {
+        let state = sampling.seed.wrapping_add(candidate as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Self { sampling, state }
+    }
+
+    /// A token of `logits`, drawn from `allowed` only if that is given, and its natural log-probability in the model's
+    /// own distribution. `rank` 1 takes the second likeliest instead of the likeliest, and so on. `written` are the
+    /// tokens of the answer so far.
+    pub(crate) fn draw(
+        &mut self,
+        logits: &[f32],
+        allowed: Option<&[u32]>,
+        rank: usize,
+        written: &[u32],
+    ) -> Option<(u32, f32)> {
+        let score = |id: u32| (id, self.penalised(logits[id as usize], id, written));
+        let mut scores: Vec<(u32, f32)> = match allowed {
+            Some(allowed) => allowed.iter().copied().filter(|id| (*id as usize) < logits.len()).map(score).collect(),
+            None if self.sampling.temperature <= 0.0 && rank == 0 && self.sampling.repetition_penalty == 1.0 => {
+                return likeliest(logits).map(|id| (id, log_probability(logits, id)));
+            }
+            None => (0..logits.len() as u32).map(score).collect(),
+        };
+        scores.retain(|(_, score)| !score.is_nan());
+        let higher = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        let id = if self.sampling.temperature <= 0.0 || rank > 0 {
+            let rank = rank.min(scores.len().checked_sub(1)?);
+            scores.select_nth_unstable_by(rank, higher).1.0
+        } else {
+            scores.sort_unstable_by(higher);
+            self.sample(&scores)?
+        };
+        Some((id, log_probability(logits, id)))
+    }
+
+    fn penalised(&self, logit: f32, id: u32, written: &[u32]) -> f32 {
+        let penalty = self.sampling.repetition_penalty;
+        match penalty == 1.0 || !written.contains(&id) {
+            true => logit,
+            false if logit > 0.0 => logit / penalty,
+            false => logit * penalty,
+        }
+    }
+
+    /// Draws from scores in falling order.
+    fn sample(&mut self, scores: &[(u32, f32)]) -> Option<u32> {
+        let Sampling { temperature, top_k, top_p, min_p, .. } = self.sampling;
+        let top = scores.first()?.1;
+        let count = if top_k == 0 { scores.len() } else { top_k.min(scores.len()) };
+        let weights: Vec<f32> = scores[..count].iter().map(|(_, score)| ((score - top) / temperature).exp()).collect();
+        let total: f32 = weights.iter().sum();
+        let mut kept = 0.0;
+        let inside = weights.iter().take_while(|weight| {
+            let within = kept < top_p * total && **weight >= min_p;
+            kept += **weight;
+            within
+        });
+        let inside = inside.count().max(1);
+        let mut at = self.uniform() * weights[..inside].iter().sum::<f32>();
+        let chosen = weights[..inside].iter().position(|weight| {
+            at -= weight;
+            at < 0.0
+        });
+        Some(scores[chosen.unwrap_or(inside - 1)].0)
+    }
+
+    /// The next number in 0..1 (SplitMix64, Steele et al. 2014).
+    fn uniform(&mut self) -> f32 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 40) as f32 / (1u64 << 24) as f32
+    }
+}
+
+/// The token with the highest logit; of equals, the first.
+fn likeliest(logits: &[f32]) -> Option<u32> {
+    let mut best: Option<(usize, f32)> = None;
+    for (id, logit) in logits.iter().enumerate() {
+        if best.is_none_or(|(_, best)| *logit > best) && !logit.is_nan() {
+            best = Some((id, *logit));
+        }
+    }
+    best.map(|(id, _)| id as u32)
+}
+
+/// The natural log-probability of a token in the model's own distribution.
+fn log_probability(logits: &[f32], id: u32) -> f32 {
+    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f32 = logits.iter().map(|logit| (logit - top).exp()).sum();
+    logits[id as usize] - top - sum.ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draws(sampling: Sampling, logits: &[f32], count: usize) -> Vec<u32> {
+        let mut sampler = Sampler::new(sampling, 0);
+        (0..count).filter_map(|_| sampler.draw(logits, None, 0, &[])).map(|(id, _)| id).collect()
+    }
+
+    const LOGITS: [f32; 5] = [0.0, 2.0, 1.0, -1.0, 1.9];
+
+    #[test]
+    fn greedy_takes_the_likeliest_and_knows_its_probability() {
+        let (id, logprob) = Sampler::new(Sampling::default(), 0).draw(&LOGITS, None, 0, &[]).expect("a token");
+        let total: f32 = LOGITS.iter().map(|l| l.exp()).sum();
+        assert_eq!(id, 1);
+        assert!((logprob - (2f32.exp() / total).ln()).abs() < 1e-5);
+    }
+
+    #[test]
+    fn ranks_and_permissions_are_kept() {
+        let mut sampler = Sampler::new(Sampling::default(), 0);
+        let mut ids = |allowed: Option<&[u32]>, rank| sampler.draw(&LOGITS, allowed, rank, &[]).map(|(id, _)| id);
+        assert_eq!(ids(None, 1), Some(4));
+        assert_eq!(ids(Some(&[0, 3]), 0), Some(0));
+        assert_eq!(ids(Some(&[0, 3]), 7), Some(3));
+        assert_eq!(ids(Some(&[]), 0), None);
+    }
+
+    #[test]
+    fn the_same_seed_draws_the_same_tokens() {
+        let hot = Sampling { temperature: 1.0, seed: 7, ..Sampling::default() };
+        assert_eq!(draws(hot.clone(), &LOGITS, 50), draws(hot.clone(), &LOGITS, 50));
+        assert_ne!(draws(hot.clone(), &LOGITS, 50), draws(Sampling { seed: 8, ..hot }, &LOGITS, 50));
+    }
+
+    #[test]
+    fn sampling_follows_the_distribution() {
+        let drawn = draws(Sampling { temperature: 1.0, ..Sampling::default() }, &LOGITS, 20_000);
+        let total: f32 = LOGITS.iter().map(|l| l.exp()).sum();
+        for (id, logit) in LOGITS.iter().enumerate() {
+            let share = drawn.iter().filter(|d| **d as usize == id).count() as f32 / 20_000.0;
+            assert!((share - logit.exp() / total).abs() < 0.02, "{id}: {share}");
+        }
+    }
+
+    #[test]
+    fn the_tail_is_cut_as_asked() {
+        let hot = Sampling { temperature: 1.0, ..Sampling::default() };
+        let set = |sampling| draws(sampling, &LOGITS, 500).into_iter().collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(set(Sampling { top_k: 2, ..hot.clone() }), [1, 4].into());
+        assert_eq!(set(Sampling { top_p: 0.3, ..hot.clone() }), [1].into());
+        assert_eq!(set(Sampling { min_p: 0.3, ..hot.clone() }), [1, 2, 4].into());
+    }
+
+    #[test]
+    fn a_repeated_token_is_less_likely() {
+        let mut sampler = Sampler::new(Sampling { repetition_penalty: 2.0, ..Sampling::default() }, 0);
+        assert_eq!(sampler.draw(&LOGITS, None, 0, &[1]).map(|(id, _)| id), Some(4));
+    }
+
+    #[test]
+    fn nan_logits_are_never_drawn() {
+        assert_eq!(draws(Sampling::default(), &[f32::NAN, 1.0], 1), [1]);
+        assert!(draws(Sampling::default(), &[f32::NAN], 1).is_empty());
+    }
+}

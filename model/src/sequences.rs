@@ -1,0 +1,96 @@
+//! Sequences that outlive their requests: the tokens seen so far and what the model made of them.
+//!
+//! A request takes the idle sequence that begins as its prompt does, cuts it back to where they part and evaluates the
+//! rest. A sequence with much that the request does not share is left to its owner and copied instead. The pool is
+//! bounded by bytes; the least recently used sequence goes first.
+
+use crate::config::Config;
+use crate::kv::KvCache;
+
+/// Shared tokens below this are not worth a copy.
+const WORTH_A_COPY: usize = 16;
+
+/// Tokens and their cache; the cache never holds more than the tokens.
+pub(crate) struct Sequence {
+    /// Tokens whose keys and values are in the cache.
+    pub(crate) tokens: Vec<u32>,
+    /// Keys and values.
+    pub(crate) cache: KvCache,
+    /// Logits after the first so many tokens, kept where a prompt ended: the next key often asks there again.
+    pub(crate) ending: Option<(usize, Vec<f32>)>,
+    used: u64,
+}
+
+impl Sequence {
+    /// Without a token.
+    pub(crate) fn new(config: &Config) -> Self {
+        Self { tokens: Vec::new(), cache: KvCache::new(config), ending: None, used: 0 }
+    }
+
+    /// A copy of the first `length` tokens.
+    pub(crate) fn fork(&self, length: usize) -> Self {
+        let ending = self.ending.clone().filter(|(at, _)| *at <= length);
+        Self { tokens: self.tokens[..length].to_vec(), cache: self.cache.fork(length), ending, used: 0 }
+    }
+
+    /// Forgets the tokens from `length` on.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.tokens.truncate(length);
+        self.cache.truncate(length);
+        self.ending = self.ending.take().filter(|(at, _)| *at <= length);
+    }
+
+    fn common(&self, prompt: &[u32]) -> usize {
+        self.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count()
+    }
+}
+
+/// The sequences that no request is using.
+pub(crate) struct Sequences {
+    idle: Vec<Sequence>,
+    limit: usize,
+    clock: u64,
+}
+
+impl Sequences {
+    /// A pool of at most `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { idle: Vec::new(), limit, clock: 0 }
+    }
+
+    /// A sequence that holds the longest known beginning of `prompt` and nothing else.
+    pub(crate) fn take(&mut self, prompt: &[u32], config: &Config) -> Sequence {
+        let shared = self.idle.iter().enumerate().map(|(i, sequence)| (sequence.common(prompt), i));
+        let mut sequence = match shared.max() {
+            Some((common, i)) if common * 2 >= self.idle[i].tokens.len() && common > 0 => self.idle.swap_remove(i),
+            Some((common, i)) if common >= WORTH_A_COPY => self.idle[i].fork(common),
+            _ => Sequence::new(config),
+        };
+        sequence.truncate(sequence.common(prompt));
+        sequence
+    }
+
+    /// Takes a sequence back and forgets the least recently used ones while the pool is over its limit.
+    pub(crate) fn put(&mut self, mut sequence: Sequence) {
+        self.clock += 1;
+        sequence.used = self.clock;
+        // A sequence that another one holds whole is of no further use.
+        self.idle.retain(|other| other.common(&sequence.tokens) < other.tokens.len());
+        self.idle.push(sequence);
+        while self.bytes() > self.limit && self.idle.len() > 1 {
+            if let Some(oldest) = (0..self.idle.len()).min_by_key(|i| self.idle[*i].used) {
+                self.idle.swap_remove(oldest);
+            }
+        }
+    }
+
+    /// Bytes of all idle sequences.
+    pub(crate) fn bytes(&self) -> usize {
+        self.idle.iter().map(|sequence| sequence.cache.bytes()).sum()
+    }
+
+    /// Number of idle sequences.
+    pub(crate) fn len(&self) -> usize {
+        self.idle.len()
+    }
+}
