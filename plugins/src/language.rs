@@ -3,7 +3,7 @@
 /// A language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Language {
     Python,
     Rust,
@@ -26,4 +26,163 @@ pub enum Language {
     Toml,
     Markdown,
     PlainText,
+}
+
+/// How a language marks the end of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blocks {
+    /// By indentation alone.
+    Indentation,
+    /// By a closing bracket.
+    Brackets,
+    /// By a word such as `end`.
+    Words,
+    /// There are none to speak of.
+    None,
+}
+
+/// What is known of a language: LSP ids, file endings and names, line comment, blocks.
+struct Facts {
+    language: Language,
+    ids: &'static [&'static str],
+    endings: &'static [&'static str],
+    names: &'static [&'static str],
+    comment: Option<&'static str>,
+    blocks: Blocks,
+}
+
+const fn facts(
+    language: Language,
+    ids: &'static [&'static str],
+    endings: &'static [&'static str],
+    comment: Option<&'static str>,
+    blocks: Blocks,
+) -> Facts {
+    Facts { language, ids, endings, names: &[], comment, blocks }
+}
+
+use Blocks::{Brackets, Indentation, Words};
+use Language::*;
+
+static FACTS: &[Facts] = &[
+    facts(Python, &["python"], &["py", "pyi", "pyw"], Some("#"), Indentation),
+    facts(Rust, &["rust"], &["rs"], Some("//"), Brackets),
+    facts(JavaScript, &["javascript", "javascriptreact"], &["js", "mjs", "cjs", "jsx"], Some("//"), Brackets),
+    facts(TypeScript, &["typescript"], &["ts", "mts", "cts"], Some("//"), Brackets),
+    facts(Tsx, &["typescriptreact"], &["tsx"], Some("//"), Brackets),
+    facts(Go, &["go"], &["go"], Some("//"), Brackets),
+    facts(Java, &["java"], &["java"], Some("//"), Brackets),
+    facts(C, &["c"], &["c", "h"], Some("//"), Brackets),
+    facts(Cpp, &["cpp", "c++"], &["cpp", "cc", "cxx", "hpp", "hh", "hxx"], Some("//"), Brackets),
+    facts(CSharp, &["csharp", "cs"], &["cs"], Some("//"), Brackets),
+    Facts { names: &["Gemfile", "Rakefile"], ..facts(Ruby, &["ruby"], &["rb", "rake", "gemspec"], Some("#"), Words) },
+    facts(Php, &["php"], &["php"], Some("//"), Brackets),
+    facts(Lua, &["lua"], &["lua"], Some("--"), Words),
+    Facts {
+        names: &[".bashrc", ".bash_profile", ".profile", ".zshrc"],
+        ..facts(Bash, &["shellscript", "sh", "bash", "zsh"], &["sh", "bash", "zsh"], Some("#"), Words)
+    },
+    facts(Html, &["html"], &["html", "htm"], None, Blocks::None),
+    facts(Css, &["css"], &["css"], None, Brackets),
+    facts(Json, &["json", "jsonc"], &["json", "jsonc"], None, Brackets),
+    facts(Yaml, &["yaml"], &["yaml", "yml"], Some("#"), Indentation),
+    Facts { names: &["Cargo.lock"], ..facts(Toml, &["toml"], &["toml"], Some("#"), Blocks::None) },
+    facts(Markdown, &["markdown"], &["md", "markdown"], None, Blocks::None),
+    facts(PlainText, &["plaintext", "text"], &["txt"], None, Blocks::None),
+];
+
+impl Language {
+    /// Every language, plain text last.
+    pub fn all() -> impl Iterator<Item = Self> {
+        FACTS.iter().map(|facts| facts.language)
+    }
+
+    fn facts(self) -> &'static Facts {
+        FACTS.iter().find(|facts| facts.language == self).unwrap_or(&FACTS[FACTS.len() - 1])
+    }
+
+    /// The language of an LSP language id; plain text where it is not known.
+    pub fn from_lsp_id(id: &str) -> Self {
+        FACTS.iter().find(|facts| facts.ids.contains(&id)).map_or(PlainText, |facts| facts.language)
+    }
+
+    /// The language of a file by its name; plain text where it is not known.
+    pub fn from_path(path: &str) -> Self {
+        let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+        let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
+        let fits = |facts: &&Facts| facts.names.contains(&name) || facts.endings.contains(&ending.as_str());
+        FACTS.iter().find(fits).map_or(PlainText, |facts| facts.language)
+    }
+
+    /// The LSP id of the language, which is also its name in configuration.
+    pub fn id(self) -> &'static str {
+        self.facts().ids[0]
+    }
+
+    /// What begins a comment that ends with the line.
+    pub fn line_comment(self) -> Option<&'static str> {
+        self.facts().comment
+    }
+
+    /// How blocks end.
+    pub fn blocks(self) -> Blocks {
+        self.facts().blocks
+    }
+
+    /// The grammar, where there is one.
+    pub fn grammar(self) -> Option<tree_sitter::Language> {
+        Some(match self {
+            Python => tree_sitter_python::LANGUAGE.into(),
+            Rust => tree_sitter_rust::LANGUAGE.into(),
+            JavaScript => tree_sitter_javascript::LANGUAGE.into(),
+            TypeScript => tree_sitter_typescript::LANGUAGE_TYPESCRIPT.into(),
+            Tsx => tree_sitter_typescript::LANGUAGE_TSX.into(),
+            Go => tree_sitter_go::LANGUAGE.into(),
+            Java => tree_sitter_java::LANGUAGE.into(),
+            C => tree_sitter_c::LANGUAGE.into(),
+            Cpp => tree_sitter_cpp::LANGUAGE.into(),
+            CSharp => tree_sitter_c_sharp::LANGUAGE.into(),
+            Ruby => tree_sitter_ruby::LANGUAGE.into(),
+            Php => tree_sitter_php::LANGUAGE_PHP.into(),
+            Lua => tree_sitter_lua::LANGUAGE.into(),
+            Bash => tree_sitter_bash::LANGUAGE.into(),
+            Html => tree_sitter_html::LANGUAGE.into(),
+            Css => tree_sitter_css::LANGUAGE.into(),
+            Json => tree_sitter_json::LANGUAGE.into(),
+            Yaml => tree_sitter_yaml::LANGUAGE.into(),
+            Toml => tree_sitter_toml_ng::LANGUAGE.into(),
+            Markdown => tree_sitter_md::LANGUAGE.into(),
+            PlainText => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn editors_ids_and_file_names_are_known() {
+        for (id, language) in
+            [("typescriptreact", Tsx), ("sh", Bash), ("shellscript", Bash), ("csharp", CSharp), ("x", PlainText)]
+        {
+            assert_eq!(Language::from_lsp_id(id), language, "{id}");
+        }
+        let paths =
+            [("a/b.rs", Rust), ("x.test.TSX", Tsx), (".bashrc", Bash), ("Makefile", PlainText), ("C:\\a.cs", CSharp)];
+        for (path, language) in paths.into_iter().chain([("Cargo.lock", Toml), ("noending", PlainText)]) {
+            assert_eq!(Language::from_path(path), language, "{path}");
+        }
+    }
+
+    #[test]
+    fn every_language_but_plain_text_has_a_grammar_that_loads() {
+        for language in Language::all() {
+            let Some(grammar) = language.grammar() else {
+                assert_eq!(language, PlainText);
+                continue;
+            };
+            assert!(tree_sitter::Parser::new().set_language(&grammar).is_ok(), "{language:?}");
+        }
+    }
 }

@@ -5,14 +5,18 @@
 //! same code, so that a model sees while it serves what it saw while it learned.
 
 pub mod context;
+pub mod finish;
 pub mod language;
 pub mod prompt;
+pub mod registry;
 pub mod request;
+pub mod strategies;
+pub mod syntax;
 pub mod window;
 
 pub use language::Language;
 pub use prompt::{Content, FimFormat, Part, Prompt, Snippet, Source};
-pub use request::{Answer, Budget, Document, Request, Trigger};
+pub use request::{Answer, Budget, Document, Order, Request, Trigger};
 pub use window::Window;
 
 /// Why a prompt could not be built.

@@ -110,3 +110,103 @@ pub struct FimFormat {
     /// Tokens that end an answer.
     pub stops: &'static [&'static str],
 }
+
+const fn tokens(
+    name: &'static str,
+    [prefix, suffix, middle]: [&'static str; 3],
+    stops: &'static [&'static str],
+) -> FimFormat {
+    FimFormat { name, prefix, suffix, middle: Some(middle), suffix_first: false, repository: None, file: None, stops }
+}
+
+/// The known formats, the more particular ones first. Published formats are never edited in place: a change is a new row.
+pub static FORMATS: &[FimFormat] = &[
+    FimFormat {
+        repository: Some("<|repo_name|>"),
+        file: Some("<|file_sep|>"),
+        ..tokens(
+            "qwen2.5-coder",
+            ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"],
+            &[
+                "<|endoftext|>",
+                "<|fim_prefix|>",
+                "<|fim_middle|>",
+                "<|fim_suffix|>",
+                "<|fim_pad|>",
+                "<|repo_name|>",
+                "<|file_sep|>",
+                "<|im_start|>",
+                "<|im_end|>",
+            ],
+        )
+    },
+    FimFormat {
+        repository: Some("<repo_name>"),
+        file: Some("<file_sep>"),
+        ..tokens(
+            "starcoder2",
+            ["<fim_prefix>", "<fim_suffix>", "<fim_middle>"],
+            &["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<file_sep>", "<repo_name>"],
+        )
+    },
+    tokens(
+        "starcoder",
+        ["<fim_prefix>", "<fim_suffix>", "<fim_middle>"],
+        &["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<filename>", "<reponame>"],
+    ),
+    tokens(
+        "santacoder",
+        ["<fim-prefix>", "<fim-suffix>", "<fim-middle>"],
+        &["<|endoftext|>", "<fim-prefix>", "<fim-middle>", "<fim-suffix>"],
+    ),
+    tokens(
+        "codegemma",
+        ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"],
+        &["<eos>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|file_separator|>", "<|endoftext|>"],
+    ),
+    tokens("codellama", ["▁<PRE>", "▁<SUF>", "▁<MID>"], &["▁<EOT>", "</s>"]),
+    tokens(
+        "deepseek-coder",
+        ["<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>"],
+        &["<｜end▁of▁sentence｜>", "<|EOT|>", "<｜fim▁begin｜>"],
+    ),
+    FimFormat {
+        middle: None,
+        suffix_first: true,
+        ..tokens("codestral", ["[PREFIX]", "[SUFFIX]", ""], &["</s>", "[PREFIX]", "[SUFFIX]"])
+    },
+];
+
+impl FimFormat {
+    /// The first format whose tokens a tokenizer has.
+    pub fn detect(has: impl Fn(&str) -> bool) -> Option<&'static Self> {
+        FORMATS.iter().find(|format| {
+            let needed = [Some(format.prefix), Some(format.suffix), format.middle, format.repository, format.file];
+            needed.into_iter().flatten().all(&has)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_is_known_by_the_tokens_of_a_tokenizer() {
+        for format in FORMATS {
+            let has = |name: &str| {
+                [format.prefix, format.suffix].contains(&name)
+                    || [format.middle, format.repository, format.file].contains(&Some(name))
+            };
+            assert_eq!(FimFormat::detect(has).map(|found| found.name), Some(format.name));
+        }
+        assert_eq!(FimFormat::detect(|_| false), None);
+    }
+
+    #[test]
+    fn no_format_writes_on_past_its_own_markers() {
+        for format in FORMATS {
+            assert!(!format.stops.is_empty(), "{}", format.name);
+        }
+    }
+}

@@ -28,6 +28,16 @@ pub enum Trigger {
     Invoked,
 }
 
+/// In which order a hole is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// Prefix and suffix frozen at an anchor above the cursor, and the text since the anchor after the middle marker.
+    #[default]
+    Anchored,
+    /// All text before the cursor, all text after it, and nothing after the middle marker: what other tools send.
+    Plain,
+}
+
 /// How much text may go where, in bytes. The server derives it from the model's context length; a byte budget costs
 /// nothing to check, where a token budget costs a tokenizer run for each key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +89,8 @@ pub struct Request {
     pub recent_edits: Arc<[RecentEdit]>,
     /// The other documents that are open, the most recently used first.
     pub open_files: Arc<[Arc<Document>]>,
+    /// In which order the hole is written.
+    pub order: Order,
     /// Whether a suggestion may have more than one line where nothing stands right of the cursor.
     pub multi_line: bool,
     /// Mean log-probability per token (natural logarithm, so at most 0) below which an automatic suggestion is not shown.

@@ -1,12 +1,22 @@
 //! The frozen part of a fill prompt, which makes a keystroke cost one or two tokens.
 //!
 //! Prefix and suffix are frozen at an *anchor* a few lines above the cursor; what was typed since stands after the middle
-//! marker. As long as nothing outside anchor..cursor changes, the next prompt is the last one plus what was typed.
+//! marker. As long as nothing outside anchor..cursor changes, the next prompt is the last one plus what was typed, and a
+//! model's cache of the last prompt is good for the next one.
+
+use crate::request::{Order, Request};
+
+/// Lines that the anchor lies above the cursor when it is set anew.
+const LINES_ABOVE: usize = 8;
+
+/// Characters of a rest of line that editors insert by themselves while the user types. They stay out of the frozen text,
+/// so that they cost no new anchor.
+const CLOSERS: &[char] = &[')', ']', '}', '"', '\'', '`', '>', ';', ',', ':', ' ', '\t', '\r'];
 
 /// What must stay as it is for the next prompt to begin with the last one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
-    /// Everything before the prefix marker's text: repository, snippets, path. Only ever appended to while typing.
+    /// What comes before the file's own text: repository, snippets, path. Only ever appended to while typing.
     pub header: Vec<crate::Part>,
     /// Text before the anchor, as it stands in the prompt.
     pub before: String,
@@ -14,4 +24,111 @@ pub struct Window {
     pub anchor: usize,
     /// Text after the cursor, as it stands in the prompt.
     pub after: String,
+}
+
+/// The text right of the cursor as a prompt shows it: a rest of line made only of closing marks is left out.
+pub fn after(request: &Request) -> &str {
+    let after = request.after();
+    let end = after.find('\n').unwrap_or(after.len());
+    if after[..end].chars().all(|c| CLOSERS.contains(&c)) { &after[end..] } else { after }
+}
+
+/// The window of the last prompt, if it still holds for this request: the anchor may have been shifted by edits above
+/// everything that the window shows.
+pub fn kept(request: &Request) -> Option<Window> {
+    let window = request.window.as_deref().filter(|_| request.order == Order::Anchored)?;
+    let before = request.before();
+    let anchor = [window.anchor, shifted(window, request)?].into_iter().find(|anchor| {
+        let ends = before.get(..*anchor).is_some_and(|text| text.ends_with(&window.before));
+        ends && request.cursor - anchor <= request.budget.middle
+    })?;
+    let rest = after(request);
+    let cut = rest.len() > window.after.len();
+    let same = rest.starts_with(&window.after) && (!cut || window.after.len() + SLACK >= request.budget.after);
+    same.then(|| Window { anchor, ..window.clone() })
+}
+
+/// Bytes by which a frozen suffix may fall short of its budget where it was cut at a line end.
+const SLACK: usize = 400;
+
+/// Where the anchor lies if text was added or removed above the window and nothing changed below it.
+fn shifted(window: &Window, request: &Request) -> Option<usize> {
+    let tail = tail(&window.before, 200);
+    if tail.is_empty() {
+        return Some(window.anchor);
+    }
+    let from = floor(request.before(), request.cursor.saturating_sub(request.budget.middle + tail.len()));
+    let found = request.before()[from..].rfind(tail).map(|at| from + at + tail.len());
+    Some(found.unwrap_or(window.anchor))
+}
+
+/// A new window for this request. Where the last one shares its beginning it stays there, so that the first tokens of the
+/// prompt stay put when the anchor moves.
+pub fn set(request: &Request) -> Window {
+    let text = request.before();
+    let anchor = match request.order {
+        Order::Plain => request.cursor,
+        Order::Anchored => anchor(text, request.budget.middle / 2),
+    };
+    let start = start(request, anchor);
+    let rest = after(request);
+    Window {
+        header: Vec::new(),
+        before: text[start..anchor].to_owned(),
+        anchor,
+        after: rest[..line_end(rest, request.budget.after)].to_owned(),
+    }
+}
+
+/// The beginning of the line that lies [`LINES_ABOVE`] the last line of `text`, nearer where those lines are long.
+fn anchor(text: &str, most: usize) -> usize {
+    let breaks = text.rmatch_indices('\n').map(|(at, _)| at + 1);
+    let near = breaks.take(LINES_ABOVE).take_while(|at| text.len() - at <= most).last();
+    // The text has fewer lines than that: everything is middle, unless its only line is too long.
+    match text.matches('\n').take(LINES_ABOVE).count() {
+        LINES_ABOVE => near.unwrap_or(text.len()),
+        _ if text.len() <= most => 0,
+        _ => near.unwrap_or(text.len()),
+    }
+}
+
+/// Where the text before the anchor begins: at the beginning of the last window if that is still within budget, else at a
+/// line that leaves a quarter of the budget free to grow into.
+fn start(request: &Request, anchor: usize) -> usize {
+    let text = request.before();
+    let budget = request.budget.before;
+    if anchor <= budget {
+        return 0;
+    }
+    let old = request.window.as_deref().and_then(|window| {
+        let head = &window.before[..floor(&window.before, 200)];
+        let from = floor(text, anchor.saturating_sub(budget));
+        text[from..anchor].find(head).filter(|_| !head.is_empty()).map(|at| from + at)
+    });
+    old.unwrap_or_else(|| {
+        let from = floor(text, anchor - budget * 3 / 4);
+        text[from..anchor].find('\n').map_or(from, |at| from + at + 1)
+    })
+}
+
+/// The length of the longest beginning of `text` that ends a line and has at most `most` bytes.
+fn line_end(text: &str, most: usize) -> usize {
+    if text.len() <= most {
+        return text.len();
+    }
+    let cut = floor(text, most);
+    text[..cut].rfind('\n').map_or(cut, |at| at + 1)
+}
+
+fn tail(text: &str, bytes: usize) -> &str {
+    &text[floor(text, text.len().saturating_sub(bytes))..]
+}
+
+/// The nearest character border at or below `at`.
+pub(crate) fn floor(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
 }

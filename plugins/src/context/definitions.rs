@@ -1,5 +1,193 @@
 //! Definitions of the names around the cursor, found in a symbol index of the workspace.
 
-/// Where each name of the workspace is defined.
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::prompt::Snippet;
+use crate::request::Request;
+use crate::{Language, syntax};
+
+/// Items taken from one file at the most.
+const ITEMS: usize = 500;
+/// Bytes of a signature that are kept.
+const SIGNATURE: usize = 240;
+/// Files larger than this are not indexed.
+const LARGEST: usize = 1 << 20;
+
+/// One definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    /// The file it is in, relative to the workspace.
+    pub path: Arc<str>,
+    /// The language of the file.
+    pub language: Language,
+    /// Where it begins, in bytes.
+    pub offset: usize,
+    /// Its first lines, up to its body.
+    pub signature: String,
+}
+
+/// Where each name of the workspace is defined. Many may read while one writes.
 #[derive(Debug, Default)]
-pub struct SymbolIndex {}
+pub struct SymbolIndex {
+    inner: RwLock<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    by_name: HashMap<String, Vec<Definition>>,
+    by_path: HashMap<Arc<str>, Vec<String>>,
+}
+
+impl SymbolIndex {
+    /// Replaces what is known of a file.
+    pub fn update(&self, path: &str, language: Language, text: &str) {
+        let definitions = if text.len() > LARGEST { Vec::new() } else { definitions(path, language, text) };
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        inner.forget(path);
+        let names = definitions.iter().map(|(name, _)| name.clone()).collect();
+        inner.by_path.insert(path.into(), names);
+        for (name, definition) in definitions {
+            inner.by_name.entry(name).or_default().push(definition);
+        }
+    }
+
+    /// Forgets a file.
+    pub fn remove(&self, path: &str) {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner).forget(path);
+    }
+
+    /// The definitions of a name.
+    pub fn definitions(&self, name: &str) -> Vec<Definition> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        inner.by_name.get(name).cloned().unwrap_or_default()
+    }
+
+    /// Files that are known.
+    pub fn files(&self) -> usize {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner).by_path.len()
+    }
+}
+
+impl Inner {
+    fn forget(&mut self, path: &str) {
+        let Some(names) = self.by_path.remove(path) else { return };
+        for name in names.into_iter().collect::<HashSet<_>>() {
+            if let Some(definitions) = self.by_name.get_mut(&name) {
+                definitions.retain(|definition| &*definition.path != path);
+                if definitions.is_empty() {
+                    self.by_name.remove(&name);
+                }
+            }
+        }
+    }
+}
+
+fn definitions(path: &str, language: Language, text: &str) -> Vec<(String, Definition)> {
+    let Some(tree) = syntax::parse(language, text, None) else { return Vec::new() };
+    let path: Arc<str> = path.into();
+    let items = syntax::items(&tree, text, ITEMS).into_iter();
+    items
+        .map(|item| {
+            let signature = text.get(item.signature.clone()).unwrap_or_default().trim_end();
+            let signature = signature[..crate::window::floor(signature, SIGNATURE)].to_owned();
+            (item.name, Definition { path: path.clone(), language, offset: item.range.start, signature })
+        })
+        .collect()
+}
+
+/// Signatures of the names near the cursor that other files define, in an order that does not change while the user types
+/// inside a word.
+pub(super) fn snippets(request: &Request) -> Vec<Snippet> {
+    const NAMES: usize = 40;
+    const SNIPPETS: usize = 8;
+    let names = syntax::identifiers_near(&request.document.text, request.cursor, 1500);
+    let mut found: Vec<Definition> = Vec::new();
+    for name in names.into_iter().take(NAMES) {
+        let mut all = request.symbols.definitions(name);
+        let foreign =
+            |it: &Definition| *it.path != *request.document.path && related(it.language, request.document.language);
+        all.retain(foreign);
+        all.sort_by_key(|it| distance(&it.path, &request.document.path));
+        // A name that many files define says nothing.
+        if all.len() <= 4 {
+            let nearest = all.into_iter().next().filter(|it| !found.contains(it));
+            found.extend(nearest);
+        }
+        if found.len() >= SNIPPETS {
+            break;
+        }
+    }
+    found.sort_by(|a, b| (&a.path, a.offset).cmp(&(&b.path, b.offset)));
+    let mut snippets: Vec<Snippet> = Vec::new();
+    for definition in found {
+        match snippets.last_mut().filter(|last| *last.path == *definition.path) {
+            Some(last) => last.text.push_str(&format!("\n{}", definition.signature)),
+            None => snippets.push(Snippet {
+                path: definition.path.to_string(),
+                text: definition.signature,
+                why: "definition".into(),
+            }),
+        }
+    }
+    snippets
+}
+
+fn related(a: Language, b: Language) -> bool {
+    let family = |language| match language {
+        Language::TypeScript | Language::Tsx => Language::JavaScript,
+        Language::Cpp => Language::C,
+        other => other,
+    };
+    family(a) == family(b)
+}
+
+/// How many folders lie between two files.
+fn distance(a: &str, b: &str) -> usize {
+    let common = a.split('/').zip(b.split('/')).take_while(|(a, b)| a == b).count();
+    a.split('/').count() + b.split('/').count() - 2 * common
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finish::tests::request;
+
+    #[test]
+    fn a_name_is_found_where_it_is_defined_and_forgotten_with_its_file() {
+        let index = SymbolIndex::default();
+        index.update("a.py", Language::Python, "def alpha(x, y):\n    return x\n");
+        assert_eq!(index.definitions("alpha")[0].signature, "def alpha(x, y):");
+        index.update("a.py", Language::Python, "def beta(x):\n    return x\n");
+        assert!(index.definitions("alpha").is_empty());
+        assert_eq!(index.definitions("beta").len(), 1);
+        index.remove("a.py");
+        assert!(index.definitions("beta").is_empty());
+        assert_eq!(index.files(), 0);
+    }
+
+    #[test]
+    fn signatures_of_names_near_the_cursor_become_snippets() {
+        let index = SymbolIndex::default();
+        index.update("lib/tools.py", Language::Python, "def compute_total(items, tax):\n    return 0\n");
+        index.update("web/tools.js", Language::JavaScript, "function compute_total() {}\n");
+        let mut request = request("app/main.py", "from lib.tools import compute_total\n\nx = compute_total(▁)\n");
+        request.symbols = Arc::new(index);
+        let found = snippets(&request);
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            (found[0].path.as_str(), found[0].text.as_str()),
+            ("lib/tools.py", "def compute_total(items, tax):")
+        );
+    }
+
+    #[test]
+    fn many_files_are_indexed() {
+        let index = SymbolIndex::default();
+        for i in 0..500 {
+            index.update(&format!("m{i}.py"), Language::Python, &format!("def name_{i}(x):\n    return x\n"));
+        }
+        assert_eq!(index.files(), 500);
+        assert_eq!(&*index.definitions("name_321")[0].path, "m321.py");
+    }
+}

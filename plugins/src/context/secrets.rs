@@ -1,0 +1,86 @@
+//! What must never enter a prompt, an index or a training set: files that hold secrets, and texts that look like them.
+
+/// File names that hold secrets by convention.
+const NAMES: &[&str] = &[
+    ".env",
+    ".envrc",
+    ".netrc",
+    ".npmrc",
+    ".pypirc",
+    ".pgpass",
+    ".htpasswd",
+    "id_rsa",
+    "id_dsa",
+    "id_ecdsa",
+    "id_ed25519",
+    "credentials",
+    "secrets.yml",
+    "secrets.yaml",
+    "secrets.json",
+    "secrets.toml",
+];
+
+/// Endings of key files.
+const ENDINGS: &[&str] = &[".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx"];
+
+/// How well-known secrets begin, and how many characters of theirs follow.
+const BEGINNINGS: &[(&str, usize)] = &[
+    ("-----BEGIN RSA PRIVATE KEY", 0),
+    ("-----BEGIN PRIVATE KEY", 0),
+    ("-----BEGIN EC PRIVATE KEY", 0),
+    ("-----BEGIN OPENSSH PRIVATE KEY", 0),
+    ("AKIA", 16),
+    ("ASIA", 16),
+    ("ghp_", 30),
+    ("gho_", 30),
+    ("ghs_", 30),
+    ("github_pat_", 30),
+    ("glpat-", 20),
+    ("xoxb-", 20),
+    ("xoxp-", 20),
+    ("sk_live_", 20),
+    ("rk_live_", 20),
+    ("AIza", 35),
+    ("hf_", 30),
+];
+
+/// Whether a file of this path is left alone.
+pub fn in_path(path: &str) -> bool {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or(path).to_ascii_lowercase();
+    let example = [".example", ".sample", ".template"].iter().any(|ending| name.ends_with(ending));
+    let env = name.starts_with(".env.") && !example;
+    env || NAMES.contains(&name.as_str()) || ENDINGS.iter().any(|ending| name.ends_with(ending))
+}
+
+/// Whether a text holds what looks like a secret.
+pub fn in_text(text: &str) -> bool {
+    BEGINNINGS.iter().any(|(beginning, most)| {
+        text.match_indices(beginning).any(|(at, _)| {
+            let word = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+            let fresh = text[..at].chars().next_back().is_none_or(|c| !c.is_ascii_alphanumeric());
+            fresh && text[at + beginning.len()..].chars().take_while(word).take(*most).count() >= *most
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_with_secrets_are_known_by_name() {
+        for path in [".env", "a/.env.local", "deploy/server.pem", "C:\\x\\id_rsa"] {
+            assert!(in_path(path), "{path}");
+        }
+        for path in ["src/env.rs", ".env.example", "keyboard.rs", "environment.py"] {
+            assert!(!in_path(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_known_by_their_beginnings() {
+        assert!(in_text(&format!("key = \"{}{}\"", "AKIA", "A".repeat(16))));
+        assert!(in_text(&format!("token: {}{}", "ghp_", "x".repeat(36))));
+        assert!(!in_text("AKIA is a prefix; graph_path = hf_model; SLAVAKIAAAAAAAAAAAAAAAAAA"));
+    }
+}

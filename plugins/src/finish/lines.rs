@@ -1,0 +1,119 @@
+//! How many lines an answer has: one in the middle of a line, a statement on a statement's line, else up to the end of
+//! the block, by indentation.
+
+use super::{End, indent, line_after, line_before};
+use crate::request::Request;
+use crate::window;
+
+/// Lines of a suggestion at the most.
+const MOST: usize = 16;
+
+/// Ends with the line where a rest of line follows that is more than closing marks, or where only one line is wanted.
+pub(super) fn single(request: &Request, text: &str) -> Option<End> {
+    let inside = !line_after(request).trim().is_empty();
+    let only = !request.multi_line || inside;
+    text.find('\n').filter(|_| only).map(End)
+}
+
+/// Ends with the line where the cursor stands behind the beginning of a statement, unless the line opens a block or a
+/// bracket.
+pub(super) fn statement(request: &Request, text: &str) -> Option<End> {
+    let first = text.find('\n')?;
+    let line = format!("{}{}", line_before(request), &text[..first]);
+    let begun = !line_before(request).trim().is_empty();
+    (begun && !opens(&line)).then_some(End(first))
+}
+
+/// Whether something begins with this line that goes on in the next.
+fn opens(line: &str) -> bool {
+    let end = line.trim_end();
+    let words = [" then", " do", "else", "begin", "\\", "=>", "->", "="];
+    end.ends_with([':', '{', '(', '[', ',']) || words.iter().any(|word| end.ends_with(word)) || end.starts_with('@')
+}
+
+/// Ends where the block ends: at a line that is indented less than the first, at a blank line, or after so many lines.
+pub(super) fn block(request: &Request, text: &str) -> Option<End> {
+    let line = line_before(request);
+    let header = !line.trim().is_empty();
+    let first = text.split('\n').next().unwrap_or_default();
+    let base = if header { indent(line) } else { indent(&format!("{line}{first}")) };
+    let mut at = first.len();
+    for (number, line) in text[at..].split('\n').skip(1).enumerate() {
+        let (start, blank) = (at, line.trim().is_empty());
+        at += 1 + line.len();
+        let complete = at < text.len();
+        if blank && !complete {
+            continue;
+        }
+        let out = !blank && (indent(line) < base || header && indent(line) == base && !closes(line));
+        if out && closes(line) && indent(line) <= base {
+            // Whether a closing line belongs to the answer is for the brackets to say.
+            continue;
+        }
+        if out || blank && number > 0 || number >= MOST {
+            return Some(End(start));
+        }
+    }
+    None
+}
+
+/// Whether a line only closes what was opened, or goes on after closing it.
+fn closes(line: &str) -> bool {
+    let line = line.trim_start();
+    let words = ["end", "fi", "done", "esac", "else", "elif", "elsif", "except", "finally", "case", "rescue", "ensure"];
+    line.starts_with(['}', ')', ']'])
+        || words.iter().any(|word| line.split(|c: char| !c.is_alphanumeric()).next() == Some(word))
+}
+
+/// Drops the last line where the model was cut off in it and there is a whole one before.
+pub(super) fn drop_partial(text: &mut String) {
+    if let Some(at) = text.rfind('\n').filter(|at| !text[..*at].trim().is_empty()) {
+        text.truncate(at);
+    }
+}
+
+/// What follows the cursor's line.
+pub(super) fn following(request: &Request) -> impl Iterator<Item = &str> {
+    let after = window::after(request);
+    after.split('\n').skip(1).map(|line| line.trim_end_matches('\r')).filter(|line| !line.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{check, check_done};
+
+    #[test]
+    fn inside_a_line_there_is_one_line() {
+        check("f(▁, y)\n", "x\nz", Some("x"));
+    }
+
+    #[test]
+    fn a_begun_statement_ends_with_its_line() {
+        check("x = ▁\n", "1\ny = 2\n", Some("1"));
+        check("def f():\n    return ▁\n", "1\n\ndef g():\n    pass\n", Some("1"));
+        check_done("x = ▁\n", "1\n", true);
+        check_done("x = ▁\n", "1", false);
+    }
+
+    #[test]
+    fn a_header_takes_its_body() {
+        check("def f(x):▁\n", "\n    y = x\n    return y\n\ndef g():\n", Some("\n    y = x\n    return y"));
+        check("for x in y▁\n", ":\n    print(x)\nprint(y)\n", Some(":\n    print(x)"));
+    }
+
+    #[test]
+    fn a_block_ends_where_its_indentation_ends() {
+        check("def f(x):\n    ▁\n", "y = x\n    return y\nprint(f(1))\n", Some("y = x\n    return y"));
+        check(
+            "def f(x):\n    ▁\n",
+            "if x:\n        return 1\n    return 2\n\n\ndef g",
+            Some("if x:\n        return 1\n    return 2"),
+        );
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_is_dropped() {
+        check("def f(x):\n    ▁\n", "y = x\n    retu", Some("y = x"));
+        check("x = ▁\n", "some_func", Some("some_func"));
+    }
+}

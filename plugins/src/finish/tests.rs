@@ -1,0 +1,76 @@
+//! How the rules are checked: a text with the cursor marked `▁`, what the model wrote, what is shown.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::request::{Budget, Document, Order};
+use crate::{Language, syntax};
+
+pub(crate) fn request(path: &str, marked: &str) -> Request {
+    let cursor = marked.find('▁').expect("a mark");
+    let text = marked.replace('▁', "");
+    let language = Language::from_path(path);
+    let tree = syntax::parse(language, &text, None);
+    Request {
+        document: Arc::new(Document { path: path.into(), language, text: text.into(), tree }),
+        cursor,
+        trigger: Trigger::Automatic,
+        selected: None,
+        format: None,
+        budget: Budget { before: 2000, after: 600, middle: 800, snippets: 800, answer: 400 },
+        repository: None,
+        window: None,
+        symbols: Arc::default(),
+        recent_edits: Arc::new([]),
+        open_files: Arc::new([]),
+        order: Order::Anchored,
+        multi_line: true,
+        minimum_confidence: -5.0,
+    }
+}
+
+fn answer(text: &str) -> Answer {
+    Answer { text: text.into(), ended: false, confidence: -0.1 }
+}
+
+/// In Python, or in Rust where the text looks like it.
+fn path(marked: &str) -> &'static str {
+    if marked.contains("fn ") { "a.rs" } else { "a.py" }
+}
+
+pub(crate) fn check(marked: &str, written: &str, shown: Option<&str>) {
+    assert_eq!(finish(&request(path(marked), marked), &answer(written)).as_deref(), shown, "{marked:?} + {written:?}");
+}
+
+pub(crate) fn check_done(marked: &str, written: &str, expected: bool) {
+    assert_eq!(done(&request(path(marked), marked), written), expected, "{marked:?} + {written:?}");
+}
+
+#[test]
+fn nothing_is_shown_where_nothing_is_said() {
+    check("x = 1▁\n", "", None);
+    check("x = 1▁\n", "   \n  ", None);
+    check("f(▁)\n", ")", None);
+}
+
+#[test]
+fn an_unsure_answer_is_shown_only_on_demand() {
+    let mut request = request("a.py", "x = ▁\n");
+    let unsure = Answer { confidence: -9.0, ..answer("1") };
+    assert_eq!(finish(&request, &unsure), None);
+    request.trigger = Trigger::Invoked;
+    assert_eq!(finish(&request, &unsure).as_deref(), Some("1"));
+}
+
+#[test]
+fn a_suggestion_goes_on_from_the_selected_item() {
+    let mut request = request("a.py", "x.ap▁\n");
+    request.selected = Some(crate::request::Selected { replaces: 2, text: "append".into() });
+    assert_eq!(finish(&request, &answer("pend(1)")).as_deref(), Some("pend(1)"));
+    assert_eq!(finish(&request, &answer("ply(1)")), None);
+}
+
+#[test]
+fn an_answer_that_is_too_long_is_done() {
+    assert!(done(&request("a.py", "x = ▁\n"), &"a + ".repeat(200)));
+}

@@ -1,0 +1,58 @@
+//! What does not parse where the file parsed before is cut back to the last line that does.
+
+use tree_sitter::{InputEdit, Point};
+
+use crate::request::Request;
+use crate::syntax;
+
+/// Texts larger than this are not parsed again for each suggestion.
+const LARGEST: usize = 300_000;
+
+/// Cuts `text` back, line by line, while it brings errors that were not there. A single line stays as it is: the user is
+/// in the middle of it, and so may the error be.
+pub(super) fn cut_back(request: &Request, text: &mut String) {
+    if request.document.text.len() > LARGEST || !text.contains('\n') {
+        return;
+    }
+    let Some(before) = errors_with(request, "") else { return };
+    for _ in 0..8 {
+        let Some(with) = errors_with(request, text) else { return };
+        let Some(line) = text.rfind('\n').filter(|_| with > before) else { return };
+        text.truncate(text[..line].trim_end().len());
+    }
+}
+
+/// Errors around the cursor with `text` inserted there.
+fn errors_with(request: &Request, text: &str) -> Option<usize> {
+    let document = &request.document;
+    let mut tree = document.tree.clone()?;
+    let whole = [request.before(), text, request.after()].concat();
+    let (start, end) = (request.cursor, request.cursor + text.len());
+    let at = point(&whole, start);
+    tree.edit(&InputEdit {
+        start_byte: start,
+        old_end_byte: start,
+        new_end_byte: end,
+        start_position: at,
+        old_end_position: at,
+        new_end_position: point(&whole, end),
+    });
+    let tree = syntax::parse_within(document.language, &whole, Some(&tree), std::time::Duration::from_millis(20))?;
+    Some(syntax::errors(&tree, &(start.saturating_sub(200)..end + 200)))
+}
+
+fn point(text: &str, offset: usize) -> Point {
+    let before = &text[..offset];
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    Point { row: before.bytes().filter(|byte| *byte == b'\n').count(), column: offset - line_start }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::check;
+
+    #[test]
+    fn lines_that_break_the_syntax_are_cut() {
+        check("def f():\n    ▁\n\nx = 1\n", "y = 1\n    z = = 2\n", Some("y = 1"));
+    }
+}

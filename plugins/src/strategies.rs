@@ -1,0 +1,3 @@
+//! The built-in strategies, one a file.
+
+pub mod fill;

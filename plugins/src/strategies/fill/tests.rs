@@ -1,0 +1,149 @@
+//! Prompts as whole texts, and the promise that typing only adds to them.
+
+use super::*;
+use crate::finish::tests::request;
+use crate::prompt::{Content, FORMATS};
+use std::sync::Arc;
+
+fn written(prompt: &Prompt) -> String {
+    let piece = |part: &Part| match &part.content {
+        Content::Text(text) => text.clone(),
+        Content::Special(name) => format!("⟨{name}⟩"),
+    };
+    prompt.parts.iter().map(piece).collect()
+}
+
+fn prompt(request: &Request) -> Prompt {
+    Fill.prompt(request, &[]).expect("a prompt")
+}
+
+#[test]
+fn a_hole_is_written_as_each_family_learned_it() {
+    let expected = [
+        ("qwen2.5-coder", "⟨<|file_sep|>⟩a.py\n⟨<|fim_prefix|>⟩⟨<|fim_suffix|>⟩\nb\n⟨<|fim_middle|>⟩a = "),
+        ("starcoder2", "⟨<file_sep>⟩a.py\n⟨<fim_prefix>⟩⟨<fim_suffix>⟩\nb\n⟨<fim_middle>⟩a = "),
+        ("starcoder", "⟨<fim_prefix>⟩# a.py\n⟨<fim_suffix>⟩\nb\n⟨<fim_middle>⟩a = "),
+        ("santacoder", "⟨<fim-prefix>⟩# a.py\n⟨<fim-suffix>⟩\nb\n⟨<fim-middle>⟩a = "),
+        ("codegemma", "⟨<|fim_prefix|>⟩# a.py\n⟨<|fim_suffix|>⟩\nb\n⟨<|fim_middle|>⟩a = "),
+        ("codellama", "⟨▁<PRE>⟩# a.py\n⟨▁<SUF>⟩\nb\n⟨▁<MID>⟩a = "),
+        ("deepseek-coder", "⟨<｜fim▁begin｜>⟩# a.py\n⟨<｜fim▁hole｜>⟩\nb\n⟨<｜fim▁end｜>⟩a = "),
+        ("codestral", "⟨[SUFFIX]⟩\nb\n⟨[PREFIX]⟩# a.py\na = "),
+    ];
+    assert_eq!(expected.len(), FORMATS.len());
+    for ((name, expected), format) in expected.into_iter().zip(FORMATS) {
+        let mut request = request("a.py", "a = ▁\nb\n");
+        request.format = Some(format);
+        assert_eq!((format.name, written(&prompt(&request)).as_str()), (name, expected));
+    }
+}
+
+#[test]
+fn a_model_without_fill_in_the_middle_writes_from_the_left() {
+    assert_eq!(written(&prompt(&request("a.py", "a = ▁\nb\n"))), "# a.py\na = ");
+}
+
+#[test]
+fn snippets_come_first_and_say_where_they_are_from() {
+    let mut request = request("a.py", "a = ▁\n");
+    let snippet = Snippet { path: "b.py".into(), text: "def b(): ...\n".into(), why: "definition".into() };
+    request.format = Some(&FORMATS[0]);
+    request.repository = Some("shop".into());
+    let prompt = Fill.prompt(&request, &[snippet]).expect("a prompt");
+    let start = "⟨<|repo_name|>⟩shop\n⟨<|file_sep|>⟩b.py\ndef b(): ...\n⟨<|file_sep|>⟩a.py\n";
+    assert!(written(&prompt).starts_with(start), "{}", written(&prompt));
+}
+
+/// Asks at the cursor with the window of the last prompt.
+fn again(old: &Request, marked: &str, last: &Prompt) -> (Request, Prompt) {
+    let mut new = request(&old.document.path, marked);
+    new.format = old.format;
+    new.window = last.window.clone().map(Arc::new);
+    let prompt = prompt(&new);
+    (new, prompt)
+}
+
+fn lines(count: usize) -> String {
+    (0..count).map(|i| format!("line_{i} = {i}\n")).collect()
+}
+
+#[test]
+fn typing_only_adds_to_the_prompt() {
+    let (above, below) = (lines(100), lines(100));
+    let text = |typed: &str| format!("{above}{typed}▁\n{below}");
+    let mut old = request("a.py", &text(""));
+    old.format = Some(&FORMATS[0]);
+    let mut last = prompt(&old);
+    let mut typed = String::new();
+    for c in "value = compute(1)\nother = value.field\n".chars() {
+        typed.push(c);
+        let (_, next) = again(&old, &text(&typed), &last);
+        assert_eq!(written(&next), format!("{}{c}", written(&last)));
+        last = next;
+    }
+}
+
+#[test]
+fn brackets_that_the_editor_closes_cost_no_new_anchor() {
+    let (above, below) = (lines(50), lines(50));
+    let mut old = request("a.py", &format!("{above}x = f▁\n{below}"));
+    old.format = Some(&FORMATS[0]);
+    let last = prompt(&old);
+    let (_, next) = again(&old, &format!("{above}x = f(▁)\n{below}"), &last);
+    assert_eq!(written(&next), format!("{}(", written(&last)));
+}
+
+#[test]
+fn a_change_elsewhere_sets_the_anchor_anew_and_a_shift_does_not() {
+    let (above, below) = (lines(100), lines(100));
+    let mut old = request("a.py", &format!("{above}x = ▁\n{below}"));
+    old.format = Some(&FORMATS[0]);
+    let last = prompt(&old);
+    let (_, shifted) = again(&old, &format!("# new first line\n{above}x = ▁\n{below}"), &last);
+    assert_eq!(written(&shifted), written(&last));
+    let (_, changed) = again(&old, &format!("{above}x = ▁\nnew\n{below}"), &last);
+    assert_ne!(written(&changed), written(&last));
+    let (new, back) = again(&old, &format!("{}▁\n{below}", lines(50)), &last);
+    assert!(written(&back).contains("line_49") && !written(&back).contains("line_60 = 60\nline_61 = 61\n⟨"));
+    assert!(new.cursor > 0);
+}
+
+#[test]
+fn imports_and_signatures_outside_the_window_are_shown() {
+    let mut text = String::from("import alpha\n\n\ndef outer(argument):\n");
+    for i in 0..300 {
+        text.push_str(&format!("    value_{i} = {i}\n"));
+    }
+    let mut request = request("a.py", &format!("{text}    x = ▁\n"));
+    request.format = Some(&FORMATS[0]);
+    let all = written(&prompt(&request));
+    assert!(all.contains("import alpha\ndef outer(argument):"), "{}", &all[..200]);
+}
+
+proptest::proptest! {
+    #[test]
+    fn a_prompt_holds_the_text_around_the_cursor_whatever_it_is(
+        before in "[a-zé🙂\\r\\n\\t (){}]{0,300}",
+        typed in proptest::collection::vec("[a-z(\n]", 0..12),
+        after in "[a-zé\\n )]{0,300}",
+    ) {
+        let mut old = request("a.py", &format!("{before}▁{after}"));
+        old.format = Some(&FORMATS[0]);
+        old.budget.before = 200;
+        old.budget.middle = 120;
+        let mut last = prompt(&old);
+        let mut text = before.clone();
+        for key in typed {
+            text.push_str(&key);
+            let mut new = request("a.py", &format!("{text}▁{after}"));
+            (new.format, new.budget) = (old.format, old.budget);
+            new.window = last.window.clone().map(Arc::new);
+            last = prompt(&new);
+            let window = last.window.clone().expect("a window");
+            let shown = format!("{}{}", window.before, middle(&new, &window));
+            proptest::prop_assert!(text.ends_with(&shown));
+            proptest::prop_assert!(window.before.len() <= new.budget.before);
+            proptest::prop_assert!(new.cursor - window.anchor <= new.budget.middle);
+            proptest::prop_assert!(new.after().contains(&window.after));
+        }
+    }
+}

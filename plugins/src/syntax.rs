@@ -1,0 +1,245 @@
+//! What the syntax tree says about a place in a text.
+//!
+//! All functions are pure and none recurses over the tree, so that no nesting is too deep; parsing has a time limit, so
+//! that no text is too strange. Where there is no tree the answers are those for plain text.
+
+use std::ops::{ControlFlow, Range};
+use std::time::{Duration, Instant};
+
+use tree_sitter::{Node, ParseOptions, Parser, Tree};
+
+use crate::Language;
+
+/// How long a parse may take.
+const LIMIT: Duration = Duration::from_millis(500);
+
+/// The syntax tree of `text`; `None` for plain text and where parsing takes too long. `old` is a tree of an earlier text
+/// that has been told of all edits since.
+pub fn parse(language: Language, text: &str, old: Option<&Tree>) -> Option<Tree> {
+    parse_within(language, text, old, LIMIT)
+}
+
+/// [`parse`] with a limit of one's own.
+pub fn parse_within(language: Language, text: &str, old: Option<&Tree>, limit: Duration) -> Option<Tree> {
+    let mut parser = Parser::new();
+    parser.set_language(&language.grammar()?).ok()?;
+    let deadline = Instant::now() + limit;
+    let mut progress = |_: &tree_sitter::ParseState| {
+        if Instant::now() > deadline { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let bytes = text.as_bytes();
+    let mut read = |at: usize, _| bytes.get(at..).unwrap_or_default();
+    parser.parse_with_options(&mut read, old, Some(ParseOptions::new().progress_callback(&mut progress)))
+}
+
+/// What a place in a text is part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Region {
+    /// Program text.
+    Code,
+    /// A comment, a doc comment too.
+    Comment,
+    /// The inside of a string.
+    String,
+}
+
+/// What the byte left of `offset` belongs to.
+pub fn region(tree: Option<&Tree>, offset: usize) -> Region {
+    let Some(tree) = tree else { return Region::Code };
+    let at = offset.saturating_sub(1);
+    let mut node = tree.root_node().descendant_for_byte_range(at, at);
+    while let Some(it) = node {
+        let kind = it.kind();
+        if kind.contains("comment") {
+            return Region::Comment;
+        }
+        let inside = it.start_byte() < offset && offset < it.end_byte();
+        let string = kind.contains("string") || kind.contains("char_literal") || kind == "heredoc_body";
+        if string && !kind.contains("interpolation") && inside {
+            return Region::String;
+        }
+        node = it.parent();
+    }
+    Region::Code
+}
+
+/// A function, a class, a module: something with a name that others use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its name.
+    pub name: String,
+    /// The grammar's kind, for example `function_definition`.
+    pub kind: String,
+    /// All of it.
+    pub range: Range<usize>,
+    /// From its beginning to where its body begins.
+    pub signature: Range<usize>,
+}
+
+/// Kinds of nodes that define something by name, in all grammars.
+fn defines(kind: &str) -> bool {
+    const WHOLE: &[&str] = &["type_spec", "impl_item", "class", "module", "method", "singleton_method", "type_alias"];
+    const ENDS: &[&str] = &[
+        "function_definition",
+        "function_declaration",
+        "class_definition",
+        "class_declaration",
+        "method_definition",
+        "method_declaration",
+        "constructor_declaration",
+        "interface_declaration",
+        "enum_declaration",
+        "struct_declaration",
+        "record_declaration",
+        "trait_declaration",
+        "type_alias_declaration",
+        "namespace_definition",
+        "function_item",
+        "function_signature_item",
+        "struct_item",
+        "enum_item",
+        "trait_item",
+        "mod_item",
+        "type_item",
+        "const_item",
+        "static_item",
+        "macro_definition",
+        "struct_specifier",
+        "class_specifier",
+        "enum_specifier",
+        "type_definition",
+    ];
+    WHOLE.contains(&kind) || ENDS.contains(&kind)
+}
+
+fn item(node: Node<'_>, text: &str) -> Option<Item> {
+    if !defines(node.kind()) {
+        return None;
+    }
+    let body = node.child_by_field_name("body").or_else(|| node.child_by_field_name("type").filter(Node::is_named));
+    let end = body.map_or(node.end_byte(), |body| body.start_byte());
+    let name = name_of(node)?;
+    let name = text.get(name.byte_range())?.to_owned();
+    Some(Item { name, kind: node.kind().into(), range: node.byte_range(), signature: node.start_byte()..end })
+}
+
+/// The node that holds a definition's name: in C it lies inside declarators.
+fn name_of(node: Node<'_>) -> Option<Node<'_>> {
+    let mut at = node;
+    for _ in 0..16 {
+        if let Some(name) = at.child_by_field_name("name") {
+            return Some(name);
+        }
+        match at.child_by_field_name("declarator").or_else(|| at.child_by_field_name("type")) {
+            Some(inner) if inner.child_count() == 0 => return Some(inner),
+            Some(inner) => at = inner,
+            None => return None,
+        }
+    }
+    None
+}
+
+/// The items around `offset`, the outermost first.
+pub fn enclosing(tree: &Tree, text: &str, offset: usize) -> Vec<Item> {
+    let mut items = Vec::new();
+    let mut node = tree.root_node();
+    let mut cursor = node.walk();
+    while cursor.goto_first_child_for_byte(offset.saturating_sub(1)).is_some() {
+        node = cursor.node();
+        if node.start_byte() >= offset {
+            break;
+        }
+        items.extend(item(node, text));
+    }
+    items
+}
+
+/// All items of a text in its order, at most `most` of them.
+pub fn items(tree: &Tree, text: &str, most: usize) -> Vec<Item> {
+    let mut items = Vec::new();
+    let mut cursor = tree.walk();
+    loop {
+        items.extend(item(cursor.node(), text));
+        if items.len() >= most {
+            return items;
+        }
+        if cursor.goto_first_child() {
+            continue;
+        }
+        while !cursor.goto_next_sibling() {
+            if !cursor.goto_parent() {
+                return items;
+            }
+        }
+    }
+}
+
+/// Where the imports at the top level of a text lie, in its order.
+pub fn imports(tree: &Tree) -> Vec<Range<usize>> {
+    const KINDS: &[&str] = &[
+        "import_statement",
+        "import_from_statement",
+        "future_import_statement",
+        "use_declaration",
+        "extern_crate_declaration",
+        "import_declaration",
+        "package_declaration",
+        "package_clause",
+        "preproc_include",
+        "using_directive",
+        "namespace_use_declaration",
+    ];
+    let root = tree.root_node();
+    let mut cursor = root.walk();
+    let children = root.children(&mut cursor);
+    children.filter(|node| KINDS.contains(&node.kind())).map(|node| node.byte_range()).take(200).collect()
+}
+
+/// How many error and missing nodes touch `range`, counted up to 64.
+pub fn errors(tree: &Tree, range: &Range<usize>) -> usize {
+    let mut count = 0;
+    let mut cursor = tree.walk();
+    loop {
+        let node = cursor.node();
+        let touches = node.start_byte() <= range.end && node.end_byte() >= range.start;
+        if touches && (node.is_error() || node.is_missing()) {
+            count += 1;
+            if count >= 64 {
+                return count;
+            }
+        }
+        if touches && node.has_error() && cursor.goto_first_child() {
+            continue;
+        }
+        while !cursor.goto_next_sibling() {
+            if !cursor.goto_parent() {
+                return count;
+            }
+        }
+    }
+}
+
+/// The words near `offset` that could be names, the nearest first, without repetitions.
+pub fn identifiers_near(text: &str, offset: usize, reach: usize) -> Vec<&str> {
+    let floor = |mut at: usize| {
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    };
+    let (from, to) = (floor(offset.saturating_sub(reach)), floor((offset + reach / 4).min(text.len())));
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    let before = text[from..offset].rsplit(|c| !word(c));
+    let after = text[offset..to].split(|c| !word(c));
+    let mut names = Vec::new();
+    for name in before.chain(after) {
+        let named = name.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_');
+        if named && name.len() > 2 && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests;
