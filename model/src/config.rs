@@ -5,6 +5,8 @@
 
 pub(crate) mod gguf;
 pub(crate) mod hugging_face;
+#[cfg(test)]
+mod tests;
 
 use crate::weights::Fault;
 

@@ -8,6 +8,8 @@ pub(crate) mod gguf;
 pub(crate) mod hugging_face;
 mod pieces;
 mod sentence_piece;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 

@@ -9,6 +9,8 @@ mod metadata;
 mod names;
 pub(crate) mod source;
 mod tensors;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::collections::HashMap;
@@ -63,11 +65,6 @@ impl Gguf {
         let tensors = tensors::read(&mut cursor, tensor_count, alignment, map.len())?;
         let bytes = Bytes::new(map.clone() as Arc<_>);
         Ok(Self { path: path.to_path_buf(), map, bytes, values, tensors })
-    }
-
-    /// Where the file is.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Its size in bytes.

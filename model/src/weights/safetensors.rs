@@ -4,6 +4,8 @@
 //! fit the shapes. Files are mapped.
 
 mod names;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! The model room against its references: golden logits, llama.cpp, and files that mean harm.
 
 mod families;
+mod real;
 mod reference;

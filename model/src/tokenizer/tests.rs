@@ -1,0 +1,78 @@
+use std::path::Path;
+
+use super::*;
+
+fn golden() -> Tokenizer {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/qwen2");
+    Tokenizer::from_directory(&folder, &[]).expect("the golden tokenizer is sound")
+}
+
+fn spelt(tokenizer: &Tokenizer, ids: &[u32]) -> Vec<u8> {
+    ids.iter().flat_map(|&id| tokenizer.bytes(id)).copied().collect()
+}
+
+#[test]
+fn tokens_spell_the_text_byte_for_byte() {
+    for tokenizer in [golden(), Tokenizer::byte_level(&["def", " return"], &["<|endoftext|>"])] {
+        for text in ["", "def f(x):\n\treturn x", "naïve — 日本 🦀\u{0}\u{feff}", "  \r\n\r\n    e\u{301}"] {
+            assert_eq!(spelt(&tokenizer, &tokenizer.encode(text)), text.as_bytes(), "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn merges_are_applied() {
+    let tokenizer = golden();
+    assert_eq!(tokenizer.encode("def").len(), 1);
+    assert_eq!(tokenizer.encode("    ").len(), 1);
+}
+
+#[test]
+fn the_tiny_tokenizer_has_bytes_then_words_then_specials() {
+    let tokenizer = Tokenizer::byte_level(&["def", " return"], &["<fim_prefix>", "<|endoftext|>"]);
+    assert_eq!(tokenizer.encode("def return"), [256, 257]);
+    assert_eq!(tokenizer.encode("de\n"), [100, 101, 10]);
+    assert_eq!(tokenizer.special("<fim_prefix>"), Some(258));
+    assert_eq!(tokenizer.end_tokens(), [259]);
+    assert_eq!(tokenizer.vocab_size(), 260);
+}
+
+#[test]
+fn a_special_token_is_never_read_out_of_a_text() {
+    for tokenizer in [golden(), Tokenizer::byte_level(&[], &["<|endoftext|>", "<fim_middle>"])] {
+        for text in ["<|endoftext|>", "a <fim_middle> b", "<|endoftext|><|endoftext|>"] {
+            let ids = tokenizer.encode(text);
+            assert!(ids.iter().all(|&id| !tokenizer.is_special(id)), "{text}: {ids:?}");
+            assert_eq!(spelt(&tokenizer, &ids), text.as_bytes());
+        }
+    }
+}
+
+#[test]
+fn a_special_token_that_merges_can_spell_is_not_read_out_of_a_text_either() {
+    let inner = sentence_piece::assemble(&["<unk>", "</s>", "</", "s>", "<", "/", "s", ">"], &[0.0; 8]).expect("sound");
+    let specials: HashMap<String, u32> = [("<unk>".to_string(), 0), ("</s>".to_string(), 1)].into();
+    let tokenizer = Tokenizer::assemble(inner, Pieces::new(vec![vec![]; 8]), specials, &[]);
+    assert_eq!(tokenizer.encode("</s>"), [4, 5, 6, 7]);
+}
+
+#[test]
+fn specials_and_unknown_ids_have_no_bytes() {
+    let tokenizer = golden();
+    let end = tokenizer.special("<|endoftext|>").expect("it has one");
+    assert!(tokenizer.is_special(end) && tokenizer.bytes(end).is_empty());
+    assert!(tokenizer.bytes(u32::MAX).is_empty());
+    assert_eq!(tokenizer.end_tokens(), [end]);
+}
+
+#[test]
+fn sentence_pieces_spell_spaces_and_bytes() {
+    assert_eq!(sentence_piece::to_bytes("▁the"), b" the");
+    assert_eq!(sentence_piece::to_bytes("<0x0A>"), b"\n");
+    assert_eq!(sentence_piece::to_bytes("<0xzz>"), b"<0xzz>");
+    let tokens = ["<unk>", "<0xC3>", "<0xA9>", "▁", "a", "b", "ab", "▁ab"];
+    let inner = sentence_piece::assemble(&tokens, &[0.0, 0.0, 0.0, -3.0, -4.0, -5.0, -1.0, -2.0]).expect("sound");
+    let tokenizer = Tokenizer::assemble(inner, Pieces::new(vec![vec![]; 8]), HashMap::new(), &[]);
+    assert_eq!(tokenizer.encode("ab ab"), [6, 7]);
+    assert_eq!(tokenizer.encode("é"), [1, 2]);
+}

@@ -1,0 +1,113 @@
+//! Directories that mean harm: each is a golden model's with one file changed.
+
+use std::path::Path;
+
+use candle_core::Device;
+use serde_json::Value;
+
+use crate::Model;
+
+/// The error for a copy of the golden Qwen2 after a change to its folder.
+fn fault(change: impl FnOnce(&Path)) -> String {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    copy(folder.path());
+    change(folder.path());
+    Model::load(folder.path(), &Device::Cpu).err().map(|error| error.to_string()).unwrap_or_default()
+}
+
+fn copy(folder: &Path) {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/qwen2");
+    for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+        std::fs::copy(golden.join(name), folder.join(name)).expect("copied");
+    }
+}
+
+fn check(change: impl FnOnce(&Path), expected: &str) {
+    let fault = fault(change);
+    assert!(fault.contains(expected), "'{fault}' does not say '{expected}'");
+}
+
+/// Rewrites a file of the folder.
+fn edit(name: &'static str, change: impl FnOnce(&mut Vec<u8>)) -> impl FnOnce(&Path) {
+    move |folder| {
+        let path = folder.join(name);
+        let mut bytes = std::fs::read(&path).expect("read");
+        change(&mut bytes);
+        std::fs::write(path, bytes).expect("written");
+    }
+}
+
+fn edit_json(name: &'static str, change: impl FnOnce(&mut Value)) -> impl FnOnce(&Path) {
+    edit(name, |bytes| {
+        let mut json = serde_json::from_slice(bytes).expect("JSON");
+        change(&mut json);
+        *bytes = json.to_string().into_bytes();
+    })
+}
+
+/// Rewrites the header of the weights, which keeps its length.
+fn edit_header(from: &str, to: &str) -> impl FnOnce(&Path) {
+    assert_eq!(from.len(), to.len());
+    let (from, to) = (from.as_bytes().to_vec(), to.as_bytes().to_vec());
+    edit("model.safetensors", move |bytes| {
+        let at = bytes.windows(from.len()).position(|window| window == from).expect("it is in the header");
+        bytes[at..at + to.len()].copy_from_slice(&to);
+    })
+}
+
+#[test]
+fn files_that_are_missing_are_named() {
+    for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+        check(|folder| std::fs::remove_file(folder.join(name)).expect("removed"), &format!("{name}: "));
+    }
+}
+
+#[test]
+fn broken_weights_are_refused() {
+    check(edit("model.safetensors", |bytes| bytes.truncate(bytes.len() - 1)), "model.safetensors: ");
+    check(edit("model.safetensors", |bytes| bytes.truncate(100)), "model.safetensors: ");
+    check(edit("model.safetensors", |bytes| bytes.clear()), "model.safetensors: ");
+    check(edit("model.safetensors", |bytes| bytes[..8].fill(0xff)), "model.safetensors: ");
+    check(edit_header("\"shape\":[272,64]", "\"shape\":[64,272]"), "expected [272, 64]");
+    check(edit_header("\"shape\":[272,64]", "\"shape\":[999,64]"), "model.safetensors: ");
+    check(edit_header("embed_tokens", "embed_tokons"), "'model.embed_tokens.weight' is missing");
+    let len = |bytes: &Vec<u8>| bytes.len();
+    check(
+        edit("model.safetensors", move |bytes| {
+            let end = len(bytes);
+            bytes[end - 2..].copy_from_slice(&[0xc0, 0x7f])
+        }),
+        "infinite or none",
+    );
+}
+
+#[test]
+fn broken_text_files_are_refused() {
+    check(edit("config.json", |bytes| bytes.truncate(30)), "config.json: it is not JSON");
+    check(edit_json("config.json", |json| json["num_hidden_layers"] = 3.into()), "'model.layers.2.");
+    check(edit_json("config.json", |json| json["hidden_size"] = 128.into()), "expected [272, 128]");
+    check(edit("tokenizer.json", |bytes| bytes.truncate(30)), "tokenizer.json: ");
+    check(edit_json("tokenizer.json", |json| json["model"]["type"] = "Unigram".into()), "not byte pair encoding");
+    check(edit_json("tokenizer.json", |json| json["model"]["merges"][0] = "zz yy".into()), "tokenizer.json: ");
+    check(edit_json("tokenizer.json", |json| json["added_tokens"][0]["id"] = (1u64 << 40).into()), "sensible id");
+    check(edit_json("tokenizer.json", |json| json["model"]["vocab"]["a"] = u32::MAX.into()), "absurd id");
+    check(
+        edit_json("tokenizer.json", |json| json["added_tokens"][0]["id"] = 9000.into()),
+        "9001 tokens for an embedding",
+    );
+}
+
+#[test]
+fn shards_give_the_same_model_and_stay_in_their_folder() {
+    let index = |file: &'static str| {
+        move |folder: &Path| {
+            std::fs::rename(folder.join("model.safetensors"), folder.join("a.safetensors")).expect("renamed");
+            let json = serde_json::json!({"weight_map": {"model.embed_tokens.weight": file}});
+            std::fs::write(folder.join("model.safetensors.index.json"), json.to_string()).expect("written");
+        }
+    };
+    assert_eq!(fault(index("a.safetensors")), "");
+    check(index("b.safetensors"), "b.safetensors: ");
+    check(index("../a.safetensors"), "is no name of a file beside it");
+    check(edit_json("config.json", |_| {}), "");
+}

@@ -1,0 +1,157 @@
+//! Real models against llama.cpp, from the figures that `golden/llama_cpp.py` recorded.
+//!
+//! The files are looked for in `FORETYPE_TEST_MODELS`, or else in `~/.cache/foretype-test-models`; a test whose file is not
+//! there says so and passes.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex};
+
+use candle_core::Device;
+use foretype_model::Model;
+
+use crate::families::folder;
+use crate::reference::Exact;
+
+const QWEN: &str = "qwen2.5-coder-0.5b-instruct-q4_k_m";
+const SMOL: &str = "SmolLM2-135M-Instruct.Q4_1";
+
+/// Where llama.cpp's two likeliest tokens are closer than this in log-probability, either is right: both programs round
+/// activations to 8 bits, each in its own way. From the first such difference on, the texts are two texts. The small model,
+/// in 4 bits throughout, amplifies that rounding more.
+const NEAR_TIE: [(&str, f32); 2] = [(QWEN, 0.1), (SMOL, 0.2)];
+
+/// What llama.cpp did with a model.
+#[derive(serde::Deserialize)]
+struct Recorded {
+    perplexity: f64,
+    continuations: Vec<Continuation>,
+}
+
+#[derive(serde::Deserialize)]
+struct Continuation {
+    prompt: Vec<u32>,
+    tokens: Vec<u32>,
+    margins: Vec<f32>,
+}
+
+fn model(name: &str) -> Option<Arc<Model>> {
+    static LOADED: LazyLock<Mutex<Vec<(String, Arc<Model>)>>> = LazyLock::new(Mutex::default);
+    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache/foretype-test-models"));
+    let folder = std::env::var_os("FORETYPE_TEST_MODELS").map(PathBuf::from).or(home)?;
+    let path = folder.join(format!("{name}.gguf"));
+    if !path.is_file() {
+        println!("SKIPPED: {} is not there", path.display());
+        return None;
+    }
+    let mut loaded = LOADED.lock().expect("no test panics while it loads");
+    if let Some((_, model)) = loaded.iter().find(|(own, _)| own == name) {
+        return Some(model.clone());
+    }
+    let start = std::time::Instant::now();
+    let model = Arc::new(Model::load(&path, &Device::Cpu).expect("it loads"));
+    println!("{} loaded in {:.2?}", model.name, start.elapsed());
+    loaded.push((name.to_string(), model.clone()));
+    Some(model)
+}
+
+fn recorded(name: &str) -> Recorded {
+    let path = folder(&format!("{name}.llama_cpp.json"));
+    let text = std::fs::read_to_string(path).expect("it is in the repository");
+    serde_json::from_str(&text).expect("llama_cpp.py wrote it")
+}
+
+/// The logits of some rows of a step.
+fn step(model: &Model, cache: &mut Exact, tokens: &[u32], first: usize, wanted: &[usize]) -> Vec<Vec<f32>> {
+    let positions: Vec<u32> = (first as u32..).take(tokens.len()).collect();
+    let logits = model.decoder.forward(tokens, &positions, wanted, cache, &|| false).expect("the step is sound");
+    logits.to_vec2().expect("logits are f32")
+}
+
+fn likeliest(logits: &[f32]) -> u32 {
+    (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap_or(0) as u32
+}
+
+/// Decodes greedily along a recorded text; the step and margin at which it took another token, if it did.
+fn first_difference(model: &Model, text: &Continuation) -> Option<(usize, f32)> {
+    let mut cache = Exact::default();
+    let mut logits = step(model, &mut cache, &text.prompt, 0, &[text.prompt.len() - 1]);
+    for (index, &token) in text.tokens.iter().enumerate() {
+        if likeliest(&logits[0]) != token {
+            return Some((index, text.margins[index]));
+        }
+        logits = step(model, &mut cache, &[token], text.prompt.len() + index, &[0]);
+    }
+    None
+}
+
+fn check_texts(name: &str) {
+    let Some(model) = model(name) else { return };
+    let recorded = recorded(name);
+    let near_tie = NEAR_TIE.iter().find(|(own, _)| *own == name).map_or(0.0, |(_, margin)| *margin);
+    let prompts = std::fs::read_to_string(folder("prompts.json")).expect("it is in the repository");
+    let prompts: Vec<String> = serde_json::from_str(&prompts).expect("a list of texts");
+    assert_eq!(prompts.len(), recorded.continuations.len());
+    let mut whole = 0;
+    for (prompt, text) in prompts.iter().zip(&recorded.continuations) {
+        assert_eq!(model.tokenizer.encode(prompt), text.prompt, "the tokens of {prompt:?}");
+        match first_difference(&model, text) {
+            None => whole += 1,
+            Some((index, margin)) => {
+                println!("{prompt:?}: another token at step {index}, margin {margin}");
+                assert!(
+                    margin < near_tie,
+                    "{prompt:?}: another token at step {index} in spite of a margin of {margin}"
+                );
+            }
+        }
+    }
+    println!("{name}: {whole} of {} texts are llama.cpp's to the end", prompts.len());
+}
+
+/// As llama-perplexity computes it: in chunks of 512 tokens, the second half of each is scored.
+fn perplexity(model: &Model, text: &str) -> f64 {
+    const CHUNK: usize = 512;
+    let tokens = model.tokenizer.encode(text);
+    let wanted: Vec<usize> = (CHUNK / 2..CHUNK - 1).collect();
+    let mut losses = Vec::new();
+    for chunk in tokens.chunks_exact(CHUNK) {
+        let logits = step(model, &mut Exact::default(), chunk, 0, &wanted);
+        losses.extend(wanted.iter().zip(&logits).map(|(&row, logits)| loss(logits, chunk[row + 1])));
+    }
+    (losses.iter().sum::<f64>() / losses.len() as f64).exp()
+}
+
+/// Minus the log-probability of a token.
+fn loss(logits: &[f32], token: u32) -> f64 {
+    let highest = f64::from(logits.iter().copied().fold(f32::MIN, f32::max));
+    let total: f64 = logits.iter().map(|&x| (f64::from(x) - highest).exp()).sum();
+    total.ln() + highest - f64::from(logits[token as usize])
+}
+
+fn check_perplexity(name: &str) {
+    let Some(model) = model(name) else { return };
+    let text = std::fs::read_to_string(folder("code.txt")).expect("it is in the repository");
+    let (ours, theirs) = (perplexity(&model, &text), recorded(name).perplexity);
+    println!("{name}: perplexity {ours:.4}, llama.cpp {theirs:.4}");
+    assert!((ours / theirs - 1.0).abs() < 0.005, "{name}: perplexity {ours:.4}, llama.cpp {theirs:.4}");
+}
+
+#[test]
+fn qwen_writes_what_llama_cpp_writes() {
+    check_texts(QWEN);
+}
+
+#[test]
+fn smol_writes_what_llama_cpp_writes() {
+    check_texts(SMOL);
+}
+
+#[test]
+fn qwen_has_the_perplexity_of_llama_cpp() {
+    check_perplexity(QWEN);
+}
+
+#[test]
+fn smol_has_the_perplexity_of_llama_cpp() {
+    check_perplexity(SMOL);
+}
