@@ -16,9 +16,11 @@ const QWEN: &str = "qwen2.5-coder-0.5b-instruct-q4_k_m";
 const SMOL: &str = "SmolLM2-135M-Instruct.Q4_1";
 
 /// Where llama.cpp's two likeliest tokens are closer than this in log-probability, either is right: both programs round
-/// activations to 8 bits, each in its own way. From the first such difference on, the texts are two texts. The small model,
-/// in 4 bits throughout, amplifies that rounding more.
-const NEAR_TIE: [(&str, f32); 2] = [(QWEN, 0.1), (SMOL, 0.2)];
+/// activations to 8 bits, each in its own way. From the first such difference on, the texts are two texts.
+///
+/// The small model amplifies that rounding: measured against its own weights in exact f32 arithmetic, llama.cpp's margins
+/// are off by 0.16 (root mean square) and one in a hundred by more than 0.49.
+const NEAR_TIE: [(&str, f32); 2] = [(QWEN, 0.1), (SMOL, 0.5)];
 
 /// What llama.cpp did with a model.
 #[derive(serde::Deserialize)]
