@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use foretype_model::{Engine, EngineOptions, Event, FinishReason, Job, Model, Priority, Sampling, TokenInfo, Usage};
-use foretype_plugins::{Answer, Budget, Document, Language, Prompt, PromptStrategy, Request, Trigger};
+use foretype_plugins::context::{definitions::SymbolIndex, secrets};
+use foretype_plugins::{Answer, Budget, Document, Language, Order, Prompt, PromptStrategy, Request, Trigger};
 
 use crate::config::Config;
 
 /// Loads the model at `path` onto the device that the configuration names.
 pub fn load(path: &Path, config: &Config) -> Result<Arc<Model>> {
-    let device = device(&config.device)?;
+    let device = device(&config.device.0)?;
     let model = Model::load(path, &device).with_context(|| format!("cannot use the model {}", path.display()))?;
     Ok(Arc::new(model))
 }
@@ -42,7 +43,8 @@ pub fn device(name: &str) -> Result<foretype_model::Device> {
     }
 }
 
-const NO_GPU: &str = "this device cannot be used: build with `--features cuda` or `--features metal`, or set device = \"cpu\"";
+const NO_GPU: &str =
+    "this device cannot be used: build with `--features cuda` or `--features metal`, or set device = \"cpu\"";
 
 /// How much text goes where, for a model of this context length (tokens): about three bytes of code make a token.
 pub fn budget(context_length: usize, config: &Config) -> Budget {
@@ -176,7 +178,28 @@ pub fn request(document: Document, cursor: usize, model: &Model, config: &Config
         symbols: Arc::default(),
         recent_edits: Arc::new([]),
         open_files: Arc::new([]),
+        order: Order::Anchored,
         multi_line: config.inline.multi_line,
         minimum_confidence: config.inline.minimum_confidence,
     }
+}
+
+/// The symbols of a folder's files, as far as they are found within `limit`: what git ignores, hidden files and files with
+/// secrets are left out.
+pub fn index(root: &Path, limit: Duration) -> Arc<SymbolIndex> {
+    let started = Instant::now();
+    let index = SymbolIndex::default();
+    let walk = ignore::WalkBuilder::new(root).add_custom_ignore_filename(".foretypeignore").build();
+    for entry in walk.flatten().take_while(|_| started.elapsed() < limit) {
+        let path = entry.path().strip_prefix(root).unwrap_or(entry.path()).to_string_lossy().replace('\\', "/");
+        let language = Language::from_path(&path);
+        let small = entry.metadata().is_ok_and(|data| data.is_file() && data.len() < 1 << 20);
+        if language == Language::PlainText || !small || secrets::in_path(&path) {
+            continue;
+        }
+        if let Ok(text) = std::fs::read_to_string(entry.path()) {
+            index.update(&path, language, &text);
+        }
+    }
+    Arc::new(index)
 }

@@ -2,5 +2,7 @@
 //!
 //! This is the only crate with an async runtime, sockets and configuration files.
 
+pub mod cli;
+pub mod completion;
 pub mod config;
 pub mod models;

@@ -1,3 +1,5 @@
 //! The `foretype` binary; everything is in the library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    foretype::cli::main()
+}

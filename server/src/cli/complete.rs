@@ -69,6 +69,9 @@ pub fn run(args: Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// How long the symbols of the workspace may be looked for: one answer is not worth more.
+const INDEXING: std::time::Duration = std::time::Duration::from_millis(400);
+
 /// A place in a file, as given on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Position {
@@ -100,9 +103,10 @@ impl Position {
     fn offset(&self, text: &str) -> Result<usize> {
         let lines = text.split('\n').count();
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
-        let start = starts.into_iter().nth(self.line - 1).with_context(|| {
-            format!("{} has {lines} lines: line {} is outside", self.path.display(), self.line)
-        })?;
+        let start = starts
+            .into_iter()
+            .nth(self.line - 1)
+            .with_context(|| format!("{} has {lines} lines: line {} is outside", self.path.display(), self.line))?;
         let line = text[start..].split('\n').next().unwrap_or_default().trim_end_matches('\r');
         let Some(column) = self.column else { return Ok(start + line.len()) };
         let ends = line.char_indices().map(|(at, _)| at).chain([line.len()]);
@@ -142,7 +146,7 @@ impl Place<'_> {
         let path = std::path::absolute(&self.path)?;
         let relative = path.strip_prefix(&self.root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
         let repository = self.root.file_name().map(|name| name.to_string_lossy().into_owned());
-        let symbols = crate::workspace::index_folder(&self.root, self.config);
+        let symbols = completion::index(&self.root, INDEXING);
         let document = completion::document(relative, text);
         let mut request = completion::request(document, cursor, model, self.config);
         request.repository = repository;

@@ -88,7 +88,8 @@ fn print(finding: &Finding) {
 fn processor() -> Finding {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let features = features();
-    let found = format!("{cores} cores, {}", if features.is_empty() { "no vector units".into() } else { features.join(" ") });
+    let found =
+        format!("{cores} cores, {}", if features.is_empty() { "no vector units".into() } else { features.join(" ") });
     if cfg!(target_arch = "x86_64") && !features.contains(&"avx2") {
         return Finding::new("processor", State::Note, found)
             .remedy("without AVX2 the model runs on plain code, several times slower; choose a small model");
@@ -128,8 +129,8 @@ fn memory() -> Finding {
 }
 
 fn device(config: &Config) -> Finding {
-    match completion::device(&config.device) {
-        Ok(device) => Finding::new("device", State::Good, format!("{device:?} (device = {:?})", config.device)),
+    match completion::device(&config.device.0) {
+        Ok(device) => Finding::new("device", State::Good, format!("{device:?} (device = {:?})", config.device.0)),
         Err(error) => Finding::new("device", State::Bad, format!("{error:#}")).remedy("set device = \"cpu\""),
     }
 }

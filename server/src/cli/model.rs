@@ -71,7 +71,9 @@ fn list(json: bool) -> Result<()> {
         let kind = if entry.instruct { "fills, answers" } else { "fills" };
         println!("  {:32} {:>6} MB  {kind:16} {}", entry.name, entry.megabytes, entry.licence);
     }
-    println!("\nAny other GGUF file or Hugging Face directory works by its path (FORETYPE_MODEL, or `model` in config.toml).");
+    println!(
+        "\nAny other GGUF file or Hugging Face directory works by its path (FORETYPE_MODEL, or `model` in config.toml)."
+    );
     Ok(())
 }
 

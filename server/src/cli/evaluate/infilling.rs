@@ -11,8 +11,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use foretype_model::{Engine, Model};
-use foretype_plugins::request::Order;
-use foretype_plugins::{PromptStrategy, Trigger, registry};
+use foretype_plugins::{Order, PromptStrategy, Trigger, registry};
 use indicatif::ProgressBar;
 
 use super::sandbox::Sandbox;
@@ -147,6 +146,7 @@ impl Run<'_> {
         let document = completion::document("solution.py".into(), text);
         let mut request = completion::request(document, cursor, self.model, self.config);
         request.trigger = Trigger::Invoked;
+        request.multi_line = false;
         request.order = match order {
             OrderName::Anchored => Order::Anchored,
             OrderName::Plain => Order::Plain,
