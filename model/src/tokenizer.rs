@@ -7,6 +7,7 @@ mod byte_level;
 pub(crate) mod gguf;
 pub(crate) mod hugging_face;
 mod pieces;
+mod recent;
 mod sentence_piece;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,9 @@ use std::collections::{HashMap, HashSet};
 
 use foretype_plugins::FimFormat;
 use pieces::Pieces;
+use recent::Recent;
+
+use crate::weights::Fault;
 
 /// The vocabulary of a model.
 pub struct Tokenizer {
@@ -24,6 +28,7 @@ pub struct Tokenizer {
     special_ids: HashSet<u32>,
     ends: Vec<u32>,
     start: Option<u32>,
+    recent: Recent,
 }
 
 /// Names under which models of this line have tokens that end a text or a turn.
@@ -48,11 +53,15 @@ impl Tokenizer {
         ends.sort_unstable();
         ends.dedup();
         let special_ids = specials.values().copied().collect();
-        Self { inner, pieces, specials, special_ids, ends, start: None }
+        Self { inner, pieces, specials, special_ids, ends, start: None, recent: Recent::default() }
     }
 
     /// The ids of an ordinary text. Names of special tokens in it are text like any other.
     pub fn encode(&self, text: &str) -> Vec<u32> {
+        self.recent.ids(text, |text| self.encode_anew(text))
+    }
+
+    fn encode_anew(&self, text: &str) -> Vec<u32> {
         let mut ids = self.merge(text);
         // Where the merges themselves can spell a special token, it is spelt by its characters instead.
         while let Some(at) = ids.iter().position(|&id| self.is_special(id)) {
@@ -65,9 +74,19 @@ impl Tokenizer {
         ids
     }
 
-    /// The merges applied to a text. What this builds knows every byte, so that no text is refused.
+    /// The merges applied to a text. Where the cutting into words gives up on a text, it does not on the halves.
     fn merge(&self, text: &str) -> Vec<u32> {
-        self.inner.encode_fast(text, false).map(|encoding| encoding.get_ids().to_vec()).unwrap_or_default()
+        match self.inner.encode_fast(text, false) {
+            Ok(encoding) => encoding.get_ids().to_vec(),
+            Err(_) => {
+                let Some((middle, _)) = text.char_indices().nth(text.chars().count() / 2) else { return Vec::new() };
+                if middle == 0 {
+                    return Vec::new();
+                }
+                let (left, right) = text.split_at(middle);
+                [self.merge(left), self.merge(right)].concat()
+            }
+        }
     }
 
     /// The id of a special token by its exact name.
@@ -109,9 +128,23 @@ impl Tokenizer {
     pub fn vocab_size(&self) -> usize {
         self.pieces.len()
     }
+
+    /// How this model wants fill-in-the-middle written; `None` where its tokenizer has no tokens for that.
+    pub fn fim_format(&self) -> Option<&'static FimFormat> {
+        FimFormat::detect(|name| self.special(name).is_some())
+    }
 }
 
 /// Whether a token that a file adds to its vocabulary is a marker rather than a piece of text.
 fn is_marker(name: &str) -> bool {
     name.len() > 2 && name.starts_with('<') && name.ends_with('>')
+}
+
+/// Whether every merge can be a token: the library's own check takes that for granted.
+fn merges_fit<'a>(tokens: impl Iterator<Item = &'a str>, mut merged: impl Iterator<Item = usize>) -> Result<(), Fault> {
+    let longest = tokens.map(str::len).max().unwrap_or(0);
+    match merged.any(|length| length > longest) {
+        true => Err(Fault::Malformed("the tokenizer's merges do not fit its tokens".into())),
+        false => Ok(()),
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tokenizers::models::bpe::{BPE, Vocab};
 
 use super::pieces::Pieces;
-use super::{Tokenizer, byte_level, is_marker, sentence_piece};
+use super::{Tokenizer, byte_level, is_marker, merges_fit, sentence_piece};
 use crate::weights::Fault;
 use crate::weights::gguf::Gguf;
 
@@ -100,6 +100,7 @@ fn byte_level_bpe(file: &Gguf, tokens: &[&str], pre: &str) -> Result<tokenizers:
     };
     let merges: Option<Vec<(String, String)>> = list(file, "tokenizer.ggml.merges")?.into_iter().map(cut).collect();
     let merges = merges.ok_or_else(|| Fault::Malformed("a merge is not two tokens".into()))?;
+    merges_fit(tokens.iter().copied(), merges.iter().map(|(left, right)| left.len() + right.len()))?;
     let vocabulary: Vocab = tokens.iter().map(|token| token.to_string()).zip(0..).collect();
     let model = BPE::builder().vocab_and_merges(vocabulary, merges).ignore_merges(splits == [LLAMA3]).build();
     let wrong = |e: tokenizers::Error| Fault::Malformed(format!("the tokenizer's merges do not fit its tokens: {e}"));

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::pieces::Pieces;
-use super::{Tokenizer, byte_level, is_marker, sentence_piece};
+use super::{Tokenizer, byte_level, is_marker, merges_fit, sentence_piece};
 use crate::weights::{Fault, LoadError};
 
 /// No vocabulary of this line comes near.
@@ -27,6 +27,7 @@ impl Tokenizer {
         if !json.is_object() || json["model"]["type"].as_str().is_some_and(|kind| kind != "BPE") {
             return Err(Fault::Unsupported("a tokenizer that is not byte pair encoding".into()));
         }
+        check_model(&json["model"])?;
         let added = added_tokens(&json)?;
         let start = start_token(&json["post_processor"]);
         let byte_level = mentions_byte_level(&json["decoder"]) || mentions_byte_level(&json["pre_tokenizer"]);
@@ -46,6 +47,24 @@ impl Tokenizer {
         tokenizer.start = start.and_then(|name| tokenizer.special(&name));
         Ok(tokenizer)
     }
+}
+
+/// Refuses a model that the library would take without a look.
+fn check_model(model: &Value) -> Result<(), Fault> {
+    for affix in ["continuing_subword_prefix", "end_of_word_suffix"] {
+        if model[affix].as_str().is_some_and(|affix| !affix.is_empty()) {
+            return Err(Fault::Unsupported(format!("a tokenizer with a {affix}")));
+        }
+    }
+    let missing = |what| Fault::Missing(format!("the tokenizer's {what}"));
+    let tokens = model["vocab"].as_object().ok_or_else(|| missing("vocabulary"))?;
+    let merges = model["merges"].as_array().ok_or_else(|| missing("merges"))?;
+    let merged = |merge: &Value| match merge {
+        Value::String(merge) => merge.len() - usize::from(merge.contains(' ')),
+        Value::Array(parts) => parts.iter().filter_map(Value::as_str).map(str::len).sum(),
+        _ => 0,
+    };
+    merges_fit(tokens.keys().map(String::as_str), merges.iter().map(merged))
 }
 
 /// A token beside the merges.

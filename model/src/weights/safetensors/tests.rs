@@ -89,6 +89,11 @@ fn broken_text_files_are_refused() {
     check(edit("tokenizer.json", |bytes| bytes.truncate(30)), "tokenizer.json: ");
     check(edit_json("tokenizer.json", |json| json["model"]["type"] = "Unigram".into()), "not byte pair encoding");
     check(edit_json("tokenizer.json", |json| json["model"]["merges"][0] = "zz yy".into()), "tokenizer.json: ");
+    check(edit_json("tokenizer.json", |json| json["model"]["merges"][0] = "defdefdef def".into()), "do not fit");
+    check(
+        edit_json("tokenizer.json", |json| json["model"]["continuing_subword_prefix"] = "##".into()),
+        "not supported",
+    );
     check(edit_json("tokenizer.json", |json| json["added_tokens"][0]["id"] = (1u64 << 40).into()), "sensible id");
     check(edit_json("tokenizer.json", |json| json["model"]["vocab"]["a"] = u32::MAX.into()), "absurd id");
     check(
