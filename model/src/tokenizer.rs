@@ -128,11 +128,6 @@ impl Tokenizer {
     pub fn vocab_size(&self) -> usize {
         self.pieces.len()
     }
-
-    /// How this model wants fill-in-the-middle written; `None` where its tokenizer has no tokens for that.
-    pub fn fim_format(&self) -> Option<&'static FimFormat> {
-        FimFormat::detect(|name| self.special(name).is_some())
-    }
 }
 
 /// Whether a token that a file adds to its vocabulary is a marker rather than a piece of text.
