@@ -65,7 +65,11 @@ def perplexity(binaries, model):
 def main():
     binaries = pathlib.Path(sys.argv[1])
     for model in map(pathlib.Path, sys.argv[2:]):
-        golden = dict(perplexity=perplexity(binaries, model), continuations=continuations(binaries, model))
+        version = subprocess.run([binaries / "llama-server", "--version"], capture_output=True, text=True).stderr
+        golden = dict(
+            llama_cpp=version.splitlines()[0], command="llama-perplexity -m MODEL -f code.txt -c 512",
+            perplexity=perplexity(binaries, model), continuations=continuations(binaries, model),
+        )
         (HERE / f"{model.stem}.llama_cpp.json").write_text(json.dumps(golden, ensure_ascii=False) + "\n")
         print(model.stem, golden["perplexity"])
 

@@ -2,9 +2,9 @@
 """Makes the golden models and logits of this folder with the reference implementation.
 
 One folder per family: a tiny random model as a Hugging Face directory (config.json, model.safetensors, tokenizer.json)
-and golden.json with token ids and the logits of the last position and of one in the middle, in f32.
+the same as model.gguf, and golden.json with token ids and the logits of the last position and of an early one, in f32.
 
-    python3 -m venv /tmp/golden && /tmp/golden/bin/pip install torch transformers safetensors numpy
+    python3 -m venv /tmp/golden && /tmp/golden/bin/pip install torch transformers safetensors numpy gguf
     /tmp/golden/bin/python make.py
 
 Weights are drawn from a seed and rounded to bf16 in the file, so the folder stays small; the reference computes with
@@ -14,6 +14,8 @@ the rounded weights, in f32.
 import json
 import pathlib
 
+import gguf
+import numpy
 import torch
 from transformers import (
     GPT2Config, GPTBigCodeConfig, LlamaConfig, Qwen2Config, Qwen3Config, Starcoder2Config, AutoModelForCausalLM,
@@ -80,6 +82,68 @@ def tokenizer():
                 post_processor=None, decoder=level, model=model)
 
 
+ARCHITECTURES = {
+    "gpt2": gguf.MODEL_ARCH.GPT2, "gpt_bigcode": gguf.MODEL_ARCH.STARCODER, "llama": gguf.MODEL_ARCH.LLAMA,
+    "qwen2": gguf.MODEL_ARCH.QWEN2, "qwen3": gguf.MODEL_ARCH.QWEN3, "starcoder2": gguf.MODEL_ARCH.STARCODER2,
+}
+
+
+def neighbours_paired(weight, heads):
+    """Llama files pair neighbouring dimensions of a head for the rotation, where the checkpoint pairs halves."""
+    return weight.reshape(heads, 2, weight.shape[0] // heads // 2, -1).swapaxes(1, 2).reshape(weight.shape)
+
+
+def write_gguf(family, config, model, path):
+    """The model in the names and keys of the gguf package: matrices in BF16, vectors in F32."""
+    architecture = ARCHITECTURES[family]
+    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[architecture])
+    heads, kv_heads = config.num_attention_heads, getattr(config, "num_key_value_heads", config.num_attention_heads)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(getattr(config, "intermediate_size", None) or config.n_inner)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(1 if family == "gpt_bigcode" else kv_heads)
+    if family == "qwen3":
+        writer.add_key_length(config.head_dim)
+        writer.add_value_length(config.head_dim)
+    if family in ("llama", "qwen2", "qwen3"):
+        writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    else:
+        writer.add_layer_norm_eps(getattr(config, "norm_epsilon", 1e-5))
+    if family not in ("gpt2", "gpt_bigcode"):
+        writer.add_rope_freq_base(10000.0)
+    vocabulary = sorted((id, token) for token, id in tokenizer()["model"]["vocab"].items())
+    special = [(token["id"], token["content"]) for token in tokenizer()["added_tokens"]]
+    tokens = dict(vocabulary + special)
+    control = dict(special)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list([tokens.get(i, f"[PAD{i}]") for i in range(VOCAB)])
+    writer.add_token_types([3 if i in control else 1 if i in tokens else 5 for i in range(VOCAB)])
+    writer.add_token_merges([" ".join(merge) for merge in tokenizer()["model"]["merges"]])
+    writer.add_eos_token_id(256)
+    names = gguf.get_tensor_name_map(architecture, config.num_hidden_layers)
+    for name, tensor in model.state_dict().items():
+        if name == "lm_head.weight" and config.tie_word_embeddings:
+            continue
+        if family == "gpt2" and name.endswith(("c_attn.weight", "c_proj.weight", "c_fc.weight")):
+            tensor = tensor.T
+        if family == "llama" and name.endswith(("q_proj.weight", "k_proj.weight")):
+            tensor = neighbours_paired(tensor, heads if "q_proj" in name else kv_heads)
+        kind = gguf.GGMLQuantizationType.BF16 if tensor.dim() == 2 else gguf.GGMLQuantizationType.F32
+        values = gguf.quantize(tensor.contiguous().numpy(), kind)
+        writer.add_tensor(names.get_name(name, try_suffixes=(".weight", ".bias")), values, raw_dtype=kind)
+    if family == "llama":
+        plain = 10000.0 ** -(numpy.arange(0, config.head_dim, 2) / config.head_dim)
+        scaled = model.model.rotary_emb.inv_freq.numpy()
+        writer.add_tensor("rope_freqs.weight", (plain / scaled).astype(numpy.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 def main():
     for name, config in FAMILIES.items():
         folder = HERE / name
@@ -89,6 +153,8 @@ def main():
         tokens = [(37 * i * i + 11 * i + 5) % VOCAB for i in range(80)]
         with torch.no_grad():
             logits = model(torch.tensor([tokens])).logits[0]
+        folder.mkdir(exist_ok=True)
+        write_gguf(name, config, model, folder / "model.gguf")
         model.to(torch.bfloat16).save_pretrained(folder)
         for extra in folder.glob("generation_config.json"):
             extra.unlink()

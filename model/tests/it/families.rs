@@ -1,4 +1,5 @@
-//! Each family gives the logits of the reference implementation: see `golden/make.py`.
+//! Each family gives the logits of the reference implementation, from a directory and from a GGUF file: see
+//! `golden/make.py`.
 
 use std::path::{Path, PathBuf};
 
@@ -44,10 +45,12 @@ pub(crate) fn relative_error(model: &Model, golden: &Golden, split: usize) -> f3
 }
 
 fn check(family: &str) {
-    let model = Model::load(&folder(family), &Device::Cpu).expect("it loads");
-    let error = relative_error(&model, &golden(family), 37);
-    println!("{family}: relative error {error:.1e}");
-    assert!(error < 1e-4, "{family}: relative error {error}");
+    for path in [folder(family), folder(family).join("model.gguf")] {
+        let model = Model::load(&path, &Device::Cpu).expect("it loads");
+        let error = relative_error(&model, &golden(family), 37);
+        println!("{family}: relative error {error:.1e}");
+        assert!(error < 1e-4, "{}: relative error {error}", path.display());
+    }
 }
 
 #[test]
