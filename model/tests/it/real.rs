@@ -36,8 +36,11 @@ struct Continuation {
     margins: Vec<f32>,
 }
 
+/// Models by name, each loaded once.
+type Loaded = Mutex<Vec<(String, Arc<Model>)>>;
+
 fn model(name: &str) -> Option<Arc<Model>> {
-    static LOADED: LazyLock<Mutex<Vec<(String, Arc<Model>)>>> = LazyLock::new(Mutex::default);
+    static LOADED: LazyLock<Loaded> = LazyLock::new(Mutex::default);
     let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache/foretype-test-models"));
     let folder = std::env::var_os("FORETYPE_TEST_MODELS").map(PathBuf::from).or(home)?;
     let path = folder.join(format!("{name}.gguf"));

@@ -3,10 +3,13 @@
 use candle_core::{Result, Tensor};
 use foretype_model::Attend;
 
+/// `[tokens][kv_heads * dim]`.
+type Rows = Vec<Vec<f32>>;
+
 /// The keys and values of one sequence, by layer.
 #[derive(Default)]
 pub(crate) struct Exact {
-    layers: Vec<(Vec<Vec<f32>>, Vec<Vec<f32>>)>, // keys and values, [tokens][kv_heads * dim]
+    layers: Vec<(Rows, Rows)>, // keys and values
 }
 
 impl Attend for Exact {
