@@ -3,6 +3,7 @@
 pub mod complete;
 pub mod doctor;
 pub mod evaluate;
+pub mod lsp;
 pub mod model;
 
 use std::process::ExitCode;
@@ -19,6 +20,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve an editor over LSP on standard input and output
+    Lsp(lsp::Args),
     /// Print what would be suggested at a position of a file
     Complete(complete::Args),
     /// List, download and describe models
@@ -44,6 +47,7 @@ pub fn main() -> ExitCode {
 impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
+            Self::Lsp(args) => lsp::run(args),
             Self::Complete(args) => complete::run(args),
             Self::Model(args) => model::run(args),
             Self::Doctor(args) => doctor::run(args),

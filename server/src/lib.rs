@@ -2,7 +2,14 @@
 //!
 //! This is the only crate with an async runtime, sockets and configuration files.
 
+pub mod backend;
 pub mod cli;
 pub mod completion;
 pub mod config;
+pub mod documents;
+pub mod inline;
+pub mod lsp;
 pub mod models;
+pub mod shown;
+pub mod stats;
+pub mod workspace;

@@ -1,0 +1,198 @@
+//! The models that this process runs, loaded in the background and shared by all sessions.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use foretype_model::Engine;
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::stats::Stats;
+use crate::workspace::Workspaces;
+use crate::{completion, models};
+
+/// What all sessions of this process share.
+#[derive(Debug, Default)]
+pub struct Shared {
+    slots: Mutex<HashMap<Wanted, Arc<Slot>>>,
+    /// Counts, kept across restarts.
+    pub stats: Stats,
+    /// Symbols of the workspaces that are open.
+    pub workspaces: Workspaces,
+}
+
+/// What makes two sessions share a model: everything that decides which is loaded and how.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Wanted {
+    model: Option<String>,
+    device: String,
+    threads: Option<usize>,
+    kv_mb: usize,
+}
+
+/// A model's place in memory.
+#[derive(Debug)]
+pub struct Slot {
+    config: Config,
+    state: watch::Sender<State>,
+    used: Mutex<Instant>,
+}
+
+/// Whether a model is there.
+#[derive(Clone)]
+pub enum State {
+    /// Not in memory; the next request loads it.
+    Absent,
+    /// On its way.
+    Loading,
+    /// Ready to be asked.
+    Ready(Engine),
+    /// It cannot be loaded; the message says what to do. Tried again after a while.
+    Failed(String, Instant),
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Absent => formatter.write_str("Absent"),
+            Self::Loading => formatter.write_str("Loading"),
+            Self::Ready(engine) => write!(formatter, "Ready({})", engine.model().name),
+            Self::Failed(why, _) => write!(formatter, "Failed({why})"),
+        }
+    }
+}
+
+const RETRY: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(20);
+
+impl Shared {
+    /// The place of the model that `config` asks for; loading begins now if it has not.
+    pub fn slot(&self, config: &Config) -> Arc<Slot> {
+        let wanted = Wanted {
+            model: config.model.clone(),
+            device: config.device.to_string(),
+            threads: config.threads,
+            kv_mb: config.memory.kv_mb,
+        };
+        let slot = {
+            let mut slots = lock(&self.slots);
+            // A model that no session uses any more leaves with its last session.
+            slots.retain(|other, slot| *other == wanted || Arc::strong_count(slot) > 1);
+            slots.entry(wanted).or_insert_with(|| Slot::new(config.clone())).clone()
+        };
+        slot.wake();
+        slot
+    }
+
+    /// What each model is doing, for `daemon status`.
+    pub fn models(&self) -> serde_json::Value {
+        lock(&self.slots).values().map(|slot| slot.report()).collect()
+    }
+
+    /// Drops the models that no session uses.
+    pub fn release(&self) {
+        lock(&self.slots).retain(|_, slot| Arc::strong_count(slot) > 1);
+    }
+}
+
+impl Slot {
+    fn new(config: Config) -> Arc<Self> {
+        let slot =
+            Arc::new(Self { config, state: watch::Sender::new(State::Absent), used: Mutex::new(Instant::now()) });
+        let minutes = slot.config.memory.unload_after_minutes;
+        if minutes > 0 {
+            tokio::spawn(unload_when_idle(Arc::downgrade(&slot), Duration::from_secs(minutes * 60)));
+        }
+        slot
+    }
+
+    /// Follows the state.
+    pub fn watch(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    /// The engine, if it is there. If not, loading begins or goes on, and this returns at once.
+    pub fn engine(self: &Arc<Self>) -> Option<Engine> {
+        *lock(&self.used) = Instant::now();
+        self.wake();
+        match &*self.state.borrow() {
+            State::Ready(engine) => Some(engine.clone()),
+            _ => None,
+        }
+    }
+
+    fn wake(self: &Arc<Self>) {
+        let begins = self.state.send_if_modified(|state| {
+            let wanted = match state {
+                State::Absent => true,
+                State::Failed(_, at) => at.elapsed() > RETRY,
+                State::Loading | State::Ready(_) => false,
+            };
+            if wanted {
+                *state = State::Loading;
+            }
+            wanted
+        });
+        if begins {
+            let slot = self.clone();
+            tokio::task::spawn_blocking(move || slot.load());
+        }
+    }
+
+    fn load(&self) {
+        let started = Instant::now();
+        let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| start(&self.config)));
+        let state = match loaded {
+            Ok(Ok(engine)) => {
+                tracing::info!("{} loaded in {:?}", engine.model().name, started.elapsed());
+                State::Ready(engine)
+            }
+            Ok(Err(error)) => State::Failed(format!("{error:#}"), Instant::now()),
+            Err(_) => State::Failed("loading the model failed unexpectedly".to_owned(), Instant::now()),
+        };
+        self.state.send_replace(state);
+    }
+
+    fn report(&self) -> serde_json::Value {
+        match &*self.state.borrow() {
+            State::Ready(engine) => {
+                let model = engine.model();
+                serde_json::json!({ "state": "ready", "model": model.name, "path": model.path, "engine": engine.status() })
+            }
+            State::Failed(why, _) => serde_json::json!({ "state": "failed", "message": why }),
+            State::Loading => serde_json::json!({ "state": "loading" }),
+            State::Absent => serde_json::json!({ "state": "unloaded" }),
+        }
+    }
+}
+
+fn start(config: &Config) -> Result<Engine> {
+    let path = models::resolve(config.model.as_deref())?;
+    let model = completion::load(&path, config)?;
+    Ok(completion::start(model, config))
+}
+
+async fn unload_when_idle(slot: std::sync::Weak<Slot>, idle: Duration) {
+    loop {
+        tokio::time::sleep(LOOK.min(idle)).await;
+        let Some(slot) = slot.upgrade() else { return };
+        if lock(&slot.used).elapsed() >= idle {
+            let unloaded = slot.state.send_if_modified(|state| {
+                let ready = matches!(state, State::Ready(_));
+                if ready {
+                    *state = State::Absent;
+                }
+                ready
+            });
+            if unloaded {
+                tracing::info!("the model was unloaded after {idle:?} without a request");
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,93 @@
+use super::*;
+
+use tower_lsp::lsp_types::{Position, Range};
+
+const URI: &str = "file:///w/a.py";
+
+fn opened(text: &str) -> Documents {
+    let documents = Documents::default();
+    documents.open(URI.into(), "python", 1, text.into());
+    documents
+}
+
+fn change(range: Option<(u32, u32, u32, u32)>, text: &str) -> TextDocumentContentChangeEvent {
+    let range = range.map(|(line, character, end_line, end)| Range {
+        start: Position { line, character },
+        end: Position { line: end_line, character: end },
+    });
+    TextDocumentContentChangeEvent { range, range_length: None, text: text.into() }
+}
+
+fn changed(documents: &Documents, version: i32, changes: &[TextDocumentContentChangeEvent]) -> Arc<Snapshot> {
+    documents.change(URI, version, changes, Encoding::Utf16).expect("an open document")
+}
+
+#[test]
+fn all_changes_of_a_notification_are_applied_in_order() {
+    let documents = opened("one\ntwo\n");
+    let snapshot = changed(&documents, 2, &[change(Some((0, 3, 0, 3)), "!"), change(Some((0, 4, 1, 0)), " ")]);
+    assert_eq!((&*snapshot.text, snapshot.version), ("one! two\n", 2));
+}
+
+#[test]
+fn an_older_snapshot_stays_as_it_was() {
+    let documents = opened("x");
+    let before = documents.snapshot(URI).expect("open");
+    changed(&documents, 2, &[change(None, "y")]);
+    assert_eq!(&*before.text, "x");
+}
+
+#[test]
+fn an_edit_outside_the_text_is_drawn_in_and_marks_the_document() {
+    let documents = opened("one\n");
+    assert!(changed(&documents, 2, &[change(Some((0, 99, 2, 0)), "!")]).in_sync, "the end of the document");
+    let snapshot = changed(&documents, 3, &[change(Some((70, 0, 80, 0)), "?")]);
+    assert_eq!((&*snapshot.text, snapshot.in_sync), ("one!?", false));
+    assert!(changed(&documents, 4, &[change(None, "all")]).in_sync, "the whole text again");
+}
+
+#[test]
+fn a_range_the_wrong_way_round_and_an_old_version_do_no_harm() {
+    let documents = opened("abc");
+    let snapshot = changed(&documents, -5, &[change(Some((0, 2, 0, 1)), "-")]);
+    assert_eq!((&*snapshot.text, snapshot.version, snapshot.in_sync), ("a-c", -5, false));
+}
+
+#[test]
+fn a_closed_document_is_forgotten() {
+    let documents = opened("abc");
+    documents.close(URI);
+    assert!(documents.snapshot(URI).is_none() && documents.parsed(URI).is_none());
+    assert!(documents.change(URI, 2, &[change(None, "x")], Encoding::Utf8).is_none());
+}
+
+#[test]
+fn a_tree_is_that_of_the_text_after_every_edit() {
+    let documents = opened("def f():\n    pass\n");
+    for (version, edit) in [
+        change(Some((0, 4, 0, 5)), "größe𝄞"),
+        change(Some((1, 4, 1, 8)), "return [\n"),
+        change(None, "x = 1\n"),
+        change(Some((0, 4, 0, 5)), "(1,\n 2)"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        documents.parsed(URI);
+        changed(&documents, version as i32 + 2, &[edit]);
+        let parsed = documents.parsed(URI).expect("open");
+        let fresh = syntax::parse(parsed.language, &parsed.text, None).map(|tree| tree.root_node().to_sexp());
+        assert_eq!(parsed.tree.as_ref().map(|tree| tree.root_node().to_sexp()), fresh, "{:?}", parsed.text);
+    }
+}
+
+#[test]
+fn edits_of_one_place_are_remembered_as_one() {
+    let documents = opened(&"line\n".repeat(40));
+    for (version, letter) in ["a", "b", "c"].into_iter().enumerate() {
+        changed(&documents, version as i32 + 2, &[change(Some((3, version as u32, 3, version as u32)), letter)]);
+    }
+    changed(&documents, 9, &[change(Some((30, 0, 30, 0)), "far ")]);
+    let edited: Vec<_> = documents.edited().into_iter().map(|edited| edited.text).collect();
+    assert_eq!(edited, ["line\nabcline\nline", "line\nfar line\nline"]);
+}

@@ -1,0 +1,167 @@
+//! Positions of the protocol and byte offsets of ours.
+//!
+//! A position counts code units of the negotiated encoding within a line; lines end with `\n`, `\r\n` or `\r`. A position
+//! past the end of its line means the end of the line, as the protocol says; one inside a character means its beginning.
+
+use std::ops::Range;
+
+use tower_lsp::lsp_types;
+
+/// What a `character` of a position counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Encoding {
+    /// Bytes.
+    Utf8,
+    /// UTF-16 code units, what is meant where nothing was negotiated.
+    #[default]
+    Utf16,
+    /// Characters.
+    Utf32,
+}
+
+impl Encoding {
+    /// The best of what a client offers: bytes cost nothing to convert.
+    pub fn negotiate(offered: Option<&[lsp_types::PositionEncodingKind]>) -> Self {
+        let offers = |kind: lsp_types::PositionEncodingKind| offered.is_some_and(|offered| offered.contains(&kind));
+        if offers(lsp_types::PositionEncodingKind::UTF8) {
+            Self::Utf8
+        } else if !offers(lsp_types::PositionEncodingKind::UTF16) && offers(lsp_types::PositionEncodingKind::UTF32) {
+            Self::Utf32
+        } else {
+            Self::Utf16
+        }
+    }
+
+    /// The name in the protocol.
+    pub fn kind(self) -> lsp_types::PositionEncodingKind {
+        match self {
+            Self::Utf8 => lsp_types::PositionEncodingKind::UTF8,
+            Self::Utf16 => lsp_types::PositionEncodingKind::UTF16,
+            Self::Utf32 => lsp_types::PositionEncodingKind::UTF32,
+        }
+    }
+
+    fn width(self, character: char) -> usize {
+        match self {
+            Self::Utf8 => character.len_utf8(),
+            Self::Utf16 => character.len_utf16(),
+            Self::Utf32 => 1,
+        }
+    }
+
+    /// Units in `text`.
+    pub fn length(self, text: &str) -> usize {
+        match self {
+            Self::Utf8 => text.len(),
+            Self::Utf16 => text.encode_utf16().count(),
+            Self::Utf32 => text.chars().count(),
+        }
+    }
+}
+
+/// Where the lines of a text begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineIndex {
+    starts: Vec<usize>,
+}
+
+impl LineIndex {
+    /// The lines of `text`.
+    pub fn new(text: &str) -> Self {
+        let bytes = text.as_bytes();
+        let mut starts = vec![0];
+        for (at, byte) in bytes.iter().enumerate() {
+            let ends = *byte == b'\n' || (*byte == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
+            if ends {
+                starts.push(at + 1);
+            }
+        }
+        Self { starts }
+    }
+
+    /// How many lines there are; a text that ends with a line end has an empty last line.
+    pub fn lines(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// The bytes of a line without its end.
+    pub fn line(&self, text: &str, line: usize) -> Range<usize> {
+        let start = self.starts[line];
+        let end = self.starts.get(line + 1).copied().unwrap_or(text.len());
+        start..start + text[start..end].trim_end_matches(['\r', '\n']).len()
+    }
+
+    /// The line that a byte offset lies in.
+    pub fn line_of(&self, offset: usize) -> usize {
+        self.starts.partition_point(|start| *start <= offset) - 1
+    }
+
+    /// The byte offset of a position; past the last line it is the end of the text.
+    pub fn offset(&self, text: &str, position: lsp_types::Position, encoding: Encoding) -> usize {
+        let Some(line) = usize::try_from(position.line).ok().filter(|line| *line < self.lines()) else {
+            return text.len();
+        };
+        let range = self.line(text, line);
+        let mut left = position.character as usize;
+        for (at, character) in text[range.clone()].char_indices() {
+            let width = encoding.width(character);
+            if left < width {
+                return range.start + at;
+            }
+            left -= width;
+        }
+        range.end
+    }
+
+    /// The position of a byte offset, which must lie on a character border.
+    pub fn position(&self, text: &str, offset: usize, encoding: Encoding) -> lsp_types::Position {
+        let line = self.line_of(offset);
+        let character = encoding.length(&text[self.starts[line]..offset]);
+        lsp_types::Position { line: line as u32, character: character as u32 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lsp_types::Position;
+
+    /// `text` with the cursor marked `▁`, and the position that it has in each encoding.
+    fn check(marked: &str, line: u32, utf8: u32, utf16: u32, utf32: u32) {
+        let cursor = marked.find('▁').expect("a marked cursor");
+        let text = marked.replace('▁', "");
+        let lines = LineIndex::new(&text);
+        for (encoding, character) in [(Encoding::Utf8, utf8), (Encoding::Utf16, utf16), (Encoding::Utf32, utf32)] {
+            let position = Position { line, character };
+            assert_eq!(lines.offset(&text, position, encoding), cursor, "{marked:?} {encoding:?}");
+            assert_eq!(lines.position(&text, cursor, encoding), position, "{marked:?} {encoding:?}");
+        }
+    }
+
+    #[test]
+    fn each_encoding_counts_its_own_units() {
+        check("a▁b", 0, 1, 1, 1);
+        check("é▁", 0, 2, 1, 1);
+        check("𝄞▁x", 0, 4, 2, 1);
+        check("one\ntwo𝄞é▁\n", 1, 9, 6, 5);
+    }
+
+    #[test]
+    fn all_three_line_ends_end_a_line() {
+        check("a\r\nb▁", 1, 1, 1, 1);
+        check("a\rb▁", 1, 1, 1, 1);
+        check("a\n\r\n▁", 2, 0, 0, 0);
+    }
+
+    #[test]
+    fn positions_outside_are_drawn_in() {
+        let offset = |text: &str, line, character, encoding| {
+            LineIndex::new(text).offset(text, Position { line, character }, encoding)
+        };
+        assert_eq!(offset("ab\r\ncd", 0, 99, Encoding::Utf16), 2);
+        assert_eq!(offset("ab\r\ncd", 9, 0, Encoding::Utf16), 6);
+        assert_eq!(offset("a𝄞b", 0, 2, Encoding::Utf16), 1);
+        assert_eq!(offset("aéb", 0, 2, Encoding::Utf8), 1);
+        assert_eq!(offset("", u32::MAX, u32::MAX, Encoding::Utf8), 0);
+    }
+}

@@ -1,0 +1,144 @@
+//! A session's life: from its first byte to its exit code.
+
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tower_lsp::LspService;
+
+use super::ingress::Ingress;
+use super::server::Server;
+use super::{Session, ext};
+use crate::backend::Shared;
+use crate::config::Config;
+
+/// Handlers that run side by side: enough that requests which wait never keep edits from being read.
+const CONCURRENCY: usize = 64;
+/// After `exit`, answers that are under way have this long to be written.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// How often the editor's process is looked for.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// `foretype lsp`: serves the editor on standard input and output. The exit code is 0 if the editor said `shutdown` before
+/// it said `exit` or went.
+pub fn run(standalone: bool) -> Result<ExitCode> {
+    let config = Config::load(None).unwrap_or_default();
+    start_log(&config);
+    let _ = standalone;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let orderly = runtime.block_on(async {
+        let shared = Arc::new(Shared::default());
+        let orderly = serve(tokio::io::stdin(), tokio::io::stdout(), shared.clone()).await;
+        save(&shared);
+        orderly
+    });
+    // The thread that reads standard input may never return.
+    runtime.shutdown_background();
+    Ok(if orderly { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn save(shared: &Shared) {
+    if let Err(error) = shared.stats.save() {
+        tracing::warn!("statistics are not saved: {error:#}");
+    }
+}
+
+/// Logs go to standard error, where editors collect them.
+pub(crate) fn start_log(config: &Config) {
+    let filter = format!("{0},tower_lsp=error,ignore=error", config.log.name());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // A second call in one process, as in tests, keeps the first log.
+    let _ = log.try_init();
+}
+
+/// Serves one client until it says `exit`, closes its end or vanishes. True if it had said `shutdown`.
+pub async fn serve<R, W>(input: R, output: W, shared: Arc<Shared>) -> bool
+where
+    R: AsyncRead + Unpin + Send + 'static,
+    W: AsyncWrite + Send + 'static,
+{
+    let session = Session::new(shared);
+    let mut ended = session.ended();
+    let input = UntilEnd { input, session: session.clone() };
+    let (service, socket) = LspService::build(|client| Server { session: session.clone(), client })
+        .custom_method(ext::INLINE_COMPLETION, Server::inline_completion)
+        .custom_method("textDocument/didShowCompletion", Server::did_show)
+        .custom_method("textDocument/didPartiallyAcceptCompletion", Server::did_partially_accept)
+        .custom_method("foretype/status", Server::status)
+        .finish();
+    let service = Ingress::new(service, session.clone());
+    let server = tower_lsp::Server::new(input, output, socket).concurrency_level(CONCURRENCY);
+    // A task of its own: should the transport panic because the client has gone, only this session ends.
+    let mut task = tokio::spawn(server.serve(service));
+    tokio::select! {
+        _ = &mut task => {}
+        _ = ended.wait_for(|ended| *ended) => {
+            // The transport ends by itself once everything is written; at the time limit it is cut.
+            let _ = tokio::time::timeout(FAREWELL, &mut task).await;
+            task.abort();
+        }
+    }
+    session.end();
+    session.shut_down.load(Ordering::Relaxed)
+}
+
+/// Input that ends when the session does, so that the transport writes what it has and stops.
+struct UntilEnd<R> {
+    input: R,
+    session: Arc<Session>,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for UntilEnd<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        if *self.session.ended().borrow() {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.input).poll_read(context, buffer)
+    }
+}
+
+/// Ends a session when the process of its editor is gone. A process that cannot be seen from the start is not watched: it
+/// may live in another container.
+pub(super) async fn end_with(session: Arc<Session>, pid: u32) {
+    let mut ended = session.ended();
+    let mut seen = false;
+    loop {
+        let lives = process_lives(pid);
+        if seen && !lives {
+            tracing::info!("the editor (process {pid}) is gone");
+            return session.end();
+        }
+        seen = lives;
+        if !seen || tokio::time::timeout(LOOK, ended.wait_for(|ended| *ended)).await.is_ok() {
+            return;
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn process_lives(pid: u32) -> bool {
+    // The state follows the name, which may hold anything but ends with the last parenthesis. Z: dead, not yet buried.
+    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    status.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn process_lives(pid: u32) -> bool {
+    let probe = std::process::Command::new("kill").args(["-0", &pid.to_string()]).stderr(std::process::Stdio::null());
+    probe.status().is_ok_and(|status| status.success())
+}
+
+#[cfg(not(unix))]
+fn process_lives(_: u32) -> bool {
+    // Standard input is closed when the editor ends.
+    true
+}

@@ -1,0 +1,282 @@
+//! The protocol's methods, but for edits.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tower_lsp::jsonrpc::{Error, Result};
+use tower_lsp::lsp_types::{
+    ConfigurationItem, DidChangeConfigurationParams, DidChangeWatchedFilesParams, DidChangeWorkspaceFoldersParams,
+    ExecuteCommandParams, InitializeParams, InitializeResult, InitializedParams, MessageType, ProgressParams,
+    ProgressParamsValue, ProgressToken, WorkDoneProgress, WorkDoneProgressBegin, WorkDoneProgressCreateParams,
+    WorkDoneProgressEnd, notification::Progress, request::WorkDoneProgressCreate,
+};
+use tower_lsp::{Client, LanguageServer, async_trait};
+
+use super::ext::{
+    self, DidChangeStatus, InlineCompletionList, InlineCompletionParams, ItemParams, Status, StatusParams,
+};
+use super::{Session, capabilities};
+use crate::backend::State;
+use crate::workspace::Workspace;
+use crate::{inline, lsp::serve};
+
+/// A client does not have to answer; nothing waits longer than this for it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The handlers of one client.
+#[derive(Debug, Clone)]
+pub(super) struct Server {
+    pub(super) session: Arc<Session>,
+    pub(super) client: Client,
+}
+
+#[async_trait]
+impl LanguageServer for Server {
+    async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
+        let dynamic = self.session.registers_inline_completion.load(std::sync::atomic::Ordering::Relaxed);
+        let facts = capabilities::Client::read(&params.capabilities, dynamic);
+        if let Some(options) = &params.initialization_options {
+            self.session.settings(0, options);
+        }
+        self.session.set_folders(roots(&params));
+        let complaints = self.session.reload_config();
+        self.session.take_slot();
+        if let Some(pid) = params.process_id {
+            tokio::spawn(serve::end_with(self.session.clone(), pid));
+        }
+        let result = capabilities::server(&facts);
+        self.session.initialized_by(facts);
+        self.complain(complaints);
+        Ok(result)
+    }
+
+    async fn initialized(&self, _: InitializedParams) {
+        let server = self.clone();
+        // The client may answer only after this handler has returned.
+        tokio::spawn(async move { server.start().await });
+    }
+
+    async fn shutdown(&self) -> Result<()> {
+        let session = self.session.clone();
+        let saved = tokio::task::spawn_blocking(move || session.shared.stats.save()).await;
+        if let Ok(Err(error)) = saved {
+            tracing::warn!("statistics are not saved: {error:#}");
+        }
+        Ok(())
+    }
+
+    async fn did_change_configuration(&self, params: DidChangeConfigurationParams) {
+        let server = self.clone();
+        tokio::spawn(async move {
+            if !server.pull_settings().await {
+                server.session.settings(1, &params.settings);
+            }
+            server.reconfigure();
+        });
+    }
+
+    async fn did_change_workspace_folders(&self, params: DidChangeWorkspaceFoldersParams) {
+        let removed: Vec<_> = params.event.removed.iter().filter_map(|f| f.uri.to_file_path().ok()).collect();
+        let added = params.event.added.iter().filter_map(|folder| folder.uri.to_file_path().ok());
+        let kept = self.session.folders().into_iter().map(|folder| folder.root.clone());
+        let mut roots: Vec<_> = kept.filter(|root| !removed.contains(root)).collect();
+        roots.extend(added);
+        roots.dedup();
+        self.session.set_folders(roots);
+        self.scan(self.session.folders());
+    }
+
+    async fn did_change_watched_files(&self, params: DidChangeWatchedFilesParams) {
+        let paths: Vec<_> = params.changes.into_iter().filter_map(|change| change.uri.to_file_path().ok()).collect();
+        let session = self.session.clone();
+        tokio::task::spawn_blocking(move || {
+            for (folder, path) in session.folders().iter().flat_map(|f| paths.iter().map(move |path| (f, path))) {
+                folder.touched(path);
+            }
+        });
+    }
+
+    async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
+        if params.command != ext::ACCEPTED {
+            return Err(Error::invalid_params(format!("there is no command {}", params.command)));
+        }
+        if let Some(number) = params.arguments.first().and_then(Value::as_u64) {
+            self.session.shared.stats.accepted(number);
+        }
+        Ok(None)
+    }
+}
+
+impl Server {
+    pub(super) async fn inline_completion(&self, params: InlineCompletionParams) -> Result<InlineCompletionList> {
+        Ok(inline::complete(&self.session, params).await)
+    }
+
+    pub(super) async fn did_show(&self, _: ItemParams) {}
+
+    pub(super) async fn did_partially_accept(&self, params: ItemParams) {
+        if let (Some(number), Some(length)) = (params.number(), params.accepted_length) {
+            self.session.shared.stats.partially_accepted(number, length);
+        }
+    }
+
+    pub(super) async fn status(&self, params: StatusParams) -> Result<Value> {
+        let state = self.session.slot().map(|slot| slot.watch().borrow().clone());
+        let status = status_of(state.as_ref());
+        let mut report = json!({
+            "busy": status.busy,
+            "kind": status.kind,
+            "message": status.message,
+            "version": env!("CARGO_PKG_VERSION"),
+            "pid": std::process::id(),
+            "config": *self.session.config(),
+            "statistics": self.session.shared.stats.counts(),
+        });
+        if let Some(State::Ready(engine)) = &state {
+            report["model"] = json!({ "name": engine.model().name, "path": engine.model().path });
+            report["engine"] = json!(engine.status());
+        }
+        if let Some(document) = params.text_document {
+            let snapshot = self.session.documents.snapshot(document.uri.as_str());
+            let why = snapshot.map_or(Some("the document is not open".to_owned()), |s| self.session.refusal(&s));
+            report["document"] = json!({ "enabled": why.is_none(), "reason": why });
+        }
+        Ok(report)
+    }
+
+    /// What follows `initialized`.
+    async fn start(&self) {
+        let Some(facts) = self.session.client_facts() else { return };
+        tokio::spawn(self.clone().report_status());
+        let registrations = facts.registrations();
+        if !registrations.is_empty() {
+            let registered = tokio::time::timeout(PATIENCE, self.client.register_capability(registrations)).await;
+            if let Ok(Err(error)) = registered {
+                tracing::warn!("the client refused a registration: {error}");
+            }
+        }
+        if self.pull_settings().await {
+            self.reconfigure();
+        }
+        self.scan(self.session.folders());
+    }
+
+    /// Asks for the settings; false if the client does not give them.
+    async fn pull_settings(&self) -> bool {
+        if !self.session.client_facts().is_some_and(|facts| facts.configuration) {
+            return false;
+        }
+        let item = ConfigurationItem { scope_uri: None, section: Some("foretype".to_owned()) };
+        let answer = tokio::time::timeout(PATIENCE, self.client.configuration(vec![item])).await;
+        let Ok(Ok(values)) = answer else { return false };
+        self.session.settings(1, values.first().unwrap_or(&Value::Null));
+        true
+    }
+
+    fn reconfigure(&self) {
+        let complaints = self.session.reload_config();
+        self.complain(complaints);
+        self.session.take_slot();
+        let roots = self.session.folders().iter().map(|folder| folder.root.clone()).collect();
+        self.session.set_folders(roots);
+        self.scan(self.session.folders());
+    }
+
+    fn complain(&self, complaints: Vec<String>) {
+        if complaints.is_empty() {
+            return;
+        }
+        let client = self.client.clone();
+        tokio::spawn(async move {
+            for complaint in complaints {
+                client.log_message(MessageType::WARNING, &complaint).await;
+                client.show_message(MessageType::WARNING, format!("Foretype: {complaint}")).await;
+            }
+        });
+    }
+
+    /// Reads the files of workspaces in the background.
+    fn scan(&self, workspaces: Vec<Arc<Workspace>>) {
+        if !self.session.config().context.definitions {
+            return;
+        }
+        for workspace in workspaces.into_iter().filter(|workspace| workspace.claim_scan()) {
+            let server = self.clone();
+            tokio::spawn(async move { server.scan_one(workspace).await });
+        }
+    }
+
+    async fn scan_one(&self, workspace: Arc<Workspace>) {
+        let token = ProgressToken::String(format!("foretype-scan-{}", workspace.root.display()));
+        let shows = self.session.client_facts().is_some_and(|facts| facts.progress);
+        let shows = shows && {
+            let create = WorkDoneProgressCreateParams { token: token.clone() };
+            let created = self.client.send_request::<WorkDoneProgressCreate>(create);
+            matches!(tokio::time::timeout(PATIENCE, created).await, Ok(Ok(())))
+        };
+        let say = async |value: WorkDoneProgress| {
+            if shows {
+                let params = ProgressParams { token: token.clone(), value: ProgressParamsValue::WorkDone(value) };
+                self.client.send_notification::<Progress>(params).await;
+            }
+        };
+        let title = format!("Foretype: reading {}", workspace.name().unwrap_or_default());
+        say(WorkDoneProgress::Begin(WorkDoneProgressBegin { title, ..WorkDoneProgressBegin::default() })).await;
+        let ended = self.session.ended();
+        let scan = tokio::task::spawn_blocking(move || workspace.scan(|_| !*ended.borrow()));
+        if scan.await.is_err() {
+            tracing::error!("reading the workspace failed");
+        }
+        say(WorkDoneProgress::End(WorkDoneProgressEnd { message: None })).await;
+    }
+
+    /// Tells the client how the model is, and once for each fault what to do about it.
+    async fn report_status(self) {
+        let mut told = String::new();
+        let mut ended = self.session.ended();
+        loop {
+            let Some(slot) = self.session.slot() else { return };
+            let mut states = slot.watch();
+            drop(slot);
+            loop {
+                let state = states.borrow_and_update().clone();
+                self.client.send_notification::<DidChangeStatus>(status_of(Some(&state))).await;
+                if let State::Failed(why, _) = &state
+                    && *why != told
+                {
+                    self.client.show_message(MessageType::ERROR, format!("Foretype: {why}")).await;
+                    told.clone_from(why);
+                }
+                drop(state);
+                tokio::select! {
+                    changed = states.changed() => if changed.is_err() { break },
+                    () = self.session.slot_changed.notified() => break,
+                    _ = ended.wait_for(|ended| *ended) => return,
+                }
+            }
+        }
+    }
+}
+
+fn status_of(state: Option<&State>) -> Status {
+    let status = |busy, kind: &str, message: String| Status { busy, kind: kind.to_owned(), message };
+    match state {
+        Some(State::Ready(engine)) => status(false, "Normal", engine.model().name.clone()),
+        Some(State::Loading) => status(true, "Normal", "loading the model".to_owned()),
+        Some(State::Failed(why, _)) => status(false, "Error", why.clone()),
+        Some(State::Absent) | None => status(false, "Inactive", "the model is not loaded".to_owned()),
+    }
+}
+
+#[expect(deprecated, reason = "clients without workspace folders still send a root")]
+fn roots(params: &InitializeParams) -> Vec<PathBuf> {
+    let folders = params.workspace_folders.iter().flatten().map(|folder| &folder.uri);
+    let folders: Vec<_> = folders.filter_map(|uri| uri.to_file_path().ok()).collect();
+    if !folders.is_empty() {
+        return folders;
+    }
+    let root = params.root_uri.as_ref().and_then(|uri| uri.to_file_path().ok());
+    root.or_else(|| params.root_path.as_ref().map(PathBuf::from)).into_iter().collect()
+}

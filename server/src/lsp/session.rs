@@ -1,0 +1,291 @@
+//! What is known of one client: its documents, folders and settings.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+
+use dashmap::DashMap;
+use foretype_model::Engine;
+use foretype_plugins::Document;
+use serde_json::Value;
+use tokio::sync::{Notify, watch};
+use tower_lsp::lsp_types::TextDocumentContentChangeEvent;
+
+use super::capabilities;
+use crate::backend::{Shared, Slot};
+use crate::config::{Config, Layer, sources};
+use crate::documents::{Documents, Snapshot};
+use crate::inline;
+use crate::shown::Shown;
+use crate::workspace::Workspace;
+
+/// One client.
+#[derive(Debug)]
+pub struct Session {
+    /// What it shares with the other clients of this process.
+    pub shared: Arc<Shared>,
+    /// What it has open.
+    pub documents: Documents,
+    places: DashMap<String, Arc<PerDocument>>,
+    facts: OnceLock<capabilities::Client>,
+    /// Whether the client declared dynamic registration of inline completion, which lsp-types does not know.
+    pub(super) registers_inline_completion: AtomicBool,
+    config: RwLock<Arc<Config>>,
+    /// Settings from `initialize` and from the client's configuration.
+    pub(super) layers: Mutex<[Option<Layer>; 2]>,
+    folders: RwLock<Vec<Arc<Workspace>>>,
+    slot: RwLock<Option<Arc<Slot>>>,
+    /// Another model or status is to be watched.
+    pub(super) slot_changed: Notify,
+    pub(super) shut_down: AtomicBool,
+    ended: watch::Sender<bool>,
+    moments: AtomicU64,
+}
+
+/// What is kept for one open document, beside its text.
+#[derive(Debug)]
+pub struct PerDocument {
+    /// Rises with each edit and each request; a request that sees it rise is overtaken.
+    epoch: watch::Sender<u64>,
+    asked: Mutex<Option<(u64, Arc<Snapshot>)>>,
+    shown: Mutex<Shown>,
+}
+
+impl Default for PerDocument {
+    fn default() -> Self {
+        Self { epoch: watch::Sender::new(0), asked: Mutex::default(), shown: Mutex::default() }
+    }
+}
+
+impl PerDocument {
+    /// What was suggested there.
+    pub fn shown(&self) -> MutexGuard<'_, Shown> {
+        lock(&self.shown)
+    }
+}
+
+/// The moment at which a request was read, in the order of the wire.
+#[derive(Debug)]
+pub struct Moment {
+    /// The document as it was then.
+    pub snapshot: Arc<Snapshot>,
+    /// What is kept for the document.
+    pub place: Arc<PerDocument>,
+    /// Changes when the document is edited, closed or asked about again.
+    pub overtaken: watch::Receiver<u64>,
+    epoch: u64,
+}
+
+impl Moment {
+    /// Whether nothing has happened to the document since.
+    pub fn is_current(&self) -> bool {
+        *self.overtaken.borrow() == self.epoch
+    }
+}
+
+impl Session {
+    /// A client that has said nothing yet.
+    pub fn new(shared: Arc<Shared>) -> Arc<Self> {
+        Arc::new(Self {
+            shared,
+            documents: Documents::default(),
+            places: DashMap::new(),
+            facts: OnceLock::new(),
+            registers_inline_completion: AtomicBool::new(false),
+            config: RwLock::default(),
+            layers: Mutex::default(),
+            folders: RwLock::default(),
+            slot: RwLock::default(),
+            slot_changed: Notify::new(),
+            shut_down: AtomicBool::new(false),
+            ended: watch::Sender::new(false),
+            moments: AtomicU64::new(0),
+        })
+    }
+
+    /// What the client can do; `None` before `initialize`.
+    pub fn client_facts(&self) -> Option<&capabilities::Client> {
+        self.facts.get()
+    }
+
+    pub(super) fn initialized_by(&self, facts: capabilities::Client) -> &capabilities::Client {
+        self.facts.get_or_init(|| facts)
+    }
+
+    /// The client has sent `exit`, or has gone.
+    pub fn end(&self) {
+        self.ended.send_replace(true);
+    }
+
+    /// Follows [`end`](Self::end).
+    pub fn ended(&self) -> watch::Receiver<bool> {
+        self.ended.subscribe()
+    }
+
+    /// The options that hold now.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads all options again; says what was wrong.
+    pub(super) fn reload_config(&self) -> Vec<String> {
+        let layers: Vec<_> = lock(&self.layers).iter().flatten().cloned().collect();
+        let root = self.folders().first().map(|folder| folder.root.clone());
+        let loaded = sources::load(root.as_deref(), &layers);
+        let changed = *self.config() != loaded.config;
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded.config);
+        if changed {
+            self.forget_shown(None);
+        }
+        loaded.errors.into_iter().chain(loaded.warnings).collect()
+    }
+
+    /// Settings that the client sent, `at` 0 with `initialize`, 1 later.
+    pub(super) fn settings(&self, at: usize, values: &Value) {
+        // Some clients wrap their settings in the name of the section.
+        let values = values.get("foretype").filter(|inner| inner.is_object()).unwrap_or(values);
+        let name = ["initializationOptions", "the editor's settings"][at];
+        lock(&self.layers)[at] = values.is_object().then(|| sources::editor_layer(name, values));
+    }
+
+    /// The model that the options ask for; loading begins if it has not.
+    pub(super) fn take_slot(&self) -> Arc<Slot> {
+        let slot = self.shared.slot(&self.config());
+        let mut own = self.slot.write().unwrap_or_else(PoisonError::into_inner);
+        let other = own.as_ref().is_none_or(|own| !Arc::ptr_eq(own, &slot));
+        if other {
+            *own = Some(slot.clone());
+            drop(own);
+            self.forget_shown(None);
+            self.slot_changed.notify_one();
+        }
+        slot
+    }
+
+    /// The place of the model.
+    pub fn slot(&self) -> Option<Arc<Slot>> {
+        self.slot.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The engine, if the model is loaded.
+    pub fn engine(&self) -> Option<Engine> {
+        self.slot()?.engine()
+    }
+
+    /// The workspace's folders.
+    pub fn folders(&self) -> Vec<Arc<Workspace>> {
+        self.folders.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Opens folders in place of those that were open.
+    pub(super) fn set_folders(&self, roots: Vec<PathBuf>) {
+        let config = self.config();
+        let all = roots.iter().map(|root| self.shared.workspaces.open(root, &config)).collect();
+        *self.folders.write().unwrap_or_else(PoisonError::into_inner) = all;
+    }
+
+    /// The innermost folder that a document lies in.
+    pub fn workspace_of(&self, uri: &str) -> Option<Arc<Workspace>> {
+        let path = inline::file_path(uri)?;
+        let inside = self.folders().into_iter().filter(|folder| path.starts_with(&folder.root));
+        inside.max_by_key(|folder| folder.root.as_os_str().len())
+    }
+
+    /// How a prompt names a document: relative to its workspace, else by its bare name.
+    pub fn path_in_prompt(&self, uri: &str) -> String {
+        let relative = || self.workspace_of(uri)?.relative(&inline::file_path(uri)?);
+        relative().unwrap_or_else(|| inline::file_name(uri))
+    }
+
+    /// Whether a document may not enter a prompt.
+    pub fn excludes(&self, uri: &str) -> bool {
+        let Some(path) = inline::file_path(uri) else { return false };
+        let secret = foretype_plugins::context::secrets::in_path(&path.to_string_lossy());
+        secret || self.workspace_of(uri).is_some_and(|workspace| workspace.excludes(&path))
+    }
+
+    /// Why a document gets no suggestions, if it gets none.
+    pub fn refusal(&self, snapshot: &Snapshot) -> Option<String> {
+        if !snapshot.in_sync {
+            return Some("the editor and Foretype disagree about the text: close and open the file".to_owned());
+        }
+        let config = self.config();
+        if !config.enables(&snapshot.language_id) {
+            return Some(format!("suggestions are off for {} (option enable)", snapshot.language_id));
+        }
+        self.excludes(&snapshot.uri).then(|| "the file is ignored, excluded or usually holds secrets".to_owned())
+    }
+
+    /// A document as context of another, if it may be that.
+    pub fn as_context(&self, snapshot: &Snapshot) -> Option<Arc<Document>> {
+        let allowed = snapshot.in_sync && !self.excludes(&snapshot.uri);
+        allowed.then(|| inline::context_document(snapshot, self.path_in_prompt(&snapshot.uri))).flatten()
+    }
+
+    /// `didOpen`.
+    pub(super) fn opened(self: &Arc<Self>, uri: String, language: &str, version: i32, text: String) {
+        self.closed(&uri);
+        self.places.insert(uri.clone(), Arc::default());
+        self.documents.open(uri.clone(), language, version, text);
+        let session = self.clone();
+        tokio::task::spawn_blocking(move || session.documents.parsed(&uri));
+    }
+
+    /// `didChange`.
+    pub(super) fn changed(&self, uri: &str, version: i32, changes: &[TextDocumentContentChangeEvent]) {
+        let encoding = self.client_facts().map(|facts| facts.encoding).unwrap_or_default();
+        let Some(snapshot) = self.documents.change(uri, version, changes, encoding) else {
+            tracing::warn!("{uri} was changed and never opened");
+            return;
+        };
+        if let Some(place) = self.place(uri) {
+            place.shown().edited(&snapshot.text);
+            place.epoch.send_modify(|epoch| *epoch += 1);
+        }
+        self.forget_shown(Some(uri));
+    }
+
+    /// `didClose`.
+    pub(super) fn closed(&self, uri: &str) {
+        self.documents.close(uri);
+        if let Some((_, place)) = self.places.remove(uri) {
+            place.shown().forget();
+            place.epoch.send_modify(|epoch| *epoch += 1);
+        }
+    }
+
+    /// What was suggested elsewhere may be different now.
+    fn forget_shown(&self, but: Option<&str>) {
+        let others = self.places.iter().filter(|place| but != Some(place.key().as_str()));
+        others.for_each(|place| place.shown().forget());
+    }
+
+    fn place(&self, uri: &str) -> Option<Arc<PerDocument>> {
+        self.places.get(uri).map(|place| place.clone())
+    }
+
+    /// An inline completion was asked for: it overtakes the one before. `None` if the document is not open.
+    pub(super) fn asked(&self, uri: &str) -> Option<u64> {
+        let place = self.place(uri)?;
+        let snapshot = self.documents.snapshot(uri)?;
+        let moment = self.moments.fetch_add(1, Ordering::Relaxed) + 1;
+        *lock(&place.asked) = Some((moment, snapshot));
+        place.epoch.send_modify(|epoch| *epoch += 1);
+        Some(moment)
+    }
+
+    /// The moment with that number; `None` if it was overtaken or the document is not open.
+    pub fn moment(&self, uri: &str, number: Option<u64>) -> Option<Moment> {
+        let place = self.place(uri)?;
+        let overtaken = place.epoch.subscribe();
+        let epoch = *overtaken.borrow();
+        let (latest, snapshot) = lock(&place.asked).clone()?;
+        let current = self.documents.snapshot(uri)?;
+        let same = Some(latest) == number && Arc::ptr_eq(&current.text, &snapshot.text);
+        same.then_some(Moment { snapshot, place, overtaken, epoch })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
