@@ -1,6 +1,7 @@
 //! The command line: one file per command in `cli/`, and here what they share.
 
 pub mod complete;
+pub mod daemon;
 pub mod doctor;
 pub mod evaluate;
 pub mod lsp;
@@ -26,6 +27,8 @@ enum Command {
     Complete(complete::Args),
     /// List, download and describe models
     Model(model::Args),
+    /// Look at the process that editor windows share, or stop it
+    Daemon(daemon::Args),
     /// Look at what is installed and say what is wrong and how to mend it
     Doctor(doctor::Args),
     /// Measure how good the completions of a model are
@@ -50,6 +53,7 @@ impl Command {
             Self::Lsp(args) => lsp::run(args),
             Self::Complete(args) => complete::run(args),
             Self::Model(args) => model::run(args),
+            Self::Daemon(args) => daemon::run(args),
             Self::Doctor(args) => doctor::run(args),
             Self::Evaluate(args) => evaluate::run(args),
         }

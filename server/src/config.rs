@@ -229,7 +229,7 @@ impl Config {
     /// # Errors
     /// If a source is unreadable or holds a wrong value; the message names the file, the line and the key.
     pub fn load(root: Option<&Path>) -> Result<Self> {
-        let loaded = sources::load(root, &[]);
+        let loaded = sources::load(root, &[], |name| std::env::var(name).ok());
         if let Some(error) = loaded.errors.into_iter().next() {
             anyhow::bail!(error);
         }

@@ -6,6 +6,7 @@ pub mod backend;
 pub mod cli;
 pub mod completion;
 pub mod config;
+pub mod daemon;
 pub mod documents;
 pub mod inline;
 pub mod lsp;

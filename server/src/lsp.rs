@@ -11,5 +11,6 @@ mod serve;
 mod server;
 mod session;
 
+pub(crate) use serve::start_log;
 pub use serve::{run, serve};
 pub use session::{Moment, PerDocument, Session};

@@ -44,8 +44,9 @@ pub fn workspace_file(root: &Path) -> PathBuf {
     root.join(".foretype").join("config.toml")
 }
 
-/// Everything that applies to the workspace at `root`, with what an editor sent between files and environment.
-pub fn load(root: Option<&Path>, editor: &[Layer]) -> Loaded {
+/// Everything that applies to the workspace at `root`, with what an editor sent between files and environment,
+/// whose variables `variable` looks up.
+pub fn load(root: Option<&Path>, editor: &[Layer], variable: impl Fn(&str) -> Option<String>) -> Loaded {
     let mut loaded = Loaded::default();
     let mut merged = Value::Object(Map::new());
     for file in user_file().into_iter().chain(root.map(workspace_file)) {
@@ -58,7 +59,7 @@ pub fn load(root: Option<&Path>, editor: &[Layer]) -> Loaded {
     for layer in editor.iter().cloned() {
         loaded.lay(&mut merged, check(layer, |_| String::new()));
     }
-    for layer in environment(|name| std::env::var(name).ok()) {
+    for layer in environment(variable) {
         loaded.lay(&mut merged, check(layer, |_| String::new()));
     }
     loaded.config = serde_json::from_value(merged).unwrap_or_default();

@@ -91,3 +91,53 @@ fn edits_of_one_place_are_remembered_as_one() {
     let edited: Vec<_> = documents.edited().into_iter().map(|edited| edited.text).collect();
     assert_eq!(edited, ["line\nabcline\nline", "line\nfar line\nline"]);
 }
+
+/// The obvious way to apply an edit: walk the characters and count.
+fn reference_offset(text: &str, line: u32, character: u32, width: impl Fn(char) -> u32) -> usize {
+    let (mut at_line, mut left) = (0, character);
+    let mut letters = text.char_indices().peekable();
+    while let Some((at, letter)) = letters.next() {
+        let ends = letter == '\n' || letter == '\r';
+        if at_line == line && (ends || width(letter) > left) {
+            return at;
+        }
+        if at_line == line {
+            left -= width(letter);
+        }
+        if letter == '\n' || (letter == '\r' && letters.peek().is_none_or(|(_, next)| *next != '\n')) {
+            at_line += 1;
+        }
+    }
+    text.len()
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 10_000, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn a_document_is_what_the_edits_make_of_it_in_every_encoding(
+        start in "([ab é𝄞]|\r\n|\n|\r){0,30}",
+        edits in proptest::collection::vec(
+            ((0u32..6, 0u32..9), (0u32..6, 0u32..9), "([xé𝄞]|\r\n|\n|\r){0,5}"), 1..6),
+        encoding in 0usize..3,
+    ) {
+        let encoding = [Encoding::Utf8, Encoding::Utf16, Encoding::Utf32][encoding];
+        let width = |letter: char| match encoding {
+            Encoding::Utf8 => letter.len_utf8() as u32,
+            Encoding::Utf16 => letter.len_utf16() as u32,
+            Encoding::Utf32 => 1,
+        };
+        let documents = opened(&start);
+        let mut text = start;
+        for (version, (from, to, new)) in edits.into_iter().enumerate() {
+            let (from, to) = (from.min(to), from.max(to));
+            let from_at = reference_offset(&text, from.0, from.1, width);
+            let to_at = reference_offset(&text, to.0, to.1, width);
+            text.replace_range(from_at..to_at.max(from_at), &new);
+            let edit = change(Some((from.0, from.1, to.0, to.1)), &new);
+            let snapshot = documents.change(URI, version as i32 + 2, &[edit], encoding).expect("open");
+            proptest::prop_assert_eq!(&*snapshot.text, &*text);
+            proptest::prop_assert_eq!(&*snapshot.lines, &LineIndex::new(&text));
+        }
+    }
+}

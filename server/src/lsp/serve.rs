@@ -1,5 +1,6 @@
 //! A session's life: from its first byte to its exit code.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -29,11 +30,16 @@ const LOOK: Duration = Duration::from_secs(2);
 pub fn run(standalone: bool) -> Result<ExitCode> {
     let config = Config::load(None).unwrap_or_default();
     start_log(&config);
-    let _ = standalone;
+    if !standalone
+        && config.daemon.enabled
+        && let Some(orderly) = crate::daemon::connect()?
+    {
+        return Ok(if orderly { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let orderly = runtime.block_on(async {
         let shared = Arc::new(Shared::default());
-        let orderly = serve(tokio::io::stdin(), tokio::io::stdout(), shared.clone()).await;
+        let orderly = serve(tokio::io::stdin(), tokio::io::stdout(), shared.clone(), std::env::vars().collect()).await;
         save(&shared);
         orderly
     });
@@ -56,13 +62,14 @@ pub(crate) fn start_log(config: &Config) {
     let _ = log.try_init();
 }
 
-/// Serves one client until it says `exit`, closes its end or vanishes. True if it had said `shutdown`.
-pub async fn serve<R, W>(input: R, output: W, shared: Arc<Shared>) -> bool
+/// Serves one client, of whose environment `options` are read, until it says `exit`, closes its end or vanishes. True if it
+/// had said `shutdown`.
+pub async fn serve<R, W>(input: R, output: W, shared: Arc<Shared>, options: BTreeMap<String, String>) -> bool
 where
     R: AsyncRead + Unpin + Send + 'static,
     W: AsyncWrite + Send + 'static,
 {
-    let session = Session::new(shared);
+    let session = Session::new(shared, options);
     let mut ended = session.ended();
     let input = UntilEnd { input, session: session.clone() };
     let (service, socket) = LspService::build(|client| Server { session: session.clone(), client })
@@ -77,7 +84,7 @@ where
     let mut task = tokio::spawn(server.serve(service));
     tokio::select! {
         _ = &mut task => {}
-        _ = ended.wait_for(|ended| *ended) => {
+        () = until(&mut ended) => {
             // The transport ends by itself once everything is written; at the time limit it is cut.
             let _ = tokio::time::timeout(FAREWELL, &mut task).await;
             task.abort();
@@ -85,6 +92,12 @@ where
     }
     session.end();
     session.shut_down.load(Ordering::Relaxed)
+}
+
+/// Returns when the session has ended.
+pub(super) async fn until(ended: &mut tokio::sync::watch::Receiver<bool>) {
+    // An error means that the session is gone, which is an end, too.
+    let _ = ended.wait_for(|ended| *ended).await;
 }
 
 /// Input that ends when the session does, so that the transport writes what it has and stops.
@@ -118,7 +131,7 @@ pub(super) async fn end_with(session: Arc<Session>, pid: u32) {
             return session.end();
         }
         seen = lives;
-        if !seen || tokio::time::timeout(LOOK, ended.wait_for(|ended| *ended)).await.is_ok() {
+        if !seen || tokio::time::timeout(LOOK, until(&mut ended)).await.is_ok() {
             return;
         }
     }

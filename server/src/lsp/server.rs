@@ -253,7 +253,7 @@ impl Server {
                 tokio::select! {
                     changed = states.changed() => if changed.is_err() { break },
                     () = self.session.slot_changed.notified() => break,
-                    _ = ended.wait_for(|ended| *ended) => return,
+                    () = serve::until(&mut ended) => return,
                 }
             }
         }

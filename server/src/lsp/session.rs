@@ -1,5 +1,6 @@
 //! What is known of one client: its documents, folders and settings.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
@@ -33,6 +34,8 @@ pub struct Session {
     config: RwLock<Arc<Config>>,
     /// Settings from `initialize` and from the client's configuration.
     pub(super) layers: Mutex<[Option<Layer>; 2]>,
+    /// The client's environment, which may be another process's.
+    environment: BTreeMap<String, String>,
     folders: RwLock<Vec<Arc<Workspace>>>,
     slot: RwLock<Option<Arc<Slot>>>,
     /// Another model or status is to be watched.
@@ -85,7 +88,7 @@ impl Moment {
 
 impl Session {
     /// A client that has said nothing yet.
-    pub fn new(shared: Arc<Shared>) -> Arc<Self> {
+    pub fn new(shared: Arc<Shared>, environment: BTreeMap<String, String>) -> Arc<Self> {
         Arc::new(Self {
             shared,
             documents: Documents::default(),
@@ -94,6 +97,7 @@ impl Session {
             registers_inline_completion: AtomicBool::new(false),
             config: RwLock::default(),
             layers: Mutex::default(),
+            environment,
             folders: RwLock::default(),
             slot: RwLock::default(),
             slot_changed: Notify::new(),
@@ -131,7 +135,7 @@ impl Session {
     pub(super) fn reload_config(&self) -> Vec<String> {
         let layers: Vec<_> = lock(&self.layers).iter().flatten().cloned().collect();
         let root = self.folders().first().map(|folder| folder.root.clone());
-        let loaded = sources::load(root.as_deref(), &layers);
+        let loaded = sources::load(root.as_deref(), &layers, |name| self.environment.get(name).cloned());
         let changed = *self.config() != loaded.config;
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded.config);
         if changed {

@@ -1,0 +1,58 @@
+//! `foretype daemon`: the process that editor windows share.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use super::print_json;
+use crate::daemon;
+
+/// Arguments of `foretype daemon`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say whether the daemon runs, for how many editors and with which model; exit code 1 if it does not run
+    Status {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// End the daemon; the next editor window starts it again
+    Stop,
+    /// Be the daemon
+    #[command(hide = true)]
+    Serve,
+}
+
+/// Runs `foretype daemon`.
+pub fn run(args: Args) -> Result<ExitCode> {
+    match args.command {
+        Command::Status { json } => return status(json),
+        Command::Stop if daemon::stop()? => println!("The daemon is stopped."),
+        Command::Stop => println!("No daemon is running."),
+        Command::Serve => daemon::serve()?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn status(json: bool) -> Result<ExitCode> {
+    let status = daemon::status()?;
+    if json {
+        print_json(&status)?;
+    } else if let Some(status) = &status {
+        println!("The daemon runs as process {} for {} editors.", status["pid"], status["clients"]);
+        for model in status["models"].as_array().into_iter().flatten() {
+            let text = |name: &str| model[name].as_str().unwrap_or_default();
+            println!("  {} {}{}", text("state"), text("model"), text("message"));
+        }
+    } else {
+        println!("No daemon is running.");
+    }
+    Ok(if status.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
