@@ -90,11 +90,6 @@ impl Shared {
     pub fn models(&self) -> serde_json::Value {
         lock(&self.slots).values().map(|slot| slot.report()).collect()
     }
-
-    /// Drops the models that no session uses.
-    pub fn release(&self) {
-        lock(&self.slots).retain(|_, slot| Arc::strong_count(slot) > 1);
-    }
 }
 
 impl Slot {

@@ -128,7 +128,6 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.clients.send_modify(|clients| *clients -= 1);
-        self.0.shared.release();
     }
 }
 
