@@ -4,10 +4,11 @@
 //! there says so and passes.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, mpsc};
 
 use candle_core::Device;
-use foretype_model::Model;
+use foretype_model::{Engine, EngineOptions, Event, Job, Model, Priority, Sampling, Ticket};
+use foretype_plugins::{Part, Prompt, Source};
 
 use crate::families::folder;
 use crate::reference::Exact;
@@ -19,8 +20,8 @@ const SMOL: &str = "SmolLM2-135M-Instruct.Q4_1";
 /// activations to 8 bits, each in its own way. From the first such difference on, the texts are two texts.
 ///
 /// The small model amplifies that rounding: measured against its own weights in exact f32 arithmetic, llama.cpp's margins
-/// are off by 0.16 (root mean square) and one in a hundred by more than 0.49.
-const NEAR_TIE: [(&str, f32); 2] = [(QWEN, 0.1), (SMOL, 0.5)];
+/// are off by 0.16 (root mean square) and by 0.66 at the worst.
+const NEAR_TIE: [(&str, f32); 2] = [(QWEN, 0.1), (SMOL, 0.8)];
 
 /// What llama.cpp did with a model.
 #[derive(serde::Deserialize)]
@@ -65,28 +66,41 @@ fn recorded(name: &str) -> Recorded {
     serde_json::from_str(&text).expect("llama_cpp.py wrote it")
 }
 
-/// The logits of some rows of a step.
-fn step(model: &Model, cache: &mut Exact, tokens: &[u32], first: usize, wanted: &[usize]) -> Vec<Vec<f32>> {
-    let positions: Vec<u32> = (first as u32..).take(tokens.len()).collect();
-    let logits = model.decoder.forward(tokens, &positions, wanted, cache, &|| false).expect("the step is sound");
-    logits.to_vec2().expect("logits are f32")
+/// What an engine writes after each prompt, greedily, all at once: the text of each token.
+fn written(model: &Arc<Model>, prompts: &[String]) -> Vec<Vec<String>> {
+    let engine = Engine::start(model.clone(), EngineOptions { kv_bytes: 1 << 30, threads: None });
+    let ask = |prompt: &String| {
+        let (sender, receiver) = mpsc::channel();
+        let job = Job {
+            prompt: Prompt { parts: vec![Part::text(prompt.as_str(), Source::Before)], ..Prompt::default() },
+            max_tokens: 64,
+            candidates: 1,
+            sampling: Sampling::default(),
+            priority: Priority::Interactive,
+            stop_texts: Vec::new(),
+            until: None,
+        };
+        let ticket = engine.submit(job, move |event| drop(sender.send(event)));
+        (ticket, receiver)
+    };
+    let asked: Vec<_> = prompts.iter().map(ask).collect();
+    let answer = |(_ticket, events): (Ticket, mpsc::Receiver<Event>)| {
+        let tokens = events.iter().find_map(|event| match event {
+            Event::Finished { tokens, .. } => Some(tokens),
+            _ => None,
+        });
+        tokens.expect("every job finishes").into_iter().map(|token| token.text).collect()
+    };
+    asked.into_iter().map(answer).collect()
 }
 
-fn likeliest(logits: &[f32]) -> u32 {
-    (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap_or(0) as u32
-}
-
-/// Decodes greedily along a recorded text; the step and margin at which it took another token, if it did.
-fn first_difference(model: &Model, text: &Continuation) -> Option<(usize, f32)> {
-    let mut cache = Exact::default();
-    let mut logits = step(model, &mut cache, &text.prompt, 0, &[text.prompt.len() - 1]);
-    for (index, &token) in text.tokens.iter().enumerate() {
-        if likeliest(&logits[0]) != token {
-            return Some((index, text.margins[index]));
-        }
-        logits = step(model, &mut cache, &[token], text.prompt.len() + index, &[0]);
-    }
-    None
+/// The step at which a text takes another token than the recorded one, if it does.
+fn first_difference(model: &Model, recorded: &[u32], written: &[String]) -> Option<usize> {
+    let same = |(index, &token): (usize, &u32)| match written.get(index) {
+        Some(text) => *text == String::from_utf8_lossy(model.tokenizer.bytes(token)),
+        None => model.tokenizer.end_tokens().contains(&token),
+    };
+    recorded.iter().enumerate().position(|step| !same(step))
 }
 
 fn check_texts(name: &str) {
@@ -97,11 +111,12 @@ fn check_texts(name: &str) {
     let prompts: Vec<String> = serde_json::from_str(&prompts).expect("a list of texts");
     assert_eq!(prompts.len(), recorded.continuations.len());
     let mut whole = 0;
-    for (prompt, text) in prompts.iter().zip(&recorded.continuations) {
+    for ((prompt, text), written) in prompts.iter().zip(&recorded.continuations).zip(written(&model, &prompts)) {
         assert_eq!(model.tokenizer.encode(prompt), text.prompt, "the tokens of {prompt:?}");
-        match first_difference(&model, text) {
+        match first_difference(&model, &text.tokens, &written) {
             None => whole += 1,
-            Some((index, margin)) => {
+            Some(index) => {
+                let margin = text.margins[index];
                 println!("{prompt:?}: another token at step {index}, margin {margin}");
                 assert!(
                     margin < near_tie,
@@ -120,7 +135,9 @@ fn perplexity(model: &Model, text: &str) -> f64 {
     let wanted: Vec<usize> = (CHUNK / 2..CHUNK - 1).collect();
     let mut losses = Vec::new();
     for chunk in tokens.chunks_exact(CHUNK) {
-        let logits = step(model, &mut Exact::default(), chunk, 0, &wanted);
+        let positions: Vec<u32> = (0..CHUNK as u32).collect();
+        let logits = model.decoder.forward(chunk, &positions, &wanted, &mut Exact::default(), &|| false);
+        let logits: Vec<Vec<f32>> = logits.expect("the step is sound").to_vec2().expect("logits are f32");
         losses.extend(wanted.iter().zip(&logits).map(|(&row, logits)| loss(logits, chunk[row + 1])));
     }
     (losses.iter().sum::<f64>() / losses.len() as f64).exp()
