@@ -6,6 +6,7 @@
 pub mod capabilities;
 pub mod convert;
 pub mod ext;
+mod framing;
 pub mod ingress;
 mod serve;
 mod server;

@@ -1,4 +1,5 @@
 //! One binary for all black-box tests; one module for each thing that a user does.
 
 mod house;
+mod lsp;
 mod model_pull;

@@ -1,6 +1,8 @@
 //! What the black-box tests share: finding the binary, running it, and stand-ins for the outside world.
 
+pub mod client;
 pub mod hub;
+pub mod parrot;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

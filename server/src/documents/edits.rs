@@ -89,6 +89,7 @@ pub(super) fn surroundings(snapshot: &Snapshot, range: Range<usize>) -> Edited {
     let first = lines.line_of(range.start).saturating_sub(1);
     let last = (lines.line_of(range.end) + 1).min(lines.lines() - 1).min(first + MOST_LINES);
     let (start, end) = (lines.line(&snapshot.text, first).start, lines.line(&snapshot.text, last).end);
-    let end = snapshot.text.floor_char_boundary(end.min(start + MOST_BYTES));
+    let most = end.min(start + MOST_BYTES);
+    let end = (start..=most).rev().find(|at| snapshot.text.is_char_boundary(*at)).unwrap_or(start);
     Edited { uri: snapshot.uri.clone(), text: snapshot.text[start..end].to_owned(), first, last }
 }

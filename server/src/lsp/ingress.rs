@@ -16,7 +16,7 @@ use tower::Service;
 use tower_lsp::jsonrpc::{Error, Id, Request, Response};
 use tower_lsp::lsp_types::{DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams};
 
-use super::{Session, capabilities, ext};
+use super::{Session, capabilities, ext, framing};
 
 /// A service around the language server's.
 #[derive(Debug)]
@@ -62,6 +62,7 @@ where
                 }
                 return Box::pin(std::future::ready(Ok(None)));
             }
+            framing::MALFORMED if id.is_none() => return Box::pin(std::future::ready(Ok(Some(malformed(&request))))),
             "initialize" => {
                 let dynamic = capabilities::inline_completion_dynamic(request.params());
                 session.registers_inline_completion.store(dynamic, Ordering::Relaxed);
@@ -113,6 +114,13 @@ fn stamped(session: &Session, request: Request) -> Request {
         Some(id) => request.id(id).finish(),
         None => request.finish(),
     }
+}
+
+fn malformed(request: &Request) -> Response {
+    let code = request.params().and_then(|params| params[0].as_i64());
+    let invalid = Error::invalid_request();
+    let error = if code == Some(invalid.code.code()) { invalid } else { Error::parse_error() };
+    Response::from_error(Id::Null, error)
 }
 
 /// Some clients write `"params": null` where there are none; tower-lsp takes that for parameters.

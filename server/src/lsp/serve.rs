@@ -14,7 +14,7 @@ use tower_lsp::LspService;
 
 use super::ingress::Ingress;
 use super::server::Server;
-use super::{Session, ext};
+use super::{Session, ext, framing};
 use crate::backend::Shared;
 use crate::config::Config;
 
@@ -71,7 +71,7 @@ where
 {
     let session = Session::new(shared, options);
     let mut ended = session.ended();
-    let input = UntilEnd { input, session: session.clone() };
+    let input = UntilEnd { input: framing::checked(input), session: session.clone() };
     let (service, socket) = LspService::build(|client| Server { session: session.clone(), client })
         .custom_method(ext::INLINE_COMPLETION, Server::inline_completion)
         .custom_method("textDocument/didShowCompletion", Server::did_show)

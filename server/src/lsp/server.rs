@@ -68,6 +68,10 @@ impl LanguageServer for Server {
     }
 
     async fn did_change_configuration(&self, params: DidChangeConfigurationParams) {
+        if !self.session.client_facts().is_some_and(|facts| facts.configuration) {
+            self.session.settings(1, &params.settings);
+            return self.reconfigure();
+        }
         let server = self.clone();
         tokio::spawn(async move {
             if !server.pull_settings().await {

@@ -1,0 +1,306 @@
+//! The language server as an editor sees it.
+
+use foretype_tests::client::Client;
+use foretype_tests::{World, parrot};
+use serde_json::{Value, json};
+
+const PYTHON: &str = "x = 1\ny =\n";
+
+struct Editor {
+    client: Client,
+    world: World,
+    uri: String,
+}
+
+impl Editor {
+    fn start_with(options: Value, arguments: &[&str]) -> (Self, Value) {
+        let world = World::new();
+        Self::start_in(world, options, arguments)
+    }
+
+    fn start_in(world: World, options: Value, arguments: &[&str]) -> (Self, Value) {
+        let model = parrot::write(world.path());
+        let mut command = world.command(arguments);
+        command.env("FORETYPE_MODEL", model);
+        let root = format!("file://{}/workspace", world.path().display());
+        world.write("workspace/main.py", PYTHON);
+        let mut client = Client::start(command);
+        let result = client.initialize(json!({
+            "processId": std::process::id(),
+            "capabilities": {},
+            "workspaceFolders": [{ "uri": root, "name": "workspace" }],
+            "initializationOptions": options,
+        }));
+        (Self { client, world, uri: format!("{root}/main.py") }, result)
+    }
+
+    fn start() -> Self {
+        Self::start_with(json!({}), &["lsp", "--standalone"]).0
+    }
+
+    /// With a document of this text open.
+    fn open(language: &str, text: &str) -> Self {
+        let mut editor = Self::start();
+        let uri = editor.uri.clone();
+        editor.client.open(&uri, language, text);
+        editor
+    }
+
+    fn params(&self, (line, character): (u32, u32)) -> Value {
+        json!({
+            "textDocument": { "uri": self.uri },
+            "position": { "line": line, "character": character },
+            "context": { "triggerKind": 2 },
+        })
+    }
+
+    fn ask(&mut self, at: (u32, u32)) -> i64 {
+        let params = self.params(at);
+        self.client.send("textDocument/inlineCompletion", params)
+    }
+
+    /// The texts that are suggested at a place.
+    fn suggestions(&mut self, at: (u32, u32)) -> Vec<String> {
+        let id = self.ask(at);
+        texts(&self.client.answer(id).expect("an answer"))
+    }
+
+    /// Whether the server still does its work.
+    fn lives(&mut self) -> bool {
+        let uri = self.uri.replace("main.py", "alive.py");
+        self.client.open(&uri, "python", PYTHON);
+        let params = json!({ "textDocument": { "uri": uri }, "position": { "line": 1, "character": 3 } });
+        texts(&self.client.request("textDocument/inlineCompletion", params)) == [SUGGESTION]
+    }
+}
+
+const SUGGESTION: &str = " brown_fx";
+
+fn texts(answer: &Value) -> Vec<String> {
+    let text = |item: &Value| item["insertText"].as_str().expect("a text").to_owned();
+    answer["items"].as_array().expect("items").iter().map(text).collect()
+}
+
+#[test]
+fn a_position_becomes_ghost_text() {
+    let (mut editor, result) = Editor::start_with(json!({}), &["lsp", "--standalone"]);
+    assert!(result["capabilities"]["inlineCompletionProvider"].is_object(), "{result}");
+    let uri = editor.uri.clone();
+    editor.client.open(&uri, "python", PYTHON);
+    let id = editor.ask((1, 3));
+    let answer = editor.client.answer(id).expect("an answer");
+    let at = json!({ "line": 1, "character": 3 });
+    assert_eq!(answer["items"][0]["insertText"], SUGGESTION);
+    assert_eq!(answer["items"][0]["range"], json!({ "start": at, "end": at }));
+    let command = &answer["items"][0]["command"];
+    let arguments = command["arguments"].clone();
+    editor.client.request("workspace/executeCommand", json!({ "command": command["command"], "arguments": arguments }));
+    let statistics = editor.client.request("foretype/status", json!({}))["statistics"].clone();
+    assert_eq!((&statistics["shown"], &statistics["accepted"]), (&json!(1), &json!(1)));
+    assert!(editor.client.shut_down().success());
+}
+
+#[test]
+fn typing_into_the_ghost_text_asks_the_model_nothing() {
+    let mut editor = Editor::open("python", PYTHON);
+    assert_eq!(editor.suggestions((1, 3)), [SUGGESTION]);
+    let uri = editor.uri.clone();
+    let written =
+        |editor: &mut Editor| editor.client.request("foretype/status", json!({}))["engine"]["generated"].clone();
+    let before = written(&mut editor);
+    for (number, letter) in SUGGESTION.chars().take(4).enumerate() {
+        let column = 3 + number as u32;
+        editor.client.insert(&uri, 2 + number as i64, (1, column), &letter.to_string());
+        assert_eq!(editor.suggestions((1, column + 1)), [&SUGGESTION[number + 1..]]);
+    }
+    assert_eq!(written(&mut editor), before);
+}
+
+#[test]
+fn edits_count_in_the_order_of_the_wire() {
+    let mut editor = Editor::open("python", "");
+    let uri = editor.uri.clone();
+    for (number, letter) in "abc =".chars().enumerate() {
+        editor.client.insert(&uri, 2 + number as i64, (0, number as u32), &letter.to_string());
+    }
+    assert_eq!(editor.suggestions((0, 5)), [SUGGESTION]);
+}
+
+#[test]
+fn an_overtaken_request_is_answered_once_and_with_nothing() {
+    let mut editor = Editor::open("python", PYTHON);
+    let first = editor.ask((0, 0));
+    let uri = editor.uri.clone();
+    editor.client.insert(&uri, 2, (0, 0), "# ");
+    let second = editor.ask((1, 3));
+    assert_eq!(editor.client.answer(second).map(|answer| texts(&answer)), Ok(vec![SUGGESTION.to_owned()]));
+    assert_eq!(editor.client.answer(first).map(|answer| texts(&answer)), Ok(vec![]));
+}
+
+#[test]
+fn a_cancelled_request_is_answered_once() {
+    let mut editor = Editor::open("python", PYTHON);
+    let id = editor.ask((1, 3));
+    editor.client.notify("$/cancelRequest", json!({ "id": id }));
+    match editor.client.answer(id) {
+        Ok(answer) => assert_eq!(texts(&answer), [SUGGESTION], "it was faster"),
+        Err(error) => assert_eq!(error["code"], -32800),
+    }
+    assert!(editor.lives());
+}
+
+#[test]
+fn a_suggestion_begins_with_the_item_that_is_selected_in_the_popup() {
+    let mut editor = Editor::open("python", "x = 1\ny = b\n");
+    let mut params = editor.params((1, 5));
+    let range = json!({ "start": { "line": 1, "character": 4 }, "end": { "line": 1, "character": 5 } });
+    params["context"]["selectedCompletionInfo"] = json!({ "range": range, "text": "brow" });
+    let answer = editor.client.request("textDocument/inlineCompletion", params);
+    assert_eq!((texts(&answer), &answer["items"][0]["range"]), (vec!["brown_fx".to_owned()], &range));
+}
+
+#[test]
+fn options_come_from_the_editor() {
+    let options = json!({ "enable": { "*": true, "python": false } });
+    let (mut editor, _) = Editor::start_with(options, &["lsp", "--standalone"]);
+    let uri = editor.uri.clone();
+    editor.client.open(&uri, "python", PYTHON);
+    assert!(editor.suggestions((1, 3)).is_empty());
+    let report = editor.client.request("foretype/status", json!({ "textDocument": { "uri": uri } }));
+    assert!(report["document"]["reason"].as_str().is_some_and(|why| why.contains("python")), "{report}");
+    editor.client.notify("workspace/didChangeConfiguration", json!({ "settings": { "foretype": {} } }));
+    let options = json!({ "settings": { "foretype": { "enable": { "*": true, "python": true } } } });
+    editor.client.notify("workspace/didChangeConfiguration", options);
+    let enabled = |editor: &mut Editor| !editor.suggestions((1, 3)).is_empty();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !enabled(&mut editor) {
+        assert!(std::time::Instant::now() < deadline, "the new options never came to hold");
+    }
+}
+
+#[test]
+fn ignored_and_secret_files_get_no_suggestions() {
+    let world = World::new();
+    world.write("workspace/.gitignore", "local/\n");
+    let (mut editor, _) = Editor::start_in(world, json!({}), &["lsp", "--standalone"]);
+    for name in ["local/a.py", ".env", "server.pem"] {
+        let uri = editor.uri.replace("main.py", name);
+        editor.client.open(&uri, "python", PYTHON);
+        let params = json!({ "textDocument": { "uri": uri }, "position": { "line": 1, "character": 3 } });
+        assert!(texts(&editor.client.request("textDocument/inlineCompletion", params)).is_empty(), "{name}");
+    }
+    assert!(editor.lives());
+}
+
+#[test]
+fn a_missing_model_is_reported_once_and_says_what_to_do() {
+    let world = World::new();
+    let mut client = Client::start(world.command(&["lsp", "--standalone"]));
+    client.initialize(json!({ "capabilities": {} }));
+    let message = client.wait_for("window/showMessage")["params"]["message"].to_string();
+    assert!(message.contains("foretype model pull"), "{message}");
+    client.open("file:///a.py", "python", PYTHON);
+    let params = json!({ "textDocument": { "uri": "file:///a.py" }, "position": { "line": 1, "character": 3 } });
+    for _ in 0..3 {
+        assert!(texts(&client.request("textDocument/inlineCompletion", params.clone())).is_empty());
+    }
+    assert!(client.shut_down().success());
+}
+
+#[test]
+fn exit_without_shutdown_and_a_closed_input_end_the_server_with_an_error() {
+    let mut editor = Editor::start();
+    editor.client.body(br#"{"jsonrpc":"2.0","method":"exit"}"#);
+    assert_eq!(editor.client.wait().code(), Some(1));
+    let mut editor = Editor::start();
+    assert_eq!(editor.client.close().code(), Some(1));
+}
+
+#[test]
+fn the_server_ends_with_its_editor() {
+    let mut stand_in = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
+    let world = World::new();
+    let mut client = Client::start(world.command(&["lsp", "--standalone"]));
+    client.initialize(json!({ "processId": stand_in.id(), "capabilities": {} }));
+    client.wait_for("window/showMessage");
+    stand_in.kill().and_then(|()| stand_in.wait()).expect("our own child");
+    assert_eq!(client.wait().code(), Some(1));
+}
+
+#[test]
+fn malformed_messages_and_unknown_methods_get_the_protocols_error() {
+    let mut editor = Editor::start();
+    let id = editor.client.send("foretype/nonsense", json!({}));
+    assert_eq!(editor.client.answer(id).expect_err("unknown")["code"], -32601);
+    editor.client.notify("foretype/nonsense", json!({}));
+    editor.client.notify("$/nonsense", json!({}));
+    for body in [&b"{\"jsonrpc\": \"2.0\", "[..], b"\xff\xfe\xfd", b"{\"jsonrpc\":\"2.0\",\"id\":[],\"method\":7}"] {
+        editor.client.body(body);
+        let error = editor.client.take(|message| message["id"].is_null() && message.get("error").is_some());
+        assert!([-32700, -32600].contains(&error["error"]["code"].as_i64().expect("a code")), "{error}");
+    }
+    let id = editor.client.send("textDocument/inlineCompletion", json!({ "textDocument": 3 }));
+    assert_eq!(editor.client.answer(id).expect_err("wrong parameters")["code"], -32602);
+    editor.client.notify("textDocument/didChange", json!({ "nothing": true }));
+    assert!(editor.lives());
+}
+
+#[test]
+fn edits_and_positions_that_fit_nothing_do_no_harm() {
+    let mut editor = Editor::open("python", PYTHON);
+    for at in [(7, 0), (u32::MAX, u32::MAX), (0, u32::MAX)] {
+        editor.suggestions(at);
+    }
+    let uri = editor.uri.clone();
+    editor.client.insert(&uri, 1, (999, 999), "x");
+    editor.client.insert(&uri, -7, (0, 0), "y");
+    assert!(editor.suggestions((0, 1)).is_empty(), "out of sync");
+    let whole = json!({ "textDocument": { "uri": uri, "version": 9 }, "contentChanges": [{ "text": PYTHON }] });
+    editor.client.notify("textDocument/didChange", whole);
+    assert_eq!(editor.suggestions((1, 3)), [SUGGESTION], "in sync again");
+    let never = uri.replace("main", "never-opened");
+    editor.client.insert(&never, 2, (0, 0), "x");
+    editor.uri = never;
+    assert!(editor.suggestions((0, 0)).is_empty());
+    assert!(editor.lives());
+}
+
+#[test]
+fn strange_texts_are_completed_or_left_alone() {
+    let deep = "(".repeat(50_000);
+    let long = format!("x = \"{}\"\ny =", "a".repeat(5 << 20));
+    let texts = ["", "x =", "\u{feff}x =", "a = 1\r\nx =\r\n", "x = \0\0\0", "𝄞é =", "\n\n\n", &deep, &long];
+    let mut editor = Editor::start();
+    for (number, text) in texts.iter().enumerate() {
+        editor.uri = editor.uri.replace("main", &format!("strange{number}"));
+        let uri = editor.uri.clone();
+        editor.client.open(&uri, "python", text);
+        let last = text.lines().count().saturating_sub(1) as u32;
+        editor.suggestions((last, 3));
+        editor.suggestions((0, 0));
+        editor.client.insert(&uri, 2, (0, 0), "z");
+        editor.suggestions((0, 1));
+        editor.client.notify("textDocument/didClose", json!({ "textDocument": { "uri": uri } }));
+        editor.uri = editor.uri.replace(&format!("strange{number}"), "main");
+    }
+    assert!(editor.lives());
+    assert!(editor.client.shut_down().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn two_windows_share_one_daemon() {
+    let (mut first, _) = Editor::start_with(json!({}), &["lsp"]);
+    let mut command = first.world.command(&["lsp"]);
+    command.env("FORETYPE_MODEL", first.world.path().join("parrot"));
+    let mut second = Client::start(command);
+    second.initialize(json!({ "capabilities": {} }));
+    let pid = |client: &mut Client| client.request("foretype/status", json!({}))["pid"].as_u64();
+    let daemon = pid(&mut first.client);
+    assert!(daemon.is_some() && daemon == pid(&mut second) && daemon != Some(first.client.pid().into()));
+    assert!(first.lives());
+    assert!(second.shut_down().success());
+    assert_eq!(first.client.close().code(), Some(1), "gone without a word");
+    assert!(first.world.run(&["daemon", "status"]).status.success());
+    assert!(first.world.run(&["daemon", "stop"]).status.success());
+}
