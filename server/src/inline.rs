@@ -3,17 +3,16 @@
 //! A request is answered exactly once and never with something stale: when the document was edited, or asked about again,
 //! the answer is empty. What the user types into a suggestion is answered from [`shown`](crate::shown).
 
-use std::path::Path;
+pub mod context;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use foretype_model::{Engine, Job, Priority, Sampling};
-use foretype_plugins::context::secrets;
-use foretype_plugins::{Answer, Document, Order, PromptStrategy, Request, Trigger, registry, request::RecentEdit};
+use foretype_plugins::{Answer, Document, Order, PromptStrategy, Request, Trigger, registry};
 use tower_lsp::lsp_types::{Command, Range};
 
 use crate::config::{Config, TriggerMode};
-use crate::documents::Snapshot;
 use crate::lsp::ext::{ACCEPTED, INVOKED, InlineCompletionItem, InlineCompletionList, InlineCompletionParams};
 use crate::lsp::{Moment, Session};
 use crate::shown::{Generation, Rest, complete_part};
@@ -157,17 +156,24 @@ impl Place {
         let (session, place) = (self.session.clone(), self.moment.place.clone());
         let (engine, strategy, config) = (self.engine.clone(), self.strategy.clone(), self.config.clone());
         let run = generation.clone();
+        let uri = self.moment.snapshot.uri.clone();
         tokio::task::spawn_blocking(move || {
             let build = || {
+                let mut request = Request::clone(&request);
+                request.recent_edits = context::recent_edits(&session, &config.context);
+                request.open_files = context::open_files(&session, &config.context, &uri);
                 let snippets = strategy.context(&request)?;
                 strategy.prompt(&request, &snippets)
             };
             let built = std::panic::catch_unwind(std::panic::AssertUnwindSafe(build));
             let prompt = match built {
                 Ok(Ok(prompt)) => prompt,
-                failed => {
-                    let why = failed.err().map_or("it is wrong".to_owned(), |_| "it panicked".to_owned());
-                    tracing::error!("no prompt for {}: {why}", request.document.path);
+                Ok(Err(error)) => {
+                    tracing::error!("no prompt for {}: {error}", request.document.path);
+                    return run.cancel();
+                }
+                Err(_) => {
+                    tracing::error!("building a prompt for {} panicked", request.document.path);
                     return run.cancel();
                 }
             };
@@ -199,7 +205,7 @@ impl Place {
         generation
     }
 
-    /// Everything that may go into a prompt here.
+    /// What is known at once; [`begin`](Self::begin) adds what takes time to gather.
     async fn request(&self) -> Arc<Request> {
         let snapshot = &self.moment.snapshot;
         let virtual_text = !Arc::ptr_eq(&self.text, &snapshot.text);
@@ -225,8 +231,8 @@ impl Place {
             symbols: workspace
                 .filter(|_| self.config.context.definitions)
                 .map_or_else(Arc::default, |w| w.symbols.clone()),
-            recent_edits: self.recent_edits(),
-            open_files: self.open_files(),
+            recent_edits: Arc::new([]),
+            open_files: Arc::new([]),
             order: Order::Anchored,
             multi_line: self.config.inline.multi_line,
             minimum_confidence: self.config.inline.minimum_confidence,
@@ -241,26 +247,6 @@ impl Place {
         let parse = tokio::task::spawn_blocking(move || session.documents.parsed(&uri));
         let parsed = tokio::time::timeout(PARSE, parse).await.ok()?.ok()??;
         parsed.tree.clone().filter(|_| Arc::ptr_eq(&parsed.text, &self.text))
-    }
-
-    fn recent_edits(&self) -> Arc<[RecentEdit]> {
-        if !self.config.context.recent_edits {
-            return Arc::new([]);
-        }
-        let session = &self.session;
-        let edits = session.documents.edited().into_iter();
-        let allowed = edits.filter(|edit| !session.excludes(&edit.uri) && !secrets::in_text(&edit.text));
-        allowed.map(|edit| RecentEdit { path: session.path_in_prompt(&edit.uri), text: edit.text }).collect()
-    }
-
-    fn open_files(&self) -> Arc<[Arc<Document>]> {
-        const MOST: usize = 8;
-        if !self.config.context.open_files {
-            return Arc::new([]);
-        }
-        let own = &self.moment.snapshot.uri;
-        let others = self.session.documents.snapshots().into_iter().filter(|snapshot| snapshot.uri != *own).take(MOST);
-        others.filter_map(|snapshot| self.session.as_context(&snapshot)).collect()
     }
 
     fn item(&self, text: String) -> InlineCompletionItem {
@@ -302,23 +288,4 @@ impl Drop for Watch {
             });
         }
     }
-}
-
-/// The path of a `file:` URI.
-pub fn file_path(uri: &str) -> Option<std::path::PathBuf> {
-    tower_lsp::lsp_types::Url::parse(uri).ok().filter(|uri| uri.scheme() == "file")?.to_file_path().ok()
-}
-
-/// The name of a file, for a document outside every workspace.
-pub fn file_name(uri: &str) -> String {
-    let path = file_path(uri).unwrap_or_else(|| Path::new(uri).to_owned());
-    path.file_name().map_or_else(|| "untitled".to_owned(), |name| name.to_string_lossy().into_owned())
-}
-
-/// A document as others see it, if they may.
-pub fn context_document(snapshot: &Snapshot, path: String) -> Option<Arc<Document>> {
-    (!secrets::in_text(&snapshot.text)).then(|| {
-        let (language, text, tree) = (snapshot.language, snapshot.text.clone(), snapshot.tree.clone());
-        Arc::new(Document { path, language, text, tree })
-    })
 }

@@ -73,8 +73,11 @@ fn tensors() -> Vec<u8> {
     safetensors(&named)
 }
 
+/// Shape and values, row by row.
+type Matrix = (Vec<usize>, Vec<f32>);
+
 /// The format: length of the header, header, values.
-fn safetensors(named: &[(String, (Vec<usize>, Vec<f32>))]) -> Vec<u8> {
+fn safetensors(named: &[(String, Matrix)]) -> Vec<u8> {
     let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
     for (name, (shape, values)) in named {
         let start = data.len();

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::lsp_types::{
     ConfigurationItem, DidChangeConfigurationParams, DidChangeWatchedFilesParams, DidChangeWorkspaceFoldersParams,
-    ExecuteCommandParams, InitializeParams, InitializeResult, InitializedParams, MessageType, ProgressParams,
-    ProgressParamsValue, ProgressToken, WorkDoneProgress, WorkDoneProgressBegin, WorkDoneProgressCreateParams,
-    WorkDoneProgressEnd, notification::Progress, request::WorkDoneProgressCreate,
+    DidSaveTextDocumentParams, ExecuteCommandParams, InitializeParams, InitializeResult, InitializedParams,
+    MessageType, ProgressParams, ProgressParamsValue, ProgressToken, WorkDoneProgress, WorkDoneProgressBegin,
+    WorkDoneProgressCreateParams, WorkDoneProgressEnd, notification::Progress, request::WorkDoneProgressCreate,
 };
 use tower_lsp::{Client, LanguageServer, async_trait};
 
@@ -93,13 +93,13 @@ impl LanguageServer for Server {
     }
 
     async fn did_change_watched_files(&self, params: DidChangeWatchedFilesParams) {
+        self.session.forget_excluded();
         let paths: Vec<_> = params.changes.into_iter().filter_map(|change| change.uri.to_file_path().ok()).collect();
-        let session = self.session.clone();
-        tokio::task::spawn_blocking(move || {
-            for (folder, path) in session.folders().iter().flat_map(|f| paths.iter().map(move |path| (f, path))) {
-                folder.touched(path);
-            }
-        });
+        self.touched(paths);
+    }
+
+    async fn did_save(&self, params: DidSaveTextDocumentParams) {
+        self.touched(params.text_document.uri.to_file_path().into_iter().collect());
     }
 
     async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
@@ -114,6 +114,16 @@ impl LanguageServer for Server {
 }
 
 impl Server {
+    /// Files changed on disk: their symbols are read again.
+    fn touched(&self, paths: Vec<PathBuf>) {
+        let session = self.session.clone();
+        tokio::task::spawn_blocking(move || {
+            for (folder, path) in session.folders().iter().flat_map(|f| paths.iter().map(move |path| (f, path))) {
+                folder.touched(path);
+            }
+        });
+    }
+
     pub(super) async fn inline_completion(&self, params: InlineCompletionParams) -> Result<InlineCompletionList> {
         Ok(inline::complete(&self.session, params).await)
     }

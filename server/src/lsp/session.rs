@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use dashmap::DashMap;
 use foretype_model::Engine;
-use foretype_plugins::Document;
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tower_lsp::lsp_types::TextDocumentContentChangeEvent;
@@ -16,7 +15,7 @@ use super::capabilities;
 use crate::backend::{Shared, Slot};
 use crate::config::{Config, Layer, sources};
 use crate::documents::{Documents, Snapshot};
-use crate::inline;
+use crate::inline::context;
 use crate::shown::Shown;
 use crate::workspace::Workspace;
 
@@ -37,6 +36,8 @@ pub struct Session {
     /// The client's environment, which may be another process's.
     environment: BTreeMap<String, String>,
     folders: RwLock<Vec<Arc<Workspace>>>,
+    /// What was found out about documents, so that a keystroke reads no ignore files.
+    excluded: DashMap<String, bool>,
     slot: RwLock<Option<Arc<Slot>>>,
     /// Another model or status is to be watched.
     pub(super) slot_changed: Notify,
@@ -99,6 +100,7 @@ impl Session {
             layers: Mutex::default(),
             environment,
             folders: RwLock::default(),
+            excluded: DashMap::new(),
             slot: RwLock::default(),
             slot_changed: Notify::new(),
             shut_down: AtomicBool::new(false),
@@ -186,24 +188,39 @@ impl Session {
         let config = self.config();
         let all = roots.iter().map(|root| self.shared.workspaces.open(root, &config)).collect();
         *self.folders.write().unwrap_or_else(PoisonError::into_inner) = all;
+        self.forget_excluded();
     }
 
     /// The innermost folder that a document lies in.
     pub fn workspace_of(&self, uri: &str) -> Option<Arc<Workspace>> {
-        let path = inline::file_path(uri)?;
+        let path = context::file_path(uri)?;
         let inside = self.folders().into_iter().filter(|folder| path.starts_with(&folder.root));
         inside.max_by_key(|folder| folder.root.as_os_str().len())
     }
 
     /// How a prompt names a document: relative to its workspace, else by its bare name.
     pub fn path_in_prompt(&self, uri: &str) -> String {
-        let relative = || self.workspace_of(uri)?.relative(&inline::file_path(uri)?);
-        relative().unwrap_or_else(|| inline::file_name(uri))
+        let relative = || self.workspace_of(uri)?.relative(&context::file_path(uri)?);
+        relative().unwrap_or_else(|| context::file_name(uri))
     }
 
     /// Whether a document may not enter a prompt.
     pub fn excludes(&self, uri: &str) -> bool {
-        let Some(path) = inline::file_path(uri) else { return false };
+        if let Some(known) = self.excluded.get(uri) {
+            return *known;
+        }
+        let excluded = self.find_excluded(uri);
+        self.excluded.insert(uri.to_owned(), excluded);
+        excluded
+    }
+
+    /// Rules of exclusion may have changed.
+    pub(super) fn forget_excluded(&self) {
+        self.excluded.clear();
+    }
+
+    fn find_excluded(&self, uri: &str) -> bool {
+        let Some(path) = context::file_path(uri) else { return false };
         let secret = foretype_plugins::context::secrets::in_path(&path.to_string_lossy());
         secret || self.workspace_of(uri).is_some_and(|workspace| workspace.excludes(&path))
     }
@@ -218,12 +235,6 @@ impl Session {
             return Some(format!("suggestions are off for {} (option enable)", snapshot.language_id));
         }
         self.excludes(&snapshot.uri).then(|| "the file is ignored, excluded or usually holds secrets".to_owned())
-    }
-
-    /// A document as context of another, if it may be that.
-    pub fn as_context(&self, snapshot: &Snapshot) -> Option<Arc<Document>> {
-        let allowed = snapshot.in_sync && !self.excludes(&snapshot.uri);
-        allowed.then(|| inline::context_document(snapshot, self.path_in_prompt(&snapshot.uri))).flatten()
     }
 
     /// `didOpen`.
@@ -251,6 +262,7 @@ impl Session {
 
     /// `didClose`.
     pub(super) fn closed(&self, uri: &str) {
+        self.excluded.remove(uri);
         self.documents.close(uri);
         if let Some((_, place)) = self.places.remove(uri) {
             place.shown().forget();
