@@ -1,0 +1,79 @@
+// Tests with the real `vscode` module, in the real extension host: what other extensions and key bindings rely on.
+const assert = require('node:assert/strict');
+const path = require('node:path');
+const vscode = require('vscode');
+
+const extension = () => vscode.extensions.getExtension('foretype.foretype');
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+async function until(look, what) {
+  for (let tries = 0; tries < 600; tries += 1) {
+    const seen = await look();
+    if (seen) return seen;
+    await pause(100);
+  }
+  throw new Error(`in vain: ${what}`);
+}
+
+const tests = {
+  async 'the extension is active and says how it is'() {
+    const api = await extension().activate();
+    await until(() => api.status().name === 'ready', 'the model is ready');
+    assert.equal(api.status().fault, false);
+  },
+  async 'every contributed command exists'() {
+    const all = await vscode.commands.getCommands(true);
+    const missing = extension().packageJSON.contributes.commands.map(({ command }) => command).filter((name) => !all.includes(name));
+    assert.deepEqual(missing, []);
+    assert.ok(all.includes('foretype.accepted'), 'the command of the daemon');
+  },
+  async 'every option has a description and a default of its type'() {
+    const { properties } = extension().packageJSON.contributes.configuration;
+    assert.ok(Object.keys(properties).length > 20);
+    for (const [name, option] of Object.entries(properties)) {
+      assert.ok(option.markdownDescription && 'default' in option, name);
+      const inspected = vscode.workspace.getConfiguration().inspect(name);
+      assert.deepEqual(JSON.parse(JSON.stringify(inspected.defaultValue ?? null)), option.default, name);
+    }
+  },
+  async 'a suggestion is taken by the core command'() {
+    const file = path.join(vscode.workspace.workspaceFolders[0].uri.fsPath, 'host.py');
+    const document = await vscode.workspace.openTextDocument(file);
+    const editor = await vscode.window.showTextDocument(document);
+    const end = document.lineAt(document.lineCount - 1).range.end;
+    editor.selection = new vscode.Selection(end, end);
+    await until(async () => {
+      await vscode.commands.executeCommand('foretype.trigger');
+      await pause(1500);
+      await vscode.commands.executeCommand('editor.action.inlineSuggest.commit');
+      await pause(300);
+      return /return \S/.test(document.getText().slice(document.offsetAt(end) - 7));
+    }, 'a suggestion');
+    await vscode.commands.executeCommand('undo');
+  },
+  async 'a snooze ends by itself'() {
+    const api = await extension().activate();
+    await vscode.commands.executeCommand('foretype.snooze', 0.02);
+    assert.equal(api.status().name, 'snoozed');
+    await until(() => api.status().name !== 'snoozed', 'the end of the snooze');
+  },
+  async 'a restart ends in order and comes back'() {
+    const api = await extension().activate();
+    await vscode.commands.executeCommand('foretype.restart');
+    await until(() => api.status().name === 'ready', 'ready again');
+  },
+};
+
+exports.run = async () => {
+  let failed = 0;
+  for (const [name, test] of Object.entries(tests)) {
+    try {
+      await test();
+      console.log(`ok - ${name}`);
+    } catch (error) {
+      failed += 1;
+      console.log(`not ok - ${name}: ${error.message}`);
+    }
+  }
+  if (failed > 0) throw new Error(`${failed} failed`);
+};

@@ -1,0 +1,154 @@
+// One window of the workbench, as a user sees and uses it. All waits end with an event or after a generous time.
+const patience = 60_000;
+
+/** Waits until `look` gives something true, and gives that. */
+export async function until(look, what, limit = patience) {
+  const end = Date.now() + limit;
+  for (;;) {
+    const seen = await look();
+    if (seen) return seen;
+    if (Date.now() > end) throw new Error(`in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+const ghostText = () => [...document.querySelectorAll('[class*="ghost-text"]')]
+  .filter((part) => !part.querySelector('[class*="ghost-text"]'))
+  .map((part) => part.textContent.replace(/\u00a0/g, ' ')).join('');
+
+const statusItem = () => {
+  const item = [...document.querySelectorAll('.statusbar-item')].find((item) => /Foretype/.test(item.textContent));
+  if (!item) return undefined;
+  const label = item.getAttribute('aria-label') ?? item.querySelector('[aria-label]')?.getAttribute('aria-label') ?? '';
+  const icon = item.querySelector('.codicon')?.className ?? '';
+  return { label, icon, warning: /warning-kind/.test(item.className), right: !!item.closest('.right-items') };
+};
+
+export class Window {
+  static async open(bench, name) {
+    const window = new Window();
+    window.bench = bench;
+    window.context = await bench.browser.newContext({ viewport: { width: 1280, height: 720 } });
+    window.page = await window.context.newPage();
+    window.page.setDefaultTimeout(patience);
+    window.page.on('request', (request) => {
+      const url = new URL(request.url());
+      if (/^(http|ws)/.test(url.protocol) && url.hostname !== '127.0.0.1') bench.outside.add(url.origin);
+    });
+    const payload = name ? [['openFile', `vscode-remote://127.0.0.1:${bench.port}${bench.workspace}/${name}`]] : [];
+    await window.goto(payload);
+    if (name) await window.focus(name);
+    return window;
+  }
+
+  async goto(payload) {
+    const { port, workspace } = this.bench;
+    const query = `folder=${encodeURIComponent(workspace)}&payload=${encodeURIComponent(JSON.stringify(payload))}`;
+    await this.page.goto(`http://127.0.0.1:${port}/?${query}`, { waitUntil: 'domcontentloaded' });
+    await this.page.waitForSelector('.monaco-workbench');
+  }
+
+  /** The cursor to the end of the file. */
+  async focus(name) {
+    await this.page.waitForSelector(`.tab.active:has-text("${name}")`);
+    await this.page.locator('.editor-instance .view-lines').first().click();
+    await this.press('Control+End');
+  }
+
+  async openFile(name) {
+    await this.quickInput('Control+P');
+    await this.page.keyboard.type(name);
+    await this.page.waitForSelector(`.quick-input-list .monaco-list-row:has-text("${name}")`);
+    await this.press('Enter');
+    await this.focus(name);
+  }
+
+  async command(title) {
+    await this.quickInput('F1');
+    await this.page.keyboard.type(title);
+    await this.page.waitForSelector(`.quick-input-list .monaco-list-row:has-text("${title}")`);
+    await this.press('Enter');
+  }
+
+  /** A key that is pressed while the workbench still starts is lost: it is pressed until the box is there. */
+  async quickInput(key) {
+    const box = this.page.locator('.quick-input-widget input:visible').first();
+    await until(async () => {
+      await this.press(key);
+      return box.waitFor({ timeout: 2000 }).then(() => true, () => false);
+    }, 'a box opens');
+  }
+
+  press(key) {
+    return this.page.keyboard.press(key);
+  }
+
+  type(text, delay = 40) {
+    return this.page.keyboard.type(text, { delay });
+  }
+
+  ghost() {
+    return this.page.evaluate(ghostText);
+  }
+
+  async waitGhost(pattern) {
+    try {
+      return await until(async () => { const text = await this.ghost(); return pattern.test(text) && text; }, `ghost text like ${pattern}`);
+    } catch (error) {
+      throw new Error(`${error.message}; it is ${JSON.stringify(await this.ghost())}, status ${JSON.stringify(await this.status())}`);
+    }
+  }
+
+  async noGhost(milliseconds = 1500) {
+    const end = Date.now() + milliseconds;
+    while (Date.now() < end) {
+      const text = await this.ghost();
+      if (text) throw new Error(`ghost text where none should be: ${JSON.stringify(text)}`);
+      await this.page.waitForTimeout(50);
+    }
+  }
+
+  /** The item of the status bar: label, icon, whether it warns. */
+  status() {
+    return this.page.evaluate(statusItem);
+  }
+
+  async waitStatus(pattern) {
+    try {
+      return await until(async () => { const item = await this.status(); return item && pattern.test(item.label) && item; }, `status ${pattern}`);
+    } catch (error) {
+      throw new Error(`${error.message}; it is ${JSON.stringify(await this.status())}`);
+    }
+  }
+
+  ready() {
+    return this.waitStatus(/qwen/i);
+  }
+
+  /** Opens the menu of the status bar item; gives its lines. */
+  async menu() {
+    await this.page.locator('.statusbar-item:has-text("Foretype")').first().click();
+    await this.page.waitForSelector('.quick-input-list .monaco-list-row');
+    return this.page.locator('.quick-input-list .monaco-list-row').allInnerTexts();
+  }
+
+  async choose(label) {
+    await this.page.locator(`.quick-input-list .monaco-list-row:has-text("${label}")`).first().click();
+  }
+
+  notification(text) {
+    return this.page.waitForSelector(`.notification-list-item:has-text("${text}")`);
+  }
+
+  /** Saves, and gives what is on disk when that matches. */
+  async saved(name, pattern) {
+    await this.press('Control+S');
+    return until(() => { const text = this.bench.read(name); return pattern.test(text) && text; },
+      `${name} on disk is like ${pattern}`, 15_000).catch((error) => { throw new Error(`${error.message}: ${JSON.stringify(this.bench.read(name))}`); });
+  }
+
+  close() {
+    this.bench.windows = this.bench.windows.filter((window) => window !== this);
+    return this.context.close();
+  }
+}
