@@ -88,7 +88,7 @@ pub enum RopeScaling {
     Factors(Vec<f32>),
 }
 
-/// Everything that decides the arithmetic of a decoder. Checked: see [`Config::check`].
+/// Everything that decides the arithmetic of a decoder. Checked before anything is allocated by it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The family.
