@@ -1,0 +1,112 @@
+-- The command `:Foretype`.
+
+local M = {}
+
+local scopes = { 'buffer', 'filetype' }
+
+local function say(text, level)
+  vim.notify('Foretype: ' .. text, level or vim.log.levels.INFO)
+end
+
+local function switch(name)
+  return function(scope)
+    require('foretype')[name](scope)
+    say(require('foretype').status().text)
+  end
+end
+
+local function describe(report)
+  local lines = { 'Foretype ' .. report.version .. ', process ' .. report.pid }
+  local add = function(name, value)
+    if value then
+      lines[#lines + 1] = ('%-10s %s'):format(name, value)
+    end
+  end
+  add('state', require('foretype').status().text)
+  add('model', report.model and report.model.name)
+  add('file', report.model and report.model.path)
+  local counts = report.statistics or {}
+  add('shown', counts.shown)
+  add('accepted', counts.accepted)
+  return table.concat(lines, '\n')
+end
+
+local function status()
+  local client = require('foretype.client').of(0)
+  if not client then
+    return say(require('foretype').status().text)
+  end
+  local params = { textDocument = vim.lsp.util.make_text_document_params(0) }
+  local answer, problem = client:request_sync('foretype/status', params, 3000, 0)
+  if not answer or answer.err then
+    return say('the server does not answer: ' .. (problem or answer.err.message), vim.log.levels.WARN)
+  end
+  vim.api.nvim_echo({ { describe(answer.result) } }, false, {})
+end
+
+-- Where the daemon writes: beside its socket.
+local function daemon_log()
+  local run = vim.env.XDG_RUNTIME_DIR
+  local folder = run and run ~= '' and run .. '/foretype' or ('/tmp/foretype-%d'):format(vim.uv.getuid and vim.uv.getuid() or 0)
+  return folder .. '/daemon.log'
+end
+
+local function log()
+  for _, file in ipairs({ vim.lsp.log.get_filename(), daemon_log() }) do
+    if vim.uv.fs_stat(file) then
+      vim.cmd.tabnew(vim.fn.fnameescape(file))
+      vim.cmd.normal({ 'G', bang = true })
+    end
+  end
+end
+
+---@type table<string, { run: fun(scope: string?), scoped: boolean? }>
+local subcommands = {
+  enable = { run = switch('enable'), scoped = true },
+  disable = { run = switch('disable'), scoped = true },
+  toggle = { run = switch('toggle'), scoped = true },
+  status = { run = status },
+  restart = {
+    run = function()
+      require('foretype.client').restart()
+    end,
+  },
+  log = { run = log },
+  trigger = {
+    run = function()
+      require('foretype').trigger()
+    end,
+  },
+}
+
+local function names()
+  return vim.fn.sort(vim.tbl_keys(subcommands))
+end
+
+---@param words string[]
+function M.run(words)
+  local name, scope = words[1] or 'status', words[2]
+  local subcommand = subcommands[name]
+  if not subcommand then
+    return say(('there is no :Foretype %s; there is %s'):format(name, table.concat(names(), ', ')), vim.log.levels.ERROR)
+  end
+  if scope and not (subcommand.scoped and vim.list_contains(scopes, scope)) or #words > 2 then
+    local after = subcommand.scoped and 'buffer, filetype or nothing' or 'nothing'
+    return say((':Foretype %s is followed by %s'):format(name, after), vim.log.levels.ERROR)
+  end
+  subcommand.run(scope)
+end
+
+---What may stand at the end of a command line.
+---@param line string
+---@return string[]
+function M.complete(line)
+  local words = vim.split(line:gsub('^.*Foretype%s+', ''), '%s+')
+  local subcommand = subcommands[words[1]]
+  local choice = #words == 1 and names() or (#words == 2 and subcommand and subcommand.scoped and scopes) or {}
+  return vim.tbl_filter(function(name)
+    return vim.startswith(name, words[#words])
+  end, choice)
+end
+
+return M

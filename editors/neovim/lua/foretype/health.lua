@@ -1,0 +1,86 @@
+-- `:checkhealth foretype`: what is there, what is missing, and what to do about it.
+
+local health = vim.health
+
+local M = {}
+
+local function check_neovim()
+  health.start('Neovim')
+  if vim.fn.has('nvim-0.11') == 1 then
+    health.ok('Neovim ' .. tostring(vim.version()))
+  else
+    health.error('Neovim 0.11 or later is needed, this is ' .. tostring(vim.version()))
+  end
+end
+
+local function check_binary()
+  health.start('The program foretype')
+  local binary = require('foretype.binary')
+  local path, problem = binary.find()
+  if not path then
+    return health.error(problem, binary.advice)
+  end
+  local version, failure = binary.version(path)
+  if version then
+    health.ok(('%s is %s'):format(path, version))
+  else
+    health.error(('%s does not run: %s'):format(path, failure), binary.advice)
+  end
+end
+
+local function attached_buffers(client)
+  local names = {}
+  for buffer in pairs(client.attached_buffers) do
+    local name = vim.fn.fnamemodify(vim.api.nvim_buf_get_name(buffer), ':~:.')
+    names[#names + 1] = name == '' and '[No Name]' or name
+  end
+  return table.concat(vim.fn.sort(names), ', ')
+end
+
+local function check_model(client)
+  local answer = client:request_sync('foretype/status', {}, 3000)
+  local report = answer and answer.result
+  if not report then
+    return health.error('the server does not answer', ':Foretype restart')
+  end
+  health.ok(('server %s, process %d, attached to %s'):format(report.version, report.pid, attached_buffers(client)))
+  if report.kind == 'Error' then
+    health.error('the model: ' .. report.message, 'foretype doctor, in a terminal, says more')
+  elseif report.model then
+    health.ok(('the model %s is loaded from %s'):format(report.model.name, report.model.path))
+  else
+    health.info('the model: ' .. report.message)
+  end
+end
+
+local function check_server()
+  health.start('The server')
+  local clients = vim.lsp.get_clients({ name = 'foretype' })
+  if #clients == 0 then
+    local status = require('foretype').status()
+    return health.warn('no server is attached: ' .. status.text, 'open a file of a filetype that is switched on')
+  end
+  vim.iter(clients):each(check_model)
+end
+
+local function check_options()
+  health.start('Options')
+  local config = require('foretype.config')
+  health.info(vim.inspect(config.get()))
+  local conflicts = require('foretype.keys').conflicts()
+  for key, use in vim.spairs(conflicts) do
+    health.warn(('%s is mapped to something else: %s'):format(key, use), 'map <Plug>(foretype-…) to another key, or change the option keys')
+  end
+  if not next(conflicts) then
+    health.ok('no key is taken by something else')
+  end
+end
+
+function M.check()
+  check_neovim()
+  check_binary()
+  check_server()
+  check_options()
+end
+
+return M

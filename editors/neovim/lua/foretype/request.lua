@@ -1,0 +1,95 @@
+-- Asks the server. One request is out at a time: the next one cancels it, and an answer that comes after the text or the
+-- cursor has changed is dropped.
+
+local client_of = require('foretype.client').of
+local status = require('foretype.status')
+
+local M = {}
+
+---What made us ask, as the protocol numbers it.
+M.kinds = { invoked = 1, automatic = 2 }
+
+---@class foretype.Pending
+---@field client vim.lsp.Client
+---@field id integer
+
+---@type foretype.Pending?
+local pending
+local timer = assert(vim.uv.new_timer())
+
+---Forgets what was asked and what was going to be.
+function M.cancel()
+  timer:stop()
+  if not pending then
+    return
+  end
+  local request = pending
+  pending = nil
+  if not request.client:is_stopped() then
+    request.client:cancel_request(request.id)
+  end
+  status.set_asking(false)
+end
+
+-- What an answer is good for: this text, with the cursor at this place.
+local function moment()
+  return {
+    buffer = vim.api.nvim_get_current_buf(),
+    tick = vim.api.nvim_buf_get_changedtick(0),
+    cursor = vim.api.nvim_win_get_cursor(0),
+    insert = vim.api.nvim_get_mode().mode:sub(1, 1) == 'i',
+  }
+end
+
+local function parameters(client, kind)
+  local params = vim.lsp.util.make_position_params(0, client.offset_encoding)
+  params.context = { triggerKind = kind }
+  return params
+end
+
+---Asks at once.
+---@param kind integer
+---@param on_answer fun(client: vim.lsp.Client, buffer: integer, items: table[])
+function M.ask(kind, on_answer)
+  M.cancel()
+  local asked = moment()
+  local client = client_of(asked.buffer)
+  if not client or not asked.insert then
+    return
+  end
+  local own = { client = client }
+  local handler = function(error, result)
+    if pending ~= own then
+      return
+    end
+    pending = nil
+    if not error and vim.deep_equal(asked, moment()) then
+      on_answer(client, asked.buffer, result and (result.items or result) or {})
+    end
+    status.set_asking(false)
+  end
+  pending = own
+  local sent, id = client:request('textDocument/inlineCompletion', parameters(client, kind), handler, asked.buffer)
+  if not sent then
+    pending = nil
+    return
+  end
+  own.id = id
+  status.set_asking(true)
+end
+
+---Asks when no other key has come for a while.
+---@param milliseconds integer
+---@param kind integer
+---@param on_answer fun(client: vim.lsp.Client, buffer: integer, items: table[])
+function M.ask_after(milliseconds, kind, on_answer)
+  M.cancel()
+  timer:start(milliseconds, 0, vim.schedule_wrap(function()
+    -- Another key may have come between the timer and now.
+    if not timer:is_active() then
+      M.ask(kind, on_answer)
+    end
+  end))
+end
+
+return M

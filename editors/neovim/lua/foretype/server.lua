@@ -1,0 +1,55 @@
+-- What the language server's configuration is made of: how the process is started, where the workspace's root is, and what
+-- is done with the server's own notifications. It works without the rest of the plugin.
+
+local binary = require('foretype.binary')
+local config = require('foretype.config')
+
+local M = {}
+
+M.markers = { '.foretype', '.git' }
+
+---@param dispatchers vim.lsp.rpc.Dispatchers
+function M.start(dispatchers)
+  local path = binary.find()
+  assert(path, 'Foretype: the program foretype is not found')
+  return vim.lsp.rpc.start({ path, 'lsp' }, dispatchers)
+end
+
+---Where the program is missing, no root is given and so no client is started.
+---@param buffer integer
+---@param on_root fun(root: string?)
+function M.root(buffer, on_root)
+  if binary.find_or_tell() then
+    on_root(vim.fs.root(buffer, M.markers))
+  end
+end
+
+---The options for the server: those of setup(), and over them those of `vim.lsp.config('foretype', { settings = ... })`.
+---@return table
+function M.options()
+  local configured = vim.lsp.config.foretype.settings or {}
+  return vim.tbl_deep_extend('force', config.get().server, configured.foretype or {})
+end
+
+---Read when the server is started, so that setup() may come before or after vim.lsp.config().
+function M.before_init(params, client_config)
+  -- The client has taken this very table for its own: it is filled, not replaced.
+  client_config.settings.foretype = M.options()
+  if next(client_config.settings.foretype) then
+    params.initializationOptions = client_config.settings.foretype
+  end
+end
+
+M.handlers = {
+  ['foretype/status'] = function(_, status, context)
+    require('foretype.status').heard(context.client_id, status)
+  end,
+  -- The server says what is wrong to each window that connects; once is enough.
+  ['window/showMessage'] = function(_, message)
+    local levels = { vim.log.levels.ERROR, vim.log.levels.WARN, vim.log.levels.INFO }
+    vim.notify_once(message.message, levels[message.type] or vim.log.levels.DEBUG)
+    return message
+  end,
+}
+
+return M

@@ -1,0 +1,107 @@
+-- Follows what the user does in insert mode: shortens or ends the suggestion, and asks for the next one.
+
+local client_of = require('foretype.client').of
+local config = require('foretype.config')
+local enabled = require('foretype.enabled')
+local request = require('foretype.request')
+local suggestion = require('foretype.suggestion')
+
+local M = {}
+
+---Whether the plugin draws ghost text; false where only its server configuration is used.
+M.active = false
+
+-- The text that was last looked at, so that a mere move of the cursor is told from an edit.
+---@type { buffer: integer, tick: integer }?
+local seen
+
+local function answered(client, buffer, items)
+  suggestion.answered(client, buffer, items, false)
+end
+
+local function in_insert_mode()
+  return vim.api.nvim_get_mode().mode:sub(1, 1) == 'i'
+end
+
+local function may_ask()
+  local buffer = vim.api.nvim_get_current_buf()
+  -- What a macro types is no reason to suggest anything.
+  local by_hand = vim.fn.reg_executing() == ''
+  return by_hand and client_of(buffer) ~= nil and enabled.buffer(buffer)
+end
+
+local function ask_soon()
+  if config.get().trigger == 'automatic' and may_ask() and not suggestion.hidden() then
+    request.ask_after(config.get().debounce_ms, request.kinds.automatic, answered)
+  end
+end
+
+---Insert mode begins: the line may want to be completed as it is.
+function M.entered()
+  seen = { buffer = vim.api.nvim_get_current_buf(), tick = vim.api.nvim_buf_get_changedtick(0) }
+  ask_soon()
+end
+
+---The text or the cursor changed.
+function M.changed()
+  local now = { buffer = vim.api.nvim_get_current_buf(), tick = vim.api.nvim_buf_get_changedtick(0) }
+  local edited = not vim.deep_equal(now, seen)
+  seen = now
+  local still = suggestion.refresh()
+  if edited then
+    request.cancel()
+    ask_soon()
+  elseif not still then
+    request.cancel()
+  end
+end
+
+---The completion popup came or went.
+function M.popup_changed()
+  local hidden = suggestion.hidden()
+  suggestion.refresh()
+  if hidden then
+    request.cancel()
+  elseif in_insert_mode() then
+    ask_soon()
+  end
+end
+
+---Insert mode or the buffer is left, or suggestions were switched off.
+function M.left()
+  request.cancel()
+  suggestion.clear()
+end
+
+---The model has been loaded; the user may have waited for it.
+function M.model_is_ready()
+  if M.active and in_insert_mode() and not suggestion.visible() then
+    ask_soon()
+  end
+end
+
+---Asks now, for all alternatives. `by` moves on from what is shown already.
+---@param by? integer
+function M.trigger(by)
+  if not may_ask() then
+    return
+  end
+  request.ask(request.kinds.invoked, function(client, buffer, items)
+    suggestion.answered(client, buffer, items, true)
+    if by then
+      suggestion.cycle(by)
+    end
+  end)
+end
+
+---Shows another alternative; asks for them if that was not done yet.
+---@param by integer
+function M.cycle(by)
+  if not suggestion.visible() then
+    M.trigger()
+  elseif not suggestion.cycle(by) then
+    M.trigger(by)
+  end
+end
+
+return M
