@@ -11,6 +11,7 @@ mod lines;
 mod markers;
 mod overlap;
 mod repetition;
+mod scope;
 mod whole;
 
 use crate::request::{Answer, Request, Trigger};
@@ -32,7 +33,8 @@ fn end(request: &Request, text: &str) -> Option<usize> {
 
 /// Whether nothing that comes after `text` would be kept.
 pub fn done(request: &Request, text: &str) -> bool {
-    end(request, text).is_some() || text.len() > request.budget.answer
+    let ends = end(request, text).is_some() || text.ends_with('\n') && scope::end(request, text).is_some();
+    ends || text.len() > request.budget.answer
 }
 
 /// What to show of an answer; `None` for nothing.
@@ -41,7 +43,7 @@ pub fn finish(request: &Request, answer: &Answer) -> Option<String> {
         return None;
     }
     let text = answer.text.replace("\r\n", "\n");
-    let end = end(request, &text);
+    let end = [end(request, &text), scope::end(request, &text).map(|End(at)| at)].into_iter().flatten().min();
     let mut text = text[..end.unwrap_or(text.len())].to_owned();
     if end.is_none() && !answer.ended {
         lines::drop_partial(&mut text);

@@ -174,6 +174,83 @@ pub fn items(tree: &Tree, text: &str, most: usize) -> Vec<Item> {
     }
 }
 
+/// Whether a node of this kind holds statements or members that belong together.
+fn is_block(kind: &str) -> bool {
+    const KINDS: &[&str] = &[
+        "block",
+        "statement_block",
+        "compound_statement",
+        "body_statement",
+        "do_block",
+        "do_group",
+        "declaration_list",
+        "field_declaration_list",
+        "class_body",
+        "interface_body",
+        "enum_body",
+        "constructor_body",
+        "switch_body",
+        "switch_block",
+        "match_block",
+    ];
+    KINDS.contains(&kind)
+}
+
+/// Whether a node of this kind stands in a block by itself.
+fn is_statement(kind: &str) -> bool {
+    const WHOLE: &[&str] = &[
+        "method",
+        "class",
+        "module",
+        "if",
+        "unless",
+        "while",
+        "until",
+        "for",
+        "case",
+        "begin",
+        "if_expression",
+        "match_expression",
+        "for_expression",
+        "while_expression",
+        "loop_expression",
+    ];
+    let parts = ["statement", "declaration", "definition", "_item"];
+    WHOLE.contains(&kind) || parts.iter().any(|part| kind.contains(part)) && !is_block(kind)
+}
+
+/// Where the innermost block ends that `at` lies in and that begins at `offset` or before; `None` outside all blocks and
+/// where the syntax is broken.
+pub fn block_end(tree: &Tree, offset: usize, at: usize) -> Option<usize> {
+    let mut node = tree.root_node().descendant_for_byte_range(at, at + 1);
+    while let Some(it) = node.filter(|it| !it.is_error()) {
+        if is_block(it.kind()) && it.start_byte() <= offset {
+            return Some(it.end_byte()).filter(|_| !it.has_error());
+        }
+        node = it.parent();
+    }
+    None
+}
+
+/// Where the statement ends that begins at `from` or after and goes on at `offset`; `None` if there is none and where the
+/// syntax is broken.
+pub fn statement_end(tree: &Tree, text: &str, from: usize, offset: usize) -> Option<usize> {
+    let last = text.get(from..offset)?.trim_end();
+    let at = (from + last.len()).checked_sub(1).filter(|at| *at >= from)?;
+    let mut node = tree.root_node().descendant_for_byte_range(at, at + 1);
+    let mut outermost = None;
+    while let Some(it) = node.filter(|it| it.start_byte() >= from) {
+        if it.is_error() {
+            return None;
+        }
+        if is_statement(it.kind()) && it.end_byte() > offset {
+            outermost = Some(it);
+        }
+        node = it.parent();
+    }
+    outermost.filter(|it| !it.has_error()).map(|it| it.end_byte())
+}
+
 /// Where the imports at the top level of a text lie, in its order.
 pub fn imports(tree: &Tree) -> Vec<Range<usize>> {
     const KINDS: &[&str] = &[

@@ -2,6 +2,7 @@
 //! the block, by indentation.
 
 use super::{End, indent, line_after, line_before};
+use crate::language::Blocks;
 use crate::request::Request;
 use crate::window;
 
@@ -21,7 +22,8 @@ pub(super) fn statement(request: &Request, text: &str) -> Option<End> {
     let first = text.find('\n')?;
     let line = format!("{}{}", line_before(request), &text[..first]);
     let begun = !line_before(request).trim().is_empty();
-    (begun && !opens(&line)).then_some(End(first))
+    let worded = request.document.language.blocks() == Blocks::Words && opens_with_a_word(&line);
+    (begun && !opens(&line) && !worded).then_some(End(first))
 }
 
 /// Whether something begins with this line that goes on in the next.
@@ -29,6 +31,17 @@ fn opens(line: &str) -> bool {
     let end = line.trim_end();
     let words = [" then", " do", "else", "begin", "\\", "=>", "->", "="];
     end.ends_with([':', '{', '(', '[', ',']) || words.iter().any(|word| end.ends_with(word)) || end.starts_with('@')
+}
+
+/// Whether a line begins a block that a word such as `end` closes: by its first word, or by a function or block at its end.
+fn opens_with_a_word(line: &str) -> bool {
+    const FIRST: &[&str] =
+        &["def", "class", "module", "if", "unless", "while", "until", "for", "case", "begin", "function", "repeat"];
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    let words: Vec<&str> = line.split(|c| !word(c)).filter(|word| !word.is_empty()).collect();
+    let first = words.first().is_some_and(|first| FIRST.contains(first));
+    let inner = words.contains(&"function") || line.contains(" do |");
+    (first || inner) && words.last() != Some(&"end")
 }
 
 /// Ends where the block ends: at a line that is indented less than the first, at a blank line, or after so many lines.
@@ -60,7 +73,7 @@ pub(super) fn block(request: &Request, text: &str) -> Option<End> {
 /// Whether a line only closes what was opened, or goes on after closing it.
 fn closes(line: &str) -> bool {
     let line = line.trim_start();
-    let words = ["end", "fi", "done", "esac", "else", "elif", "elsif", "except", "finally", "case", "rescue", "ensure"];
+    let words = ["end", "fi", "done", "esac", "else", "elif", "elsif", "except", "finally", "case", "rescue", "ensure", "default"];
     line.starts_with(['}', ')', ']'])
         || words.iter().any(|word| line.split(|c: char| !c.is_alphanumeric()).next() == Some(word))
 }
@@ -80,7 +93,16 @@ pub(super) fn following(request: &Request) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, check_done};
+    use super::super::tests::{check, check_done, check_in};
+
+    #[test]
+    fn blocks_that_a_word_closes_are_taken_whole() {
+        check_in("a.rb", "def f(x)▁\n", "\n  x + 1\nend\n\ndef g", Some("\n  x + 1\nend"));
+        check_in("a.rb", "list.each do |x|▁\n", "\n  puts x\nend\nputs 1\n", Some("\n  puts x\nend"));
+        check_in("a.lua", "local function f(x)▁\n", "\n  return x\nend\nprint(1)\n", Some("\n  return x\nend"));
+        check_in("a.sh", "for f in *; do▁\n", "\n  cat $f\ndone\necho 1\n", Some("\n  cat $f\ndone"));
+        check_in("a.rb", "x = ▁\n", "1\ny = 2\n", Some("1"));
+    }
 
     #[test]
     fn inside_a_line_there_is_one_line() {

@@ -39,11 +39,20 @@ fn path(marked: &str) -> &'static str {
 }
 
 pub(crate) fn check(marked: &str, written: &str, shown: Option<&str>) {
-    assert_eq!(finish(&request(path(marked), marked), &answer(written)).as_deref(), shown, "{marked:?} + {written:?}");
+    check_in(path(marked), marked, written, shown);
+}
+
+pub(crate) fn check_in(path: &str, marked: &str, written: &str, shown: Option<&str>) {
+    let shown_here = finish(&request(path, marked), &answer(written));
+    assert_eq!(shown_here.as_deref(), shown, "{path} {marked:?} + {written:?}");
+}
+
+pub(crate) fn check_done_in(path: &str, marked: &str, written: &str, expected: bool) {
+    assert_eq!(done(&request(path, marked), written), expected, "{path} {marked:?} + {written:?}");
 }
 
 pub(crate) fn check_done(marked: &str, written: &str, expected: bool) {
-    assert_eq!(done(&request(path(marked), marked), written), expected, "{marked:?} + {written:?}");
+    check_done_in(path(marked), marked, written, expected);
 }
 
 #[test]

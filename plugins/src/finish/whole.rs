@@ -1,6 +1,8 @@
 //! What does not parse where the file parsed before is cut back to the last line that does.
 
-use tree_sitter::{InputEdit, Point};
+use std::time::Duration;
+
+use tree_sitter::{InputEdit, Point, Tree};
 
 use crate::request::Request;
 use crate::syntax;
@@ -11,7 +13,7 @@ const LARGEST: usize = 300_000;
 /// Cuts `text` back, line by line, while it brings errors that were not there. A single line stays as it is: the user is
 /// in the middle of it, and so may the error be.
 pub(super) fn cut_back(request: &Request, text: &mut String) {
-    if request.document.text.len() > LARGEST || !text.contains('\n') {
+    if !text.contains('\n') {
         return;
     }
     let Some(before) = errors_with(request, "") else { return };
@@ -24,7 +26,17 @@ pub(super) fn cut_back(request: &Request, text: &mut String) {
 
 /// Errors around the cursor with `text` inserted there.
 fn errors_with(request: &Request, text: &str) -> Option<usize> {
+    let tree = with_inserted(request, text)?;
+    let (start, end) = (request.cursor, request.cursor + text.len());
+    Some(syntax::errors(&tree, &(start.saturating_sub(200)..end + 200)))
+}
+
+/// The tree of the document with `text` inserted at the cursor.
+pub(super) fn with_inserted(request: &Request, text: &str) -> Option<Tree> {
     let document = &request.document;
+    if document.text.len() > LARGEST {
+        return None;
+    }
     let mut tree = document.tree.clone()?;
     let whole = [request.before(), text, request.after()].concat();
     let (start, end) = (request.cursor, request.cursor + text.len());
@@ -37,8 +49,7 @@ fn errors_with(request: &Request, text: &str) -> Option<usize> {
         old_end_position: at,
         new_end_position: point(&whole, end),
     });
-    let tree = syntax::parse_within(document.language, &whole, Some(&tree), std::time::Duration::from_millis(20))?;
-    Some(syntax::errors(&tree, &(start.saturating_sub(200)..end + 200)))
+    syntax::parse_within(document.language, &whole, Some(&tree), Duration::from_millis(20))
 }
 
 fn point(text: &str, offset: usize) -> Point {
