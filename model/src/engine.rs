@@ -38,9 +38,7 @@ impl Default for EngineOptions {
 /// What an engine is doing and what it did.
 #[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct EngineStatus {
-    /// Jobs that wait.
-    pub queued: usize,
-    /// Jobs in work.
+    /// Jobs that were taken in and are not done.
     pub running: usize,
     /// Idle sequences.
     pub sequences: usize,

@@ -39,6 +39,12 @@ impl KvCache {
         self.layers.len() * 2 * self.kv_heads * self.dim * self.capacity * size_of::<f16>()
     }
 
+    /// Positions that count.
+    #[cfg(test)]
+    pub(crate) fn length(&self) -> usize {
+        self.length
+    }
+
     /// Forgets everything from `length` on.
     pub(crate) fn truncate(&mut self, length: usize) {
         self.length = self.length.min(length);

@@ -40,6 +40,11 @@ impl Sequence {
         self.ending = self.ending.take().filter(|(at, _)| *at <= length);
     }
 
+    /// Whether the logits after exactly these `length` tokens are here.
+    pub(crate) fn knows_what_follows(&self, length: usize) -> bool {
+        self.tokens.len() == length && self.ending.as_ref().is_some_and(|(at, _)| *at == length)
+    }
+
     fn common(&self, prompt: &[u32]) -> usize {
         self.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count()
     }

@@ -88,13 +88,14 @@ impl<'a> Runner<'a> {
     pub(super) fn admit(&mut self, submitted: Submitted) {
         let Submitted { job, mut events, cancelled, at } = submitted;
         let count = job.candidates.max(1);
-        let tokens = match self.encoder.encode(&job.prompt, &self.model.tokenizer).and_then(|it| self.fits(it)) {
+        let encoded = catch_unwind(AssertUnwindSafe(|| self.encoder.encode(&job.prompt, &self.model.tokenizer)));
+        let encoded = encoded.unwrap_or_else(|_| Err("cutting it into tokens panicked; please report this".into()));
+        let tokens = match encoded.and_then(|it| self.fits(it)) {
             Ok(tokens) => tokens,
             Err(why) => return fail_all(&mut *events, count, &why),
         };
         let mut sequence = self.sequences.take(&tokens.ids, self.model.decoder.config());
-        let known = sequence.ending.as_ref().is_some_and(|(at, _)| *at == tokens.ids.len());
-        if !known {
+        if !sequence.knows_what_follows(tokens.ids.len()) {
             sequence.truncate(tokens.ids.len() - 1);
         }
         let reused = sequence.tokens.len();
@@ -114,9 +115,6 @@ impl<'a> Runner<'a> {
             usage,
             stage: Stage::Reading(sequence),
         });
-        if known {
-            self.begin_writing(self.jobs.len() - 1);
-        }
         self.report();
     }
 
@@ -141,7 +139,10 @@ impl<'a> Runner<'a> {
     pub(super) fn step(&mut self) {
         self.drop_cancelled();
         let Some(turn) = self.jobs.iter().map(|job| job.priority).min() else { return };
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.forward(turn)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            self.begin_known(turn);
+            self.forward(turn)
+        }));
         match outcome {
             Ok(Ok(())) | Ok(Err(ForwardError::Aborted)) => {}
             Ok(Err(error)) => self.fail(turn, &error.to_string()),
@@ -149,6 +150,17 @@ impl<'a> Runner<'a> {
         }
         self.finish_jobs();
         self.report();
+    }
+
+    /// Prompts that were read whole before need no forward pass.
+    fn begin_known(&mut self, turn: Priority) {
+        for job in 0..self.jobs.len() {
+            let running = &self.jobs[job];
+            let Stage::Reading(sequence) = &running.stage else { continue };
+            if running.priority == turn && sequence.knows_what_follows(running.tokens.ids.len()) {
+                self.begin_writing(job);
+            }
+        }
     }
 
     fn forward(&mut self, turn: Priority) -> Result<(), ForwardError> {
@@ -185,6 +197,9 @@ impl<'a> Runner<'a> {
                     }
                 }
             }
+        }
+        if tokens.is_empty() {
+            return Ok(());
         }
         if wanted.is_empty() {
             // A step needs a row to answer for; a piece of a prompt that is not its end has none.
@@ -443,9 +458,13 @@ impl Voice<'_> {
         }
         if let Some(until) = self.until
             && candidate.answer.to_spell().is_empty()
-            && until(candidate.index, candidate.answer.text())
         {
-            return Some(FinishReason::Until);
+            let (index, text) = (candidate.index, candidate.answer.text());
+            match catch_unwind(AssertUnwindSafe(|| until(index, text))) {
+                Ok(false) => {}
+                Ok(true) => return Some(FinishReason::Until),
+                Err(_) => return Some(FinishReason::Failed("the rule that ends an answer panicked".into())),
+            }
         }
         let context = self.model.decoder.config().context_length;
         let full = candidate.written.len() >= self.max_tokens || candidate.sequence.tokens.len() + 1 >= context;

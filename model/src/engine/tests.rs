@@ -1,1 +1,428 @@
-//! The laws of the engine.
+//! The laws of the engine: what holds whatever is asked, in whatever company and order.
+
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use candle_core::Tensor;
+use foretype_plugins::{Part, Prompt, Source};
+use proptest::prelude::*;
+
+use super::*;
+use crate::kv::{KvCache, Step};
+use crate::{Config, Decoder, ForwardError, Sampling, Tokenizer};
+
+const WORDS: &[&str] = &["ret", "return", " return", "turn", " x", "foo"];
+const SPECIALS: &[&str] = &["<|endoftext|>", "<|fim_middle|>"];
+
+fn model() -> Arc<Model> {
+    static MODEL: OnceLock<Arc<Model>> = OnceLock::new();
+    MODEL
+        .get_or_init(|| {
+            Arc::new(Model {
+                decoder: Decoder::random(&Config::tiny(), 7).expect("a tiny model"),
+                tokenizer: Tokenizer::byte_level(WORDS, SPECIALS),
+                chat_template: None,
+                name: "tiny".into(),
+                path: "tiny".into(),
+                bytes: 0,
+            })
+        })
+        .clone()
+}
+
+fn engine() -> Engine {
+    Engine::start(model(), EngineOptions { kv_bytes: 64 << 20, threads: None })
+}
+
+fn prompt(text: &str) -> Prompt {
+    Prompt { parts: vec![Part::text(text, Source::Before)], ..Prompt::default() }
+}
+
+fn healed(text: &str) -> Prompt {
+    Prompt { heal: true, ..prompt(text) }
+}
+
+fn job(prompt: Prompt) -> Job {
+    Job {
+        prompt,
+        max_tokens: 12,
+        candidates: 1,
+        sampling: Sampling::default(),
+        priority: Priority::Interactive,
+        stop_texts: Vec::new(),
+        until: None,
+    }
+}
+
+/// What came of a job.
+#[derive(Debug, Clone, PartialEq)]
+struct Ended {
+    texts: Vec<String>,
+    tokens: Vec<Vec<TokenInfo>>,
+    reasons: Vec<FinishReason>,
+    evaluated: usize,
+    reused: usize,
+}
+
+/// All events of a job up to its end. It is a fault if one comes after `Done`, or if an answer ends twice or never.
+fn collect(events: &Receiver<Event>, candidates: usize) -> Ended {
+    let mut texts = vec![String::new(); candidates];
+    let mut ends = vec![None; candidates];
+    for event in events {
+        match event {
+            Event::Prefilled { .. } => {}
+            Event::Text { candidate, text, .. } => {
+                assert!(ends[candidate].is_none(), "text after the end");
+                texts[candidate].push_str(&text);
+            }
+            Event::Finished { candidate, reason, tokens, .. } => {
+                assert!(ends[candidate].replace((reason, tokens)).is_none(), "ended twice");
+            }
+            Event::Done { usage } => {
+                let ends = ends.into_iter().map(|end| end.expect("every answer ends before the job does"));
+                let (reasons, tokens) = ends.unzip();
+                return Ended { texts, tokens, reasons, evaluated: usage.evaluated, reused: usage.reused };
+            }
+        }
+    }
+    panic!("the engine dropped a job without Done");
+}
+
+fn submit(engine: &Engine, job: Job) -> (Ticket, Receiver<Event>, usize) {
+    let (send, receive) = channel();
+    let candidates = job.candidates;
+    let ticket = engine.submit(job, move |event| drop(send.send(event)));
+    (ticket, receive, candidates)
+}
+
+fn run(engine: &Engine, job: Job) -> Ended {
+    let (_ticket, events, candidates) = submit(engine, job);
+    let ended = collect(&events, candidates);
+    assert!(events.recv().is_err(), "something came after Done");
+    ended
+}
+
+/// The answer without what it cost.
+fn answer(ended: &Ended) -> (Vec<String>, Vec<Vec<(String, u32)>>) {
+    let bits = |tokens: &Vec<TokenInfo>| tokens.iter().map(|t| (t.text.clone(), t.logprob.to_bits())).collect();
+    (ended.texts.clone(), ended.tokens.iter().map(bits).collect())
+}
+
+/// One step over several caches: for each, the tokens to add. The logits of all rows, bit for bit.
+fn step(caches: &mut [(&mut KvCache, &[u32])]) -> Vec<Vec<u32>> {
+    let (mut tokens, mut positions) = (Vec::new(), Vec::new());
+    for (cache, new) in caches.iter_mut() {
+        cache.reserve(new.len());
+        positions.extend((0..new.len()).map(|row| (cache.length() + row) as u32));
+        tokens.extend_from_slice(new);
+    }
+    let spans = caches.iter_mut().map(|(cache, new)| (&mut **cache, new.len())).collect();
+    let wanted: Vec<usize> = (0..tokens.len()).collect();
+    let model = model();
+    let mut step = Step { spans, heads: model.decoder.config().heads };
+    let logits = model.decoder.forward(&tokens, &positions, &wanted, &mut step, &|| false).expect("a step");
+    caches.iter_mut().for_each(|(cache, new)| cache.commit(new.len()));
+    bits(&logits)
+}
+
+fn bits(logits: &Tensor) -> Vec<Vec<u32>> {
+    let rows: Vec<Vec<f32>> = logits.to_vec2().expect("logits are f32");
+    rows.into_iter().map(|row| row.into_iter().map(f32::to_bits).collect()).collect()
+}
+
+fn cache() -> KvCache {
+    KvCache::new(model().decoder.config())
+}
+
+fn tokens() -> impl Strategy<Value = Vec<u32>> {
+    prop::collection::vec(0u32..256, 2..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn reused_keys_and_values_give_the_same_bits_as_a_fresh_run(
+        tokens in tokens(), other in tokens(), at in any::<prop::sample::Index>(), cut in any::<prop::sample::Index>(),
+    ) {
+        let fresh = step(&mut [(&mut cache(), &tokens)]);
+        let at = 1 + at.index(tokens.len() - 1);
+        let mut reused = cache();
+        // Something else stood behind the shared beginning before, and the rest comes in two pieces.
+        step(&mut [(&mut reused, &tokens[..at])]);
+        step(&mut [(&mut reused, &other)]);
+        reused.truncate(at);
+        let mut copy = reused.fork(at);
+        let cut = at + cut.index(tokens.len() - at + 1);
+        let mut rows = Vec::new();
+        for piece in [&tokens[at..cut], &tokens[cut..]].into_iter().filter(|piece| !piece.is_empty()) {
+            rows.extend(step(&mut [(&mut reused, piece)]));
+        }
+        prop_assert!(rows == fresh[at..], "truncated");
+        if at < tokens.len() {
+            prop_assert!(step(&mut [(&mut copy, &tokens[at..])]) == fresh[at..], "forked");
+        }
+    }
+
+    #[test]
+    fn a_row_does_not_depend_on_the_rows_beside_it(sequences in prop::collection::vec(tokens(), 2..5)) {
+        let alone: Vec<_> = sequences.iter().flat_map(|tokens| step(&mut [(&mut cache(), tokens)])).collect();
+        let mut caches: Vec<_> = sequences.iter().map(|_| cache()).collect();
+        let mut spans: Vec<_> = caches.iter_mut().zip(&sequences).map(|(cache, tokens)| (cache, &tokens[..])).collect();
+        prop_assert!(step(&mut spans) == alone);
+    }
+
+    #[test]
+    fn an_abandoned_step_leaves_the_sequence_usable(tokens in tokens(), lost in tokens(), layers in 0usize..2) {
+        let mut kept = cache();
+        let at = tokens.len() / 2;
+        step(&mut [(&mut kept, &tokens[..at])]);
+        kept.reserve(lost.len());
+        let positions: Vec<u32> = (0..lost.len()).map(|row| (at + row) as u32).collect();
+        let asked = std::cell::Cell::new(0);
+        let abort = || asked.replace(asked.get() + 1) == layers;
+        let mut spoilt = Step { spans: vec![(&mut kept, lost.len())], heads: model().decoder.config().heads };
+        let outcome = model().decoder.forward(&lost, &positions, &[0], &mut spoilt, &abort);
+        prop_assert!(matches!(outcome, Err(ForwardError::Aborted)));
+        prop_assert!(asked.get() == layers + 1, "the flag is read once before each layer");
+        let fresh = step(&mut [(&mut cache(), &tokens)]);
+        prop_assert!(step(&mut [(&mut kept, &tokens[at..])]) == fresh[at..]);
+    }
+
+    #[test]
+    fn what_was_asked_before_changes_no_answer(texts in prop::collection::vec("[a-c ]{1,12}", 1..6), heal in any::<bool>()) {
+        let old = engine();
+        for text in texts {
+            let ask = |engine: &Engine| run(engine, job(Prompt { heal, ..prompt(&text) }));
+            prop_assert_eq!(answer(&ask(&old)), answer(&ask(&engine())));
+        }
+    }
+
+    #[test]
+    fn company_changes_no_answer(texts in prop::collection::vec("[a-c ]{1,12}", 2..6)) {
+        let alone: Vec<_> = texts.iter().map(|text| answer(&run(&engine(), job(prompt(text))))).collect();
+        let crowd = engine();
+        let asked: Vec<_> = texts.iter().map(|text| submit(&crowd, job(prompt(text)))).collect();
+        let together: Vec<_> = asked.iter().map(|(_, events, n)| answer(&collect(events, *n))).collect();
+        prop_assert_eq!(together, alone);
+    }
+
+    #[test]
+    fn every_job_ends_once_whatever_it_is(
+        jobs in prop::collection::vec((0usize..6, 0usize..4, 0usize..6, any::<bool>(), any::<bool>()), 1..12),
+        stops in any::<bool>(),
+    ) {
+        let engine = engine();
+        let mut asked = Vec::new();
+        for (kind, candidates, max_tokens, background, drops) in jobs {
+            let long = "long ".repeat(200);
+            let text = ["", "a", "return", &long, "ü𝄞", "x = "][kind];
+            let mut parts = vec![Part::text(text, Source::Before)];
+            if kind == 1 {
+                parts.push(Part::special("<|nothing|>"));
+            }
+            let priority = if background { Priority::Background } else { Priority::Interactive };
+            let job = Job { max_tokens, candidates, priority, ..job(Prompt { parts, heal: kind == 2, ..Prompt::default() }) };
+            let (ticket, events, candidates) = submit(&engine, job);
+            asked.push((events, candidates.max(1)));
+            if drops { drop(ticket) } else { ticket.detach() }
+        }
+        let _kept = (!stops).then_some(engine);
+        for (events, candidates) in asked {
+            collect(&events, candidates);
+            prop_assert!(events.recv().is_err(), "something came after Done");
+        }
+    }
+}
+
+/// Thirty bytes, a token each.
+const THIRTY: &str = "abcdefghijklmnopqrstuvwxyzabcd";
+
+#[test]
+fn a_prompt_that_goes_on_costs_only_what_is_new() {
+    let engine = engine();
+    let cost = |text: &str| {
+        let ended = run(&engine, job(prompt(text)));
+        (ended.evaluated, ended.reused)
+    };
+    assert_eq!(cost(THIRTY), (30, 0));
+    assert_eq!(cost(&format!("{THIRTY}12")), (2, 30));
+    assert_eq!(cost(&THIRTY[..28]), (1, 27), "its last token, for what follows it");
+}
+
+#[test]
+fn the_same_prompt_again_costs_nothing() {
+    let engine = engine();
+    let first = run(&engine, job(prompt(THIRTY)));
+    let again = run(&engine, job(prompt(THIRTY)));
+    assert_eq!((again.evaluated, again.reused), (0, 30));
+    assert_eq!(answer(&again), answer(&first));
+}
+
+#[test]
+fn typing_inside_a_word_costs_nothing_and_the_answer_spells_the_word() {
+    let engine = engine();
+    run(&engine, job(healed(&format!("{THIRTY} r"))));
+    for word in [" re", " ret", " retu"] {
+        let ended = run(&engine, job(healed(&format!("{THIRTY}{word}"))));
+        assert_eq!(ended.evaluated, 0, "{word}");
+        let written: String = ended.tokens[0].iter().map(|token| token.text.as_str()).collect();
+        assert_eq!(written, format!("{word}{}", ended.texts[0]));
+    }
+}
+
+#[test]
+fn two_files_keep_a_sequence_each() {
+    let engine = engine();
+    let (one, other) = ("a".repeat(40), "b".repeat(40));
+    run(&engine, job(prompt(&one)));
+    run(&engine, job(prompt(&other)));
+    assert_eq!(run(&engine, job(prompt(&format!("{one}x")))).evaluated, 1);
+    assert_eq!(run(&engine, job(prompt(&format!("{other}x")))).evaluated, 1);
+}
+
+#[test]
+fn a_short_look_elsewhere_does_not_cost_the_long_sequence() {
+    let engine = engine();
+    let shared = "s".repeat(30);
+    let long = format!("{shared}{}", "l".repeat(100));
+    run(&engine, job(prompt(&long)));
+    assert_eq!(run(&engine, job(prompt(&format!("{shared}other")))).evaluated, 5, "the beginning is copied");
+    assert_eq!(run(&engine, job(prompt(&format!("{long}x")))).evaluated, 1, "the rest is still there");
+}
+
+#[test]
+fn the_pool_stays_within_its_bytes_and_forgets_what_was_used_least_recently() {
+    let config = Config::tiny();
+    let one = KvCache::bytes_per_position(&config) * 256;
+    let engine = Engine::start(model(), EngineOptions { kv_bytes: 3 * one, threads: None });
+    let texts: Vec<String> = ('a'..='e').map(|letter| letter.to_string().repeat(20)).collect();
+    for text in &texts {
+        run(&engine, job(prompt(text)));
+        let status = engine.status();
+        assert!(status.kv_bytes <= status.kv_limit && status.sequences <= 3, "{status:?}");
+    }
+    assert_eq!(run(&engine, job(prompt(&texts[4]))).evaluated, 0);
+    assert_eq!(run(&engine, job(prompt(&texts[0]))).evaluated, 20);
+}
+
+#[test]
+fn candidates_differ_and_the_first_is_the_single_answer() {
+    let single = run(&engine(), job(prompt("abc")));
+    let several = run(&engine(), Job { candidates: 4, ..job(prompt("abc")) });
+    assert_eq!((several.texts[0].clone(), several.evaluated), (single.texts[0].clone(), single.evaluated));
+    let firsts: std::collections::HashSet<_> = several.tokens.iter().map(|tokens| tokens[0].text.clone()).collect();
+    assert_eq!(firsts.len(), 4, "{firsts:?}");
+}
+
+#[test]
+fn a_seed_draws_the_same_tokens_again_and_another_seed_others() {
+    let sampling = |seed| Sampling { temperature: 1.5, seed, ..Sampling::default() };
+    let ask = |seed| run(&engine(), Job { sampling: sampling(seed), ..job(prompt("abc")) }).texts;
+    assert_eq!(ask(1), ask(1));
+    assert!((2..10).any(|seed| ask(seed) != ask(1)));
+}
+
+#[test]
+fn an_answer_ends_where_it_was_told_to() {
+    let all = run(&engine(), job(prompt("abc")));
+    assert_eq!((all.tokens[0].len(), &all.reasons[0]), (12, &FinishReason::Length));
+    let until: Until = Box::new(|_, text| text.chars().count() >= 2);
+    let early = run(&engine(), Job { until: Some(until), ..job(prompt("abc")) });
+    assert_eq!(early.reasons, [FinishReason::Until]);
+    assert!(early.tokens[0].len() < 12 && all.texts[0].starts_with(&early.texts[0]));
+    let stop = all.tokens[0].iter().map(|token| token.text.clone()).find(|text| !text.contains('\u{fffd}'));
+    let stop = stop.expect("a token that is a whole character");
+    let stopped = run(&engine(), Job { stop_texts: vec![stop.clone()], ..job(prompt("abc")) });
+    assert_eq!(stopped.reasons, [FinishReason::StopText]);
+    assert!(!stopped.texts[0].contains(&stop));
+}
+
+/// A job that is cancelled by dropping its ticket at its first piece of text.
+fn cancelled_at_first_text(engine: &Engine, job: Job) -> Ended {
+    let (send, receive) = channel();
+    let slot: Arc<Mutex<Option<Ticket>>> = Arc::default();
+    let (held, candidates) = (slot.clone(), job.candidates);
+    let mut held_back = lock(&slot);
+    let ticket = engine.submit(job, move |event| {
+        if matches!(event, Event::Text { .. }) {
+            drop(lock(&held).take());
+        }
+        drop(send.send(event));
+    });
+    *held_back = Some(ticket);
+    drop(held_back);
+    collect(&receive, candidates)
+}
+
+#[test]
+fn dropping_the_ticket_ends_the_job_and_keeps_what_was_read() {
+    let engine = engine();
+    let ended = cancelled_at_first_text(&engine, Job { max_tokens: 400, ..job(prompt(THIRTY)) });
+    assert_eq!(ended.reasons, [FinishReason::Cancelled]);
+    assert!(ended.tokens[0].len() < 100, "it went on for {} tokens", ended.tokens[0].len());
+    let again = run(&engine, job(prompt(THIRTY)));
+    let fresh = run(&super::tests::engine(), job(prompt(THIRTY)));
+    assert_eq!((again.evaluated, answer(&again)), (0, answer(&fresh)));
+}
+
+#[test]
+fn an_interactive_job_overtakes_a_background_one_which_loses_nothing() {
+    let engine = engine();
+    let alone = run(&super::tests::engine(), Job { max_tokens: 100, ..job(prompt("background")) });
+    let (order, ends) = channel();
+    let (background_ends, asks) = (order.clone(), engine.clone());
+    let mut asked = false;
+    let (send, events) = channel();
+    let background = Job { max_tokens: 100, priority: Priority::Background, ..job(prompt("background")) };
+    let _ticket = engine.submit(background, move |event| {
+        if matches!(event, Event::Text { .. }) && !std::mem::replace(&mut asked, true) {
+            let order = order.clone();
+            let interactive = asks.submit(job(prompt("interactive")), move |event| {
+                if matches!(event, Event::Done { .. }) {
+                    let _ = order.send("interactive");
+                }
+            });
+            interactive.detach();
+        }
+        if matches!(event, Event::Done { .. }) {
+            let _ = background_ends.send("background");
+        }
+        drop(send.send(event));
+    });
+    let ended = collect(&events, 1);
+    assert_eq!(ends.iter().take(2).collect::<Vec<_>>(), ["interactive", "background"]);
+    assert_eq!(answer(&ended), answer(&alone));
+}
+
+#[test]
+fn a_panic_in_one_job_is_the_failure_of_that_job_alone() {
+    let engine = engine();
+    let (_ticket, bystander, _) = submit(&engine, Job { max_tokens: 60, ..job(prompt("bystander")) });
+    let until: Until = Box::new(|_, _| panic!("a rule that panics"));
+    let ended = run(&engine, Job { until: Some(until), ..job(prompt("abc")) });
+    assert!(matches!(ended.reasons[0], FinishReason::Failed(_)), "{:?}", ended.reasons);
+    assert_eq!(collect(&bystander, 1).reasons, [FinishReason::Length]);
+    assert_eq!(run(&engine, job(prompt("abc"))).reasons, [FinishReason::Length]);
+}
+
+#[test]
+fn a_prompt_that_does_not_fit_fails_with_a_word_on_why() {
+    let engine = Engine::start(model(), EngineOptions { kv_bytes: 4096, threads: None });
+    let why = |prompt| match run(&engine, job(prompt)).reasons.remove(0) {
+        FinishReason::Failed(why) => why,
+        other => panic!("{other:?}"),
+    };
+    assert!(why(prompt(&"a".repeat(600))).contains("context ends at 512"));
+    assert!(why(prompt(&"a".repeat(100))).contains("KV cache"));
+    let special = Prompt { parts: vec![Part::special("<|nothing|>")], ..Prompt::default() };
+    assert!(why(special).contains("<|nothing|>"));
+}
+
+#[test]
+fn an_engine_that_goes_ends_its_jobs() {
+    let engine = engine();
+    let (_ticket, events, _) = submit(&engine, Job { max_tokens: 400, ..job(prompt("abc")) });
+    drop(engine);
+    assert!(matches!(collect(&events, 1).reasons[0], FinishReason::Cancelled | FinishReason::Failed(_)));
+}

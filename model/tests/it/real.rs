@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, mpsc};
 
 use candle_core::Device;
-use foretype_model::{Engine, EngineOptions, Event, Job, Model, Priority, Sampling, Ticket};
+use foretype_model::{Engine, EngineOptions, Event, Job, Model, Priority, Sampling, Ticket, TokenInfo};
 use foretype_plugins::{Part, Prompt, Source};
 
 use crate::families::folder;
@@ -66,14 +66,17 @@ fn recorded(name: &str) -> Recorded {
     serde_json::from_str(&text).expect("llama_cpp.py wrote it")
 }
 
-/// What an engine writes after each prompt, greedily, all at once: the text of each token.
-fn written(model: &Arc<Model>, prompts: &[String]) -> Vec<Vec<String>> {
-    let engine = Engine::start(model.clone(), EngineOptions { kv_bytes: 1 << 30, threads: None });
+fn engine(model: &Arc<Model>) -> Engine {
+    Engine::start(model.clone(), EngineOptions { kv_bytes: 1 << 30, threads: None })
+}
+
+/// What an engine writes after each prompt, greedily, all at once.
+fn written(engine: &Engine, prompts: &[String], max_tokens: usize) -> Vec<Vec<TokenInfo>> {
     let ask = |prompt: &String| {
         let (sender, receiver) = mpsc::channel();
         let job = Job {
             prompt: Prompt { parts: vec![Part::text(prompt.as_str(), Source::Before)], ..Prompt::default() },
-            max_tokens: 64,
+            max_tokens,
             candidates: 1,
             sampling: Sampling::default(),
             priority: Priority::Interactive,
@@ -89,15 +92,15 @@ fn written(model: &Arc<Model>, prompts: &[String]) -> Vec<Vec<String>> {
             Event::Finished { tokens, .. } => Some(tokens),
             _ => None,
         });
-        tokens.expect("every job finishes").into_iter().map(|token| token.text).collect()
+        tokens.expect("every job finishes")
     };
     asked.into_iter().map(answer).collect()
 }
 
 /// The step at which a text takes another token than the recorded one, if it does.
-fn first_difference(model: &Model, recorded: &[u32], written: &[String]) -> Option<usize> {
+fn first_difference(model: &Model, recorded: &[u32], written: &[TokenInfo]) -> Option<usize> {
     let same = |(index, &token): (usize, &u32)| match written.get(index) {
-        Some(text) => *text == String::from_utf8_lossy(model.tokenizer.bytes(token)),
+        Some(own) => own.text == String::from_utf8_lossy(model.tokenizer.bytes(token)),
         None => model.tokenizer.end_tokens().contains(&token),
     };
     recorded.iter().enumerate().position(|step| !same(step))
@@ -111,7 +114,7 @@ fn check_texts(name: &str) {
     let prompts: Vec<String> = serde_json::from_str(&prompts).expect("a list of texts");
     assert_eq!(prompts.len(), recorded.continuations.len());
     let mut whole = 0;
-    for ((prompt, text), written) in prompts.iter().zip(&recorded.continuations).zip(written(&model, &prompts)) {
+    for ((prompt, text), written) in prompts.iter().zip(&recorded.continuations).zip(written(&engine(&model), &prompts, 64)) {
         assert_eq!(model.tokenizer.encode(prompt), text.prompt, "the tokens of {prompt:?}");
         match first_difference(&model, &text.tokens, &written) {
             None => whole += 1,
@@ -176,4 +179,21 @@ fn qwen_has_the_perplexity_of_llama_cpp() {
 #[test]
 fn smol_has_the_perplexity_of_llama_cpp() {
     check_perplexity(SMOL);
+}
+
+/// Quantised kernels have a path for each number of rows, so the laws of the engine are held here once more.
+#[test]
+fn reuse_and_company_change_no_bit_of_what_qwen_writes() {
+    let Some(model) = model(QWEN) else { return };
+    let prompts = std::fs::read_to_string(folder("prompts.json")).expect("it is in the repository");
+    let prompts: Vec<String> = serde_json::from_str(&prompts).expect("a list of texts");
+    let prompts = &prompts[..5];
+    let alone = |prompt: &String| written(&engine(&model), std::slice::from_ref(prompt), 24).remove(0);
+    let fresh: Vec<_> = prompts.iter().map(alone).collect();
+    let crowd = engine(&model);
+    assert!(written(&crowd, prompts, 24) == fresh, "in company");
+    // What was written now stands behind each prompt in the cache; half a prompt makes the rest be read in two pieces.
+    let halves = prompts.iter().map(|prompt| prompt.chars().take(prompt.chars().count() / 2).collect::<String>());
+    written(&crowd, &halves.collect::<Vec<_>>(), 8);
+    assert!(written(&crowd, prompts, 24) == fresh, "reused");
 }
