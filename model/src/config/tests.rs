@@ -1,3 +1,5 @@
+//! Configurations as files give them, and those that cannot be a model.
+
 use serde_json::{Value, json};
 
 use super::*;

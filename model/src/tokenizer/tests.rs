@@ -1,3 +1,5 @@
+//! Text to ids and back: markers, odd bytes, files that do not fit.
+
 use std::path::Path;
 
 use super::*;

@@ -114,7 +114,9 @@ fn check_texts(name: &str) {
     let prompts: Vec<String> = serde_json::from_str(&prompts).expect("a list of texts");
     assert_eq!(prompts.len(), recorded.continuations.len());
     let mut whole = 0;
-    for ((prompt, text), written) in prompts.iter().zip(&recorded.continuations).zip(written(&engine(&model), &prompts, 64)) {
+    for ((prompt, text), written) in
+        prompts.iter().zip(&recorded.continuations).zip(written(&engine(&model), &prompts, 64))
+    {
         assert_eq!(model.tokenizer.encode(prompt), text.prompt, "the tokens of {prompt:?}");
         match first_difference(&model, &text.tokens, &written) {
             None => whole += 1,

@@ -73,7 +73,10 @@ pub(super) fn block(request: &Request, text: &str) -> Option<End> {
 /// Whether a line only closes what was opened, or goes on after closing it.
 fn closes(line: &str) -> bool {
     let line = line.trim_start();
-    let words = ["end", "fi", "done", "esac", "else", "elif", "elsif", "except", "finally", "case", "rescue", "ensure", "default"];
+    let words = [
+        "end", "fi", "done", "esac", "else", "elif", "elsif", "except", "finally", "case", "rescue", "ensure",
+        "default",
+    ];
     line.starts_with(['}', ')', ']'])
         || words.iter().any(|word| line.split(|c: char| !c.is_alphanumeric()).next() == Some(word))
 }

@@ -1,3 +1,5 @@
+//! Edits, versions and encodings, and any sequence of edits against a reference model.
+
 use super::*;
 
 use tower_lsp::lsp_types::{Position, Range};
