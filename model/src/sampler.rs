@@ -37,7 +37,7 @@ impl Sampler {
     }
 
     /// A token of `logits`, drawn from `allowed` only if that is given, and its natural log-probability in the model's
-    /// own distribution. `rank` 1 takes the second likeliest instead of the likeliest, and so on. `written` are the
+    /// own distribution over those. `rank` 1 takes the second likeliest instead of the likeliest, and so on. `written` are the
     /// tokens of the answer so far.
     pub(crate) fn draw(
         &mut self,
@@ -50,7 +50,7 @@ impl Sampler {
         let mut scores: Vec<(u32, f32)> = match allowed {
             Some(allowed) => allowed.iter().copied().filter(|id| (*id as usize) < logits.len()).map(score).collect(),
             None if self.sampling.temperature <= 0.0 && rank == 0 && self.sampling.repetition_penalty == 1.0 => {
-                return likeliest(logits).map(|id| (id, log_probability(logits, id)));
+                return likeliest(logits).map(|id| (id, log_probability(logits, None, id)));
             }
             None => (0..logits.len() as u32).map(score).collect(),
         };
@@ -63,7 +63,7 @@ impl Sampler {
             scores.sort_unstable_by(higher);
             self.sample(&scores)?
         };
-        Some((id, log_probability(logits, id)))
+        Some((id, log_probability(logits, allowed, id)))
     }
 
     fn penalised(&self, logit: f32, id: u32, written: &[u32]) -> f32 {
@@ -118,11 +118,19 @@ fn likeliest(logits: &[f32]) -> Option<u32> {
     best.map(|(id, _)| id as u32)
 }
 
-/// The natural log-probability of a token in the model's own distribution.
-fn log_probability(logits: &[f32], id: u32) -> f32 {
-    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f32 = logits.iter().map(|logit| (logit - top).exp()).sum();
-    logits[id as usize] - top - sum.ln()
+/// The natural log-probability of a token in the model's own distribution, over `among` only if that is given.
+fn log_probability(logits: &[f32], among: Option<&[u32]>, id: u32) -> f32 {
+    let own = logits[id as usize];
+    match among {
+        None => own - log_sum(logits.iter().copied()),
+        Some(among) => own - log_sum(among.iter().filter_map(|id| logits.get(*id as usize).copied())),
+    }
+}
+
+/// `ln(sum(exp(x)))`.
+fn log_sum(logits: impl Iterator<Item = f32> + Clone) -> f32 {
+    let top = logits.clone().fold(f32::NEG_INFINITY, f32::max);
+    top + logits.map(|logit| (logit - top).exp()).sum::<f32>().ln()
 }
 
 #[cfg(test)]
@@ -142,6 +150,14 @@ mod tests {
         let total: f32 = LOGITS.iter().map(|l| l.exp()).sum();
         assert_eq!(id, 1);
         assert!((logprob - (2f32.exp() / total).ln()).abs() < 1e-5);
+    }
+
+    #[test]
+    fn a_token_that_alone_is_allowed_is_certain() {
+        let mut sampler = Sampler::new(Sampling::default(), 0);
+        assert_eq!(sampler.draw(&LOGITS, Some(&[3]), 0, &[]), Some((3, 0.0)));
+        let (id, logprob) = sampler.draw(&LOGITS, Some(&[0, 2]), 0, &[]).expect("a token");
+        assert!(id == 2 && (logprob - (1f32.exp() / (1f32.exp() + 1.0)).ln()).abs() < 1e-5);
     }
 
     #[test]

@@ -33,6 +33,19 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the repository")
 }
 
+/// The real model that `tests/fetch-models` puts in place. Where it is not there, the test that asks says so and has
+/// nothing to do.
+pub fn real_model() -> Option<PathBuf> {
+    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache/foretype-test-models"));
+    let folder = std::env::var_os("FORETYPE_TEST_MODELS").map(PathBuf::from).or(home)?;
+    let file = folder.join("qwen2.5-coder-0.5b-instruct-q4_k_m.gguf");
+    if !file.is_file() {
+        println!("SKIPPED: {} is not there; tests/fetch-models puts it in place", file.display());
+        return None;
+    }
+    Some(file)
+}
+
 /// A world of its own for one run of the binary: every folder that it may look into lies in a temporary one.
 #[derive(Debug)]
 pub struct World {

@@ -43,8 +43,10 @@ pub struct Job {
 pub struct TokenInfo {
     /// Its text; bytes that are no whole character show as replacement characters.
     pub text: String,
-    /// Its natural log-probability in the model's own distribution.
+    /// Its natural log-probability in the model's own distribution; where healing allows only some tokens, over those.
     pub logprob: f32,
+    /// Whether it only spells what healing took back from the prompt, and so was not the model's to choose.
+    pub given: bool,
 }
 
 /// Why an answer ended.
@@ -108,7 +110,7 @@ pub enum Event {
         reason: FinishReason,
         /// All its tokens.
         tokens: Vec<TokenInfo>,
-        /// Mean natural log-probability of its tokens; 0 for none.
+        /// Mean natural log-probability of its tokens that were not [given](TokenInfo::given); 0 for none.
         confidence: f32,
     },
     /// Nothing more will come.

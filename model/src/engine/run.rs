@@ -410,8 +410,10 @@ fn row(logits: &candle_core::Tensor, index: usize) -> Result<Vec<f32>, ForwardEr
     Ok(logits.i(index)?.to_vec1()?)
 }
 
+/// Mean log-probability of what the model chose.
 fn mean(tokens: &[TokenInfo]) -> f32 {
-    tokens.iter().map(|token| token.logprob).sum::<f32>() / tokens.len().max(1) as f32
+    let chosen: Vec<f32> = tokens.iter().filter(|token| !token.given).map(|token| token.logprob).collect();
+    chosen.iter().sum::<f32>() / chosen.len().max(1) as f32
 }
 
 /// Draws tokens for the candidates of one job and tells of them.
@@ -442,9 +444,10 @@ impl Voice<'_> {
             return Some(FinishReason::End);
         }
         let bytes = tokenizer.bytes(id);
+        let given = bytes.len() <= to_spell.len();
         self.usage.generated += 1;
         candidate.written.push(id);
-        candidate.tokens.push(TokenInfo { text: String::from_utf8_lossy(bytes).into_owned(), logprob });
+        candidate.tokens.push(TokenInfo { text: String::from_utf8_lossy(bytes).into_owned(), logprob, given });
         candidate.next = id;
         let (text, stopped) = match candidate.answer.push(bytes) {
             Grown::Text(text) => (text, false),

@@ -1,0 +1,224 @@
+//! The command line: what each command prints, and what it says when something is wrong.
+
+use foretype_tests::{World, parrot, real_model, repository, text};
+use serde_json::Value;
+
+/// A world with the parrot in it and a file to complete.
+fn world(file: &str, content: impl AsRef<[u8]>) -> World {
+    let world = World::new();
+    parrot::write(world.path());
+    world.write(file, content);
+    world
+}
+
+fn run_with(world: &World, model: &str, arguments: &[&str]) -> (bool, String, String) {
+    text(&world.command(arguments).env("FORETYPE_MODEL", model).output().expect("the binary starts"))
+}
+
+/// What a command prints that succeeds.
+fn prints(world: &World, arguments: &[&str]) -> String {
+    let (ok, out, err) = run_with(world, "parrot", arguments);
+    assert!(ok, "{arguments:?}: {err}");
+    out
+}
+
+fn json(world: &World, arguments: &[&str]) -> Value {
+    serde_json::from_str(&prints(world, &[arguments, &["--json"]].concat())).expect("JSON")
+}
+
+/// What a command says that fails.
+fn complains(world: &World, model: &str, arguments: &[&str]) -> String {
+    let (ok, out, err) = run_with(world, model, arguments);
+    assert!(!ok, "{arguments:?} succeeded: {out}");
+    assert!(!err.contains("panicked"), "{err}");
+    err
+}
+
+#[test]
+fn complete_prints_the_line_with_its_ghost_text_and_the_cost() {
+    let world = world("a.py", "x = 1\ny =\n");
+    let out = prints(&world, &["complete", "a.py:2"]);
+    assert!(out.starts_with("y =⟦ brown_fx⟧\n"), "{out}");
+    assert!(out.contains("prompt tokens evaluated, 0 reused") && out.contains(" ms"), "{out}");
+    assert!(prints(&world, &["complete", "a.py:2:2"]).starts_with("y"), "a column inside the line");
+}
+
+#[test]
+fn complete_types_on_and_says_what_each_key_costs() {
+    let world = world("a.py", "x = 1\ny\n");
+    let answers = json(&world, &["complete", "a.py:2", "--type", " = br"]);
+    let answers = answers.as_array().expect("one answer for each key, and one before");
+    assert_eq!(answers.len(), 6);
+    assert_eq!(answers[5]["suggestions"][0]["text"], "own_fx");
+    assert!(answers[0]["evaluated"].as_u64() > Some(10) && answers[0]["reused"] == 0, "{}", answers[0]);
+    for answer in &answers[1..] {
+        assert!(answer["evaluated"].as_u64() <= Some(4) && answer["reused"].as_u64() > Some(10), "{answer}");
+    }
+}
+
+#[test]
+fn complete_explains_its_prompt_and_its_tokens() {
+    let world = world("src/a.py", "from tools import helper\ny = helper() + 0 =\n");
+    world.write("src/tools.py", "def helper():\n    return 1\n");
+    world.write(".git/HEAD", "ref: refs/heads/main\n");
+    let out = prints(&world, &["complete", "src/a.py:2", "--explain"]);
+    assert!(out.contains("--- definition from src/tools.py") && out.contains("def helper():"), "{out}");
+    assert!(out.contains("[<fim_middle>]") && out.contains("\"b\" 1.00"), "{out}");
+    let explained = json(&world, &["complete", "src/a.py:2", "--explain"]);
+    let kinds = explained[0]["prompt"].as_array().expect("parts").iter().map(|part| &part["source"]["kind"]);
+    assert!(kinds.clone().any(|kind| kind == "middle") && kinds.clone().any(|kind| kind == "snippet"), "{explained}");
+}
+
+#[test]
+fn complete_offers_as_many_alternatives_as_are_asked_for() {
+    let world = world("a.py", "y =\n");
+    let answers = json(&world, &["complete", "a.py:1", "-n", "3"]);
+    let texts: std::collections::HashSet<_> =
+        answers[0]["suggestions"].as_array().expect("a list").iter().map(|it| it["text"].to_string()).collect();
+    assert!(texts.contains("\" brown_fx\"") && texts.len() <= 3, "{answers}");
+}
+
+#[test]
+fn a_position_that_is_none_says_what_would_be() {
+    let world = world("a.py", "x = 1\n");
+    for (position, word) in [
+        ("a.py", "FILE:LINE"),
+        ("a.py:0", "FILE:LINE"),
+        ("a.py:9", "2 lines"),
+        ("a.py:1:99", "column 99"),
+        ("missing.py:1", "missing.py"),
+    ] {
+        assert!(complains(&world, "parrot", &["complete", position]).contains(word), "{position}");
+    }
+}
+
+#[test]
+fn strange_files_are_completed() {
+    for content in [&b""[..], b"no line end =", b"\xef\xbb\xbfx =", b"a\r\nx =\r\n", b"\xff\xfe =", b"\0\0 =", b"((((((((="] {
+        let world = world("a.py", content);
+        let line = content.split(|byte| *byte == b'\n').count().min(2);
+        prints(&world, &["complete", &format!("a.py:{line}")]);
+    }
+}
+
+#[test]
+fn a_model_that_cannot_be_used_is_named_with_its_fault() {
+    let world = world("a.py", "y =\n");
+    let sound = std::fs::read(repository().join("model/tests/golden/qwen2/model.gguf")).expect("a tiny model");
+    world.write("cut.gguf", &sound[..sound.len() / 2]);
+    world.write("noise.gguf", b"this is no model");
+    world.write("empty/config.json", "{}");
+    for (model, words) in [
+        ("cut.gguf", &["cut.gguf"][..]),
+        ("noise.gguf", &["noise.gguf"]),
+        ("empty", &["empty"]),
+        ("nothing-like-it", &["nothing-like-it", "foretype model list"]),
+        ("qwen2.5-coder-7b", &["foretype model pull qwen2.5-coder-7b"]),
+        ("", &["foretype model pull"]),
+    ] {
+        let err = complains(&world, model, &["complete", "a.py:1"]);
+        assert!(words.iter().all(|word| err.contains(word)), "{model}: {err}");
+    }
+}
+
+#[test]
+fn a_wrong_option_is_named_with_its_file_and_line() {
+    let world = world("a.py", "y =\n");
+    world.write("config/foretype/config.toml", "model = \"parrot\"\n[inline]\nmax_lines = 0\n");
+    let err = complains(&world, "parrot", &["complete", "a.py:1"]);
+    assert!(err.contains("config.toml") && err.contains("max_lines"), "{err}");
+}
+
+#[test]
+fn model_show_says_what_a_model_is() {
+    let shown = json(&world("a.py", ""), &["model", "show"]);
+    assert_eq!((&shown["architecture"], &shown["layers"]), (&"Llama".into(), &1.into()));
+    assert_eq!(shown["fill_in_the_middle"], "starcoder");
+}
+
+#[test]
+fn model_list_shows_what_is_installed_and_what_can_be_pulled() {
+    let world = World::new();
+    let sound = repository().join("model/tests/golden/qwen2/model.gguf");
+    world.write("data/foretype/models/own.gguf", std::fs::read(sound).expect("a tiny model"));
+    let list = json(&world, &["model", "list"]);
+    assert_eq!(list["installed"][0]["name"], "own");
+    let names: Vec<_> = list["catalogue"].as_array().expect("a list").iter().map(|entry| &entry["name"]).collect();
+    for size in ["0.5b", "1.5b", "3b", "7b"] {
+        for kind in ["", "-instruct"] {
+            assert!(names.iter().any(|name| **name == format!("qwen2.5-coder-{size}{kind}")), "{size}{kind}: {names:?}");
+        }
+    }
+}
+
+fn finding<'a>(findings: &'a Value, what: &str) -> &'a Value {
+    let all = findings.as_array().expect("a list");
+    all.iter().find(|finding| finding["what"] == what).unwrap_or_else(|| panic!("nothing on {what}: {findings}"))
+}
+
+#[test]
+fn doctor_finds_what_is_wrong_and_says_how_to_mend_it() {
+    let world = World::new();
+    let (ok, out, _) = text(&world.run(&["doctor", "--json"]));
+    assert!(!ok, "without a model something is wrong: {out}");
+    let findings: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(finding(&findings, "model")["state"], "bad");
+    assert!(finding(&findings, "model")["remedy"].as_str().is_some_and(|it| it.contains("model pull")), "{findings}");
+    assert_eq!(finding(&findings, "processor")["state"], "good");
+    world.write("config/foretype/config.toml", "[inline]\nmax_lines = \"many\"\n");
+    let (ok, out, _) = text(&world.run(&["doctor"]));
+    assert!(!ok && out.contains("max_lines") && out.contains("docs/configuration.md"), "{out}");
+}
+
+#[test]
+fn doctor_is_content_where_all_is_well() {
+    let world = world("a.py", "");
+    let out = prints(&world, &["doctor"]);
+    assert!(!out.contains("BAD") && out.contains("parrot"), "{out}");
+}
+
+#[test]
+fn evaluate_runs_the_tests_of_each_problem() {
+    let world = world("a.py", "");
+    let problem = |task: &str, wanted: u32| {
+        serde_json::json!({
+            "task_id": task, "entry_point": "f", "prompt": "brown_fx = 1\ndef f():\n    return 1\n", "suffix": "",
+            "canonical_solution": "brown_fx\n", "test": format!("def check(f):\n    assert f() == {wanted}\n"),
+        })
+        .to_string()
+    };
+    world.write("set.jsonl", [problem("passes", 1), problem("fails", 2)].join("\n"));
+    let arguments = ["evaluate", "humaneval-infilling", "--data", "set.jsonl", "--half-typed"];
+    let verdicts = json(&world, &arguments);
+    let of = |task: &str| verdicts["anchored"].as_array().expect("a list").iter().find(|it| it["task"] == task).cloned();
+    let (passes, fails) = (of("passes").expect("a verdict"), of("fails").expect("a verdict"));
+    assert_eq!((&passes["exact"], &passes["passed"], &fails["passed"]), (&true.into(), &true.into(), &false.into()));
+    let table = prints(&world, &arguments);
+    assert!(table.contains("pass@1") && table.contains("50.0 %") && table.contains("truncation"), "{table}");
+    world.write("set.jsonl", "{\"task_id\": 3}\n");
+    assert!(complains(&world, "parrot", &arguments).contains("set.jsonl line 1"));
+}
+
+/// Places of the tour: a file and a line that ends where a user would be.
+const TOUR: &[&str] = &["inventory.py:25", "matrix.rs:22", "queue.ts:17", "cache.go:33", "Account.java:26"];
+
+#[test]
+fn a_real_model_completes_five_languages_and_a_second_key_costs_at_most_four_tokens() {
+    let Some(model) = real_model() else { return };
+    for place in TOUR {
+        let world = World::new();
+        let file = place.split(':').next().expect("a name");
+        let content = std::fs::read(repository().join("tests/fixtures/tour").join(file)).expect("a file of the tour");
+        world.write(file, content);
+        let typed = if file == "cache.go" { "re" } else { "o" };
+        let (ok, out, err) =
+            run_with(&world, &model.to_string_lossy(), &["complete", place, "--type", typed, "--json"]);
+        assert!(ok, "{place}: {err}");
+        let answers: Value = serde_json::from_str(&out).expect("JSON");
+        println!("{place}: {:?}", answers[0]["suggestions"][0]["text"]);
+        assert!(answers[0]["suggestions"][0]["text"].as_str().is_some_and(|text| text.len() > 3), "{place}: {out}");
+        for key in &answers.as_array().expect("answers")[1..] {
+            assert!(key["evaluated"].as_u64().is_some_and(|tokens| tokens <= 4), "{place}: {key}");
+        }
+    }
+}
