@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
+use foretype_plugins::FimFormat;
 use serde_json::Value;
 
 use crate::config::Config;
@@ -40,6 +41,11 @@ impl Model {
             true => Ok(model),
             false => Err(Fault::Malformed(format!("{tokens} tokens for an embedding of {rows}")).within(path)),
         }
+    }
+
+    /// How this model wants a hole written; `None` for one that only writes from left to right.
+    pub fn fim_format(&self) -> Option<&'static FimFormat> {
+        FimFormat::detect(&self.name, |name| self.tokenizer.special(name).is_some())
     }
 
     fn load_gguf(path: &Path, device: &Device) -> Result<Self, LoadError> {

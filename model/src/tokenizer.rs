@@ -14,7 +14,6 @@ mod tests;
 
 use std::collections::{HashMap, HashSet};
 
-use foretype_plugins::FimFormat;
 use pieces::Pieces;
 use recent::Recent;
 
@@ -92,11 +91,6 @@ impl Tokenizer {
     /// The id of a special token by its exact name.
     pub fn special(&self, name: &str) -> Option<u32> {
         self.specials.get(name).copied()
-    }
-
-    /// How this model wants a hole written; `None` for one that only writes from left to right.
-    pub fn fim_format(&self) -> Option<&'static FimFormat> {
-        FimFormat::detect(|name| self.special(name).is_some())
     }
 
     /// Whether the id is a special token's.

@@ -109,6 +109,8 @@ pub struct FimFormat {
     pub file: Option<&'static str>,
     /// Tokens that end an answer.
     pub stops: &'static [&'static str],
+    /// Where other families have the same tokens: a word of the model's own name, in small letters.
+    pub model: Option<&'static str>,
 }
 
 const fn tokens(
@@ -116,7 +118,17 @@ const fn tokens(
     [prefix, suffix, middle]: [&'static str; 3],
     stops: &'static [&'static str],
 ) -> FimFormat {
-    FimFormat { name, prefix, suffix, middle: Some(middle), suffix_first: false, repository: None, file: None, stops }
+    FimFormat {
+        name,
+        prefix,
+        suffix,
+        middle: Some(middle),
+        suffix_first: false,
+        repository: None,
+        file: None,
+        stops,
+        model: None,
+    }
 }
 
 /// The known formats, the more particular ones first. Published formats are never edited in place: a change is a new row.
@@ -149,6 +161,16 @@ pub static FORMATS: &[FimFormat] = &[
             &["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<file_sep>", "<repo_name>"],
         )
     },
+    FimFormat {
+        suffix_first: true,
+        file: Some("<filename>"),
+        model: Some("mellum"),
+        ..tokens(
+            "mellum",
+            ["<fim_prefix>", "<fim_suffix>", "<fim_middle>"],
+            &["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<filename>", "<reponame>"],
+        )
+    },
     tokens(
         "starcoder",
         ["<fim_prefix>", "<fim_suffix>", "<fim_middle>"],
@@ -178,11 +200,12 @@ pub static FORMATS: &[FimFormat] = &[
 ];
 
 impl FimFormat {
-    /// The first format whose tokens a tokenizer has.
-    pub fn detect(has: impl Fn(&str) -> bool) -> Option<&'static Self> {
+    /// The first format whose tokens a tokenizer has, for a model of this name.
+    pub fn detect(model: &str, has: impl Fn(&str) -> bool) -> Option<&'static Self> {
+        let model = model.to_lowercase();
         FORMATS.iter().find(|format| {
             let needed = [Some(format.prefix), Some(format.suffix), format.middle, format.repository, format.file];
-            needed.into_iter().flatten().all(&has)
+            format.model.is_none_or(|word| model.contains(word)) && needed.into_iter().flatten().all(&has)
         })
     }
 }
@@ -198,9 +221,10 @@ mod tests {
                 [format.prefix, format.suffix].contains(&name)
                     || [format.middle, format.repository, format.file].contains(&Some(name))
             };
-            assert_eq!(FimFormat::detect(has).map(|found| found.name), Some(format.name));
+            let model = format.model.unwrap_or("my model");
+            assert_eq!(FimFormat::detect(model, has).map(|found| found.name), Some(format.name));
         }
-        assert_eq!(FimFormat::detect(|_| false), None);
+        assert_eq!(FimFormat::detect("my model", |_| false), None);
     }
 
     #[test]

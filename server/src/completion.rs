@@ -171,7 +171,7 @@ pub fn request(document: Document, cursor: usize, model: &Model, config: &Config
         cursor,
         trigger: Trigger::Automatic,
         selected: None,
-        format: model.tokenizer.fim_format(),
+        format: model.fim_format(),
         budget: budget(model.decoder.config().context_length, config),
         repository: None,
         window: None,

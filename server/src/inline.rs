@@ -224,7 +224,7 @@ impl Place {
             cursor: self.cursor,
             trigger: self.trigger,
             selected: None,
-            format: model.tokenizer.fim_format(),
+            format: model.fim_format(),
             budget: crate::completion::budget(model.decoder.config().context_length, &self.config),
             repository: workspace.as_ref().and_then(|workspace| workspace.name()),
             window: self.moment.place.shown().window.clone(),

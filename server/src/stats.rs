@@ -43,8 +43,10 @@ pub struct Stats {
 
 #[derive(Debug, Default)]
 struct Inner {
+    /// Of this process.
     counts: Counts,
-    saved: Counts,
+    /// Of these, those that the file does not hold yet.
+    unsaved: Counts,
     number: u64,
     /// Characters of each suggestion that was shown, and how many of them were taken.
     pending: HashMap<u64, (u64, u64)>,
@@ -52,17 +54,24 @@ struct Inner {
 
 const PENDING: u64 = 256;
 
+impl Inner {
+    fn count(&mut self, change: impl Fn(&mut Counts)) {
+        change(&mut self.counts);
+        change(&mut self.unsaved);
+    }
+}
+
 impl Stats {
     /// A request was answered.
     pub fn answered(&self, suggestion: bool, typed_through: bool, took: Duration) {
-        let mut inner = self.lock();
-        let counts = &mut inner.counts;
-        counts.requests += 1;
-        if suggestion {
-            counts.shown += 1;
-            counts.typed_through += u64::from(typed_through);
-            counts.note(took);
-        }
+        self.lock().count(|counts| {
+            counts.requests += 1;
+            if suggestion {
+                counts.shown += 1;
+                counts.typed_through += u64::from(typed_through);
+                counts.note(took);
+            }
+        });
     }
 
     /// A number for a suggestion of `characters`, by which the client names it when it is taken.
@@ -79,8 +88,10 @@ impl Stats {
     pub fn accepted(&self, number: u64) {
         let mut inner = self.lock();
         if let Some((all, taken)) = inner.pending.remove(&number) {
-            inner.counts.accepted += 1;
-            inner.counts.characters += all.saturating_sub(taken);
+            inner.count(|counts| {
+                counts.accepted += 1;
+                counts.characters += all.saturating_sub(taken);
+            });
         }
     }
 
@@ -91,19 +102,22 @@ impl Stats {
         let length = length.min(*all);
         let (first, more) = (*taken == 0, length.saturating_sub(*taken));
         *taken = length.max(*taken);
-        inner.counts.partially_accepted += u64::from(first);
-        inner.counts.characters += more;
+        inner.count(|counts| {
+            counts.partially_accepted += u64::from(first);
+            counts.characters += more;
+        });
     }
 
     /// A run of the model ended.
     pub fn ran(&self, usage: &Usage) {
-        let mut inner = self.lock();
-        inner.counts.evaluated += usage.evaluated as u64;
-        inner.counts.reused += usage.reused as u64;
-        inner.counts.generated += usage.generated as u64;
+        self.lock().count(|counts| {
+            counts.evaluated += usage.evaluated as u64;
+            counts.reused += usage.reused as u64;
+            counts.generated += usage.generated as u64;
+        });
     }
 
-    /// The counts of this process since they were last saved.
+    /// The counts of this process.
     pub fn counts(&self) -> Counts {
         self.lock().counts.clone()
     }
@@ -111,15 +125,14 @@ impl Stats {
     /// Adds what is new to the file. Several processes may do so.
     pub fn save(&self) -> Result<()> {
         let mut inner = self.lock();
-        if inner.counts == inner.saved {
+        if inner.unsaved == Counts::default() {
             return Ok(());
         }
         let path = path().context("no folder for state: neither XDG_STATE_HOME nor HOME is set")?;
         let mut total = load()?;
-        total.add(&inner.counts);
+        total.add(&inner.unsaved);
         write(&path, &total)?;
-        inner.counts = Counts::default();
-        inner.saved = Counts::default();
+        inner.unsaved = Counts::default();
         Ok(())
     }
 

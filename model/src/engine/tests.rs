@@ -268,7 +268,8 @@ fn typing_inside_a_word_costs_nothing_and_the_answer_spells_the_word() {
         assert_eq!(ended.evaluated, 0, "{word}");
         let written: String = ended.tokens[0].iter().map(|token| token.text.as_str()).collect();
         assert_eq!(written, format!("{word}{}", ended.texts[0]));
-        let given: String = ended.tokens[0].iter().filter(|token| token.given).map(|token| token.text.as_str()).collect();
+        let given: String =
+            ended.tokens[0].iter().filter(|token| token.given).map(|token| token.text.as_str()).collect();
         assert!(word.starts_with(&given), "{given:?} was given, {word:?} was typed");
     }
 }

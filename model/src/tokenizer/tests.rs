@@ -78,9 +78,3 @@ fn sentence_pieces_spell_spaces_and_bytes() {
     assert_eq!(tokenizer.encode("ab ab"), [6, 7]);
     assert_eq!(tokenizer.encode("é"), [1, 2]);
 }
-
-#[test]
-fn the_format_of_fill_in_the_middle_is_known_by_the_specials() {
-    assert_eq!(golden().fim_format().map(|format| format.name), Some("starcoder"));
-    assert!(Tokenizer::byte_level(&[], &["<|endoftext|>"]).fim_format().is_none());
-}

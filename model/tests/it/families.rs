@@ -82,3 +82,12 @@ fn qwen3_gives_the_reference_logits() {
 fn starcoder2_gives_the_reference_logits() {
     check("starcoder2");
 }
+
+#[test]
+fn the_format_of_fill_in_the_middle_is_known_by_tokens_and_name() {
+    let mut model = Model::load(&folder("qwen2"), &Device::Cpu).expect("it loads");
+    assert_eq!(model.fim_format().map(|format| format.name), Some("starcoder"));
+    model.name = "Mellum 4b".into();
+    let found = model.fim_format().map(|format| format.name);
+    assert_eq!(found, Some("starcoder"), "a name without the tokens is no format");
+}

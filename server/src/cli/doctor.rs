@@ -143,7 +143,7 @@ fn model(config: &Config) -> Finding {
     let started = std::time::Instant::now();
     match completion::load(&path, config) {
         Ok(model) => {
-            let format = model.tokenizer.fim_format().map_or("from the left only", |format| format.name);
+            let format = model.fim_format().map_or("from the left only", |format| format.name);
             let took = started.elapsed().as_secs_f64();
             Finding::new("model", State::Good, format!("{}, fills {format}, loaded in {took:.1} s", path.display()))
         }

@@ -112,7 +112,7 @@ fn show(name: Option<&str>, json: bool) -> Result<()> {
     let path = models::resolve(name.or(config.model.as_deref()))?;
     let model = crate::completion::load(&path, &config)?;
     let shape = model.decoder.config();
-    let format = model.tokenizer.fim_format().map(|format| format.name);
+    let format = model.fim_format().map(|format| format.name);
     let report = serde_json::json!({
         "name": model.name,
         "path": path,

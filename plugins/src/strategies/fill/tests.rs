@@ -22,6 +22,7 @@ fn a_hole_is_written_as_each_family_learned_it() {
     let expected = [
         ("qwen2.5-coder", "⟨<|file_sep|>⟩a.py\n⟨<|fim_prefix|>⟩⟨<|fim_suffix|>⟩\nb\n⟨<|fim_middle|>⟩a = "),
         ("starcoder2", "⟨<file_sep>⟩a.py\n⟨<fim_prefix>⟩⟨<fim_suffix>⟩\nb\n⟨<fim_middle>⟩a = "),
+        ("mellum", "⟨<filename>⟩a.py\n⟨<fim_suffix>⟩\nb\n⟨<fim_prefix>⟩⟨<fim_middle>⟩a = "),
         ("starcoder", "⟨<fim_prefix>⟩# a.py\n⟨<fim_suffix>⟩\nb\n⟨<fim_middle>⟩a = "),
         ("santacoder", "⟨<fim-prefix>⟩# a.py\n⟨<fim-suffix>⟩\nb\n⟨<fim-middle>⟩a = "),
         ("codegemma", "⟨<|fim_prefix|>⟩# a.py\n⟨<|fim_suffix|>⟩\nb\n⟨<|fim_middle|>⟩a = "),
