@@ -203,4 +203,35 @@ mod tests {
         }
         assert!(workspace.excludes(Path::new("/etc/passwd")), "outside");
     }
+
+    #[test]
+    fn a_scan_finds_what_may_be_read_and_follows_changes_on_disk() {
+        let secret = format!("def gamma(): return '{}{}'\n", "ghp_", "x".repeat(36));
+        let files = [
+            (".gitignore", "out/\n"),
+            ("a.py", "def alpha(x):\n    return x\n"),
+            ("out/b.py", "def beta(x):\n    return x\n"),
+            ("c.py", secret.as_str()),
+        ];
+        let (folder, workspace) = workspace(&files, &[]);
+        assert!(workspace.claim_scan() && !workspace.claim_scan(), "one scan is enough");
+        workspace.scan(|_| true);
+        let known = |name: &str| !workspace.symbols.definitions(name).is_empty();
+        assert!(known("alpha") && !known("beta") && !known("gamma"));
+        let change = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).expect("writable");
+            workspace.touched(&path);
+        };
+        change("a.py", "def delta(x):\n    return x\n");
+        assert!(known("delta") && !known("alpha"));
+        change("out/b.py", "def beta(x, y):\n    return x\n");
+        assert!(!known("beta"));
+        change("a.py", &secret);
+        assert!(!known("delta") && !known("gamma"));
+        change("a.py", "def delta(x):\n    return x\n");
+        std::fs::remove_file(folder.path().join("a.py")).expect("it was there");
+        workspace.touched(&folder.path().join("a.py"));
+        assert!(!known("delta"));
+    }
 }

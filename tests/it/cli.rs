@@ -94,7 +94,9 @@ fn a_position_that_is_none_says_what_would_be() {
 
 #[test]
 fn strange_files_are_completed() {
-    for content in [&b""[..], b"no line end =", b"\xef\xbb\xbfx =", b"a\r\nx =\r\n", b"\xff\xfe =", b"\0\0 =", b"((((((((="] {
+    for content in
+        [&b""[..], b"no line end =", b"\xef\xbb\xbfx =", b"a\r\nx =\r\n", b"\xff\xfe =", b"\0\0 =", b"((((((((="]
+    {
         let world = world("a.py", content);
         let line = content.split(|byte| *byte == b'\n').count().min(2);
         prints(&world, &["complete", &format!("a.py:{line}")]);
@@ -146,7 +148,10 @@ fn model_list_shows_what_is_installed_and_what_can_be_pulled() {
     let names: Vec<_> = list["catalogue"].as_array().expect("a list").iter().map(|entry| &entry["name"]).collect();
     for size in ["0.5b", "1.5b", "3b", "7b"] {
         for kind in ["", "-instruct"] {
-            assert!(names.iter().any(|name| **name == format!("qwen2.5-coder-{size}{kind}")), "{size}{kind}: {names:?}");
+            assert!(
+                names.iter().any(|name| **name == format!("qwen2.5-coder-{size}{kind}")),
+                "{size}{kind}: {names:?}"
+            );
         }
     }
 }
@@ -190,7 +195,8 @@ fn evaluate_runs_the_tests_of_each_problem() {
     world.write("set.jsonl", [problem("passes", 1), problem("fails", 2)].join("\n"));
     let arguments = ["evaluate", "humaneval-infilling", "--data", "set.jsonl", "--half-typed"];
     let verdicts = json(&world, &arguments);
-    let of = |task: &str| verdicts["anchored"].as_array().expect("a list").iter().find(|it| it["task"] == task).cloned();
+    let of =
+        |task: &str| verdicts["anchored"].as_array().expect("a list").iter().find(|it| it["task"] == task).cloned();
     let (passes, fails) = (of("passes").expect("a verdict"), of("fails").expect("a verdict"));
     assert_eq!((&passes["exact"], &passes["passed"], &fails["passed"]), (&true.into(), &true.into(), &false.into()));
     let table = prints(&world, &arguments);

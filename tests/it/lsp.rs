@@ -1,7 +1,7 @@
 //! The language server as an editor sees it.
 
 use foretype_tests::client::Client;
-use foretype_tests::{World, parrot};
+use foretype_tests::{World, parrot, real_model, repository};
 use serde_json::{Value, json};
 
 const PYTHON: &str = "x = 1\ny =\n";
@@ -19,6 +19,11 @@ impl Editor {
     }
 
     fn start_in(world: World, options: Value, arguments: &[&str]) -> (Self, Value) {
+        Self::start_as(world, json!({}), options, arguments)
+    }
+
+    /// As an editor that can do what `capabilities` say.
+    fn start_as(world: World, capabilities: Value, options: Value, arguments: &[&str]) -> (Self, Value) {
         let model = parrot::write(world.path());
         let mut command = world.command(arguments);
         command.env("FORETYPE_MODEL", model);
@@ -27,7 +32,7 @@ impl Editor {
         let mut client = Client::start(command);
         let result = client.initialize(json!({
             "processId": std::process::id(),
-            "capabilities": {},
+            "capabilities": capabilities,
             "workspaceFolders": [{ "uri": root, "name": "workspace" }],
             "initializationOptions": options,
         }));
@@ -160,6 +165,158 @@ fn a_suggestion_begins_with_the_item_that_is_selected_in_the_popup() {
 }
 
 #[test]
+fn positions_count_what_was_agreed_on() {
+    for (encoding, column) in [("utf-8", 8), ("utf-16", 6), ("utf-32", 5)] {
+        let capabilities = json!({ "general": { "positionEncodings": [encoding] } });
+        let (mut editor, result) = Editor::start_as(World::new(), capabilities, json!({}), &["lsp", "--standalone"]);
+        assert_eq!(result["capabilities"]["positionEncoding"], encoding);
+        let uri = editor.uri.clone();
+        editor.client.open(&uri, "python", "𝄞 x =\n");
+        let id = editor.ask((0, column));
+        let answer = editor.client.answer(id).expect("an answer");
+        assert_eq!(texts(&answer), [SUGGESTION], "{encoding}");
+        assert_eq!(answer["items"][0]["range"]["start"], json!({ "line": 0, "character": column }), "{encoding}");
+    }
+}
+
+#[test]
+fn what_a_client_can_register_is_registered() {
+    let dynamic = json!({ "dynamicRegistration": true });
+    let capabilities = json!({
+        "textDocument": { "inlineCompletion": dynamic },
+        "workspace": { "didChangeWatchedFiles": dynamic, "didChangeConfiguration": dynamic },
+    });
+    let (mut editor, result) = Editor::start_as(World::new(), capabilities, json!({}), &["lsp", "--standalone"]);
+    assert!(result["capabilities"]["inlineCompletionProvider"].is_null(), "{result}");
+    let registered = editor.client.answers("client/registerCapability", Value::Null);
+    let methods: Vec<_> =
+        registered["registrations"].as_array().expect("a list").iter().map(|it| it["method"].as_str()).collect();
+    for method in
+        ["textDocument/inlineCompletion", "workspace/didChangeWatchedFiles", "workspace/didChangeConfiguration"]
+    {
+        assert!(methods.contains(&Some(method)), "{methods:?}");
+    }
+    assert!(editor.lives());
+}
+
+#[test]
+fn reading_the_workspace_shows_its_progress() {
+    let capabilities = json!({ "window": { "workDoneProgress": true } });
+    let (mut editor, _) = Editor::start_as(World::new(), capabilities, json!({}), &["lsp", "--standalone"]);
+    let token = editor.client.answers("window/workDoneProgress/create", Value::Null)["token"].clone();
+    let begin = editor.client.wait_for("$/progress");
+    assert_eq!((&begin["params"]["token"], &begin["params"]["value"]["kind"]), (&token, &json!("begin")));
+    assert!(begin["params"]["value"]["title"].as_str().is_some_and(|title| title.contains("workspace")), "{begin}");
+    let kind = |message: &Value| message["params"]["value"]["kind"].clone();
+    editor.client.take(|message| message["method"] == "$/progress" && kind(message) == "end");
+}
+
+#[test]
+fn a_part_that_is_taken_counts() {
+    let mut editor = Editor::open("python", PYTHON);
+    let id = editor.ask((1, 3));
+    let item = editor.client.answer(id).expect("an answer")["items"][0].clone();
+    let params = json!({ "item": item, "acceptedLength": 6 });
+    editor.client.notify("textDocument/didShowCompletion", json!({ "item": item }));
+    editor.client.notify("textDocument/didPartiallyAcceptCompletion", params);
+    let counted = |editor: &mut Editor| editor.client.request("foretype/status", json!({}))["statistics"].clone();
+    let statistics = eventually(&mut editor, counted, |it| it["partially_accepted"] == 1);
+    assert_eq!((&statistics["characters"], &statistics["accepted"]), (&json!(6), &json!(0)));
+}
+
+/// What `look` sees once it is as it should be; a notification is handled beside the requests that follow it.
+fn eventually(editor: &mut Editor, look: impl Fn(&mut Editor) -> Value, fits: impl Fn(&Value) -> bool) -> Value {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    loop {
+        let seen = look(editor);
+        if fits(&seen) {
+            return seen;
+        }
+        assert!(std::time::Instant::now() < deadline, "it stays {seen}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn where_suggestions_are_manual_only_a_request_brings_one() {
+    let (mut editor, _) = Editor::start_with(json!({ "inline": { "trigger": "manual" } }), &["lsp", "--standalone"]);
+    let uri = editor.uri.clone();
+    editor.client.open(&uri, "python", PYTHON);
+    assert!(editor.suggestions((1, 3)).is_empty());
+    let mut params = editor.params((1, 3));
+    params["context"]["triggerKind"] = json!(1);
+    assert!(texts(&editor.client.request("textDocument/inlineCompletion", params)).contains(&SUGGESTION.to_owned()));
+}
+
+#[test]
+fn a_document_without_a_file_gets_suggestions() {
+    let mut editor = Editor::start();
+    editor.uri = "untitled:Untitled-1".to_owned();
+    let uri = editor.uri.clone();
+    editor.client.open(&uri, "python", PYTHON);
+    assert_eq!(editor.suggestions((1, 3)), [SUGGESTION]);
+}
+
+#[test]
+fn a_document_that_was_closed_is_forgotten() {
+    let mut editor = Editor::open("python", PYTHON);
+    assert_eq!(editor.suggestions((1, 3)), [SUGGESTION]);
+    let uri = editor.uri.clone();
+    editor.client.notify("textDocument/didClose", json!({ "textDocument": { "uri": uri } }));
+    assert!(editor.suggestions((1, 3)).is_empty());
+    editor.client.open(&uri, "python", "z =\n");
+    assert_eq!(editor.suggestions((0, 3)), [SUGGESTION], "opened again");
+}
+
+#[test]
+fn rules_that_change_on_disk_and_folders_that_come_and_go_are_followed() {
+    let mut editor = Editor::open("python", PYTHON);
+    assert_eq!(editor.suggestions((1, 3)), [SUGGESTION]);
+    let file = editor.world.write("workspace/.foretypeignore", "main.py\n");
+    let changes = json!({ "changes": [{ "uri": format!("file://{}", file.display()), "type": 1 }] });
+    editor.client.notify("workspace/didChangeWatchedFiles", changes);
+    let enabled = |editor: &mut Editor| {
+        let document = json!({ "textDocument": { "uri": editor.uri } });
+        editor.client.request("foretype/status", document)["document"]["enabled"].clone()
+    };
+    eventually(&mut editor, enabled, |it| *it == false);
+    assert!(editor.suggestions((1, 3)).is_empty());
+    let folder = json!({ "uri": format!("file://{}/workspace", editor.world.path().display()), "name": "workspace" });
+    let event = json!({ "event": { "added": [], "removed": [folder] } });
+    editor.client.notify("workspace/didChangeWorkspaceFolders", event);
+    eventually(&mut editor, enabled, |it| *it == true);
+}
+
+#[test]
+fn an_answer_at_the_deadline_is_the_beginning_of_the_whole() {
+    let Some(model) = real_model() else { return };
+    let world = World::new();
+    let text = std::fs::read_to_string(repository().join("tests/fixtures/tour/matrix.rs")).expect("a file of the tour");
+    let mut command = world.command(&["lsp", "--standalone"]);
+    command.env("FORETYPE_MODEL", model);
+    let mut client = Client::start(command);
+    let options = json!({ "inline": { "deadline_ms": 50 } });
+    client.initialize(json!({ "capabilities": {}, "initializationOptions": options }));
+    client.open("file:///w/matrix.rs", "rust", &text);
+    let mut ask = || {
+        let place = json!({ "line": 21, "character": 16 });
+        let params = json!({ "textDocument": { "uri": "file:///w/matrix.rs" }, "position": place });
+        texts(&client.request("textDocument/inlineCompletion", params)).join("")
+    };
+    // It may be empty: on a slow machine not even a word is there after so many deadlines.
+    let first = ask();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
+    let mut last = first.clone();
+    while !last.ends_with(';') {
+        assert!(std::time::Instant::now() < deadline, "the run never came to its end: {last:?}");
+        let next = ask();
+        assert!(next.starts_with(&last), "{next:?} after {last:?}");
+        last = next;
+    }
+    assert!(last.len() > first.len(), "50 ms were enough for {last:?}");
+}
+
+#[test]
 fn options_come_from_the_editor() {
     let options = json!({ "enable": { "*": true, "python": false } });
     let (mut editor, _) = Editor::start_with(options, &["lsp", "--standalone"]);
@@ -172,10 +329,7 @@ fn options_come_from_the_editor() {
     let options = json!({ "settings": { "foretype": { "enable": { "*": true, "python": true } } } });
     editor.client.notify("workspace/didChangeConfiguration", options);
     let enabled = |editor: &mut Editor| !editor.suggestions((1, 3)).is_empty();
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while !enabled(&mut editor) {
-        assert!(std::time::Instant::now() < deadline, "the new options never came to hold");
-    }
+    eventually(&mut editor, |editor| json!(enabled(editor)), |on| *on == true);
 }
 
 #[test]

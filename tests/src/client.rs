@@ -93,6 +93,14 @@ impl Client {
         self.take(|message| message["method"] == method)
     }
 
+    /// Waits for a request of the server and answers it; gives its parameters.
+    pub fn answers(&mut self, method: &str, result: Value) -> Value {
+        let mut request = self.wait_for(method);
+        let answer = json!({ "jsonrpc": "2.0", "id": request["id"], "result": result });
+        self.body(answer.to_string().as_bytes());
+        request["params"].take()
+    }
+
     /// Waits for the first message that fits.
     pub fn take(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
