@@ -16,8 +16,8 @@ vim.api.nvim_create_user_command('Foretype', function(args)
 end, {
   nargs = '*',
   desc = 'Foretype: on and off, status, log, restart',
-  complete = function(_, line)
-    return require('foretype.command').complete(line)
+  complete = function(_, line, cursor)
+    return require('foretype.command').complete(line:sub(1, cursor))
   end,
 })
 

@@ -42,7 +42,8 @@ local told
 function M.find_or_tell()
   local path, problem = M.find()
   if not path and problem ~= told then
-    vim.notify(('Foretype: %s. %s.'):format(problem, M.advice), vim.log.levels.WARN)
+    -- Short enough for a line: Neovim asks to press Enter after a longer one.
+    vim.notify(('Foretype: %s. See :checkhealth foretype'):format(problem), vim.log.levels.WARN)
   end
   told = problem
   return path

@@ -12,6 +12,8 @@ local M = {}
 local pauses = { 250, 1000, 3000, 8000 }
 -- A server that has run this long was well.
 local well_after = 30000
+-- Bytes. The whole text goes to the server and through its parser; beyond this, that would be felt.
+local longest = 4000000
 
 local failures = 0
 local given_up = false
@@ -20,6 +22,8 @@ local leaving = false
 local started_at = {}
 ---@type table<integer, true> clients that we end ourselves
 local ending = {}
+---@type table<integer, string> by which address the server knows a buffer
+local addresses = {}
 
 ---The client of a buffer, if it is there and answers.
 ---@param buffer integer
@@ -29,9 +33,31 @@ function M.of(buffer)
   return client and client.initialized and not client:is_stopped() and client or nil
 end
 
+local function client_there(buffer)
+  return vim.lsp.get_clients({ bufnr = buffer, name = 'foretype', _uninitialized = true })[1]
+end
+
+-- All buffers without a name have the same address, which can stand for one text only.
+local function address_is_taken(buffer)
+  return vim.api.nvim_buf_get_name(buffer) == '' and vim.iter(vim.api.nvim_list_bufs()):any(function(other)
+    return other ~= buffer and vim.api.nvim_buf_get_name(other) == '' and client_there(other) ~= nil
+  end)
+end
+
+local function is_too_long(buffer)
+  return vim.api.nvim_buf_get_offset(buffer, vim.api.nvim_buf_line_count(buffer)) > longest
+end
+
 local function attachable(buffer)
   local there = vim.api.nvim_buf_is_valid(buffer) and vim.api.nvim_buf_is_loaded(buffer)
-  return there and vim.bo[buffer].buftype == '' and vim.bo[buffer].modifiable and enabled.buffer(buffer)
+  if not there or vim.bo[buffer].buftype ~= '' or not vim.bo[buffer].modifiable or not enabled.buffer(buffer) then
+    return false
+  end
+  if is_too_long(buffer) then
+    status.refuse(buffer, 'the text is longer than 4 MB')
+    return false
+  end
+  return not address_is_taken(buffer)
 end
 
 local function give_up()
@@ -82,7 +108,7 @@ end
 ---Gives a buffer the server, if it is to have suggestions.
 ---@param buffer integer
 function M.attach(buffer)
-  if given_up or not attachable(buffer) or vim.lsp.get_clients({ bufnr = buffer, name = 'foretype', _uninitialized = true })[1] then
+  if given_up or client_there(buffer) or not attachable(buffer) then
     return
   end
   if not binary.find_or_tell() then
@@ -100,9 +126,32 @@ function M.attach(buffer)
   end
 end
 
----Gives all buffers the server that are to have it.
+---Gives all buffers the server that are to have it. The empty one that Neovim begins with gets it when somebody types there.
 function M.attach_all()
-  vim.iter(vim.api.nvim_list_bufs()):each(M.attach)
+  for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.api.nvim_buf_get_name(buffer) ~= '' or vim.bo[buffer].filetype ~= '' then
+      M.attach(buffer)
+    end
+  end
+end
+
+---A buffer may have got another name. Neovim tells servers of that late, when it is written, and not always.
+---@param buffer integer
+function M.renamed(buffer)
+  local client, uri = client_there(buffer), vim.uri_from_bufnr(buffer)
+  local before = addresses[buffer]
+  if not client or not before or before == uri then
+    return
+  end
+  client:notify('textDocument/didClose', { textDocument = { uri = before } })
+  vim.lsp.buf_detach_client(buffer, client.id)
+  M.attach(buffer)
+end
+
+---The server has a buffer now.
+---@param buffer integer
+function M.attached(buffer)
+  addresses[buffer] = vim.uri_from_bufnr(buffer)
 end
 
 ---Ends the server and starts it afresh.

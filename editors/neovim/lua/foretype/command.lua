@@ -47,17 +47,28 @@ end
 -- Where the daemon writes: beside its socket.
 local function daemon_log()
   local run = vim.env.XDG_RUNTIME_DIR
-  local folder = run and run ~= '' and run .. '/foretype' or ('/tmp/foretype-%d'):format(vim.uv.getuid and vim.uv.getuid() or 0)
-  return folder .. '/daemon.log'
+  if run and run ~= '' then
+    return run .. '/foretype/daemon.log'
+  end
+  return ('%s/foretype-%d/daemon.log'):format(vim.env.TMPDIR or '/tmp', vim.uv.getuid and vim.uv.getuid() or 0)
 end
 
 local function log()
-  for _, file in ipairs({ vim.lsp.log.get_filename(), daemon_log() }) do
-    if vim.uv.fs_stat(file) then
-      vim.cmd.tabnew(vim.fn.fnameescape(file))
-      vim.cmd.normal({ 'G', bang = true })
-    end
+  local files = vim.tbl_filter(vim.uv.fs_stat, { vim.lsp.log.get_filename(), daemon_log() })
+  for _, file in ipairs(files) do
+    vim.cmd.tabnew(vim.fn.fnameescape(file))
+    vim.cmd.normal({ 'G', bang = true })
   end
+  if #files == 0 then
+    say('nothing has been logged')
+  end
+end
+
+local function trigger()
+  if vim.api.nvim_get_mode().mode:sub(1, 1) ~= 'i' then
+    return say(':Foretype trigger is for insert mode: map a key there to <Cmd>Foretype trigger<CR>', vim.log.levels.WARN)
+  end
+  require('foretype').trigger()
 end
 
 ---@type table<string, { run: fun(scope: string?), scoped: boolean? }>
@@ -72,14 +83,12 @@ local subcommands = {
     end,
   },
   log = { run = log },
-  trigger = {
-    run = function()
-      require('foretype').trigger()
-    end,
-  },
+  trigger = { run = trigger },
 }
 
-local function names()
+---All subcommands, in alphabetical order.
+---@return string[]
+function M.names()
   return vim.fn.sort(vim.tbl_keys(subcommands))
 end
 
@@ -88,7 +97,7 @@ function M.run(words)
   local name, scope = words[1] or 'status', words[2]
   local subcommand = subcommands[name]
   if not subcommand then
-    return say(('there is no :Foretype %s; there is %s'):format(name, table.concat(names(), ', ')), vim.log.levels.ERROR)
+    return say(('there is no :Foretype %s; there is %s'):format(name, table.concat(M.names(), ', ')), vim.log.levels.ERROR)
   end
   if scope and not (subcommand.scoped and vim.list_contains(scopes, scope)) or #words > 2 then
     local after = subcommand.scoped and 'buffer, filetype or nothing' or 'nothing'
@@ -98,12 +107,15 @@ function M.run(words)
 end
 
 ---What may stand at the end of a command line.
----@param line string
+---@param line string  Up to the cursor.
 ---@return string[]
 function M.complete(line)
-  local words = vim.split(line:gsub('^.*Foretype%s+', ''), '%s+')
+  local words = vim.api.nvim_parse_cmd(line, {}).args
+  if line:find('%s$') then
+    words[#words + 1] = ''
+  end
   local subcommand = subcommands[words[1]]
-  local choice = #words == 1 and names() or (#words == 2 and subcommand and subcommand.scoped and scopes) or {}
+  local choice = #words == 1 and M.names() or (#words == 2 and subcommand and subcommand.scoped and scopes) or {}
   return vim.tbl_filter(function(name)
     return vim.startswith(name, words[#words])
   end, choice)

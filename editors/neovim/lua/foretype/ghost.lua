@@ -27,28 +27,28 @@ local function without_tabs(text, column, width)
   return table.concat(parts)
 end
 
-local function chunks(lines, buffer, row, col)
-  local width = vim.bo[buffer].tabstop
-  local left = vim.api.nvim_buf_get_text(buffer, row, 0, row, col, {})[1]
-  local first = without_tabs(lines[1], vim.fn.strdisplaywidth(left), width)
+local function width(text, column)
+  return vim.fn.strdisplaywidth(text, column)
+end
+
+-- The lines of a suggestion below its first, as virtual lines.
+local function lines_below(lines, tabstop)
   local below = {}
   for at = 2, #lines do
     -- A virtual line must not be empty, or it is not drawn.
-    local text = without_tabs(lines[at], 0, width)
+    local text = without_tabs(lines[at], 0, tabstop)
     below[#below + 1] = { { text == '' and ' ' or text, group } }
   end
-  return first, below
+  return below
 end
 
--- What stands right of the cursor moves below the last line of the suggestion, as it will when that is accepted.
-local function move_tail(buffer, row, col, tail, below)
-  table.insert(below[#below], { tail, 'Normal' })
-  local blank = (' '):rep(vim.fn.strdisplaywidth(tail))
-  vim.api.nvim_buf_set_extmark(buffer, space, row, col, {
-    virt_text = { { blank, 'Normal' } },
-    virt_text_pos = 'overlay',
-    priority = 4096,
-  })
+-- What stands right of the cursor moves below the last line of the suggestion, as it will when that is accepted: it is
+-- painted over where it is, and drawn anew there.
+local function move_tail(tail, column, first, below, tabstop)
+  local last = below[#below]
+  last[#last + 1] = { without_tabs(tail, width(last[1][1], 0), tabstop) }
+  local more = width(tail, column) - width(first, column)
+  return { { first, group }, { (' '):rep(math.max(more, 0)) } }
 end
 
 ---Draws `text` at a place, in place of what was drawn before.
@@ -60,15 +60,15 @@ end
 function M.draw(buffer, row, col, text, tail)
   M.clear()
   drawn_in = buffer
-  local first, below = chunks(vim.split(text, '\n', { plain = true }), buffer, row, col)
-  if #below > 0 and tail ~= '' then
-    move_tail(buffer, row, col, tail, below)
-  end
+  local tabstop = vim.bo[buffer].tabstop
+  local column = width(vim.api.nvim_buf_get_text(buffer, row, 0, row, col, {})[1], 0)
+  local lines = vim.split(text, '\n', { plain = true })
+  local first, below = without_tabs(lines[1], column, tabstop), lines_below(lines, tabstop)
+  local over = #below > 0 and tail ~= ''
   vim.api.nvim_buf_set_extmark(buffer, space, row, col, {
-    virt_text = { { first, group } },
-    virt_text_pos = 'inline',
+    virt_text = over and move_tail(tail, column, first, below, tabstop) or { { first, group } },
+    virt_text_pos = over and 'overlay' or 'inline',
     virt_lines = #below > 0 and below or nil,
-    hl_mode = 'combine',
   })
 end
 

@@ -7,6 +7,7 @@ local M = {}
 function M.setup(options)
   require('foretype.config').set(options or {})
   if require('foretype.typing').active then
+    require('foretype.typing').left()
     require('foretype.keys').apply()
     require('foretype.client').reconfigure()
     require('foretype.client').attach_all()

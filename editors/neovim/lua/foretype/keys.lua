@@ -51,7 +51,7 @@ end
 local function map(action, key)
   keep_before(action.name, key)
   local has_work = function()
-    return suggestion.visible() or (action.always and require('foretype.enabled').buffer(0))
+    return suggestion.visible() or (action.always and vim.bo.buftype == '' and require('foretype.enabled').buffer(0))
   end
   vim.keymap.set('i', key, function()
     return has_work() and M.plug(action.name) or before(action.name)

@@ -16,10 +16,13 @@ M.kinds = { invoked = 1, automatic = 2 }
 ---@type foretype.Pending?
 local pending
 local timer = assert(vim.uv.new_timer())
+-- Rises with each cancelling: what a timer has begun before is not for now.
+local turn = 0
 
 ---Forgets what was asked and what was going to be.
 function M.cancel()
   timer:stop()
+  turn = turn + 1
   if not pending then
     return
   end
@@ -84,9 +87,10 @@ end
 ---@param on_answer fun(client: vim.lsp.Client, buffer: integer, items: table[])
 function M.ask_after(milliseconds, kind, on_answer)
   M.cancel()
+  local own = turn
   timer:start(milliseconds, 0, vim.schedule_wrap(function()
     -- Another key may have come between the timer and now.
-    if not timer:is_active() then
+    if own == turn then
       M.ask(kind, on_answer)
     end
   end))

@@ -44,10 +44,12 @@ M.handlers = {
   ['foretype/status'] = function(_, status, context)
     require('foretype.status').heard(context.client_id, status)
   end,
-  -- The server says what is wrong to each window that connects; once is enough.
+  -- The server says what is wrong each time that it is started, and of options twice: they go with `initialize`, and are
+  -- asked for later. Once is enough.
   ['window/showMessage'] = function(_, message)
     local levels = { vim.log.levels.ERROR, vim.log.levels.WARN, vim.log.levels.INFO }
-    vim.notify_once(message.message, levels[message.type] or vim.log.levels.DEBUG)
+    local text = message.message:gsub('^Foretype: initializationOptions: ', "Foretype: the editor's settings: ")
+    vim.notify_once(text, levels[message.type] or vim.log.levels.DEBUG)
     return message
   end,
 }

@@ -40,16 +40,29 @@ local function attached(args)
   if not own or own.name ~= 'foretype' then
     return
   end
+  client.attached(args.buf)
   status.set_connection('running')
   status.look_at(own, args.buf)
   events.send('Attached', { buf = args.buf, client_id = own.id })
+end
+
+-- A suggestion of a server that is gone goes, too.
+local function detached(args)
+  local own = vim.lsp.get_client_by_id(args.data.client_id)
+  if own and own.name == 'foretype' then
+    typing.left()
+  end
 end
 
 local function follow_buffers()
   on({ 'FileType', 'InsertEnter' }, function(args)
     client.attach(args.buf)
   end)
+  on({ 'BufFilePost', 'BufWritePost' }, function(args)
+    client.renamed(args.buf)
+  end)
   on('LspAttach', attached)
+  on('LspDetach', detached)
   on('BufEnter', function(args)
     local own = client.of(args.buf)
     if own then

@@ -63,6 +63,8 @@ function M.of(buffer)
   local on, off = enabled.buffer(buffer)
   if not on and facts.connection ~= 'missing' then
     return say('disabled', 'off: ' .. off)
+  elseif facts.refusals[buffer] and facts.connection ~= 'missing' then
+    return say('excluded', 'off here: ' .. facts.refusals[buffer])
   elseif facts.connection ~= 'running' then
     return of_connection()
   end
@@ -70,8 +72,6 @@ function M.of(buffer)
   local server = client and facts.servers[client.id] or facts.servers[next(facts.servers)]
   if server and server.kind == 'Error' then
     return say('error', server.message, true)
-  elseif facts.refusals[buffer] then
-    return say('excluded', 'off here: ' .. facts.refusals[buffer])
   end
   return of_server(server)
 end
@@ -114,6 +114,14 @@ end
 ---@param asking boolean
 function M.set_asking(asking)
   facts.asking = asking
+  M.changed()
+end
+
+---A buffer gets no suggestions, whatever the server says.
+---@param buffer integer
+---@param reason string
+function M.refuse(buffer, reason)
+  facts.refusals[buffer] = reason
   M.changed()
 end
 

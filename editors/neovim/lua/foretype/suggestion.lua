@@ -176,14 +176,18 @@ function M.cycle(by)
   if not current or not current.asked then
     return false
   end
-  local count = #current.candidates
+  local count, index = #current.candidates, current.index
   for _ = 1, count do
-    current.index = (current.index - 1 + by) % count + 1
-    if M.refresh() then
+    index = (index - 1 + by) % count + 1
+    -- What was typed meanwhile fits the one that was shown, not all of them.
+    local rest = rest_of(current.candidates[index], current.buffer)
+    if rest and rest ~= '' then
       break
     end
   end
-  if current and count > 1 then
+  if index ~= current.index then
+    current.index = index
+    M.refresh()
     tell_shown()
   end
   return true

@@ -11,8 +11,9 @@ local M = {}
 ---Whether the plugin draws ghost text; false where only its server configuration is used.
 M.active = false
 
--- The text that was last looked at, so that a mere move of the cursor is told from an edit.
----@type { buffer: integer, tick: integer }?
+-- What was last looked at. A key sends several events, of which one may do something; and a mere move of the cursor is told
+-- from an edit.
+---@type { buffer: integer, tick: integer, cursor: integer[] }?
 local seen
 
 local function answered(client, buffer, items)
@@ -23,11 +24,19 @@ local function in_insert_mode()
   return vim.api.nvim_get_mode().mode:sub(1, 1) == 'i'
 end
 
+local function look()
+  return {
+    buffer = vim.api.nvim_get_current_buf(),
+    tick = vim.api.nvim_buf_get_changedtick(0),
+    cursor = vim.api.nvim_win_get_cursor(0),
+  }
+end
+
 local function may_ask()
   local buffer = vim.api.nvim_get_current_buf()
-  -- What a macro types is no reason to suggest anything.
-  local by_hand = vim.fn.reg_executing() == ''
-  return by_hand and client_of(buffer) ~= nil and enabled.buffer(buffer)
+  -- What a macro types is no reason to suggest anything, and what is taken while one is recorded would not be in it.
+  local by_hand = vim.fn.reg_executing() == '' and vim.fn.reg_recording() == ''
+  return by_hand and client_of(buffer) ~= nil and vim.bo.buftype == '' and enabled.buffer(buffer)
 end
 
 local function ask_soon()
@@ -38,14 +47,17 @@ end
 
 ---Insert mode begins: the line may want to be completed as it is.
 function M.entered()
-  seen = { buffer = vim.api.nvim_get_current_buf(), tick = vim.api.nvim_buf_get_changedtick(0) }
+  seen = look()
   ask_soon()
 end
 
 ---The text or the cursor changed.
 function M.changed()
-  local now = { buffer = vim.api.nvim_get_current_buf(), tick = vim.api.nvim_buf_get_changedtick(0) }
-  local edited = not vim.deep_equal(now, seen)
+  local now = look()
+  if vim.deep_equal(now, seen) then
+    return
+  end
+  local edited = not seen or now.buffer ~= seen.buffer or now.tick ~= seen.tick
   seen = now
   local still = suggestion.refresh()
   if edited then
