@@ -15,6 +15,8 @@ M.active = false
 -- from an edit.
 ---@type { buffer: integer, tick: integer, cursor: integer[] }?
 local seen
+-- Insert mode has begun and nothing has happened in it.
+local entering = false
 
 local function answered(client, buffer, items)
   suggestion.answered(client, buffer, items, false)
@@ -47,7 +49,7 @@ end
 
 ---Insert mode begins: the line may want to be completed as it is.
 function M.entered()
-  seen = look()
+  seen, entering = look(), true
   ask_soon()
 end
 
@@ -59,6 +61,12 @@ function M.changed()
   end
   local edited = not seen or now.buffer ~= seen.buffer or now.tick ~= seen.tick
   seen = now
+  -- Back from a command of CTRL-O, the cursor steps behind the end of the line.
+  if entering and not edited then
+    entering = false
+    return
+  end
+  entering = false
   local still = suggestion.refresh()
   if edited then
     request.cancel()
