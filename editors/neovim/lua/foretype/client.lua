@@ -3,6 +3,7 @@
 
 local binary = require('foretype.binary')
 local enabled = require('foretype.enabled')
+local placeholder = require('foretype.placeholder')
 local server = require('foretype.server')
 local status = require('foretype.status')
 
@@ -64,7 +65,7 @@ local function give_up()
   given_up = true
   status.set_connection('lost')
   status.set_connection('missing', 'the daemon ends again and again')
-  local text = 'Foretype: the server ended %d times in a row. :Foretype log may say why; :Foretype restart tries again.'
+  local text = 'Foretype: the server ended %d times in a row; see :Foretype log'
   vim.notify(text:format(failures), vim.log.levels.ERROR)
 end
 
@@ -152,6 +153,16 @@ end
 ---@param buffer integer
 function M.attached(buffer)
   addresses[buffer] = vim.uri_from_bufnr(buffer)
+  placeholder.release(buffer)
+end
+
+---A buffer has no server any more, because that ended or for another reason.
+---@param buffer integer
+---@param client vim.lsp.Client
+function M.detached(buffer, client)
+  if client:is_stopped() and not leaving and vim.api.nvim_buf_is_loaded(buffer) then
+    placeholder.hold(buffer)
+  end
 end
 
 ---Ends the server and starts it afresh.

@@ -67,7 +67,12 @@ local function check_options()
   health.start('Options')
   local config = require('foretype.config')
   health.info(vim.inspect(config.get()))
-  local conflicts = require('foretype.keys').conflicts()
+  -- The current buffer is that of this report.
+  local buffers = { vim.api.nvim_get_current_buf() }
+  for _, client in ipairs(vim.lsp.get_clients({ name = 'foretype' })) do
+    vim.list_extend(buffers, vim.tbl_keys(client.attached_buffers))
+  end
+  local conflicts = require('foretype.keys').conflicts(buffers)
   for key, use in vim.spairs(conflicts) do
     health.warn(('%s is mapped to something else: %s'):format(key, use), 'map <Plug>(foretype-…) to another key, or change the option keys')
   end

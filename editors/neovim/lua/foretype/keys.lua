@@ -35,10 +35,18 @@ function M.define_plugs()
   end
 end
 
+-- The mapping of a key for all buffers; the current one may have its own.
+local function mapping_of(key)
+  local raw = vim.keycode(key)
+  return vim.iter(vim.api.nvim_get_keymap('i')):find(function(mapping)
+    return mapping.lhsraw == raw or mapping.lhsrawalt == raw
+  end)
+end
+
 -- Keeps the mapping that a key has under another name, in all its parts: script, callback, expression.
 local function keep_before(name, key)
-  local mapping = vim.fn.maparg(key, 'i', false, true)
-  if vim.tbl_isempty(mapping) or mapping.buffer == 1 then
+  local mapping = mapping_of(key)
+  if not mapping then
     vim.keymap.set('i', before(name), key, { silent = true })
     return
   end
@@ -59,17 +67,16 @@ local function map(action, key)
   mapped[action.name] = key
 end
 
-local function is_ours(key)
-  local mapping = vim.fn.maparg(key, 'i', false, true)
-  return vim.startswith(mapping.desc or '', 'Foretype: '), mapping
+local function is_ours(mapping)
+  return vim.startswith(mapping.desc or '', 'Foretype: ')
 end
 
 local function restore(name, key)
-  if not is_ours(key) then
+  if not is_ours(mapping_of(key) or {}) then
     return
   end
   vim.keymap.del('i', key)
-  local mapping = vim.fn.maparg(before(name), 'i', false, true)
+  local mapping = mapping_of(before(name))
   local bare = mapping.noremap == 1 and vim.keycode(mapping.rhs or '') == vim.keycode(key)
   if not bare then
     mapping.lhs, mapping.lhsraw, mapping.lhsrawalt = key, vim.keycode(key), nil
@@ -91,15 +98,21 @@ function M.apply()
   end
 end
 
----Keys that something else has taken in the current buffer, each with what it does there.
+---Keys that something else has taken in one of these buffers, each with what it does there.
+---@param buffers integer[]
 ---@return table<string, string>
-function M.conflicts()
+function M.conflicts(buffers)
   local found = {}
-  for _, key in pairs(mapped) do
-    local ours, mapping = is_ours(key)
-    if not ours then
-      found[key] = mapping.desc or mapping.rhs or 'a Lua function'
+  local look = function()
+    for _, key in pairs(mapped) do
+      local mapping = vim.fn.maparg(key, 'i', false, true)
+      if not is_ours(mapping) then
+        found[key] = mapping.desc or mapping.rhs or 'a Lua function'
+      end
     end
+  end
+  for _, buffer in ipairs(buffers) do
+    vim.api.nvim_buf_call(buffer, look)
   end
   return found
 end

@@ -16,8 +16,17 @@ M.kinds = { invoked = 1, automatic = 2 }
 ---@type foretype.Pending?
 local pending
 local timer = assert(vim.uv.new_timer())
+-- An answer that comes sooner is not worth a word in the status line, and all who hear of it, at every key.
+local noticed_after = 200
+local patience = assert(vim.uv.new_timer())
 -- Rises with each cancelling: what a timer has begun before is not for now.
 local turn = 0
+
+local function answered()
+  pending = nil
+  patience:stop()
+  status.set_asking(false)
+end
 
 ---Forgets what was asked and what was going to be.
 function M.cancel()
@@ -27,11 +36,10 @@ function M.cancel()
     return
   end
   local request = pending
-  pending = nil
+  answered()
   if not request.client:is_stopped() then
     request.client:cancel_request(request.id)
   end
-  status.set_asking(false)
 end
 
 -- What an answer is good for: this text, with the cursor at this place.
@@ -65,11 +73,10 @@ function M.ask(kind, on_answer)
     if pending ~= own then
       return
     end
-    pending = nil
+    answered()
     if not error and vim.deep_equal(asked, moment()) then
       on_answer(client, asked.buffer, result and (result.items or result) or {})
     end
-    status.set_asking(false)
   end
   pending = own
   local sent, id = client:request('textDocument/inlineCompletion', parameters(client, kind), handler, asked.buffer)
@@ -78,7 +85,9 @@ function M.ask(kind, on_answer)
     return
   end
   own.id = id
-  status.set_asking(true)
+  patience:start(noticed_after, 0, vim.schedule_wrap(function()
+    status.set_asking(pending == own)
+  end))
 end
 
 ---Asks when no other key has come for a while.

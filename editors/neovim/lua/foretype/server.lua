@@ -8,11 +8,22 @@ local M = {}
 
 M.markers = { '.foretype', '.git' }
 
+-- The plugin starts a server that has ended again, and says so when that does not help. Neovim's own word each time that one
+-- ends, with a path that fills the screen, would only be in the way.
+local function without_a_word(dispatchers)
+  return vim.tbl_extend('force', dispatchers, {
+    on_exit = function()
+      dispatchers.on_exit(0, 0)
+    end,
+  })
+end
+
 ---@param dispatchers vim.lsp.rpc.Dispatchers
 function M.start(dispatchers)
   local path = binary.find()
   assert(path, 'Foretype: the program foretype is not found')
-  return vim.lsp.rpc.start({ path, 'lsp' }, dispatchers)
+  local active = require('foretype.typing').active
+  return vim.lsp.rpc.start({ path, 'lsp' }, active and without_a_word(dispatchers) or dispatchers)
 end
 
 ---Where the program is missing, no root is given and so no client is started.

@@ -51,6 +51,7 @@ local function detached(args)
   local own = vim.lsp.get_client_by_id(args.data.client_id)
   if own and own.name == 'foretype' then
     typing.left()
+    client.detached(args.buf, own)
   end
 end
 

@@ -113,8 +113,10 @@ end
 
 ---@param asking boolean
 function M.set_asking(asking)
-  facts.asking = asking
-  M.changed()
+  if facts.asking ~= asking then
+    facts.asking = asking
+    M.changed()
+  end
 end
 
 ---A buffer gets no suggestions, whatever the server says.

@@ -1,0 +1,121 @@
+"""The help file, and how the plugin is installed."""
+
+import re
+import subprocess
+
+from bench import PLUGIN, SHOP
+from since import since
+
+HELP = PLUGIN / "doc/foretype.txt"
+
+
+def help_foretype_opens_and_every_tag_resolves(bench):
+    window = bench.open("help.py", SHOP, init="require('foretype').setup({ enabled = false })")
+    window.command(f"helptags {bench.installed}/doc")
+    window.command("help foretype")
+    assert window.lua("return vim.fs.basename(vim.api.nvim_buf_get_name(0))") == "foretype.txt"
+    assert window.lua("return vim.bo.filetype") == "help"
+    text = HELP.read_text()
+    own = set(re.findall(r"(?<!\S)\*(\S+)\*(?!\S)", text))
+    for link in set(re.findall(r"(?<!\S)[(]?\|(\S+?)\|", text)):
+        window.command(f"help {link}")
+        if link.lower().startswith("foretype"):
+            assert link in own, link
+    wanted = {"foretype", "foretype.txt", ":Foretype"} | {f"foretype-{name}" for name in (
+        "install", "options", "keys", "commands", "switches", "status", "events", "highlight", "lua", "health", "native", "troubleshooting")}
+    assert wanted <= own, wanted - own
+    assert all(len(line) <= 78 for line in text.split("\n")), [line for line in text.split("\n") if len(line) > 78]
+
+
+def tags_that_messages_name_are_in_the_help(bench):
+    own = set(re.findall(r"\*(\S+)\*", HELP.read_text()))
+    named = {tag for file in PLUGIN.rglob("*.lua") for tag in re.findall(r":help (foretype\S*?)[)'\s]", file.read_text())}
+    assert named and named <= own, named - own
+
+
+def everything_that_can_be_set_pressed_run_and_heard_is_in_the_help(bench):
+    text = HELP.read_text()
+    window = bench.open("options.py", SHOP, init="require('foretype').setup({ enabled = false })")
+    defaults = window.lua("local d = vim.deepcopy(require('foretype.config').defaults); d.server = nil; d.filetypes = nil; return d")
+    keys = defaults.pop("keys")
+    for name in [*defaults, "filetypes", "binary", "server", "keys"]:
+        assert f"*foretype-{name}*" in text, name
+    for name, key in keys.items():
+        assert re.search(rf"^\s*{name}\b.*{re.escape(key)}", text, re.M), (name, key)
+        assert f"<Plug>(foretype-{name.replace('_', '-')})" in text, name
+    for name in window.lua("return require('foretype.command').names()"):
+        assert f"*:Foretype-{name}*" in text, name
+    source = "".join(file.read_text() for file in PLUGIN.rglob("*.lua"))
+    sent = set(re.findall(r"events\.send\('(\w+)'", source))
+    assert sent == {"Attached", "Shown", "Accepted", "Dismissed", "Status"}, sent
+    for name in sent:
+        assert f"*Foretype{name}*" in text, name
+    for name in window.lua("return vim.tbl_keys(require('foretype'))"):
+        assert f"*foretype.{name}()*" in text, name
+    for state in re.findall(r"'(\w+)'", re.search(r"@alias foretype.State (.*)", source)[1]):
+        assert re.search(rf"\b{state}\b", text), state
+    for variable in ("b:foretype_enabled", "b:foretype_hidden", "g:loaded_foretype"):
+        assert f"*{variable}*" in text, variable
+
+
+def defaults_in_the_help_are_those_of_the_plugin(bench):
+    text = HELP.read_text()
+    window = bench.open("defaults.py", SHOP)
+    # The first example of the options is a complete setup() with all defaults.
+    example = re.search(r"require\('foretype'\)\.setup\((\{.*?\n {4}\})\)", text, re.S)[1]
+    assert window.lua(f"return vim.deep_equal({example}, require('foretype.config').defaults)"), example
+    assert window.lua(f"return require('foretype.config').check({example})") == []
+
+
+def the_README_names_the_keys_and_the_commands(bench):
+    text = (PLUGIN / "README.md").read_text()
+    window = bench.open("readme.py", SHOP, init="require('foretype').setup({ enabled = false })")
+    for name, key in window.lua("return require('foretype.config').defaults.keys").items():
+        assert f"`{key.replace('Bslash', chr(92))}`" in text and name in text, key
+    for name in window.lua("return require('foretype.command').names()"):
+        assert name in text, name
+
+
+def it_works_from_a_runtime_path(bench):
+    """As a plugin manager installs it: lazy.nvim puts the folder into 'runtimepath' and sources plugin/ late."""
+    bench.installed.rename(bench.home / "elsewhere")
+    try:
+        window = bench.open("lazy.py", SHOP, init=f"""
+          vim.api.nvim_create_autocmd('InsertEnter', {{ once = true, callback = function()
+            vim.opt.runtimepath:append('{bench.home / "elsewhere"}')
+            vim.cmd.runtime('plugin/foretype.lua')
+            require('foretype').setup({{}})
+          end }})""")
+        assert window.lua("return vim.fn.exists(':Foretype')") == 0
+        window.press("A")
+        window.ready()
+        window.type("return ")
+        window.screen.ghost_colour = window.lua("return vim.api.nvim_get_hl(0, { name = 'ForetypeSuggestion' }).fg")
+        window.wait_ghost("a - b")
+        window.press("<Tab>")
+        assert window.lines()[-1] == "    return a - b", window.lines()
+    finally:
+        (bench.home / "elsewhere").rename(bench.installed)
+
+
+@since(0, 12)
+def vim_pack_installs_it(bench):
+    origin = bench.home / "origin"
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@localhost", "-C", str(origin)]
+    (origin / "editors").mkdir(parents=True)
+    subprocess.run(["cp", "-r", str(bench.installed), str(origin / "editors/neovim")], check=True)
+    split = re.search(r"git (subtree split .*)", (PLUGIN / "README.md").read_text())[1].split()
+    for words in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "x"], split):
+        subprocess.run([*git, *words], check=True, env=bench.environment, capture_output=True)
+    bench.installed.rename(bench.home / "elsewhere")
+    try:
+        window = bench.open("pack.py", SHOP, init=f"vim.pack.add({{ {{ src = 'file://{origin}', name = 'foretype', version = 'neovim' }} }}, {{ confirm = false }})")
+        window.ready()
+        assert "/pack/core/opt/foretype/" in window.lua("return vim.api.nvim_get_runtime_file('lua/foretype/init.lua', false)[1]")
+        window.press("A")
+        window.type("return ")
+        window.wait_ghost("a - b")
+        window.close()
+        bench.windows.remove(window)
+    finally:
+        (bench.home / "elsewhere").rename(bench.installed)

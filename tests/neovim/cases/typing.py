@@ -1,0 +1,128 @@
+"""Ghost text comes while one types, follows the keys, and goes."""
+
+from bench import SHOP
+from window import until
+
+
+def typing_brings_ghost_text_and_Tab_takes_it(bench):
+    window = bench.shop()
+    assert window.lines()[-1] == "    return ", "ghost text is not text"
+    window.press("<Tab>")
+    window.wait_lines(SHOP.split("\n")[:-1] + ["    return a - b"])
+    assert window.cursor() == (6, 16)
+    window.type("  # done")
+    window.press("<Esc>")
+    window.command("write")
+    assert (bench.workspace / "shop.py").read_text().endswith("\n    return a - b  # done\n")
+
+
+def ghost_text_is_grey_and_stands_at_the_cursor(bench):
+    window = bench.shop()
+    row, column = window.screen.where("a - b")
+    assert (row, column) == window.screen.cursor == (5, 11)
+    style = window.screen.styles[window.screen.cells[row][column][1]]
+    red, green, blue = style["foreground"].to_bytes(3, "big")
+    assert max(red, green, blue) - min(red, green, blue) < 32 and 64 < green < 192, hex(style["foreground"])
+
+
+def typing_what_it_says_shortens_it_without_a_flicker(bench):
+    window = bench.shop()
+    del window.screen.ghosts[:-1]
+    for typed, rest in (("a", " - b"), (" ", "- b"), ("-", " b")):
+        window.type(typed)
+        window.wait_ghost(rest)
+    assert window.screen.ghosts == ["a - b", " - b", "- b", " b"], window.screen.ghosts
+    window.wait_quiet()
+    window.look()
+    assert window.screen.ghosts == ["a - b", " - b", "- b", " b"], "an answer put something else in its place"
+    window.press("<Tab>")
+    window.wait_lines(SHOP.split("\n")[:-1] + ["    return a - b"])
+
+
+def deleting_what_was_typed_into_it_brings_it_back(bench):
+    window = bench.shop()
+    window.type("a ")
+    window.wait_ghost("- b")
+    window.press("<BS>", "<BS>")
+    window.wait_ghost("a - b")
+
+
+def typing_something_else_takes_it_away_at_once(bench):
+    window = bench.shop()
+    window.type("m")
+    # Whatever comes now is written for the m.
+    stale = [ghost for ghost in window.screen.ghosts[window.screen.ghosts.index("a - b") + 1:] if ghost.startswith(("a - b", " - b"))]
+    assert not stale, window.screen.ghosts
+    window.type("ax(")
+    window.wait_quiet()
+    window.press("<Tab>", "<Esc>")
+    assert window.lines()[-1].startswith("    return max("), window.lines()
+    assert "(a - b" not in window.lines()[-1] or "max(a - b" in window.lines()[-1]
+
+
+def a_line_break_that_the_suggestion_has_is_typed_into_it(bench):
+    text = "import sys\n\n\ndef load(path):\n    with open(path) as file:\n        return file.read()\n\n\ndef save(path, text):\n    with open(path, 'w') as file:"
+    window = bench.open("break.py", text, init="vim.o.autoindent = true").ready()
+    window.press("A", "<C-g>u")
+    window.type(" ")
+    window.press("<BS>")
+    ghost = window.wait_ghost(r"\s+file\.write\(text\).*")
+    assert window.screen.where("file.write(text)")[0] == 10, window.screen.text()
+    window.press("<CR>")
+    window.wait_ghost(r"\s*file\.write\(text\).*")
+    window.press("<Tab>")
+    until(lambda: "        file.write(text)" in window.lines(), lambda: f"{ghost!r} became {window.lines()}")
+
+
+def leaving_insert_mode_takes_it_away(bench):
+    window = bench.shop()
+    window.press("<Esc>")
+    window.wait_no_ghost()
+    window.keeps_no_ghost()
+    assert window.lua("return require('foretype').visible()") is False
+
+
+def moving_the_cursor_takes_it_away(bench):
+    window = bench.shop()
+    window.press("<Up>")
+    window.wait_no_ghost()
+    window.keeps_no_ghost()
+
+
+def entering_insert_mode_brings_it_where_it_was(bench):
+    window = bench.shop()
+    window.press("<Esc>")
+    window.wait_no_ghost()
+    window.press("a")
+    window.wait_ghost("a - b")
+
+
+def a_burst_of_keys_asks_once(bench):
+    window = bench.open("burst.py", SHOP, init="require('foretype').setup({ debounce_ms = 300 })").ready()
+    window.press("A")
+    window.wait_quiet()
+    before = window.asked()
+    window.nvim.input("return a")
+    window.wait_ghost(" - b")
+    assert window.asked() == before + 1, window.seen("requests")
+
+
+def answers_to_keys_that_were_overtaken_are_not_shown(bench):
+    window = bench.open("overtaken.py", SHOP, init="require('foretype').setup({ debounce_ms = 0 })").ready()
+    window.press("A")
+    window.type("return max(a, b) - min(")
+    window.wait_quiet()
+    line = window.lines()[-1]
+    for ghost in window.screen.ghosts:
+        assert not ghost.startswith("a - b"), window.screen.ghosts
+    assert line.startswith("    return max(a, b) - min("), line
+    cancelled = [request for request in window.seen("requests") if request["type"] == "cancel"]
+    assert cancelled, "a request that is overtaken is cancelled"
+
+
+def the_model_that_becomes_ready_while_one_waits_brings_ghost_text(bench):
+    # Another model than that of the daemon has to be loaded first: the same one, with another size of its cache.
+    window = bench.open("waits.py", SHOP + "return ", environment={"FORETYPE_MEMORY_KV_MB": "96"})
+    window.press("A")
+    window.wait_ghost("a - b")
+    assert window.lines()[-1] == "    return ", "nothing was typed"

@@ -1,0 +1,94 @@
+"""Runs the cases of cases/ in each Neovim that is installed, one after the other; a failed case leaves a picture."""
+
+import inspect
+import logging
+import os
+import re
+import shutil
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from bench import REPOSITORY, Bench
+from cases import accepting, faults, keys, native, pages, pictures, places, switches, terminals, typing, windows
+from picture import take
+
+MODULES = (typing, accepting, keys, switches, places, windows, faults, pages, native, terminals, pictures)
+# No case takes longer on a machine that works.
+LIMIT = 240
+
+
+def cases(pattern):
+    for module in MODULES:
+        for name, function in list(vars(module).items()):
+            sentence = name.replace("_", " ")
+            if inspect.isfunction(function) and function.__module__ == module.__name__ and not name.startswith("_") and re.search(pattern, sentence, re.I):
+                yield sentence, function
+
+
+def too_long(*_):
+    raise AssertionError(f"not done after {LIMIT} s")
+
+
+def run_case(bench, sentence, function):
+    """Whether it passed; None if this Neovim is too old for it."""
+    since = getattr(function, "since", (0,))
+    if bench.version < since:
+        print(f"skip   {sentence} (needs Neovim {'.'.join(map(str, since))})", flush=True)
+        return None
+    started = time.monotonic()
+    signal.alarm(LIMIT)
+    try:
+        function(bench)
+        print(f"ok     {sentence} ({time.monotonic() - started:.1f} s)", flush=True)
+        return True
+    except Exception as error:
+        if str(error).startswith("Received signal"):
+            raise
+        place = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in place if "/cases/" in frame.filename][-1:]
+        told = [f"{Path(frame.filename).name}:{frame.lineno}: {frame.line}" for frame in own] + str(f"{type(error).__name__}: {error}").split("\n")
+        print("not ok " + "\n       ".join([sentence, *told]), flush=True)
+        for number, window in enumerate(bench.windows):
+            take(window, bench.out / f"failed-{re.sub('[^A-Za-z0-9]+', '-', sentence)}-{number}.png")
+        bench.close_windows(hang=True)
+        return False
+    finally:
+        signal.alarm(0)
+        bench.close_windows()
+
+
+def run_all(program, label, pattern):
+    out = REPOSITORY / "target/neovim-tests" / label
+    out.mkdir(parents=True)
+    bench = Bench(program, out)
+    print(f"== Neovim {'.'.join(map(str, bench.version))}", flush=True)
+    try:
+        return [run_case(bench, sentence, function) for sentence, function in cases(pattern)]
+    finally:
+        bench.stop()
+
+
+def main():
+    pattern = sys.argv[1] if len(sys.argv) > 1 else ""
+    # A Neovim that was killed is none of asyncio's business.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    signal.signal(signal.SIGALRM, too_long)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+    shutil.rmtree(REPOSITORY / "target/neovim-tests", ignore_errors=True)
+    installed = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "foretype-editors"
+    results = run_all(str(installed / "neovim-0.11/bin/nvim"), "gate", pattern)
+    newest = installed / "neovim-sid/bin/nvim"
+    if newest.exists():
+        results += run_all(str(newest), "sid", pattern)
+    else:
+        print("== skipped: all cases in Neovim 0.12, which could not be installed")
+    passed, failed = results.count(True), results.count(False)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed or not passed else 0)
+
+
+if __name__ == "__main__":
+    main()
