@@ -56,6 +56,13 @@ class Bench:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return path
 
+    def script(self, name, text):
+        """A program in the place of the one under test."""
+        path = self.home / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        return str(path)
+
     def arguments(self, name=None, text=None, init=""):
         """The command line of a Neovim with a file open and the cursor at its end."""
         own = self.home / f"init-{len(list(self.home.glob('init-*.lua')))}.lua"
@@ -111,7 +118,7 @@ class Bench:
 
     def stop(self):
         """Ends what was started, by its process id."""
-        self.close_windows()
+        self.close_windows(hang=True)
         for number in self.processes():
             try:
                 os.kill(number, signal.SIGTERM)

@@ -34,7 +34,11 @@ def end(nvim, pid, hangs):
     except (EOFError, OSError):
         # It went before it could answer.
         pass
-    nvim.close()
+    try:
+        nvim.close()
+    except (EOFError, OSError, RuntimeError):
+        # A signal that ended its event loop is on its way up already.
+        pass
 
 
 class Window:
@@ -119,7 +123,8 @@ class Window:
         def look():
             ghost = self.ghost()
             return ghost if re.fullmatch(pattern, ghost, re.S) and ghost else None
-        return until(look, lambda: f"ghost text {pattern!r}; it is {self.ghost()!r}, status {self.status()}\n{self.screen.text()}")
+        return until(look, lambda: f"ghost text {pattern!r}; it is {self.ghost()!r}, status {self.status()}, "
+                           f"asked {self.seen('requests')[-4:]}\n{self.screen.text()}")
 
     def wait_lines(self, lines):
         until(lambda: self.lines() == lines, lambda: f"the buffer is {lines}; it is {self.lines()}")

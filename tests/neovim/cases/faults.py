@@ -6,13 +6,6 @@ from bench import SHOP
 from window import until
 
 
-def _script(bench, name, text):
-    path = bench.home / name
-    path.write_text(text)
-    path.chmod(0o755)
-    return str(path)
-
-
 def a_missing_program_is_told_once_and_checkhealth_names_the_remedy(bench):
     window = bench.open("missing.py", SHOP, init="require('foretype').setup({ binary = '/nowhere/foretype' })")
     until(window.notified, "a word")
@@ -57,7 +50,7 @@ def a_program_on_the_path_or_in_cargos_folder_is_found(bench):
 
 
 def a_program_that_ends_again_and_again_is_given_up_with_a_word(bench):
-    crashing = _script(bench, "crashing", "#!/bin/sh\nexit 3\n")
+    crashing = bench.script("crashing", "exit 3")
     window = bench.open("crash.py", SHOP, init=f"require('foretype').setup({{ binary = '{crashing}' }})")
     until(lambda: any("in a row" in text for text in window.notified()), lambda: f"a word: {window.notified()}")
     assert window.status()["text"] == "the daemon ends again and again" and window.status()["fault"]
@@ -73,7 +66,7 @@ def a_program_that_ends_again_and_again_is_given_up_with_a_word(bench):
 
 
 def a_program_that_is_something_else_does_not_disturb_typing(bench):
-    silent = _script(bench, "silent", "#!/bin/sh\nexec sleep 600\n")
+    silent = bench.script("silent", "exec sleep 600")
     window = bench.open("silent.py", SHOP, init=f"require('foretype').setup({{ binary = '{silent}' }})")
     window.press("A")
     window.type("return a")

@@ -135,6 +135,6 @@ def a_mapping_of_the_first_buffer_hides_nothing_from_the_others(bench):
       end })""").ready()
     window.press("A", "<Tab>", "<Esc>")
     window.wait_lines(BEFORE + ["    own"])
-    window.command("write | edit other.py")
+    window.command("write | edit unmapped.py")
     window.press("i", "<Tab>")
     window.wait_lines(["mapped"])

@@ -11,6 +11,7 @@ LOOK = """
   vim.o.statusline = ' %f %m%=%{v:lua.require("foretype").statusline()}  %l:%c '
   vim.o.ruler = false
   vim.o.showmode = true
+  vim.o.hlsearch = false
 """
 
 

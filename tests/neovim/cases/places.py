@@ -96,7 +96,8 @@ def hide_with_popup_false_shows_both(bench):
 
 def another_popup_hides_it_with_a_buffer_variable(bench):
     window = bench.shop()
-    window.lua("vim.b.foretype_hidden = true")
+    window.lua("require('foretype').dismiss(); vim.b.foretype_hidden = true")
+    window.wait_no_ghost()
     window.type("a")
     window.keeps_no_ghost()
     window.lua("vim.b.foretype_hidden = false")

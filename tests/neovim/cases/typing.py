@@ -35,6 +35,7 @@ def typing_what_it_says_shortens_it_without_a_flicker(bench):
     window.wait_quiet()
     window.look()
     assert window.screen.ghosts == ["a - b", " - b", "- b", " b"], "an answer put something else in its place"
+    assert len(window.events("Shown")) == 1, window.events("Shown")
     window.press("<Tab>")
     window.wait_lines(SHOP.split("\n")[:-1] + ["    return a - b"])
 

@@ -67,13 +67,19 @@ def leaving_neovim_leaves_no_process_of_its_own(bench):
     assert run.returncode == 0, run
 
 
-def what_is_typed_while_the_connection_is_away_is_not_lost(bench):
-    window = bench.shop()
-    bench.send(SIGKILL, "lsp")
+def what_is_typed_while_there_is_no_server_is_not_lost(bench):
+    works = bench.home / "works"
+    works.touch()
+    program = bench.script("sometimes", f'[ -e {works} ] || exit 3\nexec {bench.environment["FORETYPE_BIN"]} "$@"')
+    window = bench.shop(init=f"require('foretype').setup({{ binary = '{program}' }})")
+    works.unlink()
+    assert bench.send(SIGKILL, "lsp")
     until(lambda: window.status()["state"] == "notConnected", lambda: f"it is away: {window.status()}")
     window.type("a")
-    assert window.status()["state"] == "notConnected", "typed too late to test anything"
+    window.wait_no_ghost()
+    works.touch()
+    window.press("<Cmd>Foretype restart<CR>")
     window.ready()
     window.type(" ")
     window.wait_ghost("- b")
-    assert window.lua("return #vim.lsp.get_clients({ bufnr = 0 })") == 1
+    assert window.lua("return #vim.lsp.get_clients({ bufnr = 0 })") == 1, "nobody stands in any more"

@@ -137,11 +137,12 @@ local function candidate_of(item, client, buffer)
   }
 end
 
--- While somebody types into a suggestion, another answer may lengthen it, but does not put something else in its place.
+-- While somebody types into a suggestion, another answer may lengthen it, but does not put something else in its place. One
+-- that says the same is no news.
 local function keeps(candidates)
   local _, rest = now()
   local new = candidates[1] and rest_of(candidates[1], current and current.buffer or 0)
-  return rest ~= nil and not (new and vim.startswith(new, rest))
+  return rest ~= nil and not (new and #new > #rest and vim.startswith(new, rest))
 end
 
 ---An answer came for the cursor's place.
