@@ -101,12 +101,12 @@ def it_works_from_a_runtime_path(bench):
 @since(0, 12)
 def vim_pack_installs_it(bench):
     origin = bench.home / "origin"
-    git = ["git", "-c", "user.name=x", "-c", "user.email=x@localhost", "-C", str(origin)]
     (origin / "editors").mkdir(parents=True)
     subprocess.run(["cp", "-r", str(bench.installed), str(origin / "editors/neovim")], check=True)
-    split = re.search(r"git (subtree split .*)", (PLUGIN / "README.md").read_text())[1].split()
-    for words in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "x"], split):
-        subprocess.run([*git, *words], check=True, env=bench.environment, capture_output=True)
+    for words in (["init", "-q", "-b", "main"], ["config", "user.name", "x"], ["config", "user.email", "x@localhost"], ["add", "."], ["commit", "-q", "-m", "x"]):
+        subprocess.run(["git", "-C", str(origin), *words], check=True, env=bench.environment)
+    advice = re.search(r"^git branch .*commit-tree.*$", (PLUGIN / "README.md").read_text(), re.M)[0]
+    subprocess.run(advice, shell=True, check=True, env=bench.environment, cwd=origin)
     bench.installed.rename(bench.home / "elsewhere")
     try:
         window = bench.open("pack.py", SHOP, init=f"vim.pack.add({{ {{ src = 'file://{origin}', name = 'foretype', version = 'neovim' }} }}, {{ confirm = false }})")
