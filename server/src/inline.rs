@@ -95,16 +95,15 @@ impl Place {
     async fn answer(mut self) -> (Vec<InlineCompletionItem>, bool) {
         let candidates = if self.trigger == Trigger::Invoked { self.config.inline.candidates } else { 1 };
         let found = self.moment.place.shown().find(&self.text, self.cursor, candidates);
-        let typed_through = found.is_some();
+        // Held before anything is awaited: the request that began the run may just have been cancelled.
+        let held = found.as_ref().and_then(Watch::new);
+        let typed_through = held.is_some();
         let request = self.request().await;
-        let generation = match found {
-            Some(generation) => generation,
-            None => self.begin(request.clone(), candidates),
-        };
-        let mut watch = Watch::new(&generation);
+        let held = held.or_else(|| Watch::new(&self.begin(request.clone(), candidates)));
+        let Some(mut watch) = held else { return (Vec::new(), false) };
         let mut overtaken = self.moment.overtaken.clone();
         let rest = tokio::select! {
-            rest = self.wait(&generation, &mut watch) => rest,
+            rest = self.wait(&mut watch) => rest,
             _ = overtaken.changed() => Rest::Nothing,
         };
         watch.answered = true;
@@ -130,8 +129,9 @@ impl Place {
     }
 
     /// Waits for all of it, or at the deadline for the first piece.
-    async fn wait(&self, generation: &Generation, watch: &mut Watch) -> Rest {
+    async fn wait(&self, watch: &mut Watch) -> Rest {
         let deadline = Duration::from_millis(self.config.inline.deadline_ms);
+        let generation = watch.generation.clone();
         let rest = || generation.rest(&self.text, self.cursor);
         let waits = |rest: &Rest| matches!(rest, Rest::Wait | Rest::Answers(_, true));
         // At the time limit the loop is left, and what there is then is looked at.
@@ -270,21 +270,21 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(generation: &Arc<Generation>) -> Self {
-        Self { changed: generation.wait(), generation: generation.clone(), answered: false }
+    /// `None` if the run was stopped.
+    fn new(generation: &Arc<Generation>) -> Option<Self> {
+        let changed = generation.wait()?;
+        Some(Self { changed, generation: generation.clone(), answered: false })
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        let last = self.generation.abandoned();
+        let last = self.generation.abandon();
         if !self.answered && last {
             let generation = self.generation.clone();
             tokio::spawn(async move {
                 tokio::time::sleep(GRACE).await;
-                if generation.is_abandoned() {
-                    generation.cancel();
-                }
+                generation.cancel_if_abandoned();
             });
         }
     }

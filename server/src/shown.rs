@@ -5,7 +5,6 @@
 //! kept, so that deleting and typing again is free.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foretype_model::{Event, FinishReason, Ticket, Usage};
@@ -20,7 +19,6 @@ pub struct Generation {
     candidates: usize,
     state: Mutex<State>,
     changed: watch::Sender<()>,
-    waiting: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -29,6 +27,8 @@ struct State {
     ticket: Option<Ticket>,
     over: bool,
     cancelled: bool,
+    /// Requests that wait for it.
+    waiting: usize,
     usage: Option<Usage>,
 }
 
@@ -58,8 +58,7 @@ impl Generation {
     /// A run for `cursor` in `text`.
     pub fn new(text: Arc<str>, cursor: usize, candidates: usize) -> Arc<Self> {
         let state = State { written: vec![Written::default(); candidates], ..State::default() };
-        let (changed, waiting) = (watch::Sender::new(()), AtomicUsize::new(0));
-        Arc::new(Self { text, cursor, candidates, state: Mutex::new(state), changed, waiting })
+        Arc::new(Self { text, cursor, candidates, state: Mutex::new(state), changed: watch::Sender::new(()) })
     }
 
     /// How many candidates it writes.
@@ -77,12 +76,14 @@ impl Generation {
 
     /// Stops the run, if it still runs.
     pub fn cancel(&self) {
-        let ticket = {
-            let mut state = self.lock();
-            state.cancelled |= !state.over;
-            state.over = true;
-            state.ticket.take()
-        };
+        self.cancel_in(self.lock());
+    }
+
+    fn cancel_in(&self, mut state: MutexGuard<'_, State>) {
+        state.cancelled |= !state.over;
+        state.over = true;
+        let ticket = state.ticket.take();
+        drop(state);
         drop(ticket);
         self.changed.send_replace(());
     }
@@ -97,20 +98,30 @@ impl Generation {
         self.lock().usage
     }
 
-    /// Somebody waits for it. Whoever stops waiting without an answer calls [`abandoned`](Self::abandoned).
-    pub fn wait(&self) -> watch::Receiver<()> {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        self.changed.subscribe()
+    /// Somebody waits for it, and learns of changes; `None` if it was stopped. Whoever stops waiting calls
+    /// [`abandon`](Self::abandon).
+    pub fn wait(&self) -> Option<watch::Receiver<()>> {
+        let mut state = self.lock();
+        if state.cancelled {
+            return None;
+        }
+        state.waiting += 1;
+        Some(self.changed.subscribe())
     }
 
     /// Somebody no longer waits; says whether nobody does.
-    pub fn abandoned(&self) -> bool {
-        self.waiting.fetch_sub(1, Ordering::Relaxed) == 1
+    pub fn abandon(&self) -> bool {
+        let mut state = self.lock();
+        state.waiting = state.waiting.saturating_sub(1);
+        state.waiting == 0
     }
 
-    /// Whether nobody waits.
-    pub fn is_abandoned(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) == 0
+    /// Stops the run unless somebody waits for it.
+    pub fn cancel_if_abandoned(&self) {
+        let state = self.lock();
+        if state.waiting == 0 {
+            self.cancel_in(state);
+        }
     }
 
     /// Takes in what the engine says. Called on the engine's thread.
@@ -329,6 +340,19 @@ mod tests {
         generation.on(Event::Text { candidate: 0, text: "z".into(), logprob: 0.0 });
         shown.edited("xy");
         assert!(generation.is_cancelled() && shown.find("x", 1, 1).is_none());
+    }
+
+    #[test]
+    fn a_run_that_somebody_waits_for_is_not_stopped_by_one_who_left() {
+        let generation = Generation::new("x".into(), 1, 1);
+        let first = generation.wait();
+        assert!(first.is_some() && generation.abandon(), "nobody is left");
+        assert!(generation.wait().is_some(), "somebody comes in time");
+        generation.cancel_if_abandoned();
+        assert!(!generation.is_cancelled());
+        assert!(generation.abandon());
+        generation.cancel_if_abandoned();
+        assert!(generation.is_cancelled() && generation.wait().is_none(), "too late");
     }
 
     #[test]

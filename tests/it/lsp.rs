@@ -362,6 +362,21 @@ fn a_missing_model_is_reported_once_and_says_what_to_do() {
 }
 
 #[test]
+fn a_model_that_only_the_settings_name_is_not_missed_before_they_are_asked_for() {
+    let world = World::new();
+    let model = parrot::write(world.path());
+    let mut client = Client::start(world.command(&["lsp", "--standalone"]));
+    client.request("initialize", json!({ "capabilities": { "workspace": { "configuration": true } } }));
+    client.notify("initialized", json!({}));
+    client.answers("workspace/configuration", json!([{ "model": model }]));
+    client.take(|message| message["method"] == "foretype/status" && message["params"]["busy"] == false);
+    client.open("file:///a.py", "python", PYTHON);
+    let params = json!({ "textDocument": { "uri": "file:///a.py" }, "position": { "line": 1, "character": 3 } });
+    assert_eq!(texts(&client.request("textDocument/inlineCompletion", params)), [SUGGESTION]);
+    assert!(client.shut_down().success());
+}
+
+#[test]
 fn exit_without_shutdown_and_a_closed_input_end_the_server_with_an_error() {
     let mut editor = Editor::start();
     editor.client.body(br#"{"jsonrpc":"2.0","method":"exit"}"#);

@@ -60,13 +60,20 @@ def run_case(bench, sentence, function):
         bench.close_windows()
 
 
+def twice(bench, sentence, function):
+    """A real editor beside a real model on a busy machine is late now and then: a case that fails is tried once more, and
+    the first failure stays in what was printed."""
+    passed = run_case(bench, sentence, function)
+    return run_case(bench, f"{sentence}, at the second try", function) if passed is False else passed
+
+
 def run_all(program, label, pattern):
     out = REPOSITORY / "target/neovim-tests" / label
     out.mkdir(parents=True)
     bench = Bench(program, out)
     print(f"== Neovim {'.'.join(map(str, bench.version))}", flush=True)
     try:
-        return [run_case(bench, sentence, function) for sentence, function in cases(pattern)]
+        return [twice(bench, sentence, function) for sentence, function in cases(pattern)]
     finally:
         bench.stop()
 

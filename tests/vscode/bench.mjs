@@ -33,8 +33,9 @@ export class Bench {
     bench.workspace = path.join(bench.home, 'shop');
     for (const name of ['shop', 'run', 'tmp', 'data/User', 'data/Machine']) mkdirSync(path.join(bench.home, name), { recursive: true, mode: 0o700 });
     cpSync('tests/vscode/host', path.join(bench.home, 'host'), { recursive: true });
-    bench.settings({});
     bench.machineSettings({});
+    const keys = [{ key: 'ctrl+alt+l', command: 'foretype.acceptLine', when: 'inlineSuggestionVisible' }];
+    writeFileSync(path.join(bench.home, 'data/User/keybindings.json'), JSON.stringify(keys));
     bench.port = await freePort();
     bench.windows = [];
     bench.outside = new Set();
@@ -46,7 +47,9 @@ export class Bench {
 
   get environment() {
     const { home } = this;
-    return { ...process.env, HOME: home, XDG_CONFIG_HOME: `${home}/config`, XDG_DATA_HOME: `${home}/share`, XDG_STATE_HOME: `${home}/state`,
+    // The model is a setting here, so that a case can change it.
+    const { FORETYPE_MODEL, ...inherited } = process.env;
+    return { ...inherited, HOME: home, XDG_CONFIG_HOME: `${home}/config`, XDG_DATA_HOME: `${home}/share`, XDG_STATE_HOME: `${home}/state`,
       XDG_CACHE_HOME: `${home}/cache`, XDG_RUNTIME_DIR: `${home}/run`, TMPDIR: `${home}/tmp`, EXTENSIONS_GALLERY: '{}',
       CS_DISABLE_GETTING_STARTED_OVERRIDE: '1' };
   }
@@ -66,13 +69,17 @@ export class Bench {
     await until(() => fetch(`http://127.0.0.1:${this.port}/healthz`).then((answer) => answer.ok, () => false), 'code-server answers');
   }
 
-  /** Replaces what the user has set. */
+  /** Replaces what the user has set. A window reads these files when it opens; see first(). */
   settings(own) {
+    this.written = (this.written ?? 0) + 1;
     writeFileSync(`${this.home}/data/User/settings.json`, JSON.stringify({ ...quiet, ...own }, null, 2));
   }
 
+  /** The same for settings that belong to the machine. */
   machineSettings(own) {
-    writeFileSync(`${this.home}/data/Machine/settings.json`, JSON.stringify(own, null, 2));
+    const all = { 'foretype.model': process.env.FORETYPE_MODEL, ...own };
+    writeFileSync(`${this.home}/data/Machine/settings.json`, JSON.stringify(all, null, 2));
+    this.settings({});
   }
 
   userSettings() {
@@ -95,13 +102,22 @@ export class Bench {
     return window;
   }
 
-  /** The window that most cases share. */
+  /** The window that most cases share; another one if settings were written since it was opened. */
   async first(name, text) {
     const window = this.windows[0];
-    if (!window) return this.open(name, text);
+    if (window?.written !== this.written) {
+      await window?.close();
+      return this.open(name, text);
+    }
     this.write(name, text);
     await window.openFile(name);
     return window;
+  }
+
+  /** Back to how it was at the start: default settings, no window. */
+  async fresh() {
+    this.machineSettings({});
+    await Promise.all(this.windows.map((window) => window.close()));
   }
 
   /** Processes of the program under test that this bench started: id and arguments. */

@@ -17,19 +17,28 @@ const bench = await Bench.start(out);
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => bench.stop().finally(() => process.exit(130)));
 let passed = 0;
 const failed = [];
+
+async function attempt(name, run) {
+  const started = Date.now();
+  try {
+    await run(bench);
+    console.log(`ok     ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
+    return true;
+  } catch (error) {
+    console.log(`not ok ${name}\n       ${String(error.stack ?? error).split('\n').slice(0, 6).join('\n       ')}`);
+    await bench.screenshot(`failed ${name}`);
+    return false;
+  }
+}
+
 try {
   for (const [name, run] of Object.entries({ ...typing, ...settings, ...windows, ...faults, ...host })) {
     if (!pattern.test(name)) continue;
-    const started = Date.now();
-    try {
-      await run(bench);
-      passed += 1;
-      console.log(`ok     ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
-    } catch (error) {
-      failed.push(name);
-      console.log(`not ok ${name}\n       ${String(error.stack ?? error).split('\n').slice(0, 6).join('\n       ')}`);
-      await bench.screenshot(`failed ${name}`);
-    }
+    // A real editor beside a real model on a busy machine is late now and then: a case that fails is tried once more, in
+    // another window, and the first failure stays in what was printed.
+    const done = (await attempt(name, run)) || (await bench.fresh(), await attempt(`${name}, at the second try`, run));
+    if (done) passed += 1;
+    else failed.push(name);
   }
 } finally {
   await bench.stop();

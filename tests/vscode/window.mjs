@@ -28,9 +28,12 @@ export class Window {
   static async open(bench, name) {
     const window = new Window();
     window.bench = bench;
+    window.written = bench.written;
     window.context = await bench.browser.newContext({ viewport: { width: 1280, height: 720 } });
     window.page = await window.context.newPage();
     window.page.setDefaultTimeout(patience);
+    // A text that was not saved is no reason to stay.
+    window.page.on('dialog', (dialog) => dialog.accept().catch(() => {}));
     window.page.on('request', (request) => {
       const url = new URL(request.url());
       if (/^(http|ws)/.test(url.protocol) && url.hostname !== '127.0.0.1') bench.outside.add(url.origin);
@@ -55,11 +58,16 @@ export class Window {
     await this.press('Control+End');
   }
 
+  /** Files are found by a search that may miss one that was written just now: then it is asked again. */
   async openFile(name) {
-    await this.quickInput('Control+P');
-    await this.page.keyboard.type(name);
-    await this.page.waitForSelector(`.quick-input-list .monaco-list-row:has-text("${name}")`);
-    await this.press('Enter');
+    const row = this.page.locator(`.quick-input-list .monaco-list-row:has-text("${name}")`).first();
+    await until(async () => {
+      await this.quickInput('Control+P');
+      await this.page.keyboard.type(name);
+      const found = await row.waitFor({ timeout: 3000 }).then(() => true, () => false);
+      await this.press(found ? 'Enter' : 'Escape');
+      return found;
+    }, `${name} is found`);
     await this.focus(name);
   }
 
@@ -121,6 +129,12 @@ export class Window {
     }
   }
 
+  /** The settings that were written last hold, and the model is there. */
+  async ready() {
+    await this.settled();
+    return this.waitStatus(/qwen/i);
+  }
+
   ready() {
     return this.waitStatus(/qwen/i);
   }
@@ -136,8 +150,15 @@ export class Window {
     await this.page.locator(`.quick-input-list .monaco-list-row:has-text("${label}")`).first().click();
   }
 
+  /** A message; one that has gone by itself is looked for behind the bell. */
   notification(text) {
-    return this.page.waitForSelector(`.notification-list-item:has-text("${text}")`);
+    const message = this.page.locator(`.notification-list-item:has-text("${text}")`).first();
+    return until(async () => {
+      if (await message.isVisible()) return message;
+      const open = await this.page.locator('.notifications-center.visible').count();
+      if (!open) await this.page.locator('[id="status.notifications"]').click();
+      return message.waitFor({ timeout: 2000 }).then(() => message, () => false);
+    }, `a message with ${text}`);
   }
 
   /** Saves, and gives what is on disk when that matches. */
@@ -147,8 +168,10 @@ export class Window {
       `${name} on disk is like ${pattern}`, 15_000).catch((error) => { throw new Error(`${error.message}: ${JSON.stringify(this.bench.read(name))}`); });
   }
 
-  close() {
+  /** As a user closes it: by leaving the page, so that its extension host ends at once. */
+  async close() {
     this.bench.windows = this.bench.windows.filter((window) => window !== this);
-    return this.context.close();
+    await this.page.goto('about:blank').catch(() => {});
+    await this.context.close();
   }
 }

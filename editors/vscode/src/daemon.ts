@@ -90,6 +90,8 @@ export class Daemon {
     const options: LanguageClientOptions = {
       documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }],
       outputChannel: this.log,
+      // Told at once, so that the daemon does not begin with another model. Later changes it asks for.
+      initializationOptions: () => JSON.parse(JSON.stringify(vscode.workspace.getConfiguration('foretype'))),
       middleware: { provideInlineCompletionItems: inlineMiddleware(this.state, this.taken) },
       initializationFailedHandler: () => false,
       errorHandler: {

@@ -21,10 +21,11 @@ export function watchEditors(state: State, daemon: Daemon): vscode.Disposable {
     const refused = report?.document?.enabled === false && vscode.workspace.textDocuments.includes(document);
     if (current && refused && settings.isOn(document.languageId)) state.set({ refusal: report.document?.reason ?? undefined });
   };
-  let connection = state.now.connection;
+  // The daemon tells its status anew when it has read other settings, so what it refuses may be different.
+  let { connection, server } = state.now;
   const reconnected = state.onDidChange(() => {
-    if (state.now.connection === connection) return;
-    connection = state.now.connection;
+    if (state.now.connection === connection && state.now.server === server) return;
+    ({ connection, server } = state.now);
     if (connection === 'running') setTimeout(() => void look(), 200);
   });
   const changed = vscode.workspace.onDidChangeConfiguration((event) => {

@@ -42,7 +42,10 @@ impl LanguageServer for Server {
         }
         self.session.set_folders(roots(&params));
         let complaints = self.session.reload_config();
-        self.session.take_slot();
+        // A client that is yet to be asked for its settings may name another model.
+        if params.initialization_options.is_some() || !facts.configuration {
+            self.session.take_slot();
+        }
         if let Some(pid) = params.process_id {
             tokio::spawn(serve::end_with(self.session.clone(), pid));
         }
@@ -163,16 +166,23 @@ impl Server {
     /// What follows `initialized`.
     async fn start(&self) {
         let Some(facts) = self.session.client_facts() else { return };
-        tokio::spawn(self.clone().report_status());
+        let knows_its_model = self.session.slot().is_some();
+        if knows_its_model {
+            tokio::spawn(self.clone().report_status());
+        }
+        if self.pull_settings().await {
+            self.reconfigure();
+        }
+        if !knows_its_model {
+            self.session.take_slot();
+            tokio::spawn(self.clone().report_status());
+        }
         let registrations = facts.registrations();
         if !registrations.is_empty() {
             let registered = tokio::time::timeout(PATIENCE, self.client.register_capability(registrations)).await;
             if let Ok(Err(error)) = registered {
                 tracing::warn!("the client refused a registration: {error}");
             }
-        }
-        if self.pull_settings().await {
-            self.reconfigure();
         }
         self.scan(self.session.folders());
     }
@@ -196,6 +206,8 @@ impl Server {
         let roots = self.session.folders().iter().map(|folder| folder.root.clone()).collect();
         self.session.set_folders(roots);
         self.scan(self.session.folders());
+        // What holds for a document may be different now: the client is told again how things are, so that it asks.
+        self.session.slot_changed.notify_one();
     }
 
     fn complain(&self, complaints: Vec<String>) {

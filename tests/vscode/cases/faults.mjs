@@ -6,39 +6,34 @@ const text = 'def add(a, b):\n    return';
 
 export default {
   async 'a missing program is reported with a way to get it'(bench) {
-    const window = await bench.first('missing.py', text);
-    await window.ready();
     bench.machineSettings({ 'foretype.serverPath': '/nowhere/foretype' });
+    const window = await bench.first('missing.py', text);
     const item = await window.waitStatus(/\/nowhere\/foretype, which is not a program/);
     assert.ok(item.warning && /debug-disconnect/.test(item.icon), JSON.stringify(item));
     await window.notification('How to Get It');
     await bench.screenshot('missing');
-    await window.command('Notifications: Clear All Notifications');
   },
 
   async 'a program that ends again and again is given up with a word'(bench) {
     const program = `${bench.home}/crashing`;
     writeFileSync(program, '#!/bin/sh\nexit 3\n');
     chmodSync(program, 0o755);
-    const window = await bench.first('crash.py', text);
     bench.machineSettings({ 'foretype.serverPath': program });
+    const window = await bench.first('crash.py', text);
     await window.waitStatus(/ends again and again/);
     await window.notification('times in a row');
     await bench.screenshot('given up');
-    await window.command('Notifications: Clear All Notifications');
     bench.machineSettings({});
-    await window.ready();
   },
 
   async 'a model that is not there is an error with the remedy'(bench) {
+    bench.machineSettings({ 'foretype.model': 'qwen2.5-coder-7b' });
     const window = await bench.first('model.py', text);
-    await window.ready();
-    bench.settings({ 'foretype.model': '/nowhere/model.gguf', 'foretype.daemon.enabled': true });
-    const named = process.env.FORETYPE_MODEL;
-    // FORETYPE_MODEL in the environment wins over the setting.
-    if (named) await window.page.waitForTimeout(1000);
-    await window.ready();
-    bench.settings({});
+    const item = await window.waitStatus(/foretype model pull qwen2\.5-coder-7b/);
+    assert.ok(item.warning, JSON.stringify(item));
+    await window.notification('foretype model pull');
+    await bench.screenshot('model missing');
+    bench.machineSettings({});
   },
 
   async 'ghost text that is switched off in the editor is reported once'(bench) {

@@ -47,7 +47,6 @@ export default {
     await until(() => bench.userSettings()['foretype.enable']['*'] === false, 'the setting is written');
     assert.deepEqual(bench.userSettings()['foretype.enable'], { '*': false, markdown: false });
     bench.settings({});
-    await window.ready();
   },
 
   async 'snoozed, it is quiet until it is told to resume'(bench) {
@@ -78,7 +77,6 @@ export default {
     await window.waitGhost(/\S/);
     await window.press('Escape');
     bench.settings({});
-    await until(async () => !/on demand/.test((await window.status()).label), 'automatic again');
   },
 
   async 'a file that usually holds secrets gets nothing, and the status says why'(bench) {
