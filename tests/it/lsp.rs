@@ -362,6 +362,30 @@ fn a_missing_model_is_reported_once_and_says_what_to_do() {
 }
 
 #[test]
+fn a_wrong_option_is_told_once_and_one_that_is_unset_no_longer_holds() {
+    let capabilities = json!({ "workspace": { "configuration": true } });
+    let options = json!({ "nonsense": 1, "inline": { "trigger": "manual" } });
+    let world = World::new();
+    let model = parrot::write(world.path());
+    let mut command = world.command(&["lsp", "--standalone"]);
+    command.env("FORETYPE_MODEL", model);
+    let mut client = Client::start(command);
+    client.request("initialize", json!({ "capabilities": capabilities, "initializationOptions": options }));
+    client.notify("initialized", json!({}));
+    client.answers("workspace/configuration", json!([options]));
+    assert!(client.wait_for("window/showMessage")["params"]["message"].to_string().contains("nonsense"));
+    client.open("file:///a.py", "python", PYTHON);
+    let params = json!({ "textDocument": { "uri": "file:///a.py" }, "position": { "line": 1, "character": 3 } });
+    client.notify("workspace/didChangeConfiguration", json!({ "settings": null }));
+    client.answers("workspace/configuration", json!([{}]));
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while texts(&client.request("textDocument/inlineCompletion", params.clone())).is_empty() {
+        assert!(std::time::Instant::now() < deadline, "it stays manual");
+    }
+    assert!(client.shut_down().success());
+}
+
+#[test]
 fn a_model_that_only_the_settings_name_is_not_missed_before_they_are_asked_for() {
     let world = World::new();
     let model = parrot::write(world.path());

@@ -180,10 +180,16 @@ fn nearest(name: &str, options: &[Opt]) -> Option<String> {
     names.map(|name| (likeness(&name), name)).filter(|(likeness, _)| *likeness >= 50).max().map(|(_, name)| name)
 }
 
+/// Settings of the extensions themselves, which editors send along.
+const OF_EXTENSIONS: &[&str] = &["server_path", "trace"];
+
 /// A layer from what an editor sends: names in camelCase or as in `config.toml`, nulls and defaults mean "not set".
 pub fn editor_layer(name: &str, values: &Value) -> Layer {
     let default = serde_json::to_value(Config::default()).unwrap_or_default();
-    let values = as_set(values, Some(&default)).unwrap_or_else(|| Value::Object(Map::new()));
+    let mut values = as_set(values, Some(&default)).unwrap_or_else(|| Value::Object(Map::new()));
+    if let Value::Object(table) = &mut values {
+        OF_EXTENSIONS.iter().for_each(|name| drop(table.remove(*name)));
+    }
     Layer { name: name.to_owned(), values }
 }
 
@@ -286,6 +292,12 @@ mod tests {
         let expected =
             json!({ "model": "b", "context": { "excluded": ["x", "y"] }, "enable": { "*": true, "lua": false } });
         assert_eq!(merged, expected);
+    }
+
+    #[test]
+    fn settings_of_an_extension_itself_are_none_of_ours() {
+        let layer = editor_layer("editor", &json!({ "serverPath": "/x", "trace": { "server": "off" }, "threads": 2 }));
+        assert_eq!(layer.values, json!({ "threads": 2 }));
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub struct Session {
     config: RwLock<Arc<Config>>,
     /// Settings from `initialize` and from the client's configuration.
     pub(super) layers: Mutex<[Option<Layer>; 2]>,
+    /// What the client was told is wrong with its options.
+    told: Mutex<Vec<String>>,
     /// The client's environment, which may be another process's.
     environment: BTreeMap<String, String>,
     folders: RwLock<Vec<Arc<Workspace>>>,
@@ -98,6 +100,7 @@ impl Session {
             registers_inline_completion: AtomicBool::new(false),
             config: RwLock::default(),
             layers: Mutex::default(),
+            told: Mutex::default(),
             environment,
             folders: RwLock::default(),
             excluded: DashMap::new(),
@@ -133,7 +136,7 @@ impl Session {
         self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads all options again; says what was wrong.
+    /// Reads all options again; says what is wrong that was not before.
     pub(super) fn reload_config(&self) -> Vec<String> {
         let layers: Vec<_> = lock(&self.layers).iter().flatten().cloned().collect();
         let root = self.folders().first().map(|folder| folder.root.clone());
@@ -143,15 +146,23 @@ impl Session {
         if changed {
             self.forget_shown(None);
         }
-        loaded.errors.into_iter().chain(loaded.warnings).collect()
+        let mut told = lock(&self.told);
+        let complaints: Vec<String> = loaded.errors.into_iter().chain(loaded.warnings).collect();
+        let new = complaints.iter().filter(|complaint| !told.contains(complaint)).cloned().collect();
+        *told = complaints;
+        new
     }
 
     /// Settings that the client sent, `at` 0 with `initialize`, 1 later.
     pub(super) fn settings(&self, at: usize, values: &Value) {
         // Some clients wrap their settings in the name of the section.
         let values = values.get("foretype").filter(|inner| inner.is_object()).unwrap_or(values);
-        let name = ["initializationOptions", "the editor's settings"][at];
-        lock(&self.layers)[at] = values.is_object().then(|| sources::editor_layer(name, values));
+        let mut layers = lock(&self.layers);
+        layers[at] = values.is_object().then(|| sources::editor_layer("the editor's settings", values));
+        if at == 1 && values.is_object() {
+            // What is set now stands in these; what is no longer set would live on in those of the start.
+            layers[0] = None;
+        }
     }
 
     /// The model that the options ask for; loading begins if it has not.
