@@ -224,7 +224,7 @@ impl Default for Languages {
 }
 
 impl Config {
-    /// The configuration for the workspace at `root`, from files and environment. Warnings are logged.
+    /// The configuration for the workspace at `root`, from files and environment. Warnings go to standard error.
     ///
     /// # Errors
     /// If a source is unreadable or holds a wrong value; the message names the file, the line and the key.
@@ -234,7 +234,7 @@ impl Config {
             anyhow::bail!(error);
         }
         for warning in &loaded.warnings {
-            tracing::warn!("{warning}");
+            eprintln!("foretype: {warning}");
         }
         Ok(loaded.config)
     }

@@ -58,6 +58,8 @@ struct Open {
     old_tree: Option<Tree>,
     /// While a parse runs: the edits that it does not know of.
     parsing: Option<Vec<InputEdit>>,
+    /// Whether the whole text was replaced while a parse runs, so that its tree is good for nothing.
+    replaced: bool,
     /// Tells this opening of the document from a later one.
     opening: u64,
 }
@@ -88,7 +90,7 @@ impl Documents {
             in_sync: true,
             used,
         });
-        self.open.insert(uri, Open { snapshot, old_tree: None, parsing: None, opening: used });
+        self.open.insert(uri, Open { snapshot, old_tree: None, parsing: None, replaced: false, opening: used });
     }
 
     /// A document was closed and is forgotten.
@@ -149,6 +151,7 @@ impl Documents {
                 return Some(open.snapshot.clone());
             }
             open.parsing = Some(Vec::new());
+            open.replaced = false;
             (open.snapshot.clone(), open.old_tree.take(), open.opening)
         };
         let tree = syntax::parse(snapshot.language, &snapshot.text, old.as_ref());
@@ -196,6 +199,7 @@ impl Open {
         if applied.whole {
             // Nothing of the old text is known to be left.
             self.old_tree = None;
+            self.replaced = true;
         }
     }
 
@@ -205,8 +209,7 @@ impl Open {
         if unchanged {
             self.snapshot = parsed.clone();
         }
-        let replaced = !unchanged && pending.is_empty();
-        self.old_tree = tree.filter(|_| !replaced).map(|mut tree| {
+        self.old_tree = tree.filter(|_| !self.replaced).map(|mut tree| {
             pending.iter().for_each(|edit| tree.edit(edit));
             tree
         });

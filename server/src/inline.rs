@@ -115,6 +115,8 @@ impl Place {
         for mut answer in answers {
             if more {
                 answer.text = complete_part(&answer.text).to_owned();
+                // Nothing of it is half a line any more.
+                answer.ended = true;
             }
             texts.extend(self.finish(&request, &answer).filter(|text| !texts.contains(text)));
         }

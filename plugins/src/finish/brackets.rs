@@ -1,6 +1,7 @@
 //! Brackets: an answer ends before a bracket that closes what was opened before the cursor, unless nothing closes it yet.
 
 use super::{End, line_after};
+use crate::Language;
 use crate::request::Request;
 use crate::window::floor;
 
@@ -9,29 +10,72 @@ const PAIRS: [(char, char); 3] = [('(', ')'), ('[', ']'), ('{', '}')];
 /// Bytes around the cursor in which brackets are counted.
 const REACH: usize = 3000;
 
-/// Ends before the first closing bracket that is too many.
+/// Ends before the first closing bracket that is too many. Prose has single ones, and so have the cases of a shell.
 pub(super) fn end(request: &Request, text: &str) -> Option<End> {
+    let language = request.document.language;
+    if matches!(language, Language::Markdown | Language::PlainText) {
+        return None;
+    }
     let mut missing = missing(request);
     let mut open: Vec<char> = Vec::new();
-    let mut quote = None;
-    for (at, c) in text.char_indices() {
-        if quote.is_some() {
-            quote = quote.filter(|q| *q != c && c != '\n');
-        } else if matches!(c, '"' | '`') {
-            quote = Some(c);
-        } else if let Some((_, close)) = PAIRS.iter().find(|(open, _)| *open == c) {
+    for (at, c) in outside_strings(language, text) {
+        if let Some((_, close)) = PAIRS.iter().find(|(open, _)| *open == c) {
             open.push(*close);
         } else if let Some(kind) = PAIRS.iter().position(|(_, close)| *close == c) {
             if open.last() == Some(&c) {
                 open.pop();
             } else if missing[kind] > 0 {
                 missing[kind] -= 1;
-            } else {
+            } else if !(language == Language::Bash && c == ')') {
                 return Some(End(at));
             }
         }
     }
     None
+}
+
+/// The characters of a text that are in no string, as far as its quotes tell.
+fn outside_strings(language: Language, text: &str) -> impl Iterator<Item = (usize, char)> {
+    use Language::{C, CSharp, Cpp, Go, Java, Rust};
+    // In these a single quote holds one character, or is no quote at all.
+    let single = matches!(language, Rust | C | Cpp | CSharp | Java | Go);
+    let mut quote: Option<char> = None;
+    let mut skip_to = 0;
+    text.char_indices().filter(move |(at, c)| {
+        if *at < skip_to {
+            return false;
+        }
+        match quote {
+            Some(open) => {
+                quote = quote.filter(|_| *c != open && *c != '\n');
+                return false;
+            }
+            None if matches!(c, '"' | '`') || (*c == '\'' && !single) => quote = Some(*c),
+            None if *c == '\'' => skip_to = at + character(&text[*at..]),
+            None => return true,
+        }
+        false
+    })
+}
+
+/// The length of the character literal that a text begins with; 1 if it is none.
+fn character(text: &str) -> usize {
+    let inner = text.get(1..).unwrap_or_default();
+    let letters = if inner.starts_with('\\') { 2 } else { 1 };
+    let end = inner.char_indices().nth(letters).filter(|(_, c)| *c == '\'');
+    end.map_or(1, |(at, _)| at + 2)
+}
+
+/// Whether cutting `text` at `at` takes away a bracket or a quote that closes one of the text's own.
+pub(super) fn needs(text: &str, at: usize) -> bool {
+    let surplus = |text: &str, (open, close): (char, char)| {
+        text.matches(open).count().saturating_sub(text.matches(close).count())
+    };
+    let brackets = PAIRS.iter().any(|pair| surplus(&text[..at], *pair) > surplus(text, *pair));
+    let quotes = ['"', '\'', '`']
+        .iter()
+        .any(|quote| text[at..].contains(*quote) && text.matches(*quote).count().is_multiple_of(2));
+    brackets || quotes
 }
 
 /// For each kind, how many brackets are open before the cursor that nothing after it closes.
@@ -66,7 +110,20 @@ fn unmatched(chars: impl Iterator<Item = char>, other: char, wanted: char) -> us
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::check;
+    use super::super::tests::{check, check_in};
+
+    #[test]
+    fn a_single_bracket_of_a_shell_or_of_prose_ends_nothing() {
+        check_in("a.sh", "case \"$1\" in▁\nesac\n", "\n  start) run ;;\n", Some("\n  start) run ;;"));
+        check_in("a.md", "1) fast\n2) small\n▁\n", "3) quiet\n", Some("3) quiet"));
+    }
+
+    #[test]
+    fn brackets_in_single_quotes_do_not_count() {
+        check_in("a.js", "return c === ▁;\n", "')'", Some("')'"));
+        check_in("a.rs", "fn f() {\n    g(▁);\n}\n", "')', x", Some("')', x"));
+        check_in("a.rs", "fn f() {\n    g(▁);\n}\n", "&'a x)", Some("&'a x"));
+    }
 
     #[test]
     fn a_bracket_that_is_closed_already_is_not_closed_again() {

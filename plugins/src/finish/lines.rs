@@ -2,6 +2,7 @@
 //! the block, by indentation.
 
 use super::{End, indent, line_after, line_before};
+use crate::Language;
 use crate::language::Blocks;
 use crate::request::Request;
 use crate::window;
@@ -22,8 +23,26 @@ pub(super) fn statement(request: &Request, text: &str) -> Option<End> {
     let first = text.find('\n')?;
     let line = format!("{}{}", line_before(request), &text[..first]);
     let begun = !line_before(request).trim().is_empty();
-    let worded = request.document.language.blocks() == Blocks::Words && opens_with_a_word(&line);
-    (begun && !opens(&line) && !worded).then_some(End(first))
+    let language = request.document.language;
+    let worded = language.blocks() == Blocks::Words && opens_with_a_word(&line);
+    if !begun || opens(&line) || worded || opens_in(language, &line) {
+        return None;
+    }
+    // A body may begin on a line of its own, which the next letter tells.
+    let body = text[first..].trim_start();
+    let waits = first == 0 && language.blocks() == Blocks::Brackets && (body.is_empty() || body.starts_with('{'));
+    (!waits).then_some(End(first))
+}
+
+/// Headers of languages whose blocks have no mark.
+fn opens_in(language: Language, line: &str) -> bool {
+    let line = line.trim();
+    match language {
+        Language::Toml => line.starts_with('[') && line.ends_with(']'),
+        Language::Html => line.ends_with('>') && !line.contains("</") && !line.ends_with("/>"),
+        Language::Markdown => line.starts_with('#'),
+        _ => false,
+    }
 }
 
 /// Whether something begins with this line that goes on in the next.
@@ -50,15 +69,18 @@ pub(super) fn block(request: &Request, text: &str) -> Option<End> {
     let header = !line.trim().is_empty();
     let first = text.split('\n').next().unwrap_or_default();
     let base = if header { indent(line) } else { indent(&format!("{line}{first}")) };
+    // A body that is not indented ends with a blank line.
+    let flat = header && opens_in(request.document.language, &format!("{line}{first}"));
     let mut at = first.len();
     for (number, line) in text[at..].split('\n').skip(1).enumerate() {
         let (start, blank) = (at, line.trim().is_empty());
         at += 1 + line.len();
         let complete = at < text.len();
-        if blank && !complete {
+        let opens_here = header && number == 0 && line.trim_start().starts_with('{');
+        if blank && !complete || opens_here {
             continue;
         }
-        let out = !blank && (indent(line) < base || header && indent(line) == base && !closes(line));
+        let out = !blank && (indent(line) < base || header && !flat && indent(line) == base && !closes(line));
         if out && closes(line) && indent(line) <= base {
             // Whether a closing line belongs to the answer is for the brackets to say.
             continue;
@@ -105,6 +127,13 @@ mod tests {
         check_in("a.lua", "local function f(x)▁\n", "\n  return x\nend\nprint(1)\n", Some("\n  return x\nend"));
         check_in("a.sh", "for f in *; do▁\n", "\n  cat $f\ndone\necho 1\n", Some("\n  cat $f\ndone"));
         check_in("a.rb", "x = ▁\n", "1\ny = 2\n", Some("1"));
+    }
+
+    #[test]
+    fn a_body_may_begin_on_a_line_of_its_own() {
+        check_in("a.c", "int f(int a)▁\n", "\n{\n    return a;\n}\n", Some("\n{\n    return a;\n}"));
+        check_in("a.c", "int x = 1;▁\n", "\nint y = 2;\n", None);
+        check_in("a.toml", "[dependencies]▁\n", "\nserde = \"1\"\n", Some("\nserde = \"1\""));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Text that stands right of the cursor already is not written a second time.
 
 use super::lines::following;
-use super::{End, line_after, line_before};
+use super::{End, brackets, indent, line_after, line_before};
 use crate::request::Request;
 
 /// Characters that make a line worth comparing.
@@ -11,17 +11,29 @@ fn telling(line: &str) -> bool {
     line.chars().filter(|c| c.is_alphanumeric()).count() >= TELLING
 }
 
-/// Ends before a line that comes next in the document anyway.
+/// Ends before a line that comes next in the document anyway. Its first line counts where the cursor's line is empty.
 pub(super) fn end(request: &Request, text: &str) -> Option<End> {
-    let next = following(request).next()?.trim();
-    let mut at = text.find('\n')?;
+    let next = following(request).next()?;
+    let first = text.find('\n')?;
+    if line_before(request).trim().is_empty() && is_again(&[line_before(request), &text[..first]].concat(), next) {
+        return Some(End(0));
+    }
+    let mut at = first;
     for line in text[at..].split('\n').skip(1) {
-        if !line.trim().is_empty() && (line.trim() == next && telling(line)) {
+        if is_again(line, next) {
             return Some(End(at));
         }
         at += 1 + line.len();
     }
     None
+}
+
+/// Whether a line is the document's `next` one. The same words further in belong to another block; a line that says little
+/// has to stand at the same place.
+fn is_again(line: &str, next: &str) -> bool {
+    let (own, others) = (indent(line), indent(next));
+    let words = line.trim().chars().any(char::is_alphanumeric) && line.trim().len() > 2;
+    line.trim() == next.trim() && own <= others && (telling(line) || words && own == others)
 }
 
 /// Takes from the end of a one-line text what the rest of the cursor's line says already.
@@ -31,9 +43,13 @@ pub(super) fn trim(request: &Request, text: &mut String) {
         return;
     }
     let ends = (1..=rest.len()).rev().filter(|end| rest.is_char_boundary(*end));
-    let overlap = ends.into_iter().find(|end| text.ends_with(&rest[..*end]));
+    let mut overlaps = ends.filter(|end| text.ends_with(&rest[..*end]));
     // A short overlap in the middle of a longer rest is chance.
-    if let Some(overlap) = overlap.filter(|overlap| *overlap == rest.len() || *overlap >= TELLING) {
+    let overlap = overlaps.find(|end| {
+        let telling = *end == rest.len() || *end >= TELLING;
+        telling && !brackets::needs(text, text.len() - end)
+    });
+    if let Some(overlap) = overlap {
         text.truncate(text.len() - overlap);
     }
 }
@@ -63,6 +79,24 @@ mod tests {
     fn the_rest_of_the_line_is_not_written_again() {
         check("foo(▁, bar)\n", "baz, bar)", Some("baz"));
         check("print(\"▁\")\n", "hello\")", Some("hello"));
+    }
+
+    #[test]
+    fn a_bracket_or_quote_that_closes_one_of_its_own_stays() {
+        check("print(▁)\n", "total(values))", Some("total(values)"));
+        check("print(\"sum\", ▁)\n", "sum(values))", Some("sum(values)"));
+        check("x = [▁]\n", "y[0]]", Some("y[0]"));
+        check("f(▁\"\n", "\"a\"", Some("\"a\""));
+        check("f(\"▁\")\n", "a\")", Some("a"));
+    }
+
+    #[test]
+    fn the_same_words_in_another_block_are_no_repetition() {
+        let rust = "fn f(c: char) {\n    match c {\n        ▁\n        _ => 0,\n    }\n}\n";
+        check(rust, "'a' => 1,\n        _ => 0,\n    }", Some("'a' => 1,"));
+        let written = "if x < 0:\n        return 1\n    y = 2\n";
+        check("def f(x):\n    ▁\n    return 1\n", written, Some(written.trim_end()));
+        check("▁\nalpha = beta\n", "alpha = beta\ngamma = 1\n", None);
     }
 
     #[test]

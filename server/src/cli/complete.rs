@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use foretype_model::Engine;
+use foretype_plugins::context::secrets;
 use foretype_plugins::{Content, PromptStrategy, Request, Source, Trigger, registry};
 
 use super::print_json;
@@ -48,6 +49,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let model = completion::load(&path, &config)?;
     let place = Place { root, path: position.path, config: &config };
     let mut request = place.request(&model, text, cursor)?;
+    place.warn(&request);
     let engine = completion::start(model, &config);
     let strategy = registry::strategy("fill").context("the fill strategy is missing")?;
     let mut report = Report { engine: &engine, strategy, config: &config, args: &args };
@@ -155,6 +157,16 @@ impl Place<'_> {
         Ok(request)
     }
 
+    /// Says where an editor would show nothing.
+    fn warn(&self, request: &Request) {
+        let (path, language) = (&request.document.path, request.document.language.id());
+        if secrets::in_path(path) {
+            eprintln!("foretype: {path} usually holds secrets: an editor shows nothing there");
+        } else if !self.config.enables(language) {
+            eprintln!("foretype: suggestions are off for {language} (option enable): an editor shows nothing there");
+        }
+    }
+
     /// Puts `text` at the cursor, as a typist would.
     fn type_text(&self, request: &mut Request, text: &str) -> Result<()> {
         if text.is_empty() {
@@ -180,8 +192,12 @@ impl Report<'_> {
     fn answer(&mut self, request: &mut Request) -> Result<Outcome> {
         let asked = Arc::new(request.clone());
         let candidates = usize::from(self.args.candidates);
-        let outcome =
+        let mut outcome =
             completion::complete(self.engine, &self.strategy, asked, candidates, self.config.inline.max_tokens)?;
+        for suggestion in &mut outcome.suggestions {
+            let lines: Vec<_> = suggestion.text.split('\n').take(self.config.inline.max_lines).collect();
+            suggestion.text = lines.join("\n");
+        }
         request.window = outcome.prompt.window.clone().map(Arc::new);
         Ok(outcome)
     }

@@ -21,7 +21,7 @@ pub(super) fn recent_edits(session: &Session, config: &Context) -> Arc<[RecentEd
         return Arc::new([]);
     }
     let edits = session.documents.edited().into_iter();
-    let allowed = edits.filter(|edit| !session.excludes(&edit.uri) && !secrets::in_text(&edit.text));
+    let allowed = edits.filter(|edit| may_be_shown(session, &edit.uri) && !secrets::in_text(&edit.text));
     allowed.map(|edit| RecentEdit { path: session.path_in_prompt(&edit.uri), text: edit.text }).collect()
 }
 
@@ -34,8 +34,13 @@ pub(super) fn open_files(session: &Session, config: &Context, own: &str) -> Arc<
     others.filter_map(|snapshot| as_context(session, &snapshot)).take(MOST_FILES).collect()
 }
 
+/// Whether a document may enter the prompt of another: it lies in the workspace and nothing excludes it.
+fn may_be_shown(session: &Session, uri: &str) -> bool {
+    session.workspace_of(uri).is_some() && !session.excludes(uri)
+}
+
 fn as_context(session: &Session, snapshot: &Snapshot) -> Option<Arc<Document>> {
-    let allowed = snapshot.in_sync && !session.excludes(&snapshot.uri) && !secrets::in_text(&snapshot.text);
+    let allowed = snapshot.in_sync && may_be_shown(session, &snapshot.uri) && !secrets::in_text(&snapshot.text);
     allowed.then(|| {
         let (language, text, tree) = (snapshot.language, snapshot.text.clone(), snapshot.tree.clone());
         Arc::new(Document { path: session.path_in_prompt(&snapshot.uri), language, text, tree })
