@@ -65,7 +65,7 @@ export class Window {
       await this.quickInput('Control+P');
       await this.page.keyboard.type(name);
       const found = await row.waitFor({ timeout: 3000 }).then(() => true, () => false);
-      await this.press(found ? 'Enter' : 'Escape');
+      await (found ? row.click() : this.press('Escape'));
       return found;
     }, `${name} is found`);
     await this.focus(name);
@@ -107,7 +107,9 @@ export class Window {
     }
   }
 
+  /** What is there goes at once, and nothing comes. */
   async noGhost(milliseconds = 1500) {
+    await until(async () => (await this.ghost()) === '', 'the ghost text goes', 3000);
     const end = Date.now() + milliseconds;
     while (Date.now() < end) {
       const text = await this.ghost();
