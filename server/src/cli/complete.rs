@@ -46,9 +46,13 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let mut config = Config::load(Some(&root))?;
     config.model = args.model.clone().or(config.model);
     let path = models::resolve(config.model.as_deref())?;
+    // The workspace is read while the model is loaded.
+    let indexed = root.clone();
+    let symbols = std::thread::spawn(move || completion::index(&indexed, INDEXING));
     let model = completion::load(&path, &config)?;
     let place = Place { root, path: position.path, config: &config };
     let mut request = place.request(&model, text, cursor)?;
+    request.symbols = symbols.join().unwrap_or_default();
     place.warn(&request);
     let engine = completion::start(model, &config);
     let strategy = registry::strategy("fill").context("the fill strategy is missing")?;
@@ -148,11 +152,9 @@ impl Place<'_> {
         let path = std::path::absolute(&self.path)?;
         let relative = path.strip_prefix(&self.root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
         let repository = self.root.file_name().map(|name| name.to_string_lossy().into_owned());
-        let symbols = completion::index(&self.root, INDEXING);
         let document = completion::document(relative, text);
         let mut request = completion::request(document, cursor, model, self.config);
         request.repository = repository;
-        request.symbols = symbols;
         request.trigger = Trigger::Invoked;
         Ok(request)
     }
