@@ -157,6 +157,11 @@ pub fn complete(
     Ok(outcome)
 }
 
+/// At most the first `most` lines of a suggestion, as the option `inline.max_lines` wants it.
+pub fn first_lines(text: &str, most: usize) -> String {
+    text.split('\n').take(most).collect::<Vec<_>>().join("\n")
+}
+
 /// A document of this text, parsed; the language follows from the path (relative to the workspace, with `/`).
 pub fn document(path: String, text: String) -> Document {
     let language = Language::from_path(&path);

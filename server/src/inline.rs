@@ -126,8 +126,8 @@ impl Place {
     fn finish(&self, request: &Request, answer: &Answer) -> Option<String> {
         let finished = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.strategy.finish(request, answer)));
         let text = finished.ok().flatten()?;
-        let lines: Vec<_> = text.split('\n').take(self.config.inline.max_lines).collect();
-        Some(lines.join("\n")).filter(|text| !text.is_empty())
+        let text = crate::completion::first_lines(&text, self.config.inline.max_lines);
+        Some(text).filter(|text| !text.is_empty())
     }
 
     /// Waits for all of it, or at the deadline for the first piece.

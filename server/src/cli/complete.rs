@@ -197,8 +197,7 @@ impl Report<'_> {
         let mut outcome =
             completion::complete(self.engine, &self.strategy, asked, candidates, self.config.inline.max_tokens)?;
         for suggestion in &mut outcome.suggestions {
-            let lines: Vec<_> = suggestion.text.split('\n').take(self.config.inline.max_lines).collect();
-            suggestion.text = lines.join("\n");
+            suggestion.text = completion::first_lines(&suggestion.text, self.config.inline.max_lines);
         }
         request.window = outcome.prompt.window.clone().map(Arc::new);
         Ok(outcome)
