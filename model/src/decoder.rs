@@ -6,13 +6,17 @@
 
 mod layer;
 mod load;
+mod step;
+
+use std::sync::Mutex;
 
 use candle_core::{Device, Result as CandleResult, Tensor};
 
 use crate::config::{Config, Norm};
-use crate::kernels::{self, RopeTable};
+use crate::kernels::{self, Kernels, RopeTable};
 use crate::linear::Linear;
 use layer::Layer;
+pub(crate) use step::Logits;
 
 /// Attention over a cache that the decoder does not know.
 pub trait Attend {
@@ -42,6 +46,7 @@ pub struct Decoder {
     layers: Vec<Layer>,
     output_norm: Normalize,
     output: Option<Linear>, // none: tied to the embedding
+    scratch: Mutex<step::Scratch>,
 }
 
 /// A norm with its weights.
@@ -50,9 +55,29 @@ pub(crate) struct Normalize {
     weight: Tensor,
     bias: Option<Tensor>,
     eps: f32,
+    /// Weight and bias on the host.
+    values: (Vec<f32>, Vec<f32>),
 }
 
 impl Normalize {
+    /// From a weight and, for a [`Norm::Layer`], a bias.
+    fn new(kind: Norm, weight: Tensor, bias: Option<Tensor>, eps: f32) -> CandleResult<Self> {
+        let values = (weight.to_vec1()?, bias.as_ref().map_or(Ok(Vec::new()), Tensor::to_vec1)?);
+        Ok(Self { kind, weight, bias, eps, values })
+    }
+
+    /// One row on the CPU.
+    fn row(&self, kernels: &Kernels, x: &[f32], out: &mut [f32]) {
+        let (weight, bias) = (&self.values.0, &self.values.1);
+        // SAFETY: the kernels are those of a set that is here.
+        unsafe {
+            match self.kind {
+                Norm::Layer => (kernels.layer_norm)(x, weight, bias, self.eps, out),
+                Norm::Rms => (kernels.rms_norm)(x, weight, self.eps, out),
+            }
+        }
+    }
+
     /// Over the last dimension.
     fn forward(&self, x: &Tensor) -> CandleResult<Tensor> {
         match (self.kind, &self.bias) {
@@ -63,7 +88,8 @@ impl Normalize {
 }
 
 impl Decoder {
-    /// One step: `tokens` at their `positions`, and the logits `[wanted, vocabulary]` of the rows in `wanted`.
+    /// One step over tensors, with any attention: `tokens` at their `positions`, and the logits `[wanted, vocabulary]` of the rows in
+    /// `wanted`. For other devices than the CPU, for references and for training.
     ///
     /// `abort` is read before each layer. After an abort or an error, layers may or may not have been attended: the caller
     /// takes back what its cache stored in this step.

@@ -1,29 +1,42 @@
-//! The operations of the decoder beside its matrices, and the kernels under both. Each treats every row alone.
+//! The arithmetic under the decoder. On the CPU it is our own; on other devices it is candle's.
 //!
-//! On the CPU they are our own, chosen at run time for the processor at hand ([`isa`]); on other devices they are
-//! candle's.
+//! Each kernel is written once, over what an instruction set can do ([`simd`]), and compiled for each set that this architecture may
+//! have; which one runs is found out at run time ([`isa`]). Each treats every row alone.
 
 pub(crate) mod attention;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 pub(crate) mod blocks;
 pub(crate) mod dense;
+pub(crate) mod inputs;
+mod layout;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 pub(crate) mod packed;
 pub(crate) mod pool;
-pub(crate) mod row_ops;
-#[cfg(target_arch = "x86_64")]
-pub(crate) mod x86;
+mod portable;
+mod product;
+pub(crate) mod rows;
+pub(crate) mod shared;
+pub(crate) mod simd;
+pub(crate) mod tensors;
 
 use std::sync::OnceLock;
 
-use candle_core::{DType, Device, Result, Tensor};
-
-pub use attention::attention;
+use blocks::Format;
 pub use pool::set_threads;
+use product::{Product, Widen};
+pub(crate) use tensors::{RopeTable, layer_norm, rms_norm, rope, swiglu};
 
 /// The instruction sets that kernels exist for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isa {
     /// Any processor.
     Scalar,
+    /// NEON with the dot product.
+    Neon,
     /// AVX2 with FMA and F16C.
     Avx2,
     /// The same with VNNI on 256 bits.
@@ -34,12 +47,13 @@ pub enum Isa {
 
 impl Isa {
     /// The best last.
-    pub const ALL: [Self; 4] = [Self::Scalar, Self::Avx2, Self::AvxVnni, Self::Avx512Vnni];
+    pub const ALL: [Self; 5] = [Self::Scalar, Self::Neon, Self::Avx2, Self::AvxVnni, Self::Avx512Vnni];
 
     /// The name that `FORETYPE_KERNELS` takes.
     pub fn name(self) -> &'static str {
         match self {
             Self::Scalar => "scalar",
+            Self::Neon => "neon",
             Self::Avx2 => "avx2",
             Self::AvxVnni => "avxvnni",
             Self::Avx512Vnni => "avx512vnni",
@@ -47,28 +61,44 @@ impl Isa {
     }
 
     /// Whether this processor has it.
-    #[cfg(target_arch = "x86_64")]
     pub fn is_here(self) -> bool {
+        self.kernels().is_some()
+    }
+
+    /// Its kernels, if this processor has it.
+    #[cfg(target_arch = "x86_64")]
+    fn kernels(self) -> Option<&'static Kernels> {
         let avx2 =
-            || is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
+            is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
+        let avx512 = || {
+            is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512vnni")
+        };
         match self {
-            Self::Scalar => true,
-            Self::Avx2 => avx2(),
-            Self::AvxVnni => avx2() && is_x86_feature_detected!("avxvnni"),
-            Self::Avx512Vnni => {
-                avx2()
-                    && is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512bw")
-                    && is_x86_feature_detected!("avx512vl")
-                    && is_x86_feature_detected!("avx512vnni")
-            }
+            Self::Scalar => Some(&scalar_table::KERNELS),
+            Self::Avx2 if avx2 => Some(&avx2_table::KERNELS),
+            Self::AvxVnni if avx2 && is_x86_feature_detected!("avxvnni") => Some(&avxvnni_table::KERNELS),
+            Self::Avx512Vnni if avx2 && avx512() => Some(&avx512_table::KERNELS),
+            _ => None,
         }
     }
 
-    /// Whether this processor has it.
-    #[cfg(not(target_arch = "x86_64"))]
-    pub fn is_here(self) -> bool {
-        self == Self::Scalar
+    /// Its kernels, if this processor has it.
+    #[cfg(target_arch = "aarch64")]
+    fn kernels(self) -> Option<&'static Kernels> {
+        match self {
+            Self::Scalar => Some(&scalar_table::KERNELS),
+            Self::Neon if std::arch::is_aarch64_feature_detected!("dotprod") => Some(&neon_table::KERNELS),
+            _ => None,
+        }
+    }
+
+    /// Its kernels, if this processor has it.
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    fn kernels(self) -> Option<&'static Kernels> {
+        (self == Self::Scalar).then_some(&scalar_table::KERNELS)
     }
 }
 
@@ -82,70 +112,160 @@ pub fn isa() -> Isa {
     })
 }
 
-/// The panel kernel of an instruction set that is here.
-pub(crate) fn panel_kernel(isa: Isa) -> packed::PanelKernel {
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512Vnni => x86::avx512,
-        #[cfg(target_arch = "x86_64")]
-        Isa::AvxVnni => x86::avxvnni,
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => x86::avx2,
-        _ => packed::scalar,
+/// The kernels in use.
+pub(crate) fn kernels() -> &'static Kernels {
+    isa().kernels().unwrap_or(&scalar_table::KERNELS)
+}
+
+/// The kernels of one instruction set. They may be called where the processor has it.
+pub(crate) struct Kernels {
+    pub(crate) quantise: rows::Quantise,
+    pub(crate) rms_norm: rows::RmsNorm,
+    pub(crate) layer_norm: rows::LayerNorm,
+    pub(crate) silu: rows::Silu,
+    pub(crate) log_sum: rows::LogSum,
+    pub(crate) to_halves: rows::ToHalves,
+    pub(crate) dot: dense::Dot,
+    pub(crate) attend_block: attention::AttendBlock,
+    /// By layout: bits and span.
+    packed: [(usize, usize, Product, Widen); 6],
+}
+
+impl Kernels {
+    /// The products for numbers as a format packs them, and for the same numbers widened to bytes.
+    pub(crate) fn products(&self, format: &Format) -> (Product, Product) {
+        (self.packed(format.bits, format.span).0, self.packed(8, format.span).0)
+    }
+
+    /// What widens the numbers of a format.
+    pub(crate) fn widen(&self, format: &Format) -> Widen {
+        self.packed(format.bits, format.span).1
+    }
+
+    fn packed(&self, bits: usize, span: usize) -> (Product, Widen) {
+        let found = self.packed.iter().find(|it| (it.0, it.1) == (bits, span));
+        let (_, _, product, widen) = found.unwrap_or(&self.packed[0]);
+        (*product, *widen)
     }
 }
 
-/// Cosines and sines by position.
-pub struct RopeTable {
-    cos: Tensor, // [length, dim / 2]
-    sin: Tensor,
-    on_cpu: Option<(Vec<f32>, Vec<f32>)>,
-}
+/// A table of kernels: each is compiled for the features of its set.
+macro_rules! table {
+    ($name:ident, $set:ty, $(#[$features:meta])*) => {
+        mod $name {
+            use std::ops::Range;
 
-impl RopeTable {
-    /// From the angle per position of each pair (`[dim / 2]`), for positions below `length`.
-    pub fn new(frequencies: &[f32], length: usize, device: &Device) -> Result<Self> {
-        let angles = (0..length).flat_map(|position| frequencies.iter().map(move |f| position as f32 * f));
-        let (cos, sin): (Vec<f32>, Vec<f32>) = angles.map(|angle| (angle.cos(), angle.sin())).unzip();
-        let tensor = |values: &[f32]| Tensor::from_slice(values, (length, frequencies.len()), device);
-        if device.is_cpu() {
-            let none = Tensor::zeros(0, DType::F32, device)?;
-            return Ok(Self { cos: none.clone(), sin: none, on_cpu: Some((cos, sin)) });
+            use half::f16;
+
+            use super::attention::{self, Keys, Partial};
+            use super::layout::{Bytes, Layout, Nibbles};
+            use super::product::{self, Panel, Product, Rows, Widen};
+            use super::simd::PANEL;
+            use super::{Kernels, dense, rows};
+
+            type Set = $set;
+
+            $(#[$features])*
+            unsafe fn product<L: Layout>(panel: Panel, rows: Rows, row: usize, result: &mut [[f32; PANEL]]) {
+                // SAFETY: the caller's.
+                unsafe { product::product::<Set, L>(panel, rows, row, result) }
+            }
+
+            $(#[$features])*
+            unsafe fn widen<L: Layout>(numbers: *const u8, spans: usize, bytes: *mut u8) {
+                // SAFETY: the caller's.
+                unsafe { product::widen::<Set, L>(numbers, spans, bytes) }
+            }
+
+            $(#[$features])*
+            unsafe fn quantise(x: &[f32], numbers: &mut [i8], scales: &mut [f32], sums: &mut [i32]) {
+                // SAFETY: the caller's.
+                unsafe { rows::quantise::<Set>(x, numbers, scales, sums) }
+            }
+
+            $(#[$features])*
+            unsafe fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+                // SAFETY: the caller's.
+                unsafe { rows::rms_norm::<Set>(x, weight, eps, out) }
+            }
+
+            $(#[$features])*
+            unsafe fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut [f32]) {
+                // SAFETY: the caller's.
+                unsafe { rows::layer_norm::<Set>(x, weight, bias, eps, out) }
+            }
+
+            $(#[$features])*
+            unsafe fn silu(gate: &mut [f32], up: &[f32]) {
+                // SAFETY: the caller's.
+                unsafe { rows::silu::<Set>(gate, up) }
+            }
+
+            $(#[$features])*
+            unsafe fn log_sum(x: &[f32]) -> (f32, f32) {
+                // SAFETY: the caller's.
+                unsafe { rows::log_sum::<Set>(x) }
+            }
+
+            $(#[$features])*
+            unsafe fn attend_block(
+                q: &[f32],
+                keys: Keys,
+                positions: Range<usize>,
+                scores: &mut Vec<f32>,
+                out: &mut Partial,
+            ) {
+                // SAFETY: the caller's.
+                unsafe { attention::attend_block::<Set>(q, keys, positions, scores, out) }
+            }
+
+            $(#[$features])*
+            unsafe fn to_halves(x: &[f32], halves: &mut [f16]) {
+                // SAFETY: the caller's.
+                unsafe { rows::to_halves::<Set>(x, halves) }
+            }
+
+            $(#[$features])*
+            unsafe fn dot(a: &[f32], b: &[f32]) -> f32 {
+                // SAFETY: the caller's.
+                unsafe { dense::dot::<Set>(a, b) }
+            }
+
+            const fn packed<L: Layout>() -> (usize, usize, Product, Widen) {
+                (L::BITS, L::SPAN, product::<L>, widen::<L>)
+            }
+
+            pub(super) static KERNELS: Kernels = Kernels {
+                quantise,
+                rms_norm,
+                layer_norm,
+                silu,
+                log_sum,
+                to_halves,
+                dot,
+                attend_block,
+                packed: [
+                    packed::<Bytes<32>>(),
+                    packed::<Bytes<16>>(),
+                    packed::<Nibbles<32, 0>>(),
+                    packed::<Nibbles<16, 0>>(),
+                    packed::<Nibbles<32, 1>>(),
+                    packed::<Nibbles<16, 2>>(),
+                ],
+            };
         }
-        Ok(Self { cos: tensor(&cos)?, sin: tensor(&sin)?, on_cpu: None })
-    }
+    };
 }
 
-/// `[rows, heads, dim]` rotated by position, halves paired. Where the table covers fewer than `dim / 2` pairs, the rest of
-/// each head stays as it is.
-pub fn rope(x: &Tensor, positions: &[u32], table: &RopeTable) -> Result<Tensor> {
-    if let Some((cos, sin)) = &table.on_cpu {
-        return x.contiguous()?.apply_op1_no_bwd(&row_ops::Rope { positions, cos, sin });
-    }
-    let at = Tensor::new(positions, x.device())?;
-    let cos = table.cos.index_select(&at, 0)?.unsqueeze(1)?;
-    let sin = table.sin.index_select(&at, 0)?.unsqueeze(1)?;
-    let half = x.dim(2)? / 2;
-    let (a, b) = (x.narrow(2, 0, half)?, x.narrow(2, half, half)?);
-    let left = (a.broadcast_mul(&cos)? - b.broadcast_mul(&sin)?)?;
-    let right = (b.broadcast_mul(&cos)? + a.broadcast_mul(&sin)?)?;
-    Tensor::cat(&[left, right], 2)
-}
+table!(scalar_table, super::portable::Portable,);
+#[cfg(target_arch = "x86_64")]
+table!(avx2_table, super::avx2::Avx2<super::avx2::Plain>, #[target_feature(enable = "avx2,fma,f16c")]);
+#[cfg(target_arch = "x86_64")]
+table!(avxvnni_table, super::avx2::Avx2<super::avx2::Vnni>, #[target_feature(enable = "avx2,fma,f16c,avxvnni")]);
+#[cfg(target_arch = "x86_64")]
+table!(avx512_table, super::avx512::Avx512, #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512vnni")]);
+#[cfg(target_arch = "aarch64")]
+table!(neon_table, super::neon::Neon, #[target_feature(enable = "neon,dotprod")]);
 
-/// Root mean square norm over the last dimension.
-pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f32) -> Result<Tensor> {
-    candle_nn::ops::rms_norm(&x.contiguous()?, weight, eps)
-}
-
-/// Layer norm over the last dimension.
-pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32) -> Result<Tensor> {
-    candle_nn::ops::layer_norm(&x.contiguous()?, weight, bias, eps)
-}
-
-/// `silu(gate) * up`.
-pub fn swiglu(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
-    if gate.device().is_cpu() && gate.dtype() == DType::F32 {
-        return gate.contiguous()?.apply_op2_no_bwd(&up.contiguous()?, &row_ops::Swiglu);
-    }
-    gate.silu()? * up
-}
+#[cfg(test)]
+mod tests;

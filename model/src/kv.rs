@@ -3,19 +3,26 @@
 //! A cache belongs to one sequence. Rows of a step are written behind its length and count only once they are
 //! [committed](KvCache::commit), so a step that is abandoned half-way leaves nothing to undo.
 
+use std::ops::Range;
+
 use candle_core::{Device, Result, Tensor};
 use half::f16;
 
 use crate::config::Config;
 use crate::decoder::Attend;
-use crate::kernels::attention;
+use crate::kernels::attention::{BLOCK, HEADS, Keys, Partial};
+use crate::kernels::pool::pool;
+use crate::kernels::shared::Shared;
+use crate::kernels::simd::PANEL;
+use crate::kernels::{Kernels, kernels};
 
-/// Positions by which a cache grows at least.
+/// Positions by which a cache grows at least; a multiple of [`PANEL`].
 const GROWTH: usize = 256;
 
-/// The cache of one sequence, 16-bit, one pair of `[kv_heads][capacity][dim]` for each layer.
+/// The cache of one sequence, 16-bit: for each layer and key head, keys as `[capacity / 16][dim][16]` and values as
+/// `[capacity][dim]`.
 pub(crate) struct KvCache {
-    layers: Vec<(Vec<f16>, Vec<f16>)>,
+    layers: Vec<(Shared<f16>, Shared<f16>)>,
     kv_heads: usize,
     dim: usize,
     capacity: usize,
@@ -25,7 +32,7 @@ pub(crate) struct KvCache {
 impl KvCache {
     /// An empty cache for a model of this shape.
     pub(crate) fn new(config: &Config) -> Self {
-        let layers = (0..config.layers).map(|_| (Vec::new(), Vec::new())).collect();
+        let layers = (0..config.layers).map(|_| Default::default()).collect();
         Self { layers, kv_heads: config.kv_heads, dim: config.head_dim, capacity: 0, length: 0 }
     }
 
@@ -52,38 +59,19 @@ impl KvCache {
 
     /// A cache of its own with the first `length` positions.
     pub(crate) fn fork(&self, length: usize) -> Self {
-        let mut copy = Self {
-            layers: self.layers.iter().map(|_| (Vec::new(), Vec::new())).collect(),
-            length: 0,
-            capacity: 0,
-            ..*self
-        };
-        copy.reserve(length);
-        for (own, theirs) in copy.layers.iter_mut().zip(&self.layers) {
-            for (own, theirs) in [(&mut own.0, &theirs.0), (&mut own.1, &theirs.1)] {
-                copy_heads(own, copy.capacity, theirs, self.capacity, length, self.kv_heads, self.dim);
-            }
-        }
-        copy.length = length.min(self.length);
-        copy
+        let length = length.min(self.length);
+        let capacity = length.next_multiple_of(GROWTH);
+        Self { layers: self.copies(capacity, length), capacity, length, ..*self }
     }
 
     /// Makes room for `rows` more positions.
     pub(crate) fn reserve(&mut self, rows: usize) {
         let needed = self.length + rows;
-        if needed <= self.capacity {
-            return;
+        if needed > self.capacity {
+            let capacity = needed.next_multiple_of(GROWTH);
+            self.layers = self.copies(capacity, self.length);
+            self.capacity = capacity;
         }
-        let capacity = needed.next_multiple_of(GROWTH);
-        let size = self.kv_heads * capacity * self.dim;
-        for layer in &mut self.layers {
-            for side in [&mut layer.0, &mut layer.1] {
-                let mut new = vec![f16::ZERO; size];
-                copy_heads(&mut new, capacity, side, self.capacity, self.length, self.kv_heads, self.dim);
-                *side = new;
-            }
-        }
-        self.capacity = capacity;
     }
 
     /// Counts the `rows` positions that the last step wrote.
@@ -92,36 +80,139 @@ impl KvCache {
         debug_assert!(self.length <= self.capacity);
     }
 
-    /// Writes `rows` rows of `[kv_heads, dim]` behind the length.
-    fn write(&mut self, layer: usize, k: &[f32], v: &[f32], rows: usize) {
-        let (heads, dim, capacity, length) = (self.kv_heads, self.dim, self.capacity, self.length);
-        let (keys, values) = &mut self.layers[layer];
-        for (side, new) in [(keys, k), (values, v)] {
-            for (i, new) in new.chunks_exact(dim).enumerate().take(rows * heads) {
-                let at = ((i % heads) * capacity + length + i / heads) * dim;
-                for (slot, value) in side[at..at + dim].iter_mut().zip(new) {
-                    *slot = f16::from_f32(*value);
+    /// The first `length` positions in layers of another capacity.
+    fn copies(&self, capacity: usize, length: usize) -> Vec<(Shared<f16>, Shared<f16>)> {
+        let size = length.next_multiple_of(PANEL) * self.dim;
+        let copy = |from: &Shared<f16>| {
+            let mut to = Shared::default();
+            to.reserve(self.kv_heads * capacity * self.dim);
+            for head in (0..self.kv_heads).filter(|_| size > 0) {
+                let (to_at, from_at) = (head * capacity * self.dim, head * self.capacity * self.dim);
+                // SAFETY: nobody else has `to`, and a cache is written only by the step that holds it.
+                unsafe { to.slice_mut(to_at..to_at + size).copy_from_slice(from.slice(from_at..from_at + size)) };
+            }
+            to
+        };
+        self.layers.iter().map(|(keys, values)| (copy(keys), copy(values))).collect()
+    }
+
+    /// Writes key and value, `[kv_heads, dim]` each, of the row that lies `row` behind the length.
+    ///
+    /// # Safety
+    /// Nobody else may use this row meanwhile, and room for it has been [reserved](Self::reserve).
+    pub(crate) unsafe fn write(&self, kernels: &Kernels, layer: usize, row: usize, k: &[f32], v: &[f32]) {
+        let (dim, position) = (self.dim, self.length + row);
+        let (keys, values) = &self.layers[layer];
+        for (head, (k, v)) in k.chunks_exact(dim).zip(v.chunks_exact(dim)).enumerate() {
+            let base = head * self.capacity * dim;
+            let panel = base + position / PANEL * PANEL * dim + position % PANEL;
+            for (i, k) in k.chunks(PANEL).enumerate() {
+                let mut halves = [f16::ZERO; PANEL];
+                // SAFETY: the kernels are those of a set that is here; the places by contract.
+                unsafe {
+                    (kernels.to_halves)(k, &mut halves[..k.len()]);
+                    for (d, half) in halves[..k.len()].iter().enumerate() {
+                        let at = panel + (i * PANEL + d) * PANEL;
+                        keys.slice_mut(at..at + 1)[0] = *half;
+                    }
                 }
             }
+            let at = base + position * dim;
+            // SAFETY: as above.
+            unsafe { (kernels.to_halves)(v, values.slice_mut(at..at + dim)) };
         }
+    }
+
+    /// Keys and values of one key head.
+    ///
+    /// # Safety
+    /// Nobody may write the positions that are read through it.
+    unsafe fn keys(&self, layer: usize, head: usize) -> Keys {
+        let size = self.capacity * self.dim;
+        let (keys, values) = &self.layers[layer];
+        // SAFETY: by contract.
+        let (keys, values) = unsafe {
+            let range = head * size..(head + 1) * size;
+            (keys.slice(range.clone()).as_ptr(), values.slice(range).as_ptr())
+        };
+        Keys { keys, values, dim: self.dim, scale: 1.0 / (self.dim as f32).sqrt() }
+    }
+
+    /// Query heads `heads` (at most [`HEADS`], of one key head) of the row that lies `row` behind the length, over block `block` of
+    /// the positions that it sees. `q` is `[heads, dim]`.
+    ///
+    /// # Safety
+    /// Nobody may write these positions meanwhile.
+    #[expect(clippy::too_many_arguments, reason = "one place among heads, rows and blocks")]
+    pub(crate) unsafe fn attend_block(
+        &self,
+        kernels: &Kernels,
+        layer: usize,
+        kv_head: usize,
+        row: usize,
+        block: usize,
+        q: &[f32],
+        scores: &mut Vec<f32>,
+        out: &mut Partial,
+    ) {
+        let seen = self.length + row + 1;
+        let positions = block * BLOCK..seen.min((block + 1) * BLOCK);
+        // SAFETY: by contract; the panels of positions below the capacity are whole.
+        unsafe { (kernels.attend_block)(q, self.keys(layer, kv_head), positions, scores, out) }
+    }
+
+    /// Blocks of positions that the row `row` behind the length sees.
+    pub(crate) fn blocks(&self, row: usize) -> usize {
+        (self.length + row + 1).div_ceil(BLOCK)
+    }
+
+    /// Query heads of one key head that are worked out together, of `heads` in all.
+    pub(crate) fn groups(&self, heads: usize) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
+        let (kv_heads, shared) = (self.kv_heads, heads / self.kv_heads);
+        (0..kv_heads).flat_map(move |kv_head| {
+            let all = kv_head * shared..(kv_head + 1) * shared;
+            all.clone().step_by(HEADS).map(move |first| (kv_head, first..all.end.min(first + HEADS)))
+        })
     }
 }
 
-fn copy_heads(
-    to: &mut [f16],
-    to_stride: usize,
-    from: &[f16],
-    from_stride: usize,
-    length: usize,
-    heads: usize,
-    dim: usize,
-) {
-    if from.is_empty() {
-        return;
+/// One thread's scratch for attention.
+pub(crate) struct AttentionScratch {
+    pub(crate) scores: Vec<f32>,
+    pub(crate) total: Partial,
+    pub(crate) part: Partial,
+}
+
+impl AttentionScratch {
+    /// For heads of this width.
+    pub(crate) fn new(dim: usize) -> Self {
+        Self { scores: Vec::new(), total: Partial::new(dim), part: Partial::new(dim) }
     }
-    for head in 0..heads {
-        let (to_at, from_at, size) = (head * to_stride * dim, head * from_stride * dim, length * dim);
-        to[to_at..to_at + size].copy_from_slice(&from[from_at..from_at + size]);
+
+    /// All blocks of some query heads of a row, into `attended`: `[heads, dim]`.
+    ///
+    /// # Safety
+    /// Nobody may write the row's positions meanwhile.
+    #[expect(clippy::too_many_arguments, reason = "one place among heads and rows")]
+    pub(crate) unsafe fn attend(
+        &mut self,
+        kernels: &Kernels,
+        cache: &KvCache,
+        layer: usize,
+        kv_head: usize,
+        row: usize,
+        q: &[f32],
+        attended: &mut [f32],
+    ) {
+        for block in 0..cache.blocks(row) {
+            let out = if block == 0 { &mut self.total } else { &mut self.part };
+            // SAFETY: by contract.
+            unsafe { cache.attend_block(kernels, layer, kv_head, row, block, q, &mut self.scores, out) };
+            if block > 0 {
+                self.total.merge(&self.part, q.len() / cache.dim, cache.dim);
+            }
+        }
+        self.total.finish(cache.dim, attended);
     }
 }
 
@@ -137,32 +228,31 @@ impl Attend for Step<'_> {
     fn attend(&mut self, layer: usize, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
         let device = q.device().clone();
         let (rows, heads, dim) = q.dims3()?;
+        let width = k.dim(1)? * dim;
         let values = |x: &Tensor| x.flatten_all()?.to_vec1::<f32>();
         let (q, k, v) = (values(q)?, values(k)?, values(v)?);
-        let mut out = vec![0f32; rows * heads * dim];
-        let scale = 1.0 / (dim as f32).sqrt();
-        let mut row = 0;
-        for (cache, rows) in &mut self.spans {
-            let rows = *rows;
-            let width = cache.kv_heads * dim;
-            cache.write(layer, &k[row * width..], &v[row * width..], rows);
-            let (keys, values) = &cache.layers[layer];
-            let (from, to) = (row * heads * dim, (row + rows) * heads * dim);
-            attention(
-                &q[from..to],
-                rows,
-                self.heads,
-                cache.kv_heads,
-                dim,
-                keys,
-                values,
-                cache.capacity,
-                cache.length,
-                scale,
-                &mut out[from..to],
-            );
-            row += rows;
+        let caches: Vec<(&KvCache, usize)> =
+            self.spans.iter().flat_map(|(cache, rows)| (0..*rows).map(|row| (&**cache, row))).collect();
+        for (i, (cache, row)) in caches.iter().enumerate() {
+            // SAFETY: this thread alone writes, and reads later.
+            unsafe { cache.write(kernels(), layer, *row, &k[i * width..(i + 1) * width], &v[i * width..(i + 1) * width]) };
         }
-        Tensor::from_vec(out, (rows, heads * dim), &Device::Cpu)?.to_device(&device)
+        let mut out = Shared::default();
+        out.reserve(rows * heads * dim);
+        pool().ranges(rows, &|range| {
+            let mut scratch = AttentionScratch::new(dim);
+            for i in range {
+                let (cache, row) = caches[i];
+                for (kv_head, group) in cache.groups(self.heads) {
+                    let at = (i * heads + group.start) * dim..(i * heads + group.end) * dim;
+                    // SAFETY: all rows have been written; each thread has its own rows of `out`.
+                    unsafe {
+                        let attended = out.slice_mut(at.clone());
+                        scratch.attend(kernels(), cache, layer, kv_head, row, &q[at], attended);
+                    }
+                }
+            }
+        });
+        Tensor::from_vec(out.into_vec(), (rows, heads * dim), &Device::Cpu)?.to_device(&device)
     }
 }

@@ -9,10 +9,14 @@ use std::sync::Arc;
 use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Module, Result, Shape, Tensor, bail};
 
+use crate::kernels::Kernels;
 use crate::kernels::blocks::Format;
 use crate::kernels::dense::{Dense, Values};
+use crate::kernels::inputs::{Inputs, Prepared};
 use crate::kernels::packed::Packed;
-use crate::kernels::row_ops::floats;
+use crate::kernels::pool::pool;
+use crate::kernels::shared::Shared;
+use crate::kernels::simd::PANEL;
 
 /// A range of shared, immutable bytes: a piece of a mapped file, or of memory.
 #[derive(Clone)]
@@ -58,13 +62,27 @@ pub struct Quantized {
 /// A matrix `[out, in]` with an optional bias `[out]`.
 pub struct Linear {
     weight: Weight,
-    bias: Option<Tensor>,
+    bias: Option<Bias>,
     shape: (usize, usize),
+}
+
+struct Bias {
+    tensor: Tensor,
+    values: Vec<f32>,
+}
+
+impl Bias {
+    fn new(tensor: Tensor) -> Result<Self> {
+        let values = tensor.to_dtype(DType::F32)?.to_vec1()?;
+        Ok(Self { tensor, values })
+    }
 }
 
 enum Weight {
     Packed(Packed),
     Dense(Dense),
+    /// For look-ups only: blocks that stay in the file.
+    Table(Format, Bytes),
     /// On another device, in candle's form; the tensor, if there is one, serves look-ups.
     Device(QMatMul, Tensor),
 }
@@ -73,6 +91,7 @@ impl Linear {
     /// From a float matrix `[out, in]`.
     pub fn dense(weight: Tensor, bias: Option<Tensor>) -> Result<Self> {
         let shape = weight.dims2()?;
+        let bias = bias.map(Bias::new).transpose()?;
         if !weight.device().is_cpu() {
             return Ok(Self { weight: Weight::Device(QMatMul::Tensor(weight.clone()), weight), bias, shape });
         }
@@ -87,13 +106,11 @@ impl Linear {
 
     /// From blocks.
     pub fn quantized(weight: Quantized, bias: Option<Tensor>) -> Result<Self> {
+        weight.check()?;
         let Quantized { dtype, shape, bytes, device } = weight;
         let bytes = bytes.as_ref();
-        let expected = shape.0 * shape.1 / dtype.block_size() * dtype.type_size();
-        if !shape.1.is_multiple_of(dtype.block_size()) || bytes.len() != expected {
-            bail!("{} bytes are no {dtype:?} matrix of {shape:?}", bytes.len());
-        }
         if let (Some(format), true) = (Format::of(dtype), device.is_cpu()) {
+            let bias = bias.map(Bias::new).transpose()?;
             return Ok(Self { weight: Weight::Packed(Packed::new(format, shape.0, shape.1, bytes)), bias, shape });
         }
         let storage = QStorage::from_data(bytes.into(), &device, dtype)?;
@@ -102,7 +119,19 @@ impl Linear {
             return Self::dense(tensor.dequantize(&device)?, bias);
         }
         let rows = tensor.dequantize_f16(&device)?;
+        let bias = bias.map(Bias::new).transpose()?;
         Ok(Self { weight: Weight::Device(QMatMul::from_arc(tensor)?, rows), bias, shape })
+    }
+
+    /// From blocks, for [`rows`](Self::rows) alone: on the CPU they stay where they are.
+    pub(crate) fn table(weight: Quantized) -> Result<Self> {
+        weight.check()?;
+        match Format::of(weight.dtype) {
+            Some(format) if weight.device.is_cpu() => {
+                Ok(Self { shape: weight.shape, weight: Weight::Table(format, weight.bytes), bias: None })
+            }
+            _ => Self::quantized(weight, None),
+        }
     }
 
     /// `[rows, in]` to `[rows, out]`.
@@ -112,7 +141,7 @@ impl Linear {
             _ => x.contiguous()?.apply_op1_no_bwd(self)?,
         };
         match &self.bias {
-            Some(bias) => out.broadcast_add(bias),
+            Some(bias) => out.broadcast_add(&bias.tensor),
             None => Ok(out),
         }
     }
@@ -131,13 +160,68 @@ impl Linear {
         }
         let mut values = vec![0f32; ids.len() * columns];
         for (id, values) in ids.iter().zip(values.chunks_exact_mut(columns)) {
-            match &self.weight {
-                Weight::Packed(matrix) => matrix.row(*id as usize, values),
-                Weight::Dense(matrix) => matrix.row(*id as usize, values),
-                Weight::Device(..) => {}
-            }
+            self.row(*id as usize, values);
         }
         Tensor::from_vec(values, (ids.len(), columns), &Device::Cpu)
+    }
+
+    /// One row of a matrix on the CPU, as floats. `id` must be inside the matrix.
+    pub(crate) fn row(&self, id: usize, values: &mut [f32]) {
+        match &self.weight {
+            Weight::Packed(matrix) => matrix.row(id, values),
+            Weight::Dense(matrix) => matrix.row(id, values),
+            Weight::Table(format, bytes) => {
+                let size = values.len() / format.columns * format.bytes;
+                format.values(&bytes.as_ref()[id * size..][..size], values);
+            }
+            Weight::Device(..) => {}
+        }
+    }
+
+    /// Panels of 16 outputs, the last one perhaps not full.
+    pub(crate) fn panels(&self) -> usize {
+        self.shape.0.div_ceil(PANEL)
+    }
+
+    /// On the CPU: multiplies the first `rows` rows of `inputs`, which have been quantised, with the outputs of `panels` and adds the bias.
+    /// `take` gets every result: row, first output, up to 16 values.
+    pub(crate) fn multiply(
+        &self,
+        kernels: &Kernels,
+        rows: usize,
+        panels: Range<usize>,
+        inputs: &Inputs,
+        own: &mut Own,
+        mut take: impl FnMut(usize, usize, &[f32]),
+    ) {
+        let bias = self.bias.as_ref().map(|bias| &bias.values[..]);
+        self.product(kernels, rows, panels, inputs, own, |row, output, values| match bias {
+            None => take(row, output, values),
+            Some(bias) => {
+                let mut sums = [0f32; PANEL];
+                for ((sum, value), bias) in sums.iter_mut().zip(values).zip(&bias[output..]) {
+                    *sum = value + bias;
+                }
+                take(row, output, &sums[..values.len()]);
+            }
+        });
+    }
+
+    /// The same without the bias.
+    fn product(
+        &self,
+        kernels: &Kernels,
+        rows: usize,
+        panels: Range<usize>,
+        inputs: &Inputs,
+        own: &mut Own,
+        take: impl FnMut(usize, usize, &[f32]),
+    ) {
+        match &self.weight {
+            Weight::Packed(matrix) => matrix.multiply(kernels, rows, panels, inputs, &mut own.prepared, take),
+            Weight::Dense(matrix) => matrix.multiply(kernels, rows, panels, inputs, &mut own.weights, take),
+            Weight::Table(..) | Weight::Device(..) => {}
+        }
     }
 
     /// Columns of the matrix.
@@ -151,23 +235,51 @@ impl Linear {
     }
 }
 
+/// What one thread needs to multiply.
+#[derive(Default)]
+pub(crate) struct Own {
+    /// What it worked out of the inputs.
+    pub(crate) prepared: Prepared,
+    weights: Vec<f32>,
+}
+
+impl Quantized {
+    /// Whether there are as many bytes as the shape says.
+    fn check(&self) -> Result<()> {
+        let Self { dtype, shape, bytes, .. } = self;
+        let (columns, bytes) = (shape.1, bytes.as_ref().len());
+        let expected = shape.0 * columns / dtype.block_size() * dtype.type_size();
+        if !columns.is_multiple_of(dtype.block_size()) || bytes != expected {
+            bail!("{bytes} bytes are no {dtype:?} matrix of {shape:?}");
+        }
+        Ok(())
+    }
+}
+
 impl CustomOp1 for Linear {
     fn name(&self) -> &'static str {
         "linear"
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = floats(storage, layout)?;
+        let (CpuStorage::F32(x), Some((start, end))) = (storage, layout.contiguous_offsets()) else {
+            bail!("a matrix takes contiguous 32-bit floats");
+        };
         let (rows, columns) = layout.shape().dims2()?;
-        if columns != self.shape.1 {
+        let (out, inner) = self.shape;
+        if columns != inner {
             bail!("{columns} inputs for a matrix of {:?}", self.shape);
         }
-        let mut out = vec![0f32; rows * self.shape.0];
-        match &self.weight {
-            Weight::Packed(matrix) => matrix.multiply(x, &mut out),
-            Weight::Dense(matrix) => matrix.multiply(x, &mut out),
-            Weight::Device(..) => bail!("this matrix lives on another device"),
-        }
-        Ok((CpuStorage::F32(out), (rows, self.shape.0).into()))
+        let kernels = crate::kernels::kernels();
+        let inputs = Inputs::new(kernels, &x[start..end], columns);
+        let mut y = Shared::default();
+        y.reserve(rows * out);
+        pool().ranges(self.panels(), &|panels| {
+            self.product(kernels, rows, panels, &inputs, &mut Own::default(), |row, output, values| {
+                // SAFETY: each result is written once, by the thread that has its panel.
+                unsafe { y.slice_mut(row * out + output..row * out + output + values.len()) }.copy_from_slice(values);
+            });
+        });
+        Ok((CpuStorage::F32(y.into_vec()), (rows, out).into()))
     }
 }

@@ -1,5 +1,7 @@
 //! From logits to a token: greedy or sampled, with the log-probability of what was taken.
 
+use crate::kernels::kernels;
+
 /// How tokens are drawn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {
@@ -50,7 +52,11 @@ impl Sampler {
         let mut scores: Vec<(u32, f32)> = match allowed {
             Some(allowed) => allowed.iter().copied().filter(|id| (*id as usize) < logits.len()).map(score).collect(),
             None if self.sampling.temperature <= 0.0 && rank == 0 && self.sampling.repetition_penalty == 1.0 => {
-                return likeliest(logits).map(|id| (id, log_probability(logits, None, id)));
+                // SAFETY: the kernels are those of a set that is here.
+                let (top, log_sum) = unsafe { (kernels().log_sum)(logits) };
+                // Of equals the first; none where a logit is not a number.
+                let id = logits.iter().position(|logit| *logit == top).or_else(|| likeliest(logits).map(|id| id as usize))?;
+                return Some((id as u32, logits[id] - log_sum));
             }
             None => (0..logits.len() as u32).map(score).collect(),
         };
@@ -122,7 +128,8 @@ fn likeliest(logits: &[f32]) -> Option<u32> {
 fn log_probability(logits: &[f32], among: Option<&[u32]>, id: u32) -> f32 {
     let own = logits[id as usize];
     match among {
-        None => own - log_sum(logits.iter().copied()),
+        // SAFETY: the kernels are those of a set that is here.
+        None => own - unsafe { (kernels().log_sum)(logits) }.1,
         Some(among) => own - log_sum(among.iter().filter_map(|id| logits.get(*id as usize).copied())),
     }
 }

@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::{Attend, Normalize};
 use crate::config::Activation;
-use crate::kernels::{self, RopeTable};
+use crate::kernels::{self, Kernels, RopeTable};
 use crate::linear::Linear;
 
 /// The weights of one layer.
@@ -81,6 +81,18 @@ impl Mlp {
 }
 
 impl Activation {
+    /// Element by element, `x` times `up` where that is not empty.
+    pub(super) fn apply_row(self, kernels: &Kernels, x: &mut [f32], up: &[f32]) {
+        match self {
+            // SAFETY: the kernels are those of a set that is here.
+            Self::Silu => return unsafe { (kernels.silu)(x, up) },
+            Self::Gelu => x.iter_mut().for_each(|x| *x = gelu(*x)),
+            Self::GeluTanh => x.iter_mut().for_each(|x| *x = gelu_tanh(*x)),
+            Self::Relu => x.iter_mut().for_each(|x| *x = x.max(0.0)),
+        }
+        x.iter_mut().zip(up).for_each(|(x, up)| *x *= up);
+    }
+
     /// Element by element.
     fn apply(self, x: &Tensor) -> Result<Tensor> {
         match self {
@@ -90,4 +102,16 @@ impl Activation {
             Self::Relu => x.relu(),
         }
     }
+}
+
+/// By the error function (Hendrycks and Gimpel 2016).
+fn gelu(x: f32) -> f32 {
+    let erf = candle_core::cpu::erf::erf_f64(f64::from(x) * std::f64::consts::FRAC_1_SQRT_2);
+    x * 0.5 * (1.0 + erf as f32)
+}
+
+/// By its approximation with tanh.
+fn gelu_tanh(x: f32) -> f32 {
+    let inner = (2.0 / std::f32::consts::PI).sqrt() * (x + 0.044_715 * x * x * x);
+    0.5 * x * (1.0 + inner.tanh())
 }

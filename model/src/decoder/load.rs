@@ -16,7 +16,7 @@ impl Decoder {
     /// A decoder with the weights of `source`. `config` must have been checked.
     pub(crate) fn load(config: Config, source: &dyn Source, device: &Device) -> Result<Self, LoadError> {
         let build = Builder { config: &config, source };
-        let embedding = build.linear(Slot::Embedding, config.vocab_size, config.hidden_size, false)?;
+        let embedding = build.embedding()?;
         let positions = match config.positions {
             Positions::Learned => Some(build.positions()?),
             Positions::Rotary { .. } => None,
@@ -31,7 +31,8 @@ impl Decoder {
             Some(frequencies) => Some(RopeTable::new(&frequencies, config.context_length, device).map_err(in_memory)?),
             None => None,
         };
-        Ok(Self { device: device.clone(), embedding, positions, rope, layers, output_norm, output, config })
+        let (device, scratch) = (device.clone(), Default::default());
+        Ok(Self { device, embedding, positions, rope, layers, output_norm, output, config, scratch })
     }
 
     /// A decoder of random weights, the same for the same seed, on the CPU. For tests.
@@ -90,6 +91,15 @@ impl Builder<'_> {
         Ok(Mlp { gate, up, down, activation: self.config.activation })
     }
 
+    /// The embedding; where it is not the output matrix too, its rows are only looked up.
+    fn embedding(&self) -> Result<Linear, LoadError> {
+        let (out, inner) = (self.config.vocab_size, self.config.hidden_size);
+        match self.source.matrix(Slot::Embedding, out, inner)? {
+            Matrix::Quantized(weight) if !self.config.tied => Linear::table(weight).map_err(in_memory),
+            matrix => matrix.linear(None).map_err(in_memory),
+        }
+    }
+
     /// Query, key and value matrices; a fused one is cut by rows, which copies nothing.
     fn projections(&self, index: usize) -> Result<[Linear; 3], LoadError> {
         let config = self.config;
@@ -127,7 +137,7 @@ impl Builder<'_> {
             Norm::Rms => None,
         };
         let weight = self.source.vector(slot, Kind::Weight, len)?;
-        Ok(Normalize { kind, weight, bias, eps: self.config.norm_eps })
+        Normalize::new(kind, weight, bias, self.config.norm_eps).map_err(in_memory)
     }
 
     /// The learned positions, `[context, hidden]` in f32.

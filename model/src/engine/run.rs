@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use candle_core::IndexOp;
-
 use super::job::{Event, FinishReason, Priority, TokenInfo, Until, Usage, fail_all};
 use super::prompt::{Encoder, Tokens};
 use super::text::{Answer, Grown};
 use super::{Shared, Submitted, lock};
+use crate::decoder::Logits;
 use crate::healing::Spelling;
 use crate::kv::{KvCache, Step};
 use crate::sampler::Sampler;
@@ -29,6 +28,7 @@ pub(super) struct Runner<'a> {
     sequences: Sequences,
     kv_limit: usize,
     jobs: Vec<Running>,
+    logits: Logits,
 }
 
 /// A job in work.
@@ -77,7 +77,8 @@ impl<'a> Runner<'a> {
     pub(super) fn new(model: &'a Model, shared: &'a Shared, kv_limit: usize) -> Self {
         let spelling = Spelling::new(&model.tokenizer);
         let sequences = Sequences::new(kv_limit);
-        Self { model, shared, encoder: Encoder::default(), spelling, sequences, kv_limit, jobs: Vec::new() }
+        let (encoder, jobs, logits) = Default::default();
+        Self { model, shared, encoder, spelling, sequences, kv_limit, jobs, logits }
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -201,10 +202,6 @@ impl<'a> Runner<'a> {
         if tokens.is_empty() {
             return Ok(());
         }
-        if wanted.is_empty() {
-            // A step needs a row to answer for; a piece of a prompt that is not its end has none.
-            wanted.push(tokens.len() - 1);
-        }
         let shared = self.shared;
         let abort = || {
             shared.stopping.load(Ordering::Acquire)
@@ -213,9 +210,14 @@ impl<'a> Runner<'a> {
         };
         let heads = self.model.decoder.config().heads;
         let mut step = Step { spans, heads };
-        let logits = self.model.decoder.forward(&tokens, &positions, &wanted, &mut step, &abort)?; // [wanted, vocabulary]
+        let mut logits = std::mem::take(&mut self.logits);
+        let outcome = self.model.decoder.step(&tokens, &positions, &wanted, &mut step, &abort, &mut logits);
         let counts: Vec<usize> = step.spans.iter().map(|(_, rows)| *rows).collect();
-        self.settle(&purposes, &counts, &tokens, &logits)
+        if outcome.is_ok() {
+            self.settle(&purposes, &counts, &tokens, &logits);
+        }
+        self.logits = logits;
+        outcome
     }
 
     /// Counts what a step evaluated and draws the next tokens. Candidates that end are removed after all have been seen.
@@ -224,8 +226,8 @@ impl<'a> Runner<'a> {
         purposes: &[For],
         counts: &[usize],
         tokens: &[u32],
-        logits: &candle_core::Tensor,
-    ) -> Result<(), ForwardError> {
+        logits: &Logits,
+    ) {
         let (mut at, mut answer) = (0, 0);
         let mut ready = Vec::new();
         let mut ended = Vec::new();
@@ -238,13 +240,13 @@ impl<'a> Runner<'a> {
                     sequence.tokens.extend(seen);
                     sequence.cache.commit(*rows);
                     if ends {
-                        sequence.ending = Some((sequence.tokens.len(), row(logits, answer)?));
+                        sequence.ending = Some((sequence.tokens.len(), logits.row(answer).to_vec()));
                         answer += 1;
                         ready.push(job);
                     }
                 }
                 For::Candidate { job, place } => {
-                    let logits = row(logits, answer)?;
+                    let logits = logits.row(answer);
                     answer += 1;
                     let running = &mut self.jobs[job];
                     let Stage::Writing(candidates) = &mut running.stage else { continue };
@@ -260,7 +262,7 @@ impl<'a> Runner<'a> {
                         events: &mut *running.events,
                         usage: &mut running.usage,
                     };
-                    if let Some(reason) = voice.next(candidate, &logits, 0) {
+                    if let Some(reason) = voice.next(candidate, logits, 0) {
                         voice.finish(candidate, reason);
                         ended.push((job, place));
                     }
@@ -273,7 +275,6 @@ impl<'a> Runner<'a> {
             }
         }
         ready.into_iter().for_each(|job| self.begin_writing(job));
-        Ok(())
     }
 
     /// The prompt has been read: draws the first token of each candidate.
@@ -403,11 +404,6 @@ impl<'a> Runner<'a> {
         status.sequences = self.sequences.len();
         status.kv_bytes = self.sequences.bytes();
     }
-}
-
-/// Row `index` of `[rows, vocabulary]`.
-fn row(logits: &candle_core::Tensor, index: usize) -> Result<Vec<f32>, ForwardError> {
-    Ok(logits.i(index)?.to_vec1()?)
 }
 
 /// Mean log-probability of what the model chose.

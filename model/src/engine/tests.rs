@@ -1,13 +1,15 @@
 //! The laws of the engine: what holds whatever is asked, in whatever company and order.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use candle_core::Tensor;
+
 use foretype_plugins::{Part, Prompt, Source};
 use proptest::prelude::*;
 
 use super::*;
+use crate::decoder::Logits;
 use crate::kv::{KvCache, Step};
 use crate::{Config, Decoder, ForwardError, Sampling, Tokenizer};
 
@@ -120,14 +122,10 @@ fn step(caches: &mut [(&mut KvCache, &[u32])]) -> Vec<Vec<u32>> {
     let wanted: Vec<usize> = (0..tokens.len()).collect();
     let model = model();
     let mut step = Step { spans, heads: model.decoder.config().heads };
-    let logits = model.decoder.forward(&tokens, &positions, &wanted, &mut step, &|| false).expect("a step");
+    let mut logits = Logits::default();
+    model.decoder.step(&tokens, &positions, &wanted, &mut step, &|| false, &mut logits).expect("a step");
     caches.iter_mut().for_each(|(cache, new)| cache.commit(new.len()));
-    bits(&logits)
-}
-
-fn bits(logits: &Tensor) -> Vec<Vec<u32>> {
-    let rows: Vec<Vec<f32>> = logits.to_vec2().expect("logits are f32");
-    rows.into_iter().map(|row| row.into_iter().map(f32::to_bits).collect()).collect()
+    wanted.iter().map(|row| logits.row(*row).iter().map(|logit| logit.to_bits()).collect()).collect()
 }
 
 fn cache() -> KvCache {
@@ -179,12 +177,12 @@ proptest! {
         step(&mut [(&mut kept, &tokens[..at])]);
         kept.reserve(lost.len());
         let positions: Vec<u32> = (0..lost.len()).map(|row| (at + row) as u32).collect();
-        let asked = std::cell::Cell::new(0);
-        let abort = || asked.replace(asked.get() + 1) == layers;
+        let asked = AtomicUsize::new(0);
+        let abort = || asked.fetch_add(1, Ordering::Relaxed) == layers;
         let mut spoilt = Step { spans: vec![(&mut kept, lost.len())], heads: model().decoder.config().heads };
-        let outcome = model().decoder.forward(&lost, &positions, &[0], &mut spoilt, &abort);
+        let outcome = model().decoder.step(&lost, &positions, &[0], &mut spoilt, &abort, &mut Logits::default());
         prop_assert!(matches!(outcome, Err(ForwardError::Aborted)));
-        prop_assert!(asked.get() == layers + 1, "the flag is read once before each layer");
+        prop_assert!(asked.into_inner() == layers + 1, "the flag is read once before each layer");
         let fresh = step(&mut [(&mut cache(), &tokens)]);
         prop_assert!(step(&mut [(&mut kept, &tokens[at..])]) == fresh[at..]);
     }

@@ -1,194 +1,236 @@
-//! Attention of some rows over the cache of one sequence, with 16-bit keys and values and 32-bit sums.
+//! Attention over a cache of 16-bit keys and values, with 32-bit sums.
 //!
-//! Each row of each head is worked out alone, in the order of positions, so that its result depends neither on how many
-//! rows share the call nor on the number of threads.
+//! Keys lie in panels of 16 positions, `[panel][dim][16]`, so that a register holds the scores of many positions and nothing is summed
+//! across lanes; values lie position after position, `[position][dim]`. The query heads that share a key head are worked out
+//! together, so keys and values are read and widened once for all of them.
+//!
+//! Positions are taken in blocks whose results are merged in order (online softmax, Milakov and Gimelshein 2018), so threads may
+//! share a long row out and the sum is still the same one.
+
+use std::ops::Range;
 
 use half::f16;
 
-use super::pool::pool;
-use super::{Isa, isa};
+use super::rows::exponents;
+use super::simd::{PANEL, Simd, with_count};
 
-/// Attention of `rows` rows over one sequence.
+/// Positions of a block; a multiple of [`PANEL`].
+pub(crate) const BLOCK: usize = 512;
+
+/// Query heads that are worked out together at the most.
+pub(crate) const HEADS: usize = 8;
+
+/// Keys and values of one key head.
+#[derive(Clone, Copy)]
+pub(crate) struct Keys {
+    /// `[positions / 16][dim][16]`
+    pub(crate) keys: *const f16,
+    /// `[positions][dim]`
+    pub(crate) values: *const f16,
+    /// Width of a head.
+    pub(crate) dim: usize,
+    /// What scores are multiplied with before the softmax.
+    pub(crate) scale: f32,
+}
+
+/// What some query heads make of a block of positions: before the division by the sum.
+#[derive(Debug, Clone)]
+pub(crate) struct Partial {
+    top: [f32; HEADS],
+    sum: [f32; HEADS],
+    out: Vec<f32>, // [heads, dim]
+}
+
+impl Partial {
+    /// With room for heads of this width.
+    pub(crate) fn new(dim: usize) -> Self {
+        Self { top: [0.0; HEADS], sum: [0.0; HEADS], out: vec![0.0; HEADS * dim] }
+    }
+
+    /// Merges the result of the next block into this one.
+    pub(crate) fn merge(&mut self, next: &Self, heads: usize, dim: usize) {
+        for head in 0..heads {
+            let top = self.top[head].max(next.top[head]);
+            let (own, other) = ((self.top[head] - top).exp(), (next.top[head] - top).exp());
+            self.top[head] = top;
+            self.sum[head] = self.sum[head] * own + next.sum[head] * other;
+            let at = head * dim..(head + 1) * dim;
+            for (out, next) in self.out[at.clone()].iter_mut().zip(&next.out[at]) {
+                *out = *out * own + next * other;
+            }
+        }
+    }
+
+    /// The attention: `[heads, dim]`.
+    pub(crate) fn finish(&self, dim: usize, attended: &mut [f32]) {
+        for (head, attended) in attended.chunks_exact_mut(dim).enumerate() {
+            let factor = 1.0 / self.sum[head];
+            for (attended, out) in attended.iter_mut().zip(&self.out[head * dim..]) {
+                *attended = out * factor;
+            }
+        }
+    }
+}
+
+/// Attention of `q` (`[heads, dim]`, 1 to [`HEADS`] heads) over a block of positions that begins at a multiple of 16; `scores` is
+/// scratch.
+pub(crate) type AttendBlock = unsafe fn(q: &[f32], Keys, Range<usize>, scores: &mut Vec<f32>, out: &mut Partial);
+
+/// An [`AttendBlock`].
 ///
-/// `q` is `[rows, heads, dim]`; `k` and `v` are `[kv_heads][stride][dim]`; row `r` sees the positions up to
-/// `first_position + r`. Scores are multiplied by `scale` before the softmax. The result, `[rows, heads, dim]`, goes to
-/// `out`.
-///
-/// # Panics
-/// If a slice is too short for its shape.
-#[expect(clippy::too_many_arguments, reason = "shapes of plain slices")]
-pub fn attention(
+/// # Safety
+/// That of [`Simd`]; keys and values hold the positions, and the panels of keys are whole.
+#[inline(always)]
+pub(crate) unsafe fn attend_block<S: Simd>(
     q: &[f32],
-    rows: usize,
-    heads: usize,
-    kv_heads: usize,
-    dim: usize,
-    k: &[f16],
-    v: &[f16],
-    stride: usize,
-    first_position: usize,
-    scale: f32,
-    out: &mut [f32],
+    keys: Keys,
+    positions: Range<usize>,
+    scores: &mut Vec<f32>,
+    out: &mut Partial,
 ) {
-    assert!(q.len() >= rows * heads * dim && out.len() >= rows * heads * dim, "rows outside q or out");
-    assert!(
-        first_position + rows <= stride && k.len().min(v.len()) >= kv_heads * stride * dim,
-        "positions outside k or v"
-    );
-    let target = Target(out.as_mut_ptr());
-    let fast = isa() != Isa::Scalar && dim.is_multiple_of(8);
-    let group = heads / kv_heads;
-    let one = |item: usize, scores: &mut Vec<f32>| {
-        let (row, head) = (item / heads, item % heads);
-        let q = &q[item * dim..][..dim];
-        let positions = first_position + row + 1;
-        let cache = head / group * stride * dim..(head / group * stride + positions) * dim;
-        scores.clear();
-        scores.resize(positions, 0.0);
-        // SAFETY: each item writes its own `dim` places inside `out`.
-        let out = unsafe { std::slice::from_raw_parts_mut(target.at(item * dim), dim) };
-        let (k, v) = (&k[cache.clone()], &v[cache]);
-        if fast {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: every instruction set but the scalar one has AVX2, FMA and F16C.
-            unsafe {
-                x86::head(q, k, v, scale, scores, out);
+    // SAFETY: the caller's.
+    unsafe { with_count!(q.len() / keys.dim, H => some_heads::<S, H>(q, keys, positions, scores, out)) }
+}
+
+#[inline(always)]
+unsafe fn some_heads<S: Simd, const H: usize>(
+    q: &[f32],
+    keys: Keys,
+    positions: Range<usize>,
+    scores: &mut Vec<f32>,
+    out: &mut Partial,
+) {
+    let count = positions.len();
+    let width = count.next_multiple_of(PANEL);
+    if scores.len() < H * width {
+        scores.resize(H * width, 0.0);
+    }
+    // SAFETY: the caller's.
+    unsafe {
+        score::<S, H>(q, keys, positions.start / PANEL, width, scores);
+        for head in 0..H {
+            let scores = &mut scores[head * width..(head + 1) * width];
+            (out.top[head], out.sum[head]) = exponents::<S>(scores, count);
+        }
+        let values = keys.values.add(positions.start * keys.dim);
+        let whole = keys.dim / S::LANES * S::LANES;
+        for at in (0..whole).step_by(S::LANES) {
+            weigh::<S, H>(scores, values.add(at), keys.dim, count, width, |head, sum| {
+                S::store(out.out.as_mut_ptr().add(head * keys.dim + at), sum);
+            });
+        }
+        for at in whole..keys.dim {
+            for head in 0..H {
+                let weights = scores[head * width..].iter().take(count).enumerate();
+                let products = weights.map(|(i, weight)| weight * (*values.add(i * keys.dim + at)).to_f32());
+                out.out[head * keys.dim + at] = products.sum();
             }
-        } else {
-            plain_head(q, k, v, scale, scores, out);
-        }
-    };
-    let items = rows * heads;
-    if items * (first_position + rows) < 512 {
-        let mut scores = Vec::new();
-        return (0..items).for_each(|item| one(item, &mut scores));
-    }
-    let threads = pool().threads();
-    pool().run(&|thread| {
-        let mut scores = Vec::new();
-        // Later rows see more positions, so they are dealt out in turn.
-        (thread..items).step_by(threads).for_each(|item| one(item, &mut scores));
-    });
-}
-
-struct Target(*mut f32);
-
-// SAFETY: threads write to disjoint places.
-unsafe impl Sync for Target {}
-
-impl Target {
-    fn at(&self, index: usize) -> *mut f32 {
-        self.0.wrapping_add(index)
-    }
-}
-
-/// Turns scores into weights; the same code for all kernels.
-fn softmax(scores: &mut [f32]) {
-    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
-    for score in scores.iter_mut() {
-        *score = (*score - largest).exp();
-        sum += *score;
-    }
-    let inverse = 1.0 / sum;
-    scores.iter_mut().for_each(|score| *score *= inverse);
-}
-
-fn plain_head(q: &[f32], k: &[f16], v: &[f16], scale: f32, scores: &mut [f32], out: &mut [f32]) {
-    for (score, k) in scores.iter_mut().zip(k.chunks_exact(q.len())) {
-        *score = scale * q.iter().zip(k).map(|(q, k)| q * k.to_f32()).sum::<f32>();
-    }
-    softmax(scores);
-    out.fill(0.0);
-    for (weight, v) in scores.iter().zip(v.chunks_exact(q.len())) {
-        for (out, v) in out.iter_mut().zip(v) {
-            *out += weight * v.to_f32();
         }
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use std::arch::x86_64::*;
-
-    use half::f16;
-
-    /// One head of one row; `dim` is a multiple of 8.
-    #[target_feature(enable = "avx2,fma,f16c")]
-    pub(super) fn head(q: &[f32], k: &[f16], v: &[f16], scale: f32, scores: &mut [f32], out: &mut [f32]) {
-        let dim = q.len();
-        for (score, k) in scores.iter_mut().zip(k.chunks_exact(dim)) {
-            let mut sum = _mm256_setzero_ps();
-            for (q, k) in q.chunks_exact(8).zip(k.chunks_exact(8)) {
-                // SAFETY: both chunks have 8 values.
-                unsafe { sum = _mm256_fmadd_ps(_mm256_loadu_ps(q.as_ptr()), load(k), sum) };
+/// The scores of `width` positions from panel `first` on, `[heads, width]`.
+#[inline(always)]
+unsafe fn score<S: Simd, const H: usize>(q: &[f32], keys: Keys, first: usize, width: usize, scores: &mut [f32]) {
+    // SAFETY: the caller's; panels are whole, and `scores` holds `H * width`.
+    unsafe {
+        for at in (0..width).step_by(S::LANES) {
+            let panel = keys.keys.add((first + at / PANEL) * keys.dim * PANEL + at % PANEL);
+            let mut sums = [S::splat(0.0); H];
+            for d in 0..keys.dim {
+                let key = S::halves(panel.add(d * PANEL));
+                for (head, sum) in sums.iter_mut().enumerate() {
+                    *sum = S::mul_add(key, S::splat(*q.as_ptr().add(head * keys.dim + d)), *sum);
+                }
             }
-            *score = scale * across(sum);
-        }
-        super::softmax(scores);
-        for (at, out) in out.chunks_exact_mut(8).enumerate() {
-            let mut sum = _mm256_setzero_ps();
-            for (weight, v) in scores.iter().zip(v.chunks_exact(dim)) {
-                sum = _mm256_fmadd_ps(_mm256_set1_ps(*weight), load(&v[at * 8..at * 8 + 8]), sum);
+            for (head, sum) in sums.iter().enumerate() {
+                S::store(scores.as_mut_ptr().add(head * width + at), S::mul(*sum, S::splat(keys.scale)));
             }
-            // SAFETY: the chunk has 8 values.
-            unsafe { _mm256_storeu_ps(out.as_mut_ptr(), sum) };
         }
     }
+}
 
-    #[target_feature(enable = "avx2,fma,f16c")]
-    fn load(values: &[f16]) -> __m256 {
-        debug_assert!(values.len() >= 8);
-        // SAFETY: there are 8 values.
-        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(values.as_ptr().cast())) }
-    }
-
-    #[target_feature(enable = "avx2,fma,f16c")]
-    fn across(sum: __m256) -> f32 {
-        let four = _mm_add_ps(_mm256_castps256_ps128(sum), _mm256_extractf128_ps(sum, 1));
-        let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-        _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)))
+/// The weighted sum of some columns of the values, for each head.
+#[inline(always)]
+unsafe fn weigh<S: Simd, const H: usize>(
+    weights: &[f32],
+    values: *const f16,
+    dim: usize,
+    count: usize,
+    width: usize,
+    mut take: impl FnMut(usize, S::Floats),
+) {
+    // SAFETY: the caller's; `weights` holds `H * width`.
+    unsafe {
+        let mut sums = [S::splat(0.0); H];
+        for position in 0..count {
+            let value = S::halves(values.add(position * dim));
+            for (head, sum) in sums.iter_mut().enumerate() {
+                *sum = S::mul_add(value, S::splat(*weights.as_ptr().add(head * width + position)), *sum);
+            }
+        }
+        for (head, sum) in sums.into_iter().enumerate() {
+            take(head, sum);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::kernels;
     use super::*;
 
     fn wave(count: usize, step: usize) -> Vec<f32> {
         (0..count).map(|i| (i * step % 101) as f32 / 50.0 - 1.0).collect()
     }
 
-    fn halves(values: &[f32]) -> Vec<f16> {
-        values.iter().map(|value| f16::from_f32(*value)).collect()
-    }
-
-    #[test]
-    fn a_row_is_the_same_alone_and_among_others() {
-        let (heads, kv_heads, dim, stride, first) = (6, 2, 64, 40, 20);
-        let (k, v) = (halves(&wave(kv_heads * stride * dim, 7)), halves(&wave(kv_heads * stride * dim, 11)));
-        let q = wave(16 * heads * dim, 13);
-        let run = |q: &[f32], rows: usize, first: usize| {
-            let mut out = vec![0.0; rows * heads * dim];
-            attention(q, rows, heads, kv_heads, dim, &k, &v, stride, first, 0.125, &mut out);
-            out
-        };
-        let together = run(&q, 16, first);
-        for row in 0..16 {
-            let alone = run(&q[row * heads * dim..][..heads * dim], 1, first + row);
-            assert_eq!(alone, together[row * heads * dim..][..heads * dim], "row {row}");
+    /// Keys in panels and values in order, from `[positions][dim]` each.
+    fn cache(keys: &[f32], values: &[f32], dim: usize) -> (Vec<f16>, Vec<f16>) {
+        let positions = (keys.len() / dim).next_multiple_of(PANEL);
+        let mut panels = vec![f16::NAN; positions * dim];
+        for (i, key) in keys.iter().enumerate() {
+            let (position, d) = (i / dim, i % dim);
+            panels[(position / PANEL * dim + d) * PANEL + position % PANEL] = f16::from_f32(*key);
         }
+        (panels, values.iter().map(|value| f16::from_f32(*value)).collect())
+    }
+
+    /// Attention by the book, in f64.
+    fn exact(q: &[f32], keys: &[f16], values: &[f16], dim: usize, count: usize, scale: f32) -> Vec<f64> {
+        let key = |position: usize, d: usize| keys[(position / PANEL * dim + d) * PANEL + position % PANEL].to_f64();
+        let score = |position| f64::from(scale) * (0..dim).map(|d| f64::from(q[d]) * key(position, d)).sum::<f64>();
+        let weights: Vec<f64> = (0..count).map(|position| score(position).exp()).collect();
+        let total: f64 = weights.iter().sum();
+        let value = |position: usize, d: usize| values[position * dim + d].to_f64();
+        (0..dim).map(|d| (0..count).map(|p| weights[p] / total * value(p, d)).sum()).collect()
     }
 
     #[test]
-    fn the_kernel_agrees_with_the_definition() {
-        let (dim, positions) = (64, 33);
-        let (q, k, v) = (wave(dim, 3), halves(&wave(positions * dim, 7)), halves(&wave(positions * dim, 11)));
-        let (mut fast, mut plain) = (vec![0.0; dim], vec![0.0; dim]);
-        attention(&q, 1, 1, 1, dim, &k, &v, positions, positions - 1, 0.125, &mut fast);
-        plain_head(&q, &k, &v, 0.125, &mut vec![0.0; positions], &mut plain);
-        for (fast, plain) in fast.iter().zip(&plain) {
-            assert!((fast - plain).abs() < 1e-5, "{fast} {plain}");
+    fn every_kernel_agrees_with_the_definition_for_any_shape() {
+        for (heads, dim, count) in [(1, 64, 1), (7, 64, 33), (3, 96, 16), (8, 20, 100), (2, 128, 700), (1, 4, 17)] {
+            let (k, v) = cache(&wave(count * dim, 7), &wave(count * dim, 11), dim);
+            let (q, scale) = (wave(heads * dim, 13), 0.3);
+            let keys = Keys { keys: k.as_ptr(), values: v.as_ptr(), dim, scale };
+            for (isa, kernels) in kernels() {
+                let mut total = Partial::new(dim);
+                for start in (0..count).step_by(BLOCK) {
+                    let mut part = Partial::new(dim);
+                    // SAFETY: the set is here; keys and values hold `count` positions.
+                    unsafe {
+                        let block = start..count.min(start + BLOCK);
+                        (kernels.attend_block)(&q, keys, block, &mut Vec::new(), &mut part);
+                    }
+                    if start == 0 { total = part } else { total.merge(&part, heads, dim) }
+                }
+                let mut out = vec![0.0; heads * dim];
+                total.finish(dim, &mut out);
+                for (head, out) in out.chunks_exact(dim).enumerate() {
+                    let want = exact(&q[head * dim..], &k, &v, dim, count, scale);
+                    for (got, want) in out.iter().zip(want) {
+                        assert!((f64::from(*got) - want).abs() < 1e-5, "{isa:?} {heads} {dim} {count}: {got} {want}");
+                    }
+                }
+            }
         }
     }
 }

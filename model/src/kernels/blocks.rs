@@ -1,34 +1,38 @@
 //! The block formats of ggml, one small function each: 32 columns of a row as unsigned numbers with scales.
 //!
-//! Every format says `value = scale * (number - zero) + minimum`, with one scale for 32 columns or one for each 16. The
-//! layouts are those of ggml's `ggml-quants.c` and of the GGUF specification.
+//! Every format says `value = scale * (number - zero) + minimum`, with one scale for a block of columns, and in large blocks a small
+//! factor of it for 32 columns or for 16. The layouts are those of ggml's `ggml-quants.c` and of the GGUF specification.
 
 use candle_core::quantized::GgmlDType;
 use half::f16;
 
-/// 32 columns of one row.
+/// 32 columns of one row: `value = scale * factor * (number - zero) + minimum * minimum_factor`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Columns {
     /// The numbers.
     pub(crate) numbers: [u8; 32],
-    /// Scale of the first and of the last 16 columns.
-    pub(crate) scale: [f32; 2],
-    /// What is added to the first and to the last 16 columns.
-    pub(crate) minimum: [f32; 2],
+    /// The block's scale.
+    pub(crate) scale: f16,
+    /// The block's minimum.
+    pub(crate) minimum: f16,
+    /// What the scale is multiplied with, for the first and for the last 16 columns.
+    pub(crate) factor: [i8; 2],
+    /// What the minimum is multiplied with.
+    pub(crate) minimum_factor: [u8; 2],
 }
 
 /// What all columns of a format have in common.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Format {
-    /// Columns for one scale, 16 or 32.
+    /// Columns that share one factor, 16 or 32.
     pub(crate) span: usize,
-    /// Whether the scales are exact in 16 bits.
-    pub(crate) half: bool,
+    /// Bits that hold a number.
+    pub(crate) bits: usize,
     /// Whether there are minima.
     pub(crate) minima: bool,
     /// The number that stands for zero.
     pub(crate) zero: u8,
-    /// Columns in a block of the file.
+    /// Columns in a block of the file, which share one scale.
     pub(crate) columns: usize,
     /// Bytes of a block of the file.
     pub(crate) bytes: usize,
@@ -38,21 +42,20 @@ pub(crate) struct Format {
 impl Format {
     /// The format of a quantised type; `None` for float types and types that no model file uses for weights.
     pub(crate) fn of(dtype: GgmlDType) -> Option<Self> {
-        let small =
-            |bytes, zero, minima, unpack| Self { span: 32, half: true, minima, zero, columns: 32, bytes, unpack };
+        let small = |bits, bytes, zero, minima, unpack| Self { span: 32, bits, minima, zero, columns: 32, bytes, unpack };
         let super_block =
-            |span, bytes, zero, minima, unpack| Self { span, half: false, minima, zero, columns: 256, bytes, unpack };
+            |span, bits, bytes, zero, minima, unpack| Self { span, bits, minima, zero, columns: 256, bytes, unpack };
         Some(match dtype {
-            GgmlDType::Q4_0 => small(18, 8, false, q4_0),
-            GgmlDType::Q4_1 => small(20, 0, true, q4_1),
-            GgmlDType::Q5_0 => small(22, 16, false, q5_0),
-            GgmlDType::Q5_1 => small(24, 0, true, q5_1),
-            GgmlDType::Q8_0 => small(34, 128, false, q8_0),
-            GgmlDType::Q2K => super_block(16, 84, 0, true, q2_k),
-            GgmlDType::Q3K => super_block(16, 110, 4, false, q3_k),
-            GgmlDType::Q4K => super_block(32, 144, 0, true, q4_k),
-            GgmlDType::Q5K => super_block(32, 176, 0, true, q5_k),
-            GgmlDType::Q6K => super_block(16, 210, 32, false, q6_k),
+            GgmlDType::Q4_0 => small(4, 18, 8, false, q4_0),
+            GgmlDType::Q4_1 => small(4, 20, 0, true, q4_1),
+            GgmlDType::Q5_0 => small(5, 22, 16, false, q5_0),
+            GgmlDType::Q5_1 => small(5, 24, 0, true, q5_1),
+            GgmlDType::Q8_0 => small(8, 34, 128, false, q8_0),
+            GgmlDType::Q2K => super_block(16, 4, 84, 0, true, q2_k),
+            GgmlDType::Q3K => super_block(16, 4, 110, 4, false, q3_k),
+            GgmlDType::Q4K => super_block(32, 4, 144, 0, true, q4_k),
+            GgmlDType::Q5K => super_block(32, 5, 176, 0, true, q5_k),
+            GgmlDType::Q6K => super_block(16, 6, 210, 32, false, q6_k),
             _ => return None,
         })
     }
@@ -63,14 +66,44 @@ impl Format {
         let block = index / per_block * self.bytes;
         (self.unpack)(&row[block..block + self.bytes], index % per_block)
     }
+
+    /// Lines that the packed numbers of a span take.
+    pub(crate) fn lines(&self) -> usize {
+        super::layout::lines(self.span, self.bits)
+    }
+
+    /// Spans of a block.
+    pub(crate) fn spans(&self) -> usize {
+        self.columns / self.span
+    }
+
+    /// The values of a row that lies in `row` block after block.
+    pub(crate) fn values(&self, row: &[u8], values: &mut [f32]) {
+        for (index, values) in values.chunks_exact_mut(32).enumerate() {
+            let it = self.columns(row, index);
+            for (i, value) in values.iter_mut().enumerate() {
+                *value = it.value(i, self.zero);
+            }
+        }
+    }
 }
 
-fn half(bytes: &[u8], at: usize) -> f32 {
-    f16::from_le_bytes([bytes[at], bytes[at + 1]]).to_f32()
+impl Columns {
+    /// The value of column `i`.
+    fn value(&self, i: usize, zero: u8) -> f32 {
+        let scale = self.scale.to_f32() * f32::from(self.factor[i / 16]);
+        let minimum = self.minimum.to_f32() * f32::from(self.minimum_factor[i / 16]);
+        scale * (f32::from(self.numbers[i]) - f32::from(zero)) + minimum
+    }
 }
 
-fn one(numbers: [u8; 32], scale: f32, minimum: f32) -> Columns {
-    Columns { numbers, scale: [scale; 2], minimum: [minimum; 2] }
+fn half(bytes: &[u8], at: usize) -> f16 {
+    f16::from_le_bytes([bytes[at], bytes[at + 1]])
+}
+
+/// Columns of a block of 32.
+fn one(numbers: [u8; 32], scale: f16, minimum: f16) -> Columns {
+    Columns { numbers, scale, minimum, factor: [1; 2], minimum_factor: [1; 2] }
 }
 
 /// Low nibbles, then high nibbles.
@@ -86,7 +119,7 @@ fn with_fifth_bit(mut numbers: [u8; 32], high: &[u8]) -> [u8; 32] {
 }
 
 fn q4_0(block: &[u8], _: usize) -> Columns {
-    one(nibbles(&block[2..]), half(block, 0), 0.0)
+    one(nibbles(&block[2..]), half(block, 0), f16::ZERO)
 }
 
 fn q4_1(block: &[u8], _: usize) -> Columns {
@@ -94,7 +127,7 @@ fn q4_1(block: &[u8], _: usize) -> Columns {
 }
 
 fn q5_0(block: &[u8], _: usize) -> Columns {
-    one(with_fifth_bit(nibbles(&block[6..]), &block[2..6]), half(block, 0), 0.0)
+    one(with_fifth_bit(nibbles(&block[6..]), &block[2..6]), half(block, 0), f16::ZERO)
 }
 
 fn q5_1(block: &[u8], _: usize) -> Columns {
@@ -102,45 +135,53 @@ fn q5_1(block: &[u8], _: usize) -> Columns {
 }
 
 fn q8_0(block: &[u8], _: usize) -> Columns {
-    one(std::array::from_fn(|i| block[2 + i] ^ 0x80), half(block, 0), 0.0)
+    one(std::array::from_fn(|i| block[2 + i] ^ 0x80), half(block, 0), f16::ZERO)
 }
 
 fn q2_k(block: &[u8], index: usize) -> Columns {
     let (scales, quants) = (&block[..16], &block[16 + index / 4 * 32..]);
-    let (d, dmin) = (half(block, 80), half(block, 82));
     let sub = |i: usize| scales[index * 2 + i];
     Columns {
         numbers: std::array::from_fn(|i| quants[i] >> (index % 4 * 2) & 3),
-        scale: std::array::from_fn(|i| d * f32::from(sub(i) & 15)),
-        minimum: std::array::from_fn(|i| -dmin * f32::from(sub(i) >> 4)),
+        scale: half(block, 80),
+        minimum: -half(block, 82),
+        factor: std::array::from_fn(|i| (sub(i) & 15) as i8),
+        minimum_factor: std::array::from_fn(|i| sub(i) >> 4),
     }
 }
 
 fn q3_k(block: &[u8], index: usize) -> Columns {
     let (high, quants) = (&block[..32], &block[32 + index / 4 * 32..]);
-    let (scales, d) = (&block[96..108], half(block, 108));
-    let scale = |i: usize| {
+    let scales = &block[96..108];
+    let factor = |i: usize| {
         let low = if i < 8 { scales[i] & 15 } else { scales[i - 8] >> 4 };
         let top = scales[8 + i % 4] >> (i / 4 * 2) & 3;
-        d * (f32::from(low | top << 4) - 32.0)
+        (low | top << 4) as i8 - 32
     };
     Columns {
         numbers: std::array::from_fn(|i| (quants[i] >> (index % 4 * 2) & 3) | (high[i] >> index & 1) << 2),
-        scale: [scale(index * 2), scale(index * 2 + 1)],
-        minimum: [0.0; 2],
+        scale: half(block, 108),
+        minimum: f16::ZERO,
+        factor: [factor(index * 2), factor(index * 2 + 1)],
+        minimum_factor: [0; 2],
     }
 }
 
-/// The 6-bit scale and minimum of 32 columns in the packing that Q4_K and Q5_K share.
-fn scale_and_minimum(block: &[u8], index: usize) -> (f32, f32) {
+/// The 6-bit factors of scale and minimum of 32 columns in the packing that Q4_K and Q5_K share.
+fn factors_k(block: &[u8], index: usize) -> (u8, u8) {
     let scales = &block[4..16];
-    let (scale, minimum) = if index < 4 {
-        (scales[index] & 63, scales[index + 4] & 63)
-    } else {
-        let low = scales[index + 4];
-        (low & 15 | scales[index - 4] >> 6 << 4, low >> 4 | scales[index] >> 6 << 4)
-    };
-    (half(block, 0) * f32::from(scale), -half(block, 2) * f32::from(minimum))
+    if index < 4 {
+        return (scales[index] & 63, scales[index + 4] & 63);
+    }
+    let low = scales[index + 4];
+    (low & 15 | scales[index - 4] >> 6 << 4, low >> 4 | scales[index] >> 6 << 4)
+}
+
+/// Columns of a block of Q4_K or Q5_K.
+fn one_k(block: &[u8], index: usize, numbers: [u8; 32]) -> Columns {
+    let (factor, minimum_factor) = factors_k(block, index);
+    let (scale, minimum) = (half(block, 0), -half(block, 2));
+    Columns { numbers, scale, minimum, factor: [factor as i8; 2], minimum_factor: [minimum_factor; 2] }
 }
 
 fn nibbles_k(quants: &[u8], index: usize) -> [u8; 32] {
@@ -149,29 +190,28 @@ fn nibbles_k(quants: &[u8], index: usize) -> [u8; 32] {
 }
 
 fn q4_k(block: &[u8], index: usize) -> Columns {
-    let (scale, minimum) = scale_and_minimum(block, index);
-    one(nibbles_k(&block[16..], index), scale, minimum)
+    one_k(block, index, nibbles_k(&block[16..], index))
 }
 
 fn q5_k(block: &[u8], index: usize) -> Columns {
-    let (scale, minimum) = scale_and_minimum(block, index);
     let mut numbers = nibbles_k(&block[48..], index);
     for (number, high) in numbers.iter_mut().zip(&block[16..48]) {
         *number |= (high >> index & 1) << 4;
     }
-    one(numbers, scale, minimum)
+    one_k(block, index, numbers)
 }
 
 fn q6_k(block: &[u8], index: usize) -> Columns {
     let (half_block, part) = (index / 4, index % 4);
     let low = &block[half_block * 64 + part % 2 * 32..];
     let high = &block[128 + half_block * 32..];
-    let d = half(block, 208);
-    let scale = |i: usize| d * f32::from(block[192 + index * 2 + i] as i8);
+    let factor = |i: usize| block[192 + index * 2 + i] as i8;
     Columns {
         numbers: std::array::from_fn(|i| (low[i] >> (part / 2 * 4) & 15) | (high[i] >> (part * 2) & 3) << 4),
-        scale: [scale(0), scale(1)],
-        minimum: [0.0; 2],
+        scale: half(block, 208),
+        minimum: f16::ZERO,
+        factor: [factor(0), factor(1)],
+        minimum_factor: [0; 2],
     }
 }
 
@@ -212,12 +252,11 @@ pub(crate) mod tests {
             let format = Format::of(dtype).expect("a known format");
             let (bytes, values) = sample(dtype, 2, 512);
             let row_bytes = 512 / format.columns * format.bytes;
-            for (i, expected) in values.iter().enumerate() {
-                let (row, column) = (i / 512, i % 512);
-                let it = format.columns(&bytes[row * row_bytes..][..row_bytes], column / 32);
-                let part = column % 32 / 16;
-                let number = f32::from(it.numbers[column % 32]) - f32::from(format.zero);
-                let value = it.scale[part] * number + it.minimum[part];
+            let mut found = vec![0.0; values.len()];
+            for (row, found) in found.chunks_exact_mut(512).enumerate() {
+                format.values(&bytes[row * row_bytes..][..row_bytes], found);
+            }
+            for (i, (value, expected)) in found.iter().zip(&values).enumerate() {
                 assert!(
                     (value - expected).abs() <= 1e-5 * expected.abs().max(1.0),
                     "{dtype:?} {i}: {value} {expected}"

@@ -1,8 +1,12 @@
 //! Float matrices, one row of the input at a time and each output's sum in one fixed order.
 
+use std::ops::Range;
+
 use half::{bf16, f16};
 
-use super::pool::pool;
+use super::Kernels;
+use super::inputs::Inputs;
+use super::simd::{PANEL, Simd, across};
 
 /// The values of a matrix `[out, in]`.
 #[derive(Debug)]
@@ -20,9 +24,6 @@ pub(crate) struct Dense {
     pub(crate) values: Values,
 }
 
-/// Sums that run side by side, so that a processor can add while it waits for the one before.
-const LANES: usize = 16;
-
 impl Dense {
     /// Row `output`, as floats.
     pub(crate) fn row(&self, output: usize, row: &mut [f32]) {
@@ -34,36 +35,60 @@ impl Dense {
         }
     }
 
-    /// `x` (`[rows, in]`) times the transposed matrix into `y` (`[rows, out]`).
-    pub(crate) fn multiply(&self, x: &[f32], y: &mut [f32]) {
-        let target = Target(y.as_mut_ptr());
-        pool().ranges(self.out, &|range| {
-            let target = &target;
-            let mut weights = vec![0f32; self.columns];
-            for output in range {
-                self.row(output, &mut weights);
-                for (row, x) in x.chunks_exact(self.columns).enumerate() {
-                    // SAFETY: inside `y`, and no two threads have the same output.
-                    unsafe { *target.0.add(row * self.out + output) = dot(&weights, x) };
-                }
+    /// As [`Packed::multiply`](super::packed::Packed::multiply); `weights` is scratch.
+    pub(crate) fn multiply(
+        &self,
+        kernels: &Kernels,
+        rows: usize,
+        panels: Range<usize>,
+        inputs: &Inputs,
+        weights: &mut Vec<f32>,
+        mut take: impl FnMut(usize, usize, &[f32]),
+    ) {
+        weights.resize(PANEL * self.columns, 0.0);
+        for panel in panels {
+            let lanes = PANEL.min(self.out - panel * PANEL);
+            for (lane, weights) in weights.chunks_exact_mut(self.columns).enumerate().take(lanes) {
+                self.row(panel * PANEL + lane, weights);
             }
-        });
+            for row in 0..rows {
+                let mut result = [0f32; PANEL];
+                // SAFETY: the inputs are complete, and the kernels are those of a set that is here.
+                unsafe {
+                    let x = inputs.row(row);
+                    for (result, weights) in result.iter_mut().zip(weights.chunks_exact(self.columns)).take(lanes) {
+                        *result = (kernels.dot)(weights, x);
+                    }
+                }
+                take(row, panel * PANEL, &result[..lanes]);
+            }
+        }
     }
 }
 
-struct Target(*mut f32);
+/// The dot product of two rows of the same length.
+pub(crate) type Dot = unsafe fn(a: &[f32], b: &[f32]) -> f32;
 
-// SAFETY: threads write to disjoint places.
-unsafe impl Sync for Target {}
+/// Sums that run side by side, so that a processor can add while it waits for the one before.
+const SUMS: usize = 4;
 
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0f32; LANES];
-    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in a.zip(b) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
+/// A [`Dot`].
+///
+/// # Safety
+/// That of [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn dot<S: Simd>(a: &[f32], b: &[f32]) -> f32 {
+    let whole = a.len().min(b.len()) / (SUMS * S::LANES) * (SUMS * S::LANES);
+    // SAFETY: the caller's; reads stay inside both rows.
+    let sum = unsafe {
+        let mut sums = [S::splat(0.0); SUMS];
+        for at in (0..whole).step_by(SUMS * S::LANES) {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let at = at + i * S::LANES;
+                *sum = S::mul_add(S::load(a.as_ptr().add(at)), S::load(b.as_ptr().add(at)), *sum);
+            }
         }
-    }
-    sums.iter().sum::<f32>() + rest
+        across::<S>(S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3])))
+    };
+    sum + a[whole..].iter().zip(&b[whole..]).map(|(a, b)| a * b).sum::<f32>()
 }

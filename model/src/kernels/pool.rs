@@ -102,6 +102,100 @@ impl Pool {
     }
 }
 
+/// The threads of one [`Pool::run`], in step with each other.
+///
+/// The work of a step is a list of phases. In each, threads take pieces of it until there are none left and then wait for the others,
+/// so a thread that is slower or is held up takes fewer.
+pub(crate) struct Team {
+    threads: usize,
+    arrived: AtomicUsize,
+    generation: AtomicUsize,
+    /// A member panicked: nobody may wait for it.
+    broken: AtomicBool,
+    /// Pieces taken in this phase; phases take turns with the counters.
+    taken: [AtomicUsize; 4],
+}
+
+impl Team {
+    /// A team of so many threads, each of which has to [`join`](Self::join).
+    pub(crate) fn new(threads: usize) -> Self {
+        Self {
+            threads,
+            arrived: AtomicUsize::new(0),
+            generation: AtomicUsize::new(0),
+            broken: AtomicBool::new(false),
+            taken: Default::default(),
+        }
+    }
+
+    /// Makes the calling thread a member.
+    pub(crate) fn join(&self, thread: usize) -> Member<'_> {
+        Member { team: self, thread, phase: 0 }
+    }
+}
+
+/// A thread of a team.
+pub(crate) struct Member<'a> {
+    team: &'a Team,
+    /// Which of the threads it is.
+    pub(crate) thread: usize,
+    phase: usize,
+}
+
+impl Member<'_> {
+    /// One phase: `work` is called for pieces of `piece` items at the most until all `count` are done, by all threads together.
+    pub(crate) fn share(&mut self, count: usize, piece: usize, mut work: impl FnMut(std::ops::Range<usize>)) {
+        let taken = &self.team.taken[self.phase % 4];
+        loop {
+            let from = taken.fetch_add(piece, Ordering::Relaxed);
+            if from >= count {
+                break;
+            }
+            work(from..(from + piece).min(count));
+        }
+        self.wait();
+    }
+
+    /// Pieces of at least `least` items, several for each thread.
+    pub(crate) fn piece(&self, count: usize, least: usize) -> usize {
+        count.div_ceil(self.team.threads * 4).max(least)
+    }
+
+    /// Waits until all threads are here.
+    fn wait(&mut self) {
+        let team = self.team;
+        // The counter after next was used two phases ago: everybody has left it, and nobody comes to it before the next wait.
+        team.taken[(self.phase + 2) % 4].store(0, Ordering::Relaxed);
+        self.phase += 1;
+        let generation = team.generation.load(Ordering::Acquire);
+        if team.arrived.fetch_add(1, Ordering::AcqRel) + 1 == team.threads {
+            team.arrived.store(0, Ordering::Relaxed);
+            team.generation.fetch_add(1, Ordering::Release);
+            return;
+        }
+        let mut spins = 0u32;
+        while team.generation.load(Ordering::Acquire) == generation {
+            assert!(!team.broken.load(Ordering::Relaxed), "another kernel thread panicked");
+            spins += 1;
+            if spins.is_multiple_of(PATIENCE) {
+                std::thread::yield_now();
+            }
+            std::hint::spin_loop();
+        }
+    }
+}
+
+/// Turns of a waiting thread before it lets others have the core.
+const PATIENCE: u32 = 4096;
+
+impl Drop for Member<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.team.broken.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Drop for Pool {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
@@ -184,6 +278,38 @@ mod tests {
                 assert!(hits.iter().all(|hit| hit.load(Ordering::Relaxed) == 1), "{threads} threads, {count} items");
             }
         }
+    }
+
+    #[test]
+    fn a_team_does_every_item_of_a_phase_before_the_next() {
+        for threads in [1, 2, 5] {
+            let (pool, team) = (Pool::new(threads), Team::new(threads));
+            let done: Vec<AtomicUsize> = (0..50).map(|_| AtomicUsize::new(0)).collect();
+            pool.run(&|thread| {
+                let mut member = team.join(thread);
+                for (phase, done) in done.iter().enumerate() {
+                    member.share(phase + 1, 1 + phase % 3, |range| {
+                        done.fetch_add(range.len(), Ordering::Relaxed);
+                    });
+                    assert_eq!(done.load(Ordering::Relaxed), phase + 1);
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn a_panic_of_a_member_frees_the_others() {
+        let (pool, team) = (Pool::new(3), Team::new(3));
+        let run = || {
+            pool.run(&|thread| {
+                let mut member = team.join(thread);
+                member.share(3, 1, |_| {});
+                assert!(thread != 1, "as asked");
+                member.share(3, 1, |_| {});
+            });
+        };
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
+        pool.run(&|_| {});
     }
 
     #[test]

@@ -1,0 +1,147 @@
+//! Inputs of matrices: rows of floats, and the same quantised to signed bytes with one scale for 32 columns.
+
+use super::blocks::Format;
+use super::packed::{Line, Packed, bytes_mut};
+use super::product::{Rows, Widen};
+use super::rows::BLOCK;
+use super::shared::Shared;
+use super::{Kernels, layout::LINE};
+
+/// Columns of the smallest span.
+const SMALL: usize = 16;
+
+/// Rows of inputs, which the threads of a step fill row by row and then read together.
+#[derive(Default)]
+pub(crate) struct Inputs {
+    /// Rows in use.
+    pub(crate) rows: usize,
+    /// Columns in use.
+    pub(crate) columns: usize,
+    /// `[rows, columns]`
+    pub(crate) floats: Shared<f32>,
+    numbers: Shared<i8>,  // [rows, columns]
+    scales: Shared<f32>,  // [rows, columns / 32]
+    sums: Shared<i32>,    // [rows, columns / 16]
+}
+
+impl Inputs {
+    /// The rows of `x`, quantised.
+    pub(crate) fn new(kernels: &Kernels, x: &[f32], columns: usize) -> Self {
+        let mut inputs = Self::default();
+        inputs.reshape(x.len() / columns, columns);
+        for (row, x) in x.chunks_exact(columns).enumerate() {
+            // SAFETY: nobody else has the inputs.
+            unsafe {
+                inputs.row_mut(row).copy_from_slice(x);
+                inputs.quantise(kernels, row);
+            }
+        }
+        inputs
+    }
+
+    /// Makes room for inputs of this shape; what was there is lost.
+    pub(crate) fn reshape(&mut self, rows: usize, columns: usize) {
+        (self.rows, self.columns) = (rows, columns);
+        self.floats.reserve(rows * columns);
+        self.numbers.reserve(rows * columns);
+        self.scales.reserve(rows * columns.div_ceil(BLOCK));
+        self.sums.reserve(rows * columns.div_ceil(SMALL));
+    }
+
+    /// The floats of a row, to be filled in.
+    ///
+    /// # Safety
+    /// Nobody else may use this row meanwhile.
+    #[expect(clippy::mut_from_ref, reason = "threads have different rows")]
+    pub(crate) unsafe fn row_mut(&self, row: usize) -> &mut [f32] {
+        // SAFETY: by contract.
+        unsafe { self.floats.slice_mut(row * self.columns..(row + 1) * self.columns) }
+    }
+
+    /// The floats of a row.
+    ///
+    /// # Safety
+    /// Nobody may write this row meanwhile.
+    pub(crate) unsafe fn row(&self, row: usize) -> &[f32] {
+        // SAFETY: by contract.
+        unsafe { self.floats.slice(row * self.columns..(row + 1) * self.columns) }
+    }
+
+    /// Quantises a row; columns behind the last whole block of 32 are no inputs of quantised matrices.
+    ///
+    /// # Safety
+    /// Nobody else may use this row meanwhile.
+    pub(crate) unsafe fn quantise(&self, kernels: &Kernels, row: usize) {
+        let part = |size: usize| row * (self.columns / size)..(row + 1) * (self.columns / size);
+        // SAFETY: by contract; the kernels are those of a set that is here.
+        unsafe {
+            let numbers = self.numbers.slice_mut(row * self.columns..(row + 1) * self.columns);
+            let (scales, sums) = (self.scales.slice_mut(part(BLOCK)), self.sums.slice_mut(part(SMALL)));
+            (kernels.quantise)(self.row(row), numbers, scales, sums);
+        }
+    }
+}
+
+/// What one thread works out of the inputs for the matrices that it multiplies.
+#[derive(Default)]
+pub(crate) struct Prepared {
+    /// Zero and span that the lists below are for.
+    format: Option<(u8, usize)>,
+    starts: Vec<i32>,
+    scales: Vec<f32>,
+    sums: Vec<f32>,
+    widened: Vec<Line>,
+}
+
+impl Prepared {
+    /// The inputs have changed.
+    pub(crate) fn forget(&mut self) {
+        self.format = None;
+    }
+
+    /// The rows of `inputs` as a product with `matrix` needs them.
+    pub(crate) fn rows(&mut self, matrix: &Packed, inputs: &Inputs) -> Rows {
+        // SAFETY: the inputs are complete: nobody writes them while they are multiplied.
+        let (numbers, scales, sums) = unsafe { (inputs.numbers.all(), inputs.scales.all(), inputs.sums.all()) };
+        if self.format != Some((matrix.format.zero, matrix.format.span)) {
+            let spans = inputs.rows * inputs.columns / matrix.format.span;
+            self.fill(&matrix.format, &scales[..inputs.rows * inputs.columns / BLOCK], sums, spans);
+        }
+        Rows {
+            numbers: numbers.as_ptr(),
+            scales: if matrix.format.span == BLOCK { scales.as_ptr() } else { self.scales.as_ptr() },
+            starts: self.starts.as_ptr(),
+            sums: self.sums.as_ptr(),
+            columns: inputs.columns,
+        }
+    }
+
+    fn fill(&mut self, format: &Format, scales: &[f32], sums: &[i32], spans: usize) {
+        self.format = Some((format.zero, format.span));
+        self.starts.clear();
+        self.sums.clear();
+        self.scales.clear();
+        let zero = i32::from(format.zero);
+        let one = |sum: i32, scale: f32| (-zero * sum, sum as f32 * scale);
+        if format.span == SMALL {
+            self.scales.extend(scales.iter().flat_map(|scale| [*scale; 2]));
+            let both = sums[..spans].iter().zip(&self.scales).map(|(sum, scale)| one(*sum, *scale));
+            both.for_each(|(start, sum)| (self.starts.push(start), self.sums.push(sum)).0);
+        } else {
+            let both = sums[..spans * 2].chunks_exact(2).zip(scales).map(|(sums, scale)| one(sums[0] + sums[1], *scale));
+            both.for_each(|(start, sum)| (self.starts.push(start), self.sums.push(sum)).0);
+        }
+    }
+
+    /// The numbers of a panel, widened to a byte each.
+    ///
+    /// # Safety
+    /// `numbers` holds `spans` spans, together `columns` columns, in the layout of `widen`, whose set is here.
+    pub(crate) unsafe fn widened(&mut self, widen: Widen, numbers: *const u8, spans: usize, columns: usize) -> *const u8 {
+        self.widened.resize(columns / 4, Line([0; LINE]));
+        let bytes = bytes_mut(&mut self.widened);
+        // SAFETY: by contract; there is room for 16 bytes a column.
+        unsafe { widen(numbers, spans, bytes.as_mut_ptr()) };
+        bytes.as_ptr()
+    }
+}

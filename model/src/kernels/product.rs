@@ -1,0 +1,133 @@
+//! The product of a panel of a packed matrix with some rows, written once for every instruction set and layout.
+//!
+//! The sum over a span of columns is exact in integers, and the spans are added in order with the same float operations whatever the
+//! number of rows: a row's result does not depend on the rows that share the call.
+
+use half::f16;
+
+use super::layout::{Layout, LINE, bytes_of};
+use super::simd::{PANEL, Simd, with_count};
+
+/// Rows that one call treats at the most.
+pub(crate) const TILE: usize = 8;
+
+/// A panel of a matrix.
+#[derive(Clone, Copy)]
+pub(crate) struct Panel {
+    /// Its numbers, span after span.
+    pub(crate) numbers: *const u8,
+    /// 16 scales for each block of spans.
+    pub(crate) scales: *const f16,
+    /// 16 minima for each block, or null.
+    pub(crate) minima: *const f16,
+    /// Where a block has several spans: 16 factors of the scale for each span, else null.
+    pub(crate) factors: *const i8,
+    /// The same for the minimum; null where there are no minima.
+    pub(crate) minimum_factors: *const u8,
+    /// Blocks of a row.
+    pub(crate) blocks: usize,
+    /// Spans of a block.
+    pub(crate) spans: usize,
+    /// The number that stands for zero.
+    pub(crate) zero: u8,
+}
+
+/// Rows of inputs as a product needs them; what belongs to spans has one entry for each span of the matrix.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows {
+    /// `[rows, columns]`
+    pub(crate) numbers: *const i8,
+    /// `[rows, spans]`: what a number is worth.
+    pub(crate) scales: *const f32,
+    /// `[rows, spans]`: what the sum of a span begins with, so that the matrix' zero is taken off.
+    pub(crate) starts: *const i32,
+    /// `[rows, spans]`: the sum of the span's values.
+    pub(crate) sums: *const f32,
+    /// Columns.
+    pub(crate) columns: usize,
+}
+
+/// Multiplies a panel with `result.len()` rows, 1 to [`TILE`], from `row` on.
+pub(crate) type Product = unsafe fn(Panel, Rows, usize, &mut [[f32; PANEL]]);
+
+/// A [`Product`] for any number of rows.
+///
+/// # Safety
+/// That of [`Simd`]; the pointers hold what their descriptions say for the rows from `row` on.
+#[inline(always)]
+pub(crate) unsafe fn product<S: Simd, L: Layout>(panel: Panel, rows: Rows, row: usize, result: &mut [[f32; PANEL]]) {
+    // SAFETY: the caller's.
+    unsafe { with_count!(result.len(), R => some_rows::<S, L, R>(panel, rows, row, result)) }
+}
+
+#[inline(always)]
+unsafe fn some_rows<S: Simd, L: Layout, const R: usize>(p: Panel, x: Rows, row: usize, result: &mut [[f32; PANEL]]) {
+    let spans = p.blocks * p.spans;
+    // SAFETY: spans, rows and lanes are inside what the pointers hold, by contract.
+    unsafe {
+        for lane in (0..PANEL).step_by(S::LANES) {
+            let zero = bytes_of::<S>(p.zero);
+            let mut sums = [S::splat(0.0); R];
+            for block in 0..p.blocks {
+                let block_scale = S::halves(p.scales.add(block * PANEL + lane));
+                for index in block * p.spans..(block + 1) * p.spans {
+                    let numbers = p.numbers.add(index * L::LINES * LINE + lane * 4);
+                    let mut dots: [S::Ints; R] = std::array::from_fn(|r| match S::SIGNED {
+                        true => S::spread(0),
+                        false => S::spread(*x.starts.add((row + r) * spans + index)),
+                    });
+                    for vector in 0..L::SPAN / 4 {
+                        let w = L::vector::<S>(numbers, vector);
+                        for (r, dot) in dots.iter_mut().enumerate() {
+                            let four = x.numbers.add((row + r) * x.columns + index * L::SPAN + vector * 4);
+                            *dot = S::dot(*dot, w, zero, S::spread(four.cast::<i32>().read_unaligned()));
+                        }
+                    }
+                    let scale = match p.factors.is_null() {
+                        true => block_scale,
+                        false => S::mul(block_scale, S::signed(p.factors.add(index * PANEL + lane))),
+                    };
+                    for (r, sum) in sums.iter_mut().enumerate() {
+                        let factor = S::mul(scale, S::splat(*x.scales.add((row + r) * spans + index)));
+                        *sum = S::mul_add(S::floats(dots[r]), factor, *sum);
+                    }
+                    if !p.minima.is_null() {
+                        let minimum = S::halves(p.minima.add(block * PANEL + lane));
+                        let minimum = match p.minimum_factors.is_null() {
+                            true => minimum,
+                            false => S::mul(minimum, S::unsigned(p.minimum_factors.add(index * PANEL + lane))),
+                        };
+                        for (r, sum) in sums.iter_mut().enumerate() {
+                            *sum = S::mul_add(minimum, S::splat(*x.sums.add((row + r) * spans + index)), *sum);
+                        }
+                    }
+                }
+            }
+            for (result, sum) in result.iter_mut().zip(sums) {
+                S::store(result.as_mut_ptr().add(lane), sum);
+            }
+        }
+    }
+}
+
+/// Widens the numbers of `spans` spans to a byte each.
+pub(crate) type Widen = unsafe fn(*const u8, usize, *mut u8);
+
+/// A [`Widen`].
+///
+/// # Safety
+/// That of [`Simd`]; `numbers` holds the spans, and there is room for `spans * SPAN * 16` bytes at `bytes`.
+#[inline(always)]
+pub(crate) unsafe fn widen<S: Simd, L: Layout>(numbers: *const u8, spans: usize, bytes: *mut u8) {
+    // SAFETY: the caller's.
+    unsafe {
+        for span in 0..spans {
+            for vector in 0..L::SPAN / 4 {
+                for at in (0..LINE).step_by(S::LANES * 4) {
+                    let numbers = L::vector::<S>(numbers.add(span * L::LINES * LINE + at), vector);
+                    S::store_bytes(bytes.add((span * L::SPAN / 4 + vector) * LINE + at), numbers);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What the kernels ask of an instruction set. Each set is one file that answers; each kernel is written once, over this.
+//!
+//! A kernel is inlined into a function that is compiled for the set ([`table`](super::table)), so nothing here is a call.
+
+use half::f16;
+
+/// Outputs in a panel, and positions in a panel of keys.
+pub(crate) const PANEL: usize = 16;
+
+/// Registers of one instruction set and what can be done with them.
+///
+/// # Safety
+/// Every function needs a processor that has the set, and pointers that may be read or written for all lanes.
+#[allow(clippy::missing_safety_doc, reason = "said once, above")]
+pub(crate) trait Simd: Copy {
+    /// 32-bit lanes of a register; divides [`PANEL`].
+    const LANES: usize;
+    /// Whether [`dot`](Self::dot) takes the zero off the numbers. Where it does not, the caller does.
+    const SIGNED: bool;
+    /// Integers: 32-bit lanes, or four bytes in each.
+    type Ints: Copy;
+    /// Floats.
+    type Floats: Copy;
+
+    unsafe fn bytes(at: *const u8) -> Self::Ints;
+    unsafe fn store_bytes(at: *mut u8, x: Self::Ints);
+    /// The same 32 bits in every lane.
+    unsafe fn spread(value: i32) -> Self::Ints;
+    unsafe fn and(a: Self::Ints, b: Self::Ints) -> Self::Ints;
+    unsafe fn or(a: Self::Ints, b: Self::Ints) -> Self::Ints;
+    /// Shifts groups of at least 8 bits; what moves across a byte's border is undefined.
+    unsafe fn shift_left(x: Self::Ints, by: u32) -> Self::Ints;
+    /// As [`shift_left`](Self::shift_left).
+    unsafe fn shift_right(x: Self::Ints, by: u32) -> Self::Ints;
+    /// Adds to each lane of `sum` the four products of unsigned `numbers` (less `zero`, if `SIGNED`) with signed `x`.
+    unsafe fn dot(sum: Self::Ints, numbers: Self::Ints, zero: Self::Ints, x: Self::Ints) -> Self::Ints;
+
+    unsafe fn floats(x: Self::Ints) -> Self::Floats;
+    /// Rounded to the nearest, ties to even.
+    unsafe fn rounded(x: Self::Floats) -> Self::Ints;
+    unsafe fn store_ints(at: *mut i32, x: Self::Ints);
+    unsafe fn halves(at: *const f16) -> Self::Floats;
+    unsafe fn store_halves(at: *mut f16, x: Self::Floats);
+    unsafe fn signed(at: *const i8) -> Self::Floats;
+    unsafe fn unsigned(at: *const u8) -> Self::Floats;
+    unsafe fn load(at: *const f32) -> Self::Floats;
+    unsafe fn store(at: *mut f32, x: Self::Floats);
+    unsafe fn splat(value: f32) -> Self::Floats;
+    unsafe fn add(a: Self::Floats, b: Self::Floats) -> Self::Floats;
+    unsafe fn mul(a: Self::Floats, b: Self::Floats) -> Self::Floats;
+    unsafe fn div(a: Self::Floats, b: Self::Floats) -> Self::Floats;
+    /// `a * b + c`, in one rounding where the set has that.
+    unsafe fn mul_add(a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats;
+    unsafe fn max(a: Self::Floats, b: Self::Floats) -> Self::Floats;
+    unsafe fn min(a: Self::Floats, b: Self::Floats) -> Self::Floats;
+    unsafe fn abs(x: Self::Floats) -> Self::Floats;
+    /// 2 to the power of whole numbers in -127..=127; -127 gives 0.
+    unsafe fn power_of_two(x: Self::Ints) -> Self::Floats;
+}
+
+/// Calls `$f::<$n>` with the constant that `$count` is, from 1 to 8.
+macro_rules! with_count {
+    ($count:expr, $n:ident => $call:expr) => {
+        match $count {
+            1 => { const $n: usize = 1; $call }
+            2 => { const $n: usize = 2; $call }
+            3 => { const $n: usize = 3; $call }
+            4 => { const $n: usize = 4; $call }
+            5 => { const $n: usize = 5; $call }
+            6 => { const $n: usize = 6; $call }
+            7 => { const $n: usize = 7; $call }
+            _ => { const $n: usize = 8; $call }
+        }
+    };
+}
+pub(crate) use with_count;
+
+/// The lanes of a register, summed in a fixed order.
+///
+/// # Safety
+/// That of [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn across<S: Simd>(x: S::Floats) -> f32 {
+    let mut lanes = [0f32; PANEL];
+    // SAFETY: `LANES` is at most `PANEL`.
+    unsafe { S::store(lanes.as_mut_ptr(), x) };
+    lanes[..S::LANES].iter().sum()
+}
+
+/// The largest lane.
+///
+/// # Safety
+/// That of [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn largest<S: Simd>(x: S::Floats) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; PANEL];
+    // SAFETY: `LANES` is at most `PANEL`.
+    unsafe { S::store(lanes.as_mut_ptr(), x) };
+    lanes.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// `e` to the power of `x`, to about two units in the last place; 0 below -87, largest at 88 (Cephes' `expf`: range reduction by ln 2 in
+/// two parts, then a polynomial).
+///
+/// # Safety
+/// That of [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn exp<S: Simd>(x: S::Floats) -> S::Floats {
+    const POLYNOMIAL: [f32; 5] = [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1];
+    // SAFETY: the caller's.
+    unsafe {
+        let x = S::min(S::max(x, S::splat(-88.029_69)), S::splat(88.0));
+        let power = S::rounded(S::mul(x, S::splat(std::f32::consts::LOG2_E)));
+        let whole = S::floats(power);
+        let rest = S::mul_add(whole, S::splat(-0.693_359_4), x);
+        let rest = S::mul_add(whole, S::splat(2.121_944_4e-4), rest);
+        let mut sum = S::splat(1.987_569_2e-4);
+        for factor in POLYNOMIAL {
+            sum = S::mul_add(sum, rest, S::splat(factor));
+        }
+        let sum = S::mul_add(sum, S::mul(rest, rest), S::add(rest, S::splat(1.0)));
+        S::mul(sum, S::power_of_two(power))
+    }
+}

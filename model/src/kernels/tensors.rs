@@ -1,0 +1,64 @@
+//! The operations beside the matrices, on tensors of any device: for GPUs, for references, for what is trained.
+
+use candle_core::{Device, Result, Tensor};
+
+/// Cosines and sines by position.
+pub(crate) struct RopeTable {
+    /// `[length, pairs]`, on the host.
+    pub(crate) cos: Vec<f32>,
+    pub(crate) sin: Vec<f32>,
+    /// Pairs of a head that are rotated.
+    pub(crate) pairs: usize,
+    on_device: Option<(Tensor, Tensor)>,
+}
+
+impl RopeTable {
+    /// From the angle per position of each pair (`[dim / 2]`), for positions below `length`.
+    pub(crate) fn new(frequencies: &[f32], length: usize, device: &Device) -> Result<Self> {
+        let pairs = frequencies.len();
+        let angles = (0..length).flat_map(|position| frequencies.iter().map(move |f| position as f32 * f));
+        let (cos, sin): (Vec<f32>, Vec<f32>) = angles.map(|angle| (angle.cos(), angle.sin())).unzip();
+        let tensor = |values: &[f32]| Tensor::from_slice(values, (length, pairs), device);
+        let on_device = if device.is_cpu() { None } else { Some((tensor(&cos)?, tensor(&sin)?)) };
+        Ok(Self { cos, sin, pairs, on_device })
+    }
+
+    /// Rows of both tables, `[positions, 1, pairs]`.
+    fn rows(&self, positions: &[u32], device: &Device) -> Result<(Tensor, Tensor)> {
+        if let Some((cos, sin)) = &self.on_device {
+            let at = Tensor::new(positions, device)?;
+            return Ok((cos.index_select(&at, 0)?.unsqueeze(1)?, sin.index_select(&at, 0)?.unsqueeze(1)?));
+        }
+        let pick = |table: &[f32]| {
+            let rows = positions.iter().map(|position| *position as usize * self.pairs);
+            let values: Vec<f32> = rows.filter_map(|at| table.get(at..at + self.pairs)).flatten().copied().collect();
+            Tensor::from_vec(values, (positions.len(), 1, self.pairs), device)
+        };
+        Ok((pick(&self.cos)?, pick(&self.sin)?))
+    }
+}
+
+/// `[rows, heads, dim]` rotated by position, halves paired.
+pub(crate) fn rope(x: &Tensor, positions: &[u32], table: &RopeTable) -> Result<Tensor> {
+    let (cos, sin) = table.rows(positions, x.device())?;
+    let half = x.dim(2)? / 2;
+    let (a, b) = (x.narrow(2, 0, half)?, x.narrow(2, half, half)?);
+    let left = (a.broadcast_mul(&cos)? - b.broadcast_mul(&sin)?)?;
+    let right = (b.broadcast_mul(&cos)? + a.broadcast_mul(&sin)?)?;
+    Tensor::cat(&[left, right], 2)
+}
+
+/// Root mean square norm over the last dimension.
+pub(crate) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f32) -> Result<Tensor> {
+    candle_nn::ops::rms_norm(&x.contiguous()?, weight, eps)
+}
+
+/// Layer norm over the last dimension.
+pub(crate) fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32) -> Result<Tensor> {
+    candle_nn::ops::layer_norm(&x.contiguous()?, weight, bias, eps)
+}
+
+/// `silu(gate) * up`.
+pub(crate) fn swiglu(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
+    gate.silu()? * up
+}

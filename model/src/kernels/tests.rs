@@ -1,0 +1,158 @@
+//! The laws of the kernels, for every instruction set that this processor has.
+
+use candle_core::quantized::GgmlDType;
+
+use super::blocks::Format;
+use super::blocks::tests::{ALL, sample};
+use super::inputs::{Inputs, Prepared};
+use super::packed::Packed;
+use super::product::TILE;
+use super::*;
+
+/// The kernels that can run here.
+pub(super) fn kernels() -> Vec<(Isa, &'static Kernels)> {
+    Isa::ALL.into_iter().filter_map(|isa| Some((isa, isa.kernels()?))).collect()
+}
+
+fn wave(count: usize) -> Vec<f32> {
+    (0..count).map(|i| ((i * 31 % 97) as f32 / 48.5 - 1.0) * (1.0 + (i % 7) as f32)).collect()
+}
+
+/// `x` (`[rows, columns]`) times the matrix: `[rows, out]`.
+fn product(kernels: &Kernels, matrix: &Packed, x: &[f32]) -> Vec<f32> {
+    let (rows, out) = (x.len() / matrix.columns, matrix.out);
+    let inputs = Inputs::new(kernels, x, matrix.columns);
+    let mut y = vec![f32::NAN; rows * out];
+    matrix.multiply(kernels, rows, 0..matrix.panels(), &inputs, &mut Prepared::default(), |row, output, values| {
+        y[row * out + output..][..values.len()].copy_from_slice(values);
+    });
+    y
+}
+
+#[test]
+fn every_kernel_and_format_multiplies_within_the_error_of_the_inputs() {
+    for dtype in ALL {
+        let format = Format::of(dtype).expect("known");
+        for (out, columns, rows) in [(16, 256, 1), (5, 512, 3), (33, 1024, 20)] {
+            let (bytes, values) = sample(dtype, out, columns);
+            let matrix = Packed::new(format, out, columns, &bytes);
+            let x = wave(columns * rows);
+            for (isa, kernels) in kernels() {
+                for (i, got) in product(kernels, &matrix, &x).iter().enumerate() {
+                    let (row, o) = (i / out, i % out);
+                    let terms = (0..columns).map(|c| values[o * columns + c] * x[row * columns + c]);
+                    let (want, size) = terms.fold((0.0, 0.0), |(sum, size), t| (sum + t, size + t.abs()));
+                    assert!((got - want).abs() < 0.01 * size + 1e-3, "{dtype:?} {isa:?} {row} {o}: {got} {want}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn inputs_that_need_no_rounding_give_the_exact_product() {
+    for dtype in ALL {
+        let (bytes, values) = sample(dtype, 20, 512);
+        let matrix = Packed::new(Format::of(dtype).expect("known"), 20, 512, &bytes);
+        // Whole numbers with 127 among each 32 are their own quantisation.
+        let x: Vec<f32> = (0..512).map(|i| if i % 32 == 0 { 127.0 } else { (i * 37 % 255) as f32 - 127.0 }).collect();
+        for (isa, kernels) in kernels() {
+            for (o, got) in product(kernels, &matrix, &x).iter().enumerate() {
+                let want: f64 = (0..512).map(|c| f64::from(values[o * 512 + c]) * f64::from(x[c])).sum();
+                let size: f64 = (0..512).map(|c| (f64::from(values[o * 512 + c]) * f64::from(x[c])).abs()).sum();
+                assert!((f64::from(*got) - want).abs() < 1e-5 * size, "{dtype:?} {isa:?} {o}: {got} {want}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_is_the_same_alone_and_among_others() {
+    for dtype in ALL {
+        let (bytes, _) = sample(dtype, 40, 768);
+        let matrix = Packed::new(Format::of(dtype).expect("known"), 40, 768, &bytes);
+        let x = wave(768 * TILE * 3);
+        for (isa, kernels) in kernels() {
+            let alone: Vec<_> = x.chunks_exact(768).flat_map(|x| product(kernels, &matrix, x)).collect();
+            for rows in (2..=TILE + 2).chain([TILE * 3]) {
+                assert_eq!(product(kernels, &matrix, &x[..rows * 768]), alone[..rows * 40], "{dtype:?} {isa:?} {rows} rows");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_of_a_matrix_is_what_the_file_says() {
+    for dtype in ALL {
+        let format = Format::of(dtype).expect("known");
+        let (bytes, values) = sample(dtype, 21, 512);
+        let matrix = Packed::new(format, 21, 512, &bytes);
+        let mut row = vec![0.0; 512];
+        matrix.row(20, &mut row);
+        let mut want = vec![0.0; 512];
+        format.values(&bytes[bytes.len() / 21 * 20..], &mut want);
+        assert_eq!(row, want, "{dtype:?}");
+        assert!(row.iter().zip(&values[20 * 512..]).all(|(a, b)| (a - b).abs() <= 1e-5 * b.abs().max(1.0)));
+    }
+}
+
+#[test]
+fn columns_that_are_no_multiple_of_256_work() {
+    for columns in [32, 96, 896, 576, 960] {
+        let (bytes, values) = sample(GgmlDType::Q5_0, 17, columns);
+        let matrix = Packed::new(Format::of(GgmlDType::Q5_0).expect("known"), 17, columns, &bytes);
+        let x = wave(columns * 9);
+        for (isa, kernels) in kernels() {
+            let got = product(kernels, &matrix, &x)[8 * 17 + 16];
+            let terms = values[16 * columns..].iter().zip(&x[8 * columns..]).map(|(w, x)| w * x);
+            let (want, size) = terms.fold((0f32, 0f32), |(sum, size), t| (sum + t, size + t.abs()));
+            assert!((got - want).abs() < 0.01 * size, "{isa:?} {columns}: {got} {want}");
+        }
+    }
+}
+
+#[test]
+fn norms_and_activations_agree_with_their_definitions() {
+    let x = wave(83);
+    let (weight, bias, up) = (wave(83), wave(83), wave(83));
+    let close = |got: &[f32], want: &dyn Fn(usize) -> f64, what: &str| {
+        for (i, got) in got.iter().enumerate() {
+            let want = want(i);
+            assert!((f64::from(*got) - want).abs() < 1e-5 * want.abs().max(1.0), "{what} {i}: {got} {want}");
+        }
+    };
+    let mean = x.iter().map(|x| f64::from(*x)).sum::<f64>() / 83.0;
+    let squares = x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / 83.0;
+    let variance = x.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / 83.0;
+    for (isa, kernels) in kernels() {
+        let mut out = vec![0.0; 83];
+        // SAFETY: the set is here.
+        unsafe { (kernels.rms_norm)(&x, &weight, 1e-6, &mut out) };
+        close(&out, &|i| f64::from(x[i]) / (squares + 1e-6).sqrt() * f64::from(weight[i]), isa.name());
+        // SAFETY: the set is here.
+        unsafe { (kernels.layer_norm)(&x, &weight, &bias, 1e-6, &mut out) };
+        let normal = |i: usize| (f64::from(x[i]) - mean) / (variance + 1e-6).sqrt();
+        close(&out, &|i| normal(i) * f64::from(weight[i]) + f64::from(bias[i]), isa.name());
+        out.copy_from_slice(&x);
+        // SAFETY: the set is here.
+        unsafe { (kernels.silu)(&mut out, &up) };
+        close(&out, &|i| f64::from(x[i]) / (1.0 + (-f64::from(x[i])).exp()) * f64::from(up[i]), isa.name());
+        // SAFETY: the set is here.
+        let (top, log_sum) = unsafe { (kernels.log_sum)(&x) };
+        assert_eq!(top, x.iter().copied().fold(f32::MIN, f32::max));
+        close(&[log_sum], &|_| x.iter().map(|x| f64::from(*x).exp()).sum::<f64>().ln(), isa.name());
+    }
+}
+
+#[test]
+fn extreme_inputs_give_no_nan() {
+    for (isa, kernels) in kernels() {
+        let mut x = [-1e30, -200.0, -88.5, -87.0, 0.0, 87.0, 200.0, 1e30, f32::MIN, f32::MAX];
+        // SAFETY: the set is here.
+        unsafe { (kernels.silu)(&mut x, &[]) };
+        assert!(x.iter().all(|x| x.is_finite()), "{isa:?} {x:?}");
+        let zeros = Inputs::new(kernels, &[0.0; 64], 32);
+        // SAFETY: nobody writes.
+        assert!(unsafe { zeros.row(1) }.iter().all(|x| *x == 0.0));
+    }
+}
