@@ -115,9 +115,10 @@ unsafe fn some_heads<S: Simd, const H: usize>(
         let values = keys.values.add(positions.start * keys.dim);
         let whole = keys.dim / S::LANES * S::LANES;
         for at in (0..whole).step_by(S::LANES) {
-            weigh::<S, H>(scores, values.add(at), keys.dim, count, width, |head, sum| {
+            let sums = weigh::<S, H>(scores, values.add(at), keys.dim, count, width);
+            for (head, sum) in sums.into_iter().enumerate() {
                 S::store(out.out.as_mut_ptr().add(head * keys.dim + at), sum);
-            });
+            }
         }
         for at in whole..keys.dim {
             for head in 0..H {
@@ -158,8 +159,7 @@ unsafe fn weigh<S: Simd, const H: usize>(
     dim: usize,
     count: usize,
     width: usize,
-    mut take: impl FnMut(usize, S::Floats),
-) {
+) -> [S::Floats; H] {
     // SAFETY: the caller's; `weights` holds `H * width`.
     unsafe {
         let mut sums = [S::splat(0.0); H];
@@ -169,9 +169,7 @@ unsafe fn weigh<S: Simd, const H: usize>(
                 *sum = S::mul_add(value, S::splat(*weights.as_ptr().add(head * width + position)), *sum);
             }
         }
-        for (head, sum) in sums.into_iter().enumerate() {
-            take(head, sum);
-        }
+        sums
     }
 }
 

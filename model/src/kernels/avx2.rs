@@ -64,6 +64,10 @@ impl<D: Dot> Simd for Avx2<D> {
     type Floats = __m256;
 
     #[inline(always)]
+    unsafe fn prefetch(at: *const u8) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+    #[inline(always)]
     unsafe fn bytes(at: *const u8) -> __m256i {
         unsafe { _mm256_loadu_si256(at.cast()) }
     }

@@ -18,6 +18,10 @@ impl Simd for Avx512 {
     type Floats = __m512;
 
     #[inline(always)]
+    unsafe fn prefetch(at: *const u8) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+    #[inline(always)]
     unsafe fn bytes(at: *const u8) -> __m512i {
         unsafe { _mm512_loadu_si512(at.cast()) }
     }

@@ -22,6 +22,10 @@ impl Simd for Neon {
     type Floats = float32x4_t;
 
     #[inline(always)]
+    unsafe fn prefetch(at: *const u8) {
+        unsafe { asm!("prfm pldl1keep, [{0}]", in(reg) at, options(readonly, nostack, preserves_flags)) }
+    }
+    #[inline(always)]
     unsafe fn bytes(at: *const u8) -> int32x4_t {
         unsafe { vreinterpretq_s32_u8(vld1q_u8(at)) }
     }

@@ -27,6 +27,8 @@ impl Simd for Portable {
     type Floats = Four<f32>;
 
     #[inline(always)]
+    unsafe fn prefetch(_: *const u8) {}
+    #[inline(always)]
     unsafe fn bytes(at: *const u8) -> Four<i32> {
         // SAFETY: 16 bytes by contract; `i32` has no invalid values.
         unsafe { at.cast::<Four<i32>>().read_unaligned() }

@@ -11,6 +11,9 @@ use super::simd::{PANEL, Simd, with_count};
 /// Rows that one call treats at the most.
 pub(crate) const TILE: usize = 8;
 
+/// Spans that numbers are asked for ahead of their use.
+const AHEAD: usize = 6;
+
 /// A panel of a matrix.
 #[derive(Clone, Copy)]
 pub(crate) struct Panel {
@@ -72,10 +75,15 @@ unsafe fn some_rows<S: Simd, L: Layout, const R: usize>(p: Panel, x: Rows, row: 
                 let block_scale = S::halves(p.scales.add(block * PANEL + lane));
                 for index in block * p.spans..(block + 1) * p.spans {
                     let numbers = p.numbers.add(index * L::LINES * LINE + lane * 4);
-                    let mut dots: [S::Ints; R] = std::array::from_fn(|r| match S::SIGNED {
-                        true => S::spread(0),
-                        false => S::spread(*x.starts.add((row + r) * spans + index)),
-                    });
+                    let mut dots = [S::spread(0); R];
+                    if !S::SIGNED {
+                        for (r, dot) in dots.iter_mut().enumerate() {
+                            *dot = S::spread(*x.starts.add((row + r) * spans + index));
+                        }
+                    }
+                    for line in 0..L::LINES {
+                        S::prefetch(numbers.wrapping_add((AHEAD * L::LINES + line) * LINE));
+                    }
                     for vector in 0..L::SPAN / 4 {
                         let w = L::vector::<S>(numbers, vector);
                         for (r, dot) in dots.iter_mut().enumerate() {

@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use super::simd::{Simd, across, exp, largest};
+use super::simd::{PANEL, Simd, across, exp, largest};
 
 /// Columns that share one scale of the quantised inputs.
 pub(crate) const BLOCK: usize = 32;
@@ -49,7 +49,7 @@ pub(crate) type RmsNorm = unsafe fn(x: &[f32], weight: &[f32], eps: f32, out: &m
 #[inline(always)]
 pub(crate) unsafe fn rms_norm<S: Simd>(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
     // SAFETY: the caller's.
-    let squares = unsafe { sum_of::<S>(x, |x| S::mul(x, x), |x| x * x) };
+    let squares = unsafe { squares::<S>(x, 0.0) };
     let factor = 1.0 / (squares / x.len() as f32 + eps).sqrt();
     for ((out, x), weight) in out.iter_mut().zip(x).zip(weight) {
         *out = x * factor * weight;
@@ -64,34 +64,44 @@ pub(crate) type LayerNorm = unsafe fn(x: &[f32], weight: &[f32], bias: &[f32], e
 #[inline(always)]
 pub(crate) unsafe fn layer_norm<S: Simd>(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut [f32]) {
     // SAFETY: the caller's.
-    let (mean, variance) = unsafe {
-        let mean = sum_of::<S>(x, |x| x, |x| x) / x.len() as f32;
-        let less = S::splat(-mean);
-        let apart = |x| {
-            let apart = S::add(x, less);
-            S::mul(apart, apart)
-        };
-        (mean, sum_of::<S>(x, apart, |x| (x - mean) * (x - mean)) / x.len() as f32)
-    };
+    let mean = unsafe { sum::<S>(x) } / x.len() as f32;
+    // SAFETY: the caller's.
+    let variance = unsafe { squares::<S>(x, mean) } / x.len() as f32;
     let factor = 1.0 / (variance + eps).sqrt();
     for (((out, x), weight), bias) in out.iter_mut().zip(x).zip(weight).zip(bias) {
         *out = (x - mean) * factor * weight + bias;
     }
 }
 
-/// The sum of `f` over a row: whole registers side by side, then their lanes, then the rest.
+/// The sum of a row: whole registers side by side, then their lanes, then the rest.
 #[inline(always)]
-unsafe fn sum_of<S: Simd>(x: &[f32], f: impl Fn(S::Floats) -> S::Floats, rest: impl Fn(f32) -> f32) -> f32 {
+unsafe fn sum<S: Simd>(x: &[f32]) -> f32 {
     let whole = x.len() / S::LANES * S::LANES;
     // SAFETY: the caller's; reads stay inside `x`.
-    let sum = unsafe {
+    let lanes = unsafe {
         let mut sum = S::splat(0.0);
         for at in (0..whole).step_by(S::LANES) {
-            sum = S::add(sum, f(S::load(x.as_ptr().add(at))));
+            sum = S::add(sum, S::load(x.as_ptr().add(at)));
         }
         across::<S>(sum)
     };
-    sum + x[whole..].iter().map(|x| rest(*x)).sum::<f32>()
+    lanes + x[whole..].iter().sum::<f32>()
+}
+
+/// The sum of `(x - less)^2`, in the same order.
+#[inline(always)]
+unsafe fn squares<S: Simd>(x: &[f32], less: f32) -> f32 {
+    let whole = x.len() / S::LANES * S::LANES;
+    // SAFETY: the caller's; reads stay inside `x`.
+    let lanes = unsafe {
+        let (mut sum, minus) = (S::splat(0.0), S::splat(-less));
+        for at in (0..whole).step_by(S::LANES) {
+            let apart = S::add(S::load(x.as_ptr().add(at)), minus);
+            sum = S::mul_add(apart, apart, sum);
+        }
+        across::<S>(sum)
+    };
+    lanes + x[whole..].iter().map(|x| (x - less) * (x - less)).sum::<f32>()
 }
 
 /// `gate = silu(gate) * up`, or `silu(gate)` where `up` is empty.
@@ -101,31 +111,28 @@ pub(crate) type Silu = unsafe fn(gate: &mut [f32], up: &[f32]);
 /// That of [`Simd`].
 #[inline(always)]
 pub(crate) unsafe fn silu<S: Simd>(gate: &mut [f32], up: &[f32]) {
-    // SAFETY: the caller's.
-    unsafe {
-        let one = S::splat(1.0);
-        in_lanes::<S>(gate, |x| S::div(x, S::add(one, exp::<S>(S::mul(x, S::splat(-1.0))))));
+    let mut chunks = gate.chunks_exact_mut(S::LANES);
+    for chunk in &mut chunks {
+        // SAFETY: the caller's; a chunk fills a register.
+        unsafe { S::store(chunk.as_mut_ptr(), silu_lanes::<S>(S::load(chunk.as_ptr()))) };
+    }
+    let rest = chunks.into_remainder();
+    if !rest.is_empty() {
+        let mut padded = [0f32; PANEL];
+        padded[..rest.len()].copy_from_slice(rest);
+        // SAFETY: the caller's; the padding fills a register.
+        unsafe { S::store(padded.as_mut_ptr(), silu_lanes::<S>(S::load(padded.as_ptr()))) };
+        rest.copy_from_slice(&padded[..rest.len()]);
     }
     for (gate, up) in gate.iter_mut().zip(up) {
         *gate *= up;
     }
 }
 
-/// Applies `f` to every value; a rest that fills no register is padded.
 #[inline(always)]
-unsafe fn in_lanes<S: Simd>(values: &mut [f32], f: impl Fn(S::Floats) -> S::Floats) {
-    // SAFETY: the caller's; chunks have `LANES` values, and so has the padding.
-    unsafe {
-        let mut chunks = values.chunks_exact_mut(S::LANES);
-        for chunk in &mut chunks {
-            S::store(chunk.as_mut_ptr(), f(S::load(chunk.as_ptr())));
-        }
-        let rest = chunks.into_remainder();
-        let mut padded = [0f32; super::simd::PANEL];
-        padded[..rest.len()].copy_from_slice(rest);
-        S::store(padded.as_mut_ptr(), f(S::load(padded.as_ptr())));
-        rest.copy_from_slice(&padded[..rest.len()]);
-    }
+unsafe fn silu_lanes<S: Simd>(x: S::Floats) -> S::Floats {
+    // SAFETY: the caller's.
+    unsafe { S::div(x, S::add(S::splat(1.0), exp::<S>(S::mul(x, S::splat(-1.0))))) }
 }
 
 /// Turns scores into `exp(score - top)`, and returns `top`, the largest, and the sum of them all. The scores' number is a multiple of
@@ -184,8 +191,11 @@ pub(crate) unsafe fn log_sum<S: Simd>(x: &[f32]) -> (f32, f32) {
             top = S::max(S::load(x.as_ptr().add(at)), top);
         }
         let top = x[whole..].iter().copied().fold(largest::<S>(top), f32::max);
-        let less = S::splat(-top);
-        let sum = sum_of::<S>(x, |x| exp::<S>(S::add(x, less)), |x| (x - top).exp());
+        let (mut sum, less) = (S::splat(0.0), S::splat(-top));
+        for at in (0..whole).step_by(S::LANES) {
+            sum = S::add(sum, exp::<S>(S::add(S::load(x.as_ptr().add(at)), less)));
+        }
+        let sum = across::<S>(sum) + x[whole..].iter().map(|x| (x - top).exp()).sum::<f32>();
         (top, top + sum.ln())
     }
 }

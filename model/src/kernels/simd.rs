@@ -22,6 +22,8 @@ pub(crate) trait Simd: Copy {
     /// Floats.
     type Floats: Copy;
 
+    /// Asks for the line at `at`, which may lie anywhere, to be brought near.
+    unsafe fn prefetch(at: *const u8);
     unsafe fn bytes(at: *const u8) -> Self::Ints;
     unsafe fn store_bytes(at: *mut u8, x: Self::Ints);
     /// The same 32 bits in every lane.
