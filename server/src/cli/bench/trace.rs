@@ -171,8 +171,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         From::History => history::pieces(args, &mut random)?,
         From::Contents => contents::pieces(args, &mut random)?,
     };
-    let kind = if args.from == From::History { "history" } else { "contents" };
-    let about = format!("foretype bench trace --from {kind} --seed {} --keys {}", args.seed, args.keys);
+    let about = args.about()?;
     let trace = compose::trace(about, &pieces, args.keys.into(), &mut random)?;
     std::fs::write(&args.output, trace.json()?).with_context(|| format!("cannot write {}", args.output.display()))?;
     println!("{}: {} keys in {} files", args.output.display(), trace.keys(), trace.files.len());
@@ -180,6 +179,17 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 impl Args {
+    /// The command that makes the same trace again, but for the folder and the output.
+    fn about(&self) -> Result<String> {
+        let source = match self.from {
+            From::History => format!("history --revision {}", history::commit(&self.folder, &self.revision)?),
+            From::Contents => "contents".to_owned(),
+        };
+        let only = if self.only.is_empty() { String::new() } else { format!(" --only {}", self.only.join(",")) };
+        let Self { seed, files, keys, .. } = self;
+        Ok(format!("foretype bench trace --from {source} --seed {seed} --files {files} --keys {keys}{only}"))
+    }
+
     /// Whether a file may be typed into: of a known language, and of those that were asked for.
     fn takes(&self, path: &str) -> bool {
         let known = foretype_plugins::Language::from_path(path) != foretype_plugins::Language::PlainText;
@@ -204,15 +214,40 @@ fn choose(pieces: Vec<Piece>, wanted: usize) -> Result<Vec<Piece>> {
 
 /// Lines that a file may have: prompts of all systems then show about the same of it.
 const MOST_LINES: usize = 300;
+/// Runs of one file, or of one long piece that a commit added.
+const RUNS: usize = 4;
 /// Lines of one run.
-const RUN: std::ops::RangeInclusive<usize> = 2..=9;
+const RUN: std::ops::RangeInclusive<usize> = 2..=8;
 
-/// Whether lines are worth typing: none is very long, few are blank.
+/// Some random runs of lines that are worth typing, within a range of lines and apart from each other, in rising order.
+fn draw(lines: &[&str], within: std::ops::Range<usize>, random: &mut random::Random) -> Vec<(usize, usize)> {
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    // Many draws fail: they overlap an earlier run or are not worth typing.
+    for _ in 0..RUNS * 10 {
+        let count = RUN.start() + random.below(RUN.end() - RUN.start() + 1);
+        let first = within.start + random.below((within.len() + 1).saturating_sub(count));
+        let apart = runs.iter().all(|(other, length)| first > other + length || first + count < *other);
+        let fits = first + count <= within.end && runs.len() < RUNS && apart;
+        if fits && lines.get(first..first + count).is_some_and(typable) {
+            runs.push((first, count));
+        }
+    }
+    runs.sort_unstable();
+    runs
+}
+
+/// Whether lines are worth typing: none is very long, few are blank, few are prose.
 fn typable(lines: &[&str]) -> bool {
+    let is_prose = |line: &&&str| ["//", "#", "--", "*", "/*"].iter().any(|mark| line.trim().starts_with(mark));
+    let prose = lines.iter().filter(is_prose).count();
     let blank = lines.iter().filter(|line| line.trim().is_empty()).count();
-    let plain = lines.iter().all(|line| line.len() <= 120 && !line.contains('\u{8}'));
+    let plain = lines.iter().all(|line| line.len() <= 80 && !line.contains('\u{8}'));
     let ends = lines.first().is_some_and(|line| !line.trim().is_empty());
-    plain && ends && blank * 4 <= lines.len() && lines.iter().map(|line| line.trim().len()).sum::<usize>() >= 20
+    plain
+        && ends
+        && blank * 4 <= lines.len()
+        && prose * 4 <= lines.len()
+        && lines.iter().map(|line| line.trim().len()).sum::<usize>() >= 20
 }
 
 #[cfg(test)]

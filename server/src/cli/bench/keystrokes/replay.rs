@@ -125,7 +125,7 @@ impl Replay<'_> {
         while let Some((gap, key)) = stint.keys.get(at) {
             self.wait(*gap)?;
             if stint.accepts && self.accept()? {
-                at = after(stint, &slips, self.desk.done());
+                at = first_unspelt(stint, &slips, self.desk.done());
             } else {
                 self.press(key, slips[at])?;
                 at += 1;
@@ -190,11 +190,15 @@ impl Replay<'_> {
             self.run.stale += 1;
             return;
         }
+        // The beginning of an answer that shows nothing yet says nothing.
+        if said.text.is_empty() && !said.whole {
+            return;
+        }
         let at = said.at.saturating_duration_since(self.started);
         let after = (milliseconds(at) - key.at).max(0.0);
         self.screen.answered(at, &said.text, said.replaces, said.whole);
         if said.text.is_empty() {
-            if said.whole && key.first.is_none() {
+            if key.first.is_none() {
                 key.nothing.get_or_insert(after);
             }
             return;
@@ -209,7 +213,7 @@ impl Replay<'_> {
 }
 
 /// The number of the first key that is yet to be pressed when `done` bytes of the target stand there.
-fn after(stint: &Stint, slips: &[bool], done: usize) -> usize {
+fn first_unspelt(stint: &Stint, slips: &[bool], done: usize) -> usize {
     let mut spelt = 0;
     let last = stint.keys.iter().zip(slips).position(|((_, key), slip)| {
         spelt += if *slip { 0 } else { key.len() };
@@ -266,7 +270,7 @@ mod tests {
         };
         let typist = Typist { reaction: Duration::from_millis(5), shortest: 3, speed: 1.0 };
         let mut script = Script { says: says.iter().copied().collect(), texts: Vec::new() };
-        let run = replay(&mut script, &trace, Typist { speed: 1.0, ..typist }).expect("a script does not fail");
+        let run = replay(&mut script, &trace, typist).expect("a script does not fail");
         (run, script.texts)
     }
 

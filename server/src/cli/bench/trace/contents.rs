@@ -4,10 +4,8 @@ use anyhow::Result;
 use foretype_plugins::context::secrets;
 
 use super::random::Random;
-use super::{Args, MOST_LINES, Piece, RUN, choose, typable};
+use super::{Args, MOST_LINES, Piece, choose, draw};
 
-/// Random runs of lines of one file.
-const RUNS: usize = 4;
 /// Files that are looked at.
 const DRAWN: usize = 60;
 
@@ -36,16 +34,6 @@ fn piece(path: String, text: String, random: &mut Random) -> Option<Piece> {
     if !(20..=MOST_LINES).contains(&lines.len()) || text.contains('\r') || secrets::in_text(&text) {
         return None;
     }
-    let mut runs: Vec<(usize, usize)> = Vec::new();
-    // Many draws fail: they overlap an earlier run or are not worth typing.
-    for _ in 0..RUNS * 10 {
-        let count = RUN.start() + random.below(RUN.end() - RUN.start() + 1);
-        let first = 1 + random.below(lines.len() - count);
-        let apart = runs.iter().all(|(other, length)| first > other + length || first + count < *other);
-        if runs.len() < RUNS && apart && typable(&lines[first..first + count]) {
-            runs.push((first, count));
-        }
-    }
-    runs.sort_unstable();
-    (!runs.is_empty()).then_some(Piece { path, text, runs })
+    let runs = draw(&lines, 1..lines.len(), random);
+    (runs.len() > 1).then_some(Piece { path, text, runs })
 }

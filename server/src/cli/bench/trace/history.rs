@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::random::Random;
-use super::{Args, MOST_LINES, Piece, RUN, choose, typable};
+use super::{Args, MOST_LINES, Piece, RUN, choose, draw, typable};
 
 /// Commits that are looked at.
 const COMMITS: &str = "1000";
@@ -20,7 +20,7 @@ pub(super) fn pieces(args: &Args, random: &mut Random) -> Result<Vec<Piece>> {
     random.shuffle(&mut commits);
     let mut pieces: Vec<Piece> = Vec::new();
     for commit in commits.into_iter().take(DRAWN) {
-        let mut found = of_commit(args, commit)?;
+        let mut found = of_commit(args, commit, random)?;
         random.shuffle(&mut found);
         found.retain(|piece| pieces.iter().all(|other| other.path != piece.path));
         pieces.append(&mut found);
@@ -28,8 +28,14 @@ pub(super) fn pieces(args: &Args, random: &mut Random) -> Result<Vec<Piece>> {
     choose(pieces, args.files.into())
 }
 
+/// The commit that a revision names.
+pub(super) fn commit(folder: &Path, revision: &str) -> Result<String> {
+    let named = git(folder, &["rev-parse", "--verify", "--short=12", &format!("{revision}^{{commit}}")])?;
+    Ok(named.trim().to_owned())
+}
+
 /// What one commit added to each file, with the file as the commit left it.
-fn of_commit(args: &Args, commit: &str) -> Result<Vec<Piece>> {
+fn of_commit(args: &Args, commit: &str, random: &mut Random) -> Result<Vec<Piece>> {
     let folder = &args.folder;
     let difference = git(folder, &["show", "--unified=0", "--format=", "--no-color", "--no-ext-diff", commit])?;
     let mut pieces = Vec::new();
@@ -39,18 +45,26 @@ fn of_commit(args: &Args, commit: &str) -> Result<Vec<Piece>> {
         }
         let Ok(text) = git(folder, &["show", &format!("{commit}:{path}")]) else { continue };
         let lines: Vec<_> = text.lines().collect();
-        let shown =
-            |(first, count): &(usize, usize)| *first > 0 && lines.get(*first..first + count).is_some_and(typable);
-        let runs: Vec<_> = runs.into_iter().filter(shown).collect();
-        if !runs.is_empty() && lines.len() <= MOST_LINES && !text.contains('\r') {
+        let runs: Vec<_> = runs.into_iter().flat_map(|run| within(&lines, run, random)).collect();
+        if runs.len() > 1 && lines.len() <= MOST_LINES && !text.contains('\r') {
             pieces.push(Piece { path, text, runs });
         }
     }
     Ok(pieces)
 }
 
-/// The runs of added lines of each file in a difference without context: first line from 0, and how many. Of a long run
-/// its first lines are taken.
+/// Of a run of added lines what is to be typed: all of it, or some pieces of a long one. A file's first line stays, so
+/// that there is a line to begin after.
+fn within(lines: &[&str], (first, count): (usize, usize), random: &mut Random) -> Vec<(usize, usize)> {
+    let range = first.max(1)..(first + count).min(lines.len());
+    match range.len() {
+        length if length > *RUN.end() => draw(lines, range, random),
+        length if lines.get(range.clone()).is_some_and(typable) => vec![(range.start, length)],
+        _ => Vec::new(),
+    }
+}
+
+/// The runs of added lines of each file in a difference without context: first line from 0, and how many.
 fn added(difference: &str) -> Vec<(String, Vec<(usize, usize)>)> {
     let mut files: Vec<(String, Vec<(usize, usize)>)> = Vec::new();
     for line in difference.lines() {
@@ -60,7 +74,7 @@ fn added(difference: &str) -> Vec<(String, Vec<(usize, usize)>)> {
             && count >= *RUN.start()
             && let Some((_, runs)) = files.last_mut()
         {
-            runs.push((first, count.min(*RUN.end())));
+            runs.push((first, count));
         }
     }
     files
@@ -90,7 +104,7 @@ mod tests {
     fn added_lines_are_found_in_a_difference() {
         let difference = "diff --git a/x.rs b/x.rs\n--- a/x.rs\n+++ b/x.rs\n@@ -1,0 +2,3 @@ fn x\n+a\n+b\n+c\n\
             @@ -9 +12 @@\n-q\n+r\n@@ -20,0 +30,40 @@\n+long\n--- a/y.rs\n+++ /dev/null\n@@ -1,3 +0,0 @@\n-x\n";
-        assert_eq!(added(difference), [("x.rs".to_owned(), vec![(1, 3), (29, 9)])]);
+        assert_eq!(added(difference), [("x.rs".to_owned(), vec![(1, 3), (29, 40)])]);
     }
 
     #[test]
