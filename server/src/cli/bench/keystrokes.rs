@@ -54,7 +54,7 @@ pub(super) struct Args {
     #[arg(long = "lsp", value_name = "NAME=COMMAND")]
     servers: Vec<String>,
     /// Options for Foretype over those that the comparison sets, as JSON
-    #[arg(long, value_name = "JSON", default_value = "{}")]
+    #[arg(long, value_name = "JSON", default_value = "{}", value_parser = parse_json)]
     options: Value,
     /// Replay each trace so often into each system; medians are reported
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
@@ -206,6 +206,10 @@ impl<'a> Bench<'a> {
     }
 }
 
+fn parse_json(text: &str) -> serde_json::Result<Value> {
+    serde_json::from_str(text)
+}
+
 /// Whether a variable of the environment sets an option of Foretype. The choice of kernels is not one.
 fn ours(name: &str) -> bool {
     name.starts_with("FORETYPE_") && name != "FORETYPE_KERNELS"
@@ -267,6 +271,25 @@ mod tests {
             let file = super::super::trace::File { path: path.into(), text: String::new() };
             let trace = Trace { about: String::new(), files: vec![file], stints: Vec::new() };
             assert!(workspace(folder.path(), &trace).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn typing_the_shipped_traces_ends_in_their_texts() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/traces");
+        let files = std::fs::read_dir(folder).expect("fixtures").flatten().map(|entry| entry.path());
+        let traces: Vec<_> = files.map(|path| Trace::load(&path).expect("a trace")).collect();
+        assert!(!traces.is_empty());
+        for trace in traces {
+            let mut desk = desk::Desk::new(&trace.files);
+            for stint in &trace.stints {
+                desk.go(stint);
+                for ((_, key), slip) in stint.keys.iter().zip(stint.slips()) {
+                    desk.press(key, slip);
+                }
+                assert_eq!(desk.done(), stint.target().len());
+            }
+            assert_eq!(desk.texts(), trace.finished().expect("a trace"), "{}", trace.about);
         }
     }
 }

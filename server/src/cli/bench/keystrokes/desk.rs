@@ -59,6 +59,12 @@ impl Desk {
         &self.texts[self.file]
     }
 
+    /// All texts.
+    #[cfg(test)]
+    pub(super) fn texts(&self) -> &[String] {
+        &self.texts
+    }
+
     /// Byte offset of the cursor in it.
     pub(super) fn cursor(&self) -> usize {
         self.cursor
