@@ -1,5 +1,6 @@
 //! The command line: one file per command in `cli/`, and here what they share.
 
+pub mod bench;
 pub mod complete;
 pub mod daemon;
 pub mod doctor;
@@ -33,6 +34,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Measure how good the completions of a model are
     Evaluate(evaluate::Args),
+    /// Measure how fast completions come, beside what else could be run
+    Bench(bench::Args),
 }
 
 /// Runs the command that the process was started with.
@@ -56,6 +59,7 @@ impl Command {
             Self::Daemon(args) => daemon::run(args),
             Self::Doctor(args) => doctor::run(args),
             Self::Evaluate(args) => evaluate::run(args),
+            Self::Bench(args) => bench::run(args),
         }
     }
 }

@@ -1,0 +1,32 @@
+//! `foretype bench`: how fast it is, always beside what else a user could run on the same machine in the same minute.
+
+mod keystrokes;
+mod trace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+/// Arguments of `foretype bench`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Replay typing in real time into Foretype and its peers, and compare what the typist gets
+    Keystrokes(keystrokes::Args),
+    /// Make a trace of typing from a repository's history or from any folder of source text
+    Trace(trace::Args),
+}
+
+/// Runs `foretype bench`.
+pub fn run(args: Args) -> Result<ExitCode> {
+    match args.what {
+        What::Keystrokes(args) => keystrokes::run(&args),
+        What::Trace(args) => trace::run(&args),
+    }
+}

@@ -1,0 +1,111 @@
+//! What is demanded of Foretype against llama-server, and whether it holds.
+
+use super::figures::{FIGURES, Unit};
+use super::report::Row;
+
+/// How llama-server is used as shipped.
+pub(super) const AS_SHIPPED: &str = "llama-server infill";
+const LLAMA: &str = "llama-server ";
+
+/// One demand.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub(super) struct Bar {
+    /// In words.
+    pub(super) demand: String,
+    /// Foretype's figure and the one it is measured by.
+    pub(super) ours: String,
+    pub(super) theirs: String,
+    /// Ours divided by theirs, where both are finite.
+    pub(super) ratio: Option<f64>,
+    /// `None` where it cannot be told.
+    pub(super) passed: Option<bool>,
+}
+
+/// Whom Foretype is measured by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    AsShipped,
+    /// The variant that is best in this figure.
+    Best,
+    /// A number.
+    Fixed(u32),
+}
+
+/// Figure, in words, whom by, and the largest ratio; for [`By::Fixed`] the largest value is the number itself.
+const BARS: &[(&str, &str, By, f64)] = &[
+    ("prompt", "prompt tokens a key at most 1/20 of as shipped", By::AsShipped, 1.0 / 20.0),
+    ("prompt", "prompt tokens a key no more than the best variant", By::Best, 1.0),
+    ("first_p50", "key to first text, p50, at most 1/10 of as shipped", By::AsShipped, 0.1),
+    ("first_p50", "key to first text, p50, at most 1/2 of the best variant", By::Best, 0.5),
+    ("first_p95", "key to first text, p95, at most 1/4 of as shipped", By::AsShipped, 0.25),
+    ("wait_p95", "key to the next text at all, p95, at most 1/4 of as shipped", By::AsShipped, 0.25),
+    ("processor", "processor time at most 1/5 of as shipped", By::AsShipped, 0.2),
+    ("processor", "processor time at most 1/5 of the best variant", By::Best, 0.2),
+    ("completed", "characters from suggestions no fewer than any variant", By::Best, 1.0),
+    ("stale", "no stale suggestions", By::Fixed(0), 0.0),
+    ("followed_p50", "a key into the shown text answered within 1 ms", By::Fixed(1), 1.0),
+];
+
+/// All demands, as far as the systems in question were measured.
+pub(super) fn bars(rows: &[Row]) -> Vec<Bar> {
+    let Some(ours) = rows.iter().find(|row| row.system == "Foretype") else { return Vec::new() };
+    let llama: Vec<_> = rows.iter().filter(|row| row.system.starts_with(LLAMA)).collect();
+    BARS.iter().filter_map(|(name, demand, by, limit)| bar(ours, &llama, name, demand, *by, *limit)).collect()
+}
+
+fn bar(ours: &Row, llama: &[&Row], name: &str, demand: &str, by: By, limit: f64) -> Option<Bar> {
+    // Of characters from suggestions the most are best, of all else the least.
+    let more_is_better = name == "completed";
+    let values = llama.iter().filter_map(|row| row.value(name));
+    let theirs = match by {
+        By::AsShipped => llama.iter().find(|row| row.system == AS_SHIPPED)?.value(name),
+        By::Best if more_is_better => values.reduce(f64::max),
+        By::Best => values.reduce(f64::min),
+        By::Fixed(number) => Some(number.into()),
+    };
+    let own = ours.value(name);
+    let unit = FIGURES.iter().find(|figure| figure.name == name).map_or(Unit::Count, |figure| figure.unit);
+    let passed = own.zip(theirs).and_then(|(own, theirs)| match by {
+        By::Fixed(_) => Some(own <= theirs),
+        _ if own.is_infinite() && theirs.is_infinite() => None,
+        _ if more_is_better => Some(own >= theirs * limit),
+        _ => Some(own <= theirs * limit),
+    });
+    let ratio = own.zip(theirs).map(|(own, theirs)| own / theirs).filter(|ratio| ratio.is_finite());
+    Some(Bar { demand: demand.to_owned(), ours: unit.write(own), theirs: unit.write(theirs), ratio, passed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(system: &str, figure: &str, value: f64) -> Row {
+        let values = FIGURES.iter().map(|other| (other.name == figure).then_some(value));
+        Row { system: system.to_owned(), values: values.collect() }
+    }
+
+    fn passed(figure: &str, ours: f64, shipped: f64, other: f64) -> Vec<Option<bool>> {
+        let rows = [
+            row("Foretype", figure, ours),
+            row(AS_SHIPPED, figure, shipped),
+            row("llama-server middle", figure, other),
+        ];
+        bars(&rows).into_iter().filter(|bar| bar.ours != "-").map(|bar| bar.passed).collect()
+    }
+
+    #[test]
+    fn demands_are_on_ratios() {
+        assert_eq!(passed("prompt", 2.0, 250.0, 3.0), [Some(true), Some(true)]);
+        assert_eq!(passed("prompt", 2.0, 30.0, 1.0), [Some(false), Some(false)]);
+        assert_eq!(passed("completed", 40.0, 30.0, 40.0), [Some(true)]);
+        assert_eq!(passed("completed", 40.0, 30.0, 41.0), [Some(false)]);
+        assert_eq!(passed("stale", 0.0, 5.0, 5.0), [Some(true)]);
+    }
+
+    #[test]
+    fn never_is_worse_than_any_time_and_not_comparable_with_itself() {
+        assert_eq!(passed("first_p95", 90.0, f64::INFINITY, 1.0), [Some(true)]);
+        assert_eq!(passed("first_p95", f64::INFINITY, f64::INFINITY, 1.0), [None]);
+        assert_eq!(passed("first_p95", f64::INFINITY, 90.0, 1.0), [Some(false)]);
+    }
+}

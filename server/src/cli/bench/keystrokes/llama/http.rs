@@ -1,0 +1,121 @@
+//! As much HTTP/1.1 as a server on this machine needs: one request a connection, an answer that may stream, and closing
+//! the connection in the middle, which libraries do not offer while another thread reads.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+/// A request in flight.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+}
+
+/// The body of an answer.
+pub(super) type Body = BufReader<Box<dyn Read + Send>>;
+
+impl Connection {
+    /// Sends a request.
+    pub(super) fn open(port: u16, method: &str, path: &str, body: &str) -> Result<Self> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).context("the server cannot be reached")?;
+        stream.set_nodelay(true)?;
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all([head.as_bytes(), body.as_bytes()].concat().as_slice())?;
+        Ok(Self { stream })
+    }
+
+    /// The answer, once its head has come.
+    pub(super) fn answer(&self) -> Result<Body> {
+        let mut reader = BufReader::new(self.stream.try_clone()?);
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let good = line.split(' ').nth(1).is_some_and(|code| code == "200");
+        let mut chunked = false;
+        loop {
+            let mut header = String::new();
+            if reader.read_line(&mut header)? == 0 || header.trim().is_empty() {
+                break;
+            }
+            chunked |= header.to_ascii_lowercase().starts_with("transfer-encoding: chunked");
+        }
+        ensure!(good, "the server says: {}", line.trim());
+        let body: Box<dyn Read + Send> = if chunked { Box::new(Chunks { reader, left: 0 }) } else { Box::new(reader) };
+        Ok(BufReader::new(body))
+    }
+
+    /// Gives up: the server sees the connection closed.
+    pub(super) fn close(&self) {
+        // It may be closed already.
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
+    /// Another hold of the same connection.
+    pub(super) fn share(&self) -> Result<Self> {
+        Ok(Self { stream: self.stream.try_clone()? })
+    }
+}
+
+/// Sends a request and reads the whole answer.
+pub(super) fn call(port: u16, method: &str, path: &str, body: &str) -> Result<String> {
+    let connection = Connection::open(port, method, path, body)?;
+    connection.stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let mut text = String::new();
+    connection.answer()?.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Takes the chunked transfer encoding away (RFC 9112, 7.1).
+struct Chunks<R> {
+    reader: R,
+    /// Bytes left of this chunk.
+    left: usize,
+}
+
+impl<R: BufRead> Read for Chunks<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.left == 0 {
+            let mut line = String::new();
+            // A chunk ends with an empty line, and the last one is of no length.
+            while line.trim().is_empty() {
+                line.clear();
+                if self.reader.read_line(&mut line)? == 0 {
+                    return Ok(0);
+                }
+            }
+            let size = line.split(';').next().unwrap_or_default().trim();
+            self.left = usize::from_str_radix(size, 16).map_err(|_| std::io::ErrorKind::InvalidData)?;
+            if self.left == 0 {
+                return Ok(0);
+            }
+        }
+        let most = self.left.min(buffer.len());
+        let count = self.reader.read(&mut buffer[..most])?;
+        self.left -= count;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_put_together() {
+        let bytes = b"4\r\ndata\r\n6;x=y\r\n: one\n\r\n0\r\n\r\n";
+        let mut text = String::new();
+        Chunks { reader: &bytes[..], left: 0 }.read_to_string(&mut text).expect("well-formed");
+        assert_eq!(text, "data: one\n");
+    }
+
+    #[test]
+    fn nonsense_between_chunks_is_an_error() {
+        let mut text = String::new();
+        assert!(Chunks { reader: &b"zz\r\n"[..], left: 0 }.read_to_string(&mut text).is_err());
+    }
+}

@@ -1,0 +1,114 @@
+//! A llama-server of our own: started on a free port, ended with this.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use foretype_plugins::prompt::FimFormat;
+use serde_json::{Value, json};
+
+use super::super::system::Costs;
+use super::http;
+
+/// A server may take so long to load its model.
+const LOADING: Duration = Duration::from_secs(120);
+
+/// A running server.
+pub(super) struct Server {
+    child: Child,
+    pub(super) port: u16,
+}
+
+impl Server {
+    /// Starts `program` on a model, with the batch sizes and the cache reuse of llama.cpp's own presets for completion
+    /// (`--fim-qwen-1.5b-default`), and waits until it is ready.
+    pub(super) fn start(program: &Path, model: &Path, threads: usize, more: &[String]) -> Result<Self> {
+        let port = free_port()?;
+        let mut command = Command::new(program);
+        command.arg("--model").arg(model).args(["--host", "127.0.0.1", "--port", &port.to_string()]);
+        command.args(["--threads", &threads.to_string(), "--parallel", "1", "--ctx-size", "4096"]);
+        command.args(["--batch-size", "1024", "--ubatch-size", "1024", "--cache-reuse", "256"]);
+        command.args(["--metrics", "--no-webui", "--offline"]).args(more);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
+        let mut server = Self { child, port };
+        server.ready()?;
+        Ok(server)
+    }
+
+    fn ready(&mut self) -> Result<()> {
+        let until = Instant::now() + LOADING;
+        while Instant::now() < until {
+            if http::call(self.port, "GET", "/health", "").is_ok() {
+                return Ok(());
+            }
+            if let Some(status) = self.child.try_wait()? {
+                bail!("llama-server ended: {status}; run it by hand to see why");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        bail!("llama-server has not loaded its model in time")
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The fill-in-the-middle format of the model: known by the special tokens that it has.
+    pub(super) fn format(&self, model: &Path) -> Result<&'static FimFormat> {
+        let name = model.file_stem().unwrap_or_default().to_string_lossy();
+        let has = |token: &str| {
+            let body = json!({ "content": token, "parse_special": true }).to_string();
+            let answer = http::call(self.port, "POST", "/tokenize", &body).ok();
+            let answer: Option<Value> = answer.and_then(|text| serde_json::from_str(&text).ok());
+            answer.and_then(|answer| Some(answer["tokens"].as_array()?.len() == 1)).unwrap_or(false)
+        };
+        FimFormat::detect(&name, has).context("this model has no fill-in-the-middle format that is known here")
+    }
+
+    /// What it has done since its start, requests that were broken off included.
+    pub(super) fn costs(&self) -> Result<Costs> {
+        let text = http::call(self.port, "GET", "/metrics", "")?;
+        let drafted = metric(&text, "spec_decode_num_draft_tokens_total").filter(|count| *count > 0.0);
+        Ok(Costs {
+            prompt: metric(&text, "prompt_tokens_total"),
+            written: metric(&text, "tokens_predicted_total"),
+            drafted,
+            confirmed: drafted.and(metric(&text, "spec_decode_num_accepted_tokens_total")),
+            processor: None,
+        })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on this machine")?;
+    Ok(listener.local_addr()?.port())
+}
+
+fn metric(text: &str, name: &str) -> Option<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("llamacpp:")?.strip_prefix(name)?.strip_prefix(' '))?;
+    line.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_read_from_the_metrics_page() {
+        let page =
+            "# HELP llamacpp:prompt_tokens_total x\nllamacpp:prompt_tokens_total 250\nllamacpp:prompt_seconds 1\n";
+        assert_eq!(metric(page, "prompt_tokens_total"), Some(250.0));
+        assert_eq!(metric(page, "prompt_tokens"), None);
+    }
+}

@@ -1,0 +1,41 @@
+//! What the kernel knows about a server's process. Linux only; elsewhere it is unknown.
+
+/// Ticks of a second in `/proc`: the same on every Linux machine that Foretype runs on.
+const TICKS: f64 = 100.0;
+
+/// Seconds of processor time so far, in user and in kernel mode.
+pub(super) fn processor_seconds(pid: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    seconds(&stat)
+}
+
+/// The most memory it has held, in megabytes.
+pub(super) fn peak_megabytes(pid: u32) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    megabytes(&status)
+}
+
+/// Of `PID (NAME) STATE ...`: fields 14 and 15. The name may hold spaces and brackets.
+fn seconds(stat: &str) -> Option<f64> {
+    let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok();
+    Some((ticks(11)? + ticks(12)?) / TICKS)
+}
+
+fn megabytes(status: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_s_pages_are_understood() {
+        assert_eq!(seconds("7 (a) b) c) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20"), Some(2.0));
+        assert_eq!(megabytes("Name:\tx\nVmHWM:\t  2048 kB\n"), Some(2.0));
+        assert_eq!((seconds("nonsense"), megabytes("")), (None, None));
+    }
+}

@@ -1,0 +1,60 @@
+//! The benchmark of keystrokes, on a model whose answers are known. What is looked at is that it measures, not how fast.
+
+use std::path::PathBuf;
+
+use foretype_tests::{World, parrot, repository, text};
+use serde_json::{Value, json};
+
+/// Types ` = brown_fx` behind a name, into which the parrot's suggestion fits.
+fn trace(world: &World) -> PathBuf {
+    let keys: Vec<_> = "\ny = 1 brown_fx".chars().map(|key| json!([400, key.to_string()])).collect();
+    let stint = json!({ "file": 0, "offset": 5, "wait": 2000, "accepts": true, "keys": keys });
+    let trace = json!({ "about": "by hand", "files": [{ "path": "a.py", "text": "x = 1\n" }], "stints": [stint] });
+    world.write("trace.json", trace.to_string())
+}
+
+#[test]
+fn a_trace_is_replayed_into_foretype_and_into_another_server() {
+    let world = World::new();
+    let model = parrot::write(world.path());
+    let (trace, binary) = (trace(&world), foretype_tests::binary().display().to_string());
+    let mut command = world.command(&["bench", "keystrokes", "--speed", "10", "--picture", "picture"]);
+    command.arg(trace).arg("--model").arg(&model).args(["--json", "report.json"]);
+    command.arg("--lsp").arg(format!("other={binary} lsp --standalone")).env("FORETYPE_MODEL", &model);
+    let (good, output, complaints) = text(&command.output().expect("the binary starts"));
+    assert!(good, "{output}{complaints}");
+    assert!(output.contains("Foretype") && output.contains("other"), "{output}");
+    let report = std::fs::read_to_string(world.path().join("report.json")).expect("a report");
+    let report: Value = serde_json::from_str(&report).expect("JSON");
+    assert_eq!(report["systems"].as_array().map(Vec::len), Some(2));
+    for run in report["runs"].as_array().expect("runs") {
+        let keys = run["keys"].as_array().expect("keys");
+        assert!(keys.iter().any(|key| key["first"].is_number()), "{run}");
+        assert_eq!((&run["stale"], &run["wanted"]), (&json!(0), &json!(15)), "{run}");
+    }
+    let picture = std::fs::read_to_string(world.path().join("picture.svg")).expect("a picture");
+    assert!(picture.contains("</svg>"));
+}
+
+#[test]
+fn the_same_seed_makes_the_same_trace() {
+    let world = World::new();
+    let folder = repository().join("tests/fixtures/tour").display().to_string();
+    let make = |output: &str, seed: &str| {
+        let arguments = ["bench", "trace", &folder, "--from", "contents", "--seed", seed, "--output", output];
+        let (good, _, complaints) = text(&world.run(&arguments));
+        assert!(good, "{complaints}");
+        std::fs::read_to_string(world.path().join(output)).expect("a trace")
+    };
+    assert_eq!(make("a.json", "5"), make("b.json", "5"));
+    assert_ne!(make("a.json", "5"), make("c.json", "6").replace("--seed 6", "--seed 5"));
+}
+
+#[test]
+fn what_is_no_trace_is_named() {
+    let world = World::new();
+    world.write("trace.json", "{}");
+    let model = parrot::write(world.path()).display().to_string();
+    let (good, _, complaints) = text(&world.run(&["bench", "keystrokes", "trace.json", "--model", &model]));
+    assert!(!good && complaints.contains("trace.json"), "{complaints}");
+}
