@@ -9,7 +9,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use foretype_model::{Engine, EngineOptions, Event, FinishReason, Job, Model, Priority, Sampling, TokenInfo, Usage};
+use foretype_model::{Engine, EngineOptions, Event, FinishReason, Job, Model, TokenInfo, Usage};
 use foretype_plugins::context::{definitions::SymbolIndex, secrets};
 use foretype_plugins::{Answer, Budget, Document, Language, Order, Prompt, PromptStrategy, Request, Trigger};
 
@@ -24,7 +24,7 @@ pub fn load(path: &Path, config: &Config) -> Result<Arc<Model>> {
 
 /// Starts an engine as the configuration asks.
 pub fn start(model: Arc<Model>, config: &Config) -> Engine {
-    let options = EngineOptions { kv_bytes: config.kv_bytes(), threads: config.threads };
+    let options = EngineOptions { kv_bytes: config.kv_bytes(), threads: config.threads, ..EngineOptions::default() };
     Engine::start(model, options)
 }
 
@@ -107,15 +107,7 @@ pub fn complete(
         let (strategy, request) = (strategy.clone(), request.clone());
         move |_: usize, text: &str| strategy.done(&request, text)
     };
-    let job = Job {
-        prompt: prompt.clone(),
-        max_tokens,
-        candidates,
-        sampling: Sampling::default(),
-        priority: Priority::Interactive,
-        stop_texts: Vec::new(),
-        until: Some(Box::new(until)),
-    };
+    let job = Job { prompt: prompt.clone(), max_tokens, candidates, until: Some(Box::new(until)), ..Job::default() };
     let ticket = engine.submit(job, move |event| {
         // The receiver is gone only when this call has failed already.
         let _ = send.send((event, Instant::now()));

@@ -8,7 +8,7 @@ pub mod context;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use foretype_model::{Engine, Job, Priority, Sampling};
+use foretype_model::{Engine, Job};
 use foretype_plugins::{Answer, Document, Order, PromptStrategy, Request, Trigger, registry};
 use tower_lsp::lsp_types::{Command, Range};
 
@@ -190,10 +190,8 @@ impl Place {
                 prompt,
                 max_tokens: config.inline.max_tokens,
                 candidates,
-                sampling: Sampling::default(),
-                priority: Priority::Interactive,
-                stop_texts: Vec::new(),
                 until: Some(Box::new(until)),
+                ..Job::default()
             };
             let heard = run.clone();
             let ticket = engine.submit(job, move |event| {
