@@ -91,13 +91,15 @@ pub struct Outcome {
     pub total: Duration,
 }
 
-/// Builds the prompt, lets the engine write and trims the answers. Blocks until all candidates are done.
+/// Builds the prompt, lets the engine write and trims the answers. Blocks until all candidates are done. `drafts` are
+/// answers that are likely.
 pub fn complete(
     engine: &Engine,
     strategy: &Arc<dyn PromptStrategy>,
     request: Arc<Request>,
     candidates: usize,
     max_tokens: usize,
+    drafts: Vec<String>,
 ) -> Result<Outcome> {
     let started = Instant::now();
     let snippets = strategy.context(&request)?;
@@ -107,7 +109,15 @@ pub fn complete(
         let (strategy, request) = (strategy.clone(), request.clone());
         move |_: usize, text: &str| strategy.done(&request, text)
     };
-    let job = Job { prompt: prompt.clone(), max_tokens, candidates, until: Some(Box::new(until)), ..Job::default() };
+    let job = Job {
+        prompt: prompt.clone(),
+        max_tokens,
+        candidates,
+        until: Some(Box::new(until)),
+        drafts,
+        repeats: repeats(&request),
+        ..Job::default()
+    };
     let ticket = engine.submit(job, move |event| {
         // The receiver is gone only when this call has failed already.
         let _ = send.send((event, Instant::now()));
@@ -147,6 +157,15 @@ pub fn complete(
     drop(ticket);
     outcome.total = started.elapsed();
     Ok(outcome)
+}
+
+/// The texts that an answer may repeat a piece of, the likeliest last: open files, and the document on both sides of the
+/// cursor. Longer ones than are worth searching in each step are left out.
+pub fn repeats(request: &Request) -> Vec<Arc<str>> {
+    const LONGEST: usize = 512 << 10;
+    let open = request.open_files.iter().rev().map(|file| file.text.clone());
+    let own = [request.after(), request.before()].map(Arc::from);
+    open.chain(own).filter(|text| text.len() <= LONGEST).collect()
 }
 
 /// At most the first `most` lines of a suggestion, as the option `inline.max_lines` wants it.
