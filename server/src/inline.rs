@@ -5,6 +5,7 @@
 
 pub mod context;
 mod run;
+mod watch;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,13 +18,12 @@ use tree_sitter::Tree;
 use crate::config::{Config, ShowDelay, TriggerMode};
 use crate::lsp::ext::{ACCEPTED, INVOKED, InlineCompletionItem, InlineCompletionList, InlineCompletionParams};
 use crate::lsp::{Moment, Session};
-use crate::shown::{Generation, Given, Rest, Spot, complete_part};
+use crate::shown::{Given, Rest, complete_part};
 use run::Run;
+use watch::Watch;
 
 /// However slow the model is, a request is answered after this many deadlines.
 const PATIENCE: u32 = 20;
-/// How long a run outlives the cancelling of the request that began it, in case the next key follows it.
-const GRACE: Duration = Duration::from_millis(50);
 /// A text that takes longer to parse is completed without its syntax.
 const PARSE: Duration = Duration::from_millis(40);
 
@@ -294,35 +294,5 @@ impl Place {
         let filter_text = (!self.begins.is_empty()).then(|| self.begins.clone());
         let insert_text = format!("{}{text}", self.begins);
         InlineCompletionItem { insert_text, filter_text, range: self.range, command }
-    }
-}
-
-/// A claim on a run by one request. If the request is cancelled and nobody follows, the run is stopped.
-struct Watch {
-    generation: Arc<Generation>,
-    /// The place of the request, in the generation's terms.
-    spot: Spot,
-    changed: tokio::sync::watch::Receiver<()>,
-    answered: bool,
-}
-
-impl Watch {
-    /// `None` if the run was stopped.
-    fn new(generation: Arc<Generation>, spot: Spot) -> Option<Self> {
-        let changed = generation.wait()?;
-        Some(Self { changed, generation, spot, answered: false })
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        let last = self.generation.abandon();
-        if !self.answered && last {
-            let generation = self.generation.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(GRACE).await;
-                generation.cancel_if_abandoned();
-            });
-        }
     }
 }

@@ -65,6 +65,23 @@ fn typing_into_the_suggestion_leaves_its_rest() {
 }
 
 #[test]
+fn each_candidate_says_for_itself_whether_more_will_come() {
+    let mut shown = Shown::default();
+    let (base, cursor) = place("x = ▁\n");
+    let generation = shown.begin(&base, cursor, 2);
+    for (candidate, text) in ["foo", "bar"].into_iter().enumerate() {
+        generation.on(Event::Text { candidate, text: text.into(), logprob: -0.5 });
+    }
+    generation.on(Event::Finished { candidate: 0, reason: FinishReason::End, tokens: Vec::new(), confidence: -0.5 });
+    let Some(Rest::Answers(given)) = found(&shown, "x = ▁\n") else { panic!("both have something") };
+    let more: Vec<_> = given.iter().map(|given| (given.answer.text.as_str(), given.more)).collect();
+    assert_eq!(more, [("foo", false), ("bar", true)]);
+    assert!(matches!(found(&shown, "x = fo▁\n"), Some(Rest::Answers(given)) if !given[0].more));
+    assert_eq!(found(&shown, "x = foox▁\n"), None, "what has ended does not go on");
+    assert_eq!(found(&shown, "x = bart▁\n"), Some(Rest::Wait));
+}
+
+#[test]
 fn typing_ahead_of_a_run_waits_for_it() {
     assert_eq!(check("x = ▁", "fo", false, "x = foo▁"), (Some(Rest::Wait), true));
     assert_eq!(check("x = ▁", "fo", false, "x = f▁"), (answer("o", true), true));

@@ -48,11 +48,10 @@ impl Question {
     }
 }
 
-/// Answer, reasons and confidence, without what it cost.
-fn outcome(engine: &Engine, job: Job) -> (Vec<String>, Vec<Vec<(String, u32)>>, Vec<FinishReason>) {
+/// What came of a job, without what it cost.
+fn outcome(engine: &Engine, job: Job) -> Ended {
     let ended = run(engine, job);
-    let (texts, tokens) = answer(&ended);
-    (texts, tokens, ended.reasons)
+    Ended { evaluated: 0, reused: 0, drafted: 0, accepted: 0, ..ended }
 }
 
 proptest! {
@@ -66,7 +65,7 @@ proptest! {
         let (plain, drafting) = (plain(), engine());
         for (question, kind, cut) in questions {
             let expected = outcome(&plain, question.job());
-            let right = expected.0[0].clone();
+            let right = expected.texts[0].clone();
             let cut = (0..=cut.index(right.len() + 1)).rev().find(|at| right.is_char_boundary(*at)).unwrap_or(0);
             let half = format!("{}{noise}", &right[..cut]);
             let drafts = [vec![], vec![right.clone()], vec![half], vec![noise.clone()], vec![String::new()], vec![]];
