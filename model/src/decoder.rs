@@ -5,6 +5,7 @@
 //! on the rows that share the step.
 
 mod layer;
+mod logits;
 mod load;
 mod step;
 
@@ -16,7 +17,7 @@ use crate::config::{Config, Norm};
 use crate::kernels::{self, Kernels, RopeTable};
 use crate::linear::Linear;
 use layer::Layer;
-pub(crate) use step::Logits;
+pub(crate) use logits::{Logits, LogitsRow};
 
 /// Attention over a cache that the decoder does not know.
 pub trait Attend {

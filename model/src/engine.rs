@@ -7,8 +7,11 @@
 
 mod job;
 mod prompt;
+mod rows;
 mod run;
+mod running;
 mod text;
+mod voice;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -27,11 +30,14 @@ pub struct EngineOptions {
     /// Threads for the kernels, the engine's own among them; `None` for one for each core. The first engine of a process
     /// decides for all.
     pub threads: Option<usize>,
+    /// Tokens of an answer that are guessed and evaluated along with the one before them, at the most. The answer is the same
+    /// without.
+    pub draft: usize,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { kv_bytes: 512 << 20, threads: None }
+        Self { kv_bytes: 512 << 20, threads: None, draft: crate::draft::MOST }
     }
 }
 
@@ -52,6 +58,10 @@ pub struct EngineStatus {
     pub reused: u64,
     /// Tokens written since the start.
     pub generated: u64,
+    /// Tokens guessed since the start.
+    pub drafted: u64,
+    /// Of these, those that the model then wrote.
+    pub accepted: u64,
 }
 
 /// A running engine. Clones share it; it stops when the last one is dropped.
@@ -79,15 +89,37 @@ pub(crate) struct Shared {
 pub(crate) struct Submitted {
     pub(crate) job: Job,
     pub(crate) events: Box<dyn FnMut(Event) + Send>,
-    pub(crate) cancelled: Arc<AtomicBool>,
+    pub(crate) claim: Arc<Claim>,
     pub(crate) at: Instant,
+}
+
+/// What its owner may say of a job while it runs.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    cancelled: AtomicBool,
+    background: AtomicBool,
+}
+
+impl Claim {
+    fn new(priority: Priority) -> Arc<Self> {
+        let background = AtomicBool::new(priority == Priority::Background);
+        Arc::new(Self { cancelled: AtomicBool::new(false), background })
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn priority(&self) -> Priority {
+        if self.background.load(Ordering::Acquire) { Priority::Background } else { Priority::Interactive }
+    }
 }
 
 /// A claim on the answer to a job. Dropping it cancels the job.
 #[derive(Debug)]
 #[must_use = "dropping the ticket cancels the job"]
 pub struct Ticket {
-    cancelled: Arc<AtomicBool>,
+    claim: Arc<Claim>,
 }
 
 impl Ticket {
@@ -95,11 +127,16 @@ impl Ticket {
     pub fn detach(self) {
         std::mem::forget(self);
     }
+
+    /// Somebody waits now for a job that was background work.
+    pub fn hurry(&self) {
+        self.claim.background.store(false, Ordering::Release);
+    }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.cancelled.store(true, Ordering::Release);
+        self.claim.cancelled.store(true, Ordering::Release);
     }
 }
 
@@ -117,7 +154,7 @@ impl Engine {
         });
         let body = {
             let (model, shared) = (model.clone(), shared.clone());
-            move || serve(&model, &shared, &receive, options.kv_bytes)
+            move || serve(&model, &shared, &receive, &options)
         };
         let thread = std::thread::Builder::new().name("engine".into()).spawn(body).ok();
         Self { inner: Arc::new(Inner { model, jobs: Mutex::new(Some(jobs)), shared, thread: Mutex::new(thread) }) }
@@ -126,11 +163,11 @@ impl Engine {
     /// Queues a job. `events` is called on the engine's thread and must not block; [`Event::Done`] comes exactly once and
     /// last, whatever happens.
     pub fn submit(&self, job: Job, events: impl FnMut(Event) + Send + 'static) -> Ticket {
-        let cancelled = Arc::new(AtomicBool::new(false));
+        let claim = Claim::new(job.priority);
         if job.priority == Priority::Interactive {
             self.inner.shared.urgent.store(true, Ordering::Release);
         }
-        let submitted = Submitted { job, events: Box::new(events), cancelled: cancelled.clone(), at: Instant::now() };
+        let submitted = Submitted { job, events: Box::new(events), claim: claim.clone(), at: Instant::now() };
         let rejected = match &*lock(&self.inner.jobs) {
             Some(jobs) => jobs.send(submitted).err().map(|error| error.0),
             None => Some(submitted),
@@ -138,7 +175,7 @@ impl Engine {
         if let Some(mut rejected) = rejected {
             job::fail_all(&mut *rejected.events, rejected.job.candidates, "the engine has stopped");
         }
-        Ticket { cancelled }
+        Ticket { claim }
     }
 
     /// What the engine is doing.
@@ -169,8 +206,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// The engine's thread: takes jobs in while there is work, and sleeps when there is none.
-fn serve(model: &Model, shared: &Shared, jobs: &Receiver<Submitted>, kv_bytes: usize) {
-    let mut runner = run::Runner::new(model, shared, kv_bytes);
+fn serve(model: &Model, shared: &Shared, jobs: &Receiver<Submitted>, options: &EngineOptions) {
+    let mut runner = run::Runner::new(model, shared, options);
     while !shared.stopping.load(Ordering::Acquire) {
         if runner.is_idle() {
             match jobs.recv() {

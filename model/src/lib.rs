@@ -6,6 +6,7 @@
 
 mod config;
 mod decoder;
+mod draft;
 mod engine;
 mod healing;
 pub mod kernels;

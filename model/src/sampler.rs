@@ -1,5 +1,6 @@
 //! From logits to a token: greedy or sampled, with the log-probability of what was taken.
 
+use crate::decoder::LogitsRow;
 use crate::kernels::kernels;
 
 /// How tokens are drawn.
@@ -43,20 +44,17 @@ impl Sampler {
     /// tokens of the answer so far.
     pub(crate) fn draw(
         &mut self,
-        logits: &[f32],
+        logits: &LogitsRow,
         allowed: Option<&[u32]>,
         rank: usize,
         written: &[u32],
     ) -> Option<(u32, f32)> {
+        let LogitsRow { values: logits, best } = *logits;
         let score = |id: u32| (id, self.penalised(logits[id as usize], id, written));
         let mut scores: Vec<(u32, f32)> = match allowed {
             Some(allowed) => allowed.iter().copied().filter(|id| (*id as usize) < logits.len()).map(score).collect(),
             None if self.sampling.temperature <= 0.0 && rank == 0 && self.sampling.repetition_penalty == 1.0 => {
-                // SAFETY: the kernels are those of a set that is here.
-                let (top, log_sum) = unsafe { (kernels().log_sum)(logits) };
-                // Of equals the first; none where a logit is not a number.
-                let id = logits.iter().position(|logit| *logit == top).or_else(|| likeliest(logits).map(|id| id as usize))?;
-                return Some((id as u32, logits[id] - log_sum));
+                return best.or_else(|| likeliest(logits).map(|id| (id, log_probability(logits, None, id))));
             }
             None => (0..logits.len() as u32).map(score).collect(),
         };
@@ -146,14 +144,14 @@ mod tests {
 
     fn draws(sampling: Sampling, logits: &[f32], count: usize) -> Vec<u32> {
         let mut sampler = Sampler::new(sampling, 0);
-        (0..count).filter_map(|_| sampler.draw(logits, None, 0, &[])).map(|(id, _)| id).collect()
+        (0..count).filter_map(|_| sampler.draw(&LogitsRow::of(logits), None, 0, &[])).map(|(id, _)| id).collect()
     }
 
     const LOGITS: [f32; 5] = [0.0, 2.0, 1.0, -1.0, 1.9];
 
     #[test]
     fn greedy_takes_the_likeliest_and_knows_its_probability() {
-        let (id, logprob) = Sampler::new(Sampling::default(), 0).draw(&LOGITS, None, 0, &[]).expect("a token");
+        let (id, logprob) = Sampler::new(Sampling::default(), 0).draw(&LogitsRow::of(&LOGITS), None, 0, &[]).expect("a token");
         let total: f32 = LOGITS.iter().map(|l| l.exp()).sum();
         assert_eq!(id, 1);
         assert!((logprob - (2f32.exp() / total).ln()).abs() < 1e-5);
@@ -162,15 +160,15 @@ mod tests {
     #[test]
     fn a_token_that_alone_is_allowed_is_certain() {
         let mut sampler = Sampler::new(Sampling::default(), 0);
-        assert_eq!(sampler.draw(&LOGITS, Some(&[3]), 0, &[]), Some((3, 0.0)));
-        let (id, logprob) = sampler.draw(&LOGITS, Some(&[0, 2]), 0, &[]).expect("a token");
+        assert_eq!(sampler.draw(&LogitsRow::of(&LOGITS), Some(&[3]), 0, &[]), Some((3, 0.0)));
+        let (id, logprob) = sampler.draw(&LogitsRow::of(&LOGITS), Some(&[0, 2]), 0, &[]).expect("a token");
         assert!(id == 2 && (logprob - (1f32.exp() / (1f32.exp() + 1.0)).ln()).abs() < 1e-5);
     }
 
     #[test]
     fn ranks_and_permissions_are_kept() {
         let mut sampler = Sampler::new(Sampling::default(), 0);
-        let mut ids = |allowed: Option<&[u32]>, rank| sampler.draw(&LOGITS, allowed, rank, &[]).map(|(id, _)| id);
+        let mut ids = |allowed: Option<&[u32]>, rank| sampler.draw(&LogitsRow::of(&LOGITS), allowed, rank, &[]).map(|(id, _)| id);
         assert_eq!(ids(None, 1), Some(4));
         assert_eq!(ids(Some(&[0, 3]), 0), Some(0));
         assert_eq!(ids(Some(&[0, 3]), 7), Some(3));
@@ -206,7 +204,7 @@ mod tests {
     #[test]
     fn a_repeated_token_is_less_likely() {
         let mut sampler = Sampler::new(Sampling { repetition_penalty: 2.0, ..Sampling::default() }, 0);
-        assert_eq!(sampler.draw(&LOGITS, None, 0, &[1]).map(|(id, _)| id), Some(4));
+        assert_eq!(sampler.draw(&LogitsRow::of(&LOGITS), None, 0, &[1]).map(|(id, _)| id), Some(4));
     }
 
     #[test]

@@ -40,6 +40,11 @@ impl Sequence {
         self.ending = self.ending.take().filter(|(at, _)| *at <= length);
     }
 
+    /// Takes what is no token of the sequence out of the cache: a draft that was refused.
+    pub(crate) fn forget_unseen(&mut self) {
+        self.cache.truncate(self.tokens.len());
+    }
+
     /// Whether the logits after exactly these `length` tokens are here.
     pub(crate) fn knows_what_follows(&self, length: usize) -> bool {
         self.tokens.len() == length && self.ending.as_ref().is_some_and(|(at, _)| *at == length)
@@ -78,6 +83,7 @@ impl Sequences {
     /// Takes a sequence back and forgets the least recently used ones while the pool is over its limit.
     pub(crate) fn put(&mut self, mut sequence: Sequence) {
         self.clock += 1;
+        sequence.forget_unseen();
         sequence.used = self.clock;
         // A sequence that another one holds whole is of no further use.
         self.idle.retain(|other| other.common(&sequence.tokens) < other.tokens.len());

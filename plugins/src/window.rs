@@ -24,6 +24,8 @@ pub struct Window {
     pub anchor: usize,
     /// Text after the cursor, as it stands in the prompt.
     pub after: String,
+    /// Whether the next prompt is to have a new window although this one still holds: set while nobody waits.
+    pub spent: bool,
 }
 
 /// The text right of the cursor as a prompt shows it: a rest of line made only of closing marks is left out.
@@ -36,7 +38,7 @@ pub fn after(request: &Request) -> &str {
 /// The window of the last prompt, if it still holds for this request: the anchor may have been shifted by edits above
 /// everything that the window shows.
 pub fn kept(request: &Request) -> Option<Window> {
-    let window = request.window.as_deref().filter(|_| request.order == Order::Anchored)?;
+    let window = request.window.as_deref().filter(|window| request.order == Order::Anchored && !window.spent)?;
     let before = request.before();
     let anchor = [window.anchor, shifted(window, request)?].into_iter().find(|anchor| {
         let ends = before.get(..*anchor).is_some_and(|text| text.ends_with(&window.before));
@@ -77,7 +79,17 @@ pub fn set(request: &Request) -> Window {
         before: text[start..anchor].to_owned(),
         anchor,
         after: rest[..line_end(rest, request.budget.after)].to_owned(),
+        spent: false,
     }
+}
+
+/// Whether so much was typed since the anchor that a new one is worth reading a prompt for while nobody waits: the middle
+/// has half of its budget, and a new anchor would take a good part of it away.
+pub fn outgrown(request: &Request) -> bool {
+    let Some(window) = kept(request) else { return false };
+    let half = request.budget.middle / 2;
+    let new = anchor(request.before(), half);
+    request.cursor - window.anchor > half && new.saturating_sub(window.anchor) > half / 2
 }
 
 /// The beginning of the line that lies [`LINES_ABOVE`] the last line of `text`, nearer where those lines are long.

@@ -9,7 +9,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use foretype_model::{Engine, EngineOptions, Event, FinishReason, Job, Model, Priority, Sampling, TokenInfo, Usage};
+use foretype_model::{Engine, EngineOptions, Event, FinishReason, Job, Model, TokenInfo, Usage};
 use foretype_plugins::context::{definitions::SymbolIndex, secrets};
 use foretype_plugins::{Answer, Budget, Document, Language, Order, Prompt, PromptStrategy, Request, Trigger};
 
@@ -24,7 +24,7 @@ pub fn load(path: &Path, config: &Config) -> Result<Arc<Model>> {
 
 /// Starts an engine as the configuration asks.
 pub fn start(model: Arc<Model>, config: &Config) -> Engine {
-    let options = EngineOptions { kv_bytes: config.kv_bytes(), threads: config.threads };
+    let options = EngineOptions { kv_bytes: config.kv_bytes(), threads: config.threads, ..EngineOptions::default() };
     Engine::start(model, options)
 }
 
@@ -91,13 +91,15 @@ pub struct Outcome {
     pub total: Duration,
 }
 
-/// Builds the prompt, lets the engine write and trims the answers. Blocks until all candidates are done.
+/// Builds the prompt, lets the engine write and trims the answers. Blocks until all candidates are done. `drafts` are
+/// answers that are likely.
 pub fn complete(
     engine: &Engine,
     strategy: &Arc<dyn PromptStrategy>,
     request: Arc<Request>,
     candidates: usize,
     max_tokens: usize,
+    drafts: Vec<String>,
 ) -> Result<Outcome> {
     let started = Instant::now();
     let snippets = strategy.context(&request)?;
@@ -111,10 +113,10 @@ pub fn complete(
         prompt: prompt.clone(),
         max_tokens,
         candidates,
-        sampling: Sampling::default(),
-        priority: Priority::Interactive,
-        stop_texts: Vec::new(),
         until: Some(Box::new(until)),
+        drafts,
+        repeats: repeats(&request),
+        ..Job::default()
     };
     let ticket = engine.submit(job, move |event| {
         // The receiver is gone only when this call has failed already.
@@ -155,6 +157,15 @@ pub fn complete(
     drop(ticket);
     outcome.total = started.elapsed();
     Ok(outcome)
+}
+
+/// The texts that an answer may repeat a piece of, the likeliest last: open files, and the document on both sides of the
+/// cursor. Longer ones than are worth searching in each step are left out.
+pub fn repeats(request: &Request) -> Vec<Arc<str>> {
+    const LONGEST: usize = 512 << 10;
+    let open = request.open_files.iter().rev().map(|file| file.text.clone());
+    let own = [request.after(), request.before()].map(Arc::from);
+    open.chain(own).filter(|text| text.len() <= LONGEST).collect()
 }
 
 /// At most the first `most` lines of a suggestion, as the option `inline.max_lines` wants it.

@@ -72,6 +72,12 @@ pub struct Inline {
     /// is certain, -10 shows everything.
     #[schemars(range(min = -10, max = 0))]
     pub minimum_confidence: f32,
+    /// Whether the model works ahead while nobody waits: at what follows the suggestion once it is accepted, and, when you
+    /// pause, at a prompt that is nearer to the cursor. It costs processor time, and gives way at once.
+    pub work_ahead: bool,
+    /// When a new suggestion is shown: `none` as soon as it is there, `adaptive` when the next key is overdue, by your own
+    /// speed of typing. Either way it is computed at once, and the rest of a suggestion that you type into stays.
+    pub show_delay: ShowDelay,
 }
 
 impl Default for Inline {
@@ -85,6 +91,8 @@ impl Default for Inline {
             deadline_ms: 1500,
             candidates: 3,
             minimum_confidence: -2.0,
+            work_ahead: true,
+            show_delay: ShowDelay::None,
         }
     }
 }
@@ -158,6 +166,17 @@ pub enum TriggerMode {
     Automatic,
     /// Only when you ask.
     Manual,
+}
+
+/// How long a new suggestion waits to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ShowDelay {
+    /// Not at all.
+    #[default]
+    None,
+    /// Until the gap between two keys that is usual for you has passed.
+    Adaptive,
 }
 
 /// How much to log.

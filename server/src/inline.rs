@@ -4,23 +4,26 @@
 //! the answer is empty. What the user types into a suggestion is answered from [`shown`](crate::shown).
 
 pub mod context;
+mod run;
+mod watch;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use foretype_model::{Engine, Job, Priority, Sampling};
+use foretype_model::{Engine, Priority};
 use foretype_plugins::{Answer, Document, Order, PromptStrategy, Request, Trigger, registry};
 use tower_lsp::lsp_types::{Command, Range};
+use tree_sitter::Tree;
 
-use crate::config::{Config, TriggerMode};
+use crate::config::{Config, ShowDelay, TriggerMode};
 use crate::lsp::ext::{ACCEPTED, INVOKED, InlineCompletionItem, InlineCompletionList, InlineCompletionParams};
 use crate::lsp::{Moment, Session};
-use crate::shown::{Generation, Rest, complete_part};
+use crate::shown::{Given, Rest, complete_part};
+use run::Run;
+use watch::Watch;
 
 /// However slow the model is, a request is answered after this many deadlines.
 const PATIENCE: u32 = 20;
-/// How long a run outlives the cancelling of the request that began it, in case the next key follows it.
-const GRACE: Duration = Duration::from_millis(50);
 /// A text that takes longer to parse is completed without its syntax.
 const PARSE: Duration = Duration::from_millis(40);
 
@@ -92,35 +95,84 @@ impl Place {
     }
 
     /// The suggestions, and whether the model had written them before.
-    async fn answer(mut self) -> (Vec<InlineCompletionItem>, bool) {
+    async fn answer(self) -> (Vec<InlineCompletionItem>, bool) {
         let candidates = if self.trigger == Trigger::Invoked { self.config.inline.candidates } else { 1 };
         let found = self.moment.place.shown().find(&self.text, self.cursor, candidates);
         // Held before anything is awaited: the request that began the run may just have been cancelled.
-        let held = found.as_ref().and_then(Watch::new);
+        let held = found.and_then(|(generation, spot)| Watch::new(generation, spot));
         let typed_through = held.is_some();
-        let request = self.request().await;
-        let held = held.or_else(|| Watch::new(&self.begin(request.clone(), candidates)));
-        let Some(mut watch) = held else { return (Vec::new(), false) };
+        let Some(mut watch) = (match held {
+            Some(watch) => Some(watch),
+            None => self.begin(candidates).await,
+        }) else {
+            return (Vec::new(), false);
+        };
         let mut overtaken = self.moment.overtaken.clone();
         let rest = tokio::select! {
             rest = self.wait(&mut watch) => rest,
             _ = overtaken.changed() => Rest::Nothing,
         };
         watch.answered = true;
-        let Rest::Answers(answers, more) = rest else { return (Vec::new(), false) };
+        let Rest::Answers(given) = rest else { return (Vec::new(), false) };
         if !self.moment.is_current() {
             return (Vec::new(), false);
         }
-        let mut texts: Vec<String> = Vec::new();
-        for mut answer in answers {
-            if more {
-                answer.text = complete_part(&answer.text).to_owned();
-                // Nothing of it is half a line any more.
-                answer.ended = true;
-            }
-            texts.extend(self.finish(&request, &answer).filter(|text| !texts.contains(text)));
+        let whole = given.iter().all(|given| !given.more);
+        let texts = self.texts(&watch, given).await;
+        self.run().continue_window(&watch.generation);
+        if self.config.inline.show_delay == ShowDelay::Adaptive && !typed_through && self.trigger == Trigger::Automatic
+        {
+            self.rest_of_burst().await;
         }
+        if !self.moment.is_current() {
+            return (Vec::new(), false);
+        }
+        self.prepare(texts.first().filter(|_| whole));
         (texts.into_iter().map(|text| self.item(text)).collect(), typed_through)
+    }
+
+    /// Starts a run of the model.
+    async fn begin(&self, candidates: usize) -> Option<Watch> {
+        let request = Arc::new(self.request(self.tree().await));
+        if !self.moment.is_current() {
+            return None;
+        }
+        let generation = self.moment.place.shown().begin(&self.text, self.cursor, candidates);
+        self.run().start(request, generation.clone(), Priority::Interactive);
+        let spot = generation.spot().clone();
+        Watch::new(generation, spot)
+    }
+
+    /// What is to be shown of what the model has written.
+    async fn texts(&self, watch: &Watch, given: Vec<Given>) -> Vec<String> {
+        let same_tail = watch.generation.has_same_tail(&watch.spot);
+        let is_known = |given: &Given| given.shown && same_tail;
+        let request = match given.iter().all(|given| given.shown) {
+            true if same_tail => None,
+            // What the syntax had to say was said when it was first shown.
+            true => Some(self.request(self.moment.snapshot.tree.clone())),
+            false => Some(self.request(self.tree().await)),
+        };
+        let mut texts: Vec<String> = Vec::new();
+        for mut given in given {
+            let text = match &request {
+                Some(request) if !is_known(&given) => {
+                    if given.more {
+                        given.answer.text = complete_part(&given.answer.text).to_owned();
+                        // Nothing of it is half a line any more.
+                        given.answer.ended = true;
+                    }
+                    self.finish(request, &given.answer)
+                }
+                _ => Some(given.answer.text.clone()),
+            };
+            let Some(text) = text.filter(|text| !texts.contains(text)) else { continue };
+            if !given.more && same_tail {
+                watch.generation.showed(&watch.spot, given.candidate, &text);
+            }
+            texts.push(text);
+        }
+        texts
     }
 
     fn finish(&self, request: &Request, answer: &Answer) -> Option<String> {
@@ -133,15 +185,20 @@ impl Place {
     /// Waits for all of it, or at the deadline for the first piece.
     async fn wait(&self, watch: &mut Watch) -> Rest {
         let deadline = Duration::from_millis(self.config.inline.deadline_ms);
-        let generation = watch.generation.clone();
-        let rest = || generation.rest(&self.text, self.cursor);
-        let waits = |rest: &Rest| matches!(rest, Rest::Wait | Rest::Answers(_, true));
+        let (generation, spot) = (watch.generation.clone(), watch.spot.clone());
+        let rest = || generation.rest(&spot);
+        let waits = |rest: &Rest| match rest {
+            Rest::Nothing => false,
+            Rest::Wait => true,
+            Rest::Answers(given) => given.iter().any(|given| given.more),
+        };
         // At the time limit the loop is left, and what there is then is looked at.
         let _ =
             tokio::time::timeout(deadline, async { while waits(&rest()) && watch.changed.changed().await.is_ok() {} })
                 .await;
+        let says_something = |given: &Given| !given.more || !complete_part(&given.answer.text).trim().is_empty();
         let usable = |rest: &Rest| match rest {
-            Rest::Answers(answers, true) => answers.iter().any(|answer| !complete_part(&answer.text).trim().is_empty()),
+            Rest::Answers(given) => given.iter().any(says_something),
             rest => *rest != Rest::Wait,
         };
         let _ = tokio::time::timeout(deadline * (PATIENCE - 1), async {
@@ -151,77 +208,50 @@ impl Place {
         rest()
     }
 
-    /// Starts a run of the model. Prompts are built where blocking is allowed.
-    fn begin(&mut self, request: Arc<Request>, candidates: usize) -> Arc<Generation> {
-        let generation = Generation::new(self.text.clone(), self.cursor, candidates);
-        self.moment.place.shown().begin(generation.clone());
-        let (session, place) = (self.session.clone(), self.moment.place.clone());
-        let (engine, strategy, config) = (self.engine.clone(), self.strategy.clone(), self.config.clone());
-        let run = generation.clone();
-        let uri = self.moment.snapshot.uri.clone();
-        tokio::task::spawn_blocking(move || {
-            let build = || {
-                let mut request = Request::clone(&request);
-                request.recent_edits = context::recent_edits(&session, &config.context);
-                request.open_files = context::open_files(&session, &config.context, &uri);
-                let snippets = strategy.context(&request)?;
-                strategy.prompt(&request, &snippets)
-            };
-            let built = std::panic::catch_unwind(std::panic::AssertUnwindSafe(build));
-            let prompt = match built {
-                Ok(Ok(prompt)) => prompt,
-                Ok(Err(error)) => {
-                    tracing::error!("no prompt for {}: {error}", request.document.path);
-                    return run.cancel();
-                }
-                Err(_) => {
-                    tracing::error!("building a prompt for {} panicked", request.document.path);
-                    return run.cancel();
-                }
-            };
-            place.shown().window = prompt.window.clone().map(Arc::new);
-            if run.is_cancelled() {
-                return;
-            }
-            let most_lines = config.inline.max_lines;
-            let until =
-                move |_: usize, text: &str| text.matches('\n').count() > most_lines || strategy.done(&request, text);
-            let job = Job {
-                prompt,
-                max_tokens: config.inline.max_tokens,
-                candidates,
-                sampling: Sampling::default(),
-                priority: Priority::Interactive,
-                stop_texts: Vec::new(),
-                until: Some(Box::new(until)),
-            };
-            let heard = run.clone();
-            let ticket = engine.submit(job, move |event| {
-                if let foretype_model::Event::Done { usage } = &event {
-                    session.shared.stats.ran(usage);
-                }
-                heard.on(event);
-            });
-            run.hold(ticket);
-        });
-        generation
+    /// Waits until the next key is due: while it comes in time, nothing new is shown that it would take away.
+    async fn rest_of_burst(&self) {
+        let due = self.moment.place.shown().typist.due(0.5);
+        let mut overtaken = self.moment.overtaken.clone();
+        if let Some(due) = due {
+            // Whichever comes first ends the waiting.
+            let _ = tokio::time::timeout_at(due.into(), overtaken.changed()).await;
+        }
     }
 
-    /// What is known at once; [`begin`](Self::begin) adds what takes time to gather.
-    async fn request(&self) -> Arc<Request> {
+    /// Work ahead of need, once an answer is there: what follows `text` when it is accepted, and a new window if the user
+    /// pauses.
+    fn prepare(&self, text: Option<&String>) {
+        if !self.config.inline.work_ahead || !Arc::ptr_eq(&self.text, &self.moment.snapshot.text) {
+            return;
+        }
+        let request = Arc::new(self.request(self.moment.snapshot.tree.clone()));
+        let overtaken = self.moment.overtaken.clone();
+        if let Some(text) = text {
+            tokio::spawn(self.run().work_ahead(request.clone(), text.clone(), overtaken.clone()));
+        }
+        tokio::spawn(self.run().renew_window(request, overtaken));
+    }
+
+    fn run(&self) -> Run {
+        Run {
+            session: self.session.clone(),
+            place: self.moment.place.clone(),
+            engine: self.engine.clone(),
+            strategy: self.strategy.clone(),
+            config: self.config.clone(),
+            uri: self.moment.snapshot.uri.clone(),
+        }
+    }
+
+    /// What is known at once; [`Run`] adds what takes time to gather.
+    fn request(&self, tree: Option<Tree>) -> Request {
         let snapshot = &self.moment.snapshot;
-        let virtual_text = !Arc::ptr_eq(&self.text, &snapshot.text);
-        let tree = if virtual_text { None } else { self.tree().await };
         let session = &self.session;
         let workspace = session.workspace_of(&snapshot.uri);
         let model = self.engine.model();
-        let document = Document {
-            path: session.path_in_prompt(&snapshot.uri),
-            language: snapshot.language,
-            text: self.text.clone(),
-            tree,
-        };
-        Arc::new(Request {
+        let path = session.path_in_prompt(&snapshot.uri);
+        let document = Document { path, language: snapshot.language, text: self.text.clone(), tree };
+        Request {
             document: Arc::new(document),
             cursor: self.cursor,
             trigger: self.trigger,
@@ -238,10 +268,13 @@ impl Place {
             order: Order::Anchored,
             multi_line: self.config.inline.multi_line,
             minimum_confidence: self.config.inline.minimum_confidence,
-        })
+        }
     }
 
-    async fn tree(&self) -> Option<tree_sitter::Tree> {
+    async fn tree(&self) -> Option<Tree> {
+        if !Arc::ptr_eq(&self.text, &self.moment.snapshot.text) {
+            return None;
+        }
         if let Some(tree) = &self.moment.snapshot.tree {
             return Some(tree.clone());
         }
@@ -261,33 +294,5 @@ impl Place {
         let filter_text = (!self.begins.is_empty()).then(|| self.begins.clone());
         let insert_text = format!("{}{text}", self.begins);
         InlineCompletionItem { insert_text, filter_text, range: self.range, command }
-    }
-}
-
-/// A claim on a run by one request. If the request is cancelled and nobody follows, the run is stopped.
-struct Watch {
-    generation: Arc<Generation>,
-    changed: tokio::sync::watch::Receiver<()>,
-    answered: bool,
-}
-
-impl Watch {
-    /// `None` if the run was stopped.
-    fn new(generation: &Arc<Generation>) -> Option<Self> {
-        let changed = generation.wait()?;
-        Some(Self { changed, generation: generation.clone(), answered: false })
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        let last = self.generation.abandon();
-        if !self.answered && last {
-            let generation = self.generation.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(GRACE).await;
-                generation.cancel_if_abandoned();
-            });
-        }
     }
 }

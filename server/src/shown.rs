@@ -2,208 +2,22 @@
 //!
 //! A [`Generation`] is one run of the model for one place of a document. While the user types what it has written, or is
 //! about to write, the answer comes from it and the run goes on; a run that no longer fits is cancelled. Earlier runs are
-//! kept, so that deleting and typing again is free.
+//! kept, so that deleting and typing again is free. They lie in a trie: a run is found under the text that leads to its
+//! place, so finding one takes as long as that text is, however many there are.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod frame;
+mod generation;
+mod typist;
 
-use foretype_model::{Event, FinishReason, Ticket, Usage};
-use foretype_plugins::{Answer, Window};
-use tokio::sync::watch;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
 
-/// One run of the model.
-#[derive(Debug)]
-pub struct Generation {
-    text: Arc<str>,
-    cursor: usize,
-    candidates: usize,
-    state: Mutex<State>,
-    changed: watch::Sender<()>,
-}
+use foretype_plugins::Window;
 
-#[derive(Debug, Default)]
-struct State {
-    written: Vec<Written>,
-    ticket: Option<Ticket>,
-    over: bool,
-    cancelled: bool,
-    /// Requests that wait for it.
-    waiting: usize,
-    usage: Option<Usage>,
-}
-
-/// What one candidate has written.
-#[derive(Debug, Clone, Default)]
-struct Written {
-    /// Without carriage returns: editors bring their own line ends.
-    text: String,
-    logprobs: f32,
-    tokens: usize,
-    confidence: Option<f32>,
-    ended: bool,
-}
-
-/// What a generation has for a place.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Rest {
-    /// Nothing: it is about something else, or all of it is there already.
-    Nothing,
-    /// Perhaps something, when more has been written.
-    Wait,
-    /// What follows the cursor, one answer for each candidate that fits. The flag says whether more will be written.
-    Answers(Vec<Answer>, bool),
-}
-
-impl Generation {
-    /// A run for `cursor` in `text`.
-    pub fn new(text: Arc<str>, cursor: usize, candidates: usize) -> Arc<Self> {
-        let state = State { written: vec![Written::default(); candidates], ..State::default() };
-        Arc::new(Self { text, cursor, candidates, state: Mutex::new(state), changed: watch::Sender::new(()) })
-    }
-
-    /// How many candidates it writes.
-    pub fn candidates(&self) -> usize {
-        self.candidates
-    }
-
-    /// Takes the claim on the run. If it was cancelled meanwhile, the claim is dropped, which stops the run.
-    pub fn hold(&self, ticket: Ticket) {
-        let mut state = self.lock();
-        if !state.cancelled && !state.over {
-            state.ticket = Some(ticket);
-        }
-    }
-
-    /// Stops the run, if it still runs.
-    pub fn cancel(&self) {
-        self.cancel_in(self.lock());
-    }
-
-    fn cancel_in(&self, mut state: MutexGuard<'_, State>) {
-        state.cancelled |= !state.over;
-        state.over = true;
-        let ticket = state.ticket.take();
-        drop(state);
-        drop(ticket);
-        self.changed.send_replace(());
-    }
-
-    /// Whether it was stopped before its end.
-    pub fn is_cancelled(&self) -> bool {
-        self.lock().cancelled
-    }
-
-    /// What it cost, once it is over.
-    pub fn usage(&self) -> Option<Usage> {
-        self.lock().usage
-    }
-
-    /// Somebody waits for it, and learns of changes; `None` if it was stopped. Whoever stops waiting calls
-    /// [`abandon`](Self::abandon).
-    pub fn wait(&self) -> Option<watch::Receiver<()>> {
-        let mut state = self.lock();
-        if state.cancelled {
-            return None;
-        }
-        state.waiting += 1;
-        Some(self.changed.subscribe())
-    }
-
-    /// Somebody no longer waits; says whether nobody does.
-    pub fn abandon(&self) -> bool {
-        let mut state = self.lock();
-        state.waiting = state.waiting.saturating_sub(1);
-        state.waiting == 0
-    }
-
-    /// Stops the run unless somebody waits for it.
-    pub fn cancel_if_abandoned(&self) {
-        let state = self.lock();
-        if state.waiting == 0 {
-            self.cancel_in(state);
-        }
-    }
-
-    /// Takes in what the engine says. Called on the engine's thread.
-    pub fn on(&self, event: Event) {
-        let mut state = self.lock();
-        match event {
-            Event::Prefilled { .. } => {}
-            Event::Text { candidate, text, logprob } => {
-                if let Some(written) = state.written.get_mut(candidate) {
-                    written.text.extend(text.chars().filter(|letter| *letter != '\r'));
-                    written.logprobs += logprob;
-                    written.tokens += 1;
-                }
-            }
-            Event::Finished { candidate, reason, confidence, .. } => {
-                if let FinishReason::Failed(why) = &reason {
-                    tracing::error!("the model failed: {why}");
-                }
-                state.cancelled |= matches!(reason, FinishReason::Cancelled | FinishReason::Failed(_));
-                if let Some(written) = state.written.get_mut(candidate) {
-                    written.confidence = Some(confidence);
-                    written.ended = reason == FinishReason::End;
-                }
-            }
-            Event::Done { usage } => {
-                state.over = true;
-                state.usage = Some(usage);
-                state.ticket = None;
-            }
-        }
-        drop(state);
-        self.changed.send_replace(());
-    }
-
-    /// What there is for `cursor` in `text`.
-    pub fn rest(&self, text: &str, cursor: usize) -> Rest {
-        let state = self.lock();
-        let Some(typed) = self.typed(text, cursor).filter(|_| !state.cancelled) else { return Rest::Nothing };
-        let more = !state.over;
-        let fits = |written: &&Written| written.text.len() > typed.len() && written.text.starts_with(&typed);
-        let answers: Vec<_> = state.written.iter().filter(fits).map(|written| written.rest(typed.len())).collect();
-        if !answers.is_empty() {
-            return Rest::Answers(answers, more);
-        }
-        let may_come = more && state.written.iter().any(|written| typed.starts_with(&written.text));
-        if may_come { Rest::Wait } else { Rest::Nothing }
-    }
-
-    /// Whether an edit that left `text` keeps the run useful: the new text lies where the run writes, and agrees.
-    pub fn follows(&self, text: &str) -> bool {
-        let (before, after) = (&self.text[..self.cursor], &self.text[self.cursor..]);
-        let Some(middle) = text.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)) else { return false };
-        let middle = middle.replace('\r', "");
-        let typed = middle.trim_end_matches(CLOSERS);
-        let agrees = |text: &str| text.starts_with(typed) || typed.starts_with(text);
-        let state = self.lock();
-        !state.cancelled && state.written.iter().any(|written| agrees(&written.text))
-    }
-
-    /// What was typed since the run began, if nothing else was changed. Closing brackets and quotes that an editor put
-    /// behind the cursor count as nothing.
-    fn typed(&self, text: &str, cursor: usize) -> Option<String> {
-        let (before, after) = (&self.text[..self.cursor], &self.text[self.cursor..]);
-        let typed = text.get(..cursor)?.strip_prefix(before)?;
-        let closers = text.get(cursor..)?.strip_suffix(after)?;
-        closers.trim_matches(CLOSERS).is_empty().then(|| typed.replace('\r', ""))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What editors close by themselves.
-const CLOSERS: &[char] = &[')', ']', '}', '>', '"', '\'', '`'];
-
-impl Written {
-    fn rest(&self, typed: usize) -> Answer {
-        let confidence = self.confidence.unwrap_or(self.logprobs / self.tokens.max(1) as f32);
-        Answer { text: self.text[typed..].to_owned(), ended: self.ended, confidence }
-    }
-}
+pub use frame::{Frame, Spot};
+pub use generation::{Generation, Given, Rest};
+pub use typist::Typist;
 
 /// The largest part of an unfinished answer that reads as a whole: complete lines, or at least complete words.
 pub fn complete_part(text: &str) -> &str {
@@ -213,152 +27,177 @@ pub fn complete_part(text: &str) -> &str {
     }
 }
 
+/// Stretches of a document that are remembered.
+const FRAMES: usize = 4;
+/// Bytes of suggestions that are kept for one document.
+const KEPT: usize = 1 << 20;
+/// Texts of runs that no longer count that are kept as drafts.
+const PAST: usize = 16;
+/// So many bytes before the cursor tell where in such a text it stands; the more, the better.
+const TELLING: [usize; 3] = [32, 16, 8];
+
 /// What was suggested in one document.
 #[derive(Debug, Default)]
 pub struct Shown {
-    kept: VecDeque<Arc<Generation>>,
+    /// The latest last.
+    frames: VecDeque<Arc<Frame>>,
+    /// Runs by the way that leads to them, each with its number: the later the higher.
+    runs: HashMap<Way, Vec<(u64, Arc<Generation>)>>,
+    /// The same runs, the latest last.
+    order: VecDeque<Arc<Generation>>,
+    begun: u64,
+    /// What was written by runs that no longer count, with what stood before it: the model may well write it again.
+    past: VecDeque<String>,
     /// The window of the last prompt, for the next one.
     pub window: Option<Arc<Window>>,
+    /// Who types here.
+    pub typist: Typist,
 }
 
-const KEPT: usize = 16;
+/// A node of the trie: a frame and a path in it, as their hash (FNV-1a), which is made letter by letter. Two ways of one
+/// hash cost time; what is found is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Way(u64);
+
+impl Way {
+    fn into_frame(frame: &Arc<Frame>) -> Self {
+        (Arc::as_ptr(frame) as usize).to_ne_bytes().into_iter().fold(Self(0xcbf2_9ce4_8422_2325), Self::step)
+    }
+
+    fn to(spot: &Spot) -> Self {
+        spot.path.bytes().fold(Self::into_frame(&spot.frame), Self::step)
+    }
+
+    fn step(self, byte: u8) -> Self {
+        Self((self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    }
+}
 
 impl Shown {
-    /// A generation of at least this many candidates that has, or may come to have, something for this place.
-    pub fn find(&self, text: &str, cursor: usize, candidates: usize) -> Option<Arc<Generation>> {
-        let fits = |generation: &&Arc<Generation>| {
-            generation.candidates() >= candidates && generation.rest(text, cursor) != Rest::Nothing
+    /// A generation of at least this many candidates that has, or may come to have, something for this place, and the place
+    /// in its terms. Of several, the latest.
+    pub fn find(&self, text: &str, cursor: usize, candidates: usize) -> Option<(Arc<Generation>, Spot)> {
+        let fits = |generation: &Generation, spot: &Spot| {
+            generation.candidates() >= candidates && generation.rest(spot) != Rest::Nothing
         };
-        self.kept.iter().rev().find(fits).cloned()
+        self.frames.iter().rev().find_map(|frame| {
+            let spot = frame.spot(text, cursor)?;
+            let on_the_way = self.along(&spot).filter(|(_, generation)| fits(generation, &spot));
+            let (_, found) = on_the_way.max_by_key(|(number, _)| *number)?;
+            Some((found.clone(), spot))
+        })
+    }
+
+    /// The runs that were begun at a place on the way to `spot`.
+    fn along(&self, spot: &Spot) -> impl Iterator<Item = &(u64, Arc<Generation>)> {
+        let start = Way::into_frame(&spot.frame);
+        let steps = spot.path.bytes().scan(start, |way, byte| {
+            *way = way.step(byte);
+            Some(*way)
+        });
+        std::iter::once(start).chain(steps).filter_map(|way| self.runs.get(&way)).flatten()
     }
 
     /// A new run begins; what else runs is stopped.
-    pub fn begin(&mut self, generation: Arc<Generation>) {
+    pub fn begin(&mut self, text: &Arc<str>, cursor: usize, candidates: usize) -> Arc<Generation> {
         self.stop_unless(|_| false);
-        self.kept.push_back(generation);
-        if self.kept.len() > KEPT {
-            self.kept.pop_front();
+        self.keep(text, cursor, candidates, None)
+    }
+
+    /// A run begins for the text in which `suggestion` stands before the cursor. `None` if there is no need: it is known
+    /// what follows, or something else runs.
+    pub fn begin_ahead(&mut self, text: &Arc<str>, cursor: usize, suggestion: usize) -> Option<Arc<Generation>> {
+        self.stop_unless(|generation| !generation.is_ahead() || generation.spot().leads_to(text, cursor));
+        if self.order.iter().any(|generation| generation.runs()) || self.find(text, cursor, 1).is_some() {
+            return None;
         }
+        Some(self.keep(text, cursor, 1, Some(suggestion)))
+    }
+
+    fn keep(&mut self, text: &Arc<str>, cursor: usize, candidates: usize, ahead: Option<usize>) -> Arc<Generation> {
+        let spot = self.frames.iter().rev().find_map(|frame| frame.spot(text, cursor));
+        let spot = spot.unwrap_or_else(|| self.new_frame(text, cursor));
+        let there = ahead.map(|suggestion| spot.path.len().saturating_sub(suggestion));
+        let way = Way::to(&spot);
+        let generation = Generation::new(spot, candidates, there);
+        self.begun += 1;
+        self.runs.entry(way).or_default().push((self.begun, generation.clone()));
+        self.order.push_back(generation.clone());
+        let mut bytes: usize = self.order.iter().map(|generation| generation.bytes()).sum();
+        while bytes > KEPT && self.order.len() > 1 {
+            let oldest = self.order[0].clone();
+            bytes = bytes.saturating_sub(oldest.bytes());
+            self.remove(&oldest);
+        }
+        generation
+    }
+
+    fn new_frame(&mut self, text: &Arc<str>, cursor: usize) -> Spot {
+        if self.frames.len() == FRAMES
+            && let Some(oldest) = self.frames.pop_front()
+        {
+            let of_it = self.order.iter().filter(|one| Arc::ptr_eq(&one.spot().frame, &oldest));
+            of_it.cloned().collect::<Vec<_>>().iter().for_each(|generation| self.remove(generation));
+        }
+        let frame = Frame::around(text, cursor);
+        self.frames.push_back(frame.clone());
+        let empty = || Spot { frame: frame.clone(), path: String::new(), tail: String::new() };
+        frame.spot(text, cursor).unwrap_or_else(empty)
     }
 
     /// The document was edited: a run that cannot be of use any more is stopped.
     pub fn edited(&mut self, text: &str) {
+        self.typist.typed(Instant::now());
         self.stop_unless(|generation| generation.follows(text));
     }
 
     /// Another document was edited, or the model or an option changed: what was written may be different now.
     pub fn forget(&mut self) {
-        self.kept.iter().for_each(|generation| generation.cancel());
-        self.kept.clear();
+        self.order.clone().iter().for_each(|generation| self.remove(generation));
+    }
+
+    /// Texts that are likely to come at this place: what earlier runs wrote here, the latest first.
+    pub fn drafts(&self, spot: &Spot) -> Vec<String> {
+        let mut kept: Vec<_> = self.along(spot).collect();
+        kept.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+        let kept = kept.into_iter().filter_map(|(_, generation)| generation.draft(spot));
+        let tails = TELLING.iter().filter_map(|bytes| spot.path.get(spot.path.len().checked_sub(*bytes)?..));
+        let after = |tail: &str, text: &String| Some(text[text.rfind(tail)? + tail.len()..].to_owned());
+        let past = tails.flat_map(|tail| self.past.iter().rev().filter_map(move |text| after(tail, text)));
+        kept.chain(past).filter(|draft| !draft.is_empty()).collect()
     }
 
     fn stop_unless(&mut self, keep: impl Fn(&Generation) -> bool) {
-        self.kept.retain(|generation| {
-            let runs = generation.usage().is_none();
-            if runs && !keep(generation) {
-                generation.cancel();
+        let useless = |generation: &&Arc<Generation>| {
+            generation.is_cancelled() || generation.usage().is_none() && !keep(generation)
+        };
+        let useless: Vec<_> = self.order.iter().filter(useless).cloned().collect();
+        useless.iter().for_each(|generation| self.remove(generation));
+    }
+
+    /// Stops a run and forgets it, but for what it wrote.
+    fn remove(&mut self, generation: &Arc<Generation>) {
+        generation.cancel();
+        self.order.retain(|other| !Arc::ptr_eq(other, generation));
+        let way = Way::to(generation.spot());
+        if let Some(here) = self.runs.get_mut(&way) {
+            here.retain(|(_, other)| !Arc::ptr_eq(other, generation));
+            if here.is_empty() {
+                self.runs.remove(&way);
             }
-            !generation.is_cancelled()
-        });
+        }
+        self.past.push_back(generation.text());
+        if self.past.len() > PAST {
+            self.past.pop_front();
+        }
     }
 }
 
 impl Drop for Shown {
     fn drop(&mut self) {
-        self.forget();
+        self.order.iter().for_each(|generation| generation.cancel());
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A run at `▁` in `base` that has written `written`; what it has for `▁` in `now`.
-    fn check(base: &str, written: &str, over: bool, now: &str) -> (Rest, bool) {
-        let place = |marked: &str| (marked.replace('▁', ""), marked.find('▁').expect("a cursor"));
-        let (base, cursor) = place(base);
-        let generation = Generation::new(base.into(), cursor, 1);
-        generation.on(Event::Text { candidate: 0, text: written.into(), logprob: -0.5 });
-        if over {
-            let (reason, tokens) = (FinishReason::Until, Vec::new());
-            generation.on(Event::Finished { candidate: 0, reason, tokens, confidence: -0.5 });
-            generation.on(Event::Done { usage: Usage::default() });
-        }
-        let (now, cursor) = place(now);
-        (generation.rest(&now, cursor), generation.follows(&now))
-    }
-
-    fn answer(text: &str, more: bool) -> Rest {
-        Rest::Answers(vec![Answer { text: text.into(), ended: false, confidence: -0.5 }], more)
-    }
-
-    #[test]
-    fn typing_into_the_suggestion_leaves_its_rest() {
-        assert_eq!(check("x = ▁\n", "foo(1)", true, "x = ▁\n"), (answer("foo(1)", false), true));
-        assert_eq!(check("x = ▁\n", "foo(1)", true, "x = fo▁\n"), (answer("o(1)", false), true));
-        assert_eq!(check("x = ▁\n", "foo(1)", true, "x = foo(▁)\n"), (answer("1)", false), true));
-        assert_eq!(check("a▁\r\nb", " {\r\n}", true, "a {\r\n▁\r\nb"), (answer("}", false), true));
-    }
-
-    #[test]
-    fn typing_ahead_of_a_run_waits_for_it() {
-        assert_eq!(check("x = ▁", "fo", false, "x = foo▁"), (Rest::Wait, true));
-        assert_eq!(check("x = ▁", "fo", false, "x = f▁"), (answer("o", true), true));
-        assert_eq!(check("x = ▁", "fo", true, "x = foo▁").0, Rest::Nothing);
-    }
-
-    #[test]
-    fn typing_something_else_ends_it() {
-        assert_eq!(check("x = ▁\n", "foo", false, "x = b▁\n"), (Rest::Nothing, false));
-        assert_eq!(check("x = ▁\n", "foo", false, "y = ▁\n"), (Rest::Nothing, false));
-        assert_eq!(check("x = ▁\n", "foo", false, "x = ▁\nmore"), (Rest::Nothing, false));
-        assert_eq!(check("x = ▁", "foo", true, "x = foo▁").0, Rest::Nothing);
-    }
-
-    #[test]
-    fn deleting_and_typing_again_is_answered_from_what_was_written() {
-        let mut shown = Shown::default();
-        for (base, written) in [("x", " = 1"), ("x =", " 2")] {
-            let generation = Generation::new(base.into(), base.len(), 1);
-            shown.begin(generation.clone());
-            generation.on(Event::Text { candidate: 0, text: written.into(), logprob: 0.0 });
-            generation.on(Event::Done { usage: Usage::default() });
-        }
-        let found = |text: &str| shown.find(text, text.len(), 1).map(|found| found.rest(text, text.len()));
-        assert!(matches!(found("x ="), Some(Rest::Answers(answers, false)) if answers[0].text == " 2"));
-        assert!(matches!(found("x "), Some(Rest::Answers(answers, false)) if answers[0].text == "= 1"));
-        assert_eq!(found("z"), None);
-    }
-
-    #[test]
-    fn a_run_that_was_stopped_has_nothing() {
-        let mut shown = Shown::default();
-        let generation = Generation::new("x".into(), 1, 1);
-        shown.begin(generation.clone());
-        shown.edited("xy");
-        assert!(!generation.is_cancelled(), "y may be what comes");
-        generation.on(Event::Text { candidate: 0, text: "z".into(), logprob: 0.0 });
-        shown.edited("xy");
-        assert!(generation.is_cancelled() && shown.find("x", 1, 1).is_none());
-    }
-
-    #[test]
-    fn a_run_that_somebody_waits_for_is_not_stopped_by_one_who_left() {
-        let generation = Generation::new("x".into(), 1, 1);
-        let first = generation.wait();
-        assert!(first.is_some() && generation.abandon(), "nobody is left");
-        assert!(generation.wait().is_some(), "somebody comes in time");
-        generation.cancel_if_abandoned();
-        assert!(!generation.is_cancelled());
-        assert!(generation.abandon());
-        generation.cancel_if_abandoned();
-        assert!(generation.is_cancelled() && generation.wait().is_none(), "too late");
-    }
-
-    #[test]
-    fn the_complete_part_ends_at_a_line_or_a_word() {
-        assert_eq!(complete_part("a + b\n    retu"), "a + b");
-        assert_eq!(complete_part("print(hel"), "print(");
-        assert_eq!(complete_part("\nret"), "\n");
-    }
-}
+mod tests;

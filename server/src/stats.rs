@@ -31,6 +31,10 @@ pub struct Counts {
     pub reused: u64,
     /// Tokens that it wrote.
     pub generated: u64,
+    /// Tokens that were guessed before it wrote them.
+    pub drafted: u64,
+    /// Of these, those that it then wrote.
+    pub guessed_right: u64,
     /// Answers by the time they took: entry `i` counts those of less than 2^i milliseconds.
     pub latencies: Vec<u64>,
 }
@@ -114,6 +118,8 @@ impl Stats {
             counts.evaluated += usage.evaluated as u64;
             counts.reused += usage.reused as u64;
             counts.generated += usage.generated as u64;
+            counts.drafted += usage.drafted as u64;
+            counts.guessed_right += usage.accepted as u64;
         });
     }
 
@@ -189,6 +195,8 @@ impl Counts {
         self.evaluated += other.evaluated;
         self.reused += other.reused;
         self.generated += other.generated;
+        self.drafted += other.drafted;
+        self.guessed_right += other.guessed_right;
         self.latencies.resize(self.latencies.len().max(other.latencies.len()), 0);
         for (own, other) in self.latencies.iter_mut().zip(&other.latencies) {
             *own += other;

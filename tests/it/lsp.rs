@@ -107,9 +107,10 @@ fn a_position_becomes_ghost_text() {
 
 #[test]
 fn typing_into_the_ghost_text_asks_the_model_nothing() {
-    let mut editor = Editor::open("python", PYTHON);
-    assert_eq!(editor.suggestions((1, 3)), [SUGGESTION]);
+    let (mut editor, _) = Editor::start_with(json!({ "inline": { "workAhead": false } }), &["lsp", "--standalone"]);
     let uri = editor.uri.clone();
+    editor.client.open(&uri, "python", PYTHON);
+    assert_eq!(editor.suggestions((1, 3)), [SUGGESTION]);
     let written =
         |editor: &mut Editor| editor.client.request("foretype/status", json!({}))["engine"]["generated"].clone();
     let before = written(&mut editor);

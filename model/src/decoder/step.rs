@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::layer::Layer;
+use super::logits::{Logits, PIECES};
 use super::{Decoder, ForwardError};
 use crate::kernels::inputs::Inputs;
 use crate::kernels::pool::{Member, Team, pool};
@@ -17,20 +18,6 @@ use crate::linear::{Linear, Own};
 
 /// Panels that a thread takes at once at the least: two make a block of 32 inputs for the next matrix.
 const PANELS: usize = 2;
-
-/// The logits of a step's wanted rows.
-#[derive(Debug, Default)]
-pub(crate) struct Logits {
-    values: Vec<f32>,
-    width: usize,
-}
-
-impl Logits {
-    /// Those of the wanted row `index`.
-    pub(crate) fn row(&self, index: usize) -> &[f32] {
-        &self.values[index * self.width..(index + 1) * self.width]
-    }
-}
 
 /// What a step writes between its phases; it is kept for the next step.
 #[derive(Default)]
@@ -43,7 +30,6 @@ pub(super) struct Scratch {
     hidden: Inputs,       // [rows, hidden], normalised
     attended: Inputs,     // [rows, heads * dim]
     inner: Inputs,        // [rows, intermediate]
-    logits: Shared<f32>,  // [wanted, vocabulary]
     threads: Vec<Mutex<Thread>>,
 }
 
@@ -72,11 +58,9 @@ impl Decoder {
         abort: &(dyn Fn() -> bool + Sync),
         logits: &mut Logits,
     ) -> Result<(), ForwardError> {
-        logits.width = self.config.vocab_size;
+        logits.reserve(wanted.len(), self.config.vocab_size);
         if !self.device.is_cpu() {
-            let values = self.forward(tokens, positions, wanted, step, abort)?;
-            logits.values = values.flatten_all()?.to_vec1()?;
-            return Ok(());
+            return self.step_on_device(tokens, positions, wanted, step, abort, logits);
         }
         self.check(tokens, positions, wanted)?;
         let mut scratch = lock(&self.scratch);
@@ -93,6 +77,7 @@ impl Decoder {
             wanted,
             caches: caches.collect(),
             scratch: &scratch,
+            logits,
             aborted: AtomicBool::new(false),
             abort,
         };
@@ -102,12 +87,30 @@ impl Decoder {
         }
         let team = Team::new(pool().threads());
         pool().run(&|thread| pass.run(&mut team.join(thread)));
-        if pass.aborted.load(Ordering::Relaxed) {
-            return Err(ForwardError::Aborted);
+        match pass.aborted.load(Ordering::Relaxed) {
+            true => Err(ForwardError::Aborted),
+            false => Ok(()),
         }
-        logits.values.clear();
-        // SAFETY: the threads are done.
-        logits.values.extend_from_slice(unsafe { scratch.logits.slice(0..wanted.len() * logits.width) });
+    }
+
+    /// The same on another device, over tensors.
+    fn step_on_device(
+        &self,
+        tokens: &[u32],
+        positions: &[u32],
+        wanted: &[usize],
+        step: &mut Step,
+        abort: &dyn Fn() -> bool,
+        logits: &Logits,
+    ) -> Result<(), ForwardError> {
+        // Tensors without rows are none: somebody has to be wanted.
+        let asked = if wanted.is_empty() { &[0] } else { wanted };
+        let values: Vec<f32> = self.forward(tokens, positions, asked, step, abort)?.flatten_all()?.to_vec1()?;
+        for (row, values) in values.chunks_exact(logits.width).enumerate().take(wanted.len()) {
+            // SAFETY: this thread alone has the logits.
+            unsafe { logits.values.slice_mut(row * logits.width..(row + 1) * logits.width) }.copy_from_slice(values);
+            (0..PIECES).for_each(|piece| logits.sum_up(kernels(), row, piece));
+        }
         Ok(())
     }
 
@@ -138,7 +141,6 @@ impl Scratch {
         self.hidden.reshape(rows, config.hidden_size);
         self.attended.reshape(rows, config.query_width());
         self.inner.reshape(rows, config.intermediate_size);
-        self.logits.reserve(wanted * config.vocab_size);
         self.threads.resize_with(pool().threads(), || {
             let attention = AttentionScratch::new(config.head_dim);
             Mutex::new(Thread { own: Own::default(), attention, gates: Vec::new() })
@@ -155,6 +157,7 @@ struct Pass<'a> {
     /// Each row's cache, and its place behind the cache's length.
     caches: Vec<(&'a KvCache, usize)>,
     scratch: &'a Scratch,
+    logits: &'a Logits,
     aborted: AtomicBool,
     abort: &'a (dyn Fn() -> bool + Sync),
 }
@@ -387,10 +390,13 @@ impl Pass<'_> {
         let matrix = decoder.output.as_ref().unwrap_or(&decoder.embedding);
         let count = matrix.panels();
         member.share(count, member.piece(count, PANELS), |panels| {
-            let logits = &self.scratch.logits;
+            let logits = &self.logits.values;
             self.multiply(matrix, rows, panels, &self.scratch.hidden, &mut thread.own, logits, |logits, values| {
                 logits.copy_from_slice(values);
             });
+        });
+        member.share(rows * PIECES, 1, |range| {
+            range.for_each(|item| self.logits.sum_up(self.kernels, item / PIECES, item % PIECES));
         });
     }
 }

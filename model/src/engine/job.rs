@@ -1,5 +1,6 @@
 //! What an engine is asked and what it answers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use foretype_plugins::Prompt;
@@ -20,12 +21,13 @@ pub enum Priority {
 pub type Until = Box<dyn FnMut(usize, &str) -> bool + Send>;
 
 /// A question to the model.
+#[derive(Default)]
 pub struct Job {
     /// What the model reads.
     pub prompt: Prompt,
     /// Tokens to write at the most, for each candidate.
     pub max_tokens: usize,
-    /// Answers to write side by side, at least one. The first is the likeliest (or drawn, with a temperature); the others
+    /// Answers to write side by side; 0 means one. The first is the likeliest (or drawn, with a temperature); the others
     /// begin with the next likeliest tokens.
     pub candidates: usize,
     /// How tokens are drawn.
@@ -36,6 +38,11 @@ pub struct Job {
     pub stop_texts: Vec<String>,
     /// Ends an answer early.
     pub until: Option<Until>,
+    /// Answers that are likely to come, such as what was written here a moment ago. Like [`repeats`](Self::repeats) they
+    /// make an answer faster and never change it.
+    pub drafts: Vec<String>,
+    /// Texts that the answer may repeat a piece of, beside the prompt's own; the likeliest last.
+    pub repeats: Vec<Arc<str>>,
 }
 
 /// A token that was written.
@@ -75,6 +82,10 @@ pub struct Usage {
     pub reused: usize,
     /// Tokens written, of all candidates.
     pub generated: usize,
+    /// Tokens that were guessed and evaluated before the model had written them.
+    pub drafted: usize,
+    /// Of these, those that the model then wrote.
+    pub accepted: usize,
     /// From the start of the work to the end of the prompt.
     pub prefill: Duration,
     /// From there to the end.

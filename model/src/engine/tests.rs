@@ -8,6 +8,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use foretype_plugins::{Part, Prompt, Source};
 use proptest::prelude::*;
 
+mod drafts;
+mod load;
+
 use super::*;
 use crate::decoder::Logits;
 use crate::kv::{KvCache, Step};
@@ -33,7 +36,7 @@ fn model() -> Arc<Model> {
 }
 
 fn engine() -> Engine {
-    Engine::start(model(), EngineOptions { kv_bytes: 64 << 20, threads: None })
+    Engine::start(model(), EngineOptions { kv_bytes: 64 << 20, ..EngineOptions::default() })
 }
 
 fn prompt(text: &str) -> Prompt {
@@ -45,15 +48,7 @@ fn healed(text: &str) -> Prompt {
 }
 
 fn job(prompt: Prompt) -> Job {
-    Job {
-        prompt,
-        max_tokens: 12,
-        candidates: 1,
-        sampling: Sampling::default(),
-        priority: Priority::Interactive,
-        stop_texts: Vec::new(),
-        until: None,
-    }
+    Job { prompt, max_tokens: 12, candidates: 1, ..Job::default() }
 }
 
 /// What came of a job.
@@ -64,6 +59,8 @@ struct Ended {
     reasons: Vec<FinishReason>,
     evaluated: usize,
     reused: usize,
+    drafted: usize,
+    accepted: usize,
 }
 
 /// All events of a job up to its end. It is a fault if one comes after `Done`, or if an answer ends twice or never.
@@ -83,7 +80,8 @@ fn collect(events: &Receiver<Event>, candidates: usize) -> Ended {
             Event::Done { usage } => {
                 let ends = ends.into_iter().map(|end| end.expect("every answer ends before the job does"));
                 let (reasons, tokens) = ends.unzip();
-                return Ended { texts, tokens, reasons, evaluated: usage.evaluated, reused: usage.reused };
+                let Usage { evaluated, reused, drafted, accepted, .. } = usage;
+                return Ended { texts, tokens, reasons, evaluated, reused, drafted, accepted };
             }
         }
     }
@@ -125,7 +123,7 @@ fn step(caches: &mut [(&mut KvCache, &[u32])]) -> Vec<Vec<u32>> {
     let mut logits = Logits::default();
     model.decoder.step(&tokens, &positions, &wanted, &mut step, &|| false, &mut logits).expect("a step");
     caches.iter_mut().for_each(|(cache, new)| cache.commit(new.len()));
-    wanted.iter().map(|row| logits.row(*row).iter().map(|logit| logit.to_bits()).collect()).collect()
+    wanted.iter().map(|row| logits.row(*row).values.iter().map(|logit| logit.to_bits()).collect()).collect()
 }
 
 fn cache() -> KvCache {
@@ -296,7 +294,7 @@ fn a_short_look_elsewhere_does_not_cost_the_long_sequence() {
 fn the_pool_stays_within_its_bytes_and_forgets_what_was_used_least_recently() {
     let config = Config::tiny();
     let one = KvCache::bytes_per_position(&config) * 256;
-    let engine = Engine::start(model(), EngineOptions { kv_bytes: 3 * one, threads: None });
+    let engine = Engine::start(model(), EngineOptions { kv_bytes: 3 * one, ..EngineOptions::default() });
     let texts: Vec<String> = ('a'..='e').map(|letter| letter.to_string().repeat(20)).collect();
     for text in &texts {
         run(&engine, job(prompt(text)));
@@ -409,7 +407,7 @@ fn a_panic_in_one_job_is_the_failure_of_that_job_alone() {
 
 #[test]
 fn a_prompt_that_does_not_fit_fails_with_a_word_on_why() {
-    let engine = Engine::start(model(), EngineOptions { kv_bytes: 4096, threads: None });
+    let engine = Engine::start(model(), EngineOptions { kv_bytes: 4096, ..EngineOptions::default() });
     let why = |prompt| match run(&engine, job(prompt)).reasons.remove(0) {
         FinishReason::Failed(why) => why,
         other => panic!("{other:?}"),

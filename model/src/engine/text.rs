@@ -34,6 +34,11 @@ impl Answer {
         self.healed.get(self.bytes.len()..).unwrap_or_default()
     }
 
+    /// All bytes written so far, the healed ones among them.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The text given out so far.
     pub(crate) fn text(&self) -> &str {
         &self.text

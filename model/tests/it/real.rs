@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, mpsc};
 
 use candle_core::Device;
-use foretype_model::{Engine, EngineOptions, Event, Job, Model, Priority, Sampling, Ticket, TokenInfo};
+use foretype_model::{Engine, EngineOptions, Event, Job, Model, Ticket, TokenInfo};
 use foretype_plugins::{Part, Prompt, Source};
 
 use crate::families::folder;
@@ -67,7 +67,7 @@ fn recorded(name: &str) -> Recorded {
 }
 
 fn engine(model: &Arc<Model>) -> Engine {
-    Engine::start(model.clone(), EngineOptions { kv_bytes: 1 << 30, threads: None })
+    Engine::start(model.clone(), EngineOptions { kv_bytes: 1 << 30, ..EngineOptions::default() })
 }
 
 /// What an engine writes after each prompt, greedily, all at once.
@@ -77,11 +77,7 @@ fn written(engine: &Engine, prompts: &[String], max_tokens: usize) -> Vec<Vec<To
         let job = Job {
             prompt: Prompt { parts: vec![Part::text(prompt.as_str(), Source::Before)], ..Prompt::default() },
             max_tokens,
-            candidates: 1,
-            sampling: Sampling::default(),
-            priority: Priority::Interactive,
-            stop_texts: Vec::new(),
-            until: None,
+            ..Job::default()
         };
         let ticket = engine.submit(job, move |event| drop(sender.send(event)));
         (ticket, receiver)

@@ -56,13 +56,13 @@ pub fn run(args: Args) -> Result<ExitCode> {
     place.warn(&request);
     let engine = completion::start(model, &config);
     let strategy = registry::strategy("fill").context("the fill strategy is missing")?;
-    let mut report = Report { engine: &engine, strategy, config: &config, args: &args };
+    let mut report = Report { engine: &engine, strategy, config: &config, args: &args, last: Vec::new() };
     let mut keys = vec![String::new()];
     keys.extend(args.r#type.iter().flat_map(|text| text.chars()).map(String::from));
     let mut answers = Vec::new();
     for key in keys {
         place.type_text(&mut request, &key)?;
-        let outcome = report.answer(&mut request)?;
+        let outcome = report.answer(&mut request, &key)?;
         if args.json {
             answers.push(report.json(&request, &key, &outcome));
         } else {
@@ -187,15 +187,20 @@ struct Report<'a> {
     strategy: Arc<dyn PromptStrategy>,
     config: &'a Config,
     args: &'a Args,
+    /// What the model wrote for the last key.
+    last: Vec<String>,
 }
 
 impl Report<'_> {
-    /// Asks, and keeps the window for the next key.
-    fn answer(&mut self, request: &mut Request) -> Result<Outcome> {
+    /// Asks after `key` was typed, and keeps what is of use for the next one.
+    fn answer(&mut self, request: &mut Request, key: &str) -> Result<Outcome> {
         let asked = Arc::new(request.clone());
         let candidates = usize::from(self.args.candidates);
-        let mut outcome =
-            completion::complete(self.engine, &self.strategy, asked, candidates, self.config.inline.max_tokens)?;
+        let most = self.config.inline.max_tokens;
+        let drafts = self.last.iter().filter_map(|text| text.strip_prefix(key)).map(str::to_owned).collect();
+        let mut outcome = completion::complete(self.engine, &self.strategy, asked, candidates, most, drafts)?;
+        let raw = outcome.suggestions.iter().map(|suggestion| &suggestion.raw);
+        self.last = raw.chain(&outcome.vetoed).cloned().collect();
         for suggestion in &mut outcome.suggestions {
             suggestion.text = completion::first_lines(&suggestion.text, self.config.inline.max_lines);
         }
@@ -227,10 +232,12 @@ impl Report<'_> {
         let ms = |time: std::time::Duration| time.as_secs_f64() * 1000.0;
         let usage = &outcome.usage;
         println!(
-            "  {} prompt tokens evaluated, {} reused, {} written; first text after {:.0} ms, all after {:.0} ms",
+            "  {} prompt tokens evaluated, {} reused, {} written ({} of {} drafted accepted); first text after {:.0} ms, all after {:.0} ms",
             usage.evaluated,
             usage.reused,
             usage.generated,
+            usage.accepted,
+            usage.drafted,
             ms(outcome.first_text.unwrap_or(outcome.total)),
             ms(outcome.total),
         );
@@ -245,6 +252,8 @@ impl Report<'_> {
             "evaluated": outcome.usage.evaluated,
             "reused": outcome.usage.reused,
             "generated": outcome.usage.generated,
+            "drafted": outcome.usage.drafted,
+            "accepted": outcome.usage.accepted,
             "first_text_ms": outcome.first_text.map(ms),
             "total_ms": ms(outcome.total),
         });

@@ -50,6 +50,17 @@ fn status(json: bool) -> Result<ExitCode> {
         for model in status["models"].as_array().into_iter().flatten() {
             let text = |name: &str| model[name].as_str().unwrap_or_default();
             println!("  {} {}{}", text("state"), text("model"), text("message"));
+            if let Some(engine) = model["engine"].as_object() {
+                let count = |name: &str| engine.get(name).and_then(serde_json::Value::as_u64).unwrap_or_default();
+                println!(
+                    "    {} prompt tokens evaluated, {} reused, {} written ({} of {} drafted accepted)",
+                    count("evaluated"),
+                    count("reused"),
+                    count("generated"),
+                    count("accepted"),
+                    count("drafted"),
+                );
+            }
         }
     } else {
         println!("No daemon is running.");

@@ -151,7 +151,7 @@ impl Run<'_> {
             OrderName::Anchored => Order::Anchored,
             OrderName::Plain => Order::Plain,
         };
-        let outcome = completion::complete(self.engine, &self.strategy, Arc::new(request), 1, 64)?;
+        let outcome = completion::complete(self.engine, &self.strategy, Arc::new(request), 1, 64, Vec::new())?;
         let shown = outcome.suggestions.first().map_or("", |suggestion| suggestion.text.as_str());
         let answer = shown.split('\n').next().unwrap_or_default().trim_end();
         let program = [&problem.prompt, typed, answer, "\n", &problem.suffix, &problem.test].concat();

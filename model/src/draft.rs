@@ -1,0 +1,186 @@
+//! Drafts without a draft model: guesses at what comes next, taken from texts that are at hand (prompt lookup; Saxena 2023,
+//! Yang et al. 2023).
+//!
+//! The engine evaluates a draft in the same step as the token before it and keeps of it what the model would have written
+//! anyway. So a draft may be wrong, and may be any text at all: it costs rows, never a letter of the answer.
+
+use std::sync::Arc;
+
+use memchr::memmem;
+
+/// Tokens of a draft at the most. A step of one more row than this should cost little more than a step of one.
+pub(crate) const MOST: usize = 8;
+
+/// Tokens of the first draft of an answer that only repeats a text.
+const FIRST: usize = 4;
+
+/// Bytes at the end of what is written that must stand in a text for it to be repeated.
+const SHORTEST: usize = 8;
+/// Of these, so many must be no blanks: blanks stand everywhere.
+const TELLING: usize = 3;
+/// Bytes that are compared to find the likest place.
+const LONGEST: usize = 64;
+/// Places that are compared in one text.
+const PLACES: usize = 256;
+/// Bytes of text that make a draft; more than [`MOST`] tokens of code have.
+const REACH: usize = 64;
+
+/// The guesses for one job.
+pub(crate) struct Drafter {
+    /// Whole answers that are likely, with what has to be spelt first.
+    likely: Vec<Vec<u8>>,
+    /// Texts that the answer may repeat, the likeliest last.
+    texts: Vec<Arc<str>>,
+    /// The end of the prompt, without what was healed.
+    lead: Vec<u8>,
+    healed: Vec<u8>,
+    length: usize,
+    misses: u32,
+    /// Steps for which nothing is guessed.
+    rest: u32,
+}
+
+impl Drafter {
+    /// From answers that are likely, and texts that the answer may repeat (the likeliest last), after a prompt that ends
+    /// with `lead` and the text that was `healed`.
+    pub(crate) fn new(likely: &[String], texts: Vec<Arc<str>>, lead: &str, healed: &str) -> Self {
+        let lead = &lead.as_bytes()[lead.len().saturating_sub(LONGEST)..];
+        Self {
+            likely: likely.iter().map(|draft| [healed.as_bytes(), draft.as_bytes()].concat()).collect(),
+            texts,
+            lead: lead.to_vec(),
+            healed: healed.into(),
+            length: if likely.is_empty() { FIRST } else { MOST },
+            misses: 0,
+            rest: 0,
+        }
+    }
+
+    /// Tokens that are worth guessing now.
+    pub(crate) fn length(&self) -> usize {
+        if self.rest > 0 { 0 } else { self.length }
+    }
+
+    /// A guess at the text that follows the bytes that were `written`, the healed ones among them.
+    pub(crate) fn guess(&self, written: &[u8]) -> Option<&str> {
+        let likely = self.likely.iter().filter_map(|text| text.strip_prefix(written)).find(|rest| !rest.is_empty());
+        if let Some(rest) = likely {
+            return valid(&rest[..rest.len().min(REACH)]);
+        }
+        let spelt = if written.len() < self.healed.len() { &self.healed } else { written };
+        let tail = [&self.lead, spelt].concat();
+        let tail = &tail[tail.len().saturating_sub(LONGEST)..];
+        // What has still to be spelt is the end of the tail, so the draft begins with it.
+        let again = spelt.len() - written.len();
+        let found = self.texts.iter().rev().filter_map(|text| Some((repeated(text.as_bytes(), tail)?, text)));
+        let ((common, at), text) = found.reduce(|best, other| if other.0.0 > best.0.0 { other } else { best })?;
+        let bytes = text.as_bytes();
+        if common < again {
+            return None;
+        }
+        valid(&bytes[at - again..bytes.len().min(at + REACH)])
+    }
+
+    /// A draft was evaluated, or, with none, a step without one: refused drafts make the next ones shorter and rarer.
+    pub(crate) fn learn(&mut self, drafted: usize, accepted: usize) {
+        if drafted == 0 {
+            self.rest = self.rest.saturating_sub(1);
+        } else if accepted == 0 {
+            self.misses += 1;
+            (self.length, self.rest) = (1.max(self.length / 2), self.misses.min(6));
+        } else {
+            self.misses = 0;
+            self.length = if accepted == drafted { MOST.min(self.length.max(accepted) * 2) } else { accepted + 1 };
+        }
+    }
+}
+
+/// Where `text` goes on after the longest end of `tail` that it holds, and how long that is; of equals, the last place.
+fn repeated(text: &[u8], tail: &[u8]) -> Option<(usize, usize)> {
+    let needle = &tail[tail.len().checked_sub(SHORTEST)?..];
+    if needle.iter().filter(|byte| !byte.is_ascii_whitespace()).count() < TELLING {
+        return None;
+    }
+    let places = memmem::rfind_iter(text, needle).map(|at| at + needle.len()).filter(|end| *end < text.len());
+    let weighed = places.take(PLACES).map(|end| (common_end(&text[..end], tail), end));
+    weighed.reduce(|best, other| if other.0 > best.0 { other } else { best })
+}
+
+/// How many bytes two texts have in common at their ends.
+fn common_end(a: &[u8], b: &[u8]) -> usize {
+    a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count()
+}
+
+/// The bytes as text, without a character at the end that is not whole; `None` if they are no text.
+fn valid(bytes: &[u8]) -> Option<&str> {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => std::str::from_utf8(&bytes[..error.valid_up_to()]).ok()?,
+        Err(_) => return None,
+    };
+    Some(text).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is guessed after a prompt `lead` of which `healed` was taken back, when `written` has been written.
+    fn guess(likely: &[&str], texts: &[&str], lead: &str, healed: &str, written: &str) -> Option<String> {
+        let likely: Vec<String> = likely.iter().map(|text| (*text).to_owned()).collect();
+        let texts = texts.iter().map(|text| Arc::from(*text)).collect();
+        Drafter::new(&likely, texts, lead, healed).guess(written.as_bytes()).map(str::to_owned)
+    }
+
+    #[test]
+    fn a_likely_answer_goes_on_while_it_is_being_written() {
+        assert_eq!(guess(&["turn x"], &[], "", "re", "").as_deref(), Some("return x"));
+        assert_eq!(guess(&["turn x"], &[], "", "re", "retur").as_deref(), Some("n x"));
+        assert_eq!(guess(&["turn x", "turns"], &[], "", "re", "return").as_deref(), Some(" x"));
+        assert_eq!(guess(&["turn x"], &[], "", "re", "ref"), None);
+        assert_eq!(guess(&["turn x"], &[], "", "re", "return x"), None);
+    }
+
+    #[test]
+    fn what_followed_the_same_words_before_is_repeated() {
+        let text = "for item in items:\n    total += item.price\n";
+        assert_eq!(guess(&[], &[text], "for item in", "", " ite").as_deref(), Some("ms:\n    total += item.price\n"));
+        assert_eq!(
+            guess(&[], &[text], "for item", " in", "").as_deref(),
+            Some(" in items:\n    total += item.price\n")
+        );
+        assert_eq!(guess(&[], &[text], "", "", "price\n"), None, "too short to tell");
+        assert_eq!(guess(&[], &["a\n        \nb"], "            ", "", ""), None, "blanks tell nothing");
+    }
+
+    #[test]
+    fn the_longest_repetition_counts_and_of_equals_the_last() {
+        let texts = ["let size = count(first);", "the size = count(second); a size = count(third);"];
+        assert_eq!(guess(&[], &texts, "let size = count(", "", "").as_deref(), Some("first);"));
+        assert_eq!(guess(&[], &texts, "any size = count(", "", "").as_deref(), Some("third);"));
+    }
+
+    #[test]
+    fn a_guess_never_cuts_a_character() {
+        let text = format!("let name = {}", "ü".repeat(60));
+        let found = guess(&[], &[&text], "let name = ", "", "").expect("a guess");
+        assert!(found.chars().all(|letter| letter == 'ü') && found.len() <= REACH);
+        let drafter = Drafter::new(&["ü".into()], Vec::new(), "", "");
+        assert_eq!(drafter.guess(&"ü".as_bytes()[..1]), None, "half a character is no text");
+    }
+
+    #[test]
+    fn refused_drafts_become_shorter_and_rarer_until_one_is_taken() {
+        let mut drafter = Drafter::new(&[], Vec::new(), "", "");
+        drafter.learn(4, 4);
+        assert_eq!(drafter.length(), MOST);
+        drafter.learn(8, 2);
+        assert_eq!(drafter.length(), 3);
+        drafter.learn(3, 0);
+        assert_eq!(drafter.length(), 0);
+        drafter.learn(0, 0);
+        assert_eq!(drafter.length(), 1);
+        drafter.learn(1, 1);
+        assert_eq!(drafter.length(), 2);
+    }
+}

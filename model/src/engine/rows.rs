@@ -1,0 +1,148 @@
+//! Which rows are evaluated together in one step.
+//!
+//! Each answer that is being written has a row for its last token and some for a draft of the next ones; the rest of the
+//! room goes to prompts that are being read, the shortest first, so that a key never waits for a whole file. Who waits
+//! gains, so that nobody waits for ever.
+
+use std::ops::Range;
+
+use super::job::Priority;
+use super::running::{Candidate, Running, Stage};
+use crate::Model;
+use crate::decoder::{Logits, LogitsRow};
+use crate::kv::KvCache;
+
+/// Prompt tokens that one step evaluates at the most: enough to be efficient, few enough to give way soon.
+const CHUNK: usize = 128;
+/// The same while somebody is written for.
+const SHARED_CHUNK: usize = 48;
+/// Up to so many rows a step takes little longer than with one; drafts fill it.
+const CHEAP: usize = 16;
+/// So many tokens shorter a prompt counts for each step that it had no row in.
+const PATIENCE: usize = 16;
+
+/// The rows of a step.
+#[derive(Default)]
+pub(super) struct Rows {
+    pub(super) tokens: Vec<u32>,
+    pub(super) positions: Vec<u32>,
+    /// Rows whose logits are of interest.
+    pub(super) wanted: Vec<usize>,
+    /// In the order of the jobs and their candidates.
+    pub(super) pieces: Vec<Piece>,
+}
+
+/// Rows of one sequence, one after the other.
+pub(super) struct Piece {
+    pub(super) job: usize,
+    /// The place of the candidate in its job's list; `None` for a piece of the prompt.
+    pub(super) place: Option<usize>,
+    /// Where it stands among the step's rows.
+    pub(super) rows: Range<usize>,
+    /// How many of its rows, the last ones, are a draft.
+    pub(super) draft: usize,
+    /// Which row of the logits is that of its last token before the draft; those of the draft follow.
+    pub(super) answer: Option<usize>,
+}
+
+impl Piece {
+    /// The logits of its last token, and from 1 on those of its draft.
+    pub(super) fn row<'l>(&self, logits: &'l Logits, at: usize) -> LogitsRow<'l> {
+        logits.row(self.answer.unwrap_or_default() + at)
+    }
+}
+
+impl Rows {
+    /// The next step for the jobs whose `turn` it is, with at most `draft` rows for a draft of each answer.
+    pub(super) fn plan(jobs: &[Running], turn: Priority, model: &Model, draft: usize) -> Self {
+        let shares = shares(jobs, turn);
+        let answers: usize = jobs.iter().zip(&shares).map(|(job, share)| answers(job, turn, *share)).sum();
+        let most = (CHEAP.saturating_sub(answers) / answers.max(1)).min(draft);
+        let mut rows = Self::default();
+        for (index, job) in jobs.iter().enumerate().filter(|(_, job)| job.priority() == turn) {
+            match &job.stage {
+                Stage::Reading(_) => rows.read(index, job, shares[index], most, model),
+                Stage::Writing(candidates) => {
+                    for (place, candidate) in candidates.iter().enumerate() {
+                        rows.write(index, job, place, candidate, most, model);
+                    }
+                }
+            }
+        }
+        rows
+    }
+
+    /// The next tokens of a prompt; at its end, a draft of the answer.
+    fn read(&mut self, index: usize, job: &Running, share: usize, most: usize, model: &Model) {
+        let to = job.tokens.ids.len();
+        let from = to - job.unread();
+        let tokens = &job.tokens.ids[from..from + share];
+        let ends = share > 0 && from + share == to;
+        let draft = if ends { job.draft(model, &[], 0, to, most) } else { Vec::new() };
+        self.add(index, None, tokens, &draft, from, ends);
+    }
+
+    fn write(&mut self, index: usize, job: &Running, place: usize, candidate: &Candidate, most: usize, model: &Model) {
+        let from = candidate.sequence.tokens.len();
+        let draft = job.draft(model, candidate.answer.bytes(), candidate.written.len(), from + 1, most);
+        self.add(index, Some(place), &[candidate.next], &draft, from, true);
+    }
+
+    fn add(&mut self, job: usize, place: Option<usize>, tokens: &[u32], draft: &[u32], from: usize, answers: bool) {
+        if tokens.is_empty() {
+            return;
+        }
+        let start = self.tokens.len();
+        self.tokens.extend(tokens.iter().chain(draft));
+        let rows = start..self.tokens.len();
+        self.positions.extend((from..from + rows.len()).map(|position| position as u32));
+        let answer = answers.then_some(self.wanted.len());
+        if answers {
+            self.wanted.extend(start + tokens.len() - 1..rows.end);
+        }
+        self.pieces.push(Piece { job, place, rows, draft: draft.len(), answer });
+    }
+
+    /// The caches of the step's sequences, with room for their rows.
+    pub(super) fn spans<'a>(&self, jobs: &'a mut [Running]) -> Vec<(&'a mut KvCache, usize)> {
+        let mut pieces = self.pieces.iter().peekable();
+        let mut spans = Vec::new();
+        for (index, job) in jobs.iter_mut().enumerate() {
+            let caches: Vec<&mut KvCache> = match &mut job.stage {
+                Stage::Reading(sequence) => vec![&mut sequence.cache],
+                Stage::Writing(candidates) => candidates.iter_mut().map(|one| &mut one.sequence.cache).collect(),
+            };
+            for cache in caches {
+                if let Some(piece) = pieces.next_if(|piece| piece.job == index) {
+                    cache.reserve(piece.rows.len());
+                    spans.push((cache, piece.rows.len()));
+                }
+            }
+        }
+        spans
+    }
+}
+
+/// How many prompt tokens of each job the next step reads.
+fn shares(jobs: &[Running], turn: Priority) -> Vec<usize> {
+    let writes = |job: &Running| job.priority() == turn && matches!(job.stage, Stage::Writing(_));
+    let mut room = if jobs.iter().any(writes) { SHARED_CHUNK } else { CHUNK };
+    let mut readers: Vec<usize> =
+        (0..jobs.len()).filter(|job| jobs[*job].priority() == turn && jobs[*job].unread() > 0).collect();
+    readers.sort_by_key(|job| jobs[*job].unread().saturating_sub(jobs[*job].waited * PATIENCE));
+    let mut shares = vec![0; jobs.len()];
+    for job in readers {
+        shares[job] = room.min(jobs[job].unread());
+        room -= shares[job];
+    }
+    shares
+}
+
+/// Answers that a step with this share of the job's prompt draws tokens for.
+fn answers(job: &Running, turn: Priority, share: usize) -> usize {
+    match &job.stage {
+        _ if job.priority() != turn => 0,
+        Stage::Reading(_) => usize::from(share > 0 && share == job.unread()),
+        Stage::Writing(candidates) => candidates.len(),
+    }
+}

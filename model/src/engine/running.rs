@@ -1,0 +1,171 @@
+//! A job in work.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use foretype_plugins::{Content, Prompt};
+
+use super::job::{Event, Job, Priority, TokenInfo, Until, Usage};
+use super::prompt::Tokens;
+use super::text::Answer;
+use super::voice::Voice;
+use super::{Claim, Submitted};
+use crate::draft::Drafter;
+use crate::healing::Spelling;
+use crate::sampler::Sampler;
+use crate::sequences::Sequence;
+use crate::{Model, Sampling};
+
+/// A job in work.
+pub(super) struct Running {
+    pub(super) tokens: Tokens,
+    pub(super) count: usize,
+    pub(super) max_tokens: usize,
+    sampling: Sampling,
+    stop_texts: Vec<String>,
+    until: Option<Until>,
+    pub(super) events: Box<dyn FnMut(Event) + Send>,
+    pub(super) claim: Arc<Claim>,
+    started: Instant,
+    prefilled: Option<Instant>,
+    pub(super) usage: Usage,
+    pub(super) drafter: Drafter,
+    pub(super) stage: Stage,
+    /// Steps that went by without a row for it.
+    pub(super) waited: usize,
+}
+
+/// How far a job is.
+pub(super) enum Stage {
+    Reading(Sequence),
+    Writing(Vec<Candidate>),
+}
+
+/// One answer of a job.
+pub(super) struct Candidate {
+    pub(super) index: usize,
+    pub(super) sequence: Sequence,
+    pub(super) answer: Answer,
+    pub(super) sampler: Sampler,
+    pub(super) written: Vec<u32>,
+    pub(super) tokens: Vec<TokenInfo>,
+    /// The last token, not yet evaluated.
+    pub(super) next: u32,
+}
+
+impl Running {
+    /// A job whose prompt is `tokens`, the first of which are in `sequence`.
+    pub(super) fn new(submitted: Submitted, tokens: Tokens, sequence: Sequence) -> Self {
+        let Submitted { job, events, claim, at } = submitted;
+        let drafter = drafter(&job, &tokens);
+        Self {
+            count: job.candidates.max(1),
+            max_tokens: job.max_tokens,
+            sampling: job.sampling,
+            stop_texts: job.stop_texts,
+            until: job.until,
+            events,
+            claim,
+            started: Instant::now(),
+            prefilled: None,
+            usage: Usage { reused: sequence.tokens.len(), queued: at.elapsed(), ..Usage::default() },
+            drafter,
+            stage: Stage::Reading(sequence),
+            waited: 0,
+            tokens,
+        }
+    }
+
+    pub(super) fn priority(&self) -> Priority {
+        self.claim.priority()
+    }
+
+    /// Prompt tokens that are still to be read.
+    pub(super) fn unread(&self) -> usize {
+        match &self.stage {
+            Stage::Reading(sequence) => self.tokens.ids.len() - sequence.tokens.len(),
+            Stage::Writing(_) => 0,
+        }
+    }
+
+    /// Whether the whole prompt was read before, so that it needs no forward pass.
+    pub(super) fn knows_its_prompt(&self) -> bool {
+        matches!(&self.stage, Stage::Reading(sequence) if sequence.knows_what_follows(self.tokens.ids.len()))
+    }
+
+    /// A draft of what follows `written` bytes in `count` tokens, where `position` tokens have been evaluated or are about
+    /// to be. A draft is only of use if tokens are taken by their likelihood alone.
+    pub(super) fn draft(&self, model: &Model, written: &[u8], count: usize, position: usize, most: usize) -> Vec<u32> {
+        let context = model.decoder.config().context_length;
+        let left = (self.max_tokens.saturating_sub(count + 1)).min(context.saturating_sub(position + 1));
+        let most = most.min(left).min(self.drafter.length());
+        if self.sampling.temperature > 0.0 || most == 0 {
+            return Vec::new();
+        }
+        let mut draft = self.drafter.guess(written).map(|text| model.tokenizer.encode(text)).unwrap_or_default();
+        draft.truncate(most);
+        draft
+    }
+
+    /// The prompt has been read: says so, and gives the candidates and the logits that the first tokens are drawn from.
+    pub(super) fn begin_writing(&mut self) -> (Vec<Candidate>, Vec<f32>) {
+        self.prefilled = Some(Instant::now());
+        let Usage { evaluated, reused, .. } = self.usage;
+        (self.events)(Event::Prefilled { evaluated, reused });
+        let Stage::Reading(sequence) = std::mem::replace(&mut self.stage, Stage::Writing(Vec::new())) else {
+            return Default::default();
+        };
+        let Some((length, logits)) = sequence.ending.clone() else { return Default::default() };
+        let forks: Vec<Sequence> = (1..self.count).map(|_| sequence.fork(length)).collect();
+        let candidate = |(index, sequence)| Candidate {
+            index,
+            sequence,
+            answer: Answer::new(&self.tokens.healed, &self.stop_texts),
+            sampler: Sampler::new(self.sampling.clone(), index),
+            written: Vec::new(),
+            tokens: Vec::new(),
+            next: 0,
+        };
+        (std::iter::once(sequence).chain(forks).enumerate().map(candidate).collect(), logits)
+    }
+
+    /// How far it is, and who writes for it.
+    pub(super) fn voice<'a>(&'a mut self, model: &'a Model, spelling: &'a Spelling) -> (&'a mut Stage, Voice<'a>) {
+        let voice = Voice {
+            model,
+            spelling,
+            stops: &self.tokens.stops,
+            max_tokens: self.max_tokens,
+            until: &mut self.until,
+            events: &mut *self.events,
+            usage: &mut self.usage,
+            drafter: &mut self.drafter,
+        };
+        (&mut self.stage, voice)
+    }
+
+    /// Notes how long it took.
+    pub(super) fn note_times(&mut self) {
+        let prefilled = self.prefilled.unwrap_or_else(Instant::now);
+        self.usage.prefill = prefilled - self.started;
+        self.usage.decode = prefilled.elapsed();
+    }
+}
+
+fn drafter(job: &Job, tokens: &Tokens) -> Drafter {
+    let own = texts(&job.prompt);
+    let last = own.last().copied().unwrap_or_default();
+    let lead = last.strip_suffix(tokens.healed.as_str()).unwrap_or(last);
+    let texts = job.repeats.iter().cloned().chain(own.iter().map(|text| Arc::from(*text))).collect();
+    Drafter::new(&job.drafts, texts, lead, &tokens.healed)
+}
+
+fn texts(prompt: &Prompt) -> Vec<&str> {
+    let mut texts = Vec::new();
+    for part in &prompt.parts {
+        if let Content::Text(text) = &part.content {
+            texts.push(text.as_str());
+        }
+    }
+    texts
+}

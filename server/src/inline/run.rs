@@ -1,0 +1,178 @@
+//! Runs of the model: prompts are built where blocking is allowed, and what nobody waits for yet runs in the background.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use foretype_model::{Engine, Event, Job, Priority};
+use foretype_plugins::{Document, Prompt, PromptStrategy, Request, Window, syntax, window};
+use tokio::sync::{oneshot, watch};
+use tree_sitter::{InputEdit, Point, Tree};
+
+use super::context;
+use crate::completion;
+use crate::config::Config;
+use crate::lsp::{PerDocument, Session};
+use crate::shown::Generation;
+
+/// A pause this long is taken for a rest.
+const IDLE: Duration = Duration::from_secs(1);
+/// After this long, or once nine of ten keys would have come, somebody looks at a suggestion rather than typing on.
+const LOOKS: (Duration, f32) = (Duration::from_millis(200), 0.9);
+
+/// What it takes to run the model for a document.
+#[derive(Clone)]
+pub(super) struct Run {
+    pub(super) session: Arc<Session>,
+    pub(super) place: Arc<PerDocument>,
+    pub(super) engine: Engine,
+    pub(super) strategy: Arc<dyn PromptStrategy>,
+    pub(super) config: Arc<Config>,
+    pub(super) uri: String,
+}
+
+impl Run {
+    /// Starts the run of a generation.
+    pub(super) fn start(self, request: Arc<Request>, generation: Arc<Generation>, priority: Priority) {
+        tokio::task::spawn_blocking(move || {
+            let Some((request, prompt)) = self.prompt(&request) else { return generation.cancel() };
+            let window = prompt.window.clone().map(Arc::new);
+            generation.built_on(window.clone());
+            if priority == Priority::Interactive {
+                self.place.shown().window = window;
+            }
+            if !generation.is_cancelled() {
+                self.submit(request, prompt, generation, priority);
+            }
+        });
+    }
+
+    fn submit(&self, request: Request, prompt: Prompt, generation: Arc<Generation>, priority: Priority) {
+        let most_lines = self.config.inline.max_lines;
+        let (drafts, repeats) = (self.place.shown().drafts(generation.spot()), completion::repeats(&request));
+        let strategy = self.strategy.clone();
+        let until =
+            move |_: usize, text: &str| text.matches('\n').count() > most_lines || strategy.done(&request, text);
+        let job = Job {
+            prompt,
+            max_tokens: self.config.inline.max_tokens,
+            candidates: generation.candidates(),
+            priority,
+            until: Some(Box::new(until)),
+            drafts,
+            repeats,
+            ..Job::default()
+        };
+        let (session, heard) = (self.session.clone(), generation.clone());
+        let ticket = self.engine.submit(job, move |event| {
+            if let Event::Done { usage } = &event {
+                session.shared.stats.ran(usage);
+            }
+            heard.on(event);
+        });
+        generation.hold(ticket);
+    }
+
+    /// The prompt of a request, and the request with what takes time to gather.
+    fn prompt(&self, request: &Request) -> Option<(Request, Prompt)> {
+        let build = || {
+            let mut request = request.clone();
+            request.recent_edits = context::recent_edits(&self.session, &self.config.context);
+            request.open_files = context::open_files(&self.session, &self.config.context, &self.uri);
+            let snippets = self.strategy.context(&request)?;
+            let prompt = self.strategy.prompt(&request, &snippets)?;
+            Ok::<_, foretype_plugins::Error>((request, prompt))
+        };
+        match catch_unwind(AssertUnwindSafe(build)) {
+            Ok(Ok(built)) => return Some(built),
+            Ok(Err(error)) => tracing::error!("no prompt for {}: {error}", request.document.path),
+            Err(_) => tracing::error!("building a prompt for {} panicked", request.document.path),
+        }
+        None
+    }
+
+    /// Lets the model write what follows the suggestion `text` once it is accepted, when the user looks at it.
+    pub(super) async fn work_ahead(self, request: Arc<Request>, text: String, mut overtaken: watch::Receiver<u64>) {
+        let due = self.place.shown().typist.due(LOOKS.1);
+        let looks = due.unwrap_or_else(|| Instant::now() + LOOKS.0);
+        if tokio::time::timeout_at(looks.into(), overtaken.changed()).await.is_err() {
+            self.start_ahead(&request, &text);
+        }
+    }
+
+    fn start_ahead(&self, request: &Request, text: &str) {
+        let document = &request.document;
+        let ends = if document.text.contains("\r\n") { text.replace('\n', "\r\n") } else { text.to_owned() };
+        let accepted: Arc<str> = [request.before(), &ends, request.after()].concat().into();
+        let cursor = request.cursor + ends.len();
+        let Some(generation) = self.place.shown().begin_ahead(&accepted, cursor, text.len()) else { return };
+        let (run, mut request) = (self.clone(), request.clone());
+        tokio::task::spawn_blocking(move || {
+            let old = &request.document;
+            let tree = old.tree.as_ref().map(|tree| edited(tree, &old.text, request.cursor, &ends));
+            let tree = syntax::parse(old.language, &accepted, tree.as_ref());
+            let document = Document { path: old.path.clone(), language: old.language, text: accepted, tree };
+            (request.document, request.cursor) = (Arc::new(document), cursor);
+            run.start(Arc::new(request), generation, Priority::Background);
+        });
+    }
+
+    /// A run ahead of need turned out to be needed: the next prompt goes on from its own.
+    pub(super) fn continue_window(&self, generation: &Generation) {
+        let Some(new) = generation.window().filter(|_| generation.is_ahead()) else { return };
+        let mut shown = self.place.shown();
+        if shown.window.as_ref().is_none_or(|window| window.anchor < new.anchor) {
+            shown.window = Some(new);
+        }
+    }
+
+    /// When the user pauses after much was typed since the anchor, the model reads a prompt with a new one, so that the key
+    /// after the pause finds it.
+    pub(super) async fn renew_window(self, request: Arc<Request>, mut overtaken: watch::Receiver<u64>) {
+        if !window::outgrown(&request) || tokio::time::timeout(IDLE, overtaken.changed()).await.is_ok() {
+            return;
+        }
+        let Some(old) = self.place.shown().window.clone() else { return };
+        let mut request = Request::clone(&request);
+        request.window = Some(Arc::new(Window { spent: true, ..Window::clone(&old) }));
+        let run = self.clone();
+        let built = tokio::task::spawn_blocking(move || run.prompt(&request)).await;
+        let Ok(Some((_, prompt))) = built else { return };
+        let new = prompt.window.clone().map(Arc::new);
+        let (told, read) = oneshot::channel();
+        let mut told = Some(told);
+        let session = self.session.clone();
+        // Nothing is to be written: that the prompt has been read is all.
+        let job = Job { prompt, priority: Priority::Background, ..Job::default() };
+        let _ticket = self.engine.submit(job, move |event| {
+            if let Event::Done { usage } = event {
+                session.shared.stats.ran(&usage);
+                // Nobody listens any more once the user has gone on.
+                let _ = told.take().map(|told| told.send(()));
+            }
+        });
+        tokio::select! {
+            Ok(()) = read => self.place.shown().window = new,
+            _ = overtaken.changed() => {}
+        }
+    }
+}
+
+/// The tree of a text into which `new` was put at `at`, to parse from.
+fn edited(tree: &Tree, text: &str, at: usize, new: &str) -> Tree {
+    let point = |from: Point, text: &str| match text.rfind('\n') {
+        Some(end) => Point { row: from.row + text.matches('\n').count(), column: text.len() - end - 1 },
+        None => Point { row: from.row, column: from.column + text.len() },
+    };
+    let start = point(Point { row: 0, column: 0 }, &text[..at]);
+    let mut tree = tree.clone();
+    tree.edit(&InputEdit {
+        start_byte: at,
+        old_end_byte: at,
+        new_end_byte: at + new.len(),
+        start_position: start,
+        old_end_position: start,
+        new_end_position: point(start, new),
+    });
+    tree
+}
