@@ -19,7 +19,7 @@ fn main() {
             let text = format!("{round} {candidates} {tokens}") + &" the x".repeat(words / 2);
             let prompt = Prompt { parts: vec![Part::text(text, Source::Before)], heal: false, stop_specials: vec![], window: None };
             let (send, receive) = mpsc::channel();
-            let job = Job { prompt, max_tokens: tokens, candidates, sampling: Sampling::default(), priority: Priority::Interactive, stop_texts: vec![], until: None };
+            let job = Job { prompt, max_tokens: tokens, candidates, sampling: Sampling::default(), priority: Priority::Interactive, stop_texts: vec![], until: None, drafts: vec![], repeats: vec![] };
             let ticket = engine.submit(job, move |event| { let _ = send.send(event); });
             for event in receive {
                 if let Event::Done { usage } = event {

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Module, Result, Shape, Tensor, bail};
 
+use memmap2::Mmap;
+
 use crate::kernels::Kernels;
 use crate::kernels::blocks::Format;
 use crate::kernels::dense::{Dense, Values};
@@ -23,13 +25,33 @@ use crate::kernels::simd::PANEL;
 pub struct Bytes {
     owner: Arc<dyn AsRef<[u8]> + Send + Sync>,
     range: Range<usize>,
+    /// The owner, if it is a mapped file.
+    map: Option<Arc<Mmap>>,
 }
 
 impl Bytes {
     /// All bytes of `owner`.
     pub fn new(owner: Arc<dyn AsRef<[u8]> + Send + Sync>) -> Self {
         let range = 0..(*owner).as_ref().len();
-        Self { owner, range }
+        Self { owner, range, map: None }
+    }
+
+    /// All bytes of a mapped file.
+    pub(crate) fn mapped(map: Arc<Mmap>) -> Self {
+        Self { map: Some(map.clone()), ..Self::new(map) }
+    }
+
+    /// Lets the memory go in which pieces of a mapped file lie; whoever reads them again gets them from the file.
+    pub(crate) fn release(&self) {
+        #[cfg(unix)]
+        if let Some(map) = &self.map {
+            // SAFETY: nobody writes to the map, so its pages come back from the file as they were.
+            let released = unsafe {
+                map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, self.range.start, self.range.len())
+            };
+            // They are only memory that the system takes back when it needs it.
+            let _ = released;
+        }
     }
 
     /// A part of these bytes; `None` where they do not hold it.
@@ -37,6 +59,7 @@ impl Bytes {
         (range.start <= range.end && range.end <= self.range.len()).then(|| Self {
             owner: self.owner.clone(),
             range: self.range.start + range.start..self.range.start + range.end,
+            map: self.map.clone(),
         })
     }
 }
@@ -108,11 +131,13 @@ impl Linear {
     pub fn quantized(weight: Quantized, bias: Option<Tensor>) -> Result<Self> {
         weight.check()?;
         let Quantized { dtype, shape, bytes, device } = weight;
-        let bytes = bytes.as_ref();
         if let (Some(format), true) = (Format::of(dtype), device.is_cpu()) {
             let bias = bias.map(Bias::new).transpose()?;
-            return Ok(Self { weight: Weight::Packed(Packed::new(format, shape.0, shape.1, bytes)), bias, shape });
+            let packed = Packed::new(format, shape.0, shape.1, bytes.as_ref());
+            bytes.release();
+            return Ok(Self { weight: Weight::Packed(packed), bias, shape });
         }
+        let bytes = bytes.as_ref();
         let storage = QStorage::from_data(bytes.into(), &device, dtype)?;
         let tensor = Arc::new(QTensor::new(storage, shape)?);
         if device.is_cpu() {
@@ -128,6 +153,7 @@ impl Linear {
         weight.check()?;
         match Format::of(weight.dtype) {
             Some(format) if weight.device.is_cpu() => {
+                weight.bytes.release();
                 Ok(Self { shape: weight.shape, weight: Weight::Table(format, weight.bytes), bias: None })
             }
             _ => Self::quantized(weight, None),

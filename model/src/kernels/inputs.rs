@@ -1,7 +1,8 @@
 //! Inputs of matrices: rows of floats, and the same quantised to signed bytes with one scale for 32 columns.
 
 use super::blocks::Format;
-use super::packed::{Line, Packed, bytes_mut};
+use super::memory::Line;
+use super::packed::{Packed, bytes_mut};
 use super::product::{Rows, Widen};
 use super::rows::BLOCK;
 use super::shared::Shared;

@@ -12,13 +12,9 @@ use super::Kernels;
 use super::blocks::{Columns, Format};
 use super::inputs::{Inputs, Prepared};
 use super::layout::{self, LINE};
+use super::memory::{Line, Lines};
 use super::product::{Panel, TILE};
 use super::simd::PANEL;
-
-/// 64 bytes that begin where a cache line begins.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, align(64))]
-pub(crate) struct Line(pub(crate) [u8; LINE]);
 
 /// A quantised matrix `[out, in]`.
 #[derive(Debug)]
@@ -26,7 +22,7 @@ pub(crate) struct Packed {
     pub(crate) out: usize,
     pub(crate) columns: usize,
     pub(crate) format: Format,
-    numbers: Vec<Line>,
+    numbers: Lines,
     /// `[panels, blocks, 16]`
     scales: Vec<f16>,
     /// `[panels, blocks, 16]`, if the format has minima.
@@ -48,7 +44,7 @@ impl Packed {
             out,
             columns,
             format,
-            numbers: vec![Line([0; LINE]); panels * spans * format.lines()],
+            numbers: Lines::zeroed(panels * spans * format.lines()),
             scales: vec![f16::ZERO; when(true, blocks)],
             minima: vec![f16::ZERO; when(format.minima, blocks)],
             factors: vec![0; when(several, spans)],

@@ -63,7 +63,7 @@ impl Gguf {
         }
         let alignment = alignment(&values)?;
         let tensors = tensors::read(&mut cursor, tensor_count, alignment, map.len())?;
-        let bytes = Bytes::new(map.clone() as Arc<_>);
+        let bytes = Bytes::mapped(map.clone());
         Ok(Self { path: path.to_path_buf(), map, bytes, values, tensors })
     }
 

@@ -1,0 +1,112 @@
+//! Memory for weights, taken in large pieces that the system may back with large pages: a decode step reads all of it once, and
+//! looking up a small page costs as much as reading it.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use memmap2::MmapMut;
+
+use super::layout::LINE;
+
+/// 64 bytes that begin where a cache line begins.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+pub(crate) struct Line(pub(crate) [u8; LINE]);
+
+/// Bytes of a piece.
+const PIECE: usize = 64 << 20;
+
+/// A piece of memory, freed when nobody has a part of it.
+struct Piece {
+    map: MmapMut,
+}
+
+/// The piece that parts are taken from, and the lines of it that are taken.
+static CURRENT: Mutex<(Weak<Piece>, usize)> = Mutex::new((Weak::new(), 0));
+
+/// Some lines of memory.
+pub(crate) struct Lines {
+    start: *mut Line,
+    count: usize,
+    /// What they are a part of.
+    _piece: Option<Arc<Piece>>,
+    /// Or their own memory, where the system gives no piece.
+    _own: Vec<Line>,
+}
+
+// SAFETY: the lines belong to this value alone; they are shared and sent as a `Vec` is.
+unsafe impl Send for Lines {}
+// SAFETY: as above.
+unsafe impl Sync for Lines {}
+
+impl Lines {
+    /// Lines of zeros.
+    pub(crate) fn zeroed(count: usize) -> Self {
+        let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+        let (piece, used) = match current.0.upgrade() {
+            Some(piece) if (current.1 + count) * LINE <= piece.map.len() => (piece, current.1),
+            _ => match Piece::new((count * LINE).max(PIECE)) {
+                Some(piece) => (Arc::new(piece), 0),
+                None => return Self::own(count),
+            },
+        };
+        *current = (Arc::downgrade(&piece), used + count);
+        // The map begins at a page and is as long as the count of used lines says. Each part is given out once.
+        let start = piece.map.as_ptr().cast_mut().cast::<Line>().wrapping_add(used);
+        Self { start, count, _piece: Some(piece), _own: Vec::new() }
+    }
+
+    fn own(count: usize) -> Self {
+        let mut own = vec![Line([0; LINE]); count];
+        Self { start: own.as_mut_ptr(), count, _piece: None, _own: own }
+    }
+}
+
+impl Piece {
+    fn new(bytes: usize) -> Option<Self> {
+        let map = MmapMut::map_anon(bytes).ok()?;
+        // Without large pages it is only slower.
+        #[cfg(target_os = "linux")]
+        let _ = map.advise(memmap2::Advice::HugePage);
+        Some(Self { map })
+    }
+}
+
+impl Deref for Lines {
+    type Target = [Line];
+
+    fn deref(&self) -> &[Line] {
+        // SAFETY: the lines lie in memory that this value keeps, and are initialised.
+        unsafe { std::slice::from_raw_parts(self.start, self.count) }
+    }
+}
+
+impl DerefMut for Lines {
+    fn deref_mut(&mut self) -> &mut [Line] {
+        // SAFETY: as above, and nobody else has these lines.
+        unsafe { std::slice::from_raw_parts_mut(self.start, self.count) }
+    }
+}
+
+impl std::fmt::Debug for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} lines", self.count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_zero_and_apart() {
+        let mut parts: Vec<Lines> = [3, 0, 7, PIECE / LINE + 1, 5].map(Lines::zeroed).into();
+        for (i, part) in parts.iter_mut().enumerate() {
+            assert!(part.iter().all(|line| line.0 == [0; LINE]));
+            part.fill(Line([i as u8 + 1; LINE]));
+        }
+        for (i, part) in parts.iter().enumerate() {
+            assert!(part.iter().all(|line| line.0 == [i as u8 + 1; LINE]) && part.as_ptr().addr().is_multiple_of(LINE));
+        }
+    }
+}
