@@ -5,8 +5,8 @@
 //! on the rows that share the step.
 
 mod layer;
-mod logits;
 mod load;
+mod logits;
 mod step;
 
 use std::sync::Mutex;
@@ -118,6 +118,12 @@ impl Decoder {
         }
         let x = self.output_norm.forward(&x)?;
         Ok(self.output.as_ref().unwrap_or(&self.embedding).forward(&x)?)
+    }
+
+    /// Bytes of weights that a step reads on the CPU, whatever its rows; 0 on another device.
+    pub fn step_bytes(&self) -> usize {
+        let output = self.output.as_ref().unwrap_or(&self.embedding);
+        self.layers.iter().flat_map(Layer::matrices).chain([output]).map(Linear::bytes).sum()
     }
 
     /// What it is.

@@ -27,6 +27,7 @@ pub(crate) mod tensors;
 use std::sync::OnceLock;
 
 use blocks::Format;
+pub use memory::read_bandwidth;
 pub use pool::set_threads;
 use product::{Product, Widen};
 pub(crate) use tensors::{RopeTable, layer_norm, rms_norm, rope, swiglu};

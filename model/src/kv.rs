@@ -235,7 +235,9 @@ impl Attend for Step<'_> {
             self.spans.iter().flat_map(|(cache, rows)| (0..*rows).map(|row| (&**cache, row))).collect();
         for (i, (cache, row)) in caches.iter().enumerate() {
             // SAFETY: this thread alone writes, and reads later.
-            unsafe { cache.write(kernels(), layer, *row, &k[i * width..(i + 1) * width], &v[i * width..(i + 1) * width]) };
+            unsafe {
+                cache.write(kernels(), layer, *row, &k[i * width..(i + 1) * width], &v[i * width..(i + 1) * width])
+            };
         }
         let mut out = Shared::default();
         out.reserve(rows * heads * dim);

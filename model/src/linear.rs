@@ -250,6 +250,15 @@ impl Linear {
         }
     }
 
+    /// Bytes that a product on the CPU reads.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.weight {
+            Weight::Packed(matrix) => matrix.bytes(),
+            Weight::Dense(matrix) => matrix.bytes(),
+            Weight::Table(..) | Weight::Device(..) => 0,
+        }
+    }
+
     /// Columns of the matrix.
     pub fn in_features(&self) -> usize {
         self.shape.1

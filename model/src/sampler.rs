@@ -151,7 +151,8 @@ mod tests {
 
     #[test]
     fn greedy_takes_the_likeliest_and_knows_its_probability() {
-        let (id, logprob) = Sampler::new(Sampling::default(), 0).draw(&LogitsRow::of(&LOGITS), None, 0, &[]).expect("a token");
+        let (id, logprob) =
+            Sampler::new(Sampling::default(), 0).draw(&LogitsRow::of(&LOGITS), None, 0, &[]).expect("a token");
         let total: f32 = LOGITS.iter().map(|l| l.exp()).sum();
         assert_eq!(id, 1);
         assert!((logprob - (2f32.exp() / total).ln()).abs() < 1e-5);
@@ -168,7 +169,8 @@ mod tests {
     #[test]
     fn ranks_and_permissions_are_kept() {
         let mut sampler = Sampler::new(Sampling::default(), 0);
-        let mut ids = |allowed: Option<&[u32]>, rank| sampler.draw(&LogitsRow::of(&LOGITS), allowed, rank, &[]).map(|(id, _)| id);
+        let mut ids =
+            |allowed: Option<&[u32]>, rank| sampler.draw(&LogitsRow::of(&LOGITS), allowed, rank, &[]).map(|(id, _)| id);
         assert_eq!(ids(None, 1), Some(4));
         assert_eq!(ids(Some(&[0, 3]), 0), Some(0));
         assert_eq!(ids(Some(&[0, 3]), 7), Some(3));

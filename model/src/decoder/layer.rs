@@ -29,6 +29,12 @@ pub(crate) struct Mlp {
 }
 
 impl Layer {
+    /// All its matrices.
+    pub(super) fn matrices(&self) -> impl Iterator<Item = &Linear> {
+        let Mlp { gate, up, down, .. } = &self.mlp;
+        [&self.query, &self.key, &self.value, &self.attention_out, up, down].into_iter().chain(gate)
+    }
+
     /// The attention of all rows, before the output matrix: `[rows, hidden]` to `[rows, heads * dim]`.
     pub(super) fn attention(
         &self,

@@ -22,14 +22,14 @@ const PANELS: usize = 2;
 /// What a step writes between its phases; it is kept for the next step.
 #[derive(Default)]
 pub(super) struct Scratch {
-    x: Shared<f32>,       // [rows, hidden], the residual stream
-    wanted: Shared<f32>,  // [wanted, hidden], the same after the last attention
-    q: Shared<f32>,       // [rows, heads * dim]
-    k: Shared<f32>,       // [rows, kv_heads * dim]
-    v: Shared<f32>,       // [rows, kv_heads * dim]
-    hidden: Inputs,       // [rows, hidden], normalised
-    attended: Inputs,     // [rows, heads * dim]
-    inner: Inputs,        // [rows, intermediate]
+    x: Shared<f32>,      // [rows, hidden], the residual stream
+    wanted: Shared<f32>, // [wanted, hidden], the same after the last attention
+    q: Shared<f32>,      // [rows, heads * dim]
+    k: Shared<f32>,      // [rows, kv_heads * dim]
+    v: Shared<f32>,      // [rows, kv_heads * dim]
+    hidden: Inputs,      // [rows, hidden], normalised
+    attended: Inputs,    // [rows, heads * dim]
+    inner: Inputs,       // [rows, intermediate]
     threads: Vec<Mutex<Thread>>,
 }
 
@@ -83,7 +83,9 @@ impl Decoder {
         };
         if pass.caches.len() != tokens.len() {
             let rows = pass.caches.len();
-            return Err(candle_core::Error::msg(format!("a step of {} tokens for {rows} rows of spans", tokens.len())).into());
+            return Err(
+                candle_core::Error::msg(format!("a step of {} tokens for {rows} rows of spans", tokens.len())).into()
+            );
         }
         let team = Team::new(pool().threads());
         pool().run(&|thread| pass.run(&mut team.join(thread)));
@@ -222,7 +224,8 @@ impl Pass<'_> {
             let mut first = 0;
             for (matrix, out) in parts {
                 let panels = matrix.panels();
-                let own = range.start.clamp(first, first + panels) - first..range.end.clamp(first, first + panels) - first;
+                let own =
+                    range.start.clamp(first, first + panels) - first..range.end.clamp(first, first + panels) - first;
                 self.multiply(matrix, rows, own, &scratch.hidden, &mut thread.own, out, |out, values| {
                     out.copy_from_slice(values);
                 });
@@ -334,7 +337,15 @@ impl Pass<'_> {
     }
 
     /// `x += matrix(inputs)`
-    fn add(&self, member: &mut Member, thread: &mut Thread, matrix: &Linear, inputs: &Inputs, x: &Shared<f32>, rows: usize) {
+    fn add(
+        &self,
+        member: &mut Member,
+        thread: &mut Thread,
+        matrix: &Linear,
+        inputs: &Inputs,
+        x: &Shared<f32>,
+        rows: usize,
+    ) {
         thread.own.prepared.forget();
         let count = matrix.panels();
         member.share(count, member.piece(count, PANELS), |panels| {
@@ -374,7 +385,8 @@ impl Pass<'_> {
                 let gates = &mut gates[at..at + up.len()];
                 mlp.activation.apply_row(self.kernels, gates, up);
                 // SAFETY: this thread has the panel.
-                unsafe { inner.floats.slice_mut(row * width + output..row * width + output + up.len()) }.copy_from_slice(gates);
+                unsafe { inner.floats.slice_mut(row * width + output..row * width + output + up.len()) }
+                    .copy_from_slice(gates);
             });
         });
     }

@@ -4,7 +4,6 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 
-
 use foretype_plugins::{Part, Prompt, Source};
 use proptest::prelude::*;
 

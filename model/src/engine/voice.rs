@@ -5,10 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::job::{Event, FinishReason, TokenInfo, Until, Usage};
 use super::running::Candidate;
 use super::text::Grown;
+use crate::Model;
 use crate::decoder::LogitsRow;
 use crate::draft::Drafter;
 use crate::healing::Spelling;
-use crate::Model;
 
 /// Draws tokens for the candidates of one job and tells of them.
 pub(super) struct Voice<'a> {

@@ -56,7 +56,11 @@ impl Dot for Vnni {
     }
 }
 
-#[allow(clippy::missing_safety_doc, clippy::undocumented_unsafe_blocks, reason = "the trait says it: the set is here, pointers hold all lanes")]
+#[allow(
+    clippy::missing_safety_doc,
+    clippy::undocumented_unsafe_blocks,
+    reason = "the trait says it: the set is here, pointers hold all lanes"
+)]
 impl<D: Dot> Simd for Avx2<D> {
     const LANES: usize = 8;
     const SIGNED: bool = D::SIGNED;

@@ -10,7 +10,11 @@ use super::simd::Simd;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Avx512;
 
-#[allow(clippy::missing_safety_doc, clippy::undocumented_unsafe_blocks, reason = "the trait says it: the set is here, pointers hold all lanes")]
+#[allow(
+    clippy::missing_safety_doc,
+    clippy::undocumented_unsafe_blocks,
+    reason = "the trait says it: the set is here, pointers hold all lanes"
+)]
 impl Simd for Avx512 {
     const LANES: usize = 16;
     const SIGNED: bool = false;

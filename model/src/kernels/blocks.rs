@@ -42,7 +42,8 @@ pub(crate) struct Format {
 impl Format {
     /// The format of a quantised type; `None` for float types and types that no model file uses for weights.
     pub(crate) fn of(dtype: GgmlDType) -> Option<Self> {
-        let small = |bits, bytes, zero, minima, unpack| Self { span: 32, bits, minima, zero, columns: 32, bytes, unpack };
+        let small =
+            |bits, bytes, zero, minima, unpack| Self { span: 32, bits, minima, zero, columns: 32, bytes, unpack };
         let super_block =
             |span, bits, bytes, zero, minima, unpack| Self { span, bits, minima, zero, columns: 256, bytes, unpack };
         Some(match dtype {

@@ -25,6 +25,15 @@ pub(crate) struct Dense {
 }
 
 impl Dense {
+    /// Bytes that a product reads.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.values {
+            Values::F32(values) => size_of_val(&values[..]),
+            Values::F16(values) => size_of_val(&values[..]),
+            Values::Bf16(values) => size_of_val(&values[..]),
+        }
+    }
+
     /// Row `output`, as floats.
     pub(crate) fn row(&self, output: usize, row: &mut [f32]) {
         let range = output * self.columns..(output + 1) * self.columns;

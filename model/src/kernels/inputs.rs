@@ -20,9 +20,9 @@ pub(crate) struct Inputs {
     pub(crate) columns: usize,
     /// `[rows, columns]`
     pub(crate) floats: Shared<f32>,
-    numbers: Shared<i8>,  // [rows, columns]
-    scales: Shared<f32>,  // [rows, columns / 32]
-    sums: Shared<i32>,    // [rows, columns / 16]
+    numbers: Shared<i8>, // [rows, columns]
+    scales: Shared<f32>, // [rows, columns / 32]
+    sums: Shared<i32>,   // [rows, columns / 16]
 }
 
 impl Inputs {
@@ -129,7 +129,8 @@ impl Prepared {
             let both = sums[..spans].iter().zip(&self.scales).map(|(sum, scale)| one(*sum, *scale));
             both.for_each(|(start, sum)| (self.starts.push(start), self.sums.push(sum)).0);
         } else {
-            let both = sums[..spans * 2].chunks_exact(2).zip(scales).map(|(sums, scale)| one(sums[0] + sums[1], *scale));
+            let both =
+                sums[..spans * 2].chunks_exact(2).zip(scales).map(|(sums, scale)| one(sums[0] + sums[1], *scale));
             both.for_each(|(start, sum)| (self.starts.push(start), self.sums.push(sum)).0);
         }
     }
@@ -138,7 +139,13 @@ impl Prepared {
     ///
     /// # Safety
     /// `numbers` holds `spans` spans, together `columns` columns, in the layout of `widen`, whose set is here.
-    pub(crate) unsafe fn widened(&mut self, widen: Widen, numbers: *const u8, spans: usize, columns: usize) -> *const u8 {
+    pub(crate) unsafe fn widened(
+        &mut self,
+        widen: Widen,
+        numbers: *const u8,
+        spans: usize,
+        columns: usize,
+    ) -> *const u8 {
         self.widened.resize(columns / 4, Line([0; LINE]));
         let bytes = bytes_mut(&mut self.widened);
         // SAFETY: by contract; there is room for 16 bytes a column.

@@ -72,7 +72,8 @@ impl<const SPAN: usize, const EXTRA: usize> Layout for Nibbles<SPAN, EXTRA> {
             }
             let upper = S::bytes(span.add(SPAN / 8 * LINE));
             let at = index * EXTRA;
-            let upper = if at <= 4 { S::shift_left(upper, 4 - at as u32) } else { S::shift_right(upper, at as u32 - 4) };
+            let upper =
+                if at <= 4 { S::shift_left(upper, 4 - at as u32) } else { S::shift_right(upper, at as u32 - 4) };
             S::or(low, S::and(upper, bytes_of::<S>(((1 << EXTRA) - 1) << 4)))
         }
     }

@@ -2,11 +2,14 @@
 //! looking up a small page costs as much as reading it.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Instant;
 
 use memmap2::MmapMut;
 
 use super::layout::LINE;
+use super::pool::pool;
 
 /// 64 bytes that begin where a cache line begins.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +95,29 @@ impl std::fmt::Debug for Lines {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} lines", self.count)
     }
+}
+
+/// Bytes that all threads together read from memory in a second: the best of some runs over more memory than caches hold.
+pub fn read_bandwidth() -> f64 {
+    const COUNT: usize = (256 << 20) / LINE;
+    const RUNS: usize = 5;
+    let mut lines = Lines::zeroed(COUNT);
+    lines.fill(Line([1; LINE]));
+    let run = |_| {
+        let (sum, started) = (AtomicU64::new(0), Instant::now());
+        pool().ranges(COUNT, &|range| {
+            let mut sums = [0u64; LINE / 8];
+            for line in &lines[range] {
+                for (sum, bytes) in sums.iter_mut().zip(line.0.as_chunks::<8>().0) {
+                    *sum = sum.wrapping_add(u64::from_ne_bytes(*bytes));
+                }
+            }
+            sum.fetch_add(sums.iter().fold(0, |all, sum| all ^ sum), Ordering::Relaxed);
+        });
+        std::hint::black_box(sum.into_inner());
+        (COUNT * LINE) as f64 / started.elapsed().as_secs_f64()
+    };
+    (0..RUNS).map(run).fold(0.0, f64::max)
 }
 
 #[cfg(test)]

@@ -14,7 +14,11 @@ use super::simd::Simd;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Neon;
 
-#[allow(clippy::missing_safety_doc, clippy::undocumented_unsafe_blocks, reason = "the trait says it: the set is here, pointers hold all lanes")]
+#[allow(
+    clippy::missing_safety_doc,
+    clippy::undocumented_unsafe_blocks,
+    reason = "the trait says it: the set is here, pointers hold all lanes"
+)]
 impl Simd for Neon {
     const LANES: usize = 4;
     const SIGNED: bool = true;

@@ -56,6 +56,12 @@ impl Packed {
         packed
     }
 
+    /// Bytes that a product reads.
+    pub(crate) fn bytes(&self) -> usize {
+        let halves = self.scales.len() + self.minima.len();
+        self.numbers.len() * LINE + halves * size_of::<f16>() + self.factors.len() + self.minimum_factors.len()
+    }
+
     pub(crate) fn panels(&self) -> usize {
         self.out.div_ceil(PANEL)
     }

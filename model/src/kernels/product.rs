@@ -5,7 +5,7 @@
 
 use half::f16;
 
-use super::layout::{Layout, LINE, bytes_of};
+use super::layout::{LINE, Layout, bytes_of};
 use super::simd::{PANEL, Simd, with_count};
 
 /// Rows that one call treats at the most.

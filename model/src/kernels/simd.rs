@@ -64,14 +64,38 @@ pub(crate) trait Simd: Copy {
 macro_rules! with_count {
     ($count:expr, $n:ident => $call:expr) => {
         match $count {
-            1 => { const $n: usize = 1; $call }
-            2 => { const $n: usize = 2; $call }
-            3 => { const $n: usize = 3; $call }
-            4 => { const $n: usize = 4; $call }
-            5 => { const $n: usize = 5; $call }
-            6 => { const $n: usize = 6; $call }
-            7 => { const $n: usize = 7; $call }
-            _ => { const $n: usize = 8; $call }
+            1 => {
+                const $n: usize = 1;
+                $call
+            }
+            2 => {
+                const $n: usize = 2;
+                $call
+            }
+            3 => {
+                const $n: usize = 3;
+                $call
+            }
+            4 => {
+                const $n: usize = 4;
+                $call
+            }
+            5 => {
+                const $n: usize = 5;
+                $call
+            }
+            6 => {
+                const $n: usize = 6;
+                $call
+            }
+            7 => {
+                const $n: usize = 7;
+                $call
+            }
+            _ => {
+                const $n: usize = 8;
+                $call
+            }
         }
     };
 }

@@ -75,7 +75,11 @@ fn a_row_is_the_same_alone_and_among_others() {
         for (isa, kernels) in kernels() {
             let alone: Vec<_> = x.chunks_exact(768).flat_map(|x| product(kernels, &matrix, x)).collect();
             for rows in (2..=TILE + 2).chain([TILE * 3]) {
-                assert_eq!(product(kernels, &matrix, &x[..rows * 768]), alone[..rows * 40], "{dtype:?} {isa:?} {rows} rows");
+                assert_eq!(
+                    product(kernels, &matrix, &x[..rows * 768]),
+                    alone[..rows * 40],
+                    "{dtype:?} {isa:?} {rows} rows"
+                );
             }
         }
     }

@@ -1,6 +1,7 @@
 //! `foretype bench`: how fast it is, always beside what else a user could run on the same machine in the same minute.
 
 mod keystrokes;
+mod model;
 mod trace;
 
 use std::process::ExitCode;
@@ -19,6 +20,8 @@ pub struct Args {
 enum What {
     /// Replay typing in real time into Foretype and its peers, and compare what the typist gets
     Keystrokes(keystrokes::Args),
+    /// Measure how fast a model reads and writes, beside llama-bench
+    Model(model::Args),
     /// Make a trace of typing from a repository's history or from any folder of source text
     Trace(trace::Args),
 }
@@ -27,6 +30,7 @@ enum What {
 pub fn run(args: Args) -> Result<ExitCode> {
     match args.what {
         What::Keystrokes(args) => keystrokes::run(&args),
+        What::Model(args) => model::run(&args),
         What::Trace(args) => trace::run(&args),
     }
 }

@@ -1,0 +1,273 @@
+//! `foretype bench model`: how fast a model reads and writes, in turns with `llama-bench` on the same file.
+//!
+//! Everything goes through the engine, as a completion does, without drafts: every token is one step.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use foretype_model::{Device, Engine, EngineOptions, Event, Job, Model, Priority, Sampling, Usage};
+use foretype_plugins::{Part, Prompt, Source};
+use serde::Serialize;
+
+use crate::models;
+
+/// Arguments of `foretype bench model`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A model by name or path; the configured one if it is left out
+    #[arg(long)]
+    model: Option<String>,
+    /// Prompt tokens that are read, about
+    #[arg(long, default_value_t = 256)]
+    prompt: usize,
+    /// Tokens that are written
+    #[arg(long, default_value_t = 64)]
+    generate: usize,
+    /// Rows of a step that is compared with a step of one row
+    #[arg(long, default_value_t = 8)]
+    rows: usize,
+    /// Threads, for Foretype and for llama-bench; one for each core if it is left out
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Measurements of each; medians are reported
+    #[arg(long, default_value_t = 5)]
+    repeat: usize,
+    /// The program `llama-bench`, to compare with
+    #[arg(long)]
+    llama_bench: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was measured.
+#[derive(Debug, Serialize)]
+struct Report {
+    model: String,
+    instruction_set: &'static str,
+    file_megabytes: f64,
+    load_seconds: f64,
+    /// Resident after loading, without the KV cache of a sequence.
+    resident_megabytes: Option<f64>,
+    /// Megabytes of weights that a step reads.
+    step_megabytes: f64,
+    /// What all threads together read from memory in a second.
+    read_gigabytes_per_second: f64,
+    prefill_tokens_per_second: f64,
+    decode_tokens_per_second: f64,
+    /// Milliseconds of a step of one row, and of one with `rows`.
+    step_ms: f64,
+    rows: usize,
+    rows_step_ms: f64,
+    llama_bench: Vec<Peer>,
+}
+
+/// llama-bench with some flags.
+#[derive(Debug, Clone, Serialize)]
+struct Peer {
+    flags: Vec<String>,
+    prefill_tokens_per_second: f64,
+    decode_tokens_per_second: f64,
+}
+
+/// Flags of llama-bench that are tried; the best counts.
+const FLAGS: [&[&str]; 4] =
+    [&["-fa", "off"], &["-fa", "on"], &["-fa", "off", "--repack", "0"], &["-fa", "on", "--repack", "0"]];
+
+/// Runs `foretype bench model`.
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    let named = args.model.clone().or_else(|| std::env::var("FORETYPE_MODEL").ok());
+    let path = models::resolve(named.as_deref())?;
+    let report = measure(args, &path)?;
+    if args.json {
+        crate::cli::print_json(&report)?;
+    } else {
+        report.print();
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure(args: &Args, path: &Path) -> Result<Report> {
+    // Loaded once before it is timed, so that the file is in memory.
+    drop(Model::load(path, &Device::Cpu)?);
+    let started = Instant::now();
+    let model = Arc::new(Model::load(path, &Device::Cpu)?);
+    let load_seconds = started.elapsed().as_secs_f64();
+    let resident_megabytes = resident();
+    let options = EngineOptions { threads: args.threads, draft: 0, ..EngineOptions::default() };
+    let engine = Engine::start(model.clone(), options);
+    let mut rounds: Vec<Round> = Vec::new();
+    let mut peers: Vec<Vec<Peer>> = vec![Vec::new(); FLAGS.len()];
+    for number in 0..args.repeat.max(1) {
+        rounds.push(Round::measure(args, &engine, number)?);
+        if let Some(program) = &args.llama_bench {
+            for (flags, found) in FLAGS.iter().zip(&mut peers) {
+                found.push(peer(args, program, path, flags)?);
+            }
+        }
+    }
+    let of = |value: fn(&Round) -> f64| median(rounds.iter().map(value).collect());
+    let peers = peers.into_iter().filter(|runs| !runs.is_empty());
+    Ok(Report {
+        model: model.name.clone(),
+        instruction_set: foretype_model::kernels::isa().name(),
+        file_megabytes: megabytes(model.bytes as f64),
+        load_seconds,
+        resident_megabytes,
+        step_megabytes: megabytes(model.decoder.step_bytes() as f64),
+        read_gigabytes_per_second: of(|round| round.bandwidth) / 1e9,
+        prefill_tokens_per_second: of(|round| round.prefill),
+        decode_tokens_per_second: 1.0 / of(|round| round.step),
+        step_ms: of(|round| round.step) * 1e3,
+        rows: args.rows,
+        rows_step_ms: of(|round| round.rows_step) * 1e3,
+        llama_bench: peers.map(|runs| middle(&runs)).collect(),
+    })
+}
+
+/// One turn of Foretype.
+struct Round {
+    /// Bytes a second.
+    bandwidth: f64,
+    /// Tokens a second.
+    prefill: f64,
+    /// Seconds of a step of one row.
+    step: f64,
+    /// Seconds of a step of several rows.
+    rows_step: f64,
+}
+
+impl Round {
+    fn measure(args: &Args, engine: &Engine, number: usize) -> Result<Self> {
+        let bandwidth = foretype_model::kernels::read_bandwidth();
+        let read = ask(engine, &text(number, args.prompt), 1, 1)?;
+        let write = |rows| -> Result<f64> {
+            let usage = ask(engine, &text(number, 8), args.generate, rows)?;
+            let steps = usage.generated as f64 / rows as f64 - 1.0;
+            if steps < 1.0 {
+                bail!("the model wrote only {} tokens", usage.generated);
+            }
+            Ok(usage.decode.as_secs_f64() / steps)
+        };
+        let prefill = read.evaluated as f64 / read.prefill.as_secs_f64();
+        Ok(Self { bandwidth, prefill, step: write(1)?, rows_step: write(args.rows.max(1))? })
+    }
+}
+
+/// A text of about so many tokens that goes on for ever, and that begins like no other.
+fn text(number: usize, tokens: usize) -> String {
+    format!("{number} {tokens}") + &" the x".repeat(tokens / 2)
+}
+
+/// Lets the engine answer and returns what it cost.
+fn ask(engine: &Engine, text: &str, max_tokens: usize, candidates: usize) -> Result<Usage> {
+    let (send, events) = channel();
+    let job = Job {
+        prompt: Prompt {
+            parts: vec![Part::text(text, Source::Before)],
+            heal: false,
+            stop_specials: Vec::new(),
+            window: None,
+        },
+        max_tokens,
+        candidates,
+        sampling: Sampling::default(),
+        priority: Priority::Interactive,
+        stop_texts: Vec::new(),
+        until: None,
+        drafts: Vec::new(),
+        repeats: Vec::new(),
+    };
+    let _ticket = engine.submit(job, move |event| {
+        // Nobody listens any more once the answer is there.
+        let _ = send.send(event);
+    });
+    let usage = events.into_iter().find_map(|event| if let Event::Done { usage } = event { Some(usage) } else { None });
+    usage.context("the engine stopped")
+}
+
+/// One turn of llama-bench.
+fn peer(args: &Args, program: &Path, model: &Path, flags: &[&str]) -> Result<Peer> {
+    let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let mut command = Command::new(program);
+    command.arg("-m").arg(model).args(flags).args(["-r", "1", "-o", "json"]);
+    command.args(["-t", &threads.to_string(), "-p", &args.prompt.to_string(), "-n", &args.generate.to_string()]);
+    let output = command.output().with_context(|| format!("cannot run {}", program.display()))?;
+    let tests: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("{} gave no JSON: {}", program.display(), String::from_utf8_lossy(&output.stderr)))?;
+    let speed = |key: &str| {
+        let found = tests.iter().find(|test| test[key].as_u64().is_some_and(|count| count > 0));
+        found.and_then(|test| test["avg_ts"].as_f64()).context("llama-bench left a test out")
+    };
+    Ok(Peer {
+        flags: flags.iter().map(ToString::to_string).collect(),
+        prefill_tokens_per_second: speed("n_prompt")?,
+        decode_tokens_per_second: speed("n_gen")?,
+    })
+}
+
+fn middle(runs: &[Peer]) -> Peer {
+    let of = |value: fn(&Peer) -> f64| median(runs.iter().map(value).collect());
+    Peer {
+        flags: runs[0].flags.clone(),
+        prefill_tokens_per_second: of(|peer| peer.prefill_tokens_per_second),
+        decode_tokens_per_second: of(|peer| peer.decode_tokens_per_second),
+    }
+}
+
+/// Memory of this process now.
+fn resident() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
+}
+
+fn megabytes(bytes: f64) -> f64 {
+    bytes / f64::from(1 << 20)
+}
+
+/// The middle one; of two middle ones the upper.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+impl Report {
+    fn print(&self) {
+        println!("{}, {} kernels, file {:.0} MiB", self.model, self.instruction_set, self.file_megabytes);
+        let resident = self.resident_megabytes.map_or_else(
+            || "unknown".to_owned(),
+            |resident| format!("{resident:.0} MiB, {:.2} times the file", resident / self.file_megabytes),
+        );
+        println!("  load      {:.2} s warm; resident {resident}", self.load_seconds);
+        println!("  prefill   {:.1} tokens/s", self.prefill_tokens_per_second);
+        let used = self.step_megabytes * 1.048_576e-3 * self.decode_tokens_per_second;
+        println!(
+            "  decode    {:.1} tokens/s: {used:.1} of {:.1} GB/s that memory gives ({:.0} %)",
+            self.decode_tokens_per_second,
+            self.read_gigabytes_per_second,
+            100.0 * used / self.read_gigabytes_per_second
+        );
+        let ratio = self.rows_step_ms / self.step_ms;
+        println!(
+            "  a step    {:.1} ms with one row, {:.1} ms with {} ({ratio:.2} times)",
+            self.step_ms, self.rows_step_ms, self.rows
+        );
+        for peer in &self.llama_bench {
+            let (prefill, decode) = (peer.prefill_tokens_per_second, peer.decode_tokens_per_second);
+            println!("  llama-bench {:24} prefill {prefill:.1}, decode {decode:.1} tokens/s", peer.flags.join(" "));
+        }
+        let best = |value: fn(&Peer) -> f64| self.llama_bench.iter().map(value).fold(0.0, f64::max);
+        if !self.llama_bench.is_empty() {
+            println!(
+                "against its best: prefill {:.2} times as fast, decode {:.2} times",
+                self.prefill_tokens_per_second / best(|peer| peer.prefill_tokens_per_second),
+                self.decode_tokens_per_second / best(|peer| peer.decode_tokens_per_second)
+            );
+        }
+    }
+}
