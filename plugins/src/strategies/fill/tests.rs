@@ -109,6 +109,33 @@ fn a_change_elsewhere_sets_the_anchor_anew_and_a_shift_does_not() {
 }
 
 #[test]
+fn a_snippet_that_comes_up_while_typing_waits_for_the_next_window() {
+    let mut old = request("a.py", &format!("{}x = ▁\n", lines(20)));
+    old.format = Some(&FORMATS[0]);
+    let first = prompt(&old);
+    let (new, second) = again(&old, &format!("{}x = f▁\n", lines(20)), &first);
+    let snippet = Snippet { path: "b.py".into(), text: "def f(): ...\n".into(), why: "definition".into() };
+    assert_eq!(Fill.prompt(&new, &[snippet]).expect("a prompt"), second);
+    assert_eq!(written(&second), format!("{}f", written(&first)));
+}
+
+#[test]
+fn a_window_that_was_outgrown_is_set_anew_when_it_is_told_to() {
+    let mut old = request("a.py", &format!("{}▁\n", lines(20)));
+    old.budget.middle = 600;
+    let first = prompt(&old);
+    let (mut new, kept) = again(&old, &format!("{}{}x▁\n", lines(20), "y = 1\n".repeat(40)), &first);
+    new.budget.middle = 600;
+    assert!(!window::outgrown(&Request { window: new.window.clone(), ..old }) && window::outgrown(&new));
+    assert_eq!(kept.window, first.window);
+    let spent = Window { spent: true, ..first.window.clone().expect("a window") };
+    let anew = prompt(&Request { window: Some(Arc::new(spent)), ..new.clone() });
+    let window = anew.window.expect("a window");
+    assert!(!window.spent && window.anchor > kept.window.expect("a window").anchor);
+    assert!(!window::outgrown(&Request { window: Some(Arc::new(window)), ..new }));
+}
+
+#[test]
 fn imports_and_signatures_outside_the_window_are_shown() {
     let mut text = String::from("import alpha\n\n\ndef outer(argument):\n");
     for i in 0..300 {
