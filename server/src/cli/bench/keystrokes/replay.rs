@@ -45,6 +45,7 @@ pub(super) struct Key {
 
 /// A trace replayed into a system.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Run {
     /// The system's name.
     pub(super) system: String,
@@ -65,6 +66,8 @@ pub(super) struct Run {
     pub(super) confirmed: Option<f64>,
     /// Seconds of processor time of the server.
     pub(super) processor: Option<f64>,
+    /// Of the processor time that the machine has meanwhile, the share that went elsewhere.
+    pub(super) elsewhere: Option<f64>,
     /// The most memory it has held, in megabytes.
     pub(super) peak: Option<f64>,
 }
@@ -74,7 +77,7 @@ const SETTLING: Duration = Duration::from_millis(1500);
 
 /// Replays a trace.
 pub(super) fn replay(system: &mut dyn System, trace: &Trace, typist: Typist) -> Result<Run> {
-    let before = costs(system)?;
+    let (before, busy) = (costs(system)?, process::machine_seconds());
     let mut replay = Replay {
         desk: Desk::new(&trace.files),
         screen: Screen::default(),
@@ -91,8 +94,12 @@ pub(super) fn replay(system: &mut dyn System, trace: &Trace, typist: Typist) -> 
     replay.due += SETTLING.div_f64(typist.speed);
     replay.listen()?;
     replay.close_key(replay.started.elapsed());
-    let Replay { mut run, system, .. } = replay;
+    let Replay { mut run, system, started, .. } = replay;
+    let busy = process::machine_seconds().zip(busy).map(|(now, then)| now - then);
     let costs = costs(system)?.since(before);
+    let cores = std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
+    let all = started.elapsed().as_secs_f64() * cores;
+    run.elsewhere = busy.zip(costs.processor).map(|(busy, own)| ((busy - own) / all).clamp(0.0, 1.0));
     (run.prompt, run.written, run.processor) = (costs.prompt, costs.written, costs.processor);
     (run.drafted, run.confirmed) = (costs.drafted, costs.confirmed);
     run.peak = process::peak_megabytes(system.pid());
