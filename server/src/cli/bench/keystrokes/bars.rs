@@ -38,6 +38,8 @@ const BARS: &[(&str, &str, By, f64)] = &[
     ("first_p50", "key to first text, p50, at most 1/10 of as shipped", By::AsShipped, 0.1),
     ("first_p50", "key to first text, p50, at most 1/2 of the best variant", By::Best, 0.5),
     ("first_p95", "key to first text, p95, at most 1/4 of as shipped", By::AsShipped, 0.25),
+    ("wait_p50", "key to the next text at all, p50, at most 1/10 of as shipped", By::AsShipped, 0.1),
+    ("wait_p50", "key to the next text at all, p50, at most 1/2 of the best variant", By::Best, 0.5),
     ("wait_p95", "key to the next text at all, p95, at most 1/4 of as shipped", By::AsShipped, 0.25),
     ("processor", "processor time at most 1/5 of as shipped", By::AsShipped, 0.2),
     ("processor", "processor time at most 1/5 of the best variant", By::Best, 0.2),

@@ -4,9 +4,12 @@
 //! brackets makes a block. The typist's target tells which marks belong together, so that the text always ends as it
 //! should.
 
+mod mates;
+
 use std::ops::Range;
 
 use super::super::trace::{BACKSPACE, File, Stint};
+use mates::mates;
 
 /// Open texts and what the typist is about to write.
 #[derive(Debug, Clone, Default)]
@@ -179,46 +182,6 @@ impl Desk {
     }
 }
 
-/// For each byte that opens a bracket or a quotation, where it is closed in the same text. Quotations end in their line.
-fn mates(text: &str) -> Vec<Option<usize>> {
-    let bytes = text.as_bytes();
-    let mut mates = vec![None; bytes.len()];
-    let mut open: Vec<usize> = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'"' => {
-                if let Some(end) = quotation_end(bytes, at) {
-                    mates[at] = Some(end);
-                    at = end;
-                }
-            }
-            b'(' | b'[' | b'{' => open.push(at),
-            mark @ (b')' | b']' | b'}') => {
-                let fits = |from: &usize| matches!((bytes[*from], mark), (b'(', b')') | (b'[', b']') | (b'{', b'}'));
-                if open.last().is_some_and(fits) {
-                    open.pop().into_iter().for_each(|from| mates[from] = Some(at));
-                }
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    mates
-}
-
-fn quotation_end(bytes: &[u8], start: usize) -> Option<usize> {
-    let mut at = start + 1;
-    loop {
-        match bytes.get(at)? {
-            b'"' => return Some(at),
-            b'\n' => return None,
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -307,11 +270,5 @@ mod tests {
             desk.press(key, false);
         }
         assert_eq!(desk.marked(), "f(a) {\n  b\n}|\n");
-    }
-
-    #[test]
-    fn marks_in_quotations_are_letters() {
-        let found: Vec<_> = mates("(\")\\\"\")").into_iter().enumerate().filter_map(|(a, b)| Some((a, b?))).collect();
-        assert_eq!(found, [(0, 6), (1, 5)]);
     }
 }

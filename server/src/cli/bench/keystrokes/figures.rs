@@ -66,6 +66,9 @@ pub(super) static FIGURES: &[Figure] = &[
     figure("processor", "processor time for 100 keys", Unit::Seconds, |runs| {
         per_key(runs, |run| run.processor).map(|seconds| seconds * 100.0)
     }),
+    figure("elsewhere", "processor time of others", Unit::Percent, |runs| {
+        Some(sum(runs, |run| run.elsewhere)? / runs.len() as f64 * 100.0)
+    }),
     figure("peak", "peak memory", Unit::Megabytes, |runs| {
         runs.iter().map(|run| run.peak).reduce(|one, other| Some(one?.max(other?)))?
     }),

@@ -15,6 +15,19 @@ pub(super) fn peak_megabytes(pid: u32) -> Option<f64> {
     megabytes(&status)
 }
 
+/// Seconds of processor time that the whole machine has spent, or that its host has given to others.
+pub(super) fn machine_seconds() -> Option<f64> {
+    machine(&std::fs::read_to_string("/proc/stat").ok()?)
+}
+
+/// Of `cpu user nice system idle iowait irq softirq steal ...`: all but the idle ones; guests are in the first two.
+fn machine(stat: &str) -> Option<f64> {
+    let fields = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
+    let ticks: Vec<f64> = fields.map(str::parse).collect::<Result<_, _>>().ok()?;
+    let idle = ticks.get(3)? + ticks.get(4)?;
+    Some((ticks.iter().take(8).sum::<f64>() - idle) / TICKS)
+}
+
 /// Of `PID (NAME) STATE ...`: fields 14 and 15. The name may hold spaces and brackets.
 fn seconds(stat: &str) -> Option<f64> {
     let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
@@ -36,6 +49,7 @@ mod tests {
     fn the_kernel_s_pages_are_understood() {
         assert_eq!(seconds("7 (a) b) c) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20"), Some(2.0));
         assert_eq!(megabytes("Name:\tx\nVmHWM:\t  2048 kB\n"), Some(2.0));
+        assert_eq!(machine("cpu  100 0 50 900 30 0 0 50 7 0\ncpu0 1 1\n"), Some(2.0));
         assert_eq!((seconds("nonsense"), megabytes("")), (None, None));
     }
 }

@@ -1,5 +1,8 @@
 //! One run: the keys of a trace come at their moments, whether or not an answer has come.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -45,6 +48,7 @@ pub(super) struct Key {
 
 /// A trace replayed into a system.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Run {
     /// The system's name.
     pub(super) system: String,
@@ -65,6 +69,8 @@ pub(super) struct Run {
     pub(super) confirmed: Option<f64>,
     /// Seconds of processor time of the server.
     pub(super) processor: Option<f64>,
+    /// Of the processor time that the machine has meanwhile, the share that went elsewhere.
+    pub(super) elsewhere: Option<f64>,
     /// The most memory it has held, in megabytes.
     pub(super) peak: Option<f64>,
 }
@@ -74,7 +80,7 @@ const SETTLING: Duration = Duration::from_millis(1500);
 
 /// Replays a trace.
 pub(super) fn replay(system: &mut dyn System, trace: &Trace, typist: Typist) -> Result<Run> {
-    let before = costs(system)?;
+    let (before, busy) = (costs(system)?, process::machine_seconds());
     let mut replay = Replay {
         desk: Desk::new(&trace.files),
         screen: Screen::default(),
@@ -91,8 +97,12 @@ pub(super) fn replay(system: &mut dyn System, trace: &Trace, typist: Typist) -> 
     replay.due += SETTLING.div_f64(typist.speed);
     replay.listen()?;
     replay.close_key(replay.started.elapsed());
-    let Replay { mut run, system, .. } = replay;
+    let Replay { mut run, system, started, .. } = replay;
+    let busy = process::machine_seconds().zip(busy).map(|(now, then)| now - then);
     let costs = costs(system)?.since(before);
+    let cores = std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
+    let all = started.elapsed().as_secs_f64() * cores;
+    run.elsewhere = busy.zip(costs.processor).map(|(busy, own)| ((busy - own) / all).clamp(0.0, 1.0));
     (run.prompt, run.written, run.processor) = (costs.prompt, costs.written, costs.processor);
     (run.drafted, run.confirmed) = (costs.drafted, costs.confirmed);
     run.peak = process::peak_megabytes(system.pid());
@@ -224,80 +234,4 @@ fn first_unspelt(stint: &Stint, slips: &[bool], done: usize) -> usize {
 
 fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::VecDeque;
-
-    use super::super::super::trace::{BACKSPACE, File};
-    use super::super::system::Costs;
-    use super::*;
-
-    /// Says at once for each key what a list has for it.
-    struct Script {
-        says: VecDeque<&'static str>,
-        texts: Vec<String>,
-    }
-
-    impl System for Script {
-        fn key(&mut self, number: usize, desk: &Desk, _: Option<&Change>) -> Result<Option<Said>> {
-            self.texts.push(desk.text().to_owned());
-            let text = self.says.pop_front().unwrap_or_default();
-            Ok(Some(Said { stale: text == "stale", ..Said::new(Instant::now(), number, text.to_owned()) }))
-        }
-
-        fn listen(&mut self, until: Instant) -> Result<Option<Said>> {
-            std::thread::sleep(until.saturating_duration_since(Instant::now()));
-            Ok(None)
-        }
-
-        fn costs(&mut self) -> Result<Costs> {
-            Ok(Costs::default())
-        }
-
-        fn pid(&self) -> u32 {
-            0
-        }
-    }
-
-    fn run(keys: &[&str], says: &[&'static str], accepts: bool) -> (Run, Vec<String>) {
-        let keys = keys.iter().map(|key| (10, (*key).to_owned())).collect();
-        let trace = Trace {
-            about: String::new(),
-            files: vec![File { path: "a.py".into(), text: "\n".into() }],
-            stints: vec![Stint { file: 0, offset: 0, wait: 0, accepts, keys }],
-        };
-        let typist = Typist { reaction: Duration::from_millis(5), shortest: 3, speed: 1.0 };
-        let mut script = Script { says: says.iter().copied().collect(), texts: Vec::new() };
-        let run = replay(&mut script, &trace, typist).expect("a script does not fail");
-        (run, script.texts)
-    }
-
-    #[test]
-    fn a_right_suggestion_saves_the_keys_that_it_spells() {
-        let keys = ["a", "b", "x", BACKSPACE, "c", "d", "\n", "e"];
-        let (run, texts) = run(&keys, &["bcd"], true);
-        assert_eq!(texts, ["a\n", "abcd\n", "abcd\n\n", "abcd\ne\n"]);
-        assert_eq!((run.keys[1].taken, run.wanted, run.keys.len()), (3, 6, 4));
-    }
-
-    #[test]
-    fn a_wrong_a_short_and_an_unwanted_suggestion_save_nothing() {
-        for (says, accepts) in [("bcx", true), ("b", true), ("bcd", false)] {
-            let (run, _) = run(&["a", "b", "c", "d"], &[says], accepts);
-            assert_eq!(run.keys.len(), 4, "{says}");
-            assert_eq!(run.keys[1].followed, says != "b", "{says}");
-        }
-    }
-
-    #[test]
-    fn text_nothing_and_what_is_stale_are_told_apart() {
-        let (run, _) = run(&["a", "b", "c"], &["zz", "", "stale"], true);
-        let [first, second, third] = &run.keys[..] else { panic!("three keys") };
-        assert!(first.first.is_some() && first.full.is_some() && first.nothing.is_none());
-        assert!(second.first.is_none() && second.nothing.is_some());
-        assert!(third.first.is_none() && third.nothing.is_none());
-        assert_eq!(run.stale, 1);
-    }
 }

@@ -159,21 +159,43 @@ fn in_words(bar: &Bar) -> String {
 
 /// What Foretype is, measured by a peer.
 fn headline(ours: &Row, peer: &Row) -> String {
-    // Of characters more are better, so that the ratio is turned round.
-    let ratio = |name: &str| {
-        let (own, theirs) = (ours.value(name)?, peer.value(name)?);
-        let ratio = if name == "completed" { own / theirs } else { theirs / own };
-        (ratio.is_finite() && ratio > 0.0).then_some(ratio)
-    };
-    let parts = [
-        ("first_p50", "first text", "sooner at the median"),
-        ("wait_p95", "the next text at all", "sooner at p95"),
-        ("prompt", "prompt tokens", "fewer"),
-        ("processor", "processor time", "less"),
-        ("completed", "characters from suggestions", "as many"),
-    ];
-    let parts = parts.into_iter().filter_map(|(name, what, how)| Some(format!("{what} {} {how}", times(ratio(name)?))));
+    let parts = COMPARED.iter().filter_map(|compared| compared.words(ours, peer));
     format!("Foretype against {}: {}", peer.system, parts.collect::<Vec<_>>().join(", "))
+}
+
+/// A figure that headlines speak of, and what it is called where ours is the better one, and where it is the worse.
+pub(super) struct Compared {
+    figure: &'static str,
+    what: &'static str,
+    better: &'static str,
+    worse: &'static str,
+}
+
+const fn compared(figure: &'static str, what: &'static str, better: &'static str, worse: &'static str) -> Compared {
+    Compared { figure, what, better, worse }
+}
+
+/// Of a figure that is `never` nothing is said.
+pub(super) const COMPARED: &[Compared] = &[
+    compared("first_p50", "first text", "sooner", "later"),
+    compared("wait_p50", "the next text", "sooner", "later"),
+    compared("prompt", "prompt tokens", "fewer", "more"),
+    compared("processor", "processor time", "less", "more"),
+    compared("completed", "characters from suggestions", "more", "fewer"),
+];
+
+impl Compared {
+    /// As `first text 12x sooner`.
+    pub(super) fn words(&self, ours: &Row, peer: &Row) -> Option<String> {
+        let (own, theirs) = (ours.value(self.figure)?, peer.value(self.figure)?);
+        if own == 0.0 && theirs > 0.0 && self.figure == "completed" {
+            return Some(format!("no {}", self.what));
+        }
+        // Of characters the more the better, of all else the less.
+        let ratio = if self.figure == "completed" { own / theirs } else { theirs / own };
+        let (ratio, how) = if ratio >= 1.0 { (ratio, self.better) } else { (1.0 / ratio, self.worse) };
+        (ratio.is_finite() && ratio > 0.0).then(|| format!("{} {} {how}", self.what, times(ratio)))
+    }
 }
 
 /// A factor as people write it.
@@ -196,8 +218,7 @@ mod tests {
     fn headlines_are_ratios() {
         let report = Report::new(vec![run("llama-server infill", 500.0), run("Foretype", 20.0)]);
         assert_eq!(report.rows[0].system, "Foretype");
-        let expected = "Foretype against llama-server infill: first text 25x sooner at the median, the next text at all \
-            25x sooner at p95";
+        let expected = "Foretype against llama-server infill: first text 25x sooner, the next text 25x sooner";
         assert_eq!(report.headlines(), [expected]);
     }
 

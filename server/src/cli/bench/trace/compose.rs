@@ -1,7 +1,7 @@
 //! From pieces of files to keys: where the typist goes, how fast the keys come, and what goes wrong.
 //!
 //! Keys come every 120 or every 240 milliseconds in the mean, in bursts with pauses between. Now and then a neighbouring
-//! letter is hit and taken back. A place is left after a line or two for another one, in the same file or in the next
+//! letter is hit and taken back. A place is left after two or three lines for another one, in the same file or in the next
 //! file, and come back to.
 
 use std::collections::VecDeque;
@@ -17,8 +17,6 @@ const PACES: [f64; 2] = [120.0, 240.0];
 const SLIPS: f64 = 0.02;
 /// Visits to a file in which a second place is typed at.
 const STAYS: f64 = 0.3;
-/// Characters after which a place is left at the next line's end.
-const PLACE: usize = 25;
 /// Stints in which suggestions are taken.
 const ACCEPTS: f64 = 0.8;
 
@@ -61,8 +59,7 @@ pub(super) fn trace(about: String, pieces: &[Piece], keys: usize, random: &mut R
 
 /// Which part comes after which: one place, another place of the same file, the first one again, then the next file.
 fn schedule(pieces: &[Piece], lines: &[Vec<&str>], keys: usize, random: &mut Random) -> Vec<Part> {
-    let mut queues: Vec<_> =
-        pieces.iter().enumerate().map(|(file, piece)| parts(file, piece, &lines[file], random)).collect();
+    let mut queues: Vec<_> = pieces.iter().enumerate().map(|(file, piece)| parts(file, piece, random)).collect();
     let mut order = Vec::new();
     let mut planned = 0;
     while planned < keys && queues.iter().any(|queue| !queue.is_empty()) {
@@ -83,15 +80,14 @@ fn schedule(pieces: &[Piece], lines: &[Vec<&str>], keys: usize, random: &mut Ran
 }
 
 /// The runs of a file cut into parts, those of two runs by turns.
-fn parts(file: usize, piece: &Piece, lines: &[&str], random: &mut Random) -> VecDeque<Part> {
+fn parts(file: usize, piece: &Piece, random: &mut Random) -> VecDeque<Part> {
     let mut runs: Vec<_> = piece.runs.clone();
     random.shuffle(&mut runs);
     let mut cut: Vec<Vec<Part>> = Vec::new();
     for (mut first, mut left) in runs {
         let mut parts = Vec::new();
         while left > 0 {
-            let short = lines[first].trim().len() < PLACE;
-            let count = (1 + usize::from(short) + random.below(2)).min(left);
+            let count = (2 + random.below(2)).min(left);
             parts.push(Part { file, first, count });
             (first, left) = (first + count, left - count);
         }
