@@ -2,5 +2,7 @@
 
 mod cli;
 mod house;
+#[cfg(target_os = "linux")]
+mod load;
 mod lsp;
 mod model_pull;
