@@ -7,6 +7,7 @@
 
 mod brackets;
 mod indentation;
+mod inside;
 mod lines;
 mod markers;
 mod overlap;
@@ -23,8 +24,16 @@ pub(crate) struct End(pub(crate) usize);
 /// A rule looks at the text so far and says where it ends, if it can tell already.
 type Rule = fn(&Request, &str) -> Option<End>;
 
-const RULES: &[Rule] =
-    &[markers::end, lines::single, lines::statement, lines::block, brackets::end, overlap::end, repetition::end];
+const RULES: &[Rule] = &[
+    markers::end,
+    inside::end,
+    lines::single,
+    lines::statement,
+    lines::block,
+    brackets::end,
+    overlap::end,
+    repetition::end,
+];
 
 /// The earliest end that a rule sees.
 fn end(request: &Request, text: &str) -> Option<usize> {
@@ -52,6 +61,7 @@ pub fn finish(request: &Request, answer: &Answer) -> Option<String> {
     overlap::trim(request, &mut text);
     let mut text = indentation::adapt(request, &text);
     whole::cut_back(request, &mut text);
+    lines::close_below(request, &mut text);
     worth_showing(request, &text).then_some(text)
 }
 
@@ -66,6 +76,12 @@ fn follows_selected(request: &Request, text: &str) -> bool {
     let from = request.cursor.saturating_sub(selected.replaces);
     let typed = request.before().get(from..).unwrap_or_default();
     format!("{typed}{text}").starts_with(&selected.text)
+}
+
+/// Whether two suggestions differ in nothing but white space, so that showing both tells the user nothing.
+pub fn alike(one: &str, other: &str) -> bool {
+    let ink = |text: &'_ str| text.split_whitespace().collect::<String>();
+    ink(one) == ink(other)
 }
 
 /// The line of the cursor up to the cursor.

@@ -176,6 +176,13 @@ fn doctor_finds_what_is_wrong_and_says_how_to_mend_it() {
 }
 
 #[test]
+fn doctor_names_a_folder_that_is_not_there() {
+    let (ok, out, _) = text(&World::new().run(&["doctor", "nowhere", "--json"]));
+    let findings: Value = serde_json::from_str(&out).expect("JSON");
+    assert!(!ok && finding(&findings, "workspace")["found"].to_string().contains("nowhere"), "{findings}");
+}
+
+#[test]
 fn doctor_is_content_where_all_is_well() {
     let world = world("a.py", "");
     let out = prints(&world, &["doctor"]);

@@ -493,7 +493,10 @@ fn two_windows_share_one_daemon() {
     let daemon = pid(&mut first.client);
     assert!(daemon.is_some() && daemon == pid(&mut second) && daemon != Some(first.client.pid().into()));
     assert!(first.lives());
+    let status = |world: &World| String::from_utf8_lossy(&world.run(&["daemon", "status"]).stdout).into_owned();
+    assert!(status(&first.world).contains("for 2 editors"));
     assert!(second.shut_down().success());
+    assert!(status(&first.world).contains("for one editor"));
     assert_eq!(first.client.close().code(), Some(1), "gone without a word");
     assert!(first.world.run(&["daemon", "status"]).status.success());
     assert!(first.world.run(&["daemon", "stop"]).status.success());

@@ -3,5 +3,7 @@
 mod bench;
 mod cli;
 mod house;
+#[cfg(target_os = "linux")]
+mod load;
 mod lsp;
 mod model_pull;

@@ -98,3 +98,28 @@ fn an_unreachable_hub_says_what_to_check() {
     let (ok, _, err) = text(&output.expect("the binary starts"));
     assert!(!ok && err.contains("HF_ENDPOINT") && err.contains("network"), "{err}");
 }
+
+#[test]
+fn an_address_that_is_none_is_named_as_the_fault() {
+    let world = World::new();
+    for endpoint in ["hub", "huggingface.co", "ftp://hub.example", "https://"] {
+        let output = world.command(&["model", "pull", "team/model"]).env("HF_ENDPOINT", endpoint).output();
+        let (ok, _, err) = text(&output.expect("the binary starts"));
+        assert!(!ok && err.contains(&format!("HF_ENDPOINT is {endpoint:?}")), "{endpoint}: {err}");
+    }
+}
+
+#[test]
+fn a_model_of_the_catalogue_that_is_there_needs_no_network() {
+    let world = World::new();
+    let file = "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf";
+    let place = world.write(&format!("data/foretype/models/{file}"), "GGUF");
+    let pull = |name: &str| {
+        let output = world.command(&["model", "pull", name]).env("HF_ENDPOINT", "http://127.0.0.1:9").output();
+        text(&output.expect("the binary starts"))
+    };
+    let (ok, out, err) = pull("qwen2.5-coder-1.5b-instruct");
+    assert!(ok && out.contains(&*place.to_string_lossy()), "{out}{err}");
+    world.write("data/foretype/models/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf", "other bytes than those published");
+    assert!(!pull("qwen2.5-coder-0.5b-instruct").0, "a file whose hash is known has to have it");
+}

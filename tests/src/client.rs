@@ -116,6 +116,19 @@ impl Client {
         }
     }
 
+    /// The next message that nobody has read; `None` if none comes in time.
+    pub fn next(&mut self, patience: Duration) -> Option<Value> {
+        self.unread.pop_front().or_else(|| self.messages.recv_timeout(patience).ok())
+    }
+
+    /// Ends the server's process as a crash would. What it still wanted to say is lost.
+    pub fn vanish(mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        self.unread.clear();
+        self.messages = channel().1;
+    }
+
     /// `initialize` with these capabilities and options, `initialized`, and the model's arrival.
     pub fn initialize(&mut self, params: Value) -> Value {
         let result = self.request("initialize", params);

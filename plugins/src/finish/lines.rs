@@ -10,11 +10,36 @@ use crate::window;
 /// Lines of a suggestion at the most.
 const MOST: usize = 16;
 
-/// Ends with the line where a rest of line follows that is more than closing marks, or where only one line is wanted.
+/// Ends with the line where a rest of line follows that is more than the closing marks of a block which opens here, or where
+/// only one line is wanted.
 pub(super) fn single(request: &Request, text: &str) -> Option<End> {
-    let inside = !line_after(request).trim().is_empty();
-    let only = !request.multi_line || inside;
+    let room = line_after(request).trim().is_empty() || text.starts_with('\n') && between_brackets(request);
+    let only = !request.multi_line || !room;
     text.find('\n').filter(|_| only).map(End)
+}
+
+/// Whether the cursor stands between a bracket that opens and the one that an editor put there to close it, perhaps with the
+/// closing marks of what is around them.
+pub(super) fn between_brackets(request: &Request) -> bool {
+    let rest = line_after(request).trim();
+    let closer = match line_before(request).trim_end().chars().next_back() {
+        Some('{') => '}',
+        Some('[') => ']',
+        Some('(') => ')',
+        _ => return false,
+    };
+    rest.starts_with(closer) && rest.chars().all(|c| matches!(c, '}' | ']' | ')' | ';' | ','))
+}
+
+/// Gives the closing marks right of the cursor a line of their own below an answer that has lines.
+pub(super) fn close_below(request: &Request, text: &mut String) {
+    if !text.starts_with(['\n', '\r']) || !between_brackets(request) {
+        return;
+    }
+    let line = line_before(request);
+    let blank = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];
+    text.push_str(if text.contains("\r\n") { "\r\n" } else { "\n" });
+    text.push_str(blank);
 }
 
 /// Ends with the line where the cursor stands behind the beginning of a statement, unless the line opens a block or a
@@ -24,14 +49,19 @@ pub(super) fn statement(request: &Request, text: &str) -> Option<End> {
     let line = format!("{}{}", line_before(request), &text[..first]);
     let begun = !line_before(request).trim().is_empty();
     let language = request.document.language;
-    let worded = language.blocks() == Blocks::Words && opens_with_a_word(&line);
-    if !begun || opens(&line) || worded || opens_in(language, &line) {
+    if !begun || begins_block(language, &line) {
         return None;
     }
     // A body may begin on a line of its own, which the next letter tells.
     let body = text[first..].trim_start();
     let waits = first == 0 && language.blocks() == Blocks::Brackets && (body.is_empty() || body.starts_with('{'));
     (!waits).then_some(End(first))
+}
+
+/// Whether more belongs to this line than the line itself.
+pub(super) fn begins_block(language: Language, line: &str) -> bool {
+    let worded = language.blocks() == Blocks::Words && opens_with_a_word(line);
+    opens(line) || worded || opens_in(language, line)
 }
 
 /// Headers of languages whose blocks have no mark.
@@ -63,7 +93,8 @@ fn opens_with_a_word(line: &str) -> bool {
     (first || inner) && words.last() != Some(&"end")
 }
 
-/// Ends where the block ends: at a line that is indented less than the first, at a blank line, or after so many lines.
+/// Ends where the block ends: at a line that is indented less than the first, at a blank line, or after so many lines. Below a
+/// header a single blank line belongs to the body if what follows is further in than the header.
 pub(super) fn block(request: &Request, text: &str) -> Option<End> {
     let line = line_before(request);
     let header = !line.trim().is_empty();
@@ -72,12 +103,22 @@ pub(super) fn block(request: &Request, text: &str) -> Option<End> {
     // A body that is not indented ends with a blank line.
     let flat = header && opens_in(request.document.language, &format!("{line}{first}"));
     let mut at = first.len();
+    let mut gap: Option<usize> = None;
     for (number, line) in text[at..].split('\n').skip(1).enumerate() {
         let (start, blank) = (at, line.trim().is_empty());
         at += 1 + line.len();
         let complete = at < text.len();
         let opens_here = header && number == 0 && line.trim_start().starts_with('{');
         if blank && !complete || opens_here {
+            continue;
+        }
+        if let Some(gap) = gap.take()
+            && (blank || indent(line) <= base)
+        {
+            return Some(End(gap));
+        }
+        if blank && number > 0 && header && !flat {
+            gap = Some(start);
             continue;
         }
         let out = !blank && (indent(line) < base || header && !flat && indent(line) == base && !closes(line));
@@ -118,7 +159,7 @@ pub(super) fn following(request: &Request) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, check_done, check_in};
+    use super::super::tests::{check, check_done, check_done_in, check_in};
 
     #[test]
     fn blocks_that_a_word_closes_are_taken_whole() {
@@ -153,6 +194,28 @@ mod tests {
     fn a_header_takes_its_body() {
         check("def f(x):▁\n", "\n    y = x\n    return y\n\ndef g():\n", Some("\n    y = x\n    return y"));
         check("for x in y▁\n", ":\n    print(x)\nprint(y)\n", Some(":\n    print(x)"));
+    }
+
+    #[test]
+    fn a_body_may_hold_single_blank_lines() {
+        let body = "\n    y = x\n\n    return y";
+        check("def f(x):▁\n", &format!("{body}\n\n\n    z = 1\n"), Some(body));
+        check("def f(x):▁\n", &format!("{body}\n\ndef g():\n"), Some(body));
+        check("def f(x):▁\n", &format!("{body}\n\n"), Some(body));
+        check_done("def f(x):▁\n", "\n    y = x\n\n", false);
+        check_done("def f(x):▁\n", "\n    y = x\n\n  ", false);
+        check_done("def f(x):▁\n", "\n    y = x\n\nd", true);
+        check_in("a.js", "function f() {▁\n", "\n  a();\n\n  b();\n}\n", Some("\n  a();\n\n  b();\n}"));
+        check("def f():\n    ▁\n", "y = x\n    z = 1\n\n    return y\n", Some("y = x\n    z = 1"));
+    }
+
+    #[test]
+    fn between_brackets_that_an_editor_closed_there_is_room_for_lines() {
+        check_in("a.js", "list.map((x) => {▁});\n", "\n  f(x);\n  g(x);\n});\n", Some("\n  f(x);\n  g(x);\n"));
+        check_in("a.js", "  on(() => {▁})\n", "\n    f();\n  })\n", Some("\n    f();\n  "));
+        check_in("a.js", "f({ a: ▁ });\n", "1,\n b: 2", Some("1,"));
+        check("x = f(▁)\n", "a, b)\ny = 1\n", Some("a, b"));
+        check_done_in("a.js", "f(() => {▁});\n", "\n", false);
     }
 
     #[test]

@@ -83,3 +83,9 @@ fn a_suggestion_goes_on_from_the_selected_item() {
 fn an_answer_that_is_too_long_is_done() {
     assert!(done(&request("a.py", "x = ▁\n"), &"a + ".repeat(200)));
 }
+
+#[test]
+fn suggestions_that_differ_in_white_space_only_are_alike() {
+    assert!(alike("f(a, b)\n", " f(a,b)"));
+    assert!(!alike("f(a)", "f(b)"));
+}

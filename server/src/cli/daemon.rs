@@ -46,7 +46,12 @@ fn status(json: bool) -> Result<ExitCode> {
     if json {
         print_json(&status)?;
     } else if let Some(status) = &status {
-        println!("The daemon runs as process {} for {} editors.", status["pid"], status["clients"]);
+        let editors = match status["clients"].as_u64() {
+            Some(1) => "one editor".to_owned(),
+            Some(0) | None => "no editor".to_owned(),
+            Some(many) => format!("{many} editors"),
+        };
+        println!("The daemon runs as process {} for {editors}.", status["pid"]);
         for model in status["models"].as_array().into_iter().flatten() {
             let text = |name: &str| model[name].as_str().unwrap_or_default();
             println!("  {} {}{}", text("state"), text("model"), text("message"));

@@ -52,6 +52,12 @@ impl Finding {
 /// Runs `foretype doctor`. Succeeds when nothing is bad.
 pub fn run(args: Args) -> Result<ExitCode> {
     let mut findings = vec![processor(), memory()];
+    if !args.folder.is_dir() {
+        let found = format!("there is no folder {}", args.folder.display());
+        findings.push(
+            Finding::new("workspace", State::Bad, found).remedy("name a folder that is there, or none for this one"),
+        );
+    }
     match Config::load(Some(&args.folder)) {
         Ok(config) => {
             findings.push(Finding::new("configuration", State::Good, "read"));

@@ -1,10 +1,10 @@
 //! The daemon itself.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -23,6 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Statistics are written this often.
 const SAVE: Duration = Duration::from_secs(60);
 const HELLO_BYTES: u64 = 1 << 20;
+/// A client that sees its session end may ask for the outcome before it is known, and has this long to get it.
+const ENDING: Duration = Duration::from_secs(2);
+/// Outcomes that are kept.
+const OUTCOMES: usize = 64;
 
 struct Daemon {
     shared: Arc<Shared>,
@@ -31,8 +35,8 @@ struct Daemon {
     clients: watch::Sender<usize>,
     stop: watch::Sender<bool>,
     sessions: AtomicU64,
-    /// How sessions ended, until their clients have asked.
-    outcomes: Mutex<HashMap<u64, bool>>,
+    /// How the last sessions ended, until their clients have asked. Those that vanished never do.
+    outcomes: watch::Sender<BTreeMap<u64, bool>>,
 }
 
 /// Serves until it is stopped or has had no client for the configured time. Returns at once if there is a daemon already.
@@ -63,7 +67,7 @@ async fn listen(config: &Config) -> Result<()> {
         clients: watch::Sender::new(0),
         stop: watch::Sender::new(false),
         sessions: AtomicU64::new(0),
-        outcomes: Mutex::default(),
+        outcomes: watch::Sender::default(),
     });
     let mut stop = daemon.stop.subscribe();
     let idle = Duration::from_secs(config.daemon.idle_minutes * 60).max(Duration::from_secs(1));
@@ -146,7 +150,7 @@ impl Daemon {
         };
         let refused = self.refusal(&hello);
         let session = self.sessions.fetch_add(1, Ordering::Relaxed);
-        let answer = if refused.is_some() { Value::Null } else { self.answer(hello.want, session) };
+        let answer = if refused.is_some() { Value::Null } else { self.answer(hello.want, session).await };
         let serves = refused.is_none() && hello.want == Want::Lsp;
         let welcome = serde_json::to_string(&Welcome { refused, answer }).unwrap_or_default() + "\n";
         if connection.write_all(welcome.as_bytes()).await.is_err() {
@@ -156,7 +160,7 @@ impl Daemon {
             let counted = Counted::new(&self);
             let (input, output) = tokio::io::split(connection);
             let orderly = lsp::serve(input, output, self.shared.clone(), hello.options).await;
-            self.lock_outcomes().insert(session, orderly);
+            self.ended(session, orderly);
             drop(counted);
         }
         if hello.want == Want::Stop {
@@ -175,10 +179,10 @@ impl Daemon {
         (hello.folders != self.own.folders).then(|| "it was started with other folders".to_owned())
     }
 
-    fn answer(&self, want: Want, session: u64) -> Value {
+    async fn answer(&self, want: Want, session: u64) -> Value {
         match want {
             Want::Lsp => json!(session),
-            Want::Outcome(session) => json!(self.lock_outcomes().remove(&session)),
+            Want::Outcome(session) => json!(self.outcome(session).await),
             Want::Stop => json!(true),
             Want::Status => json!({
                 "pid": std::process::id(),
@@ -190,7 +194,23 @@ impl Daemon {
         }
     }
 
-    fn lock_outcomes(&self) -> std::sync::MutexGuard<'_, HashMap<u64, bool>> {
-        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ended(&self, session: u64, orderly: bool) {
+        self.outcomes.send_modify(|outcomes| {
+            outcomes.insert(session, orderly);
+            while outcomes.len() > OUTCOMES {
+                outcomes.pop_first();
+            }
+        });
+    }
+
+    /// How a session ended; `None` if nobody knows.
+    async fn outcome(&self, session: u64) -> Option<bool> {
+        let mut outcomes = self.outcomes.subscribe();
+        let known = outcomes.wait_for(|outcomes| outcomes.contains_key(&session));
+        // At the time limit it is looked up all the same, and is not there.
+        let _ = tokio::time::timeout(ENDING, known).await.map(drop);
+        let mut outcome = None;
+        self.outcomes.send_modify(|outcomes| outcome = outcomes.remove(&session));
+        outcome
     }
 }

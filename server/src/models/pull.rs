@@ -28,6 +28,8 @@ pub struct Wanted {
     pub file: Option<String>,
     /// The SHA-256 that the file must have, where we know it ourselves.
     pub sha256: Option<String>,
+    /// Whether a name of the catalogue was given.
+    pub named: bool,
 }
 
 impl Wanted {
@@ -39,6 +41,7 @@ impl Wanted {
                 revision: entry.revision.into(),
                 file: Some(entry.file.into()),
                 sha256: entry.sha256.map(Into::into),
+                named: true,
             });
         }
         let name = name.trim_start_matches("https://").trim_start_matches("hf.co/");
@@ -47,7 +50,17 @@ impl Wanted {
             repository.split('/').count() == 2 && repository.split('/').all(is_repository_word),
             "there is no model {name}: give a name that `foretype model list` shows, or a repository of the hub as owner/name[:file]"
         );
-        Ok(Self { repository: repository.into(), revision: "main".into(), file: file.map(Into::into), sha256: None })
+        let (repository, file) = (repository.into(), file.map(Into::into));
+        Ok(Self { repository, revision: "main".into(), file, sha256: None, named: false })
+    }
+
+    /// Where it lies if it is there already. A model of the catalogue stays as it is; of other names the hub knows what they
+    /// stand for today.
+    fn installed(&self, folder: &Path) -> Option<PathBuf> {
+        let name = self.file.as_deref().filter(|_| self.named)?;
+        let path = folder.join(base_name(name));
+        let file = Remote { name: name.to_owned(), bytes: None, sha256: self.sha256.clone() };
+        (path.is_file() && check(&path, &file).is_ok()).then_some(path)
     }
 }
 
@@ -67,7 +80,10 @@ struct Remote {
 /// Pulls what is wanted into `folder` and returns the path of the model. `progress` is told the file's name, the bytes
 /// that are there and the bytes there will be.
 pub fn pull(wanted: &Wanted, folder: &Path, progress: &dyn Fn(&str, u64, u64)) -> Result<PathBuf> {
-    let hub = Hub::from_environment();
+    if let Some(path) = wanted.installed(folder) {
+        return Ok(path);
+    }
+    let hub = Hub::from_environment()?;
     let (commit, files) = hub.files(wanted)?;
     let chosen = choose(wanted, &files)?;
     let single = chosen.len() == 1;
@@ -79,6 +95,14 @@ pub fn pull(wanted: &Wanted, folder: &Path, progress: &dyn Fn(&str, u64, u64)) -
         hub.download(&url, file, &target.join(base_name(&file.name)), progress)?;
     }
     Ok(if single { target.join(base_name(&chosen[0].name)) } else { target })
+}
+
+/// Whether a text is the address of a web server.
+fn is_address(text: &str) -> bool {
+    let uri = text.parse::<ureq::http::Uri>().ok();
+    uri.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|it| !it.is_empty())
+    })
 }
 
 fn base_name(name: &str) -> &str {
@@ -129,9 +153,13 @@ struct Hub {
 }
 
 impl Hub {
-    fn from_environment() -> Self {
+    fn from_environment() -> Result<Self> {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
+        ensure!(
+            is_address(&endpoint),
+            "HF_ENDPOINT is {endpoint:?}, which is no address of a hub: give one like https://huggingface.co, or unset it"
+        );
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_secs(20)))
@@ -139,7 +167,8 @@ impl Hub {
             .timeout_per_read(Some(Duration::from_secs(60)))
             .user_agent(concat!("foretype/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self { agent: config.new_agent(), endpoint: endpoint.trim_end_matches('/').to_owned(), token: set("HF_TOKEN") }
+        let endpoint = endpoint.trim_end_matches('/').to_owned();
+        Ok(Self { agent: config.new_agent(), endpoint, token: set("HF_TOKEN") })
     }
 
     fn file_url(&self, repository: &str, commit: &str, file: &str) -> String {

@@ -1,0 +1,97 @@
+//! Inside a comment or a string an answer is prose, and ends where the comment or string does.
+
+use super::{End, line_before};
+use crate::request::Request;
+use crate::syntax::{self, Region};
+
+/// Ends with the comment or the string around the cursor, and at once where a new line of it begins with code.
+pub(super) fn end(request: &Request, text: &str) -> Option<End> {
+    match syntax::region(request.document.tree.as_ref(), request.cursor) {
+        Region::Code => None,
+        Region::Comment => comment(request, text),
+        Region::String => string(request, text),
+    }
+}
+
+fn comment(request: &Request, text: &str) -> Option<End> {
+    let line = line_before(request).trim_start();
+    let mark = request.document.language.line_comment().filter(|mark| line.contains(mark));
+    match mark {
+        Some(_) => text.find('\n').map(End),
+        None => enclosed(request, text, closing_mark(request)),
+    }
+}
+
+/// What closes the block comment that was opened last.
+fn closing_mark(request: &Request) -> &'static str {
+    const PAIRS: &[(&str, &str)] = &[("/*", "*/"), ("<!--", "-->"), ("--[[", "]]"), ("=begin", "=end")];
+    let opened = PAIRS.iter().max_by_key(|(open, _)| request.before().rfind(open));
+    opened.map_or("*/", |(_, close)| close)
+}
+
+/// A docstring or another string of several lines; one of a single line is held by its quotes.
+fn string(request: &Request, text: &str) -> Option<End> {
+    const QUOTES: &[&str] = &["\"\"\"", "'''"];
+    let last = QUOTES.iter().filter_map(|quotes| Some((request.before().rfind(quotes)?, *quotes))).max();
+    enclosed(request, text, last?.1)
+}
+
+/// Ends with what closes, which stands after the cursor: the tree would know of no comment or string if it did not.
+fn enclosed(request: &Request, text: &str, close: &str) -> Option<End> {
+    let closed = text.find(close).map(End);
+    let fresh = line_before(request).trim_start_matches([' ', '\t', '*']).is_empty();
+    let code = (fresh && is_code(text.split('\n').next().unwrap_or_default())).then_some(End(0));
+    code.or(closed)
+}
+
+/// Whether a line reads as a statement rather than as a sentence. An example after `>>>` is meant to.
+fn is_code(line: &str) -> bool {
+    const FIRST: &[&str] =
+        &["return ", "import ", "def ", "class ", "let ", "const ", "var ", "raise ", "throw ", "await "];
+    let line = line.trim();
+    if line.starts_with(">>>") || line.starts_with("...") {
+        return false;
+    }
+    let header =
+        ["if ", "for ", "while ", "with ", "elif "].iter().any(|word| line.starts_with(word)) && line.ends_with(':');
+    let assigns = line.split_once(" = ").is_some_and(|(left, _)| !left.trim().is_empty() && !left.trim().contains(' '));
+    header || assigns || line.ends_with([';', '{']) || FIRST.iter().any(|word| line.starts_with(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{check, check_done, check_in};
+
+    const DOCSTRING: &str = "def f(x):\n    \"\"\"▁\n    \"\"\"\n    return x\n";
+
+    #[test]
+    fn a_docstring_ends_with_its_quotes() {
+        check(DOCSTRING, "Gives x back.\n    \"\"\"\n    y = 1\n", Some("Gives x back."));
+        check_done(DOCSTRING, "Gives x back.\n    \"\"\"", true);
+        check("def f(x):\n    \"\"\"▁\"\"\"\n    return x\n", "Gives x back.\"\"\"\n", Some("Gives x back."));
+    }
+
+    #[test]
+    fn a_docstring_is_not_filled_with_code() {
+        let fresh = "def f(x):\n    \"\"\"Gives x back.\n\n    ▁\n    \"\"\"\n    return x\n";
+        check(fresh, "return x\n", None);
+        check(fresh, "y = x + 1\n    return y\n", None);
+        check(fresh, "for y in x:\n        print(y)\n", None);
+        check(fresh, "The same object.\n", Some("The same object."));
+        check(fresh, ">>> f(1)\n    1\n", Some(">>> f(1)\n    1"));
+    }
+
+    #[test]
+    fn a_comment_ends_with_its_line() {
+        check("# Counts ▁\nx = 1\n", "these:\ny = 2\n", Some("these:"));
+        check("# Counts ▁\nx = 1\n", "these\n# and those\n", Some("these"));
+        check("x = 1  # the ▁\n", "first:\n    y\n", Some("first:"));
+        check_in("a.rs", "/// Adds ▁\nfn f() {}\n", "one:\nlet x = 1;\n", Some("one:"));
+    }
+
+    #[test]
+    fn a_block_comment_ends_with_its_mark() {
+        check_in("a.js", "/**\n * Adds ▁\n */\nf();\n", "one.\n */\ng();\n", Some("one."));
+        check_in("a.js", "/**\n * ▁\n */\nf();\n", "const x = 1;\n", None);
+    }
+}
