@@ -8,6 +8,8 @@ mod layer;
 mod load;
 mod logits;
 mod step;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Mutex;
 

@@ -1,0 +1,49 @@
+//! The step on the CPU gives what the reference implementations give, up to the 16 bits of its KV cache.
+
+use std::path::Path;
+
+use candle_core::Device;
+
+use super::Logits;
+use crate::Model;
+use crate::kv::{KvCache, Step};
+
+/// Runs `tokens` in pieces and compares the logits of some rows with those of the reference (`tests/golden/make.py`).
+fn check(family: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(family);
+    let text = std::fs::read_to_string(folder.join("golden.json")).expect("the golden file is in the repository");
+    let golden: serde_json::Value = serde_json::from_str(&text).expect("make.py wrote it");
+    let tokens: Vec<u32> = serde_json::from_value(golden["tokens"].clone()).expect("token ids");
+    let rows: Vec<usize> = serde_json::from_value(golden["rows"].clone()).expect("rows");
+    let wanted: Vec<Vec<f32>> = serde_json::from_value(golden["logits"].clone()).expect("logits");
+    let model = Model::load(&folder, &Device::Cpu).expect("it loads");
+    let (decoder, mut cache) = (&model.decoder, KvCache::new(model.decoder.config()));
+    let largest = wanted.iter().flatten().fold(0f32, |largest, logit| largest.max(logit.abs()));
+    let cuts = [0, 1, 12, 37, tokens.len()];
+    for range in cuts.windows(2).map(|cut| cut[0]..cut[1]) {
+        let positions: Vec<u32> = range.clone().map(|position| position as u32).collect();
+        let here: Vec<usize> = (0..rows.len()).filter(|i| range.contains(&rows[*i])).collect();
+        let asked: Vec<usize> = here.iter().map(|i| rows[*i] - range.start).collect();
+        cache.reserve(range.len());
+        let mut step = Step { spans: vec![(&mut cache, range.len())], heads: decoder.config().heads };
+        let mut logits = Logits::default();
+        decoder.step(&tokens[range.clone()], &positions, &asked, &mut step, &|| false, &mut logits).expect("a step");
+        cache.commit(range.len());
+        for (at, i) in here.into_iter().enumerate() {
+            let row = logits.row(at);
+            let pairs = row.values.iter().zip(&wanted[i]);
+            let error = pairs.map(|(got, want)| (got - want).abs()).fold(0f32, f32::max) / largest;
+            assert!(error < 2e-3, "{family}, row {}: relative error {error}", rows[i]);
+            let (id, logprob) = row.best.expect("no logit is odd");
+            let top = row.values.iter().copied().fold(f32::MIN, f32::max);
+            let sum: f64 = row.values.iter().map(|logit| f64::from(logit - top).exp()).sum();
+            assert_eq!(row.values[id as usize], top, "{family}");
+            assert!((f64::from(logprob) + sum.ln()).abs() < 1e-4, "{family}: {logprob} {}", -sum.ln());
+        }
+    }
+}
+
+#[test]
+fn every_family_gives_the_reference_logits() {
+    ["gpt2", "gpt_bigcode", "llama", "qwen2", "qwen3", "starcoder2"].into_iter().for_each(check);
+}
