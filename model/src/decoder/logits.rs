@@ -17,25 +17,21 @@ pub(crate) struct Logits {
     pub(super) width: usize,
 }
 
-/// The likeliest token of a piece of the vocabulary.
+/// The highest logit of a piece of the vocabulary, and the logarithm of the sum of their exponents.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Piece {
-    id: u32,
     top: f32,
     log_sum: f32,
 }
 
 impl Piece {
-    /// Of logits that begin with that of token `first`.
-    pub(super) fn new(kernels: &Kernels, first: usize, logits: &[f32]) -> Self {
-        // SAFETY: the kernels are those of a set that is here.
-        let (top, log_sum) = unsafe { (kernels.log_sum)(logits) };
-        if logits.is_empty() {
-            return Self { id: 0, top: f32::NEG_INFINITY, log_sum: f32::NEG_INFINITY };
-        }
-        // None where a logit is not a number: such a row is looked at one by one.
-        let at = logits.iter().position(|logit| *logit == top);
-        Self { id: at.map_or(u32::MAX, |at| (first + at) as u32), top, log_sum }
+    fn new(kernels: &Kernels, logits: &[f32]) -> Self {
+        let (top, log_sum) = match logits {
+            [] => (f32::NEG_INFINITY, f32::NEG_INFINITY),
+            // SAFETY: the kernels are those of a set that is here.
+            logits => unsafe { (kernels.log_sum)(logits) },
+        };
+        Self { top, log_sum }
     }
 }
 
@@ -65,13 +61,18 @@ impl Logits {
 
     /// Works out a piece of a row, whose values have been written.
     pub(super) fn sum_up(&self, kernels: &Kernels, row: usize, piece: usize) {
-        let at = |piece: usize| piece * self.width / PIECES;
         // SAFETY: nobody writes the values any more, and one thread has this piece.
         unsafe {
-            let values = self.values.slice(row * self.width + at(piece)..row * self.width + at(piece + 1));
+            let first = row * self.width;
+            let values = self.values.slice(first + self.piece(piece).start..first + self.piece(piece).end);
             let slot = row * PIECES + piece;
-            self.pieces.slice_mut(slot..slot + 1)[0] = Piece::new(kernels, at(piece), values);
+            self.pieces.slice_mut(slot..slot + 1)[0] = Piece::new(kernels, values);
         }
+    }
+
+    /// The tokens of a piece.
+    fn piece(&self, piece: usize) -> std::ops::Range<usize> {
+        piece * self.width / PIECES..(piece + 1) * self.width / PIECES
     }
 
     /// Those of the wanted row `index`.
@@ -85,8 +86,10 @@ impl Logits {
         };
         let top = pieces.iter().fold(f32::NEG_INFINITY, |top, piece| top.max(piece.top));
         let sum: f32 = pieces.iter().map(|piece| (piece.log_sum - top).exp()).sum();
-        let whole = sum.is_finite() && pieces.iter().all(|piece| piece.id != u32::MAX);
-        let best = pieces.iter().find(|piece| whole && piece.top == top).map(|piece| (piece.id, -sum.ln()));
+        let piece = pieces.iter().position(|piece| piece.top == top).map(|piece| self.piece(piece));
+        let id = piece.and_then(|piece| Some(piece.start + values[piece].iter().position(|logit| *logit == top)?));
+        // A logit that is not a number spoils the sum: such a row is looked at one by one.
+        let best = id.filter(|_| sum.is_finite()).map(|id| (id as u32, -sum.ln()));
         LogitsRow { values, best }
     }
 }

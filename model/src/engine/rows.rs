@@ -13,9 +13,9 @@ use crate::decoder::{Logits, LogitsRow};
 use crate::kv::KvCache;
 
 /// Prompt tokens that one step evaluates at the most: enough to be efficient, few enough to give way soon.
-const CHUNK: usize = 128;
+const CHUNK: usize = 64;
 /// The same while somebody is written for.
-const SHARED_CHUNK: usize = 48;
+const SHARED_CHUNK: usize = 32;
 /// Up to so many rows a step takes little longer than with one; drafts fill it.
 const CHEAP: usize = 16;
 /// So many tokens shorter a prompt counts for each step that it had no row in.

@@ -164,7 +164,11 @@ impl Packed {
                 unsafe { product(panel, x, row, tile) };
                 let lanes = PANEL.min(self.out - index * PANEL);
                 for (i, result) in tile.iter().enumerate() {
-                    take(row + i, index * PANEL, &result[..lanes]);
+                    // Nearly all panels are full, and what is done with 16 values is done at once.
+                    match lanes {
+                        PANEL => take(row + i, index * PANEL, &result[..]),
+                        lanes => take(row + i, index * PANEL, &result[..lanes]),
+                    }
                 }
             }
         }

@@ -132,7 +132,7 @@ pub(crate) unsafe fn largest<S: Simd>(x: S::Floats) -> f32 {
 /// That of [`Simd`].
 #[inline(always)]
 pub(crate) unsafe fn exp<S: Simd>(x: S::Floats) -> S::Floats {
-    const POLYNOMIAL: [f32; 5] = [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1];
+    const POLYNOMIAL: [f32; 5] = [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
     // SAFETY: the caller's.
     unsafe {
         let x = S::min(S::max(x, S::splat(-88.029_69)), S::splat(88.0));

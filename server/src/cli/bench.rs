@@ -19,7 +19,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Replay typing in real time into Foretype and its peers, and compare what the typist gets
-    Keystrokes(keystrokes::Args),
+    Keystrokes(Box<keystrokes::Args>),
     /// Measure how fast a model reads and writes, beside llama-bench
     Model(model::Args),
     /// Make a trace of typing from a repository's history or from any folder of source text

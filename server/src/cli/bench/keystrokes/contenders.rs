@@ -1,0 +1,137 @@
+//! Who is compared, and how each is started.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use super::super::trace::Trace;
+use super::llama::{self, Llama, Variant};
+use super::lsp::LanguageServer;
+use super::system::System;
+use super::{Args, Bench};
+
+/// One way to get completions.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Contender {
+    Foretype,
+    Llama(Variant),
+    Server { name: String, words: Vec<String> },
+}
+
+impl Contender {
+    /// What a report calls it.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Foretype => "Foretype".to_owned(),
+            Self::Llama(variant) => variant.label().to_owned(),
+            Self::Server { name, .. } => name.clone(),
+        }
+    }
+
+    /// Starts it, with the files of a trace open. `folder` is empty.
+    pub(super) fn start(&self, bench: &Bench, folder: &Path, trace: &Trace) -> Result<Box<dyn System>> {
+        Ok(match self {
+            Self::Foretype => Box::new(foretype(bench, folder, trace)?),
+            Self::Llama(variant) => {
+                let program = bench.args.llama_server.as_deref().context("no llama-server")?;
+                let more = &bench.args.llama_argument;
+                Box::new(Llama::start(program, &bench.model, bench.threads, more, *variant)?)
+            }
+            Self::Server { words, .. } => {
+                let (program, rest) = words.split_first().context("no command")?;
+                let mut command = Command::new(program);
+                command.args(rest);
+                let root = workspace(folder, trace)?;
+                Box::new(LanguageServer::start(command, &root, &bench.args.options, &trace.files)?)
+            }
+        })
+    }
+}
+
+/// This executable as an editor starts it, without the user's own settings, counting into no statistics of the user's.
+fn foretype(bench: &Bench, folder: &Path, trace: &Trace) -> Result<LanguageServer> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["lsp", "--standalone"]);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| ours(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
+    for (name, place) in [("XDG_CONFIG_HOME", "config"), ("XDG_STATE_HOME", "state"), ("XDG_CACHE_HOME", "cache")] {
+        command.env(name, folder.join(place));
+    }
+    let mut options = json!({
+        "model": bench.model, "threads": bench.threads, "inline": { "multi_line": false },
+        "context": { "definitions": false, "recent_edits": false, "open_files": false },
+    });
+    lay(&mut options, &bench.args.options);
+    let root = workspace(folder, trace)?;
+    LanguageServer::start(command, &root, &options, &trace.files)
+}
+
+/// Whether a variable of the environment sets an option of Foretype. The choice of kernels is not one.
+fn ours(name: &str) -> bool {
+    name.starts_with("FORETYPE_") && name != "FORETYPE_KERNELS"
+}
+
+/// Lays values over others.
+fn lay(under: &mut Value, over: &Value) {
+    match (under, over) {
+        (Value::Object(under), Value::Object(over)) => {
+            over.iter().for_each(|(name, value)| lay(under.entry(name).or_insert(Value::Null), value));
+        }
+        (under, over) => *under = over.clone(),
+    }
+}
+
+/// The files of a trace as they are at the beginning, on disk.
+fn workspace(folder: &Path, trace: &Trace) -> Result<PathBuf> {
+    let root = folder.join("workspace");
+    for file in &trace.files {
+        let plain = Path::new(&file.path).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+        ensure!(plain, "the trace names a file outside its folder: {}", file.path);
+        let path = root.join(&file.path);
+        std::fs::create_dir_all(path.parent().context("a file lies in a folder")?)?;
+        std::fs::write(path, &file.text)?;
+    }
+    Ok(root)
+}
+
+/// Foretype first, then the ways to use llama-server, then other language servers.
+pub(super) fn all(args: &Args) -> Result<Vec<Contender>> {
+    let mut contenders = vec![Contender::Foretype];
+    if args.llama_server.is_some() {
+        let variants = if args.variants.is_empty() { llama::VARIANTS } else { &args.variants };
+        contenders.extend(variants.iter().copied().map(Contender::Llama));
+    }
+    for server in &args.servers {
+        let (name, command) = server.split_once('=').context("--lsp wants NAME=COMMAND")?;
+        let words: Vec<_> = command.split_whitespace().map(str::to_owned).collect();
+        ensure!(!words.is_empty(), "--lsp wants NAME=COMMAND");
+        contenders.push(Contender::Server { name: name.to_owned(), words });
+    }
+    Ok(contenders)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::trace::File;
+    use super::*;
+
+    #[test]
+    fn options_are_laid_over_each_other() {
+        let mut under = json!({ "inline": { "multi_line": false }, "threads": 2 });
+        lay(&mut under, &json!({ "inline": { "max_lines": 3 }, "threads": 1 }));
+        assert_eq!(under, json!({ "inline": { "multi_line": false, "max_lines": 3 }, "threads": 1 }));
+    }
+
+    #[test]
+    fn a_trace_writes_no_file_outside_its_folder() {
+        let folder = tempfile::tempdir().expect("a writable folder");
+        for path in ["../a.py", "/etc/a.py"] {
+            let file = File { path: path.into(), text: String::new() };
+            let trace = Trace { about: String::new(), files: vec![file], stints: Vec::new() };
+            assert!(workspace(folder.path(), &trace).is_err(), "{path}");
+        }
+    }
+}
