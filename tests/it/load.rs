@@ -5,15 +5,17 @@
 
 mod desk;
 mod replay;
+mod tally;
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use desk::{Desk, Tally};
+use desk::Desk;
 use foretype_tests::{World, parrot, text};
 use serde_json::{Value, json};
+use tally::{Tally, percentile};
 
 /// What the daemon may keep of what its model has read: little, so that it has to forget.
 const KV_MB: usize = 16;
@@ -113,12 +115,6 @@ impl Drop for Daemon {
         // A daemon that has failed its test may be gone.
         self.world.run(&["daemon", "stop"]);
     }
-}
-
-/// Milliseconds that a share of the waits stays below.
-fn percentile(waits: &mut [f64], share: f64) -> f64 {
-    waits.sort_by(f64::total_cmp);
-    waits.get((waits.len() as f64 * share) as usize).or(waits.last()).copied().unwrap_or_default()
 }
 
 const LINES: usize = 12;

@@ -160,8 +160,8 @@ impl Daemon {
             let counted = Counted::new(&self);
             let (input, output) = tokio::io::split(connection);
             let orderly = lsp::serve(input, output, self.shared.clone(), hello.options).await;
-            self.ended(session, orderly);
             drop(counted);
+            self.ended(session, orderly);
         }
         if hello.want == Want::Stop {
             self.stop.send_replace(true);

@@ -12,6 +12,7 @@ use foretype_tests::repository;
 use serde_json::{Value, json};
 
 use super::Daemon;
+use super::tally::Tally;
 
 /// Every question is answered within this time, or it is lost.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -44,20 +45,6 @@ struct Place {
     rest: Option<String>,
     /// The number of the first message after the question that changes what it is about.
     overtaken: Option<i64>,
-}
-
-/// What came of it all.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Tally {
-    pub(super) asked: u64,
-    pub(super) answered: u64,
-    pub(super) suggested: u64,
-    pub(super) cancelled: u64,
-    /// Questions that had to be put a second time.
-    pub(super) in_vain: u64,
-    pub(super) windows: u64,
-    /// Milliseconds from question to suggestion.
-    pub(super) waits: Vec<f64>,
 }
 
 /// The window.

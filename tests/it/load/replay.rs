@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::desk::{Desk, Tally};
-use super::{Daemon, percentile};
+use super::Daemon;
+use super::desk::Desk;
+use super::tally::{Tally, percentile};
 
 /// Windows at the same time.
 const DESKS: usize = 4;
 /// What each does in the short form.
-const DEEDS: usize = 1500;
+const DEEDS: usize = 1000;
 /// A file that has grown to this is written anew.
 const LONG: usize = 6000;
 /// Megabytes that the daemon may grow by after it has warmed up: what the allocator keeps between large and small requests
@@ -200,17 +201,6 @@ impl<'a> Person<'a> {
 
 fn floor(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
-}
-
-impl Tally {
-    fn add(&mut self, other: Self) {
-        self.asked += other.asked;
-        self.answered += other.answered;
-        self.suggested += other.suggested;
-        self.cancelled += other.cancelled;
-        self.windows += other.windows;
-        self.waits.extend(other.waits);
-    }
 }
 
 /// What was seen of the daemon while it worked: how far the replay was, and the megabytes that were resident.

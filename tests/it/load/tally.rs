@@ -1,0 +1,34 @@
+//! What came of the questions that were asked.
+
+/// Counts of one window, or of several.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Tally {
+    pub(super) asked: u64,
+    pub(super) answered: u64,
+    pub(super) suggested: u64,
+    pub(super) cancelled: u64,
+    /// Questions that had to be put a second time.
+    pub(super) in_vain: u64,
+    pub(super) windows: u64,
+    /// Milliseconds from question to suggestion.
+    pub(super) waits: Vec<f64>,
+}
+
+impl Tally {
+    /// Adds what came of another window.
+    pub(super) fn add(&mut self, other: Self) {
+        self.asked += other.asked;
+        self.answered += other.answered;
+        self.suggested += other.suggested;
+        self.cancelled += other.cancelled;
+        self.in_vain += other.in_vain;
+        self.windows += other.windows;
+        self.waits.extend(other.waits);
+    }
+}
+
+/// Milliseconds that a share of the waits stays below.
+pub(super) fn percentile(waits: &mut [f64], share: f64) -> f64 {
+    waits.sort_by(f64::total_cmp);
+    waits.get((waits.len() as f64 * share) as usize).or(waits.last()).copied().unwrap_or_default()
+}
