@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use foretype_model::{Engine, Priority};
-use foretype_plugins::{Answer, Document, Order, PromptStrategy, Request, Trigger, registry};
+use foretype_plugins::{Answer, Document, Order, PromptStrategy, Request, Trigger, finish, registry};
 use tower_lsp::lsp_types::{Command, Range};
 use tree_sitter::Tree;
 
@@ -100,20 +100,17 @@ impl Place {
         let found = self.moment.place.shown().find(&self.text, self.cursor, candidates);
         // Held before anything is awaited: the request that began the run may just have been cancelled.
         let held = found.and_then(|(generation, spot)| Watch::new(generation, spot));
-        let typed_through = held.is_some();
-        let Some(mut watch) = (match held {
-            Some(watch) => Some(watch),
-            None => self.begin(candidates).await,
-        }) else {
-            return (Vec::new(), false);
+        let followed = match held {
+            Some(watch) => self.hear(watch).await,
+            None => None,
         };
-        let mut overtaken = self.moment.overtaken.clone();
-        let rest = tokio::select! {
-            rest = self.wait(&mut watch) => rest,
-            _ = overtaken.changed() => Rest::Nothing,
+        let typed_through = followed.is_some();
+        // The run that was followed may have written something else than what was typed: then there has to be another.
+        let heard = match followed {
+            None if self.moment.is_current() => self.begin_and_hear(candidates).await,
+            followed => followed,
         };
-        watch.answered = true;
-        let Rest::Answers(given) = rest else { return (Vec::new(), false) };
+        let Some((watch, given)) = heard else { return (Vec::new(), false) };
         if !self.moment.is_current() {
             return (Vec::new(), false);
         }
@@ -129,6 +126,25 @@ impl Place {
         }
         self.prepare(texts.first().filter(|_| whole));
         (texts.into_iter().map(|text| self.item(text)).collect(), typed_through)
+    }
+
+    /// What a run has for this place, unless the request is overtaken meanwhile.
+    async fn hear(&self, mut watch: Watch) -> Option<(Watch, Vec<Given>)> {
+        let mut overtaken = self.moment.overtaken.clone();
+        let rest = tokio::select! {
+            rest = self.wait(&mut watch) => rest,
+            _ = overtaken.changed() => Rest::Nothing,
+        };
+        watch.answered = true;
+        match rest {
+            Rest::Answers(given) => Some((watch, given)),
+            Rest::Nothing | Rest::Wait => None,
+        }
+    }
+
+    async fn begin_and_hear(&self, candidates: usize) -> Option<(Watch, Vec<Given>)> {
+        let watch = self.begin(candidates).await?;
+        self.hear(watch).await
     }
 
     /// Starts a run of the model.
@@ -166,7 +182,9 @@ impl Place {
                 }
                 _ => Some(given.answer.text.clone()),
             };
-            let Some(text) = text.filter(|text| !texts.contains(text)) else { continue };
+            let Some(text) = text.filter(|text| !texts.iter().any(|other| finish::alike(other, text))) else {
+                continue;
+            };
             if !given.more && same_tail {
                 watch.generation.showed(&watch.spot, given.candidate, &text);
             }

@@ -123,6 +123,21 @@ fn typing_into_the_ghost_text_asks_the_model_nothing() {
 }
 
 #[test]
+fn typing_ahead_of_a_run_that_goes_elsewhere_begins_another() {
+    let mut editor = Editor::start();
+    for round in 0..30 {
+        editor.uri = format!("untitled:{round}");
+        let uri = editor.uri.clone();
+        editor.client.open(&uri, "python", "y");
+        let first = editor.ask((0, 1));
+        editor.client.insert(&uri, 2, (0, 1), " =");
+        // The run for `y` may end before it is known that it does not write ` =`.
+        assert_eq!(editor.suggestions((0, 3)), [SUGGESTION], "round {round}");
+        assert_eq!(editor.client.answer(first).map(|answer| texts(&answer)), Ok(vec![]));
+    }
+}
+
+#[test]
 fn edits_count_in_the_order_of_the_wire() {
     let mut editor = Editor::open("python", "");
     let uri = editor.uri.clone();

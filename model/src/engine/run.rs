@@ -80,7 +80,7 @@ impl<'a> Runner<'a> {
     /// One forward pass for everybody whose turn it is.
     pub(super) fn step(&mut self) {
         self.drop_cancelled();
-        let Some(turn) = self.jobs.iter().map(Running::priority).min() else { return };
+        let Some(turn) = self.jobs.iter().map(Running::priority).min() else { return self.report() };
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             self.begin_known(turn);
             self.forward(turn)
