@@ -1,6 +1,6 @@
 //! The arithmetic under the decoder. On the CPU it is our own; on other devices it is candle's.
 //!
-//! Each kernel is written once, over what an instruction set can do ([`simd`]), and compiled for each set that this architecture may
+//! Each kernel is written once, over what an instruction set can do (`simd`), and compiled for each set that this architecture may
 //! have; which one runs is found out at run time ([`isa`]). Each treats every row alone.
 
 pub(crate) mod attention;
