@@ -5,13 +5,13 @@
 
 mod phases;
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::logits::{Logits, PIECES};
 use super::{Decoder, ForwardError};
 use crate::kernels::inputs::Inputs;
-use crate::kernels::pool::{Member, Team, pool};
+use crate::kernels::pool::{Member, Team, lock, pool};
 use crate::kernels::shared::Shared;
 use crate::kernels::{Kernels, kernels};
 use crate::kv::{AttentionScratch, KvCache, Step};
@@ -39,10 +39,6 @@ struct Thread {
     own: Own,
     attention: AttentionScratch,
     gates: Vec<f32>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Decoder {

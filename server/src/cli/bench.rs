@@ -2,6 +2,7 @@
 
 mod keystrokes;
 mod model;
+mod process;
 mod trace;
 
 use std::process::ExitCode;

@@ -168,12 +168,27 @@ impl Pass<'_> {
         x: &Shared<f32>,
         rows: usize,
     ) {
+        self.product(member, thread, matrix, rows, inputs, x, |x, values| {
+            x.iter_mut().zip(values).for_each(|(x, value)| *x += value);
+        });
+    }
+
+    /// One phase: a whole matrix with new inputs; `take` as in [`multiply`](Self::multiply).
+    #[expect(clippy::too_many_arguments, reason = "as for a part of it")]
+    fn product(
+        &self,
+        member: &mut Member,
+        thread: &mut Thread,
+        matrix: &Linear,
+        rows: usize,
+        inputs: &Inputs,
+        out: &Shared<f32>,
+        take: impl Fn(&mut [f32], &[f32]),
+    ) {
         thread.own.prepared.forget();
         let count = matrix.panels();
         member.share(count, member.piece(count, PANELS), |panels| {
-            self.multiply(matrix, rows, panels, inputs, &mut thread.own, x, |x, values| {
-                x.iter_mut().zip(values).for_each(|(x, value)| *x += value);
-            });
+            self.multiply(matrix, rows, panels, inputs, &mut thread.own, out, &take);
         });
     }
 
@@ -184,24 +199,19 @@ impl Pass<'_> {
         own.prepared.forget();
         let (count, width) = (mlp.up.panels(), mlp.up.out_features());
         member.share(count, member.piece(count, PANELS), |panels| {
+            let Some(gate) = &mlp.gate else {
+                return self.multiply(&mlp.up, rows, panels, inputs, own, &inner.floats, |out, values| {
+                    out.copy_from_slice(values);
+                    mlp.activation.apply_row(self.kernels, out, &[]);
+                });
+            };
             // `gates` is [rows, outputs of these panels].
-            let first = panels.start * PANEL;
-            let stride = panels.len() * PANEL;
+            let (first, stride) = (panels.start * PANEL, panels.len() * PANEL);
             gates.resize(rows * stride, 0.0);
-            let outer = mlp.gate.as_ref().unwrap_or(&mlp.up);
-            outer.multiply(self.kernels, rows, panels.clone(), inputs, own, |row, output, values| {
+            gate.multiply(self.kernels, rows, panels.clone(), inputs, own, |row, output, values| {
                 let at = row * stride + output - first;
                 gates[at..at + values.len()].copy_from_slice(values);
             });
-            if mlp.gate.is_none() {
-                let end = width.min(first + stride) - first;
-                for (row, gates) in gates.chunks_exact_mut(stride).enumerate().take(rows) {
-                    mlp.activation.apply_row(self.kernels, &mut gates[..end], &[]);
-                    // SAFETY: this thread has the panels.
-                    unsafe { &mut inner.row_mut(row)[first..first + end] }.copy_from_slice(&gates[..end]);
-                }
-                return;
-            }
             mlp.up.multiply(self.kernels, rows, panels, inputs, own, |row, output, up| {
                 let at = row * stride + output - first;
                 let gates = &mut gates[at..at + up.len()];
@@ -220,14 +230,9 @@ impl Pass<'_> {
             return;
         }
         self.normalise(member, &self.scratch.wanted, rows, |x, out| decoder.output_norm.row(self.kernels, x, out));
-        thread.own.prepared.forget();
         let matrix = decoder.output.as_ref().unwrap_or(&decoder.embedding);
-        let count = matrix.panels();
-        member.share(count, member.piece(count, PANELS), |panels| {
-            let logits = &self.logits.values;
-            self.multiply(matrix, rows, panels, &self.scratch.hidden, &mut thread.own, logits, |logits, values| {
-                logits.copy_from_slice(values);
-            });
+        self.product(member, thread, matrix, rows, &self.scratch.hidden, &self.logits.values, |logits, values| {
+            logits.copy_from_slice(values);
         });
         member.share(rows * PIECES, 1, |range| {
             range.for_each(|item| self.logits.sum_up(self.kernels, item / PIECES, item % PIECES));

@@ -11,7 +11,6 @@ mod figures;
 mod llama;
 mod lsp;
 mod picture;
-mod process;
 mod replay;
 mod report;
 mod screen;

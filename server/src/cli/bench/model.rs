@@ -97,7 +97,7 @@ fn measure(args: &Args, path: &Path) -> Result<Report> {
     let started = Instant::now();
     let model = Arc::new(Model::load(path, &Device::Cpu)?);
     let load_seconds = started.elapsed().as_secs_f64();
-    let resident_megabytes = resident();
+    let resident_megabytes = super::process::resident_megabytes();
     let options = EngineOptions { threads: args.threads, draft: 0, ..EngineOptions::default() };
     let engine = Engine::start(model.clone(), options);
     let mut rounds: Vec<Round> = Vec::new();
@@ -217,13 +217,6 @@ fn middle(runs: &[Peer]) -> Peer {
         prefill_tokens_per_second: of(|peer| peer.prefill_tokens_per_second),
         decode_tokens_per_second: of(|peer| peer.decode_tokens_per_second),
     }
-}
-
-/// Memory of this process now.
-fn resident() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
 }
 
 fn megabytes(bytes: f64) -> f64 {

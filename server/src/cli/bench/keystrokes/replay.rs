@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use super::super::process;
 use super::super::trace::{Stint, Trace};
 use super::desk::{Change, Desk};
-use super::process;
 use super::screen::Screen;
 use super::system::{Said, System};
 

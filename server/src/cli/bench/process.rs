@@ -12,7 +12,7 @@ pub(super) fn processor_seconds(pid: u32) -> Option<f64> {
 /// The most memory it has held, in megabytes.
 pub(super) fn peak_megabytes(pid: u32) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    megabytes(&status)
+    megabytes(&status, "VmHWM:")
 }
 
 /// Seconds of processor time that the whole machine has spent, or that its host has given to others.
@@ -28,6 +28,11 @@ fn machine(stat: &str) -> Option<f64> {
     Some((ticks.iter().take(8).sum::<f64>() - idle) / TICKS)
 }
 
+/// The memory that this process holds now, in megabytes.
+pub(super) fn resident_megabytes() -> Option<f64> {
+    megabytes(&std::fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")
+}
+
 /// Of `PID (NAME) STATE ...`: fields 14 and 15. The name may hold spaces and brackets.
 fn seconds(stat: &str) -> Option<f64> {
     let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
@@ -35,8 +40,8 @@ fn seconds(stat: &str) -> Option<f64> {
     Some((ticks(11)? + ticks(12)?) / TICKS)
 }
 
-fn megabytes(status: &str) -> Option<f64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+fn megabytes(status: &str, what: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(what))?;
     let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes / 1024.0)
 }
@@ -48,8 +53,8 @@ mod tests {
     #[test]
     fn the_kernel_s_pages_are_understood() {
         assert_eq!(seconds("7 (a) b) c) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20"), Some(2.0));
-        assert_eq!(megabytes("Name:\tx\nVmHWM:\t  2048 kB\n"), Some(2.0));
+        assert_eq!(megabytes("Name:\tx\nVmHWM:\t  2048 kB\n", "VmHWM:"), Some(2.0));
         assert_eq!(machine("cpu  100 0 50 900 30 0 0 50 7 0\ncpu0 1 1\n"), Some(2.0));
-        assert_eq!((seconds("nonsense"), megabytes("")), (None, None));
+        assert_eq!((seconds("nonsense"), megabytes("", "VmHWM:")), (None, None));
     }
 }
