@@ -72,9 +72,13 @@ pub struct Inline {
     /// is certain, -10 shows everything.
     #[schemars(range(min = -10, max = 0))]
     pub minimum_confidence: f32,
-    /// Whether the model works ahead while nobody waits: at what follows the suggestion once it is accepted, and, when you
-    /// pause, at a prompt that is nearer to the cursor. It costs processor time, and gives way at once.
+    /// Whether the model works ahead while nobody waits: at what follows the suggestion once it is accepted; when you pause,
+    /// at a prompt that is nearer to the cursor; and, where the cursor comes to rest, at the prompt for that place, in editors
+    /// that tell where it is. It costs processor time, and gives way at once.
     pub work_ahead: bool,
+    /// Whether the first words of a suggestion are shown before all of it is written, when the next key would soon come. The
+    /// rest follows; only in editors that can lengthen what they show.
+    pub show_parts: bool,
     /// When a new suggestion is shown: `none` as soon as it is there, `adaptive` when the next key is overdue, by your own
     /// speed of typing. Either way it is computed at once, and the rest of a suggestion that you type into stays.
     pub show_delay: ShowDelay,
@@ -92,6 +96,7 @@ impl Default for Inline {
             candidates: 3,
             minimum_confidence: -2.0,
             work_ahead: true,
+            show_parts: true,
             show_delay: ShowDelay::None,
         }
     }

@@ -4,6 +4,7 @@
 //! the answer is empty. What the user types into a suggestion is answered from [`shown`](crate::shown).
 
 pub mod context;
+mod later;
 mod run;
 mod watch;
 
@@ -16,27 +17,76 @@ use tower_lsp::lsp_types::{Command, Range};
 use tree_sitter::Tree;
 
 use crate::config::{Config, ShowDelay, TriggerMode};
-use crate::lsp::ext::{ACCEPTED, INVOKED, InlineCompletionItem, InlineCompletionList, InlineCompletionParams};
+use crate::lsp::ext::{
+    ACCEPTED, FocusParams, INVOKED, InlineCompletionContext, InlineCompletionItem, InlineCompletionList,
+    InlineCompletionParams,
+};
 use crate::lsp::{Moment, Session};
 use crate::shown::{Given, Rest, complete_part};
+pub use later::Later;
 use run::Run;
 use watch::Watch;
 
 /// However slow the model is, a request is answered after this many deadlines.
 const PATIENCE: u32 = 20;
+/// The first piece of a suggestion is shown, where the client can lengthen it, when so many of all next keys would have
+/// come, or after this time if nothing is known of the typist.
+const SOON: (f32, Duration) = (0.2, Duration::from_millis(150));
+/// Where the cursor rests so long, somebody may be about to type.
+const RESTS: Duration = Duration::from_millis(100);
 /// A text that takes longer to parse is completed without its syntax.
 const PARSE: Duration = Duration::from_millis(40);
 
-/// Answers a request.
-pub async fn complete(session: &Arc<Session>, params: InlineCompletionParams) -> InlineCompletionList {
+/// Answers a request. If the model still writes, the rest will come later.
+pub async fn complete(session: &Arc<Session>, params: InlineCompletionParams) -> (InlineCompletionList, Option<Later>) {
     let started = Instant::now();
-    let Some(moment) = session.moment(params.text_document.uri.as_str(), params.moment) else {
-        return InlineCompletionList::default();
+    let moment = session.moment(params.text_document.uri.as_str(), params.moment);
+    let Some(place) = moment.and_then(|moment| Place::new(session, moment, &params)) else {
+        return Default::default();
     };
-    let Some(place) = Place::new(session, moment, &params) else { return InlineCompletionList::default() };
-    let (items, typed_through) = place.answer().await;
-    session.shared.stats.answered(!items.is_empty(), typed_through, started.elapsed());
-    InlineCompletionList { items }
+    let answered = place.answer().await;
+    // Who asks for the rest was answered before.
+    if !answered.rest_of_part {
+        session.shared.stats.answered(!answered.items.is_empty(), answered.typed_through, started.elapsed());
+    }
+    let list = InlineCompletionList { items: answered.items, is_incomplete: answered.later.is_some() };
+    (list, answered.later)
+}
+
+/// The cursor stands somewhere, and nothing was typed there: if it rests, the model reads the prompt for that place, so that
+/// the first key finds it read. It is not interesting to anybody but the next key, so any key stops it.
+pub async fn read_ahead(session: Arc<Session>, params: FocusParams) {
+    let mut elsewhere = session.focused();
+    let Some(position) = params.position else { return };
+    let Some(moment) = session.present(params.text_document.uri.as_str()) else { return };
+    let (text_document, context) = (params.text_document, InlineCompletionContext::default());
+    let asked = InlineCompletionParams { text_document, position, context, moment: None };
+    let Some(place) = Place::new(&session, moment, &asked).filter(|place| place.config.inline.work_ahead) else {
+        return;
+    };
+    let mut overtaken = place.moment.overtaken.clone();
+    let read = async {
+        tokio::time::sleep(RESTS).await;
+        if session.may_read_ahead() {
+            place.run().read_ahead(place.request(place.tree().await)).await;
+        }
+    };
+    tokio::select! {
+        () = read => {}
+        _ = overtaken.changed() => {}
+        _ = elsewhere.changed() => {}
+    }
+}
+
+/// What is known of a request when it is answered.
+#[derive(Default)]
+struct Answered {
+    items: Vec<InlineCompletionItem>,
+    /// Whether the model had written them before.
+    typed_through: bool,
+    /// Whether a part of them had been shown at this place.
+    rest_of_part: bool,
+    later: Option<Later>,
 }
 
 /// A request, converted: where it asks, in our terms.
@@ -94,8 +144,7 @@ impl Place {
         Some(place)
     }
 
-    /// The suggestions, and whether the model had written them before.
-    async fn answer(self) -> (Vec<InlineCompletionItem>, bool) {
+    async fn answer(self) -> Answered {
         let candidates = if self.trigger == Trigger::Invoked { self.config.inline.candidates } else { 1 };
         let found = self.moment.place.shown().find(&self.text, self.cursor, candidates);
         // Held before anything is awaited: the request that began the run may just have been cancelled.
@@ -110,10 +159,7 @@ impl Place {
             None if self.moment.is_current() => self.begin_and_hear(candidates).await,
             followed => followed,
         };
-        let Some((watch, given)) = heard else { return (Vec::new(), false) };
-        if !self.moment.is_current() {
-            return (Vec::new(), false);
-        }
+        let Some((watch, given)) = heard.filter(|_| self.moment.is_current()) else { return Answered::default() };
         let whole = given.iter().all(|given| !given.more);
         let texts = self.texts(&watch, given).await;
         self.run().continue_window(&watch.generation);
@@ -122,10 +168,23 @@ impl Place {
             self.rest_of_burst().await;
         }
         if !self.moment.is_current() {
-            return (Vec::new(), false);
+            return Answered::default();
         }
         self.prepare(texts.first().filter(|_| whole));
-        (texts.into_iter().map(|text| self.item(text)).collect(), typed_through)
+        let rest_of_part = watch.generation.take_part(&watch.spot);
+        let later = (!whole && !texts.is_empty() && self.can_lengthen()).then(|| {
+            watch.generation.showed_part(&watch.spot);
+            Later::of(&watch.generation, &self.moment)
+        });
+        let items = texts.into_iter().map(|text| self.item(text)).collect();
+        Answered { items, typed_through, rest_of_part, later }
+    }
+
+    /// Whether a suggestion may be shown before it is complete.
+    fn can_lengthen(&self) -> bool {
+        let understands = self.session.client_facts().is_some_and(|facts| facts.more);
+        let inline = &self.config.inline;
+        understands && inline.show_parts && inline.show_delay == ShowDelay::None && self.trigger == Trigger::Automatic
     }
 
     /// What a run has for this place, unless the request is overtaken meanwhile.
@@ -200,9 +259,13 @@ impl Place {
         Some(text).filter(|text| !text.is_empty())
     }
 
-    /// Waits for all of it, or at the deadline for the first piece.
+    /// Waits for all of it, or when the next key is soon due, or at the deadline, for the first piece.
     async fn wait(&self, watch: &mut Watch) -> Rest {
         let deadline = Duration::from_millis(self.config.inline.deadline_ms);
+        let for_all = match self.can_lengthen() {
+            true => self.moment.place.shown().typist.gap(SOON.0).unwrap_or(SOON.1).min(deadline),
+            false => deadline,
+        };
         let (generation, spot) = (watch.generation.clone(), watch.spot.clone());
         let rest = || generation.rest(&spot);
         let waits = |rest: &Rest| match rest {
@@ -212,14 +275,14 @@ impl Place {
         };
         // At the time limit the loop is left, and what there is then is looked at.
         let _ =
-            tokio::time::timeout(deadline, async { while waits(&rest()) && watch.changed.changed().await.is_ok() {} })
+            tokio::time::timeout(for_all, async { while waits(&rest()) && watch.changed.changed().await.is_ok() {} })
                 .await;
         let says_something = |given: &Given| !given.more || !complete_part(&given.answer.text).trim().is_empty();
         let usable = |rest: &Rest| match rest {
             Rest::Answers(given) => given.iter().any(says_something),
             rest => *rest != Rest::Wait,
         };
-        let _ = tokio::time::timeout(deadline * (PATIENCE - 1), async {
+        let _ = tokio::time::timeout(deadline * PATIENCE - for_all, async {
             while !usable(&rest()) && watch.changed.changed().await.is_ok() {}
         })
         .await;
@@ -269,7 +332,7 @@ impl Place {
         let model = self.engine.model();
         let path = session.path_in_prompt(&snapshot.uri);
         let document = Document { path, language: snapshot.language, text: self.text.clone(), tree };
-        Request {
+        let mut request = Request {
             document: Arc::new(document),
             cursor: self.cursor,
             trigger: self.trigger,
@@ -277,7 +340,7 @@ impl Place {
             format: model.fim_format(),
             budget: crate::completion::budget(model.decoder.config().context_length, &self.config),
             repository: workspace.as_ref().and_then(|workspace| workspace.name()),
-            window: self.moment.place.shown().window.clone(),
+            window: None,
             symbols: workspace
                 .filter(|_| self.config.context.definitions)
                 .map_or_else(Arc::default, |w| w.symbols.clone()),
@@ -286,7 +349,9 @@ impl Place {
             order: Order::Anchored,
             multi_line: self.config.inline.multi_line,
             minimum_confidence: self.config.inline.minimum_confidence,
-        }
+        };
+        self.moment.place.shown().windows.choose_for(&mut request);
+        request
     }
 
     async fn tree(&self) -> Option<Tree> {

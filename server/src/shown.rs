@@ -8,16 +8,16 @@
 mod frame;
 mod generation;
 mod typist;
+mod windows;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use foretype_plugins::Window;
-
 pub use frame::{Frame, Spot};
 pub use generation::{Generation, Given, Rest};
 pub use typist::Typist;
+pub use windows::Windows;
 
 /// The largest part of an unfinished answer that reads as a whole: complete lines, or at least complete words.
 pub fn complete_part(text: &str) -> &str {
@@ -48,8 +48,8 @@ pub struct Shown {
     begun: u64,
     /// What was written by runs that no longer count, with what stood before it: the model may well write it again.
     past: VecDeque<String>,
-    /// The window of the last prompt, for the next one.
-    pub window: Option<Arc<Window>>,
+    /// The windows of the last prompts, for the next one.
+    pub windows: Windows,
     /// Who types here.
     pub typist: Typist,
 }

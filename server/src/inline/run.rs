@@ -36,10 +36,11 @@ impl Run {
     pub(super) fn start(self, request: Arc<Request>, generation: Arc<Generation>, priority: Priority) {
         tokio::task::spawn_blocking(move || {
             let Some((request, prompt)) = self.prompt(&request) else { return generation.cancel() };
-            let window = prompt.window.clone().map(Arc::new);
-            generation.built_on(window.clone());
-            if priority == Priority::Interactive {
-                self.place.shown().window = window;
+            if let Some(window) = prompt.window.clone().map(Arc::new) {
+                generation.built_on(window.clone());
+                if priority == Priority::Interactive {
+                    self.place.shown().windows.put(window);
+                }
             }
             if !generation.is_cancelled() {
                 self.submit(request, prompt, generation, priority);
@@ -120,9 +121,9 @@ impl Run {
     /// A run ahead of need turned out to be needed: the next prompt goes on from its own.
     pub(super) fn continue_window(&self, generation: &Generation) {
         let Some(new) = generation.window().filter(|_| generation.is_ahead()) else { return };
-        let mut shown = self.place.shown();
-        if shown.window.as_ref().is_none_or(|window| window.anchor < new.anchor) {
-            shown.window = Some(new);
+        let windows = &mut self.place.shown().windows;
+        if windows.latest().is_none_or(|window| window.anchor < new.anchor) {
+            windows.put(new);
         }
     }
 
@@ -132,17 +133,36 @@ impl Run {
         if !window::outgrown(&request) || tokio::time::timeout(IDLE, overtaken.changed()).await.is_ok() {
             return;
         }
-        let Some(old) = self.place.shown().window.clone() else { return };
+        let Some(old) = request.window.clone() else { return };
         let mut request = Request::clone(&request);
         request.window = Some(Arc::new(Window { spent: true, ..Window::clone(&old) }));
+        let Some(prompt) = self.built(request).await else { return };
+        let new = prompt.window.clone().map(Arc::new);
+        tokio::select! {
+            true = self.read(prompt) => new.into_iter().for_each(|new| self.place.shown().windows.replace(&old, new)),
+            _ = overtaken.changed() => {}
+        }
+    }
+
+    /// Lets the model read the prompt for a place where nothing is typed yet. The next prompt goes on from its window even if
+    /// not all of it has been read by then.
+    pub(super) async fn read_ahead(self, request: Request) {
+        let Some(prompt) = self.built(request).await else { return };
+        prompt.window.clone().into_iter().for_each(|window| self.place.shown().windows.put(Arc::new(window)));
+        self.read(prompt).await;
+    }
+
+    async fn built(&self, request: Request) -> Option<Prompt> {
         let run = self.clone();
         let built = tokio::task::spawn_blocking(move || run.prompt(&request)).await;
-        let Ok(Some((_, prompt))) = built else { return };
-        let new = prompt.window.clone().map(Arc::new);
+        Some(built.ok()??.1)
+    }
+
+    /// Lets the model read a prompt and write nothing; says whether it has read all of it. To drop this is to stop it.
+    async fn read(&self, prompt: Prompt) -> bool {
         let (told, read) = oneshot::channel();
         let mut told = Some(told);
         let session = self.session.clone();
-        // Nothing is to be written: that the prompt has been read is all.
         let job = Job { prompt, priority: Priority::Background, ..Job::default() };
         let _ticket = self.engine.submit(job, move |event| {
             if let Event::Done { usage } = event {
@@ -151,10 +171,7 @@ impl Run {
                 let _ = told.take().map(|told| told.send(()));
             }
         });
-        tokio::select! {
-            Ok(()) = read => self.place.shown().window = new,
-            _ = overtaken.changed() => {}
-        }
+        read.await.is_ok()
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Client {
     pub configuration: bool,
     /// Shows progress.
     pub progress: bool,
+    /// Shows a suggestion in part and asks again when it is told of [more](ext::More).
+    pub more: bool,
 }
 
 impl Client {
@@ -46,6 +48,7 @@ impl Client {
                 .unwrap_or(false),
             configuration: workspace.and_then(|workspace| workspace.configuration).unwrap_or(false),
             progress: window.and_then(|window| window.work_done_progress).unwrap_or(false),
+            more: typed.experimental.as_ref().is_some_and(|own| own["foretype"]["more"] == true),
         }
     }
 

@@ -61,9 +61,14 @@ pub struct SelectedCompletionInfo {
 
 /// The answer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct InlineCompletionList {
     /// The best first.
     pub items: Vec<InlineCompletionItem>,
+    /// Whether the model still writes at what is shown. Only a client that understands [`More`] gets such an answer; it asks
+    /// again when told to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_incomplete: bool,
 }
 
 /// One suggestion.
@@ -117,6 +122,35 @@ pub enum DidChangeStatus {}
 impl Notification for DidChangeStatus {
     type Params = Status;
     const METHOD: &'static str = "foretype/status";
+}
+
+/// Tells the client that what was shown in part is complete now: asked again at the same place, the server has all of it at
+/// once. Sent to clients with `experimental.foretype.more` among their capabilities.
+#[derive(Debug)]
+pub enum More {}
+
+impl Notification for More {
+    type Params = DocumentParams;
+    const METHOD: &'static str = "foretype/more";
+}
+
+/// Names a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DocumentParams {
+    /// The document.
+    pub text_document: TextDocumentIdentifier,
+}
+
+/// Parameters of `textDocument/didFocus`: where the user is, without having typed there.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FocusParams {
+    /// The document.
+    pub text_document: TextDocumentIdentifier,
+    /// The cursor. Without it, the notification says nothing.
+    #[serde(default)]
+    pub position: Option<Position>,
 }
 
 /// Parameters of the request `foretype/status`.

@@ -76,6 +76,7 @@ where
         .custom_method(ext::INLINE_COMPLETION, Server::inline_completion)
         .custom_method("textDocument/didShowCompletion", Server::did_show)
         .custom_method("textDocument/didPartiallyAcceptCompletion", Server::did_partially_accept)
+        .custom_method("textDocument/didFocus", Server::did_focus)
         .custom_method("foretype/status", Server::status)
         .finish();
     let service = Ingress::new(service, session.clone());

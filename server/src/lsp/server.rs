@@ -15,7 +15,7 @@ use tower_lsp::lsp_types::{
 use tower_lsp::{Client, LanguageServer, async_trait};
 
 use super::ext::{
-    self, DidChangeStatus, InlineCompletionList, InlineCompletionParams, ItemParams, Status, StatusParams,
+    self, DidChangeStatus, FocusParams, InlineCompletionList, InlineCompletionParams, ItemParams, Status, StatusParams,
 };
 use super::{Session, capabilities};
 use crate::backend::State;
@@ -128,7 +128,22 @@ impl Server {
     }
 
     pub(super) async fn inline_completion(&self, params: InlineCompletionParams) -> Result<InlineCompletionList> {
-        Ok(inline::complete(&self.session, params).await)
+        let document = params.text_document.clone();
+        let (list, later) = inline::complete(&self.session, params).await;
+        if let Some(later) = later {
+            let client = self.client.clone();
+            tokio::spawn(async move {
+                if later.comes().await {
+                    client.send_notification::<ext::More>(ext::DocumentParams { text_document: document }).await;
+                }
+            });
+        }
+        Ok(list)
+    }
+
+    pub(super) async fn did_focus(&self, params: FocusParams) {
+        // Notifications are handled side by side; this one may take seconds.
+        tokio::spawn(inline::read_ahead(self.session.clone(), params));
     }
 
     pub(super) async fn did_show(&self, _: ItemParams) {}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use dashmap::DashMap;
@@ -46,7 +46,14 @@ pub struct Session {
     pub(super) shut_down: AtomicBool,
     ended: watch::Sender<bool>,
     moments: AtomicU64,
+    /// Rises when the cursor goes elsewhere.
+    focus: watch::Sender<u64>,
+    /// Prompts that were read ahead since the last edit.
+    unused: AtomicU32,
 }
+
+/// So many prompts are read ahead in a row that nobody types into: somebody who only reads needs no model.
+const UNUSED: u32 = 3;
 
 /// What is kept for one open document, beside its text.
 #[derive(Debug)]
@@ -109,6 +116,8 @@ impl Session {
             shut_down: AtomicBool::new(false),
             ended: watch::Sender::new(false),
             moments: AtomicU64::new(0),
+            focus: watch::Sender::new(0),
+            unused: AtomicU32::new(0),
         })
     }
 
@@ -268,6 +277,7 @@ impl Session {
             place.shown().edited(&snapshot.text);
             place.epoch.send_modify(|epoch| *epoch += 1);
         }
+        self.unused.store(0, Ordering::Relaxed);
         self.forget_shown(Some(uri));
     }
 
@@ -299,6 +309,25 @@ impl Session {
         *lock(&place.asked) = Some((moment, snapshot));
         place.epoch.send_modify(|epoch| *epoch += 1);
         Some(moment)
+    }
+
+    /// The cursor went to a document; what is returned changes when it goes on.
+    pub fn focused(&self) -> watch::Receiver<u64> {
+        self.focus.send_modify(|focus| *focus += 1);
+        self.focus.subscribe()
+    }
+
+    /// Whether another prompt may be read ahead; counts it.
+    pub fn may_read_ahead(&self) -> bool {
+        self.unused.fetch_add(1, Ordering::Relaxed) < UNUSED
+    }
+
+    /// A document as it is now; overtakes nothing. `None` if it is not open.
+    pub fn present(&self, uri: &str) -> Option<Moment> {
+        let place = self.place(uri)?;
+        let overtaken = place.epoch.subscribe();
+        let epoch = *overtaken.borrow();
+        Some(Moment { snapshot: self.documents.snapshot(uri)?, place, overtaken, epoch })
     }
 
     /// The moment with that number; `None` if it was overtaken or the document is not open.

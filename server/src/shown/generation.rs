@@ -29,6 +29,8 @@ struct State {
     waiting: usize,
     usage: Option<Usage>,
     window: Option<Arc<Window>>,
+    /// The path to the place of which a part was shown, because more was still to come.
+    in_part: Option<String>,
 }
 
 /// What one candidate has written.
@@ -108,8 +110,8 @@ impl Generation {
     }
 
     /// The window of its prompt.
-    pub fn built_on(&self, window: Option<Arc<Window>>) {
-        self.lock().window = window;
+    pub fn built_on(&self, window: Arc<Window>) {
+        self.lock().window = Some(window);
     }
 
     /// The window of its prompt, once that is built.
@@ -211,6 +213,16 @@ impl Generation {
         if let Some(written) = self.lock().written.get_mut(candidate) {
             written.shown = Some([typed, text].concat());
         }
+    }
+
+    /// A part was shown at `spot`, and the rest is still to come.
+    pub fn showed_part(&self, spot: &Spot) {
+        self.lock().in_part = Some(spot.path.clone());
+    }
+
+    /// Whether a part was shown at `spot`; from now on it was not.
+    pub fn take_part(&self, spot: &Spot) -> bool {
+        self.lock().in_part.take_if(|path| *path == spot.path).is_some()
     }
 
     /// What there is for a place in its frame.

@@ -28,11 +28,16 @@ impl Typist {
         }
     }
 
-    /// By when this share (0 to 1) of all keys follows the one before; `None` before anything is known.
-    pub fn due(&self, share: f32) -> Option<Instant> {
+    /// The time within which this share (0 to 1) of all keys follows the one before; `None` before anything is known.
+    pub fn gap(&self, share: f32) -> Option<Duration> {
         let mut gaps: Vec<Duration> = self.gaps.iter().copied().collect();
         gaps.sort_unstable();
-        Some(self.last? + *gaps.get((gaps.len() as f32 * share) as usize)?)
+        gaps.get((gaps.len() as f32 * share) as usize).copied()
+    }
+
+    /// By when this share of all keys follows the latest.
+    pub fn due(&self, share: f32) -> Option<Instant> {
+        Some(self.last? + self.gap(share)?)
     }
 }
 

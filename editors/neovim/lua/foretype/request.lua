@@ -15,6 +15,9 @@ M.kinds = { invoked = 1, automatic = 2 }
 
 ---@type foretype.Pending?
 local pending
+-- The moment of an answer that is not complete yet.
+---@type table?
+local incomplete
 local timer = assert(vim.uv.new_timer())
 -- An answer that comes sooner is not worth a word in the status line, and all who hear of it, at every key.
 local noticed_after = 200
@@ -31,6 +34,7 @@ end
 ---Forgets what was asked and what was going to be.
 function M.cancel()
   timer:stop()
+  incomplete = nil
   turn = turn + 1
   if not pending then
     return
@@ -75,6 +79,7 @@ function M.ask(kind, on_answer)
     end
     answered()
     if not error and vim.deep_equal(asked, moment()) then
+      incomplete = result and result.isIncomplete and asked or nil
       on_answer(client, asked.buffer, result and (result.items or result) or {})
     end
   end
@@ -88,6 +93,22 @@ function M.ask(kind, on_answer)
   patience:start(noticed_after, 0, vim.schedule_wrap(function()
     status.set_asking(pending == own)
   end))
+end
+
+---The answer that came in part is complete now: asks for it, if it is still of interest.
+---@param on_answer fun(client: vim.lsp.Client, buffer: integer, items: table[])
+function M.ask_for_more(on_answer)
+  if incomplete and vim.deep_equal(incomplete, moment()) then
+    M.ask(M.kinds.automatic, on_answer)
+  end
+end
+
+---Tells the server where the cursor is, though nothing was typed there.
+function M.tell_place()
+  local client = client_of(vim.api.nvim_get_current_buf())
+  if client then
+    client:notify('textDocument/didFocus', vim.lsp.util.make_position_params(0, client.offset_encoding))
+  end
 end
 
 ---Asks when no other key has come for a while.

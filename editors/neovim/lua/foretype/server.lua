@@ -49,11 +49,19 @@ function M.before_init(params, client_config)
   if next(client_config.settings.foretype) then
     params.initializationOptions = client_config.settings.foretype
   end
+  -- Neovim's own inline completion would not ask again.
+  if require('foretype.typing').active then
+    local own = { experimental = { foretype = { more = true } } }
+    params.capabilities = vim.tbl_deep_extend('force', params.capabilities, own)
+  end
 end
 
 M.handlers = {
   ['foretype/status'] = function(_, status, context)
     require('foretype.status').heard(context.client_id, status)
+  end,
+  ['foretype/more'] = function()
+    require('foretype.typing').more()
   end,
   -- The server says what is wrong each time that it is started, and of options twice: they go with `initialize`, and are
   -- asked for later. Once is enough.

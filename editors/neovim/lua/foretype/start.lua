@@ -30,6 +30,7 @@ local function follow_typing()
   on('InsertEnter', where_attached(typing.entered))
   on({ 'TextChangedI', 'TextChangedP', 'CursorMovedI' }, where_attached(typing.changed))
   on({ 'InsertLeave', 'BufLeave', 'WinLeave' }, where_attached(typing.left))
+  on({ 'CursorMoved', 'BufEnter' }, where_attached(typing.moved))
   on('CompleteChanged', where_attached(typing.popup_changed))
   -- The popup is still visible while this event is handled.
   on('CompleteDone', where_attached(vim.schedule_wrap(typing.popup_changed)))

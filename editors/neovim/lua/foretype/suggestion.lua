@@ -145,12 +145,13 @@ local function keeps(candidates)
   return rest ~= nil and not (new and #new > #rest and vim.startswith(new, rest))
 end
 
----An answer came for the cursor's place.
+---An answer came for the cursor's place: because the user typed; because the user asked, and wants to see what came,
+---whatever is shown now; or because what is shown was a part, of which more has come.
 ---@param client vim.lsp.Client
 ---@param buffer integer
 ---@param items table[]
----@param asked boolean   By the user, who wants to see what came, whatever is shown now.
-function M.answered(client, buffer, items, asked)
+---@param why 'typed'|'asked'|'more'
+function M.answered(client, buffer, items, why)
   local candidates = {}
   for _, item in ipairs(items) do
     local candidate = candidate_of(item, client, buffer)
@@ -159,11 +160,15 @@ function M.answered(client, buffer, items, asked)
       candidates[#candidates + 1] = candidate
     end
   end
-  if #candidates == 0 or M.hidden() or (not asked and keeps(candidates)) then
+  if #candidates == 0 and why == 'more' then
+    return M.clear()
+  end
+  if #candidates == 0 or M.hidden() or (why == 'typed' and keeps(candidates)) then
     return
   end
   local row, col = place()
   local tail = line(buffer, row):sub(col + 1)
+  local asked = why == 'asked'
   current = { client = client, buffer = buffer, tail = tail, candidates = candidates, index = 1, asked = asked }
   if M.refresh() then
     tell_shown()

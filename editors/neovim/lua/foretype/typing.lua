@@ -19,7 +19,7 @@ local seen
 local entering = false
 
 local function answered(client, buffer, items)
-  suggestion.answered(client, buffer, items, false)
+  suggestion.answered(client, buffer, items, 'typed')
 end
 
 local function in_insert_mode()
@@ -41,8 +41,12 @@ local function may_ask()
   return by_hand and client_of(buffer) ~= nil and vim.bo.buftype == '' and enabled.buffer(buffer)
 end
 
+local function may_ask_unbidden()
+  return config.get().trigger == 'automatic' and may_ask()
+end
+
 local function ask_soon()
-  if config.get().trigger == 'automatic' and may_ask() and not suggestion.hidden() then
+  if may_ask_unbidden() and not suggestion.hidden() then
     request.ask_after(config.get().debounce_ms, request.kinds.automatic, answered)
   end
 end
@@ -73,6 +77,23 @@ function M.changed()
     ask_soon()
   elseif not still then
     request.cancel()
+    M.moved()
+  end
+end
+
+---The cursor went somewhere, and nothing is typed there: if it rests, the server gets ready for that place.
+function M.moved()
+  if may_ask_unbidden() then
+    request.tell_place()
+  end
+end
+
+---What was suggested in part is complete now.
+function M.more()
+  if not suggestion.hidden() then
+    request.ask_for_more(function(client, buffer, items)
+      suggestion.answered(client, buffer, items, 'more')
+    end)
   end
 end
 
@@ -107,7 +128,7 @@ function M.trigger(by)
     return
   end
   request.ask(request.kinds.invoked, function(client, buffer, items)
-    suggestion.answered(client, buffer, items, true)
+    suggestion.answered(client, buffer, items, 'asked')
     if by then
       suggestion.cycle(by)
     end

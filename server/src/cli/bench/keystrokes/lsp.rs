@@ -49,6 +49,8 @@ struct Asked {
     file: usize,
     cursor: usize,
     answered: bool,
+    /// Whether the server has more and will say when.
+    incomplete: bool,
 }
 
 impl LanguageServer {
@@ -62,7 +64,11 @@ impl LanguageServer {
             "clientInfo": { "name": "foretype bench" },
             "rootUri": folder,
             "workspaceFolders": [{ "uri": folder, "name": "bench" }],
-            "capabilities": { "general": { "positionEncodings": ["utf-8", "utf-16"] }, "textDocument": inline },
+            "capabilities": {
+                "general": { "positionEncodings": ["utf-8", "utf-16"] },
+                "textDocument": inline,
+                "experimental": { "foretype": { "more": true } },
+            },
             "initializationOptions": options,
         });
         let about = wire.request("initialize", parameters, LOADING)?;
@@ -119,18 +125,43 @@ impl LanguageServer {
         self.wire.notify("textDocument/didChange", &json!({ "textDocument": about, "contentChanges": [change] }))
     }
 
+    fn place(&self, file: usize, cursor: usize) -> Result<Value> {
+        let document = self.documents.get(file).context("a file that was not opened")?;
+        let position = position(&document.text, cursor, self.utf8);
+        Ok(json!({ "textDocument": { "uri": document.uri }, "position": position }))
+    }
+
+    fn ask(&mut self, key: usize, file: usize, cursor: usize) -> Result<()> {
+        let mut parameters = self.place(file, cursor)?;
+        parameters["context"] = json!({ "triggerKind": 2 });
+        let id = self.wire.send("textDocument/inlineCompletion", parameters)?;
+        self.asked = Some(Asked { id, key, file, cursor, answered: false, incomplete: false });
+        Ok(())
+    }
+
+    /// What was shown in part is complete now.
+    fn ask_for_more(&mut self, about: &Value) -> Result<()> {
+        let Some(asked) = self.asked.take_if(|asked| asked.incomplete) else { return Ok(()) };
+        if self.documents.get(asked.file).is_some_and(|document| about["textDocument"]["uri"] == document.uri) {
+            return self.ask(asked.key, asked.file, asked.cursor);
+        }
+        self.asked = Some(asked);
+        Ok(())
+    }
+
     /// What an answer to the newest request says.
     fn read(&mut self, at: Instant, answer: &Value) -> Option<Said> {
         let asked = self.asked.as_mut()?;
         asked.answered = true;
         let document = self.documents.get(asked.file)?;
         let result = &answer["result"];
+        asked.incomplete = result["isIncomplete"] == true;
         let item = result.get("items").unwrap_or(result).get(0);
         let nothing = Said::new(at, asked.key, String::new());
         let Some(item) = item else { return Some(nothing) };
         self.command = item.get("command").filter(|command| command.is_object()).cloned();
         Some(match insertion(item, &document.text, asked.cursor, self.utf8) {
-            Some((text, replaces)) => Said { text, replaces, ..nothing },
+            Some((text, replaces)) => Said { text, replaces, whole: !asked.incomplete, ..nothing },
             None => Said { stale: true, ..nothing },
         })
     }
@@ -144,20 +175,23 @@ impl System for LanguageServer {
         if let Some(old) = self.asked.take().filter(|asked| !asked.answered) {
             self.wire.notify("$/cancelRequest", &json!({ "id": old.id }))?;
         }
-        let (file, cursor) = (desk.file(), desk.cursor());
-        let document = self.documents.get(file).context("a file that was not opened")?;
-        let parameters = json!({
-            "textDocument": { "uri": document.uri },
-            "position": position(&document.text, cursor, self.utf8),
-            "context": { "triggerKind": 2 },
-        });
-        let id = self.wire.send("textDocument/inlineCompletion", parameters)?;
-        self.asked = Some(Asked { id, key: number, file, cursor, answered: false });
+        self.ask(number, desk.file(), desk.cursor())?;
         Ok(None)
+    }
+
+    fn goes(&mut self, desk: &Desk) -> Result<()> {
+        if !self.foretype {
+            return Ok(());
+        }
+        let place = self.place(desk.file(), desk.cursor())?;
+        self.wire.notify("textDocument/didFocus", &place)
     }
 
     fn listen(&mut self, until: Instant) -> Result<Option<Said>> {
         while let Some((at, message)) = self.wire.listen(until)? {
+            if message["method"] == "foretype/more" {
+                self.ask_for_more(&message["params"])?;
+            }
             let newest = self.asked.as_ref().is_some_and(|asked| message["id"] == asked.id);
             if newest && message.get("method").is_none() {
                 return Ok(self.read(at, &message));

@@ -84,6 +84,7 @@ pub(super) fn replay(system: &mut dyn System, trace: &Trace, typist: Typist) -> 
     let mut replay = Replay {
         desk: Desk::new(&trace.files),
         screen: Screen::default(),
+        gone: false,
         started: Instant::now(),
         due: Instant::now(),
         typist,
@@ -118,6 +119,8 @@ struct Replay<'a> {
     system: &'a mut dyn System,
     desk: Desk,
     screen: Screen,
+    /// Whether the cursor has left the place of the newest key: what comes for that is not shown any more.
+    gone: bool,
     started: Instant,
     /// When the next key comes.
     due: Instant,
@@ -127,9 +130,11 @@ struct Replay<'a> {
 
 impl Replay<'_> {
     fn stint(&mut self, stint: &Stint) -> Result<()> {
-        self.wait(stint.wait)?;
         self.desk.go(stint);
         self.screen.clear();
+        self.gone = true;
+        self.system.goes(&self.desk)?;
+        self.wait(stint.wait)?;
         let slips = stint.slips();
         let mut at = 0;
         while let Some((gap, key)) = stint.keys.get(at) {
@@ -180,6 +185,7 @@ impl Replay<'_> {
     fn ask(&mut self, key: Key, change: Option<&Change>) -> Result<()> {
         let now = self.started.elapsed();
         self.close_key(now);
+        self.gone = false;
         self.run.keys.push(Key { at: milliseconds(now), ..key });
         let said = self.system.key(self.run.keys.len() - 1, &self.desk, change)?;
         said.iter().for_each(|said| self.hear(said));
@@ -206,7 +212,9 @@ impl Replay<'_> {
         }
         let at = said.at.saturating_duration_since(self.started);
         let after = (milliseconds(at) - key.at).max(0.0);
-        self.screen.answered(at, &said.text, said.replaces, said.whole);
+        if !self.gone {
+            self.screen.answered(at, &said.text, said.replaces, said.whole);
+        }
         if said.text.is_empty() {
             if key.first.is_none() {
                 key.nothing.get_or_insert(after);

@@ -11,6 +11,11 @@ pub(super) trait System {
     /// A key was pressed, or a suggestion taken: `change` is done already in the desk's text. Returns what is known at once.
     fn key(&mut self, number: usize, desk: &Desk, change: Option<&Change>) -> Result<Option<Said>>;
 
+    /// The cursor went to another place; nothing was typed there yet.
+    fn goes(&mut self, _: &Desk) -> Result<()> {
+        Ok(())
+    }
+
     /// Waits for something that was said about the newest key.
     fn listen(&mut self, until: Instant) -> Result<Option<Said>>;
 
