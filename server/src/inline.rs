@@ -159,7 +159,13 @@ impl Place {
             None if self.moment.is_current() => self.begin_and_hear(candidates).await,
             followed => followed,
         };
-        let Some((watch, given)) = heard.filter(|_| self.moment.is_current()) else { return Answered::default() };
+        if !self.moment.is_current() {
+            return Answered::default();
+        }
+        let Some((watch, given)) = heard else {
+            self.prepare(None);
+            return Answered::default();
+        };
         let whole = given.iter().all(|given| !given.more);
         let texts = self.texts(&watch, given).await;
         self.run().continue_window(&watch.generation);

@@ -1,5 +1,6 @@
 //! One binary for all black-box tests; one module for each thing that a user does.
 
+mod ahead;
 mod bench;
 mod cli;
 mod house;

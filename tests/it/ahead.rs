@@ -1,0 +1,158 @@
+//! What the daemon does before anybody waits for it, and what it shows before it has finished.
+
+use std::time::Duration;
+
+use foretype_tests::client::Client;
+use foretype_tests::{World, real_model, repository};
+use serde_json::{Value, json};
+
+use crate::lsp::{Editor, SUGGESTION, eventually, texts};
+
+/// An editor with a text open, that wants short prompts.
+fn open(text: &str, options: Value) -> Editor {
+    let (mut editor, _) = Editor::start_with(options, &["lsp", "--standalone"]);
+    let uri = editor.uri.clone();
+    editor.client.open(&uri, "python", text);
+    editor
+}
+
+fn short() -> Value {
+    json!({ "context": { "maxTokens": 512 }, "inline": { "maxTokens": 64 } })
+}
+
+/// What the engine has done: prompt tokens evaluated, and tokens written.
+fn done(editor: &mut Editor) -> (u64, u64) {
+    let engine = editor.client.request("foretype/status", json!({}))["engine"].clone();
+    (engine["evaluated"].as_u64().expect("a count"), engine["generated"].as_u64().expect("a count"))
+}
+
+/// Waits until so many more prompt tokens have been evaluated and nothing runs; says how many there are then.
+fn evaluated(editor: &mut Editor, at_least: u64) -> u64 {
+    let engine = |editor: &mut Editor| editor.client.request("foretype/status", json!({}))["engine"].clone();
+    let count = |engine: &Value| engine["evaluated"].as_u64().expect("a count");
+    count(&eventually(editor, engine, |engine| count(engine) >= at_least && engine["running"] == 0))
+}
+
+fn focus(editor: &mut Editor, (line, character): (u32, u32)) {
+    let position = json!({ "line": line, "character": character });
+    let params = json!({ "textDocument": { "uri": editor.uri }, "position": position });
+    editor.client.notify("textDocument/didFocus", params);
+}
+
+/// Lines that no two places share.
+fn lines(count: usize) -> String {
+    (0..count).map(|number| format!("name_{number} = {}\n", number * 37)).collect()
+}
+
+#[test]
+fn where_the_cursor_rests_the_prompt_is_read_before_the_first_key() {
+    let mut editor = open(&format!("{}y\n{}", lines(60), lines(30)), short());
+    focus(&mut editor, (60, 1));
+    let read = evaluated(&mut editor, 100);
+    let uri = editor.uri.clone();
+    editor.client.insert(&uri, 2, (60, 1), " =");
+    assert_eq!(editor.suggestions((60, 3)), [SUGGESTION]);
+    let (now, _) = done(&mut editor);
+    assert!(now - read <= 4, "the first key evaluated {} prompt tokens after {read}", now - read);
+}
+
+#[test]
+fn somebody_who_only_reads_costs_three_prompts() {
+    let mut editor = open(&lines(400), short());
+    let mut read = 0;
+    for place in 1..=3 {
+        focus(&mut editor, (place * 80, 3));
+        read = evaluated(&mut editor, read + 50);
+    }
+    focus(&mut editor, (390, 3));
+    std::thread::sleep(Duration::from_millis(800));
+    assert_eq!(done(&mut editor).0, read);
+    let uri = editor.uri.clone();
+    editor.client.insert(&uri, 2, (390, 0), "#");
+    focus(&mut editor, (390, 1));
+    evaluated(&mut editor, read + 50);
+}
+
+#[test]
+fn a_cursor_that_goes_on_is_not_followed() {
+    let mut editor = open(&lines(400), short());
+    for line in (0..399).chain([200]) {
+        focus(&mut editor, (line, 0));
+    }
+    let read = evaluated(&mut editor, 50);
+    assert!(read < 1000, "{read} prompt tokens were evaluated");
+}
+
+#[test]
+fn nothing_is_read_ahead_where_that_is_switched_off_or_suggestions_are() {
+    for options in [json!({ "inline": { "workAhead": false } }), json!({ "inline": { "trigger": "manual" } })] {
+        let mut editor = open(&lines(100), options);
+        focus(&mut editor, (50, 3));
+        std::thread::sleep(Duration::from_millis(500));
+        assert_eq!(done(&mut editor), (0, 0));
+    }
+}
+
+#[test]
+fn what_follows_a_suggestion_is_known_before_it_is_taken() {
+    let mut editor = open("x = 1\ny =\n", json!({}));
+    assert_eq!(editor.suggestions((1, 3)), [SUGGESTION]);
+    let written = done(&mut editor).1;
+    let ahead = eventually(&mut editor, |editor| json!(done(editor).1), |now| now.as_u64() > Some(written));
+    let uri = editor.uri.clone();
+    editor.client.insert(&uri, 2, (1, 3), SUGGESTION);
+    let before = evaluated(&mut editor, 0);
+    editor.suggestions((1, 3 + SUGGESTION.len() as u32));
+    assert_eq!(done(&mut editor), (before, ahead.as_u64().expect("a count")), "the model was asked again");
+}
+
+#[test]
+fn a_pause_after_much_typing_moves_the_prompt_nearer_to_the_cursor() {
+    let mut editor = open(&format!("{}\n{}", lines(40), lines(20)), short());
+    let uri = editor.uri.clone();
+    let mut version = 1;
+    let mut line = 40;
+    let mut write = |editor: &mut Editor, text: &str| {
+        version += 1;
+        let column = 0;
+        editor.client.insert(&uri, version, (line, column), text);
+        line += 1;
+        editor.suggestions((line, 0))
+    };
+    (0..9).for_each(|number| drop(write(&mut editor, &format!("other_{number} = {number}{number}\n"))));
+    let before = evaluated(&mut editor, 0);
+    let read = evaluated(&mut editor, before + 100);
+    write(&mut editor, "last = 1\n");
+    let (now, _) = done(&mut editor);
+    assert!(now - read <= 10, "the key after the pause evaluated {} prompt tokens", now - read);
+}
+
+#[test]
+fn a_suggestion_is_shown_in_part_where_the_editor_can_lengthen_it() {
+    let Some(model) = real_model() else { return };
+    let world = World::new();
+    let text = std::fs::read_to_string(repository().join("tests/fixtures/tour/matrix.rs")).expect("a file of the tour");
+    let mut command = world.command(&["lsp", "--standalone"]);
+    command.env("FORETYPE_MODEL", model);
+    let mut client = Client::start(command);
+    let capabilities = json!({ "experimental": { "foretype": { "more": true } } });
+    client.initialize(json!({ "capabilities": capabilities }));
+    let uri = "file:///w/matrix.rs";
+    client.open(uri, "rust", &text);
+    // Somebody who types as fast as this wants to see something soon.
+    client.insert(uri, 2, (21, 16), "/");
+    client.insert(uri, 3, (21, 17), " ");
+    let back = json!({ "start": { "line": 21, "character": 16 }, "end": { "line": 21, "character": 18 } });
+    let document = json!({ "uri": uri, "version": 4 });
+    let changes = json!([{ "range": back, "text": "" }]);
+    client.notify("textDocument/didChange", json!({ "textDocument": document, "contentChanges": changes }));
+    let place = json!({ "textDocument": { "uri": uri }, "position": { "line": 21, "character": 16 } });
+    let part = client.request("textDocument/inlineCompletion", place.clone());
+    assert_eq!(part["isIncomplete"], true, "{part}");
+    assert_eq!(client.wait_for("foretype/more")["params"], json!({ "textDocument": { "uri": uri } }));
+    let whole = client.request("textDocument/inlineCompletion", place);
+    assert!(whole.get("isIncomplete").is_none(), "{whole}");
+    let (part, whole) = (texts(&part).join(""), texts(&whole).join(""));
+    assert!(whole.len() > part.len() && whole.starts_with(&part), "{whole:?} after {part:?}");
+    assert!(client.shut_down().success());
+}
