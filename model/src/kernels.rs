@@ -29,7 +29,7 @@ use std::sync::OnceLock;
 use blocks::Format;
 pub use memory::read_bandwidth;
 pub use pool::set_threads;
-use product::{Product, Widen};
+use product::Product;
 pub(crate) use tensors::{RopeTable, layer_norm, rms_norm, rope, swiglu};
 
 /// The instruction sets that kernels exist for.
@@ -130,24 +130,14 @@ pub(crate) struct Kernels {
     pub(crate) dot: dense::Dot,
     pub(crate) attend_block: attention::AttendBlock,
     /// By layout: bits and span.
-    packed: [(usize, usize, Product, Widen); 6],
+    packed: [(usize, usize, Product); 6],
 }
 
 impl Kernels {
-    /// The products for numbers as a format packs them, and for the same numbers widened to bytes.
-    pub(crate) fn products(&self, format: &Format) -> (Product, Product) {
-        (self.packed(format.bits, format.span).0, self.packed(8, format.span).0)
-    }
-
-    /// What widens the numbers of a format.
-    pub(crate) fn widen(&self, format: &Format) -> Widen {
-        self.packed(format.bits, format.span).1
-    }
-
-    fn packed(&self, bits: usize, span: usize) -> (Product, Widen) {
-        let found = self.packed.iter().find(|it| (it.0, it.1) == (bits, span));
-        let (_, _, product, widen) = found.unwrap_or(&self.packed[0]);
-        (*product, *widen)
+    /// The product for numbers as a format packs them.
+    pub(crate) fn product(&self, format: &Format) -> Product {
+        let found = self.packed.iter().find(|it| (it.0, it.1) == (format.bits, format.span));
+        found.unwrap_or(&self.packed[0]).2
     }
 }
 
@@ -161,7 +151,7 @@ macro_rules! table {
 
             use super::attention::{self, Keys, Partial};
             use super::layout::{Bytes, Layout, Nibbles};
-            use super::product::{self, Panel, Product, Rows, Widen};
+            use super::product::{self, Panel, Product, Rows};
             use super::simd::PANEL;
             use super::{Kernels, dense, rows};
 
@@ -171,12 +161,6 @@ macro_rules! table {
             unsafe fn product<L: Layout>(panel: Panel, rows: Rows, row: usize, result: &mut [[f32; PANEL]]) {
                 // SAFETY: the caller's.
                 unsafe { product::product::<Set, L>(panel, rows, row, result) }
-            }
-
-            $(#[$features])*
-            unsafe fn widen<L: Layout>(numbers: *const u8, spans: usize, bytes: *mut u8) {
-                // SAFETY: the caller's.
-                unsafe { product::widen::<Set, L>(numbers, spans, bytes) }
             }
 
             $(#[$features])*
@@ -233,8 +217,8 @@ macro_rules! table {
                 unsafe { dense::dot::<Set>(a, b) }
             }
 
-            const fn packed<L: Layout>() -> (usize, usize, Product, Widen) {
-                (L::BITS, L::SPAN, product::<L>, widen::<L>)
+            const fn packed<L: Layout>() -> (usize, usize, Product) {
+                (L::BITS, L::SPAN, product::<L>)
             }
 
             pub(super) static KERNELS: Kernels = Kernels {

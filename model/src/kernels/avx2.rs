@@ -72,12 +72,12 @@ impl<D: Dot> Simd for Avx2<D> {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
     #[inline(always)]
-    unsafe fn bytes(at: *const u8) -> __m256i {
-        unsafe { _mm256_loadu_si256(at.cast()) }
+    unsafe fn prefetch_far(at: *const u8) {
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
     }
     #[inline(always)]
-    unsafe fn store_bytes(at: *mut u8, x: __m256i) {
-        unsafe { _mm256_storeu_si256(at.cast(), x) }
+    unsafe fn bytes(at: *const u8) -> __m256i {
+        unsafe { _mm256_loadu_si256(at.cast()) }
     }
     #[inline(always)]
     unsafe fn spread(value: i32) -> __m256i {

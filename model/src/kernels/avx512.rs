@@ -26,12 +26,12 @@ impl Simd for Avx512 {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
     #[inline(always)]
-    unsafe fn bytes(at: *const u8) -> __m512i {
-        unsafe { _mm512_loadu_si512(at.cast()) }
+    unsafe fn prefetch_far(at: *const u8) {
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
     }
     #[inline(always)]
-    unsafe fn store_bytes(at: *mut u8, x: __m512i) {
-        unsafe { _mm512_storeu_si512(at.cast(), x) }
+    unsafe fn bytes(at: *const u8) -> __m512i {
+        unsafe { _mm512_loadu_si512(at.cast()) }
     }
     #[inline(always)]
     unsafe fn spread(value: i32) -> __m512i {

@@ -1,12 +1,11 @@
 //! Inputs of matrices: rows of floats, and the same quantised to signed bytes with one scale for 32 columns.
 
+use super::Kernels;
 use super::blocks::Format;
-use super::memory::Line;
-use super::packed::{Packed, bytes_mut};
-use super::product::{Rows, Widen};
+use super::packed::Packed;
+use super::product::Rows;
 use super::rows::BLOCK;
 use super::shared::Shared;
-use super::{Kernels, layout::LINE};
 
 /// Columns of the smallest span.
 const SMALL: usize = 16;
@@ -91,7 +90,6 @@ pub(crate) struct Prepared {
     starts: Vec<i32>,
     scales: Vec<f32>,
     sums: Vec<f32>,
-    widened: Vec<Line>,
 }
 
 impl Prepared {
@@ -133,23 +131,5 @@ impl Prepared {
                 sums[..spans * 2].chunks_exact(2).zip(scales).map(|(sums, scale)| one(sums[0] + sums[1], *scale));
             both.for_each(|(start, sum)| (self.starts.push(start), self.sums.push(sum)).0);
         }
-    }
-
-    /// The numbers of a panel, widened to a byte each.
-    ///
-    /// # Safety
-    /// `numbers` holds `spans` spans, together `columns` columns, in the layout of `widen`, whose set is here.
-    pub(crate) unsafe fn widened(
-        &mut self,
-        widen: Widen,
-        numbers: *const u8,
-        spans: usize,
-        columns: usize,
-    ) -> *const u8 {
-        self.widened.resize(columns / 4, Line([0; LINE]));
-        let bytes = bytes_mut(&mut self.widened);
-        // SAFETY: by contract; there is room for 16 bytes a column.
-        unsafe { widen(numbers, spans, bytes.as_mut_ptr()) };
-        bytes.as_ptr()
     }
 }

@@ -30,12 +30,12 @@ impl Simd for Neon {
         unsafe { asm!("prfm pldl1keep, [{0}]", in(reg) at, options(readonly, nostack, preserves_flags)) }
     }
     #[inline(always)]
-    unsafe fn bytes(at: *const u8) -> int32x4_t {
-        unsafe { vreinterpretq_s32_u8(vld1q_u8(at)) }
+    unsafe fn prefetch_far(at: *const u8) {
+        unsafe { asm!("prfm pldl2keep, [{0}]", in(reg) at, options(readonly, nostack, preserves_flags)) }
     }
     #[inline(always)]
-    unsafe fn store_bytes(at: *mut u8, x: int32x4_t) {
-        unsafe { vst1q_u8(at, vreinterpretq_u8_s32(x)) }
+    unsafe fn bytes(at: *const u8) -> int32x4_t {
+        unsafe { vreinterpretq_s32_u8(vld1q_u8(at)) }
     }
     #[inline(always)]
     unsafe fn spread(value: i32) -> int32x4_t {

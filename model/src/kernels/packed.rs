@@ -146,18 +146,10 @@ impl Packed {
         mut take: impl FnMut(usize, usize, &[f32]),
     ) {
         let x = prepared.rows(self, inputs);
-        let (narrow, wide) = kernels.products(&self.format);
+        let product = kernels.product(&self.format);
         let mut result = [[0f32; PANEL]; TILE];
         for index in panels {
-            let mut panel = self.panel(index);
-            let many = rows > TILE && self.format.bits < 8;
-            if many {
-                // The numbers are widened once for all rows.
-                let widen = kernels.widen(&self.format);
-                // SAFETY: the kernels are those of a set that is here; the panel has so many spans, and there is room.
-                panel.numbers = unsafe { prepared.widened(widen, panel.numbers, self.spans(), self.columns) };
-            }
-            let product = if many { wide } else { narrow };
+            let panel = self.panel(index);
             for row in (0..rows).step_by(TILE) {
                 let tile = &mut result[..(rows - row).min(TILE)];
                 // SAFETY: the set is here; panel and rows are whole.

@@ -29,14 +29,11 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn prefetch(_: *const u8) {}
     #[inline(always)]
+    unsafe fn prefetch_far(_: *const u8) {}
+    #[inline(always)]
     unsafe fn bytes(at: *const u8) -> Four<i32> {
         // SAFETY: 16 bytes by contract; `i32` has no invalid values.
         unsafe { at.cast::<Four<i32>>().read_unaligned() }
-    }
-    #[inline(always)]
-    unsafe fn store_bytes(at: *mut u8, x: Four<i32>) {
-        // SAFETY: 16 bytes by contract.
-        unsafe { at.cast::<Four<i32>>().write_unaligned(x) }
     }
     #[inline(always)]
     unsafe fn spread(value: i32) -> Four<i32> {

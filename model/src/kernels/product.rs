@@ -13,6 +13,9 @@ pub(crate) const TILE: usize = 8;
 
 /// Spans that numbers are asked for ahead of their use.
 const AHEAD: usize = 6;
+/// The same where several rows share them: a span takes so long there that the processor by itself does not look far enough, and
+/// the first-level cache has too few lines under way to bring them at the speed of memory.
+const FAR_AHEAD: usize = 24;
 
 /// A panel of a matrix.
 #[derive(Clone, Copy)]
@@ -83,6 +86,9 @@ unsafe fn some_rows<S: Simd, L: Layout, const R: usize>(p: Panel, x: Rows, row: 
                     }
                     for line in 0..L::LINES {
                         S::prefetch(numbers.wrapping_add((AHEAD * L::LINES + line) * LINE));
+                        if R > 1 {
+                            S::prefetch_far(numbers.wrapping_add((FAR_AHEAD * L::LINES + line) * LINE));
+                        }
                     }
                     for vector in 0..L::SPAN / 4 {
                         let w = L::vector::<S>(numbers, vector);
@@ -113,28 +119,6 @@ unsafe fn some_rows<S: Simd, L: Layout, const R: usize>(p: Panel, x: Rows, row: 
             }
             for (result, sum) in result.iter_mut().zip(sums) {
                 S::store(result.as_mut_ptr().add(lane), sum);
-            }
-        }
-    }
-}
-
-/// Widens the numbers of `spans` spans to a byte each.
-pub(crate) type Widen = unsafe fn(*const u8, usize, *mut u8);
-
-/// A [`Widen`].
-///
-/// # Safety
-/// That of [`Simd`]; `numbers` holds the spans, and there is room for `spans * SPAN * 16` bytes at `bytes`.
-#[inline(always)]
-pub(crate) unsafe fn widen<S: Simd, L: Layout>(numbers: *const u8, spans: usize, bytes: *mut u8) {
-    // SAFETY: the caller's.
-    unsafe {
-        for span in 0..spans {
-            for vector in 0..L::SPAN / 4 {
-                for at in (0..LINE).step_by(S::LANES * 4) {
-                    let numbers = L::vector::<S>(numbers.add(span * L::LINES * LINE + at), vector);
-                    S::store_bytes(bytes.add((span * L::SPAN / 4 + vector) * LINE + at), numbers);
-                }
             }
         }
     }

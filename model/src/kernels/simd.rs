@@ -24,8 +24,9 @@ pub(crate) trait Simd: Copy {
 
     /// Asks for the line at `at`, which may lie anywhere, to be brought near.
     unsafe fn prefetch(at: *const u8);
+    /// The same, for later: to the second-level cache.
+    unsafe fn prefetch_far(at: *const u8);
     unsafe fn bytes(at: *const u8) -> Self::Ints;
-    unsafe fn store_bytes(at: *mut u8, x: Self::Ints);
     /// The same 32 bits in every lane.
     unsafe fn spread(value: i32) -> Self::Ints;
     unsafe fn and(a: Self::Ints, b: Self::Ints) -> Self::Ints;

@@ -7,6 +7,7 @@ use super::blocks::tests::{ALL, sample};
 use super::inputs::{Inputs, Prepared};
 use super::packed::Packed;
 use super::product::TILE;
+use super::simd::PANEL;
 use super::*;
 
 /// The kernels that can run here.
@@ -158,5 +159,41 @@ fn extreme_inputs_give_no_nan() {
         let zeros = Inputs::new(kernels, &[0.0; 64], 32);
         // SAFETY: nobody writes.
         assert!(unsafe { zeros.row(1) }.iter().all(|x| *x == 0.0));
+    }
+}
+
+/// `cargo test --release -p foretype-model --lib -- --ignored --nocapture what_a_span_costs` prints the nanoseconds that a span
+/// of 32 columns of 16 outputs takes on one thread, for 1, 2, 4, 8, 16 and 64 rows, from the cache and from memory.
+#[test]
+#[ignore = "a measurement"]
+fn what_a_span_costs() {
+    for (dtype, columns) in
+        [(GgmlDType::Q5_0, 896), (GgmlDType::Q8_0, 896), (GgmlDType::Q4K, 4864), (GgmlDType::Q6K, 4864)]
+    {
+        let format = Format::of(dtype).expect("known");
+        for (place, numbers) in [("cache", 1 << 19), ("memory", 1 << 28)] {
+            let out = numbers / columns / PANEL * PANEL;
+            let (bytes, _) = sample(dtype, PANEL, columns);
+            let matrix = Packed::new(format, out, columns, &bytes.repeat(out / PANEL));
+            let kernels = crate::kernels::kernels();
+            let spans = (out / PANEL * columns / 32) as f64;
+            let costs = [1, 2, 4, 8, 16, 64].map(|rows| {
+                let inputs = Inputs::new(kernels, &wave(columns * rows), columns);
+                let mut prepared = Prepared::default();
+                let mut times: Vec<f64> = (0..9)
+                    .map(|_| {
+                        let started = std::time::Instant::now();
+                        let mut sum = 0.0;
+                        matrix
+                            .multiply(kernels, rows, 0..matrix.panels(), &inputs, &mut prepared, |_, _, y| sum += y[0]);
+                        assert!(std::hint::black_box(sum).is_finite());
+                        started.elapsed().as_secs_f64() * 1e9 / spans
+                    })
+                    .collect();
+                times.sort_by(f64::total_cmp);
+                format!("{:6.1}", times[4])
+            });
+            println!("{dtype:?} {place:6} {:4.0} MB: {}", matrix.bytes() as f64 / 1e6, costs.join(" "));
+        }
     }
 }
