@@ -12,7 +12,7 @@ pub(crate) mod blocks;
 pub(crate) mod dense;
 pub(crate) mod inputs;
 mod layout;
-mod memory;
+pub(crate) mod memory;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 pub(crate) mod packed;

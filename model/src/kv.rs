@@ -11,6 +11,7 @@ use half::f16;
 use crate::config::Config;
 use crate::decoder::Attend;
 use crate::kernels::attention::{BLOCK, HEADS, Keys, Partial};
+use crate::kernels::memory::Halves;
 use crate::kernels::pool::pool;
 use crate::kernels::shared::Shared;
 use crate::kernels::simd::PANEL;
@@ -22,7 +23,9 @@ const GROWTH: usize = 256;
 /// The cache of one sequence, 16-bit: for each layer and key head, keys as `[capacity / 16][dim][16]` and values as
 /// `[capacity][dim]`.
 pub(crate) struct KvCache {
-    layers: Vec<(Shared<f16>, Shared<f16>)>,
+    /// Layer after layer, keys before values.
+    memory: Halves,
+    layers: usize,
     kv_heads: usize,
     dim: usize,
     capacity: usize,
@@ -32,8 +35,8 @@ pub(crate) struct KvCache {
 impl KvCache {
     /// An empty cache for a model of this shape.
     pub(crate) fn new(config: &Config) -> Self {
-        let layers = (0..config.layers).map(|_| Default::default()).collect();
-        Self { layers, kv_heads: config.kv_heads, dim: config.head_dim, capacity: 0, length: 0 }
+        let Config { layers, kv_heads, head_dim: dim, .. } = *config;
+        Self { memory: Halves::zeroed(0), layers, kv_heads, dim, capacity: 0, length: 0 }
     }
 
     /// Bytes that one position takes in a model of this shape.
@@ -43,7 +46,18 @@ impl KvCache {
 
     /// Bytes in memory.
     pub(crate) fn bytes(&self) -> usize {
-        self.layers.len() * 2 * self.kv_heads * self.dim * self.capacity * size_of::<f16>()
+        self.layers * 2 * self.part() * size_of::<f16>()
+    }
+
+    /// Numbers that keys or values of a layer take.
+    fn part(&self) -> usize {
+        self.kv_heads * self.capacity * self.dim
+    }
+
+    /// Where the numbers of a key head lie: its keys, and its values.
+    fn places(&self, layer: usize, head: usize) -> (usize, usize) {
+        let keys = layer * 2 * self.part() + head * self.capacity * self.dim;
+        (keys, keys + self.part())
     }
 
     /// Positions that count.
@@ -61,7 +75,7 @@ impl KvCache {
     pub(crate) fn fork(&self, length: usize) -> Self {
         let length = length.min(self.length);
         let capacity = length.next_multiple_of(GROWTH);
-        Self { layers: self.copies(capacity, length), capacity, length, ..*self }
+        self.copy(capacity, length)
     }
 
     /// Makes room for `rows` more positions.
@@ -69,8 +83,7 @@ impl KvCache {
         let needed = self.length + rows;
         if needed > self.capacity {
             let capacity = needed.next_multiple_of(GROWTH);
-            self.layers = self.copies(capacity, self.length);
-            self.capacity = capacity;
+            *self = self.copy(capacity, self.length);
         }
     }
 
@@ -80,20 +93,21 @@ impl KvCache {
         debug_assert!(self.length <= self.capacity);
     }
 
-    /// The first `length` positions in layers of another capacity.
-    fn copies(&self, capacity: usize, length: usize) -> Vec<(Shared<f16>, Shared<f16>)> {
-        let size = length.next_multiple_of(PANEL) * self.dim;
-        let copy = |from: &Shared<f16>| {
-            let mut to = Shared::default();
-            to.reserve(self.kv_heads * capacity * self.dim);
-            for head in (0..self.kv_heads).filter(|_| size > 0) {
-                let (to_at, from_at) = (head * capacity * self.dim, head * self.capacity * self.dim);
-                // SAFETY: nobody else has `to`, and a cache is written only by the step that holds it.
-                unsafe { to.slice_mut(to_at..to_at + size).copy_from_slice(from.slice(from_at..from_at + size)) };
+    /// The first `length` positions in a cache of another capacity.
+    fn copy(&self, capacity: usize, length: usize) -> Self {
+        let memory = Halves::zeroed(self.layers * 2 * self.kv_heads * capacity * self.dim);
+        let copy = Self { memory, capacity, length, ..*self };
+        let size = length.next_multiple_of(PANEL).min(self.capacity) * self.dim;
+        for (layer, head) in (0..self.layers).flat_map(|layer| (0..self.kv_heads).map(move |head| (layer, head))) {
+            let ((from_keys, from_values), (keys, values)) = (self.places(layer, head), copy.places(layer, head));
+            for (from, to) in [(from_keys, keys), (from_values, values)] {
+                // SAFETY: nobody else has the copy, and a cache is written only by the step that holds it.
+                unsafe {
+                    copy.memory.slice_mut(to..to + size).copy_from_slice(self.memory.slice(from..from + size));
+                }
             }
-            to
-        };
-        self.layers.iter().map(|(keys, values)| (copy(keys), copy(values))).collect()
+        }
+        copy
     }
 
     /// Writes key and value, `[kv_heads, dim]` each, of the row that lies `row` behind the length.
@@ -102,10 +116,9 @@ impl KvCache {
     /// Nobody else may use this row meanwhile, and room for it has been [reserved](Self::reserve).
     pub(crate) unsafe fn write(&self, kernels: &Kernels, layer: usize, row: usize, k: &[f32], v: &[f32]) {
         let (dim, position) = (self.dim, self.length + row);
-        let (keys, values) = &self.layers[layer];
         for (head, (k, v)) in k.chunks_exact(dim).zip(v.chunks_exact(dim)).enumerate() {
-            let base = head * self.capacity * dim;
-            let panel = base + position / PANEL * PANEL * dim + position % PANEL;
+            let (keys, values) = self.places(layer, head);
+            let panel = keys + position / PANEL * PANEL * dim + position % PANEL;
             for (i, k) in k.chunks(PANEL).enumerate() {
                 let mut halves = [f16::ZERO; PANEL];
                 // SAFETY: the kernels are those of a set that is here; the places by contract.
@@ -113,13 +126,13 @@ impl KvCache {
                     (kernels.to_halves)(k, &mut halves[..k.len()]);
                     for (d, half) in halves[..k.len()].iter().enumerate() {
                         let at = panel + (i * PANEL + d) * PANEL;
-                        keys.slice_mut(at..at + 1)[0] = *half;
+                        self.memory.slice_mut(at..at + 1)[0] = *half;
                     }
                 }
             }
-            let at = base + position * dim;
+            let at = values + position * dim;
             // SAFETY: as above.
-            unsafe { (kernels.to_halves)(v, values.slice_mut(at..at + dim)) };
+            unsafe { (kernels.to_halves)(v, self.memory.slice_mut(at..at + dim)) };
         }
     }
 
@@ -129,12 +142,9 @@ impl KvCache {
     /// Nobody may write the positions that are read through it.
     unsafe fn keys(&self, layer: usize, head: usize) -> Keys {
         let size = self.capacity * self.dim;
-        let (keys, values) = &self.layers[layer];
+        let (keys, values) = self.places(layer, head);
         // SAFETY: by contract.
-        let (keys, values) = unsafe {
-            let range = head * size..(head + 1) * size;
-            (keys.slice(range.clone()).as_ptr(), values.slice(range).as_ptr())
-        };
+        let [keys, values] = [keys, values].map(|at| unsafe { self.memory.slice(at..at + size) }.as_ptr());
         Keys { keys, values, dim: self.dim, scale: 1.0 / (self.dim as f32).sqrt() }
     }
 

@@ -1,11 +1,13 @@
 //! Memory for weights, taken in large pieces that the system may back with large pages: a decode step reads all of it once, and
 //! looking up a small page costs as much as reading it.
 
-use std::ops::{Deref, DerefMut};
+use std::alloc::Layout;
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
+use half::f16;
 use memmap2::MmapMut;
 
 use super::layout::LINE;
@@ -72,6 +74,50 @@ impl Piece {
         #[cfg(target_os = "linux")]
         let _ = map.advise(memmap2::Advice::HugePage);
         Some(Self { map })
+    }
+}
+
+/// Memory of its own, which the system has back as soon as it is dropped. An allocator would keep it, once for each thread that
+/// has asked for some.
+pub(crate) struct Halves {
+    map: Option<MmapMut>,
+    count: usize,
+}
+
+impl Halves {
+    /// So many zeros.
+    pub(crate) fn zeroed(count: usize) -> Self {
+        let bytes = count * size_of::<f16>();
+        let map = (bytes > 0).then(|| {
+            let none = |_| std::alloc::handle_alloc_error(Layout::array::<f16>(count).unwrap_or(Layout::new::<f16>()));
+            MmapMut::map_anon(bytes).unwrap_or_else(none)
+        });
+        Self { map, count }
+    }
+
+    fn start(&self) -> *mut f16 {
+        self.map.as_ref().map_or(std::ptr::dangling_mut(), |map| map.as_ptr().cast_mut().cast())
+    }
+
+    /// A part, to be read.
+    ///
+    /// # Safety
+    /// Nobody may write it meanwhile.
+    pub(crate) unsafe fn slice(&self, range: Range<usize>) -> &[f16] {
+        assert!(range.start <= range.end && range.end <= self.count);
+        // SAFETY: inside the map, which begins at a page; by contract nobody writes it.
+        unsafe { std::slice::from_raw_parts(self.start().add(range.start), range.len()) }
+    }
+
+    /// A part, to be written.
+    ///
+    /// # Safety
+    /// Nobody else may use it meanwhile.
+    #[expect(clippy::mut_from_ref, reason = "threads have different parts")]
+    pub(crate) unsafe fn slice_mut(&self, range: Range<usize>) -> &mut [f16] {
+        assert!(range.start <= range.end && range.end <= self.count);
+        // SAFETY: inside the map, which may be written; by contract nobody else uses this part.
+        unsafe { std::slice::from_raw_parts_mut(self.start().add(range.start), range.len()) }
     }
 }
 

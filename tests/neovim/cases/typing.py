@@ -40,6 +40,47 @@ def typing_what_it_says_shortens_it_without_a_flicker(bench):
     window.wait_lines(SHOP.split("\n")[:-1] + ["    return a - b"])
 
 
+def a_suggestion_that_is_shown_in_part_is_lengthened(bench):
+    text = "def largest(values):\n    best = values[0]\n    for value in"
+    window = bench.open("parts.py", text, environment={"FORETYPE_INLINE_SHOW_PARTS": "true"}).ready()
+    window.press("A")
+    # Nobody types as fast as this: the first words are due at once.
+    window.type("x")
+    window.press("<BS>")
+    window.type(" ")
+    whole = window.wait_ghost(r"values:\n        .*\n.*")
+    window.wait_quiet()
+    grown = window.screen.ghosts[-1]
+    assert grown.startswith(whole), grown
+    parts = [event["text"] for event in window.events("Shown")]
+    assert len(parts) > 1 and all(later.startswith(part) for part, later in zip(parts, parts[1:])), parts
+    window.press("<Tab>")
+    until(lambda: window.lines() == (text + " " + grown).split("\n"), lambda: f"{grown!r} is taken: {window.lines()}")
+
+
+def a_suggestion_that_was_sent_away_in_part_does_not_come_back(bench):
+    window = bench.open("away.py", SHOP, environment={"FORETYPE_INLINE_SHOW_PARTS": "true"}).ready()
+    window.press("A")
+    window.type("return ")
+    window.wait_ghost("a.*")
+    window.press("<C-]>")
+    window.wait_no_ghost()
+    window.keeps_no_ghost()
+
+
+def where_the_cursor_rests_the_prompt_is_read_before_a_key_comes(bench):
+    lines = "".join(f"name_{number} = {number * 37}\n" for number in range(150))
+    window = bench.open("rests.py", lines).ready()
+    window.wait_quiet()
+    evaluated = lambda: window.lua("""
+        local client = vim.lsp.get_clients({ name = 'foretype' })[1]
+        return client:request_sync('foretype/status', {}, 10000).result.engine.evaluated
+    """)
+    before = evaluated()
+    window.press("gg")
+    until(lambda: evaluated() > before + 100, lambda: f"{evaluated()} prompt tokens are more than {before}")
+
+
 def deleting_what_was_typed_into_it_brings_it_back(bench):
     window = bench.shop()
     window.type("a ")
