@@ -27,6 +27,14 @@ enum What {
     Trace(trace::Args),
 }
 
+/// The middle value; of an even number the mean of the two in the middle.
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let upper = *values.get(middle)?;
+    Some(if values.len() % 2 == 1 || upper.is_infinite() { upper } else { (values[middle - 1] + upper) / 2.0 })
+}
+
 /// Runs `foretype bench`.
 pub fn run(args: Args) -> Result<ExitCode> {
     match args.what {

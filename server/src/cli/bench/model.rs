@@ -223,10 +223,8 @@ fn megabytes(bytes: f64) -> f64 {
     bytes / f64::from(1 << 20)
 }
 
-/// The middle one; of two middle ones the upper.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+fn median(values: Vec<f64>) -> f64 {
+    super::median(values).unwrap_or(f64::NAN)
 }
 
 impl Report {

@@ -4,6 +4,7 @@
 //! times, and its share is a figure of its own. A key that was overtaken before any text came never got text: it counts as
 //! infinitely late, and a percentile that falls on it is `never`.
 
+use super::super::median;
 use super::replay::{Key, Run};
 
 /// Something that is reported of each system.
@@ -57,6 +58,7 @@ pub(super) static FIGURES: &[Figure] = &[
     }),
     figure("nothing", "keys answered with nothing", Unit::Percent, |runs| share(runs, is_nothing)),
     figure("prompt", "prompt tokens evaluated a key", Unit::Count, |runs| per_key(runs, |run| run.prompt)),
+    figure("prompt_text", "prompt tokens for 100 characters", Unit::Count, |runs| per_text(runs, |run| run.prompt)),
     figure("written", "tokens written a key", Unit::Count, |runs| per_key(runs, |run| run.written)),
     figure("drafted", "draft tokens a key", Unit::Count, |runs| per_key(runs, |run| run.drafted)),
     figure("confirmed", "of these right", Unit::Percent, |runs| {
@@ -65,6 +67,9 @@ pub(super) static FIGURES: &[Figure] = &[
     }),
     figure("processor", "processor time for 100 keys", Unit::Seconds, |runs| {
         per_key(runs, |run| run.processor).map(|seconds| seconds * 100.0)
+    }),
+    figure("processor_text", "processor time for 100 characters", Unit::Seconds, |runs| {
+        per_text(runs, |run| run.processor)
     }),
     figure("elsewhere", "processor time of others", Unit::Percent, |runs| {
         Some(sum(runs, |run| run.elsewhere)? / runs.len() as f64 * 100.0)
@@ -147,6 +152,12 @@ fn per_key(runs: &[&Run], of: fn(&Run) -> Option<f64>) -> Option<f64> {
     Some(sum(runs, of)? / all as f64).filter(|_| all > 0)
 }
 
+/// For 100 characters of what was to be written: the same for all systems, however many keys that took.
+fn per_text(runs: &[&Run], of: fn(&Run) -> Option<f64>) -> Option<f64> {
+    let wanted = sum(runs, |run| Some(run.wanted as f64)).filter(|count| *count > 0.0)?;
+    Some(sum(runs, of)? / wanted * 100.0)
+}
+
 /// The figures of one system: medians over the repetitions, in the order of [`FIGURES`].
 pub(super) fn medians(runs: &[&Run]) -> Vec<Option<f64>> {
     let mut repeats: Vec<_> = runs.iter().map(|run| run.repeat).collect();
@@ -160,14 +171,6 @@ pub(super) fn medians(runs: &[&Run]) -> Vec<Option<f64>> {
         median(repeats.iter().filter_map(of_repeat).collect())
     };
     FIGURES.iter().map(of).collect()
-}
-
-/// The middle value; of an even number the mean of the two in the middle.
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    let upper = *values.get(middle)?;
-    Some(if values.len() % 2 == 1 || upper.is_infinite() { upper } else { (values[middle - 1] + upper) / 2.0 })
 }
 
 impl Unit {
