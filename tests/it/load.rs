@@ -86,8 +86,11 @@ impl Daemon {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid)).expect("the daemon lives").count()
     }
 
-    /// Serves whoever comes last at once, and then has nobody and works on nothing.
+    /// Serves whoever comes last at once, and then has nobody and works on nothing. Nothing in it has panicked, whoever crashed.
     fn comes_to_rest(&self) {
+        let log = self.world.path().join("run/foretype/daemon.log");
+        let log = std::fs::read_to_string(&log).unwrap_or_else(|error| panic!("{}: {error}", log.display()));
+        assert!(!log.contains("panicked at"), "{log}");
         let mut last = Desk::open(self, 0, &self.options());
         last.open_file(0);
         last.type_in(0, "last =");

@@ -31,6 +31,8 @@ export class More {
     if (!shown || editor?.document !== shown.document || shown.document.uri.toString() !== uri) return;
     if (shown.document.version !== shown.version || !editor.selection.active.isEqual(shown.position)) return;
     this.asking = shown;
+    // What is shown would stay in place of anything newer that begins with it.
+    await vscode.commands.executeCommand('editor.action.inlineSuggest.hide');
     await vscode.commands.executeCommand('editor.action.inlineSuggest.trigger');
   }
 }

@@ -67,10 +67,11 @@ pub(crate) fn start_log(config: &Config) {
 pub async fn serve<R, W>(input: R, output: W, shared: Arc<Shared>, options: BTreeMap<String, String>) -> bool
 where
     R: AsyncRead + Unpin + Send + 'static,
-    W: AsyncWrite + Send + 'static,
+    W: AsyncWrite + Unpin + Send + 'static,
 {
     let session = Session::new(shared, options);
     let mut ended = session.ended();
+    let output = Unbroken { output, session: session.clone() };
     let input = UntilEnd { input: framing::checked(input), session: session.clone() };
     let (service, socket) = LspService::build(|client| Server { session: session.clone(), client })
         .custom_method(ext::INLINE_COMPLETION, Server::inline_completion)
@@ -81,7 +82,7 @@ where
         .finish();
     let service = Ingress::new(service, session.clone());
     let server = tower_lsp::Server::new(input, output, socket).concurrency_level(CONCURRENCY);
-    // A task of its own: should the transport panic because the client has gone, only this session ends.
+    // A task of its own: should the transport panic, only this session ends.
     let mut task = tokio::spawn(server.serve(service));
     tokio::select! {
         _ = &mut task => {}
@@ -99,6 +100,42 @@ where
 pub(super) async fn until(ended: &mut tokio::sync::watch::Receiver<bool>) {
     // An error means that the session is gone, which is an end, too.
     let _ = ended.wait_for(|ended| *ended).await;
+}
+
+/// Output whose errors end the session and are no errors: the transport would panic when it has something to say to a client
+/// that is gone.
+struct Unbroken<W> {
+    output: W,
+    session: Arc<Session>,
+}
+
+impl<W> Unbroken<W> {
+    fn endure<T>(&self, polled: Poll<std::io::Result<T>>, otherwise: T) -> Poll<std::io::Result<T>> {
+        match polled {
+            Poll::Ready(Err(_)) => {
+                self.session.end();
+                Poll::Ready(Ok(otherwise))
+            }
+            polled => polled,
+        }
+    }
+}
+
+impl<W: AsyncWrite + Unpin> AsyncWrite for Unbroken<W> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        let polled = Pin::new(&mut self.output).poll_write(context, bytes);
+        self.endure(polled, bytes.len())
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        let polled = Pin::new(&mut self.output).poll_flush(context);
+        self.endure(polled, ())
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        let polled = Pin::new(&mut self.output).poll_shutdown(context);
+        self.endure(polled, ())
+    }
 }
 
 /// Input that ends when the session does, so that the transport writes what it has and stops.

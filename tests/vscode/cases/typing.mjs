@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { copyFileSync } from 'node:fs';
 import path from 'node:path';
+import { until } from '../window.mjs';
 
 const shop = 'def add(a, b):\n    return a + b\n\n\ndef subtract(a, b):\n';
 
@@ -81,6 +82,39 @@ export default {
     await window.press('Alt+[');
     await window.waitGhost(new RegExp(`^${escaped(first)}$`));
     await window.press('Escape');
+  },
+
+  async 'a suggestion that is shown in part is lengthened'(bench) {
+    bench.settings({ 'foretype.inline.showParts': true });
+    const window = await bench.first('parts.py', 'def largest(values):\n    best = values[0]\n    for value in');
+    await window.ready();
+    // Nobody types as fast as this: the first words are due at once.
+    await window.type('x', 0);
+    await window.press('Backspace');
+    await window.type(' ', 0);
+    const seen = [];
+    const end = Date.now() + 30_000;
+    while (Date.now() < end && !/values:\s*\n?.*best = /s.test(seen.at(-1) ?? '')) {
+      const text = (await window.ghost()).trimEnd();
+      if (text && text !== seen.at(-1)) seen.push(text);
+      await window.page.waitForTimeout(15);
+    }
+    await bench.screenshot('lengthened');
+    await window.press('Tab');
+    await window.saved('parts.py', /for value in values:\n.*\n.*best = value/);
+    assert.ok(seen.length > 1 && seen.at(-1).startsWith(seen[0]), JSON.stringify(seen));
+    bench.settings({});
+  },
+
+  async 'where the cursor rests the prompt is read before a key comes'(bench) {
+    const lines = Array.from({ length: 150 }, (_, number) => `name_${number} = ${number * 37}\n`).join('');
+    const window = await bench.first('rests.py', lines);
+    await window.ready();
+    const evaluated = async () => (await bench.daemonStatus()).models.reduce((sum, { engine }) => sum + (engine?.evaluated ?? 0), 0);
+    await window.page.waitForTimeout(3000);
+    const before = await evaluated();
+    await window.press('Control+Home');
+    await until(async () => (await evaluated()) > before + 100, 'the prompt for the first line is read');
   },
 
   async 'the picture for the README'(bench) {
