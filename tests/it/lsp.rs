@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 const PYTHON: &str = "x = 1\ny =\n";
 
 /// An editor with one document.
-pub struct Editor {
-    pub client: Client,
+pub(crate) struct Editor {
+    pub(crate) client: Client,
     world: World,
-    pub uri: String,
+    pub(crate) uri: String,
 }
 
 impl Editor {
-    pub fn start_with(options: Value, arguments: &[&str]) -> (Self, Value) {
+    pub(crate) fn start_with(options: Value, arguments: &[&str]) -> (Self, Value) {
         let world = World::new();
         Self::start_in(world, options, arguments)
     }
@@ -52,7 +52,7 @@ impl Editor {
         editor
     }
 
-    pub fn params(&self, (line, character): (u32, u32)) -> Value {
+    pub(crate) fn params(&self, (line, character): (u32, u32)) -> Value {
         json!({
             "textDocument": { "uri": self.uri },
             "position": { "line": line, "character": character },
@@ -60,13 +60,13 @@ impl Editor {
         })
     }
 
-    pub fn ask(&mut self, at: (u32, u32)) -> i64 {
+    pub(crate) fn ask(&mut self, at: (u32, u32)) -> i64 {
         let params = self.params(at);
         self.client.send("textDocument/inlineCompletion", params)
     }
 
     /// The texts that are suggested at a place.
-    pub fn suggestions(&mut self, at: (u32, u32)) -> Vec<String> {
+    pub(crate) fn suggestions(&mut self, at: (u32, u32)) -> Vec<String> {
         let id = self.ask(at);
         texts(&self.client.answer(id).expect("an answer"))
     }
@@ -80,9 +80,9 @@ impl Editor {
     }
 }
 
-pub const SUGGESTION: &str = " brown_fx";
+pub(crate) const SUGGESTION: &str = " brown_fx";
 
-pub fn texts(answer: &Value) -> Vec<String> {
+pub(crate) fn texts(answer: &Value) -> Vec<String> {
     let text = |item: &Value| item["insertText"].as_str().expect("a text").to_owned();
     answer["items"].as_array().expect("items").iter().map(text).collect()
 }
@@ -242,7 +242,7 @@ fn a_part_that_is_taken_counts() {
 }
 
 /// What `look` sees once it is as it should be; a notification is handled beside the requests that follow it.
-pub fn eventually(editor: &mut Editor, look: impl Fn(&mut Editor) -> Value, fits: impl Fn(&Value) -> bool) -> Value {
+pub(crate) fn eventually(editor: &mut Editor, look: impl Fn(&mut Editor) -> Value, fits: impl Fn(&Value) -> bool) -> Value {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     loop {
         let seen = look(editor);

@@ -22,8 +22,6 @@ const quiet = {
   'workbench.secondarySideBar.defaultVisibility': 'hidden', 'editor.wordBasedSuggestions': 'off',
   'editor.quickSuggestions': { other: 'off', comments: 'off', strings: 'off' }, 'editor.fontSize': 15,
   'workbench.colorTheme': 'Default Dark Modern', 'foretype.inline.deadlineMs': 20000, 'foretype.inline.minimumConfidence': -10,
-  // Whether a suggestion is shown in part first hangs on how fast the machine is.
-  'foretype.inline.showParts': false,
   // What the model says must not hang on what other cases wrote.
   'foretype.context.openFiles': false, 'foretype.context.recentEdits': false, 'foretype.context.definitions': false,
 };

@@ -1,23 +1,12 @@
 // The connection to the daemon: started, watched, started again when it ends, with growing pauses, and given up with a word
 // to the user when that does not help.
 import * as vscode from 'vscode';
-import { CloseAction, ErrorAction, LanguageClient, type LanguageClientOptions, type StaticFeature, State as ClientState } from 'vscode-languageclient/node';
+import { CloseAction, ErrorAction, LanguageClient, type LanguageClientOptions, State as ClientState } from 'vscode-languageclient/node';
 import { findBinary } from './binary';
 import { watchFocus } from './focus';
 import { inlineMiddleware } from './inline';
-import { More } from './more';
 import type { ServerStatus, State } from './state';
 import { Taken } from './taken';
-
-/** Says at the start that this client asks again when a suggestion came in part. */
-const understandsMore: StaticFeature = {
-  fillClientCapabilities: (capabilities) => {
-    capabilities.experimental = { ...capabilities.experimental, foretype: { more: true } };
-  },
-  initialize: () => {},
-  getState: () => ({ kind: 'static' }),
-  clear: () => {},
-};
 
 const pauses = [250, 1000, 3000, 8000];
 /** A daemon that has run this long in milliseconds was well. */
@@ -30,7 +19,6 @@ export class Daemon {
   private startedAt = 0;
   private changes: Promise<void> = Promise.resolve();
   private readonly taken = new Taken((method, params) => this.notify(method, params));
-  private readonly more = new More();
   private readonly focus: vscode.Disposable;
 
   constructor(private readonly state: State, private readonly log: vscode.LogOutputChannel) {
@@ -109,7 +97,7 @@ export class Daemon {
       outputChannel: this.log,
       // Told at once, so that the daemon does not begin with another model. Later changes it asks for.
       initializationOptions: () => JSON.parse(JSON.stringify(vscode.workspace.getConfiguration('foretype'))),
-      middleware: { provideInlineCompletionItems: inlineMiddleware(this.state, this.taken, this.more) },
+      middleware: { provideInlineCompletionItems: inlineMiddleware(this.state, this.taken) },
       initializationFailedHandler: () => false,
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue, handled: true }),
@@ -120,10 +108,6 @@ export class Daemon {
       },
     };
     const client = new LanguageClient('foretype', 'Foretype', { command: program, args: ['lsp'] }, options);
-    client.registerFeature(understandsMore);
-    client.onNotification('foretype/more', ({ textDocument }: { textDocument: { uri: string } }) => {
-      void this.more.came(textDocument.uri);
-    });
     client.onNotification('foretype/status', (server: ServerStatus) => {
       if (client === this.client) this.state.set({ server });
     });

@@ -3,29 +3,21 @@
 import * as vscode from 'vscode';
 import type { Middleware } from 'vscode-languageclient/node';
 import * as settings from './settings';
-import type { More } from './more';
 import type { State } from './state';
 import type { Taken } from './taken';
 
 type Provide = NonNullable<Middleware['provideInlineCompletionItems']>;
 
-const { Automatic, Invoke } = vscode.InlineCompletionTriggerKind;
-
-export function inlineMiddleware(state: State, taken: Taken, more: More): Provide {
+export function inlineMiddleware(state: State, taken: Taken): Provide {
   return async (document, position, context, token, next) => {
-    const lengthens = more.isAsked(document, position);
-    if (lengthens) context = { ...context, triggerKind: Automatic };
-    const asked = lengthens || context.triggerKind === Invoke;
+    const asked = context.triggerKind === vscode.InlineCompletionTriggerKind.Invoke;
     if (state.now.snoozedUntil || !settings.isOn(document.languageId)) return undefined;
     if (!asked && (settings.isManual() || !(await quiet(settings.debounce(), token)))) return undefined;
     state.set({ asking: state.now.asking + 1 });
     try {
       const answer = await next(document, position, context, token);
       const items = Array.isArray(answer) ? answer : (answer?.items ?? []);
-      if (!token.isCancellationRequested) {
-        taken.answered(document, position, items);
-        more.answered(document, position, items.length > 0);
-      }
+      if (!token.isCancellationRequested) taken.answered(document, position, items);
       return answer;
     } finally {
       state.set({ asking: state.now.asking - 1 });

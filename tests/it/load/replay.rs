@@ -263,7 +263,7 @@ fn replay(daemon: &Daemon, seed: u64, course: &Course) -> (Tally, Sight) {
 
 #[test]
 fn a_long_random_replay_loses_no_answer_and_no_memory() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start(super::LITTLE);
     super::parrot::write(&daemon.world.path().join("second"));
     let seed = std::env::var("FORETYPE_SOAK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     let course = course();
@@ -284,7 +284,7 @@ fn a_long_random_replay_loses_no_answer_and_no_memory() {
         daemon.handles(),
     );
     assert!(tally.suggested * 20 > tally.asked && tally.cancelled > 0, "nothing much happened: {tally:?}");
-    assert!(sight.kv_bytes as usize > (super::KV_MB << 20) / 2, "the caches were never full");
+    assert!(sight.kv_bytes as usize > (daemon.kv_mb << 20) / 2, "the caches were never full");
     assert!(early > 0.0 && late < early + GROWTH, "it grew from {early:.1} to {late:.1} MB");
     let kept = daemon.handles().saturating_sub(handles);
     assert!(kept < 8, "it holds on to {kept} files and sockets of windows that are gone");

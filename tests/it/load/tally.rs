@@ -7,8 +7,6 @@ pub(super) struct Tally {
     pub(super) answered: u64,
     pub(super) suggested: u64,
     pub(super) cancelled: u64,
-    /// Questions that had to be put a second time.
-    pub(super) in_vain: u64,
     pub(super) windows: u64,
     /// Milliseconds from question to suggestion.
     pub(super) waits: Vec<f64>,
@@ -21,7 +19,6 @@ impl Tally {
         self.answered += other.answered;
         self.suggested += other.suggested;
         self.cancelled += other.cancelled;
-        self.in_vain += other.in_vain;
         self.windows += other.windows;
         self.waits.extend(other.waits);
     }

@@ -84,28 +84,6 @@ export default {
     await window.press('Escape');
   },
 
-  async 'a suggestion that is shown in part is lengthened'(bench) {
-    bench.settings({ 'foretype.inline.showParts': true });
-    const window = await bench.first('parts.py', 'def largest(values):\n    best = values[0]\n    for value in');
-    await window.ready();
-    // Nobody types as fast as this: the first words are due at once.
-    await window.type('x', 0);
-    await window.press('Backspace');
-    await window.type(' ', 0);
-    const seen = [];
-    const end = Date.now() + 30_000;
-    while (Date.now() < end && !/values:\s*\n?.*best = /s.test(seen.at(-1) ?? '')) {
-      const text = (await window.ghost()).trimEnd();
-      if (text && text !== seen.at(-1)) seen.push(text);
-      await window.page.waitForTimeout(15);
-    }
-    await bench.screenshot('lengthened');
-    await window.press('Tab');
-    await window.saved('parts.py', /for value in values:\n.*\n.*best = value/);
-    assert.ok(seen.length > 1 && seen.at(-1).startsWith(seen[0]), JSON.stringify(seen));
-    bench.settings({});
-  },
-
   async 'where the cursor rests the prompt is read before a key comes'(bench) {
     const lines = Array.from({ length: 150 }, (_, number) => `name_${number} = ${number * 37}\n`).join('');
     const window = await bench.first('rests.py', lines);
