@@ -242,7 +242,11 @@ fn a_part_that_is_taken_counts() {
 }
 
 /// What `look` sees once it is as it should be; a notification is handled beside the requests that follow it.
-pub(crate) fn eventually(editor: &mut Editor, look: impl Fn(&mut Editor) -> Value, fits: impl Fn(&Value) -> bool) -> Value {
+pub(crate) fn eventually(
+    editor: &mut Editor,
+    look: impl Fn(&mut Editor) -> Value,
+    fits: impl Fn(&Value) -> bool,
+) -> Value {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     loop {
         let seen = look(editor);
