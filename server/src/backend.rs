@@ -76,14 +76,14 @@ impl Shared {
             threads: config.threads,
             kv_mb: config.memory.kv_mb,
         };
-        let slot = {
-            let mut slots = lock(&self.slots);
-            // A model that no session uses any more leaves with its last session.
-            slots.retain(|other, slot| *other == wanted || Arc::strong_count(slot) > 1);
-            slots.entry(wanted).or_insert_with(|| Slot::new(config.clone())).clone()
-        };
+        let slot = lock(&self.slots).entry(wanted).or_insert_with(|| Slot::new(config.clone())).clone();
         slot.wake();
         slot
+    }
+
+    /// Gives up the models that no session uses, after one has turned to another.
+    pub fn give_up_unused(&self) {
+        lock(&self.slots).retain(|_, slot| Arc::strong_count(slot) > 1);
     }
 
     /// What each model is doing, for `daemon status`.

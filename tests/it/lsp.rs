@@ -521,3 +521,20 @@ fn two_windows_share_one_daemon() {
     assert!(first.world.run(&["daemon", "status"]).status.success());
     assert!(first.world.run(&["daemon", "stop"]).status.success());
 }
+
+#[cfg(unix)]
+#[test]
+fn who_turns_to_another_model_leaves_the_old_one_to_nobody() {
+    let (mut editor, _) = Editor::start_with(json!({}), &["lsp"]);
+    assert!(editor.lives());
+    let second = parrot::write(&editor.world.path().join("second"));
+    let settings = json!({ "settings": { "foretype": { "model": second } } });
+    editor.client.notify("workspace/didChangeConfiguration", settings);
+    let models = |editor: &mut Editor| {
+        let status = editor.world.run(&["daemon", "status", "--json"]).stdout;
+        serde_json::from_slice::<Value>(&status).expect("JSON")["models"].clone()
+    };
+    let seen = eventually(&mut editor, models, |models| models[0]["path"] == json!(second) && models.get(1).is_none());
+    assert_eq!(seen[0]["state"], "ready");
+    assert!(editor.world.run(&["daemon", "stop"]).status.success());
+}

@@ -182,6 +182,7 @@ impl Session {
         if other {
             *own = Some(slot.clone());
             drop(own);
+            self.shared.give_up_unused();
             self.forget_shown(None);
             self.slot_changed.notify_one();
         }

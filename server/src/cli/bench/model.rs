@@ -5,11 +5,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
-use std::sync::mpsc::channel;
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use foretype_model::{Device, Engine, EngineOptions, Event, Job, Model, Priority, Sampling, Usage};
+use foretype_model::{Device, Engine, EngineOptions, Event, Job, Model, Priority, Ticket, Usage};
 use foretype_plugins::{Part, Prompt, Source};
 use serde::Serialize;
 
@@ -63,6 +63,10 @@ struct Report {
     step_ms: f64,
     rows: usize,
     rows_step_ms: f64,
+    /// Milliseconds from giving up a prompt that is being read until the engine is free.
+    cancel_ms: f64,
+    /// Milliseconds of a layer while a prompt is read.
+    layer_ms: f64,
     llama_bench: Vec<Peer>,
 }
 
@@ -125,6 +129,8 @@ fn measure(args: &Args, path: &Path) -> Result<Report> {
         step_ms: of(|round| round.step) * 1e3,
         rows: args.rows,
         rows_step_ms: of(|round| round.rows_step) * 1e3,
+        cancel_ms: of(|round| round.cancel) * 1e3,
+        layer_ms: PIECE / of(|round| round.prefill) / model.decoder.config().layers as f64 * 1e3,
         llama_bench: peers.map(|runs| middle(&runs)).collect(),
     })
 }
@@ -139,7 +145,14 @@ struct Round {
     step: f64,
     /// Seconds of a step of several rows.
     rows_step: f64,
+    /// Seconds from giving up until the engine is free: the middle one of some.
+    cancel: f64,
 }
+
+/// Tokens of a prompt that the engine reads in one step.
+const PIECE: f64 = 64.0;
+/// Milliseconds after which a prompt is given up.
+const GIVEN_UP: [u64; 7] = [20, 33, 46, 59, 72, 85, 98];
 
 impl Round {
     fn measure(args: &Args, engine: &Engine, number: usize) -> Result<Self> {
@@ -154,7 +167,8 @@ impl Round {
             Ok(usage.decode.as_secs_f64() / steps)
         };
         let prefill = read.evaluated as f64 / read.prefill.as_secs_f64();
-        Ok(Self { bandwidth, prefill, step: write(1)?, rows_step: write(args.rows.max(1))? })
+        let cancel = median(GIVEN_UP.iter().map(|after| give_up(engine, *after)).collect::<Result<_>>()?);
+        Ok(Self { bandwidth, prefill, step: write(1)?, rows_step: write(args.rows.max(1))?, cancel })
     }
 }
 
@@ -163,29 +177,31 @@ fn text(number: usize, tokens: usize) -> String {
     format!("{number} {tokens}") + &" the x".repeat(tokens / 2)
 }
 
-/// Lets the engine answer and returns what it cost.
-fn ask(engine: &Engine, text: &str, max_tokens: usize, candidates: usize) -> Result<Usage> {
+fn submit(engine: &Engine, text: &str, max_tokens: usize, candidates: usize) -> (Ticket, Receiver<Event>) {
     let (send, events) = channel();
-    let job = Job {
-        prompt: Prompt {
-            parts: vec![Part::text(text, Source::Before)],
-            heal: false,
-            stop_specials: Vec::new(),
-            window: None,
-        },
-        max_tokens,
-        candidates,
-        sampling: Sampling::default(),
-        priority: Priority::Interactive,
-        stop_texts: Vec::new(),
-        until: None,
-        drafts: Vec::new(),
-        repeats: Vec::new(),
-    };
-    let _ticket = engine.submit(job, move |event| {
+    let parts = vec![Part::text(text, Source::Before)];
+    let prompt = Prompt { parts, heal: false, stop_specials: Vec::new(), window: None };
+    let job = Job { prompt, max_tokens, candidates, priority: Priority::Interactive, ..Job::default() };
+    let ticket = engine.submit(job, move |event| {
         // Nobody listens any more once the answer is there.
         let _ = send.send(event);
     });
+    (ticket, events)
+}
+
+/// Gives up a prompt that has been read for so many milliseconds; returns the seconds until the engine says that it is over.
+fn give_up(engine: &Engine, after: u64) -> Result<f64> {
+    let (ticket, events) = submit(engine, &text(after as usize, 1500), 1, 1);
+    std::thread::sleep(Duration::from_millis(after));
+    let started = Instant::now();
+    drop(ticket);
+    let over = events.into_iter().any(|event| matches!(event, Event::Done { .. }));
+    if over { Ok(started.elapsed().as_secs_f64()) } else { bail!("the engine stopped") }
+}
+
+/// Lets the engine answer and returns what it cost.
+fn ask(engine: &Engine, text: &str, max_tokens: usize, candidates: usize) -> Result<Usage> {
+    let (_ticket, events) = submit(engine, text, max_tokens, candidates);
     let usage = events.into_iter().find_map(|event| if let Event::Done { usage } = event { Some(usage) } else { None });
     usage.context("the engine stopped")
 }
@@ -247,6 +263,10 @@ impl Report {
         println!(
             "  a step    {:.1} ms with one row, {:.1} ms with {} ({ratio:.2} times)",
             self.step_ms, self.rows_step_ms, self.rows
+        );
+        println!(
+            "  giving up a prompt frees the engine in {:.1} ms; a layer takes {:.1} ms",
+            self.cancel_ms, self.layer_ms
         );
         for peer in &self.llama_bench {
             let (prefill, decode) = (peer.prefill_tokens_per_second, peer.decode_tokens_per_second);
