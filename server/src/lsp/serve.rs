@@ -157,22 +157,21 @@ impl<R: AsyncRead + Unpin> AsyncRead for UntilEnd<R> {
     }
 }
 
-/// Ends a session when the process of its editor is gone. A process that cannot be seen from the start is not watched: it
-/// may live in another container.
-pub(super) async fn end_with(session: Arc<Session>, pid: u32) {
-    let mut ended = session.ended();
-    let mut seen = false;
-    loop {
-        let lives = process_lives(pid);
-        if seen && !lives {
-            tracing::info!("the editor (process {pid}) is gone");
-            return session.end();
-        }
-        seen = lives;
-        if !seen || tokio::time::timeout(LOOK, until(&mut ended)).await.is_ok() {
-            return;
-        }
+/// Watches the process of a session's editor, and ends the session when that is gone. A process that cannot be seen now is not
+/// watched: it may live in another container.
+pub(super) fn end_with(session: Arc<Session>, pid: u32) {
+    if !process_lives(pid) {
+        return;
     }
+    tokio::spawn(async move {
+        let mut ended = session.ended();
+        while tokio::time::timeout(LOOK, until(&mut ended)).await.is_err() {
+            if !process_lives(pid) {
+                tracing::info!("the editor (process {pid}) is gone");
+                return session.end();
+            }
+        }
+    });
 }
 
 #[cfg(target_os = "linux")]

@@ -47,7 +47,7 @@ impl LanguageServer for Server {
             self.session.take_slot();
         }
         if let Some(pid) = params.process_id {
-            tokio::spawn(serve::end_with(self.session.clone(), pid));
+            serve::end_with(self.session.clone(), pid);
         }
         let result = capabilities::server(&facts);
         self.session.initialized_by(facts);
