@@ -36,6 +36,7 @@ impl Model {
     /// Errors name the file and what is wrong with it.
     pub fn load(path: &Path, device: &Device) -> Result<Self, LoadError> {
         let model = if path.is_dir() { Self::load_directory(path, device) } else { Self::load_gguf(path, device) }?;
+        crate::kernels::memory::give_back();
         let (tokens, rows) = (model.tokenizer.vocab_size(), model.decoder.config().vocab_size);
         match tokens <= rows {
             true => Ok(model),

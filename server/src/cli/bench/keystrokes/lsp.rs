@@ -183,6 +183,8 @@ impl System for LanguageServer {
         if !self.foretype {
             return Ok(());
         }
+        // What was shown in part at the old place is not asked for again.
+        self.asked.iter_mut().for_each(|asked| asked.incomplete = false);
         let place = self.place(desk.file(), desk.cursor())?;
         self.wire.notify("textDocument/didFocus", &place)
     }
