@@ -35,7 +35,7 @@ fn svg(report: &Report) -> String {
          <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#fcfcfa\"/>\n"
     );
     let (head, below) = title(report);
-    text(&mut out, (FRAME[0], 36.0), "start", "font-size=\"18\" font-weight=\"bold\"", &head);
+    text(&mut out, (FRAME[0], 36.0), "start", "font-size=\"15\" font-weight=\"bold\"", &head);
     text(&mut out, (FRAME[0], 60.0), "start", "fill=\"#555555\"", &below);
     axes(&mut out);
     let count = report.rows.len();
@@ -49,7 +49,7 @@ fn svg(report: &Report) -> String {
 /// Ratios against the peer that is used as shipped, else against the first.
 fn title(report: &Report) -> (String, String) {
     let below =
-        "Share of keys with fitting text after so long; keys overtaken before that never have it. Same model, text, threads.".into();
+        "Share of keys with fitting text after so long; overtaken keys never have it. Tokens and CPU: for the same text.".into();
     let ours = report.rows.first().filter(|row| row.system == "Foretype");
     let shipped = |row: &&super::report::Row| row.system == super::bars::AS_SHIPPED;
     let peer = report.rows.iter().find(shipped).or_else(|| report.rows.get(1));
@@ -151,8 +151,8 @@ fn legend(out: &mut String, report: &Report, at: usize) {
     let parts: Vec<_> = if at == 0 {
         completed.into_iter().collect()
     } else {
-        let tokens = ratio("prompt").map(|ratio| format!("tokens {}", times(ratio)));
-        let processor = ratio("processor").map(|ratio| format!("CPU {}", times(ratio)));
+        let tokens = ratio("prompt_text").map(|ratio| format!("tokens {}", times(ratio)));
+        let processor = ratio("processor_text").map(|ratio| format!("CPU {}", times(ratio)));
         [tokens, processor, completed].into_iter().flatten().collect()
     };
     text(out, (left + 34.0, top + 16.0), "start", "font-size=\"11\" fill=\"#555555\"", &parts.join(" · "));

@@ -179,9 +179,9 @@ const fn compared(figure: &'static str, what: &'static str, better: &'static str
 pub(super) const COMPARED: &[Compared] = &[
     compared("first_p50", "first text", "sooner", "later"),
     compared("wait_p50", "the next text", "sooner", "later"),
+    compared("completed", "characters from suggestions", "more", "fewer"),
     compared("prompt_text", "prompt tokens", "fewer", "more"),
     compared("processor_text", "processor time", "less", "more"),
-    compared("completed", "characters from suggestions", "more", "fewer"),
 ];
 
 impl Compared {
