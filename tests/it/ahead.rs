@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use foretype_tests::client::Client;
-use foretype_tests::{World, real_model, repository};
+use foretype_tests::World;
 use serde_json::{Value, json};
 
-use crate::lsp::{Editor, SUGGESTION, eventually, texts};
+use crate::lsp::{Editor, SUGGESTION, eventually, real_place, texts};
 
 /// An editor with a text open, that wants short prompts.
 fn open(text: &str, options: Value) -> Editor {
@@ -129,16 +128,10 @@ fn a_pause_after_much_typing_moves_the_prompt_nearer_to_the_cursor() {
 
 #[test]
 fn a_suggestion_is_shown_in_part_where_the_editor_can_lengthen_it() {
-    let Some(model) = real_model() else { return };
     let world = World::new();
-    let text = std::fs::read_to_string(repository().join("tests/fixtures/tour/matrix.rs")).expect("a file of the tour");
-    let mut command = world.command(&["lsp", "--standalone"]);
-    command.env("FORETYPE_MODEL", model);
-    let mut client = Client::start(command);
-    let capabilities = json!({ "experimental": { "foretype": { "more": true } } });
-    client.initialize(json!({ "capabilities": capabilities }));
+    let about = json!({ "capabilities": { "experimental": { "foretype": { "more": true } } } });
+    let Some((mut client, place)) = real_place(&world, about) else { return };
     let uri = "file:///w/matrix.rs";
-    client.open(uri, "rust", &text);
     // Somebody who types as fast as this wants to see something soon.
     client.insert(uri, 2, (21, 16), "/");
     client.insert(uri, 3, (21, 17), " ");
@@ -146,7 +139,6 @@ fn a_suggestion_is_shown_in_part_where_the_editor_can_lengthen_it() {
     let document = json!({ "uri": uri, "version": 4 });
     let changes = json!([{ "range": back, "text": "" }]);
     client.notify("textDocument/didChange", json!({ "textDocument": document, "contentChanges": changes }));
-    let place = json!({ "textDocument": { "uri": uri }, "position": { "line": 21, "character": 16 } });
     let part = client.request("textDocument/inlineCompletion", place.clone());
     assert_eq!(part["isIncomplete"], true, "{part}");
     assert_eq!(client.wait_for("foretype/more")["params"], json!({ "textDocument": { "uri": uri } }));

@@ -308,22 +308,27 @@ fn rules_that_change_on_disk_and_folders_that_come_and_go_are_followed() {
     eventually(&mut editor, enabled, |it| *it == true);
 }
 
+/// A client of a real model, which says this of itself, with a file of the tour open; and a place there where something is to be
+/// written. `None` if there is no model.
+pub(crate) fn real_place(world: &World, about: Value) -> Option<(Client, Value)> {
+    let mut command = world.command(&["lsp", "--standalone"]);
+    command.env("FORETYPE_MODEL", real_model()?);
+    let mut client = Client::start(command);
+    client.initialize(about);
+    let text = std::fs::read_to_string(repository().join("tests/fixtures/tour/matrix.rs")).expect("a file of the tour");
+    let uri = "file:///w/matrix.rs";
+    client.open(uri, "rust", &text);
+    let place = json!({ "textDocument": { "uri": uri }, "position": { "line": 21, "character": 16 } });
+    Some((client, place))
+}
+
 #[test]
 fn an_answer_at_the_deadline_is_the_beginning_of_the_whole() {
-    let Some(model) = real_model() else { return };
     let world = World::new();
-    let text = std::fs::read_to_string(repository().join("tests/fixtures/tour/matrix.rs")).expect("a file of the tour");
-    let mut command = world.command(&["lsp", "--standalone"]);
-    command.env("FORETYPE_MODEL", model);
-    let mut client = Client::start(command);
     let options = json!({ "inline": { "deadline_ms": 50 } });
-    client.initialize(json!({ "capabilities": {}, "initializationOptions": options }));
-    client.open("file:///w/matrix.rs", "rust", &text);
-    let mut ask = || {
-        let place = json!({ "line": 21, "character": 16 });
-        let params = json!({ "textDocument": { "uri": "file:///w/matrix.rs" }, "position": place });
-        texts(&client.request("textDocument/inlineCompletion", params)).join("")
-    };
+    let about = json!({ "capabilities": {}, "initializationOptions": options });
+    let Some((mut client, place)) = real_place(&world, about) else { return };
+    let mut ask = || texts(&client.request("textDocument/inlineCompletion", place.clone())).join("");
     // It may be empty: on a slow machine not even a word is there after so many deadlines.
     let first = ask();
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
