@@ -530,16 +530,25 @@ fn two_windows_share_one_daemon() {
 #[cfg(unix)]
 #[test]
 fn who_turns_to_another_model_leaves_the_old_one_to_nobody() {
-    let (mut editor, _) = Editor::start_with(json!({}), &["lsp"]);
-    assert!(editor.lives());
-    let second = parrot::write(&editor.world.path().join("second"));
+    let world = World::new();
+    let [first, second] = ["first", "second"].map(|name| parrot::write(&world.path().join(name)));
+    let mut client = Client::start(world.command(&["lsp"]));
+    client.initialize(json!({ "capabilities": {}, "initializationOptions": { "model": first } }));
     let settings = json!({ "settings": { "foretype": { "model": second } } });
-    editor.client.notify("workspace/didChangeConfiguration", settings);
-    let models = |editor: &mut Editor| {
-        let status = editor.world.run(&["daemon", "status", "--json"]).stdout;
+    client.notify("workspace/didChangeConfiguration", settings);
+    let models = || {
+        let status = world.run(&["daemon", "status", "--json"]).stdout;
         serde_json::from_slice::<Value>(&status).expect("JSON")["models"].clone()
     };
-    let seen = eventually(&mut editor, models, |models| models[0]["path"] == json!(second) && models.get(1).is_none());
-    assert_eq!(seen[0]["state"], "ready");
-    assert!(editor.world.run(&["daemon", "stop"]).status.success());
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    loop {
+        let seen = models();
+        if seen[0]["path"] == json!(second) && seen.get(1).is_none() {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "it stays {seen}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(client.shut_down().success());
+    assert!(world.run(&["daemon", "stop"]).status.success());
 }
