@@ -16,6 +16,9 @@ use crate::kv::{KvCache, Step};
 use crate::sequences::Sequences;
 use crate::{ForwardError, Model};
 
+/// Background jobs that are kept waiting at the most: what they were for is past when others go on coming, and each has a sequence.
+const BACKGROUND: usize = 4;
+
 /// Everything that the engine's thread owns.
 pub(super) struct Runner<'a> {
     model: &'a Model,
@@ -45,6 +48,9 @@ impl<'a> Runner<'a> {
     pub(super) fn admit(&mut self, mut submitted: Submitted) {
         // What a cancelled job has read is often what this one goes on from.
         self.drop_cancelled();
+        if submitted.claim.priority() == Priority::Background {
+            self.give_up_background(BACKGROUND - 1);
+        }
         let prompt = &submitted.job.prompt;
         let encoded = catch_unwind(AssertUnwindSafe(|| self.encoder.encode(prompt, &self.model.tokenizer)));
         let encoded = encoded.unwrap_or_else(|_| Err("cutting it into tokens panicked; please report this".into()));
@@ -199,6 +205,17 @@ impl<'a> Runner<'a> {
                 self.end(job, &FinishReason::Cancelled);
             }
         }
+    }
+
+    /// Ends the oldest background jobs, but for so many.
+    fn give_up_background(&mut self, kept: usize) {
+        let background = |job: &usize| self.jobs[*job].priority() == Priority::Background;
+        let mut waiting: Vec<usize> = (0..self.jobs.len()).filter(background).collect();
+        waiting.sort_by_key(|job| self.jobs[*job].started);
+        let mut oldest: Vec<usize> = waiting.iter().rev().skip(kept).copied().collect();
+        // From behind: an end moves the last job to its place.
+        oldest.sort_unstable();
+        oldest.into_iter().rev().for_each(|job| self.end(job, &FinishReason::Cancelled));
     }
 
     /// Ends the jobs whose turn it was with an error.

@@ -26,7 +26,7 @@ pub(super) struct Running {
     until: Option<Until>,
     pub(super) events: Box<dyn FnMut(Event) + Send>,
     pub(super) claim: Arc<Claim>,
-    started: Instant,
+    pub(super) started: Instant,
     prefilled: Option<Instant>,
     pub(super) usage: Usage,
     pub(super) drafter: Drafter,

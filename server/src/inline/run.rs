@@ -160,18 +160,20 @@ impl Run {
 
     /// Lets the model read a prompt and write nothing; says whether it has read all of it. To drop this is to stop it.
     async fn read(&self, prompt: Prompt) -> bool {
-        let (told, read) = oneshot::channel();
-        let mut told = Some(told);
+        let (told, over) = oneshot::channel();
+        let (mut told, mut read) = (Some(told), false);
         let session = self.session.clone();
         let job = Job { prompt, priority: Priority::Background, ..Job::default() };
-        let _ticket = self.engine.submit(job, move |event| {
-            if let Event::Done { usage } = event {
+        let _ticket = self.engine.submit(job, move |event| match event {
+            Event::Prefilled { .. } => read = true,
+            Event::Done { usage } => {
                 session.shared.stats.ran(&usage);
                 // Nobody listens any more once the user has gone on.
-                let _ = told.take().map(|told| told.send(()));
+                let _ = told.take().map(|told| told.send(read));
             }
+            Event::Text { .. } | Event::Finished { .. } => {}
         });
-        read.await.is_ok()
+        over.await == Ok(true)
     }
 }
 

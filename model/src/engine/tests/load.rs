@@ -104,3 +104,13 @@ fn background_work_that_somebody_waits_for_is_no_longer_background() {
     let running = crowd.iter().filter(|(_, events, _)| !events.try_iter().any(|e| matches!(e, Event::Done { .. })));
     assert_eq!(running.count(), 3, "it did not wait for the others to end");
 }
+
+#[test]
+fn of_many_background_jobs_the_oldest_give_way() {
+    let background =
+        |name| (name, Job { max_tokens: 1, priority: Priority::Background, ..job(prompt(&format!("file {name}"))) });
+    let mut jobs: Vec<_> = ["1", "2", "3", "4", "5", "6"].map(background).into();
+    jobs.push(("now", Job { max_tokens: 1, ..job(prompt("now")) }));
+    let ends = order(jobs);
+    assert_eq!((&ends[..3], ends.len()), (&["1", "2", "now"][..], 7));
+}
