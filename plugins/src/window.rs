@@ -38,6 +38,17 @@ pub fn after(request: &Request) -> &str {
 /// The window of the last prompt, if it still holds for this request: the anchor may have been shifted by edits above
 /// everything that the window shows.
 pub fn kept(request: &Request) -> Option<Window> {
+    let (window, anchor) = request.window.as_deref().zip(held(request))?;
+    Some(Window { anchor, ..window.clone() })
+}
+
+/// Whether the window of the last prompt still holds for this request.
+pub fn holds(request: &Request) -> bool {
+    held(request).is_some()
+}
+
+/// Where the anchor of the last prompt's window lies now, if that still holds.
+fn held(request: &Request) -> Option<usize> {
     let window = request.window.as_deref().filter(|window| request.order == Order::Anchored && !window.spent)?;
     let before = request.before();
     let anchor = [window.anchor, shifted(window, request)?].into_iter().find(|anchor| {
@@ -47,7 +58,7 @@ pub fn kept(request: &Request) -> Option<Window> {
     let rest = after(request);
     let cut = rest.len() > window.after.len();
     let same = rest.starts_with(&window.after) && (!cut || window.after.len() + SLACK >= request.budget.after);
-    same.then(|| Window { anchor, ..window.clone() })
+    same.then_some(anchor)
 }
 
 /// Bytes by which a frozen suffix may fall short of its budget where it was cut at a line end.
@@ -86,10 +97,10 @@ pub fn set(request: &Request) -> Window {
 /// Whether so much was typed since the anchor that a new one is worth reading a prompt for while nobody waits: the middle
 /// has half of its budget, and a new anchor would take a good part of it away.
 pub fn outgrown(request: &Request) -> bool {
-    let Some(window) = kept(request) else { return false };
+    let Some(old) = held(request) else { return false };
     let half = request.budget.middle / 2;
     let new = anchor(request.before(), half);
-    request.cursor - window.anchor > half && new.saturating_sub(window.anchor) > half / 2
+    request.cursor - old > half && new.saturating_sub(old) > half / 2
 }
 
 /// The beginning of the line that lies [`LINES_ABOVE`] the last line of `text`, nearer where those lines are long.

@@ -180,7 +180,7 @@ impl Place {
         let rest_of_part = watch.generation.take_part(&watch.spot);
         let later = (!whole && !texts.is_empty() && self.can_lengthen()).then(|| {
             watch.generation.showed_part(&watch.spot);
-            Later::of(&watch.generation, &self.moment)
+            Later::of(watch, &self.moment)
         });
         let items = texts.into_iter().map(|text| self.item(text)).collect();
         Answered { items, typed_through, rest_of_part, later }

@@ -19,15 +19,18 @@ fn short() -> Value {
     json!({ "context": { "maxTokens": 512 }, "inline": { "maxTokens": 64 } })
 }
 
+fn engine(editor: &mut Editor) -> Value {
+    editor.client.request("foretype/status", json!({}))["engine"].clone()
+}
+
 /// What the engine has done: prompt tokens evaluated, and tokens written.
 fn done(editor: &mut Editor) -> (u64, u64) {
-    let engine = editor.client.request("foretype/status", json!({}))["engine"].clone();
+    let engine = engine(editor);
     (engine["evaluated"].as_u64().expect("a count"), engine["generated"].as_u64().expect("a count"))
 }
 
 /// Waits until so many more prompt tokens have been evaluated and nothing runs; says how many there are then.
 fn evaluated(editor: &mut Editor, at_least: u64) -> u64 {
-    let engine = |editor: &mut Editor| editor.client.request("foretype/status", json!({}))["engine"].clone();
     let count = |engine: &Value| engine["evaluated"].as_u64().expect("a count");
     count(&eventually(editor, engine, |engine| count(engine) >= at_least && engine["running"] == 0))
 }

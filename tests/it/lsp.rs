@@ -52,7 +52,7 @@ impl Editor {
         editor
     }
 
-    pub(crate) fn params(&self, (line, character): (u32, u32)) -> Value {
+    fn params(&self, (line, character): (u32, u32)) -> Value {
         json!({
             "textDocument": { "uri": self.uri },
             "position": { "line": line, "character": character },
@@ -60,7 +60,7 @@ impl Editor {
         })
     }
 
-    pub(crate) fn ask(&mut self, at: (u32, u32)) -> i64 {
+    fn ask(&mut self, at: (u32, u32)) -> i64 {
         let params = self.params(at);
         self.client.send("textDocument/inlineCompletion", params)
     }
@@ -242,14 +242,10 @@ fn a_part_that_is_taken_counts() {
 }
 
 /// What `look` sees once it is as it should be; a notification is handled beside the requests that follow it.
-pub(crate) fn eventually(
-    editor: &mut Editor,
-    look: impl Fn(&mut Editor) -> Value,
-    fits: impl Fn(&Value) -> bool,
-) -> Value {
+pub(crate) fn eventually<T>(from: &mut T, look: impl Fn(&mut T) -> Value, fits: impl Fn(&Value) -> bool) -> Value {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     loop {
-        let seen = look(editor);
+        let seen = look(from);
         if fits(&seen) {
             return seen;
         }
@@ -530,25 +526,17 @@ fn two_windows_share_one_daemon() {
 #[cfg(unix)]
 #[test]
 fn who_turns_to_another_model_leaves_the_old_one_to_nobody() {
-    let world = World::new();
+    let mut world = World::new();
     let [first, second] = ["first", "second"].map(|name| parrot::write(&world.path().join(name)));
     let mut client = Client::start(world.command(&["lsp"]));
     client.initialize(json!({ "capabilities": {}, "initializationOptions": { "model": first } }));
     let settings = json!({ "settings": { "foretype": { "model": second } } });
     client.notify("workspace/didChangeConfiguration", settings);
-    let models = || {
+    let models = |world: &mut World| {
         let status = world.run(&["daemon", "status", "--json"]).stdout;
         serde_json::from_slice::<Value>(&status).expect("JSON")["models"].clone()
     };
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    loop {
-        let seen = models();
-        if seen[0]["path"] == json!(second) && seen.get(1).is_none() {
-            break;
-        }
-        assert!(std::time::Instant::now() < deadline, "it stays {seen}");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    eventually(&mut world, models, |seen| seen[0]["path"] == json!(second) && seen.get(1).is_none());
     assert!(client.shut_down().success());
     assert!(world.run(&["daemon", "stop"]).status.success());
 }

@@ -49,7 +49,7 @@ impl<'a> Runner<'a> {
         // What a cancelled job has read is often what this one goes on from.
         self.drop_cancelled();
         if submitted.claim.priority() == Priority::Background {
-            self.give_up_background(BACKGROUND - 1);
+            self.make_room_in_background();
         }
         let prompt = &submitted.job.prompt;
         let encoded = catch_unwind(AssertUnwindSafe(|| self.encoder.encode(prompt, &self.model.tokenizer)));
@@ -207,15 +207,13 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Ends the oldest background jobs, but for so many.
-    fn give_up_background(&mut self, kept: usize) {
-        let background = |job: &usize| self.jobs[*job].priority() == Priority::Background;
-        let mut waiting: Vec<usize> = (0..self.jobs.len()).filter(background).collect();
-        waiting.sort_by_key(|job| self.jobs[*job].started);
-        let mut oldest: Vec<usize> = waiting.iter().rev().skip(kept).copied().collect();
-        // From behind: an end moves the last job to its place.
-        oldest.sort_unstable();
-        oldest.into_iter().rev().for_each(|job| self.end(job, &FinishReason::Cancelled));
+    /// Ends the oldest background job if there are as many as may be.
+    fn make_room_in_background(&mut self) {
+        let waiting = (0..self.jobs.len()).filter(|job| self.jobs[*job].priority() == Priority::Background);
+        let full = waiting.clone().count() >= BACKGROUND;
+        if let Some(oldest) = waiting.min_by_key(|job| self.jobs[*job].started).filter(|_| full) {
+            self.end(oldest, &FinishReason::Cancelled);
+        }
     }
 
     /// Ends the jobs whose turn it was with an error.

@@ -1,34 +1,31 @@
 //! What comes after a suggestion was shown in part.
 
-use std::sync::Arc;
+use tokio::sync::watch::Receiver;
 
-use tokio::sync::watch;
-
+use super::watch::Watch;
 use crate::lsp::Moment;
-use crate::shown::Generation;
 
 /// The rest of a suggestion that was shown in part.
-#[derive(Debug)]
 pub struct Later {
-    generation: Arc<Generation>,
-    overtaken: watch::Receiver<u64>,
+    watch: Watch,
+    overtaken: Receiver<u64>,
 }
 
 impl Later {
-    /// Of a run, for who asked at this moment.
-    pub(super) fn of(generation: &Arc<Generation>, moment: &Moment) -> Self {
-        Self { generation: generation.clone(), overtaken: moment.overtaken.clone() }
+    /// Of a run that was answered from, for who asked at this moment.
+    pub(super) fn of(watch: Watch, moment: &Moment) -> Self {
+        Self { watch, overtaken: moment.overtaken.clone() }
     }
 
     /// Waits until all of it is there; false if it is of no interest any more.
     pub async fn comes(mut self) -> bool {
-        let Some(mut changed) = self.generation.wait() else { return false };
-        let all = async { while self.generation.runs() && changed.changed().await.is_ok() {} };
-        let comes = tokio::select! {
-            () = all => true,
+        let Watch { generation, changed, .. } = &mut self.watch;
+        if generation.is_cancelled() {
+            return false;
+        }
+        tokio::select! {
+            () = async { while generation.runs() && changed.changed().await.is_ok() {} } => true,
             _ = self.overtaken.changed() => false,
-        };
-        self.generation.abandon();
-        comes
+        }
     }
 }

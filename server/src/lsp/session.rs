@@ -333,13 +333,10 @@ impl Session {
 
     /// The moment with that number; `None` if it was overtaken or the document is not open.
     pub fn moment(&self, uri: &str, number: Option<u64>) -> Option<Moment> {
-        let place = self.place(uri)?;
-        let overtaken = place.epoch.subscribe();
-        let epoch = *overtaken.borrow();
-        let (latest, snapshot) = lock(&place.asked).clone()?;
-        let current = self.documents.snapshot(uri)?;
-        let same = Some(latest) == number && Arc::ptr_eq(&current.text, &snapshot.text);
-        same.then_some(Moment { snapshot, place, overtaken, epoch })
+        let present = self.present(uri)?;
+        let (latest, snapshot) = lock(&present.place.asked).clone()?;
+        let same = Some(latest) == number && Arc::ptr_eq(&present.snapshot.text, &snapshot.text);
+        same.then_some(Moment { snapshot, ..present })
     }
 }
 

@@ -25,7 +25,7 @@ impl Windows {
     pub fn choose_for(&self, request: &mut Request) {
         for window in self.windows.iter().rev() {
             request.window = Some(window.clone());
-            if window::kept(request).is_some() {
+            if window::holds(request) {
                 return;
             }
         }
