@@ -38,6 +38,9 @@ pub(super) struct Args {
     /// About how many keys to press
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u16).range(10..))]
     keys: u16,
+    /// About how many lines to type at a place before going to another one
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u8).range(2..=24))]
+    stay: u8,
     /// Only files with these ends of their names, for example `rs,lua`; all known languages when left out
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -172,7 +175,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         From::Contents => contents::pieces(args, &mut random)?,
     };
     let about = args.about()?;
-    let trace = compose::trace(about, &pieces, args.keys.into(), &mut random)?;
+    let trace = compose::trace(about, &pieces, args.keys.into(), args.stay.into(), &mut random)?;
     std::fs::write(&args.output, trace.json()?).with_context(|| format!("cannot write {}", args.output.display()))?;
     println!("{}: {} keys in {} files", args.output.display(), trace.keys(), trace.files.len());
     Ok(ExitCode::SUCCESS)
@@ -186,8 +189,16 @@ impl Args {
             From::Contents => "contents".to_owned(),
         };
         let only = if self.only.is_empty() { String::new() } else { format!(" --only {}", self.only.join(",")) };
-        let Self { seed, files, keys, .. } = self;
-        Ok(format!("foretype bench trace --from {source} --seed {seed} --files {files} --keys {keys}{only}"))
+        let Self { seed, files, keys, stay, .. } = self;
+        Ok(format!(
+            "foretype bench trace --from {source} --seed {seed} --files {files} --keys {keys} --stay {stay}{only}"
+        ))
+    }
+
+    /// How many lines may be typed one below the other.
+    fn run(&self) -> std::ops::RangeInclusive<usize> {
+        let stay = usize::from(self.stay);
+        (stay / 2).max(2)..=stay * 5 / 2
     }
 
     /// Whether a file may be typed into: of a known language, and of those that were asked for.
@@ -216,15 +227,18 @@ fn choose(pieces: Vec<Piece>, wanted: usize) -> Result<Vec<Piece>> {
 const MOST_LINES: usize = 300;
 /// Runs of one file, or of one long piece that a commit added.
 const RUNS: usize = 4;
-/// Lines of one run.
-const RUN: std::ops::RangeInclusive<usize> = 2..=8;
 
 /// Some random runs of lines that are worth typing, within a range of lines and apart from each other, in rising order.
-fn draw(lines: &[&str], within: std::ops::Range<usize>, random: &mut random::Random) -> Vec<(usize, usize)> {
+fn draw(
+    lines: &[&str],
+    within: std::ops::Range<usize>,
+    run: &std::ops::RangeInclusive<usize>,
+    random: &mut random::Random,
+) -> Vec<(usize, usize)> {
     let mut runs: Vec<(usize, usize)> = Vec::new();
     // Many draws fail: they overlap an earlier run or are not worth typing.
     for _ in 0..RUNS * 10 {
-        let count = RUN.start() + random.below(RUN.end() - RUN.start() + 1);
+        let count = run.start() + random.below(run.end() - run.start() + 1);
         let first = within.start + random.below((within.len() + 1).saturating_sub(count));
         let apart = runs.iter().all(|(other, length)| first > other + length || first + count < *other);
         let fits = first + count <= within.end && runs.len() < RUNS && apart;

@@ -1,7 +1,7 @@
 //! From pieces of files to keys: where the typist goes, how fast the keys come, and what goes wrong.
 //!
 //! Keys come every 120 or every 240 milliseconds in the mean, in bursts with pauses between. Now and then a neighbouring
-//! letter is hit and taken back. A place is left after two or three lines for another one, in the same file or in the next
+//! letter is hit and taken back. A place is left after some lines for another one, in the same file or in the next
 //! file, and come back to.
 
 use std::collections::VecDeque;
@@ -28,10 +28,10 @@ struct Part {
     count: usize,
 }
 
-/// A trace of about `keys` keys; each file is typed into.
-pub(super) fn trace(about: String, pieces: &[Piece], keys: usize, random: &mut Random) -> Result<Trace> {
+/// A trace of about `keys` keys, of about `stay` lines at each place; each file is typed into.
+pub(super) fn trace(about: String, pieces: &[Piece], keys: usize, stay: usize, random: &mut Random) -> Result<Trace> {
     let lines: Vec<Vec<&str>> = pieces.iter().map(|piece| piece.text.split('\n').collect()).collect();
-    let order = schedule(pieces, &lines, keys, random);
+    let order = schedule(pieces, &lines, keys, stay, random);
     ensure!(!order.is_empty(), "there is nothing to type");
     let mut missing: Vec<Vec<bool>> = lines.iter().map(|lines| vec![false; lines.len()]).collect();
     let rows = |part: &Part| part.first..part.first + part.count;
@@ -58,8 +58,8 @@ pub(super) fn trace(about: String, pieces: &[Piece], keys: usize, random: &mut R
 }
 
 /// Which part comes after which: one place, another place of the same file, the first one again, then the next file.
-fn schedule(pieces: &[Piece], lines: &[Vec<&str>], keys: usize, random: &mut Random) -> Vec<Part> {
-    let mut queues: Vec<_> = pieces.iter().enumerate().map(|(file, piece)| parts(file, piece, random)).collect();
+fn schedule(pieces: &[Piece], lines: &[Vec<&str>], keys: usize, stay: usize, random: &mut Random) -> Vec<Part> {
+    let mut queues: Vec<_> = pieces.iter().enumerate().map(|(file, piece)| parts(file, piece, stay, random)).collect();
     let mut order = Vec::new();
     let mut planned = 0;
     while planned < keys && queues.iter().any(|queue| !queue.is_empty()) {
@@ -79,15 +79,15 @@ fn schedule(pieces: &[Piece], lines: &[Vec<&str>], keys: usize, random: &mut Ran
     order
 }
 
-/// The runs of a file cut into parts, those of two runs by turns.
-fn parts(file: usize, piece: &Piece, random: &mut Random) -> VecDeque<Part> {
+/// The runs of a file cut into parts of about `stay` lines, those of two runs by turns.
+fn parts(file: usize, piece: &Piece, stay: usize, random: &mut Random) -> VecDeque<Part> {
     let mut runs: Vec<_> = piece.runs.clone();
     random.shuffle(&mut runs);
     let mut cut: Vec<Vec<Part>> = Vec::new();
     for (mut first, mut left) in runs {
         let mut parts = Vec::new();
         while left > 0 {
-            let count = (2 + random.below(2)).min(left);
+            let count = (stay - stay / 3 + random.below(stay / 3 * 2 + 1)).min(left);
             parts.push(Part { file, first, count });
             (first, left) = (first + count, left - count);
         }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     fn made(seed: u64) -> Trace {
-        trace("test".into(), &pieces(), 300, &mut Random::new(seed)).expect("pieces with text")
+        trace("test".into(), &pieces(), 300, 3, &mut Random::new(seed)).expect("pieces with text")
     }
 
     #[test]

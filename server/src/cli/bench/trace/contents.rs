@@ -1,5 +1,7 @@
 //! Lines of the files that lie in a folder, where there is no history.
 
+use std::ops::RangeInclusive;
+
 use anyhow::Result;
 use foretype_plugins::context::secrets;
 
@@ -23,17 +25,17 @@ pub(super) fn pieces(args: &Args, random: &mut Random) -> Result<Vec<Piece>> {
     random.shuffle(&mut paths);
     let pieces = paths.into_iter().filter_map(|path| {
         let text = std::fs::read_to_string(args.folder.join(&path)).ok()?;
-        piece(path, text, random)
+        piece(path, text, &args.run(), random)
     });
     choose(pieces.take(DRAWN).collect(), args.files.into())
 }
 
 /// The file with some runs, if there are any to type.
-fn piece(path: String, text: String, random: &mut Random) -> Option<Piece> {
+fn piece(path: String, text: String, run: &RangeInclusive<usize>, random: &mut Random) -> Option<Piece> {
     let lines: Vec<_> = text.lines().collect();
     if !(20..=MOST_LINES).contains(&lines.len()) || text.contains('\r') || secrets::in_text(&text) {
         return None;
     }
-    let runs = draw(&lines, 1..lines.len(), random);
+    let runs = draw(&lines, 1..lines.len(), run, random);
     (runs.len() > 1).then_some(Piece { path, text, runs })
 }
