@@ -66,7 +66,8 @@ fn schedule(pieces: &[Piece], lines: &[Vec<&str>], keys: usize, stay: usize, ran
         for queue in &mut queues {
             for _ in 0..1 + usize::from(random.chance(STAYS)) {
                 // Every file is visited once before the budget counts.
-                if order.len() >= pieces.len() && planned >= keys {
+                let visited = |file: usize| order.iter().any(|part: &Part| part.file == file);
+                if planned >= keys && (0..pieces.len()).all(visited) {
                     return order;
                 }
                 let Some(part) = queue.pop_front() else { break };
