@@ -5,6 +5,7 @@
 
 pub(crate) mod gguf;
 pub(crate) mod hugging_face;
+mod written;
 #[cfg(test)]
 mod tests;
 

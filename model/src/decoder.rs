@@ -4,6 +4,7 @@
 //! to [`Attend`] and gets the attention's output. Every operation treats each row alone, so a row's logits do not depend
 //! on the rows that share the step.
 
+mod adapted;
 mod layer;
 mod load;
 mod logits;
@@ -11,7 +12,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use candle_core::{Device, Result as CandleResult, Tensor};
 
@@ -19,6 +20,7 @@ use crate::config::{Config, Norm};
 use crate::kernels::{self, Kernels, RopeTable};
 use crate::linear::Linear;
 use layer::Layer;
+pub(crate) use load::Random;
 pub(crate) use logits::{Logits, LogitsRow};
 
 /// Attention over a cache that the decoder does not know.
@@ -45,7 +47,7 @@ pub struct Decoder {
     device: Device,
     embedding: Linear,
     positions: Option<Tensor>, // [context, hidden]
-    rope: Option<RopeTable>,
+    rope: Option<Arc<RopeTable>>,
     layers: Vec<Layer>,
     output_norm: Normalize,
     output: Option<Linear>, // none: tied to the embedding
@@ -53,6 +55,7 @@ pub struct Decoder {
 }
 
 /// A norm with its weights.
+#[derive(Clone)]
 pub(crate) struct Normalize {
     kind: Norm,
     weight: Tensor,
@@ -110,7 +113,7 @@ impl Decoder {
             if abort() {
                 return Err(ForwardError::Aborted);
             }
-            let attended = layer.attention(&x, index, positions, self.rope.as_ref(), attend)?;
+            let attended = layer.attention(&x, index, positions, self.rope.as_deref(), attend)?;
             x = if index + 1 == self.layers.len() {
                 // Nothing after the last attention needs the rows that nobody asked for.
                 layer.finish(&pick(&x, wanted)?, &pick(&attended, wanted)?)?

@@ -16,6 +16,7 @@ mod model;
 mod sampler;
 mod sequences;
 mod tokenizer;
+pub mod train;
 mod weights;
 
 pub use candle_core::Device;
@@ -28,4 +29,6 @@ pub use linear::{Bytes, Linear, Quantized};
 pub use model::Model;
 pub use sampler::Sampling;
 pub use tokenizer::Tokenizer;
+pub use weights::gguf::write::{Packing, convert};
+pub use weights::merge::merge;
 pub use weights::{Fault, LoadError};

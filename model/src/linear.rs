@@ -3,6 +3,8 @@
 //! On the CPU they run on our kernels, as one candle operation each; on another device on candle's. A row of the input
 //! gives the same bits whatever the other rows of the call are.
 
+mod addition;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -19,6 +21,8 @@ use crate::kernels::packed::Packed;
 use crate::kernels::pool::pool;
 use crate::kernels::shared::Shared;
 use crate::kernels::simd::PANEL;
+pub(crate) use addition::Addition;
+use addition::Low;
 
 /// A range of shared, immutable bytes: a piece of a mapped file, or of memory.
 #[derive(Clone)]
@@ -82,13 +86,16 @@ pub struct Quantized {
     pub device: Device,
 }
 
-/// A matrix `[out, in]` with an optional bias `[out]`.
+/// A matrix `[out, in]` with an optional bias `[out]`, perhaps with an adapter's addition. Copies share the matrix.
+#[derive(Clone)]
 pub struct Linear {
-    weight: Weight,
+    weight: Arc<Weight>,
     bias: Option<Bias>,
     shape: (usize, usize),
+    addition: Option<Arc<Addition>>,
 }
 
+#[derive(Clone)]
 struct Bias {
     tensor: Tensor,
     values: Vec<f32>,
@@ -116,7 +123,7 @@ impl Linear {
         let shape = weight.dims2()?;
         let bias = bias.map(Bias::new).transpose()?;
         if !weight.device().is_cpu() {
-            return Ok(Self { weight: Weight::Device(QMatMul::Tensor(weight.clone()), weight), bias, shape });
+            return Ok(Self::of(Weight::Device(QMatMul::Tensor(weight.clone()), weight), bias, shape));
         }
         let flat = weight.flatten_all()?;
         let values = match weight.dtype() {
@@ -124,7 +131,11 @@ impl Linear {
             DType::BF16 => Values::Bf16(flat.to_vec1()?),
             _ => Values::F32(flat.to_dtype(DType::F32)?.to_vec1()?),
         };
-        Ok(Self { weight: Weight::Dense(Dense { out: shape.0, columns: shape.1, values }), bias, shape })
+        Ok(Self::of(Weight::Dense(Dense { out: shape.0, columns: shape.1, values }), bias, shape))
+    }
+
+    fn of(weight: Weight, bias: Option<Bias>, shape: (usize, usize)) -> Self {
+        Self { weight: Arc::new(weight), bias, shape, addition: None }
     }
 
     /// From blocks.
@@ -135,7 +146,7 @@ impl Linear {
             let bias = bias.map(Bias::new).transpose()?;
             let packed = Packed::new(format, shape.0, shape.1, bytes.as_ref());
             bytes.release();
-            return Ok(Self { weight: Weight::Packed(packed), bias, shape });
+            return Ok(Self::of(Weight::Packed(packed), bias, shape));
         }
         let bytes = bytes.as_ref();
         let storage = QStorage::from_data(bytes.into(), &device, dtype)?;
@@ -145,7 +156,7 @@ impl Linear {
         }
         let rows = tensor.dequantize_f16(&device)?;
         let bias = bias.map(Bias::new).transpose()?;
-        Ok(Self { weight: Weight::Device(QMatMul::from_arc(tensor)?, rows), bias, shape })
+        Ok(Self::of(Weight::Device(QMatMul::from_arc(tensor)?, rows), bias, shape))
     }
 
     /// From blocks, for [`rows`](Self::rows) alone: on the CPU they stay where they are.
@@ -154,7 +165,7 @@ impl Linear {
         match Format::of(weight.dtype) {
             Some(format) if weight.device.is_cpu() => {
                 weight.bytes.release();
-                Ok(Self { shape: weight.shape, weight: Weight::Table(format, weight.bytes), bias: None })
+                Ok(Self::of(Weight::Table(format, weight.bytes), None, weight.shape))
             }
             _ => Self::quantized(weight, None),
         }
@@ -162,14 +173,23 @@ impl Linear {
 
     /// `[rows, in]` to `[rows, out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let out = match &self.weight {
+        let out = match &*self.weight {
             Weight::Device(weight, _) => weight.forward(x)?,
             _ => x.contiguous()?.apply_op1_no_bwd(self)?,
         };
-        match &self.bias {
-            Some(bias) => out.broadcast_add(&bias.tensor),
+        let out = match &self.bias {
+            Some(bias) => out.broadcast_add(&bias.tensor)?,
+            None => out,
+        };
+        match &self.addition {
+            Some(addition) => out + addition.forward(x)?,
             None => Ok(out),
         }
+    }
+
+    /// The same matrix with the addition of an adapter.
+    pub(crate) fn adapted(&self, addition: Addition) -> Self {
+        Self { addition: Some(Arc::new(addition)), ..self.clone() }
     }
 
     /// Rows of the matrix, `[ids, in]`, as floats.
@@ -181,7 +201,7 @@ impl Linear {
         if let Some(id) = ids.iter().find(|id| **id as usize >= out) {
             bail!("row {id} of a matrix of {out} rows was asked for");
         }
-        if let Weight::Device(_, rows) = &self.weight {
+        if let Weight::Device(_, rows) = &*self.weight {
             return rows.index_select(&Tensor::new(ids, rows.device())?, 0)?.to_dtype(DType::F32);
         }
         let mut values = vec![0f32; ids.len() * columns];
@@ -193,7 +213,7 @@ impl Linear {
 
     /// One row of a matrix on the CPU, as floats. `id` must be inside the matrix.
     pub(crate) fn row(&self, id: usize, values: &mut [f32]) {
-        match &self.weight {
+        match &*self.weight {
             Weight::Packed(matrix) => matrix.row(id, values),
             Weight::Dense(matrix) => matrix.row(id, values),
             Weight::Table(format, bytes) => {
@@ -221,16 +241,23 @@ impl Linear {
         mut take: impl FnMut(usize, usize, &[f32]),
     ) {
         let bias = self.bias.as_ref().map(|bias| &bias.values[..]);
-        self.product(kernels, rows, panels, inputs, own, |row, output, values| match bias {
-            None => take(row, output, values),
-            Some(bias) => {
-                let mut sums = [0f32; PANEL];
-                for ((sum, value), bias) in sums.iter_mut().zip(values).zip(&bias[output..]) {
-                    *sum = value + bias;
-                }
-                take(row, output, &sums[..values.len()]);
+        let mut low = std::mem::take(&mut own.low);
+        let addition = self.addition.as_deref().map(|addition| (addition, low.of(addition, rows, inputs)));
+        self.product(kernels, rows, panels, inputs, own, |row, output, values| {
+            if bias.is_none() && addition.is_none() {
+                return take(row, output, values);
             }
+            let mut sums = [0f32; PANEL];
+            sums[..values.len()].copy_from_slice(values);
+            if let Some(bias) = bias {
+                sums.iter_mut().zip(&bias[output..]).for_each(|(sum, bias)| *sum += bias);
+            }
+            if let Some((addition, low)) = addition {
+                addition.add(low, row, output, &mut sums);
+            }
+            take(row, output, &sums[..values.len()]);
         });
+        own.low = low;
     }
 
     /// The same without the bias.
@@ -243,7 +270,7 @@ impl Linear {
         own: &mut Own,
         take: impl FnMut(usize, usize, &[f32]),
     ) {
-        match &self.weight {
+        match &*self.weight {
             Weight::Packed(matrix) => matrix.multiply(kernels, rows, panels, inputs, &mut own.prepared, take),
             Weight::Dense(matrix) => matrix.multiply(kernels, rows, panels, inputs, &mut own.weights, take),
             Weight::Table(..) | Weight::Device(..) => {}
@@ -252,7 +279,7 @@ impl Linear {
 
     /// Bytes that a product on the CPU reads.
     pub(crate) fn bytes(&self) -> usize {
-        match &self.weight {
+        match &*self.weight {
             Weight::Packed(matrix) => matrix.bytes(),
             Weight::Dense(matrix) => matrix.bytes(),
             Weight::Table(..) | Weight::Device(..) => 0,
@@ -274,8 +301,17 @@ impl Linear {
 #[derive(Default)]
 pub(crate) struct Own {
     /// What it worked out of the inputs.
-    pub(crate) prepared: Prepared,
+    prepared: Prepared,
+    low: Low,
     weights: Vec<f32>,
+}
+
+impl Own {
+    /// The inputs have changed.
+    pub(crate) fn forget(&mut self) {
+        self.prepared.forget();
+        self.low.forget();
+    }
 }
 
 impl Quantized {

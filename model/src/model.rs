@@ -1,17 +1,18 @@
 //! A model as a file holds it: decoder, tokenizer, chat template, name.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use candle_core::Device;
 use foretype_plugins::FimFormat;
 use serde_json::Value;
 
-use crate::config::Config;
 use crate::decoder::Decoder;
 use crate::tokenizer::Tokenizer;
 use crate::weights::gguf::Gguf;
-use crate::weights::gguf::source::GgufWeights;
-use crate::weights::safetensors::{Directory, SafetensorsWeights};
+use crate::weights::peft;
+use crate::weights::opened::{self, Opened};
+use crate::weights::safetensors::Directory;
 use crate::weights::{Fault, LoadError};
 
 /// A loaded model. Immutable; shared by everything that runs it.
@@ -19,7 +20,7 @@ pub struct Model {
     /// The weights.
     pub decoder: Decoder,
     /// The vocabulary.
-    pub tokenizer: Tokenizer,
+    pub tokenizer: Arc<Tokenizer>,
     /// How a conversation is written, as a Jinja template.
     pub chat_template: Option<String>,
     /// What it calls itself, or else the name of its file.
@@ -28,6 +29,8 @@ pub struct Model {
     pub path: PathBuf,
     /// Size of its weights in the file.
     pub bytes: u64,
+    /// The adapter on top, and the model without it, which shares its weights.
+    pub adapter: Option<(PathBuf, Arc<Model>)>,
 }
 
 impl Model {
@@ -35,7 +38,15 @@ impl Model {
     ///
     /// Errors name the file and what is wrong with it.
     pub fn load(path: &Path, device: &Device) -> Result<Self, LoadError> {
-        let model = if path.is_dir() { Self::load_directory(path, device) } else { Self::load_gguf(path, device) }?;
+        let opened = Opened::open(path)?;
+        // The tokenizer takes as long to build as the weights take to check.
+        let (decoder, model) = rayon::join(
+            || Decoder::load(opened.config().clone(), &*opened.source(device), device),
+            || Described::new(&opened, path),
+        );
+        let (decoder, Described { tokenizer, chat_template, name, bytes }) = (decoder?, model?);
+        let tokenizer = Arc::new(tokenizer);
+        let model = Self { decoder, tokenizer, chat_template, name, path: path.to_path_buf(), bytes, adapter: None };
         crate::kernels::memory::give_back();
         let (tokens, rows) = (model.tokenizer.vocab_size(), model.decoder.config().vocab_size);
         match tokens <= rows {
@@ -44,47 +55,64 @@ impl Model {
         }
     }
 
+    /// The same model with an adapter in the format of PEFT on top (`adapter_config.json`, `adapter_model.safetensors`). It shares the
+    /// weights of this one.
+    ///
+    /// # Errors
+    /// If the adapter was made for another model, is damaged, or of a kind that is not supported (DoRA, whole modules, biases).
+    pub fn adapted(self: &Arc<Self>, adapter: &Path) -> Result<Self, LoadError> {
+        let parts = peft::Adapter::open(adapter, self.decoder.config())?;
+        let decoder = self.decoder.adapted(&parts).map_err(|e| Fault::Tensor(e).within(adapter))?;
+        Ok(Self {
+            decoder,
+            tokenizer: self.tokenizer.clone(),
+            chat_template: self.chat_template.clone(),
+            name: self.name.clone(),
+            path: self.path.clone(),
+            bytes: self.bytes,
+            adapter: Some((adapter.to_path_buf(), self.clone())),
+        })
+    }
+
     /// How this model wants a hole written; `None` for one that only writes from left to right.
     pub fn fim_format(&self) -> Option<&'static FimFormat> {
         FimFormat::detect(&self.name, |name| self.tokenizer.special(name).is_some())
     }
+}
 
-    fn load_gguf(path: &Path, device: &Device) -> Result<Self, LoadError> {
-        let file = Gguf::open(path)?;
-        let within = |fault: Fault| fault.within(path);
-        let config = Config::from_gguf(&file).map_err(within)?;
-        let weights = GgufWeights { file: &file, config: &config, device };
-        // The tokenizer takes as long to build as the weights take to check.
-        let (decoder, tokenizer) = rayon::join(
-            || Decoder::load(config.clone(), &weights, device),
-            || Tokenizer::from_gguf(&file).map_err(within),
-        );
-        let text = |key| file.optional_text(key).map(|text| text.map(String::from)).map_err(within);
+/// What a model is beside its weights.
+struct Described {
+    tokenizer: Tokenizer,
+    chat_template: Option<String>,
+    name: String,
+    bytes: u64,
+}
+
+impl Described {
+    fn new(opened: &Opened, path: &Path) -> Result<Self, LoadError> {
+        match opened {
+            Opened::Gguf(file, _) => Self::of_gguf(file, path).map_err(|fault| fault.within(path)),
+            Opened::Directory(directory, _, json) => Self::of_directory(directory, json, path),
+        }
+    }
+
+    fn of_gguf(file: &Gguf, path: &Path) -> Result<Self, Fault> {
+        let text = |key| Ok(file.optional_text(key)?.map(String::from));
         Ok(Self {
-            decoder: decoder?,
-            tokenizer: tokenizer?,
+            tokenizer: Tokenizer::from_gguf(file)?,
             chat_template: text("tokenizer.chat_template")?,
             name: text("general.name")?.unwrap_or_else(|| stem(path)),
-            path: path.to_path_buf(),
             bytes: file.len(),
         })
     }
 
-    fn load_directory(path: &Path, device: &Device) -> Result<Self, LoadError> {
-        let json = required_json(&path.join("config.json"))?;
-        let config = Config::from_hugging_face(&json).map_err(|fault| fault.within(&path.join("config.json")))?;
+    fn of_directory(directory: &Directory, json: &Value, path: &Path) -> Result<Self, LoadError> {
         let generation = optional_json(&path.join("generation_config.json"))?;
-        let ends: Vec<u32> = [&json, &generation].into_iter().flat_map(|json| ids(&json["eos_token_id"])).collect();
-        let directory = Directory::open(path)?;
-        let weights = SafetensorsWeights { directory: &directory, config: &config, device };
-        let (decoder, tokenizer) =
-            rayon::join(|| Decoder::load(config.clone(), &weights, device), || Tokenizer::from_directory(path, &ends));
+        let ends: Vec<u32> = [json, &generation].into_iter().flat_map(|json| ids(&json["eos_token_id"])).collect();
         Ok(Self {
-            decoder: decoder?,
-            tokenizer: tokenizer?,
+            tokenizer: Tokenizer::from_directory(path, &ends)?,
             chat_template: chat_template(path)?,
             name: stem(path),
-            path: path.to_path_buf(),
             bytes: directory.len(),
         })
     }
@@ -104,14 +132,9 @@ fn ids(value: &Value) -> Vec<u32> {
     }
 }
 
-fn required_json(path: &Path) -> Result<Value, LoadError> {
-    let bytes = std::fs::read(path).map_err(|e| Fault::Io(e).within(path))?;
-    serde_json::from_slice(&bytes).map_err(|e| Fault::Malformed(format!("it is not JSON: {e}")).within(path))
-}
-
 /// The file's content; null where there is none.
 fn optional_json(path: &Path) -> Result<Value, LoadError> {
-    if path.is_file() { required_json(path) } else { Ok(Value::Null) }
+    if path.is_file() { opened::json(path) } else { Ok(Value::Null) }
 }
 
 /// From a file of its own, or from `tokenizer_config.json`, where it may be one of several by name.

@@ -11,6 +11,7 @@ mod recent;
 mod sentence_piece;
 #[cfg(test)]
 mod tests;
+pub(crate) mod written;
 
 use std::collections::{HashMap, HashSet};
 

@@ -4,11 +4,15 @@
 
 mod finite;
 pub(crate) mod gguf;
+pub(crate) mod merge;
+pub(crate) mod opened;
+pub(crate) mod peft;
 pub(crate) mod safetensors;
 
 use std::path::{Path, PathBuf};
 
-use candle_core::Tensor;
+use candle_core::quantized::{QStorage, QTensor};
+use candle_core::{DType, Device, Tensor};
 
 use crate::linear::Quantized;
 
@@ -95,6 +99,21 @@ pub(crate) enum Matrix {
     Dense(Tensor),
     /// In blocks.
     Quantized(Quantized),
+}
+
+impl Matrix {
+    /// In 32-bit floats on a device.
+    pub(crate) fn floats(self, device: &Device) -> candle_core::Result<Tensor> {
+        match self {
+            Self::Dense(weight) => weight.to_dtype(DType::F32)?.to_device(device),
+            Self::Quantized(weight) => {
+                let storage = QStorage::from_data(weight.bytes.as_ref().into(), &Device::Cpu, weight.dtype)?;
+                let values = QTensor::new(storage, weight.shape)?.dequantize(&Device::Cpu)?;
+                weight.bytes.release();
+                values.to_device(device)
+            }
+        }
+    }
 }
 
 /// Where a decoder's weights come from. Shapes are checked: what comes back has the shape that was asked for.

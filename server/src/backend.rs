@@ -1,11 +1,12 @@
 //! The models that this process runs, loaded in the background and shared by all sessions.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use foretype_model::Engine;
+use foretype_model::{Engine, Model};
 use tokio::sync::watch;
 
 use crate::config::Config;
@@ -17,6 +18,7 @@ use crate::{completion, models};
 #[derive(Debug, Default)]
 pub struct Shared {
     slots: Mutex<HashMap<Wanted, Arc<Slot>>>,
+    bases: Arc<Bases>,
     /// Counts, kept across restarts.
     pub stats: Stats,
     /// Symbols of the workspaces that are open.
@@ -27,15 +29,43 @@ pub struct Shared {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Wanted {
     model: Option<String>,
+    adapter: Option<String>,
     device: String,
     threads: Option<usize>,
     kv_mb: usize,
+}
+
+/// The models that are in memory, by path and device, without their adapters: those share their weights.
+#[derive(Default)]
+struct Bases(Mutex<HashMap<(PathBuf, String), Weak<Model>>>);
+
+impl std::fmt::Debug for Bases {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_list().entries(lock(&self.0).keys()).finish()
+    }
+}
+
+impl Bases {
+    /// The model that `config` asks for, with its adapter.
+    fn load(&self, config: &Config) -> Result<Arc<Model>> {
+        let path = models::resolve(config.model.as_deref())?;
+        let key = (path.clone(), config.device.to_string());
+        // Two that want the same model one after the other load it once; a third of another waits.
+        let mut bases = lock(&self.0);
+        let known = bases.get(&key).and_then(Weak::upgrade);
+        let base = known.map_or_else(|| completion::load_base(&path, config), Ok)?;
+        bases.retain(|_, base| base.strong_count() > 0);
+        bases.insert(key, Arc::downgrade(&base));
+        drop(bases);
+        completion::adapt(base, config)
+    }
 }
 
 /// A model's place in memory.
 #[derive(Debug)]
 pub struct Slot {
     config: Config,
+    bases: Arc<Bases>,
     state: watch::Sender<State>,
     used: Mutex<Instant>,
 }
@@ -72,11 +102,13 @@ impl Shared {
     pub fn slot(&self, config: &Config) -> Arc<Slot> {
         let wanted = Wanted {
             model: config.model.clone(),
+            adapter: config.adapter.clone(),
             device: config.device.to_string(),
             threads: config.threads,
             kv_mb: config.memory.kv_mb,
         };
-        let slot = lock(&self.slots).entry(wanted).or_insert_with(|| Slot::new(config.clone())).clone();
+        let new = || Slot::new(config.clone(), self.bases.clone());
+        let slot = lock(&self.slots).entry(wanted).or_insert_with(new).clone();
         slot.wake();
         slot
     }
@@ -93,9 +125,9 @@ impl Shared {
 }
 
 impl Slot {
-    fn new(config: Config) -> Arc<Self> {
-        let slot =
-            Arc::new(Self { config, state: watch::Sender::new(State::Absent), used: Mutex::new(Instant::now()) });
+    fn new(config: Config, bases: Arc<Bases>) -> Arc<Self> {
+        let state = watch::Sender::new(State::Absent);
+        let slot = Arc::new(Self { config, bases, state, used: Mutex::new(Instant::now()) });
         let minutes = slot.config.memory.unload_after_minutes;
         if minutes > 0 {
             tokio::spawn(unload_when_idle(Arc::downgrade(&slot), Duration::from_secs(minutes * 60)));
@@ -138,7 +170,7 @@ impl Slot {
 
     fn load(&self) {
         let started = Instant::now();
-        let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| start(&self.config)));
+        let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.start()));
         let state = match loaded {
             Ok(Ok(engine)) => {
                 tracing::info!("{} loaded in {:?}", engine.model().name, started.elapsed());
@@ -150,11 +182,18 @@ impl Slot {
         self.state.send_replace(state);
     }
 
+    fn start(&self) -> Result<Engine> {
+        Ok(completion::start(self.bases.load(&self.config)?, &self.config))
+    }
+
     fn report(&self) -> serde_json::Value {
         match &*self.state.borrow() {
             State::Ready(engine) => {
                 let model = engine.model();
-                serde_json::json!({ "state": "ready", "model": model.name, "path": model.path, "engine": engine.status() })
+                let adapter = model.adapter.as_ref().map(|(path, _)| path);
+                serde_json::json!({
+                    "state": "ready", "model": model.name, "path": model.path, "adapter": adapter, "engine": engine.status(),
+                })
             }
             State::Failed(why, _) => serde_json::json!({ "state": "failed", "message": why }),
             State::Loading => serde_json::json!({ "state": "loading" }),
@@ -163,13 +202,7 @@ impl Slot {
     }
 }
 
-fn start(config: &Config) -> Result<Engine> {
-    let path = models::resolve(config.model.as_deref())?;
-    let model = completion::load(&path, config)?;
-    Ok(completion::start(model, config))
-}
-
-async fn unload_when_idle(slot: std::sync::Weak<Slot>, idle: Duration) {
+async fn unload_when_idle(slot: Weak<Slot>, idle: Duration) {
     loop {
         tokio::time::sleep(LOOK.min(idle)).await;
         let Some(slot) = slot.upgrade() else { return };

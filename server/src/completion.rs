@@ -15,8 +15,20 @@ use foretype_plugins::{Answer, Budget, Document, Language, Order, Prompt, Prompt
 
 use crate::config::Config;
 
-/// Loads the model at `path` onto the device that the configuration names.
+/// Loads the model at `path` onto the device that the configuration names, with the adapter that it names.
 pub fn load(path: &Path, config: &Config) -> Result<Arc<Model>> {
+    adapt(load_base(path, config)?, config)
+}
+
+/// The model with the adapter of the configuration, if there is one.
+pub fn adapt(base: Arc<Model>, config: &Config) -> Result<Arc<Model>> {
+    let Some(adapter) = &config.adapter else { return Ok(base) };
+    let adapted = base.adapted(Path::new(adapter));
+    Ok(Arc::new(adapted.with_context(|| format!("cannot use the adapter {adapter} with the model {}", base.name))?))
+}
+
+/// Loads the model at `path` alone.
+pub fn load_base(path: &Path, config: &Config) -> Result<Arc<Model>> {
     let device = device(&config.device.0)?;
     let model = Model::load(path, &device).with_context(|| format!("cannot use the model {}", path.display()))?;
     Ok(Arc::new(model))

@@ -24,6 +24,9 @@ pub struct Config {
     /// directory. Unset, the smallest installed model is used.
     #[schemars(extend("scope" = "machine-overridable"))]
     pub model: Option<String>,
+    /// An adapter for this model, as `foretype train` writes it: a folder in the format of PEFT. A relative path begins at the
+    /// workspace. It is loaded on top of the model, whose weights are shared by all adapters.
+    pub adapter: Option<String>,
     /// Where the model runs: `auto` (a GPU if this build supports one and it works, else the CPU), `cpu`, `cuda`, `cuda:N`
     /// or `metal`.
     #[schemars(extend("scope" = "machine-overridable"))]

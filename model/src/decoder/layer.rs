@@ -8,6 +8,7 @@ use crate::kernels::{self, Kernels, RopeTable};
 use crate::linear::Linear;
 
 /// The weights of one layer.
+#[derive(Clone)]
 pub(crate) struct Layer {
     pub(super) attention_norm: Normalize,
     pub(super) query: Linear,
@@ -21,6 +22,7 @@ pub(crate) struct Layer {
 }
 
 /// The feed-forward part.
+#[derive(Clone)]
 pub(crate) struct Mlp {
     pub(super) gate: Option<Linear>,
     pub(super) up: Linear,

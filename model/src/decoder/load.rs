@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
@@ -28,7 +29,10 @@ impl Decoder {
             false => Some(build.linear(Slot::Output, config.vocab_size, config.hidden_size, false)?),
         };
         let rope = match config.rope_frequencies() {
-            Some(frequencies) => Some(RopeTable::new(&frequencies, config.context_length, device).map_err(in_memory)?),
+            Some(frequencies) => {
+                let table = RopeTable::new(&frequencies, config.context_length, device).map_err(in_memory)?;
+                Some(Arc::new(table))
+            }
             None => None,
         };
         let (device, scratch) = (device.clone(), Default::default());
@@ -179,8 +183,8 @@ impl Quantized {
 }
 
 /// Weights from a seed: small matrices around zero, norms around one.
-struct Random {
-    seed: u64,
+pub(crate) struct Random {
+    pub(crate) seed: u64,
 }
 
 impl Random {

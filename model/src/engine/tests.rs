@@ -24,11 +24,12 @@ fn model() -> Arc<Model> {
         .get_or_init(|| {
             Arc::new(Model {
                 decoder: Decoder::random(&Config::tiny(), 7).expect("a tiny model"),
-                tokenizer: Tokenizer::byte_level(WORDS, SPECIALS),
+                tokenizer: Tokenizer::byte_level(WORDS, SPECIALS).into(),
                 chat_template: None,
                 name: "tiny".into(),
                 path: "tiny".into(),
                 bytes: 0,
+                adapter: None,
             })
         })
         .clone()

@@ -11,7 +11,7 @@ use crate::weights::gguf::Gguf;
 
 /// GPT-2's pattern.
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
-const QWEN2: &str =
+pub(crate) const QWEN2: &str =
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
@@ -28,11 +28,21 @@ fn splits(pre: &str) -> Option<&'static [&'static str]> {
     })
 }
 
+/// The name of the way in which a `tokenizer.json` cuts a text into words, from the patterns of its pre-tokenizer; `None` for one that has
+/// no name.
+pub(crate) fn pre_name(patterns: &[&str]) -> Option<&'static str> {
+    const NAMES: [&str; 4] = ["qwen2", "llama-bpe", "smollm", "gpt-2"];
+    let names = |patterns: &[&str]| NAMES.into_iter().find(|name| splits(name).is_some_and(|splits| splits == patterns));
+    // What GPT-2's own pattern does needs no pattern in a file.
+    names(patterns).or_else(|| names(&[patterns, &[GPT2]].concat()))
+}
+
 /// Kinds of tokens in the file.
+pub(crate) const NORMAL: i64 = 1;
 const UNKNOWN: i64 = 2;
-const CONTROL: i64 = 3;
+pub(crate) const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
-const UNUSED: i64 = 5;
+pub(crate) const UNUSED: i64 = 5;
 
 /// Code Llama's markers, which its files list as ordinary tokens.
 const CODE_LLAMA: &[&str] = &["▁<PRE>", "▁<SUF>", "▁<MID>", "▁<EOT>"];

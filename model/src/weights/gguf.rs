@@ -12,6 +12,7 @@ mod tensors;
 #[cfg(test)]
 mod tests;
 mod value;
+pub(crate) mod write;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 //! The `safetensors` crate checks each header against its file: places in order, without gaps or overlaps, sizes that
 //! fit the shapes. Files are mapped.
 
-mod names;
+pub(crate) mod names;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +15,7 @@ use candle_core::{DType, Device, Tensor};
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 
+use super::merge::{Order, Place};
 use super::{Fault, Kind, LoadError, Matrix, Slot, Source, finite};
 use crate::config::{Architecture, Config};
 
@@ -135,6 +136,25 @@ impl SafetensorsWeights<'_> {
             return Err(Fault::Missing(format!("the tensor '{}'", names[0])).within(&self.directory.path));
         };
         file.tensor(name, info, shape, self.device).map_err(|fault| fault.within(&file.path))
+    }
+
+    /// Where a matrix lies.
+    pub(crate) fn place(&self, slot: Slot) -> Result<Place, LoadError> {
+        let names = names::names(self.config.architecture, slot, Kind::Weight);
+        let Some((name, file, info)) = self.directory.find(&names) else {
+            return Err(Fault::Missing(format!("the tensor '{}'", names[0])).within(&self.directory.path));
+        };
+        let dtype = match info.dtype {
+            Dtype::F32 => GgmlDType::F32,
+            Dtype::F16 => GgmlDType::F16,
+            Dtype::BF16 => GgmlDType::BF16,
+            other => {
+                return Err(Fault::Unsupported(format!("the type {other:?} of the tensor '{name}'")).within(&file.path));
+            }
+        };
+        let (start, end) = info.data_offsets;
+        let order = if self.transposed(slot) { Order::Transposed } else { Order::Plain };
+        Ok(Place { path: file.path.clone(), range: file.data + start..file.data + end, dtype, order })
     }
 
     /// GPT-2 keeps the matrices of its layers transposed.

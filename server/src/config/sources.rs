@@ -63,6 +63,9 @@ pub fn load(root: Option<&Path>, editor: &[Layer], variable: impl Fn(&str) -> Op
         loaded.lay(&mut merged, check(layer, |_| String::new()));
     }
     loaded.config = serde_json::from_value(merged).unwrap_or_default();
+    if let (Some(root), Some(adapter)) = (root, &mut loaded.config.adapter) {
+        *adapter = root.join(&*adapter).to_string_lossy().into_owned();
+    }
     loaded
 }
 

@@ -38,7 +38,7 @@ impl Pass<'_> {
     /// Queries, keys and values.
     pub(super) fn project(&self, member: &mut Member, thread: &mut Thread, layer: &Layer) {
         let scratch = self.scratch;
-        thread.own.prepared.forget();
+        thread.own.forget();
         let parts = [(&layer.query, &scratch.q), (&layer.key, &scratch.k), (&layer.value, &scratch.v)];
         let count = parts.iter().map(|(matrix, _)| matrix.panels()).sum();
         let rows = self.positions.len();
@@ -185,7 +185,7 @@ impl Pass<'_> {
         out: &Shared<f32>,
         take: impl Fn(&mut [f32], &[f32]),
     ) {
-        thread.own.prepared.forget();
+        thread.own.forget();
         let count = matrix.panels();
         member.share(count, member.piece(count, PANELS), |panels| {
             self.multiply(matrix, rows, panels, inputs, &mut thread.own, out, &take);
@@ -196,7 +196,7 @@ impl Pass<'_> {
     fn gates(&self, member: &mut Member, thread: &mut Thread, layer: &Layer, rows: usize) {
         let (mlp, inner, inputs) = (&layer.mlp, &self.scratch.inner, &self.scratch.hidden);
         let Thread { own, gates, .. } = thread;
-        own.prepared.forget();
+        own.forget();
         let (count, width) = (mlp.up.panels(), mlp.up.out_features());
         member.share(count, member.piece(count, PANELS), |panels| {
             let Some(gate) = &mlp.gate else {

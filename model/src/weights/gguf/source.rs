@@ -8,6 +8,7 @@ use super::{Gguf, names};
 use crate::config::{Architecture, Config};
 use crate::linear::{Bytes, Quantized};
 use crate::weights::finite;
+use crate::weights::merge::{Order, Place};
 use crate::weights::{Fault, Kind, LoadError, Matrix, Part, Slot, Source};
 
 /// The weights of a file, for one device.
@@ -66,6 +67,16 @@ impl GgufWeights<'_> {
             Slot::Layer(_, Part::Key) if self.config.architecture == Architecture::Llama => Some(self.config.kv_heads),
             _ => None,
         }
+    }
+
+    /// Where a matrix lies.
+    pub(crate) fn place(&self, slot: Slot) -> Result<Place, LoadError> {
+        let find = || -> Result<Place, Fault> {
+            let info = self.file.tensor(&names::name(slot, Kind::Weight))?;
+            let order = self.interleaved_heads(slot).map_or(Order::Plain, Order::Interleaved);
+            Ok(Place { path: self.file.path.clone(), range: info.place.clone(), dtype: info.dtype, order })
+        };
+        find().map_err(|fault| fault.within(&self.file.path))
     }
 
     fn read_matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<Matrix, Fault> {

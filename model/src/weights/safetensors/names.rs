@@ -4,7 +4,7 @@ use crate::config::Architecture;
 use crate::weights::{Kind, Part, Slot};
 
 /// The names that a slot's tensor may have, the usual one first: the oldest checkpoints lack the prefix.
-pub(super) fn names(architecture: Architecture, slot: Slot, kind: Kind) -> Vec<String> {
+pub(crate) fn names(architecture: Architecture, slot: Slot, kind: Kind) -> Vec<String> {
     let learned = matches!(architecture, Architecture::Gpt2 | Architecture::GptBigCode);
     let kind = match kind {
         Kind::Weight => "weight",

@@ -1,0 +1,57 @@
+//! A decoder with an adapter on top: it shares all weights with the one that it was made of.
+
+use candle_core::Result;
+
+use super::Decoder;
+use super::layer::Layer;
+use crate::linear::{Addition, Linear};
+use crate::weights::peft::Adapter;
+use crate::weights::{Part, Slot};
+
+impl Decoder {
+    /// The same model with the additions of an adapter.
+    pub(crate) fn adapted(&self, adapter: &Adapter) -> Result<Self> {
+        let adapt = |(index, layer): (usize, &Layer)| self.adapted_layer(index, layer, adapter);
+        Ok(Self {
+            config: self.config.clone(),
+            device: self.device.clone(),
+            embedding: self.embedding.clone(),
+            positions: self.positions.clone(),
+            rope: self.rope.clone(),
+            layers: self.layers.iter().enumerate().map(adapt).collect::<Result<_>>()?,
+            output_norm: self.output_norm.clone(),
+            output: self.output.clone(),
+            scratch: Default::default(),
+        })
+    }
+
+    fn adapted_layer(&self, index: usize, layer: &Layer, adapter: &Adapter) -> Result<Layer> {
+        let mut layer = layer.clone();
+        let mut adapt = |part: Part, matrix: &mut Linear| -> Result<()> {
+            if let Some(low_rank) = adapter.part(Slot::Layer(index, part)) {
+                *matrix = matrix.adapted(Addition::new(low_rank, &self.device)?);
+            }
+            Ok(())
+        };
+        adapt(Part::Query, &mut layer.query)?;
+        adapt(Part::Key, &mut layer.key)?;
+        adapt(Part::Value, &mut layer.value)?;
+        adapt(Part::AttentionOut, &mut layer.attention_out)?;
+        adapt(Part::Up, &mut layer.mlp.up)?;
+        adapt(Part::Down, &mut layer.mlp.down)?;
+        if let Some(gate) = &mut layer.mlp.gate {
+            adapt(Part::Gate, gate)?;
+        }
+        if let Some(fused) = adapter.part(Slot::Layer(index, Part::Fused)) {
+            let (query, kv) = (self.config.query_width(), self.config.kv_width());
+            for (matrix, rows) in [
+                (&mut layer.query, 0..query),
+                (&mut layer.key, query..query + kv),
+                (&mut layer.value, query + kv..query + 2 * kv),
+            ] {
+                *matrix = matrix.adapted(Addition::new(&fused.cut(rows)?, &self.device)?);
+            }
+        }
+        Ok(layer)
+    }
+}

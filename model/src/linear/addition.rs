@@ -1,0 +1,165 @@
+//! What an adapter adds to a matrix: `scale * B (A x)`, with few rows in `A` and few columns in `B`.
+
+use candle_core::{Device, Result, Tensor};
+
+use crate::kernels::inputs::Inputs;
+use crate::kernels::simd::PANEL;
+use crate::weights::peft::LowRank;
+
+/// The addition to one matrix.
+pub(crate) struct Addition {
+    /// `[rank, in]`
+    a: Tensor,
+    /// `[out, rank]`, scaled
+    b: Tensor,
+    rank: usize,
+    /// `[rank][in]`, on the host
+    rows: Vec<f32>,
+    /// `[out / 16][rank][16]`, on the host
+    panels: Vec<f32>,
+}
+
+impl Addition {
+    /// For a matrix on `device`.
+    pub(crate) fn new(part: &LowRank, device: &Device) -> Result<Self> {
+        let (a, b) = (part.a.to_device(device)?, (&part.b * part.scale)?.to_device(device)?);
+        let (out, rank) = b.dims2()?;
+        let values: Vec<f32> = b.flatten_all()?.to_vec1()?;
+        let mut panels = vec![0f32; out.div_ceil(PANEL) * rank * PANEL];
+        for (output, row) in values.chunks_exact(rank.max(1)).enumerate() {
+            for (index, value) in row.iter().enumerate() {
+                panels[(output / PANEL * rank + index) * PANEL + output % PANEL] = *value;
+            }
+        }
+        Ok(Self { rows: a.flatten_all()?.to_vec1()?, a, b, rank, panels })
+    }
+
+    /// `[rows, in]` to `[rows, out]`, as tensors.
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        x.matmul(&self.a.t()?)?.matmul(&self.b.t()?)
+    }
+
+    /// `A x` of a row.
+    fn low(&self, x: &[f32], low: &mut [f32]) {
+        for (low, row) in low.iter_mut().zip(self.rows.chunks_exact(x.len())) {
+            // In 16 sums side by side, which a compiler vectorises; the order is the same for any number of rows.
+            let mut sums = [0f32; 16];
+            let (rows, inputs) = (row.chunks_exact(16), x.chunks_exact(16));
+            let rest: f32 = rows.remainder().iter().zip(inputs.remainder()).map(|(a, x)| a * x).sum();
+            for (a, x) in rows.zip(inputs) {
+                sums.iter_mut().zip(a.iter().zip(x)).for_each(|(sum, (a, x))| *sum += a * x);
+            }
+            *low = sums.iter().sum::<f32>() + rest;
+        }
+    }
+
+    /// Adds to the outputs of a row from `output` on, which begins a panel. `low` is `A x` of all rows.
+    pub(super) fn add(&self, low: &[f32], row: usize, output: usize, sums: &mut [f32; PANEL]) {
+        let panel = &self.panels[output / PANEL * self.rank * PANEL..][..self.rank * PANEL];
+        for (low, b) in low[row * self.rank..][..self.rank].iter().zip(panel.chunks_exact(PANEL)) {
+            sums.iter_mut().zip(b).for_each(|(sum, b)| *sum += low * b);
+        }
+    }
+}
+
+/// `A x` of the additions that one thread has worked out for the inputs at hand. A phase has at most three matrices.
+#[derive(Default)]
+pub(super) struct Low {
+    /// For which addition (its address), and `[rows, rank]`.
+    known: Vec<(usize, Vec<f32>)>,
+    /// How many of them are of these inputs.
+    valid: usize,
+}
+
+impl Low {
+    /// The inputs have changed.
+    pub(super) fn forget(&mut self) {
+        self.valid = 0;
+    }
+
+    /// `A x` of all rows.
+    pub(super) fn of(&mut self, addition: &Addition, rows: usize, inputs: &Inputs) -> &[f32] {
+        let key = std::ptr::from_ref(addition) as usize;
+        let known = self.known[..self.valid].iter().position(|(other, _)| *other == key);
+        let at = known.unwrap_or_else(|| {
+            self.work_out(addition, rows, inputs);
+            self.valid - 1
+        });
+        &self.known[at].1
+    }
+
+    fn work_out(&mut self, addition: &Addition, rows: usize, inputs: &Inputs) {
+        if self.known.len() == self.valid {
+            self.known.push((0, Vec::new()));
+        }
+        let (key, low) = &mut self.known[self.valid];
+        *key = std::ptr::from_ref(addition) as usize;
+        low.resize(rows * addition.rank, 0.0);
+        for (row, low) in low.chunks_exact_mut(addition.rank.max(1)).enumerate() {
+            // SAFETY: the inputs are complete: nobody writes them while they are multiplied.
+            addition.low(unsafe { inputs.row(row) }, low);
+        }
+        self.valid += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+    use foretype_plugins::random::Random;
+
+    use super::*;
+    use crate::kernels::kernels;
+    use crate::linear::{Linear, Own};
+
+    fn matrix(rows: usize, columns: usize, seed: u64) -> Tensor {
+        let mut random = Random::new(seed);
+        let values: Vec<f32> = (0..rows * columns).map(|_| random.unit() as f32 - 0.5).collect();
+        Tensor::from_vec(values, (rows, columns), &Device::Cpu).expect("a matrix of its own shape")
+    }
+
+    /// The outputs of the rows of `x`, as a step works them out.
+    fn outputs(linear: &Linear, x: &Tensor) -> Vec<f32> {
+        let (rows, columns) = x.dims2().expect("a matrix");
+        let values: Vec<f32> = x.flatten_all().and_then(|x| x.to_vec1()).expect("floats");
+        let inputs = Inputs::new(kernels(), &values, columns);
+        let mut out = vec![0f32; rows * linear.out_features()];
+        let mut own = Own::default();
+        for panel in 0..linear.panels() {
+            linear.multiply(kernels(), rows, panel..panel + 1, &inputs, &mut own, |row, output, values| {
+                out[row * linear.out_features() + output..][..values.len()].copy_from_slice(values);
+            });
+        }
+        out
+    }
+
+    #[test]
+    fn an_adapted_matrix_gives_what_the_merged_one_gives() {
+        let (base, a, b) = (matrix(40, 70, 1), matrix(3, 70, 2), matrix(40, 3, 3));
+        let (bias, x) = (matrix(1, 40, 4).flatten_all().expect("a row"), matrix(5, 70, 5));
+        let merged = (&base + (b.matmul(&a).expect("they fit") * 2.0).expect("a scale")).expect("one shape");
+        let merged = Linear::dense(merged, Some(bias.clone())).expect("a matrix");
+        let part = LowRank { a, b, scale: 2.0 };
+        let adapted = Linear::dense(base, Some(bias)).expect("a matrix");
+        let adapted = adapted.adapted(Addition::new(&part, &Device::Cpu).expect("it fits"));
+        let expected = outputs(&merged, &x);
+        let tensors: Vec<f32> = adapted.forward(&x).and_then(|y| y.flatten_all()?.to_vec1()).expect("floats");
+        for found in [outputs(&adapted, &x), tensors] {
+            let wrong = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+            assert!(wrong < 1e-4, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_row_does_not_depend_on_the_rows_beside_it() {
+        let part = LowRank { a: matrix(4, 64, 1), b: matrix(33, 4, 2), scale: 0.5 };
+        let adapted = Linear::dense(matrix(33, 64, 3), None).expect("a matrix");
+        let adapted = adapted.adapted(Addition::new(&part, &Device::Cpu).expect("it fits"));
+        let x = matrix(6, 64, 4);
+        let all = outputs(&adapted, &x);
+        for row in 0..6 {
+            let alone = outputs(&adapted, &x.narrow(0, row, 1).and_then(|x| x.contiguous()).expect("a row"));
+            assert_eq!(alone, all[row * 33..(row + 1) * 33]);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What a run leaves for use: an adapter in the format of PEFT, or a model as a Hugging Face directory.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use candle_core::{DType, Tensor};
+
+use super::checkpoint::{name, store};
+use super::network::{Lora, Mode, Role};
+use super::trainer::Trainer;
+use super::TrainError;
+use crate::config::Architecture;
+use crate::weights::{Slot, peft};
+
+impl Trainer {
+    /// Writes what was trained into `folder`: with [`Mode::Lora`] an adapter, which `base` names the base model of; with
+    /// [`Mode::Full`] the weights of a whole model, beside which the caller puts the tokenizer.
+    ///
+    /// Files appear in the folder when they are complete.
+    pub fn export(&self, folder: &Path, base: &str) -> Result<(), TrainError> {
+        fs::create_dir_all(folder).map_err(TrainError::at(folder))?;
+        let (weights, settings) = match self.mode() {
+            Mode::Lora(lora) => (peft::WEIGHTS, (peft::CONFIG, self.adapter_settings(lora, base))),
+            Mode::Full => ("model.safetensors", ("config.json", self.network.config().to_hugging_face())),
+        };
+        let tensors = self.network.parameters().iter().map(|parameter| {
+            let tensor = self.as_in_files(parameter.role, parameter.var.as_detached_tensor())?;
+            Ok((name(&self.network, parameter.role), tensor))
+        });
+        put(folder, weights, |path| store(&tensors.collect::<Result<HashMap<_, _>, TrainError>>()?, path))?;
+        put(folder, settings.0, |path| {
+            let text = format!("{:#}\n", settings.1);
+            fs::write(path, text).map_err(TrainError::at(path))
+        })
+    }
+
+    fn adapter_settings(&self, lora: &Lora, base: &str) -> serde_json::Value {
+        peft::settings(self.network.config(), base, lora.rank, lora.alpha, lora.dropout)
+    }
+
+    /// GPT-2 keeps the matrices of its layers transposed; whole models are written in 16 bits.
+    fn as_in_files(&self, role: Role, tensor: Tensor) -> Result<Tensor, TrainError> {
+        let turned = self.network.config().architecture == Architecture::Gpt2 && tensor.rank() == 2;
+        Ok(match role {
+            Role::A(_) | Role::B(_) => tensor,
+            Role::Base(Slot::Layer(..), _) if turned => tensor.t()?.contiguous()?.to_dtype(DType::BF16)?,
+            Role::Base(..) => tensor.to_dtype(DType::BF16)?,
+        })
+    }
+}
+
+/// Lets a file be written beside its place and moves it there.
+fn put(folder: &Path, name: &str, write: impl FnOnce(&Path) -> Result<(), TrainError>) -> Result<(), TrainError> {
+    let (path, unfinished) = (folder.join(name), folder.join(format!("{name}.unfinished")));
+    let written = write(&unfinished).and_then(|()| fs::rename(&unfinished, &path).map_err(TrainError::at(&path)));
+    if written.is_err() {
+        let _ = fs::remove_file(&unfinished);
+    }
+    written
+}

@@ -1,0 +1,144 @@
+//! One layer with gradients.
+
+use candle_core::{Result as CandleResult, Tensor};
+
+use super::{Build, Dropout, Places, Projection, Scale, operations};
+use crate::config::{Activation, Norm};
+use crate::weights::{LoadError, Part, Slot};
+
+/// The weights of one layer.
+pub(super) struct Layer {
+    attention_norm: Scale,
+    attention: Attention,
+    mlp_norm: Scale,
+    mlp: Mlp,
+}
+
+struct Attention {
+    /// Query, key and value, or all three in one.
+    inputs: Vec<Projection>,
+    head_norms: Option<(Scale, Scale)>,
+    out: Projection,
+    heads: usize,
+    kv_heads: usize,
+    dim: usize,
+}
+
+struct Mlp {
+    gate: Option<Projection>,
+    up: Projection,
+    down: Projection,
+    activation: Activation,
+}
+
+impl Layer {
+    pub(super) fn new(build: &mut Build, index: usize) -> Result<Self, LoadError> {
+        let (norm, hidden) = (build.config.norm, build.config.hidden_size);
+        Ok(Self {
+            attention_norm: build.scale(Slot::Layer(index, Part::AttentionNorm), norm, hidden)?,
+            attention: Attention::new(build, index)?,
+            mlp_norm: build.scale(Slot::Layer(index, Part::MlpNorm), norm, hidden)?,
+            mlp: Mlp::new(build, index)?,
+        })
+    }
+
+    /// `[rows, hidden]` to the same.
+    pub(super) fn forward(&self, x: &Tensor, places: &Places, dropout: Option<Dropout>) -> CandleResult<Tensor> {
+        let x = (x + self.attention.forward(&self.attention_norm.forward(x)?, places, dropout)?)?;
+        let y = self.mlp.forward(&self.mlp_norm.forward(&x)?, dropout)?;
+        x + y
+    }
+}
+
+impl Attention {
+    fn new(build: &mut Build, index: usize) -> Result<Self, LoadError> {
+        let config = build.config;
+        let (hidden, query, kv) = (config.hidden_size, config.query_width(), config.kv_width());
+        let slot = |part| Slot::Layer(index, part);
+        let inputs = match config.fused_qkv {
+            true => vec![build.projection(slot(Part::Fused), query + 2 * kv, hidden, config.qkv_bias)?],
+            false => [(Part::Query, query), (Part::Key, kv), (Part::Value, kv)]
+                .into_iter()
+                .map(|(part, out)| build.projection(slot(part), out, hidden, config.qkv_bias))
+                .collect::<Result<_, _>>()?,
+        };
+        let mut head_norm = |part| build.scale(slot(part), Norm::Rms, config.head_dim);
+        let head_norms = match config.qk_norm {
+            true => Some((head_norm(Part::QueryNorm)?, head_norm(Part::KeyNorm)?)),
+            false => None,
+        };
+        let out = build.projection(slot(Part::AttentionOut), hidden, query, config.out_bias)?;
+        Ok(Self { inputs, head_norms, out, heads: config.heads, kv_heads: config.kv_heads, dim: config.head_dim })
+    }
+
+    fn forward(&self, x: &Tensor, places: &Places, dropout: Option<Dropout>) -> CandleResult<Tensor> {
+        let [mut q, mut k, v] = self.project(x, dropout)?;
+        if let Some((query_norm, key_norm)) = &self.head_norms {
+            q = query_norm.forward(&q)?;
+            k = key_norm.forward(&k)?;
+        }
+        if let Some((cos, sin)) = &places.rope {
+            q = operations::rope(&q, cos, sin)?;
+            k = operations::rope(&k, cos, sin)?;
+        }
+        let [q, k, v] = [q, self.repeat(&k)?, self.repeat(&v)?].map(|x| x.transpose(0, 1)); // [heads, rows, dim]
+        let (q, k, v) = (q?, k?, v?);
+        let attended = places.segments.iter().map(|segment| {
+            let cut = |x: &Tensor| x.narrow(1, segment.start, segment.len());
+            operations::causal_attention(&cut(&q)?, &cut(&k)?, &cut(&v)?)
+        });
+        let attended = Tensor::cat(&attended.collect::<CandleResult<Vec<_>>>()?, 1)?;
+        let rows = attended.dim(1)?;
+        self.out.forward(&attended.transpose(0, 1)?.reshape((rows, self.heads * self.dim))?, dropout)
+    }
+
+    /// Queries, keys and values, `[rows, heads, dim]`.
+    fn project(&self, x: &Tensor, dropout: Option<Dropout>) -> CandleResult<[Tensor; 3]> {
+        let (query, kv) = (self.heads * self.dim, self.kv_heads * self.dim);
+        let all = self.inputs.iter().map(|input| input.forward(x, dropout)).collect::<CandleResult<Vec<_>>>()?;
+        let [q, k, v] = match &all[..] {
+            [q, k, v] => [q.clone(), k.clone(), v.clone()],
+            [all, ..] => [all.narrow(1, 0, query)?, all.narrow(1, query, kv)?, all.narrow(1, query + kv, kv)?],
+            [] => candle_core::bail!("a layer without projections"),
+        };
+        let rows = x.dim(0)?;
+        let heads = |x: Tensor, heads| x.contiguous()?.reshape((rows, heads, self.dim));
+        Ok([heads(q, self.heads)?, heads(k, self.kv_heads)?, heads(v, self.kv_heads)?])
+    }
+
+    /// Each key head as often as query heads share it.
+    fn repeat(&self, x: &Tensor) -> CandleResult<Tensor> {
+        let times = self.heads / self.kv_heads;
+        if times == 1 {
+            return Ok(x.clone());
+        }
+        let (rows, kv_heads, dim) = x.dims3()?;
+        let x = x.unsqueeze(2)?.broadcast_as((rows, kv_heads, times, dim))?;
+        x.contiguous()?.reshape((rows, self.heads, dim))
+    }
+}
+
+impl Mlp {
+    fn new(build: &mut Build, index: usize) -> Result<Self, LoadError> {
+        let config = build.config;
+        let (hidden, inner, bias) = (config.hidden_size, config.intermediate_size, config.mlp_bias);
+        let slot = |part| Slot::Layer(index, part);
+        let gate = match config.gated {
+            true => Some(build.projection(slot(Part::Gate), inner, hidden, bias)?),
+            false => None,
+        };
+        let up = build.projection(slot(Part::Up), inner, hidden, bias)?;
+        let down = build.projection(slot(Part::Down), hidden, inner, bias)?;
+        Ok(Self { gate, up, down, activation: config.activation })
+    }
+
+    fn forward(&self, x: &Tensor, dropout: Option<Dropout>) -> CandleResult<Tensor> {
+        let up = self.up.forward(x, dropout)?;
+        let inner = match &self.gate {
+            Some(gate) if self.activation == Activation::Silu => operations::swiglu(&gate.forward(x, dropout)?, &up)?,
+            Some(gate) => (self.activation.apply(&gate.forward(x, dropout)?)? * up)?,
+            None => self.activation.apply(&up)?,
+        };
+        self.down.forward(&inner, dropout)
+    }
+}

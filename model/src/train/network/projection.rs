@@ -1,0 +1,163 @@
+//! Matrices of a layer: trained, or frozen with an adapter; and how they come out of a file.
+
+use std::path::Path;
+
+use candle_core::{Device, Result as CandleResult, Tensor, Var};
+
+use super::{Lora, Mode, Parameter, Role, Scale, float, operations};
+use crate::config::{Config, Norm};
+use foretype_plugins::random::Random;
+use crate::weights::{Fault, Kind, LoadError, Slot, Source};
+
+/// A matrix `[out, in]` with its bias.
+pub(super) struct Projection {
+    weight: Tensor,
+    bias: Option<Tensor>,
+    adapter: Option<Adapter>,
+    trained: bool,
+}
+
+/// A low-rank addition.
+struct Adapter {
+    a: Tensor, // [rank, in]
+    b: Tensor, // [out, rank]
+    scale: f64,
+    dropout: f64,
+    /// Distinguishes its random numbers from those of other matrices.
+    number: u64,
+}
+
+/// From what the random numbers of a step come.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::train) struct Dropout {
+    pub(in crate::train) seed: u64,
+}
+
+impl Projection {
+    pub(super) fn forward(&self, x: &Tensor, dropout: Option<Dropout>) -> CandleResult<Tensor> {
+        let mut y = match self.trained {
+            true => x.matmul(&self.weight.t()?)?,
+            false => operations::frozen(x, &self.weight)?,
+        };
+        if let Some(bias) = &self.bias {
+            y = y.broadcast_add(bias)?;
+        }
+        match &self.adapter {
+            Some(adapter) => y + adapter.forward(x, dropout)?,
+            None => Ok(y),
+        }
+    }
+}
+
+impl Adapter {
+    fn forward(&self, x: &Tensor, dropout: Option<Dropout>) -> CandleResult<Tensor> {
+        let x = match dropout.filter(|_| self.dropout > 0.0) {
+            Some(dropout) => (x * self.mask(x, dropout)?)?,
+            None => x.clone(),
+        };
+        x.matmul(&self.a.t()?)?.matmul(&self.b.t()?)? * self.scale
+    }
+
+    /// Zero where a number is left out; what stays is larger, so that the mean stays.
+    fn mask(&self, x: &Tensor, dropout: Dropout) -> CandleResult<Tensor> {
+        let mut random = Random::new(dropout.seed ^ self.number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let kept = (1.0 / (1.0 - self.dropout)) as f32;
+        let mask: Vec<f32> =
+            (0..x.elem_count()).map(|_| if random.unit() < self.dropout { 0.0 } else { kept }).collect();
+        Tensor::from_vec(mask, x.shape(), x.device())
+    }
+}
+
+/// Takes the parts of a network out of a source.
+pub(super) struct Build<'a> {
+    pub(super) config: &'a Config,
+    source: &'a dyn Source,
+    mode: &'a Mode,
+    device: &'a Device,
+    random: Random,
+    pub(super) parameters: Vec<Parameter>,
+}
+
+impl<'a> Build<'a> {
+    pub(super) fn new(
+        config: &'a Config,
+        source: &'a dyn Source,
+        mode: &'a Mode,
+        seed: u64,
+        device: &'a Device,
+    ) -> Self {
+        Self { config, source, mode, device, random: Random::new(seed), parameters: Vec::new() }
+    }
+
+    /// A matrix that is trained in the full mode alone.
+    pub(super) fn matrix(&mut self, slot: Slot, out: usize, inner: usize) -> Result<Tensor, LoadError> {
+        let weight = self.source.matrix(slot, out, inner)?.floats(self.device).map_err(in_memory)?;
+        self.own(Role::Base(slot, Kind::Weight), weight).map_err(in_memory)
+    }
+
+    /// A vector that is trained in the full mode alone.
+    pub(super) fn vector(&mut self, slot: Slot, kind: Kind, length: usize) -> Result<Tensor, LoadError> {
+        let vector = self.source.vector(slot, kind, length)?;
+        let vector = float(&vector, self.device).map_err(in_memory)?;
+        self.own(Role::Base(slot, kind), vector).map_err(in_memory)
+    }
+
+    /// A norm.
+    pub(super) fn scale(&mut self, slot: Slot, kind: Norm, length: usize) -> Result<Scale, LoadError> {
+        let weight = self.vector(slot, Kind::Weight, length)?;
+        let bias = match kind {
+            Norm::Layer => Some(self.vector(slot, Kind::Bias, length)?),
+            Norm::Rms => None,
+        };
+        Ok(Scale { kind, weight, bias, eps: self.config.norm_eps })
+    }
+
+    /// A matrix of a layer, which gets an adapter where there are any.
+    pub(super) fn projection(
+        &mut self,
+        slot: Slot,
+        out: usize,
+        inner: usize,
+        bias: bool,
+    ) -> Result<Projection, LoadError> {
+        let weight = self.matrix(slot, out, inner)?;
+        let bias = match bias {
+            true => Some(self.vector(slot, Kind::Bias, out)?),
+            false => None,
+        };
+        let (adapter, trained) = match self.mode.clone() {
+            Mode::Full => (None, true),
+            Mode::Lora(lora) => (Some(self.adapter(slot, out, inner, &lora).map_err(in_memory)?), false),
+        };
+        Ok(Projection { weight, bias, adapter, trained })
+    }
+
+    /// A new adapter: the first matrix random, the second zero, so that it changes nothing yet.
+    fn adapter(&mut self, slot: Slot, out: usize, inner: usize, lora: &Lora) -> CandleResult<Adapter> {
+        // Uniform in +-1/sqrt(in), as a new linear layer of PyTorch and the adapters of PEFT.
+        let bound = 1.0 / (inner as f64).sqrt();
+        let values: Vec<f32> =
+            (0..lora.rank * inner).map(|_| ((self.random.unit() * 2.0 - 1.0) * bound) as f32).collect();
+        let a = self.train(Role::A(slot), Tensor::from_vec(values, (lora.rank, inner), self.device)?)?;
+        let zeros = Tensor::zeros((out, lora.rank), a.dtype(), self.device)?;
+        let b = self.train(Role::B(slot), zeros)?;
+        Ok(Adapter { a, b, scale: lora.scale(), dropout: lora.dropout, number: self.parameters.len() as u64 })
+    }
+
+    /// A tensor of the model: trained in the full mode.
+    fn own(&mut self, role: Role, tensor: Tensor) -> CandleResult<Tensor> {
+        if *self.mode == Mode::Full { self.train(role, tensor) } else { Ok(tensor) }
+    }
+
+    fn train(&mut self, role: Role, tensor: Tensor) -> CandleResult<Tensor> {
+        let var = Var::from_tensor(&tensor)?;
+        let tensor = var.as_tensor().clone();
+        self.parameters.push(Parameter { role, var });
+        Ok(tensor)
+    }
+}
+
+/// An error that no file is to blame for.
+fn in_memory(error: candle_core::Error) -> LoadError {
+    Fault::Tensor(error).within(Path::new("memory"))
+}

@@ -1,0 +1,180 @@
+//! The network against the reference implementation, and its gradients against finite differences.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::config::{Activation, Architecture, RopeScaling};
+use crate::decoder::Random as RandomWeights;
+use crate::train::gradients::{Gradients, Pass};
+use crate::weights::opened::Opened;
+
+const SEGMENTS: [Range<usize>; 2] = [0..7, 7..12];
+
+/// What the reference computed (see `tests/golden/make.py`).
+#[derive(serde::Deserialize)]
+struct Golden {
+    tokens: Vec<u32>,
+    rows: Vec<usize>,
+    logits: Vec<Vec<f32>>,
+}
+
+fn folder(family: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(family)
+}
+
+/// Every kind of part that a model of the line may have, in a few shapes.
+fn shapes() -> Vec<Config> {
+    let tiny = Config { vocab_size: 24, hidden_size: 16, heads: 2, kv_heads: 1, head_dim: 8, intermediate_size: 24, ..Config::tiny() };
+    let learned = Config {
+        architecture: Architecture::Gpt2,
+        norm: Norm::Layer,
+        positions: Positions::Learned,
+        activation: Activation::GeluTanh,
+        gated: false,
+        fused_qkv: true,
+        qkv_bias: true,
+        out_bias: true,
+        mlp_bias: true,
+        context_length: 16,
+        ..tiny.clone()
+    };
+    let qwen3 = Config { architecture: Architecture::Qwen3, qk_norm: true, tied: false, ..tiny.clone() };
+    let scaled = Positions::Rotary { theta: 100.0, scaling: RopeScaling::Linear { factor: 2.0 } };
+    vec![Config { positions: scaled, qkv_bias: true, ..tiny }, learned, qwen3]
+}
+
+fn network(config: &Config, mode: &Mode) -> Network {
+    Network::load(config, &RandomWeights { seed: 5 }, mode, 11, &Device::Cpu).expect("random weights fit")
+}
+
+fn tokens(config: &Config) -> Vec<u32> {
+    (0..12).map(|i| (i * 7 + 3) % config.vocab_size as u32).collect()
+}
+
+fn targets(config: &Config) -> Vec<Option<u32>> {
+    let next = |i: u32| (i % 5 != 2).then_some((i * 5 + 1) % config.vocab_size as u32);
+    (0..12).map(next).collect()
+}
+
+/// Loss and gradients of a batch of two segments.
+fn pass(network: &Network, recompute: bool) -> (f64, Gradients) {
+    let (tokens, targets) = (tokens(network.config()), targets(network.config()));
+    let batch = Batch { tokens: &tokens, segments: &SEGMENTS };
+    let mut gradients = Gradients::none(network);
+    let pass = Pass { scale: 1.0, dropout: None, recompute };
+    let loss = gradients.add(network, &batch, &targets, pass).expect("the shapes fit");
+    (loss, gradients)
+}
+
+fn numbers(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().and_then(|flat| flat.to_vec1()).expect("32-bit floats")
+}
+
+#[test]
+fn every_family_has_the_logits_of_the_reference() {
+    for family in ["gpt2", "gpt_bigcode", "llama", "qwen2", "qwen3", "starcoder2"] {
+        let text = std::fs::read_to_string(folder(family).join("golden.json")).expect("a golden file");
+        let golden: Golden = serde_json::from_str(&text).expect("make.py wrote it");
+        let opened = Opened::open(&folder(family)).expect("it opens");
+        let network = Network::load(opened.config(), &*opened.source(&Device::Cpu), &Mode::Full, 0, &Device::Cpu);
+        let network = network.expect("it loads");
+        let all = 0..golden.tokens.len();
+        let batch = Batch { tokens: &golden.tokens, segments: std::slice::from_ref(&all) };
+        let logits: Vec<Vec<f32>> = network.logits(&batch).and_then(|x| x.to_vec2()).expect("logits");
+        let largest = golden.logits.iter().flatten().fold(0f32, |most, x| most.max(x.abs()));
+        for (row, expected) in golden.rows.iter().zip(&golden.logits) {
+            let wrong = logits[*row].iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+            assert!(wrong / largest < 1e-4, "{family}, row {row}: {wrong}");
+        }
+    }
+}
+
+#[test]
+fn segments_neither_see_each_other_nor_share_positions() {
+    for config in shapes() {
+        let (network, tokens) = (network(&config, &Mode::Full), tokens(&config));
+        let together = network.logits(&Batch { tokens: &tokens, segments: &SEGMENTS }).expect("logits");
+        for segment in SEGMENTS {
+            let own = 0..segment.len();
+            let batch = Batch { tokens: &tokens[segment.clone()], segments: std::slice::from_ref(&own) };
+            let alone = numbers(&network.logits(&batch).expect("logits"));
+            let part = numbers(&together.narrow(0, segment.start, segment.len()).expect("inside"));
+            assert!(alone.iter().zip(part).all(|(a, b)| (a - b).abs() < 1e-4));
+        }
+    }
+}
+
+/// Each trained tensor's gradient along a random direction against the difference quotient of the loss.
+fn check_gradients(config: &Config, mode: &Mode) {
+    let network = network(config, mode);
+    if matches!(mode, Mode::Lora(_)) {
+        // A second matrix of zeros would leave the first one without a gradient to be checked.
+        for (seed, parameter) in (0..).zip(network.parameters()) {
+            let mut random = foretype_plugins::random::Random::new(seed);
+            let values: Vec<f32> = (0..parameter.var.elem_count()).map(|_| random.unit() as f32 - 0.5).collect();
+            let value = Tensor::from_vec(values, parameter.var.shape(), &Device::Cpu).expect("a tensor");
+            parameter.var.set(&value).expect("the same shape");
+        }
+    }
+    let (_, gradients) = pass(&network, false);
+    for (at, parameter) in network.parameters().iter().enumerate() {
+        let gradient = numbers(gradients.of(at).unwrap_or_else(|| panic!("{:?} has no gradient", parameter.role)));
+        let mut random = foretype_plugins::random::Random::new(at as u64);
+        let direction: Vec<f32> = gradient.iter().map(|_| if random.chance(0.5) { 1.0 } else { -1.0 }).collect();
+        let expected: f64 = gradient.iter().zip(&direction).map(|(g, d)| f64::from(g * d)).sum();
+        let (before, step) = (numbers(parameter.var.as_tensor()), 1e-3f32 / (gradient.len() as f32).sqrt());
+        let loss = |sign: f32| {
+            let moved: Vec<f32> = before.iter().zip(&direction).map(|(w, d)| w + sign * step * d).collect();
+            let moved = Tensor::from_vec(moved, parameter.var.shape(), &Device::Cpu).expect("a tensor");
+            parameter.var.set(&moved).expect("the same shape");
+            pass(&network, false).0
+        };
+        let found = (loss(1.0) - loss(-1.0)) / (2.0 * f64::from(step));
+        let value = Tensor::from_vec(before.clone(), parameter.var.shape(), &Device::Cpu).expect("a tensor");
+        parameter.var.set(&value).expect("the same shape");
+        let size = gradient.iter().map(|g| f64::from(g * g)).sum::<f64>().sqrt();
+        assert!(size > 0.0, "{:?} has a gradient of zero", parameter.role);
+        assert!((found - expected).abs() < 0.02 * size.max(expected.abs()) + 2e-3, "{:?}: {found}, not {expected}", parameter.role);
+    }
+}
+
+#[test]
+fn every_trained_tensor_has_the_gradient_of_finite_differences() {
+    for config in shapes() {
+        check_gradients(&config, &Mode::Full);
+    }
+}
+
+#[test]
+fn every_adapter_has_the_gradient_of_finite_differences() {
+    for config in shapes() {
+        check_gradients(&config, &Mode::Lora(Lora { rank: 3, alpha: 6.0, dropout: 0.0 }));
+    }
+}
+
+#[test]
+fn computing_layers_again_changes_no_gradient() {
+    for config in shapes() {
+        for mode in [Mode::Full, Mode::Lora(Lora::default())] {
+            let network = network(&config, &mode);
+            let ((loss, at_once), (same_loss, by_layer)) = (pass(&network, false), pass(&network, true));
+            assert!((loss - same_loss).abs() < 1e-5 * loss, "{loss} and {same_loss}");
+            for at in 0..network.parameters().len() {
+                let (a, b) = (at_once.of(at).map(numbers), by_layer.of(at).map(numbers));
+                let (a, b) = (a.expect("a gradient"), b.expect("a gradient"));
+                assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-4 * a.abs().max(1.0)));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_new_adapter_changes_nothing() {
+    for config in shapes() {
+        let tokens = tokens(&config);
+        let batch = Batch { tokens: &tokens, segments: &SEGMENTS };
+        let plain = numbers(&network(&config, &Mode::Full).logits(&batch).expect("logits"));
+        let adapted = numbers(&network(&config, &Mode::Lora(Lora::default())).logits(&batch).expect("logits"));
+        assert!(plain.iter().zip(adapted).all(|(a, b)| (a - b).abs() < 1e-5 * a.abs().max(1.0)));
+    }
+}

@@ -1,0 +1,71 @@
+//! The fused operations against the plain ones, values and gradients.
+
+use candle_core::{Device, Result, Tensor, Var};
+use foretype_plugins::random::Random;
+
+use super::*;
+
+fn random(shape: &[usize], seed: u64) -> Var {
+    let mut random = Random::new(seed);
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| (random.unit() * 2.0 - 1.0) as f32).collect();
+    Var::from_vec(values, shape, &Device::Cpu).expect("a tensor of its own shape")
+}
+
+/// The value of an operation and the gradients of its inputs, each element of the output weighted differently.
+fn taken(inputs: &[Var], operation: &dyn Fn(&[Tensor]) -> Result<Tensor>) -> Vec<Vec<f32>> {
+    let run = || -> Result<Vec<Vec<f32>>> {
+        let tensors: Vec<_> = inputs.iter().map(|var| var.as_tensor().clone()).collect();
+        let y = operation(&tensors)?;
+        let weights = random(y.dims(), 99);
+        let store = (&y * weights.as_detached_tensor())?.sum_all()?.backward()?;
+        let gradients = inputs.iter().map(|var| store.get(var).expect("a gradient for each input").clone());
+        [y].into_iter().chain(gradients).map(|x| x.flatten_all()?.to_vec1()).collect()
+    };
+    run().expect("the shapes fit")
+}
+
+fn agree(
+    shapes: &[&[usize]],
+    fused: impl Fn(&[Tensor]) -> Result<Tensor>,
+    plain: impl Fn(&[Tensor]) -> Result<Tensor>,
+) {
+    let inputs: Vec<_> = shapes.iter().zip(1..).map(|(shape, seed)| random(shape, seed)).collect();
+    for (fused, plain) in taken(&inputs, &fused).iter().zip(taken(&inputs, &plain)) {
+        assert_eq!(fused.len(), plain.len());
+        for (a, b) in fused.iter().zip(plain) {
+            assert!((a - b).abs() < 2e-5 * b.abs().max(1.0), "{a} and {b}");
+        }
+    }
+}
+
+#[test]
+fn a_fused_norm_has_the_values_and_gradients_of_the_plain_one() {
+    for shape in [&[5, 8][..], &[3, 2, 16]] {
+        let width = shape[shape.len() - 1];
+        agree(&[shape, &[width]], |x| rms_norm(&x[0], &x[1], 1e-5), |x| rms_norm_plain(&x[0], &x[1], 1e-5));
+    }
+}
+
+#[test]
+fn a_fused_gate_has_the_values_and_gradients_of_the_plain_one() {
+    agree(&[&[7, 9], &[7, 9]], |x| swiglu(&x[0], &x[1]), |x| x[0].silu()? * &x[1]);
+}
+
+#[test]
+fn a_fused_softmax_has_the_values_and_gradients_of_the_plain_one() {
+    agree(&[&[2, 6, 6]], |x| causal_softmax(&x[0]), |x| causal_softmax_plain(&x[0]));
+}
+
+#[test]
+fn a_frozen_matrix_gives_its_input_the_gradient_of_a_product() {
+    let weight = random(&[4, 6], 7).as_detached_tensor();
+    agree(&[&[3, 6]], |x| frozen(&x[0], &weight), |x| x[0].matmul(&weight.t()?));
+}
+
+#[test]
+fn a_layer_norm_and_a_rotation_have_gradients() {
+    let inputs = [random(&[3, 8], 1), random(&[8], 2), random(&[8], 3)];
+    assert_eq!(taken(&inputs, &|x| layer_norm(&x[0], &x[1], &x[2], 1e-5)).len(), 4);
+    let (cos, sin) = (random(&[3, 1, 4], 4).as_detached_tensor(), random(&[3, 1, 4], 5).as_detached_tensor());
+    assert_eq!(taken(&[random(&[3, 2, 8], 6)], &|x| rope(&x[0], &cos, &sin)).len(), 2);
+}

@@ -1,0 +1,207 @@
+//! Adapters in the format of PEFT: a folder with `adapter_config.json` and `adapter_model.safetensors`.
+//!
+//! An adapter adds `scale * B A` to matrices of a base model. Kinds that this program does not apply exactly (DoRA, whole
+//! modules, biases) are refused.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+use serde_json::{Value, json};
+
+use super::opened;
+use super::safetensors::names::names;
+use super::{Fault, Kind, LoadError, Part, Slot};
+use crate::config::{Architecture, Config};
+
+/// The settings' file in an adapter's folder.
+pub(crate) const CONFIG: &str = "adapter_config.json";
+/// The weights' file in an adapter's folder.
+pub(crate) const WEIGHTS: &str = "adapter_model.safetensors";
+
+/// The addition to one matrix.
+pub(crate) struct LowRank {
+    /// `[rank, in]`
+    pub(crate) a: Tensor,
+    /// `[out, rank]`
+    pub(crate) b: Tensor,
+    pub(crate) scale: f64,
+}
+
+impl LowRank {
+    /// The addition to some of the outputs.
+    pub(crate) fn cut(&self, rows: Range<usize>) -> candle_core::Result<Self> {
+        let b = self.b.narrow(0, rows.start, rows.len())?.contiguous()?;
+        Ok(Self { a: self.a.clone(), b, scale: self.scale })
+    }
+}
+
+/// An adapter as it was read.
+pub(crate) struct Adapter {
+    /// By matrix.
+    pub(crate) parts: Vec<(Slot, LowRank)>,
+}
+
+/// All matrices of a model's layers that an adapter can add to, with their outputs and inputs.
+pub(crate) fn matrices(config: &Config) -> Vec<(Slot, usize, usize)> {
+    let (hidden, inner, query, kv) =
+        (config.hidden_size, config.intermediate_size, config.query_width(), config.kv_width());
+    let mut parts = match config.fused_qkv {
+        true => vec![(Part::Fused, query + 2 * kv, hidden)],
+        false => vec![(Part::Query, query, hidden), (Part::Key, kv, hidden), (Part::Value, kv, hidden)],
+    };
+    parts.extend(config.gated.then_some((Part::Gate, inner, hidden)));
+    parts.extend([(Part::AttentionOut, hidden, query), (Part::Up, inner, hidden), (Part::Down, hidden, inner)]);
+    let layer = |index| parts.clone().into_iter().map(move |(part, out, inner)| (Slot::Layer(index, part), out, inner));
+    (0..config.layers).flat_map(layer).collect()
+}
+
+/// The module of a matrix in a Hugging Face model, without `.weight`.
+fn module(architecture: Architecture, slot: Slot) -> String {
+    let mut names = names(architecture, slot, Kind::Weight);
+    names.swap_remove(0).trim_end_matches(".weight").to_owned()
+}
+
+/// The names of an adapter's tensors for a matrix.
+pub(crate) fn tensor_names(architecture: Architecture, slot: Slot) -> [String; 2] {
+    let module = module(architecture, slot);
+    ["A", "B"].map(|matrix| format!("base_model.model.{module}.lora_{matrix}.weight"))
+}
+
+/// The settings of an adapter as PEFT reads them. `base` is the base model's name or path.
+pub(crate) fn settings(config: &Config, base: &str, rank: usize, alpha: f64, dropout: f64) -> Value {
+    let mut modules: Vec<String> = matrices(config)
+        .into_iter()
+        .map(|(slot, _, _)| module(config.architecture, slot).rsplit('.').next().unwrap_or_default().to_owned())
+        .collect();
+    modules.sort();
+    modules.dedup();
+    json!({
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base,
+        "r": rank,
+        "lora_alpha": alpha,
+        "lora_dropout": dropout,
+        "target_modules": modules,
+        "bias": "none",
+        "fan_in_fan_out": config.architecture == Architecture::Gpt2,
+        "use_rslora": false,
+        "use_dora": false,
+        "init_lora_weights": true,
+        "inference_mode": true,
+        "modules_to_save": null,
+    })
+}
+
+impl Adapter {
+    /// Reads an adapter for a model of this shape.
+    ///
+    /// # Errors
+    /// If it is of a kind that is not supported, was made for another model, or is damaged.
+    pub(crate) fn open(folder: &Path, config: &Config) -> Result<Self, LoadError> {
+        let path = folder.join(CONFIG);
+        let settings = Settings::read(&opened::json(&path)?).map_err(|fault| fault.within(&path))?;
+        let path = folder.join(WEIGHTS);
+        let tensors = candle_core::safetensors::load(&path, &Device::Cpu);
+        let tensors = tensors.map_err(|e| Fault::Malformed(e.to_string()).within(&path))?;
+        Self::assemble(&settings, tensors, config).map_err(|fault| fault.within(&path))
+    }
+
+    fn assemble(settings: &Settings, mut tensors: HashMap<String, Tensor>, config: &Config) -> Result<Self, Fault> {
+        let mut parts = Vec::new();
+        for (slot, out, inner) in matrices(config) {
+            let [a_name, b_name] = tensor_names(config.architecture, slot);
+            let (a, b) = match (tensors.remove(&a_name), tensors.remove(&b_name)) {
+                (Some(a), Some(b)) => (a, b),
+                (None, None) => continue,
+                (None, _) => return Err(Fault::Missing(format!("the tensor '{a_name}'"))),
+                (_, None) => return Err(Fault::Missing(format!("the tensor '{b_name}'"))),
+            };
+            let rank = settings.rank_of(&a_name);
+            for (name, tensor, shape) in [(&a_name, &a, [rank, inner]), (&b_name, &b, [out, rank])] {
+                if tensor.dims() != shape {
+                    return Err(Fault::Malformed(format!(
+                        "the tensor '{name}' has the shape {:?}, expected {shape:?}: the adapter was made for another model",
+                        tensor.dims()
+                    )));
+                }
+            }
+            let scale = settings.scale_of(&a_name, rank);
+            let (a, b) = (a.to_dtype(DType::F32)?, b.to_dtype(DType::F32)?);
+            parts.push((slot, LowRank { a, b, scale }));
+        }
+        match (tensors.into_keys().min(), parts.is_empty()) {
+            (Some(name), _) => Err(Fault::Unsupported(format!(
+                "the tensor '{name}', which belongs to no matrix of this model (is the adapter made for another one?),"
+            ))),
+            (None, true) => Err(Fault::Malformed("the adapter is empty".into())),
+            (None, false) => Ok(Self { parts }),
+        }
+    }
+
+    /// The addition to a matrix.
+    pub(crate) fn part(&self, slot: Slot) -> Option<&LowRank> {
+        self.parts.iter().find(|(other, _)| *other == slot).map(|(_, part)| part)
+    }
+}
+
+/// What `adapter_config.json` says.
+struct Settings {
+    rank: usize,
+    alpha: f64,
+    /// Whether the scale is `alpha / sqrt(rank)` (rank-stabilised).
+    root: bool,
+    ranks: HashMap<String, usize>,
+    alphas: HashMap<String, f64>,
+}
+
+impl Settings {
+    fn read(json: &Value) -> Result<Self, Fault> {
+        let kind = json["peft_type"].as_str().unwrap_or("none");
+        if kind != "LORA" {
+            return Err(Fault::Unsupported(format!("an adapter of the kind {kind}")));
+        }
+        let on = |key: &str| !matches!(json[key], Value::Null | Value::Bool(false));
+        let filled = |key: &str| on(key) && json[key].as_array().is_none_or(|list| !list.is_empty());
+        for (wrong, what) in [
+            (on("use_dora"), "DoRA"),
+            (filled("modules_to_save"), "an adapter with whole modules (modules_to_save)"),
+            (filled("trainable_token_indices"), "an adapter with trained tokens"),
+            (json["bias"].as_str().is_some_and(|bias| bias != "none"), "an adapter with biases"),
+        ] {
+            if wrong {
+                return Err(Fault::Unsupported(what.into()));
+            }
+        }
+        let positive = |key: &str| json[key].as_f64().filter(|x| x.is_finite() && *x > 0.0);
+        let missing = |key: &str| Fault::Missing(format!("a positive number '{key}'"));
+        let rank = positive("r").ok_or_else(|| missing("r"))?;
+        let alpha = positive("lora_alpha").ok_or_else(|| missing("lora_alpha"))?;
+        let pattern = |key: &str| json[key].as_object().cloned().unwrap_or_default();
+        let number = |(name, value): (String, Value)| Some((name, value.as_f64()?));
+        Ok(Self {
+            rank: rank as usize,
+            alpha,
+            root: on("use_rslora"),
+            ranks: pattern("rank_pattern").into_iter().filter_map(number).map(|(n, x)| (n, x as usize)).collect(),
+            alphas: pattern("alpha_pattern").into_iter().filter_map(number).collect(),
+        })
+    }
+
+    fn rank_of(&self, name: &str) -> usize {
+        of_pattern(&self.ranks, name).unwrap_or(self.rank)
+    }
+
+    fn scale_of(&self, name: &str, rank: usize) -> f64 {
+        let alpha = of_pattern(&self.alphas, name).unwrap_or(self.alpha);
+        alpha / if self.root { (rank as f64).sqrt() } else { rank as f64 }
+    }
+}
+
+/// The value whose key is the end of a tensor's module.
+fn of_pattern<T: Copy>(pattern: &HashMap<String, T>, name: &str) -> Option<T> {
+    let module = name.trim_end_matches(".lora_A.weight");
+    pattern.iter().find(|(key, _)| module == *key || module.ends_with(&format!(".{key}"))).map(|(_, value)| *value)
+}
