@@ -4,12 +4,15 @@ pub mod checkpoint;
 mod export;
 mod gradients;
 mod head;
+pub mod memory;
 mod network;
 mod operations;
 pub mod optimizer;
 pub mod run;
 pub mod sample;
 pub mod schedule;
+#[cfg(test)]
+mod tests;
 mod trainer;
 pub mod vocabulary;
 

@@ -1,0 +1,137 @@
+//! Training against PyTorch, and what must survive a stop.
+
+use std::path::{Path, PathBuf};
+
+use candle_core::Device;
+
+use super::network::{Lora, Mode};
+use super::optimizer::{AdamW, Muon, Optimizer};
+use super::sample::Packed;
+use super::schedule::{Fall, Schedule};
+use super::{Base, Plan, TrainError, Trainer, checkpoint};
+use crate::Config;
+
+fn qwen3() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/qwen3")
+}
+
+/// What PyTorch did (see `tests/golden/train.py`).
+#[derive(serde::Deserialize)]
+struct Golden {
+    sequences: Vec<Vec<u32>>,
+    losses: Vec<f64>,
+}
+
+fn plan(mode: Mode, optimizer: Optimizer) -> Plan {
+    let schedule = Schedule { steps: 10, warm_up: 0, fall: Fall::WarmDown(0.0), floor: 1.0 };
+    Plan { mode, optimizer, schedule, rows: 1, recompute: false, seed: 1 }
+}
+
+fn adam(rate: f64) -> Optimizer {
+    Optimizer { adam: AdamW { rate, betas: (0.9, 0.95), eps: 1e-8, weight_decay: 0.1 }, muon: None, clip: Some(1.0) }
+}
+
+/// One row with a segment for each sequence.
+fn row(sequences: &[Vec<u32>]) -> Packed {
+    let mut row = Packed { tokens: Vec::new(), targets: Vec::new(), segments: Vec::new() };
+    for sequence in sequences {
+        let start = row.tokens.len();
+        row.tokens.extend(sequence);
+        row.targets.extend(sequence[1..].iter().map(|token| Some(*token)).chain([None]));
+        row.segments.push(start..row.tokens.len());
+    }
+    row
+}
+
+fn some_row(seed: u32) -> Packed {
+    row(&[(0..20).map(|i| (i * 7 + seed) % 250).collect(), (0..9).map(|i| (i * 3 + seed) % 250).collect()])
+}
+
+#[test]
+fn ten_steps_have_the_losses_of_pytorch() {
+    let text = std::fs::read_to_string(qwen3().join("training.json")).expect("a golden file");
+    let golden: Golden = serde_json::from_str(&text).expect("train.py wrote it");
+    let plan = plan(Mode::Full, adam(1e-3));
+    let mut trainer = Trainer::new(&Base::Model(qwen3()), &plan, &Device::Cpu).expect("it loads");
+    for expected in golden.losses {
+        let step = trainer.step(&[row(&golden.sequences)]).expect("a step");
+        assert!((step.loss - expected).abs() < 1e-4, "step {}: {}, not {expected}", step.step, step.loss);
+    }
+}
+
+#[test]
+fn every_mode_learns_a_text_by_heart() {
+    let tiny = || Base::New(Box::new(Config::tiny()));
+    let lora = Mode::Lora(Lora { rank: 8, alpha: 16.0, dropout: 0.0 });
+    let muon = Optimizer { muon: Some(Muon::default()), ..adam(3e-3) };
+    for (mode, optimizer, factor) in
+        [(Mode::Full, adam(3e-3), 0.5), (Mode::Full, muon, 0.5), (lora, adam(1e-2), 0.8)]
+    {
+        let mut trainer = Trainer::new(&tiny(), &plan(mode, optimizer), &Device::Cpu).expect("a new model");
+        let first = trainer.step(&[some_row(1)]).expect("a step").loss;
+        let last = (0..40).map(|_| trainer.step(&[some_row(1)]).expect("a step").loss).last().expect("a loss");
+        assert!(last < factor * first, "{first} to {last}");
+    }
+}
+
+#[test]
+fn a_run_that_was_stopped_goes_on_with_the_same_losses() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lora = Mode::Lora(Lora { dropout: 0.1, ..Lora::default() });
+    let muon = Optimizer { muon: Some(Muon::default()), ..adam(1e-3) };
+    for (mode, optimizer) in [(Mode::Full, muon), (lora, adam(1e-3))] {
+        let plan = plan(mode, optimizer);
+        let new = || Trainer::new(&Base::New(Box::new(Config::tiny())), &plan, &Device::Cpu).expect("a new model");
+        let losses = |trainer: &mut Trainer, rows: std::ops::Range<u32>| -> Vec<f64> {
+            rows.map(|seed| trainer.step(&[some_row(seed)]).expect("a step").loss).collect()
+        };
+        let mut whole = new();
+        let expected = losses(&mut whole, 0..6);
+        let mut first = new();
+        losses(&mut first, 0..3);
+        let saved = first.save(folder.path(), &3).expect("a checkpoint");
+        let mut second = new();
+        assert_eq!(second.restore::<u32>(&saved).expect("it was just written"), 3);
+        assert_eq!(losses(&mut second, 3..6), expected[3..]);
+    }
+}
+
+#[test]
+fn two_checkpoints_are_kept_and_an_unfinished_one_is_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plan = plan(Mode::Full, adam(1e-3));
+    let mut trainer = Trainer::new(&Base::New(Box::new(Config::tiny())), &plan, &Device::Cpu).expect("a new model");
+    for seed in 0..3 {
+        trainer.step(&[some_row(seed)]).expect("a step");
+        trainer.save(folder.path(), &()).expect("a checkpoint");
+    }
+    std::fs::create_dir(folder.path().join("unfinished")).expect("a folder");
+    let mut names: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").flatten().map(|e| e.file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["step-0000002", "step-0000003", "unfinished"]);
+    assert_eq!(checkpoint::newest(folder.path()), Some(folder.path().join("step-0000003")));
+}
+
+#[test]
+fn a_checkpoint_of_another_run_is_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let trainer = |config: Config| {
+        Trainer::new(&Base::New(Box::new(config)), &plan(Mode::Full, adam(1e-3)), &Device::Cpu).expect("a new model")
+    };
+    let saved = trainer(Config::tiny()).save(folder.path(), &()).expect("a checkpoint");
+    let error = trainer(Config { vocab_size: 300, ..Config::tiny() }).restore::<()>(&saved).expect_err("another shape");
+    assert!(matches!(error, TrainError::Other { .. }), "{error}");
+}
+
+#[test]
+fn a_loss_that_is_no_number_changes_no_weight() {
+    let plan = plan(Mode::Full, adam(f64::INFINITY));
+    let mut trainer = Trainer::new(&Base::New(Box::new(Config::tiny())), &plan, &Device::Cpu).expect("a new model");
+    trainer.step(&[some_row(1)]).expect("the first step sees good weights");
+    let folder = tempfile::tempdir().expect("a folder");
+    let before = std::fs::read(trainer.save(folder.path(), &()).expect("saved").join("weights.safetensors"));
+    let error = trainer.step(&[some_row(2)]).expect_err("the weights are infinite");
+    assert!(matches!(error, TrainError::NotANumber { step: 2 }), "{error}");
+    let after = std::fs::read(trainer.save(folder.path(), &()).expect("saved").join("weights.safetensors"));
+    assert_eq!(before.expect("a file"), after.expect("a file"));
+}
