@@ -45,6 +45,12 @@ pub enum TrainError {
         /// What was looked for.
         name: String,
     },
+    /// Samples cannot be made.
+    #[error(transparent)]
+    Sample(#[from] sample::SampleError),
+    /// The texts gave no row.
+    #[error("the texts are too short to learn from")]
+    NoRows,
     /// The loss or a gradient was not a number.
     #[error(
         "the loss of step {step} is not a number; no weight was changed by it. Go on from the last checkpoint with a lower \

@@ -6,26 +6,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::sample::Packed;
+use super::sample::{Packed, Position, Rows};
 use super::{Step, TrainError, Trainer, checkpoint};
-
-/// Where rows come from.
-pub trait Rows {
-    /// A place in the stream.
-    type Position: Serialize + DeserializeOwned;
-
-    /// The next row. The stream never ends: it begins again.
-    fn next(&mut self) -> Result<Packed, TrainError>;
-
-    /// Where the next row will come from.
-    fn position(&self) -> Self::Position;
-
-    /// Goes on from a place.
-    fn seek(&mut self, position: Self::Position);
-}
 
 /// How a run is led.
 #[derive(Debug, Clone)]
@@ -69,26 +53,26 @@ impl Run {
         self.folder.join("checkpoints")
     }
 
-    /// Goes on from the newest checkpoint; gives its step, or none where there is no checkpoint.
-    pub fn resume<R: Rows>(&self, trainer: &mut Trainer, rows: &mut R) -> Result<Option<usize>, TrainError> {
-        let Some(newest) = checkpoint::newest(&self.checkpoints()) else { return Ok(None) };
-        rows.seek(trainer.restore(&newest)?);
-        Ok(Some(trainer.steps()))
+    /// Goes on from the newest checkpoint; gives the position of the rows that come next, or none where there is no checkpoint.
+    pub fn resume(&self, trainer: &mut Trainer) -> Result<Option<Position>, TrainError> {
+        checkpoint::newest(&self.checkpoints()).map(|newest| trainer.restore(&newest)).transpose()
     }
 
     /// Runs to the last step, or until `report` breaks off; a checkpoint is written either way. `report` hears of every step.
-    pub fn lead<R: Rows>(
+    pub fn lead(
         &self,
         trainer: &mut Trainer,
-        rows: &mut R,
+        rows: &mut Rows,
         held_out: &[Packed],
         mut report: impl FnMut(&Metrics) -> ControlFlow<()>,
     ) -> Result<(), TrainError> {
         let mut file = self.open_metrics(trainer.steps())?;
-        let mut saved = trainer.steps();
         while trainer.steps() < self.steps {
             let started = Instant::now();
-            let batch = (0..self.rows).map(|_| rows.next()).collect::<Result<Vec<_>, _>>()?;
+            let batch = rows.by_ref().take(self.rows).collect::<Result<Vec<_>, _>>()?;
+            if batch.is_empty() {
+                return Err(TrainError::NoRows);
+            }
             let step = trainer.step(&batch)?;
             let seconds = started.elapsed().as_secs_f64();
             let last = step.step == self.steps;
@@ -100,13 +84,11 @@ impl Run {
             let broken_off = report(&metrics).is_break();
             if last || broken_off || step.step.is_multiple_of(self.save_every.max(1)) {
                 trainer.save(&self.checkpoints(), &rows.position())?;
-                saved = step.step;
             }
             if broken_off {
                 break;
             }
         }
-        debug_assert_eq!(saved, trainer.steps());
         Ok(())
     }
 
