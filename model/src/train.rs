@@ -1,0 +1,3 @@
+//! Training: from the files of a repository to what a decoder learns from.
+
+pub mod sample;
