@@ -6,7 +6,7 @@
 //! next keystroke.
 
 mod job;
-mod prompt;
+pub(crate) mod prompt;
 mod rows;
 mod run;
 mod running;

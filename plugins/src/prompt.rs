@@ -41,6 +41,8 @@ pub enum Source {
     After,
     /// Text between the anchor and the cursor.
     Middle,
+    /// What the model is to write: in a training sample.
+    Answer,
 }
 
 /// A piece of a prompt and where it came from.

@@ -54,6 +54,23 @@ pub struct Budget {
     pub answer: usize,
 }
 
+/// Bytes of code that make a token, about.
+const BYTES_PER_TOKEN: usize = 3;
+
+impl Budget {
+    /// How much text goes where in a context of `context` tokens that also holds an answer of up to `answer` tokens.
+    pub fn within(context: usize, answer: usize) -> Self {
+        let room = context.saturating_sub(answer + 64) * BYTES_PER_TOKEN;
+        Self {
+            before: room * 45 / 100,
+            after: room * 15 / 100,
+            middle: room * 20 / 100,
+            snippets: room * 20 / 100,
+            answer: answer * BYTES_PER_TOKEN,
+        }
+    }
+}
+
 /// Something the user changed a short while ago.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecentEdit {

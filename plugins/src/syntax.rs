@@ -3,12 +3,16 @@
 //! All functions are pure and none recurses over the tree, so that no nesting is too deep; parsing has a time limit, so
 //! that no text is too strange. Where there is no tree the answers are those for plain text.
 
+mod docstrings;
+
 use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
 use tree_sitter::{Node, ParseOptions, Parser, Tree};
 
 use crate::Language;
+
+pub use docstrings::docstrings;
 
 /// How long a parse may take.
 const LIMIT: Duration = Duration::from_millis(500);

@@ -30,7 +30,11 @@ pub struct Window {
 
 /// The text right of the cursor as a prompt shows it: a rest of line made only of closing marks is left out.
 pub fn after(request: &Request) -> &str {
-    let after = request.after();
+    shown(request.after())
+}
+
+/// [`after`] of a text right of a cursor.
+pub(crate) fn shown(after: &str) -> &str {
     let end = after.find('\n').unwrap_or(after.len());
     if after[..end].chars().all(|c| CLOSERS.contains(&c)) { &after[end..] } else { after }
 }
@@ -135,7 +139,7 @@ fn start(request: &Request, anchor: usize) -> usize {
 }
 
 /// The length of the longest beginning of `text` that ends a line and has at most `most` bytes.
-fn line_end(text: &str, most: usize) -> usize {
+pub(crate) fn line_end(text: &str, most: usize) -> usize {
     if text.len() <= most {
         return text.len();
     }

@@ -58,18 +58,9 @@ pub fn device(name: &str) -> Result<foretype_model::Device> {
 const NO_GPU: &str =
     "this device cannot be used: build with `--features cuda` or `--features metal`, or set device = \"cpu\"";
 
-/// How much text goes where, for a model of this context length (tokens): about three bytes of code make a token.
+/// How much text goes where, for a model of this context length (tokens).
 pub fn budget(context_length: usize, config: &Config) -> Budget {
-    const BYTES_PER_TOKEN: usize = 3;
-    let answer = config.inline.max_tokens;
-    let room = context_length.min(config.context.max_tokens).saturating_sub(answer + 64) * BYTES_PER_TOKEN;
-    Budget {
-        before: room * 45 / 100,
-        after: room * 15 / 100,
-        middle: room * 20 / 100,
-        snippets: room * 20 / 100,
-        answer: answer * BYTES_PER_TOKEN,
-    }
+    Budget::within(context_length.min(config.context.max_tokens), config.inline.max_tokens)
 }
 
 /// One thing that could be inserted.

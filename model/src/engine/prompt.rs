@@ -31,6 +31,24 @@ impl Encoder {
     /// # Errors
     /// Names a special token that the tokenizer does not have.
     pub(crate) fn encode(&mut self, prompt: &Prompt, tokenizer: &Tokenizer) -> Result<Tokens, String> {
+        let (mut ids, healed) = self.read(prompt, tokenizer)?;
+        // What was used for this prompt is what the next one is likely to need.
+        self.known = std::mem::take(&mut self.fresh);
+        let named = prompt.stop_specials.iter().filter_map(|name| tokenizer.special(name));
+        let mut stops: Vec<u32> = named.chain(tokenizer.end_tokens().iter().copied()).collect();
+        stops.sort_unstable();
+        if ids.is_empty() {
+            // A model needs something to go on from.
+            ids.extend(stops.first());
+        }
+        Ok(Tokens { ids, healed, stops })
+    }
+
+    /// What the model reads, and the text that it has to write first. Training samples are read in this way, too.
+    ///
+    /// # Errors
+    /// Names a special token that the tokenizer does not have.
+    pub(crate) fn read(&mut self, prompt: &Prompt, tokenizer: &Tokenizer) -> Result<(Vec<u32>, String), String> {
         let mut ids: Vec<u32> = tokenizer.start_token().into_iter().collect();
         let mut healed = String::new();
         for (i, part) in prompt.parts.iter().enumerate() {
@@ -47,16 +65,7 @@ impl Encoder {
                 }
             }
         }
-        // What was used for this prompt is what the next one is likely to need.
-        self.known = std::mem::take(&mut self.fresh);
-        let named = prompt.stop_specials.iter().filter_map(|name| tokenizer.special(name));
-        let mut stops: Vec<u32> = named.chain(tokenizer.end_tokens().iter().copied()).collect();
-        stops.sort_unstable();
-        if ids.is_empty() {
-            // A model needs something to go on from.
-            ids.extend(stops.first());
-        }
-        Ok(Tokens { ids, healed, stops })
+        Ok((ids, healed))
     }
 
     fn text(&mut self, text: &str, tokenizer: &Tokenizer) -> Vec<u32> {

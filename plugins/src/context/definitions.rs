@@ -133,7 +133,8 @@ pub(super) fn snippets(request: &Request) -> Vec<Snippet> {
     snippets
 }
 
-fn related(a: Language, b: Language) -> bool {
+/// Whether code of one language uses names that the other defines.
+pub(crate) fn related(a: Language, b: Language) -> bool {
     let family = |language| match language {
         Language::TypeScript | Language::Tsx => Language::JavaScript,
         Language::Cpp => Language::C,
@@ -143,7 +144,7 @@ fn related(a: Language, b: Language) -> bool {
 }
 
 /// How many folders lie between two files.
-fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
     let common = a.split('/').zip(b.split('/')).take_while(|(a, b)| a == b).count();
     a.split('/').count() + b.split('/').count() - 2 * common
 }

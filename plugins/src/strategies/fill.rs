@@ -33,17 +33,7 @@ impl PromptStrategy for Fill {
             let window = window::set(request);
             Window { header: header(request, snippets, &window), ..window }
         });
-        let (header, typed) = (window.header.clone(), Part::text(middle(request, &window), Source::Middle));
-        let before = [header, vec![Part::text(window.before.clone(), Source::Before)]].concat();
-        let after = Part::text(window.after.clone(), Source::After);
-        let parts = match request.format {
-            Some(format) => hole(format, before, after, typed),
-            None => [before, vec![typed]].concat(),
-        };
-        let stops = request.format.map_or(&[][..], |format| format.stops);
-        let stop_specials = stops.iter().copied().map(Cow::Borrowed).collect();
-        let window = (request.order == Order::Anchored).then_some(window);
-        Ok(Prompt { parts, heal: request.order == Order::Anchored || request.format.is_none(), stop_specials, window })
+        Ok(written(request, window))
     }
 
     fn done(&self, request: &Request, text: &str) -> bool {
@@ -53,6 +43,21 @@ impl PromptStrategy for Fill {
     fn finish(&self, request: &Request, answer: &Answer) -> Option<String> {
         finish::finish(request, answer)
     }
+}
+
+/// The prompt on a window whose header is known.
+pub(crate) fn written(request: &Request, window: Window) -> Prompt {
+    let (header, typed) = (window.header.clone(), Part::text(middle(request, &window), Source::Middle));
+    let before = [header, vec![Part::text(window.before.clone(), Source::Before)]].concat();
+    let after = Part::text(window.after.clone(), Source::After);
+    let parts = match request.format {
+        Some(format) => hole(format, before, after, typed),
+        None => [before, vec![typed]].concat(),
+    };
+    let stops = request.format.map_or(&[][..], |format| format.stops);
+    let stop_specials = stops.iter().copied().map(Cow::Borrowed).collect();
+    let window = (request.order == Order::Anchored).then_some(window);
+    Prompt { parts, heal: request.order == Order::Anchored || request.format.is_none(), stop_specials, window }
 }
 
 fn middle<'a>(request: &'a Request, window: &Window) -> &'a str {
@@ -71,7 +76,7 @@ fn hole(format: &FimFormat, mut before: Vec<Part>, after: Part, typed: Part) -> 
 }
 
 /// Everything before the file's own text, the most stable first.
-fn header(request: &Request, snippets: &[Snippet], window: &Window) -> Vec<Part> {
+pub(crate) fn header(request: &Request, snippets: &[Snippet], window: &Window) -> Vec<Part> {
     let path = &request.document.path;
     let outside = outside(request, window);
     let mut parts = Vec::new();

@@ -97,3 +97,29 @@ fn strange_texts_neither_crash_nor_take_for_ever() {
         }
     }
 }
+
+#[test]
+fn the_texts_of_docstrings_are_found() {
+    let cases = [
+        (
+            Language::Python,
+            "# c\n\"\"\"⟦Mod.⟧\"\"\"\nclass A:\n    'no'.x\ndef f():\n    # c\n    r'''⟦One.\n\n    Two.⟧'''\n    'no'\n    x = 'no'\n",
+        ),
+        (
+            Language::Rust,
+            "/// ⟦One.\n///\n/// Two.⟧\n#[inline]\nfn f() {}\n\n// no\nfn g() {}\nstruct S {\n    /// ⟦Field.⟧\n    a: u8,\n}\n//// no\nfn h() {}\n/// at the end\n",
+        ),
+        (
+            Language::JavaScript,
+            "/** ⟦Adds.⟧ */\nexport function f(a) {}\n/* no */\nclass A {\n  /**⟦\n   * Does.⟧\n   */\n  m() {}\n}\n/**/\nf()\n",
+        ),
+        (Language::Java, "class A {\n  /** ⟦Does.⟧ */\n  void m() {}\n}\n"),
+    ];
+    for (language, marked) in cases {
+        let text = marked.replace(['⟦', '⟧'], "");
+        let tree = parse(language, &text, None).expect("a tree");
+        let expected: Vec<_> = marked.split('⟦').skip(1).filter_map(|it| it.split('⟧').next()).collect();
+        let found: Vec<_> = docstrings(&tree, &text, 100).into_iter().map(|range| &text[range]).collect();
+        assert_eq!(found, expected, "{language:?}");
+    }
+}

@@ -7,12 +7,12 @@
 mod compose;
 mod contents;
 mod history;
-mod random;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
+use foretype_plugins::random::Random;
 use serde::{Deserialize, Serialize};
 
 /// Arguments of `foretype bench trace`.
@@ -169,7 +169,7 @@ struct Piece {
 
 /// Runs `foretype bench trace`.
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    let mut random = random::Random::new(args.seed);
+    let mut random = Random::new(args.seed);
     let pieces = match args.from {
         From::History => history::pieces(args, &mut random)?,
         From::Contents => contents::pieces(args, &mut random)?,
@@ -233,7 +233,7 @@ fn draw(
     lines: &[&str],
     within: std::ops::Range<usize>,
     run: &std::ops::RangeInclusive<usize>,
-    random: &mut random::Random,
+    random: &mut Random,
 ) -> Vec<(usize, usize)> {
     let mut runs: Vec<(usize, usize)> = Vec::new();
     // Many draws fail: they overlap an earlier run or are not worth typing.

@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 
 use anyhow::{Result, ensure};
+use foretype_plugins::random::Random;
 
-use super::random::Random;
 use super::{BACKSPACE, File, Piece, Stint, Trace};
 
 /// Mean milliseconds between keys, of a fast typist and of a common one.

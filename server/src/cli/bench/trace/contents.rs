@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 
 use anyhow::Result;
 use foretype_plugins::context::secrets;
+use foretype_plugins::random::Random;
 
-use super::random::Random;
 use super::{Args, MOST_LINES, Piece, choose, draw};
 
 /// Files that are looked at.

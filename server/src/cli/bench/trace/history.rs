@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use foretype_plugins::random::Random;
 
-use super::random::Random;
 use super::{Args, MOST_LINES, Piece, choose, draw, typable};
 
 /// Commits that are looked at.

@@ -1,0 +1,112 @@
+//! Documents side by side in rows.
+
+use std::ops::Range;
+
+use super::{Document, Loss};
+
+/// A row: documents one after the other, each whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Packed {
+    /// What is read: at most the context length. What is missing to that is padding, and the reader's to fill in.
+    pub tokens: Vec<u32>,
+    /// For each token the one after it in the same document, or `None` where nothing is learnt.
+    pub targets: Vec<Option<u32>>,
+    /// Where each document lies, in order and without gaps. No attention crosses a border; positions begin at 0 in each.
+    pub segments: Vec<Range<usize>>,
+}
+
+impl Packed {
+    fn push(&mut self, document: &Document, loss: Loss) {
+        let first = self.tokens.len();
+        let learnt = match loss {
+            Loss::All => 1,
+            Loss::Answer => document.answer.max(1),
+        };
+        let target = |at: usize| document.tokens.get(at).copied().filter(|_| at >= learnt);
+        self.targets.extend((1..=document.tokens.len()).map(target));
+        self.tokens.extend(&document.tokens);
+        self.segments.push(first..self.tokens.len());
+    }
+}
+
+/// Lays documents of at most `context` tokens into rows of at most as many: the longest first, each where it leaves the
+/// least room (best-fit decreasing). Longer ones have a row of their own, which is too long.
+pub fn pack(mut documents: Vec<Document>, context: usize, loss: Loss) -> Vec<Packed> {
+    documents.sort_by_key(|document| std::cmp::Reverse(document.tokens.len()));
+    let mut rows: Vec<Packed> = Vec::new();
+    for document in documents.iter().filter(|document| !document.tokens.is_empty()) {
+        let room = |row: &Packed| context.checked_sub(row.tokens.len() + document.tokens.len());
+        let best = (0..rows.len()).filter_map(|row| Some((room(&rows[row])?, row))).min();
+        let row = best.map_or(rows.len(), |(_, row)| row);
+        if row == rows.len() {
+            rows.push(Packed::default());
+        }
+        rows[row].push(document, loss);
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(tokens: Range<u32>, answer: usize) -> Document {
+        Document { tokens: tokens.collect(), answer }
+    }
+
+    #[test]
+    fn each_token_learns_the_next_and_the_last_of_a_document_none() {
+        let rows = pack(vec![document(10..14, 2), document(20..22, 0)], 8, Loss::All);
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0].tokens, [10, 11, 12, 13, 20, 21]);
+        assert_eq!(rows[0].targets, [Some(11), Some(12), Some(13), None, Some(21), None]);
+        assert_eq!(rows[0].segments, [0..4, 4..6]);
+    }
+
+    #[test]
+    fn only_the_answer_is_learnt_where_that_is_asked_for() {
+        let rows = pack(vec![document(10..14, 2), document(20..22, 0)], 8, Loss::Answer);
+        assert_eq!(rows[0].targets, [None, Some(12), Some(13), None, Some(21), None]);
+    }
+
+    #[test]
+    fn a_document_goes_where_it_fits_best() {
+        let lengths = [5, 7, 3, 2, 3];
+        let documents = lengths.iter().map(|length| document(0..*length, 0)).collect();
+        let rows = pack(documents, 10, Loss::All);
+        let mut sums: Vec<_> = rows.iter().map(|row| row.tokens.len()).collect();
+        sums.sort_unstable();
+        assert_eq!(sums, [10, 10]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn packing_loses_no_token_and_crosses_no_border(
+            lengths in proptest::collection::vec(1..40u32, 0..60),
+            context in 40..100usize,
+        ) {
+            let starts = lengths.iter().scan(0, |at, length| { *at += length; Some(*at - length) });
+            let documents: Vec<_> =
+                starts.zip(&lengths).map(|(at, length)| document(at..at + length, 0)).collect();
+            let rows = pack(documents.clone(), context, Loss::All);
+            let mut found = Vec::new();
+            for row in &rows {
+                proptest::prop_assert!(row.tokens.len() <= context && row.targets.len() == row.tokens.len());
+                let mut end = 0;
+                for segment in &row.segments {
+                    proptest::prop_assert_eq!(segment.start, end);
+                    end = segment.end;
+                    let (tokens, targets) = (&row.tokens[segment.clone()], &row.targets[segment.clone()]);
+                    found.push(tokens.to_vec());
+                    let next: Vec<_> = tokens[1..].iter().map(|token| Some(*token)).chain([None]).collect();
+                    proptest::prop_assert_eq!(targets, &next[..]);
+                }
+                proptest::prop_assert_eq!(end, row.tokens.len());
+            }
+            let mut expected: Vec<_> = documents.into_iter().map(|document| document.tokens).collect();
+            found.sort();
+            expected.sort();
+            proptest::prop_assert_eq!(found, expected);
+        }
+    }
+}

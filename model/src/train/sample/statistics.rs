@@ -1,0 +1,66 @@
+//! What a training set comes to.
+
+use std::collections::BTreeMap;
+
+use foretype_plugins::sample::{Kind, Repository};
+
+use super::{Fit, Options, Packed, Position, Rows, SampleError};
+use crate::tokenizer::Tokenizer;
+
+/// Counts over rows and what they were made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Statistics {
+    /// Files that samples were made of.
+    pub files: usize,
+    /// Samples of each kind, without those that were left out.
+    pub kinds: BTreeMap<Kind, usize>,
+    /// Samples that lost the first lines of their text, to fit into a row.
+    pub cut: usize,
+    /// Samples that were left out because they do not fit into a row.
+    pub dropped: usize,
+    /// Rows.
+    pub rows: usize,
+    /// Tokens in them.
+    pub tokens: usize,
+    /// Tokens that are learnt.
+    pub targets: usize,
+    /// Tokens that the rows have room for.
+    pub room: usize,
+}
+
+impl Statistics {
+    /// The share of the rows that is empty.
+    pub fn padding(&self) -> f64 {
+        if self.room == 0 { 0.0 } else { 1.0 - self.tokens as f64 / self.room as f64 }
+    }
+
+    pub(super) fn sample(&mut self, kind: Kind, fit: &Fit) {
+        self.cut += usize::from(matches!(fit, Fit::Cut(_)));
+        match fit {
+            Fit::TooLong => self.dropped += 1,
+            _ => *self.kinds.entry(kind).or_default() += 1,
+        }
+    }
+
+    pub(super) fn row(&mut self, row: &Packed, context: usize) {
+        self.rows += 1;
+        self.tokens += row.tokens.len();
+        self.targets += row.targets.iter().flatten().count();
+        self.room += context;
+    }
+}
+
+/// Counts over the first epoch.
+///
+/// # Errors
+/// As [`Rows`].
+pub fn statistics(
+    repositories: &[Repository],
+    tokenizer: &Tokenizer,
+    options: &Options,
+) -> Result<Statistics, SampleError> {
+    let options = Options { epochs: Some(1), ..options.clone() };
+    let mut rows = Rows::new(repositories, tokenizer, options, Position::default())?;
+    rows.by_ref().try_for_each(|row| row.map(drop))?;
+    Ok(rows.statistics().clone())
+}

@@ -1,0 +1,281 @@
+//! Rows against the prompts and files that they are made of.
+
+use std::sync::Arc;
+
+use foretype_plugins::random::Random;
+use foretype_plugins::sample::{Kind, Mix, Repository, Sample, samples};
+use foretype_plugins::strategies::fill::Fill;
+use foretype_plugins::{
+    Budget, Content, Document as File, FimFormat, Language, Order, Part, Prompt, PromptStrategy, Request, Source, Trigger,
+};
+
+use super::*;
+use crate::engine::prompt::Encoder;
+
+const SPECIALS: &[&str] = &[
+    "<|endoftext|>",
+    "<|im_end|>",
+    "<|fim_prefix|>",
+    "<|fim_middle|>",
+    "<|fim_suffix|>",
+    "<|repo_name|>",
+    "<|file_sep|>",
+];
+
+const CONTEXT: usize = 1024;
+
+fn tokenizer() -> Tokenizer {
+    Tokenizer::byte_level(&["def", " return", "value", " value"], SPECIALS)
+}
+
+fn format() -> Option<&'static FimFormat> {
+    FimFormat::detect("tiny", |name| SPECIALS.contains(&name))
+}
+
+fn file(path: &str, text: String) -> File {
+    File { path: path.into(), language: Language::from_path(path), text: text.into(), tree: None }
+}
+
+/// Files of different lengths that hold what might be taken for markers.
+fn repositories() -> Vec<Repository> {
+    let function = |i: usize| format!("def f_{i}(value):\n    value += {i}  # <|fim_middle|>\n    return value\n\n\n");
+    let text = |i: usize| (0..3 + i * 5 % 41).map(function).collect::<String>() + "print('<|endoftext|>')\n";
+    let repository = |name: &str, files: std::ops::Range<usize>| {
+        let files = files.map(|i| file(&format!("src/{name}_{i}.py"), text(i))).collect();
+        Repository::new(Some(name.into()), files)
+    };
+    vec![repository("shop", 0..25), repository("tools", 25..60)]
+}
+
+fn options() -> Options {
+    let mut options = Options::new(&tokenizer(), format(), CONTEXT).expect("the tokenizer has all tokens");
+    // This tokenizer takes about a token for each byte.
+    options.samples.budget = Budget { before: 200, after: 80, middle: 100, snippets: 100, answer: 80 };
+    options.samples.piece = 350;
+    Options { epochs: Some(2), ..options }
+}
+
+fn rows(repositories: &[Repository], options: &Options, position: Position) -> Vec<(Position, Packed)> {
+    let tokenizer = tokenizer();
+    let mut rows = Rows::new(repositories, &tokenizer, options.clone(), position).expect("the options are in order");
+    let mut all = Vec::new();
+    while let Some(row) = rows.next() {
+        all.push((rows.position(), row.expect("a row")));
+    }
+    all
+}
+
+fn made(repository: &Repository, options: &Options, seed: u64) -> Vec<Sample> {
+    let each = |file| samples(repository, file, &options.samples, &mut Random::new(seed)).expect("samples");
+    (0..repository.files().len()).flat_map(each).collect()
+}
+
+fn spelt(tokens: &[u32]) -> String {
+    let tokenizer = tokenizer();
+    let name = |id| tokenizer.specials().find(|(_, other)| *other == id).map(|(name, _)| format!("⟨{name}⟩"));
+    let piece = |id: &u32| name(*id).map_or_else(|| tokenizer.bytes(*id).to_vec(), String::into_bytes);
+    String::from_utf8_lossy(&tokens.iter().flat_map(piece).collect::<Vec<_>>()).into_owned()
+}
+
+fn written(parts: &[Part]) -> String {
+    let piece = |part: &Part| match &part.content {
+        Content::Text(text) => text.clone(),
+        Content::Special(name) => format!("⟨{name}⟩"),
+    };
+    parts.iter().map(piece).collect()
+}
+
+#[test]
+fn tokens_spell_the_parts_of_a_sample() {
+    let (tokenizer, options) = (tokenizer(), options());
+    for repository in repositories() {
+        for sample in made(&repository, &options, 3) {
+            let document = Document::new(&sample, &tokenizer).expect("tokens");
+            assert_eq!(spelt(&document.tokens), written(&sample.parts()));
+        }
+    }
+}
+
+#[test]
+fn no_special_token_comes_from_the_text_of_a_file() {
+    let (tokenizer, options) = (tokenizer(), options());
+    for sample in made(&repositories()[0], &options, 4) {
+        let special = |part: &Part| match &part.content {
+            Content::Special(name) => tokenizer.special(name),
+            Content::Text(_) => None,
+        };
+        let expected: Vec<_> = sample.parts().iter().filter_map(special).collect();
+        let document = Document::new(&sample, &tokenizer).expect("tokens");
+        let found: Vec<_> = document.tokens.into_iter().filter(|id| tokenizer.is_special(*id)).collect();
+        assert_eq!(found, expected);
+    }
+}
+
+/// What the engine is given live where the sample's hole is still to be written.
+fn live(sample: &Sample, text: &str, options: &Options) -> Prompt {
+    let text: Arc<str> = [&text[..sample.bytes.start], &text[sample.bytes.end..]].concat().into();
+    let document = File { path: String::new(), language: Language::Python, text, tree: None };
+    let request = Request {
+        document: Arc::new(document),
+        cursor: sample.bytes.start,
+        trigger: Trigger::Automatic,
+        selected: None,
+        format: format(),
+        budget: options.samples.budget,
+        repository: None,
+        window: None,
+        symbols: Arc::default(),
+        recent_edits: Arc::new([]),
+        open_files: Arc::new([]),
+        order: Order::Anchored,
+        multi_line: true,
+        minimum_confidence: 0.0,
+    };
+    Fill.prompt(&request, &[]).expect("a prompt")
+}
+
+#[test]
+fn a_sample_begins_with_the_tokens_of_the_live_prompt_and_its_answer_with_what_healing_took() {
+    let tokenizer = tokenizer();
+    let mut options = options();
+    let mix = Mix { fim_rate: 1.0, usual: 0.0, suffix_first: 0.0, anchored: 1.0, docstring: 0.0, ..Mix::default() };
+    options.samples.mix = Mix { header: 0.0, ..mix };
+    let mut healed = 0;
+    for repository in repositories() {
+        for (i, file) in repository.files().iter().enumerate() {
+            let made = samples(&repository, i, &options.samples, &mut Random::new(5)).expect("samples");
+            for sample in made.iter().filter(|sample| sample.kind == Kind::Anchored) {
+                let tokens = Encoder::default().encode(&live(sample, &file.text, &options), &tokenizer).expect("tokens");
+                let document = Document::new(sample, &tokenizer).expect("tokens");
+                assert_eq!(document.tokens[..document.answer], tokens.ids);
+                let answer = format!("{}{}⟨<|endoftext|>⟩", tokens.healed, sample.answer);
+                assert_eq!(spelt(&document.tokens[document.answer..]), answer);
+                healed += usize::from(!tokens.healed.is_empty());
+            }
+        }
+    }
+    assert!(healed > 10, "{healed}");
+}
+
+#[test]
+fn every_row_fits_and_every_sample_is_in_one() {
+    let (repositories, tokenizer, options) = (repositories(), tokenizer(), options());
+    let all = rows(&repositories, &options, Position::default());
+    let end = tokenizer.special("<|endoftext|>");
+    for (_, row) in &all {
+        assert!(row.tokens.len() <= CONTEXT && row.segments.last().is_some_and(|last| last.end == row.tokens.len()));
+        for segment in &row.segments {
+            assert_eq!(row.tokens[segment.end - 1], end.expect("it has one"));
+            assert_eq!(row.targets[segment.end - 1], None);
+        }
+    }
+    let documents: usize = all.iter().map(|(_, row)| row.segments.len()).sum();
+    let once = statistics(&repositories, &tokenizer, &options).expect("statistics");
+    let first: usize = all.iter().filter(|(at, _)| at.epoch == 0).map(|(_, row)| row.segments.len()).sum();
+    assert_eq!(once.kinds.values().sum::<usize>(), first);
+    assert!(documents > first && once.files == 60 && once.kinds.len() > 3, "{once:?}");
+    assert!(once.padding() < 0.2, "{once:?}");
+}
+
+#[test]
+fn going_on_from_any_position_gives_the_rows_that_would_have_come() {
+    let repositories = repositories();
+    let options = options();
+    let all = rows(&repositories, &options, Position::default());
+    assert!(all.last().expect("rows").0.epoch == 1 && all.iter().any(|(at, _)| at.file > 0), "several windows");
+    for (i, (position, _)) in all.iter().enumerate().step_by(23) {
+        let written = serde_json::to_string(position).expect("JSON");
+        let rest = rows(&repositories, &options, serde_json::from_str(&written).expect("a position"));
+        assert!(rest == all[i + 1..], "from {written}");
+    }
+}
+
+#[test]
+fn epochs_and_seeds_differ_and_the_same_seed_does_not() {
+    let repositories = repositories();
+    let all = rows(&repositories, &options(), Position::default());
+    assert!(all == rows(&repositories, &options(), Position::default()));
+    let of = |epoch| all.iter().filter(move |(at, _)| at.epoch == epoch).map(|(_, row)| row.tokens.clone());
+    assert!(of(0).next() != of(1).next());
+    assert!(all[0].1 != rows(&repositories, &Options { seed: 2, ..options() }, Position::default())[0].1);
+}
+
+/// A sample in the usual order with this prefix.
+fn sample(prefix: &str, answer: &str) -> Sample {
+    let parts = vec![
+        Part::special("<|file_sep|>"),
+        Part::text("a.py\n", Source::Header),
+        Part::special("<|fim_prefix|>"),
+        Part::text(prefix, Source::Before),
+        Part::special("<|fim_suffix|>"),
+        Part::text("\nend\n", Source::After),
+        Part::special("<|fim_middle|>"),
+    ];
+    let prompt = Prompt { parts, ..Prompt::default() };
+    Sample { kind: Kind::Usual, prompt, answer: answer.into(), end: "<|endoftext|>".into(), bytes: 0..0 }
+}
+
+#[test]
+fn a_sample_that_is_too_long_loses_the_first_lines_of_its_prefix() {
+    let sample = sample("one = 1\ntwo = 2\nthree = ", "3");
+    let whole = Document::new(&sample, &tokenizer()).expect("tokens");
+    let within = |context| Document::within(context, &sample, &tokenizer()).expect("tokens");
+    assert_eq!(within(whole.tokens.len()), Fit::Whole(whole.clone()));
+    let cut = |context| match within(context) {
+        Fit::Cut(document) => spelt(&document.tokens),
+        other => panic!("{other:?}"),
+    };
+    let text = |prefix: &str| {
+        format!("⟨<|file_sep|>⟩a.py\n⟨<|fim_prefix|>⟩{prefix}⟨<|fim_suffix|>⟩\nend\n⟨<|fim_middle|>⟩3⟨<|endoftext|>⟩")
+    };
+    assert_eq!(cut(whole.tokens.len() - 1), text("two = 2\nthree = "));
+    assert_eq!(cut(whole.tokens.len() - 8), text("two = 2\nthree = "));
+    assert_eq!(cut(whole.tokens.len() - 9), text("three = "));
+    assert_eq!(within(whole.tokens.len() - 17), Fit::TooLong);
+}
+
+#[test]
+fn samples_that_are_cut_or_left_out_are_counted() {
+    let long = format!("{}\n{}", "x = 1\n".repeat(300), "y".repeat(3000));
+    let repositories = [Repository::new(None, vec![file("a.py", long)])];
+    let mut options = options();
+    (options.samples.piece, options.samples.mix.fim_rate) = (2000, 0.0);
+    let counted = statistics(&repositories, &tokenizer(), &options).expect("statistics");
+    assert!(counted.cut > 0 && counted.dropped > 0, "{counted:?}");
+}
+
+#[test]
+fn a_stream_without_a_row_ends() {
+    let mut options = options();
+    options.epochs = None;
+    let blank = Repository::new(None, vec![file("a.py", "\n\n".into())]);
+    assert!(rows(&[], &options, Position::default()).is_empty());
+    assert!(rows(&[blank], &options, Position::default()).is_empty());
+}
+
+#[test]
+fn a_stream_without_an_end_goes_on_with_the_next_epoch() {
+    let options = Options { epochs: None, ..options() };
+    let repositories = [Repository::new(None, vec![file("a.py", "x = 1\n".into())])];
+    let tokenizer = tokenizer();
+    let mut stream = Rows::new(&repositories, &tokenizer, options, Position::default()).expect("in order");
+    assert_eq!(stream.by_ref().take(5).filter_map(Result::ok).count(), 5);
+    assert_eq!(stream.position().epoch, 4);
+}
+
+#[test]
+fn wrong_options_are_named() {
+    let message = |options: Options, tokenizer: &Tokenizer| options.check(tokenizer).expect_err("wrong").to_string();
+    assert_eq!(
+        message(Options { context: 3, ..options() }, &tokenizer()),
+        "rows of 3 tokens are too short to learn from: take at least 16"
+    );
+    let bare = Tokenizer::byte_level(&[], &["<|endoftext|>"]);
+    assert_eq!(
+        message(options(), &bare),
+        "the model has no token <|fim_prefix|>: choose a format whose tokens the tokenizer has"
+    );
+    let none = Tokenizer::byte_level(&[], &[]);
+    assert!(Options::new(&none, None, 512).expect_err("no end").to_string().contains("no token that ends a text"));
+    assert_eq!(Options::new(&bare, None, 512).expect("in order").samples.end, "<|endoftext|>");
+}

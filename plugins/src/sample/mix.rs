@@ -1,0 +1,158 @@
+//! Which kinds of sample there are, and in which shares.
+
+use serde::{Deserialize, Serialize};
+
+use super::Kind;
+use crate::random::Random;
+
+/// Shares of the kinds of sample. `usual`, `suffix_first`, `anchored` and `docstring` add up to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mix {
+    /// Samples with a hole; the others are whole. Default 0.7.
+    pub fim_rate: f64,
+    /// Of those with a hole, the ones in the usual order. Default 0.25.
+    pub usual: f64,
+    /// Of those with a hole, the ones with the suffix first. Default 0.25.
+    pub suffix_first: f64,
+    /// Of those with a hole, the ones in the live order. Default 0.4.
+    pub anchored: f64,
+    /// Of those with a hole, the ones that fill in a docstring; where there is none, the usual order takes its place.
+    /// Default 0.1.
+    pub docstring: f64,
+    /// Samples that begin with the repository's name, pieces of other files and the path, as live prompts do. Default 0.5.
+    pub header: f64,
+    /// Of those with a header, the ones that lack the imports and signatures from outside the window, so that the model
+    /// learns to manage without. Default 0.5.
+    pub drop_imports: f64,
+}
+
+impl Default for Mix {
+    fn default() -> Self {
+        Self {
+            fim_rate: 0.7,
+            usual: 0.25,
+            suffix_first: 0.25,
+            anchored: 0.4,
+            docstring: 0.1,
+            header: 0.5,
+            drop_imports: 0.5,
+        }
+    }
+}
+
+/// What is wrong with the options of samples.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum OptionsError {
+    /// A share is not one.
+    #[error("`{name}` is {value}: give a share between 0 and 1")]
+    Share {
+        /// The option.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+    },
+    /// Shares do not add up to 1.
+    #[error("{names} add up to {sum}: change them so that they add up to 1")]
+    Sum {
+        /// The options.
+        names: String,
+        /// Their sum.
+        sum: f64,
+    },
+    /// A piece is too short for a hole.
+    #[error("pieces of {piece} bytes are too short to learn from: take at least {smallest}")]
+    Piece {
+        /// The option's value.
+        piece: usize,
+        /// The least that it may be.
+        smallest: usize,
+    },
+}
+
+impl Mix {
+    /// Whether the shares are shares and add up.
+    ///
+    /// # Errors
+    /// Names the option and says what it may be.
+    pub fn check(&self) -> Result<(), OptionsError> {
+        share("fim_rate", self.fim_rate)?;
+        share("header", self.header)?;
+        share("drop_imports", self.drop_imports)?;
+        sum(&[
+            ("usual", self.usual),
+            ("suffix_first", self.suffix_first),
+            ("anchored", self.anchored),
+            ("docstring", self.docstring),
+        ])
+    }
+
+    pub(super) fn draw(&self, random: &mut Random) -> Kind {
+        let shares = [
+            (Kind::Usual, self.usual),
+            (Kind::SuffixFirst, self.suffix_first),
+            (Kind::Anchored, self.anchored),
+            (Kind::Docstring, self.docstring),
+        ];
+        let hole = random.chance(self.fim_rate);
+        random.pick(&shares).filter(|_| hole).unwrap_or(Kind::Whole)
+    }
+}
+
+/// Whether an option is a share.
+pub(super) fn share(name: &'static str, value: f64) -> Result<(), OptionsError> {
+    if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(OptionsError::Share { name, value }) }
+}
+
+/// Whether options are shares that add up to 1.
+pub(super) fn sum(shares: &[(&'static str, f64)]) -> Result<(), OptionsError> {
+    for (name, value) in shares {
+        share(name, *value)?;
+    }
+    let sum: f64 = shares.iter().map(|(_, value)| value).sum();
+    let names = shares.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if (sum - 1.0).abs() < 1e-6 { Ok(()) } else { Err(OptionsError::Sum { names, sum }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_in_order() {
+        assert_eq!(Mix::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_wrong_share_is_named_with_what_to_do() {
+        let message = |mix: Mix| mix.check().expect_err("it is wrong").to_string();
+        assert_eq!(
+            message(Mix { header: 1.5, ..Mix::default() }),
+            "`header` is 1.5: give a share between 0 and 1"
+        );
+        let nan = Mix { fim_rate: f64::NAN, ..Mix::default() };
+        assert!(message(nan).contains("`fim_rate`"));
+        assert!(message(Mix { anchored: -0.1, usual: 0.75, ..Mix::default() }).contains("`anchored` is -0.1"));
+        assert_eq!(
+            message(Mix { usual: 0.75, ..Mix::default() }),
+            "`usual`, `suffix_first`, `anchored`, `docstring` add up to 1.5: change them so that they add up to 1"
+        );
+    }
+
+    #[test]
+    fn kinds_come_in_their_shares() {
+        let mut random = Random::new(3);
+        let mix = Mix::default();
+        let drawn: Vec<_> = (0..10_000).map(|_| mix.draw(&mut random)).collect();
+        let share = |kind| drawn.iter().filter(|it| **it == kind).count() as f64 / drawn.len() as f64;
+        for (kind, expected) in [
+            (Kind::Whole, 0.3),
+            (Kind::Usual, 0.175),
+            (Kind::SuffixFirst, 0.175),
+            (Kind::Anchored, 0.28),
+            (Kind::Docstring, 0.07),
+        ] {
+            assert!((share(kind) - expected).abs() < 0.02, "{kind:?}: {}", share(kind));
+        }
+    }
+}

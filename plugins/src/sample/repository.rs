@@ -1,0 +1,95 @@
+//! The files that samples are made of, with what each may know of the others.
+
+use std::sync::Arc;
+
+use crate::context::definitions::{self, SymbolIndex};
+use crate::random::Random;
+use crate::request::Document;
+
+/// Files before and after one, in the order of their paths, that are looked at.
+const NEAR: usize = 32;
+/// The nearest of them that may be open.
+const NEAREST: usize = 12;
+/// How many are open at the most.
+const OPEN: usize = 6;
+
+/// The files of a repository.
+#[derive(Debug, Clone, Default)]
+pub struct Repository {
+    name: Option<String>,
+    files: Vec<Arc<Document>>,
+    symbols: Arc<SymbolIndex>,
+}
+
+impl Repository {
+    /// A repository of these files, with an index of their definitions, as a running server has it.
+    pub fn new(name: Option<String>, files: Vec<Document>) -> Self {
+        let repository = Self::without_symbols(name, files);
+        for file in &repository.files {
+            repository.symbols.update(&file.path, file.language, &file.text);
+        }
+        repository
+    }
+
+    /// The same without the index: made at once, and no definition is shown in a sample.
+    pub fn without_symbols(name: Option<String>, files: Vec<Document>) -> Self {
+        let mut files: Vec<_> = files.into_iter().map(Arc::new).collect();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Self { name, files, symbols: Arc::default() }
+    }
+
+    /// Its name, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Its files, in the order of their paths.
+    pub fn files(&self) -> &[Arc<Document>] {
+        &self.files
+    }
+
+    pub(super) fn symbols(&self) -> Arc<SymbolIndex> {
+        self.symbols.clone()
+    }
+
+    /// Files that somebody might have open beside one: some of the nearest in the folders that use the same names.
+    pub(super) fn related(&self, file: usize, random: &mut Random) -> Arc<[Arc<Document>]> {
+        let Some(own) = self.files.get(file) else { return Arc::new([]) };
+        let near = file.saturating_sub(NEAR)..(file + NEAR + 1).min(self.files.len());
+        let others = near.filter(|other| *other != file).map(|other| &self.files[other]);
+        let mut others: Vec<_> =
+            others.filter(|other| definitions::related(other.language, own.language)).cloned().collect();
+        others.sort_by_key(|other| definitions::distance(&other.path, &own.path));
+        others.truncate(NEAREST);
+        random.shuffle(&mut others);
+        others.truncate(random.below(OPEN + 1));
+        others.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Language;
+
+    fn file(path: &str) -> Document {
+        Document { path: path.into(), language: Language::from_path(path), text: "x = 1\n".into(), tree: None }
+    }
+
+    #[test]
+    fn files_that_may_be_open_are_near_and_of_the_same_language() {
+        let near = (0..20).map(|i| file(&format!("a/b/{i}.py")));
+        let far = (0..20).map(|i| file(&format!("z/y/{i}.py")));
+        let files = near.chain(far).chain([file("a/b/x.rs"), file("a/b/own.py")]).collect();
+        let repository = Repository::new(None, files);
+        let own = repository.files().iter().position(|file| file.path == "a/b/own.py").expect("it is there");
+        let mut counts = [0; OPEN + 1];
+        for seed in 0..100 {
+            let related = repository.related(own, &mut Random::new(seed));
+            counts[related.len()] += 1;
+            let fits = |path: &str| path.starts_with("a/b/") && path.ends_with(".py") && path != "a/b/own.py";
+            assert!(related.iter().all(|file| fits(&file.path)), "{related:?}");
+        }
+        assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+    }
+}

@@ -1,0 +1,79 @@
+//! Where the texts of docstrings and doc comments lie.
+
+use std::ops::Range;
+
+use tree_sitter::{Node, Tree, TreeCursor};
+
+/// The texts of docstrings (Python) and of doc comments before something (`///`, `/** */`), in the order of the text, without the
+/// marks at their beginning and end. At most `most` of them.
+pub fn docstrings(tree: &Tree, text: &str, most: usize) -> Vec<Range<usize>> {
+    let found = nodes(tree).filter_map(|node| match node.kind() {
+        "string" => docstring(node),
+        kind if kind.contains("comment") => doc_comment(node, text),
+        _ => None,
+    });
+    found.filter(|range| text.get(range.clone()).is_some_and(|it| !it.trim().is_empty())).take(most).collect()
+}
+
+/// All nodes of a tree in the order of the text.
+fn nodes(tree: &Tree) -> impl Iterator<Item = Node<'_>> {
+    let mut cursor = tree.walk();
+    let mut next = Some(tree.root_node());
+    std::iter::from_fn(move || {
+        let node = next?;
+        next = advance(&mut cursor).then(|| cursor.node());
+        Some(node)
+    })
+}
+
+fn advance(cursor: &mut TreeCursor<'_>) -> bool {
+    if cursor.goto_first_child() {
+        return true;
+    }
+    while !cursor.goto_next_sibling() {
+        if !cursor.goto_parent() {
+            return false;
+        }
+    }
+    true
+}
+
+/// A string that stands first in a module, a class or a function of Python.
+fn docstring(string: Node<'_>) -> Option<Range<usize>> {
+    let statement = string.parent().filter(|it| it.kind() == "expression_statement")?;
+    let mut above = std::iter::successors(statement.prev_named_sibling(), |it| it.prev_named_sibling());
+    let first = above.all(|it| it.kind() == "comment");
+    let block = statement.parent()?;
+    let documents = |it: Node<'_>| matches!(it.kind(), "function_definition" | "class_definition");
+    let mut cursor = string.walk();
+    let children: Vec<Node<'_>> = string.children(&mut cursor).collect();
+    let (open, close) = (children.first()?, children.last().filter(|it| it.kind() == "string_end")?);
+    let stands = first && (block.kind() == "module" || block.parent().is_some_and(documents));
+    stands.then(|| open.end_byte()..close.start_byte())
+}
+
+/// A comment of several lines, or the first of several comments of one line, that documents what follows.
+fn doc_comment(node: Node<'_>, text: &str) -> Option<Range<usize>> {
+    let own = text.get(node.byte_range())?.trim_end();
+    let (last, range) = match own.strip_prefix("/**").and_then(|inner| inner.strip_suffix("*/")) {
+        Some(inner) => {
+            let start = node.start_byte() + 3 + (inner.len() - inner.trim_start_matches(' ').len());
+            (node, start..node.start_byte() + 3 + inner.trim_end().len())
+        }
+        None if is_doc_line(node, text) && !node.prev_sibling().is_some_and(|above| is_doc_line(above, text)) => {
+            let below = std::iter::successors(Some(node), |it| it.next_sibling().filter(|it| is_doc_line(*it, text)));
+            let last = below.last()?;
+            let start = node.start_byte() + 3 + usize::from(own[3..].starts_with(' '));
+            (last, start..last.start_byte() + text.get(last.byte_range())?.trim_end().len())
+        }
+        None => return None,
+    };
+    let mut below = std::iter::successors(last.next_named_sibling(), |it| it.next_named_sibling());
+    let documented = below.find(|it| it.kind() != "attribute_item");
+    (documented.is_some_and(|it| !it.kind().contains("comment")) && range.start <= range.end).then_some(range)
+}
+
+fn is_doc_line(node: Node<'_>, text: &str) -> bool {
+    let own = text.get(node.byte_range()).unwrap_or_default();
+    node.kind().contains("comment") && own.starts_with("///") && !own.starts_with("////")
+}
