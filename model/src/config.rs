@@ -5,9 +5,9 @@
 
 pub(crate) mod gguf;
 pub(crate) mod hugging_face;
-mod written;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use crate::weights::Fault;
 

@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::decoder::Decoder;
 use crate::tokenizer::Tokenizer;
 use crate::weights::gguf::Gguf;
-use crate::weights::peft;
 use crate::weights::opened::{self, Opened};
+use crate::weights::peft;
 use crate::weights::safetensors::Directory;
 use crate::weights::{Fault, LoadError};
 
@@ -97,7 +97,7 @@ impl Described {
     }
 
     fn of_gguf(file: &Gguf, path: &Path) -> Result<Self, Fault> {
-        let text = |key| Ok(file.optional_text(key)?.map(String::from));
+        let text = |key| -> Result<_, Fault> { Ok(file.optional_text(key)?.map(String::from)) };
         Ok(Self {
             tokenizer: Tokenizer::from_gguf(file)?,
             chat_template: text("tokenizer.chat_template")?,

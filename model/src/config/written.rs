@@ -120,8 +120,12 @@ mod tests {
             ..tiny.clone()
         };
         let big_code = Config { architecture: Architecture::GptBigCode, kv_heads: 1, ..learned.clone() };
-        let star_coder =
-            Config { architecture: Architecture::StarCoder2, fused_qkv: false, positions: tiny.positions.clone(), ..learned.clone() };
+        let star_coder = Config {
+            architecture: Architecture::StarCoder2,
+            fused_qkv: false,
+            positions: tiny.positions.clone(),
+            ..learned.clone()
+        };
         let scaling = RopeScaling::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original: 128.0 };
         let scaled = Config { positions: Positions::Rotary { theta: 5e5, scaling }, tied: false, ..tiny.clone() };
         let qwen2 = Config { architecture: Architecture::Qwen2, qkv_bias: true, ..tiny.clone() };

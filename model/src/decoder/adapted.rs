@@ -27,7 +27,7 @@ impl Decoder {
 
     fn adapted_layer(&self, index: usize, layer: &Layer, adapter: &Adapter) -> Result<Layer> {
         let mut layer = layer.clone();
-        let mut adapt = |part: Part, matrix: &mut Linear| -> Result<()> {
+        let adapt = |part: Part, matrix: &mut Linear| -> Result<()> {
             if let Some(low_rank) = adapter.part(Slot::Layer(index, part)) {
                 *matrix = matrix.adapted(Addition::new(low_rank, &self.device)?);
             }

@@ -102,7 +102,7 @@ impl Activation {
     }
 
     /// Element by element.
-    fn apply(self, x: &Tensor) -> Result<Tensor> {
+    pub(crate) fn apply(self, x: &Tensor) -> Result<Tensor> {
         match self {
             Self::Silu => x.silu(),
             Self::Gelu => x.gelu_erf(),

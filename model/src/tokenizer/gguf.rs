@@ -32,7 +32,8 @@ fn splits(pre: &str) -> Option<&'static [&'static str]> {
 /// no name.
 pub(crate) fn pre_name(patterns: &[&str]) -> Option<&'static str> {
     const NAMES: [&str; 4] = ["qwen2", "llama-bpe", "smollm", "gpt-2"];
-    let names = |patterns: &[&str]| NAMES.into_iter().find(|name| splits(name).is_some_and(|splits| splits == patterns));
+    let names =
+        |patterns: &[&str]| NAMES.into_iter().find(|name| splits(name).is_some_and(|splits| splits == patterns));
     // What GPT-2's own pattern does needs no pattern in a file.
     names(patterns).or_else(|| names(&[patterns, &[GPT2]].concat()))
 }

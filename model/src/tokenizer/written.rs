@@ -47,7 +47,8 @@ fn tokens(json: &Value) -> Result<(Vec<String>, Vec<i64>), Fault> {
     let vocabulary = vocabulary.ok_or_else(|| Fault::Missing("the tokenizer's vocabulary".into()))?;
     let ordinary = vocabulary.iter().map(|(token, id)| (id.as_u64(), token.clone(), NORMAL));
     let added = json["added_tokens"].as_array().into_iter().flatten();
-    let added = added.map(|token| (token["id"].as_u64(), token["content"].as_str().unwrap_or_default().into(), CONTROL));
+    let added =
+        added.map(|token| (token["id"].as_u64(), token["content"].as_str().unwrap_or_default().into(), CONTROL));
     let all: Vec<(Option<u64>, String, i64)> = ordinary.chain(added).collect();
     let count = all.iter().filter_map(|(id, ..)| *id).max().map_or(0, |id| id as usize + 1);
     if count > all.len() {

@@ -11,9 +11,9 @@ use candle_core::{Device, Tensor};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::TrainError;
 use super::network::{Network, Role};
 use super::trainer::Trainer;
-use super::TrainError;
 use crate::weights::peft::tensor_names;
 use crate::weights::safetensors::names::names;
 

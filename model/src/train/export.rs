@@ -6,10 +6,10 @@ use std::path::Path;
 
 use candle_core::{DType, Tensor};
 
+use super::TrainError;
 use super::checkpoint::{name, store};
 use super::network::{Lora, Mode, Role};
 use super::trainer::Trainer;
-use super::TrainError;
 use crate::config::Architecture;
 use crate::weights::{Slot, peft};
 

@@ -30,7 +30,11 @@ impl Gradients {
 
     /// Adds those of a batch; gives the sum of its losses in nats.
     pub(super) fn add(&mut self, network: &Network, batch: &Batch, targets: &[Option<u32>], pass: Pass) -> Result<f64> {
-        if pass.recompute { self.add_by_layer(network, batch, targets, pass) } else { self.add_at_once(network, batch, targets, pass) }
+        if pass.recompute {
+            self.add_by_layer(network, batch, targets, pass)
+        } else {
+            self.add_at_once(network, batch, targets, pass)
+        }
     }
 
     fn add_at_once(&mut self, network: &Network, batch: &Batch, targets: &[Option<u32>], pass: Pass) -> Result<f64> {
@@ -107,7 +111,8 @@ impl Gradients {
 
     /// The length of all gradients together as one vector.
     pub(super) fn norm(&self) -> Result<f64> {
-        let squares = self.of.iter().flatten().map(|gradient| Ok(f64::from(gradient.sqr()?.sum_all()?.to_scalar::<f32>()?)));
+        let squares =
+            self.of.iter().flatten().map(|gradient| Ok(f64::from(gradient.sqr()?.sum_all()?.to_scalar::<f32>()?)));
         Ok(squares.sum::<Result<f64>>()?.sqrt())
     }
 

@@ -14,7 +14,7 @@ use candle_core::{DType, Device, Result as CandleResult, Tensor, Var};
 
 use super::operations;
 use crate::config::{Config, Norm, Positions};
-use crate::weights::{Kind, LoadError, Part, Slot, Source};
+use crate::weights::{Kind, LoadError, Slot, Source};
 use layer::Layer;
 pub(super) use projection::Dropout;
 use projection::{Build, Projection};
@@ -182,7 +182,13 @@ impl Network {
     }
 
     /// The residual stream behind a layer.
-    pub(super) fn layer(&self, index: usize, x: &Tensor, batch: &Batch, dropout: Option<Dropout>) -> CandleResult<Tensor> {
+    pub(super) fn layer(
+        &self,
+        index: usize,
+        x: &Tensor,
+        batch: &Batch,
+        dropout: Option<Dropout>,
+    ) -> CandleResult<Tensor> {
         let places = Places { segments: batch.segments, rope: self.rope(batch)? };
         self.layers[index].forward(x, &places, dropout)
     }
@@ -228,7 +234,3 @@ impl Network {
 fn float(tensor: &Tensor, device: &Device) -> CandleResult<Tensor> {
     tensor.to_dtype(DType::F32)?.to_device(device)
 }
-
-/// The matrices of a layer that get an adapter, by part.
-pub(crate) const ADAPTED: [Part; 7] =
-    [Part::Query, Part::Key, Part::Value, Part::AttentionOut, Part::Gate, Part::Up, Part::Down];

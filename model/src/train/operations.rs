@@ -13,7 +13,11 @@ use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor, bail}
 
 /// `[rows, in]` times a frozen matrix `[out, in]`: `[rows, out]`. Only the input gets a gradient.
 pub(super) fn frozen(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() { x.contiguous()?.apply_op1(Frozen(weight.clone())) } else { x.matmul(&weight.detach().t()?) }
+    if x.device().is_cpu() {
+        x.contiguous()?.apply_op1(Frozen(weight.clone()))
+    } else {
+        x.matmul(&weight.detach().t()?)
+    }
 }
 
 struct Frozen(Tensor);

@@ -83,7 +83,7 @@ impl Run {
             writeln!(file, "{line}").map_err(TrainError::at(&self.metrics_path()))?;
             let broken_off = report(&metrics).is_break();
             if last || broken_off || step.step.is_multiple_of(self.save_every.max(1)) {
-                trainer.save(&self.checkpoints(), &rows.position())?;
+                trainer.save(&self.checkpoints(), &Rows::position(rows))?;
             }
             if broken_off {
                 break;

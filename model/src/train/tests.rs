@@ -64,9 +64,7 @@ fn every_mode_learns_a_text_by_heart() {
     let tiny = || Base::New(Box::new(Config::tiny()));
     let lora = Mode::Lora(Lora { rank: 8, alpha: 16.0, dropout: 0.0 });
     let muon = Optimizer { muon: Some(Muon::default()), ..adam(3e-3) };
-    for (mode, optimizer, factor) in
-        [(Mode::Full, adam(3e-3), 0.5), (Mode::Full, muon, 0.5), (lora, adam(1e-2), 0.8)]
-    {
+    for (mode, optimizer, factor) in [(Mode::Full, adam(3e-3), 0.5), (Mode::Full, muon, 0.5), (lora, adam(1e-2), 0.8)] {
         let mut trainer = Trainer::new(&tiny(), &plan(mode, optimizer), &Device::Cpu).expect("a new model");
         let first = trainer.step(&[some_row(1)]).expect("a step").loss;
         let last = (0..40).map(|_| trainer.step(&[some_row(1)]).expect("a step").loss).last().expect("a loss");
@@ -106,7 +104,8 @@ fn two_checkpoints_are_kept_and_an_unfinished_one_is_none() {
         trainer.save(folder.path(), &()).expect("a checkpoint");
     }
     std::fs::create_dir(folder.path().join("unfinished")).expect("a folder");
-    let mut names: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").flatten().map(|e| e.file_name()).collect();
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder.path()).expect("a folder").flatten().map(|e| e.file_name()).collect();
     names.sort();
     assert_eq!(names, ["step-0000002", "step-0000003", "unfinished"]);
     assert_eq!(checkpoint::newest(folder.path()), Some(folder.path().join("step-0000003")));
@@ -134,4 +133,40 @@ fn a_loss_that_is_no_number_changes_no_weight() {
     assert!(matches!(error, TrainError::NotANumber { step: 2 }), "{error}");
     let after = std::fs::read(trainer.save(folder.path(), &()).expect("saved").join("weights.safetensors"));
     assert_eq!(before.expect("a file"), after.expect("a file"));
+}
+
+#[test]
+fn an_adapter_is_written_as_peft_writes_it_and_read_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lora = Mode::Lora(Lora { rank: 4, alpha: 8.0, dropout: 0.0 });
+    let mut trainer = Trainer::new(&Base::Model(qwen3()), &plan(lora, adam(1e-2)), &Device::Cpu).expect("it loads");
+    trainer.step(&[some_row(1)]).expect("a step");
+    trainer.export(folder.path(), "qwen3").expect("written");
+    let read = |folder: &Path| {
+        let weights = candle_core::safetensors::load(folder.join("adapter_model.safetensors"), &Device::Cpu);
+        let mut shapes: Vec<_> = weights.expect("weights").into_iter().map(|(name, x)| (name, x.dims().to_vec())).collect();
+        shapes.sort();
+        let text = std::fs::read_to_string(folder.join("adapter_config.json")).expect("settings");
+        (shapes, serde_json::from_str::<serde_json::Value>(&text).expect("JSON"))
+    };
+    let ((ours, settings), (theirs, reference)) = (read(folder.path()), read(&qwen3().join("adapter")));
+    assert_eq!(ours, theirs);
+    for key in ["peft_type", "task_type", "r", "bias", "fan_in_fan_out", "use_dora", "base_model_name_or_path"] {
+        assert_eq!(settings[key], reference[key], "{key}");
+    }
+    let base = std::sync::Arc::new(crate::Model::load(&qwen3(), &Device::Cpu).expect("it loads"));
+    base.adapted(folder.path()).expect("it was just written");
+}
+
+#[test]
+fn a_trained_model_is_written_and_has_the_same_loss_when_it_is_loaded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plan = plan(Mode::Full, adam(1e-3));
+    let mut trainer = Trainer::new(&Base::New(Box::new(Config::tiny())), &plan, &Device::Cpu).expect("a new model");
+    trainer.step(&[some_row(1)]).expect("a step");
+    trainer.export(folder.path(), "").expect("written");
+    let again = Trainer::new(&Base::Model(folder.path().into()), &plan, &Device::Cpu).expect("it was just written");
+    let (before, after) = (trainer.loss(&[some_row(2)]).expect("a loss"), again.loss(&[some_row(2)]).expect("a loss"));
+    // The file holds 16 bits a number.
+    assert!((before - after).abs() < 0.05, "{before} and {after}");
 }

@@ -11,8 +11,8 @@ use super::optimizer::{Optimizer, Optimizing};
 use super::sample::Packed;
 use super::schedule::Schedule;
 use super::{TrainError, head};
-use crate::decoder;
 use crate::config::Config;
+use crate::decoder;
 use crate::weights::LoadError;
 use crate::weights::opened::Opened;
 

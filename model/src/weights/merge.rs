@@ -85,7 +85,8 @@ fn write_parts(opened: &Opened, adapter: &Adapter, base: &Path, copy: &Path) -> 
     for (slot, out, inner) in matrices(opened.config()) {
         let Some(part) = adapter.part(slot) else { continue };
         let place = opened.place(slot)?;
-        let path = if base.is_dir() { copy.join(place.path.file_name().unwrap_or_default()) } else { copy.to_path_buf() };
+        let path =
+            if base.is_dir() { copy.join(place.path.file_name().unwrap_or_default()) } else { copy.to_path_buf() };
         let weight = source.matrix(slot, out, inner)?;
         let bytes = weight.floats(&Device::Cpu).and_then(|weight| part.merged(&weight)).and_then(|w| place.bytes(&w));
         let bytes = bytes.map_err(|error| Fault::Tensor(error).within(&place.path))?;

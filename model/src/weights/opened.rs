@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::gguf::Gguf;
 use super::gguf::source::GgufWeights;
-use super::safetensors::{Directory, SafetensorsWeights};
 use super::merge::Place;
+use super::safetensors::{Directory, SafetensorsWeights};
 use super::{Fault, LoadError, Slot, Source};
 use crate::config::Config;
 

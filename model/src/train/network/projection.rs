@@ -6,8 +6,8 @@ use candle_core::{Device, Result as CandleResult, Tensor, Var};
 
 use super::{Lora, Mode, Parameter, Role, Scale, float, operations};
 use crate::config::{Config, Norm};
-use foretype_plugins::random::Random;
 use crate::weights::{Fault, Kind, LoadError, Slot, Source};
+use foretype_plugins::random::Random;
 
 /// A matrix `[out, in]` with its bias.
 pub(super) struct Projection {

@@ -24,7 +24,15 @@ fn folder(family: &str) -> PathBuf {
 
 /// Every kind of part that a model of the line may have, in a few shapes.
 fn shapes() -> Vec<Config> {
-    let tiny = Config { vocab_size: 24, hidden_size: 16, heads: 2, kv_heads: 1, head_dim: 8, intermediate_size: 24, ..Config::tiny() };
+    let tiny = Config {
+        vocab_size: 24,
+        hidden_size: 16,
+        heads: 2,
+        kv_heads: 1,
+        head_dim: 8,
+        intermediate_size: 24,
+        ..Config::tiny()
+    };
     let learned = Config {
         architecture: Architecture::Gpt2,
         norm: Norm::Layer,
@@ -134,7 +142,11 @@ fn check_gradients(config: &Config, mode: &Mode) {
         parameter.var.set(&value).expect("the same shape");
         let size = gradient.iter().map(|g| f64::from(g * g)).sum::<f64>().sqrt();
         assert!(size > 0.0, "{:?} has a gradient of zero", parameter.role);
-        assert!((found - expected).abs() < 0.02 * size.max(expected.abs()) + 2e-3, "{:?}: {found}, not {expected}", parameter.role);
+        assert!(
+            (found - expected).abs() < 0.02 * size.max(expected.abs()) + 2e-3,
+            "{:?}: {found}, not {expected}",
+            parameter.role
+        );
     }
 }
 

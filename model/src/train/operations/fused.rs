@@ -49,7 +49,13 @@ impl CustomOp2 for RmsNorm {
         Ok((CpuStorage::F32(y), l1.shape().clone()))
     }
 
-    fn bwd(&self, x: &Tensor, weight: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let gradient = gradient.contiguous()?;
         let of_x = x.apply_op3_no_bwd(weight, &gradient, &RmsNormInput { eps: self.eps })?;
         let normal = x.apply_op2_no_bwd(&weight.ones_like()?, self)?;
@@ -82,7 +88,8 @@ impl CustomOp3 for RmsNormInput {
         let out = by_rows(x.len() / width, width, |row, out| {
             let (x, gradient) = (&x[row * width..][..width], &gradient[row * width..][..width]);
             let scale = norm.scale(x);
-            let dot: f32 = x.iter().zip(gradient).zip(weight).map(|((x, gradient), weight)| x * gradient * weight).sum();
+            let dot: f32 =
+                x.iter().zip(gradient).zip(weight).map(|((x, gradient), weight)| x * gradient * weight).sum();
             let along = dot * scale * scale * scale / width as f32;
             for (((out, x), gradient), weight) in out.iter_mut().zip(x).zip(gradient).zip(weight) {
                 *out = gradient * weight * scale - x * along;
@@ -119,12 +126,21 @@ impl CustomOp2 for SwiGlu {
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         let (gate, up) = (floats(s1, l1)?, floats(s2, l2)?);
         let out = by_pieces(gate.len(), |first, out| {
-            out.iter_mut().zip(&gate[first..]).zip(&up[first..]).for_each(|((out, gate), up)| *out = silu(*gate).0 * up);
+            out.iter_mut()
+                .zip(&gate[first..])
+                .zip(&up[first..])
+                .for_each(|((out, gate), up)| *out = silu(*gate).0 * up);
         });
         Ok((CpuStorage::F32(out), l1.shape().clone()))
     }
 
-    fn bwd(&self, gate: &Tensor, up: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        gate: &Tensor,
+        up: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let gradient = gradient.contiguous()?;
         let of_gate = gate.apply_op3_no_bwd(up, &gradient, &SwiGluGate)?;
         let of_up = gate.apply_op2_no_bwd(&gradient, self)?;
@@ -151,7 +167,9 @@ impl CustomOp3 for SwiGluGate {
     ) -> Result<(CpuStorage, Shape)> {
         let (gate, up, gradient) = (floats(s1, l1)?, floats(s2, l2)?, floats(s3, l3)?);
         let out = by_pieces(gate.len(), |first, out| {
-            for (((out, gate), up), gradient) in out.iter_mut().zip(&gate[first..]).zip(&up[first..]).zip(&gradient[first..]) {
+            for (((out, gate), up), gradient) in
+                out.iter_mut().zip(&gate[first..]).zip(&up[first..]).zip(&gradient[first..])
+            {
                 *out = silu(*gate).1 * up * gradient;
             }
         });

@@ -63,12 +63,14 @@ mod tests {
             let values: Vec<f32> = (0..rows * columns).map(|_| random.unit() as f32 - 0.5).collect();
             let matrix = Tensor::from_vec(values, (rows, columns), &Device::Cpu).expect("a matrix");
             let x = orthogonal(&matrix).expect("a product");
-            let small = if rows > columns { x.t().expect("turned").matmul(&x) } else { x.matmul(&x.t().expect("turned")) };
+            let small =
+                if rows > columns { x.t().expect("turned").matmul(&x) } else { x.matmul(&x.t().expect("turned")) };
             let square: Vec<Vec<f32>> = small.expect("a product").to_vec2().expect("numbers");
             // The iteration is chosen for speed: it leaves values between 0.7 and 1.2.
             for (i, row) in square.iter().enumerate() {
                 assert!((0.4..1.5).contains(&row[i]), "{rows} x {columns}: {row:?}");
-                let beside: f32 = row.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, x)| x.abs()).fold(0.0, f32::max);
+                let beside: f32 =
+                    row.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, x)| x.abs()).fold(0.0, f32::max);
                 assert!(beside < 0.35, "{rows} x {columns}: {row:?}");
             }
         }

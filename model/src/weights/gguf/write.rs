@@ -46,7 +46,10 @@ pub fn convert(directory: &Path, output: &Path, name: &str, packing: Packing) ->
     };
     let tokenizer = opened::json(&directory.join("tokenizer.json"))?;
     let mut metadata = metadata(config, name).map_err(|fault| fault.within(directory))?;
-    metadata.extend(vocabulary_metadata(&tokenizer, config.vocab_size).map_err(|fault| fault.within(&directory.join("tokenizer.json")))?);
+    metadata.extend(
+        vocabulary_metadata(&tokenizer, config.vocab_size)
+            .map_err(|fault| fault.within(&directory.join("tokenizer.json")))?,
+    );
     let tensors = tensors(&opened, config, packing)?;
     let unfinished = output.with_extension("unfinished");
     let written = write(&unfinished, &metadata, &tensors)

@@ -1,0 +1,113 @@
+//! Adapters in the format of PEFT: the logits are those of PEFT (see `golden/train.py`), on top of a model and worked into its files.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::Device;
+use foretype_model::{Model, Packing, convert, merge};
+
+use crate::families::{Golden, folder, relative_error};
+
+fn golden() -> Golden {
+    let text = std::fs::read_to_string(folder("qwen3").join("adapter.json")).expect("a golden file");
+    serde_json::from_str(&text).expect("train.py wrote it")
+}
+
+fn load(path: &Path) -> Arc<Model> {
+    Arc::new(Model::load(path, &Device::Cpu).expect("it loads"))
+}
+
+fn adapter() -> std::path::PathBuf {
+    folder("qwen3").join("adapter")
+}
+
+/// What is wrong with an adapter whose settings or weights were changed.
+fn refused(change: impl FnOnce(&Path)) -> String {
+    let place = tempfile::tempdir().expect("a folder");
+    for name in ["adapter_config.json", "adapter_model.safetensors"] {
+        std::fs::copy(adapter().join(name), place.path().join(name)).expect("a copy");
+    }
+    change(place.path());
+    load(&folder("qwen3")).adapted(place.path()).map(|_| ()).expect_err("it must be refused").to_string()
+}
+
+fn with_setting(key: &str, value: serde_json::Value) -> String {
+    refused(|folder| {
+        let path = folder.join("adapter_config.json");
+        let text = std::fs::read_to_string(&path).expect("settings");
+        let mut settings: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        settings[key] = value;
+        std::fs::write(path, settings.to_string()).expect("settings");
+    })
+}
+
+#[test]
+fn an_adapter_on_top_has_the_logits_of_peft() {
+    for base in [folder("qwen3"), folder("qwen3").join("model.gguf")] {
+        let adapted = load(&base).adapted(&adapter()).expect("it fits");
+        let error = relative_error(&adapted, &golden(), 20);
+        assert!(error < 1e-4, "{}: {error}", base.display());
+    }
+}
+
+#[test]
+fn an_adapter_worked_into_the_files_has_the_logits_of_peft() {
+    let place = tempfile::tempdir().expect("a folder");
+    for (base, output) in [(folder("qwen3"), "merged"), (folder("qwen3").join("model.gguf"), "merged.gguf")] {
+        let output = place.path().join(output);
+        merge(&base, &adapter(), &output).expect("it fits");
+        let error = relative_error(&load(&output), &golden(), 20);
+        // The files hold 16 bits a number.
+        assert!(error < 1e-2, "{}: {error}", output.display());
+        let again = merge(&base, &adapter(), &output).expect_err("there is something");
+        assert!(again.to_string().contains("another name"), "{again}");
+    }
+    let left: Vec<_> = std::fs::read_dir(place.path()).expect("a folder").flatten().map(|e| e.file_name()).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}
+
+#[test]
+fn a_converted_model_has_the_logits_of_the_directory() {
+    let place = tempfile::tempdir().expect("a folder");
+    for family in ["qwen2", "qwen3"] {
+        let output = place.path().join(format!("{family}.gguf"));
+        convert(&folder(family), &output, family, Packing::F16).expect("it is a directory");
+        let error = relative_error(&load(&output), &crate::families::golden(family), 37);
+        assert!(error < 1e-3, "{family}: {error}");
+        let (text, tokens) = ("let x = y;\n    return", |model: &Model| model.tokenizer.encode("let x = y;\n    return"));
+        assert_eq!(tokens(&load(&output)), tokens(&load(&folder(family))), "{text}");
+    }
+}
+
+#[test]
+fn adapters_share_the_weights_of_their_model() {
+    let base = load(&folder("qwen3"));
+    let one = base.adapted(&adapter()).expect("it fits");
+    assert!(one.adapter.as_ref().is_some_and(|(_, other)| Arc::ptr_eq(other, &base)));
+    // The model itself is as it was.
+    assert!(relative_error(&base, &crate::families::golden("qwen3"), 37) < 1e-4);
+}
+
+#[test]
+fn an_adapter_that_would_not_be_applied_exactly_is_refused_with_the_reason() {
+    assert!(with_setting("use_dora", true.into()).contains("DoRA"));
+    assert!(with_setting("modules_to_save", serde_json::json!(["lm_head"])).contains("modules_to_save"));
+    assert!(with_setting("bias", "all".into()).contains("biases"));
+    assert!(with_setting("peft_type", "IA3".into()).contains("IA3"));
+    assert!(with_setting("r", 0.into()).contains("'r'"));
+    assert!(with_setting("r", 8.into()).contains("another model"));
+}
+
+#[test]
+fn a_damaged_adapter_or_one_for_another_model_is_refused_with_the_file() {
+    let cut = refused(|folder| {
+        let path = folder.join("adapter_model.safetensors");
+        let bytes = std::fs::read(&path).expect("weights");
+        std::fs::write(path, &bytes[..bytes.len() / 2]).expect("weights");
+    });
+    assert!(cut.contains("adapter_model.safetensors"), "{cut}");
+    let missing = refused(|folder| std::fs::remove_file(folder.join("adapter_config.json")).expect("it was there"));
+    assert!(missing.contains("adapter_config.json"), "{missing}");
+    let other = load(&folder("gpt2")).adapted(&adapter()).map(|_| ()).expect_err("another model").to_string();
+    assert!(other.contains("another one"), "{other}");
+}
