@@ -112,12 +112,7 @@ impl Options {
 ///
 /// # Errors
 /// Where the strategy cannot write a prompt.
-pub fn samples(
-    repository: &Repository,
-    file: usize,
-    options: &Options,
-    random: &mut Random,
-) -> Result<Vec<Sample>> {
+pub fn samples(repository: &Repository, file: usize, options: &Options, random: &mut Random) -> Result<Vec<Sample>> {
     let Some(document) = repository.files().get(file) else { return Ok(Vec::new()) };
     let document = Document { tree: tree(document, &document.text), ..Document::clone(document) };
     let pieces = piece::pieces(&document.text, options.piece, random);

@@ -57,11 +57,7 @@ impl Options {
     ///
     /// # Errors
     /// Where the tokenizer has no token that ends a text.
-    pub fn new(
-        tokenizer: &Tokenizer,
-        format: Option<&'static FimFormat>,
-        context: usize,
-    ) -> Result<Self, SampleError> {
+    pub fn new(tokenizer: &Tokenizer, format: Option<&'static FimFormat>, context: usize) -> Result<Self, SampleError> {
         let end = end(tokenizer, format).ok_or(SampleError::NoEnd)?;
         let samples = sample::Options::new(format, end, context);
         Ok(Self { samples, context, loss: Loss::All, seed: 1, epochs: None })

@@ -124,7 +124,8 @@ impl<'a> Ground<'a> {
     /// The text of one of the docstrings that lie in the piece.
     pub(super) fn docstring(&self, random: &mut Random) -> Option<Range<usize>> {
         const MOST: usize = 1000;
-        let inside = |it: &Range<usize>| self.piece.start <= it.start && it.end <= self.piece.end && it.len() <= self.most;
+        let inside =
+            |it: &Range<usize>| self.piece.start <= it.start && it.end <= self.piece.end && it.len() <= self.most;
         let mut found = syntax::docstrings(self.tree?, self.text, MOST);
         found.retain(inside);
         found.get(random.below(found.len())).cloned().and_then(|hole| self.filled(hole))

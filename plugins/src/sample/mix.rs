@@ -126,10 +126,7 @@ mod tests {
     #[test]
     fn a_wrong_share_is_named_with_what_to_do() {
         let message = |mix: Mix| mix.check().expect_err("it is wrong").to_string();
-        assert_eq!(
-            message(Mix { header: 1.5, ..Mix::default() }),
-            "`header` is 1.5: give a share between 0 and 1"
-        );
+        assert_eq!(message(Mix { header: 1.5, ..Mix::default() }), "`header` is 1.5: give a share between 0 and 1");
         let nan = Mix { fim_rate: f64::NAN, ..Mix::default() };
         assert!(message(nan).contains("`fim_rate`"));
         assert!(message(Mix { anchored: -0.1, usual: 0.75, ..Mix::default() }).contains("`anchored` is -0.1"));

@@ -45,7 +45,9 @@ mod tests {
     fn a_line_longer_than_a_piece_is_cut_at_a_character() {
         let text = "é".repeat(500);
         let pieces = pieces(&text, 100, &mut Random::new(1));
-        assert!(pieces.len() >= 10 && pieces.iter().all(|piece| piece.len() <= 100 && text.is_char_boundary(piece.end)));
+        assert!(
+            pieces.len() >= 10 && pieces.iter().all(|piece| piece.len() <= 100 && text.is_char_boundary(piece.end))
+        );
         assert_eq!(pieces.iter().map(|piece| piece.len()).sum::<usize>(), text.len());
     }
 

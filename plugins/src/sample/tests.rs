@@ -1,9 +1,9 @@
 //! Samples against the files that they are made of and against live prompts.
 
 use super::*;
+use crate::Language;
 use crate::finish;
 use crate::prompt::{Content, FORMATS};
-use crate::Language;
 
 const STORE: &str = "import os\nimport json\n\n\nclass Store:\n    \"\"\"Keeps orders in a folder.\"\"\"\n\n    \
     def __init__(self, folder):\n        self.folder = folder\n\n    def load_order(self, order_id, customer):\n        \
@@ -126,10 +126,8 @@ fn the_suffix_stands_first_after_an_empty_prefix() {
     for (text, sample) in (0..20).flat_map(|seed| all(&shop(), &options, seed)) {
         let (piece, start) = restored(&sample);
         let (before, after) = (&text[start..sample.bytes.start], &text[sample.bytes.end..start + piece.len()]);
-        let expected = format!(
-            "⟨<|fim_prefix|>⟩⟨<|fim_suffix|>⟩{after}⟨<|fim_middle|>⟩{before}{}⟨<|endoftext|>⟩",
-            sample.answer
-        );
+        let expected =
+            format!("⟨<|fim_prefix|>⟩⟨<|fim_suffix|>⟩{after}⟨<|fim_middle|>⟩{before}{}⟨<|endoftext|>⟩", sample.answer);
         assert_eq!(written(&sample.parts()), expected);
         assert!(sample.prompt.heal);
     }
@@ -162,9 +160,11 @@ fn a_header_names_the_repository_then_other_files_then_the_path() {
     let mut options = only(Kind::Whole);
     options.mix.header = 1.0;
     let repository = shop();
-    let texts: Vec<_> = (0..40).flat_map(|seed| all(&repository, &options, seed)).map(|it| written(&it.1.parts())).collect();
+    let texts: Vec<_> =
+        (0..40).flat_map(|seed| all(&repository, &options, seed)).map(|it| written(&it.1.parts())).collect();
     let full = texts.iter().find(|text| text.starts_with("⟨<|repo_name|>⟩shop\n⟨<|file_sep|>⟩store.py\n"));
-    let (_, own) = full.and_then(|text| text.split_once("⟨<|file_sep|>⟩app.py\n")).expect("one with a piece of another file");
+    let (_, own) =
+        full.and_then(|text| text.split_once("⟨<|file_sep|>⟩app.py\n")).expect("one with a piece of another file");
     assert_eq!(own, format!("{APP}⟨<|endoftext|>⟩"));
     options.mix.header = 0.0;
     assert!(all(&repository, &options, 1).iter().all(|(_, sample)| sample.prompt.parts.is_empty()));
@@ -209,7 +209,8 @@ fn nothing_of_the_hole_decides_which_other_files_are_shown() {
     options.mix.header = 1.0;
     let made = |seed| samples(&repository, 0, &options, &mut Random::new(seed)).expect("samples");
     let made: Vec<_> = (0..60).flat_map(made).collect();
-    let foreign = |sample: &Sample| sample.prompt.parts.iter().any(|part| matches!(part.source, Source::Snippet { .. }));
+    let foreign =
+        |sample: &Sample| sample.prompt.parts.iter().any(|part| matches!(part.source, Source::Snippet { .. }));
     let (without, with): (Vec<_>, Vec<_>) = made.iter().partition(|sample| sample.answer.contains(hidden));
     assert!(!without.is_empty() && without.iter().all(|sample| !foreign(sample)));
     assert!(with.iter().any(|sample| foreign(sample)), "it is shown where the name is known");

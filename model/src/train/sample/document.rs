@@ -34,8 +34,7 @@ impl Document {
     /// # Errors
     /// Names a special token that the tokenizer does not have.
     pub fn new(sample: &Sample, tokenizer: &Tokenizer) -> Result<Self, SampleError> {
-        let (mut tokens, healed) =
-            Encoder::default().read(&sample.prompt, tokenizer).map_err(SampleError::Prompt)?;
+        let (mut tokens, healed) = Encoder::default().read(&sample.prompt, tokenizer).map_err(SampleError::Prompt)?;
         let answer = tokens.len();
         tokens.extend(tokenizer.encode(&(healed + &sample.answer)));
         let missing = || SampleError::Prompt(format!("the model has no token {}", sample.end));

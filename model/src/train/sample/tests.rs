@@ -6,7 +6,8 @@ use foretype_plugins::random::Random;
 use foretype_plugins::sample::{Kind, Mix, Repository, Sample, samples};
 use foretype_plugins::strategies::fill::Fill;
 use foretype_plugins::{
-    Budget, Content, Document as File, FimFormat, Language, Order, Part, Prompt, PromptStrategy, Request, Source, Trigger,
+    Budget, Content, Document as File, FimFormat, Language, Order, Part, Prompt, PromptStrategy, Request, Source,
+    Trigger,
 };
 
 use super::*;
@@ -39,7 +40,7 @@ fn file(path: &str, text: String) -> File {
 /// Files of different lengths that hold what might be taken for markers.
 fn repositories() -> Vec<Repository> {
     let function = |i: usize| format!("def f_{i}(value):\n    value += {i}  # <|fim_middle|>\n    return value\n\n\n");
-    let text = |i: usize| (0..3 + i * 5 % 41).map(function).collect::<String>() + "print('<|endoftext|>')\n";
+    let text = |i: usize| (0..3 + i * 7 % 61).map(function).collect::<String>() + "print('<|endoftext|>')\n";
     let repository = |name: &str, files: std::ops::Range<usize>| {
         let files = files.map(|i| file(&format!("src/{name}_{i}.py"), text(i))).collect();
         Repository::new(Some(name.into()), files)
@@ -145,7 +146,8 @@ fn a_sample_begins_with_the_tokens_of_the_live_prompt_and_its_answer_with_what_h
         for (i, file) in repository.files().iter().enumerate() {
             let made = samples(&repository, i, &options.samples, &mut Random::new(5)).expect("samples");
             for sample in made.iter().filter(|sample| sample.kind == Kind::Anchored) {
-                let tokens = Encoder::default().encode(&live(sample, &file.text, &options), &tokenizer).expect("tokens");
+                let tokens =
+                    Encoder::default().encode(&live(sample, &file.text, &options), &tokenizer).expect("tokens");
                 let document = Document::new(sample, &tokenizer).expect("tokens");
                 assert_eq!(document.tokens[..document.answer], tokens.ids);
                 let answer = format!("{}{}⟨<|endoftext|>⟩", tokens.healed, sample.answer);
