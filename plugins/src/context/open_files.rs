@@ -79,7 +79,9 @@ fn weights<'a>(wanted: &HashSet<&'a str>, pieces: impl Iterator<Item = &'a Piece
 /// The piece with the most telling names, if it shares enough of them.
 fn best<'a>(pieces: &'a [Piece<'a>], weights: &HashMap<&str, f32>) -> Option<(f32, &'a Piece<'a>)> {
     let weighed = pieces.iter().filter_map(|piece| {
-        let shared: Vec<f32> = piece.names.iter().filter_map(|name| weights.get(name).copied()).collect();
+        let mut shared: Vec<f32> = piece.names.iter().filter_map(|name| weights.get(name).copied()).collect();
+        // The names come in any order, and a sum of floats depends on its order.
+        shared.sort_by(f32::total_cmp);
         (shared.len() >= SHARED).then(|| (shared.iter().sum::<f32>(), piece))
     });
     // Of equals the first, so that the choice does not move.
@@ -121,6 +123,19 @@ mod tests {
         let telling = format!("{common}return self value shipping_rate discount_rate\n");
         let request = with_open("return self shipping_rate discount_rate ▁\n", &[("a.py", &telling)]);
         assert!(snippets(&request, 2000)[0].text.contains("shipping_rate"));
+    }
+
+    #[test]
+    fn of_equal_pieces_the_first_is_shown_every_time() {
+        let names: Vec<_> = (0..30).map(|i| format!("name_{i}")).collect();
+        let (wanted, rare) = (names.join(" "), names[..20].join(" "));
+        let filler = "one = 1\n".repeat(LINES - 1);
+        let piece = |at: &str| format!("{at} {wanted}\n{filler}");
+        let store = format!("{}{}{}", piece("first"), piece("second"), format!("{rare}\n{filler}").repeat(7));
+        let request = with_open(&format!("{wanted} ▁\n"), &[("store.py", &store), ("other.py", &names[..7].join(" "))]);
+        for _ in 0..50 {
+            assert!(snippets(&request, 2000).iter().any(|found| found.text.starts_with("first")));
+        }
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn file(path: &str, text: String) -> File {
 /// Files of different lengths that hold what might be taken for markers.
 fn repositories() -> Vec<Repository> {
     let function = |i: usize| format!("def f_{i}(value):\n    value += {i}  # <|fim_middle|>\n    return value\n\n\n");
-    let text = |i: usize| (0..3 + i * 5 % 41).map(function).collect::<String>() + "print('<|endoftext|>')\n";
+    let text = |i: usize| (0..3 + i * 7 % 61).map(function).collect::<String>() + "print('<|endoftext|>')\n";
     let repository = |name: &str, files: std::ops::Range<usize>| {
         let files = files.map(|i| file(&format!("src/{name}_{i}.py"), text(i))).collect();
         Repository::new(Some(name.into()), files)
