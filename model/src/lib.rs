@@ -16,6 +16,7 @@ mod model;
 mod sampler;
 mod sequences;
 mod tokenizer;
+pub mod train;
 mod weights;
 
 pub use candle_core::Device;
