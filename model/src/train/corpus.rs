@@ -26,7 +26,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use foretype_plugins::Language;
 use rayon::prelude::*;
-use serde::Serialize;
 
 pub use error::CorpusError;
 pub use licences::{Licence, Licences};
@@ -106,12 +105,11 @@ pub enum Stage {
 }
 
 /// Texts to learn from, and what was not taken.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Corpus {
     /// Where it was collected.
     pub sources: Vec<Source>,
     /// What was taken: by source, then by path.
-    #[serde(skip)]
     pub files: Vec<SourceFile>,
     /// What was not: by source, then by path.
     pub left_out: Vec<LeftOut>,

@@ -33,7 +33,8 @@ pub(super) fn commit_times(folder: &Path, paths: &[String]) -> Result<HashMap<St
     }
     // A `/` before the time tells it from a path: those are relative.
     let format = ["log", "-z", "--format=/%ct", "--name-only", "--no-renames", "--no-show-signature"];
-    let log = git(folder, &format).args(["-c", "--relative", "HEAD"]).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut log = git(folder, &format);
+    log.args(["-c", "--relative", "HEAD", "--"]).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = log.spawn().map_err(|e| missing(folder, e))?;
     let mut wanted: HashSet<&str> = paths.iter().map(String::as_str).collect();
     let times = match child.stdout.take() {

@@ -56,8 +56,8 @@ impl Ignores {
 impl Folder {
     /// The deepest file that says something decides; what is in a folder that is left out cannot be brought back.
     fn names(&self, path: &Path, is_folder: bool) -> bool {
-        let mut said = self.rules.iter().rev().map(|rules| rules.matched(path, is_folder)).filter(|it| !it.is_none());
-        self.whole || said.next().is_some_and(|it| it.is_ignore())
+        let mut said = self.rules.iter().rev().map(|rules| rules.matched(path, is_folder));
+        self.whole || said.find(|it| !it.is_none()).is_some_and(|it| it.is_ignore())
     }
 }
 

@@ -88,9 +88,10 @@ fn text(source: &Source, path: &str) -> Option<String> {
 /// The licences that a file names, if it is one that does.
 fn names(path: &str, text: impl FnOnce() -> Option<String>) -> Option<Vec<String>> {
     match path {
-        "Cargo.toml" => manifest(toml_json(&text()?)?, &["/package/license", "/workspace/package/license"]),
+        "Cargo.toml" => manifest(toml::from_str(&text()?).ok()?, &["/package/license", "/workspace/package/license"]),
         "pyproject.toml" => {
-            manifest(toml_json(&text()?)?, &["/project/license", "/project/license/text", "/tool/poetry/license"])
+            let places = &["/project/license", "/project/license/text", "/tool/poetry/license"];
+            manifest(toml::from_str(&text()?).ok()?, places)
         }
         "package.json" => manifest(serde_json::from_str(&text()?).ok()?, &["/license", "/license/type"]),
         _ if is_licence(path) => {
@@ -105,10 +106,6 @@ fn names(path: &str, text: impl FnOnce() -> Option<String>) -> Option<Vec<String
 fn manifest(manifest: Value, places: &[&str]) -> Option<Vec<String>> {
     let name = places.iter().find_map(|place| manifest.pointer(place)?.as_str())?;
     Some(vec![name.trim().to_owned()])
-}
-
-fn toml_json(text: &str) -> Option<Value> {
-    serde_json::to_value(text.parse::<toml::Table>().ok()?).ok()
 }
 
 fn is_licence(path: &str) -> bool {

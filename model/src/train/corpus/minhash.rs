@@ -8,6 +8,7 @@
 //! 0.85 that finds 99 of 100 pairs.
 
 use std::collections::HashMap;
+use std::hash::Hasher;
 use std::sync::LazyLock;
 
 use siphasher::sip::SipHasher13;
@@ -39,8 +40,9 @@ impl Signature {
         let mut least = [u32::MAX; ORDERS];
         // A text shorter than a shingle is one.
         for shingle in tokens.windows(SHINGLE.min(tokens.len().max(1))) {
-            let bytes: Vec<u8> = shingle.iter().flat_map(|token| token.to_le_bytes()).collect();
-            let shingle = hasher.hash(&bytes);
+            let mut hasher = hasher;
+            shingle.iter().for_each(|token| hasher.write(&token.to_le_bytes()));
+            let shingle = hasher.finish();
             for (least, (factor, summand)) in least.iter_mut().zip(FUNCTIONS.iter()) {
                 *least = (*least).min((factor.wrapping_mul(shingle).wrapping_add(*summand) >> 32) as u32);
             }
