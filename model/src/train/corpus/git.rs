@@ -42,7 +42,7 @@ pub(super) fn commit_times(folder: &Path, paths: &[String]) -> Result<HashMap<St
         None => Ok(HashMap::new()),
     };
     finish(&mut child, wanted.is_empty() && times.is_ok())
-        .and_then(|()| times)
+        .and(times)
         .map_err(|error| failed(folder, &format!("the history cannot be read ({error}); see what `git log` says")))
 }
 

@@ -44,10 +44,7 @@ pub(super) fn table(files: &[SourceFile]) -> (Vec<Row>, Row) {
 }
 
 pub(super) fn print(rows: &[Row], total: &Row) {
-    println!(
-        "{:16} {:>8} {:>12} {:>10} {:>10} {:>10}",
-        "language", "files", "bytes", "lines", "training", "held out"
-    );
+    println!("{:16} {:>8} {:>12} {:>10} {:>10} {:>10}", "language", "files", "bytes", "lines", "training", "held out");
     for row in rows.iter().chain([total]) {
         let Row { language, files, bytes, lines, training, held_out } = row;
         println!("{language:16} {files:>8} {bytes:>12} {lines:>10} {training:>10} {held_out:>10}");
