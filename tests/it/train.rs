@@ -148,7 +148,7 @@ fn what_gives_no_corpus_says_why_and_what_to_do() {
         (&["nowhere", "--dry-run"][..], &["nowhere"][..]),
         (&["pictures", "--dry-run"], &["2 binary", "a.png"]),
         (&["kotlin", "--dry-run"], &["main.kt", "--only"]),
-        (&["fresh", "--dry-run"], &["git add"]),
+        (&["fresh", "--dry-run"], &["git add", "--no-git"]),
         (&["fresh", "--dry-run", "--held-out", "1.5"], &["1.5"]),
         (&["kotlin", "--dry-run", "--split", "time"], &["no git repository"]),
         (&["kotlin", "--dry-run", "--left-out", "boredom"], &["boredom", "near-duplicate"]),

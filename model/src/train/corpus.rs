@@ -48,6 +48,8 @@ pub struct Options {
     pub seed: u64,
     /// Only files with these endings (`rs`) or names (`Makefile`), whatever their language; all known languages if empty.
     pub only: Vec<String>,
+    /// Ask git which files belong to a folder that lies in a repository. Without, such a folder is taken as any other.
+    pub git: bool,
     /// Keep large data files and texts that are mostly digits.
     pub keep_data: bool,
 }
@@ -60,6 +62,7 @@ impl Default for Options {
             split_by: SplitBy::File,
             seed: 1,
             only: Vec::new(),
+            git: true,
             keep_data: false,
         }
     }
@@ -119,7 +122,7 @@ pub struct Corpus {
 
 impl Corpus {
     /// Collects what lies in some folders. A folder inside a git repository gives the files in it that git tracks (this
-    /// needs the program `git`); any other folder gives all files that are neither hidden nor named in a `.gitignore`. In
+    /// needs the program `git`); any other folder, and each one without [`Options::git`], gives all files that are neither hidden nor named in a `.gitignore`. In
     /// both, `.foretypeignore` (the syntax of `.gitignore`) names more that is left out.
     ///
     /// `progress` is called from several threads. An error says what to do; it is one, too, if no file is left.
@@ -129,7 +132,7 @@ impl Corpus {
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Self, CorpusError> {
         split::check(options.held_out)?;
-        let sources = Source::open_all(folders)?;
+        let sources = Source::open_all(folders, options.git)?;
         if options.split_by == SplitBy::Time {
             split::check_times(&sources)?;
         }

@@ -11,12 +11,12 @@ use anyhow::Result;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    corpus: collect::Args,
+    corpus: collect::CorpusArgs,
     /// Show what would be learned from, and why files are left out
     #[arg(long, required = true)]
     dry_run: bool,
     #[command(flatten)]
-    report: dry_run::Args,
+    report: dry_run::ReportArgs,
 }
 
 /// Runs `foretype train`.

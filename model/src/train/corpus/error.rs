@@ -48,7 +48,7 @@ pub enum CorpusError {
     },
     /// Git tracks nothing there.
     #[error(
-        "git tracks no file in {}; add what is to be learned with `git add`, or name a folder outside of the repository",
+        "git tracks no file in {}; add what is to be learned with `git add`, or take the folder as it lies, without git",
         folder.display()
     )]
     Untracked {

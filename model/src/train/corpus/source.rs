@@ -41,10 +41,10 @@ impl Candidate<'_> {
 
 impl Source {
     /// Opens each folder once, however often it is named.
-    pub(super) fn open_all<P: AsRef<Path>>(folders: &[P]) -> Result<Vec<Self>, CorpusError> {
+    pub(super) fn open_all<P: AsRef<Path>>(folders: &[P], git: bool) -> Result<Vec<Self>, CorpusError> {
         let mut sources: Vec<Self> = Vec::new();
         for folder in folders {
-            let mut source = Self::open(folder.as_ref())?;
+            let mut source = Self::open(folder.as_ref(), git)?;
             if sources.iter().all(|other| other.folder != source.folder) {
                 source.repository = unlike(&sources, source.repository);
                 sources.push(source);
@@ -53,18 +53,18 @@ impl Source {
         if sources.is_empty() { Err(CorpusError::NoSources) } else { Ok(sources) }
     }
 
-    fn open(named: &Path) -> Result<Self, CorpusError> {
+    fn open(named: &Path, git: bool) -> Result<Self, CorpusError> {
         let open = |source| CorpusError::Open { folder: named.to_owned(), source };
         let folder = named.canonicalize().map_err(open)?;
         if !folder.is_dir() {
             return Err(CorpusError::NotAFolder { path: named.to_owned() });
         }
-        let git = worktree(&folder).is_some();
-        if !git && ["HEAD", "objects", "refs"].iter().all(|part| folder.join(part).exists()) {
+        let repository = worktree(&folder).is_some();
+        if !repository && ["HEAD", "objects", "refs"].iter().all(|part| folder.join(part).exists()) {
             return Err(CorpusError::Bare { folder: named.to_owned() });
         }
         let name = folder.file_name().map_or_else(|| "root".into(), |name| name.to_string_lossy());
-        Ok(Self { repository: name.into_owned(), folder, git })
+        Ok(Self { repository: name.into_owned(), folder, git: git && repository })
     }
 
     /// The files in it, by path.

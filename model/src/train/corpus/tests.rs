@@ -117,6 +117,18 @@ fn a_part_of_a_repository_is_a_source_under_the_rules_of_the_whole() {
 }
 
 #[test]
+fn a_folder_that_git_ignores_is_taken_only_where_git_is_not_asked() {
+    let repository = Repository::new();
+    repository.commit(&[(".gitignore", "downloads/\n"), ("a.rs", &code(1))], 1000);
+    write(repository.path(), &[("downloads/b.rs", &code(2)), ("downloads/.hidden.rs", &code(3))]);
+    let downloads = repository.path().join("downloads");
+    assert!(matches!(collect(&downloads), Err(CorpusError::Untracked { .. })));
+    let options = Options { git: false, ..Options::default() };
+    let corpus = Corpus::collect(&[&downloads], &options, &|_| ()).expect("a corpus");
+    assert_eq!((taken(&corpus), corpus.sources[0].git), (vec!["b.rs"], false));
+}
+
+#[test]
 fn the_newest_files_are_held_out_by_time() {
     let repository = Repository::new();
     repository.commit(&[("a.rs", &code(1)), ("b.rs", &code(2)), ("c.rs", &code(3))], 1000);

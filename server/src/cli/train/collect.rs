@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Which text to learn from.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct CorpusArgs {
     /// Git repositories, or any other folders of text
     #[arg(required = true, value_name = "FOLDER")]
     folders: Vec<PathBuf>,
@@ -27,6 +27,9 @@ pub(super) struct Args {
     /// Only files with these ends of their names, for example `rs,py`; all known languages when left out
     #[arg(long, value_delimiter = ',', value_name = "ENDS")]
     only: Vec<String>,
+    /// Take folders as they lie, without asking git which files belong to a repository
+    #[arg(long)]
+    no_git: bool,
     /// Keep large data files and tables of numbers
     #[arg(long)]
     keep_data: bool,
@@ -40,7 +43,7 @@ enum Split {
     Time,
 }
 
-impl Args {
+impl CorpusArgs {
     pub(super) fn collect(&self) -> Result<Corpus, CorpusError> {
         let bar = ProgressBar::no_length();
         let style = ProgressStyle::with_template("{msg:9} {wide_bar} {pos}/{len}");
@@ -60,6 +63,7 @@ impl Args {
             },
             seed: self.seed,
             only: self.only.clone(),
+            git: !self.no_git,
             keep_data: self.keep_data,
         }
     }

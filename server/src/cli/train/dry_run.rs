@@ -16,7 +16,7 @@ use languages::Row;
 
 /// How to report.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct ReportArgs {
     /// List all files that were left out for this reason
     #[arg(long, value_name = "REASON", value_parser = reason())]
     left_out: Option<Reason>,
@@ -58,7 +58,7 @@ struct Group<'a> {
 }
 
 /// Collects a corpus and reports on it.
-pub(super) fn run(corpus: &collect::Args, args: &Args) -> Result<ExitCode> {
+pub(super) fn run(corpus: &collect::CorpusArgs, args: &ReportArgs) -> Result<ExitCode> {
     let corpus = match corpus.collect() {
         Ok(corpus) => corpus,
         Err(error) => return Err(refused(error, args)),
@@ -72,8 +72,12 @@ pub(super) fn run(corpus: &collect::Args, args: &Args) -> Result<ExitCode> {
 }
 
 /// Why there is no corpus; where nothing was left, with all that is known of it.
-fn refused(error: CorpusError, args: &Args) -> anyhow::Error {
-    let CorpusError::NothingLeft { left_out } = &error else { return error.into() };
+fn refused(error: CorpusError, args: &ReportArgs) -> anyhow::Error {
+    let left_out = match &error {
+        CorpusError::NothingLeft { left_out } => left_out,
+        CorpusError::Untracked { .. } => return anyhow!("{error} (--no-git)"),
+        _ => return error.into(),
+    };
     let groups = groups(left_out, args);
     if !args.json {
         print_left_out(&groups, args);
@@ -82,7 +86,7 @@ fn refused(error: CorpusError, args: &Args) -> anyhow::Error {
 }
 
 impl<'a> Report<'a> {
-    fn new(corpus: &'a Corpus, args: &Args) -> Self {
+    fn new(corpus: &'a Corpus, args: &ReportArgs) -> Self {
         let (languages, total) = languages::table(&corpus.files);
         let tokens = (total.bytes as f64 / BYTES_A_TOKEN) as u64;
         let secrets = corpus.counts().get(&Reason::Secret).copied().unwrap_or_default();
@@ -92,7 +96,7 @@ impl<'a> Report<'a> {
         Self { sources, languages, total, tokens, left_out, secrets, licences, warnings }
     }
 
-    fn print(&self, args: &Args) {
+    fn print(&self, args: &ReportArgs) {
         if args.left_out.is_some() {
             return print_left_out(&self.left_out, args);
         }
@@ -112,7 +116,7 @@ impl<'a> Report<'a> {
 }
 
 /// By reason, with examples; with `--left-out` only that reason, and all of its files.
-fn groups<'a>(left_out: &'a [LeftOut], args: &Args) -> Vec<Group<'a>> {
+fn groups<'a>(left_out: &'a [LeftOut], args: &ReportArgs) -> Vec<Group<'a>> {
     let mut files: BTreeMap<Reason, Vec<&LeftOut>> = BTreeMap::new();
     for file in left_out {
         files.entry(file.reason).or_default().push(file);
@@ -160,7 +164,7 @@ fn remedies(groups: &[Group]) -> String {
     if remedies.is_empty() { String::new() } else { format!(". To bring them back, {}", remedies.join("; ")) }
 }
 
-fn print_left_out(groups: &[Group], args: &Args) {
+fn print_left_out(groups: &[Group], args: &ReportArgs) {
     if let Some(wanted) = args.left_out {
         let listed = groups.iter().filter(|group| group.reason == wanted).flat_map(|group| &group.examples);
         listed.for_each(|file| println!("{}", described(file)));
