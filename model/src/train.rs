@@ -1,6 +1,7 @@
 //! Training: from text to weights, with the same shapes, tokens and prompts that serve later.
 
 pub mod checkpoint;
+pub mod corpus;
 mod export;
 mod gradients;
 mod head;

@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod evaluate;
 pub mod lsp;
 pub mod model;
+pub mod train;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,8 @@ enum Command {
     Daemon(daemon::Args),
     /// Look at what is installed and say what is wrong and how to mend it
     Doctor(doctor::Args),
+    /// Teach a model the code of repositories and folders
+    Train(Box<train::Args>),
     /// Measure how good the completions of a model are
     Evaluate(evaluate::Args),
     /// Measure how fast completions come, beside what else could be run
@@ -58,6 +61,7 @@ impl Command {
             Self::Model(args) => model::run(args),
             Self::Daemon(args) => daemon::run(args),
             Self::Doctor(args) => doctor::run(args),
+            Self::Train(args) => train::run(&args),
             Self::Evaluate(args) => evaluate::run(args),
             Self::Bench(args) => bench::run(args),
         }

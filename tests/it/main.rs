@@ -8,3 +8,4 @@ mod house;
 mod load;
 mod lsp;
 mod model_pull;
+mod train;
