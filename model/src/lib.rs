@@ -26,7 +26,7 @@ pub use engine::{
     Engine, EngineOptions, EngineStatus, Event, FinishReason, Job, Priority, Ticket, TokenInfo, Until, Usage,
 };
 pub use linear::{Bytes, Linear, Quantized};
-pub use model::Model;
+pub use model::{Description, Model};
 pub use sampler::Sampling;
 pub use tokenizer::Tokenizer;
 pub use weights::gguf::write::{Packing, convert};

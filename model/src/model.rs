@@ -7,6 +7,7 @@ use candle_core::Device;
 use foretype_plugins::FimFormat;
 use serde_json::Value;
 
+use crate::config::Config;
 use crate::decoder::Decoder;
 use crate::tokenizer::Tokenizer;
 use crate::weights::gguf::Gguf;
@@ -42,9 +43,9 @@ impl Model {
         // The tokenizer takes as long to build as the weights take to check.
         let (decoder, model) = rayon::join(
             || Decoder::load(opened.config().clone(), &*opened.source(device), device),
-            || Described::new(&opened, path),
+            || Description::new(&opened, path),
         );
-        let (decoder, Described { tokenizer, chat_template, name, bytes }) = (decoder?, model?);
+        let (decoder, Description { tokenizer, chat_template, name, bytes, .. }) = (decoder?, model?);
         let tokenizer = Arc::new(tokenizer);
         let model = Self { decoder, tokenizer, chat_template, name, path: path.to_path_buf(), bytes, adapter: None };
         crate::kernels::memory::give_back();
@@ -81,32 +82,49 @@ impl Model {
 }
 
 /// What a model is beside its weights.
-struct Described {
-    tokenizer: Tokenizer,
-    chat_template: Option<String>,
-    name: String,
-    bytes: u64,
+pub struct Description {
+    /// The vocabulary.
+    pub tokenizer: Tokenizer,
+    /// How a conversation is written, as a Jinja template.
+    pub chat_template: Option<String>,
+    /// What it calls itself, or else the name of its file.
+    pub name: String,
+    /// Size of its weights in the file.
+    pub bytes: u64,
+    /// Its shape.
+    pub config: Config,
 }
 
-impl Described {
+impl Description {
+    /// Reads all of a model but its weights.
+    pub fn read(path: &Path) -> Result<Self, LoadError> {
+        Self::new(&Opened::open(path)?, path)
+    }
+
+    /// How this model wants a hole written; `None` for one that only writes from left to right.
+    pub fn fim_format(&self) -> Option<&'static FimFormat> {
+        FimFormat::detect(&self.name, |name| self.tokenizer.special(name).is_some())
+    }
+
     fn new(opened: &Opened, path: &Path) -> Result<Self, LoadError> {
         match opened {
-            Opened::Gguf(file, _) => Self::of_gguf(file, path).map_err(|fault| fault.within(path)),
-            Opened::Directory(directory, _, json) => Self::of_directory(directory, json, path),
+            Opened::Gguf(file, config) => Self::of_gguf(file, config, path).map_err(|fault| fault.within(path)),
+            Opened::Directory(directory, config, json) => Self::of_directory(directory, config, json, path),
         }
     }
 
-    fn of_gguf(file: &Gguf, path: &Path) -> Result<Self, Fault> {
+    fn of_gguf(file: &Gguf, config: &Config, path: &Path) -> Result<Self, Fault> {
         let text = |key| -> Result<_, Fault> { Ok(file.optional_text(key)?.map(String::from)) };
         Ok(Self {
             tokenizer: Tokenizer::from_gguf(file)?,
             chat_template: text("tokenizer.chat_template")?,
             name: text("general.name")?.unwrap_or_else(|| stem(path)),
             bytes: file.len(),
+            config: config.clone(),
         })
     }
 
-    fn of_directory(directory: &Directory, json: &Value, path: &Path) -> Result<Self, LoadError> {
+    fn of_directory(directory: &Directory, config: &Config, json: &Value, path: &Path) -> Result<Self, LoadError> {
         let generation = optional_json(&path.join("generation_config.json"))?;
         let ends: Vec<u32> = [json, &generation].into_iter().flat_map(|json| ids(&json["eos_token_id"])).collect();
         Ok(Self {
@@ -114,6 +132,7 @@ impl Described {
             chat_template: chat_template(path)?,
             name: stem(path),
             bytes: directory.len(),
+            config: config.clone(),
         })
     }
 }

@@ -1,11 +1,18 @@
 //! Reads a [`Config`] from a Hugging Face `config.json`.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::{Activation, Architecture, Config, Norm, Positions, RopeScaling};
-use crate::weights::Fault;
+use crate::weights::{Fault, LoadError, opened};
 
 impl Config {
+    /// From a `config.json`, checked.
+    pub fn of_file(path: &Path) -> Result<Self, LoadError> {
+        Self::from_hugging_face(&opened::json(path)?).map_err(|fault| fault.within(path))
+    }
+
     /// From the parsed text of a `config.json`.
     pub(crate) fn from_hugging_face(json: &Value) -> Result<Self, Fault> {
         let fields = Fields(json);

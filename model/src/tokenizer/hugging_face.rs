@@ -13,6 +13,11 @@ use crate::weights::{Fault, LoadError};
 const LARGEST_ID: u32 = 1 << 22;
 
 impl Tokenizer {
+    /// From a directory's `tokenizer.json` alone.
+    pub fn of_directory(directory: &Path) -> Result<Self, LoadError> {
+        Self::from_directory(directory, &[])
+    }
+
     /// From a directory's `tokenizer.json`; `ends` are the end tokens that the other files of the directory name.
     pub(crate) fn from_directory(directory: &Path, ends: &[u32]) -> Result<Self, LoadError> {
         let path = directory.join("tokenizer.json");

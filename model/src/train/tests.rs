@@ -144,7 +144,8 @@ fn an_adapter_is_written_as_peft_writes_it_and_read_again() {
     trainer.export(folder.path(), "qwen3").expect("written");
     let read = |folder: &Path| {
         let weights = candle_core::safetensors::load(folder.join("adapter_model.safetensors"), &Device::Cpu);
-        let mut shapes: Vec<_> = weights.expect("weights").into_iter().map(|(name, x)| (name, x.dims().to_vec())).collect();
+        let mut shapes: Vec<_> =
+            weights.expect("weights").into_iter().map(|(name, x)| (name, x.dims().to_vec())).collect();
         shapes.sort();
         let text = std::fs::read_to_string(folder.join("adapter_config.json")).expect("settings");
         (shapes, serde_json::from_str::<serde_json::Value>(&text).expect("JSON"))

@@ -74,7 +74,8 @@ fn a_converted_model_has_the_logits_of_the_directory() {
         convert(&folder(family), &output, family, Packing::F16).expect("it is a directory");
         let error = relative_error(&load(&output), &crate::families::golden(family), 37);
         assert!(error < 1e-3, "{family}: {error}");
-        let (text, tokens) = ("let x = y;\n    return", |model: &Model| model.tokenizer.encode("let x = y;\n    return"));
+        let (text, tokens) =
+            ("let x = y;\n    return", |model: &Model| model.tokenizer.encode("let x = y;\n    return"));
         assert_eq!(tokens(&load(&output)), tokens(&load(&folder(family))), "{text}");
     }
 }

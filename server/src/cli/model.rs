@@ -1,10 +1,12 @@
 //! `foretype model`: which models there are, and getting one.
 
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
+use foretype_model::Packing;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print_json;
@@ -33,6 +35,28 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Work an adapter into a model: a GGUF file becomes a GGUF file, a Hugging Face directory a directory
+    Merge {
+        /// The base model: a name that `list` shows or a path
+        model: String,
+        /// The adapter's folder
+        adapter: PathBuf,
+        /// Where the merged model goes
+        output: PathBuf,
+    },
+    /// Write a Hugging Face directory as a GGUF file
+    Convert {
+        /// The directory
+        directory: PathBuf,
+        /// The file
+        output: PathBuf,
+        /// How its matrices are packed
+        #[arg(long, value_enum, default_value_t = PackedAs::Q8_0)]
+        packing: PackedAs,
+        /// What the model calls itself; the directory's name when left out
+        #[arg(long)]
+        name: Option<String>,
+    },
     /// What a model is: architecture, size, context length, how it fills in the middle
     Show {
         /// A name that `list` shows or a path; without one, the model that would be used
@@ -43,11 +67,42 @@ enum Command {
     },
 }
 
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum PackedAs {
+    /// 16-bit floats
+    F16,
+    /// 8 bits a number
+    #[value(name = "q8_0")]
+    Q8_0,
+    /// 4 bits a number
+    #[value(name = "q4_1")]
+    Q4_1,
+}
+
+impl From<PackedAs> for Packing {
+    fn from(packed: PackedAs) -> Self {
+        match packed {
+            PackedAs::F16 => Self::F16,
+            PackedAs::Q8_0 => Self::Q8_0,
+            PackedAs::Q4_1 => Self::Q4_1,
+        }
+    }
+}
+
 /// Runs `foretype model`.
 pub fn run(args: Args) -> Result<ExitCode> {
     match args.command {
         Command::List { json } => list(json)?,
         Command::Pull { name, json } => pull_one(&name, json)?,
+        Command::Merge { model, adapter, output } => {
+            foretype_model::merge(&models::resolve(Some(&model))?, &adapter, &output)?;
+            println!("{}", output.display());
+        }
+        Command::Convert { directory, output, packing, name } => {
+            let own = || directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            foretype_model::convert(&directory, &output, &name.unwrap_or_else(own), packing.into())?;
+            println!("{}", output.display());
+        }
         Command::Show { name, json } => show(name.as_deref(), json)?,
     }
     Ok(ExitCode::SUCCESS)

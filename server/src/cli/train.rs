@@ -1,7 +1,11 @@
 //! `foretype train`: teaching a model the code of a team.
 
 mod collect;
+mod curves;
 mod dry_run;
+mod learn;
+mod progress;
+mod settings;
 
 use std::process::ExitCode;
 
@@ -12,8 +16,10 @@ use anyhow::Result;
 pub struct Args {
     #[command(flatten)]
     corpus: collect::CorpusArgs,
-    /// Show what would be learned from, and why files are left out
-    #[arg(long, required = true)]
+    #[command(flatten)]
+    learn: settings::LearnArgs,
+    /// Only show what would be learned from, and why files are left out
+    #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     report: dry_run::ReportArgs,
@@ -21,5 +27,10 @@ pub struct Args {
 
 /// Runs `foretype train`.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    dry_run::run(&args.corpus, &args.report)
+    if args.dry_run {
+        return dry_run::run(&args.corpus, &args.report);
+    }
+    let corpus = dry_run::collected(&args.corpus, &args.report)?;
+    dry_run::warn(&corpus);
+    learn::run(&corpus, &args.learn, args.corpus.seed())
 }

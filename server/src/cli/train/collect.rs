@@ -21,7 +21,7 @@ pub(super) struct CorpusArgs {
     /// Which files to hold out
     #[arg(long, value_enum, default_value_t = Split::File)]
     split: Split,
-    /// Another seed holds out other files
+    /// Another seed holds out other files and mixes the others otherwise
     #[arg(long, default_value_t = Options::default().seed)]
     seed: u64,
     /// Only files with these ends of their names, for example `rs,py`; all known languages when left out
@@ -44,6 +44,11 @@ enum Split {
 }
 
 impl CorpusArgs {
+    /// The seed of all chance.
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
     pub(super) fn collect(&self) -> Result<Corpus, CorpusError> {
         let bar = ProgressBar::no_length();
         let style = ProgressStyle::with_template("{msg:9} {wide_bar} {pos}/{len}");

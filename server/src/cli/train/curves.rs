@@ -74,7 +74,10 @@ impl Axes {
     fn draw(&self, out: &mut String, points: &[(f64, f64)], colour: &str, width: f64) {
         let [left, top, right, bottom] = self.frame;
         let (w, h) = (right - left, bottom - top);
-        let _ = write!(out, "<rect x=\"{left}\" y=\"{top}\" width=\"{w}\" height=\"{h}\" fill=\"none\" stroke=\"#cccccc\"/>");
+        let _ = write!(
+            out,
+            "<rect x=\"{left}\" y=\"{top}\" width=\"{w}\" height=\"{h}\" fill=\"none\" stroke=\"#cccccc\"/>"
+        );
         let _ = write!(out, "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\" points=\"");
         for point in points {
             let (x, y) = self.place(*point);

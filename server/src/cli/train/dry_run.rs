@@ -59,16 +59,24 @@ struct Group<'a> {
 
 /// Collects a corpus and reports on it.
 pub(super) fn run(corpus: &collect::CorpusArgs, args: &ReportArgs) -> Result<ExitCode> {
-    let corpus = match corpus.collect() {
-        Ok(corpus) => corpus,
-        Err(error) => return Err(refused(error, args)),
-    };
+    let corpus = collected(corpus, args)?;
     let report = Report::new(&corpus, args);
     match args.json {
         true => print_json(&report)?,
         false => report.print(args),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The corpus; where nothing was left of it, an error with all that is known of why.
+pub(super) fn collected(corpus: &collect::CorpusArgs, args: &ReportArgs) -> Result<Corpus> {
+    corpus.collect().map_err(|error| refused(error, args))
+}
+
+/// What somebody should know before learning from a corpus.
+pub(super) fn warn(corpus: &Corpus) {
+    let (_, total) = languages::table(&corpus.files);
+    warnings(corpus, &total).iter().for_each(|warning| eprintln!("foretype: {warning}"));
 }
 
 /// Why there is no corpus; where nothing was left, with all that is known of it.
