@@ -4,6 +4,7 @@ mod ahead;
 mod bench;
 mod cli;
 mod house;
+mod learn;
 #[cfg(target_os = "linux")]
 mod load;
 mod lsp;

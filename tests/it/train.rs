@@ -153,7 +153,7 @@ fn what_gives_no_corpus_says_why_and_what_to_do() {
         (&["kotlin", "--dry-run", "--split", "time"], &["no git repository"]),
         (&["kotlin", "--dry-run", "--left-out", "boredom"], &["boredom", "near-duplicate"]),
         (&["--dry-run"], &["FOLDER"]),
-        (&["fresh"], &["--dry-run"]),
+        (&["fresh"], &["git add", "--no-git"]),
     ] {
         let err = complains(&world, arguments);
         assert!(words.iter().all(|word| err.contains(word)), "{arguments:?}: {err}");

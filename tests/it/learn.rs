@@ -1,0 +1,140 @@
+//! `foretype train` as a user sees it: a new model learns a small corpus, an adapter learns on top of it, and both are used.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use foretype_tests::{World, text};
+use serde_json::Value;
+
+/// A model of two layers.
+const SHAPE: &str = r#"{
+    "model_type": "qwen3", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
+    "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 32, "max_position_embeddings": 512, "rms_norm_eps": 1e-6,
+    "rope_theta": 10000.0, "tie_word_embeddings": true, "vocab_size": 512
+}"#;
+
+/// A folder `app` of Python files that are much alike, and the shape of a model.
+fn world() -> World {
+    let world = World::new();
+    for number in 0..30 {
+        let function =
+            |name: &str| format!("def {name}_{number}(self, value):\n    return self.{name}(value, {number})\n\n\n");
+        let text: String = ["load", "store", "check", "parse", "write", "close"].map(function).concat();
+        world.write(&format!("app/file_{number}.py"), text);
+    }
+    world.write("shape.json", SHAPE);
+    world
+}
+
+fn train(world: &World, arguments: &[&str]) -> (bool, String) {
+    let (good, _, err) =
+        text(&world.run(&[&["train", "app", "--held-out", "0.1", "--context", "256"], arguments].concat()));
+    assert!(!err.contains("panicked"), "{err}");
+    (good, err)
+}
+
+fn pretrain(world: &World, steps: &str) {
+    let new =
+        ["--mode", "pretrain", "--shape", "shape.json", "--vocabulary", "400", "--rows", "2", "--output", "model"];
+    let (good, err) = train(world, &[&new[..], &["--steps", steps]].concat());
+    assert!(good, "{err}");
+}
+
+/// Arguments of an adapter's run.
+const ADAPTER: [&str; 12] =
+    ["--model", "model", "--output", "adapter", "--rank", "4", "--rate", "1e-2", "--rows", "1", "--save-every", "2"];
+
+/// The losses of a run, step by step.
+fn losses(world: &World, output: &str) -> Vec<f64> {
+    let text = std::fs::read_to_string(world.path().join(output).join("run/metrics.jsonl")).expect("figures");
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
+    lines.map(|line| line["loss"].as_f64().expect("a number")).collect()
+}
+
+fn has(path: &Path, names: &[&str]) {
+    for name in names {
+        assert!(path.join(name).is_file(), "{name} is not in {}", path.display());
+    }
+}
+
+#[test]
+fn a_new_model_and_an_adapter_on_top_of_it_learn_and_complete() {
+    let world = world();
+    pretrain(&world, "60");
+    has(&world.path().join("model"), &["config.json", "model.safetensors", "tokenizer.json", "run/curves.svg"]);
+    let learned = losses(&world, "model");
+    assert!(learned[59] < 0.6 * learned[0], "{} to {}", learned[0], learned[59]);
+
+    let (good, err) = train(&world, &[&ADAPTER[..], &["--steps", "20"]].concat());
+    assert!(good && err.contains("adapter = \"adapter\""), "{err}");
+    has(&world.path().join("adapter"), &["adapter_config.json", "adapter_model.safetensors"]);
+
+    world.write(".foretype/config.toml", "model = \"model\"\nadapter = \"adapter\"\n");
+    let (good, out, err) = text(&world.run(&["complete", "app/file_3.py:2:5", "--json"]));
+    assert!(good, "{err}");
+    let plain = {
+        world.write(".foretype/config.toml", "model = \"model\"\n");
+        world.run(&["complete", "app/file_3.py:2:5", "--json"])
+    };
+    let raw = |out: &str| serde_json::from_str::<Value>(out).expect("JSON");
+    assert!(raw(&out)["suggestions"].is_array() && raw(&text(&plain).1)["suggestions"].is_array(), "{out}");
+
+    for (output, arguments) in [
+        ("merged", vec!["model", "merge", "model", "adapter", "merged"]),
+        ("model.gguf", vec!["model", "convert", "model", "model.gguf", "--packing", "f16"]),
+        ("merged.gguf", vec!["model", "merge", "model.gguf", "adapter", "merged.gguf"]),
+    ] {
+        let (good, _, err) = text(&world.run(&arguments));
+        assert!(good && world.path().join(output).exists(), "{arguments:?}: {err}");
+    }
+    let of = |model: &str| text(&world.run(&["complete", "app/file_3.py:2:5", "--model", model])).1;
+    assert_eq!(of("merged"), of("merged.gguf"));
+}
+
+#[test]
+fn a_run_that_was_killed_goes_on_with_the_same_losses() {
+    let world = world();
+    pretrain(&world, "4");
+    let (good, err) = train(&world, &[&ADAPTER[..], &["--steps", "30"]].concat());
+    assert!(good, "{err}");
+    let whole = losses(&world, "adapter");
+    std::fs::rename(world.path().join("adapter"), world.path().join("whole")).expect("a folder");
+
+    let arguments =
+        [&["train", "app", "--held-out", "0.1", "--context", "256"], &ADAPTER[..], &["--steps", "30"]].concat();
+    let mut child = world.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    let begun = Instant::now();
+    let checkpoint = world.path().join("adapter/run/checkpoints/step-0000004");
+    while !checkpoint.is_dir() && begun.elapsed() < Duration::from_secs(120) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().expect("it runs");
+    child.wait().expect("it ended");
+
+    let (good, err) = train(&world, &[&ADAPTER[..], &["--steps", "30"]].concat());
+    assert!(!good && err.contains("--resume"), "{err}");
+    let (good, err) = train(&world, &[&ADAPTER[..], &["--steps", "30", "--rank", "8", "--resume"]].concat());
+    assert!(!good && err.contains("mode"), "{err}");
+    let (good, err) = train(&world, &[&ADAPTER[..], &["--steps", "30", "--resume"]].concat());
+    assert!(good, "{err}");
+    assert_eq!(losses(&world, "adapter"), whole);
+    let weights = |folder: &str| std::fs::read(world.path().join(folder).join("adapter_model.safetensors"));
+    assert_eq!(weights("adapter").expect("weights"), weights("whole").expect("weights"));
+}
+
+#[test]
+fn what_cannot_be_learned_is_said_with_what_to_do() {
+    let world = world();
+    let (good, err) = train(&world, &["--mode", "pretrain", "--output", "model"]);
+    assert!(!good && err.contains("--shape"), "{err}");
+    let (good, err) =
+        train(&world, &["--mode", "pretrain", "--shape", "shape.json", "--vocabulary", "9", "--output", "m"]);
+    assert!(!good && err.contains("no room for words"), "{err}");
+    let (good, err) = train(&world, &["--model", "nowhere.gguf"]);
+    assert!(!good && err.contains("nowhere.gguf"), "{err}");
+    world.write(".foretype/config.toml", "adapter = \"nowhere\"\n");
+    pretrain(&world, "1");
+    let (good, _, err) = text(&world.run(&["complete", "app/file_3.py:2:5", "--model", "model"]));
+    assert!(!good && err.contains("nowhere") && err.contains("adapter"), "{err}");
+}
