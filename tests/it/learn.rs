@@ -93,6 +93,26 @@ fn a_new_model_and_an_adapter_on_top_of_it_learn_and_complete() {
 }
 
 #[test]
+fn an_export_has_what_another_engine_needs() {
+    let world = world();
+    pretrain(&world, "1");
+    let (good, err) = train(&world, &["--model", "model", "--export", "out", "--epochs", "1", "--rank", "4"]);
+    assert!(good, "{err}");
+    let out = world.path().join("out");
+    has(&out, &["train.jsonl", "held_out.jsonl", "train.py", "axolotl.yaml", "accelerate.yaml", "README.md"]);
+    has(&out.join("model"), &["config.json", "model.safetensors", "tokenizer.json"]);
+    let text = std::fs::read_to_string(out.join("train.jsonl")).expect("data");
+    for line in text.lines() {
+        let line: Value = serde_json::from_str(line).expect("a line of JSON");
+        let [tokens, labels] = ["input_ids", "labels"].map(|key| line[key].as_array().expect("a list").clone());
+        assert_eq!((tokens.len(), &labels[0]), (labels.len(), &(-100).into()));
+        assert!(tokens.iter().zip(&labels).skip(1).all(|(token, label)| token == label));
+    }
+    let settings = std::fs::read_to_string(out.join("axolotl.yaml")).expect("settings");
+    assert!(settings.contains("lora_r: 4\n") && !settings.contains('{'), "{settings}");
+}
+
+#[test]
 fn a_run_that_was_killed_goes_on_with_the_same_losses() {
     let world = world();
     pretrain(&world, "4");

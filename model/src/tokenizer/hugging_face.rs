@@ -13,6 +13,26 @@ use crate::weights::{Fault, LoadError};
 const LARGEST_ID: u32 = 1 << 22;
 
 impl Tokenizer {
+    /// Writes `tokenizer.json` into a directory, special tokens included.
+    pub fn write(&self, directory: &Path) -> Result<(), LoadError> {
+        let path = directory.join("tokenizer.json");
+        let write = || -> Result<(), Fault> {
+            let wrong = |error: serde_json::Error| Fault::Malformed(error.to_string());
+            let mut json = serde_json::to_value(&self.inner).map_err(wrong)?;
+            let mut added: Vec<_> = self.specials().collect();
+            added.sort_by_key(|(_, id)| *id);
+            let token = |(name, id): (&str, u32)| {
+                json!({
+                    "id": id, "content": name, "special": true, "normalized": false,
+                    "single_word": false, "lstrip": false, "rstrip": false,
+                })
+            };
+            json["added_tokens"] = added.into_iter().map(token).collect();
+            Ok(std::fs::write(&path, serde_json::to_vec(&json).map_err(wrong)?)?)
+        };
+        write().map_err(|fault| fault.within(&path))
+    }
+
     /// From a directory's `tokenizer.json` alone.
     pub fn of_directory(directory: &Path) -> Result<Self, LoadError> {
         Self::from_directory(directory, &[])

@@ -3,6 +3,7 @@
 mod collect;
 mod curves;
 mod dry_run;
+mod export;
 mod learn;
 mod progress;
 mod settings;
@@ -18,6 +19,8 @@ pub struct Args {
     corpus: collect::CorpusArgs,
     #[command(flatten)]
     learn: settings::LearnArgs,
+    #[command(flatten)]
+    export: export::ExportArgs,
     /// Only show what would be learned from, and why files are left out
     #[arg(long)]
     dry_run: bool,
@@ -29,6 +32,9 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode> {
     if args.dry_run {
         return dry_run::run(&args.corpus, &args.report);
+    }
+    if let Some(folder) = &args.export.export {
+        return export::run(args, folder);
     }
     let corpus = dry_run::collected(&args.corpus, &args.report)?;
     dry_run::warn(&corpus);

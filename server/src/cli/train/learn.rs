@@ -81,13 +81,13 @@ fn lead(run: &Run, trainer: &mut Trainer, rows: &mut Rows, held_out: &[Packed], 
 }
 
 /// Where a run begins: the base, and what is known of it beside its weights.
-struct Start {
-    base: Base,
-    description: Description,
+pub(super) struct Start {
+    pub(super) base: Base,
+    pub(super) description: Description,
 }
 
 impl Start {
-    fn new(corpus: &Corpus, args: &LearnArgs, config: &Config) -> Result<Self> {
+    pub(super) fn new(corpus: &Corpus, args: &LearnArgs, config: &Config) -> Result<Self> {
         if args.mode == Mode::Pretrain {
             let (config, description) = args.new_model(corpus)?;
             return Ok(Self { base: Base::New(Box::new(config)), description });
@@ -107,7 +107,7 @@ impl Start {
     }
 }
 
-fn sample_options(model: &Description, args: &LearnArgs, seed: u64) -> Result<sample::Options> {
+pub(super) fn sample_options(model: &Description, args: &LearnArgs, seed: u64) -> Result<sample::Options> {
     let context = args.context.min(model.config.context_length);
     let mut options = sample::Options::new(&model.tokenizer, model.fim_format(), context)?;
     options.seed = seed;
@@ -117,7 +117,7 @@ fn sample_options(model: &Description, args: &LearnArgs, seed: u64) -> Result<sa
 }
 
 /// The files of a part of the corpus, by repository.
-fn repositories(corpus: &Corpus, split: Split) -> Vec<Repository> {
+pub(super) fn repositories(corpus: &Corpus, split: Split) -> Vec<Repository> {
     let mut names: Vec<&str> = corpus.files.iter().map(|file| &*file.repository).collect();
     names.dedup();
     let of = |name: &str| {

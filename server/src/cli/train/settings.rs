@@ -97,6 +97,25 @@ impl LearnArgs {
         self.steps.map_or(by_epochs as usize, |steps| steps as usize)
     }
 
+    /// Epochs that are written out.
+    pub(super) fn whole_epochs(&self) -> u64 {
+        self.epochs.ceil().max(1.0) as u64
+    }
+
+    /// A file of settings for another engine, with the values of this run.
+    pub(super) fn filled_in(&self, text: &str, context: usize) -> String {
+        let lora = self.lora();
+        let values = [
+            ("{rows}", self.rows.to_string()),
+            ("{rank}", lora.rank.to_string()),
+            ("{alpha}", lora.alpha.to_string()),
+            ("{dropout}", lora.dropout.to_string()),
+            ("{rate}", self.rate.unwrap_or(3e-4).to_string()),
+            ("{context}", context.to_string()),
+        ];
+        values.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
+    }
+
     /// The run's folder and pace.
     pub(super) fn run(&self, steps: usize) -> Run {
         let (save_every, look_every) = (self.save_every, self.look_every);

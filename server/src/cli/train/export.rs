@@ -1,0 +1,97 @@
+//! `foretype train export`: everything that a team needs to train on a machine of its own with another engine, and to bring the
+//! adapter back.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use foretype_model::train::corpus::Split;
+use foretype_model::train::sample::{self, Position, Rows};
+use foretype_model::train::{Base, Trainer};
+use foretype_plugins::sample::Repository;
+use serde::Serialize;
+
+use super::learn::{Start, repositories, sample_options};
+use super::{Args, dry_run};
+use crate::config::Config;
+
+/// The files that are the same for everybody, by name.
+const FILES: [(&str, &str); 4] = [
+    ("train.py", include_str!("export/train.py")),
+    ("axolotl.yaml", include_str!("export/axolotl.yaml")),
+    ("accelerate.yaml", include_str!("export/accelerate.yaml")),
+    ("README.md", include_str!("export/README.md")),
+];
+
+/// Where the export goes.
+#[derive(Debug, clap::Args)]
+pub(super) struct ExportArgs {
+    /// Do not train: write samples, the model and settings for transformers and axolotl into this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) export: Option<PathBuf>,
+}
+
+/// A line of the data: one document.
+#[derive(Serialize)]
+struct Line<'a> {
+    input_ids: &'a [u32],
+    attention_mask: Vec<u8>,
+    /// The same as `input_ids`, -100 where nothing is learned; the engine shifts them.
+    labels: Vec<i64>,
+}
+
+/// Writes the data, the model and the settings into `folder`.
+pub(super) fn run(args: &Args, folder: &Path) -> Result<ExitCode> {
+    let corpus = dry_run::collected(&args.corpus, &args.report)?;
+    dry_run::warn(&corpus);
+    let config = Config::load(std::env::current_dir().ok().as_deref())?;
+    let start = Start::new(&corpus, &args.learn, &config)?;
+    let options = sample_options(&start.description, &args.learn, args.corpus.seed())?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let model = folder.join("model");
+    let plan = foretype_model::train::Plan { mode: foretype_model::train::Mode::Full, ..args.learn.plan(1, 1) };
+    Trainer::new(&start.base, &plan, &foretype_model::Device::Cpu)?.export(&model, "")?;
+    start.description.tokenizer.write(&model)?;
+    let tokenizer = &start.description.tokenizer;
+    for (name, split, epochs) in
+        [("train.jsonl", Split::Training, args.learn.whole_epochs()), ("held_out.jsonl", Split::HeldOut, 1)]
+    {
+        let options = sample::Options { epochs: Some(epochs), ..options.clone() };
+        let repositories: Vec<Repository> = repositories(&corpus, split);
+        let path = folder.join(name);
+        let count = write(Rows::new(&repositories, tokenizer, options, Position::default())?, &path)?;
+        eprintln!("{}: {count} documents", path.display());
+    }
+    for (name, text) in FILES {
+        let path = folder.join(name);
+        let text = args.learn.filled_in(text, options.context);
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    println!("{}", folder.display());
+    eprintln!("README.md there says how to go on");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the documents of a stream; gives their number.
+fn write(rows: Rows, path: &Path) -> Result<usize> {
+    let cannot = || format!("cannot write {}", path.display());
+    let mut file = BufWriter::new(File::create(path).with_context(cannot)?);
+    let mut count = 0;
+    for row in rows {
+        let row = row?;
+        for segment in &row.segments {
+            let tokens = &row.tokens[segment.clone()];
+            // A target belongs to the token before it.
+            let learned = [None].into_iter().chain(row.targets[segment.clone()].iter().copied()).take(tokens.len());
+            let labels = learned.map(|target| target.map_or(-100, i64::from)).collect();
+            let line = Line { input_ids: tokens, attention_mask: vec![1; tokens.len()], labels };
+            serde_json::to_writer(&mut file, &line).with_context(cannot)?;
+            file.write_all(b"\n").with_context(cannot)?;
+            count += 1;
+        }
+    }
+    file.flush().with_context(cannot)?;
+    Ok(count)
+}
