@@ -55,17 +55,20 @@ pub struct Sample {
     pub prompt: Prompt,
     /// What it is to write.
     pub answer: String,
-    /// The special token that ends the answer.
-    pub end: Cow<'static, str>,
+    /// The special token that ends the answer. A whole sample that is not the last piece of its file has none, since
+    /// nothing ends there.
+    pub end: Option<Cow<'static, str>>,
     /// Where in the file the answer stands, in bytes.
     pub bytes: Range<usize>,
 }
 
 impl Sample {
-    /// All that is learnt from, in reading order: the prompt, the answer and the special token that ends it.
+    /// All that is learnt from, in reading order: the prompt, the answer and the special token that ends it,
+    /// if there is one.
     pub fn parts(&self) -> Vec<Part> {
-        let answer = [Part::text(self.answer.clone(), Source::Answer), Part::special(self.end.clone())];
-        self.prompt.parts.iter().cloned().chain(answer).collect()
+        let answer = Part::text(self.answer.clone(), Source::Answer);
+        let end = self.end.clone().map(Part::special);
+        self.prompt.parts.iter().cloned().chain([answer]).chain(end).collect()
     }
 }
 
@@ -171,7 +174,9 @@ impl Subject<'_> {
         let request = self.request(&(cursor..cursor), Order::Plain, random);
         let window = self.window(piece.start..cursor, cursor, cursor..cursor);
         let parts = fill::header(&request, &Fill.context(&request)?, &window);
-        Ok(self.answered(Kind::Whole, Prompt { parts, ..Prompt::default() }, piece))
+        let last = self.document.text[piece.end..].trim().is_empty();
+        let sample = self.answered(Kind::Whole, Prompt { parts, ..Prompt::default() }, piece);
+        Ok(Sample { end: sample.end.filter(|_| last), ..sample })
     }
 
     /// The live prompt, whatever that is.
@@ -202,7 +207,7 @@ impl Subject<'_> {
     fn answered(&self, kind: Kind, prompt: Prompt, bytes: Range<usize>) -> Sample {
         let answer = self.document.text[bytes.clone()].to_owned();
         let prompt = Prompt { window: None, ..prompt };
-        Sample { kind, prompt, answer, end: self.options.end.clone(), bytes }
+        Sample { kind, prompt, answer, end: Some(self.options.end.clone()), bytes }
     }
 
     /// What an editor would ask where the file lacks the hole. Without a header it knows neither path nor other files, as for

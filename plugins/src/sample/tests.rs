@@ -193,6 +193,16 @@ fn without_a_format_all_samples_are_whole() {
 }
 
 #[test]
+fn only_the_last_piece_of_a_file_ends_it() {
+    let text = format!("{}\n\n", "x = 1\n".repeat(300));
+    let repository = Repository::new(None, vec![document("a.py", &text)]);
+    let ends: Vec<_> = all(&repository, &only(Kind::Whole), 1).into_iter().map(|it| it.1.end.is_some()).collect();
+    assert!(ends.len() > 2 && ends.iter().rposition(|end| !end) == Some(ends.len() - 2), "{ends:?}");
+    let holes = all(&repository, &only(Kind::Usual), 1);
+    assert!(holes.iter().all(|(_, sample)| sample.kind == Kind::Whole || sample.end.is_some()));
+}
+
+#[test]
 fn the_same_seed_makes_the_same_samples() {
     let made = |seed| all(&shop(), &options(), seed);
     assert_eq!(made(7), made(7));

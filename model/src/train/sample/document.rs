@@ -37,8 +37,10 @@ impl Document {
         let (mut tokens, healed) = Encoder::default().read(&sample.prompt, tokenizer).map_err(SampleError::Prompt)?;
         let answer = tokens.len();
         tokens.extend(tokenizer.encode(&(healed + &sample.answer)));
-        let missing = || SampleError::Prompt(format!("the model has no token {}", sample.end));
-        tokens.push(tokenizer.special(&sample.end).ok_or_else(missing)?);
+        if let Some(end) = &sample.end {
+            let missing = || SampleError::Prompt(format!("the model has no token {end}"));
+            tokens.push(tokenizer.special(end).ok_or_else(missing)?);
+        }
         Ok(Self { tokens, answer })
     }
 
