@@ -3,6 +3,7 @@
 mod ahead;
 mod bench;
 mod cli;
+mod evaluate;
 mod house;
 #[cfg(target_os = "linux")]
 mod load;
