@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub use job::{Event, FinishReason, Job, Priority, TokenInfo, Until, Usage};
+pub(crate) use prompt::Encoder;
 
 use crate::Model;
 

@@ -123,7 +123,7 @@ fn likeliest(logits: &[f32]) -> Option<u32> {
 }
 
 /// The natural log-probability of a token in the model's own distribution, over `among` only if that is given.
-fn log_probability(logits: &[f32], among: Option<&[u32]>, id: u32) -> f32 {
+pub(crate) fn log_probability(logits: &[f32], among: Option<&[u32]>, id: u32) -> f32 {
     let own = logits[id as usize];
     match among {
         // SAFETY: the kernels are those of a set that is here.

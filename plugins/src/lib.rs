@@ -6,6 +6,7 @@
 
 pub mod context;
 pub mod finish;
+pub mod holes;
 pub mod language;
 pub mod prompt;
 pub mod random;

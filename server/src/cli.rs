@@ -5,6 +5,7 @@ pub mod complete;
 pub mod daemon;
 pub mod doctor;
 pub mod evaluate;
+mod git;
 pub mod lsp;
 pub mod model;
 pub mod train;

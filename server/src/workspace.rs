@@ -75,18 +75,23 @@ impl Workspace {
 
     /// Reads all files that may be read. `progress` is told how many were; it returns false to stop.
     pub fn scan(&self, progress: impl Fn(usize) -> bool) {
+        for (number, path) in self.files().enumerate() {
+            self.index(&path);
+            if !progress(number + 1) {
+                return;
+            }
+        }
+    }
+
+    /// The files that may be read, as far as their names and sizes say.
+    pub fn files(&self) -> impl Iterator<Item = PathBuf> + use<> {
         let mut walk = WalkBuilder::new(&self.root);
         walk.require_git(false).follow_links(false).hidden(true).max_filesize(Some(MOST_BYTES));
         walk.add_custom_ignore_filename(IGNORE_FILE);
         let rules = self.named();
         walk.filter_entry(move |entry| !rules.matched(entry.path(), entry.path().is_dir()).is_ignore());
         let files = walk.build().flatten().filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()));
-        for (number, entry) in files.take(MOST_FILES).enumerate() {
-            self.index(entry.path());
-            if !progress(number + 1) {
-                return;
-            }
-        }
+        files.take(MOST_FILES).map(ignore::DirEntry::into_path)
     }
 
     /// A file was created, changed or deleted on disk.

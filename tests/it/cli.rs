@@ -189,29 +189,6 @@ fn doctor_is_content_where_all_is_well() {
     assert!(!out.contains("BAD") && out.contains("parrot"), "{out}");
 }
 
-#[test]
-fn evaluate_runs_the_tests_of_each_problem() {
-    let world = world("a.py", "");
-    let problem = |task: &str, wanted: u32| {
-        serde_json::json!({
-            "task_id": task, "entry_point": "f", "prompt": "brown_fx = 1\ndef f():\n    return 1\n", "suffix": "",
-            "canonical_solution": "brown_fx\n", "test": format!("def check(f):\n    assert f() == {wanted}\n"),
-        })
-        .to_string()
-    };
-    world.write("set.jsonl", [problem("passes", 1), problem("fails", 2)].join("\n"));
-    let arguments = ["evaluate", "humaneval-infilling", "--data", "set.jsonl", "--half-typed"];
-    let verdicts = json(&world, &arguments);
-    let of =
-        |task: &str| verdicts["anchored"].as_array().expect("a list").iter().find(|it| it["task"] == task).cloned();
-    let (passes, fails) = (of("passes").expect("a verdict"), of("fails").expect("a verdict"));
-    assert_eq!((&passes["exact"], &passes["passed"], &fails["passed"]), (&true.into(), &true.into(), &false.into()));
-    let table = prints(&world, &arguments);
-    assert!(table.contains("pass@1") && table.contains("50.0 %") && table.contains("truncation"), "{table}");
-    world.write("set.jsonl", "{\"task_id\": 3}\n");
-    assert!(complains(&world, "parrot", &arguments).contains("set.jsonl line 1"));
-}
-
 /// Places of the tour: a file and a line that ends where a user would be.
 const TOUR: &[&str] = &["inventory.py:25", "matrix.rs:22", "queue.ts:17", "cache.go:33", "Account.java:26"];
 

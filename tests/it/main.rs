@@ -3,6 +3,7 @@
 mod ahead;
 mod bench;
 mod cli;
+mod evaluate;
 mod house;
 mod learn;
 #[cfg(target_os = "linux")]

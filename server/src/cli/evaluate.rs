@@ -1,12 +1,32 @@
 //! `foretype evaluate`: how good the completions of a model are.
+//!
+//! Every set becomes `items`: a hole, what stood there, what was written, and how near that is. From there on all sets go
+//! the same way: `metrics` makes figures of items, `output` shows them, `compare` tells two reports apart.
 
+mod compare;
+mod humaneval;
 mod infilling;
+mod items;
+mod metrics;
+mod output;
+mod page;
+mod problems;
+mod repository;
 mod sandbox;
+mod table;
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Subcommand;
+use foretype_model::{Engine, Model};
+use foretype_plugins::Order;
+
+use crate::completion;
+use crate::config::Config;
+use crate::models;
 
 /// Arguments of `foretype evaluate`.
 #[derive(Debug, clap::Args)]
@@ -17,13 +37,74 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Set {
+    /// Pieces taken out of the files of any folder: lines, rests of lines, bodies, arguments and calls
+    Repository(Box<repository::Args>),
     /// HumanEval single-line infilling: pass@1 and exact match, greedy
     HumanevalInfilling(infilling::Args),
+    /// HumanEval: bodies of functions from their docstrings, pass@1, greedy
+    Humaneval(humaneval::Args),
+    /// Say whether two reports of the same items differ by more than chance
+    Compare(compare::Args),
 }
 
 /// Runs `foretype evaluate`.
 pub fn run(args: Args) -> Result<ExitCode> {
     match args.set {
+        Set::Repository(args) => repository::run(&args),
         Set::HumanevalInfilling(args) => infilling::run(&args),
+        Set::Humaneval(args) => humaneval::run(&args),
+        Set::Compare(args) => compare::run(&args),
+    }
+}
+
+/// Orders of the prompt that can be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum OrderName {
+    /// Prefix and suffix frozen at an anchor, the text since then after the middle marker
+    Anchored,
+    /// Prefix, suffix, middle: what other tools send
+    Plain,
+}
+
+impl OrderName {
+    fn order(self) -> Order {
+        match self {
+            Self::Anchored => Order::Anchored,
+            Self::Plain => Order::Plain,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Anchored => "anchored",
+            Self::Plain => "plain",
+        }
+    }
+}
+
+/// A model that is ready to be asked.
+struct Asked {
+    model: Arc<Model>,
+    config: Config,
+}
+
+impl Asked {
+    /// The model of this name, or else the configured one.
+    fn load(name: Option<&str>, root: Option<&Path>) -> Result<Self> {
+        let mut config = Config::load(root)?;
+        config.model = name.map(str::to_owned).or(config.model);
+        let model = completion::load(&models::resolve(config.model.as_deref())?, &config)?;
+        Ok(Self { model, config })
+    }
+
+    /// An engine that remembers nothing yet.
+    fn engine(&self) -> Engine {
+        completion::start(self.model.clone(), &self.config)
+    }
+
+    /// The model as a report names it.
+    fn name(&self) -> String {
+        let file = self.model.path.file_name().map(|name| name.to_string_lossy().into_owned());
+        file.map_or_else(|| self.model.name.clone(), |file| format!("{} ({file})", self.model.name))
     }
 }

@@ -2,12 +2,12 @@
 
 use std::ops::RangeInclusive;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use foretype_plugins::random::Random;
 
 use super::{Args, MOST_LINES, Piece, choose, draw, typable};
+use crate::cli::git::git;
 
 /// Commits that are looked at.
 const COMMITS: &str = "1000";
@@ -91,15 +91,6 @@ fn hunk(header: &str) -> Option<(usize, usize)> {
     let new = header.split(' ').find_map(|word| word.strip_prefix('+'))?;
     let (first, count) = new.split_once(',').unwrap_or((new, "1"));
     Some((first.parse::<usize>().ok()?.checked_sub(1)?, count.parse().ok()?))
-}
-
-fn git(folder: &Path, arguments: &[&str]) -> Result<String> {
-    let output =
-        Command::new("git").arg("-C").arg(folder).args(["-c", "core.quotePath=false"]).args(arguments).output();
-    let output = output.context("the history needs the program git; `--from contents` does without")?;
-    let why = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "git says: {}", why.trim());
-    String::from_utf8(output.stdout).context("not UTF-8")
 }
 
 #[cfg(test)]

@@ -1,0 +1,63 @@
+//! chrF (Popović 2015, "chrF: character n-gram F-score for automatic MT evaluation"), as chrF2: n-grams of 1 to 6 characters
+//! without white space, recall weighed twice as much as precision.
+
+use std::collections::HashMap;
+
+use super::{counts, shared};
+
+const LONGEST: usize = 6;
+const BETA: f64 = 2.0;
+
+/// Of one text against one reference. Lengths that one of them has no n-grams of are left out of the mean.
+pub fn sentence(reference: &str, candidate: &str) -> f64 {
+    let (reference, candidate) = (ink(reference), ink(candidate));
+    let lengths = LONGEST.min(reference.len()).min(candidate.len());
+    if lengths == 0 {
+        return f64::from(u8::from(reference == candidate));
+    }
+    let (mut precision, mut recall) = (0.0, 0.0);
+    for length in 1..=lengths {
+        let (wanted, written) = (grams(&reference, length), grams(&candidate, length));
+        let both = shared(&wanted, &written) as f64;
+        precision += both / (candidate.len() + 1 - length) as f64;
+        recall += both / (reference.len() + 1 - length) as f64;
+    }
+    f_score(precision / lengths as f64, recall / lengths as f64)
+}
+
+fn f_score(precision: f64, recall: f64) -> f64 {
+    let weighed = BETA * BETA * precision + recall;
+    if weighed == 0.0 { 0.0 } else { (1.0 + BETA * BETA) * precision * recall / weighed }
+}
+
+fn ink(text: &str) -> Vec<char> {
+    text.chars().filter(|c| !c.is_whitespace()).collect()
+}
+
+fn grams(text: &[char], length: usize) -> HashMap<&[char], usize> {
+    counts(text.windows(length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scores_are_those_of_sacrebleu() {
+        for (reference, candidate, expected) in [
+            // By hand: (2/3 + 1/2 + 0/1) / 3.
+            ("abc", "abd", 0.388_888_888_889),
+            ("the cat is on the mat", "the cat sat on the mat", 0.645_779_420_626),
+            ("return x + 2", "return x + 1", 0.834_060_846_082),
+        ] {
+            let score = sentence(reference, candidate);
+            assert!((score - expected).abs() < 1e-9, "{candidate}: {score}");
+        }
+    }
+
+    #[test]
+    fn white_space_does_not_count() {
+        assert_eq!(sentence("a  b\n", "ab"), 1.0);
+        assert_eq!((sentence("", " "), sentence("a", ""), sentence("", "a")), (1.0, 0.0, 0.0));
+    }
+}

@@ -1,0 +1,43 @@
+//! Identifier F1: whether the right names are used, however the rest is written.
+//!
+//! An identifier is a run of letters, digits and underscores that does not begin with a digit; keywords and words in
+//! strings count like all others, so that one rule does for every language. A name that stands twice has to be written
+//! twice.
+
+use super::{counts, shared};
+
+/// The identifiers of a text in its order.
+pub fn identifiers(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+    words.filter(|word| word.chars().next().is_some_and(|first| !first.is_numeric()))
+}
+
+/// The harmonic mean of precision and recall of the identifiers; 1 where neither text has any.
+pub fn f1(expected: &str, answer: &str) -> f64 {
+    let (expected, answer) = (counts(identifiers(expected)), counts(identifiers(answer)));
+    let all = expected.values().chain(answer.values()).sum::<usize>();
+    match all {
+        0 => 1.0,
+        all => 2.0 * shared(&expected, &answer) as f64 / all as f64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_and_numbers_are_not() {
+        let found: Vec<_> = identifiers("self.größe_2 = f(x1, 0x1f, 3)").collect();
+        assert_eq!(found, ["self", "größe_2", "f", "x1"]);
+    }
+
+    #[test]
+    fn the_mean_of_precision_and_recall_is_taken() {
+        // Two of three wanted, two of four written: precision 1/2, recall 2/3.
+        assert!((f1("a + b + c", "a(b, d, e)") - 4.0 / 7.0).abs() < 1e-12);
+        assert_eq!(f1("x = y", "x = z"), 0.5);
+        assert_eq!(f1("a + a", "a"), 2.0 / 3.0);
+        assert_eq!((f1("1 + 2", "(3)"), f1("1", "x"), f1("x", "")), (1.0, 0.0, 0.0));
+    }
+}

@@ -1,0 +1,156 @@
+//! Places in a text where a piece can be taken out and asked for again: lines, rests of lines, bodies of blocks, lists of
+//! arguments and calls of methods. Evaluation asks at such places.
+//!
+//! What grammars call these is a table, one row a grammar (`rows`); nothing else here knows a language.
+
+mod lines;
+mod rows;
+
+use std::ops::Range;
+
+use tree_sitter::{Node, Tree};
+
+use crate::Language;
+use rows::{ROWS, Row, row};
+
+pub use lines::split;
+
+/// What is taken out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A line of code; its indentation stays.
+    Line,
+    /// A line from some place inside it on.
+    Rest,
+    /// What stands between the header of a block and its end.
+    Block,
+    /// What stands between the brackets of a call.
+    Arguments,
+    /// The name behind a dot or a path, and the arguments of its call.
+    Call,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Line, Self::Rest, Self::Block, Self::Arguments, Self::Call];
+
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Line => "line",
+            Self::Rest => "rest",
+            Self::Block => "block",
+            Self::Arguments => "arguments",
+            Self::Call => "call",
+        }
+    }
+}
+
+/// A piece that can be taken out. The cursor then stands where it began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hole {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it is, in bytes.
+    pub range: Range<usize>,
+}
+
+/// Lines and bytes that a block may have: what an editor shows of a suggestion at the most.
+const BLOCK: (usize, usize) = (8, 280);
+/// Bytes that anything on one line may have.
+const LONGEST: usize = 120;
+
+/// The languages whose holes are found.
+pub fn languages() -> impl Iterator<Item = Language> {
+    ROWS.iter().flat_map(|row| row.languages).copied()
+}
+
+/// The holes of these kinds in the order of the text. Where a [`Kind::Rest`] begins follows from the seed.
+pub fn holes(language: Language, text: &str, tree: &Tree, kinds: &[Kind], seed: u64) -> Vec<Hole> {
+    let Some(row) = row(language) else { return Vec::new() };
+    let mut holes = lines::holes(text, tree, kinds, seed);
+    let mut cursor = tree.walk();
+    'tree: loop {
+        let found = in_node(row, text, cursor.node());
+        holes.extend(found.into_iter().flatten().filter(|hole| kinds.contains(&hole.kind)));
+        if cursor.goto_first_child() {
+            continue;
+        }
+        while !cursor.goto_next_sibling() {
+            if !cursor.goto_parent() {
+                break 'tree;
+            }
+        }
+    }
+    holes.sort_by_key(|hole| (hole.range.start, hole.kind));
+    holes
+}
+
+fn in_node(row: &Row, text: &str, node: Node<'_>) -> [Option<Hole>; 3] {
+    if node.has_error() {
+        return [None, None, None];
+    }
+    let is = |kinds: &[&str]| kinds.contains(&node.kind());
+    let hole = |kind| move |range| Hole { kind, range };
+    [
+        is(row.blocks).then(|| block(text, node)).flatten().map(hole(Kind::Block)),
+        is(row.arguments).then(|| arguments(row, text, node)).flatten().map(hole(Kind::Arguments)),
+        is(row.calls).then(|| call(row, text, node)).flatten().map(hole(Kind::Call)),
+    ]
+}
+
+/// The body of a block from the end of its header on. A docstring stays: the hole then begins on the line below.
+fn block(text: &str, node: Node<'_>) -> Option<Range<usize>> {
+    let (start, end) = match text[node.byte_range()].strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+        Some(inner) if !begins_with_a_line_end(inner) || !ends_with_a_line_end(inner) => return None,
+        Some(_) => (node.start_byte() + 1, node.end_byte() - 1),
+        None => (indented(text, node)?, node.end_byte()),
+    };
+    let body = text[start..end].trim_end();
+    let fits = (1..=BLOCK.0).contains(&body.trim_start().lines().count()) && body.len() <= BLOCK.1;
+    fits.then_some(start..start + body.len())
+}
+
+/// Where the body of a block without brackets begins.
+fn indented(text: &str, node: Node<'_>) -> Option<usize> {
+    let first = node.named_child(0)?;
+    let documented = first.kind() == "expression_statement" && first.named_child(0)?.kind() == "string";
+    if documented {
+        return first.next_named_sibling().map(|next| next.start_byte());
+    }
+    let before = text[..node.start_byte()].trim_end();
+    let below = begins_with_a_line_end(&text[before.len()..node.start_byte()]);
+    (before.ends_with(':') && below).then_some(before.len())
+}
+
+fn begins_with_a_line_end(text: &str) -> bool {
+    text.trim_start_matches([' ', '\t', '\r']).starts_with('\n')
+}
+
+fn ends_with_a_line_end(text: &str) -> bool {
+    text.trim_end_matches([' ', '\t']).ends_with('\n')
+}
+
+fn arguments(row: &Row, text: &str, node: Node<'_>) -> Option<Range<usize>> {
+    let called = node.parent().is_some_and(|parent| row.calls.contains(&parent.kind()));
+    let inner = text[node.byte_range()].strip_prefix('(')?.strip_suffix(')')?;
+    let start = node.start_byte() + 1;
+    (called && fits_a_line(inner)).then_some(start..start + inner.len())
+}
+
+fn call(row: &Row, text: &str, node: Node<'_>) -> Option<Range<usize>> {
+    let called = node.child_by_field_name("function").unwrap_or(node);
+    let (_, field) = row.members.iter().find(|(kind, _)| *kind == called.kind())?;
+    let name = called.child_by_field_name(field)?;
+    let reached = text[..name.start_byte()].ends_with(['.', ':', '>']);
+    let range = name.start_byte()..node.child_by_field_name("arguments")?.end_byte();
+    (reached && text[range.clone()].ends_with(')') && fits_a_line(&text[range.clone()])).then_some(range)
+}
+
+fn fits_a_line(text: &str) -> bool {
+    !text.trim().is_empty() && text.len() <= LONGEST && !text.contains('\n')
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! What grammars call the places where a piece can be taken out.
+
+use crate::Language::{self, *};
+
+/// What a grammar calls the places.
+pub(super) struct Row {
+    pub(super) languages: &'static [Language],
+    /// Nodes that hold statements.
+    pub(super) blocks: &'static [&'static str],
+    /// Calls.
+    pub(super) calls: &'static [&'static str],
+    /// Lists of arguments.
+    pub(super) arguments: &'static [&'static str],
+    /// What is called, where it is reached through something else, and the field that holds its name.
+    pub(super) members: &'static [(&'static str, &'static str)],
+}
+
+/// All grammars whose holes are found.
+pub(super) static ROWS: &[Row] = &[
+    Row {
+        languages: &[Python],
+        blocks: &["block"],
+        calls: &["call"],
+        arguments: &["argument_list"],
+        members: &[("attribute", "attribute")],
+    },
+    Row {
+        languages: &[Rust],
+        blocks: &["block"],
+        calls: &["call_expression"],
+        arguments: &["arguments"],
+        members: &[("field_expression", "field"), ("scoped_identifier", "name")],
+    },
+    Row {
+        languages: &[JavaScript, TypeScript, Tsx],
+        blocks: &["statement_block"],
+        calls: &["call_expression"],
+        arguments: &["arguments"],
+        members: &[("member_expression", "property")],
+    },
+    Row {
+        languages: &[Go],
+        blocks: &["block"],
+        calls: &["call_expression"],
+        arguments: &["argument_list"],
+        members: &[("selector_expression", "field")],
+    },
+    Row {
+        languages: &[Java],
+        blocks: &["block", "constructor_body"],
+        calls: &["method_invocation"],
+        arguments: &["argument_list"],
+        members: &[("method_invocation", "name")],
+    },
+    Row {
+        languages: &[C, Cpp],
+        blocks: &["compound_statement"],
+        calls: &["call_expression"],
+        arguments: &["argument_list"],
+        members: &[("field_expression", "field"), ("qualified_identifier", "name")],
+    },
+    Row {
+        languages: &[CSharp],
+        blocks: &["block"],
+        calls: &["invocation_expression"],
+        arguments: &["argument_list"],
+        members: &[("member_access_expression", "name")],
+    },
+    Row {
+        languages: &[Php],
+        blocks: &["compound_statement"],
+        calls: &["function_call_expression", "member_call_expression", "scoped_call_expression"],
+        arguments: &["arguments"],
+        members: &[("member_call_expression", "name"), ("scoped_call_expression", "name")],
+    },
+];
+
+/// The row of a language.
+pub(super) fn row(language: Language) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.languages.contains(&language))
+}

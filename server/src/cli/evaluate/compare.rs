@@ -1,0 +1,244 @@
+//! `foretype evaluate compare`: whether two reports of the same items differ by more than chance.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Result, bail, ensure};
+use serde_json::json;
+
+use super::items::{Item, Report, System};
+use super::metrics::{Figure, METRICS, Metric};
+use super::table::Table;
+
+/// Arguments of `foretype evaluate compare`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A report that `--json` wrote
+    first: PathBuf,
+    /// Another one of the same items
+    second: PathBuf,
+    /// Fail when the second is worse by more than so many points: of passed tests where there are any, else of exact match
+    #[arg(long, value_name = "POINTS", default_value_t = 2.0, value_parser = points)]
+    flag_worse: f64,
+    /// Seed of the intervals
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    /// The table as Markdown
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+}
+
+fn points(text: &str) -> Result<f64, String> {
+    let points = text.parse::<f64>().ok().filter(|points| (0.0..=100.0).contains(points));
+    points.ok_or_else(|| "say a number of points from 0 to 100".into())
+}
+
+/// Two systems on the same items, in the same order.
+struct Pair {
+    name: String,
+    first: Vec<Item>,
+    second: Vec<Item>,
+}
+
+/// Runs the comparison and prints it.
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    let (first, second) = (Report::load(&args.first)?, Report::load(&args.second)?);
+    let pairs = pairs((&first, args.first.as_path()), (&second, args.second.as_path()))?;
+    if args.json {
+        let pairs: Vec<_> = pairs.iter().map(|pair| pair.json(args.seed)).collect();
+        super::super::print_json(&pairs)?;
+    } else {
+        println!("first:  {}, {} ({})", first.title, first.model, args.first.display());
+        println!("second: {}, {} ({})\n", second.title, second.model, args.second.display());
+        for table in pairs.iter().flat_map(|pair| pair.tables(&first.kinds(), args.seed)) {
+            println!("{}", if args.markdown { table.markdown() } else { table.text() });
+        }
+    }
+    let worse: Vec<String> = pairs.iter().filter_map(|pair| pair.worse(args)).collect();
+    worse.iter().for_each(|sentence| eprintln!("{sentence}"));
+    Ok(if worse.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The systems that both reports have; where each has but one, these, whatever they are called.
+fn pairs(first: (&Report, &Path), second: (&Report, &Path)) -> Result<Vec<Pair>> {
+    let pair = |one: &System, other: &System| {
+        let name = if one.name == other.name { one.name.clone() } else { format!("{} / {}", one.name, other.name) };
+        Pair::new(name, one, other, (first.1, second.1))
+    };
+    if let ([one], [other]) = (first.0.systems.as_slice(), second.0.systems.as_slice()) {
+        return Ok(vec![pair(one, other)?]);
+    }
+    let named = |name: &str| second.0.systems.iter().find(|system| system.name == name);
+    let both = first.0.systems.iter().filter_map(|one| Some((one, named(&one.name)?)));
+    let pairs: Vec<Pair> = both.map(|(one, other)| pair(one, other)).collect::<Result<_>>()?;
+    if pairs.is_empty() {
+        let names = |report: &Report| report.systems.iter().map(|it| it.name.clone()).collect::<Vec<_>>().join("; ");
+        bail!("the reports have no system in common: {} and {}", names(first.0), names(second.0));
+    }
+    Ok(pairs)
+}
+
+const ADVICE: &str = "evaluate both on the same files with the same --seed, --kinds, --files and number of holes";
+
+impl Pair {
+    fn new(name: String, one: &System, other: &System, files: (&Path, &Path)) -> Result<Self> {
+        let mut theirs: HashMap<&str, &Item> = other.items.iter().map(|item| (item.id.as_str(), item)).collect();
+        ensure!(!one.items.is_empty() && !theirs.is_empty(), "there is nothing to compare: a report has no items");
+        let (mut first, mut second, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+        for item in &one.items {
+            match theirs.remove(item.id.as_str()) {
+                Some(same) if same.expected == item.expected => {
+                    first.push(item.clone());
+                    second.push(same.clone());
+                }
+                Some(_) => bail!("{} is another text in {}: {ADVICE}", item.id, files.1.display()),
+                None => alone.push(item.id.as_str()),
+            }
+        }
+        if let Some(example) = alone.first().copied().or_else(|| theirs.keys().min().copied()) {
+            bail!(
+                "the reports are of different items: {} are only in {} and {} only in {}, {example} for example; {ADVICE}",
+                alone.len(),
+                files.0.display(),
+                theirs.len(),
+                files.1.display()
+            );
+        }
+        Ok(Self { name, first, second })
+    }
+
+    fn of(&self, kind: Option<&str>) -> (Vec<&Item>, Vec<&Item>) {
+        let own = |item: &&Item| kind.is_none_or(|kind| item.kind == kind);
+        (self.first.iter().filter(own).collect(), self.second.iter().filter(own).collect())
+    }
+
+    /// A table of all items and, where there are several kinds, one of each.
+    fn tables(&self, kinds: &[&str], seed: u64) -> Vec<Table> {
+        let each = kinds.iter().filter(|_| kinds.len() > 1).map(|kind| Some(*kind));
+        std::iter::once(None).chain(each).map(|kind| self.table(kind, seed)).collect()
+    }
+
+    fn table(&self, kind: Option<&str>, seed: u64) -> Table {
+        let (first, second) = self.of(kind);
+        let row = |metric: &Metric| {
+            let difference = metric.difference(&first, &second, seed)?;
+            Some(vec![
+                metric.label.to_owned(),
+                metric.write(metric.figure(&first, seed)),
+                metric.write(metric.figure(&second, seed)),
+                metric.write_difference(Some(difference)),
+                verdict(metric, difference).to_owned(),
+            ])
+        };
+        let count = format!("{} ({})", kind.unwrap_or("all"), first.len());
+        Table {
+            title: self.name.clone(),
+            head: [count.as_str(), "first", "second", "difference", "is it real?"].map(String::from).into(),
+            rows: METRICS.iter().filter_map(row).collect(),
+        }
+    }
+
+    fn json(&self, seed: u64) -> serde_json::Value {
+        let (first, second) = self.of(None);
+        let row = |metric: &Metric| {
+            let difference = metric.difference(&first, &second, seed)?;
+            let row = json!({
+                "first": metric.figure(&first, seed),
+                "second": metric.figure(&second, seed),
+                "difference": difference,
+                "real": is_real(difference),
+                "verdict": verdict(metric, difference),
+            });
+            Some((metric.name.to_owned(), row))
+        };
+        let metrics: serde_json::Map<_, _> = METRICS.iter().filter_map(row).collect();
+        json!({ "system": self.name, "items": first.len(), "metrics": metrics })
+    }
+
+    /// A sentence if the second is worse by more than is allowed.
+    fn worse(&self, args: &Args) -> Option<String> {
+        let (first, second) = self.of(None);
+        let measured = |name: &&str| Some((Metric::named(name)?, Metric::named(name)?.figure(&first, args.seed)?));
+        let (metric, _) = ["passed", "exact"].iter().find_map(measured)?;
+        let difference = metric.difference(&first, &second, args.seed)?;
+        (difference.value < -args.flag_worse).then(|| {
+            let (points, label) = (-difference.value, metric.label);
+            let limit = args.flag_worse;
+            format!("WORSE: {}: {label} fell by {points:.1} points, more than the {limit} allowed", self.name)
+        })
+    }
+}
+
+/// Whether a difference is more than chance.
+fn is_real(difference: Figure) -> bool {
+    difference.interval.is_some_and(|interval| interval.excludes_zero())
+}
+
+fn verdict(metric: &Metric, difference: Figure) -> &'static str {
+    match (is_real(difference), (difference.value > 0.0) == metric.more_is_better) {
+        (false, _) => "no, it may be chance",
+        (true, true) => "yes, the second is better",
+        (true, false) => "yes, the second is worse",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::items::Scores;
+    use super::*;
+
+    fn system(name: &str, right: &[bool]) -> System {
+        let item = |(at, exact): (usize, &bool)| Item {
+            id: format!("a.py:{at}"),
+            kind: "line".into(),
+            expected: at.to_string(),
+            scores: Scores { exact: *exact, ..Scores::default() },
+            ..Item::default()
+        };
+        System { name: name.into(), items: right.iter().enumerate().map(item).collect() }
+    }
+
+    fn pair(first: &[bool], second: &[bool]) -> Result<Pair> {
+        let files = (Path::new("one.json"), Path::new("two.json"));
+        Pair::new("anchored".into(), &system("a", first), &system("b", second), files)
+    }
+
+    fn row(pair: &Pair) -> Vec<String> {
+        let table = pair.table(None, 1);
+        table.rows.into_iter().find(|row| row[0] == "exact match").expect("it is always measured")
+    }
+
+    #[test]
+    fn a_difference_is_said_to_be_real_or_not() {
+        let share = |right: usize| (0..100).map(|at| at < right).collect::<Vec<_>>();
+        assert!(row(&pair(&share(40), &share(60)).expect("the same items"))[4].contains("the second is better"));
+        assert!(row(&pair(&share(60), &share(40)).expect("the same items"))[4].contains("the second is worse"));
+        assert!(row(&pair(&share(40), &share(41)).expect("the same items"))[4].contains("chance"));
+    }
+
+    #[test]
+    fn items_are_matched_by_name_and_not_by_place() {
+        let (one, mut other) = (system("a", &[true, false]), system("b", &[true, false]));
+        other.items.reverse();
+        let files = (Path::new("one.json"), Path::new("two.json"));
+        let pair = Pair::new("a".into(), &one, &other, files).expect("the same items");
+        assert!(row(&pair)[3].starts_with("+0.0"), "{:?}", row(&pair));
+    }
+
+    #[test]
+    fn other_items_are_refused_with_an_example() {
+        let error =
+            |first: &[bool], second: &[bool]| pair(first, second).map(|_| ()).expect_err("not the same").to_string();
+        let message = error(&[true; 3], &[true; 2]);
+        assert!(message.contains("1 are only in one.json") && message.contains("a.py:2"), "{message}");
+        assert!(error(&[true; 2], &[true; 3]).contains("a.py:2") && error(&[], &[]).contains("nothing"));
+        let (one, mut other) = (system("a", &[true]), system("a", &[true]));
+        other.items[0].expected = "changed".into();
+        let files = (Path::new("one.json"), Path::new("two.json"));
+        assert!(Pair::new("a".into(), &one, &other, files).is_err());
+    }
+}

@@ -1,0 +1,233 @@
+//! The report as one HTML page that needs nothing else: bars, tables, and failures side by side.
+
+use std::fmt::Write as _;
+
+use super::items::{Item, Report};
+use super::metrics::{METRICS, Metric, Unit};
+use super::table;
+
+/// Failures that are shown; the rest is in the JSON.
+const MOST: usize = 200;
+/// Width of the labels and of the axis of a plot, and height of a bar.
+const LABELS: f64 = 290.0;
+const AXIS: f64 = 420.0;
+const BAR: f64 = 20.0;
+
+const STYLE: &str = "\
+:root { color-scheme: light dark; --ink: #222; --paper: #fcfcfa; --faint: #777; --line: #ccc; --good: #dcefe4; --bad: #f6e0db;
+  --c0: #0b6e4f; --c1: #c1432e; --c2: #4a6fa5; --c3: #b07a1e; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e4e4e0; --paper: #1b1c1e; --faint: #999; --line: #444; --good: #1f3a2d;
+  --bad: #452a25; --c0: #3fae86; --c1: #e0725f; --c2: #86a8d1; --c3: #d9a84e; } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; display: block; overflow-x: auto; }
+th, td { border-bottom: 1px solid var(--line); padding: .25rem .8rem; text-align: right; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; }
+svg { max-width: 100%; height: auto; font: 12px system-ui, sans-serif; fill: var(--ink); }
+pre { font: 13px/1.4 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; padding: .5rem; border: 1px solid var(--line); }
+.faint { color: var(--faint); }
+.sides { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: .5rem; }
+.expected { background: var(--good); } .wrong { background: var(--bad); }
+details { margin: .5rem 0; } summary { cursor: pointer; }
+";
+
+/// The page.
+pub(super) fn page(report: &Report) -> String {
+    let title = escape(&report.title);
+    let mut out = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
+         <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<p>{}</p>\n<ul>\n",
+        escape(&report.model)
+    );
+    for note in &report.notes {
+        let _ = writeln!(out, "<li>{}</li>", escape(note));
+    }
+    out += "</ul>\n";
+    for metric in METRICS.iter().filter(|metric| metric.unit == Unit::Percent) {
+        plot(&mut out, report, metric);
+    }
+    out += "<h2>Figures</h2>\n";
+    table::tables(report).iter().for_each(|table| figures(&mut out, table));
+    failures(&mut out, report);
+    out + "</body>\n</html>\n"
+}
+
+/// A text as HTML shows it.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out += "&amp;",
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '"' => out += "&quot;",
+            '\'' => out += "&#39;",
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Bars of one metric: for each kind one bar a system, with its interval as a whisker.
+fn plot(out: &mut String, report: &Report, metric: &Metric) {
+    let kinds: Vec<_> = std::iter::once(None).chain(report.kinds().into_iter().map(Some)).collect();
+    let kinds = if kinds.len() == 2 { &kinds[..1] } else { &kinds[..] };
+    let mut bars = String::new();
+    let mut y = 8.0;
+    for kind in kinds {
+        let _ = writeln!(
+            bars,
+            "<text x=\"0\" y=\"{:.1}\" font-weight=\"bold\">{}</text>",
+            y + 14.0,
+            escape(kind.unwrap_or("all"))
+        );
+        for (number, system) in report.systems.iter().enumerate() {
+            if let Some(figure) = metric.figure(&system.of(*kind), report.seed) {
+                let interval = figure.interval.map(|it| (it.low, it.high));
+                let label = if report.systems.len() > 1 { system.name.as_str() } else { "" };
+                bar(&mut bars, y, number, label, (figure.value, interval), &metric.write(Some(figure)));
+                y += BAR;
+            }
+        }
+        y += 10.0;
+    }
+    if bars.contains("<rect") {
+        let width = LABELS + AXIS + 170.0;
+        let label = escape(metric.label);
+        let _ = writeln!(
+            out,
+            "<h2>{label}</h2>\n<svg viewBox=\"0 0 {width} {y:.0}\" width=\"{width}\" role=\"img\" aria-label=\"{label}\">\n{bars}</svg>"
+        );
+    }
+}
+
+fn bar(
+    out: &mut String,
+    y: f64,
+    number: usize,
+    label: &str,
+    (value, interval): (f64, Option<(f64, f64)>),
+    words: &str,
+) {
+    let x = |percent: f64| LABELS + AXIS * percent.clamp(0.0, 100.0) / 100.0;
+    let (colour, middle) = (number % 4, y + BAR / 2.0 - 1.0);
+    let _ = writeln!(
+        out,
+        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+        LABELS - 8.0,
+        y + 14.0,
+        escape(label)
+    );
+    let _ = writeln!(
+        out,
+        "<rect x=\"{LABELS:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"var(--c{colour})\" opacity=\"0.75\"/>",
+        x(value) - LABELS,
+        BAR - 3.0
+    );
+    if let Some((low, high)) = interval {
+        let (low, high) = (x(low), x(high));
+        let _ = writeln!(
+            out,
+            "<path d=\"M{low:.1} {middle:.1}H{high:.1}M{low:.1} {:.1}v8M{high:.1} {:.1}v8\" stroke=\"var(--ink)\" fill=\"none\"/>",
+            middle - 4.0,
+            middle - 4.0
+        );
+    }
+    let end = interval.map_or(value, |(_, high)| high.max(value));
+    let _ = writeln!(out, "<text x=\"{:.1}\" y=\"{:.1}\">{}</text>", x(end) + 8.0, y + 14.0, escape(words));
+}
+
+fn figures(out: &mut String, table: &table::Table) {
+    let cells = |tag: &str, row: &[String]| {
+        row.iter().map(|cell| format!("<{tag}>{}</{tag}>", escape(cell))).collect::<String>()
+    };
+    let _ = writeln!(out, "<table>\n<tr>{}</tr>", cells("th", &table.head));
+    for row in &table.rows {
+        let _ = writeln!(out, "<tr>{}</tr>", cells("td", row));
+    }
+    *out += "</table>\n";
+}
+
+/// Items that some system did not write as they were.
+fn failures(out: &mut String, report: &Report) {
+    let Some(first) = report.systems.first() else { return };
+    let answers = |at: usize| -> Vec<(&str, &Item)> {
+        report.systems.iter().filter_map(|system| Some((system.name.as_str(), system.items.get(at)?))).collect()
+    };
+    let wrong = |item: &Item| !item.scores.passed.unwrap_or(item.scores.exact);
+    let failed: Vec<usize> =
+        (0..first.items.len()).filter(|at| answers(*at).iter().any(|(_, item)| wrong(item))).collect();
+    let shown = failed.len().min(MOST);
+    let _ = writeln!(
+        out,
+        "<h2>Failures</h2>\n<p>{shown} of {} that failed; {} holes in all.</p>",
+        failed.len(),
+        first.items.len()
+    );
+    for at in failed.into_iter().take(MOST) {
+        let item = &first.items[at];
+        let _ = writeln!(out, "<details>\n<summary>{}</summary>", escape(&item.id));
+        let _ = writeln!(
+            out,
+            "<pre class=\"faint\">{}▁{}</pre>\n<div class=\"sides\">",
+            escape(&item.above),
+            escape(&item.below)
+        );
+        side(out, "expected", "expected", &item.expected);
+        for (name, item) in answers(at) {
+            side(out, if wrong(item) { "wrong" } else { "expected" }, name, &item.answer);
+        }
+        *out += "</div>\n</details>\n";
+    }
+}
+
+fn side(out: &mut String, class: &str, name: &str, text: &str) {
+    let shown = if text.trim().is_empty() { "(nothing)" } else { text };
+    let _ = writeln!(
+        out,
+        "<div><div class=\"faint\">{}</div><pre class=\"{class}\">{}</pre></div>",
+        escape(name),
+        escape(shown)
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::items::{Scores, System};
+    use super::*;
+
+    fn report(answer: &str) -> Report {
+        let item = Item {
+            id: "<b>.py:1:1 line".into(),
+            kind: "line".into(),
+            expected: "a < b".into(),
+            answer: answer.into(),
+            scores: Scores::new("a < b", answer, 5.0),
+            ..Item::default()
+        };
+        let systems = vec![System { name: "with & without".into(), items: vec![item] }];
+        Report::new("holes in <x>".into(), "m".into(), vec!["a note".into()], 1, systems)
+    }
+
+    #[test]
+    fn whatever_stands_in_a_file_stays_text() {
+        let page = page(&report("<script>alert('x')</script>"));
+        assert!(!page.contains("<script") && page.contains("&lt;script&gt;alert(&#39;x&#39;)"), "{page}");
+        assert!(page.contains("holes in &lt;x&gt;") && page.contains("&lt;b&gt;.py") && page.contains("a &lt; b"));
+    }
+
+    #[test]
+    fn the_page_needs_nothing_else() {
+        let page = page(&report("a > b"));
+        assert!(page.contains("<svg") && page.contains("prefers-color-scheme: dark") && page.contains("a note"));
+        for outside in ["http:", "https:", "src=", "<link", "@import", "url("] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+    }
+
+    #[test]
+    fn only_failures_are_shown_side_by_side() {
+        assert!(page(&report("a > b")).contains("1 of 1 that failed"));
+        assert!(page(&report("a < b")).contains("0 of 0 that failed"));
+    }
+}

@@ -1,0 +1,115 @@
+//! Which files have holes, and which may be shown around them.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use foretype_plugins::context::secrets;
+use foretype_plugins::{Document, Language};
+use ignore::overrides::{Override, OverrideBuilder};
+
+use crate::cli::git::git;
+use crate::workspace::Workspace;
+
+/// The files of a workspace in known languages, in the order of their paths. None that git ignores, that is excluded or
+/// that holds a secret.
+pub(super) fn read(workspace: &Workspace) -> Vec<Arc<Document>> {
+    let file = |path: std::path::PathBuf| {
+        let relative = workspace.relative(&path)?;
+        let language = Language::from_path(&relative);
+        if language == Language::PlainText || secrets::in_path(&relative) {
+            return None;
+        }
+        let text = std::fs::read_to_string(&path).ok().filter(|text| !secrets::in_text(text))?;
+        Some(Arc::new(Document { path: relative, language, text: text.into(), tree: None }))
+    };
+    let mut files: Vec<_> = workspace.files().filter_map(file).collect();
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    files
+}
+
+/// The files that fit one of the patterns; all files without a pattern.
+pub(super) fn named(root: &Path, patterns: &[String]) -> Result<Override> {
+    let mut builder = OverrideBuilder::new(root);
+    for pattern in patterns {
+        builder.add(pattern).with_context(|| format!("--files {pattern} is no pattern"))?;
+    }
+    Ok(builder.build()?)
+}
+
+/// The files that were added or changed after a revision or a date, changes that are not committed among them for a
+/// revision.
+pub(super) fn since(root: &Path, since: &str) -> Result<HashSet<String>> {
+    let names = ["--name-only", "--no-renames", "--relative", "--diff-filter=AM"];
+    // That it is a repository is asked first: its error is the clearer one.
+    git(root, &["rev-parse", "--git-dir"]).context("--since asks the history of the folder")?;
+    let commit = format!("{since}^{{commit}}");
+    let named = git(root, &["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]);
+    let list = match &named {
+        Ok(commit) => git(root, &[&["diff"][..], &names[..], &[commit.trim(), "--", "."]].concat())?,
+        Err(_) => {
+            ensure!(is_date(since), "--since {since} is neither a revision of this repository nor a date (YYYY-MM-DD)");
+            // Without a time of day git would take that of now.
+            let time = if since.len() == 10 { " 00:00:00" } else { "" };
+            let after = format!("--since={since}{time}");
+            git(root, &[&["log", "--format="][..], &names[..], &[&after, "HEAD", "--", "."]].concat())?
+        }
+    };
+    Ok(list.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
+
+/// Whether this begins with a date; a time of day may follow.
+fn is_date(text: &str) -> bool {
+    let digits = |c: char| c.is_ascii_digit();
+    let shape: String = text.chars().take(10).map(|c| if digits(c) { '0' } else { c }).collect();
+    shape == "0000-00-00" && text.chars().all(|c| digits(c) || "-:+TZ ".contains(c))
+}
+
+/// The files of the same language that lie nearest in the tree, as somebody would have them open.
+pub(super) fn nearest(corpus: &[Arc<Document>], own: &Document, most: usize) -> Arc<[Arc<Document>]> {
+    let mut others: Vec<_> =
+        corpus.iter().filter(|file| file.language == own.language && file.path != own.path).collect();
+    // The corpus is sorted by path, and so are files that lie equally near.
+    others.sort_by_key(|file| distance(&file.path, &own.path));
+    others.into_iter().take(most).cloned().collect()
+}
+
+/// Folders to go up and down from one file to the other.
+fn distance(one: &str, other: &str) -> usize {
+    let parts = |path: &'_ str| path.split('/').count();
+    let shared = one.split('/').zip(other.split('/')).take_while(|(one, other)| one == other).count();
+    parts(one) + parts(other) - 2 * shared
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str) -> Arc<Document> {
+        Arc::new(Document { path: path.into(), language: Language::from_path(path), text: "".into(), tree: None })
+    }
+
+    #[test]
+    fn the_nearest_files_of_the_language_stand_for_open_ones() {
+        let corpus = ["a/b/own.py", "a/b/x.py", "a/b/x.rs", "a/y.py", "z/z/z.py"].map(file);
+        let found = nearest(&corpus, &corpus[0], 2);
+        assert_eq!(found.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["a/b/x.py", "a/y.py"]);
+    }
+
+    #[test]
+    fn dates_are_told_from_other_words() {
+        assert!(is_date("2024-05-01") && is_date("2024-05-01 12:30") && is_date("2024-05-01T12:30:00+02:00"));
+        assert!(!is_date("yesterday") && !is_date("2024") && !is_date("2024-05-01 --output=x"));
+    }
+
+    #[test]
+    fn patterns_are_those_of_gitignore() {
+        let named = named(Path::new("/root"), &["*.py".into(), "!test_*".into()]).expect("patterns");
+        let takes = |path: &str| !named.matched(path, false).is_ignore();
+        assert!(takes("a/x.py") && !takes("a/test_x.py") && !takes("a.rs"));
+        assert!(super::named(Path::new("/root"), &["a{".into()]).is_err());
+        let all = super::named(Path::new("/root"), &[]).expect("none");
+        assert!(!all.matched("a.rs", false).is_ignore());
+    }
+}

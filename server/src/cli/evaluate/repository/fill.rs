@@ -1,0 +1,131 @@
+//! Takes a piece out, asks for it the way an editor would, and compares.
+
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use foretype_model::Engine;
+use foretype_model::score::{ScoreError, Scorer};
+use foretype_plugins::holes::Kind;
+use foretype_plugins::{Document, Prompt, PromptStrategy, Request, Trigger, syntax};
+
+use super::super::items::{Cost, Item, Scores, around, plain};
+use super::super::{Asked, OrderName};
+use super::selection::Chosen;
+use super::{Args, files, typing};
+use crate::completion;
+use crate::workspace::Workspace;
+
+/// Files that stand for open ones.
+const OPEN: usize = 6;
+
+/// What the rest of the folder has to say.
+#[derive(Debug)]
+pub(super) struct Surroundings<'a> {
+    pub(super) workspace: &'a Workspace,
+    pub(super) corpus: &'a [Arc<Document>],
+}
+
+/// One way to ask for all holes. Its engine remembers nothing of another's prompts.
+pub(super) struct Filler<'a> {
+    pub(super) asked: &'a Asked,
+    pub(super) engine: Engine,
+    pub(super) strategy: Arc<dyn PromptStrategy>,
+    typing: bool,
+    scorer: Option<Scorer<'a>>,
+    surroundings: Option<&'a Surroundings<'a>>,
+    order: OrderName,
+}
+
+impl<'a> Filler<'a> {
+    pub(super) fn new(
+        asked: &'a Asked,
+        strategy: Arc<dyn PromptStrategy>,
+        args: &Args,
+        surroundings: Option<&'a Surroundings<'a>>,
+        order: OrderName,
+    ) -> Self {
+        let scorer = args.bits.then(|| Scorer::new(&asked.model));
+        Self { asked, engine: asked.engine(), strategy, typing: args.typing, scorer, surroundings, order }
+    }
+
+    /// The hole and what was written into it.
+    pub(super) fn item(&self, chosen: &Chosen) -> Result<Item> {
+        let (file, hole) = (&chosen.file, &chosen.hole);
+        let expected = &file.text[hole.range.clone()];
+        let (before, after) = (&file.text[..hole.range.start], &file.text[hole.range.end..]);
+        let request = self.request(chosen, before, after);
+        let outcome = self.complete(request.clone(), Vec::new())?;
+        let shown = outcome.suggestions.first().map_or("", |suggestion| suggestion.text.as_str());
+        let answer = completion::first_lines(shown, self.lines(hole.kind));
+        let scores = Scores {
+            parses: (!answer.trim().is_empty()).then(|| parses(file, [before, &answer, after])).flatten(),
+            cost: self.cost(&outcome.prompt, expected)?,
+            typing: if self.typing { Some(typing::run(self, request, expected)?) } else { None },
+            ..Scores::new(expected, &answer, outcome.total.as_secs_f64() * 1000.0)
+        };
+        let (above, below) = around(before, after);
+        let (id, kind, language) = (chosen.id.clone(), hole.kind.name().into(), file.language.id().into());
+        Ok(Item { id, kind, language, above, below, expected: plain(expected), answer: plain(&answer), scores })
+    }
+
+    /// Lines of a suggestion that are looked at.
+    fn lines(&self, kind: Kind) -> usize {
+        if kind == Kind::Block { self.asked.config.inline.max_lines } else { 1 }
+    }
+
+    fn request(&self, chosen: &Chosen, before: &str, after: &str) -> Request {
+        let document = completion::document(chosen.file.path.clone(), [before, after].concat());
+        let mut request = completion::request(document, before.len(), &self.asked.model, &self.asked.config);
+        request.trigger = Trigger::Invoked;
+        request.multi_line = chosen.hole.kind == Kind::Block;
+        request.order = self.order.order();
+        if let Some(around) = self.surroundings {
+            request.repository = around.workspace.name();
+            request.symbols = around.workspace.symbols.clone();
+            if self.asked.config.context.open_files {
+                request.open_files = files::nearest(around.corpus, &chosen.file, OPEN);
+            }
+        }
+        request
+    }
+
+    /// Asks as an editor would.
+    pub(super) fn complete(&self, request: Request, drafts: Vec<String>) -> Result<completion::Outcome> {
+        let most = self.asked.config.inline.max_tokens;
+        completion::complete(&self.engine, &self.strategy, Arc::new(request), 1, most, drafts)
+    }
+
+    /// What the expected text costs the model; unknown where it does not fit behind the prompt.
+    fn cost(&self, prompt: &Prompt, expected: &str) -> Result<Option<Cost>> {
+        let Some(scorer) = &self.scorer else { return Ok(None) };
+        match scorer.score(prompt, expected) {
+            Ok(score) => Ok(Some(Cost { bits: score.bits, bytes: score.bytes })),
+            Err(ScoreError::TooLong { .. }) => Ok(None),
+            Err(error) => bail!("the model failed: {error}"),
+        }
+    }
+}
+
+/// Whether the file with the answer has no more errors of syntax than it had. Unknown where it cannot be parsed in time.
+fn parses(file: &Document, pieces: [&str; 3]) -> Option<bool> {
+    let errors = |text: &str| {
+        let tree = syntax::parse(file.language, text, None)?;
+        Some(syntax::errors(&tree, &(0..text.len())))
+    };
+    Some(errors(&pieces.concat())? <= errors(&file.text)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_parses_when_it_brings_no_new_error() {
+        let parses = |original: &str, pieces| {
+            super::parses(&completion::document("a.py".into(), original.into()), pieces).expect("small texts")
+        };
+        assert!(parses("x = f(1)\n", ["x = f(", "2, 3", ")\n"]));
+        assert!(!parses("x = f(1)\n", ["x = f(", "2, (", ")\n"]));
+        assert!(parses("x = f(1))\n", ["x = f(", "2", "))\n"]), "an old error is forgiven");
+    }
+}

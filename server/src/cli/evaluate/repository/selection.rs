@@ -1,0 +1,128 @@
+//! Which of the many holes are asked for: the same for the same seed, whatever else lies in the folder.
+
+use std::sync::Arc;
+
+use foretype_plugins::Document;
+use foretype_plugins::holes::{self, Hole, Kind};
+use indicatif::ProgressBar;
+
+use super::Args;
+use crate::completion;
+
+/// A hole in a file.
+#[derive(Debug, Clone)]
+pub(super) struct Chosen {
+    pub(super) file: Arc<Document>,
+    pub(super) hole: Hole,
+    /// Path, line and column, counted from 1, and kind.
+    pub(super) id: String,
+}
+
+/// Some holes of each kind, in the order of the files.
+pub(super) fn choose(files: &[Arc<Document>], args: &Args) -> Vec<Chosen> {
+    let bar = ProgressBar::new(files.len() as u64).with_message("looking for holes").with_style(super::style());
+    let all: Vec<Chosen> = bar.wrap_iter(files.iter()).flat_map(|file| of_file(file, &args.kinds, args.seed)).collect();
+    bar.finish_and_clear();
+    let mut chosen: Vec<Chosen> = args.kinds.iter().flat_map(|kind| of_kind(&all, *kind, args)).collect();
+    chosen.sort_by(|one, other| place(one).cmp(&place(other)));
+    chosen.dedup_by(|one, other| one.id == other.id);
+    chosen
+}
+
+fn place(chosen: &Chosen) -> (&str, usize, Kind) {
+    (&chosen.file.path, chosen.hole.range.start, chosen.hole.kind)
+}
+
+fn of_file(file: &Arc<Document>, kinds: &[Kind], seed: u64) -> Vec<Chosen> {
+    let parsed = completion::document(file.path.clone(), file.text.to_string());
+    let Some(tree) = &parsed.tree else { return Vec::new() };
+    let holes = holes::holes(file.language, &file.text, tree, kinds, seed);
+    let chosen = |hole: Hole| Chosen { id: id(file, &hole), file: file.clone(), hole };
+    holes.into_iter().map(chosen).collect()
+}
+
+fn id(file: &Document, hole: &Hole) -> String {
+    let before = &file.text[..hole.range.start];
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("{}:{line}:{column} {}", file.path, hole.kind.name())
+}
+
+fn of_kind(all: &[Chosen], kind: Kind, args: &Args) -> Vec<Chosen> {
+    let own = all.iter().filter(|chosen| chosen.hole.kind == kind);
+    match args.every {
+        Some(every) => own.step_by(every as usize).cloned().collect(),
+        None => {
+            let mut drawn: Vec<_> = own.map(|chosen| (lot(&chosen.id, args.seed), chosen)).collect();
+            drawn.sort_by(|(lot, one), (other_lot, other)| (lot, &one.id).cmp(&(other_lot, &other.id)));
+            drawn.into_iter().take(args.most as usize).map(|(_, chosen)| chosen.clone()).collect()
+        }
+    }
+}
+
+/// A number that looks random and follows from the hole and the seed (FNV-1a, then the end of SplitMix64).
+fn lot(id: &str, seed: u64) -> u64 {
+    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325 ^ seed, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    let z = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn args(words: &[&str]) -> Args {
+        Command::parse_from([&["evaluate", "."], words].concat()).args
+    }
+
+    fn files(count: usize) -> Vec<Arc<Document>> {
+        let text = |file: usize| (0..20).map(|line| format!("value_{line} = other_{file}.call(line)\n")).collect();
+        (0..count).map(|file| Arc::new(completion::document(format!("f{file}.py"), text(file)))).collect()
+    }
+
+    fn ids(files: &[Arc<Document>], words: &[&str]) -> Vec<String> {
+        choose(files, &args(words)).into_iter().map(|chosen| chosen.id).collect()
+    }
+
+    #[test]
+    fn as_many_of_each_kind_are_drawn_as_are_asked_for() {
+        let found = ids(&files(3), &["--most", "5", "--kinds", "line,call"]);
+        let of = |kind: &str| found.iter().filter(|id| id.ends_with(kind)).count();
+        assert_eq!((of("line"), of("call"), found.len()), (5, 5, 10));
+    }
+
+    #[test]
+    fn the_draw_follows_from_the_seed_and_not_from_the_other_files() {
+        let drawn = |count, seed| ids(&files(count), &["--most", "8", "--kinds", "line", "--seed", seed]);
+        assert_eq!(drawn(3, "1"), drawn(3, "1"));
+        assert_ne!(drawn(3, "1"), drawn(3, "2"));
+        let in_old = |ids: Vec<String>| ids.into_iter().filter(|id| !id.starts_with("f3")).collect::<Vec<_>>();
+        let (before, after) = (drawn(3, "1"), in_old(drawn(4, "1")));
+        assert!(!after.is_empty() && after.iter().all(|id| before.contains(id)), "{before:?} {after:?}");
+    }
+
+    #[test]
+    fn every_second_is_half_of_them() {
+        let (all, half) = (["--every", "1"], ["--every", "2"]);
+        let kinds = ["--kinds", "line"];
+        let count = |every: [&str; 2]| ids(&files(2), &[every, kinds].concat()).len();
+        assert_eq!((count(all), count(half)), (38, 19));
+    }
+
+    #[test]
+    fn a_hole_is_named_by_its_place() {
+        let found = ids(&files(1), &["--kinds", "call", "--every", "100"]);
+        assert_eq!(found, ["f0.py:1:19 call"]);
+    }
+}

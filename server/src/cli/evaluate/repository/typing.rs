@@ -1,0 +1,133 @@
+//! Types what is expected, without a clock: whoever types looks at each suggestion, and takes it when its first line is
+//! right.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use foretype_plugins::{Request, Trigger};
+
+use super::super::items::Typing;
+use super::fill::Filler;
+use crate::completion;
+
+/// Types `expected` at the request's cursor.
+pub(super) fn run(filler: &Filler, mut request: Request, expected: &str) -> Result<Typing> {
+    request.trigger = Trigger::Automatic;
+    let mut raw = Vec::new();
+    simulate(expected, |typed| {
+        advance(&mut request, typed);
+        let drafts = raw.iter().filter_map(|text: &String| text.strip_prefix(typed)).map(str::to_owned).collect();
+        let outcome = filler.complete(request.clone(), drafts)?;
+        request.window = outcome.prompt.window.clone().map(Arc::new);
+        raw = outcome.suggestions.iter().map(|suggestion| suggestion.raw.clone()).chain(outcome.vetoed).collect();
+        Ok(outcome.suggestions.into_iter().next().map(|suggestion| suggestion.text))
+    })
+}
+
+/// Puts text at the cursor.
+fn advance(request: &mut Request, text: &str) {
+    if !text.is_empty() {
+        let new = [request.before(), text, request.after()].concat();
+        request.document = Arc::new(completion::document(request.document.path.clone(), new));
+        request.cursor += text.len();
+    }
+}
+
+/// `ask` is told what was typed since it was asked last, and gives the suggestion. It is not asked while what is typed is
+/// what it suggested: an editor then goes on showing the rest.
+fn simulate(expected: &str, mut ask: impl FnMut(&str) -> Result<Option<String>>) -> Result<Typing> {
+    let keys = keys(expected);
+    let mut typing = Typing { characters: keys.len(), ..Typing::default() };
+    let (mut at, mut typed, mut shown) = (0, String::new(), String::new());
+    while at < keys.len() {
+        if shown.is_empty() {
+            shown = ask(&typed)?.unwrap_or_default();
+            typed.clear();
+        }
+        let right = right(&shown, &keys[at..]);
+        let written = keys[at..at + right.max(1)].concat();
+        let taken = if right > 0 { None } else { shown.strip_prefix(&written) };
+        shown = taken.unwrap_or_default().to_owned();
+        typed += &written;
+        typing.suggested += right;
+        typing.keys += 1;
+        at += right.max(1);
+    }
+    Ok(typing)
+}
+
+/// The keys that write a text: its characters, but a line end brings the indentation below it along.
+fn keys(text: &str) -> Vec<&str> {
+    let mut keys = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let blank = |text: &str| text.len() - text.trim_start_matches([' ', '\t']).len();
+        let length = match rest.strip_prefix("\r\n").or(rest.strip_prefix('\n')) {
+            Some(below) => rest.len() - below.len() + blank(below),
+            None => first.len_utf8(),
+        };
+        let (key, left) = rest.split_at(length);
+        keys.push(key);
+        rest = left;
+    }
+    keys
+}
+
+/// How many of the keys to come the first line of a suggestion spares; none if it is wrong or ends inside a word.
+fn right(shown: &str, keys: &[&str]) -> usize {
+    let ink = shown.len() - shown.trim_start().len();
+    let line = shown[ink..].find('\n').map_or(shown, |end| &shown[..ink + end]).trim_end();
+    let (mut length, mut count) = (0, 0);
+    while length < line.len() {
+        let Some(key) = keys.get(count).filter(|key| line[length..].starts_with(**key)) else { return 0 };
+        length += key.len();
+        count += 1;
+    }
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    let inside = line.ends_with(word) && keys.get(count).is_some_and(|key| key.starts_with(word));
+    if inside { 0 } else { count }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Types a text; the suggestions belong to what stands before the cursor. Says what came of it and when it was asked.
+    fn typed(expected: &str, suggestions: &[(&str, &str)]) -> (Typing, Vec<String>) {
+        let (mut before, mut asked) = (String::new(), Vec::new());
+        let typing = simulate(expected, |typed| {
+            before += typed;
+            asked.push(before.clone());
+            Ok(suggestions.iter().find(|(place, _)| *place == before).map(|(_, text)| (*text).to_owned()))
+        });
+        (typing.expect("no model that could fail"), asked)
+    }
+
+    #[test]
+    fn a_right_suggestion_costs_one_key() {
+        let (typing, asked) = typed("return x", &[("re", "turn x")]);
+        assert_eq!(typing, Typing { characters: 8, suggested: 6, keys: 3 });
+        assert_eq!(asked, ["", "r", "re"]);
+    }
+
+    #[test]
+    fn while_the_suggestion_is_typed_nobody_is_asked() {
+        let (typing, asked) = typed("return x", &[("", "return y"), ("return x", "never")]);
+        assert_eq!(typing, Typing { characters: 8, suggested: 0, keys: 8 });
+        assert_eq!(asked, [""], "the wrong end shows only at the last key");
+    }
+
+    #[test]
+    fn the_first_line_is_taken_alone_and_line_ends_bring_their_indentation() {
+        let (typing, _) =
+            typed("\n    a = 1\n    b = 2", &[("", "\n    a = 1\n    c = 3"), ("\n    a = 1", "\n    b = 2")]);
+        assert_eq!(typing, Typing { characters: 12, suggested: 12, keys: 2 });
+    }
+
+    #[test]
+    fn what_ends_inside_a_word_is_not_right() {
+        assert_eq!(typed("value_sum", &[("", "value")]).0.suggested, 0);
+        assert_eq!(typed("value.sum", &[("", "value")]).0.suggested, 5);
+        assert_eq!(typed("größe", &[("g", "röße")]).0, Typing { characters: 5, suggested: 4, keys: 2 });
+    }
+}

@@ -1,0 +1,114 @@
+//! Tables of figures for a terminal and for Markdown.
+
+use super::items::{Report, System};
+use super::metrics::METRICS;
+
+/// A table: names of columns, and rows of as many cells.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Table {
+    pub(super) title: String,
+    pub(super) head: Vec<String>,
+    pub(super) rows: Vec<Vec<String>>,
+}
+
+/// A table of all items and, where there are several kinds, one of each. Two systems get a column with their difference.
+pub(super) fn tables(report: &Report) -> Vec<Table> {
+    let kinds = report.kinds();
+    let each = kinds.iter().filter(|_| kinds.len() > 1).map(|kind| Some(*kind));
+    std::iter::once(None).chain(each).map(|kind| table(report, kind)).collect()
+}
+
+fn table(report: &Report, kind: Option<&str>) -> Table {
+    let count = report.systems.first().map_or(0, |system| system.of(kind).len());
+    let mut head = vec![format!("{} ({count})", kind.unwrap_or("all"))];
+    head.extend(report.systems.iter().map(|system| system.name.clone()));
+    if report.systems.len() == 2 {
+        head.push("second less first".into());
+    }
+    Table { title: String::new(), head, rows: rows(report, kind) }
+}
+
+fn rows(report: &Report, kind: Option<&str>) -> Vec<Vec<String>> {
+    let items: Vec<_> = report.systems.iter().map(|system: &System| system.of(kind)).collect();
+    let row = |metric: &super::metrics::Metric| {
+        let figures: Vec<_> = items.iter().map(|items| metric.figure(items, report.seed)).collect();
+        figures.iter().any(Option::is_some).then(|| {
+            let mut cells = vec![metric.label.to_owned()];
+            cells.extend(figures.iter().map(|figure| metric.write(*figure)));
+            if let [first, second] = items.as_slice() {
+                cells.push(metric.write_difference(metric.difference(first, second, report.seed)));
+            }
+            cells
+        })
+    };
+    METRICS.iter().filter_map(row).collect()
+}
+
+impl Table {
+    /// For a terminal.
+    pub(super) fn text(&self) -> String {
+        let lines = || std::iter::once(&self.head).chain(&self.rows);
+        let width = |column: usize| lines().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..self.head.len()).map(width).collect();
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
+                0 => format!("{cell:<width$}"),
+                _ => format!("{cell:>width$}"),
+            });
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+        };
+        let title = if self.title.is_empty() { String::new() } else { format!("{}\n", self.title) };
+        title + &lines().map(line).collect::<String>()
+    }
+
+    /// For a page in Markdown.
+    pub(super) fn markdown(&self) -> String {
+        let line = |cells: &[String]| format!("| {} |\n", cells.join(" | ").replace('\n', " "));
+        let title = if self.title.is_empty() { String::new() } else { format!("### {}\n\n", self.title) };
+        let rule = line(&vec!["---".to_owned(); self.head.len()]);
+        title + &line(&self.head) + &rule + &self.rows.iter().map(|row| line(row)).collect::<String>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::items::{Item, Scores};
+    use super::*;
+
+    fn report(systems: &[(&str, &[bool])]) -> Report {
+        let item = |(at, exact): (usize, &bool)| Item {
+            id: at.to_string(),
+            kind: if at == 0 { "line" } else { "call" }.into(),
+            scores: Scores { exact: *exact, ..Scores::default() },
+            ..Item::default()
+        };
+        let system = |(name, right): &(&str, &[bool])| System {
+            name: (*name).into(),
+            items: right.iter().enumerate().map(item).collect(),
+        };
+        Report::new("t".into(), "m".into(), Vec::new(), 1, systems.iter().map(system).collect())
+    }
+
+    #[test]
+    fn each_kind_has_a_table_and_two_systems_have_their_difference() {
+        let tables = tables(&report(&[("a", &[true, false]), ("b", &[true, true])]));
+        let heads: Vec<_> = tables.iter().map(|table| table.head[0].as_str()).collect();
+        assert_eq!(heads, ["all (2)", "line (1)", "call (1)"]);
+        let exact = |at: usize| tables[at].rows.iter().find(|row| row[0] == "exact match").expect("a row").clone();
+        assert!(exact(0)[1].starts_with("50.0 %") && exact(0)[2].starts_with("100.0 %"));
+        assert!(exact(2)[3].starts_with("+100.0"), "{:?}", exact(2));
+        let unmeasured = tables[0].rows.iter().any(|row| row[0].contains("pass@1"));
+        assert!(!unmeasured, "what was not measured has no row");
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let table = Table {
+            title: String::new(),
+            head: vec!["all (2)".into(), "a".into()],
+            rows: vec![vec!["exact match".into(), "50.0 %".into()]],
+        };
+        assert_eq!(table.text(), "all (2)           a\nexact match  50.0 %\n");
+        assert_eq!(table.markdown(), "| all (2) | a |\n| --- | --- |\n| exact match | 50.0 % |\n");
+    }
+}

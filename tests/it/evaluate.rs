@@ -1,0 +1,273 @@
+//! Evaluation: what is asked, what is counted, and what is said when it cannot be.
+
+use std::path::Path;
+
+use foretype_tests::{World, parrot, real_model, repository, text};
+use serde_json::{Value, json};
+
+/// A world with the parrot and a folder of source text in it.
+fn world() -> World {
+    let world = World::new();
+    parrot::write(world.path());
+    // No two lines are the same: what repeats the next line is not shown.
+    let lines = ('a'..='t').map(|name| format!("y{name} = brown_fx\n")).collect::<String>();
+    world.write("code/a.py", "import tools\n".to_owned() + &lines);
+    world.write("code/b.py", "def helper(x):\n    return tools.call(x, 1)\n");
+    world.write("code/notes.txt", "y = brown_fx\n");
+    world
+}
+
+fn run_with(world: &World, model: &str, arguments: &[&str]) -> (bool, String, String) {
+    let arguments = [&["evaluate"], arguments].concat();
+    text(&world.command(&arguments).env("FORETYPE_MODEL", model).output().expect("the binary starts"))
+}
+
+fn prints(world: &World, arguments: &[&str]) -> String {
+    let (good, out, err) = run_with(world, "parrot", arguments);
+    assert!(good, "{arguments:?}: {err}");
+    out
+}
+
+fn json(world: &World, arguments: &[&str]) -> Value {
+    serde_json::from_str(&prints(world, &[arguments, &["--json"]].concat())).expect("JSON")
+}
+
+fn complains(world: &World, arguments: &[&str]) -> String {
+    let (good, out, err) = run_with(world, "parrot", arguments);
+    assert!(!good, "{arguments:?} succeeded: {out}");
+    assert!(!err.contains("panicked"), "{err}");
+    err
+}
+
+fn items(report: &Value, system: usize) -> Vec<Value> {
+    report["systems"][system]["items"].as_array().expect("items").clone()
+}
+
+#[test]
+fn pieces_of_a_folder_are_taken_out_and_written_again() {
+    let world = world();
+    let report = json(&world, &["repository", "code", "--kinds", "rest", "--every", "1", "--bits"]);
+    let found = items(&report, 0);
+    let right = found.iter().filter(|item| item["exact"] == true).count();
+    // The parrot knows the line from its equals sign on, and nothing before.
+    assert!(right > 0 && right < found.len(), "{right} of {}", found.len());
+    for item in &found {
+        assert_eq!(item["exact"].as_bool(), Some(item["expected"] == item["answer"]), "{item}");
+        assert!(item["cost"]["bits"].as_f64().is_some_and(|bits| bits >= 0.0), "{item}");
+        assert!(item["id"].as_str().is_some_and(|id| !id.contains("notes")), "{item}");
+    }
+    assert_eq!(report["systems"][0]["name"], "with context, anchored");
+    assert!(report["notes"].to_string().contains("truncation"), "{report}");
+}
+
+#[test]
+fn every_way_to_ask_is_asked_for_the_same_holes() {
+    let world = world();
+    let arguments =
+        ["repository", "code", "--kinds", "rest", "--most", "4", "--context", "both", "--order", "anchored,plain"];
+    let report = json(&world, &arguments);
+    let ids = |system| items(&report, system).iter().map(|item| item["id"].clone()).collect::<Vec<_>>();
+    assert_eq!(report["systems"].as_array().map(Vec::len), Some(4));
+    assert!((1..4).all(|system| ids(system) == ids(0)) && ids(0).len() == 4, "{report}");
+}
+
+#[test]
+fn typing_counts_the_characters_that_suggestions_spare() {
+    let world = world();
+    let report = json(&world, &["repository", "code", "--kinds", "line", "--files", "a.py", "--most", "3", "--typing"]);
+    for item in items(&report, 0) {
+        // Four characters are typed, the other nine are taken with one key.
+        assert_eq!(item["typing"], json!({ "characters": 13, "suggested": 9, "keys": 5 }), "{item}");
+    }
+    let table =
+        prints(&world, &["repository", "code", "--kinds", "line", "--files", "a.py", "--most", "3", "--typing"]);
+    assert!(table.contains("characters from suggestions") && table.contains("69.2 %"), "{table}");
+}
+
+#[test]
+fn a_report_is_a_table_a_file_and_a_page() {
+    let world = world();
+    let arguments =
+        ["repository", "code", "--kinds", "rest", "--most", "5", "--json", "report.json", "--html", "report.html"];
+    let table = prints(&world, &arguments);
+    assert!(table.contains("exact match") && table.contains("truncation"), "{table}");
+    let report: Value =
+        serde_json::from_slice(&std::fs::read(world.path().join("report.json")).expect("a file")).expect("JSON");
+    assert_eq!(items(&report, 0).len(), 5);
+    let page = std::fs::read_to_string(world.path().join("report.html")).expect("a page");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("</svg>") && !page.contains("http"), "{page}");
+    let beside = std::fs::read_dir(world.path()).expect("a folder").flatten();
+    assert!(beside.into_iter().all(|entry| !entry.file_name().to_string_lossy().ends_with(".part")));
+    let markdown = prints(&world, &["repository", "code", "--kinds", "rest", "--most", "5", "--markdown"]);
+    assert!(markdown.contains("| --- | --- |"), "{markdown}");
+}
+
+fn git(folder: &Path, arguments: &[&str]) {
+    let identity = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"];
+    let mut command = std::process::Command::new("git");
+    command.arg("-C").arg(folder).args(identity).args(arguments);
+    if arguments.contains(&"first") {
+        command.env("GIT_COMMITTER_DATE", "2020-01-01T00:00:00Z");
+    }
+    let status = command.status();
+    assert!(status.is_ok_and(|status| status.success()), "git {arguments:?}");
+}
+
+#[test]
+fn holes_can_be_only_in_files_that_came_later() {
+    let world = world();
+    let code = world.path().join("code");
+    git(&code, &["init", "--quiet"]);
+    git(&code, &["add", "a.py"]);
+    git(&code, &["commit", "--quiet", "-m", "first"]);
+    git(&code, &["add", "."]);
+    git(&code, &["commit", "--quiet", "-m", "second"]);
+    for since in ["HEAD~1", "2021-01-01"] {
+        let paths = |report: &Value| items(report, 0).iter().map(|item| item["id"].to_string()).collect::<Vec<_>>();
+        let found = paths(&json(&world, &["repository", "code", "--kinds", "call", "--since", since]));
+        assert!(found.len() == 1 && found[0].contains("b.py:2:18 call"), "{since}: {found:?}");
+    }
+    assert!(complains(&world, &["repository", "code", "--since", "HEAD"]).contains("after HEAD"));
+    assert!(complains(&world, &["repository", "code", "--since=--output=x"]).contains("neither a revision"));
+}
+
+#[test]
+fn a_folder_without_holes_says_so() {
+    let world = world();
+    world.write("texts/notes.txt", "nothing to parse\n");
+    world.write("small/a.py", "x\n");
+    for (arguments, words) in [
+        (&["repository", "texts"][..], "python"),
+        (&["repository", "missing"], "missing is no folder"),
+        (&["repository", "small"], "no holes of kind"),
+        (&["repository", "code", "--files", "*.rs"], "--files *.rs"),
+        (&["repository", "code", "--since", "HEAD"], "git says"),
+        (&["repository", "code", "--model", "nothing-like-it"], "foretype model list"),
+        (&["repository", "code", "--every", "0"], "--every"),
+        (&["repository", "code", "--most", "0"], "--most"),
+        (&["repository", "code", "--kinds", "poems"], "arguments, call"),
+        (&["repository", "code", "--json", "nowhere/report.json"], "nowhere"),
+    ] {
+        let message = complains(&world, arguments);
+        assert!(message.contains(words), "{arguments:?}: {message}");
+    }
+}
+
+/// A report by hand: one item for each verdict.
+fn report(right: &[bool]) -> String {
+    let item = |(at, exact): (usize, &bool)| {
+        json!({
+            "id": format!("a.py:{at}:1 line"), "kind": "line", "language": "python", "above": "", "below": "",
+            "expected": "x", "answer": if *exact { "x" } else { "y" }, "exact": exact, "edit": 1.0, "identifiers": 1.0,
+            "chrf": 1.0, "milliseconds": 5.0,
+        })
+    };
+    let items: Vec<_> = right.iter().enumerate().map(item).collect();
+    let systems = json!([{ "name": "with context, anchored", "items": items }]);
+    json!({ "format": 1, "title": "t", "model": "m", "notes": [], "seed": 1, "systems": systems }).to_string()
+}
+
+fn share(right: usize) -> Vec<bool> {
+    (0..100).map(|at| at < right).collect()
+}
+
+#[test]
+fn two_reports_are_told_apart_where_the_difference_is_real() {
+    let world = World::new();
+    for (name, right) in [("a.json", 40), ("b.json", 60), ("c.json", 41)] {
+        world.write(name, report(&share(right)));
+    }
+    let better = prints(&world, &["compare", "a.json", "b.json"]);
+    assert!(better.contains("yes, the second is better") && better.contains("+20.0"), "{better}");
+    let same = prints(&world, &["compare", "a.json", "c.json"]);
+    assert!(same.contains("it may be chance") && !same.contains("yes"), "{same}");
+    let figures = json(&world, &["compare", "a.json", "b.json"]);
+    let exact = &figures[0]["metrics"]["exact"];
+    assert!(exact["real"] == true && exact["difference"]["interval"]["low"].as_f64() > Some(5.0), "{exact}");
+}
+
+#[test]
+fn getting_worse_by_more_than_is_allowed_fails() {
+    let world = World::new();
+    world.write("a.json", report(&share(60)));
+    world.write("b.json", report(&share(57)));
+    assert!(complains(&world, &["compare", "a.json", "b.json"]).contains("WORSE: with context, anchored"));
+    prints(&world, &["compare", "a.json", "b.json", "--flag-worse", "3.5"]);
+    prints(&world, &["compare", "b.json", "a.json"]);
+}
+
+#[test]
+fn reports_that_do_not_belong_together_are_refused() {
+    let world = World::new();
+    world.write("a.json", report(&share(60)));
+    world.write("short.json", report(&share(60)[..99]));
+    world.write("none.json", report(&[]));
+    world.write("other.json", "{\"format\": 1}");
+    for (file, words) in [
+        ("short.json", "a.py:99:1 line"),
+        ("none.json", "no items"),
+        ("other.json", "is no report"),
+        ("missing.json", "cannot read"),
+    ] {
+        let message = complains(&world, &["compare", "a.json", file]);
+        assert!(message.contains(words) && message.contains(file) || file == "none.json", "{message}");
+    }
+}
+
+#[test]
+fn infilling_runs_the_tests_of_each_problem() {
+    let world = world();
+    let problem = |task: &str, wanted: u32| {
+        json!({
+            "task_id": task, "entry_point": "f", "prompt": "brown_fx = 1\ndef f():\n    return 1\n", "suffix": "",
+            "canonical_solution": "brown_fx\n", "test": format!("def check(f):\n    assert f() == {wanted}\n"),
+        })
+        .to_string()
+    };
+    world.write("set.jsonl", [problem("passes", 1), problem("fails", 2)].join("\n"));
+    let arguments = ["humaneval-infilling", "--data", "set.jsonl", "--half-typed"];
+    let found = items(&json(&world, &arguments), 0);
+    let of = |task: &str| found.iter().find(|item| item["id"] == task).expect("an item");
+    let (passes, fails) = (of("passes"), of("fails"));
+    assert_eq!((&passes["exact"], &passes["passed"], &fails["passed"]), (&true.into(), &true.into(), &false.into()));
+    let table = prints(&world, &arguments);
+    assert!(table.contains("pass@1") && table.contains("50.0 %") && table.contains("truncation"), "{table}");
+    world.write("set.jsonl", "{\"task_id\": 3}\n");
+    assert!(complains(&world, &arguments).contains("set.jsonl line 1"));
+    world.write("set.jsonl", "");
+    assert!(complains(&world, &arguments).contains("no problems"));
+}
+
+#[test]
+fn humaneval_writes_bodies_and_runs_their_tests() {
+    let world = world();
+    let problem = |task: &str, wanted: u32| {
+        json!({
+            "task_id": task, "entry_point": "f", "prompt": "brown_fx = 1\ndef f():\n    return y\n\n\ny =",
+            "canonical_solution": " brown_fx\n", "test": format!("def check(f):\n    assert f() == {wanted}\n"),
+        })
+        .to_string()
+    };
+    world.write("set.jsonl", [problem("passes", 1), problem("fails", 2)].join("\n"));
+    let found = items(&json(&world, &["humaneval", "--data", "set.jsonl"]), 0);
+    let passed: Vec<_> = found.iter().map(|item| item["passed"].clone()).collect();
+    assert_eq!((passed, &found[0]["answer"]), (vec![json!(true), json!(false)], &json!(" brown_fx\n")));
+}
+
+#[test]
+fn a_real_model_writes_some_of_our_own_lines() {
+    let Some(model) = real_model() else { return };
+    let world = World::new();
+    let folder = repository().join("tests/fixtures/tour").display().to_string();
+    let arguments = ["repository", &folder, "--most", "6", "--context", "both", "--json"];
+    let (good, out, err) = run_with(&world, &model.to_string_lossy(), &arguments);
+    assert!(good, "{err}");
+    let report: Value = serde_json::from_str(&out).expect("JSON");
+    for system in 0..2 {
+        let found = items(&report, system);
+        let kinds: std::collections::HashSet<_> = found.iter().map(|item| item["kind"].to_string()).collect();
+        let near = found.iter().filter(|item| item["edit"].as_f64() > Some(0.5)).count();
+        println!("{near} of {} near", found.len());
+        assert!(kinds.len() == 5 && near * 4 > found.len(), "{near} of {}: {report}", found.len());
+    }
+}
