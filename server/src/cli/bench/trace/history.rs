@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use foretype_plugins::random::Random;
 
 use super::{Args, MOST_LINES, Piece, choose, draw, typable};
