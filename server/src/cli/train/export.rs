@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use foretype_model::train::Trainer;
 use foretype_model::train::corpus::Split;
 use foretype_model::train::sample::{self, Position, Rows};
-use foretype_model::train::Trainer;
 use foretype_plugins::sample::Repository;
 use serde::Serialize;
 
