@@ -119,11 +119,13 @@ mod tests {
     fn model() -> Arc<Model> {
         Arc::new(Model {
             decoder: Decoder::random(&Config::tiny(), 7).expect("a tiny model"),
-            tokenizer: Tokenizer::byte_level(&["ret", "return", " return", "turn", " x", "foo"], &["<|endoftext|>"]),
+            tokenizer: Tokenizer::byte_level(&["ret", "return", " return", "turn", " x", "foo"], &["<|endoftext|>"])
+                .into(),
             chat_template: None,
             name: "tiny".into(),
             path: "tiny".into(),
             bytes: 0,
+            adapter: None,
         })
     }
 

@@ -85,7 +85,10 @@ fn a_new_model_and_an_adapter_on_top_of_it_learn_and_complete() {
         let (good, _, err) = text(&world.run(&arguments));
         assert!(good && world.path().join(output).exists(), "{arguments:?}: {err}");
     }
-    let of = |model: &str| text(&world.run(&["complete", "app/file_3.py:2:5", "--model", model])).1;
+    let of = |model: &str| {
+        let (_, out, _) = text(&world.run(&["complete", "app/file_3.py:2:5", "--model", model]));
+        out.lines().next().map(String::from)
+    };
     assert_eq!(of("merged"), of("merged.gguf"));
 }
 

@@ -35,7 +35,7 @@ pub(super) fn run(corpus: &Corpus, args: &LearnArgs, seed: u64) -> Result<ExitCo
     let steps = args.steps(counts.rows);
     let mut plan = args.plan(steps, seed);
     plan.recompute = recompute(&model.config, &plan, options.context)?;
-    let record = Record { base: start.name(), plan: plan.clone(), context: options.context, rows: counts.rows };
+    let record = Record { base: start.name(), plan: plan.clone(), context: options.context, corpus_rows: counts.rows };
     let run = args.run(steps);
     prepare(&run, &record, args)?;
     let held_out = held_out_rows(&held_out, &model.tokenizer, &options)?;

@@ -174,7 +174,7 @@ pub(super) struct Record {
     /// Tokens of a row.
     pub(super) context: usize,
     /// Rows of an epoch: another number is another corpus.
-    pub(super) rows: usize,
+    pub(super) corpus_rows: usize,
 }
 
 impl Record {
@@ -197,10 +197,11 @@ impl Record {
     /// The first thing in which another run differs, as this one has it.
     pub(super) fn difference(&self, other: &Self) -> Option<String> {
         let (ours, theirs) = (serde_json::to_value(self).ok()?, serde_json::to_value(other).ok()?);
-        let both = ours.as_object()?.iter().chain(ours["plan"].as_object()?);
-        let differs = |key: &str, value: &serde_json::Value| {
-            key != "plan" && key != "recompute" && theirs.get(key).unwrap_or(&theirs["plan"][key]) != value
+        let first = |ours: &serde_json::Value, theirs: &serde_json::Value| {
+            let differs = |key: &str, value| !["plan", "recompute"].contains(&key) && theirs[key] != *value;
+            let found = ours.as_object()?.iter().find(|(key, value)| differs(key, *value))?;
+            Some(format!("{} = {}", found.0, found.1))
         };
-        both.into_iter().find(|(key, value)| differs(key, value)).map(|(key, value)| format!("{key} = {value}"))
+        first(&ours, &theirs).or_else(|| first(&ours["plan"], &theirs["plan"]))
     }
 }
