@@ -198,8 +198,9 @@ impl Record {
     pub(super) fn difference(&self, other: &Self) -> Option<String> {
         let (ours, theirs) = (serde_json::to_value(self).ok()?, serde_json::to_value(other).ok()?);
         let first = |ours: &serde_json::Value, theirs: &serde_json::Value| {
-            let differs = |key: &str, value| !["plan", "recompute"].contains(&key) && theirs[key] != *value;
-            let found = ours.as_object()?.iter().find(|(key, value)| differs(key, *value))?;
+            let differs =
+                |key: &str, value: &serde_json::Value| !["plan", "recompute"].contains(&key) && theirs[key] != *value;
+            let found = ours.as_object()?.iter().find(|(key, value)| differs(key, value))?;
             Some(format!("{} = {}", found.0, found.1))
         };
         first(&ours, &theirs).or_else(|| first(&ours["plan"], &theirs["plan"]))
