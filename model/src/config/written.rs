@@ -110,6 +110,7 @@ mod tests {
         let learned = Config {
             architecture: Architecture::Gpt2,
             norm: Norm::Layer,
+            kv_heads: 4,
             positions: Positions::Learned,
             activation: Activation::GeluTanh,
             gated: false,
