@@ -77,7 +77,7 @@ impl Model {
 
     /// How this model wants a hole written; `None` for one that only writes from left to right.
     pub fn fim_format(&self) -> Option<&'static FimFormat> {
-        FimFormat::detect(&self.name, |name| self.tokenizer.special(name).is_some())
+        self.tokenizer.fim_format(&self.name)
     }
 }
 
@@ -103,7 +103,7 @@ impl Description {
 
     /// How this model wants a hole written; `None` for one that only writes from left to right.
     pub fn fim_format(&self) -> Option<&'static FimFormat> {
-        FimFormat::detect(&self.name, |name| self.tokenizer.special(name).is_some())
+        self.tokenizer.fim_format(&self.name)
     }
 
     fn new(opened: &Opened, path: &Path) -> Result<Self, LoadError> {

@@ -15,6 +15,7 @@ pub(crate) mod written;
 
 use std::collections::{HashMap, HashSet};
 
+use foretype_plugins::FimFormat;
 use pieces::Pieces;
 use recent::Recent;
 
@@ -87,6 +88,11 @@ impl Tokenizer {
                 [self.merge(left), self.merge(right)].concat()
             }
         }
+    }
+
+    /// How a model of this name with this vocabulary wants a hole written; `None` for one that only writes from left to right.
+    pub(crate) fn fim_format(&self, model: &str) -> Option<&'static FimFormat> {
+        FimFormat::detect(model, |name| self.special(name).is_some())
     }
 
     /// The id of a special token by its exact name.

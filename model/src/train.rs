@@ -19,6 +19,7 @@ pub mod vocabulary;
 
 use std::path::{Path, PathBuf};
 
+pub use export::write_model;
 pub use network::{Lora, Mode};
 pub use trainer::{Base, Plan, Step, Trainer};
 

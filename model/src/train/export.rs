@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use super::TrainError;
 use super::checkpoint::{name, store};
-use super::network::{Lora, Mode, Role};
-use super::trainer::Trainer;
-use crate::config::Architecture;
+use super::network::{Lora, Mode, Network, Role};
+use super::trainer::{Base, Trainer};
+use crate::config::{Architecture, Config};
 use crate::weights::{Slot, peft};
 
 impl Trainer {
@@ -19,35 +19,40 @@ impl Trainer {
     ///
     /// Files appear in the folder when they are complete.
     pub fn export(&self, folder: &Path, base: &str) -> Result<(), TrainError> {
-        fs::create_dir_all(folder).map_err(TrainError::at(folder))?;
-        let (weights, settings) = match self.mode() {
-            Mode::Lora(lora) => (peft::WEIGHTS, (peft::CONFIG, self.adapter_settings(lora, base))),
-            Mode::Full => ("model.safetensors", ("config.json", self.network.config().to_hugging_face())),
-        };
-        let tensors = self.network.parameters().iter().map(|parameter| {
-            let tensor = self.as_in_files(parameter.role, parameter.var.as_detached_tensor())?;
-            Ok((name(&self.network, parameter.role), tensor))
-        });
-        put(folder, weights, |path| store(&tensors.collect::<Result<HashMap<_, _>, TrainError>>()?, path))?;
-        put(folder, settings.0, |path| {
-            let text = format!("{:#}\n", settings.1);
-            fs::write(path, text).map_err(TrainError::at(path))
-        })
+        write(&self.network, self.mode(), folder, base)
     }
+}
 
-    fn adapter_settings(&self, lora: &Lora, base: &str) -> serde_json::Value {
-        peft::settings(self.network.config(), base, lora.rank, lora.alpha, lora.dropout)
-    }
+/// Writes a model as it is, quantised or not, into `folder` as the weights of a Hugging Face directory.
+pub fn write_model(model: &Base, folder: &Path) -> Result<(), TrainError> {
+    write(&model.network(&Mode::Full, 0, &Device::Cpu)?, &Mode::Full, folder, "")
+}
 
-    /// GPT-2 keeps the matrices of its layers transposed; whole models are written in 16 bits.
-    fn as_in_files(&self, role: Role, tensor: Tensor) -> Result<Tensor, TrainError> {
-        let turned = self.network.config().architecture == Architecture::Gpt2 && tensor.rank() == 2;
-        Ok(match role {
-            Role::A(_) | Role::B(_) => tensor,
-            Role::Base(Slot::Layer(..), _) if turned => tensor.t()?.contiguous()?.to_dtype(DType::BF16)?,
-            Role::Base(..) => tensor.to_dtype(DType::BF16)?,
-        })
-    }
+fn write(network: &Network, mode: &Mode, folder: &Path, base: &str) -> Result<(), TrainError> {
+    fs::create_dir_all(folder).map_err(TrainError::at(folder))?;
+    let config = network.config();
+    let (weights, settings, values) = match mode {
+        Mode::Lora(Lora { rank, alpha, dropout }) => {
+            (peft::WEIGHTS, peft::CONFIG, peft::settings(config, base, *rank, *alpha, *dropout))
+        }
+        Mode::Full => ("model.safetensors", "config.json", config.to_hugging_face()),
+    };
+    let tensors = network.parameters().iter().map(|parameter| {
+        let tensor = as_in_files(config, parameter.role, parameter.var.as_detached_tensor())?;
+        Ok((name(network, parameter.role), tensor))
+    });
+    put(folder, weights, |path| store(&tensors.collect::<Result<HashMap<_, _>, TrainError>>()?, path))?;
+    put(folder, settings, |path| fs::write(path, format!("{values:#}\n")).map_err(TrainError::at(path)))
+}
+
+/// GPT-2 keeps the matrices of its layers transposed; whole models are written in 16 bits.
+fn as_in_files(config: &Config, role: Role, tensor: Tensor) -> Result<Tensor, TrainError> {
+    let turned = config.architecture == Architecture::Gpt2 && tensor.rank() == 2;
+    Ok(match role {
+        Role::A(_) | Role::B(_) => tensor,
+        Role::Base(Slot::Layer(..), _) if turned => tensor.t()?.contiguous()?.to_dtype(DType::BF16)?,
+        Role::Base(..) => tensor.to_dtype(DType::BF16)?,
+    })
 }
 
 /// Lets a file be written beside its place and moves it there.

@@ -42,6 +42,22 @@ pub enum Base {
     New(Box<Config>),
 }
 
+impl Base {
+    /// The network before the first step. `seed` decides all that is new in it.
+    pub(super) fn network(&self, mode: &Mode, seed: u64, device: &Device) -> Result<Network, LoadError> {
+        match self {
+            Self::Model(path) => {
+                let opened = Opened::open(path)?;
+                Network::load(opened.config(), &*opened.source(device), mode, seed, device)
+            }
+            Self::New(config) => {
+                let config = (**config).clone().check().map_err(|fault| fault.within(Path::new("the new model")))?;
+                Network::load(&config, &decoder::Random { seed }, mode, seed, device)
+            }
+        }
+    }
+}
+
 /// A network in training.
 pub struct Trainer {
     pub(super) network: Network,
@@ -68,17 +84,7 @@ pub struct Step {
 impl Trainer {
     /// Before the first step.
     pub fn new(base: &Base, plan: &Plan, device: &Device) -> Result<Self, TrainError> {
-        let network = match base {
-            Base::Model(path) => {
-                let opened = Opened::open(path)?;
-                Network::load(opened.config(), &*opened.source(device), &plan.mode, plan.seed, device)?
-            }
-            Base::New(config) => {
-                let config = (**config).clone().check().map_err(|fault| fault.within(Path::new("the new model")))?;
-                let weights = decoder::Random { seed: plan.seed };
-                Network::load(&config, &weights, &plan.mode, plan.seed, device)?
-            }
-        };
+        let network = base.network(&plan.mode, plan.seed, device)?;
         let optimizing = Optimizing::new(&plan.optimizer, &network)?;
         Ok(Self { network, optimizing, plan: plan.clone(), step: 0 })
     }

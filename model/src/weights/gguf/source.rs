@@ -59,21 +59,11 @@ impl GgufWeights<'_> {
         Ok((info, self.file.bytes(name, info)?))
     }
 
-    /// Llama files pair neighbouring dimensions for the rotation; this crate pairs halves. The heads whose rows have to be
-    /// put back, or none.
-    fn interleaved_heads(&self, slot: Slot) -> Option<usize> {
-        match slot {
-            Slot::Layer(_, Part::Query) if self.config.architecture == Architecture::Llama => Some(self.config.heads),
-            Slot::Layer(_, Part::Key) if self.config.architecture == Architecture::Llama => Some(self.config.kv_heads),
-            _ => None,
-        }
-    }
-
     /// Where a matrix lies.
     pub(crate) fn place(&self, slot: Slot) -> Result<Place, LoadError> {
         let find = || -> Result<Place, Fault> {
             let info = self.file.tensor(&names::name(slot, Kind::Weight))?;
-            let order = self.interleaved_heads(slot).map_or(Order::Plain, Order::Interleaved);
+            let order = interleaved_heads(self.config, slot).map_or(Order::Plain, Order::Interleaved);
             Ok(Place { path: self.file.path.clone(), range: info.place.clone(), dtype: info.dtype, order })
         };
         find().map_err(|fault| fault.within(&self.file.path))
@@ -82,7 +72,7 @@ impl GgufWeights<'_> {
     fn read_matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<Matrix, Fault> {
         let name = names::name(slot, Kind::Weight);
         let (info, mut bytes) = self.expect(&name, &[out, inner])?;
-        if let Some(heads) = self.interleaved_heads(slot) {
+        if let Some(heads) = interleaved_heads(self.config, slot) {
             bytes = Bytes::new(std::sync::Arc::new(halves_paired(bytes.as_ref(), heads, out)));
         }
         match info.dtype {
@@ -99,7 +89,7 @@ impl GgufWeights<'_> {
     fn read_vector(&self, slot: Slot, kind: Kind, len: usize) -> Result<Tensor, Fault> {
         let name = names::name(slot, kind);
         let (info, mut bytes) = self.expect(&name, &[len])?;
-        if let Some(heads) = self.interleaved_heads(slot) {
+        if let Some(heads) = interleaved_heads(self.config, slot) {
             bytes = Bytes::new(std::sync::Arc::new(halves_paired(bytes.as_ref(), heads, len)));
         }
         Ok(float_tensor(&name, info, bytes.as_ref(), self.device)?.to_dtype(DType::F32)?)
@@ -113,6 +103,16 @@ impl Source for GgufWeights<'_> {
 
     fn vector(&self, slot: Slot, kind: Kind, len: usize) -> Result<Tensor, LoadError> {
         self.read_vector(slot, kind, len).map_err(|fault| fault.within(&self.file.path))
+    }
+}
+
+/// Llama files pair neighbouring dimensions for the rotation; this crate pairs halves. The heads whose rows have to be
+/// put back, or none.
+pub(super) fn interleaved_heads(config: &Config, slot: Slot) -> Option<usize> {
+    match slot {
+        Slot::Layer(_, Part::Query) if config.architecture == Architecture::Llama => Some(config.heads),
+        Slot::Layer(_, Part::Key) if config.architecture == Architecture::Llama => Some(config.kv_heads),
+        _ => None,
     }
 }
 

@@ -9,8 +9,10 @@ use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Result as CandleResult, Tensor};
 
 use super::names;
+use super::source::interleaved_heads;
 use crate::config::{Architecture, Config, Positions, RopeScaling};
 use crate::tokenizer::written::vocabulary_metadata;
+use crate::weights::merge::interleaved;
 use crate::weights::opened::{self, Opened};
 use crate::weights::{Fault, Kind, LoadError, Part, Slot, peft};
 
@@ -128,17 +130,9 @@ fn pack(weight: &Tensor, dtype: GgmlDType) -> CandleResult<QTensor> {
     QTensor::quantize(weight, if fits { dtype } else { GgmlDType::F16 })
 }
 
-/// Llama files pair neighbouring dimensions for the rotation.
+/// With the rows of each head in the order of the file.
 fn paired(config: &Config, slot: Slot, tensor: &Tensor) -> CandleResult<Tensor> {
-    match slot {
-        Slot::Layer(_, Part::Query) if config.architecture == Architecture::Llama => {
-            crate::weights::merge::interleaved(tensor, config.heads)
-        }
-        Slot::Layer(_, Part::Key) if config.architecture == Architecture::Llama => {
-            crate::weights::merge::interleaved(tensor, config.kv_heads)
-        }
-        _ => Ok(tensor.clone()),
-    }
+    interleaved_heads(config, slot).map_or_else(|| Ok(tensor.clone()), |heads| interleaved(tensor, heads))
 }
 
 /// Norms and biases.

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use foretype_model::train::Trainer;
 use foretype_model::train::corpus::Split;
 use foretype_model::train::sample::{self, Position, Rows};
+use foretype_model::train::write_model;
 use foretype_plugins::sample::Repository;
 use serde::Serialize;
 
@@ -51,8 +51,7 @@ pub(super) fn run(args: &Args, folder: &Path) -> Result<ExitCode> {
     let options = sample_options(&start.description, &args.learn, args.corpus.seed())?;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let model = folder.join("model");
-    let plan = foretype_model::train::Plan { mode: foretype_model::train::Mode::Full, ..args.learn.plan(1, 1) };
-    Trainer::new(&start.base, &plan, &foretype_model::Device::Cpu)?.export(&model, "")?;
+    write_model(&start.base, &model)?;
     start.description.tokenizer.write(&model)?;
     let tokenizer = &start.description.tokenizer;
     for (name, split, epochs) in
