@@ -40,11 +40,14 @@ const PARSE: Duration = Duration::from_millis(40);
 /// Answers a request. If the model still writes, the rest will come later.
 pub async fn complete(session: &Arc<Session>, params: InlineCompletionParams) -> (InlineCompletionList, Option<Later>) {
     let started = Instant::now();
-    let moment = session.moment(params.text_document.uri.as_str(), params.moment);
+    let uri = params.text_document.uri.as_str();
+    let moment = session.moment(uri, params.moment);
     let Some(place) = moment.and_then(|moment| Place::new(session, moment, &params)) else {
+        tracing::debug!("nothing to suggest in {uri}: switched off, excluded, changed meanwhile, or no model yet");
         return Default::default();
     };
     let answered = place.answer().await;
+    tracing::debug!("{} suggestions after {:?} for {uri}", answered.items.len(), started.elapsed());
     // Who asks for the rest was answered before.
     if !answered.rest_of_part {
         session.shared.stats.answered(!answered.items.is_empty(), answered.typed_through, started.elapsed());

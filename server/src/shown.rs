@@ -127,7 +127,7 @@ impl Shown {
         while bytes > KEPT && self.order.len() > 1 {
             let oldest = self.order[0].clone();
             bytes = bytes.saturating_sub(oldest.bytes());
-            self.remove(&oldest);
+            self.stop(&oldest);
         }
         generation
     }
@@ -137,7 +137,7 @@ impl Shown {
             && let Some(oldest) = self.frames.pop_front()
         {
             let of_it = self.order.iter().filter(|one| Arc::ptr_eq(&one.spot().frame, &oldest));
-            of_it.cloned().collect::<Vec<_>>().iter().for_each(|generation| self.remove(generation));
+            of_it.cloned().collect::<Vec<_>>().iter().for_each(|generation| self.stop(generation));
         }
         let frame = Frame::around(text, cursor);
         self.frames.push_back(frame.clone());
@@ -151,9 +151,13 @@ impl Shown {
         self.stop_unless(|generation| generation.follows(text));
     }
 
-    /// Another document was edited, or the model or an option changed: what was written may be different now.
+    /// Another document was edited, or the model or an option changed: what was written may be different now. Who waits for
+    /// a run still gets what it writes, since an editor that was told of nothing does not ask again.
     pub fn forget(&mut self) {
-        self.order.clone().iter().for_each(|generation| self.remove(generation));
+        for generation in self.order.clone() {
+            generation.forget();
+            self.remove(&generation);
+        }
     }
 
     /// Texts that are likely to come at this place: what earlier runs wrote here, the latest first.
@@ -172,12 +176,16 @@ impl Shown {
             generation.is_cancelled() || generation.usage().is_none() && !keep(generation)
         };
         let useless: Vec<_> = self.order.iter().filter(useless).cloned().collect();
-        useless.iter().for_each(|generation| self.remove(generation));
+        useless.iter().for_each(|generation| self.stop(generation));
     }
 
-    /// Stops a run and forgets it, but for what it wrote.
-    fn remove(&mut self, generation: &Arc<Generation>) {
+    fn stop(&mut self, generation: &Arc<Generation>) {
         generation.cancel();
+        self.remove(generation);
+    }
+
+    /// Of a run that no request will find any more, what it wrote is kept.
+    fn remove(&mut self, generation: &Arc<Generation>) {
         self.order.retain(|other| !Arc::ptr_eq(other, generation));
         let way = Way::to(generation.spot());
         if let Some(here) = self.runs.get_mut(&way) {

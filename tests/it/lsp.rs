@@ -139,6 +139,26 @@ fn typing_ahead_of_a_run_that_goes_elsewhere_begins_another() {
 }
 
 #[test]
+fn an_edit_elsewhere_takes_nothing_from_a_request_that_waits() {
+    let mut editor = Editor::start();
+    let elsewhere = "untitled:elsewhere";
+    editor.client.open(elsewhere, "json", "{}");
+    for round in 0..30 {
+        editor.uri = format!("untitled:{round}");
+        let uri = editor.uri.clone();
+        editor.client.open(&uri, "python", &format!("y{round} ="));
+        let asked = editor.ask((0, 4 + u32::from(round > 9)));
+        // The model may be at it, or may not have begun.
+        editor.client.insert(elsewhere, 2 + round, (0, 1), " ");
+        assert_eq!(
+            editor.client.answer(asked).map(|answer| texts(&answer)),
+            Ok(vec![SUGGESTION.to_owned()]),
+            "{round}"
+        );
+    }
+}
+
+#[test]
 fn edits_count_in_the_order_of_the_wire() {
     let mut editor = Editor::open("python", "");
     let uri = editor.uri.clone();

@@ -27,6 +27,8 @@ struct State {
     cancelled: bool,
     /// Requests that wait for it.
     waiting: usize,
+    /// No other request will find it.
+    forgotten: bool,
     usage: Option<Usage>,
     window: Option<Arc<Window>>,
     /// The path to the place of which a part was shown, because more was still to come.
@@ -164,7 +166,17 @@ impl Generation {
     pub fn abandon(&self) -> bool {
         let mut state = self.lock();
         state.waiting = state.waiting.saturating_sub(1);
-        state.waiting == 0
+        let nobody = state.waiting == 0;
+        if nobody && state.forgotten {
+            self.cancel_in(state);
+        }
+        nobody
+    }
+
+    /// No other request will find it: it is stopped as soon as nobody waits for it, which may be now.
+    pub fn forget(&self) {
+        self.lock().forgotten = true;
+        self.cancel_if_abandoned();
     }
 
     /// Stops the run unless somebody waits for it.

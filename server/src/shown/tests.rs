@@ -264,3 +264,29 @@ fn a_key_in_a_large_file_that_follows_what_was_shown() {
     times.sort_unstable();
     println!("{} bytes, {} runs: median {:?}, most {:?}", base.len(), shown.order.len(), times[15], times[29]);
 }
+
+#[test]
+fn a_run_that_is_forgotten_writes_on_for_those_who_wait_and_for_nobody_else() {
+    let mut shown = Shown::default();
+    let generation = begin(&mut shown, "x = ▁\n", "foo");
+    generation.wait().expect("it runs");
+    shown.forget();
+    assert!(generation.runs());
+    assert_eq!(found(&shown, "x = ▁\n"), None);
+    write(&generation, "(1)");
+    end(&generation);
+    let spot = generation.spot().clone();
+    assert_eq!(Some(generation.rest(&spot)), answer("foo(1)", false));
+}
+
+#[test]
+fn a_run_that_is_forgotten_stops_when_nobody_waits() {
+    let mut shown = Shown::default();
+    let heard = begin(&mut shown, "x = ▁\n", "foo");
+    heard.wait().expect("it runs");
+    shown.forget();
+    assert!(heard.abandon() && heard.is_cancelled());
+    let unheard = begin(&mut shown, "x = ▁\n", "foo");
+    shown.forget();
+    assert!(unheard.is_cancelled());
+}
