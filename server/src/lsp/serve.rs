@@ -93,6 +93,7 @@ where
         }
     }
     session.end();
+    session.close_all();
     session.shut_down.load(Ordering::Relaxed)
 }
 

@@ -292,6 +292,12 @@ impl Session {
         }
     }
 
+    /// The client is gone: nothing is worked on for its documents any more.
+    pub(super) fn close_all(&self) {
+        let open: Vec<String> = self.places.iter().map(|place| place.key().clone()).collect();
+        open.iter().for_each(|uri| self.closed(uri));
+    }
+
     /// What was suggested elsewhere may be different now.
     fn forget_shown(&self, but: Option<&str>) {
         let others = self.places.iter().filter(|place| but != Some(place.key().as_str()));
@@ -342,4 +348,20 @@ impl Session {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_worked_on_for_a_client_ends_when_it_is_gone() {
+        let session = Session::new(Arc::default(), BTreeMap::new());
+        session.opened("untitled:1".to_owned(), "python", 1, "x =".to_owned());
+        let mut moment = session.present("untitled:1").expect("it is open");
+        session.close_all();
+        assert!(moment.overtaken.has_changed().expect("somebody keeps it") && !moment.is_current());
+        moment.overtaken.changed().await.expect("it has changed");
+        assert!(session.present("untitled:1").is_none());
+    }
 }
