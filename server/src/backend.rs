@@ -1,5 +1,7 @@
 //! The models that this process runs, loaded in the background and shared by all sessions.
 
+mod bases;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -13,12 +15,13 @@ use crate::config::Config;
 use crate::stats::Stats;
 use crate::workspace::Workspaces;
 use crate::{completion, models};
+use bases::Bases;
 
 /// What all sessions of this process share.
 #[derive(Debug, Default)]
 pub struct Shared {
     slots: Mutex<HashMap<Wanted, Arc<Slot>>>,
-    bases: Arc<Bases>,
+    bases: Arc<Models>,
     /// Counts, kept across restarts.
     pub stats: Stats,
     /// Symbols of the workspaces that are open.
@@ -36,36 +39,20 @@ struct Wanted {
 }
 
 /// The models that are in memory, by path and device, without their adapters: those share their weights.
-#[derive(Default)]
-struct Bases(Mutex<HashMap<(PathBuf, String), Weak<Model>>>);
+type Models = Bases<(PathBuf, String), Model>;
 
-impl std::fmt::Debug for Bases {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_list().entries(lock(&self.0).keys()).finish()
-    }
-}
-
-impl Bases {
-    /// The model that `config` asks for, with its adapter.
-    fn load(&self, config: &Config) -> Result<Arc<Model>> {
-        let path = models::resolve(config.model.as_deref())?;
-        let key = (path.clone(), config.device.to_string());
-        // Two that want the same model one after the other load it once; a third of another waits.
-        let mut bases = lock(&self.0);
-        let known = bases.get(&key).and_then(Weak::upgrade);
-        let base = known.map_or_else(|| completion::load_base(&path, config), Ok)?;
-        bases.retain(|_, base| base.strong_count() > 0);
-        bases.insert(key, Arc::downgrade(&base));
-        drop(bases);
-        completion::adapt(base, config)
-    }
+/// The model that `config` asks for, with its adapter.
+fn load(models: &Models, config: &Config) -> Result<Arc<Model>> {
+    let path = models::resolve(config.model.as_deref())?;
+    let base = models.base((path.clone(), config.device.to_string()), || completion::load_base(&path, config))?;
+    completion::adapt(base, config)
 }
 
 /// A model's place in memory.
 #[derive(Debug)]
 pub struct Slot {
     config: Config,
-    bases: Arc<Bases>,
+    bases: Arc<Models>,
     state: watch::Sender<State>,
     used: Mutex<Instant>,
 }
@@ -125,7 +112,7 @@ impl Shared {
 }
 
 impl Slot {
-    fn new(config: Config, bases: Arc<Bases>) -> Arc<Self> {
+    fn new(config: Config, bases: Arc<Models>) -> Arc<Self> {
         let state = watch::Sender::new(State::Absent);
         let slot = Arc::new(Self { config, bases, state, used: Mutex::new(Instant::now()) });
         let minutes = slot.config.memory.unload_after_minutes;
@@ -183,7 +170,7 @@ impl Slot {
     }
 
     fn start(&self) -> Result<Engine> {
-        Ok(completion::start(self.bases.load(&self.config)?, &self.config))
+        Ok(completion::start(load(&self.bases, &self.config)?, &self.config))
     }
 
     fn report(&self) -> serde_json::Value {

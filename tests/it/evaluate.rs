@@ -255,6 +255,49 @@ fn humaneval_writes_bodies_and_runs_their_tests() {
 }
 
 #[test]
+fn docstrings_are_compared_with_those_of_the_set() {
+    let world = world();
+    let problem = |task: &str| {
+        json!({
+            "task_id": task, "declaration": "def f(x):\n", "canonical_solution": "    return x\n",
+            "docstring": "Give it back.\n>>> f(1)\n1",
+        })
+        .to_string()
+    };
+    world.write("set.jsonl", [problem("Python/0"), problem("Rust/0")].join("\n"));
+    let found = items(&json(&world, &["docstring", "--data", "set.jsonl"]), 0);
+    let languages: Vec<_> = found.iter().map(|item| (&item["language"], &item["expected"])).collect();
+    let expected = json!("Give it back.");
+    assert_eq!(languages, [(&json!("python"), &expected), (&json!("rust"), &expected)]);
+    assert!(found.iter().all(|item| item["bleu"].as_f64().is_some_and(|bleu| bleu < 0.5)), "{found:?}");
+    let table = prints(&world, &["docstring", "--data", "set.jsonl", "--every", "2"]);
+    assert!(table.contains("BLEU-4") && table.contains("chrF") && table.contains("truncation"), "{table}");
+    world.write("set.jsonl", problem("Poem/0"));
+    assert!(
+        complains(&world, &["docstring", "--data", "set.jsonl"]).contains("'Poem/0' is no problem of HumanEvalPack")
+    );
+}
+
+#[test]
+fn a_translation_counts_when_the_tests_of_the_other_language_pass() {
+    let world = world();
+    let problem = |task: &str, wanted: u32| {
+        json!({
+            "task_id": task, "prompt": "int y = 1;\r\n", "canonical_solution": "y = 1", "func_title": "brown_fx = 1\ny =\r",
+            "test": format!("assert y == {wanted}"),
+        })
+        .to_string()
+    };
+    world.write("set.jsonl", [problem("Python/1", 1), problem("Python/2", 2), problem("CPP/3", 1)].join("\n"));
+    let found = items(&json(&world, &["translate", "--data", "set.jsonl"]), 0);
+    let passed: Vec<_> = found.iter().map(|item| item.get("passed").cloned()).collect();
+    assert_eq!(passed, [Some(json!(true)), Some(json!(false)), None], "{found:?}");
+    assert_eq!(found[0]["answer"], "brown_fx = 1\ny = brown_fx\n");
+    world.write("set.jsonl", problem("Perl/1", 1));
+    assert!(complains(&world, &["translate", "--data", "set.jsonl"]).contains("'Perl/1' is no problem of CodeTrans"));
+}
+
+#[test]
 fn a_real_model_writes_some_of_our_own_lines() {
     let Some(model) = real_model() else { return };
     let world = World::new();

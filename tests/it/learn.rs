@@ -96,8 +96,11 @@ fn a_new_model_and_an_adapter_on_top_of_it_learn_and_complete() {
 fn an_export_has_what_another_engine_needs() {
     let world = world();
     pretrain(&world, "1");
-    let (good, err) = train(&world, &["--model", "model", "--export", "out", "--epochs", "1", "--rank", "4"]);
+    let arguments = ["export", "app", "out", "--held-out", "0.1", "--context", "256", "--epochs", "1", "--rank", "4"];
+    let (good, _, err) = text(&world.run(&[&["train"], &arguments[..], &["--model", "model"]].concat()));
     assert!(good, "{err}");
+    let (good, _, err) = text(&world.run(&["train", "export", "app"]));
+    assert!(!good && err.contains("<INTO>"), "{err}");
     let out = world.path().join("out");
     has(&out, &["train.jsonl", "held_out.jsonl", "train.py", "axolotl.yaml", "accelerate.yaml", "README.md"]);
     has(&out.join("model"), &["config.json", "model.safetensors", "tokenizer.json"]);

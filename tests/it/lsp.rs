@@ -375,6 +375,23 @@ fn options_come_from_the_editor() {
 }
 
 #[test]
+fn another_adapter_answers_without_a_restart() {
+    let world = World::new();
+    let [first, second] = [("first", b'b'), ("second", b'o')].map(|it| parrot::adapter(world.path(), it.0, it.1));
+    let (mut editor, _) = Editor::start_in(world, json!({ "adapter": first }), &["lsp", "--standalone"]);
+    let (uri, server) = (editor.uri.clone(), editor.client.pid());
+    editor.client.open(&uri, "python", PYTHON);
+    assert_eq!(editor.suggestions((1, 3)), ["rown_fx"]);
+    for (adapter, text) in [(json!(second), "wn_fx"), (json!(null), SUGGESTION), (json!(first), "rown_fx")] {
+        let options = json!({ "settings": { "foretype": { "adapter": adapter } } });
+        editor.client.notify("workspace/didChangeConfiguration", options);
+        eventually(&mut editor, |editor| json!(editor.suggestions((1, 3))), |seen| *seen == json!([text]));
+    }
+    assert_eq!(editor.client.pid(), server);
+    assert!(editor.client.shut_down().success());
+}
+
+#[test]
 fn ignored_and_secret_files_get_no_suggestions() {
     let world = World::new();
     world.write("workspace/.gitignore", "local/\n");

@@ -35,6 +35,37 @@ pub fn write(folder: &Path) -> PathBuf {
     path
 }
 
+/// Writes an adapter for the model into `folder/name` and returns its path: an equals sign is then followed by what follows
+/// `letter` in the song.
+pub fn adapter(folder: &Path, name: &str, letter: u8) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::create_dir_all(&path).expect("a writable folder");
+    let one = |shape: [usize; 2], at: usize, value: f32| {
+        let mut values = vec![0f32; shape[0] * shape[1]];
+        values[at] = value;
+        (shape.to_vec(), values)
+    };
+    // Gate and up see nothing but the sign; down adds much of the letter to it.
+    let [sign, letter] = [b'=', letter].map(usize::from);
+    let mut named = Vec::new();
+    for (module, [out, inner], from, to) in [
+        ("gate_proj", [INNER, VOCABULARY], sign, 0),
+        ("up_proj", [INNER, VOCABULARY], sign, 0),
+        ("down_proj", [VOCABULARY, INNER], 0, letter),
+    ] {
+        let matrix = |name: &str| format!("base_model.model.model.layers.0.mlp.{module}.lora_{name}.weight");
+        named.push((matrix("A"), one([1, inner], from, 1.0)));
+        named.push((matrix("B"), one([out, 1], to, 1.0)));
+    }
+    let settings = json!({
+        "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": "parrot", "r": 1, "lora_alpha": 1.0,
+        "target_modules": ["gate_proj", "up_proj", "down_proj"], "bias": "none",
+    });
+    std::fs::write(path.join("adapter_config.json"), settings.to_string()).expect("writable");
+    std::fs::write(path.join("adapter_model.safetensors"), safetensors(&named)).expect("writable");
+    path
+}
+
 /// The token that follows each token.
 fn successor(token: usize) -> usize {
     let song = SONG.as_bytes();

@@ -82,6 +82,27 @@ mod tests {
     }
 
     #[test]
+    fn a_candidate_that_is_not_shorter_has_the_score_of_sacrebleu() {
+        // sacrebleu 2.6.0, sentence_score with smooth_method='add-k', smooth_value=1, lowercase=True. Shorter ones differ by design:
+        // there the variant counts lengths one higher.
+        for (reference, candidate, expected) in [
+            (
+                "Return the sum of all numbers in the list, or 0 if it is empty.",
+                "Returns the sum of the numbers in a list, or zero if it is empty.",
+                0.436_589_075_151,
+            ),
+            (
+                "Check if any two numbers are closer to each other than the threshold.",
+                "Check whether any two of the numbers are closer than threshold is, each.",
+                0.215_306_524_951,
+            ),
+        ] {
+            let score = sentence(reference, candidate);
+            assert!((score - expected).abs() < 1e-9, "{candidate}: {score}");
+        }
+    }
+
+    #[test]
     fn nothing_right_is_next_to_nothing() {
         let score = sentence("a b c d", "x y z");
         assert!(score.is_finite() && score < 1e-6, "{score}");

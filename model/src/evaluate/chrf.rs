@@ -49,6 +49,11 @@ mod tests {
             ("abc", "abd", 0.388_888_888_889),
             ("the cat is on the mat", "the cat sat on the mat", 0.645_779_420_626),
             ("return x + 2", "return x + 1", 0.834_060_846_082),
+            (
+                "Return the sum of all numbers in the list, or 0 if it is empty.",
+                "Returns the sum of the numbers in a list, or zero if it is empty.",
+                0.650_530_862_698,
+            ),
         ] {
             let score = sentence(reference, candidate);
             assert!((score - expected).abs() < 1e-9, "{candidate}: {score}");

@@ -2,43 +2,35 @@
 //!
 //! `softmax_last_dim`, `rms_norm`, `layer_norm` and `rope` of candle cut the gradient without a word, and a product with
 //! a frozen matrix computes the gradient of the matrix all the same. Here each has what it needs and no more. On the CPU
-//! those that touch the most numbers are one pass over memory each ([`fused`]); elsewhere, and as the reference of the
-//! tests, they are written in candle's own operations.
+//! those that touch the most numbers are one pass over memory each ([`fused`], [`product`], [`rotation`]); elsewhere, and as
+//! the reference of the tests, they are written in candle's own operations.
 
 mod fused;
+mod product;
+mod rotation;
 #[cfg(test)]
 mod tests;
 
-use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor, bail};
+use candle_core::{D, Result, Tensor};
+
+use product::{Adapted, Frozen};
 
 /// `[rows, in]` times a frozen matrix `[out, in]`: `[rows, out]`. Only the input gets a gradient.
 pub(super) fn frozen(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() {
-        x.contiguous()?.apply_op1(Frozen(weight.clone()))
-    } else {
-        x.matmul(&weight.detach().t()?)
-    }
+    if x.device().is_cpu() { x.apply_op1(Frozen(weight.clone())) } else { x.matmul(&weight.detach().t()?) }
 }
 
-struct Frozen(Tensor);
-
-impl CustomOp1 for Frozen {
-    fn name(&self) -> &'static str {
-        "frozen"
+/// The same with an adapter `a` `[rank, in]`, `b` `[out, rank]` beside the matrix. Input and adapter get a gradient.
+pub(super) fn adapted(x: &Tensor, weight: &Tensor, a: &Tensor, b: &Tensor, scale: f64) -> Result<Tensor> {
+    if x.device().is_cpu() {
+        return x.apply_op3(a, b, Adapted { weight: weight.clone(), scale });
     }
+    frozen(x, weight)? + low_rank(x, a, b, scale)?
+}
 
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (CpuStorage::F32(x), Some((start, end))) = (storage, layout.contiguous_offsets()) else {
-            bail!("a frozen matrix takes contiguous 32-bit floats");
-        };
-        let x = Tensor::from_slice(&x[start..end], layout.shape(), self.0.device())?;
-        let y = x.matmul(&self.0.t()?)?;
-        Ok((CpuStorage::F32(y.flatten_all()?.to_vec1()?), y.shape().clone()))
-    }
-
-    fn bwd(&self, _: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        gradient.matmul(&self.0).map(Some)
-    }
+/// `scale (x a^T) b^T`.
+pub(super) fn low_rank(x: &Tensor, a: &Tensor, b: &Tensor, scale: f64) -> Result<Tensor> {
+    (x.matmul(&a.t()?)? * scale)?.matmul(&b.t()?)
 }
 
 /// Root mean square norm over the last dimension.
@@ -69,8 +61,15 @@ pub(super) fn swiglu(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
     gate.silu()? * up
 }
 
-/// `[rows, heads, dim]` rotated by position, halves paired; `cos` and `sin` are `[rows, 1, dim / 2]`.
+/// `[rows, heads, dim]` rotated by position, halves paired; `cos` and `sin` are `[rows, 1, dim / 2]` and get no gradient.
 pub(super) fn rope(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
+    if x.device().is_cpu() {
+        return x.contiguous()?.apply_op3(cos, sin, rotation::Rotation { back: false });
+    }
+    rope_plain(x, cos, sin)
+}
+
+fn rope_plain(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
     let half = x.dim(D::Minus1)? / 2;
     let (a, b) = (x.narrow(D::Minus1, 0, half)?, x.narrow(D::Minus1, half, half)?);
     let left = (a.broadcast_mul(cos)? - b.broadcast_mul(sin)?)?;
@@ -78,11 +77,16 @@ pub(super) fn rope(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
     Tensor::cat(&[left, right], D::Minus1)
 }
 
-/// Attention of each row to itself and to the rows before it: `q`, `k` and `v` are `[heads, rows, dim]`.
+/// Attention of each row to itself and to the rows before it: `q` is `[heads, rows, dim]`, `k` and `v` are
+/// `[key heads, rows, dim]`. The query heads that share a key head are one product.
 pub(super) fn causal_attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
-    let scale = 1.0 / (q.dim(D::Minus1)? as f64).sqrt();
-    let scores = (q.contiguous()? * scale)?.matmul(&k.t()?.contiguous()?)?; // [heads, rows, rows]
-    causal_softmax(&scores)?.matmul(&v.contiguous()?)
+    let ((heads, rows, dim), kv_heads) = (q.dims3()?, k.dim(0)?);
+    let together = (kv_heads, heads / kv_heads * rows, ());
+    let scale = 1.0 / (dim as f64).sqrt();
+    let q = (q.contiguous()? * scale)?.reshape(together)?;
+    let scores = q.matmul(&k.t()?.contiguous()?)?.reshape((heads, rows, rows))?;
+    let shares = causal_softmax(&scores)?.reshape(together)?;
+    shares.matmul(&v.contiguous()?)?.reshape((heads, rows, dim))
 }
 
 /// Softmax of each row of `[heads, rows, rows]` over the columns up to its own.

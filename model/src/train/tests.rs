@@ -24,7 +24,7 @@ struct Golden {
 
 fn plan(mode: Mode, optimizer: Optimizer) -> Plan {
     let schedule = Schedule { steps: 10, warm_up: 0, fall: Fall::WarmDown(0.0), floor: 1.0 };
-    Plan { mode, optimizer, schedule, rows: 1, recompute: false, seed: 1 }
+    Plan { mode, optimizer, schedule, rows: 1, dropout: 0.0, recompute: false, seed: 1 }
 }
 
 fn adam(rate: f64) -> Optimizer {
@@ -77,8 +77,8 @@ fn a_run_that_was_stopped_goes_on_with_the_same_losses() {
     let folder = tempfile::tempdir().expect("a folder");
     let lora = Mode::Lora(Lora { dropout: 0.1, ..Lora::default() });
     let muon = Optimizer { muon: Some(Muon::default()), ..adam(1e-3) };
-    for (mode, optimizer) in [(Mode::Full, muon), (lora, adam(1e-3))] {
-        let plan = plan(mode, optimizer);
+    for (mode, optimizer, dropout) in [(Mode::Full, muon, 0.1), (lora, adam(1e-3), 0.0)] {
+        let plan = Plan { dropout, ..plan(mode, optimizer) };
         let new = || Trainer::new(&Base::New(Box::new(Config::tiny())), &plan, &Device::Cpu).expect("a new model");
         let losses = |trainer: &mut Trainer, rows: std::ops::Range<u32>| -> Vec<f64> {
             rows.map(|seed| trainer.step(&[some_row(seed)]).expect("a step").loss).collect()

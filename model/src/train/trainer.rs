@@ -27,6 +27,10 @@ pub struct Plan {
     pub schedule: Schedule,
     /// Rows of tokens whose gradients are summed for one step.
     pub rows: usize,
+    /// The share of what attention and feed-forward add that is left out at random while training; an adapter has its own
+    /// ([`Lora::dropout`](super::Lora)).
+    #[serde(default)]
+    pub dropout: f64,
     /// Whether layers are computed again on the way back instead of being kept: less memory, a third more time.
     pub recompute: bool,
     /// Seed of new weights and of what is left out.
@@ -116,7 +120,7 @@ impl Trainer {
             let seed = self.plan.seed ^ ((self.step as u64) << 24) ^ index as u64;
             let pass = Pass {
                 scale: 1.0 / tokens.max(1) as f64,
-                dropout: Some(Dropout { seed }),
+                dropout: Some(Dropout { seed, residual: self.plan.dropout }),
                 recompute: self.plan.recompute,
             };
             let batch = Batch { tokens: &row.tokens, segments: &row.segments };

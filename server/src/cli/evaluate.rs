@@ -4,16 +4,19 @@
 //! the same way: `metrics` makes figures of items, `output` shows them, `compare` tells two reports apart.
 
 mod compare;
+mod docstring;
 mod humaneval;
 mod infilling;
 mod items;
 mod metrics;
 mod output;
 mod page;
+mod plain;
 mod problems;
 mod repository;
 mod sandbox;
 mod table;
+mod translate;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -42,7 +45,11 @@ enum Set {
     /// HumanEval single-line infilling: pass@1 and exact match, greedy
     HumanevalInfilling(infilling::Args),
     /// HumanEval: bodies of functions from their docstrings, pass@1, greedy
-    Humaneval(humaneval::Args),
+    Humaneval(problems::SetArgs),
+    /// HumanEvalPack: docstrings from the code, smoothed BLEU-4 and chrF, greedy
+    Docstring(problems::SetArgs),
+    /// CodeTrans of CodeFuseEval: programs in another language, pass@1 where that is Python, greedy
+    Translate(problems::SetArgs),
     /// Say whether two reports of the same items differ by more than chance
     Compare(compare::Args),
 }
@@ -53,6 +60,8 @@ pub fn run(args: Args) -> Result<ExitCode> {
         Set::Repository(args) => repository::run(&args),
         Set::HumanevalInfilling(args) => infilling::run(&args),
         Set::Humaneval(args) => humaneval::run(&args),
+        Set::Docstring(args) => docstring::run(&args),
+        Set::Translate(args) => translate::run(&args),
         Set::Compare(args) => compare::run(&args),
     }
 }

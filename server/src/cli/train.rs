@@ -11,16 +11,18 @@ mod settings;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::Subcommand;
 
 /// Arguments of `foretype train`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
+    #[command(subcommand)]
+    instead: Option<Instead>,
     #[command(flatten)]
     corpus: collect::CorpusArgs,
     #[command(flatten)]
     learn: settings::LearnArgs,
-    #[command(flatten)]
-    export: export::ExportArgs,
     /// Only show what would be learned from, and why files are left out
     #[arg(long)]
     dry_run: bool,
@@ -28,13 +30,20 @@ pub struct Args {
     report: dry_run::ReportArgs,
 }
 
+/// What is done instead of training.
+#[derive(Debug, Subcommand)]
+enum Instead {
+    /// Write samples, the model and settings for transformers, accelerate and axolotl, to train on another machine
+    Export(Box<export::Args>),
+}
+
 /// Runs `foretype train`.
 pub fn run(args: &Args) -> Result<ExitCode> {
+    if let Some(Instead::Export(args)) = &args.instead {
+        return export::run(args);
+    }
     if args.dry_run {
         return dry_run::run(&args.corpus, &args.report);
-    }
-    if let Some(folder) = &args.export.export {
-        return export::run(args, folder);
     }
     let corpus = dry_run::collected(&args.corpus, &args.report)?;
     dry_run::warn(&corpus);

@@ -8,6 +8,7 @@ use crate::weights::{LoadError, Part, Slot};
 
 /// The weights of one layer.
 pub(super) struct Layer {
+    index: usize,
     attention_norm: Scale,
     attention: Attention,
     mlp_norm: Scale,
@@ -35,6 +36,7 @@ impl Layer {
     pub(super) fn new(build: &mut Build, index: usize) -> Result<Self, LoadError> {
         let (norm, hidden) = (build.config.norm, build.config.hidden_size);
         Ok(Self {
+            index,
             attention_norm: build.scale(Slot::Layer(index, Part::AttentionNorm), norm, hidden)?,
             attention: Attention::new(build, index)?,
             mlp_norm: build.scale(Slot::Layer(index, Part::MlpNorm), norm, hidden)?,
@@ -44,9 +46,14 @@ impl Layer {
 
     /// `[rows, hidden]` to the same.
     pub(super) fn forward(&self, x: &Tensor, places: &Places, dropout: Option<Dropout>) -> CandleResult<Tensor> {
-        let x = (x + self.attention.forward(&self.attention_norm.forward(x)?, places, dropout)?)?;
+        let thin = |y: Tensor, number| match dropout {
+            Some(dropout) => dropout.thin(&y, dropout.residual, (self.index * 2 + number) as u64),
+            None => Ok(y),
+        };
+        let attended = self.attention.forward(&self.attention_norm.forward(x)?, places, dropout)?;
+        let x = (x + thin(attended, 0)?)?;
         let y = self.mlp.forward(&self.mlp_norm.forward(&x)?, dropout)?;
-        x + y
+        x + thin(y, 1)?
     }
 }
 
@@ -81,7 +88,7 @@ impl Attention {
             q = operations::rope(&q, cos, sin)?;
             k = operations::rope(&k, cos, sin)?;
         }
-        let [q, k, v] = [q, self.repeat(&k)?, self.repeat(&v)?].map(|x| x.transpose(0, 1)); // [heads, rows, dim]
+        let [q, k, v] = [q, k, v].map(|x| x.transpose(0, 1)); // [heads, rows, dim]
         let (q, k, v) = (q?, k?, v?);
         let attended = places.segments.iter().map(|segment| {
             let cut = |x: &Tensor| x.narrow(1, segment.start, segment.len());
@@ -104,17 +111,6 @@ impl Attention {
         let rows = x.dim(0)?;
         let heads = |x: Tensor, heads| x.contiguous()?.reshape((rows, heads, self.dim));
         Ok([heads(q, self.heads)?, heads(k, self.kv_heads)?, heads(v, self.kv_heads)?])
-    }
-
-    /// Each key head as often as query heads share it.
-    fn repeat(&self, x: &Tensor) -> CandleResult<Tensor> {
-        let times = self.heads / self.kv_heads;
-        if times == 1 {
-            return Ok(x.clone());
-        }
-        let (rows, kv_heads, dim) = x.dims3()?;
-        let x = x.unsqueeze(2)?.broadcast_as((rows, kv_heads, times, dim))?;
-        x.contiguous()?.reshape((rows, self.heads, dim))
     }
 }
 

@@ -9,12 +9,11 @@ use crate::config::{Config, Norm};
 use crate::weights::{Fault, Kind, LoadError, Slot, Source};
 use foretype_plugins::random::Random;
 
-/// A matrix `[out, in]` with its bias.
+/// A matrix `[out, in]` with its bias: frozen if it has an adapter, and trained if not.
 pub(super) struct Projection {
     weight: Tensor,
     bias: Option<Tensor>,
     adapter: Option<Adapter>,
-    trained: bool,
 }
 
 /// A low-rank addition.
@@ -27,44 +26,51 @@ struct Adapter {
     number: u64,
 }
 
-/// From what the random numbers of a step come.
+/// What is left out of a step at random (Srivastava et al. 2014).
 #[derive(Debug, Clone, Copy)]
 pub(in crate::train) struct Dropout {
+    /// From what the random numbers come.
     pub(in crate::train) seed: u64,
+    /// The share of the numbers that attention and feed-forward add to the stream.
+    pub(in crate::train) residual: f64,
+}
+
+impl Dropout {
+    /// Zero where a number is left out; what stays is larger, so that the mean stays. `number` distinguishes the places of a network.
+    pub(super) fn thin(self, x: &Tensor, share: f64, number: u64) -> CandleResult<Tensor> {
+        if share == 0.0 {
+            return Ok(x.clone());
+        }
+        let mut random = Random::new(self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let kept = (1.0 / (1.0 - share)) as f32;
+        let mask: Vec<f32> = (0..x.elem_count()).map(|_| if random.unit() < share { 0.0 } else { kept }).collect();
+        x * Tensor::from_vec(mask, x.shape(), x.device())?
+    }
 }
 
 impl Projection {
     pub(super) fn forward(&self, x: &Tensor, dropout: Option<Dropout>) -> CandleResult<Tensor> {
-        let mut y = match self.trained {
-            true => x.matmul(&self.weight.t()?)?,
-            false => operations::frozen(x, &self.weight)?,
+        let y = match &self.adapter {
+            Some(adapter) => adapter.forward(x, &self.weight, dropout)?,
+            None => x.matmul(&self.weight.t()?)?,
         };
-        if let Some(bias) = &self.bias {
-            y = y.broadcast_add(bias)?;
-        }
-        match &self.adapter {
-            Some(adapter) => y + adapter.forward(x, dropout)?,
+        match &self.bias {
+            Some(bias) => y.broadcast_add(bias),
             None => Ok(y),
         }
     }
 }
 
 impl Adapter {
-    fn forward(&self, x: &Tensor, dropout: Option<Dropout>) -> CandleResult<Tensor> {
-        let x = match dropout.filter(|_| self.dropout > 0.0) {
-            Some(dropout) => (x * self.mask(x, dropout)?)?,
-            None => x.clone(),
-        };
-        x.matmul(&self.a.t()?)?.matmul(&self.b.t()?)? * self.scale
-    }
-
-    /// Zero where a number is left out; what stays is larger, so that the mean stays.
-    fn mask(&self, x: &Tensor, dropout: Dropout) -> CandleResult<Tensor> {
-        let mut random = Random::new(dropout.seed ^ self.number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let kept = (1.0 / (1.0 - self.dropout)) as f32;
-        let mask: Vec<f32> =
-            (0..x.elem_count()).map(|_| if random.unit() < self.dropout { 0.0 } else { kept }).collect();
-        Tensor::from_vec(mask, x.shape(), x.device())
+    /// What the frozen matrix `weight` and the adapter make of `x` together.
+    fn forward(&self, x: &Tensor, weight: &Tensor, dropout: Option<Dropout>) -> CandleResult<Tensor> {
+        match dropout.filter(|_| self.dropout > 0.0) {
+            Some(dropout) => {
+                let thinned = dropout.thin(x, self.dropout, self.number)?;
+                operations::frozen(x, weight)? + operations::low_rank(&thinned, &self.a, &self.b, self.scale)?
+            }
+            None => operations::adapted(x, weight, &self.a, &self.b, self.scale),
+        }
     }
 }
 
@@ -125,11 +131,11 @@ impl<'a> Build<'a> {
             true => Some(self.vector(slot, Kind::Bias, out)?),
             false => None,
         };
-        let (adapter, trained) = match self.mode.clone() {
-            Mode::Full => (None, true),
-            Mode::Lora(lora) => (Some(self.adapter(slot, out, inner, &lora).map_err(in_memory)?), false),
+        let adapter = match self.mode.clone() {
+            Mode::Full => None,
+            Mode::Lora(lora) => Some(self.adapter(slot, out, inner, &lora).map_err(in_memory)?),
         };
-        Ok(Projection { weight, bias, adapter, trained })
+        Ok(Projection { weight, bias, adapter })
     }
 
     /// A new adapter: the first matrix random, the second zero, so that it changes nothing yet.

@@ -66,10 +66,14 @@ fn targets(config: &Config) -> Vec<Option<u32>> {
 
 /// Loss and gradients of a batch of two segments.
 fn pass(network: &Network, recompute: bool) -> (f64, Gradients) {
+    pass_with(network, recompute, None)
+}
+
+fn pass_with(network: &Network, recompute: bool, dropout: Option<Dropout>) -> (f64, Gradients) {
     let (tokens, targets) = (tokens(network.config()), targets(network.config()));
     let batch = Batch { tokens: &tokens, segments: &SEGMENTS };
     let mut gradients = Gradients::none(network);
-    let pass = Pass { scale: 1.0, dropout: None, recompute };
+    let pass = Pass { scale: 1.0, dropout, recompute };
     let loss = gradients.add(network, &batch, &targets, pass).expect("the shapes fit");
     (loss, gradients)
 }
@@ -177,6 +181,17 @@ fn computing_layers_again_changes_no_gradient() {
                 assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-4 * a.abs().max(1.0)));
             }
         }
+    }
+}
+
+#[test]
+fn what_is_left_out_follows_from_the_seed_and_stays_out_when_layers_are_computed_again() {
+    for config in shapes() {
+        let network = network(&config, &Mode::Full);
+        let loss = |recompute, seed, residual| pass_with(&network, recompute, Some(Dropout { seed, residual })).0;
+        assert_eq!(loss(false, 1, 0.0), pass(&network, false).0);
+        assert!((loss(false, 1, 0.3) - loss(true, 1, 0.3)).abs() < 1e-4);
+        assert!(loss(false, 1, 0.3) != loss(false, 2, 0.3) && loss(false, 1, 0.3) != loss(false, 1, 0.0));
     }
 }
 

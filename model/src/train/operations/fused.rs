@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, S
 use rayon::prelude::*;
 
 /// The numbers of a contiguous tensor.
-fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+pub(super) fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     match (storage, layout.contiguous_offsets()) {
         (CpuStorage::F32(values), Some((start, end))) => Ok(&values[start..end]),
         _ => bail!("contiguous 32-bit floats are needed"),
@@ -12,13 +12,13 @@ fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
 }
 
 /// `out` row by row, each row worked out by a function of its index.
-fn by_rows(count: usize, width: usize, row: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+pub(super) fn by_rows(count: usize, width: usize, row: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
     let mut out = vec![0f32; count * width];
     out.par_chunks_mut(width.max(1)).enumerate().for_each(|(index, out)| row(index, out));
     out
 }
 
-fn width(layout: &Layout) -> Result<usize> {
+pub(super) fn width(layout: &Layout) -> Result<usize> {
     layout.dims().last().copied().filter(|width| *width > 0).ok_or_else(|| candle_core::Error::msg("an empty row"))
 }
 
@@ -58,6 +58,9 @@ impl CustomOp2 for RmsNorm {
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let gradient = gradient.contiguous()?;
         let of_x = x.apply_op3_no_bwd(weight, &gradient, &RmsNormInput { eps: self.eps })?;
+        if !weight.track_op() {
+            return Ok((Some(of_x), None));
+        }
         let normal = x.apply_op2_no_bwd(&weight.ones_like()?, self)?;
         let of_weight = (normal * &gradient)?.flatten_to(x.rank() - 2)?.sum(0)?;
         Ok((Some(of_x), Some(of_weight)))

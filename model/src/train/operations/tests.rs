@@ -63,9 +63,40 @@ fn a_frozen_matrix_gives_its_input_the_gradient_of_a_product() {
 }
 
 #[test]
-fn a_layer_norm_and_a_rotation_have_gradients() {
+fn a_frozen_matrix_with_an_adapter_has_the_values_and_gradients_of_both() {
+    let weight = random(&[5, 6], 7).as_detached_tensor();
+    agree(
+        &[&[3, 6], &[2, 6], &[5, 2]],
+        |x| adapted(&x[0], &weight, &x[1], &x[2], 0.5),
+        |x| x[0].matmul(&weight.t()?)? + low_rank(&x[0], &x[1], &x[2], 0.5)?,
+    );
+}
+
+#[test]
+fn a_fused_rotation_has_the_values_and_gradients_of_the_plain_one() {
+    let (cos, sin) = (random(&[3, 1, 4], 4).as_detached_tensor(), random(&[3, 1, 4], 5).as_detached_tensor());
+    agree(&[&[3, 2, 8]], |x| rope(&x[0], &cos, &sin), |x| rope_plain(&x[0], &cos, &sin));
+}
+
+#[test]
+fn query_heads_that_share_a_key_head_attend_as_if_each_had_a_copy() {
+    let shapes: [&[usize]; 3] = [&[4, 5, 8], &[2, 5, 8], &[2, 5, 8]];
+    let copies = |x: &Tensor| x.unsqueeze(1)?.broadcast_as((2, 2, 5, 8))?.contiguous()?.reshape((4, 5, 8));
+    agree(
+        &shapes,
+        |x| causal_attention(&x[0], &x[1], &x[2]),
+        |x| causal_attention(&x[0], &copies(&x[1])?, &copies(&x[2])?),
+    );
+}
+
+#[test]
+fn a_norm_whose_weights_are_frozen_still_has_the_gradient_of_its_input() {
+    let weight = random(&[8], 2).as_detached_tensor();
+    agree(&[&[5, 8]], |x| rms_norm(&x[0], &weight, 1e-5), |x| rms_norm_plain(&x[0], &weight, 1e-5));
+}
+
+#[test]
+fn a_layer_norm_has_gradients() {
     let inputs = [random(&[3, 8], 1), random(&[8], 2), random(&[8], 3)];
     assert_eq!(taken(&inputs, &|x| layer_norm(&x[0], &x[1], &x[2], 1e-5)).len(), 4);
-    let (cos, sin) = (random(&[3, 1, 4], 4).as_detached_tensor(), random(&[3, 1, 4], 5).as_detached_tensor());
-    assert_eq!(taken(&[random(&[3, 2, 8], 6)], &|x| rope(&x[0], &cos, &sin)).len(), 2);
 }

@@ -64,6 +64,9 @@ pub(super) struct Scores {
     /// Whether the file has no error of syntax that it had not before; of answers that are not empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) parses: Option<bool>,
+    /// Smoothed BLEU-4, of texts in natural language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) bleu: Option<f64>,
     /// Whether the problem's tests passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) passed: Option<bool>,

@@ -49,6 +49,7 @@ pub(super) static METRICS: &[Metric] = &[
     percent("edit", "edit similarity", |items| mean(items, |item| Some(item.scores.edit))),
     percent("identifiers", "identifier F1", |items| mean(items, |item| Some(item.scores.identifiers))),
     percent("chrf", "chrF", |items| mean(items, |item| Some(item.scores.chrf))),
+    percent("bleu", "BLEU-4, smoothed", |items| mean(items, |item| item.scores.bleu)),
     percent("shown", "holes with a suggestion", |items| {
         mean(items, |item| Some(f64::from(u8::from(!item.answer.trim().is_empty()))))
     }),

@@ -1,13 +1,95 @@
-//! Sets of problems: files with one JSON object a line, packed or not.
+//! Sets of problems: files with one JSON object a line, packed or not, and the loop that goes through them.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
+use foretype_model::Engine;
+use foretype_plugins::{PromptStrategy, Request};
+use indicatif::ProgressBar;
 use serde::de::DeserializeOwned;
 
+use super::Asked;
+use super::items::{Item, Report, System};
+use super::output::Output;
+use super::sandbox::Sandbox;
+use crate::completion;
+
+/// Options that all sets of problems have.
+#[derive(Debug, clap::Args)]
+pub(super) struct SetArgs {
+    /// The set's file, packed with gzip or not; docs/evaluation.md says where to find it
+    #[arg(long)]
+    data: PathBuf,
+    /// Take every Nth problem
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    every: u32,
+    /// Seed of all chance and of the intervals
+    #[arg(long, default_value_t = 1)]
+    pub(super) seed: u64,
+    /// The model: a name that `model list` shows or a path
+    #[arg(long)]
+    model: Option<String>,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// A model that problems are put to.
+pub(super) struct Asking<'a> {
+    asked: &'a Asked,
+    engine: Engine,
+}
+
+impl SetArgs {
+    /// Puts each problem to the model in each of some ways, and reports what came of it. `rules` say how answers are cut off.
+    pub(super) fn go_through<P: DeserializeOwned, W: Copy>(
+        &self,
+        title: &str,
+        rules: Vec<String>,
+        ways: &[(&str, W)],
+        item: impl Fn(&Asking, &P, W) -> Result<Item>,
+    ) -> Result<ExitCode> {
+        self.output.check()?;
+        let problems: Vec<P> = read(&self.data, self.every as usize)?;
+        let asked = Asked::load(self.model.as_deref(), None)?;
+        let mut systems = Vec::new();
+        for (name, way) in ways {
+            // What one way left in the cache must not spare another one time.
+            let asking = Asking { asked: &asked, engine: asked.engine() };
+            let bar = ProgressBar::new(problems.len() as u64).with_message((*name).to_owned());
+            let items = bar.wrap_iter(problems.iter()).map(|problem| item(&asking, problem, *way));
+            systems.push(System { name: (*name).to_owned(), items: items.collect::<Result<_>>()? });
+            bar.finish_and_clear();
+        }
+        let title = format!("{title}, {}, greedy", taken(self.every as usize, problems.len()));
+        self.output.deliver(&Report::new(title, asked.name(), rules, self.seed, systems))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Asking<'_> {
+    /// A request with the cursor in a file of this name, with nothing known beyond it.
+    pub(super) fn request(&self, file: &str, text: String, cursor: usize) -> Request {
+        completion::request(completion::document(file.into(), text), cursor, &self.asked.model, &self.asked.config)
+    }
+
+    /// What the model writes there, at most so many tokens, and the milliseconds that it took; an empty text for nothing.
+    pub(super) fn answer(
+        &self,
+        strategy: &Arc<dyn PromptStrategy>,
+        request: Request,
+        longest: usize,
+    ) -> Result<(String, f64)> {
+        let outcome = completion::complete(&self.engine, strategy, Arc::new(request), 1, longest, Vec::new())?;
+        let text = outcome.suggestions.into_iter().next().map_or_else(String::new, |suggestion| suggestion.text);
+        Ok((text, outcome.total.as_secs_f64() * 1000.0))
+    }
+}
+
 /// Reads every `every`th problem of a file.
-pub(super) fn read<T: DeserializeOwned>(path: &Path, every: usize) -> Result<Vec<T>> {
+fn read<T: DeserializeOwned>(path: &Path, every: usize) -> Result<Vec<T>> {
     let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let packed = path.extension().is_some_and(|extension| extension == "gz");
     let reader: Box<dyn std::io::Read> =
@@ -23,16 +105,18 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path, every: usize) -> Result<Vec
 }
 
 /// How many problems were taken, for the notes of a report.
-pub(super) fn taken(every: usize, count: usize) -> String {
+fn taken(every: usize, count: usize) -> String {
     match every {
         1 => format!("all {count} problems"),
         every => format!("one of every {every} problems, {count} of them"),
     }
 }
 
-/// Says where the tests of problems can reach the network.
-pub(super) fn warn(sandbox: &super::sandbox::Sandbox) {
+/// Where tests are run; says so where they can reach the network.
+pub(super) fn sandbox() -> Result<Sandbox> {
+    let sandbox = Sandbox::new()?;
     if !sandbox.without_network() {
         eprintln!("note: the network cannot be taken away from the tests here; they run with it");
     }
+    Ok(sandbox)
 }

@@ -13,8 +13,10 @@ use foretype_model::train::write_model;
 use foretype_plugins::sample::Repository;
 use serde::Serialize;
 
+use super::collect::CorpusArgs;
+use super::dry_run::{self, ReportArgs};
 use super::learn::{Start, repositories, sample_options};
-use super::{Args, dry_run};
+use super::settings::LearnArgs;
 use crate::config::Config;
 
 /// The files that are the same for everybody, by name.
@@ -25,12 +27,18 @@ const FILES: [(&str, &str); 4] = [
     ("README.md", include_str!("export/README.md")),
 ];
 
-/// Where the export goes.
+/// Arguments of `foretype train export`.
 #[derive(Debug, clap::Args)]
-pub(super) struct ExportArgs {
-    /// Do not train: write samples, the model and settings for transformers and axolotl into this folder
-    #[arg(long, value_name = "FOLDER")]
-    pub(super) export: Option<PathBuf>,
+pub(super) struct Args {
+    #[command(flatten)]
+    corpus: CorpusArgs,
+    /// Where everything is written
+    #[arg(required = true, value_name = "INTO")]
+    into: PathBuf,
+    #[command(flatten)]
+    learn: LearnArgs,
+    #[command(flatten)]
+    report: ReportArgs,
 }
 
 /// A line of the data: one document.
@@ -42,8 +50,9 @@ struct Line<'a> {
     labels: Vec<i64>,
 }
 
-/// Writes the data, the model and the settings into `folder`.
-pub(super) fn run(args: &Args, folder: &Path) -> Result<ExitCode> {
+/// Writes the data, the model and the settings.
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    let folder = &args.into;
     let corpus = dry_run::collected(&args.corpus, &args.report)?;
     dry_run::warn(&corpus);
     let config = Config::load(std::env::current_dir().ok().as_deref())?;

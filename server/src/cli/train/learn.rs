@@ -38,6 +38,7 @@ pub(super) fn run(corpus: &Corpus, args: &LearnArgs, seed: u64) -> Result<ExitCo
     let record = Record { base: start.name(), plan: plan.clone(), context: options.context, corpus_rows: counts.rows };
     let run = args.run(steps);
     prepare(&run, &record, args)?;
+    memory::keep_freed();
     let held_out = held_out_rows(&held_out, &model.tokenizer, &options)?;
     let mut trainer = Trainer::new(&start.base, &plan, &device)?;
     let position = if args.resume { run.resume(&mut trainer)? } else { None };

@@ -48,7 +48,7 @@ pub(super) struct LearnArgs {
     /// An adapter counts so much divided by its rank; twice the rank when left out
     #[arg(long)]
     alpha: Option<f64>,
-    /// Share of an adapter's inputs that is left out at random
+    /// Share that is left out at random: of an adapter's inputs, or, in the other modes, of what attention and feed-forward add
     #[arg(long, default_value_t = 0.0)]
     dropout: f64,
     /// Go on with the run in the output folder from its last checkpoint
@@ -140,12 +140,17 @@ impl LearnArgs {
         let optimizer = Optimizer { adam, muon: new.then(Muon::default), clip: Some(1.0) };
         let warm_up = (steps / 20).clamp(1, 100);
         let schedule = Schedule { steps, warm_up, fall, floor: 0.0 };
-        Plan { mode, optimizer, schedule, rows: self.rows.into(), recompute: false, seed }
+        let dropout = if self.mode == Mode::Lora { 0.0 } else { self.share_left_out() };
+        Plan { mode, optimizer, schedule, rows: self.rows.into(), dropout, recompute: false, seed }
     }
 
     fn lora(&self) -> Lora {
         let alpha = self.alpha.unwrap_or(2.0 * f64::from(self.rank));
-        Lora { rank: self.rank.into(), alpha, dropout: self.dropout.clamp(0.0, 0.9) }
+        Lora { rank: self.rank.into(), alpha, dropout: self.share_left_out() }
+    }
+
+    fn share_left_out(&self) -> f64 {
+        self.dropout.clamp(0.0, 0.9)
     }
 
     /// Learns a vocabulary and reads the shape of a new model; the vocabulary's files go into the output folder.

@@ -1,0 +1,157 @@
+//! HumanEvalPack (Muennighoff et al. 2023, "OctoPack"): what a function does, in words, from its code.
+//!
+//! This asks a bare model by plain continuation: the code, then a comment in its language that is begun. So it is what any way to
+//! write docstrings has to beat.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, anyhow};
+use foretype_model::evaluate::bleu;
+
+use super::items::{Item, Scores, around, plain as compared};
+use super::plain;
+use super::problems::{Asking, SetArgs};
+
+/// Tokens that a text may have.
+const LONGEST: usize = 192;
+const RULE: &str = "truncation: before the first blank line, example (`>>>`) or end of the comment, or after 192 tokens; what is \
+                    expected is cut off in the same way";
+
+#[derive(Debug, serde::Deserialize)]
+struct Problem {
+    task_id: String,
+    declaration: String,
+    canonical_solution: String,
+    docstring: String,
+}
+
+/// How a language says that a text is about the code above it.
+struct Comment {
+    language: &'static str,
+    file: &'static str,
+    opening: &'static str,
+}
+
+/// By the first part of a problem's name.
+const COMMENTS: [(&str, Comment); 6] = [
+    ("Python", Comment { language: "python", file: "a.py", opening: "# Docstring of the function above:\n\"\"\"" }),
+    ("CPP", comment("cpp", "a.cpp")),
+    ("Go", comment("go", "a.go")),
+    ("Java", comment("java", "A.java")),
+    ("JavaScript", comment("javascript", "a.js")),
+    ("Rust", comment("rust", "a.rs")),
+];
+
+const fn comment(language: &'static str, file: &'static str) -> Comment {
+    Comment { language, file, opening: "// Documentation of the function above:\n/**\n *" }
+}
+
+/// Runs the evaluation and reports it.
+pub(super) fn run(args: &SetArgs) -> Result<ExitCode> {
+    args.go_through(
+        "HumanEvalPack docstrings",
+        vec![RULE.into()],
+        &[("plain continuation", ())],
+        |asking, problem, ()| item(asking, problem),
+    )
+}
+
+fn item(asking: &Asking, problem: &Problem) -> Result<Item> {
+    let comment = problem.comment()?;
+    let text = problem.prompt(comment);
+    let cursor = text.len();
+    let (answer, milliseconds) =
+        asking.answer(&plain::until(end), asking.request(comment.file, text, cursor), LONGEST)?;
+    let (expected, answer) = (words(&problem.docstring), words(&answer));
+    let bleu = Some(bleu::sentence(&expected, &answer));
+    Ok(Item {
+        id: problem.task_id.clone(),
+        kind: "docstring".into(),
+        language: comment.language.into(),
+        above: around(&problem.code(), "").0,
+        below: String::new(),
+        scores: Scores { bleu, ..Scores::new(&expected, &answer, milliseconds) },
+        expected,
+        answer,
+    })
+}
+
+impl Problem {
+    fn comment(&self) -> Result<&'static Comment> {
+        let name = self.task_id.split('/').next().unwrap_or_default();
+        let known = COMMENTS.iter().find(|(own, _)| *own == name);
+        known.map(|(_, comment)| comment).ok_or_else(|| {
+            anyhow!(
+                "'{}' is no problem of HumanEvalPack: its name begins with a language, as in Python/0",
+                self.task_id
+            )
+        })
+    }
+
+    /// The function without its docstring.
+    fn code(&self) -> String {
+        [&self.declaration, &self.canonical_solution].map(|part| part.trim_matches('\n')).join("\n")
+    }
+
+    fn prompt(&self, comment: &Comment) -> String {
+        format!("{}\n\n{}", self.code(), comment.opening)
+    }
+}
+
+/// Where a text ends: at the end of its comment, before an example or before the first blank line behind its first words.
+fn end(text: &str) -> Option<usize> {
+    let closing = ["\"\"\"", "*/", ">>>"].into_iter().filter_map(|mark| text.find(mark)).min();
+    let line_ends = text.match_indices('\n').map(|(at, _)| at);
+    let blank = line_ends.zip(text.split('\n')).skip_while(|(at, _)| bare(&text[..*at]).is_empty());
+    let blank = blank.map(|(at, line)| (at - line.len(), line)).find(|(_, line)| bare(line).is_empty());
+    [closing, blank.map(|(at, _)| at)].into_iter().flatten().min()
+}
+
+/// A line without the marks of a comment.
+fn bare(line: &str) -> &str {
+    line.trim_matches(|c: char| c.is_whitespace() || c == '*' || c == '/')
+}
+
+/// The words of a docstring: cut off, without the marks that a comment has at the beginnings of its lines.
+fn words(text: &str) -> String {
+    let text = text.replace("\r\n", "\n");
+    let cut = &text[..end(&text).unwrap_or(text.len())];
+    compared(&cut.split('\n').map(bare).collect::<Vec<_>>().join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(task: &str) -> Problem {
+        let line = format!(
+            r#"{{"task_id": "{task}", "declaration": "\ndef f(x):\n", "canonical_solution": "    return x\n",
+                "docstring": "Give it back.\n>>> f(1)\n1", "bug_type": "none"}}"#
+        );
+        serde_json::from_str(&line).expect("a problem")
+    }
+
+    #[test]
+    fn the_prompt_is_the_code_and_a_comment_that_is_begun() {
+        let python = problem("Python/3");
+        let prompt = python.prompt(python.comment().expect("a known language"));
+        assert!(prompt.starts_with("def f(x):\n    return x\n\n#") && prompt.ends_with("\n\"\"\""), "{prompt}");
+        let rust = problem("Rust/3");
+        assert!(rust.prompt(rust.comment().expect("a known language")).ends_with("\n/**\n *"));
+        assert!(problem("Brainfuck/3").comment().is_err());
+    }
+
+    #[test]
+    fn a_text_ends_at_an_example_at_the_end_of_its_comment_or_at_a_blank_line() {
+        for (text, expected) in [
+            ("Give it back.\n>>> f(1)\n1", "Give it back."),
+            ("\n    Give it\n    back.\n    \"\"\"\nx", "Give it\nback."),
+            (" Give it\n * back.\n *\n * @param x", "Give it\nback."),
+            (" Give it back. */\nfn", "Give it back."),
+            ("\r\n  Give it back.\r\n\r\nMore", "Give it back."),
+            ("", ""),
+        ] {
+            assert_eq!(words(text), expected, "{text:?}");
+        }
+    }
+}

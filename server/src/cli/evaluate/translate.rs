@@ -1,0 +1,119 @@
+//! The translations of CodeFuseEval (data set `codefuse-ai/CodeFuseEval`, CodeTrans): a program written again in another language. It counts when the problem's tests
+//! pass, where the other language is Python; programs in C++ and Java are compared with the expected text alone.
+//!
+//! This asks a bare model by plain continuation: the program in a block of Markdown, then a block of the other language that is
+//! begun. So it is what any way to translate has to beat.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, anyhow};
+
+use super::items::{Item, Scores, around};
+use super::problems::{self, Asking, SetArgs};
+use super::{plain, sandbox::Sandbox};
+
+/// Tokens that a program may have.
+const LONGEST: usize = 512;
+
+#[derive(Debug, serde::Deserialize)]
+struct Problem {
+    task_id: String,
+    /// The program to translate.
+    prompt: String,
+    canonical_solution: String,
+    test: String,
+    /// The first line in Python, the function's name in other languages.
+    func_title: String,
+}
+
+/// The languages by the first part of a problem's name: in Markdown, and for people.
+const LANGUAGES: [(&str, &str, &str); 3] =
+    [("Python", "python", "Python"), ("CPP", "cpp", "C++"), ("Java", "java", "Java")];
+
+/// Runs the evaluation and reports it.
+pub(super) fn run(args: &SetArgs) -> Result<ExitCode> {
+    let sandbox = problems::sandbox()?;
+    let rules = vec![
+        format!("truncation: at the end of the block (```), or after {LONGEST} tokens"),
+        "tests are run where the other language is Python; the first line of the function is given".to_owned(),
+    ];
+    let ways = [("plain continuation", ())];
+    args.go_through("CodeTrans", rules, &ways, |asking, problem, ()| item(asking, problem, &sandbox))
+}
+
+fn item(asking: &Asking, problem: &Problem, sandbox: &Sandbox) -> Result<Item> {
+    let (language, name) = problem.language()?;
+    let python = language == "python";
+    let head = if python { problem.func_title.trim() } else { "" };
+    let text = problem.prompt(language, name, head);
+    let cursor = text.len();
+    let (answer, milliseconds) = asking.answer(&plain::until(end), asking.request("a.md", text, cursor), LONGEST)?;
+    let answer = [head, &answer].concat();
+    let passed = python.then(|| sandbox.passes(&format!("{answer}\n\n{}\n", problem.test))).transpose()?;
+    Ok(Item {
+        id: problem.task_id.clone(),
+        kind: "program".into(),
+        language: language.into(),
+        above: around(&problem.prompt, "").0,
+        below: String::new(),
+        scores: Scores { passed, ..Scores::new(&problem.canonical_solution, &answer, milliseconds) },
+        expected: problem.canonical_solution.clone(),
+        answer,
+    })
+}
+
+impl Problem {
+    fn language(&self) -> Result<(&'static str, &'static str)> {
+        let task = self.task_id.split('/').next().unwrap_or_default();
+        let known = LANGUAGES.iter().find(|(own, ..)| *own == task);
+        known.map(|(_, language, name)| (*language, *name)).ok_or_else(|| {
+            anyhow!(
+                "'{}' is no problem of CodeTrans: its name begins with Python, CPP or Java, as in Java/1",
+                self.task_id
+            )
+        })
+    }
+
+    fn prompt(&self, language: &str, name: &str, head: &str) -> String {
+        let function = self.func_title.trim();
+        let source = self.prompt.replace("\r\n", "\n");
+        format!(
+            "A program:\n\n```\n{}\n```\n\nThe same program in {name}, with `{function}`:\n\n```{language}\n{head}",
+            source.trim_end()
+        )
+    }
+}
+
+/// Where a program ends: before the line that closes its block.
+fn end(text: &str) -> Option<usize> {
+    text.find("\n```").map(|at| at + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(task: &str) -> Problem {
+        let line = format!(
+            r#"{{"task_id": "{task}", "prompt": "int f() {{\r\n  return 1;\r\n}}\n", "canonical_solution": "def f(): return 1",
+                "test": "assert f() == 1", "func_title": "def f():\r", "desc_en": "", "Difficulty": "mbpp"}}"#
+        );
+        serde_json::from_str(&line).expect("a problem")
+    }
+
+    #[test]
+    fn the_prompt_is_the_program_and_a_block_of_the_other_language() {
+        let python = problem("Python/1");
+        let (language, name) = python.language().expect("a known language");
+        let prompt = python.prompt(language, name, "def f():");
+        assert!(prompt.contains("```\nint f() {\n  return 1;\n}\n```\n\n"), "{prompt}");
+        assert!(prompt.ends_with("in Python, with `def f():`:\n\n```python\ndef f():"), "{prompt}");
+        assert!(problem("Perl/1").language().is_err());
+    }
+
+    #[test]
+    fn a_program_ends_where_its_block_is_closed() {
+        assert_eq!(end("\n    return 1\n```\nmore").map(|at| &"\n    return 1\n```"[..at]), Some("\n    return 1\n"));
+        assert_eq!(end("\n    return 1\n"), None);
+    }
+}
