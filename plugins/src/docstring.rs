@@ -2,7 +2,7 @@
 //!
 //! The frame (sections, names, indentation, marks of comments) is generated from the syntax tree, so it is right and complete
 //! whatever the model is. A model only writes prose into the holes of the frame, one after the other, and what it writes is
-//! cleaned. [`check`] then says whether nothing but comments has changed.
+//! cleaned. `check` then says whether nothing but comments has changed.
 
 mod above;
 mod body;

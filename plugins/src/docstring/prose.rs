@@ -130,7 +130,7 @@ fn sentences(text: &str) -> &str {
 fn marked(frame: &Frame, text: &str) -> String {
     let mut text = match frame.marks {
         Marks::Quotes => text.replace('\\', "\\\\").replace('"', "'"),
-        Marks::Block => text.replace('\\', "").replace('@', ""),
+        Marks::Block => text.replace(['\\', '@'], ""),
         Marks::Lines(_) => text.replace('\\', ""),
     };
     if text.matches('`').count() % 2 == 1 {
