@@ -5,6 +5,7 @@
 //! same code, so that a model sees while it serves what it saw while it learned.
 
 pub mod context;
+pub mod docstring;
 pub mod finish;
 pub mod holes;
 pub mod language;

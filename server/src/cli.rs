@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod complete;
 pub mod daemon;
+pub mod docstring;
 pub mod doctor;
 pub mod evaluate;
 mod git;
@@ -28,6 +29,8 @@ enum Command {
     Lsp(lsp::Args),
     /// Print what would be suggested at a position of a file
     Complete(complete::Args),
+    /// Write the docstring of a function, method, class or module
+    Docstring(docstring::Args),
     /// List, download and describe models
     Model(model::Args),
     /// Look at the process that editor windows share, or stop it
@@ -59,6 +62,7 @@ impl Command {
         match self {
             Self::Lsp(args) => lsp::run(args),
             Self::Complete(args) => complete::run(args),
+            Self::Docstring(args) => docstring::run(args),
             Self::Model(args) => model::run(args),
             Self::Daemon(args) => daemon::run(args),
             Self::Doctor(args) => doctor::run(args),

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod completion;
 pub mod config;
 pub mod daemon;
+pub mod docstring;
 pub mod documents;
 pub mod inline;
 pub mod lsp;

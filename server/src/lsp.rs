@@ -5,6 +5,7 @@
 
 pub mod capabilities;
 pub mod convert;
+mod docstring;
 pub mod ext;
 mod framing;
 pub mod ingress;

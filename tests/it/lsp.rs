@@ -24,7 +24,7 @@ impl Editor {
     }
 
     /// As an editor that can do what `capabilities` say.
-    fn start_as(world: World, capabilities: Value, options: Value, arguments: &[&str]) -> (Self, Value) {
+    pub(crate) fn start_as(world: World, capabilities: Value, options: Value, arguments: &[&str]) -> (Self, Value) {
         let model = parrot::write(world.path());
         let mut command = world.command(arguments);
         command.env("FORETYPE_MODEL", model);

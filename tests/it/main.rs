@@ -3,6 +3,7 @@
 mod ahead;
 mod bench;
 mod cli;
+mod docstring;
 mod evaluate;
 mod house;
 mod learn;

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 use tower_lsp::lsp_types::{
-    ClientCapabilities, ExecuteCommandOptions, InitializeResult, OneOf, Registration, ServerCapabilities, ServerInfo,
-    TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions,
-    WorkspaceFoldersServerCapabilities, WorkspaceServerCapabilities,
+    ClientCapabilities, CodeActionKind, CodeActionOptions, CodeActionProviderCapability, ExecuteCommandOptions,
+    InitializeResult, OneOf, Registration, ServerCapabilities, ServerInfo, TextDocumentSyncCapability,
+    TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions, WorkspaceFoldersServerCapabilities,
+    WorkspaceServerCapabilities,
 };
 
 use super::convert::Encoding;
@@ -25,6 +26,8 @@ pub struct Client {
     pub configuration: bool,
     /// Shows progress.
     pub progress: bool,
+    /// Takes edits that are meant for one version of a document.
+    pub document_changes: bool,
     /// Shows a suggestion in part and asks again when it is told of [more](ext::More).
     pub more: bool,
 }
@@ -48,6 +51,10 @@ impl Client {
                 .unwrap_or(false),
             configuration: workspace.and_then(|workspace| workspace.configuration).unwrap_or(false),
             progress: window.and_then(|window| window.work_done_progress).unwrap_or(false),
+            document_changes: workspace
+                .and_then(|workspace| workspace.workspace_edit.as_ref())
+                .and_then(|edit| edit.document_changes)
+                .unwrap_or(false),
             more: typed.experimental.as_ref().is_some_and(|own| own["foretype"]["more"] == true),
         }
     }
@@ -94,8 +101,12 @@ pub fn server(client: &Client) -> InitializeResult {
         capabilities: ServerCapabilities {
             position_encoding: Some(client.encoding.kind()),
             text_document_sync: Some(TextDocumentSyncCapability::Options(sync)),
+            code_action_provider: Some(CodeActionProviderCapability::Options(CodeActionOptions {
+                code_action_kinds: Some(vec![CodeActionKind::REFACTOR_REWRITE]),
+                ..CodeActionOptions::default()
+            })),
             execute_command_provider: Some(ExecuteCommandOptions {
-                commands: vec![ext::ACCEPTED.to_owned()],
+                commands: vec![ext::ACCEPTED.to_owned(), ext::DOCSTRING.to_owned()],
                 ..ExecuteCommandOptions::default()
             }),
             workspace: Some(WorkspaceServerCapabilities { workspace_folders: Some(folders), file_operations: None }),

@@ -8,6 +8,9 @@ use tower_lsp::lsp_types::{Command, Position, Range, TextDocumentIdentifier, not
 pub const INLINE_COMPLETION: &str = "textDocument/inlineCompletion";
 /// The command that a client runs when a suggestion was accepted; its argument is the suggestion's number.
 pub const ACCEPTED: &str = "foretype.accepted";
+/// The command that writes a docstring; its argument names the document, a line and, if it is to be another than the one in
+/// use, the style: `{ uri, line, style }`.
+pub const DOCSTRING: &str = "foretype.docstring";
 
 /// Parameters of `textDocument/inlineCompletion`.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -7,17 +7,18 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::lsp_types::{
-    ConfigurationItem, DidChangeConfigurationParams, DidChangeWatchedFilesParams, DidChangeWorkspaceFoldersParams,
-    DidSaveTextDocumentParams, ExecuteCommandParams, InitializeParams, InitializeResult, InitializedParams,
-    MessageType, ProgressParams, ProgressParamsValue, ProgressToken, WorkDoneProgress, WorkDoneProgressBegin,
-    WorkDoneProgressCreateParams, WorkDoneProgressEnd, notification::Progress, request::WorkDoneProgressCreate,
+    CodeActionParams, CodeActionResponse, ConfigurationItem, DidChangeConfigurationParams, DidChangeWatchedFilesParams,
+    DidChangeWorkspaceFoldersParams, DidSaveTextDocumentParams, ExecuteCommandParams, InitializeParams,
+    InitializeResult, InitializedParams, MessageType, ProgressParams, ProgressParamsValue, ProgressToken,
+    WorkDoneProgress, WorkDoneProgressBegin, WorkDoneProgressCreateParams, WorkDoneProgressEnd, notification::Progress,
+    request::WorkDoneProgressCreate,
 };
 use tower_lsp::{Client, LanguageServer, async_trait};
 
 use super::ext::{
     self, DidChangeStatus, FocusParams, InlineCompletionList, InlineCompletionParams, ItemParams, Status, StatusParams,
 };
-use super::{Session, capabilities};
+use super::{Session, capabilities, docstring};
 use crate::backend::State;
 use crate::workspace::Workspace;
 use crate::{inline, lsp::serve};
@@ -105,7 +106,14 @@ impl LanguageServer for Server {
         self.touched(params.text_document.uri.to_file_path().into_iter().collect());
     }
 
+    async fn code_action(&self, params: CodeActionParams) -> Result<Option<CodeActionResponse>> {
+        Ok(docstring::offer(self.session.clone(), params).await)
+    }
+
     async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
+        if params.command == ext::DOCSTRING {
+            return self.write_docstring(&params.arguments).await;
+        }
         if params.command != ext::ACCEPTED {
             return Err(Error::invalid_params(format!("there is no command {}", params.command)));
         }
@@ -117,6 +125,13 @@ impl LanguageServer for Server {
 }
 
 impl Server {
+    /// Sends the docstring as one edit; whether the client applied it is for the client to say.
+    async fn write_docstring(&self, arguments: &[Value]) -> Result<Option<Value>> {
+        let edit = docstring::edit(self.session.clone(), arguments).await?;
+        let answer = self.client.apply_edit(edit).await?;
+        Ok(Some(json!({ "applied": answer.applied, "reason": answer.failure_reason })))
+    }
+
     /// Files changed on disk: their symbols are read again.
     fn touched(&self, paths: Vec<PathBuf>) {
         let session = self.session.clone();

@@ -1,0 +1,139 @@
+//! Docstrings: what the syntax says about an item, the frame of its docstring, and the prose that a model writes into it.
+//!
+//! The frame (sections, names, indentation, marks of comments) is generated from the syntax tree, so it is right and complete
+//! whatever the model is. A model only writes prose into the holes of the frame, one after the other, and what it writes is
+//! cleaned. `check` then says whether nothing but comments has changed.
+
+mod above;
+mod body;
+mod check;
+mod find;
+mod frame;
+mod inside;
+mod item;
+mod parameters;
+mod prompt;
+mod prose;
+mod sections;
+mod style;
+
+use std::ops::Range;
+
+use tree_sitter::Tree;
+
+use crate::Language;
+
+pub use check::same_code;
+pub use find::{item_at, items};
+pub use frame::{About, Frame};
+pub use item::{Item, Kind, Parameter, Place, Returns};
+pub use prompt::{Ground, STOPS, prompt};
+pub use style::Style;
+
+/// A replacement of a piece of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// What is replaced, in bytes.
+    pub range: Range<usize>,
+    /// What stands there afterwards.
+    pub text: String,
+}
+
+impl Edit {
+    /// The text with the replacement made. The range must lie on character borders of `text`.
+    pub fn apply(&self, text: &str) -> String {
+        [&text[..self.range.start], &self.text, &text[self.range.end..]].concat()
+    }
+}
+
+/// Why an item gets no docstring; the message says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No docstring style is known for the language.
+    #[error("there is no docstring style for {0}: docstrings are written in {names}", names = Style::languages())]
+    Language(&'static str),
+    /// Nothing that can be documented lies there.
+    #[error(
+        "there is no function, method, class or module at line {0}: name a line of its signature or its body (line 1 for a module)"
+    )]
+    NoItem(usize),
+    /// The item has syntax errors.
+    #[error("the syntax of `{0}` is broken: mend it, then ask again")]
+    Broken(String),
+    /// The text could not be parsed at all.
+    #[error("the file could not be parsed in time: it may be too large")]
+    Unparsed,
+    /// Code stands before the item on its line.
+    #[error("`{0}` does not begin its line: put it on a line of its own, then ask again")]
+    InLine(String),
+    /// The language of the item does not have the style.
+    #[error("{style} is no docstring style for {language}: use {styles}", styles = Style::names(Style::of(*language)), language = language.id())]
+    Style {
+        /// The style that was asked for.
+        style: Style,
+        /// The language that it was asked for.
+        language: Language,
+    },
+}
+
+/// What is to be written for one item.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// What is documented.
+    pub item: Item,
+    /// The docstring with holes.
+    pub frame: Frame,
+}
+
+impl Task {
+    /// The task for an item in this style, lines at most `width` characters wide.
+    ///
+    /// # Errors
+    /// If the item is not one that can be documented safely.
+    pub fn new(item: Item, language: Language, style: Style, text: &str, width: usize) -> Result<Self, Refusal> {
+        if !Style::of(language).contains(&style) {
+            return Err(Refusal::Style { style, language });
+        }
+        if item.broken {
+            return Err(Refusal::Broken(item.name));
+        }
+        if item.place == Place::InLine {
+            return Err(Refusal::InLine(item.name));
+        }
+        let frame = Frame::new(&item, language, style, text, width);
+        Ok(Self { item, frame })
+    }
+
+    /// The replacement that puts the docstring with this prose into `text`; holes without prose get plain words.
+    pub fn edit(&self, text: &str, prose: &[String]) -> Edit {
+        let mut all = prose.to_vec();
+        all.extend(self.frame.holes().skip(prose.len()).map(|about| prose::plain(about, &self.item)));
+        let written = self.frame.text(&all);
+        self.item.place.edit(text, &written, self.item.existing.as_ref())
+    }
+
+    /// Words made of names alone, for a hole that no model has filled.
+    pub fn plain(&self, about: &About) -> String {
+        prose::plain(about, &self.item)
+    }
+
+    /// What of a model's answer goes into hole number `hole`.
+    pub fn clean(&self, hole: usize, answer: &str) -> String {
+        let about = self.frame.holes().nth(hole);
+        about.map(|about| prose::clean(about, &self.item, &self.frame, answer)).unwrap_or_default()
+    }
+}
+
+/// The item at a line that counts from 0.
+///
+/// # Errors
+/// Says why there is none.
+pub fn find(language: Language, tree: Option<&Tree>, text: &str, line: usize) -> Result<Item, Refusal> {
+    if Style::of(language).is_empty() {
+        return Err(Refusal::Language(language.id()));
+    }
+    item_at(language, tree.ok_or(Refusal::Unparsed)?, text, line).ok_or(Refusal::NoItem(line + 1))
+}
+
+#[cfg(test)]
+mod tests;

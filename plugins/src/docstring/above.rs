@@ -1,0 +1,83 @@
+//! Comments above an item: where they go, and which one is its docstring.
+
+use std::ops::Range;
+
+use tree_sitter::Node;
+
+use super::item::Place;
+use crate::Language;
+
+/// A definition together with what is written around it: `export`, decorators, `template <…>`, `typedef`.
+pub(super) fn whole(node: Node<'_>) -> Node<'_> {
+    const AROUND: &[&str] =
+        &["export_statement", "decorated_definition", "template_declaration", "ambient_declaration", "type_definition"];
+    let specifier = node.kind().ends_with("_specifier");
+    let mut at = node;
+    while let Some(parent) = at.parent() {
+        let declares = specifier && matches!(parent.kind(), "declaration" | "field_declaration");
+        if !AROUND.contains(&parent.kind()) && !declares {
+            break;
+        }
+        at = parent;
+    }
+    at
+}
+
+/// Where a docstring goes above `node`, the one that is there, and the item's range with its attributes.
+pub(super) fn place(language: Language, node: Node<'_>, text: &str) -> (Place, Option<Range<usize>>, Range<usize>) {
+    let mut top = node;
+    let mut comments: Vec<Node<'_>> = Vec::new();
+    for above in std::iter::successors(node.prev_sibling(), |it| it.prev_sibling()) {
+        let lowest = comments.last().copied().unwrap_or(top);
+        let own = text.get(above.byte_range()).unwrap_or_default();
+        let adjacent = last_row(above, own) + 1 >= lowest.start_position().row;
+        let attribute = matches!(above.kind(), "attribute_item" | "decorator") || own.starts_with("//go:");
+        if comments.is_empty() && attribute && adjacent {
+            top = above;
+        } else if above.kind().contains("comment") && adjacent && begins_line(above, text) && is_doc(language, own) {
+            comments.push(above);
+            if own.starts_with("/*") {
+                break;
+            }
+        } else {
+            break;
+        }
+    }
+    let existing = comments.last().zip(comments.first()).map(|(first, last)| {
+        let own = text.get(last.byte_range()).unwrap_or_default();
+        first.start_byte()..last.start_byte() + own.trim_end().len()
+    });
+    let start = top.start_byte();
+    let line = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let indentation = &text[line..start];
+    let place = if indentation.trim().is_empty() {
+        Place::Line { at: line, indentation: indentation.to_owned() }
+    } else {
+        Place::InLine
+    };
+    (place, existing, start..node.end_byte())
+}
+
+/// The row of the last letter: some grammars take the line end into a comment.
+fn last_row(node: Node<'_>, own: &str) -> usize {
+    node.start_position().row + own.trim_end().matches('\n').count()
+}
+
+/// A comment at the end of a line of code belongs to that line.
+fn begins_line(node: Node<'_>, text: &str) -> bool {
+    text[..node.start_byte()].rsplit('\n').next().is_some_and(|before| before.trim().is_empty())
+}
+
+/// Whether a comment is documentation and not a remark.
+fn is_doc(language: Language, own: &str) -> bool {
+    let slashes = own.starts_with("///") && !own.starts_with("////");
+    let block = own.starts_with("/**") && !own.starts_with("/**/") && !own.starts_with("/***");
+    match language {
+        Language::Go => own.starts_with("//") || own.starts_with("/*"),
+        Language::Ruby => own.starts_with('#') && !own.starts_with("#!") && !own.starts_with("# frozen_string_literal"),
+        Language::Lua => own.starts_with("---") && !own.starts_with("----"),
+        Language::C | Language::Cpp => slashes || block || own.starts_with("/*!") || own.starts_with("//!"),
+        Language::Rust | Language::CSharp => slashes || block,
+        _ => block,
+    }
+}

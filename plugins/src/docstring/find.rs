@@ -1,0 +1,111 @@
+//! Finds what can be documented.
+
+use std::ops::Range;
+
+use tree_sitter::{Node, Tree};
+
+use super::item::{Item, Kind, Returns};
+use super::parameters::{self, Signature};
+use super::{above, body, inside};
+use crate::Language;
+
+/// All items of a text in its order; files as modules are left out.
+pub fn items(language: Language, tree: &Tree, text: &str) -> Vec<Item> {
+    body::nodes(tree.root_node(), |_| true).filter_map(|node| item(language, node, text)).collect()
+}
+
+/// The innermost item at a line (from 0): its docstring, its signature or its body. At the first line, the module.
+pub fn item_at(language: Language, tree: &Tree, text: &str, line: usize) -> Option<Item> {
+    let start = text.split_inclusive('\n').take(line).map(str::len).sum::<usize>();
+    let own = text.get(start..)?.split('\n').next().unwrap_or_default();
+    // From the first letter on: what ends on the line before it is not meant.
+    let at = start + own.len() - own.trim_start().len();
+    let touches = |range: &Range<usize>| range.start <= start + own.len() && at < range.end;
+    let here = |item: &Item| touches(&item.range) || item.existing.as_ref().is_some_and(&touches);
+    let found = items(language, tree, text).into_iter().filter(here).min_by_key(|item| item.range.len());
+    found.or_else(|| inside::file(language, tree, text).filter(|item| line == 0 || here_in(item, &touches)))
+}
+
+fn here_in(item: &Item, touches: &impl Fn(&Range<usize>) -> bool) -> bool {
+    item.existing.as_ref().is_some_and(touches)
+}
+
+/// What a node documents, if it can be documented.
+fn kind(language: Language, node: Node<'_>) -> Option<Kind> {
+    use Language::{C, Cpp, Go, JavaScript, Ruby, Tsx, TypeScript};
+    let kind = match node.kind() {
+        "function_definition" if language == Language::Lua => return None,
+        "function_definition" | "function_item" | "function_signature_item" | "function_declaration" => Kind::Function,
+        "generator_function_declaration" | "function_signature" | "method_signature" => Kind::Function,
+        "method_definition" | "method_declaration" | "constructor_declaration" => Kind::Function,
+        "abstract_method_signature" => Kind::Function,
+        "method" | "singleton_method" if language == Ruby => Kind::Function,
+        // Inside a function, what looks like a prototype is a variable.
+        "declaration" | "field_declaration" if matches!(language, C | Cpp) && !is_nested(node) => Kind::Function,
+        "lexical_declaration" | "variable_declaration" if matches!(language, JavaScript | TypeScript | Tsx) => {
+            let outside = node.parent().is_some_and(|it| matches!(it.kind(), "program" | "export_statement"));
+            return outside.then_some(Kind::Function).filter(|_| parameters::signature(language, node).is_some());
+        }
+        "class_definition" | "class_declaration" | "abstract_class_declaration" | "interface_declaration" => Kind::Type,
+        "enum_declaration" | "record_declaration" | "struct_declaration" | "trait_declaration" => Kind::Type,
+        "struct_item" | "enum_item" | "trait_item" | "union_item" | "type_item" => Kind::Type,
+        "type_alias_declaration" => Kind::Type,
+        "type_declaration" if language == Go => Kind::Type,
+        "class" if language == Ruby && node.is_named() => Kind::Type,
+        "module" if language == Ruby && node.is_named() => Kind::Module,
+        "class_specifier" | "struct_specifier" | "enum_specifier" | "union_specifier" => {
+            return node.child_by_field_name("body").map(|_| Kind::Type);
+        }
+        "mod_item" => return node.child_by_field_name("body").map(|_| Kind::Module),
+        "package_clause" if language == Go => Kind::Module,
+        _ => return None,
+    };
+    Some(kind)
+}
+
+fn item(language: Language, node: Node<'_>, text: &str) -> Option<Item> {
+    let kind = kind(language, node)?;
+    let signature = parameters::signature(language, node)?;
+    let of = |node: Node<'_>| text.get(node.byte_range()).map(str::to_owned);
+    let whole = above::whole(node);
+    let (place, existing, range) = if language == Language::Python {
+        let (place, existing) = inside::block(node, text)?;
+        (place, existing, whole.byte_range())
+    } else {
+        above::place(language, whole, text)
+    };
+    let function = kind == Kind::Function;
+    let parameters = signature.parameters.filter(|_| function);
+    Some(Item {
+        kind,
+        name: of(signature.name)?,
+        parameters: parameters.map(|list| parameters::read(language, list, text)).unwrap_or_default(),
+        generics: signature.generics.map(|list| parameters::generics(list, text)).unwrap_or_default(),
+        returns: if function { body::returns(language, node, &signature, text) } else { Returns::Nothing },
+        raises: if function { body::raises(language, node, &signature, text) } else { Vec::new() },
+        range,
+        existing,
+        place,
+        nested: is_nested(node),
+        broken: broken(node, &signature),
+    })
+}
+
+/// Whether a function's body is around a node.
+fn is_nested(node: Node<'_>) -> bool {
+    let function = |it: Node<'_>| {
+        let kind = it.kind();
+        kind.contains("function")
+            || kind.contains("lambda")
+            || kind.starts_with("method")
+            || kind == "closure_expression"
+    };
+    std::iter::successors(node.parent(), Node::parent).any(function)
+}
+
+/// Errors in a type's or a module's body belong to what lies there.
+fn broken(node: Node<'_>, signature: &Signature<'_>) -> bool {
+    let within = std::iter::successors(Some(node), Node::parent).any(|it| it.is_error() && it.parent().is_some());
+    let own = signature.parameters.is_some_and(|it| it.has_error()) || signature.name.is_missing();
+    within || own || signature.body.map_or_else(|| node.has_error(), |body| body.has_error())
+}

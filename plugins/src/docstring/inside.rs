@@ -1,0 +1,82 @@
+//! Docstrings that stand first in a body (Python), and those of files.
+
+use std::ops::Range;
+
+use tree_sitter::{Node, Tree};
+
+use super::item::{Item, Kind, Place, Returns};
+use crate::Language;
+
+/// Where the docstring of a function or class of Python goes, and the one that is there.
+pub(super) fn block(node: Node<'_>, text: &str) -> Option<(Place, Option<Range<usize>>)> {
+    let body = node.child_by_field_name("body")?;
+    let mut cursor = node.walk();
+    let colon =
+        node.children(&mut cursor).filter(|it| it.kind() == ":" && it.start_byte() < body.start_byte()).last()?;
+    let first = first_statement(body);
+    let existing = first.and_then(string);
+    let indentation = indentation(node, body, text);
+    let place = if body.start_position().row == colon.start_position().row {
+        Place::AfterColon { gap: colon.end_byte()..body.start_byte(), indentation }
+    } else {
+        let rest = text[colon.end_byte()..].find('\n').map_or(text.len(), |at| colon.end_byte() + at + 1);
+        Place::Line { at: rest, indentation }
+    };
+    Some((place, existing))
+}
+
+/// That of the body, or one step more than that of the definition where the body is on its line.
+fn indentation(node: Node<'_>, body: Node<'_>, text: &str) -> String {
+    let of = |at: usize| {
+        let line = text[..at].rfind('\n').map_or(0, |at| at + 1);
+        &text[line..line + (text[line..].len() - text[line..].trim_start_matches([' ', '\t']).len())]
+    };
+    let (outer, inner) = (of(node.start_byte()), of(body.start_byte()));
+    if inner.len() > outer.len() { inner.to_owned() } else { format!("{outer}    ") }
+}
+
+fn first_statement(block: Node<'_>) -> Option<Node<'_>> {
+    let mut cursor = block.walk();
+    block.named_children(&mut cursor).find(|it| it.kind() != "comment")
+}
+
+/// The string that a statement consists of.
+pub(super) fn string(statement: Node<'_>) -> Option<Range<usize>> {
+    let only = statement.named_child(0).filter(|_| statement.named_child_count() == 1)?;
+    (statement.kind() == "expression_statement" && only.kind() == "string").then(|| only.byte_range())
+}
+
+/// A file as a module: of Python and Rust.
+pub(super) fn file(language: Language, tree: &Tree, text: &str) -> Option<Item> {
+    let root = tree.root_node();
+    let (at, existing) = match language {
+        Language::Python => (after_header(text), first_statement(root).and_then(string)),
+        Language::Rust => (0, inner_comments(text)),
+        _ => return None,
+    };
+    Some(Item {
+        kind: Kind::Module,
+        name: String::new(),
+        parameters: Vec::new(),
+        generics: Vec::new(),
+        returns: Returns::Nothing,
+        raises: Vec::new(),
+        range: 0..text.len(),
+        existing,
+        place: Place::Line { at, indentation: String::new() },
+        nested: false,
+        broken: root.has_error(),
+    })
+}
+
+/// Behind the comments that a file begins with.
+fn after_header(text: &str) -> usize {
+    text.split_inclusive('\n').take_while(|line| line.starts_with('#')).map(str::len).sum()
+}
+
+/// The `//!` lines at the beginning of a file.
+fn inner_comments(text: &str) -> Option<Range<usize>> {
+    let lines = text.split_inclusive('\n').take_while(|line| line.starts_with("//!"));
+    let end = lines.map(str::len).sum::<usize>();
+    (end > 0).then(|| 0..text[..end].trim_end().len())
+}

@@ -1,0 +1,210 @@
+//! Signatures: names, parameters, types, defaults.
+
+use tree_sitter::Node;
+
+use super::item::Parameter;
+use crate::Language;
+
+/// The parts of a definition.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Signature<'a> {
+    pub(super) name: Node<'a>,
+    pub(super) parameters: Option<Node<'a>>,
+    pub(super) generics: Option<Node<'a>>,
+    pub(super) result: Option<Node<'a>>,
+    pub(super) body: Option<Node<'a>>,
+}
+
+/// The parts of a definition; `None` if it has no name or, among the declarations of C, is no function.
+pub(super) fn signature(language: Language, node: Node<'_>) -> Option<Signature<'_>> {
+    let field = |name| node.child_by_field_name(name);
+    match node.kind() {
+        "lexical_declaration" | "variable_declaration" => assigned(node),
+        "function_definition" | "declaration" | "field_declaration"
+            if matches!(language, Language::C | Language::Cpp) =>
+        {
+            declared(node)
+        }
+        "type_declaration" => {
+            let only = node.named_child(0).filter(|_| node.named_child_count() == 1)?;
+            let name = only.child_by_field_name("name")?;
+            Some(Signature { generics: only.child_by_field_name("type_parameters"), ..bare(name) })
+        }
+        "package_clause" => Some(bare(node.named_child(0)?)),
+        _ => Some(Signature {
+            name: field("name")?,
+            parameters: field("parameters"),
+            generics: field("type_parameters"),
+            result: field("return_type")
+                .or_else(|| field("result"))
+                .or_else(|| field("returns"))
+                .or_else(|| field("type")),
+            body: field("body"),
+        }),
+    }
+}
+
+fn bare(name: Node<'_>) -> Signature<'_> {
+    Signature { name, parameters: None, generics: None, result: None, body: None }
+}
+
+/// A function that is the value of a variable.
+fn assigned(node: Node<'_>) -> Option<Signature<'_>> {
+    let declarator =
+        node.named_child(0).filter(|it| it.kind() == "variable_declarator" && node.named_child_count() == 1)?;
+    let value = declarator.child_by_field_name("value")?;
+    let function = matches!(value.kind(), "arrow_function" | "function_expression" | "generator_function");
+    let field = |name| value.child_by_field_name(name);
+    function.then_some(())?;
+    Some(Signature {
+        name: declarator.child_by_field_name("name")?,
+        parameters: field("parameters").or_else(|| field("parameter")),
+        generics: field("type_parameters"),
+        result: field("return_type"),
+        body: field("body"),
+    })
+}
+
+/// A function of C or C++: its name and its parameters lie inside declarators.
+fn declared(node: Node<'_>) -> Option<Signature<'_>> {
+    let first = node.child_by_field_name("declarator")?;
+    let function =
+        std::iter::successors(Some(first), |it| inner(*it)).take(16).find(|it| it.kind() == "function_declarator")?;
+    let template = node.parent().filter(|it| it.kind() == "template_declaration");
+    let name = function.child_by_field_name("declarator")?;
+    // A pointer to a function is a variable.
+    let named = !name.kind().contains("parenthesized");
+    named.then_some(Signature {
+        name: last_name(name),
+        parameters: function.child_by_field_name("parameters"),
+        generics: template.and_then(|it| it.child_by_field_name("parameters")),
+        result: node.child_by_field_name("type"),
+        body: node.child_by_field_name("body"),
+    })
+}
+
+/// The declarator inside a declarator.
+fn inner(node: Node<'_>) -> Option<Node<'_>> {
+    let reference = || node.named_child(0).filter(|_| node.kind() == "reference_declarator");
+    node.child_by_field_name("declarator").or_else(reference)
+}
+
+/// `c` of `a::b::c`.
+fn last_name(name: Node<'_>) -> Node<'_> {
+    std::iter::successors(Some(name), |it| it.child_by_field_name("name")).last().unwrap_or(name)
+}
+
+/// The parameters of a list, in order; a receiver is none.
+pub(super) fn read(language: Language, list: Node<'_>, text: &str) -> Vec<Parameter> {
+    if list.kind() == "identifier" {
+        let name = text.get(list.byte_range()).unwrap_or_default().to_owned();
+        return vec![Parameter { name, ..Parameter::default() }];
+    }
+    let mut cursor = list.walk();
+    let children: Vec<_> = list.named_children(&mut cursor).collect();
+    let mut all: Vec<_> = children.into_iter().flat_map(|node| one(language, node, text)).collect();
+    let receiver = |it: &Parameter| match language {
+        Language::Python => matches!(it.name.as_str(), "self" | "cls") && it.of_type.is_none() && in_class(list),
+        Language::TypeScript | Language::Tsx => it.name == "this",
+        _ => false,
+    };
+    if all.first().is_some_and(receiver) {
+        all.remove(0);
+    }
+    all
+}
+
+fn in_class(list: Node<'_>) -> bool {
+    let mut around = std::iter::successors(list.parent(), Node::parent).skip(1);
+    around
+        .find(|it| matches!(it.kind(), "class_definition" | "function_definition"))
+        .is_some_and(|it| it.kind() == "class_definition")
+}
+
+/// The parameters of one node: several in Go (`a, b int`), none for marks and comments.
+fn one(language: Language, node: Node<'_>, text: &str) -> Vec<Parameter> {
+    const NONE: &[&str] =
+        &["self_parameter", "receiver_parameter", "attribute_item", "keyword_separator", "positional_separator"];
+    let field = |name| node.child_by_field_name(name);
+    let of = |node: Node<'_>| text.get(node.byte_range()).unwrap_or_default();
+    if node.kind().contains("comment") || NONE.contains(&node.kind()) {
+        return Vec::new();
+    }
+    let of_type = field("type").map(|it| of(it).trim_start_matches(':').trim().to_owned());
+    let default =
+        field("value").or_else(|| field("default_value")).or_else(|| field("right")).map(|it| of(it).to_owned());
+    let parameter =
+        |name: &str| Parameter { name: name.to_owned(), of_type: of_type.clone(), default: default.clone() };
+    if language == Language::Go {
+        let mut cursor = node.walk();
+        return node
+            .children_by_field_name("name", &mut cursor)
+            .map(|it| parameter(of(it)))
+            .filter(|it| it.name != "_")
+            .collect();
+    }
+    let name = name(node, text);
+    // `_`, `...` and a lone `*` are nothing to speak of.
+    let named = name.chars().any(char::is_alphanumeric);
+    if !named { Vec::new() } else { vec![parameter(&name)] }
+}
+
+/// The name of a parameter: what a caller or a reader knows it by.
+fn name(node: Node<'_>, text: &str) -> String {
+    let of = |node: Node<'_>| text.get(node.byte_range()).unwrap_or_default().to_owned();
+    let mut at = node;
+    for _ in 0..16 {
+        let next =
+            ["name", "pattern", "left", "declarator"].into_iter().find_map(|field| at.child_by_field_name(field));
+        at = match (next, at.kind()) {
+            (_, "object_pattern" | "array_pattern") => return "options".into(),
+            (_, "list_splat_pattern" | "dictionary_splat_pattern" | "vararg_expression") => return of(at),
+            (Some(next), _) => next,
+            // A type alone, as in a prototype of C.
+            (None, "parameter_declaration" | "optional_parameter_declaration") => return String::new(),
+            (None, "tuple_pattern" | "tuple_struct_pattern" | "struct_pattern" | "slice_pattern") => {
+                return String::new();
+            }
+            (None, _)
+                if at.named_child_count() > 0 && !at.kind().contains("identifier") && at.kind() != "variable_name" =>
+            {
+                match last_identifier(at) {
+                    Some(inner) => inner,
+                    None => return String::new(),
+                }
+            }
+            (None, _) => return of(at),
+        };
+    }
+    String::new()
+}
+
+/// Where a parameter has no field for its name it comes first (`typed_parameter`, `mut_pattern`, `rest_pattern`), and last in
+/// Java's `spread_parameter`.
+fn last_identifier(node: Node<'_>) -> Option<Node<'_>> {
+    let mut cursor = node.walk();
+    let children: Vec<_> = node.named_children(&mut cursor).filter(|it| !it.kind().contains("comment")).collect();
+    if node.kind() == "spread_parameter" {
+        children.last().copied()
+    } else {
+        children.iter().find(|it| !it.kind().contains("specifier")).copied()
+    }
+}
+
+/// The names of type parameters, lifetimes left out.
+pub(super) fn generics(list: Node<'_>, text: &str) -> Vec<String> {
+    let mut cursor = list.walk();
+    let children: Vec<_> = list.named_children(&mut cursor).collect();
+    let name = |node: Node<'_>| {
+        let named = node.child_by_field_name("name").or_else(|| node.child_by_field_name("left"));
+        let text = text.get(named.unwrap_or(node).byte_range())?;
+        let word = text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|it| !it.is_empty());
+        let found = if named.is_some() {
+            word.take(1).last()
+        } else {
+            word.filter(|it| !matches!(*it, "typename" | "class")).take(1).last()
+        };
+        found.map(str::to_owned).filter(|_| !text.starts_with('\'') && !node.kind().contains("lifetime"))
+    };
+    children.into_iter().filter_map(name).collect()
+}

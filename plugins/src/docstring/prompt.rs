@@ -1,0 +1,115 @@
+//! The prompt for a hole: the code, and the docstring as far as it is written.
+//!
+//! What changes from hole to hole comes last, so that a model reads only what is new.
+
+use super::item::Place;
+use super::{Edit, Task};
+use crate::prompt::{Part, Prompt, Source};
+use crate::{FimFormat, Language, window};
+
+/// What ends the prose of a hole.
+pub const STOPS: &[&str] = &["\n"];
+
+/// Where a docstring is written.
+#[derive(Debug, Clone, Copy)]
+pub struct Ground<'a> {
+    /// The language of the text.
+    pub language: Language,
+    /// The file, relative to the workspace.
+    pub path: &'a str,
+    /// The whole text.
+    pub text: &'a str,
+    /// Bytes of it that a prompt may show.
+    pub most: usize,
+    /// How the model wants fill-in-the-middle written; without it, it reads the code twice.
+    pub format: Option<&'static FimFormat>,
+}
+
+/// The prompt for the first hole without prose.
+pub fn prompt(ground: &Ground<'_>, task: &Task, prose: &[String]) -> Prompt {
+    let written = task.frame.text(prose);
+    match ground.format.filter(|format| format.middle.is_some()) {
+        Some(format) => between(ground, task, &written, format),
+        None => again(ground, task, &written),
+    }
+}
+
+/// The text without the item's docstring, and where a new one begins.
+fn bare(task: &Task, text: &str) -> (String, usize) {
+    let item = &task.item;
+    let removed = |range: std::ops::Range<usize>| Edit { range, text: String::new() };
+    match &item.existing {
+        Some(range) => {
+            let line = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
+            let alone = text[line..range.start].trim().is_empty();
+            let end = text[range.end..].find('\n').map_or(text.len(), |at| range.end + at + 1);
+            let whole = if alone && text[range.end..end].trim().is_empty() { line..end } else { range.clone() };
+            let at = whole.start;
+            (removed(whole).apply(text), at)
+        }
+        None => {
+            let at = match &item.place {
+                Place::Line { at, .. } => *at,
+                Place::AfterColon { gap, .. } => gap.start,
+                Place::InLine => item.range.start,
+            };
+            (text.to_owned(), at)
+        }
+    }
+}
+
+/// Fill in the middle: what stands around the docstring, then the docstring.
+fn between(ground: &Ground<'_>, task: &Task, written: &str, format: &'static FimFormat) -> Prompt {
+    let (text, at) = bare(task, ground.text);
+    let after = &text[at..window::floor(&text, (at + ground.most * 2 / 3).min(text.len()))];
+    let from = window::floor(&text, at.saturating_sub(ground.most.saturating_sub(after.len())));
+    let before = from_line(&text[from..at], from > 0);
+    let markers = [format.prefix, format.suffix, format.middle.unwrap_or_default()].map(Part::special);
+    let [prefix, suffix, middle] = markers;
+    let before = [prefix, Part::text(before, Source::Before)];
+    let after = [suffix, Part::text(after, Source::After)];
+    let mut parts = Vec::new();
+    if let Some(file) = format.file.filter(|_| format.name == "qwen2.5-coder") {
+        parts.extend([Part::special(file), Part::text(format!("{}\n", ground.path), Source::Header)]);
+    }
+    parts.extend(if format.suffix_first { [after, before] } else { [before, after] }.concat());
+    parts.extend([middle, Part::text(written, Source::Middle)]);
+    Prompt { parts, heal: true, stop_specials: stops(format), window: None }
+}
+
+fn stops(format: &FimFormat) -> Vec<std::borrow::Cow<'static, str>> {
+    format.stops.iter().map(|name| (*name).into()).collect()
+}
+
+/// The code, then the same code again with its docstring: for every model that goes on with a text.
+fn again(ground: &Ground<'_>, task: &Task, written: &str) -> Prompt {
+    let (text, at) = bare(task, ground.text);
+    let shift = ground.text.len() - text.len();
+    let inside = at > task.item.range.start;
+    // A docstring above the item was taken out before it, one inside it within.
+    let before = if inside { 0 } else { shift };
+    let start = task.item.range.start.saturating_sub(before);
+    let end = task.item.range.end.saturating_sub(shift);
+    let end = window::floor(&text, end.min(start + ground.most * 3 / 4));
+    let from = window::floor(&text, start.saturating_sub(ground.most.saturating_sub(end - start)));
+    let mark = ground.language.line_comment().unwrap_or("//");
+    let indentation = indentation_of(&text, start);
+    let shown = from_line(&text[from..end], from > 0).trim_end();
+    let code = format!("{mark} {}\n{shown}\n\n{indentation}{mark} Documented:\n", ground.path);
+    let signature = if inside { format!("{indentation}{}", &text[start..at]) } else { String::new() };
+    let last =
+        if signature.is_empty() || signature.ends_with('\n') { written.to_owned() } else { format!("\n{written}") };
+    let parts = vec![Part::text(code, Source::Before), Part::text(signature + &last, Source::Middle)];
+    Prompt { parts, heal: true, stop_specials: Vec::new(), window: None }
+}
+
+fn indentation_of(text: &str, at: usize) -> &str {
+    let line = text[..at].rfind('\n').map_or(0, |at| at + 1);
+    let before = &text[line..at];
+    if before.trim().is_empty() { before } else { "" }
+}
+
+/// Without a first line that is not whole.
+fn from_line(text: &str, cut: bool) -> &str {
+    if !cut { text } else { text.find('\n').map_or("", |at| &text[at + 1..]) }
+}

@@ -1,0 +1,195 @@
+//! What a model writes into a hole, cleaned, and plain words where it writes nothing of use.
+
+use super::frame::{About, Frame, Marks};
+use super::item::{Item, Returns};
+use super::style::Style;
+
+/// The longest prose of a hole in bytes.
+const MOST: usize = 400;
+/// What ends prose: marks of comments, tags, fences, code.
+const ENDS: &[&str] = &[
+    "\"\"\"", "'''", "*/", "/*", "```", "///", ">>>", " // ", " @", " :param", "<param", "<returns", "</", "Args:",
+    "Returns:",
+];
+
+/// What of `answer` goes into the hole; empty if nothing does.
+pub(super) fn clean(about: &About, item: &Item, frame: &Frame, answer: &str) -> String {
+    let line = answer.trim_start().lines().next().unwrap_or_default();
+    let end = ENDS.iter().filter_map(|mark| line.find(mark)).min().unwrap_or(line.len());
+    let line = if line.starts_with('@') { "" } else { &line[..end] };
+    let text = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = without_label(about, item, &text);
+    if is_code(text)
+        || *about == About::Summary && says_nothing(item, text)
+        || names_another(about, item, text)
+        || !text.chars().any(char::is_alphabetic)
+    {
+        return String::new();
+    }
+    let text = marked(frame, sentences(text));
+    sentence(about, frame, text)
+}
+
+/// Without bullets, the hole's own name and a type that the model repeats.
+fn without_label<'a>(about: &About, item: &Item, text: &'a str) -> &'a str {
+    let strip =
+        |text: &'a str| text.trim_start_matches([' ', '-', '*', ':', '#', '>', '.', ',', '\u{2013}', '\u{2014}']);
+    let mut text = strip(text);
+    let own = match about {
+        About::Parameter(name) | About::Generic(name) | About::Raises(name) => {
+            name.trim_start_matches(['*', '$', '&', '.'])
+        }
+        About::Summary => &item.name,
+        About::Returns => "",
+    };
+    if let Some(rest) = label(text, own).or_else(|| label(text, if *about == About::Returns { "Returns" } else { "" }))
+    {
+        text = strip(rest);
+    }
+    strip(group(text).or_else(|| of_type(about, item, text)).unwrap_or(text))
+}
+
+/// What follows `name:`, `name -`, or `name (type):`, with or without backticks.
+fn label<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let bare = text.strip_prefix('`').unwrap_or(text);
+    let rest = bare.strip_prefix(name).filter(|_| !name.is_empty())?;
+    let rest = rest.strip_prefix('`').unwrap_or(rest).trim_start();
+    let rest = group(rest).unwrap_or(rest);
+    rest.strip_prefix(':').or_else(|| rest.strip_prefix("- ")).or_else(|| rest.strip_prefix("\u{2013} "))
+}
+
+/// What follows a group in brackets, such as `(int): `.
+fn group(text: &str) -> Option<&str> {
+    let mut depth = 0usize;
+    text.starts_with(['(', '{', '[']).then_some(())?;
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '(' | '{' | '[' => depth += 1,
+            ')' | '}' | ']' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(text[at + letter.len_utf8()..].trim_start());
+        }
+    }
+    None
+}
+
+/// What follows the type of a parameter or result, as in `int: the sum`.
+fn of_type<'a>(about: &About, item: &Item, text: &'a str) -> Option<&'a str> {
+    let written = match about {
+        About::Parameter(name) => item.parameters.iter().find(|it| it.name == *name)?.of_type.as_deref()?,
+        About::Returns => match &item.returns {
+            Returns::Value(it) | Returns::Yields(it) => it.as_deref()?,
+            Returns::Nothing => return None,
+        },
+        _ => return None,
+    };
+    label(text, written)
+}
+
+/// Whether text begins or ends with what only code or a tag does.
+fn is_code(text: &str) -> bool {
+    const BEGINS: &[&str] =
+        &["def ", "fn ", "func ", "function ", "return ", "class ", "import ", "pub ", "const ", "let "];
+    // A tag instead of a sentence, or talk about the task.
+    let tag = text.starts_with(['@', '<', '\\']) || text.contains("docstring");
+    let ends = tag || text.ends_with([';', '{', '}', '=']);
+    let holds = [" = ", " == ", ":=", "=>", "();", " += "].iter().any(|mark| text.contains(mark));
+    ends || holds && !text.contains('`') || BEGINS.iter().any(|word| text.starts_with(word))
+}
+
+/// Whether text is about another parameter, as in `other: …`.
+fn names_another(about: &About, item: &Item, text: &str) -> bool {
+    let own = |name: &str| matches!(about, About::Parameter(it) | About::Generic(it) if it == name);
+    let bare = |name: &str| name.trim_start_matches(['*', '$', '&', '.']).to_owned();
+    let begins = |name: &str| {
+        label(text, name).is_some() || text.strip_prefix('`').is_some_and(|it| it.starts_with(&format!("{name}`")))
+    };
+    item.parameters.iter().filter(|it| !own(&it.name)).any(|it| begins(&bare(&it.name)))
+}
+
+/// Whether a summary is the name again, or the beginning of a section.
+fn says_nothing(item: &Item, text: &str) -> bool {
+    let first = text.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    let section = ["param", "params", "parameter", "parameters", "args", "arguments"];
+    section.iter().any(|word| first.eq_ignore_ascii_case(word)) || words(text) == words(&item.name)
+}
+
+/// The beginning of a text that is not too long, to the end of a sentence or else of a word.
+fn sentences(text: &str) -> &str {
+    if text.len() <= MOST {
+        return text;
+    }
+    let short = &text[..crate::window::floor(text, MOST)];
+    let end = short.rfind(". ").map(|at| at + 1).or_else(|| short.rfind(' '));
+    short[..end.unwrap_or(short.len())].trim_end()
+}
+
+/// With what means something to the style or the language made harmless.
+fn marked(frame: &Frame, text: &str) -> String {
+    let mut text = match frame.marks {
+        Marks::Quotes => text.replace('\\', "\\\\").replace('"', "'"),
+        Marks::Block => text.replace(['\\', '@'], ""),
+        Marks::Lines(_) => text.replace('\\', ""),
+    };
+    if text.matches('`').count() % 2 == 1 {
+        text = text.replace('`', "");
+    }
+    match frame.style {
+        Style::Xmldoc => text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
+        Style::Javadoc => text.replace('<', "&lt;").replace('>', "&gt;"),
+        _ => text,
+    }
+}
+
+/// As a sentence: a capital first, but for Go, where the name comes first; a full stop last.
+fn sentence(about: &About, frame: &Frame, text: String) -> String {
+    let text = text.trim_end_matches([',', ':', '-', ' ', '(']);
+    let goes_on = frame.style == Style::Godoc && *about == About::Summary;
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| match letters.clone().next() {
+        Some(second) if goes_on && !second.is_uppercase() => first.to_lowercase().collect::<String>(),
+        _ if goes_on => first.to_string(),
+        _ => first.to_uppercase().collect(),
+    });
+    let end = if text.ends_with(['.', '!', '?', '。', '！', '？']) { "" } else { "." };
+    format!("{}{}{end}", first.unwrap_or_default(), letters.as_str())
+}
+
+/// Words from names alone, for a hole that no model has filled.
+pub(super) fn plain(about: &About, item: &Item) -> String {
+    match about {
+        About::Summary if item.name.is_empty() => "This module.".into(),
+        About::Summary => capital(&words(&item.name)),
+        About::Parameter(name) | About::Generic(name) => format!("The {}.", words(name)),
+        About::Returns => "The result.".into(),
+        About::Raises(name) if name == "Errors" => "If it fails.".into(),
+        About::Raises(name) if name == "Panics" => "If an assumption does not hold.".into(),
+        About::Raises(_) => "If the input is not valid.".into(),
+    }
+}
+
+fn capital(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|it| it.to_uppercase().collect::<String>()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}
+
+/// `has_close_elements` and `hasCloseElements` as words.
+fn words(name: &str) -> String {
+    let mut out = String::new();
+    let mut lower = false;
+    for letter in name.chars() {
+        if !letter.is_alphanumeric() {
+            out.push(' ');
+        } else {
+            if letter.is_uppercase() && lower {
+                out.push(' ');
+            }
+            out.extend(letter.to_lowercase());
+        }
+        lower = letter.is_lowercase();
+    }
+    out.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,135 @@
+//! The styles of docstrings: which language has which, and which one a text uses.
+
+use crate::Language;
+
+/// How docstrings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Style {
+    /// Python: `Args:`, indented names.
+    Google,
+    /// Python: underlined sections, a type beside each name.
+    Numpy,
+    /// Python: `:param name:`.
+    Rest,
+    /// Rust: Markdown with `# Arguments`.
+    Rustdoc,
+    /// JavaScript: `@param {type} name - …`.
+    Jsdoc,
+    /// TypeScript: `@param name - …`, types left to the code.
+    Tsdoc,
+    /// Java: `@param name …`.
+    Javadoc,
+    /// Go: sentences that begin with the name.
+    Godoc,
+    /// C and C++: `@brief`, `@param` in a block comment.
+    Doxygen,
+    /// C#: `<summary>`, `<param>`.
+    Xmldoc,
+    /// Ruby: `@param name [Type] …`.
+    Yard,
+    /// PHP: `@param Type $name …`.
+    Phpdoc,
+    /// Lua: `---@param name type …`.
+    Luacats,
+}
+
+use Style::*;
+
+/// Each style with its name and its languages; the first style of a language is its default.
+static STYLES: &[(Style, &str, &[Language])] = &[
+    (Google, "google", &[Language::Python]),
+    (Numpy, "numpy", &[Language::Python]),
+    (Rest, "rest", &[Language::Python]),
+    (Rustdoc, "rustdoc", &[Language::Rust]),
+    (Tsdoc, "tsdoc", &[Language::TypeScript, Language::Tsx]),
+    (Jsdoc, "jsdoc", &[Language::JavaScript, Language::TypeScript, Language::Tsx]),
+    (Tsdoc, "tsdoc", &[Language::JavaScript]),
+    (Javadoc, "javadoc", &[Language::Java]),
+    (Godoc, "godoc", &[Language::Go]),
+    (Doxygen, "doxygen", &[Language::C, Language::Cpp]),
+    (Xmldoc, "xmldoc", &[Language::CSharp]),
+    (Yard, "yard", &[Language::Ruby]),
+    (Phpdoc, "phpdoc", &[Language::Php]),
+    (Luacats, "luacats", &[Language::Lua]),
+];
+
+impl std::fmt::Display for Style {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = STYLES.iter().find(|(style, ..)| style == self).map_or("", |(_, name, _)| name);
+        formatter.write_str(name)
+    }
+}
+
+impl std::str::FromStr for Style {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = STYLES.iter().find(|(_, own, _)| own.eq_ignore_ascii_case(name));
+        found.map(|(style, ..)| *style).ok_or_else(|| {
+            let first = |at: &usize| STYLES[..*at].iter().all(|(style, ..)| *style != STYLES[*at].0);
+            let all = (0..STYLES.len()).filter(first).map(|at| STYLES[at].0);
+            format!("there is no docstring style {name:?}: use {}", Self::names(all))
+        })
+    }
+}
+
+impl Style {
+    /// The styles of a language, its default first.
+    pub fn of(language: Language) -> Vec<Self> {
+        STYLES.iter().filter(|(_, _, languages)| languages.contains(&language)).map(|(style, ..)| *style).collect()
+    }
+
+    /// The style that most docstrings of the first text with any have; else the language's default.
+    pub fn detect<'a>(language: Language, texts: impl IntoIterator<Item = &'a str>) -> Option<Self> {
+        let styles = Self::of(language);
+        let most = |text: &str| {
+            let counts = styles.iter().map(|style| (style.marks(text), *style));
+            // Of several that are as frequent, the first.
+            counts.rev().max_by_key(|(count, _)| *count).filter(|(count, _)| *count > 0).map(|(_, style)| style)
+        };
+        let several = styles.len() > 1;
+        let found = if several { texts.into_iter().find_map(most) } else { None };
+        found.or(styles.first().copied())
+    }
+
+    /// How often a text shows what only this style has.
+    fn marks(self, text: &str) -> usize {
+        let lines = || text.lines().map(str::trim);
+        match self {
+            Google => lines()
+                .filter(|line| matches!(*line, "Args:" | "Returns:" | "Raises:" | "Yields:" | "Attributes:"))
+                .count(),
+            Numpy => {
+                let titled = |(title, below): (&str, &str)| {
+                    matches!(title, "Parameters" | "Returns" | "Raises" | "Yields") && below.starts_with("---")
+                };
+                lines().zip(lines().skip(1)).filter(|pair| titled(*pair)).count()
+            }
+            Rest => lines()
+                .filter(|line| [":param ", ":return", ":raises "].iter().any(|mark| line.starts_with(mark)))
+                .count(),
+            Jsdoc => lines().filter(|line| line.starts_with("* @param {") || line.starts_with("* @returns {")).count(),
+            Tsdoc => {
+                let typed = |line: &&str| line.starts_with("* @param ") && !line.starts_with("* @param {");
+                lines().filter(typed).count()
+            }
+            _ => 0,
+        }
+    }
+
+    /// Names in a row, for messages.
+    pub(super) fn names(styles: impl IntoIterator<Item = Self>) -> String {
+        let names: Vec<_> = styles.into_iter().map(|style| style.to_string()).collect();
+        match names.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+            _ => names.concat(),
+        }
+    }
+
+    /// The languages that have a style, for messages.
+    pub(super) fn languages() -> String {
+        let all: Vec<_> = Language::all().filter(|it| !Self::of(*it).is_empty()).map(Language::id).collect();
+        all.join(", ")
+    }
+}

@@ -1,0 +1,294 @@
+//! Each language with a real snippet: what is read from it, and the docstring with plain words in its holes.
+
+use super::*;
+
+/// The item at the line that holds `▁`, and the text without that mark.
+fn item(language: Language, marked: &str) -> (Item, String) {
+    let line = marked[..marked.find('▁').expect("a mark")].matches('\n').count();
+    let text = marked.replace('▁', "");
+    let tree = crate::syntax::parse(language, &text, None);
+    let item = find(language, tree.as_ref(), &text, line).unwrap_or_else(|why| panic!("{language:?}: {why}"));
+    (item, text)
+}
+
+/// The text after a docstring was put there, which must be the same program.
+fn documented(language: Language, style: Style, marked: &str, prose: &[&str]) -> String {
+    let (item, text) = item(language, marked);
+    let task = Task::new(item, language, style, &text, 80).expect("it can be documented");
+    let prose: Vec<_> = prose.iter().map(|it| (*it).to_owned()).collect();
+    let after = task.edit(&text, &prose).apply(&text);
+    let [one, other] = [&text, &after].map(|it| crate::syntax::parse(language, it, None).expect("a tree"));
+    assert!(same_code(language, (&one, &text), (&other, &after)), "{language:?} {style}: {after}");
+    after
+}
+
+fn check(language: Language, style: Style, marked: &str, expected: &str) {
+    let after = documented(language, style, marked, &[]);
+    assert_eq!(after, expected, "{language:?} {style}\n{after}");
+}
+
+#[test]
+fn google_names_every_parameter_with_its_stars_and_no_receiver() {
+    check(
+        Language::Python,
+        Style::Google,
+        "class A:\n    def f(self, x▁: int = 3, *rest, key=None, **more) -> int:\n        # first\n        if x:\n            raise ValueError(x)\n        return x\n",
+        "class A:\n    def f(self, x: int = 3, *rest, key=None, **more) -> int:\n        \"\"\"F.\n\n        Args:\n            x: The x.\n            *rest: The rest.\n            key: The key.\n            **more: The more.\n\n        Returns:\n            The result.\n\n        Raises:\n            ValueError: If the input is not valid.\n        \"\"\"\n        # first\n        if x:\n            raise ValueError(x)\n        return x\n",
+    );
+}
+
+#[test]
+fn numpy_writes_types_and_defaults_and_a_generator_yields() {
+    check(
+        Language::Python,
+        Style::Numpy,
+        "@cached\ndef f(a: list[int], b=2):▁\n    for x in a:\n        yield x + b\n",
+        "@cached\ndef f(a: list[int], b=2):\n    \"\"\"F.\n\n    Parameters\n    ----------\n    a : list[int]\n        The a.\n    b : default 2\n        The b.\n\n    Yields\n    ------\n    object\n        The result.\n    \"\"\"\n    for x in a:\n        yield x + b\n",
+    );
+}
+
+#[test]
+fn rest_fits_a_body_on_the_line_of_the_colon() {
+    check(
+        Language::Python,
+        Style::Rest,
+        "def f(a):▁ return a\n",
+        "def f(a):\n    \"\"\"F.\n\n    :param a: The a.\n    :returns: The result.\n    \"\"\"\n    return a\n",
+    );
+}
+
+#[test]
+fn rustdoc_stands_above_attributes_and_tells_of_errors_and_panics() {
+    check(
+        Language::Rust,
+        Style::Rustdoc,
+        "impl A {\n    #[inline]\n    pub fn f<T: Ord>(&self, mut x: u8, y: &[T]) -> Result<u8, E> {\n        assert!(x > 0);▁\n        Ok(x)\n    }\n}\n",
+        "impl A {\n    /// F.\n    ///\n    /// # Type parameters\n    ///\n    /// * `T` - The t.\n    ///\n    /// # Arguments\n    ///\n    /// * `x` - The x.\n    /// * `y` - The y.\n    ///\n    /// # Returns\n    ///\n    /// The result.\n    ///\n    /// # Errors\n    ///\n    /// If it fails.\n    ///\n    /// # Panics\n    ///\n    /// If an assumption does not hold.\n    #[inline]\n    pub fn f<T: Ord>(&self, mut x: u8, y: &[T]) -> Result<u8, E> {\n        assert!(x > 0);\n        Ok(x)\n    }\n}\n",
+    );
+}
+
+#[test]
+fn tsdoc_leaves_types_to_the_code() {
+    check(
+        Language::TypeScript,
+        Style::Tsdoc,
+        "export class A {\n  sum▁<T>(items: T[], start = 0, ...more: number[]): number {\n    if (!items) throw new RangeError(\"no\");\n    return start;\n  }\n}\n",
+        "export class A {\n  /**\n   * Sum.\n   *\n   * @typeParam T - The t.\n   * @param items - The items.\n   * @param start - The start.\n   * @param more - The more.\n   * @returns The result.\n   * @throws {@link RangeError} If the input is not valid.\n   */\n  sum<T>(items: T[], start = 0, ...more: number[]): number {\n    if (!items) throw new RangeError(\"no\");\n    return start;\n  }\n}\n",
+    );
+}
+
+#[test]
+fn jsdoc_documents_a_function_that_is_the_value_of_a_constant() {
+    check(
+        Language::JavaScript,
+        Style::Jsdoc,
+        "export const addAll = (a, b = 2, {c}) => a + b▁;\n",
+        "/**\n * Add all.\n *\n * @param {*} a - The a.\n * @param {*} [b=2] - The b.\n * @param {*} options - The options.\n * @returns {*} The result.\n */\nexport const addAll = (a, b = 2, {c}) => a + b;\n",
+    );
+}
+
+#[test]
+fn javadoc_tells_of_type_parameters_and_the_throws_clause() {
+    check(
+        Language::Java,
+        Style::Javadoc,
+        "class A {\n    @Override\n    public <T> int f(final int x, T... more) throws IOException {\n        throw new IllegalStateException();▁\n    }\n}\n",
+        "class A {\n    /**\n     * F.\n     *\n     * @param <T> The t.\n     * @param x The x.\n     * @param more The more.\n     * @return The result.\n     * @throws IOException If the input is not valid.\n     * @throws IllegalStateException If the input is not valid.\n     */\n    @Override\n    public <T> int f(final int x, T... more) throws IOException {\n        throw new IllegalStateException();\n    }\n}\n",
+    );
+}
+
+#[test]
+fn godoc_goes_on_from_the_name() {
+    let after = documented(
+        Language::Go,
+        Style::Godoc,
+        "package p\n\nfunc (a *A) Sum(x, y int) int {\n\treturn x▁\n}\n",
+        &["adds two numbers."],
+    );
+    assert_eq!(after, "package p\n\n// Sum adds two numbers.\nfunc (a *A) Sum(x, y int) int {\n\treturn x\n}\n");
+    let (item, _) = item(Language::Go, "package p\n\nfunc F▁(x, y int, z ...string) {}\n");
+    assert_eq!(item.parameters.iter().map(|it| &*it.name).collect::<Vec<_>>(), ["x", "y", "z"]);
+}
+
+#[test]
+fn doxygen_reads_declarators_templates_and_prototypes() {
+    check(
+        Language::Cpp,
+        Style::Doxygen,
+        "template <typename T>\nT *find(const std::vector<T> &all, int *at, char name[]▁ = 0) {\n  throw std::out_of_range(\"no\");\n}\n",
+        "/**\n * @brief Find.\n *\n * @tparam T The t.\n * @param all The all.\n * @param at The at.\n * @param name The name.\n * @return The result.\n * @throws std::out_of_range If the input is not valid.\n */\ntemplate <typename T>\nT *find(const std::vector<T> &all, int *at, char name[] = 0) {\n  throw std::out_of_range(\"no\");\n}\n",
+    );
+    check(
+        Language::C,
+        Style::Doxygen,
+        "/// One.\nint one(void);\n\nint two(int x▁);\n",
+        "/// One.\nint one(void);\n\n/// @brief Two.\n///\n/// @param x The x.\n/// @return The result.\nint two(int x);\n",
+    );
+}
+
+#[test]
+fn the_other_styles_name_every_parameter_too() {
+    check(
+        Language::Ruby,
+        Style::Yard,
+        "class A\n  def f(x▁, y = 2, *rest, key:)\n    raise ArgumentError, \"no\" unless x\n    return y\n  end\nend\n",
+        "class A\n  # F.\n  #\n  # @param x [Object] The x.\n  # @param y [Object] The y.\n  # @param rest [Object] The rest.\n  # @param key [Object] The key.\n  # @return [Object] The result.\n  # @raise [ArgumentError] If the input is not valid.\n  def f(x, y = 2, *rest, key:)\n    raise ArgumentError, \"no\" unless x\n    return y\n  end\nend\n",
+    );
+    check(
+        Language::Php,
+        Style::Phpdoc,
+        "<?php\nfunction f(int $x, $y = 2): string {\n    return \"\";▁\n}\n",
+        "<?php\n/**\n * F.\n *\n * @param int $x The x.\n * @param mixed $y The y.\n * @return string The result.\n */\nfunction f(int $x, $y = 2): string {\n    return \"\";\n}\n",
+    );
+    check(
+        Language::CSharp,
+        Style::Xmldoc,
+        "class A {\n    int F(int x, string y = \"\") {\n        throw new ArgumentException();▁\n    }\n}\n",
+        "class A {\n    /// <summary>\n    /// F.\n    /// </summary>\n    /// <param name=\"x\">The x.</param>\n    /// <param name=\"y\">The y.</param>\n    /// <returns>The result.</returns>\n    /// <exception cref=\"ArgumentException\">If the input is not\n    /// valid.</exception>\n    int F(int x, string y = \"\") {\n        throw new ArgumentException();\n    }\n}\n",
+    );
+    check(
+        Language::Lua,
+        Style::Luacats,
+        "local function f(x, y)▁\n  return x\nend\n",
+        "--- F.\n--- @param x any The x.\n--- @param y any The y.\n--- @return any # The result.\nlocal function f(x, y)\n  return x\nend\n",
+    );
+}
+
+#[test]
+fn types_and_modules_get_a_summary() {
+    check(
+        Language::Rust,
+        Style::Rustdoc,
+        "#[derive(Debug)]\nstruct▁ Big {\n    x: u8,\n}\n",
+        "/// Big.\n#[derive(Debug)]\nstruct Big {\n    x: u8,\n}\n",
+    );
+    check(Language::Python, Style::Google, "class Big:▁\n    x = 1\n", "class Big:\n    \"\"\"Big.\"\"\"\n    x = 1\n");
+    check(
+        Language::Python,
+        Style::Google,
+        "#!/bin/env python▁\nimport os\n",
+        "#!/bin/env python\n\"\"\"This module.\"\"\"\nimport os\n",
+    );
+    check(Language::Rust, Style::Rustdoc, "use std::fmt;▁\n", "//! This module.\nuse std::fmt;\n");
+}
+
+#[test]
+fn a_docstring_that_is_there_is_replaced() {
+    check(
+        Language::Python,
+        Style::Google,
+        "def f(x):\n    '''Old▁\n\n    words.\n    '''\n    return x\n",
+        "def f(x):\n    \"\"\"F.\n\n    Args:\n        x: The x.\n\n    Returns:\n        The result.\n    \"\"\"\n    return x\n",
+    );
+    check(
+        Language::Rust,
+        Style::Rustdoc,
+        "// a remark\n\n/// Old\n/// words.▁\n#[inline]\nfn f() {}\n",
+        "// a remark\n\n/// F.\n#[inline]\nfn f() {}\n",
+    );
+    check(
+        Language::Java,
+        Style::Javadoc,
+        "class A {\n    /**\n     * Old▁\n     */\n    void f() {}\n}\n",
+        "class A {\n    /**\n     * F.\n     */\n    void f() {}\n}\n",
+    );
+}
+
+#[test]
+fn lines_are_no_wider_than_asked_and_line_ends_are_the_files() {
+    let long = "word ".repeat(40);
+    let after = documented(Language::Rust, Style::Rustdoc, "mod m {\r\n    fn f▁(x: u8) {}\r\n}\r\n", &[&long, &long]);
+    assert!(after.lines().all(|line| line.chars().count() <= 80), "{after}");
+    assert!(after.lines().count() > 8 && after.matches('\n').count() == after.matches("\r\n").count(), "{after:?}");
+    assert!(after.contains("\r\n    ///   word"), "what goes on below a bullet hangs: {after}");
+}
+
+#[test]
+fn the_style_is_that_of_the_first_text_that_has_one() {
+    let numpy = "def f(x):\n    '''F.\n\n    Parameters\n    ----------\n    x\n        Y.\n    '''\n";
+    let rest = "def f(x):\n    '''F.\n\n    :param x: Y.\n    '''\n";
+    let detect = |texts: &[&str]| Style::detect(Language::Python, texts.iter().copied());
+    assert_eq!(detect(&["x = 1\n"]), Some(Style::Google));
+    assert_eq!(detect(&["x = 1\n", rest, numpy]), Some(Style::Rest));
+    assert_eq!(detect(&[numpy, rest]), Some(Style::Numpy));
+    assert_eq!(Style::detect(Language::TypeScript, ["/**\n * @param {number} x - Y.\n */\n"]), Some(Style::Jsdoc));
+    assert_eq!(Style::detect(Language::Json, ["{}"]), None);
+    assert!("sphinx".parse::<Style>().is_err_and(|why| why.contains("google") && why.contains("luacats")));
+}
+
+#[test]
+fn a_refusal_says_what_to_do() {
+    let refusal = |language: Language, text: &str, line, style| {
+        let tree = crate::syntax::parse(language, text, None);
+        let found = find(language, tree.as_ref(), text, line).and_then(|it| Task::new(it, language, style, text, 80));
+        found.expect_err(text).to_string()
+    };
+    assert!(refusal(Language::Json, "{}", 0, Style::Google).contains("python, rust"));
+    assert!(refusal(Language::Python, "x = 1\ny = 2\n", 1, Style::Google).contains("line 2"));
+    assert!(refusal(Language::Python, "def f(:\n    pass\n", 0, Style::Google).contains("broken"));
+    assert!(refusal(Language::Python, "def f():\n    pass\n", 0, Style::Javadoc).contains("google, numpy or rest"));
+    assert!(refusal(Language::Java, "class A { void f() {} }\n", 0, Style::Javadoc).contains("a line of its own"));
+}
+
+#[test]
+fn another_program_is_not_the_same_code() {
+    let same = |language: Language, one: &str, other: &str| {
+        let [left, right] = [one, other].map(|it| crate::syntax::parse(language, it, None).expect("a tree"));
+        same_code(language, (&left, one), (&right, other))
+    };
+    let python = "def f(x):\n    return x\n";
+    assert!(same(Language::Python, python, "def f(x):\n    '''Y.'''\n    # z\n    return x\n"));
+    assert!(!same(Language::Python, python, "def f(x):\n    '''Y.'''; x = 1\n    return x\n"));
+    assert!(!same(Language::Python, python, "def f(x):\n    x\n    '''Y.'''\n    return x\n"));
+    assert!(!same(Language::Python, "a = 'b'\n", "a = 'c'\n"));
+    assert!(!same(Language::Rust, "fn f() { g() }\n", "fn f() { g(); }\n"));
+    assert!(!same(Language::Java, "class A {}\n", "/** x */ int y; /* */ class A {}\n"));
+}
+
+/// What becomes of an answer for the second hole, the parameter `x`.
+fn cleaned(language: Language, style: Style, answer: &str) -> String {
+    let marked = match language {
+        Language::Python => "def f(x: int, other):▁\n    pass\n",
+        Language::CSharp => "class A {\n    void F(int x, int other) {▁}\n}\n",
+        _ => "class A {\n    void f(int x, int other) {▁}\n}\n",
+    };
+    let (item, text) = item(language, marked);
+    Task::new(item, language, style, &text, 80).expect("it can be documented").clean(1, answer)
+}
+
+#[test]
+fn prose_is_a_sentence_without_labels_marks_or_code() {
+    let python = |answer| cleaned(Language::Python, Style::Google, answer);
+    assert_eq!(python(" the number of rows\n    other: x"), "The number of rows.");
+    assert_eq!(python("(int): The number."), "The number.");
+    assert_eq!(python("int: The number."), "The number.");
+    assert_eq!(python("`x` (int) - The number."), "The number.");
+    assert_eq!(python("The path, as in \"C:\\x\".\"\"\" + evil()"), "The path, as in 'C:\\\\x'.");
+    assert_eq!(python("A `broken code mark"), "A broken code mark.");
+    for nothing in ["", "  ", "other: The rest.", "x = f(y)", "return x", "\"\"\"", "--- ***", "The docstring of f."] {
+        assert_eq!(python(nothing), "", "{nothing:?}");
+    }
+    assert_eq!(cleaned(Language::Java, Style::Javadoc, "A List<String> */ int y; @see z"), "A List&lt;String&gt;.");
+    assert_eq!(cleaned(Language::CSharp, Style::Xmldoc, "Less & <more>"), "Less &amp; &lt;more&gt;.");
+    let long = python(&"A sentence of words. ".repeat(60));
+    assert!(long.len() <= 400 && long.ends_with("words."), "{long}");
+}
+
+#[test]
+fn each_prompt_begins_with_the_one_before_and_ends_where_the_hole_is() {
+    let (item, text) = item(Language::Python, "import os\n\n\ndef f(x):▁\n    '''Old words.'''\n    return x\n");
+    let task = Task::new(item, Language::Python, Style::Google, &text, 80).expect("it can be documented");
+    let ground = Ground { language: Language::Python, path: "a.py", text: &text, most: 3000, format: None };
+    let read = |prose: &[String]| {
+        let parts = prompt(&ground, &task, prose).parts;
+        let text = |part: crate::Part| match part.content {
+            crate::Content::Text(text) => text,
+            crate::Content::Special(name) => name.into_owned(),
+        };
+        parts.into_iter().map(text).collect::<String>()
+    };
+    let (first, second) = (read(&[]), read(&["Does.".to_owned()]));
+    assert!(first.ends_with("def f(x):\n    \"\"\"") && second.starts_with(&first), "{first}\n{second}");
+    assert!(second.ends_with("\"\"\"Does.\n\n    Args:\n        x: "), "{second}");
+    assert!(first.contains("    return x\n") && !first.contains("Old words"), "{first}");
+}

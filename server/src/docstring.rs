@@ -1,0 +1,107 @@
+//! Docstrings: the model's prose, hole by hole, into the frame that the syntax gives.
+
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
+use foretype_model::{Engine, Event, FinishReason, Job, Model, Priority, Usage};
+use foretype_plugins::docstring::{self, Edit, Ground, STOPS, Task};
+use foretype_plugins::{Language, syntax};
+
+use crate::config::Config;
+
+/// Tokens of one hole at the most.
+const TOKENS: usize = 64;
+/// How often it is asked whether anybody still waits.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A docstring that can be put into a text.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// What is to be replaced.
+    pub edit: Edit,
+    /// Holes that the model left empty, or filled with something else than prose: they hold words made of names.
+    pub plain: usize,
+    /// What all holes cost together.
+    pub usage: Usage,
+}
+
+/// Bytes of code that a prompt may show to this model.
+pub fn context_bytes(model: &Model, config: &Config) -> usize {
+    const BYTES_PER_TOKEN: usize = 3;
+    // The docstring itself and its last answer need room, too.
+    const KEPT: usize = 512;
+    let context = model.decoder.config().context_length.min(config.context.max_tokens.max(1024));
+    context.saturating_sub(KEPT).max(256) * BYTES_PER_TOKEN
+}
+
+/// Writes the docstring of a task. Blocks; ends early with an error where `goes_on` says no.
+///
+/// # Errors
+/// If the model fails, and if the result would be another program, which nothing should bring about.
+pub fn write(engine: &Engine, ground: &Ground<'_>, task: &Task, goes_on: &dyn Fn() -> bool) -> Result<Written> {
+    let mut prose: Vec<String> = Vec::new();
+    let mut written = Written { edit: Edit { range: 0..0, text: String::new() }, plain: 0, usage: Usage::default() };
+    for (hole, about) in task.frame.holes().enumerate() {
+        let (answers, usage) = fill(engine, ground, task, &prose, goes_on)?;
+        add(&mut written.usage, &usage);
+        let words = answers.iter().map(|answer| task.clean(hole, answer)).find(|words| !words.is_empty());
+        written.plain += usize::from(words.is_none());
+        prose.push(words.unwrap_or_else(|| task.plain(about)));
+    }
+    written.edit = task.edit(ground.text, &prose);
+    ensure!(
+        is_same_code(ground.language, ground.text, &written.edit),
+        "the docstring would have changed code: nothing was written"
+    );
+    Ok(written)
+}
+
+/// What the model writes into the first hole without prose, the likeliest first.
+fn fill(
+    engine: &Engine,
+    ground: &Ground<'_>,
+    task: &Task,
+    prose: &[String],
+    goes_on: &dyn Fn() -> bool,
+) -> Result<(Vec<String>, Usage)> {
+    // A small model may begin the first sentence with a tag; then the next likeliest beginning is taken.
+    let candidates = if prose.is_empty() { 3 } else { 1 };
+    let job = Job {
+        prompt: docstring::prompt(ground, task, prose),
+        max_tokens: TOKENS,
+        candidates,
+        priority: Priority::Interactive,
+        stop_texts: STOPS.iter().map(|stop| (*stop).to_owned()).collect(),
+        ..Job::default()
+    };
+    let (send, receive) = channel();
+    let _ticket = engine.submit(job, move |event| {
+        // The receiver is gone only when this call has ended.
+        let _ = send.send(event);
+    });
+    let mut answers = vec![String::new(); candidates];
+    loop {
+        ensure!(goes_on(), "cancelled");
+        match receive.recv_timeout(LOOK) {
+            Ok(Event::Text { candidate, text, .. }) => answers[candidate].push_str(&text),
+            Ok(Event::Finished { reason: FinishReason::Failed(why), .. }) => bail!("the model failed: {why}"),
+            Ok(Event::Done { usage }) => return Ok((answers, usage)),
+            Ok(Event::Prefilled { .. } | Event::Finished { .. }) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => bail!("the model stopped before it had answered"),
+        }
+    }
+}
+
+fn add(sum: &mut Usage, usage: &Usage) {
+    sum.evaluated += usage.evaluated;
+    sum.reused += usage.reused;
+    sum.generated += usage.generated;
+}
+
+/// Whether an edit changes nothing but comments: the trees before and after are compared.
+fn is_same_code(language: Language, text: &str, edit: &Edit) -> bool {
+    let after = edit.apply(text);
+    let trees = syntax::parse(language, text, None).zip(syntax::parse(language, &after, None));
+    trees.is_some_and(|(one, other)| docstring::same_code(language, (&one, text), (&other, &after)))
+}

@@ -1,0 +1,161 @@
+//! Docstrings in the editor: a code action that offers one, and a command that writes it as one edit of the document.
+//!
+//! The edit names the version that it was made for, and is not sent when the document has changed meanwhile.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use foretype_model::Engine;
+use foretype_plugins::docstring::{self, Ground, Refusal, Style, Task};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
+use tower_lsp::lsp_types::{
+    CodeAction, CodeActionKind, CodeActionOrCommand, CodeActionParams, CodeActionResponse, Command, DocumentChanges,
+    OneOf, OptionalVersionedTextDocumentIdentifier, Range, TextDocumentEdit, TextEdit, Url, WorkspaceEdit,
+};
+
+use super::{Session, ext};
+use crate::backend::State;
+use crate::docstring::{Written, context_bytes, write};
+use crate::documents::Snapshot;
+
+/// Characters that a line of a docstring may have.
+const WIDTH: usize = 88;
+
+/// What is to be documented: the argument of the command.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Target {
+    /// The document.
+    uri: Url,
+    /// A line of the item, counted from 0.
+    line: u32,
+    /// The style, where it is not to be found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    style: Option<Style>,
+}
+
+/// The action for the item at the beginning of the range, if there is one and its language has docstrings.
+pub(super) async fn offer(session: Arc<Session>, params: CodeActionParams) -> Option<CodeActionResponse> {
+    let kind = CodeActionKind::REFACTOR_REWRITE;
+    let within = |wanted: &CodeActionKind| format!("{}.", kind.as_str()).starts_with(&format!("{}.", wanted.as_str()));
+    if params.context.only.as_ref().is_some_and(|only| !only.iter().any(within)) {
+        return None;
+    }
+    let target = Target { uri: params.text_document.uri, line: params.range.start.line, style: None };
+    let task = tokio::task::spawn_blocking(move || Some((task(&session, &target).ok()?.1, target)));
+    let (task, target) = task.await.ok()??;
+    let verb = if task.item.existing.is_some() { "Write the docstring again" } else { "Write a docstring" };
+    let title = if task.item.name.is_empty() {
+        format!("{verb} for this module")
+    } else {
+        format!("{verb} for `{}`", task.item.name)
+    };
+    let command =
+        Command { title: title.clone(), command: ext::DOCSTRING.to_owned(), arguments: Some(vec![json!(target)]) };
+    let action = CodeAction { title, kind: Some(kind), command: Some(command), ..CodeAction::default() };
+    Some(vec![CodeActionOrCommand::CodeAction(action)])
+}
+
+/// The edit that the command asks for. Dropping the future ends the work.
+pub(super) async fn edit(session: Arc<Session>, arguments: &[Value]) -> Result<WorkspaceEdit> {
+    let first = arguments.first().unwrap_or(&Value::Null);
+    let target =
+        Target::deserialize(first).map_err(|why| Error::invalid_params(format!("{}: {why}", ext::DOCSTRING)))?;
+    let engine = engine(&session).await?;
+    let dropped = Dropped(Arc::default());
+    let (flag, worker) = (dropped.0.clone(), session.clone());
+    let work = tokio::task::spawn_blocking(move || {
+        let (snapshot, task) = task(&worker, &target).map_err(|why| failed(&why))?;
+        let goes_on = || !flag.load(Ordering::Relaxed) && is_current(&worker, &snapshot);
+        let written = written(&engine, &worker, &snapshot, &task, &goes_on);
+        if !is_current(&worker, &snapshot) {
+            return Err(failed("the document changed meanwhile and is left as it is: ask again"));
+        }
+        written
+            .map(|written| workspace_edit(&worker, target.uri, &snapshot, &written))
+            .map_err(|why| failed(&format!("{why:#}")))
+    });
+    work.await.unwrap_or_else(|_| Err(Error::internal_error()))
+}
+
+/// Says that nobody waits any more when it is dropped.
+struct Dropped(Arc<AtomicBool>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn failed(why: &str) -> Error {
+    /// `RequestFailed` of LSP 3.17.
+    const CODE: i64 = -32803;
+    Error { code: ErrorCode::ServerError(CODE), message: why.to_owned().into(), data: None }
+}
+
+fn is_current(session: &Session, snapshot: &Snapshot) -> bool {
+    let now = session.documents.snapshot(&snapshot.uri);
+    now.is_some_and(|now| now.version == snapshot.version && Arc::ptr_eq(&now.text, &snapshot.text))
+}
+
+/// What is to be written, and the document for which.
+fn task(session: &Session, target: &Target) -> std::result::Result<(Arc<Snapshot>, Task), String> {
+    let snapshot = session.documents.parsed(target.uri.as_str()).ok_or("the document is not open")?;
+    if let Some(why) = session.refusal(&snapshot) {
+        return Err(why);
+    }
+    let (language, text) = (snapshot.language, &snapshot.text);
+    let why = |refusal: Refusal| refusal.to_string();
+    let item = docstring::find(language, snapshot.tree.as_ref(), text, target.line as usize).map_err(why)?;
+    let others = session.documents.snapshots();
+    let others = others.iter().filter(|other| other.language == language && other.uri != snapshot.uri);
+    let texts = std::iter::once(&**text).chain(others.map(|other| &*other.text));
+    let style =
+        target.style.or_else(|| Style::detect(language, texts)).ok_or_else(|| why(Refusal::Language(language.id())))?;
+    let task = Task::new(item, language, style, text, WIDTH).map_err(why)?;
+    Ok((snapshot, task))
+}
+
+fn written(
+    engine: &Engine,
+    session: &Session,
+    snapshot: &Snapshot,
+    task: &Task,
+    goes_on: &dyn Fn() -> bool,
+) -> anyhow::Result<Written> {
+    let most = context_bytes(engine.model(), &session.config());
+    let path = session.path_in_prompt(&snapshot.uri);
+    let (language, text) = (snapshot.language, &*snapshot.text);
+    write(engine, &Ground { language, path: &path, text, most, format: engine.model().fim_format() }, task, goes_on)
+}
+
+/// The model; waits while it is loaded.
+async fn engine(session: &Arc<Session>) -> Result<Engine> {
+    let slot = session.slot().ok_or_else(|| failed("the server is not ready yet: ask again"))?;
+    let mut states = slot.watch();
+    loop {
+        if let Some(engine) = slot.engine() {
+            return Ok(engine);
+        }
+        if let State::Failed(why, _) = &*states.borrow_and_update() {
+            return Err(failed(why));
+        }
+        states.changed().await.map_err(|_| Error::internal_error())?;
+    }
+}
+
+/// One edit of one document, for this version of it where the client understands that.
+fn workspace_edit(session: &Session, uri: Url, snapshot: &Snapshot, written: &Written) -> WorkspaceEdit {
+    let facts = session.client_facts().cloned().unwrap_or_default();
+    let at = |offset| snapshot.lines.position(&snapshot.text, offset, facts.encoding);
+    let range = Range { start: at(written.edit.range.start), end: at(written.edit.range.end) };
+    let edit = TextEdit { range, new_text: written.edit.text.clone() };
+    if !facts.document_changes {
+        return WorkspaceEdit { changes: Some(HashMap::from([(uri, vec![edit])])), ..WorkspaceEdit::default() };
+    }
+    let text_document = OptionalVersionedTextDocumentIdentifier { uri, version: Some(snapshot.version) };
+    let changes = vec![TextDocumentEdit { text_document, edits: vec![OneOf::Left(edit)] }];
+    WorkspaceEdit { document_changes: Some(DocumentChanges::Edits(changes)), ..WorkspaceEdit::default() }
+}

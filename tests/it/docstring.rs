@@ -1,0 +1,173 @@
+//! Docstrings, on the command line and in an editor.
+
+use foretype_tests::{World, parrot, real_model, text};
+use serde_json::{Value, json};
+
+use crate::lsp::Editor;
+
+const PYTHON: &str = "def scale(values, factor=2):\n    if not values:\n        raise ValueError(\"none\")\n    \
+                      return [value * factor for value in values]\n";
+const RUST: &str = "/// Twice.\npub fn twice(x: u8) -> u8 {\n    x * 2\n}\n\n#[inline]\npub fn scale(values: &[f32], factor: \
+                    f32) -> Vec<f32> {\n    values.iter().map(|value| value * factor).collect()\n}\n";
+
+/// A world with the parrot and both files.
+fn world() -> World {
+    let world = World::new();
+    parrot::write(world.path());
+    world.write("a.py", PYTHON);
+    world.write("b.rs", RUST);
+    world
+}
+
+fn run(world: &World, model: &str, arguments: &[&str]) -> (bool, String, String) {
+    let arguments = [&["docstring"], arguments].concat();
+    text(&world.command(&arguments).env("FORETYPE_MODEL", model).output().expect("the binary starts"))
+}
+
+fn prints(world: &World, model: &str, arguments: &[&str]) -> String {
+    let (good, out, err) = run(world, model, arguments);
+    assert!(good, "{arguments:?}: {err}");
+    out
+}
+
+fn read(world: &World, name: &str) -> String {
+    std::fs::read_to_string(world.path().join(name)).expect("a file")
+}
+
+/// The lines that `after` has and `before` has not; those of `before` must all be there, in order.
+fn added<'a>(before: &str, after: &'a str) -> Vec<&'a str> {
+    let mut old = before.lines().peekable();
+    let added = after.lines().filter(|line| old.next_if_eq(line).is_none()).collect();
+    assert_eq!(old.next(), None, "a line of the file is gone: {after}");
+    added
+}
+
+#[test]
+fn a_diff_is_shown_and_the_file_left_alone_unless_it_is_to_be_written() {
+    let world = world();
+    let out = prints(&world, "parrot", &["a.py:4"]);
+    // The parrot has something to say after a colon and a blank.
+    assert!(out.contains("+        values: Brown_fx.\n+        factor: Brown_fx.\n"), "{out}");
+    assert!(out.contains("+    Raises:\n+        ValueError: Brown_fx.\n"), "{out}");
+    assert_eq!(read(&world, "a.py"), PYTHON);
+    assert_eq!(prints(&world, "parrot", &["a.py:1", "--write"]), "");
+    let after = read(&world, "a.py");
+    let lines = added(PYTHON, &after);
+    assert!(lines[0].starts_with("    \"\"\"") && lines.last() == Some(&"    \"\"\""), "{after}");
+}
+
+#[test]
+fn holes_share_what_the_model_has_read() {
+    let report: Value =
+        serde_json::from_str(&prints(&world(), "parrot", &["a.py:1", "--json", "--style", "numpy"])).expect("JSON");
+    assert_eq!(report[0]["parameters"], json!(["values", "factor"]));
+    assert_eq!(report[0]["style"], "numpy");
+    let tokens = |name: &str| report[0]["usage"][name].as_u64().expect("a number");
+    // Five holes: each prompt but the first is in the cache as far as the one before went.
+    assert!(tokens("reused") > 3 * tokens("evaluated") / 2, "{report}");
+}
+
+#[test]
+fn a_whole_file_gets_what_is_missing_and_nothing_else() {
+    let world = world();
+    prints(&world, "parrot", &["b.rs", "--all", "--write"]);
+    let after = read(&world, "b.rs");
+    let lines = added(RUST, &after);
+    assert!(lines.iter().all(|line| line.starts_with("///")) && after.contains("/// Twice.\npub fn twice"), "{after}");
+    assert!(after.contains("/// * `factor` - Brown_fx.") && after.contains("\n#[inline]\npub fn scale"), "{after}");
+    let (good, _, err) = run(&world, "parrot", &["b.rs", "--all"]);
+    assert!(!good && err.contains("nothing in b.rs lacks a docstring"), "{err}");
+}
+
+#[test]
+fn what_cannot_be_documented_is_said_and_left_alone() {
+    let world = world();
+    world.write("bad.py", "def f(:\n    pass\n");
+    world.write("data.json", "{}\n");
+    world.write("plain.py", "x = 1\ny = 2\n");
+    world.write("latin.py", b"# \xe9\n");
+    for (arguments, says) in [
+        (&["a.py"][..], "write FILE:LINE"),
+        (&["a.py:99"], "4 lines"),
+        (&["missing.py:1"], "cannot read missing.py"),
+        (&["bad.py:1"], "is broken"),
+        (&["data.json:1"], "no docstring style for json"),
+        (&["plain.py:2"], "no function, method, class or module at line 2"),
+        (&["latin.py:1"], "UTF-8"),
+        (&["a.py:1", "--style", "javadoc"], "google, numpy or rest"),
+        (&["a.py:1", "--style", "sphinx"], "there is no docstring style \"sphinx\""),
+    ] {
+        let (good, out, err) = run(&world, "parrot", arguments);
+        assert!(!good && err.contains(says) && !err.contains("panicked"), "{arguments:?}: {out}{err}");
+    }
+    assert_eq!(read(&world, "bad.py"), "def f(:\n    pass\n");
+}
+
+#[test]
+fn a_real_model_describes_a_function_of_python_and_of_rust() {
+    let Some(model) = real_model() else { return };
+    let world = world();
+    for (place, name, before) in [("a.py:1", "a.py", PYTHON), ("b.rs:7", "b.rs", RUST)] {
+        prints(&world, &model.to_string_lossy(), &[place, "--write"]);
+        let after = read(&world, name);
+        println!("{after}");
+        let lines = added(before, &after);
+        let prose: Vec<_> = lines.iter().filter(|line| line.contains("factor") || line.contains("values")).collect();
+        assert!(prose.len() >= 2 && lines.iter().all(|line| line.chars().count() <= 88), "{after}");
+        let words = lines.iter().flat_map(|line| line.split_whitespace()).count();
+        assert!(words > 20, "more than names: {after}");
+    }
+}
+
+/// An editor that takes versioned edits, with this text open.
+fn editor(text: &str) -> Editor {
+    let capabilities = json!({ "workspace": { "workspaceEdit": { "documentChanges": true } } });
+    let (mut editor, _) = Editor::start_as(World::new(), capabilities, json!({}), &["lsp", "--standalone"]);
+    let uri = editor.uri.clone();
+    editor.client.open(&uri, "python", text);
+    editor
+}
+
+/// The code actions at a line.
+fn actions(editor: &mut Editor, line: u32) -> Value {
+    let at = json!({ "line": line, "character": 4 });
+    let params = json!({
+        "textDocument": { "uri": editor.uri }, "range": { "start": at, "end": at }, "context": { "diagnostics": [] },
+    });
+    editor.client.request("textDocument/codeAction", params)
+}
+
+#[test]
+fn an_action_writes_a_docstring_as_one_edit_of_one_version() {
+    let mut editor = editor(PYTHON);
+    let offered = actions(&mut editor, 3);
+    assert_eq!(offered[0]["kind"], "refactor.rewrite");
+    assert_eq!(offered[0]["title"], "Write a docstring for `scale`");
+    let command = &offered[0]["command"];
+    let params = json!({ "command": command["command"], "arguments": command["arguments"] });
+    let id = editor.client.send("workspace/executeCommand", params);
+    let edit = editor.client.answers("workspace/applyEdit", json!({ "applied": true }));
+    let changes = edit["edit"]["documentChanges"].as_array().expect("one document").clone();
+    assert_eq!((changes.len(), &changes[0]["textDocument"]["version"]), (1, &json!(1)));
+    let edits = changes[0]["edits"].as_array().expect("edits");
+    assert_eq!((edits.len(), &edits[0]["range"]["start"]), (1, &json!({ "line": 1, "character": 0 })));
+    assert_eq!(edits[0]["range"]["start"], edits[0]["range"]["end"]);
+    assert!(edits[0]["newText"].as_str().is_some_and(|it| it.contains("    Args:\n        values: ")), "{edit}");
+    assert_eq!(editor.client.answer(id).expect("an answer")["applied"], true);
+}
+
+#[test]
+fn nothing_is_offered_or_written_where_there_is_nothing_to_document() {
+    let mut editor = editor("x = 1\ny = 2\n");
+    assert_eq!(actions(&mut editor, 1), Value::Null);
+    for (arguments, says) in [
+        (json!([{ "uri": editor.uri, "line": 1 }]), "no function, method, class or module at line 2"),
+        (json!([{ "uri": "file:///nowhere.py", "line": 1 }]), "not open"),
+        (json!([]), "foretype.docstring"),
+    ] {
+        let params = json!({ "command": "foretype.docstring", "arguments": arguments });
+        let id = editor.client.send("workspace/executeCommand", params);
+        let error = editor.client.answer(id).expect_err("an error");
+        assert!(error["message"].as_str().is_some_and(|it| it.contains(says)), "{error}");
+    }
+}
