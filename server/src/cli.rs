@@ -1,11 +1,13 @@
 //! The command line: one file per command in `cli/`, and here what they share.
 
+pub mod ask;
 pub mod bench;
+pub mod chat;
 pub mod complete;
 pub mod daemon;
 pub mod doctor;
 pub mod evaluate;
-mod git;
+pub(crate) mod git;
 pub mod lsp;
 pub mod model;
 pub mod train;
@@ -28,6 +30,10 @@ enum Command {
     Lsp(lsp::Args),
     /// Print what would be suggested at a position of a file
     Complete(complete::Args),
+    /// Ask something about code
+    Ask(ask::Args),
+    /// Talk about code, and look at what was said before
+    Chat(chat::Args),
     /// List, download and describe models
     Model(model::Args),
     /// Look at the process that editor windows share, or stop it
@@ -59,6 +65,8 @@ impl Command {
         match self {
             Self::Lsp(args) => lsp::run(args),
             Self::Complete(args) => complete::run(args),
+            Self::Ask(args) => ask::run(args),
+            Self::Chat(args) => chat::run(args),
             Self::Model(args) => model::run(args),
             Self::Daemon(args) => daemon::run(args),
             Self::Doctor(args) => doctor::run(args),

@@ -125,7 +125,7 @@ impl Position {
 }
 
 /// The text of a file; bytes that are no UTF-8 are shown to the model as replacement characters.
-fn read_text(path: &Path) -> Result<String> {
+pub(super) fn read_text(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(match String::from_utf8(bytes) {
         Ok(text) => text,
@@ -134,7 +134,7 @@ fn read_text(path: &Path) -> Result<String> {
 }
 
 /// The folder of the workspace that a file belongs to: the nearest with `.foretype` or `.git`, else the file's own.
-fn root_of(path: &Path) -> Result<PathBuf> {
+pub(super) fn root_of(path: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(path)?;
     let marked = |folder: &&Path| folder.join(".foretype").is_dir() || folder.join(".git").exists();
     let own = path.parent().unwrap_or(&path);
