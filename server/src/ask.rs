@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn each_file_of_a_diff_has_its_share_and_secrets_have_none() {
         let diff = "diff --git a/a.py b/a.py\n+x = 1\n+y = 2\ndiff --git a/.env b/.env\n+KEY=1\ndiff --git a/b.py b/b.py\n+z\n";
-        let question = Question::about_diff(diff, 80).expect("a question");
+        let question = Question::about_diff(diff, 76).expect("a question");
         assert!(question.read.contains("a.py\n+x = 1\ndiff --git a/b.py b/b.py\n+z\n"), "{}", question.read);
         assert!(!question.read.contains("KEY"));
         let wrong = |diff| Question::about_diff(diff, 80).expect_err("nothing to show").to_string();
