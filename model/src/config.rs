@@ -140,6 +140,14 @@ const LARGEST: usize = 1 << 24;
 const LONGEST_CONTEXT: usize = 1 << 20;
 
 impl Config {
+    /// Numbers that the model has learned, but for biases and norms.
+    pub fn parameters(&self) -> usize {
+        let embeddings = self.vocab_size * self.hidden_size * if self.tied { 1 } else { 2 };
+        let attention = 2 * self.hidden_size * self.head_dim * (self.heads + self.kv_heads);
+        let feed_forward = self.hidden_size * self.intermediate_size * if self.gated { 3 } else { 2 };
+        embeddings + self.layers * (attention + feed_forward)
+    }
+
     /// A small Llama-like model, for tests: change fields from here.
     pub fn tiny() -> Self {
         Self {

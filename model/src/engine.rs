@@ -1,7 +1,8 @@
 //! One thread that runs a model for everybody.
 //!
 //! Jobs are queued and worked on together: a step holds one row of every answer that is being written and a piece of one
-//! prompt that is being read. Interactive jobs come before background ones, which wait in place and lose nothing. Dropping
+//! prompt that is being read. Interactive jobs come before answers that somebody reads, and these before background ones; who waits
+//! waits in place and loses nothing. Dropping
 //! a job's [`Ticket`] cancels it; the engine looks before each layer. What a job leaves in the KV cache stays for the
 //! next keystroke.
 
@@ -13,7 +14,7 @@ mod running;
 mod text;
 mod voice;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -98,13 +99,13 @@ pub(crate) struct Submitted {
 #[derive(Debug)]
 pub(crate) struct Claim {
     cancelled: AtomicBool,
-    background: AtomicBool,
+    /// A [`Priority`], as a number.
+    priority: AtomicU8,
 }
 
 impl Claim {
     fn new(priority: Priority) -> Arc<Self> {
-        let background = AtomicBool::new(priority == Priority::Background);
-        Arc::new(Self { cancelled: AtomicBool::new(false), background })
+        Arc::new(Self { cancelled: AtomicBool::new(false), priority: AtomicU8::new(priority as u8) })
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
@@ -112,7 +113,8 @@ impl Claim {
     }
 
     pub(crate) fn priority(&self) -> Priority {
-        if self.background.load(Ordering::Acquire) { Priority::Background } else { Priority::Interactive }
+        let all = [Priority::Interactive, Priority::Answer, Priority::Background];
+        all[usize::from(self.priority.load(Ordering::Acquire)).min(2)]
     }
 }
 
@@ -131,7 +133,7 @@ impl Ticket {
 
     /// Somebody waits now for a job that was background work.
     pub fn hurry(&self) {
-        self.claim.background.store(false, Ordering::Release);
+        self.claim.priority.store(Priority::Interactive as u8, Ordering::Release);
     }
 }
 

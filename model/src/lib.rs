@@ -4,6 +4,7 @@
 //! token ids; it knows no LSP, no async runtime and no editor. Weights are immutable and shared; the KV cache is an
 //! argument of the forward pass and outlives the request, so that a keystroke costs the tokens that are new.
 
+mod chat;
 mod config;
 mod decoder;
 mod draft;
@@ -22,6 +23,7 @@ pub mod train;
 mod weights;
 
 pub use candle_core::Device;
+pub use chat::{Chat, ChatError};
 pub use config::{Activation, Architecture, Config, Norm, Positions, RopeScaling};
 pub use decoder::{Attend, Decoder, ForwardError};
 pub use engine::{

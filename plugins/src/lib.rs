@@ -4,6 +4,7 @@
 //! does no I/O: what it reads was handed to it in a [`Request`]. Live prompts and training samples are built here by the
 //! same code, so that a model sees while it serves what it saw while it learned.
 
+pub mod chat;
 pub mod context;
 pub mod docstring;
 pub mod finish;

@@ -43,6 +43,8 @@ pub enum Source {
     Middle,
     /// What the model is to write: in a training sample.
     Answer,
+    /// What was said in a conversation, with what the model's chat template puts around it.
+    Conversation,
 }
 
 /// A piece of a prompt and where it came from.

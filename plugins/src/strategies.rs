@@ -1,3 +1,4 @@
 //! The built-in strategies, one a file.
 
+pub mod ask;
 pub mod fill;

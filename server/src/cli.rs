@@ -1,12 +1,14 @@
 //! The command line: one file per command in `cli/`, and here what they share.
 
+pub mod ask;
 pub mod bench;
+pub mod chat;
 pub mod complete;
 pub mod daemon;
 pub mod docstring;
 pub mod doctor;
 pub mod evaluate;
-mod git;
+pub(crate) mod git;
 pub mod lsp;
 pub mod model;
 pub mod train;
@@ -31,6 +33,10 @@ enum Command {
     Complete(complete::Args),
     /// Write the docstring of a function, method, class or module
     Docstring(docstring::Args),
+    /// Ask something about code
+    Ask(ask::Args),
+    /// Talk about code, and look at what was said before
+    Chat(chat::Args),
     /// List, download and describe models
     Model(model::Args),
     /// Look at the process that editor windows share, or stop it
@@ -63,6 +69,8 @@ impl Command {
             Self::Lsp(args) => lsp::run(args),
             Self::Complete(args) => complete::run(args),
             Self::Docstring(args) => docstring::run(args),
+            Self::Ask(args) => ask::run(args),
+            Self::Chat(args) => chat::run(args),
             Self::Model(args) => model::run(args),
             Self::Daemon(args) => daemon::run(args),
             Self::Doctor(args) => doctor::run(args),

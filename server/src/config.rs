@@ -38,6 +38,8 @@ pub struct Config {
     pub enable: Languages,
     /// Suggestions while typing.
     pub inline: Inline,
+    /// Questions about code.
+    pub ask: Ask,
     /// What besides the file itself goes into a prompt.
     pub context: Context,
     /// Memory for what the model has read already (the KV cache), and when to give all memory back.
@@ -102,6 +104,27 @@ impl Default for Inline {
             show_parts: true,
             show_delay: ShowDelay::None,
         }
+    }
+}
+
+/// Questions about code.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Ask {
+    /// What the model is told to be before the first question. Unset, that it answers questions about code briefly.
+    pub system: Option<String>,
+    /// The most tokens that the model writes for an answer.
+    #[schemars(range(min = 16, max = 32_768))]
+    pub max_tokens: usize,
+    /// The most tokens of a conversation, the answer among them; what is older is left out. A shorter context of the model is
+    /// respected.
+    #[schemars(range(min = 512, max = 131_072))]
+    pub context_tokens: usize,
+}
+
+impl Default for Ask {
+    fn default() -> Self {
+        Self { system: None, max_tokens: 512, context_tokens: 4096 }
     }
 }
 

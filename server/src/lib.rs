@@ -2,6 +2,7 @@
 //!
 //! This is the only crate with an async runtime, sockets and configuration files.
 
+pub mod ask;
 pub mod backend;
 pub mod cli;
 pub mod completion;

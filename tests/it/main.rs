@@ -1,6 +1,7 @@
 //! One binary for all black-box tests; one module for each thing that a user does.
 
 mod ahead;
+mod ask;
 mod bench;
 mod cli;
 mod docstring;

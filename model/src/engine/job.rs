@@ -13,6 +13,8 @@ pub enum Priority {
     /// A user waits for the answer.
     #[default]
     Interactive,
+    /// A user reads along while the answer is written: gives way at once to who waits for a suggestion, and goes on afterwards.
+    Answer,
     /// Work ahead of need; gives way at once.
     Background,
 }

@@ -119,7 +119,7 @@ impl<'a> Runner<'a> {
         let shared = self.shared;
         let abort = || {
             shared.stopping.load(Ordering::Acquire)
-                || turn == Priority::Background && shared.urgent.load(Ordering::Acquire)
+                || turn != Priority::Interactive && shared.urgent.load(Ordering::Acquire)
                 || claims.iter().all(|claim| claim.is_cancelled())
         };
         let decoder = &self.model.decoder;

@@ -366,18 +366,24 @@ fn dropping_the_ticket_ends_the_job_and_keeps_what_was_read() {
 }
 
 #[test]
-fn an_interactive_job_overtakes_a_background_one_which_loses_nothing() {
+fn an_interactive_job_overtakes_a_background_one_and_an_answer_which_lose_nothing() {
+    overtakes(Priority::Interactive, Priority::Background);
+    overtakes(Priority::Interactive, Priority::Answer);
+    overtakes(Priority::Answer, Priority::Background);
+}
+
+fn overtakes(first: Priority, second: Priority) {
     let engine = engine();
     let alone = run(&super::tests::engine(), Job { max_tokens: 100, ..job(prompt("background")) });
     let (order, ends) = channel();
     let (background_ends, asks) = (order.clone(), engine.clone());
     let mut asked = false;
     let (send, events) = channel();
-    let background = Job { max_tokens: 100, priority: Priority::Background, ..job(prompt("background")) };
+    let background = Job { max_tokens: 100, priority: second, ..job(prompt("background")) };
     let _ticket = engine.submit(background, move |event| {
         if matches!(event, Event::Text { .. }) && !std::mem::replace(&mut asked, true) {
             let order = order.clone();
-            let interactive = asks.submit(job(prompt("interactive")), move |event| {
+            let interactive = asks.submit(Job { priority: first, ..job(prompt("interactive")) }, move |event| {
                 if matches!(event, Event::Done { .. }) {
                     let _ = order.send("interactive");
                 }

@@ -125,7 +125,7 @@ impl Position {
 }
 
 /// The text of a file; bytes that are no UTF-8 are shown to the model as replacement characters.
-fn read_text(path: &Path) -> Result<String> {
+pub(super) fn read_text(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(match String::from_utf8(bytes) {
         Ok(text) => text,

@@ -1,8 +1,11 @@
 //! What the protocol has and lsp-types 0.94 does not: inline completion (LSP 3.18), and our own messages.
 
+use foretype_plugins::strategies::ask::Citation;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tower_lsp::lsp_types::{Command, Position, Range, TextDocumentIdentifier, notification::Notification};
+use tower_lsp::lsp_types::{
+    Command, Position, ProgressToken, Range, TextDocumentIdentifier, Url, notification::Notification,
+};
 
 /// The method of an inline completion request.
 pub const INLINE_COMPLETION: &str = "textDocument/inlineCompletion";
@@ -163,4 +166,86 @@ pub struct StatusParams {
     /// Say whether this document gets suggestions, and why not.
     #[serde(default)]
     pub text_document: Option<TextDocumentIdentifier>,
+}
+
+/// Parameters of the request `foretype/ask`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AskParams {
+    /// The question. With an intent it is added to that.
+    pub question: Option<String>,
+    /// A question that needs no words: `explain`, `find-bugs`, `suggest-tests`, `name`, `simplify` or `commit-message`.
+    pub intent: Option<String>,
+    /// The open document that is asked about.
+    pub text_document: Option<TextDocumentIdentifier>,
+    /// What is selected in it; an empty range is a place. Without it, the whole document.
+    pub range: Option<Range>,
+    /// The conversation to go on with; without it, one begins.
+    pub conversation: Option<u64>,
+    /// Whether the last question of the conversation is to be answered anew.
+    pub regenerate: bool,
+    /// The answer is sent in pieces as `$/progress` with this token.
+    pub partial_result_token: Option<ProgressToken>,
+}
+
+/// The answer to `foretype/ask`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AskResult {
+    /// All of it, in Markdown.
+    pub text: String,
+    /// False if it was cut at the limit of tokens.
+    pub complete: bool,
+    /// The number of the conversation, to go on with; null outside a workspace.
+    pub conversation: Option<u64>,
+    /// The code that the model read with the question.
+    pub places: Vec<AskedPlace>,
+    /// Where the text names a line of it; ranges are in bytes of the text.
+    pub citations: Vec<Citation>,
+    /// What the user ought to know: of the model, of what did not fit.
+    pub notes: Vec<String>,
+    /// Prompt tokens that the model read.
+    pub evaluated: usize,
+    /// Prompt tokens that it had read before.
+    pub reused: usize,
+}
+
+/// A piece of code that the model read.
+#[derive(Debug, Clone, Serialize)]
+pub struct AskedPlace {
+    /// The file, if it is one.
+    pub uri: Option<Url>,
+    /// Its path in the workspace.
+    pub path: String,
+    /// The first line, from 1.
+    pub first: usize,
+    /// The last line.
+    pub last: usize,
+    /// Why it was read.
+    pub why: String,
+}
+
+/// A piece of an answer, for the token that the client gave.
+#[derive(Debug)]
+pub enum Partial {}
+
+impl Notification for Partial {
+    type Params = PartialParams;
+    const METHOD: &'static str = "$/progress";
+}
+
+/// Parameters of [`Partial`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PartialParams {
+    /// The client's token.
+    pub token: ProgressToken,
+    /// The piece.
+    pub value: PartialText,
+}
+
+/// What [`Partial`] carries.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PartialText {
+    /// To be added to what came before.
+    pub text: String,
 }

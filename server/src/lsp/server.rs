@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tower_lsp::jsonrpc::{Error, Result};
+use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
 use tower_lsp::lsp_types::{
     CodeActionParams, CodeActionResponse, ConfigurationItem, DidChangeConfigurationParams, DidChangeWatchedFilesParams,
     DidChangeWorkspaceFoldersParams, DidSaveTextDocumentParams, ExecuteCommandParams, InitializeParams,
@@ -21,7 +21,7 @@ use super::ext::{
 use super::{Session, capabilities, docstring};
 use crate::backend::State;
 use crate::workspace::Workspace;
-use crate::{inline, lsp::serve};
+use crate::{ask, inline, lsp::serve};
 
 /// A client does not have to answer; nothing waits longer than this for it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -167,6 +167,16 @@ impl Server {
         if let (Some(number), Some(length)) = (params.number(), params.accepted_length) {
             self.session.shared.stats.partially_accepted(number, length);
         }
+    }
+
+    pub(super) async fn ask(&self, params: ext::AskParams) -> Result<ext::AskResult> {
+        // The code of LSP for a request that failed for a reason that its sender may show.
+        let failed = |error: anyhow::Error| Error {
+            code: ErrorCode::ServerError(-32803),
+            message: format!("{error:#}").into(),
+            data: None,
+        };
+        ask::session::answer(&self.session, &self.client, params).await.map_err(failed)
     }
 
     pub(super) async fn status(&self, params: StatusParams) -> Result<Value> {

@@ -114,3 +114,14 @@ fn of_many_background_jobs_the_oldest_give_way() {
     let ends = order(jobs);
     assert_eq!((&ends[..3], ends.len()), (&["1", "2", "now"][..], 7));
 }
+
+#[test]
+fn answers_that_somebody_reads_are_all_written_however_many_there_are() {
+    let engine = engine();
+    let answer =
+        |name: usize| Job { max_tokens: 4, priority: Priority::Answer, ..job(prompt(&format!("file {name}"))) };
+    let asked: Vec<_> = (0..6).map(|name| submit(&engine, answer(name))).collect();
+    for (_ticket, events, candidates) in asked {
+        assert_ne!(collect(&events, candidates).reasons[0], FinishReason::Cancelled);
+    }
+}

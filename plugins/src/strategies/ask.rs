@@ -1,0 +1,87 @@
+//! `ask`: questions about code. What the model reads is short: the code in question with what it needs to be understood, each
+//! piece under its `path:line`, and then the question.
+
+mod citations;
+mod excerpts;
+
+use std::fmt::Write;
+
+pub use citations::{Citation, cited};
+pub use excerpts::{About, Excerpt, excerpts};
+
+/// What the model is told to be where nobody says otherwise.
+pub const SYSTEM: &str =
+    "You answer questions about program code. Be short and exact. Speak only of the code that you were given.";
+
+/// A question that is asked often, in words that small models understand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Intent {
+    /// What code does.
+    Explain,
+    /// What is wrong with it.
+    FindBugs,
+    /// How it could be tested.
+    SuggestTests,
+    /// What it could be called.
+    Name,
+    /// How it could be simpler.
+    Simplify,
+    /// What a change is about.
+    CommitMessage,
+}
+
+impl Intent {
+    /// The question.
+    pub fn question(self) -> &'static str {
+        match self {
+            Self::Explain => "What does this code do? Explain it in a few sentences, in the order of the code.",
+            Self::FindBugs => {
+                "Is there a bug in this code? Go through it line by line. For each bug say which line is wrong, what happens \
+                 there, and how to mend it. If there is none, say: I see no bug."
+            }
+            Self::SuggestTests => {
+                "Which tests does this code need? Give a list. Each item says what is called with which values and what must \
+                 come out. Think of empty, smallest, largest and wrong values."
+            }
+            Self::Name => {
+                "What would be a good name for this code? Give three names, one a line, the best first, and nothing else. Write \
+                 them as the code writes its own names."
+            }
+            Self::Simplify => {
+                "Write this code more simply, so that it does exactly the same. Give the whole code in one block, and after it \
+                 one sentence on what is simpler. If it is simple already, say: This is simple already."
+            }
+            Self::CommitMessage => {
+                "Write the commit message for this diff. The first line says what changes, begins with a verb such as Add, Fix \
+                 or Remove, and has at most 60 characters. Give nothing but the message."
+            }
+        }
+    }
+
+    /// Whether a model has to understand code well to do it.
+    pub fn is_hard(self) -> bool {
+        matches!(self, Self::FindBugs | Self::SuggestTests | Self::Simplify)
+    }
+}
+
+/// What the model reads: the pieces of code, and the question.
+pub fn message(question: &str, excerpts: &[Excerpt]) -> String {
+    let mut message = String::new();
+    for excerpt in excerpts {
+        // Writing to a string does not fail.
+        let _ = writeln!(message, "{} ({}):\n{}\n", excerpt.place(), excerpt.why, fenced(excerpt));
+    }
+    message.push_str(question.trim());
+    message
+}
+
+/// The code in a fence that it cannot close.
+fn fenced(excerpt: &Excerpt) -> String {
+    let longest = excerpt.text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}{}\n{}\n{fence}", excerpt.language.id(), excerpt.text.trim_end())
+}
+
+#[cfg(test)]
+mod tests;

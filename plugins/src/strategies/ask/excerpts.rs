@@ -1,0 +1,182 @@
+//! Which code goes with a question: what it is about, what stands around that, and the definitions of the names involved.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::context::definitions::{Definition, SymbolIndex, related};
+use crate::context::secrets;
+use crate::syntax::{self, Item};
+use crate::{Document, Language};
+
+/// Definitions from elsewhere at the most.
+const DEFINITIONS: usize = 6;
+/// A name that more places define says nothing.
+const MEANINGS: usize = 4;
+
+/// What a question is about, and where to look for more.
+pub struct About<'a> {
+    /// The file that is asked about.
+    pub document: Option<&'a Document>,
+    /// What is selected in it, in bytes; empty for a place only.
+    pub selection: Option<Range<usize>>,
+    /// The question.
+    pub question: &'a str,
+    /// What the workspace defines.
+    pub symbols: &'a SymbolIndex,
+    /// The text of a file of the workspace, if it may be shown.
+    pub read: &'a dyn Fn(&str) -> Option<Arc<str>>,
+    /// Bytes of all pieces together.
+    pub room: usize,
+}
+
+/// A piece of a file.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Excerpt {
+    /// The file, relative to the workspace.
+    pub path: String,
+    /// Its first line, from 1.
+    pub first: usize,
+    /// Its last line.
+    pub last: usize,
+    /// Why it is here.
+    pub why: String,
+    /// How many lines that were asked about did not fit behind it.
+    #[serde(default)]
+    pub left_out: usize,
+    /// Its language.
+    #[serde(skip, default = "plain")]
+    pub language: Language,
+    /// Whole lines.
+    #[serde(skip)]
+    pub text: String,
+}
+
+fn plain() -> Language {
+    Language::PlainText
+}
+
+impl Excerpt {
+    /// `path:line`, or `path:first-last`.
+    pub fn place(&self) -> String {
+        match self.first == self.last {
+            true => format!("{}:{}", self.path, self.first),
+            false => format!("{}:{}-{}", self.path, self.first, self.last),
+        }
+    }
+
+    /// The lines of `text` that `range` touches, as many as fit into `room` bytes.
+    fn new(path: &str, language: Language, text: &str, range: Range<usize>, why: &str, room: usize) -> Self {
+        let start = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
+        // A range that ends where a line begins does not touch that line.
+        let last = if range.end > start { range.end - 1 } else { start };
+        let last = crate::window::floor(text, last);
+        let end = text[last..].find('\n').map_or(text.len(), |at| last + at);
+        let whole = &text[start..end.max(start)];
+        let kept = match whole.len() <= room {
+            true => whole,
+            false => &whole[..whole[..crate::window::floor(whole, room)].rfind('\n').unwrap_or_default()],
+        };
+        let lines = |text: &str| text.matches('\n').count();
+        let first = 1 + lines(&text[..start]);
+        let left_out = if kept.is_empty() && !whole.is_empty() { lines(whole) + 1 } else { lines(whole) - lines(kept) };
+        let (path, why, text) = (path.to_owned(), why.to_owned(), kept.to_owned());
+        Self { path, first, last: first + lines(kept), why, left_out, language, text }
+    }
+}
+
+/// The pieces for a question, the most important first.
+pub fn excerpts(about: &About<'_>) -> Vec<Excerpt> {
+    let mut found = about.document.map(|document| own(about, document)).unwrap_or_default();
+    let mut seen: HashSet<String> = HashSet::new();
+    let code: String = found.iter().map(|excerpt| format!("{}\n", excerpt.text)).collect();
+    let mut definitions = 0;
+    for (name, whole) in names(about.question).map(|name| (name, true)).chain(names(&code).map(|name| (name, false))) {
+        if definitions == DEFINITIONS || !seen.insert(name.to_owned()) {
+            continue;
+        }
+        let taken: usize = found.iter().map(|it| it.text.len()).sum();
+        let left = about.room.saturating_sub(taken);
+        if let Some(excerpt) = definition(about, name, whole, left).filter(|it| !shown(&found, it)) {
+            found.push(excerpt);
+            definitions += 1;
+        }
+    }
+    found
+}
+
+/// The code that is asked about, and the heads of what it lies in.
+fn own(about: &About<'_>, document: &Document) -> Vec<Excerpt> {
+    let text = &*document.text;
+    let room = about.room * 2 / 3;
+    let cut = |range, why: &str, room| Excerpt::new(&document.path, document.language, text, range, why, room);
+    let Some(selection) = about.selection.clone() else {
+        return vec![cut(0..text.len(), "the file", room)];
+    };
+    let around =
+        document.tree.as_ref().map(|tree| syntax::enclosing(tree, text, selection.start + 1)).unwrap_or_default();
+    let holds = |item: &&Item| item.range.start <= selection.start && selection.end <= item.range.end;
+    let innermost = around.iter().rev().find(holds).filter(|item| item.range.len() <= room);
+    let main = match innermost {
+        Some(item) => cut(item.range.clone(), "what is asked about", room),
+        None => cut(selection.clone(), "what is asked about", room),
+    };
+    let outside =
+        |item: &&Item| item.range.start < selection.start && innermost.is_none_or(|it| it.range != item.range);
+    let heads = around.iter().filter(outside).filter(|item| item.range.end >= selection.end);
+    let heads = heads.map(|item| cut(head(text, item), "around it", room / 8)).filter(|it| !it.text.is_empty());
+    let selected = selected(document, &selection, &main);
+    let heads: Vec<_> = heads.filter(|head| head.first < main.first).collect();
+    std::iter::once(Excerpt { why: selected, ..main }).chain(heads).collect()
+}
+
+/// Says which lines of a piece are selected, where it holds more than those.
+fn selected(document: &Document, selection: &Range<usize>, main: &Excerpt) -> String {
+    let exact = Excerpt::new(&document.path, document.language, &document.text, selection.clone(), "", usize::MAX);
+    let part = !selection.is_empty() && (exact.first > main.first || exact.last < main.last) && main.left_out == 0;
+    match part {
+        true if exact.first == exact.last => format!("the question is about line {}", exact.first),
+        true => format!("the question is about lines {} to {}", exact.first, exact.last),
+        false => main.why.clone(),
+    }
+}
+
+/// The definition of a name, whole or its first lines.
+fn definition(about: &About<'_>, name: &str, whole: bool, room: usize) -> Option<Excerpt> {
+    let mut all = about.symbols.definitions(name);
+    let language = about.document.map(|document| document.language);
+    all.retain(|it| language.is_none_or(|language| related(it.language, language)));
+    let found = all.first().filter(|_| all.len() <= MEANINGS)?;
+    let own = about.document.filter(|document| document.path == *found.path).map(|document| document.text.clone());
+    let text = own.or_else(|| (about.read)(&found.path))?;
+    let range = range_of(found, name, &text, whole, room)?;
+    let excerpt = Excerpt::new(&found.path, found.language, &text, range, &format!("defines {name}"), room);
+    let fits = excerpt.left_out == 0 && !excerpt.text.is_empty();
+    (fits && !secrets::in_path(&excerpt.path) && !secrets::in_text(&excerpt.text)).then_some(excerpt)
+}
+
+/// Where a definition stands in the text of its file, which may have changed since it was indexed.
+fn range_of(found: &Definition, name: &str, text: &str, whole: bool, room: usize) -> Option<Range<usize>> {
+    let tree = syntax::parse(found.language, text, None)?;
+    let items = syntax::items(&tree, text, 500);
+    let item = items.iter().filter(|item| item.name == name).min_by_key(|it| it.range.start.abs_diff(found.offset))?;
+    let fits = whole && item.range.len() <= room * 3 / 4;
+    Some(if fits { item.range.clone() } else { head(text, item) })
+}
+
+/// Where an item is before its body.
+fn head(text: &str, item: &Item) -> Range<usize> {
+    let signature = text.get(item.signature.clone()).unwrap_or_default();
+    item.signature.start..item.signature.start + signature.trim_end().len()
+}
+
+/// Words that could be names, in the order of the text.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+    words.filter(|word| word.len() > 2 && !word.starts_with(|c: char| c.is_ascii_digit())).take(400)
+}
+
+/// Whether the lines of a piece are among those of another.
+fn shown(found: &[Excerpt], it: &Excerpt) -> bool {
+    found.iter().any(|other| other.path == it.path && other.first <= it.last && it.first <= other.last)
+}

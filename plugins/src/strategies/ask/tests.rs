@@ -1,0 +1,111 @@
+//! Which code goes with a question, and which of the places that an answer names were there.
+
+use std::ops::Range;
+
+use super::*;
+use crate::context::definitions::SymbolIndex;
+use crate::{Document, Language, syntax};
+
+const SHOP: &str = "from tools import tax\n\nclass Shop:\n    def total(self, items):\n        prices = [it.price for it in items]\n        return tax(sum(prices))\n\n    def close(self):\n        self.open = False\n";
+const TOOLS: &str = "# Money.\n\ndef tax(sum):\n    return sum * 1.19\n\ndef refund(sum):\n    return -sum\n";
+
+fn document(path: &str, text: &str) -> Document {
+    let language = Language::from_path(path);
+    Document { path: path.into(), language, text: text.into(), tree: syntax::parse(language, text, None) }
+}
+
+/// Where the pieces for a question are, and why; `selected` is what is selected in the shop.
+fn check(question: &str, selected: Option<&str>, room: usize) -> Vec<(String, String)> {
+    let symbols = SymbolIndex::default();
+    symbols.update("lib/tools.py", Language::Python, TOOLS);
+    symbols.update("shop.py", Language::Python, SHOP);
+    let shop = document("shop.py", SHOP);
+    let range = |it: &str| SHOP.find(it).map(|at| at..at + it.len()).expect("in the shop");
+    let selection: Option<Range<usize>> = selected.map(range);
+    let read = |path: &str| (path == "lib/tools.py").then(|| TOOLS.into());
+    let about = About { document: Some(&shop), selection, question, symbols: &symbols, read: &read, room };
+    excerpts(&about).into_iter().map(|it| (it.place(), it.why)).collect()
+}
+
+fn pairs(found: &[(&str, &str)]) -> Vec<(String, String)> {
+    found.iter().map(|(place, why)| (place.to_string(), why.to_string())).collect()
+}
+
+#[test]
+fn a_selected_function_comes_with_its_class_and_the_names_that_it_uses() {
+    let found = check("What does this do?", Some("def total"), 4000);
+    let expected = pairs(&[
+        ("shop.py:4-6", "the question is about line 4"),
+        ("shop.py:3", "around it"),
+        ("lib/tools.py:3", "defines tax"),
+    ]);
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_definition_that_the_question_names_comes_whole() {
+    let found = check("Does close need `refund`?", Some("        self.open = False\n"), 4000);
+    assert!(found.contains(&("lib/tools.py:6-7".into(), "defines refund".into())), "{found:?}");
+}
+
+#[test]
+fn without_a_selection_the_whole_file_is_asked_about() {
+    assert_eq!(check("What is this?", None, 4000)[0], ("shop.py:1-9".into(), "the file".into()));
+}
+
+#[test]
+fn what_does_not_fit_is_cut_at_a_line_and_counted() {
+    let text = "line of text\n".repeat(100_000);
+    let big = document("big.txt", &text);
+    let symbols = SymbolIndex::default();
+    let about = About {
+        document: Some(&big),
+        selection: Some(0..text.len()),
+        question: "?",
+        symbols: &symbols,
+        read: &|_| None,
+        room: 300,
+    };
+    let found = excerpts(&about);
+    assert_eq!((found[0].place().as_str(), found[0].left_out), ("big.txt:1-15", 99_985));
+    assert!(found[0].text.len() <= 200 && found[0].text.ends_with("text"));
+}
+
+#[test]
+fn a_definition_with_a_secret_stays_out() {
+    let secret = format!("def tax(key='{}{}'):\n    return 0\n", "ghp_", "x".repeat(36));
+    let symbols = SymbolIndex::default();
+    symbols.update("tools.py", Language::Python, &secret);
+    let read = |_: &str| Some(secret.as_str().into());
+    let about = About { document: None, selection: None, question: "tax?", symbols: &symbols, read: &read, room: 4000 };
+    assert_eq!(excerpts(&about), []);
+}
+
+#[test]
+fn the_code_stands_in_a_fence_that_it_cannot_close() {
+    let markdown = document("a.md", "```\nx\n```\n");
+    let symbols = SymbolIndex::default();
+    let (selection, read) = (None, |_: &str| None);
+    let about =
+        About { document: Some(&markdown), selection, question: "?", symbols: &symbols, read: &read, room: 4000 };
+    let message = message("Why? ", &excerpts(&about));
+    assert_eq!(message, "a.md:1-3 (the file):\n````markdown\n```\nx\n```\n````\n\nWhy?");
+}
+
+#[test]
+fn only_places_that_were_shown_are_cited() {
+    let shop = document("src/shop.py", SHOP);
+    let symbols = SymbolIndex::default();
+    let about = About {
+        document: Some(&shop),
+        selection: Some(60..70),
+        question: "",
+        symbols: &symbols,
+        read: &|_| None,
+        room: 4000,
+    };
+    let excerpts = excerpts(&about);
+    let answer = "See `shop.py:5`, src/shop.py:4-6; not op.py:5, shop.py:99, other.py:5, 12:30 or shop.py:x.";
+    let found: Vec<_> = cited(answer, &excerpts).into_iter().map(|it| &answer[it.range]).collect();
+    assert_eq!(found, ["shop.py:5", "src/shop.py:4"]);
+}

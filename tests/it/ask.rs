@@ -1,0 +1,246 @@
+//! Questions about code and conversations: in the terminal and over the protocol.
+
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+
+use foretype_tests::client::Client;
+use foretype_tests::{World, parrot, real_model, text};
+use serde_json::{Value, json};
+
+/// Lets the parrot hold a conversation: after each question it says its song.
+const TEMPLATE: &str =
+    "{% for m in messages %}{{ m.content }}{% if m.role == 'user' %}{{ '\\n=' }}{% endif %}{% endfor %}";
+const ANSWER: &str = "brown_fx";
+const SHOP: &str = "class Shop:\n    def total(self, items):\n        return tax(sum(items))\n";
+
+fn world() -> World {
+    let world = World::new();
+    parrot::write(world.path());
+    world.write("parrot/chat_template.jinja", TEMPLATE);
+    world.write("work/.git/HEAD", "ref: refs/heads/main\n");
+    world.write("work/shop.py", SHOP);
+    world.write("work/tools.py", "def tax(sum):\n    return sum * 2\n");
+    world
+}
+
+fn command(world: &World, arguments: &[&str]) -> Command {
+    let mut command = world.command(arguments);
+    command.current_dir(world.path().join("work")).env("FORETYPE_MODEL", world.path().join("parrot"));
+    command
+}
+
+fn run(world: &World, arguments: &[&str]) -> (bool, String, String) {
+    text(&command(world, arguments).output().expect("the binary starts"))
+}
+
+fn complains(world: &World, arguments: &[&str]) -> String {
+    let (ok, out, err) = run(world, arguments);
+    assert!(!ok && !err.contains("panicked"), "{arguments:?}: {out}{err}");
+    err
+}
+
+/// Holds a conversation in the terminal: the lines are what is typed.
+fn chat(mut command: Command, lines: &str) -> (bool, String, String) {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    child.stdin.take().expect("a pipe").write_all(lines.as_bytes()).expect("it reads");
+    text(&child.wait_with_output().expect("it ends"))
+}
+
+#[test]
+fn an_answer_is_followed_by_the_places_that_were_read() {
+    let (ok, out, err) = run(&world(), &["ask", "What is", "this?", "--file", "shop.py:2", "--verbose"]);
+    assert!(ok, "{err}");
+    let read = "\n\nRead:\n  shop.py:2-3 (the question is about line 2)\n  shop.py:1 (around it)\n  tools.py:1 (defines tax)\n";
+    assert_eq!(out, format!("{ANSWER}{read}"));
+    assert!(err.contains("prompt tokens evaluated, 0 reused"), "{err}");
+}
+
+#[test]
+fn intents_need_code_and_an_answer_can_be_had_as_json() {
+    let world = world();
+    let (ok, out, err) = run(&world, &["ask", "--explain", "--file", "shop.py", "--json"]);
+    assert!(ok, "{err}");
+    let report: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((&report["places"][0]["path"], &report["places"][0]["last"]), (&json!("shop.py"), &json!(3)));
+    assert_eq!(report["citations"], json!([]));
+    assert!(report["answer"].as_str().is_some_and(|answer| answer.contains(ANSWER)), "{report}");
+    assert!(complains(&world, &["ask", "--find-bugs"]).contains("--file"));
+    assert!(complains(&world, &["ask"]).contains("ask something"));
+    assert!(complains(&world, &["ask", "Why?", "--file", "shop.py:9"]).contains("3 lines"));
+    assert!(complains(&world, &["ask", "Why?", "--file", "nowhere.py"]).contains("nowhere.py"));
+}
+
+#[test]
+fn a_commit_message_is_written_for_what_is_staged() {
+    let world = world();
+    let git = |arguments: &[&str]| {
+        let done = Command::new("git").args(arguments).current_dir(world.path().join("work")).output();
+        assert!(done.is_ok_and(|done| done.status.success()), "git {arguments:?}");
+    };
+    std::fs::remove_dir_all(world.path().join("work/.git")).expect("it is there");
+    git(&["init", "--quiet"]);
+    assert!(complains(&world, &["ask", "--commit-message"]).contains("git add"));
+    git(&["add", "shop.py"]);
+    let (ok, out, err) = run(&world, &["ask", "--commit-message"]);
+    assert!(ok, "{err}");
+    assert_eq!(out, format!("{ANSWER}\n"));
+}
+
+#[test]
+fn what_cannot_be_asked_says_why() {
+    let world = world();
+    world.write("work/.env", "KEY=1\n");
+    assert!(complains(&world, &["ask", "Why?", "--file", ".env"]).contains("secrets"));
+    let (_, _, err) = run(&world, &["ask", "Why?", "--file", "shop.py"]);
+    assert!(err.contains("is very small"), "{err}");
+    std::fs::remove_file(world.path().join("parrot/chat_template.jinja")).expect("it is there");
+    let (_, _, err) = run(&world, &["ask", "Why?", "--file", "shop.py"]);
+    assert!(err.contains("not trained to answer"), "{err}");
+    world.write("parrot/chat_template.jinja", "{{ raise_exception('no') }}");
+    assert!(complains(&world, &["ask", "Why?"]).contains("use another model"));
+    let none = text(&world.command(&["ask", "Why?"]).output().expect("the binary starts"));
+    assert!(none.2.contains("foretype model pull"), "{none:?}");
+    let long = "why ".repeat(5000);
+    world.write("parrot/chat_template.jinja", TEMPLATE);
+    assert!(complains(&world, &["ask", &long]).contains("ask about less"));
+}
+
+#[test]
+fn of_a_megabyte_that_is_selected_what_fits_is_read() {
+    let world = world();
+    world.write("work/big.py", "x = [1, 2, 3]\n".repeat(80_000));
+    let (ok, out, err) = run(&world, &["ask", "Why?", "--file", "big.py:1-80000"]);
+    assert!(ok && err.contains("more lines do not fit"), "{err}");
+    assert!(out.contains(ANSWER) && out.contains("big.py:1-"), "{out}");
+}
+
+#[test]
+fn nobody_left_to_read_the_answer_is_no_error() {
+    let world = world();
+    let mut child =
+        command(&world, &["ask", "Why?"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    drop(child.stdout.take());
+    let mut err = String::new();
+    child.stderr.take().expect("a pipe").read_to_string(&mut err).expect("text");
+    assert!(child.wait().expect("it ends").success() && !err.contains("panicked"), "{err}");
+}
+
+#[test]
+fn a_conversation_goes_on_is_kept_and_can_be_found_exported_and_deleted() {
+    let world = world();
+    let talk = command(&world, &["chat", "--file", "shop.py:2", "--verbose"]);
+    let (ok, out, err) = chat(talk, "What is it?\nAnd then?\n/nothing\n/quit\n");
+    assert!(ok, "{err}");
+    assert_eq!((out.matches(ANSWER).count(), out.matches("Read:").count()), (2, 1), "{out}");
+    let costs: Vec<Vec<usize>> = err.lines().filter(|line| line.contains("evaluated")).map(numbers).collect();
+    // The second question, the line end and the mark, and the last token of the answer.
+    assert!(costs[1][0] <= "\nAnd then?\n=".len() + 2 && costs[1][1] > 100, "{costs:?}");
+    let (_, listed, _) = run(&world, &["chat", "list"]);
+    assert!(listed.contains("1    2 questions  What is it?"), "{listed}");
+    assert!(run(&world, &["chat", "search", "THEN"]).1.contains("What is it?"));
+    assert!(run(&world, &["chat", "search", "elephant"]).1.contains("No conversation"));
+    assert!(run(&world, &["chat", "show", "1"]).1.contains("Read: `shop.py:2-3`"));
+    let (_, out, _) = chat(command(&world, &["chat", "--continue", "1"]), "/edit So?\n/branch\n/again\n");
+    assert_eq!(out.matches(ANSWER).count(), 2, "{out}");
+    let show = |id: &str| run(&world, &["chat", "show", id]).1;
+    assert!(show("1").contains("## So?") && !show("1").contains("And then?") && show("2").contains("## So?"));
+    assert!(run(&world, &["chat", "export", "1", "talk.md"]).0);
+    assert!(complains(&world, &["chat", "export", "1", "talk.md"]).contains("is there already"));
+    assert!(run(&world, &["chat", "delete", "1"]).0);
+    assert!(complains(&world, &["chat", "show", "1"]).contains("chat list"));
+}
+
+fn numbers(line: &str) -> Vec<usize> {
+    line.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
+}
+
+#[test]
+fn the_oldest_questions_are_dropped_when_they_no_longer_fit() {
+    let world = world();
+    world.write("work/.foretype/config.toml", "[ask]\ncontext_tokens = 512\nmax_tokens = 32\n");
+    let question = format!("{}?\n", "abcdefgh".repeat(20));
+    let (ok, out, err) = chat(command(&world, &["chat"]), &question.repeat(4));
+    assert!(ok && err.contains("no longer fit"), "{err}");
+    assert_eq!(out.matches(ANSWER).count(), 4, "{out}");
+}
+
+/// An editor with the shop open.
+fn editor(world: &World) -> (Client, Value) {
+    let mut client = Client::start(command(world, &["lsp", "--standalone"]));
+    let root = format!("file://{}/work", world.path().display());
+    client.initialize(json!({
+        "processId": std::process::id(), "capabilities": {},
+        "workspaceFolders": [{ "uri": root, "name": "work" }],
+    }));
+    let uri = format!("{root}/shop.py");
+    client.open(&uri, "python", SHOP);
+    (client, json!({ "uri": uri }))
+}
+
+#[test]
+fn an_editor_gets_the_answer_in_pieces_and_goes_on_with_the_conversation() {
+    let world = world();
+    let (mut client, document) = editor(&world);
+    let at = json!({ "line": 1, "character": 6 });
+    let first = client.request(
+        "foretype/ask",
+        json!({
+            "intent": "explain", "textDocument": document, "range": { "start": at, "end": at }, "partialResultToken": "t",
+        }),
+    );
+    let mut pieces = String::new();
+    while pieces.len() < first["text"].as_str().expect("a text").len() {
+        let piece = client.take(|message| message["method"] == "$/progress" && message["params"]["token"] == "t");
+        pieces.push_str(piece["params"]["value"]["text"].as_str().expect("a piece"));
+    }
+    assert!(first["text"] == pieces && pieces.contains(ANSWER), "{first}");
+    assert_eq!((&first["places"][0]["first"], &first["places"][0]["uri"]), (&json!(2), &document["uri"]), "{first}");
+    let next = json!({ "question": "And then?", "conversation": first["conversation"] });
+    let second = client.request("foretype/ask", next);
+    assert!(second["evaluated"].as_u64() < Some(16) && second["reused"].as_u64() > Some(100), "{second}");
+    let again = client.request("foretype/ask", json!({ "conversation": first["conversation"], "regenerate": true }));
+    assert_eq!(again["conversation"], first["conversation"]);
+    assert_eq!(run(&world, &["chat", "show", "1"]).1.matches("## ").count(), 2);
+}
+
+#[test]
+fn an_editor_that_asks_wrongly_or_stops_gets_one_answer_and_goes_on() {
+    let (mut client, document) = editor(&world());
+    let wrong = [
+        (json!({ "textDocument": document }), "give a question"),
+        (json!({ "intent": "dance", "textDocument": document }), "suggest-tests"),
+        (json!({ "intent": "explain" }), "which code"),
+        (json!({ "question": "Why?", "textDocument": { "uri": "file:///nowhere.py" } }), "not open"),
+        (json!({ "question": "Why?", "conversation": 99 }), "no conversation 99"),
+    ];
+    for (params, why) in wrong {
+        let id = client.send("foretype/ask", params);
+        let error = client.answer(id).expect_err(why);
+        assert!(error["message"].as_str().is_some_and(|message| message.contains(why)), "{error}");
+    }
+    let id = client.send("foretype/ask", json!({ "question": "Why?", "textDocument": document }));
+    client.notify("$/cancelRequest", json!({ "id": id }));
+    match client.answer(id) {
+        Ok(answer) => assert!(answer["text"].as_str().is_some_and(|it| it.contains(ANSWER)), "it was faster"),
+        Err(error) => assert_eq!(error["code"], -32800),
+    }
+    let params = json!({ "question": "Why?", "textDocument": document });
+    assert!(client.request("foretype/ask", params)["text"].as_str().is_some_and(|it| it.contains(ANSWER)));
+}
+
+#[test]
+fn a_real_model_names_what_a_function_does_and_reads_only_what_is_new() {
+    let Some(model) = real_model() else { return };
+    let world = world();
+    world.write("work/mean.py", "def mean(numbers):\n    return sum(numbers) / len(numbers)\n");
+    let mut talk = command(&world, &["chat", "--file", "mean.py:1", "--verbose"]);
+    talk.env("FORETYPE_MODEL", model);
+    let (ok, out, err) = chat(talk, "What does this function do?\nWhat happens if the list is empty?\n");
+    assert!(ok, "{err}");
+    let first = out.split("Read:").next().unwrap_or_default().to_lowercase();
+    assert!(first.contains("average") || first.contains("mean"), "{out}");
+    let costs: Vec<Vec<usize>> = err.lines().filter(|line| line.contains("evaluated")).map(numbers).collect();
+    // The question has eight tokens, and the marks around it a dozen.
+    assert!(costs[1][0] < 30 && costs[1][1] > costs[0][0], "{costs:?}");
+}
