@@ -41,8 +41,8 @@ impl Intent {
                  there, and how to mend it. If there is none, say: I see no bug."
             }
             Self::SuggestTests => {
-                "Which tests does this code need? Give a list. Each item says what is called with which values and what must \
-                 come out. Think of empty, smallest, largest and wrong values."
+                "Give five tests for this code, one a line, written as: the call -> what must come out. Take empty, small, large \
+                 and wrong values. Give nothing else."
             }
             Self::Name => {
                 "What would be a good name for this code? Give three names, one a line, the best first, and nothing else. Write \
