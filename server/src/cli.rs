@@ -8,6 +8,7 @@ pub mod evaluate;
 mod git;
 pub mod lsp;
 pub mod model;
+pub mod plugin;
 pub mod train;
 
 use std::process::ExitCode;
@@ -30,6 +31,8 @@ enum Command {
     Complete(complete::Args),
     /// List, download and describe models
     Model(model::Args),
+    /// List, write, check and trust plugins
+    Plugin(plugin::Args),
     /// Look at the process that editor windows share, or stop it
     Daemon(daemon::Args),
     /// Look at what is installed and say what is wrong and how to mend it
@@ -60,6 +63,7 @@ impl Command {
             Self::Lsp(args) => lsp::run(args),
             Self::Complete(args) => complete::run(args),
             Self::Model(args) => model::run(args),
+            Self::Plugin(args) => plugin::run(args),
             Self::Daemon(args) => daemon::run(args),
             Self::Doctor(args) => doctor::run(args),
             Self::Train(args) => train::run(&args),

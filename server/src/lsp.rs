@@ -8,6 +8,7 @@ pub mod convert;
 pub mod ext;
 mod framing;
 pub mod ingress;
+mod plugins;
 mod serve;
 mod server;
 mod session;

@@ -10,4 +10,5 @@ mod learn;
 mod load;
 mod lsp;
 mod model_pull;
+mod plugins;
 mod train;

@@ -102,7 +102,13 @@ impl LanguageServer for Server {
     }
 
     async fn did_save(&self, params: DidSaveTextDocumentParams) {
-        self.touched(params.text_document.uri.to_file_path().into_iter().collect());
+        let path = params.text_document.uri.to_file_path();
+        if let Ok(path) = &path
+            && path.extension().is_some_and(|ending| ending == "luau")
+        {
+            self.saved_plugin(path.clone());
+        }
+        self.touched(path.into_iter().collect());
     }
 
     async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
@@ -192,6 +198,7 @@ impl Server {
             self.session.take_slot();
             tokio::spawn(self.clone().report_status());
         }
+        tokio::spawn(self.clone().report_plugins());
         let registrations = facts.registrations();
         if !registrations.is_empty() {
             let registered = tokio::time::timeout(PATIENCE, self.client.register_capability(registrations)).await;
