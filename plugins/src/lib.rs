@@ -10,6 +10,8 @@ pub mod docstring;
 pub mod finish;
 pub mod holes;
 pub mod language;
+pub mod luau;
+pub mod plugged;
 pub mod prompt;
 pub mod random;
 pub mod registry;

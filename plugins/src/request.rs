@@ -55,7 +55,7 @@ pub struct Budget {
 }
 
 /// Bytes of code that make a token, about.
-const BYTES_PER_TOKEN: usize = 3;
+pub(crate) const BYTES_PER_TOKEN: usize = 3;
 
 impl Budget {
     /// How much text goes where in a context of `context` tokens that also holds an answer of up to `answer` tokens.

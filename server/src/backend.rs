@@ -26,6 +26,8 @@ pub struct Shared {
     pub stats: Stats,
     /// Symbols of the workspaces that are open.
     pub workspaces: Workspaces,
+    /// Plugins of the workspaces that are open.
+    pub plugins: crate::plugins::Open,
 }
 
 /// What makes two sessions share a model: everything that decides which is loaded and how.

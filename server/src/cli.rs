@@ -11,6 +11,7 @@ pub mod evaluate;
 pub(crate) mod git;
 pub mod lsp;
 pub mod model;
+pub mod plugin;
 pub mod train;
 
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ enum Command {
     Chat(chat::Args),
     /// List, download and describe models
     Model(model::Args),
+    /// List, write, check and trust plugins
+    Plugin(plugin::Args),
     /// Look at the process that editor windows share, or stop it
     Daemon(daemon::Args),
     /// Look at what is installed and say what is wrong and how to mend it
@@ -72,6 +75,7 @@ impl Command {
             Self::Ask(args) => ask::run(args),
             Self::Chat(args) => chat::run(args),
             Self::Model(args) => model::run(args),
+            Self::Plugin(args) => plugin::run(args),
             Self::Daemon(args) => daemon::run(args),
             Self::Doctor(args) => doctor::run(args),
             Self::Train(args) => train::run(&args),

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use foretype_model::{Engine, EngineOptions, Event, FinishReason, Job, Model, TokenInfo, Usage};
 use foretype_plugins::context::{definitions::SymbolIndex, secrets};
-use foretype_plugins::{Answer, Budget, Document, Language, Order, Prompt, PromptStrategy, Request, Trigger};
+use foretype_plugins::{
+    Answer, Budget, Document, FimFormat, Language, Order, Prompt, PromptStrategy, Request, Trigger,
+};
 
 use crate::config::Config;
 
@@ -185,13 +187,24 @@ pub fn document(path: String, text: String) -> Document {
 
 /// A request at `cursor` with nothing known beyond the document.
 pub fn request(document: Document, cursor: usize, model: &Model, config: &Config) -> Request {
+    request_for(document, cursor, model.fim_format(), model.decoder.config().context_length, config)
+}
+
+/// [`request`] for any model with this format and context length.
+pub fn request_for(
+    document: Document,
+    cursor: usize,
+    format: Option<&'static FimFormat>,
+    context_length: usize,
+    config: &Config,
+) -> Request {
     Request {
         document: Arc::new(document),
         cursor,
         trigger: Trigger::Automatic,
         selected: None,
-        format: model.fim_format(),
-        budget: budget(model.decoder.config().context_length, config),
+        format,
+        budget: budget(context_length, config),
         repository: None,
         window: None,
         symbols: Arc::default(),

@@ -42,6 +42,8 @@ pub struct Config {
     pub ask: Ask,
     /// What besides the file itself goes into a prompt.
     pub context: Context,
+    /// Plugins: what users and workspaces add to prompts and say of suggestions.
+    pub plugins: Plugins,
     /// Memory for what the model has read already (the KV cache), and when to give all memory back.
     pub memory: Memory,
     /// The background process that editors share.
@@ -149,6 +151,90 @@ pub struct Context {
 impl Default for Context {
     fn default() -> Self {
         Self { definitions: true, recent_edits: true, open_files: true, max_tokens: 2048, excluded: Vec::new() }
+    }
+}
+
+/// Plugins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Plugins {
+    /// Whether plugins run: those in `foretype/plugins` of your configuration folder, and those in `.foretype/plugins` of a
+    /// workspace whose plugins you trust.
+    pub enabled: bool,
+    /// Names of plugins that do not run, or `NAME:LANGUAGE` for one language. Lists from several sources add up.
+    pub disabled: Vec<String>,
+    /// Names of plugins in the order in which they are asked; those not named follow.
+    pub order: Vec<String>,
+    /// The most tokens, about, that one plugin adds to a prompt. All together get at most half of the room for snippets.
+    #[schemars(range(max = 16_384))]
+    pub max_tokens: usize,
+    /// Milliseconds that one call of a plugin may take. One that takes longer three times in a row is stopped.
+    #[schemars(range(min = 1, max = 1000))]
+    pub time_ms: u64,
+    /// Options of plugins: a table for each, by name, which it reads as `foretype.options`.
+    pub options: BTreeMap<String, BTreeMap<String, Setting>>,
+}
+
+impl Default for Plugins {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            disabled: Vec::new(),
+            order: Vec::new(),
+            max_tokens: 200,
+            time_ms: 20,
+            options: BTreeMap::new(),
+        }
+    }
+}
+
+impl Plugins {
+    /// The options of the plugin with that name.
+    pub fn options_of(&self, name: &str) -> Vec<(String, foretype_plugins::luau::Setting)> {
+        let own = self.options.get(name).into_iter().flatten();
+        own.map(|(name, value)| (name.clone(), value.into())).collect()
+    }
+}
+
+/// A value of a plugin's option: true or false, a number, a text, or a list of these.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Setting {
+    Truth(bool),
+    Number(f64),
+    Text(String),
+    List(Vec<Plain>),
+}
+
+/// A value in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Plain {
+    Truth(bool),
+    Number(f64),
+    Text(String),
+}
+
+impl From<&Setting> for foretype_plugins::luau::Setting {
+    fn from(value: &Setting) -> Self {
+        match value {
+            Setting::Truth(value) => Self::Truth(*value),
+            Setting::Number(value) => Self::Number(*value),
+            Setting::Text(text) => Self::Text(text.clone()),
+            Setting::List(values) => Self::List(values.iter().map(Self::from).collect()),
+        }
+    }
+}
+
+impl From<&Plain> for foretype_plugins::luau::Setting {
+    fn from(value: &Plain) -> Self {
+        match value {
+            Plain::Truth(value) => Self::Truth(*value),
+            Plain::Number(value) => Self::Number(*value),
+            Plain::Text(text) => Self::Text(text.clone()),
+        }
     }
 }
 

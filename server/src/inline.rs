@@ -234,8 +234,8 @@ impl Place {
         let request = match given.iter().all(|given| given.shown) {
             true if same_tail => None,
             // What the syntax had to say was said when it was first shown.
-            true => Some(self.request(self.moment.snapshot.tree.clone())),
-            false => Some(self.request(self.tree().await)),
+            true => Some(Arc::new(self.request(self.moment.snapshot.tree.clone()))),
+            false => Some(Arc::new(self.request(self.tree().await))),
         };
         let mut texts: Vec<String> = Vec::new();
         for mut given in given {
@@ -246,7 +246,7 @@ impl Place {
                         // Nothing of it is half a line any more.
                         given.answer.ended = true;
                     }
-                    self.finish(request, &given.answer)
+                    self.finish(request, &given.answer).await
                 }
                 _ => Some(given.answer.text.clone()),
             };
@@ -261,9 +261,20 @@ impl Place {
         texts
     }
 
-    fn finish(&self, request: &Request, answer: &Answer) -> Option<String> {
-        let finished = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.strategy.finish(request, answer)));
-        let text = finished.ok().flatten()?;
+    /// Plugins may take their time, so where there are any that is done where blocking is allowed.
+    async fn finish(&self, request: &Arc<Request>, answer: &Answer) -> Option<String> {
+        let uri = &self.moment.snapshot.uri;
+        let strategy = self.session.with_plugins(&self.strategy, uri, request.document.language);
+        let plain = Arc::ptr_eq(&strategy, &self.strategy);
+        let (request, answer) = (request.clone(), answer.clone());
+        let finish = std::panic::AssertUnwindSafe(move || strategy.finish(&request, &answer));
+        let text = if plain {
+            std::panic::catch_unwind(finish).ok().flatten()?
+        } else {
+            let finished = tokio::task::spawn_blocking(finish.0).await;
+            self.session.plugins_ran();
+            finished.ok().flatten()?
+        };
         let text = crate::completion::first_lines(&text, self.config.inline.max_lines);
         Some(text).filter(|text| !text.is_empty())
     }

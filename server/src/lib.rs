@@ -13,6 +13,7 @@ pub mod documents;
 pub mod inline;
 pub mod lsp;
 pub mod models;
+pub mod plugins;
 pub mod shown;
 pub mod stats;
 pub mod workspace;

@@ -9,6 +9,7 @@ mod docstring;
 pub mod ext;
 mod framing;
 pub mod ingress;
+mod plugins;
 mod serve;
 mod server;
 mod session;

@@ -9,7 +9,7 @@ const PYTHON: &str = "x = 1\ny =\n";
 /// An editor with one document.
 pub(crate) struct Editor {
     pub(crate) client: Client,
-    world: World,
+    pub(crate) world: World,
     pub(crate) uri: String,
 }
 
@@ -19,7 +19,7 @@ impl Editor {
         Self::start_in(world, options, arguments)
     }
 
-    fn start_in(world: World, options: Value, arguments: &[&str]) -> (Self, Value) {
+    pub(crate) fn start_in(world: World, options: Value, arguments: &[&str]) -> (Self, Value) {
         Self::start_as(world, json!({}), options, arguments)
     }
 

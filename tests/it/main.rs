@@ -12,4 +12,5 @@ mod learn;
 mod load;
 mod lsp;
 mod model_pull;
+mod plugins;
 mod train;

@@ -96,6 +96,10 @@ impl Chat {
                 self.talk.id = None;
                 Ok(true)
             }
+            "/edit" if rest.trim().is_empty() => {
+                println!("/edit needs the new text: /edit TEXT");
+                Ok(true)
+            }
             "/again" | "/edit" => {
                 let Some(last) = self.talk.turns.last().cloned() else {
                     println!("Nothing was asked yet.");

@@ -13,6 +13,7 @@ use super::print_json;
 use crate::completion::{self, Outcome};
 use crate::config::Config;
 use crate::models;
+use crate::plugins::{self, Notice};
 
 /// Arguments of `foretype complete`.
 #[derive(Debug, clap::Args)]
@@ -55,7 +56,10 @@ pub fn run(args: Args) -> Result<ExitCode> {
     request.symbols = symbols.join().unwrap_or_default();
     place.warn(&request);
     let engine = completion::start(model, &config);
-    let strategy = registry::strategy("fill").context("the fill strategy is missing")?;
+    let fill = registry::strategy("fill").context("the fill strategy is missing")?;
+    let plugins = plugins::Open::default().of(Some(&place.root), &config);
+    plugins.look(&config);
+    let strategy = plugins.around(fill, request.document.language, &config);
     let mut report = Report { engine: &engine, strategy, config: &config, args: &args, last: Vec::new() };
     let mut keys = vec![String::new()];
     keys.extend(args.r#type.iter().flat_map(|text| text.chars()).map(String::from));
@@ -69,10 +73,26 @@ pub fn run(args: Args) -> Result<ExitCode> {
             report.print(&request, &key, &outcome);
         }
     }
+    tell(&plugins, args.explain && !args.json);
     if args.json {
         print_json(&answers)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what is wrong with plugins, and what they did where that was asked for.
+fn tell(plugins: &plugins::Plugins, explain: bool) {
+    for notice in plugins.news() {
+        match notice {
+            Notice::Fault(_, fault) => eprintln!("foretype: the plugin {fault}"),
+            Notice::Untrusted(_, names) => {
+                eprintln!("foretype: not trusted, so not run: {} (foretype plugin trust)", names.join(", "));
+            }
+        }
+    }
+    for entry in plugins.entries().iter().filter(|_| explain) {
+        println!("plugin {}: {}", entry.name, super::plugin::state(entry));
+    }
 }
 
 /// How long the symbols of the workspace may be looked for: one answer is not worth more.

@@ -76,15 +76,20 @@ impl Run {
 
     /// The prompt of a request, and the request with what takes time to gather.
     fn prompt(&self, request: &Request) -> Option<(Request, Prompt)> {
+        let changed = self.session.look_at_plugins(&self.uri);
+        let strategy = self.session.with_plugins(&self.strategy, &self.uri, request.document.language);
         let build = || {
             let mut request = request.clone();
+            request.window = request.window.filter(|_| !changed);
             request.recent_edits = context::recent_edits(&self.session, &self.config.context);
             request.open_files = context::open_files(&self.session, &self.config.context, &self.uri);
-            let snippets = self.strategy.context(&request)?;
-            let prompt = self.strategy.prompt(&request, &snippets)?;
+            let snippets = strategy.context(&request)?;
+            let prompt = strategy.prompt(&request, &snippets)?;
             Ok::<_, foretype_plugins::Error>((request, prompt))
         };
-        match catch_unwind(AssertUnwindSafe(build)) {
+        let built = catch_unwind(AssertUnwindSafe(build));
+        self.session.plugins_ran();
+        match built {
             Ok(Ok(built)) => return Some(built),
             Ok(Err(error)) => tracing::error!("no prompt for {}: {error}", request.document.path),
             Err(_) => tracing::error!("building a prompt for {} panicked", request.document.path),

@@ -103,7 +103,13 @@ impl LanguageServer for Server {
     }
 
     async fn did_save(&self, params: DidSaveTextDocumentParams) {
-        self.touched(params.text_document.uri.to_file_path().into_iter().collect());
+        let path = params.text_document.uri.to_file_path();
+        if let Ok(path) = &path
+            && path.extension().is_some_and(|ending| ending == "luau")
+        {
+            self.saved_plugin(path.clone());
+        }
+        self.touched(path.into_iter().collect());
     }
 
     async fn code_action(&self, params: CodeActionParams) -> Result<Option<CodeActionResponse>> {
@@ -217,6 +223,7 @@ impl Server {
             self.session.take_slot();
             tokio::spawn(self.clone().report_status());
         }
+        tokio::spawn(self.clone().report_plugins());
         let registrations = facts.registrations();
         if !registrations.is_empty() {
             let registered = tokio::time::timeout(PATIENCE, self.client.register_capability(registrations)).await;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use dashmap::DashMap;
 use foretype_model::Engine;
+use foretype_plugins::{Language, PromptStrategy};
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tower_lsp::lsp_types::TextDocumentContentChangeEvent;
@@ -16,6 +17,7 @@ use crate::backend::{Shared, Slot};
 use crate::config::{Config, Layer, sources};
 use crate::documents::{Documents, Snapshot};
 use crate::inline::context;
+use crate::plugins::Plugins;
 use crate::shown::Shown;
 use crate::workspace::Workspace;
 
@@ -43,6 +45,10 @@ pub struct Session {
     slot: RwLock<Option<Arc<Slot>>>,
     /// Another model or status is to be watched.
     pub(super) slot_changed: Notify,
+    /// There may be something to say about plugins.
+    pub(super) plugin_news: Notify,
+    /// By workspace, the plugins that prompts were written with.
+    plugin_versions: DashMap<Option<PathBuf>, u64>,
     pub(super) shut_down: AtomicBool,
     ended: watch::Sender<bool>,
     moments: AtomicU64,
@@ -113,6 +119,8 @@ impl Session {
             excluded: DashMap::new(),
             slot: RwLock::default(),
             slot_changed: Notify::new(),
+            plugin_news: Notify::new(),
+            plugin_versions: DashMap::new(),
             shut_down: AtomicBool::new(false),
             ended: watch::Sender::new(false),
             moments: AtomicU64::new(0),
@@ -217,6 +225,45 @@ impl Session {
         let path = context::file_path(uri)?;
         let inside = self.folders().into_iter().filter(|folder| path.starts_with(&folder.root));
         inside.max_by_key(|folder| folder.root.as_os_str().len())
+    }
+
+    /// The plugins for a document.
+    pub fn plugins_of(&self, uri: &str) -> Arc<Plugins> {
+        self.shared.plugins.of(self.workspace_of(uri).map(|folder| folder.root.clone()).as_deref(), &self.config())
+    }
+
+    /// The plugins of all folders, and those for documents outside.
+    pub(super) fn plugins(&self) -> Vec<Arc<Plugins>> {
+        let (config, folders) = (self.config(), self.folders());
+        let roots = folders.iter().map(|folder| Some(folder.root.as_path())).chain([None]);
+        roots.map(|root| self.shared.plugins.of(root, &config)).collect()
+    }
+
+    /// A strategy with the plugins around it that run for a document.
+    pub fn with_plugins(
+        &self,
+        inner: &Arc<dyn PromptStrategy>,
+        uri: &str,
+        language: Language,
+    ) -> Arc<dyn PromptStrategy> {
+        self.plugins_of(uri).around(inner.clone(), language, &self.config())
+    }
+
+    /// Looks whether plugins have changed since this client last asked; true if prompts are to be written anew. Reads files.
+    pub fn look_at_plugins(&self, uri: &str) -> bool {
+        let root = self.workspace_of(uri).map(|folder| folder.root.clone());
+        let version = self.plugins_of(uri).look(&self.config());
+        let changed = self.plugin_versions.insert(root, version).unwrap_or(0) != version;
+        if changed {
+            self.places.iter().for_each(|place| place.shown().windows.clear());
+            self.forget_shown(Some(uri));
+        }
+        changed
+    }
+
+    /// Plugins were called: one may have been stopped.
+    pub fn plugins_ran(&self) {
+        self.plugin_news.notify_one();
     }
 
     /// How a prompt names a document: relative to its workspace, else by its bare name.

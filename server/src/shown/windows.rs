@@ -41,6 +41,11 @@ impl Windows {
         }
     }
 
+    /// Prompts are to be written anew.
+    pub fn clear(&mut self) {
+        self.windows.clear();
+    }
+
     /// A window takes the place of another.
     pub fn replace(&mut self, old: &Arc<Window>, new: Arc<Window>) {
         self.remove(old);

@@ -1,0 +1,79 @@
+//! The Luau host: a user's plugin is one `.luau` file that returns a table of functions.
+//!
+//! A plugin runs in a virtual machine of its own, sandboxed: it has no io, os, network, process, foreign functions, other
+//! modules or bytecode, and nothing that it does outlives its call but its own variables. What it may know comes from the
+//! [`Request`](crate::Request) and from a [`World`] that the caller hands in, so this crate still reads no file.
+//!
+//! Each call has limits ([`Limits`]): time, memory, output. The clock is read at every call, every turn of a loop and every
+//! step of a pattern match, in coroutines too. What runs inside one library function without a look at the clock is bounded
+//! by the memory limit or by [`prelude.luau`](sandbox): about 50 ms on a slow machine. A plugin that fails or breaks a limit
+//! is stopped, says so once ([`Fault`]) and rests until it is loaded anew.
+
+mod api;
+mod clock;
+mod fault;
+mod plugin;
+mod sandbox;
+mod tables;
+mod types;
+
+use std::time::Duration;
+
+pub use fault::Fault;
+pub use plugin::{Found, Plugin, Stability, Tally, Verdict};
+pub use types::declarations;
+
+/// The version of the interface that a plugin names in `api`.
+pub const API: u32 = 1;
+
+/// What one call of a plugin may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Time for one call while somebody types.
+    pub time: Duration,
+    /// Time to load the file: compiling it and running its outermost lines.
+    pub load: Duration,
+    /// Bytes of memory that the plugin may hold, all together.
+    pub memory: usize,
+    /// Bytes of text that one call may give back.
+    pub output: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { time: Duration::from_millis(20), load: Duration::from_millis(200), memory: 32 << 20, output: 256 << 10 }
+    }
+}
+
+/// What a plugin may see of the workspace. The host decides what is refused: files that git ignores, files with secrets,
+/// everything outside.
+pub trait World: Send + Sync {
+    /// The text of a file by its path relative to the workspace; `None` if there is none or it may not be read.
+    fn read(&self, path: &str) -> Option<String>;
+
+    /// Paths of the files that may be read and match a glob, in order, at most `most`.
+    fn files(&self, glob: &str, most: usize) -> Vec<String>;
+
+    /// Takes a line for the log.
+    fn log(&self, plugin: &str, message: &str);
+}
+
+/// A value of a plugin's own options.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Setting {
+    /// `true` or `false`.
+    Truth(bool),
+    /// A number.
+    Number(f64),
+    /// A text.
+    Text(String),
+    /// Several values.
+    List(Vec<Setting>),
+}
+
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,182 @@
+//! What a plugin can do and what it is told when it is wrong.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::Language;
+use crate::finish::tests::request;
+
+/// A workspace in memory.
+pub(crate) struct Files(pub(crate) &'static [(&'static str, &'static str)]);
+
+impl World for Files {
+    fn read(&self, path: &str) -> Option<String> {
+        self.0.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned())
+    }
+
+    fn files(&self, glob: &str, most: usize) -> Vec<String> {
+        let pieces = || glob.split('*').filter(|piece| *piece != "/");
+        let names = self.0.iter().map(|(name, _)| (*name).to_owned());
+        names.filter(|name| pieces().all(|piece| name.contains(piece))).take(most).collect()
+    }
+
+    fn log(&self, _: &str, _: &str) {}
+}
+
+/// Limits that a busy machine keeps too.
+pub(crate) const ROOMY: Limits =
+    Limits { time: Duration::from_secs(5), load: Duration::from_secs(5), memory: 32 << 20, output: 4096 };
+
+pub(crate) fn load(source: &str) -> Result<Plugin, Fault> {
+    let options = [("greeting".to_owned(), Setting::Text("hello".to_owned()))];
+    Plugin::load("p.luau", source, &options, Arc::new(Files(&[("src/a_test.py", "def test_a(): ...\n")])), ROOMY)
+}
+
+/// A plugin with this body of `context`.
+pub(crate) fn with_context(body: &str) -> Plugin {
+    let source = format!("return {{ api = 1, name = \"p\", context = function(request)\n{body}\nend }}");
+    load(&source).expect("a plugin")
+}
+
+pub(crate) fn with_finish(body: &str) -> Plugin {
+    let source = format!("return {{ api = 1, name = \"p\", finish = function(request, text)\n{body}\nend }}");
+    load(&source).expect("a plugin")
+}
+
+fn texts(plugin: &Plugin) -> Vec<String> {
+    let found = plugin.context(&request("src/a.py", "x = 1\ny = ▁\n"));
+    assert_eq!(plugin.fault(), None);
+    found.into_iter().map(|found| found.text).collect()
+}
+
+#[test]
+fn a_plugin_sees_the_request_the_workspace_and_its_options() {
+    let seen = with_context(
+        "local before = request.before:match('[^\\n]*$')
+        return { request.path, request.language, tostring(request.line), before, foretype.options.greeting,
+          foretype.read('src/a_test.py') or 'none', foretype.read('../secret') or 'none',
+          table.concat(foretype.files('**/*.py'), ' '), foretype.text(), tostring(foretype.tokens('123456')) }",
+    );
+    let expected = [
+        "src/a.py",
+        "python",
+        "2",
+        "y = ",
+        "hello",
+        "def test_a(): ...\n",
+        "none",
+        "src/a_test.py",
+        "x = 1\ny = \n",
+        "2",
+    ];
+    assert_eq!(texts(&seen), expected);
+}
+
+#[test]
+fn definitions_come_from_the_symbols_of_the_request() {
+    let plugin = with_context("return foretype.definitions('alpha')");
+    let request = request("src/a.py", "y = ▁\n");
+    request.symbols.update("b.py", Language::Python, "def alpha(x):\n    return x\n");
+    let found = plugin.context(&request);
+    assert_eq!(found.len(), 1, "{:?}", plugin.fault());
+    assert_eq!((found[0].path.as_str(), found[0].text.starts_with("def alpha(x):")), ("b.py", true));
+}
+
+#[test]
+fn a_snippet_is_a_text_or_says_where_it_comes_from_and_how_long_it_stays() {
+    let plugin = with_context("return { 'one', { text = 'two', path = 'b.py', stability = 'stable' } }");
+    let found = plugin.context(&request("a.py", "▁"));
+    let told: Vec<_> = found.iter().map(|f| (f.path.as_str(), f.text.as_str(), f.stability)).collect();
+    assert_eq!(told, [("p", "one", Stability::File), ("b.py", "two", Stability::Stable)]);
+    assert_eq!(texts(&with_context("return { text = 'only' }")), ["only"]);
+    assert_eq!(texts(&with_context("")), [""; 0]);
+}
+
+#[test]
+fn finish_changes_vetoes_or_leaves_a_suggestion() {
+    let says = |body: &str| with_finish(body).finish(&request("a.py", "y = ▁\n"), "print(x)");
+    assert_eq!(says("return text:upper()"), Verdict::Change("PRINT(X)".to_owned()));
+    assert_eq!(says("return false"), Verdict::Veto);
+    for body in ["", "return text", "return true", "return nil"] {
+        assert_eq!(says(body), Verdict::Keep, "{body}");
+    }
+}
+
+#[test]
+fn a_plugin_is_asked_only_for_its_languages_and_where_it_applies() {
+    let source = "return { api = 1, name = 'p', languages = { 'rust' },
+        applies = function(request) return request.path:find('lib') ~= nil end,
+        context = function() return 'yes' end }";
+    let plugin = load(source).expect("a plugin");
+    let asked = |path: &str| plugin.context(&request(path, "▁")).len();
+    assert_eq!([asked("src/lib.rs"), asked("src/main.rs"), asked("lib.py")], [1, 0, 0]);
+}
+
+#[test]
+fn a_wrong_file_says_what_to_do() {
+    let cases = [
+        ("return 1", "end it with return"),
+        ("return {}", "write api = 1"),
+        ("return { api = 2 }", "api = 1 only"),
+        ("return { api = 1 }", "write name ="),
+        ("return { api = 1, name = 'p' }", "neither context nor finish"),
+        ("return { api = 1, name = 'q', context = function() end }", "has to be q.luau"),
+        ("return { api = 1, name = 'p', finsh = function() end }", "no use for finsh"),
+        ("return { api = 1, name = 'p', context = 3 }", "has to be a function"),
+        ("return { api = 1, name = 'p', languages = 'rust', context = function() end }", "list of LSP ids"),
+    ];
+    for (source, advice) in cases {
+        let fault = load(source).expect_err(source);
+        assert!(fault.message.contains(advice), "{source}: {fault}");
+    }
+    let syntax = load("local x = 1\nreturn {{\n").expect_err("no Luau");
+    assert_eq!(syntax.line, Some(3), "{syntax}");
+    assert!(load(&" ".repeat(300 << 10)).expect_err("too large").message.contains("256 KB"));
+}
+
+#[test]
+fn a_failure_names_file_and_line_once_and_the_plugin_rests() {
+    let plugin = with_context("local x = nil\nreturn x.y");
+    let request = request("a.py", "▁");
+    assert_eq!(plugin.context(&request), []);
+    let fault = plugin.take_news().expect("news");
+    assert_eq!((fault.file.as_str(), fault.line), ("p.luau", Some(3)), "{fault}");
+    assert!(fault.message.contains("nil"), "{fault}");
+    assert_eq!(plugin.take_news(), None);
+    plugin.context(&request);
+    assert_eq!((plugin.tally().calls, plugin.tally().failures), (1, 1), "it rests");
+}
+
+#[test]
+fn a_wrong_answer_is_a_fault() {
+    let cases = [
+        ("return 5", "snippets"),
+        ("return { { text = {} } }", "a text"),
+        ("return { { text = 'x', stability = 'never' } }", "stability"),
+        ("return ('x'):rep(5000)", "5000 bytes"),
+    ];
+    for (body, says) in cases {
+        let plugin = with_context(body);
+        plugin.context(&request("a.py", "▁"));
+        assert!(plugin.fault().expect(body).message.contains(says), "{body}: {:?}", plugin.fault());
+    }
+}
+
+#[test]
+fn the_types_are_fresh_and_tell_of_all_that_there_is() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/luau/foretype.d.luau");
+    if std::env::var_os("FORETYPE_UPDATE").is_some() {
+        std::fs::write(path, declarations()).expect("a writable tree");
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(committed == declarations(), "stale: run FORETYPE_UPDATE=1 cargo test -p foretype-plugins --lib luau");
+    let plugin = with_context(
+        "local names = {}
+        for name in pairs(request) do table.insert(names, name) end
+        for name in pairs(foretype) do table.insert(names, name) end
+        return table.concat(names, ' ')",
+    );
+    for name in texts(&plugin)[0].split(' ') {
+        assert!(committed.contains(&format!("\t{name}: ")), "{name} is not declared");
+    }
+}

@@ -1,0 +1,95 @@
+//! How plugins join a strategy: order, room, secrets, and what a keystroke costs.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::Source;
+use crate::finish::tests::request;
+use crate::luau::tests::load;
+use crate::request::RecentEdit;
+use crate::strategies::fill::Fill;
+
+fn plugged(sources: &[&str], each: usize) -> Plugged {
+    let plugins = sources.iter().map(|source| {
+        Arc::new(load(&format!("return {{ api = 1, name = 'p', {source} }}")).unwrap_or_else(|fault| panic!("{fault}")))
+    });
+    Plugged::new(Arc::new(Fill), plugins.collect(), each)
+}
+
+fn answer(text: &str) -> Answer {
+    Answer { text: text.into(), ended: true, confidence: -0.1 }
+}
+
+#[test]
+fn what_changes_seldom_stands_first() {
+    let strategy = plugged(
+        &["context = function() return {
+            { text = 'e', path = 'edit', stability = 'edit' },
+            { text = 'f', path = 'file' },
+            { text = 's', path = 'stable', stability = 'stable' } } end"],
+        200,
+    );
+    let mut request = request("app.py", "x = ▁\n");
+    request.recent_edits = [RecentEdit { path: "other.py".into(), text: "changed()".into() }].into();
+    let snippets = strategy.context(&request).expect("snippets");
+    let paths: Vec<_> = snippets.iter().map(|snippet| snippet.path.as_str()).collect();
+    assert_eq!(paths, ["stable", "file", "other.py", "edit"]);
+}
+
+#[test]
+fn snippets_are_cut_at_a_line_to_the_room_they_have() {
+    let strategy = plugged(&["context = function() return { ('line\\n'):rep(100), 'more' } end"; 3], 301);
+    let request = request("app.py", "x = ▁\n");
+    let snippets = strategy.context(&request).expect("snippets");
+    let sizes: Vec<_> = snippets.iter().map(|snippet| snippet.text.len()).collect();
+    // Each has 301 bytes with its path, of 400 for all.
+    assert_eq!(sizes, [300, 95], "{snippets:?}");
+    assert!(snippets.iter().all(|snippet| snippet.text.ends_with('\n')));
+}
+
+#[test]
+fn secrets_stay_out_of_the_prompt() {
+    let strategy = plugged(
+        &["context = function() return {
+            { text = 'fine', path = '.env' }, 'token = \"ghp_' .. ('x'):rep(36) .. '\"' } end"],
+        400,
+    );
+    assert_eq!(strategy.context(&request("app.py", "x = ▁\n")).expect("snippets"), []);
+}
+
+#[test]
+fn a_keystroke_asks_no_plugin_and_changes_nothing_that_was_read() {
+    let counting = "context = function() calls = (calls or 0) + 1 return 'call ' .. calls end";
+    let strategy = plugged(&[counting], 200);
+    let mut asked = request("app.py", "x = ▁\n");
+    let built = |request: &Request| {
+        let snippets = strategy.context(request).expect("snippets");
+        strategy.prompt(request, &snippets).expect("a prompt")
+    };
+    let first = built(&asked);
+    assert!(first.parts.iter().any(|part| matches!(&part.source, Source::Snippet { why, .. } if why == "p")));
+    asked = Request { window: first.window.clone().map(Arc::new), ..request("app.py", "x = some▁\n") };
+    let second = built(&asked);
+    let frozen = |prompt: &Prompt| prompt.parts[..prompt.parts.len() - 1].to_vec();
+    assert_eq!(frozen(&first), frozen(&second));
+    assert_eq!(strategy.plugins[0].tally().calls, 1);
+}
+
+#[test]
+fn plugins_have_the_last_word_in_their_order() {
+    let request = request("app.py", "x = ▁\n");
+    let add = |text: &str| format!("finish = function(_, text) return text .. '{text}' end");
+    let strategy = plugged(&[&add("a"), &add("b")], 0);
+    assert_eq!(strategy.finish(&request, &answer("call()")).as_deref(), Some("call()ab"));
+    let veto = "finish = function(_, text) if text:find('call') then return false end end";
+    assert_eq!(plugged(&[veto], 0).finish(&request, &answer("call()")), None);
+    assert_eq!(plugged(&[veto], 0).finish(&request, &answer("other()")).as_deref(), Some("other()"));
+}
+
+#[test]
+fn a_plugin_that_fails_takes_nothing_away() {
+    let request = request("app.py", "x = ▁\n");
+    let strategy = plugged(&["context = function() error('no') end, finish = function() error('no') end"], 100);
+    assert_eq!(strategy.context(&request).expect("snippets"), Fill.context(&request).expect("snippets"));
+    assert_eq!(strategy.finish(&request, &answer("call()")).as_deref(), Some("call()"));
+}

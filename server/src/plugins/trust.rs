@@ -1,0 +1,69 @@
+//! Which plugins of which workspaces the user trusts: `foretype/trusted-plugins.json` in the state folder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::stats;
+
+/// Hashes of trusted plugins by the path of their workspace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trusted(BTreeMap<String, BTreeSet<String>>);
+
+impl Trusted {
+    /// Whether a plugin of this content may run in this workspace.
+    pub fn knows(&self, root: &Path, hash: &str) -> bool {
+        self.0.get(&key(root)).is_some_and(|hashes| hashes.contains(hash))
+    }
+}
+
+/// The path by which a workspace is remembered.
+fn key(root: &Path) -> String {
+    std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned()).to_string_lossy().into_owned()
+}
+
+fn file() -> Option<PathBuf> {
+    Some(stats::path()?.with_file_name("trusted-plugins.json"))
+}
+
+/// What is trusted. A file that cannot be understood trusts nothing.
+pub fn load() -> Trusted {
+    let text = file().and_then(|file| std::fs::read(file).ok());
+    Trusted(text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default())
+}
+
+/// Trusts plugins of these contents in a workspace.
+///
+/// # Errors
+/// If it cannot be remembered.
+pub fn add(root: &Path, hashes: &[String]) -> Result<()> {
+    let mut trusted = load();
+    trusted.0.entry(key(root)).or_default().extend(hashes.iter().cloned());
+    save(&trusted)
+}
+
+/// Trusts nothing of a workspace any more; says whether something was.
+///
+/// # Errors
+/// If that cannot be remembered.
+pub fn remove(root: &Path) -> Result<bool> {
+    let mut trusted = load();
+    let found = trusted.0.remove(&key(root)).is_some();
+    if found {
+        save(&trusted)?;
+    }
+    Ok(found)
+}
+
+/// Writes beside the file and renames, so that a reader never sees half of it.
+fn save(trusted: &Trusted) -> Result<()> {
+    let file = file().context("no folder for state: neither XDG_STATE_HOME nor HOME is set")?;
+    let failed = || format!("cannot write {}", file.display());
+    let folder = file.parent().with_context(failed)?;
+    std::fs::create_dir_all(folder).with_context(failed)?;
+    let mut new = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
+    serde_json::to_writer_pretty(&mut new, &trusted.0).with_context(failed)?;
+    new.persist(&file).with_context(failed)?;
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! Plugins as their authors and users meet them: in ghost text, on the command line, and in the tutorial.
+
+use std::time::{Duration, Instant};
+
+use foretype_tests::{World, parrot, repository, text};
+use serde_json::json;
+
+use crate::lsp::{Editor, SUGGESTION};
+
+/// How long a change on disk may go unseen.
+const SEEN: Duration = Duration::from_millis(700);
+
+fn plugin(name: &str, rest: &str) -> String {
+    format!("return {{ api = 1, name = '{name}', {rest} }}")
+}
+
+const LOUD: &str = "finish = function(_, text) return text .. '!' end";
+
+/// An editor whose user has a plugin.
+fn editor_with(name: &str, rest: &str) -> Editor {
+    let world = World::new();
+    world.write(&format!("config/foretype/plugins/{name}.luau"), plugin(name, rest));
+    let (mut editor, _) =
+        Editor::start_in(world, json!({ "inline": { "workAhead": false } }), &["lsp", "--standalone"]);
+    let uri = editor.uri.clone();
+    editor.client.open(&uri, "python", "x = 1\ny =\n");
+    editor
+}
+
+#[test]
+fn a_plugin_changes_ghost_text_and_a_saved_change_shows_with_the_next_key() {
+    let mut editor = editor_with("loud", LOUD);
+    assert_eq!(editor.suggestions((1, 3)), [format!("{SUGGESTION}!")]);
+    editor.world.write("config/foretype/plugins/loud.luau", plugin("loud", &LOUD.replace('!', "?")));
+    std::thread::sleep(SEEN);
+    let uri = editor.uri.clone();
+    editor.client.insert(&uri, 2, (0, 0), "z = 2\n");
+    assert_eq!(editor.suggestions((2, 3)), [format!("{SUGGESTION}?")]);
+}
+
+#[test]
+fn a_plugin_vetoes_ghost_text() {
+    let mut editor = editor_with("tidy", "finish = function(_, text) return not text:find('brown') end");
+    assert_eq!(editor.suggestions((1, 3)), [""; 0]);
+}
+
+#[test]
+fn ghost_text_comes_in_spite_of_a_hostile_plugin_which_is_reported_once() {
+    let forever =
+        "context = function()\nwhile true do pcall(error) end\nend, finish = function() while true do end end";
+    let mut editor = editor_with("hostile", forever);
+    let uri = editor.uri.clone();
+    for round in 0..4 {
+        let started = Instant::now();
+        assert_eq!(editor.suggestions((1 + round, 3)), [SUGGESTION]);
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+        editor.client.insert(&uri, 2 + i64::from(round), (0, 0), "z = 2\n");
+    }
+    let message = editor.client.wait_for("window/showMessage")["params"]["message"].clone();
+    assert!(
+        message.as_str().is_some_and(|text| text.contains("hostile.luau") && text.contains("time limit")),
+        "{message}"
+    );
+    let told = editor.client.wait_for("textDocument/publishDiagnostics");
+    assert!(told["params"]["uri"].as_str().is_some_and(|uri| uri.ends_with("/hostile.luau")), "{told}");
+}
+
+#[test]
+fn a_failure_is_a_diagnostic_at_its_line() {
+    let mut editor = editor_with("broken", "\ncontext = function()\nlocal x = nil\nreturn x.y end");
+    assert_eq!(editor.suggestions((1, 3)), [SUGGESTION]);
+    editor.client.wait_for("window/showMessage");
+    let told = editor.client.wait_for("textDocument/publishDiagnostics");
+    assert_eq!(told["params"]["diagnostics"][0]["range"]["start"]["line"], 3, "{told}");
+}
+
+#[test]
+fn a_workspace_s_plugins_run_only_once_they_are_trusted_and_again_after_the_user_s_own_changes() {
+    let world = World::new();
+    let path = world.write("workspace/.foretype/plugins/loud.luau", plugin("loud", LOUD));
+    let (mut editor, _) =
+        Editor::start_in(world, json!({ "inline": { "workAhead": false } }), &["lsp", "--standalone"]);
+    let uri = editor.uri.clone();
+    editor.client.open(&uri, "python", "x = 1\ny =\n");
+    assert_eq!(editor.suggestions((1, 3)), [SUGGESTION]);
+    let asked = editor.client.answers("window/showMessageRequest", json!({ "title": "Trust and run" }));
+    assert!(asked["message"].as_str().is_some_and(|text| text.contains("loud")), "{asked}");
+    std::thread::sleep(SEEN);
+    editor.client.insert(&uri, 2, (0, 0), "z = 2\n");
+    assert_eq!(editor.suggestions((2, 3)), [format!("{SUGGESTION}!")]);
+    // The user's own change, saved in the editor.
+    std::fs::write(&path, plugin("loud", &LOUD.replace('!', "?"))).expect("writable");
+    let saved = json!({ "textDocument": { "uri": format!("file://{}", path.display()) } });
+    editor.client.notify("textDocument/didSave", saved);
+    editor.client.wait_for("textDocument/publishDiagnostics");
+    std::thread::sleep(SEEN);
+    editor.client.insert(&uri, 3, (0, 0), "z = 3\n");
+    assert_eq!(editor.suggestions((3, 3)), [format!("{SUGGESTION}?")]);
+}
+
+/// What a command prints that succeeds, in the workspace of a world with the parrot.
+fn prints(world: &World, arguments: &[&str]) -> String {
+    let mut command = world.command(arguments);
+    command.env("FORETYPE_MODEL", parrot::write(world.path())).current_dir(world.path().join("workspace"));
+    let (ok, out, err) = text(&command.output().expect("the binary starts"));
+    assert!(ok, "{arguments:?}: {err}");
+    out + &err
+}
+
+#[test]
+fn a_plugin_is_written_listed_trusted_and_switched_off_on_the_command_line() {
+    let world = World::new();
+    world.write("workspace/.foretype/config.toml", "");
+    assert!(prints(&world, &["plugin", "list"]).contains("no plugins"));
+    prints(&world, &["plugin", "new", "first"]);
+    assert!(prints(&world, &["plugin", "list"]).contains("first                ready"));
+    assert!(world.path().join("workspace/.foretype/plugins/foretype.d.luau").is_file());
+    prints(&world, &["plugin", "untrust"]);
+    assert!(prints(&world, &["plugin", "list"]).contains("not trusted"));
+    assert!(prints(&world, &["plugin", "trust"]).contains("first.luau"));
+    assert!(prints(&world, &["plugin", "list"]).contains("ready"));
+    assert!(prints(&world, &["plugin", "check", ".foretype/plugins/first.luau"]).contains("first.luau: "));
+    world.write("workspace/.foretype/config.toml", "[plugins]\ndisabled = [\"first\"]\n");
+    assert!(prints(&world, &["plugin", "list"]).contains("switched off"));
+    for (name, source, says) in [("bad", "return {", "bad.luau:1"), ("loop", "while true do end", "time limit")] {
+        let file = world.write(&format!("workspace/{name}.luau"), source);
+        let output = world.run(&["plugin", "check", &file.to_string_lossy()]);
+        assert!(!output.status.success() && text(&output).2.contains(says), "{:?}", text(&output));
+    }
+}
+
+/// The pieces of code of a language in a page.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let opening = format!("```{language}\n");
+    page.split(&opening).skip(1).filter_map(|rest| rest.split("\n```").next()).map(|code| format!("{code}\n")).collect()
+}
+
+#[test]
+fn the_tutorial_holds_what_it_says() {
+    let page = std::fs::read_to_string(repository().join("docs/plugins.md")).expect("the guide");
+    let (steps, settings) = (blocks(&page, "luau"), blocks(&page, "toml"));
+    let world = World::new();
+    world.write("workspace/.foretype/config.toml", "");
+    world.write("workspace/src/a.py", "x = 1\ny =\n");
+    world.write("workspace/CONTRIBUTING.md", "# Rules\n\nNames are whole words.\n");
+    prints(&world, &["plugin", "new", "house-rules"]);
+    let try_out = |step: usize| {
+        world.write("workspace/.foretype/plugins/house-rules.luau", &steps[step]);
+        prints(&world, &["plugin", "trust"]);
+        prints(&world, &["complete", "src/a.py:2", "--explain"])
+    };
+    let first = try_out(0);
+    assert!(
+        first.contains("--- house-rules from CONTRIBUTING.md") && first.contains("Names are whole words."),
+        "{first}"
+    );
+    assert!(first.contains(SUGGESTION.trim()), "{first}");
+    let second = try_out(1);
+    assert!(second.contains("1 vetoed") && second.contains("nothing to suggest"), "{second}");
+    world.write("workspace/.foretype/config.toml", &settings[0]);
+    let third = try_out(2);
+    assert!(third.contains("Names are whole words.") && !third.contains("nothing to suggest"), "{third}");
+}
