@@ -6,7 +6,7 @@
 //!
 //! Each call has limits ([`Limits`]): time, memory, output. The clock is read at every call, every turn of a loop and every
 //! step of a pattern match, in coroutines too. What runs inside one library function without a look at the clock is bounded
-//! by the memory limit or by [`prelude.luau`](sandbox): about 50 ms on a slow machine. A plugin that fails or breaks a limit
+//! by the memory limit or by `prelude.luau`: about 50 ms on a slow machine. A plugin that fails or breaks a limit
 //! is stopped, says so once ([`Fault`]) and rests until it is loaded anew.
 
 mod api;
