@@ -51,6 +51,19 @@ const tests = {
     }, 'a suggestion');
     await vscode.commands.executeCommand('undo');
   },
+  async 'the code action writes a docstring and one undo takes it back'() {
+    const { document } = vscode.window.activeTextEditor;
+    const before = document.getText();
+    const range = new vscode.Range(0, 0, 0, 0);
+    const actions = await vscode.commands.executeCommand('vscode.executeCodeActionProvider', document.uri, range, 'refactor.rewrite');
+    const { command } = actions.find(({ title }) => title === 'Write a docstring for `add`');
+    await vscode.commands.executeCommand(command.command, ...command.arguments);
+    const written = document.getText();
+    assert.match(written, /^def add\(a, b\):\n    """[^\n]+\n\n    Args:\n        a: .+\n        b: .+\n/);
+    assert.ok(written.endsWith(before.slice(before.indexOf('    return a + b'))), 'the code is as it was');
+    await vscode.commands.executeCommand('undo');
+    assert.equal(document.getText(), before);
+  },
   async 'a snooze ends by itself'() {
     const api = await extension().activate();
     await vscode.commands.executeCommand('foretype.snooze', 0.02);
