@@ -20,7 +20,7 @@ use crate::config::{Config, Norm};
 use crate::kernels::{self, Kernels, RopeTable};
 use crate::linear::Linear;
 use layer::Layer;
-pub(crate) use load::Random;
+pub(crate) use load::{Random, in_memory};
 pub(crate) use logits::{Logits, LogitsRow};
 
 /// Attention over a cache that the decoder does not know.

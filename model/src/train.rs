@@ -5,6 +5,7 @@ pub mod corpus;
 mod export;
 mod gradients;
 mod head;
+mod initial;
 pub mod memory;
 mod network;
 mod operations;

@@ -47,7 +47,7 @@ impl Decoder {
 }
 
 /// An error that no file is to blame for.
-fn in_memory(error: candle_core::Error) -> LoadError {
+pub(crate) fn in_memory(error: candle_core::Error) -> LoadError {
     Fault::Tensor(error).within(Path::new("memory"))
 }
 

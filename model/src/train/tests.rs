@@ -60,6 +60,15 @@ fn ten_steps_have_the_losses_of_pytorch() {
 }
 
 #[test]
+fn a_new_model_begins_by_knowing_nothing() {
+    let config = Config::tiny();
+    let guess = (config.vocab_size as f64).ln();
+    let trainer = Trainer::new(&Base::New(Box::new(config)), &plan(Mode::Full, adam(1e-3)), &Device::Cpu);
+    let loss = trainer.expect("a new model").loss(&[some_row(1)]).expect("a loss");
+    assert!((loss - guess).abs() < 0.1, "{loss}, and a guess costs {guess}");
+}
+
+#[test]
 fn every_mode_learns_a_text_by_heart() {
     let tiny = || Base::New(Box::new(Config::tiny()));
     let lora = Mode::Lora(Lora { rank: 8, alpha: 16.0, dropout: 0.0 });

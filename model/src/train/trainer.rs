@@ -6,13 +6,13 @@ use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
 use super::gradients::{Gradients, Pass};
+use super::initial::Initial;
 use super::network::{Batch, Dropout, Mode, Network};
 use super::optimizer::{Optimizer, Optimizing};
 use super::sample::Packed;
 use super::schedule::Schedule;
 use super::{TrainError, head};
 use crate::config::Config;
-use crate::decoder;
 use crate::weights::LoadError;
 use crate::weights::opened::Opened;
 
@@ -56,7 +56,7 @@ impl Base {
             }
             Self::New(config) => {
                 let config = (**config).clone().check().map_err(|fault| fault.within(Path::new("the new model")))?;
-                Network::load(&config, &decoder::Random { seed }, mode, seed, device)
+                Network::load(&config, &Initial::new(seed), mode, seed, device)
             }
         }
     }
