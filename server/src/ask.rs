@@ -1,6 +1,7 @@
 //! Questions about code: from a question and a place to a job for the engine, for the command line and for editors alike.
 
 pub mod conversation;
+pub mod history;
 pub mod session;
 
 use std::ops::Range;

@@ -205,6 +205,36 @@ fn an_editor_gets_the_answer_in_pieces_and_goes_on_with_the_conversation() {
 }
 
 #[test]
+fn an_editor_lists_opens_and_deletes_the_conversations_of_a_folder() {
+    let (mut client, document) = editor(&world());
+    assert_eq!(client.request("foretype/conversations", json!({})), json!([]));
+    for question in ["What is it?", "What for?\nSay why."] {
+        client.request("foretype/ask", json!({ "question": question, "textDocument": document }));
+    }
+    let list = client.request("foretype/conversations", json!({}));
+    let heads: Vec<_> = list.as_array().into_iter().flatten().map(|it| (&it["conversation"], &it["title"])).collect();
+    assert_eq!(heads, [(&json!(2), &json!("What for?")), (&json!(1), &json!("What is it?"))]);
+    let folder = document["uri"].as_str().and_then(|uri| uri.strip_suffix("/shop.py")).expect("it lies in the folder");
+    let one = json!({ "conversation": 2, "workspace": folder });
+    let open = client.request("foretype/conversation", one.clone());
+    let turn = &open["turns"][0];
+    assert_eq!((&turn["question"], &turn["places"][0]["path"]), (&json!("What for?\nSay why."), &json!("shop.py")));
+    assert!(turn["text"].as_str().is_some_and(|it| it.contains(ANSWER)), "{turn}");
+    let delete = json!({ "conversation": 2, "delete": true });
+    assert_eq!(client.request("foretype/conversation", delete), json!(null));
+    let id = client.send("foretype/conversation", one);
+    let error = client.answer(id).expect_err("it was deleted");
+    assert!(error["message"].as_str().is_some_and(|message| message.contains("no conversation 2")), "{error}");
+    let elsewhere = json!({ "question": "And?", "conversation": 1, "workspace": "file:///elsewhere" });
+    let id = client.send("foretype/ask", elsewhere);
+    assert!(
+        client.answer(id).expect_err("no such folder")["message"]
+            .as_str()
+            .is_some_and(|it| it.contains("open a folder"))
+    );
+}
+
+#[test]
 fn an_editor_that_asks_wrongly_or_stops_gets_one_answer_and_goes_on() {
     let (mut client, document) = editor(&world());
     let wrong = [

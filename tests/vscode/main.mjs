@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { Bench } from './bench.mjs';
+import conversations from './cases/conversations.mjs';
 import faults from './cases/faults.mjs';
 import host from './cases/host.mjs';
 import settings from './cases/settings.mjs';
@@ -32,7 +33,7 @@ async function attempt(name, run) {
 }
 
 try {
-  for (const [name, run] of Object.entries({ ...typing, ...settings, ...windows, ...faults, ...host })) {
+  for (const [name, run] of Object.entries({ ...typing, ...conversations, ...settings, ...windows, ...faults, ...host })) {
     if (!pattern.test(name)) continue;
     // A real editor beside a real model on a busy machine is late now and then: a case that fails is tried once more, in
     // another window, and the first failure stays in what was printed.

@@ -12,10 +12,11 @@ if vim.fn.has('nvim-0.11') == 0 then
 end
 
 vim.api.nvim_create_user_command('Foretype', function(args)
-  require('foretype.command').run(args.fargs)
+  require('foretype.command').run(args.fargs, args)
 end, {
   nargs = '*',
-  desc = 'Foretype: on and off, status, log, restart',
+  range = true,
+  desc = 'Foretype: on and off, status, log, restart; questions about code, docstrings',
   complete = function(_, line, cursor)
     return require('foretype.command').complete(line:sub(1, cursor))
   end,

@@ -1,5 +1,6 @@
 // The commands of package.json, one line each where that is enough.
 import * as vscode from 'vscode';
+import type { Conversation } from './conversation';
 import type { Daemon } from './daemon';
 import { showMenu } from './menu';
 import * as settings from './settings';
@@ -11,10 +12,11 @@ interface Parts {
   state: State;
   daemon: Daemon;
   snooze: Snooze;
+  conversation: Conversation;
   log: vscode.LogOutputChannel;
 }
 
-export function registerCommands({ id, state, daemon, snooze, log }: Parts): vscode.Disposable {
+export function registerCommands({ id, state, daemon, snooze, conversation, log }: Parts): vscode.Disposable {
   const run = vscode.commands.executeCommand;
   const commands: Record<string, (...args: never[]) => unknown> = {
     showStatus: () => showMenu(state),
@@ -29,6 +31,18 @@ export function registerCommands({ id, state, daemon, snooze, log }: Parts): vsc
     openSettings: () => run('workbench.action.openSettings', `@ext:${id}`),
     openWalkthrough: () => run('workbench.action.openWalkthrough', `${id}#start`),
     choosePath: () => choosePath(),
+    ask: () => conversation.ask(),
+    explain: () => conversation.ask('explain'),
+    findBugs: () => conversation.ask('find-bugs'),
+    suggestTests: () => conversation.ask('suggest-tests'),
+    simplify: () => conversation.ask('simplify'),
+    name: () => conversation.ask('name'),
+    commitMessage: () => conversation.ask('commit-message'),
+    newConversation: () => conversation.ask(),
+    conversations: () => conversation.choose(),
+    stopAnswer: () => conversation.stop(),
+    regenerate: () => conversation.regenerate(),
+    writeDocstring: () => writeDocstring(),
   };
   const registered = Object.entries(commands).map(([name, command]) => vscode.commands.registerCommand(`foretype.${name}`, command));
   return vscode.Disposable.from(...registered);
@@ -37,6 +51,16 @@ export function registerCommands({ id, state, daemon, snooze, log }: Parts): vsc
 async function toggleLanguage(): Promise<void> {
   const language = vscode.window.activeTextEditor?.document.languageId;
   if (language) await settings.setLanguage(language, !settings.isOn(language));
+}
+
+/** The daemon's own command writes it, and fails with a message that says why not. */
+async function writeDocstring(): Promise<void> {
+  const editor = vscode.window.activeTextEditor;
+  if (!editor) return;
+  const target = { uri: editor.document.uri.toString(), line: editor.selection.start.line };
+  const options = { location: vscode.ProgressLocation.Window, title: 'Foretype writes a docstring' };
+  const write = async () => vscode.commands.executeCommand('foretype.docstring', target);
+  await vscode.window.withProgress(options, write).then(undefined, (error: Error) => vscode.window.showWarningMessage(`Foretype: ${error.message}`));
 }
 
 /** The daemon is started afresh when the setting changes. */

@@ -1,12 +1,38 @@
 // The connection to the daemon: started, watched, started again when it ends, with growing pauses, and given up with a word
 // to the user when that does not help.
+import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
-import { CloseAction, ErrorAction, LanguageClient, type LanguageClientOptions, State as ClientState } from 'vscode-languageclient/node';
+import { CloseAction, ErrorAction, LanguageClient, type LanguageClientOptions, ProgressType, State as ClientState } from 'vscode-languageclient/node';
 import { findBinary } from './binary';
 import { watchFocus } from './focus';
 import { inlineMiddleware } from './inline';
 import type { ServerStatus, State } from './state';
 import { Taken } from './taken';
+
+/** A piece of code that the model read. */
+export interface Place {
+  uri: string | null;
+  path: string;
+  first: number;
+  last: number;
+}
+
+/** The answer to a question. */
+export interface Answer {
+  text: string;
+  complete: boolean;
+  conversation: number | null;
+  places: Place[];
+  notes: string[];
+}
+
+/** A conversation that the daemon keeps. */
+export interface Kept {
+  conversation: number;
+  title: string;
+  began: number;
+  turns?: { question: string; text: string; places: Place[] }[];
+}
 
 const pauses = [250, 1000, 3000, 8000];
 /** A daemon that has run this long in milliseconds was well. */
@@ -42,6 +68,19 @@ export class Daemon {
   async request<T>(method: string, params: object): Promise<T | undefined> {
     if (this.client?.state !== ClientState.Running) return undefined;
     return this.client.sendRequest<T>(method, params).catch(() => undefined);
+  }
+
+  /** Asks a question; the answer comes in pieces, and whole at the end. */
+  async ask(params: object, onText: (text: string) => void, token: vscode.CancellationToken): Promise<Answer> {
+    const { client } = this;
+    if (client?.state !== ClientState.Running) throw new Error(`Foretype is not there: ${this.state.face.text}`);
+    const partialResultToken = randomUUID();
+    const pieces = client.onProgress(new ProgressType<{ text: string }>(), partialResultToken, ({ text }) => onText(text));
+    try {
+      return await client.sendRequest<Answer>('foretype/ask', { ...params, partialResultToken }, token);
+    } finally {
+      pieces.dispose();
+    }
   }
 
   async dispose(): Promise<void> {

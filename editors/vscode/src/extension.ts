@@ -1,6 +1,7 @@
 // Foretype for VS Code: puts the parts together when the window opens and takes them apart when it closes.
 import * as vscode from 'vscode';
 import { registerCommands } from './commands';
+import { Conversation } from './conversation';
 import { Daemon } from './daemon';
 import { Snooze } from './snooze';
 import { type Face, State } from './state';
@@ -19,9 +20,10 @@ export function activate(context: vscode.ExtensionContext): Api {
   const state = new State();
   const snooze = new Snooze(state);
   daemon = new Daemon(state, log);
+  const conversation = Conversation.register(context.extensionUri, daemon);
   const id = context.extension.id;
   context.subscriptions.push(
-    log, state, snooze, statusBar(state), registerCommands({ id, state, daemon, snooze, log }), watchEditors(state, daemon),
+    log, state, snooze, conversation, statusBar(state), registerCommands({ id, state, daemon, snooze, conversation, log }), watchEditors(state, daemon),
   );
   void daemon.restart();
   void warnIfGhostTextIsOff(context.globalState);

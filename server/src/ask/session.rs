@@ -2,12 +2,12 @@
 //! end. It gives way to ghost text and goes on afterwards; to drop it is to stop it.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use foretype_model::{Chat, Engine, Event, FinishReason, Priority, Usage};
-use foretype_plugins::strategies::ask::{Intent, SYSTEM, cited};
+use foretype_plugins::strategies::ask::{Excerpt, Intent, SYSTEM, cited};
 use foretype_plugins::{Document, syntax};
 use tokio::sync::mpsc::unbounded_channel;
 use tower_lsp::Client;
@@ -100,11 +100,8 @@ struct Asked {
 
 impl Asked {
     fn new(session: &Session, engine: &Engine, config: &Config, params: &AskParams) -> Result<Self> {
-        let uri = params.text_document.as_ref().map(|document| document.uri.to_string());
-        let workspace = match &uri {
-            Some(uri) => session.workspace_of(uri),
-            None => session.folders().into_iter().next(),
-        };
+        let document = params.text_document.as_ref().map(|document| &document.uri);
+        let workspace = session.workspace_or_first(params.workspace.as_ref().or(document));
         let kept = workspace.as_ref().map(|workspace| Kept::of(&workspace.root)).transpose()?;
         let mut talk = match params.conversation {
             Some(id) => kept.as_ref().context("conversations belong to a workspace: open a folder")?.read(id)?,
@@ -132,14 +129,7 @@ impl Asked {
     /// Keeps the conversation, and says what came of the question.
     fn result(mut self, written: Written) -> Result<AskResult> {
         let citations = cited(&written.text, &self.question.excerpts);
-        let places = self.question.excerpts.iter().map(|it| AskedPlace {
-            uri: self.root.as_ref().and_then(|root| Url::from_file_path(root.join(&it.path)).ok()),
-            path: it.path.clone(),
-            first: it.first,
-            last: it.last,
-            why: it.why.clone(),
-        });
-        let places = places.collect();
+        let places = places(&self.question.excerpts, self.root.as_deref());
         let Question { text: question, read, excerpts } = self.question;
         self.talk.turns.push(Turn { question, read, places: excerpts, answer: written.text.clone() });
         if let Some(kept) = &self.kept {
@@ -161,6 +151,18 @@ impl Asked {
             reused: written.usage.reused,
         })
     }
+}
+
+/// The places of pieces of code, for an editor.
+pub(super) fn places(excerpts: &[Excerpt], root: Option<&Path>) -> Vec<AskedPlace> {
+    let place = |it: &Excerpt| AskedPlace {
+        uri: root.and_then(|root| Url::from_file_path(root.join(&it.path)).ok()),
+        path: it.path.clone(),
+        first: it.first,
+        last: it.last,
+        why: it.why.clone(),
+    };
+    excerpts.iter().map(place).collect()
 }
 
 fn question(

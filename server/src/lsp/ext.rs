@@ -180,6 +180,8 @@ pub struct AskParams {
     pub text_document: Option<TextDocumentIdentifier>,
     /// What is selected in it; an empty range is a place. Without it, the whole document.
     pub range: Option<Range>,
+    /// The folder whose conversation it is, where several are open and no document is named.
+    pub workspace: Option<Url>,
     /// The conversation to go on with; without it, one begins.
     pub conversation: Option<u64>,
     /// Whether the last question of the conversation is to be answered anew.
@@ -223,6 +225,48 @@ pub struct AskedPlace {
     pub last: usize,
     /// Why it was read.
     pub why: String,
+}
+
+/// Parameters of the requests `foretype/conversations` and `foretype/conversation`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct KeptParams {
+    /// The open folder whose conversations are meant; without it, the first.
+    pub workspace: Option<Url>,
+    /// The number of one of them. The list needs none.
+    pub conversation: u64,
+    /// Whether to delete it.
+    pub delete: bool,
+}
+
+/// A conversation that is kept.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptConversation {
+    /// Its number, to go on with.
+    pub conversation: u64,
+    /// The first line of its first question.
+    pub title: String,
+    /// When it began, in seconds since 1970.
+    pub began: u64,
+    /// How many questions it has.
+    pub questions: usize,
+    /// They and their answers, where one conversation was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<KeptTurn>,
+}
+
+/// A question that was asked, and its answer as [`AskResult`] had it.
+#[derive(Debug, Clone, Serialize)]
+pub struct KeptTurn {
+    /// The question.
+    pub question: String,
+    /// The answer, in Markdown.
+    pub text: String,
+    /// The code that the model read with the question.
+    pub places: Vec<AskedPlace>,
+    /// Where the text names a line of it.
+    pub citations: Vec<Citation>,
 }
 
 /// A piece of an answer, for the token that the client gave.

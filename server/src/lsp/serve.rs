@@ -79,6 +79,8 @@ where
         .custom_method("textDocument/didPartiallyAcceptCompletion", Server::did_partially_accept)
         .custom_method("textDocument/didFocus", Server::did_focus)
         .custom_method("foretype/ask", Server::ask)
+        .custom_method("foretype/conversations", Server::conversations)
+        .custom_method("foretype/conversation", Server::conversation)
         .custom_method("foretype/status", Server::status)
         .finish();
     let service = Ingress::new(service, session.clone());

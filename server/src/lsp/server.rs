@@ -16,7 +16,8 @@ use tower_lsp::lsp_types::{
 use tower_lsp::{Client, LanguageServer, async_trait};
 
 use super::ext::{
-    self, DidChangeStatus, FocusParams, InlineCompletionList, InlineCompletionParams, ItemParams, Status, StatusParams,
+    self, DidChangeStatus, FocusParams, InlineCompletionList, InlineCompletionParams, ItemParams, KeptConversation,
+    KeptParams, Status, StatusParams,
 };
 use super::{Session, capabilities, docstring};
 use crate::backend::State;
@@ -176,13 +177,25 @@ impl Server {
     }
 
     pub(super) async fn ask(&self, params: ext::AskParams) -> Result<ext::AskResult> {
-        // The code of LSP for a request that failed for a reason that its sender may show.
-        let failed = |error: anyhow::Error| Error {
-            code: ErrorCode::ServerError(-32803),
-            message: format!("{error:#}").into(),
-            data: None,
-        };
         ask::session::answer(&self.session, &self.client, params).await.map_err(failed)
+    }
+
+    pub(super) async fn conversations(&self, params: KeptParams) -> Result<Vec<KeptConversation>> {
+        let session = self.session.clone();
+        reading(move || ask::history::list(&session, params.workspace.as_ref())).await
+    }
+
+    /// One of them; nothing, if it was to be deleted.
+    pub(super) async fn conversation(&self, params: KeptParams) -> Result<Option<KeptConversation>> {
+        let session = self.session.clone();
+        reading(move || {
+            let folder = params.workspace.as_ref();
+            if params.delete {
+                return ask::history::delete(&session, folder, params.conversation).map(|()| None);
+            }
+            ask::history::open(&session, folder, params.conversation).map(Some)
+        })
+        .await
     }
 
     pub(super) async fn status(&self, params: StatusParams) -> Result<Value> {
@@ -331,6 +344,17 @@ impl Server {
             }
         }
     }
+}
+
+/// Reads or deletes files, away from the threads that answer.
+async fn reading<T: Send + 'static>(work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(anyhow::Error::from).and_then(|result| result).map_err(failed)
+}
+
+/// The code of LSP for a request that failed for a reason that its sender may show.
+fn failed(error: anyhow::Error) -> Error {
+    Error { code: ErrorCode::ServerError(-32803), message: format!("{error:#}").into(), data: None }
 }
 
 fn status_of(state: Option<&State>) -> Status {

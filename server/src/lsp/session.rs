@@ -10,7 +10,7 @@ use foretype_model::Engine;
 use foretype_plugins::{Language, PromptStrategy};
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
-use tower_lsp::lsp_types::TextDocumentContentChangeEvent;
+use tower_lsp::lsp_types::{TextDocumentContentChangeEvent, Url};
 
 use super::capabilities;
 use crate::backend::{Shared, Slot};
@@ -225,6 +225,14 @@ impl Session {
         let path = context::file_path(uri)?;
         let inside = self.folders().into_iter().filter(|folder| path.starts_with(&folder.root));
         inside.max_by_key(|folder| folder.root.as_os_str().len())
+    }
+
+    /// The open folder that holds `uri`; without one, the first folder.
+    pub fn workspace_or_first(&self, uri: Option<&Url>) -> Option<Arc<Workspace>> {
+        match uri {
+            Some(uri) => self.workspace_of(uri.as_str()),
+            None => self.folders().into_iter().next(),
+        }
     }
 
     /// The plugins for a document.

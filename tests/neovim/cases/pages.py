@@ -43,6 +43,10 @@ def everything_that_can_be_set_pressed_run_and_heard_is_in_the_help(bench):
     for name, key in keys.items():
         assert re.search(rf"^\s*{name}\b.*{re.escape(key)}", text, re.M), (name, key)
         assert f"<Plug>(foretype-{name.replace('_', '-')})" in text, name
+    for name, key in defaults["conversation_keys"].items():
+        assert re.search(rf"^\s*{name}\b.*{re.escape(key)}", text, re.M), (name, key)
+    for name in window.lua("return require('foretype.command').asking()"):
+        assert f"*<Plug>(foretype-{name})*" in text, name
     for name in window.lua("return require('foretype.command').names()"):
         assert f"*:Foretype-{name}*" in text, name
     source = "".join(file.read_text() for file in PLUGIN.rglob("*.lua"))

@@ -71,7 +71,39 @@ local function trigger()
   require('foretype').trigger()
 end
 
----@type table<string, { run: fun(scope: string?), scoped: boolean? }>
+-- The line numbers that a command was given, if it was.
+local function range_of(call)
+  return call.range > 0 and { call.line1, call.line2 } or nil
+end
+
+-- What follows the subcommand, as it was typed.
+local function rest_of(call)
+  return call.args:match('^%S+%s+(.*%S)')
+end
+
+local function asks(intent)
+  return function(_, call)
+    require('foretype.conversation').ask({ intent = intent, question = rest_of(call), range = range_of(call), mods = call.smods })
+  end
+end
+
+local function converse(name)
+  return function()
+    require('foretype.conversation')[name]()
+  end
+end
+
+local function docstring(_, call)
+  require('foretype.docstring').write(call.range > 0 and call.line1 or nil, call.fargs[2])
+end
+
+---@class foretype.Subcommand
+---@field run fun(scope: string?, call: table)
+---@field scoped? boolean  A scope may follow.
+---@field free? boolean    Any words may follow.
+---@field ranged? boolean  A range may stand before.
+
+---@type table<string, foretype.Subcommand>
 local subcommands = {
   enable = { run = switch('enable'), scoped = true },
   disable = { run = switch('disable'), scoped = true },
@@ -84,6 +116,17 @@ local subcommands = {
   },
   log = { run = log },
   trigger = { run = trigger },
+  ask = { run = asks(), free = true, ranged = true },
+  explain = { run = asks('explain'), free = true, ranged = true },
+  ['find-bugs'] = { run = asks('find-bugs'), free = true, ranged = true },
+  ['suggest-tests'] = { run = asks('suggest-tests'), free = true, ranged = true },
+  name = { run = asks('name'), free = true, ranged = true },
+  simplify = { run = asks('simplify'), free = true, ranged = true },
+  ['commit-message'] = { run = asks('commit-message'), free = true },
+  docstring = { run = docstring, free = true, ranged = true },
+  stop = { run = converse('stop') },
+  regenerate = { run = converse('regenerate') },
+  conversations = { run = converse('choose') },
 }
 
 ---All subcommands, in alphabetical order.
@@ -92,18 +135,32 @@ function M.names()
   return vim.fn.sort(vim.tbl_keys(subcommands))
 end
 
+---Subcommands about code, for which there are <Plug> mappings.
+---@return string[]
+function M.asking()
+  return vim.fn.sort(vim.tbl_filter(function(name)
+    return subcommands[name].free
+  end, vim.tbl_keys(subcommands)))
+end
+
 ---@param words string[]
-function M.run(words)
+---@param call table  As |nvim_create_user_command()| has it.
+function M.run(words, call)
   local name, scope = words[1] or 'status', words[2]
   local subcommand = subcommands[name]
   if not subcommand then
     return say(('there is no :Foretype %s; there is %s'):format(name, table.concat(M.names(), ', ')), vim.log.levels.ERROR)
   end
+  if call.range > 0 and not subcommand.ranged then
+    return say((':Foretype %s takes no range'):format(name), vim.log.levels.ERROR)
+  elseif subcommand.free then
+    return subcommand.run(nil, call)
+  end
   if scope and not (subcommand.scoped and vim.list_contains(scopes, scope)) or #words > 2 then
     local after = subcommand.scoped and 'buffer, filetype or nothing' or 'nothing'
     return say((':Foretype %s is followed by %s'):format(name, after), vim.log.levels.ERROR)
   end
-  subcommand.run(scope)
+  subcommand.run(scope, call)
 end
 
 ---What may stand at the end of a command line.

@@ -13,6 +13,15 @@ local M = {}
 ---@field dismiss? string|false
 ---@field trigger? string|false
 
+---@class foretype.ConversationKeys
+---Each is the left side of a mapping in normal mode in a conversation, or false for none.
+---@field send? string|false
+---@field open? string|false
+---@field stop? string|false
+---@field regenerate? string|false
+---@field insert? string|false
+---@field yank? string|false
+
 ---@class foretype.Options
 ---@field enabled? boolean                   Whether suggestions are on when Neovim starts.
 ---@field filetypes? table<string, boolean>  By filetype; `*` stands for all that are not named.
@@ -21,10 +30,12 @@ local M = {}
 ---@field hide_with_popup? boolean           Nothing is shown while the completion popup is.
 ---@field binary? string                     The program `foretype`, if it is not found by itself.
 ---@field keys? foretype.Keys|false          Mappings; false for none at all.
+---@field conversation_keys? foretype.ConversationKeys|false  Mappings in conversations.
 ---@field server? table                      Options of the daemon, as in its `config.toml`.
 
 ---@class foretype.Config: foretype.Options
 ---@field keys foretype.Keys
+---@field conversation_keys foretype.ConversationKeys
 
 ---@type foretype.Config
 M.defaults = {
@@ -43,6 +54,14 @@ M.defaults = {
     dismiss = '<C-]>',
     trigger = '<M-Bslash>',
   },
+  conversation_keys = {
+    send = '<CR>',
+    open = 'gf',
+    stop = '<C-c>',
+    regenerate = 'gR',
+    insert = 'gp',
+    yank = 'gy',
+  },
   server = {},
 }
 
@@ -56,6 +75,13 @@ end
 local function is_table(value)
   return type(value) == 'table' and (next(value) == nil or not vim.islist(value))
 end
+
+local keys = {
+  function(value)
+    return value == false or is_table(value)
+  end,
+  'a table of keys, or false',
+}
 
 -- For each option: what it may be, in a test and in words.
 local kinds = {
@@ -80,12 +106,8 @@ local kinds = {
     end,
     'a path',
   },
-  keys = {
-    function(value)
-      return value == false or is_table(value)
-    end,
-    'a table of keys, or false',
-  },
+  keys = keys,
+  conversation_keys = keys,
   server = { is_table, 'a table' },
 }
 
@@ -101,12 +123,12 @@ local function check_filetypes(complaints, filetypes)
   end
 end
 
-local function check_keys(complaints, keys)
-  for name, key in pairs(keys) do
-    if M.defaults.keys[name] == nil then
-      complaints[#complaints + 1] = ('there is no option keys.%s'):format(name)
+local function check_keys(complaints, option, mapped)
+  for name, key in pairs(mapped) do
+    if M.defaults[option][name] == nil then
+      complaints[#complaints + 1] = ('there is no option %s.%s'):format(option, name)
     elseif key ~= false and (type(key) ~= 'string' or key == '') then
-      complain(complaints, 'keys.' .. name, 'a key or false', key)
+      complain(complaints, option .. '.' .. name, 'a key or false', key)
     end
   end
 end
@@ -127,8 +149,8 @@ function M.check(options)
       complain(complaints, name, kind[2], value)
     elseif name == 'filetypes' then
       check_filetypes(complaints, value)
-    elseif name == 'keys' and value then
-      check_keys(complaints, value)
+    elseif kind == keys and value then
+      check_keys(complaints, name, value)
     end
   end
   table.sort(complaints)
@@ -142,12 +164,9 @@ function M.set(options)
   if #complaints > 0 then
     error('Foretype: ' .. table.concat(complaints, '; ') .. ' (see :help foretype-options)', 0)
   end
-  local keys = options.keys
-  options = vim.tbl_extend('force', options, { keys = keys or nil })
   current = vim.tbl_deep_extend('force', vim.deepcopy(M.defaults), options)
-  if keys == false then
-    current.keys = {}
-  end
+  current.keys = current.keys or {}
+  current.conversation_keys = current.conversation_keys or {}
 end
 
 ---The options that hold now.

@@ -16,6 +16,16 @@ M.actions = {
   { name = 'trigger', text = 'suggest now', always = true },
 }
 
+-- In a conversation.
+M.conversation_actions = {
+  { name = 'send', text = 'ask, or go to the place under the cursor' },
+  { name = 'open', text = 'go to the place under the cursor' },
+  { name = 'stop', text = 'stop the answer' },
+  { name = 'regenerate', text = 'another answer' },
+  { name = 'insert', text = 'insert the block of code' },
+  { name = 'yank', text = 'yank the block of code' },
+}
+
 ---@type table<string, string> the key that each action has now
 local mapped = {}
 
@@ -27,11 +37,34 @@ local function before(name)
   return ('<Plug>(foretype-before-%s)'):format(name:gsub('_', '-'))
 end
 
+-- Asks about the line of the cursor, or in visual mode about the selection.
+local function define_asking_plugs()
+  for _, name in ipairs(require('foretype.command').asking()) do
+    vim.keymap.set({ 'n', 'x' }, M.plug(name), (':Foretype %s<CR>'):format(name), { desc = 'Foretype: ' .. name, silent = true })
+  end
+end
+
 ---Makes the <Plug> mappings.
 function M.define_plugs()
   for _, action in ipairs(M.actions) do
     local command = ("<Cmd>lua require('foretype').%s()<CR>"):format(action.name)
     vim.keymap.set('i', M.plug(action.name), command, { desc = 'Foretype: ' .. action.text, silent = true })
+  end
+  for _, action in ipairs(M.conversation_actions) do
+    local command = ("<Cmd>lua require('foretype.conversation').%s()<CR>"):format(action.name)
+    vim.keymap.set('n', M.plug('conversation-' .. action.name), command, { desc = 'Foretype: ' .. action.text, silent = true })
+  end
+  define_asking_plugs()
+end
+
+---Maps the keys of a conversation in its buffer.
+---@param buffer integer
+function M.map_conversation(buffer)
+  for _, action in ipairs(M.conversation_actions) do
+    local key = config.get().conversation_keys[action.name]
+    if key then
+      vim.keymap.set('n', key, M.plug('conversation-' .. action.name), { buffer = buffer, desc = 'Foretype: ' .. action.text })
+    end
   end
 end
 

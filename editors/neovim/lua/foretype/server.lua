@@ -63,6 +63,11 @@ M.handlers = {
   ['foretype/more'] = function()
     require('foretype.typing').more()
   end,
+  ['$/progress'] = function(problem, params, context)
+    if not require('foretype.ask').progress(params) then
+      return vim.lsp.handlers['$/progress'](problem, params, context)
+    end
+  end,
   -- The server says what is wrong each time that it is started, and of options twice: they go with `initialize`, and are
   -- asked for later. Once is enough.
   ['window/showMessage'] = function(_, message)

@@ -1,0 +1,150 @@
+"""Questions about code: asked, streamed, stopped, gone on with; what is cited is gone to, what is written is inserted."""
+
+import re
+
+import picture
+from window import until
+
+TEXT = """def scale(values, factor):
+    return [value * factor for value in values]
+
+
+def largest(values):
+    best = values[0]
+    for value in values:
+        if value > best:
+            best = value
+    return best
+"""
+
+
+def _open(bench, **options):
+    return bench.open("largest.py", TEXT, **options).ready()
+
+
+def _text(window):
+    return "\n".join(window.lines())
+
+
+def _in_conversation(window):
+    return window.lua("return vim.api.nvim_buf_get_name(0):match('^foretype://conversation/%d+$') ~= nil")
+
+
+def _answered(window, answers=1):
+    """Waits until that many answers are whole: the room for the next question is there. Gives the last of them."""
+    until(lambda: len(re.findall("^## You$", _text(window), re.M)) == answers + 1 and window.lua("return vim.bo.modifiable"),
+          lambda: f"{answers} answers; it is\n{_text(window)}")
+    return _text(window).split("## Foretype\n")[-1].split("\n## You")[0].strip()
+
+
+def a_selection_is_explained_in_a_split_and_questions_follow(bench):
+    window = _open(bench, size=(150, 40))
+    window.press("5G", "V", "G")
+    window.nvim.input(":Foretype explain<CR>")
+    until(lambda: _in_conversation(window), "a conversation opens")
+    lengths = set()
+    until(lambda: lengths.add(len(_text(window))) or window.lua("return vim.bo.modifiable") and len(window.lines()) > 8, "an answer")
+    assert len(lengths) > 3, f"it streams: {lengths}"
+    answer = _answered(window)
+    assert re.search("largest|maximum|greatest|highest", answer, re.I), answer
+    assert "> Read: largest.py:5-10" in answer, answer
+    assert window.lua("return vim.bo.filetype") == "markdown"
+    assert window.lines()[2] == "Explain (largest.py:5-10)", window.lines()
+    window.press("G", "i")
+    window.type("Why does it begin with values[0]?")
+    window.press("<Esc>", "<CR>")
+    second = _answered(window, 2)
+    assert second and second != answer, second
+    window.look()
+    picture.take(window, bench.out / "conversation.png")
+    window.press("gR")
+    until(lambda: not window.lua("return vim.bo.modifiable"), "another answer begins")
+    third = _answered(window, 2)
+    assert third and third != second, third
+    assert _text(window).count("## Foretype") == 2
+
+
+def a_long_answer_is_stopped_and_the_conversation_goes_on(bench):
+    window = _open(bench)
+    window.command("Foretype ask Explain every line of this code at length, with many examples.")
+    until(lambda: len(_text(window)) > 150, lambda: f"some of an answer: {_text(window)}")
+    window.press("<C-c>")
+    stopped = _text(window)
+    assert "> Stopped." in stopped and stopped.rstrip().endswith("## You"), stopped
+    window.lua("vim.wait(500)")
+    assert _text(window) == stopped, "nothing comes any more"
+    window.command("Foretype ask Say yes.")
+    assert _answered(window, 2)
+    assert not window.nvim.vvars["errmsg"], window.nvim.vvars["errmsg"]
+
+
+def what_is_cited_is_in_the_quickfix_list_and_opens(bench):
+    window = _open(bench)
+    window.command("7Foretype ask Repeat this sentence: The loop begins at largest.py:7.")
+    answer = _answered(window)
+    cited = re.search(r"largest\.py:(\d+)", answer.split("> Read")[0])
+    assert cited, answer
+    line = int(cited[1])
+    listed = window.lua("return vim.tbl_map(function(it) return { vim.fs.basename(vim.api.nvim_buf_get_name(it.bufnr)), it.lnum } end, vim.fn.getqflist())")
+    assert ["largest.py", line] in listed, (listed, answer)
+    for key in ("<CR>", "gf"):
+        # Not the place in the question.
+        window.command("call search('^## Foretype') | call search('largest\\.py:')")
+        window.press(key)
+        assert not _in_conversation(window), key
+        assert window.cursor()[0] == line, window.cursor()
+        window.command("wincmd p")
+        assert _in_conversation(window)
+
+
+def the_code_of_an_answer_is_inserted_and_yanked(bench):
+    window = _open(bench)
+    window.command("1Foretype ask Write a Python function that doubles each value of a list, in a code block.")
+    answer = _answered(window)
+    code = re.search(r"^```.*\n([\s\S]*?)\n```$", answer, re.M)
+    assert code, answer
+    window.lua("vim.fn.search('^```', 'w')")
+    window.press("j", "gy")
+    assert window.lua("return vim.fn.getreg('\"')") == code[1] + "\n"
+    window.press("gp")
+    assert not _in_conversation(window)
+    assert code[1] in _text(window) and len(window.lines()) == len(TEXT.split("\n")) - 1 + len(code[1].split("\n")), _text(window)
+    window.press("u")
+    window.wait_lines(TEXT.rstrip("\n").split("\n"))
+
+
+def the_command_writes_a_docstring(bench):
+    window = _open(bench)
+    before = window.lines()
+    window.command("5Foretype docstring")
+    until(lambda: len(window.lines()) > len(before), lambda: f"a docstring: {window.lines()} {window.notified()}")
+    assert window.lines()[4] == before[4] and window.lines()[5].startswith('    """'), window.lines()
+    window.press("u")
+    window.wait_lines(before)
+    window.command("3Foretype docstring")
+    until(lambda: len(window.notified()) > 2, lambda: f"a message: {window.notified()}")
+    assert window.lines() == before
+
+
+def what_cannot_be_done_says_why(bench):
+    window = _open(bench)
+    for command, wanted in (("stop", "no answer"), ("regenerate", "no question"), ("1,2 status", "no range")):
+        numbers, name = ("1,2", "status") if " " in command else ("", command)
+        window.command(f"silent! {numbers}Foretype {name}")
+        assert wanted in window.notified()[-1], window.notified()
+    window.command("enew")
+    window.command("set buftype=nofile")
+    window.command("Foretype ask Why?")
+    assert "no server for this buffer" in window.notified()[-1], window.notified()
+
+
+def a_conversation_that_was_kept_is_opened_again(bench):
+    window = _open(bench)
+    window.command("Foretype ask Say yes and nothing else.")
+    answer = _answered(window)
+    window.command("bwipeout!")
+    window.lua("vim.ui.select = function(items, options, choose) _G.labels = vim.tbl_map(options.format_item, items); choose(items[1]) end")
+    window.command("Foretype conversations")
+    until(lambda: _in_conversation(window), lambda: f"it opens: {window.notified()}")
+    assert "Say yes" in window.lua("return _G.labels[1]")
+    assert _answered(window) == answer

@@ -1,0 +1,106 @@
+// Questions about code: asked, streamed, stopped, gone on with; what is cited is gone to, what is written is inserted.
+import assert from 'node:assert/strict';
+import { until } from '../window.mjs';
+
+const text = `def scale(values, factor):
+    return [value * factor for value in values]
+
+
+def largest(values):
+    best = values[0]
+    for value in values:
+        if value > best:
+            best = value
+    return best
+`;
+
+const view = (window) => window.page.frameLocator('iframe.webview.ready').frameLocator('iframe#active-frame');
+
+async function open(bench, name) {
+  const window = await bench.first(name, text);
+  await window.ready();
+  return window;
+}
+
+/** Waits until the last answer is whole; gives its text. */
+async function answered(window) {
+  await view(window).locator('#again').waitFor({ state: 'visible' });
+  return view(window).locator('.answer').last().innerText();
+}
+
+async function ask(window, question) {
+  await view(window).locator('#question').fill(question);
+  await view(window).locator('#question').press('Enter');
+  await view(window).locator('#stop').waitFor({ state: 'visible' });
+}
+
+export default {
+  async 'a selection is explained in the view and questions follow'(bench) {
+    const window = await open(bench, 'explain.py');
+    await window.press('Control+A');
+    await window.command('Foretype: Explain');
+    const lengths = new Set();
+    const last = view(window).locator('.answer').last();
+    await until(async () => {
+      lengths.add(((await last.count()) ? await last.innerText() : '').length);
+      return view(window).locator('#again').isVisible();
+    }, 'an answer');
+    assert.ok(lengths.size > 3, `it streams: ${[...lengths]}`);
+    assert.match(await answered(window), /Read: explain\.py:1-\d+/);
+    await ask(window, 'Write a Python function that doubles each value of a list, in a code block.');
+    assert.match(await answered(window), /def /);
+    assert.equal(await view(window).locator('.question').count(), 2);
+    assert.ok((await view(window).locator('pre .keyword').count()) > 0, 'code has colours');
+    await bench.screenshot('conversation');
+    const code = await view(window).locator('pre').last().textContent();
+    await view(window).locator('figure button:has-text("Insert")').last().click();
+    await window.saved('explain.py', new RegExp(code.split('\n')[0].replace(/[.*+?^${}()|[\]\\]/g, '\\$&')));
+  },
+
+  async 'a place that the model has read is a link to it'(bench) {
+    const window = await open(bench, 'cited.py');
+    await window.command('Foretype: Ask About This Code');
+    await ask(window, 'Repeat this sentence: The loop begins at cited.py:7.');
+    await answered(window);
+    const link = view(window).locator('.answer a', { hasText: /^cited\.py:7$/ }).first();
+    await link.click();
+    await until(async () => /Ln 7,/.test(await window.page.locator('.statusbar').innerText()), 'the cursor is on line 7');
+  },
+
+  async 'a long answer is stopped and what a model writes is only text'(bench) {
+    const window = await open(bench, 'stop.py');
+    await window.command('Foretype: Ask About This Code');
+    await ask(window, 'Explain every line of this code at length, with many examples.');
+    await until(async () => (await view(window).locator('.answer').last().innerText()).length > 40, 'some of an answer');
+    await view(window).locator('#stop').click();
+    assert.match(await answered(window), /Stopped\./);
+    await ask(window, 'Say yes.');
+    await answered(window);
+    const markup = 'A <b>bold</b> word, `<i>`\n# <img src="x" onerror="document.title = \'run\'">\n```\n<script>document.title = \'run\'</script>\n```\n[x](javascript:alert)';
+    await view(window).locator('body').evaluate((_, data) => window.dispatchEvent(new MessageEvent('message', { data })), { type: 'text', text: markup });
+    const shown = view(window).locator('.answer').last();
+    await until(async () => (await shown.innerText()).includes('<img src="x"'), 'markup is shown as it is');
+    assert.equal(await shown.locator('b, i, img, script, a[href^="javascript"]').count(), 0);
+    assert.equal(await view(window).locator('title').textContent(), 'Foretype');
+  },
+
+  async 'an earlier conversation is opened again'(bench) {
+    const window = await open(bench, 'earlier.py');
+    await window.command('Foretype: Ask About This Code');
+    await ask(window, 'Is this the earlier one?');
+    const answer = await answered(window);
+    await window.command('Foretype: New Conversation');
+    await until(async () => (await view(window).locator('.question').count()) === 0, 'an empty view');
+    await window.command('Foretype: Earlier Conversations');
+    await window.choose('Is this the earlier one?');
+    await view(window).locator('.question:has-text("Is this the earlier one?")').waitFor();
+    assert.equal((await answered(window)).split('\n')[0], answer.split('\n')[0]);
+  },
+
+  async 'a docstring is written by its command'(bench) {
+    const window = await open(bench, 'doc.py');
+    await window.press('Control+Home');
+    await window.command('Foretype: Write Docstring');
+    await until(async () => (await window.saved('doc.py', /def scale/)).includes('"""'), 'a docstring');
+  },
+};
