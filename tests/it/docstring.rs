@@ -90,7 +90,7 @@ fn what_cannot_be_documented_is_said_and_left_alone() {
         (&["a.py"][..], "write FILE:LINE"),
         (&["a.py:99"], "4 lines"),
         (&["missing.py:1"], "cannot read missing.py"),
-        (&["bad.py:1"], "is broken"),
+        (&["bad.py:1"], "is broken at line 1"),
         (&["data.json:1"], "no docstring style for json"),
         (&["plain.py:2"], "no function, method, class or module at line 2"),
         (&["latin.py:1"], "UTF-8"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
+use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::lsp_types::{
     CodeActionParams, CodeActionResponse, ConfigurationItem, DidChangeConfigurationParams, DidChangeWatchedFilesParams,
     DidChangeWorkspaceFoldersParams, DidSaveTextDocumentParams, ExecuteCommandParams, InitializeParams,
@@ -176,13 +176,8 @@ impl Server {
     }
 
     pub(super) async fn ask(&self, params: ext::AskParams) -> Result<ext::AskResult> {
-        // The code of LSP for a request that failed for a reason that its sender may show.
-        let failed = |error: anyhow::Error| Error {
-            code: ErrorCode::ServerError(-32803),
-            message: format!("{error:#}").into(),
-            data: None,
-        };
-        ask::session::answer(&self.session, &self.client, params).await.map_err(failed)
+        let answer = ask::session::answer(&self.session, &self.client, params).await;
+        answer.map_err(|why| ext::failed(&format!("{why:#}")))
     }
 
     pub(super) async fn status(&self, params: StatusParams) -> Result<Value> {
