@@ -21,9 +21,6 @@ use super::ext::{self, failed};
 use crate::docstring::{Written, context_bytes, write};
 use crate::documents::Snapshot;
 
-/// Characters that a line of a docstring may have.
-const WIDTH: usize = 88;
-
 /// What is to be documented: the argument of the command.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Target {
@@ -106,9 +103,10 @@ fn task(session: &Session, target: &Target) -> std::result::Result<(Arc<Snapshot
     let others = session.documents.snapshots();
     let others = others.iter().filter(|other| other.language == language && other.uri != snapshot.uri);
     let texts = std::iter::once(&**text).chain(others.map(|other| &*other.text));
-    let style =
-        target.style.or_else(|| Style::detect(language, texts)).ok_or_else(|| why(Refusal::Language(language.id())))?;
-    let task = Task::new(item, language, style, text, WIDTH).map_err(why)?;
+    let options = &session.config().docstring;
+    let style = target.style.or_else(|| options.style_of(language, texts));
+    let style = style.ok_or_else(|| why(Refusal::Language(language.id())))?;
+    let task = Task::new(item, language, style, text, options.width).map_err(why)?;
     Ok((snapshot, task))
 }
 
