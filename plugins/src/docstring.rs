@@ -58,8 +58,13 @@ pub enum Refusal {
     )]
     NoItem(usize),
     /// The item has syntax errors.
-    #[error("the syntax of `{0}` is broken: mend it, then ask again")]
-    Broken(String),
+    #[error("the syntax{of} is broken at line {line}: mend it, then ask again", of = of(name))]
+    Broken {
+        /// The name of the item; empty for a module that is a file.
+        name: String,
+        /// The line of the first error, from 1.
+        line: usize,
+    },
     /// The text could not be parsed at all.
     #[error("the file could not be parsed in time: it may be too large")]
     Unparsed,
@@ -74,6 +79,10 @@ pub enum Refusal {
         /// The language that it was asked for.
         language: Language,
     },
+}
+
+fn of(name: &str) -> String {
+    if name.is_empty() { " of the file".to_owned() } else { format!(" of `{name}`") }
 }
 
 /// What is to be written for one item.
@@ -94,8 +103,8 @@ impl Task {
         if !Style::of(language).contains(&style) {
             return Err(Refusal::Style { style, language });
         }
-        if item.broken {
-            return Err(Refusal::Broken(item.name));
+        if let Some(line) = item.broken {
+            return Err(Refusal::Broken { name: item.name, line });
         }
         if item.place == Place::InLine {
             return Err(Refusal::InLine(item.name));

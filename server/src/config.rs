@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
-use schemars::JsonSchema;
+use foretype_plugins::Language;
+use foretype_plugins::docstring::Style;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 pub use sources::{Layer, Loaded};
@@ -40,6 +42,8 @@ pub struct Config {
     pub inline: Inline,
     /// Questions about code.
     pub ask: Ask,
+    /// Docstrings.
+    pub docstring: Docstring,
     /// What besides the file itself goes into a prompt.
     pub context: Context,
     /// Plugins: what users and workspaces add to prompts and say of suggestions.
@@ -127,6 +131,37 @@ pub struct Ask {
 impl Default for Ask {
     fn default() -> Self {
         Self { system: None, max_tokens: 512, context_tokens: 4096 }
+    }
+}
+
+/// Docstrings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Docstring {
+    /// The style of docstrings by LSP language id, for example `{ python = "numpy" }`. A language that is not named has that of
+    /// the file, else of files near it, else the first that the page on docstrings lists.
+    #[schemars(schema_with = "styles")]
+    pub style: BTreeMap<String, Style>,
+    /// The most characters that a line of a docstring may have, with its indentation.
+    #[schemars(range(min = 40, max = 400))]
+    pub width: usize,
+}
+
+fn styles(_: &mut SchemaGenerator) -> Schema {
+    let names: Vec<_> = Style::all().map(|style| style.to_string()).collect();
+    json_schema!({ "type": "object", "additionalProperties": { "type": "string", "enum": names } })
+}
+
+impl Default for Docstring {
+    fn default() -> Self {
+        Self { style: BTreeMap::new(), width: 88 }
+    }
+}
+
+impl Docstring {
+    /// The style for a language: the one that is set, else that of the first text that shows one, else the language's default.
+    pub fn style_of<'a>(&self, language: Language, texts: impl IntoIterator<Item = &'a str>) -> Option<Style> {
+        self.style.get(language.id()).copied().or_else(|| Style::detect(language, texts))
     }
 }
 

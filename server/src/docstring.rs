@@ -65,22 +65,13 @@ fn fill(
     prose: &[String],
     goes_on: &dyn Fn() -> bool,
 ) -> Result<(Vec<String>, Usage)> {
-    // A small model may begin the first sentence with a tag; then the next likeliest beginning is taken.
-    let candidates = if prose.is_empty() { 3 } else { 1 };
-    let job = Job {
-        prompt: docstring::prompt(ground, task, prose),
-        max_tokens: TOKENS,
-        candidates,
-        priority: Priority::Interactive,
-        stop_texts: STOPS.iter().map(|stop| (*stop).to_owned()).collect(),
-        ..Job::default()
-    };
+    let job = job(ground, task, prose);
+    let mut answers = vec![String::new(); job.candidates];
     let (send, receive) = channel();
     let _ticket = engine.submit(job, move |event| {
         // The receiver is gone only when this call has ended.
         let _ = send.send(event);
     });
-    let mut answers = vec![String::new(); candidates];
     loop {
         ensure!(goes_on(), "cancelled");
         match receive.recv_timeout(LOOK) {
@@ -90,6 +81,19 @@ fn fill(
             Ok(Event::Prefilled { .. } | Event::Finished { .. }) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => bail!("the model stopped before it had answered"),
         }
+    }
+}
+
+/// What is asked of the engine for the first hole without prose.
+fn job(ground: &Ground<'_>, task: &Task, prose: &[String]) -> Job {
+    Job {
+        prompt: docstring::prompt(ground, task, prose),
+        max_tokens: TOKENS,
+        // A small model may begin the first sentence with a tag; then the next likeliest beginning is taken.
+        candidates: if prose.is_empty() { 3 } else { 1 },
+        priority: Priority::Interactive,
+        stop_texts: STOPS.iter().map(|stop| (*stop).to_owned()).collect(),
+        ..Job::default()
     }
 }
 

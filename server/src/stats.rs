@@ -166,12 +166,12 @@ pub fn load() -> Result<Counts> {
 }
 
 /// Writes beside the file and renames, so that a reader never sees half of it.
-fn write(path: &std::path::Path, counts: &Counts) -> Result<()> {
+pub(crate) fn write(path: &std::path::Path, content: &impl Serialize) -> Result<()> {
     let failed = || format!("cannot write {}", path.display());
     let folder = path.parent().with_context(failed)?;
     std::fs::create_dir_all(folder).with_context(failed)?;
     let file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
-    serde_json::to_writer_pretty(&file, counts).with_context(failed)?;
+    serde_json::to_writer_pretty(&file, content).with_context(failed)?;
     file.persist(path).with_context(failed)?;
     Ok(())
 }

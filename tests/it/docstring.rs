@@ -90,7 +90,7 @@ fn what_cannot_be_documented_is_said_and_left_alone() {
         (&["a.py"][..], "write FILE:LINE"),
         (&["a.py:99"], "4 lines"),
         (&["missing.py:1"], "cannot read missing.py"),
-        (&["bad.py:1"], "is broken"),
+        (&["bad.py:1"], "is broken at line 1"),
         (&["data.json:1"], "no docstring style for json"),
         (&["plain.py:2"], "no function, method, class or module at line 2"),
         (&["latin.py:1"], "UTF-8"),
@@ -101,6 +101,21 @@ fn what_cannot_be_documented_is_said_and_left_alone() {
         assert!(!good && err.contains(says) && !err.contains("panicked"), "{arguments:?}: {out}{err}");
     }
     assert_eq!(read(&world, "bad.py"), "def f(:\n    pass\n");
+}
+
+#[test]
+fn the_configuration_says_the_style_and_the_width_and_flags_win() {
+    let world = world();
+    world.write(".foretype/config.toml", "[docstring]\nstyle = { python = \"numpy\" }\nwidth = 40\n");
+    world.write("long.py", format!("def {}(x):\n    pass\n", "many_words_".repeat(8)).as_str());
+    let out = prints(&world, "parrot", &["a.py:1"]);
+    assert!(out.contains("+    Parameters\n+    ----------\n"), "{out}");
+    assert!(prints(&world, "parrot", &["a.py:1", "--style", "rest"]).contains("+    :param values:"));
+    // The flag may be wider than the option, and the parrot's one word fits either way.
+    assert!(prints(&world, "parrot", &["long.py:1", "--width", "400"]).contains("Parameters"));
+    world.write(".foretype/config.toml", "[docstring]\nstyle = { python = \"sphinx\" }\n");
+    let (_, out, err) = run(&world, "parrot", &["a.py:1"]);
+    assert!(err.contains("docstring.style") || err.contains("sphinx"), "{out}{err}");
 }
 
 #[test]
@@ -153,6 +168,19 @@ fn an_action_writes_a_docstring_as_one_edit_of_one_version() {
     assert_eq!((edits.len(), &edits[0]["range"]["start"]), (1, &json!({ "line": 1, "character": 0 })));
     assert_eq!(edits[0]["range"]["start"], edits[0]["range"]["end"]);
     assert!(edits[0]["newText"].as_str().is_some_and(|it| it.contains("    Args:\n        values: ")), "{edit}");
+    assert_eq!(editor.client.answer(id).expect("an answer")["applied"], true);
+}
+
+#[test]
+fn the_settings_of_the_editor_say_the_style() {
+    let options = json!({ "docstring": { "style": { "python": "rest" }, "width": 60 } });
+    let (mut editor, _) = Editor::start_as(World::new(), json!({}), options, &["lsp", "--standalone"]);
+    let uri = editor.uri.clone();
+    editor.client.open(&uri, "python", PYTHON);
+    let params = json!({ "command": "foretype.docstring", "arguments": [{ "uri": uri, "line": 0 }] });
+    let id = editor.client.send("workspace/executeCommand", params);
+    let edit = editor.client.answers("workspace/applyEdit", json!({ "applied": true }));
+    assert!(edit.to_string().contains(":param values: "), "{edit}");
     assert_eq!(editor.client.answer(id).expect("an answer")["applied"], true);
 }
 

@@ -257,22 +257,29 @@ fn humaneval_writes_bodies_and_runs_their_tests() {
 #[test]
 fn docstrings_are_compared_with_those_of_the_set() {
     let world = world();
-    let problem = |task: &str| {
+    let problem = |task: &str, declaration: &str, solution: &str| {
         json!({
-            "task_id": task, "declaration": "def f(x):\n", "canonical_solution": "    return x\n",
+            "task_id": task, "declaration": declaration, "canonical_solution": solution,
             "docstring": "Give it back.\n>>> f(1)\n1",
         })
         .to_string()
     };
-    world.write("set.jsonl", [problem("Python/0"), problem("Rust/0")].join("\n"));
-    let found = items(&json(&world, &["docstring", "--data", "set.jsonl"]), 0);
+    let python = |task| problem(task, "def f(x):\n", "    return x\n");
+    world.write(
+        "set.jsonl",
+        [python("Python/0"), problem("Rust/0", "\nfn f(x: u8) -> u8 {\n", "    x\n}\n")].join("\n"),
+    );
+    let report = json(&world, &["docstring", "--data", "set.jsonl"]);
+    let found = items(&report, 0);
+    let right = json!({ "well_formed": true, "parameters": true, "unchanged": true });
+    assert!(items(&report, 1).iter().all(|item| item["form"] == right), "{report}");
     let languages: Vec<_> = found.iter().map(|item| (&item["language"], &item["expected"])).collect();
     let expected = json!("Give it back.");
     assert_eq!(languages, [(&json!("python"), &expected), (&json!("rust"), &expected)]);
     assert!(found.iter().all(|item| item["bleu"].as_f64().is_some_and(|bleu| bleu < 0.5)), "{found:?}");
     let table = prints(&world, &["docstring", "--data", "set.jsonl", "--every", "2"]);
     assert!(table.contains("BLEU-4") && table.contains("chrF") && table.contains("truncation"), "{table}");
-    world.write("set.jsonl", problem("Poem/0"));
+    world.write("set.jsonl", python("Poem/0"));
     assert!(
         complains(&world, &["docstring", "--data", "set.jsonl"]).contains("'Poem/0' is no problem of HumanEvalPack")
     );

@@ -25,6 +25,20 @@ pub(super) fn whole(node: Node<'_>) -> Node<'_> {
 
 /// Where a docstring goes above `node`, the one that is there, and the item's range with its attributes.
 pub(super) fn place(language: Language, node: Node<'_>, text: &str) -> (Place, Option<Range<usize>>, Range<usize>) {
+    let (top, existing) = written_above(language, node, text);
+    let start = top.start_byte();
+    let line = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let indentation = &text[line..start];
+    let place = if indentation.trim().is_empty() {
+        Place::Line { at: line, indentation: indentation.to_owned() }
+    } else {
+        Place::InLine
+    };
+    (place, existing, start..node.end_byte())
+}
+
+/// The highest attribute of an item, or the item, and its docstring.
+fn written_above<'a>(language: Language, node: Node<'a>, text: &str) -> (Node<'a>, Option<Range<usize>>) {
     let mut top = node;
     let mut comments: Vec<Node<'_>> = Vec::new();
     for above in std::iter::successors(node.prev_sibling(), |it| it.prev_sibling()) {
@@ -43,19 +57,13 @@ pub(super) fn place(language: Language, node: Node<'_>, text: &str) -> (Place, O
             break;
         }
     }
-    let existing = comments.last().zip(comments.first()).map(|(first, last)| {
-        let own = text.get(last.byte_range()).unwrap_or_default();
-        first.start_byte()..last.start_byte() + own.trim_end().len()
-    });
-    let start = top.start_byte();
-    let line = text[..start].rfind('\n').map_or(0, |at| at + 1);
-    let indentation = &text[line..start];
-    let place = if indentation.trim().is_empty() {
-        Place::Line { at: line, indentation: indentation.to_owned() }
-    } else {
-        Place::InLine
-    };
-    (place, existing, start..node.end_byte())
+    (top, comments.last().zip(comments.first()).map(|(first, last)| span(*first, *last, text)))
+}
+
+/// From the first comment to the last letter of the last.
+fn span(first: Node<'_>, last: Node<'_>, text: &str) -> Range<usize> {
+    let own = text.get(last.byte_range()).unwrap_or_default();
+    first.start_byte()..last.start_byte() + own.trim_end().len()
 }
 
 /// The row of the last letter: some grammars take the line end into a comment.

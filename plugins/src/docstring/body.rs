@@ -27,6 +27,12 @@ pub(super) fn nodes<'a>(root: Node<'a>, entered: impl Fn(Node<'a>) -> bool) -> i
     })
 }
 
+/// The line, from 1, of the first syntax error in a node.
+pub(super) fn error(node: Node<'_>) -> Option<usize> {
+    let found = || nodes(node, |it| it.has_error()).find(|it| it.is_error() || it.is_missing());
+    node.has_error().then(|| found().unwrap_or(node).start_position().row + 1)
+}
+
 /// The nodes of a body without those of functions and classes inside it.
 fn own_nodes(body: Node<'_>) -> impl Iterator<Item = Node<'_>> {
     let foreign = |it: Node<'_>| {

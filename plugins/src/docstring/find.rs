@@ -103,9 +103,9 @@ fn is_nested(node: Node<'_>) -> bool {
     std::iter::successors(node.parent(), Node::parent).any(function)
 }
 
-/// Errors in a type's or a module's body belong to what lies there.
-fn broken(node: Node<'_>, signature: &Signature<'_>) -> bool {
-    let within = std::iter::successors(Some(node), Node::parent).any(|it| it.is_error() && it.parent().is_some());
-    let own = signature.parameters.is_some_and(|it| it.has_error()) || signature.name.is_missing();
-    within || own || signature.body.map_or_else(|| node.has_error(), |body| body.has_error())
+/// The line of the first syntax error in an item, or of one that is around it.
+fn broken(node: Node<'_>, signature: &Signature<'_>) -> Option<usize> {
+    let around = std::iter::successors(Some(node), Node::parent).find(|it| it.is_error() && it.parent().is_some());
+    let parts = [signature.parameters, Some(signature.name), Some(signature.body.unwrap_or(node))];
+    parts.into_iter().flatten().chain(around).find_map(body::error)
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use tree_sitter::{Node, Tree};
 
+use super::body;
 use super::item::{Item, Kind, Place, Returns};
 use crate::Language;
 
@@ -65,7 +66,7 @@ pub(super) fn file(language: Language, tree: &Tree, text: &str) -> Option<Item> 
         existing,
         place: Place::Line { at, indentation: String::new() },
         nested: false,
-        broken: root.has_error(),
+        broken: body::error(root),
     })
 }
 

@@ -82,8 +82,8 @@ pub struct Item {
     pub place: Place,
     /// Whether it lies inside a function.
     pub nested: bool,
-    /// Whether it holds syntax errors.
-    pub broken: bool,
+    /// The line, from 1, of the first syntax error in it.
+    pub broken: Option<usize>,
 }
 
 impl Item {
@@ -93,7 +93,7 @@ impl Item {
         self.existing.is_none()
             && self.kind != Kind::Module
             && !self.nested
-            && !self.broken
+            && self.broken.is_none()
             && self.place != Place::InLine
     }
 }

@@ -58,10 +58,12 @@ fn bare(task: &Task, text: &str) -> (String, usize) {
     }
 }
 
-/// Fill in the middle: what stands around the docstring, then the docstring.
+/// Fill in the middle: what stands before the docstring and the rest of the item, then the docstring. What follows the item is not
+/// shown: a small model would speak of that.
 fn between(ground: &Ground<'_>, task: &Task, written: &str, format: &'static FimFormat) -> Prompt {
     let (text, at) = bare(task, ground.text);
-    let after = &text[at..window::floor(&text, (at + ground.most * 2 / 3).min(text.len()))];
+    let end = task.item.range.end.saturating_sub(ground.text.len() - text.len()).max(at);
+    let after = &text[at..window::floor(&text, end.min(at + ground.most * 2 / 3))];
     let from = window::floor(&text, at.saturating_sub(ground.most.saturating_sub(after.len())));
     let before = from_line(&text[from..at], from > 0);
     let markers = [format.prefix, format.suffix, format.middle.unwrap_or_default()].map(Part::special);

@@ -66,15 +66,19 @@ impl std::str::FromStr for Style {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let found = STYLES.iter().find(|(_, own, _)| own.eq_ignore_ascii_case(name));
-        found.map(|(style, ..)| *style).ok_or_else(|| {
-            let first = |at: &usize| STYLES[..*at].iter().all(|(style, ..)| *style != STYLES[*at].0);
-            let all = (0..STYLES.len()).filter(first).map(|at| STYLES[at].0);
-            format!("there is no docstring style {name:?}: use {}", Self::names(all))
-        })
+        found
+            .map(|(style, ..)| *style)
+            .ok_or_else(|| format!("there is no docstring style {name:?}: use {}", Self::names(Self::all())))
     }
 }
 
 impl Style {
+    /// All styles, each once.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let first = |at: &usize| STYLES[..*at].iter().all(|(style, ..)| *style != STYLES[*at].0);
+        (0..STYLES.len()).filter(first).map(|at| STYLES[at].0)
+    }
+
     /// The styles of a language, its default first.
     pub fn of(language: Language) -> Vec<Self> {
         STYLES.iter().filter(|(_, _, languages)| languages.contains(&language)).map(|(style, ..)| *style).collect()

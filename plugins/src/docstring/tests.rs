@@ -225,7 +225,9 @@ fn a_refusal_says_what_to_do() {
     };
     assert!(refusal(Language::Json, "{}", 0, Style::Google).contains("python, rust"));
     assert!(refusal(Language::Python, "x = 1\ny = 2\n", 1, Style::Google).contains("line 2"));
-    assert!(refusal(Language::Python, "def f(:\n    pass\n", 0, Style::Google).contains("broken"));
+    let broken = "x = 1\n\ndef f(:\n    pass\n";
+    assert!(refusal(Language::Python, broken, 2, Style::Google).contains("of `f` is broken at line 3"));
+    assert!(refusal(Language::Python, broken, 0, Style::Google).contains("of the file is broken at line 3"));
     assert!(refusal(Language::Python, "def f():\n    pass\n", 0, Style::Javadoc).contains("google, numpy or rest"));
     assert!(refusal(Language::Java, "class A { void f() {} }\n", 0, Style::Javadoc).contains("a line of its own"));
 }
@@ -274,19 +276,37 @@ fn prose_is_a_sentence_without_labels_marks_or_code() {
     assert!(long.len() <= 400 && long.ends_with("words."), "{long}");
 }
 
+/// A prompt as one text.
+fn shown(ground: &Ground<'_>, task: &Task, prose: &[String]) -> String {
+    let text = |part: crate::Part| match part.content {
+        crate::Content::Text(text) => text,
+        crate::Content::Special(name) => name.into_owned(),
+    };
+    prompt(ground, task, prose).parts.into_iter().map(text).collect()
+}
+
+#[test]
+fn a_model_that_fills_in_the_middle_reads_nothing_below_the_item() {
+    let format = crate::FimFormat::detect("qwen2.5-coder", |name| name.starts_with("<|"));
+    let format = format.filter(|it| it.middle.is_some());
+    for marked in [
+        "def f(x):▁\n    return x\n\n\ndef g(y):\n    pass\n",
+        "def f(x):▁\n    'Old.'\n    return x\n\n\ndef g(y):\n    pass\n",
+    ] {
+        let (item, text) = item(Language::Python, marked);
+        let task = Task::new(item, Language::Python, Style::Google, &text, 80).expect("it can be documented");
+        let ground = Ground { language: Language::Python, path: "a.py", text: &text, most: 3000, format };
+        let shown = shown(&ground, &task, &[]);
+        assert!(shown.contains("return x<|fim_middle|>") && !shown.contains("Old"), "{shown}");
+    }
+}
+
 #[test]
 fn each_prompt_begins_with_the_one_before_and_ends_where_the_hole_is() {
     let (item, text) = item(Language::Python, "import os\n\n\ndef f(x):▁\n    '''Old words.'''\n    return x\n");
     let task = Task::new(item, Language::Python, Style::Google, &text, 80).expect("it can be documented");
     let ground = Ground { language: Language::Python, path: "a.py", text: &text, most: 3000, format: None };
-    let read = |prose: &[String]| {
-        let parts = prompt(&ground, &task, prose).parts;
-        let text = |part: crate::Part| match part.content {
-            crate::Content::Text(text) => text,
-            crate::Content::Special(name) => name.into_owned(),
-        };
-        parts.into_iter().map(text).collect::<String>()
-    };
+    let read = |prose: &[String]| shown(&ground, &task, prose);
     let (first, second) = (read(&[]), read(&["Does.".to_owned()]));
     assert!(first.ends_with("def f(x):\n    \"\"\"") && second.starts_with(&first), "{first}\n{second}");
     assert!(second.ends_with("\"\"\"Does.\n\n    Args:\n        x: "), "{second}");

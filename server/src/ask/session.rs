@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use foretype_model::{Chat, Engine, Event, FinishReason, Priority, Usage};
 use foretype_plugins::strategies::ask::{Excerpt, Intent, SYSTEM, cited};
 use foretype_plugins::{Document, syntax};
@@ -15,7 +15,6 @@ use tower_lsp::lsp_types::Url;
 
 use super::conversation::{Conversation, Kept, Turn};
 use super::{Draw, Question};
-use crate::backend::State;
 use crate::cli::git::git;
 use crate::config::Config;
 use crate::lsp::Session;
@@ -27,7 +26,7 @@ use crate::workspace::Workspace;
 /// # Errors
 /// Says what to do: when no model is there, the place cannot be shown to one, the question is too long or the model fails.
 pub async fn answer(session: &Arc<Session>, client: &Client, params: AskParams) -> Result<AskResult> {
-    let engine = engine(session).await?;
+    let engine = session.loaded_engine().await?;
     let config = session.config();
     let token = params.partial_result_token.clone();
     let asked = {
@@ -60,21 +59,6 @@ pub async fn answer(session: &Arc<Session>, client: &Client, params: AskParams) 
         }
     }
     bail!("the model stopped without an answer")
-}
-
-/// The engine, once its model is loaded.
-async fn engine(session: &Session) -> Result<Engine> {
-    let slot = session.slot().context("the session has no model yet: ask again in a moment")?;
-    if let Some(engine) = slot.engine() {
-        return Ok(engine);
-    }
-    let mut states = slot.watch();
-    let state = states.wait_for(|state| matches!(state, State::Ready(_) | State::Failed(..))).await;
-    match &*state.context("the model was unloaded")? {
-        State::Ready(engine) => Ok(engine.clone()),
-        State::Failed(why, _) => Err(anyhow!("{why}")),
-        _ => bail!("the model is not loaded: ask again in a moment"),
-    }
 }
 
 /// What the model wrote.

@@ -11,7 +11,7 @@ use foretype_plugins::docstring::{self, Edit, Ground, Item, Style, Task};
 use foretype_plugins::{Language, syntax};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::docstring::{context_bytes, write};
 use crate::{completion, models};
 
@@ -25,12 +25,12 @@ pub struct Args {
     #[arg(long)]
     all: bool,
     /// The style: google, numpy, rest, rustdoc, jsdoc, tsdoc, javadoc, godoc, doxygen, xmldoc, yard, phpdoc or luacats; unset,
-    /// that of the file, of its neighbours or of the language
+    /// that of the configuration, of the file, of its neighbours or of the language
     #[arg(long)]
     style: Option<Style>,
-    /// Characters that a line may have
-    #[arg(long, default_value_t = 88, value_parser = clap::value_parser!(u16).range(40..=400))]
-    width: u16,
+    /// Characters that a line may have; unset, docstring.width of the configuration, which is 88 unless set
+    #[arg(long, value_parser = clap::value_parser!(u16).range(40..=400))]
+    width: Option<u16>,
     /// The model: a name that `model list` shows or a path
     #[arg(long)]
     model: Option<String>,
@@ -57,9 +57,9 @@ struct Report {
 pub fn run(args: Args) -> Result<ExitCode> {
     let (path, line) = place(&args)?;
     let file = File::read(path)?;
-    let tasks = file.tasks(&args, line)?;
     let root = super::complete::root_of(&file.path)?;
     let mut config = Config::load(Some(&root))?;
+    let tasks = file.tasks(&args, &config.docstring, line)?;
     config.model = args.model.clone().or(config.model);
     let model = completion::load(&models::resolve(config.model.as_deref())?, &config)?;
     let most = context_bytes(&model, &config);
@@ -118,7 +118,7 @@ impl File {
     }
 
     /// What is to be written: for the item at a line, or for all items without a docstring.
-    fn tasks(&self, args: &Args, line: Option<usize>) -> Result<Vec<Task>> {
+    fn tasks(&self, args: &Args, options: &config::Docstring, line: Option<usize>) -> Result<Vec<Task>> {
         let tree = syntax::parse(self.language, &self.text, None);
         let items = match line {
             Some(line) => {
@@ -130,9 +130,10 @@ impl File {
         };
         let neighbours = neighbours(&self.path, self.language);
         let texts = std::iter::once(&*self.text).chain(neighbours.iter().map(|text| &**text));
-        let detected = args.style.or_else(|| Style::detect(self.language, texts));
-        let style = detected.ok_or(docstring::Refusal::Language(self.language.id()))?;
-        let task = |item| Task::new(item, self.language, style, &self.text, args.width.into());
+        let style = args.style.or_else(|| options.style_of(self.language, texts));
+        let style = style.ok_or(docstring::Refusal::Language(self.language.id()))?;
+        let width = args.width.map_or(options.width, usize::from);
+        let task = |item| Task::new(item, self.language, style, &self.text, width);
         Ok(items.into_iter().map(task).collect::<Result<_, _>>()?)
     }
 

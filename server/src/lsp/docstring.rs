@@ -10,19 +10,16 @@ use foretype_model::Engine;
 use foretype_plugins::docstring::{self, Ground, Refusal, Style, Task};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
+use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::lsp_types::{
     CodeAction, CodeActionKind, CodeActionOrCommand, CodeActionParams, CodeActionResponse, Command, DocumentChanges,
     OneOf, OptionalVersionedTextDocumentIdentifier, Range, TextDocumentEdit, TextEdit, Url, WorkspaceEdit,
 };
 
-use super::{Session, ext};
-use crate::backend::State;
+use super::Session;
+use super::ext::{self, failed};
 use crate::docstring::{Written, context_bytes, write};
 use crate::documents::Snapshot;
-
-/// Characters that a line of a docstring may have.
-const WIDTH: usize = 88;
 
 /// What is to be documented: the argument of the command.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -63,7 +60,7 @@ pub(super) async fn edit(session: Arc<Session>, arguments: &[Value]) -> Result<W
     let first = arguments.first().unwrap_or(&Value::Null);
     let target =
         Target::deserialize(first).map_err(|why| Error::invalid_params(format!("{}: {why}", ext::DOCSTRING)))?;
-    let engine = engine(&session).await?;
+    let engine = session.loaded_engine().await.map_err(|why| failed(&format!("{why:#}")))?;
     let dropped = Dropped(Arc::default());
     let (flag, worker) = (dropped.0.clone(), session.clone());
     let work = tokio::task::spawn_blocking(move || {
@@ -89,12 +86,6 @@ impl Drop for Dropped {
     }
 }
 
-fn failed(why: &str) -> Error {
-    /// `RequestFailed` of LSP 3.17.
-    const CODE: i64 = -32803;
-    Error { code: ErrorCode::ServerError(CODE), message: why.to_owned().into(), data: None }
-}
-
 fn is_current(session: &Session, snapshot: &Snapshot) -> bool {
     let now = session.documents.snapshot(&snapshot.uri);
     now.is_some_and(|now| now.version == snapshot.version && Arc::ptr_eq(&now.text, &snapshot.text))
@@ -112,9 +103,10 @@ fn task(session: &Session, target: &Target) -> std::result::Result<(Arc<Snapshot
     let others = session.documents.snapshots();
     let others = others.iter().filter(|other| other.language == language && other.uri != snapshot.uri);
     let texts = std::iter::once(&**text).chain(others.map(|other| &*other.text));
-    let style =
-        target.style.or_else(|| Style::detect(language, texts)).ok_or_else(|| why(Refusal::Language(language.id())))?;
-    let task = Task::new(item, language, style, text, WIDTH).map_err(why)?;
+    let options = &session.config().docstring;
+    let style = target.style.or_else(|| options.style_of(language, texts));
+    let style = style.ok_or_else(|| why(Refusal::Language(language.id())))?;
+    let task = Task::new(item, language, style, text, options.width).map_err(why)?;
     Ok((snapshot, task))
 }
 
@@ -129,21 +121,6 @@ fn written(
     let path = session.path_in_prompt(&snapshot.uri);
     let (language, text) = (snapshot.language, &*snapshot.text);
     write(engine, &Ground { language, path: &path, text, most, format: engine.model().fim_format() }, task, goes_on)
-}
-
-/// The model; waits while it is loaded.
-async fn engine(session: &Arc<Session>) -> Result<Engine> {
-    let slot = session.slot().ok_or_else(|| failed("the server is not ready yet: ask again"))?;
-    let mut states = slot.watch();
-    loop {
-        if let Some(engine) = slot.engine() {
-            return Ok(engine);
-        }
-        if let State::Failed(why, _) = &*states.borrow_and_update() {
-            return Err(failed(why));
-        }
-        states.changed().await.map_err(|_| Error::internal_error())?;
-    }
 }
 
 /// One edit of one document, for this version of it where the client understands that.

@@ -3,6 +3,7 @@
 use foretype_plugins::strategies::ask::Citation;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tower_lsp::jsonrpc::{Error, ErrorCode};
 use tower_lsp::lsp_types::{
     Command, Position, ProgressToken, Range, TextDocumentIdentifier, Url, notification::Notification,
 };
@@ -14,6 +15,12 @@ pub const ACCEPTED: &str = "foretype.accepted";
 /// The command that writes a docstring; its argument names the document, a line and, if it is to be another than the one in
 /// use, the style: `{ uri, line, style }`.
 pub const DOCSTRING: &str = "foretype.docstring";
+
+/// A request that was understood and failed for this reason, which its sender may show: `RequestFailed` of LSP 3.17.
+pub fn failed(why: &str) -> Error {
+    const CODE: i64 = -32803;
+    Error { code: ErrorCode::ServerError(CODE), message: why.to_owned().into(), data: None }
+}
 
 /// Parameters of `textDocument/inlineCompletion`.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
+use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::lsp_types::{
     CodeActionParams, CodeActionResponse, ConfigurationItem, DidChangeConfigurationParams, DidChangeWatchedFilesParams,
     DidChangeWorkspaceFoldersParams, DidSaveTextDocumentParams, ExecuteCommandParams, InitializeParams,
@@ -352,9 +352,9 @@ async fn reading<T: Send + 'static>(work: impl FnOnce() -> anyhow::Result<T> + S
     done.map_err(anyhow::Error::from).and_then(|result| result).map_err(failed)
 }
 
-/// The code of LSP for a request that failed for a reason that its sender may show.
+/// What the sender of a request is told of a failure, with its causes.
 fn failed(error: anyhow::Error) -> Error {
-    Error { code: ErrorCode::ServerError(-32803), message: format!("{error:#}").into(), data: None }
+    ext::failed(&format!("{error:#}"))
 }
 
 fn status_of(state: Option<&State>) -> Status {

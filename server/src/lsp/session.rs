@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
+use anyhow::{Context, Result, anyhow, bail};
 use dashmap::DashMap;
 use foretype_model::Engine;
 use foretype_plugins::{Language, PromptStrategy};
@@ -13,7 +14,7 @@ use tokio::sync::{Notify, watch};
 use tower_lsp::lsp_types::{TextDocumentContentChangeEvent, Url};
 
 use super::capabilities;
-use crate::backend::{Shared, Slot};
+use crate::backend::{Shared, Slot, State};
 use crate::config::{Config, Layer, sources};
 use crate::documents::{Documents, Snapshot};
 use crate::inline::context;
@@ -205,6 +206,24 @@ impl Session {
     /// The engine, if the model is loaded.
     pub fn engine(&self) -> Option<Engine> {
         self.slot()?.engine()
+    }
+
+    /// The engine, once its model is loaded.
+    ///
+    /// # Errors
+    /// If there is no model; the message says what to do.
+    pub async fn loaded_engine(&self) -> Result<Engine> {
+        let slot = self.slot().context("the session has no model yet: ask again in a moment")?;
+        if let Some(engine) = slot.engine() {
+            return Ok(engine);
+        }
+        let mut states = slot.watch();
+        let state = states.wait_for(|state| matches!(state, State::Ready(_) | State::Failed(..))).await;
+        match &*state.context("the model was unloaded")? {
+            State::Ready(engine) => Ok(engine.clone()),
+            State::Failed(why, _) => Err(anyhow!("{why}")),
+            _ => bail!("the model is not loaded: ask again in a moment"),
+        }
     }
 
     /// The workspace's folders.

@@ -56,14 +56,7 @@ pub fn remove(root: &Path) -> Result<bool> {
     Ok(found)
 }
 
-/// Writes beside the file and renames, so that a reader never sees half of it.
 fn save(trusted: &Trusted) -> Result<()> {
     let file = file().context("no folder for state: neither XDG_STATE_HOME nor HOME is set")?;
-    let failed = || format!("cannot write {}", file.display());
-    let folder = file.parent().with_context(failed)?;
-    std::fs::create_dir_all(folder).with_context(failed)?;
-    let mut new = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
-    serde_json::to_writer_pretty(&mut new, &trusted.0).with_context(failed)?;
-    new.persist(&file).with_context(failed)?;
-    Ok(())
+    stats::write(&file, &trusted.0)
 }

@@ -1,11 +1,13 @@
 //! HumanEvalPack (Muennighoff et al. 2023, "OctoPack"): what a function does, in words, from its code.
 //!
-//! This asks a bare model by plain continuation: the code, then a comment in its language that is begun. So it is what any way to
-//! write docstrings has to beat.
+//! A bare model is asked by plain continuation: the code, then a comment in its language that is begun. So it is what any way to
+//! write docstrings has to beat. Beside it stands the summary of the docstring that Foretype writes ([`framed`]).
+
+mod framed;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use foretype_model::evaluate::bleu;
 
 use super::items::{Item, Scores, around, plain as compared};
@@ -46,23 +48,41 @@ const fn comment(language: &'static str, file: &'static str) -> Comment {
     Comment { language, file, opening: "// Documentation of the function above:\n/**\n *" }
 }
 
+/// How a docstring is asked for.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Plain,
+    Framed,
+}
+
 /// Runs the evaluation and reports it.
 pub(super) fn run(args: &SetArgs) -> Result<ExitCode> {
     args.go_through(
         "HumanEvalPack docstrings",
         vec![RULE.into()],
-        &[("plain continuation", ())],
-        |asking, problem, ()| item(asking, problem),
+        &[("plain continuation", Way::Plain), ("foretype docstring", Way::Framed)],
+        item,
     )
 }
 
-fn item(asking: &Asking, problem: &Problem) -> Result<Item> {
+fn item(asking: &Asking, problem: &Problem, way: Way) -> Result<Item> {
     let comment = problem.comment()?;
-    let text = problem.prompt(comment);
-    let cursor = text.len();
-    let (answer, milliseconds) =
-        asking.answer(&plain::until(end), asking.request(comment.file, text, cursor), LONGEST)?;
-    let (expected, answer) = (words(&problem.docstring), words(&answer));
+    let (answer, milliseconds, form) = match way {
+        Way::Plain => {
+            let text = problem.prompt(comment);
+            let cursor = text.len();
+            let request = asking.request(comment.file, text, cursor);
+            let (answer, milliseconds) = asking.answer(&plain::until(end), request, LONGEST)?;
+            (words(&answer), milliseconds, None)
+        }
+        Way::Framed => {
+            let line = problem.declaration.trim_matches('\n').lines().count().saturating_sub(1);
+            let written = framed::write(asking, comment.file, &problem.code(), line)
+                .with_context(|| format!("{} got no docstring", problem.task_id))?;
+            (summary(&written.text), written.milliseconds, Some(written.form))
+        }
+    };
+    let expected = words(&problem.docstring);
     let bleu = Some(bleu::sentence(&expected, &answer));
     Ok(Item {
         id: problem.task_id.clone(),
@@ -70,7 +90,7 @@ fn item(asking: &Asking, problem: &Problem) -> Result<Item> {
         language: comment.language.into(),
         above: around(&problem.code(), "").0,
         below: String::new(),
-        scores: Scores { bleu, ..Scores::new(&expected, &answer, milliseconds) },
+        scores: Scores { bleu, form, ..Scores::new(&expected, &answer, milliseconds) },
         expected,
         answer,
     })
@@ -119,6 +139,12 @@ fn words(text: &str) -> String {
     compared(&cut.split('\n').map(bare).collect::<Vec<_>>().join("\n"))
 }
 
+/// The words of a docstring's first part, without the marks before them.
+fn summary(docstring: &str) -> String {
+    let text = docstring.trim_start_matches(['"', '/', '*', ' ', '\n']);
+    words(text.strip_prefix("@brief ").unwrap_or(text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,6 +165,14 @@ mod tests {
         let rust = problem("Rust/3");
         assert!(rust.prompt(rust.comment().expect("a known language")).ends_with("\n/**\n *"));
         assert!(problem("Brainfuck/3").comment().is_err());
+    }
+
+    #[test]
+    fn a_summary_is_what_stands_before_the_parts_of_a_docstring() {
+        assert_eq!(summary("\"\"\"Gives x\n    back.\n\n    Args:\n        x: Y.\n    \"\"\""), "Gives x\nback.");
+        assert_eq!(summary("/**\n * @brief Gives x\n * back.\n *\n * @param x Y.\n */"), "Gives x\nback.");
+        assert_eq!(summary("// F gives x\n// back."), "F gives x\nback.");
+        assert_eq!(summary("\"\"\"Gives x.\"\"\""), "Gives x.");
     }
 
     #[test]

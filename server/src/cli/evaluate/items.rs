@@ -67,6 +67,9 @@ pub(super) struct Scores {
     /// Smoothed BLEU-4, of texts in natural language.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) bleu: Option<f64>,
+    /// What must be right about a docstring.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) form: Option<Form>,
     /// Whether the problem's tests passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) passed: Option<bool>,
@@ -74,6 +77,17 @@ pub(super) struct Scores {
     pub(super) cost: Option<Cost>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) typing: Option<Typing>,
+}
+
+/// What must be right about a docstring, whatever its words are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Form {
+    /// It is found again as the function's docstring, and the file has no more errors of syntax.
+    pub(super) well_formed: bool,
+    /// It names the parameters of the signature, all in their order; where its style names any.
+    pub(super) parameters: Option<bool>,
+    /// The code is the same.
+    pub(super) unchanged: bool,
 }
 
 /// What the expected text costs the model to guess.

@@ -50,6 +50,9 @@ pub(super) static METRICS: &[Metric] = &[
     percent("identifiers", "identifier F1", |items| mean(items, |item| Some(item.scores.identifiers))),
     percent("chrf", "chrF", |items| mean(items, |item| Some(item.scores.chrf))),
     percent("bleu", "BLEU-4, smoothed", |items| mean(items, |item| item.scores.bleu)),
+    percent("well_formed", "docstrings well-formed", |items| mean(items, |item| share(item.scores.form?.well_formed))),
+    percent("parameters", "parameters right", |items| mean(items, |item| share(item.scores.form?.parameters?))),
+    percent("unchanged", "code unchanged", |items| mean(items, |item| share(item.scores.form?.unchanged))),
     percent("shown", "holes with a suggestion", |items| {
         mean(items, |item| Some(f64::from(u8::from(!item.answer.trim().is_empty()))))
     }),
@@ -69,6 +72,10 @@ pub(super) static METRICS: &[Metric] = &[
     time("p50", "time to the answer, p50", |items| percentile(items, 0.50)),
     time("p95", "time to the answer, p95", |items| percentile(items, 0.95)),
 ];
+
+fn share(right: bool) -> Option<f64> {
+    Some(f64::from(u8::from(right)))
+}
 
 /// The mean in percent, of the items that have it.
 fn mean(items: &[&Item], of: fn(&Item) -> Option<f64>) -> Option<f64> {

@@ -16,6 +16,7 @@ use super::items::{Item, Report, System};
 use super::output::Output;
 use super::sandbox::Sandbox;
 use crate::completion;
+use crate::config::Config;
 
 /// Options that all sets of problems have.
 #[derive(Debug, clap::Args)]
@@ -39,7 +40,7 @@ pub(super) struct SetArgs {
 /// A model that problems are put to.
 pub(super) struct Asking<'a> {
     asked: &'a Asked,
-    engine: Engine,
+    pub(super) engine: Engine,
 }
 
 impl SetArgs {
@@ -70,6 +71,10 @@ impl SetArgs {
 }
 
 impl Asking<'_> {
+    pub(super) fn config(&self) -> &Config {
+        &self.asked.config
+    }
+
     /// A request with the cursor in a file of this name, with nothing known beyond it.
     pub(super) fn request(&self, file: &str, text: String, cursor: usize) -> Request {
         completion::request(completion::document(file.into(), text), cursor, &self.asked.model, &self.asked.config)
