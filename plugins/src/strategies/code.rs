@@ -28,9 +28,10 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// A question about `source`; the answer begins with `begun`.
+    /// A question about `source`; the answer begins with `begun`. With an empty `system` the model is what its template says.
     pub fn new(language: Language, system: &str, question: String, source: &str, begun: &str) -> Self {
-        let messages = vec![Message::new(Role::System, system), Message::new(Role::User, question)];
+        let mut messages = vec![Message::new(Role::System, system), Message::new(Role::User, question)];
+        messages.retain(|message| !message.content.is_empty());
         Self { messages, language, begun: begun.to_owned(), fence: fence(source) }
     }
 

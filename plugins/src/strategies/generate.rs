@@ -115,8 +115,7 @@ impl Hole {
             true => format!("Complete this {name} function. Give the whole function.\n\n{block}"),
             false => format!("Write the {name} code that the last comment describes. Give only that.\n\n{block}"),
         };
-        let system = format!("You write {name} code. Give only code.");
-        Wanted::new(language, &system, question, &shown, &begun)
+        Wanted::new(language, "", question, &shown, &begun)
     }
 
     /// What is there, without its indentation.
