@@ -63,7 +63,7 @@ pub async fn answer(session: &Arc<Session>, client: &Client, params: AskParams) 
 }
 
 /// The engine, once its model is loaded.
-async fn engine(session: &Session) -> Result<Engine> {
+pub(crate) async fn engine(session: &Session) -> Result<Engine> {
     let slot = session.slot().context("the session has no model yet: ask again in a moment")?;
     if let Some(engine) = slot.engine() {
         return Ok(engine);

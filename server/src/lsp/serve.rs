@@ -79,6 +79,9 @@ where
         .custom_method("textDocument/didPartiallyAcceptCompletion", Server::did_partially_accept)
         .custom_method("textDocument/didFocus", Server::did_focus)
         .custom_method("foretype/ask", Server::ask)
+        .custom_method("foretype/translate", Server::translate)
+        .custom_method("foretype/edit", Server::edit)
+        .custom_method("foretype/generate", Server::generate)
         .custom_method("foretype/status", Server::status)
         .finish();
     let service = Ingress::new(service, session.clone());

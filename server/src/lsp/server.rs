@@ -18,6 +18,7 @@ use tower_lsp::{Client, LanguageServer, async_trait};
 use super::ext::{
     self, DidChangeStatus, FocusParams, InlineCompletionList, InlineCompletionParams, ItemParams, Status, StatusParams,
 };
+use super::rewrite::{self, What};
 use super::{Session, capabilities, docstring};
 use crate::backend::State;
 use crate::workspace::Workspace;
@@ -176,13 +177,23 @@ impl Server {
     }
 
     pub(super) async fn ask(&self, params: ext::AskParams) -> Result<ext::AskResult> {
-        // The code of LSP for a request that failed for a reason that its sender may show.
-        let failed = |error: anyhow::Error| Error {
-            code: ErrorCode::ServerError(-32803),
-            message: format!("{error:#}").into(),
-            data: None,
-        };
         ask::session::answer(&self.session, &self.client, params).await.map_err(failed)
+    }
+
+    pub(super) async fn translate(&self, params: ext::RewriteParams) -> Result<ext::RewriteResult> {
+        self.rewrite(What::Translate, params).await
+    }
+
+    pub(super) async fn edit(&self, params: ext::RewriteParams) -> Result<ext::RewriteResult> {
+        self.rewrite(What::Edit, params).await
+    }
+
+    pub(super) async fn generate(&self, params: ext::RewriteParams) -> Result<ext::RewriteResult> {
+        self.rewrite(What::Generate, params).await
+    }
+
+    async fn rewrite(&self, what: What, params: ext::RewriteParams) -> Result<ext::RewriteResult> {
+        rewrite::answer(&self.session, &self.client, what, params).await.map_err(failed)
     }
 
     pub(super) async fn status(&self, params: StatusParams) -> Result<Value> {
@@ -331,6 +342,11 @@ impl Server {
             }
         }
     }
+}
+
+/// A request that failed for a reason that its sender may show has this code of LSP.
+fn failed(error: anyhow::Error) -> Error {
+    Error { code: ErrorCode::ServerError(-32803), message: format!("{error:#}").into(), data: None }
 }
 
 fn status_of(state: Option<&State>) -> Status {
