@@ -128,7 +128,10 @@ impl Hole {
     pub fn edit(&self, language: Language, text: &str, code: &str) -> Edit {
         let (begun, indent) = self.begun(text);
         let end = if self.function { end(language, code, &begun) } else { code.len() };
-        let mut written = code.get(begun.len()..end.max(begun.len())).unwrap_or_default().trim_end().to_owned();
+        let written = code.get(begun.len()..end.max(begun.len())).unwrap_or_default().trim_end();
+        // Models like to leave blanks in empty lines.
+        let lines: Vec<_> = written.split('\n').map(|line| if line.trim().is_empty() { "" } else { line }).collect();
+        let mut written = lines.join("\n");
         if self.closed && written.ends_with('}') {
             written.pop();
             written.truncate(written.trim_end().len());
@@ -202,13 +205,13 @@ mod tests {
     #[test]
     fn a_body_follows_a_signature_and_its_docstring_and_ends_with_the_function() {
         let text = "class A:\n    def f(self):\n        \"\"\"One.\"\"\"\n        pass\n\nx = 2\n";
-        let answer = "    return 1\n\nprint(A().f())\n";
+        let answer = "    x = 1\n    \n    return x\n\nprint(A().f())\n";
         check(
             Language::Python,
             text,
             1,
             answer,
-            "class A:\n    def f(self):\n        \"\"\"One.\"\"\"\n        return 1\n\nx = 2\n",
+            "class A:\n    def f(self):\n        \"\"\"One.\"\"\"\n        x = 1\n\n        return x\n\nx = 2\n",
         );
         check(Language::Python, "def f():\n", 0, "    return 1\n\nf()\n", "def f():\n    return 1\n");
     }
