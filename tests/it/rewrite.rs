@@ -173,7 +173,7 @@ fn an_editor_gets_hunks_for_the_version_that_it_has() {
     let piece = client.take(|message| message["method"] == "$/progress" && message["params"]["token"] == "t");
     assert!(piece["params"]["value"]["text"].as_str().is_some_and(|it| it.contains("sum")), "{piece}");
     let answer = client.request("foretype/generate", json!({ "textDocument": document, "range": line(2) }));
-    assert_eq!(answer["hunks"][0]["newText"], "        return sum(items)\n", "{answer}");
+    assert_eq!(answer["hunks"][0]["newText"], "\n        return sum(items)", "{answer}");
     let answer =
         client.request("foretype/translate", json!({ "textDocument": document, "to": "javascript", "range": line(3) }));
     assert_eq!((&answer["languageId"], &answer["hunks"]), (&json!("javascript"), &json!([])), "{answer}");
