@@ -119,6 +119,49 @@ impl Language {
         self.facts().ids[0]
     }
 
+    /// The language by its name, its id or an ending of its files, in any case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let name = name.trim().to_lowercase();
+        let is = |facts: &&Facts| {
+            facts.ids.contains(&&*name)
+                || facts.language.name().to_lowercase() == name
+                || facts.endings.contains(&&*name)
+        };
+        FACTS.iter().find(is).map(|facts| facts.language)
+    }
+
+    /// The name that people use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Python => "Python",
+            Rust => "Rust",
+            JavaScript => "JavaScript",
+            TypeScript => "TypeScript",
+            Tsx => "TSX",
+            Go => "Go",
+            Java => "Java",
+            C => "C",
+            Cpp => "C++",
+            CSharp => "C#",
+            Ruby => "Ruby",
+            Php => "PHP",
+            Lua => "Lua",
+            Bash => "Bash",
+            Html => "HTML",
+            Css => "CSS",
+            Json => "JSON",
+            Yaml => "YAML",
+            Toml => "TOML",
+            Markdown => "Markdown",
+            PlainText => "plain text",
+        }
+    }
+
+    /// Whether programs are written in it.
+    pub fn is_program(self) -> bool {
+        !matches!(self, Html | Css | Json | Yaml | Toml | Markdown | PlainText)
+    }
+
     /// What begins a comment that ends with the line.
     pub fn line_comment(self) -> Option<&'static str> {
         self.facts().comment
@@ -172,6 +215,15 @@ mod tests {
             [("a/b.rs", Rust), ("x.test.TSX", Tsx), (".bashrc", Bash), ("Makefile", PlainText), ("C:\\a.cs", CSharp)];
         for (path, language) in paths.into_iter().chain([("Cargo.lock", Toml), ("noending", PlainText)]) {
             assert_eq!(Language::from_path(path), language, "{path}");
+        }
+    }
+
+    #[test]
+    fn people_name_a_language_as_they_like() {
+        let names =
+            [("C++", Some(Cpp)), ("rust", Some(Rust)), ("PY", Some(Python)), (" c# ", Some(CSharp)), ("Klingon", None)];
+        for (name, language) in names {
+            assert_eq!(Language::from_name(name), language, "{name}");
         }
     }
 

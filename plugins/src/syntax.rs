@@ -300,6 +300,27 @@ pub fn errors(tree: &Tree, range: &Range<usize>) -> usize {
     }
 }
 
+/// Where the first error in the syntax of a text lies.
+pub fn first_error(tree: &Tree) -> Option<usize> {
+    let mut cursor = tree.walk();
+    let mut found = None;
+    // Down through whatever holds an error, to the innermost.
+    loop {
+        let node = cursor.node();
+        if node.is_error() || node.is_missing() {
+            found = Some(node.start_byte());
+        }
+        if !node.has_error() || !cursor.goto_first_child() {
+            return found;
+        }
+        while !cursor.node().has_error() {
+            if !cursor.goto_next_sibling() {
+                return found;
+            }
+        }
+    }
+}
+
 /// The words near `offset` that could be names, the nearest first, without repetitions.
 pub fn identifiers_near(text: &str, offset: usize, reach: usize) -> Vec<&str> {
     let floor = |mut at: usize| {

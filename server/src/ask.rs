@@ -181,7 +181,7 @@ pub fn job(chat: Chat, config: &Config, draw: Draw, priority: Priority) -> Job {
 }
 
 /// Whether a text ends with four times the same piece of 12 to 300 bytes: small models do not find out of that.
-fn goes_in_circles(text: &str) -> bool {
+pub(crate) fn goes_in_circles(text: &str) -> bool {
     let bytes = text.as_bytes();
     let repeats = |length: usize| {
         let Some(start) = bytes.len().checked_sub(4 * length) else { return false };

@@ -7,12 +7,16 @@ pub mod complete;
 pub mod daemon;
 pub mod docstring;
 pub mod doctor;
+pub mod edit;
 pub mod evaluate;
+pub mod generate;
 pub(crate) mod git;
 pub mod lsp;
 pub mod model;
 pub mod plugin;
+pub(crate) mod rewrite;
 pub mod train;
+pub mod translate;
 
 use std::process::ExitCode;
 
@@ -36,6 +40,12 @@ enum Command {
     Docstring(docstring::Args),
     /// Ask something about code
     Ask(ask::Args),
+    /// Write code again in another programming language
+    Translate(translate::Args),
+    /// Change lines of a file as you say
+    Edit(edit::Args),
+    /// Write the code for a comment, or the body for a signature
+    Generate(generate::Args),
     /// Talk about code, and look at what was said before
     Chat(chat::Args),
     /// List, download and describe models
@@ -73,6 +83,9 @@ impl Command {
             Self::Complete(args) => complete::run(args),
             Self::Docstring(args) => docstring::run(args),
             Self::Ask(args) => ask::run(args),
+            Self::Translate(args) => translate::run(&args),
+            Self::Edit(args) => edit::run(&args),
+            Self::Generate(args) => generate::run(&args),
             Self::Chat(args) => chat::run(args),
             Self::Model(args) => model::run(args),
             Self::Plugin(args) => plugin::run(args),

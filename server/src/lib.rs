@@ -14,6 +14,7 @@ pub mod inline;
 pub mod lsp;
 pub mod models;
 pub mod plugins;
+pub mod rewrite;
 pub mod shown;
 pub mod stats;
 pub mod workspace;

@@ -10,6 +10,7 @@ pub mod ext;
 mod framing;
 pub mod ingress;
 mod plugins;
+mod rewrite;
 mod serve;
 mod server;
 mod session;

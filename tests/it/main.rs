@@ -13,4 +13,5 @@ mod load;
 mod lsp;
 mod model_pull;
 mod plugins;
+mod rewrite;
 mod train;

@@ -16,6 +16,8 @@ const VOCABULARY: usize = 272;
 const INNER: usize = 16;
 const END: usize = 256;
 const MIDDLE: usize = 259;
+/// A token that is a text of its own.
+const SAID: usize = 266;
 
 /// Writes the model into `folder` and returns its path.
 pub fn write(folder: &Path) -> PathBuf {
@@ -31,7 +33,30 @@ pub fn write(folder: &Path) -> PathBuf {
         "attention_bias": false, "mlp_bias": false,
     });
     std::fs::write(path.join("config.json"), config.to_string()).expect("writable");
-    std::fs::write(path.join("model.safetensors"), tensors()).expect("writable");
+    std::fs::write(path.join("model.safetensors"), tensors(&successor)).expect("writable");
+    path
+}
+
+/// Writes a parrot into `folder` that says `text` behind a line end, and nothing more; with an empty text it never ends.
+pub fn saying(folder: &Path, text: &str) -> PathBuf {
+    let path = write(folder);
+    let said = if text.is_empty() { "again " } else { text };
+    let file = path.join("tokenizer.json");
+    let read = std::fs::read_to_string(&file).expect("it was just written");
+    let mut tokenizer: serde_json::Value = serde_json::from_str(&read).expect("JSON");
+    let token = json!({
+        "id": SAID, "content": said, "special": false, "normalized": false, "single_word": false, "lstrip": false,
+        "rstrip": false,
+    });
+    tokenizer["added_tokens"].as_array_mut().expect("a list").push(token);
+    std::fs::write(file, tokenizer.to_string()).expect("writable");
+    let next = |token| match token {
+        10 => SAID,
+        SAID if text.is_empty() => SAID,
+        SAID => END,
+        token => successor(token),
+    };
+    std::fs::write(path.join("model.safetensors"), tensors(&next)).expect("writable");
     path
 }
 
@@ -78,7 +103,7 @@ fn successor(token: usize) -> usize {
     }
 }
 
-fn tensors() -> Vec<u8> {
+fn tensors(next: &dyn Fn(usize) -> usize) -> Vec<u8> {
     let table = |one: &dyn Fn(usize) -> usize| {
         let mut values = vec![0f32; VOCABULARY * VOCABULARY];
         (0..VOCABULARY).for_each(|column| values[one(column) * VOCABULARY + column] = 1.0);
@@ -90,7 +115,7 @@ fn tensors() -> Vec<u8> {
     let layer = |name: &str| format!("model.layers.0.{name}.weight");
     let mut named = vec![
         ("model.embed_tokens.weight".to_owned(), (square.clone(), table(&|token| token))),
-        ("lm_head.weight".to_owned(), (square, table(&successor))),
+        ("lm_head.weight".to_owned(), (square, table(next))),
         ("model.norm.weight".to_owned(), ones.clone()),
         (layer("input_layernorm"), ones.clone()),
         (layer("post_attention_layernorm"), ones),

@@ -76,11 +76,8 @@ pub fn message(question: &str, excerpts: &[Excerpt]) -> String {
     message
 }
 
-/// The code in a fence that it cannot close.
 fn fenced(excerpt: &Excerpt) -> String {
-    let longest = excerpt.text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
-    let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}{}\n{}\n{fence}", excerpt.language.id(), excerpt.text.trim_end())
+    super::code::fenced(excerpt.language, &excerpt.text)
 }
 
 #[cfg(test)]

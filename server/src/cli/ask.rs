@@ -1,7 +1,7 @@
 //! `foretype ask "…"`: a question about code, answered in the terminal.
 
 pub(super) mod desk;
-mod place;
+pub(super) mod place;
 
 use std::io::Write;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! `foretype bench`: how fast it is, always beside what else a user could run on the same machine in the same minute.
 
-mod keystrokes;
+pub(super) mod keystrokes;
 mod model;
 mod process;
 mod trace;

@@ -1,6 +1,6 @@
 //! `foretype docstring FILE:LINE`: writes the docstring of an item, or of all that have none.
 
-mod output;
+pub(super) mod output;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

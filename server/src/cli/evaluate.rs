@@ -17,6 +17,7 @@ mod repository;
 mod sandbox;
 mod table;
 mod translate;
+mod ways;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -45,11 +46,11 @@ enum Set {
     /// HumanEval single-line infilling: pass@1 and exact match, greedy
     HumanevalInfilling(infilling::Args),
     /// HumanEval: bodies of functions from their docstrings, pass@1, greedy
-    Humaneval(problems::SetArgs),
+    Humaneval(ways::Args),
     /// HumanEvalPack: docstrings from the code, smoothed BLEU-4 and chrF, greedy
     Docstring(problems::SetArgs),
     /// CodeTrans of CodeFuseEval: programs in another language, pass@1 where that is Python, greedy
-    Translate(problems::SetArgs),
+    Translate(ways::Args),
     /// Say whether two reports of the same items differ by more than chance
     Compare(compare::Args),
 }

@@ -300,3 +300,49 @@ pub struct PartialText {
     /// To be added to what came before.
     pub text: String,
 }
+
+/// Parameters of `foretype/translate`, `foretype/edit` and `foretype/generate`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RewriteParams {
+    /// The open document.
+    pub text_document: TextDocumentIdentifier,
+    /// What is selected in it. To generate, its beginning is the place; to translate, it may be left out for the whole document.
+    #[serde(default)]
+    pub range: Option<Range>,
+    /// To translate: the language that is wanted.
+    #[serde(default)]
+    pub to: Option<String>,
+    /// To edit: what is to be changed.
+    #[serde(default)]
+    pub instruction: Option<String>,
+    /// What the model writes is sent in pieces as `$/progress` with this token.
+    #[serde(default)]
+    pub partial_result_token: Option<ProgressToken>,
+}
+
+/// The answer to them.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RewriteResult {
+    /// The version of the document that this is for.
+    pub version: i32,
+    /// Changes of the document that can be made one by one, in the order of the text. Nothing is applied by the server.
+    pub hunks: Vec<Hunk>,
+    /// The translation; null for the others.
+    pub text: Option<String>,
+    /// Its language.
+    pub language_id: Option<&'static str>,
+    /// What the user ought to know.
+    pub notes: Vec<String>,
+}
+
+/// A change of a document.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hunk {
+    /// What is replaced.
+    pub range: Range,
+    /// What stands there afterwards.
+    pub new_text: String,
+}

@@ -81,6 +81,9 @@ where
         .custom_method("foretype/ask", Server::ask)
         .custom_method("foretype/conversations", Server::conversations)
         .custom_method("foretype/conversation", Server::conversation)
+        .custom_method("foretype/translate", Server::translate)
+        .custom_method("foretype/edit", Server::edit)
+        .custom_method("foretype/generate", Server::generate)
         .custom_method("foretype/status", Server::status)
         .finish();
     let service = Ingress::new(service, session.clone());

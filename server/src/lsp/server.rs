@@ -19,6 +19,7 @@ use super::ext::{
     self, DidChangeStatus, FocusParams, InlineCompletionList, InlineCompletionParams, ItemParams, KeptConversation,
     KeptParams, Status, StatusParams,
 };
+use super::rewrite::{self, What};
 use super::{Session, capabilities, docstring};
 use crate::backend::State;
 use crate::workspace::Workspace;
@@ -196,6 +197,22 @@ impl Server {
             ask::history::open(&session, folder, params.conversation).map(Some)
         })
         .await
+    }
+
+    pub(super) async fn translate(&self, params: ext::RewriteParams) -> Result<ext::RewriteResult> {
+        self.rewrite(What::Translate, params).await
+    }
+
+    pub(super) async fn edit(&self, params: ext::RewriteParams) -> Result<ext::RewriteResult> {
+        self.rewrite(What::Edit, params).await
+    }
+
+    pub(super) async fn generate(&self, params: ext::RewriteParams) -> Result<ext::RewriteResult> {
+        self.rewrite(What::Generate, params).await
+    }
+
+    async fn rewrite(&self, what: What, params: ext::RewriteParams) -> Result<ext::RewriteResult> {
+        rewrite::answer(&self.session, &self.client, what, params).await.map_err(failed)
     }
 
     pub(super) async fn status(&self, params: StatusParams) -> Result<Value> {

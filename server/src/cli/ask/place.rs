@@ -7,8 +7,8 @@ use anyhow::{Context, Result, ensure};
 
 /// A file, and lines of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) path: PathBuf,
+pub(in crate::cli) struct Place {
+    pub(in crate::cli) path: PathBuf,
     lines: Option<(usize, usize)>,
 }
 
@@ -30,7 +30,7 @@ impl std::str::FromStr for Place {
 
 impl Place {
     /// The bytes of the lines in `text`, without the indentation of the first; `None` for the whole file.
-    pub(super) fn selection(&self, text: &str) -> Result<Option<Range<usize>>> {
+    pub(in crate::cli) fn selection(&self, text: &str) -> Result<Option<Range<usize>>> {
         let Some((first, last)) = self.lines else { return Ok(None) };
         let lines: Vec<&str> = text.split_inclusive('\n').collect();
         let wrong = || format!("{} has {} lines: line {last} is outside", self.path.display(), lines.len());

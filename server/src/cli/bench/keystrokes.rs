@@ -8,7 +8,7 @@ mod bars;
 mod contenders;
 mod desk;
 mod figures;
-mod llama;
+pub(in crate::cli) mod llama;
 mod lsp;
 mod picture;
 mod replay;

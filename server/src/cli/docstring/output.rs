@@ -7,13 +7,13 @@ use anyhow::{Context, Result, ensure};
 use similar::TextDiff;
 
 /// The change as a unified diff.
-pub(super) fn diff(path: &Path, before: &str, after: &str) -> String {
+pub(in crate::cli) fn diff(path: &Path, before: &str, after: &str) -> String {
     let name = path.display().to_string();
     TextDiff::from_lines(before, after).unified_diff().header(&name, &name).to_string()
 }
 
 /// Puts the new text in place of the old one: all of it or nothing, and only if the file is as it was read.
-pub(super) fn write(path: &Path, before: &str, after: &str) -> Result<()> {
+pub(in crate::cli) fn write(path: &Path, before: &str, after: &str) -> Result<()> {
     let failed = || format!("cannot write {}", path.display());
     let path = path.canonicalize().with_context(failed)?;
     let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(&path)).with_context(failed)?;

@@ -6,11 +6,16 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use foretype_plugins::Language;
+use foretype_plugins::strategies::code::fenced;
 
 use super::items::{Item, Scores, around};
-use super::problems::{self, Asking, SetArgs};
+use super::problems::{self, Asking};
+use super::ways::{self, Args, Way};
 use super::{plain, sandbox::Sandbox};
+use crate::completion::document;
+use crate::rewrite;
 
 /// Tokens that a body may have.
 const LONGEST: usize = 512;
@@ -25,16 +30,23 @@ struct Problem {
 }
 
 /// Runs the evaluation and reports it.
-pub(super) fn run(args: &SetArgs) -> Result<ExitCode> {
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let sandbox = problems::sandbox()?;
     let rule = format!("truncation: before the first line that is not indented, or after {LONGEST} tokens");
-    let ways = [("from left to right", ())];
-    args.go_through("HumanEval", vec![rule], &ways, |asking, problem, ()| item(asking, problem, &sandbox))
+    let ways = args.ways("from left to right")?;
+    args.set.go_through("HumanEval", vec![rule], &ways, |asking, problem, way| item(asking, problem, way, &sandbox))
 }
 
-fn item(asking: &Asking, problem: &Problem, sandbox: &Sandbox) -> Result<Item> {
-    let request = asking.request("solution.py", problem.prompt.clone(), problem.prompt.len());
-    let (answer, milliseconds) = asking.answer(&plain::until(end), request, LONGEST)?;
+fn item(asking: &Asking, problem: &Problem, way: Way<'_>, sandbox: &Sandbox) -> Result<Item> {
+    let (answer, milliseconds) = match way {
+        Way::Plain => {
+            let request = asking.request("solution.py", problem.prompt.clone(), problem.prompt.len());
+            asking.answer(&plain::until(end), request, LONGEST)?
+        }
+        Way::Foretype => problem.generated(asking)?,
+        // A function that is written once more takes the place of the one that is begun.
+        Way::Llama(server) => ways::ask(server, &problem.instruction()),
+    };
     let program = [&problem.prompt, &answer, "\n", &problem.test].concat();
     let passed = Some(sandbox.passes(&format!("{program}\ncheck({})\n", problem.entry_point))?);
     Ok(Item {
@@ -47,6 +59,24 @@ fn item(asking: &Asking, problem: &Problem, sandbox: &Sandbox) -> Result<Item> {
         answer,
         below: String::new(),
     })
+}
+
+impl Problem {
+    /// As `foretype generate` does it at the line of the function.
+    fn generated(&self, asking: &Asking) -> Result<(String, f64)> {
+        let head = format!("def {}(", self.entry_point);
+        let at = self.prompt.find(&head).with_context(|| format!("{} begins no {head}", self.task_id))?;
+        let line = self.prompt[..at].matches('\n').count();
+        let file = document("solution.py".into(), self.prompt.clone());
+        let (written, milliseconds) = asking.write(|writer| Ok(rewrite::generate(writer, &file, line)?.text));
+        Ok((written.unwrap_or_default(), milliseconds))
+    }
+
+    /// What somebody would write into a chat.
+    fn instruction(&self) -> String {
+        let block = fenced(Language::Python, &self.prompt);
+        format!("Complete this Python function. Give the whole function.\n\n{block}")
+    }
 }
 
 /// Where the function ends: before the first line behind its first one that begins with a letter.

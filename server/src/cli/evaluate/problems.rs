@@ -17,6 +17,7 @@ use super::output::Output;
 use super::sandbox::Sandbox;
 use crate::completion;
 use crate::config::Config;
+use crate::rewrite::Writer;
 
 /// Options that all sets of problems have.
 #[derive(Debug, clap::Args)]
@@ -32,7 +33,7 @@ pub(super) struct SetArgs {
     pub(super) seed: u64,
     /// The model: a name that `model list` shows or a path
     #[arg(long)]
-    model: Option<String>,
+    pub(super) model: Option<String>,
     #[command(flatten)]
     output: Output,
 }
@@ -78,6 +79,18 @@ impl Asking<'_> {
     /// A request with the cursor in a file of this name, with nothing known beyond it.
     pub(super) fn request(&self, file: &str, text: String, cursor: usize) -> Request {
         completion::request(completion::document(file.into(), text), cursor, &self.asked.model, &self.asked.config)
+    }
+
+    /// The code that `foretype translate`, `edit` or `generate` would get for a question, and the milliseconds that it took. `None`
+    /// where the question does not fit.
+    pub(super) fn write(&self, work: impl FnOnce(&mut Writer<'_>) -> Result<String>) -> (Option<String>, f64) {
+        let started = std::time::Instant::now();
+        let (goes_on, show) = (|| true, |_: &str| {});
+        let (engine, config) = (&self.engine, &self.asked.config);
+        let usage = foretype_model::Usage::default();
+        let code = work(&mut Writer { engine, config, goes_on: &goes_on, show: &show, usage });
+        let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
+        (code.inspect_err(|why| eprintln!("note: {why:#}")).ok(), milliseconds)
     }
 
     /// What the model writes there, at most so many tokens, and the milliseconds that it took; an empty text for nothing.

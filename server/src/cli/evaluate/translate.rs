@@ -1,15 +1,19 @@
 //! The translations of CodeFuseEval (data set `codefuse-ai/CodeFuseEval`, CodeTrans): a program written again in another language. It counts when the problem's tests
 //! pass, where the other language is Python; programs in C++ and Java are compared with the expected text alone.
 //!
-//! This asks a bare model by plain continuation: the program in a block of Markdown, then a block of the other language that is
-//! begun. So it is what any way to translate has to beat.
+//! A bare model is asked by plain continuation: the program in a block of Markdown, then a block of the other language that is
+//! begun. So that is what any way to translate has to beat. Other `ways` ask as `foretype translate` does, and as a chat client would.
 
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
+use foretype_plugins::Language;
+use foretype_plugins::strategies::code::{fault, fenced};
+use foretype_plugins::strategies::translate::question;
 
 use super::items::{Item, Scores, around};
-use super::problems::{self, Asking, SetArgs};
+use super::problems::{self, Asking};
+use super::ways::{self, Args, Way};
 use super::{plain, sandbox::Sandbox};
 
 /// Tokens that a program may have.
@@ -31,24 +35,30 @@ const LANGUAGES: [(&str, &str, &str); 3] =
     [("Python", "python", "Python"), ("CPP", "cpp", "C++"), ("Java", "java", "Java")];
 
 /// Runs the evaluation and reports it.
-pub(super) fn run(args: &SetArgs) -> Result<ExitCode> {
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let sandbox = problems::sandbox()?;
     let rules = vec![
         format!("truncation: at the end of the block (```), or after {LONGEST} tokens"),
         "tests are run where the other language is Python; the first line of the function is given".to_owned(),
     ];
-    let ways = [("plain continuation", ())];
-    args.go_through("CodeTrans", rules, &ways, |asking, problem, ()| item(asking, problem, &sandbox))
+    let ways = args.ways("plain continuation")?;
+    args.set.go_through("CodeTrans", rules, &ways, |asking, problem, way| item(asking, problem, way, &sandbox))
 }
 
-fn item(asking: &Asking, problem: &Problem, sandbox: &Sandbox) -> Result<Item> {
+fn item(asking: &Asking, problem: &Problem, way: Way<'_>, sandbox: &Sandbox) -> Result<Item> {
     let (language, name) = problem.language()?;
     let python = language == "python";
     let head = if python { problem.func_title.trim() } else { "" };
-    let text = problem.prompt(language, name, head);
-    let cursor = text.len();
-    let (answer, milliseconds) = asking.answer(&plain::until(end), asking.request("a.md", text, cursor), LONGEST)?;
-    let answer = [head, &answer].concat();
+    let (answer, milliseconds) = match way {
+        Way::Plain => {
+            let text = problem.prompt(language, name, head);
+            let cursor = text.len();
+            let asked = asking.answer(&plain::until(end), asking.request("a.md", text, cursor), LONGEST)?;
+            ([head, &asked.0].concat(), asked.1)
+        }
+        Way::Foretype => problem.translated(asking, head)?,
+        Way::Llama(server) => ways::ask(server, &problem.instruction()?),
+    };
     let passed = python.then(|| sandbox.passes(&format!("{answer}\n\n{}\n", problem.test))).transpose()?;
     Ok(Item {
         id: problem.task_id.clone(),
@@ -72,6 +82,34 @@ impl Problem {
                 self.task_id
             )
         })
+    }
+
+    /// The two languages.
+    fn languages(&self) -> Result<(Language, Language)> {
+        let to = Language::from_lsp_id(self.language()?.0);
+        let python = self.prompt.lines().any(|line| line.starts_with("def "));
+        let from = match self.prompt.contains("#include") {
+            true => Language::Cpp,
+            false if python => Language::Python,
+            false => Language::Java,
+        };
+        Ok((from, to))
+    }
+
+    /// As `foretype translate` does it.
+    fn translated(&self, asking: &Asking, head: &str) -> Result<(String, f64)> {
+        let (from, to) = self.languages()?;
+        let wanted = question(from, to, self.prompt.replace("\r\n", "\n").trim(), head);
+        let (code, milliseconds) = asking.write(|writer| Ok(writer.write(&wanted, &|code| fault(to, code))?.code));
+        Ok((code.unwrap_or_default(), milliseconds))
+    }
+
+    /// What somebody would write into a chat.
+    fn instruction(&self) -> Result<String> {
+        let (from, to) = self.languages()?;
+        let block = fenced(from, &self.prompt.replace("\r\n", "\n"));
+        let function = self.func_title.trim();
+        Ok(format!("Translate this {} code to {}. The function is `{function}`.\n\n{block}", from.name(), to.name()))
     }
 
     fn prompt(&self, language: &str, name: &str, head: &str) -> String {

@@ -8,7 +8,7 @@
 mod http;
 mod memory;
 mod order;
-mod server;
+pub(in crate::cli) mod server;
 
 use std::io::BufRead;
 use std::path::Path;

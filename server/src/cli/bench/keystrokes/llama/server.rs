@@ -16,15 +16,16 @@ use super::http;
 const LOADING: Duration = Duration::from_secs(120);
 
 /// A running server.
-pub(super) struct Server {
+#[derive(Debug)]
+pub(in crate::cli) struct Server {
     child: Child,
-    pub(super) port: u16,
+    pub(in crate::cli) port: u16,
 }
 
 impl Server {
     /// Starts `program` on a model, with the batch sizes and the cache reuse of llama.cpp's own presets for completion
     /// (`--fim-qwen-1.5b-default`), and waits until it is ready.
-    pub(super) fn start(program: &Path, model: &Path, threads: usize, more: &[String]) -> Result<Self> {
+    pub(in crate::cli) fn start(program: &Path, model: &Path, threads: usize, more: &[String]) -> Result<Self> {
         let port = free_port()?;
         let mut command = Command::new(program);
         command.arg("--model").arg(model).args(["--host", "127.0.0.1", "--port", &port.to_string()]);

@@ -1,0 +1,130 @@
+//! `edit`: lines of a text changed as somebody says. The model writes the lines anew; nothing else can change.
+
+use std::ops::Range;
+
+use tree_sitter::Tree;
+
+use super::code::{self, Fault, Wanted};
+use crate::docstring::Edit;
+use crate::{Language, syntax};
+
+/// Lines that are to be changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lines {
+    /// Where they are: whole lines, without the last line end.
+    pub range: Range<usize>,
+    /// The lines without the indentation that they share, with `\n` at their ends.
+    pub bare: String,
+    /// That indentation.
+    pub indent: String,
+}
+
+impl Lines {
+    /// The lines that a selection touches.
+    pub fn of(text: &str, selection: Range<usize>) -> Self {
+        let start = text[..selection.start].rfind('\n').map_or(0, |at| at + 1);
+        // A selection that ends where a line begins does not touch that line.
+        let last = if selection.end > selection.start.max(start) && text[..selection.end].ends_with('\n') {
+            selection.end - 1
+        } else {
+            selection.end
+        };
+        let end = text[last..].find('\n').map_or(text.len(), |at| last + at);
+        let end = if text[start..end].ends_with('\r') { end - 1 } else { end };
+        let (bare, indent) = code::dedented(&text[start..end].replace("\r\n", "\n"));
+        Self { range: start..end, bare, indent }
+    }
+
+    /// The question: `instruction` is in the user's words. `head` is what the lines stand in, if they stand in something.
+    pub fn question(&self, language: Language, instruction: &str, head: Option<&str>) -> Wanted {
+        let system = format!("You change {} code as you are told, and nothing else. Give only code.", language.name());
+        let head = head.map(|head| format!("These lines stand in `{}`:\n\n", head.trim())).unwrap_or_default();
+        let block = code::fenced(language, &self.bare);
+        let question = format!("{head}{block}\n\n{}\n\nWrite all of this code with that change.", instruction.trim());
+        Wanted::new(language, &system, question, &self.bare, "")
+    }
+
+    /// The replacement of the lines by what was written.
+    pub fn edit(&self, text: &str, code: &str) -> Edit {
+        let (bare, _) = code::dedented(code);
+        let lines = code::indented(bare.trim_end(), &self.indent);
+        Edit { range: self.range.clone(), text: with_line_ends(text, lines) }
+    }
+}
+
+/// `written` with the line ends of `text`.
+pub(super) fn with_line_ends(text: &str, written: String) -> String {
+    if text.contains("\r\n") { written.replace('\n', "\r\n") } else { written }
+}
+
+/// The first line of the innermost item that holds the lines and more than them.
+pub fn head<'a>(tree: Option<&Tree>, text: &'a str, lines: &Lines) -> Option<&'a str> {
+    let around = syntax::enclosing(tree?, text, lines.range.start + lines.indent.len() + 1);
+    let holds = |item: &&syntax::Item| item.range.start < lines.range.start && lines.range.end <= item.range.end;
+    let item = around.iter().rev().find(holds)?;
+    text.get(item.signature.clone())?.lines().next()
+}
+
+/// What an edit breaks: the first syntax error of a text that had none. `None` for texts without a grammar and for those that
+/// had errors before and have no more now.
+pub fn fault(language: Language, text: &str, edit: &Edit) -> Option<Fault> {
+    let after = edit.apply(text);
+    let (old, new) = (syntax::parse(language, text, None)?, syntax::parse(language, &after, None)?);
+    let (whole, changed) = (0..text.len(), 0..after.len());
+    if syntax::errors(&new, &changed) <= syntax::errors(&old, &whole) {
+        return None;
+    }
+    let at = syntax::first_error(&new)?.max(edit.range.start).min(edit.range.start + edit.text.len());
+    let at = crate::window::floor(&after, at);
+    let line = 1 + after[edit.range.start..at].matches('\n').count();
+    let shown = after[at..].lines().next().unwrap_or_default();
+    let start = after[..at].rfind('\n').map_or(0, |at| at + 1);
+    Some(Fault::Line { number: line, text: format!("{}{shown}", &after[start..at]).trim().chars().take(120).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "def f(x):\n    y = x\n    return y\n\nz = 1\n";
+
+    fn lines(selected: &str) -> Lines {
+        let start = TEXT.find(selected).expect("it is there");
+        Lines::of(TEXT, start..start + selected.len())
+    }
+
+    #[test]
+    fn whole_lines_are_changed_and_keep_their_indentation() {
+        let lines = lines("x\n    ret");
+        assert_eq!((lines.bare.as_str(), lines.indent.as_str()), ("y = x\nreturn y", "    "));
+        let after = lines.edit(TEXT, "return x\n").apply(TEXT);
+        assert_eq!(after, "def f(x):\n    return x\n\nz = 1\n");
+        assert_eq!(self::lines("y = x\n").bare, "y = x");
+    }
+
+    #[test]
+    fn line_ends_stay_as_they_are() {
+        let text = TEXT.replace('\n', "\r\n");
+        let at = text.find("y = x").expect("it is there");
+        let after = Lines::of(&text, at..at).edit(&text, "a = x\ny = a\n").apply(&text);
+        assert!(after.contains("\r\n    a = x\r\n    y = a\r\n    return y\r\n"), "{after:?}");
+    }
+
+    #[test]
+    fn the_question_says_what_to_do_and_where_the_lines_stand() {
+        let lines = lines("y = x");
+        let tree = syntax::parse(Language::Python, TEXT, None);
+        let head = head(tree.as_ref(), TEXT, &lines);
+        let asked = lines.question(Language::Python, "Double it.", head).messages[1].content.clone();
+        assert!(asked.contains("`def f(x):`") && asked.contains("```python\ny = x\n```\n\nDouble it."), "{asked}");
+    }
+
+    #[test]
+    fn an_edit_that_breaks_the_syntax_is_known_by_its_line() {
+        let lines = lines("return y");
+        let check = |code| fault(Language::Python, TEXT, &lines.edit(TEXT, code));
+        assert_eq!(check("return x * 2"), None);
+        let broken = check("y += 1\nreturn (y").map(|fault| fault.to_string());
+        assert!(broken.as_deref().is_some_and(|it| it.contains("return (y")), "{broken:?}");
+    }
+}

@@ -1,0 +1,236 @@
+//! `generate`: code for a comment, or the body of a function for its signature. The model goes on behind what is there, and what
+//! it writes ends where the function does.
+
+use std::ops::Range;
+
+use tree_sitter::Tree;
+
+use super::code::{self, Wanted};
+use crate::docstring::Edit;
+use crate::{Language, syntax};
+
+/// What stands for a body that is yet to be written.
+const PLACEHOLDERS: [&str; 5] = ["", "pass", "...", "todo!()", "unimplemented!()"];
+
+/// A place where code is to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hole {
+    /// The comment or signature, whole lines.
+    begun: Range<usize>,
+    /// What the new code replaces: nothing, or a body that is empty.
+    replaced: Range<usize>,
+    /// What is written of the code behind `begun` without asking.
+    opening: &'static str,
+    /// Whether the closing brace stands there already.
+    closed: bool,
+    /// Whether it is a function.
+    function: bool,
+}
+
+/// Why nothing can be written at a line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The line is empty or outside.
+    #[error("line {0} holds no comment or signature: write one, then name its line")]
+    Nothing(usize),
+    /// The function is written already.
+    #[error("`{0}` has a body already: `foretype edit` changes it")]
+    Written(String),
+}
+
+impl Hole {
+    /// The hole at a line that counts from 0.
+    ///
+    /// # Errors
+    /// If nothing is there to go on from.
+    pub fn at(language: Language, tree: Option<&Tree>, text: &str, line: usize) -> Result<Self, Refusal> {
+        let start = text.split_inclusive('\n').take(line).map(str::len).sum::<usize>();
+        let own = text[start..].lines().next().unwrap_or_default();
+        if own.trim().is_empty() {
+            return Err(Refusal::Nothing(line + 1));
+        }
+        let end = start + own.len();
+        let mark = language.line_comment().unwrap_or("//");
+        if own.trim_start().starts_with(mark) {
+            let begun = comment_above(text, start, mark)..comment_below(text, end, mark);
+            let replaced = begun.end..begun.end;
+            return Ok(Self { begun, replaced, opening: "\n", closed: false, function: false });
+        }
+        let at = start + own.len() - own.trim_start().len() + 1;
+        let around = tree.map(|tree| syntax::enclosing(tree, text, at)).unwrap_or_default();
+        // What follows a signature without a body may look like its body to the grammar.
+        let item = around.iter().rev().find(|item| item.signature.contains(&(at - 1)));
+        match item.zip(tree) {
+            Some((item, tree)) => Self::of(language, tree, text, item, mark),
+            None => Ok(Self::bare(language, comment_above(text, start, mark)..end)),
+        }
+    }
+
+    /// A signature that ends with its line.
+    fn bare(language: Language, begun: Range<usize>) -> Self {
+        let opening = if language == Language::Python { "\n" } else { "" };
+        Self { replaced: begun.end..begun.end, begun, opening, closed: false, function: true }
+    }
+
+    fn of(language: Language, tree: &Tree, text: &str, item: &syntax::Item, mark: &str) -> Result<Self, Refusal> {
+        let line = text[..item.range.start].rfind('\n').map_or(0, |at| at + 1);
+        let start = comment_above(text, line, mark);
+        let body = item.signature.end..item.range.end;
+        let inner = text[body.clone()].trim();
+        let written = || Refusal::Written(item.name.clone());
+        let signature = item.range.start + text[item.signature.clone()].trim_end().len();
+        if let Some(inside) = inner.strip_prefix('{').and_then(|it| it.strip_suffix('}')) {
+            let bare: String = inside.lines().filter(|line| !line.trim().starts_with(mark)).collect();
+            let open = body.start + text[body.clone()].find('{').unwrap_or_default() + 1;
+            let placeholder = PLACEHOLDERS.contains(&bare.trim().trim_end_matches(';'));
+            let replaced = open..open + inside.len();
+            let hole = Self { begun: start..open, replaced, opening: "\n", closed: true, function: true };
+            return placeholder.then_some(hole).ok_or_else(written);
+        }
+        if language != Language::Python {
+            let whole = Self::bare(language, start..signature);
+            return PLACEHOLDERS.contains(&inner.trim_end_matches(';')).then_some(whole).ok_or_else(written);
+        }
+        let doc =
+            syntax::docstrings(tree, text, 1000).into_iter().find(|doc| body.start <= doc.start && doc.end <= body.end);
+        let doc = doc.filter(|doc| text[body.start..doc.start].trim().trim_matches(['"', '\'', 'r']).is_empty());
+        // Behind the docstring come its quotes.
+        let end = doc.map_or(signature, |doc| doc.end + quotes(&text[doc.end..]));
+        let rest = text[end.max(body.start).min(body.end)..body.end].trim();
+        let replaced = end..if rest.is_empty() { end } else { body.end };
+        let hole = Self { begun: start..end, replaced, opening: "\n", closed: false, function: true };
+        PLACEHOLDERS.contains(&rest).then_some(hole).ok_or_else(written)
+    }
+
+    /// The question. At most `room` bytes above the place are shown.
+    pub fn question(&self, language: Language, text: &str, room: usize) -> Wanted {
+        let (begun, _) = self.begun(text);
+        let above = &text[..self.begun.start];
+        let from = crate::window::floor(above, above.len().saturating_sub(room));
+        let from = if from == 0 { 0 } else { above[from..].find('\n').map_or(above.len(), |at| from + at + 1) };
+        let shown = format!("{}{}", above[from..].replace("\r\n", "\n"), begun);
+        let name = language.name();
+        let block = code::fenced(language, &shown);
+        let question = match self.function {
+            true => format!("Complete this {name} function. Give the whole function.\n\n{block}"),
+            false => format!("Write the {name} code that the last comment describes. Give only that.\n\n{block}"),
+        };
+        Wanted::new(language, "", question, &shown, &begun)
+    }
+
+    /// What is there, without its indentation.
+    fn begun(&self, text: &str) -> (String, String) {
+        let (bare, indent) = code::dedented(&text[self.begun.clone()].replace("\r\n", "\n"));
+        (bare + self.opening, indent)
+    }
+
+    /// The insertion of what was written: `code` begins with what was begun.
+    pub fn edit(&self, language: Language, text: &str, code: &str) -> Edit {
+        let (begun, indent) = self.begun(text);
+        let end = if self.function { end(language, code, &begun) } else { code.len() };
+        let written = code.get(begun.len()..end.max(begun.len())).unwrap_or_default().trim_end();
+        // Models like to leave blanks in empty lines.
+        let lines: Vec<_> = written.split('\n').map(|line| if line.trim().is_empty() { "" } else { line }).collect();
+        let mut written = lines.join("\n");
+        if self.closed && written.ends_with('}') {
+            written.pop();
+            written.truncate(written.trim_end().len());
+        }
+        let whole = code::indented(&format!("{begun}{written}"), &indent);
+        let mut added = whole[code::indented(&begun, &indent).len().min(whole.len())..].to_owned();
+        if !added.is_empty() {
+            // The line end that the opening stands for.
+            added.insert_str(0, self.opening);
+            if self.closed {
+                added.push('\n');
+                added.push_str(&indent);
+            }
+        }
+        Edit { range: self.replaced.clone(), text: super::edit::with_line_ends(text, added) }
+    }
+}
+
+/// Where the item that is begun ends in what was written.
+fn end(language: Language, code: &str, begun: &str) -> usize {
+    let tree = syntax::parse(language, code, None);
+    let at = begun.trim_end().len().min(code.len());
+    let items = tree.map(|tree| syntax::enclosing(&tree, code, crate::window::floor(code, at))).unwrap_or_default();
+    items.first().map_or(code.len(), |item| item.range.end)
+}
+
+fn quotes(text: &str) -> usize {
+    text.len() - text.trim_start_matches(['"', '\'']).len()
+}
+
+/// Where the comment begins that ends above the line at `start`.
+fn comment_above(text: &str, start: usize, mark: &str) -> usize {
+    let lines = text[..start].split_inclusive('\n').rev();
+    let above = lines.take_while(|line| line.trim_start().starts_with(mark) || line.trim_start().starts_with('@'));
+    start - above.map(str::len).sum::<usize>()
+}
+
+/// Where the comment ends that goes on below the line that ends at `end`.
+fn comment_below(text: &str, end: usize, mark: &str) -> usize {
+    let more = text[end..].split_inclusive('\n').skip(1).take_while(|line| line.trim_start().starts_with(mark));
+    let length = more.map(str::len).sum::<usize>();
+    let first = text[end..].find('\n').map_or(0, |at| at + 1);
+    if length == 0 { end } else { end + text[end..end + first + length].trim_end().len() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes of a text when the model writes `answer` behind what was begun at a line.
+    fn check(language: Language, text: &str, line: usize, answer: &str, expected: &str) {
+        let tree = syntax::parse(language, text, None);
+        let hole = Hole::at(language, tree.as_ref(), text, line).expect("a hole");
+        let code = hole.question(language, text, 1000).code(answer);
+        assert_eq!(hole.edit(language, text, &code).apply(text), expected, "{text:?}");
+    }
+
+    #[test]
+    fn code_goes_below_a_comment() {
+        let text = "def f(x):\n    # Twice\n    # that.\n    return y\n";
+        check(
+            Language::Python,
+            text,
+            1,
+            "y = x * 2\n",
+            "def f(x):\n    # Twice\n    # that.\n    y = x * 2\n    return y\n",
+        );
+        check(Language::Rust, "// One.", 0, "const ONE: u8 = 1;", "// One.\nconst ONE: u8 = 1;");
+    }
+
+    #[test]
+    fn a_body_follows_a_signature_and_its_docstring_and_ends_with_the_function() {
+        let text = "class A:\n    def f(self):\n        \"\"\"One.\"\"\"\n        pass\n\nx = 2\n";
+        let answer = "    x = 1\n    \n    return x\n\nprint(A().f())\n";
+        check(
+            Language::Python,
+            text,
+            1,
+            answer,
+            "class A:\n    def f(self):\n        \"\"\"One.\"\"\"\n        x = 1\n\n        return x\n\nx = 2\n",
+        );
+        check(Language::Python, "def f():\n", 0, "    return 1\n\nf()\n", "def f():\n    return 1\n");
+    }
+
+    #[test]
+    fn braces_that_are_there_are_filled() {
+        let text = "fn one() -> u8 {\n    todo!()\n}\n\nfn two() {}\n";
+        check(Language::Rust, text, 0, "    1\n}\n\nfn main() {}\n", "fn one() -> u8 {\n    1\n}\n\nfn two() {}\n");
+        check(Language::JavaScript, "function f() {}", 0, "  return 1;\n}", "function f() {\n  return 1;\n}");
+        check(Language::Go, "func f() int", 0, " {\n\treturn 1\n}\n", "func f() int {\n\treturn 1\n}");
+    }
+
+    #[test]
+    fn what_cannot_be_generated_says_why() {
+        let refuses = |text: &str, line| {
+            let tree = syntax::parse(Language::Python, text, None);
+            Hole::at(Language::Python, tree.as_ref(), text, line).expect_err("refused").to_string()
+        };
+        assert!(refuses("def f():\n    return 1\n", 0).contains("`f` has a body already"));
+        assert!(refuses("\n\n", 1).contains("line 2 holds no comment"));
+    }
+}

@@ -1,0 +1,120 @@
+//! Ways to put a problem to a model: plain continuation, Foretype's own commands, and the chat endpoint of a llama-server that
+//! has the same model.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use super::problems::SetArgs;
+use crate::cli::bench::keystrokes::llama::server::Server;
+use crate::config::Config;
+use crate::models;
+
+/// An answer may take so long on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Options of sets that can be asked in several ways.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub(super) set: SetArgs,
+    /// How the model is asked; several can be compared. Unset, by plain continuation
+    #[arg(long = "way", value_enum, value_delimiter = ',')]
+    names: Vec<Name>,
+    /// The llama-server of `--way llama-server`; it is started and ended
+    #[arg(long, value_name = "PROGRAM")]
+    llama_server: Option<PathBuf>,
+    #[arg(skip)]
+    server: std::sync::OnceLock<Server>,
+}
+
+/// Names of ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Name {
+    /// The bare model, from left to right
+    Plain,
+    /// `foretype translate` or `foretype generate`
+    Foretype,
+    /// The chat endpoint of llama-server
+    LlamaServer,
+}
+
+/// A way that is ready.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Way<'a> {
+    Plain,
+    Foretype,
+    Llama(&'a Server),
+}
+
+impl Args {
+    /// The ways that were asked for, with their names in a report.
+    pub(super) fn ways(&self, plain: &'static str) -> Result<Vec<(&'static str, Way<'_>)>> {
+        if self.names.is_empty() {
+            return Ok(vec![(plain, Way::Plain)]);
+        }
+        let way = |name: &Name| {
+            Ok(match name {
+                Name::Plain => (plain, Way::Plain),
+                Name::Foretype => ("foretype", Way::Foretype),
+                Name::LlamaServer => ("llama-server chat", Way::Llama(self.server()?)),
+            })
+        };
+        self.names.iter().map(way).collect()
+    }
+
+    fn server(&self) -> Result<&Server> {
+        if let Some(server) = self.server.get() {
+            return Ok(server);
+        }
+        let program = self.llama_server.as_ref().context("say which llama-server with --llama-server PROGRAM")?;
+        let config = Config::load(None)?;
+        let model = models::resolve(self.set.model.as_deref().or(config.model.as_deref()))?;
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
+        let server = Server::start(program, &model, threads, &[])?;
+        Ok(self.server.get_or_init(|| server))
+    }
+}
+
+/// The code of the answer to one message, greedy, and the milliseconds that it took; an empty text where the server gives none.
+pub(super) fn ask(server: &Server, message: &str) -> (String, f64) {
+    let started = Instant::now();
+    let answer = chat(server.port, message).inspect_err(|why| eprintln!("note: {why:#}"));
+    (block(&answer.unwrap_or_default()).to_owned(), started.elapsed().as_secs_f64() * 1000.0)
+}
+
+fn chat(port: u16, message: &str) -> Result<String> {
+    /// As many as Foretype writes at the least.
+    const TOKENS: usize = 512;
+    let body = json!({
+        "messages": [{ "role": "user", "content": message }], "temperature": 0, "max_tokens": TOKENS,
+    });
+    let agent = ureq::Agent::new_with_config(ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).build());
+    let request = agent.post(format!("http://127.0.0.1:{port}/v1/chat/completions")).content_type("application/json");
+    let text = request.send(body.to_string())?.body_mut().read_to_string()?;
+    let answer: Value = serde_json::from_str(&text)?;
+    let text = answer["choices"][0]["message"]["content"].as_str();
+    ensure!(text.is_some(), "llama-server answers without a message");
+    Ok(text.unwrap_or_default().to_owned())
+}
+
+/// The first block of code in Markdown; all of it where there is none.
+fn block(text: &str) -> &str {
+    let Some(open) = text.find("```") else { return text };
+    let inner = text[open..].find('\n').map_or("", |at| &text[open + at + 1..]);
+    inner.find("\n```").map_or(inner, |end| &inner[..=end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_block_is_the_code() {
+        assert_eq!(block("Sure:\n```python\nx = 1\n```\nand\n```\ny\n```"), "x = 1\n");
+        assert_eq!(block("```python\nx = 1"), "x = 1");
+        assert_eq!(block("x = 1"), "x = 1");
+    }
+}

@@ -1,0 +1,151 @@
+//! `foretype/translate`, `foretype/edit` and `foretype/generate`: code that a model writes for an open document. Nothing is applied:
+//! the client gets hunks for the version that it had, or an error when the document has changed meanwhile.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, ensure};
+use foretype_model::{Engine, Usage};
+use foretype_plugins::docstring::Edit;
+use foretype_plugins::strategies::translate;
+use foretype_plugins::{Document, Language, syntax};
+use tower_lsp::Client;
+use tower_lsp::lsp_types::Range;
+
+use super::Session;
+use super::ext::{Hunk, Partial, PartialParams, PartialText, RewriteParams, RewriteResult};
+use crate::documents::Snapshot;
+use crate::rewrite::{self, Writer};
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// Code in another language.
+    Translate,
+    /// Lines that are changed as somebody says.
+    Edit,
+    /// Code for a comment or a signature.
+    Generate,
+}
+
+/// Answers a request. Dropping the future ends the work.
+///
+/// # Errors
+/// Says what to do.
+pub(super) async fn answer(
+    session: &Arc<Session>,
+    client: &Client,
+    what: What,
+    params: RewriteParams,
+) -> Result<RewriteResult> {
+    let engine = session.loaded_engine().await?;
+    let dropped = Dropped(Arc::default());
+    let (flag, worker) = (dropped.0.clone(), session.clone());
+    let token = params.partial_result_token.clone();
+    let (send, mut pieces) = tokio::sync::mpsc::unbounded_channel();
+    // Prompts are built and answers are waited for there.
+    let mut work = tokio::task::spawn_blocking(move || {
+        let goes_on = || !flag.load(Ordering::Relaxed);
+        // Nobody receives any more once the client has cancelled or is gone.
+        let show = |text: &str| drop(send.send(text.to_owned()));
+        run(&worker, &engine, what, &params, &goes_on, &show)
+    });
+    loop {
+        tokio::select! {
+            Some(text) = pieces.recv() => {
+                if let Some(token) = token.clone() {
+                    client.send_notification::<Partial>(PartialParams { token, value: PartialText { text } }).await;
+                }
+            }
+            done = &mut work => return done?,
+        }
+    }
+}
+
+/// Says that nobody waits any more when it is dropped.
+struct Dropped(Arc<AtomicBool>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn run(
+    session: &Session,
+    engine: &Engine,
+    what: What,
+    params: &RewriteParams,
+    waits: &dyn Fn() -> bool,
+    show: &dyn Fn(&str),
+) -> Result<RewriteResult> {
+    const CHANGED: &str = "the document changed meanwhile and is left as it is: ask again";
+    let uri = params.text_document.uri.as_str();
+    let snapshot = session.documents.snapshot(uri).with_context(|| format!("{uri} is not open"))?;
+    ensure!(snapshot.in_sync, "the editor and Foretype disagree about the text: close and open the file");
+    ensure!(
+        !session.excludes(uri),
+        "the file is ignored, excluded or usually holds secrets: it is not shown to a model"
+    );
+    let current = || {
+        let now = session.documents.snapshot(uri);
+        now.is_some_and(|now| now.version == snapshot.version && Arc::ptr_eq(&now.text, &snapshot.text))
+    };
+    let config = session.config();
+    let goes_on = || waits() && current();
+    let mut writer = Writer { engine, config: &config, goes_on: &goes_on, show, usage: Usage::default() };
+    let written = write(&mut writer, session, &snapshot, what, params);
+    session.shared.stats.ran(&writer.usage);
+    ensure!(current(), CHANGED);
+    written
+}
+
+fn write(
+    writer: &mut Writer<'_>,
+    session: &Session,
+    snapshot: &Snapshot,
+    what: What,
+    params: &RewriteParams,
+) -> Result<RewriteResult> {
+    let (language, text) = (snapshot.language, snapshot.text.clone());
+    let tree = snapshot.tree.clone().or_else(|| syntax::parse(language, &text, None));
+    let document = Document { path: session.path_in_prompt(&snapshot.uri), language, text, tree };
+    let encoding = session.client_facts().map(|facts| facts.encoding).unwrap_or_default();
+    let offset = |position| snapshot.lines.offset(&snapshot.text, position, encoding);
+    let selection = params.range.map(|range| {
+        let (start, end) = (offset(range.start), offset(range.end));
+        start.min(end)..start.max(end)
+    });
+    let range = || selection.clone().context("say which code: give range");
+    let edit = match what {
+        What::Translate => {
+            let to = translate::target(params.to.as_deref().unwrap_or_default())?;
+            let done = rewrite::translate(writer, &document, selection, to, "", &|_, _| {})?;
+            return Ok(translated(snapshot, to, done));
+        }
+        What::Edit => rewrite::edit(writer, &document, range()?, params.instruction.as_deref().unwrap_or_default())?,
+        What::Generate => {
+            let line = snapshot.text[..range()?.start].matches('\n').count();
+            rewrite::generate(writer, &document, line)?
+        }
+    };
+    let at = |offset| snapshot.lines.position(&snapshot.text, offset, encoding);
+    let hunk = |hunk: &Edit| Hunk {
+        range: Range { start: at(hunk.range.start), end: at(hunk.range.end) },
+        new_text: hunk.text.clone(),
+    };
+    let hunks = rewrite::hunks(&snapshot.text, &edit).iter().map(hunk).collect();
+    Ok(RewriteResult { version: snapshot.version, hunks, text: None, language_id: None, notes: Vec::new() })
+}
+
+fn translated(snapshot: &Snapshot, to: Language, done: rewrite::Translation) -> RewriteResult {
+    let note =
+        |it: &rewrite::Broken| format!("lines {} to {} are not valid {} ({})", it.first, it.last, to.name(), it.why);
+    RewriteResult {
+        version: snapshot.version,
+        hunks: Vec::new(),
+        notes: done.broken.iter().map(note).collect(),
+        text: Some(done.text),
+        language_id: Some(to.id()),
+    }
+}

@@ -1,0 +1,232 @@
+//! Translations, edits and generated code: on the command line and over the protocol.
+
+use std::process::Command;
+
+use foretype_tests::client::Client;
+use foretype_tests::{World, parrot, real_model, text};
+use serde_json::{Value, json};
+
+const SHOP: &str = "class Shop:\n    def total(self, items):\n        # Adds up.\n        return tax(sum(items))\n\n    def empty(self):\n        pass\n";
+
+/// A world in which the parrot says this when a block of code is opened for it.
+fn world(answer: &str) -> World {
+    let world = World::new();
+    parrot::saying(world.path(), answer);
+    world.write("parrot/chat_template.jinja", "{% for m in messages %}{{ m.content }}\n{% endfor %}");
+    world.write("work/.git/HEAD", "ref: refs/heads/main\n");
+    world.write("work/shop.py", SHOP);
+    world
+}
+
+fn command(world: &World, arguments: &[&str]) -> Command {
+    let mut command = world.command(arguments);
+    command.current_dir(world.path().join("work")).env("FORETYPE_MODEL", world.path().join("parrot"));
+    command
+}
+
+fn run(world: &World, arguments: &[&str]) -> (bool, String, String) {
+    text(&command(world, arguments).output().expect("the binary starts"))
+}
+
+fn prints(world: &World, arguments: &[&str]) -> String {
+    let (good, out, err) = run(world, arguments);
+    assert!(good, "{arguments:?}: {err}");
+    out
+}
+
+fn complains(world: &World, arguments: &[&str]) -> String {
+    let (good, out, err) = run(world, arguments);
+    assert!(!good && !err.contains("panicked"), "{arguments:?}: {out}{err}");
+    assert_eq!(read(world, "shop.py"), SHOP, "the file was touched");
+    err
+}
+
+fn read(world: &World, name: &str) -> String {
+    std::fs::read_to_string(world.path().join("work").join(name)).expect("a file")
+}
+
+#[test]
+fn a_translation_is_the_code_of_the_answer() {
+    let world = world("fn total() {}\n```\nThat is Rust.");
+    assert_eq!(prints(&world, &["translate", "shop.py", "--to", "rust"]), "fn total() {}\n");
+    let report: Value =
+        serde_json::from_str(&prints(&world, &["translate", "shop.py:2-4", "--to", "rs", "--json"])).expect("JSON");
+    assert_eq!(
+        (&report["language"], &report["text"], &report["broken"]),
+        (&json!("rust"), &json!("fn total() {}\n"), &json!([]))
+    );
+    prints(&world, &["translate", "shop.py", "--to", "Rust", "-o", "shop.rs"]);
+    assert_eq!(read(&world, "shop.rs"), "fn total() {}\n");
+    assert!(complains(&world, &["translate", "shop.py", "--to", "rust", "-o", "shop.rs"]).contains("--force"));
+    prints(&world, &["translate", "shop.py", "--to", "rust", "-o", "shop.rs", "--force"]);
+}
+
+#[test]
+fn a_file_that_is_larger_than_the_context_goes_item_by_item() {
+    let world = world("fn one() {}\n");
+    let item = |number: usize| format!("def f{number}():\n    return '{}'\n\n\n", "x".repeat(1000));
+    world.write("work/many.py", (0..5).map(item).collect::<String>());
+    let out = prints(&world, &["translate", "many.py", "--to", "rust"]);
+    assert!(out.matches("fn one() {}").count() > 2, "{out}");
+    world.write("work/large.py", format!("def f():\n    return '{}'\n", "x".repeat(5000)));
+    assert!(complains(&world, &["translate", "large.py", "--to", "rust"]).contains("lines 1 to 2: the code has"));
+}
+
+#[test]
+fn a_translation_that_does_not_parse_is_said_to_be_so() {
+    let world = world("fn one( {\n");
+    let err = complains(&world, &["translate", "shop.py", "--to", "rust"]);
+    assert!(err.contains("no valid Rust for lines 1 to 7 (line 1 has a syntax error: fn one( {)"), "{err}");
+    let err = complains(&world, &["translate", "shop.py", "--to", "rust", "-o", "shop.rs"]);
+    assert!(err.contains("nothing was written") && !world.path().join("work/shop.rs").exists(), "{err}");
+    let broken = complains(&world, &["edit", "shop.py:4", "Break it.", "--write"]);
+    assert!(broken.contains("would break"), "{broken}");
+}
+
+#[test]
+fn an_edit_changes_the_lines_that_were_named_and_nothing_else() {
+    let world = world("items = list(items)\nreturn sum(items)\n");
+    let out = prints(&world, &["edit", "shop.py:4", "No tax."]);
+    assert!(
+        out.contains("-        return tax(sum(items))\n+        items = list(items)\n+        return sum(items)\n"),
+        "{out}"
+    );
+    assert_eq!(read(&world, "shop.py"), SHOP);
+    let report: Value =
+        serde_json::from_str(&prints(&world, &["edit", "shop.py:4", "No tax.", "--json"])).expect("JSON");
+    assert_eq!((&report["hunks"][0]["line"], &report["hunks"][1]), (&json!(4), &Value::Null));
+    assert!(complains(&world, &["edit", "shop.py:4", "No tax.", "--choose"]).contains("terminal"));
+    prints(&world, &["edit", "shop.py:4", "No tax.", "--write"]);
+    let new = "        items = list(items)\n        return sum(items)";
+    assert_eq!(read(&world, "shop.py"), SHOP.replace("        return tax(sum(items))", new));
+}
+
+#[test]
+fn code_is_generated_below_a_comment_and_a_signature() {
+    let world = world("total = 1\n");
+    prints(&world, &["generate", "shop.py:3", "--write"]);
+    assert_eq!(read(&world, "shop.py"), SHOP.replace("# Adds up.\n", "# Adds up.\n        total = 1\n"));
+    let world = self::world("    return True\n\nprint(empty())\n");
+    prints(&world, &["generate", "shop.py:6", "--write"]);
+    assert_eq!(read(&world, "shop.py"), SHOP.replace("pass", "return True"));
+}
+
+#[test]
+fn what_cannot_be_written_says_why_and_touches_nothing() {
+    let world = world("x = 1\n");
+    world.write("work/broken.py", "def f(:\n    pass\n");
+    world.write("work/large.py", "x = [1, 2, 3]\n".repeat(80_000));
+    world.write("work/.env", "KEY=1\n");
+    for (arguments, says) in [
+        (&["translate", "shop.py", "--to", "klingon"][..], "Python, Rust"),
+        (&["translate", "shop.py", "--to", "python"], "is Python already"),
+        (&["translate", "broken.py", "--to", "rust"], "does not parse (line 1"),
+        (&["translate", "large.py", "--to", "rust"], "select less"),
+        (&["translate", "shop.py:99", "--to", "rust"], "line 99 is outside"),
+        (&["translate", ".env", "--to", "rust"], "secrets"),
+        (&["translate", "nowhere.py", "--to", "rust"], "cannot read nowhere.py"),
+        (&["edit", "large.py:1-80000", "Shorter."], "select less"),
+        (&["edit", "shop.py", "Shorter."], "names no lines"),
+        (&["edit", "shop.py:5", "Shorter."], "nothing is selected"),
+        (&["generate", "shop.py"], "names no line"),
+        (&["generate", "shop.py:2"], "`total` has a body already"),
+        (&["generate", "shop.py:5"], "line 5 holds no comment"),
+    ] {
+        let err = complains(&world, arguments);
+        assert!(err.contains(says), "{arguments:?}: {err}");
+    }
+    std::fs::remove_file(world.path().join("parrot/chat_template.jinja")).expect("it is there");
+    for arguments in
+        [&["translate", "shop.py", "--to", "rust"][..], &["edit", "shop.py:4", "x"], &["generate", "shop.py:3"]]
+    {
+        assert!(complains(&world, arguments).contains("not trained to do what it is told"));
+    }
+}
+
+/// An editor with the shop open.
+fn editor(world: &World) -> (Client, Value) {
+    let mut client = Client::start(command(world, &["lsp", "--standalone"]));
+    let root = format!("file://{}/work", world.path().display());
+    client.initialize(json!({
+        "processId": std::process::id(), "capabilities": {}, "workspaceFolders": [{ "uri": root, "name": "work" }],
+    }));
+    let uri = format!("{root}/shop.py");
+    client.open(&uri, "python", SHOP);
+    (client, json!({ "uri": uri }))
+}
+
+fn line(line: u32) -> Value {
+    json!({ "start": { "line": line, "character": 8 }, "end": { "line": line, "character": 20 } })
+}
+
+#[test]
+fn an_editor_gets_hunks_for_the_version_that_it_has() {
+    let world = world("return sum(items)\n");
+    let (mut client, document) = editor(&world);
+    let params = json!({
+        "textDocument": document, "range": line(3), "instruction": "No tax.", "partialResultToken": "t",
+    });
+    let answer = client.request("foretype/edit", params);
+    assert_eq!(answer["version"], 1);
+    let range = json!({ "start": { "line": 3, "character": 0 }, "end": { "line": 3, "character": 30 } });
+    assert_eq!(answer["hunks"], json!([{ "range": range, "newText": "        return sum(items)" }]), "{answer}");
+    let piece = client.take(|message| message["method"] == "$/progress" && message["params"]["token"] == "t");
+    assert!(piece["params"]["value"]["text"].as_str().is_some_and(|it| it.contains("sum")), "{piece}");
+    let answer = client.request("foretype/generate", json!({ "textDocument": document, "range": line(2) }));
+    assert_eq!(answer["hunks"][0]["newText"], "\n        return sum(items)", "{answer}");
+    let answer =
+        client.request("foretype/translate", json!({ "textDocument": document, "to": "javascript", "range": line(3) }));
+    assert_eq!((&answer["languageId"], &answer["hunks"]), (&json!("javascript"), &json!([])), "{answer}");
+}
+
+#[test]
+fn an_editor_that_asks_wrongly_stops_or_types_on_gets_one_answer() {
+    // It has so much to say that nobody waits for the end.
+    let world = world("");
+    let (mut client, document) = editor(&world);
+    for (method, params, why) in [
+        ("foretype/translate", json!({ "textDocument": document, "to": "klingon" }), "Python, Rust"),
+        ("foretype/edit", json!({ "textDocument": document, "instruction": "x" }), "give range"),
+        ("foretype/edit", json!({ "textDocument": document, "range": line(3) }), "say what is to be changed"),
+        ("foretype/generate", json!({ "textDocument": { "uri": "file:///no.py" }, "range": line(3) }), "not open"),
+    ] {
+        let id = client.send(method, params);
+        let error = client.answer(id).expect_err(why);
+        assert!(error["message"].as_str().is_some_and(|it| it.contains(why)), "{error}");
+    }
+    let endless = |client: &mut Client| {
+        let params =
+            json!({ "textDocument": document, "range": line(3), "instruction": "Go on.", "partialResultToken": "t" });
+        let id = client.send("foretype/edit", params);
+        client.take(|message| message["method"] == "$/progress" && message["params"]["token"] == "t");
+        id
+    };
+    let id = endless(&mut client);
+    client.notify("$/cancelRequest", json!({ "id": id }));
+    assert_eq!(client.answer(id).expect_err("cancelled")["code"], -32800);
+    let id = endless(&mut client);
+    client.insert(document["uri"].as_str().expect("a name"), 2, (0, 0), "# New.\n");
+    let error = client.answer(id).expect_err("changed");
+    assert!(error["message"].as_str().is_some_and(|it| it.contains("changed meanwhile")), "{error}");
+    endless(&mut client);
+    client.vanish();
+    assert_eq!(read(&world, "shop.py"), SHOP);
+}
+
+#[test]
+fn a_real_model_translates_edits_and_generates() {
+    let Some(model) = real_model() else { return };
+    let world = world("");
+    world.write("work/mean.py", "def mean(numbers):\n    return sum(numbers) / len(numbers)\n\n\ndef largest(numbers):\n    \"\"\"The largest number.\"\"\"\n");
+    let real = |arguments: &[&str]| {
+        let (good, out, err) =
+            text(&command(&world, arguments).env("FORETYPE_MODEL", &model).output().expect("it starts"));
+        println!("{out}");
+        assert!(good, "{arguments:?}: {out}{err}");
+        out
+    };
+    let script = real(&["translate", "mean.py:1-2", "--to", "javascript"]);
+    assert!(script.contains("mean") && script.contains("return"), "{script}");
+    assert!(real(&["edit", "mean.py:1-2", "Rename numbers to values."]).contains("+def mean(values):"));
+    assert!(real(&["generate", "mean.py:5"]).contains("+    return"));
+}
