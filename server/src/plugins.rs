@@ -6,6 +6,7 @@
 //! loaded anew, and a plugin that rested gets another chance.
 
 mod files;
+pub mod fixtures;
 pub mod trust;
 
 use std::collections::HashMap;
@@ -245,7 +246,7 @@ impl Plugins {
         if running.is_empty() {
             return inner;
         }
-        Arc::new(Plugged::new(inner, running, config.plugins.max_tokens * BYTES_PER_TOKEN))
+        plugged(inner, running, config)
     }
 
     /// What the user ought to know and was not told.
@@ -302,6 +303,11 @@ fn just(at: Option<Instant>) -> bool {
     at.is_some_and(|at| at.elapsed() < SAVED)
 }
 
+/// `inner` with these plugins, each with the room that the configuration gives it.
+fn plugged(inner: Arc<dyn PromptStrategy>, plugins: Vec<Arc<Plugin>>, config: &Config) -> Arc<dyn PromptStrategy> {
+    Arc::new(Plugged::new(inner, plugins, config.plugins.max_tokens * BYTES_PER_TOKEN))
+}
+
 /// A request in an empty document.
 fn empty(language: Language, config: &Config) -> Request {
     let document = Document { path: "empty".to_owned(), language, text: "".into(), tree: None };
@@ -319,7 +325,7 @@ pub fn user_folder() -> Option<PathBuf> {
 }
 
 /// The plugins in a folder, by name, with what shows that they changed.
-fn plugins_in(folder: &Path) -> Vec<(PathBuf, Option<SystemTime>, u64)> {
+pub(crate) fn plugins_in(folder: &Path) -> Vec<(PathBuf, Option<SystemTime>, u64)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut files: Vec<_> = entries
         .map(|entry| entry.path())
