@@ -106,12 +106,20 @@ pub struct Request {
     pub recent_edits: Arc<[RecentEdit]>,
     /// The other documents that are open, the most recently used first.
     pub open_files: Arc<[Arc<Document>]>,
+    /// What counts tokens as the model does; `None` where no model is at hand.
+    pub tokens: Option<Arc<dyn Tokens>>,
     /// In which order the hole is written.
     pub order: Order,
     /// Whether a suggestion may have more than one line where nothing stands right of the cursor.
     pub multi_line: bool,
     /// Mean log-probability per token (natural logarithm, so at most 0) below which an automatic suggestion is not shown.
     pub minimum_confidence: f32,
+}
+
+/// Counts the tokens of texts.
+pub trait Tokens: std::fmt::Debug + Send + Sync {
+    /// How many tokens a text makes that stands alone.
+    fn count(&self, text: &str) -> usize;
 }
 
 /// The selected item of the editor's completion popup.

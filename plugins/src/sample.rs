@@ -229,6 +229,7 @@ impl Subject<'_> {
             symbols: if header { repository.symbols() } else { Arc::default() },
             recent_edits: Arc::new([]),
             open_files: if header { open_files } else { Arc::new([]) },
+            tokens: None,
             order,
             multi_line: true,
             minimum_confidence: f32::NEG_INFINITY,

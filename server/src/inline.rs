@@ -366,6 +366,7 @@ impl Place {
                 .map_or_else(Arc::default, |w| w.symbols.clone()),
             recent_edits: Arc::new([]),
             open_files: Arc::new([]),
+            tokens: Some(model.tokenizer.clone()),
             order: Order::Anchored,
             multi_line: self.config.inline.multi_line,
             minimum_confidence: self.config.inline.minimum_confidence,

@@ -7,6 +7,7 @@
 
 mod files;
 pub mod fixtures;
+mod git;
 pub mod trust;
 
 use std::collections::HashMap;
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use foretype_plugins::luau::{Fault, Limits, Plugin};
+use foretype_plugins::luau::{Fault, Limits, Plugin, World};
 use foretype_plugins::plugged::Plugged;
 use foretype_plugins::{Document, Language, PromptStrategy, Request};
 use sha2::{Digest, Sha256};
@@ -214,6 +215,10 @@ impl Plugins {
     }
 
     fn load(&self, path: &Path, name: &str, source: &str, config: &config::Plugins) -> Result<Arc<Plugin>, Fault> {
+        if source.contains("foretype.git") {
+            // Asked now, so that the answer is there when somebody types.
+            self.files.git(Duration::ZERO);
+        }
         let limits = Limits { time: Duration::from_millis(config.time_ms), ..Limits::default() };
         let options = config.options_of(name);
         let file = path.file_name().unwrap_or_default().to_string_lossy();

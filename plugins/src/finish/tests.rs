@@ -23,6 +23,7 @@ pub(crate) fn request(path: &str, marked: &str) -> Request {
         symbols: Arc::default(),
         recent_edits: Arc::new([]),
         open_files: Arc::new([]),
+        tokens: None,
         order: Order::Anchored,
         multi_line: true,
         minimum_confidence: -5.0,

@@ -128,7 +128,8 @@ impl Plugin {
     ) -> Result<Self, Fault> {
         let fault = |error: mlua::Error| Fault::from_error(file, &error);
         let clock = Clock::new();
-        let host = Host { world, clock: clock.clone(), file: file.to_owned() };
+        let (patience, file_name) = (limits.time / 2, file.to_owned());
+        let host = Host { world, clock: clock.clone(), patience, file: file_name };
         let lua = sandbox::machine(&limits, &clock, |lua| api::open(lua, &host, options)).map_err(fault)?;
         clock.start(limits.load);
         let chunk = lua.load(source).set_name(format!("@{file}")).set_mode(mlua::chunk::ChunkMode::Text);

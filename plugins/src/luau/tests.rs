@@ -20,6 +20,11 @@ impl World for Files {
         names.filter(|name| pieces().all(|piece| name.contains(piece))).take(most).collect()
     }
 
+    fn git(&self, _: Duration) -> Option<Arc<Git>> {
+        let staged = vec![("a.py".to_owned(), "+x = 1\n".to_owned())];
+        Some(Arc::new(Git { branch: Some("main".to_owned()), staged, recent: vec!["b.py".to_owned()] }))
+    }
+
     fn log(&self, _: &str, _: &str) {}
 }
 
@@ -80,6 +85,68 @@ fn definitions_come_from_the_symbols_of_the_request() {
     let found = plugin.context(&request);
     assert_eq!(found.len(), 1, "{:?}", plugin.fault());
     assert_eq!((found[0].path.as_str(), found[0].text.starts_with("def alpha(x):")), ("b.py", true));
+}
+
+#[test]
+fn references_are_whole_words_in_files_that_may_be_read() {
+    let plugin = with_context(
+        "local found = {}
+        for _, it in foretype.references('test_a') do table.insert(found, `{it.path}:{it.line}:{it.text}`) end
+        return found",
+    );
+    let request = request("src/a.py", "x = 1\ny = test_a▁\nz = test_ab\n");
+    // What is indexed but may not be read any more is not shown.
+    for (path, text) in [("src/a_test.py", "def test_a(): ...\n"), ("gone.py", "test_a()\n"), ("b.py", "test_ab()\n")] {
+        request.symbols.update(path, Language::Python, text);
+    }
+    let found: Vec<_> = plugin.context(&request).into_iter().map(|found| found.text).collect();
+    assert_eq!(found, ["src/a.py:2:y = test_a", "src/a_test.py:1:def test_a(): ..."], "{:?}", plugin.fault());
+}
+
+#[test]
+fn a_query_captures_in_the_document_and_in_files() {
+    let query = "local function names(path)
+            local found = {}
+            for _, it in foretype.query('(function_definition name: (identifier) @name)', path) or {} do
+                table.insert(found, `{it.name} {it.text} {it.line}`)
+            end
+            return table.concat(found, ',')
+        end
+        return { names(), names('src/a_test.py'), tostring(foretype.query('(module) @m', 'missing.py')),
+          tostring(foretype.query('(x) @m', 'NOTES')) }";
+    let plugin = with_context(query);
+    let found = plugin.context(&request("src/a.py", "import b\ndef one(): pass\ndef two(): ▁pass\n"));
+    let found: Vec<_> = found.into_iter().map(|found| found.text).collect();
+    assert_eq!(found, ["name one 2,name two 3", "name test_a 1", "nil", "nil"], "{:?}", plugin.fault());
+    let wrong = with_context("return foretype.query('(no_such_node) @x')");
+    wrong.context(&request("a.py", "▁"));
+    assert!(wrong.fault().is_some_and(|fault| fault.message.contains("the query is wrong")), "{:?}", wrong.fault());
+}
+
+#[test]
+fn git_facts_are_a_table() {
+    let plugin = with_context(
+        "local git = foretype.git()
+        return { git.branch, git.staged[1].path, git.staged[1].text, git.recent[1] }",
+    );
+    assert_eq!(texts(&plugin), ["main", "a.py", "+x = 1\n", "b.py"]);
+}
+
+#[test]
+fn tokens_are_counted_as_the_model_does_where_one_is_at_hand() {
+    #[derive(Debug)]
+    struct Letters;
+    impl crate::Tokens for Letters {
+        fn count(&self, text: &str) -> usize {
+            text.chars().count()
+        }
+    }
+    let plugin =
+        with_context("return { tostring(foretype.tokens('äbc')), tostring(foretype.tokens(('x'):rep(30000))) }");
+    let mut request = request("a.py", "▁");
+    request.tokens = Some(Arc::new(Letters));
+    let found: Vec<_> = plugin.context(&request).into_iter().map(|found| found.text).collect();
+    assert_eq!(found, ["3", "10000"]);
 }
 
 #[test]

@@ -41,6 +41,9 @@ impl Case {
         for (path, text) in &self.files {
             write(folder.path(), path, text)?;
         }
+        if !self.staged.is_empty() {
+            self.stage(folder.path())?;
+        }
         let config = self.config(&plugin.file_stem().unwrap_or_default().to_string_lossy())?;
         let workspace = Plugins::new(Some(folder.path()), &config);
         let name = plugin.file_stem().unwrap_or_default().to_string_lossy();
@@ -52,6 +55,22 @@ impl Case {
         }
         let expected = self.expected.iter().map(Expected::to_string).collect::<String>();
         Ok((expected != found).then(|| difference(&expected, &found)))
+    }
+
+    /// Makes a repository, on the branch `main`.
+    fn stage(&self, root: &Path) -> Result<()> {
+        let git = |arguments: &[&str]| {
+            let who = ["-c", "user.name=fixture", "-c", "user.email=fixture@localhost", "-c", "commit.gpgSign=false"];
+            crate::cli::git::git(root, &[&who, arguments].concat())
+        };
+        git(&["init", "-q", "-b", "main"])?;
+        git(&["add", "-A"])?;
+        git(&["commit", "-q", "--allow-empty", "--no-verify", "-m", "files"])?;
+        for (path, text) in &self.staged {
+            write(root, path, text)?;
+        }
+        git(&["add", "-A"])?;
+        Ok(())
     }
 
     fn config(&self, name: &str) -> Result<Config> {

@@ -128,6 +128,7 @@ fn live(sample: &Sample, text: &str, options: &Options) -> Prompt {
         symbols: Arc::default(),
         recent_edits: Arc::new([]),
         open_files: Arc::new([]),
+        tokens: None,
         order: Order::Anchored,
         multi_line: true,
         minimum_confidence: 0.0,
