@@ -28,6 +28,37 @@ pub enum Trigger {
     Invoked,
 }
 
+/// What the model is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Task {
+    /// A suggestion at the cursor.
+    #[default]
+    Fill,
+    /// The docstring of the item at the cursor.
+    Docstring,
+    /// An answer to a question.
+    Ask,
+}
+
+impl Task {
+    /// All tasks.
+    pub const ALL: [Self; 3] = [Self::Fill, Self::Docstring, Self::Ask];
+
+    /// As plugins name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fill => "fill",
+            Self::Docstring => "docstring",
+            Self::Ask => "ask",
+        }
+    }
+
+    /// The task of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|task| task.name() == name)
+    }
+}
+
 /// In which order a hole is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
@@ -83,6 +114,10 @@ pub struct RecentEdit {
 /// One question, with all that may go into its prompt.
 #[derive(Debug, Clone)]
 pub struct Request {
+    /// What the model is asked for.
+    pub task: Task,
+    /// The question, where one is asked.
+    pub question: Option<Arc<str>>,
     /// The document that the cursor is in.
     pub document: Arc<Document>,
     /// Byte offset of the cursor in the document's text; always on a character border.

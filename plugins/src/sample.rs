@@ -218,6 +218,8 @@ impl Subject<'_> {
         let imports = header && !random.chance(options.mix.drop_imports);
         let open_files = repository.related(self.file, random);
         Request {
+            task: crate::request::Task::Fill,
+            question: None,
             document: Arc::new(self.without(hole, header, imports)),
             cursor: hole.start,
             trigger: Trigger::Automatic,

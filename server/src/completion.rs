@@ -200,6 +200,8 @@ pub fn request_for(
     config: &Config,
 ) -> Request {
     Request {
+        task: foretype_plugins::request::Task::Fill,
+        question: None,
         document: Arc::new(document),
         cursor,
         trigger: Trigger::Automatic,

@@ -353,6 +353,8 @@ impl Place {
         let path = session.path_in_prompt(&snapshot.uri);
         let document = Document { path, language: snapshot.language, text: self.text.clone(), tree };
         let mut request = Request {
+            task: foretype_plugins::request::Task::Fill,
+            question: None,
             document: Arc::new(document),
             cursor: self.cursor,
             trigger: self.trigger,

@@ -5,10 +5,13 @@
 //! brings is asked about again. The folders are looked at where prompts are built, at most twice a second; what changed is
 //! loaded anew, and a plugin that rested gets another chance.
 
+mod asked;
 mod files;
 pub mod fixtures;
 mod git;
 pub mod trust;
+
+pub use asked::Asked;
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -205,7 +208,8 @@ impl Plugins {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let plugin = self.load(path, &name, source, &config.plugins)?;
         let language = Language::all().find(|language| plugin.knows(*language)).unwrap_or(Language::PlainText);
-        let request = empty(language, config);
+        let task = plugin.tasks().first().copied().unwrap_or_default();
+        let request = Request { task, ..empty(language, config) };
         // Being slow counts three times only.
         for _ in 0..3 {
             plugin.context(&request);
@@ -237,21 +241,20 @@ impl Plugins {
         language: Language,
         config: &Config,
     ) -> Arc<dyn PromptStrategy> {
+        let running = self.running(language, config);
+        if running.is_empty() { inner } else { plugged(inner, running, config) }
+    }
+
+    /// Those that run for documents of this language.
+    fn running(&self, language: Language, config: &Config) -> Vec<Arc<Plugin>> {
         let switched_off =
             |name: &str| config.plugins.disabled.iter().any(|off| *off == format!("{name}:{}", language.id()));
-        let running: Vec<_> = lock(&self.state)
-            .entries
-            .iter()
-            .filter_map(|entry| match &entry.state {
-                EntryState::Loaded(plugin) => Some(plugin.clone()),
-                _ => None,
-            })
-            .filter(|plugin| plugin.knows(language) && !switched_off(&plugin.name))
-            .collect();
-        if running.is_empty() {
-            return inner;
-        }
-        plugged(inner, running, config)
+        let state = lock(&self.state);
+        let loaded = state.entries.iter().filter_map(|entry| match &entry.state {
+            EntryState::Loaded(plugin) => Some(plugin.clone()),
+            _ => None,
+        });
+        loaded.filter(|plugin| plugin.knows(language) && !switched_off(&plugin.name)).collect()
     }
 
     /// What the user ought to know and was not told.

@@ -278,7 +278,8 @@ fn prose_is_a_sentence_without_labels_marks_or_code() {
 fn each_prompt_begins_with_the_one_before_and_ends_where_the_hole_is() {
     let (item, text) = item(Language::Python, "import os\n\n\ndef f(x):▁\n    '''Old words.'''\n    return x\n");
     let task = Task::new(item, Language::Python, Style::Google, &text, 80).expect("it can be documented");
-    let ground = Ground { language: Language::Python, path: "a.py", text: &text, most: 3000, format: None };
+    let ground =
+        Ground { language: Language::Python, path: "a.py", text: &text, most: 3000, format: None, snippets: &[] };
     let read = |prose: &[String]| {
         let parts = prompt(&ground, &task, prose).parts;
         let text = |part: crate::Part| match part.content {
@@ -291,4 +292,28 @@ fn each_prompt_begins_with_the_one_before_and_ends_where_the_hole_is() {
     assert!(first.ends_with("def f(x):\n    \"\"\"") && second.starts_with(&first), "{first}\n{second}");
     assert!(second.ends_with("\"\"\"Does.\n\n    Args:\n        x: "), "{second}");
     assert!(first.contains("    return x\n") && !first.contains("Old words"), "{first}");
+}
+
+#[test]
+fn what_plugins_add_stands_before_the_code_and_stays_foreign() {
+    let (item, text) = item(Language::Python, "def f(x):▁\n    return x\n");
+    let task = Task::new(item, Language::Python, Style::Google, &text, 80).expect("it can be documented");
+    let snippet = |text: &str| crate::Snippet { path: "RULES.md".into(), text: text.into(), why: "rules".into() };
+    let snippets = [snippet("Be short.\nBe kind.\n")];
+    let qwen = crate::prompt::FORMATS.iter().find(|format| format.name == "qwen2.5-coder");
+    let other = crate::prompt::FORMATS.iter().find(|format| format.name == "deepseek-coder");
+    for (format, begins) in [
+        (None, "# RULES.md:\n# Be short.\n# Be kind.\n# a.py\n"),
+        (qwen, "<|file_sep|>RULES.md\nBe short.\nBe kind.\n<|file_sep|>a.py\n<|fim_prefix|>def f(x)"),
+        (other, "<｜fim▁begin｜># RULES.md:\n# Be short.\n# Be kind.\ndef f(x)"),
+    ] {
+        let (language, path) = (Language::Python, "a.py");
+        let ground = Ground { language, path, text: &text, most: 3000, format, snippets: &snippets };
+        let text = |part: crate::Part| match part.content {
+            crate::Content::Text(text) => text,
+            crate::Content::Special(name) => name.into_owned(),
+        };
+        let read: String = prompt(&ground, &task, &[]).parts.into_iter().map(text).collect();
+        assert!(read.starts_with(begins), "{read}");
+    }
 }

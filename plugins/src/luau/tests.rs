@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::Language;
 use crate::finish::tests::request;
+use crate::request::Task;
 
 /// A workspace in memory.
 pub(crate) struct Files(pub(crate) &'static [(&'static str, &'static str)]);
@@ -180,6 +181,23 @@ fn a_plugin_is_asked_only_for_its_languages_and_where_it_applies() {
 }
 
 #[test]
+fn a_plugin_takes_part_in_the_tasks_that_it_names_and_else_in_suggestions() {
+    let asked = |tasks: &str, task: Task| {
+        let source = format!(
+            "return {{ api = 1, name = 'p', {tasks}
+            context = function(request) return request.task .. (request.question or '') end }}"
+        );
+        let plugin = load(&source).expect("a plugin");
+        let request = crate::Request { task, question: Some("?".into()), ..request("a.py", "▁") };
+        plugin.context(&request).into_iter().map(|found| found.text).collect::<Vec<_>>()
+    };
+    assert_eq!(asked("", Task::Fill), ["fill?"]);
+    assert_eq!(asked("", Task::Docstring), [""; 0]);
+    assert_eq!(asked("tasks = { 'docstring', 'ask' },", Task::Ask), ["ask?"]);
+    assert_eq!(asked("tasks = { 'docstring', 'ask' },", Task::Fill), [""; 0]);
+}
+
+#[test]
 fn a_wrong_file_says_what_to_do() {
     let cases = [
         ("return 1", "end it with return"),
@@ -191,6 +209,8 @@ fn a_wrong_file_says_what_to_do() {
         ("return { api = 1, name = 'p', finsh = function() end }", "no use for finsh"),
         ("return { api = 1, name = 'p', context = 3 }", "has to be a function"),
         ("return { api = 1, name = 'p', languages = 'rust', context = function() end }", "list of LSP ids"),
+        ("return { api = 1, name = 'p', tasks = { 'cook' }, context = function() end }", "list of \"fill\""),
+        ("return { api = 1, name = 'p', tasks = {}, context = function() end }", "list of \"fill\""),
     ];
     for (source, advice) in cases {
         let fault = load(source).expect_err(source);

@@ -82,7 +82,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
 }
 
 /// Says what is wrong with plugins, and what they did where that was asked for.
-fn tell(plugins: &plugins::Plugins, explain: bool) {
+pub(super) fn tell(plugins: &plugins::Plugins, explain: bool) {
     for notice in plugins.news() {
         match notice {
             Notice::Fault(_, fault) => eprintln!("foretype: the plugin {fault}"),

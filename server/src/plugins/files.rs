@@ -32,6 +32,11 @@ impl Files {
         Self { workspace, listed: Mutex::default(), git: Arc::default() }
     }
 
+    /// The workspace, if there is one.
+    pub(super) fn workspace(&self) -> Option<&Workspace> {
+        self.workspace.as_deref()
+    }
+
     /// Where a file lies that may be read: inside, not hidden, neither ignored nor secret, and no link that leads outside.
     fn allowed(&self, path: &str) -> Option<PathBuf> {
         let workspace = self.workspace.as_ref()?;

@@ -88,6 +88,8 @@ impl Case {
         let document = completion::document(self.path.clone(), format!("{before}{after}"));
         let mut request = completion::request_for(document, before.len(), None, CONTEXT, config);
         request.symbols = completion::index(root, INDEXING);
+        request.task = self.task;
+        request.question = (!self.question.is_empty()).then(|| self.question.as_str().into());
         Ok(request)
     }
 
