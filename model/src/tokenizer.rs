@@ -15,7 +15,7 @@ pub(crate) mod written;
 
 use std::collections::{HashMap, HashSet};
 
-use foretype_plugins::FimFormat;
+use foretype_plugins::{FimFormat, Tokens};
 use pieces::Pieces;
 use recent::Recent;
 
@@ -45,6 +45,19 @@ const END_NAMES: &[&str] = &[
     "<｜end▁of▁sentence｜>",
     "</s>",
 ];
+
+impl std::fmt::Debug for Tokenizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokenizer").field("specials", &self.specials.len()).finish_non_exhaustive()
+    }
+}
+
+impl Tokens for Tokenizer {
+    fn count(&self, text: &str) -> usize {
+        // Not kept among the texts that prompts are made of.
+        self.encode_anew(text).len()
+    }
+}
 
 impl Tokenizer {
     /// `ends`: tokens that the file says end a text; those with a well-known name are added.

@@ -23,7 +23,7 @@ pub mod window;
 
 pub use language::Language;
 pub use prompt::{Content, FimFormat, Part, Prompt, Snippet, Source};
-pub use request::{Answer, Budget, Document, Order, Request, Trigger};
+pub use request::{Answer, Budget, Document, Order, Request, Tokens, Trigger};
 pub use window::Window;
 
 /// Why a prompt could not be built.

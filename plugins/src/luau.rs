@@ -12,11 +12,14 @@
 mod api;
 mod clock;
 mod fault;
+mod places;
 mod plugin;
+mod query;
 mod sandbox;
 mod tables;
 mod types;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use fault::Fault;
@@ -54,8 +57,22 @@ pub trait World: Send + Sync {
     /// Paths of the files that may be read and match a glob, in order, at most `most`.
     fn files(&self, glob: &str, most: usize) -> Vec<String>;
 
+    /// What git says of the workspace, if that is known or comes to be known within `patience`.
+    fn git(&self, patience: Duration) -> Option<Arc<Git>>;
+
     /// Takes a line for the log.
     fn log(&self, plugin: &str, message: &str);
+}
+
+/// What git says of a workspace, without files that may not be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Git {
+    /// The branch; `None` where no branch is checked out.
+    pub branch: Option<String>,
+    /// Files that are staged, with their diffs.
+    pub staged: Vec<(String, String)>,
+    /// Files of the last commits, the latest first.
+    pub recent: Vec<String>,
 }
 
 /// A value of a plugin's own options.

@@ -26,22 +26,41 @@ impl Plugged {
     pub fn new(inner: Arc<dyn PromptStrategy>, plugins: Vec<Arc<Plugin>>, each: usize) -> Self {
         Self { inner, plugins, each }
     }
+}
 
-    /// Snippets of all plugins that may be shown, cut to the room there is.
-    fn found(&self, request: &Request) -> Vec<(Stability, Snippet)> {
-        let mut room = request.budget.snippets / 2;
-        let mut all = Vec::new();
-        for plugin in &self.plugins {
-            let mut own = self.each.min(room);
-            for found in plugin.context(request) {
-                let Some(snippet) = shown(&found, &plugin.name, own) else { continue };
-                let size = snippet.text.len() + snippet.path.len();
-                (own, room) = (own - size, room - size);
-                all.push((found.stability, snippet));
-            }
+/// Snippets of all plugins that may be shown, cut to the room there is: at most half of what the request has for snippets.
+fn found(plugins: &[Arc<Plugin>], request: &Request, each: usize) -> Vec<(Stability, Snippet)> {
+    let mut room = request.budget.snippets / 2;
+    let mut all = Vec::new();
+    for plugin in plugins {
+        let mut own = each.min(room);
+        for found in plugin.context(request) {
+            let Some(snippet) = shown(&found, &plugin.name, own) else { continue };
+            let size = snippet.text.len() + snippet.path.len();
+            (own, room) = (own - size, room - size);
+            all.push((found.stability, snippet));
         }
-        all
     }
+    all
+}
+
+/// What plugins add to a prompt that is written once, the most stable first; each has so many bytes.
+pub fn snippets(plugins: &[Arc<Plugin>], request: &Request, each: usize) -> Vec<Snippet> {
+    let mut found = found(plugins, request, each);
+    found.sort_by_key(|(stability, _)| *stability);
+    found.into_iter().map(|(_, snippet)| snippet).collect()
+}
+
+/// What is left of a text after all plugins have had their word, in their order.
+///
+/// # Errors
+/// The name of the plugin that does not want it.
+pub fn finish(plugins: &[Arc<Plugin>], request: &Request, text: String) -> std::result::Result<String, String> {
+    plugins.iter().try_fold(text, |text, plugin| match plugin.finish(request, &text) {
+        Verdict::Keep => Ok(text),
+        Verdict::Change(new) => Ok(new),
+        Verdict::Veto => Err(plugin.name.clone()),
+    })
 }
 
 /// A snippet as a prompt may show it within so many bytes: the first lines of one that is too long.
@@ -65,7 +84,7 @@ impl PromptStrategy for Plugged {
         if self.plugins.is_empty() || window::holds(request) {
             return self.inner.context(request);
         }
-        let found = self.found(request);
+        let found = found(&self.plugins, request, self.each);
         let size: usize = found.iter().map(|(_, snippet)| snippet.text.len() + snippet.path.len()).sum();
         let mut rest = request.clone();
         rest.budget.snippets -= size;
@@ -87,14 +106,7 @@ impl PromptStrategy for Plugged {
     }
 
     fn finish(&self, request: &Request, answer: &Answer) -> Option<String> {
-        let mut text = self.inner.finish(request, answer)?;
-        for plugin in &self.plugins {
-            match plugin.finish(request, &text) {
-                Verdict::Keep => {}
-                Verdict::Change(new) => text = new,
-                Verdict::Veto => return None,
-            }
-        }
+        let text = finish(&self.plugins, request, self.inner.finish(request, answer)?).ok()?;
         (!text.trim().is_empty()).then_some(text)
     }
 }

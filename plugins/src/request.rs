@@ -28,6 +28,37 @@ pub enum Trigger {
     Invoked,
 }
 
+/// What the model is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Task {
+    /// A suggestion at the cursor.
+    #[default]
+    Fill,
+    /// The docstring of the item at the cursor.
+    Docstring,
+    /// An answer to a question.
+    Ask,
+}
+
+impl Task {
+    /// All tasks.
+    pub const ALL: [Self; 3] = [Self::Fill, Self::Docstring, Self::Ask];
+
+    /// As plugins name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fill => "fill",
+            Self::Docstring => "docstring",
+            Self::Ask => "ask",
+        }
+    }
+
+    /// The task of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|task| task.name() == name)
+    }
+}
+
 /// In which order a hole is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
@@ -83,6 +114,10 @@ pub struct RecentEdit {
 /// One question, with all that may go into its prompt.
 #[derive(Debug, Clone)]
 pub struct Request {
+    /// What the model is asked for.
+    pub task: Task,
+    /// The question, where one is asked.
+    pub question: Option<Arc<str>>,
     /// The document that the cursor is in.
     pub document: Arc<Document>,
     /// Byte offset of the cursor in the document's text; always on a character border.
@@ -106,12 +141,20 @@ pub struct Request {
     pub recent_edits: Arc<[RecentEdit]>,
     /// The other documents that are open, the most recently used first.
     pub open_files: Arc<[Arc<Document>]>,
+    /// What counts tokens as the model does; `None` where no model is at hand.
+    pub tokens: Option<Arc<dyn Tokens>>,
     /// In which order the hole is written.
     pub order: Order,
     /// Whether a suggestion may have more than one line where nothing stands right of the cursor.
     pub multi_line: bool,
     /// Mean log-probability per token (natural logarithm, so at most 0) below which an automatic suggestion is not shown.
     pub minimum_confidence: f32,
+}
+
+/// Counts the tokens of texts.
+pub trait Tokens: std::fmt::Debug + Send + Sync {
+    /// How many tokens a text makes that stands alone.
+    fn count(&self, text: &str) -> usize;
 }
 
 /// The selected item of the editor's completion popup.

@@ -218,6 +218,8 @@ impl Subject<'_> {
         let imports = header && !random.chance(options.mix.drop_imports);
         let open_files = repository.related(self.file, random);
         Request {
+            task: crate::request::Task::Fill,
+            question: None,
             document: Arc::new(self.without(hole, header, imports)),
             cursor: hole.start,
             trigger: Trigger::Automatic,
@@ -229,6 +231,7 @@ impl Subject<'_> {
             symbols: if header { repository.symbols() } else { Arc::default() },
             recent_edits: Arc::new([]),
             open_files: if header { open_files } else { Arc::new([]) },
+            tokens: None,
             order,
             multi_line: true,
             minimum_confidence: f32::NEG_INFINITY,

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use foretype_model::{Chat, Job, Model, Priority, Sampling};
-use foretype_plugins::Document;
 use foretype_plugins::context::{definitions::SymbolIndex, secrets};
 use foretype_plugins::strategies::ask::{self, About, Excerpt, Intent};
+use foretype_plugins::{Document, Snippet};
 
 use crate::config::{self, Config};
 use crate::workspace::Workspace;
@@ -53,6 +53,16 @@ impl Question {
         };
         let excerpts = ask::excerpts(&about);
         Self { text: text.to_owned(), read: ask::message(text, &excerpts), excerpts }
+    }
+
+    /// With what plugins want the model to read before everything else.
+    pub fn after(mut self, snippets: &[Snippet]) -> Self {
+        let shown = snippets.iter().map(|snippet| {
+            let text = snippet.text.trim_end().replace("````", "```");
+            format!("{} (from the plugin {}):\n````\n{text}\n````\n\n", snippet.path, snippet.why)
+        });
+        self.read = shown.collect::<String>() + &self.read;
+        self
     }
 
     /// A request for the message of a commit. Files that hold secrets are left out of the diff, and so is what does not fit.
@@ -214,6 +224,15 @@ mod tests {
         let wrong = |diff| Question::about_diff(diff, 80).expect_err("nothing to show").to_string();
         assert!(wrong("").contains("git add"));
         assert!(wrong("diff --git a/.env b/.env\n+KEY=1\n").contains("secrets"));
+    }
+
+    #[test]
+    fn what_plugins_add_stands_before_the_question_in_a_fence_that_it_cannot_close() {
+        let snippet =
+            Snippet { path: "RULES.md".into(), text: "Be short.\n````\nBe kind.\n".into(), why: "rules".into() };
+        let question = Question::about("Why?", None, None, 1000).after(&[snippet]);
+        let expected = "RULES.md (from the plugin rules):\n````\nBe short.\n```\nBe kind.\n````\n\nWhy?";
+        assert_eq!(question.read, expected);
     }
 
     #[test]

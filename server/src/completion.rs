@@ -187,7 +187,8 @@ pub fn document(path: String, text: String) -> Document {
 
 /// A request at `cursor` with nothing known beyond the document.
 pub fn request(document: Document, cursor: usize, model: &Model, config: &Config) -> Request {
-    request_for(document, cursor, model.fim_format(), model.decoder.config().context_length, config)
+    let request = request_for(document, cursor, model.fim_format(), model.decoder.config().context_length, config);
+    Request { tokens: Some(model.tokenizer.clone()), ..request }
 }
 
 /// [`request`] for any model with this format and context length.
@@ -199,6 +200,8 @@ pub fn request_for(
     config: &Config,
 ) -> Request {
     Request {
+        task: foretype_plugins::request::Task::Fill,
+        question: None,
         document: Arc::new(document),
         cursor,
         trigger: Trigger::Automatic,
@@ -210,6 +213,7 @@ pub fn request_for(
         symbols: Arc::default(),
         recent_edits: Arc::new([]),
         open_files: Arc::new([]),
+        tokens: None,
         order: Order::Anchored,
         multi_line: config.inline.multi_line,
         minimum_confidence: config.inline.minimum_confidence,

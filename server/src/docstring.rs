@@ -3,12 +3,13 @@
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use foretype_model::{Engine, Event, FinishReason, Job, Model, Priority, Usage};
 use foretype_plugins::docstring::{self, Edit, Ground, STOPS, Task};
 use foretype_plugins::{Language, syntax};
 
 use crate::config::Config;
+use crate::plugins::Asked;
 
 /// Tokens of one hole at the most.
 const TOKENS: usize = 64;
@@ -35,11 +36,17 @@ pub fn context_bytes(model: &Model, config: &Config) -> usize {
     context.saturating_sub(KEPT).max(256) * BYTES_PER_TOKEN
 }
 
-/// Writes the docstring of a task. Blocks; ends early with an error where `goes_on` says no.
+/// Writes the docstring of a task, about which plugins have the last word, if any are `asked`. Blocks; ends early with an error where `goes_on` says no.
 ///
 /// # Errors
-/// If the model fails, and if the result would be another program, which nothing should bring about.
-pub fn write(engine: &Engine, ground: &Ground<'_>, task: &Task, goes_on: &dyn Fn() -> bool) -> Result<Written> {
+/// If the model fails, if a plugin vetoes, and if the result would be another program, which nothing should bring about.
+pub fn write(
+    engine: &Engine,
+    ground: &Ground<'_>,
+    task: &Task,
+    asked: Option<&Asked>,
+    goes_on: &dyn Fn() -> bool,
+) -> Result<Written> {
     let mut prose: Vec<String> = Vec::new();
     let mut written = Written { edit: Edit { range: 0..0, text: String::new() }, plain: 0, usage: Usage::default() };
     for (hole, about) in task.frame.holes().enumerate() {
@@ -50,6 +57,8 @@ pub fn write(engine: &Engine, ground: &Ground<'_>, task: &Task, goes_on: &dyn Fn
         prose.push(words.unwrap_or_else(|| task.plain(about)));
     }
     written.edit = task.edit(ground.text, &prose);
+    let text = asked.map_or_else(|| Ok(written.edit.text.clone()), |asked| asked.finish(written.edit.text.clone()));
+    written.edit.text = text.map_err(|name| anyhow!("the plugin {name} does not want this docstring"))?;
     ensure!(
         is_same_code(ground.language, ground.text, &written.edit),
         "the docstring would have changed code: nothing was written"

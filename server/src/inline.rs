@@ -353,6 +353,8 @@ impl Place {
         let path = session.path_in_prompt(&snapshot.uri);
         let document = Document { path, language: snapshot.language, text: self.text.clone(), tree };
         let mut request = Request {
+            task: foretype_plugins::request::Task::Fill,
+            question: None,
             document: Arc::new(document),
             cursor: self.cursor,
             trigger: self.trigger,
@@ -366,6 +368,7 @@ impl Place {
                 .map_or_else(Arc::default, |w| w.symbols.clone()),
             recent_edits: Arc::new([]),
             open_files: Arc::new([]),
+            tokens: Some(model.tokenizer.clone()),
             order: Order::Anchored,
             multi_line: self.config.inline.multi_line,
             minimum_confidence: self.config.inline.minimum_confidence,

@@ -5,8 +5,13 @@
 //! brings is asked about again. The folders are looked at where prompts are built, at most twice a second; what changed is
 //! loaded anew, and a plugin that rested gets another chance.
 
+mod asked;
 mod files;
+pub mod fixtures;
+mod git;
 pub mod trust;
+
+pub use asked::Asked;
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -14,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use foretype_plugins::luau::{Fault, Limits, Plugin};
+use foretype_plugins::luau::{Fault, Limits, Plugin, World};
 use foretype_plugins::plugged::Plugged;
 use foretype_plugins::{Document, Language, PromptStrategy, Request};
 use sha2::{Digest, Sha256};
@@ -203,7 +208,8 @@ impl Plugins {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let plugin = self.load(path, &name, source, &config.plugins)?;
         let language = Language::all().find(|language| plugin.knows(*language)).unwrap_or(Language::PlainText);
-        let request = empty(language, config);
+        let task = plugin.tasks().first().copied().unwrap_or_default();
+        let request = Request { task, ..empty(language, config) };
         // Being slow counts three times only.
         for _ in 0..3 {
             plugin.context(&request);
@@ -213,6 +219,10 @@ impl Plugins {
     }
 
     fn load(&self, path: &Path, name: &str, source: &str, config: &config::Plugins) -> Result<Arc<Plugin>, Fault> {
+        if source.contains("foretype.git") {
+            // Asked now, so that the answer is there when somebody types.
+            self.files.git(Duration::ZERO);
+        }
         let limits = Limits { time: Duration::from_millis(config.time_ms), ..Limits::default() };
         let options = config.options_of(name);
         let file = path.file_name().unwrap_or_default().to_string_lossy();
@@ -231,21 +241,20 @@ impl Plugins {
         language: Language,
         config: &Config,
     ) -> Arc<dyn PromptStrategy> {
+        let running = self.running(language, config);
+        if running.is_empty() { inner } else { plugged(inner, running, config) }
+    }
+
+    /// Those that run for documents of this language.
+    fn running(&self, language: Language, config: &Config) -> Vec<Arc<Plugin>> {
         let switched_off =
             |name: &str| config.plugins.disabled.iter().any(|off| *off == format!("{name}:{}", language.id()));
-        let running: Vec<_> = lock(&self.state)
-            .entries
-            .iter()
-            .filter_map(|entry| match &entry.state {
-                EntryState::Loaded(plugin) => Some(plugin.clone()),
-                _ => None,
-            })
-            .filter(|plugin| plugin.knows(language) && !switched_off(&plugin.name))
-            .collect();
-        if running.is_empty() {
-            return inner;
-        }
-        Arc::new(Plugged::new(inner, running, config.plugins.max_tokens * BYTES_PER_TOKEN))
+        let state = lock(&self.state);
+        let loaded = state.entries.iter().filter_map(|entry| match &entry.state {
+            EntryState::Loaded(plugin) => Some(plugin.clone()),
+            _ => None,
+        });
+        loaded.filter(|plugin| plugin.knows(language) && !switched_off(&plugin.name)).collect()
     }
 
     /// What the user ought to know and was not told.
@@ -302,6 +311,11 @@ fn just(at: Option<Instant>) -> bool {
     at.is_some_and(|at| at.elapsed() < SAVED)
 }
 
+/// `inner` with these plugins, each with the room that the configuration gives it.
+fn plugged(inner: Arc<dyn PromptStrategy>, plugins: Vec<Arc<Plugin>>, config: &Config) -> Arc<dyn PromptStrategy> {
+    Arc::new(Plugged::new(inner, plugins, config.plugins.max_tokens * BYTES_PER_TOKEN))
+}
+
 /// A request in an empty document.
 fn empty(language: Language, config: &Config) -> Request {
     let document = Document { path: "empty".to_owned(), language, text: "".into(), tree: None };
@@ -319,7 +333,7 @@ pub fn user_folder() -> Option<PathBuf> {
 }
 
 /// The plugins in a folder, by name, with what shows that they changed.
-fn plugins_in(folder: &Path) -> Vec<(PathBuf, Option<SystemTime>, u64)> {
+pub(crate) fn plugins_in(folder: &Path) -> Vec<(PathBuf, Option<SystemTime>, u64)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut files: Vec<_> = entries
         .map(|entry| entry.path())

@@ -57,6 +57,28 @@ fn a_diff_is_shown_and_the_file_left_alone_unless_it_is_to_be_written() {
 }
 
 #[test]
+fn a_plugin_has_the_last_word_on_a_docstring_and_cannot_change_code() {
+    let world = world();
+    let plugin = |finish: &str| {
+        let source = format!(
+            "return {{ api = 1, name = 'rules', tasks = {{ 'docstring' }},
+            context = function() return 'Be short.' end, finish = function(request, text) {finish} end }}"
+        );
+        world.write("config/foretype/plugins/rules.luau", source);
+    };
+    plugin("return (text:gsub('Brown', 'Red'))");
+    let out = prints(&world, "parrot", &["a.py:4"]);
+    assert!(out.contains("+        values: Red_fx.\n") && !out.contains("Brown"), "{out}");
+    plugin("return false");
+    let (good, _, err) = run(&world, "parrot", &["a.py:4"]);
+    assert!(!good && err.contains("the plugin rules does not want this docstring"), "{err}");
+    plugin("return text .. 'import os\\n'");
+    let (good, _, err) = run(&world, "parrot", &["a.py:4", "--write"]);
+    assert!(!good && err.contains("would have changed code"), "{err}");
+    assert_eq!(read(&world, "a.py"), PYTHON);
+}
+
+#[test]
 fn holes_share_what_the_model_has_read() {
     let report: Value =
         serde_json::from_str(&prints(&world(), "parrot", &["a.py:1", "--json", "--style", "numpy"])).expect("JSON");

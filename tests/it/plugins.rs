@@ -129,6 +129,34 @@ fn a_plugin_is_written_listed_trusted_and_switched_off_on_the_command_line() {
     }
 }
 
+#[test]
+fn the_examples_do_what_their_fixtures_say() {
+    let examples = repository().join("plugins/examples");
+    let files = std::fs::read_dir(&examples).expect("the examples").flatten().map(|entry| entry.path());
+    let mut plugins: Vec<_> = files.filter(|path| path.extension().is_some_and(|ending| ending == "luau")).collect();
+    plugins.sort();
+    for plugin in &plugins {
+        let output = World::new().run(&["plugin", "test", &plugin.to_string_lossy()]);
+        let (ok, out, err) = text(&output);
+        assert!(ok && out.contains(" passed, 0 failed") && !out.starts_with('0'), "{}: {out}{err}", plugin.display());
+    }
+    assert!(plugins.len() > 2, "{plugins:?}");
+}
+
+#[test]
+fn a_plugin_that_does_something_else_fails_its_fixtures_with_the_difference() {
+    let world = World::new();
+    world.write("workspace/.foretype/config.toml", "");
+    prints(&world, &["plugin", "new", "first"]);
+    let fixtures =
+        "=== todo\n--- at a.py\n▁\n--- writes\n# TODO\n--- kept\n=== code\n--- at a.py\n▁\n--- writes\nx\n--- kept\n";
+    world.write("workspace/.foretype/plugins/first.fixtures", fixtures);
+    let mut command = world.command(&["plugin", "test"]);
+    let (ok, out, _) = text(&command.current_dir(world.path().join("workspace")).output().expect("the binary starts"));
+    assert!(!ok && out.contains("FAILED  first: todo") && out.contains("first.fixtures:1)"), "{out}");
+    assert!(out.contains("        +--- dropped") && out.contains("1 passed, 1 failed"), "{out}");
+}
+
 /// The pieces of code of a language in a page.
 fn blocks(page: &str, language: &str) -> Vec<String> {
     let opening = format!("```{language}\n");
@@ -159,5 +187,7 @@ fn the_tutorial_holds_what_it_says() {
     assert!(second.contains("1 vetoed") && second.contains("nothing to suggest"), "{second}");
     world.write("workspace/.foretype/config.toml", &settings[0]);
     let third = try_out(2);
+    world.write("workspace/.foretype/plugins/house-rules.fixtures", &blocks(&page, "text")[0]);
+    assert!(prints(&world, &["plugin", "test"]).contains("2 passed, 0 failed"));
     assert!(third.contains("Names are whole words.") && !third.contains("nothing to suggest"), "{third}");
 }

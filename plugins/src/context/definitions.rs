@@ -1,6 +1,7 @@
 //! Definitions of the names around the cursor, found in a symbol index of the workspace.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::prompt::Snippet;
@@ -36,17 +37,26 @@ pub struct SymbolIndex {
 #[derive(Debug, Default)]
 struct Inner {
     by_name: HashMap<String, Vec<Definition>>,
-    by_path: HashMap<Arc<str>, Vec<String>>,
+    by_path: HashMap<Arc<str>, File>,
+}
+
+#[derive(Debug)]
+struct File {
+    /// What it defines.
+    names: Vec<String>,
+    /// Hashes of all its words, sorted: four bytes a word, so that a large workspace is searched without being held.
+    words: Box<[u32]>,
 }
 
 impl SymbolIndex {
     /// Replaces what is known of a file.
     pub fn update(&self, path: &str, language: Language, text: &str) {
         let definitions = if text.len() > LARGEST { Vec::new() } else { definitions(path, language, text) };
+        let words = if text.len() > LARGEST { Box::default() } else { words(text) };
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         inner.forget(path);
         let names = definitions.iter().map(|(name, _)| name.clone()).collect();
-        inner.by_path.insert(path.into(), names);
+        inner.by_path.insert(path.into(), File { names, words });
         for (name, definition) in definitions {
             inner.by_name.entry(name).or_default().push(definition);
         }
@@ -63,6 +73,14 @@ impl SymbolIndex {
         inner.by_name.get(name).cloned().unwrap_or_default()
     }
 
+    /// Files in which a name stands as a whole word, in no order; seldom one in which it does not.
+    pub fn mentions(&self, name: &str) -> Vec<Arc<str>> {
+        let wanted = hash(name);
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let has = |file: &File| file.words.binary_search(&wanted).is_ok();
+        inner.by_path.iter().filter(|(_, file)| has(file)).map(|(path, _)| path.clone()).collect()
+    }
+
     /// Files that are known.
     pub fn files(&self) -> usize {
         self.inner.read().unwrap_or_else(PoisonError::into_inner).by_path.len()
@@ -71,8 +89,8 @@ impl SymbolIndex {
 
 impl Inner {
     fn forget(&mut self, path: &str) {
-        let Some(names) = self.by_path.remove(path) else { return };
-        for name in names.into_iter().collect::<HashSet<_>>() {
+        let Some(file) = self.by_path.remove(path) else { return };
+        for name in file.names.into_iter().collect::<HashSet<_>>() {
             if let Some(definitions) = self.by_name.get_mut(&name) {
                 definitions.retain(|definition| &*definition.path != path);
                 if definitions.is_empty() {
@@ -81,6 +99,21 @@ impl Inner {
             }
         }
     }
+}
+
+fn hash(word: &str) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    word.hash(&mut hasher);
+    hasher.finish() as u32
+}
+
+/// The hashes of a text's words, sorted.
+fn words(text: &str) -> Box<[u32]> {
+    let split = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+    let mut words: Vec<_> = split.filter(|word| !word.is_empty()).map(hash).collect();
+    words.sort_unstable();
+    words.dedup();
+    words.into()
 }
 
 fn definitions(path: &str, language: Language, text: &str) -> Vec<(String, Definition)> {

@@ -4,7 +4,7 @@
 
 use super::item::Place;
 use super::{Edit, Task};
-use crate::prompt::{Part, Prompt, Source};
+use crate::prompt::{Part, Prompt, Snippet, Source};
 use crate::{FimFormat, Language, window};
 
 /// What ends the prose of a hole.
@@ -23,6 +23,8 @@ pub struct Ground<'a> {
     pub most: usize,
     /// How the model wants fill-in-the-middle written; without it, it reads the code twice.
     pub format: Option<&'static FimFormat>,
+    /// What plugins want the model to read first.
+    pub snippets: &'a [Snippet],
 }
 
 /// The prompt for the first hole without prose.
@@ -68,15 +70,34 @@ fn between(ground: &Ground<'_>, task: &Task, written: &str, format: &'static Fim
     let before = from_line(&text[from..at], from > 0);
     let markers = [format.prefix, format.suffix, format.middle.unwrap_or_default()].map(Part::special);
     let [prefix, suffix, middle] = markers;
-    let before = [prefix, Part::text(before, Source::Before)];
-    let after = [suffix, Part::text(after, Source::After)];
     let mut parts = Vec::new();
     if let Some(file) = format.file.filter(|_| format.name == "qwen2.5-coder") {
+        for snippet in ground.snippets {
+            let text = format!("{}\n{}\n", snippet.path, snippet.text.trim_end());
+            parts.extend([Part::special(file), Part::text(text, source(snippet))]);
+        }
         parts.extend([Part::special(file), Part::text(format!("{}\n", ground.path), Source::Header)]);
     }
+    let foreign = if parts.is_empty() { commented(ground) } else { Vec::new() };
+    let before = [vec![prefix], foreign, vec![Part::text(before, Source::Before)]].concat();
+    let after = vec![suffix, Part::text(after, Source::After)];
     parts.extend(if format.suffix_first { [after, before] } else { [before, after] }.concat());
     parts.extend([middle, Part::text(written, Source::Middle)]);
     Prompt { parts, heal: true, stop_specials: stops(format), window: None }
+}
+
+fn source(snippet: &Snippet) -> Source {
+    Source::Snippet { path: snippet.path.clone(), why: snippet.why.clone() }
+}
+
+/// What plugins add, as comments of the language.
+fn commented(ground: &Ground<'_>) -> Vec<Part> {
+    let mark = ground.language.line_comment().unwrap_or("//");
+    let comment = |snippet: &Snippet| {
+        let text = format!("{}:\n{}", snippet.path, snippet.text.trim_end());
+        text.lines().map(|line| format!("{mark} {line}\n")).collect::<String>()
+    };
+    ground.snippets.iter().map(|snippet| Part::text(comment(snippet), source(snippet))).collect()
 }
 
 fn stops(format: &FimFormat) -> Vec<std::borrow::Cow<'static, str>> {
@@ -101,7 +122,8 @@ fn again(ground: &Ground<'_>, task: &Task, written: &str) -> Prompt {
     let signature = if inside { format!("{indentation}{}", &text[start..at]) } else { String::new() };
     let last =
         if signature.is_empty() || signature.ends_with('\n') { written.to_owned() } else { format!("\n{written}") };
-    let parts = vec![Part::text(code, Source::Before), Part::text(signature + &last, Source::Middle)];
+    let own = vec![Part::text(code, Source::Before), Part::text(signature + &last, Source::Middle)];
+    let parts = [commented(ground), own].concat();
     Prompt { parts, heal: true, stop_specials: Vec::new(), window: None }
 }
 

@@ -295,7 +295,8 @@ fn a_model_that_fills_in_the_middle_reads_nothing_below_the_item() {
     ] {
         let (item, text) = item(Language::Python, marked);
         let task = Task::new(item, Language::Python, Style::Google, &text, 80).expect("it can be documented");
-        let ground = Ground { language: Language::Python, path: "a.py", text: &text, most: 3000, format };
+        let ground =
+            Ground { language: Language::Python, path: "a.py", text: &text, most: 3000, format, snippets: &[] };
         let shown = shown(&ground, &task, &[]);
         assert!(shown.contains("return x<|fim_middle|>") && !shown.contains("Old"), "{shown}");
     }
@@ -305,10 +306,35 @@ fn a_model_that_fills_in_the_middle_reads_nothing_below_the_item() {
 fn each_prompt_begins_with_the_one_before_and_ends_where_the_hole_is() {
     let (item, text) = item(Language::Python, "import os\n\n\ndef f(x):▁\n    '''Old words.'''\n    return x\n");
     let task = Task::new(item, Language::Python, Style::Google, &text, 80).expect("it can be documented");
-    let ground = Ground { language: Language::Python, path: "a.py", text: &text, most: 3000, format: None };
+    let ground =
+        Ground { language: Language::Python, path: "a.py", text: &text, most: 3000, format: None, snippets: &[] };
     let read = |prose: &[String]| shown(&ground, &task, prose);
     let (first, second) = (read(&[]), read(&["Does.".to_owned()]));
     assert!(first.ends_with("def f(x):\n    \"\"\"") && second.starts_with(&first), "{first}\n{second}");
     assert!(second.ends_with("\"\"\"Does.\n\n    Args:\n        x: "), "{second}");
     assert!(first.contains("    return x\n") && !first.contains("Old words"), "{first}");
+}
+
+#[test]
+fn what_plugins_add_stands_before_the_code_and_stays_foreign() {
+    let (item, text) = item(Language::Python, "def f(x):▁\n    return x\n");
+    let task = Task::new(item, Language::Python, Style::Google, &text, 80).expect("it can be documented");
+    let snippet = |text: &str| crate::Snippet { path: "RULES.md".into(), text: text.into(), why: "rules".into() };
+    let snippets = [snippet("Be short.\nBe kind.\n")];
+    let qwen = crate::prompt::FORMATS.iter().find(|format| format.name == "qwen2.5-coder");
+    let other = crate::prompt::FORMATS.iter().find(|format| format.name == "deepseek-coder");
+    for (format, begins) in [
+        (None, "# RULES.md:\n# Be short.\n# Be kind.\n# a.py\n"),
+        (qwen, "<|file_sep|>RULES.md\nBe short.\nBe kind.\n<|file_sep|>a.py\n<|fim_prefix|>def f(x)"),
+        (other, "<｜fim▁begin｜># RULES.md:\n# Be short.\n# Be kind.\ndef f(x)"),
+    ] {
+        let (language, path) = (Language::Python, "a.py");
+        let ground = Ground { language, path, text: &text, most: 3000, format, snippets: &snippets };
+        let text = |part: crate::Part| match part.content {
+            crate::Content::Text(text) => text,
+            crate::Content::Special(name) => name.into_owned(),
+        };
+        let read: String = prompt(&ground, &task, &[]).parts.into_iter().map(text).collect();
+        assert!(read.starts_with(begins), "{read}");
+    }
 }

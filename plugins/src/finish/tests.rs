@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::request::{Budget, Document, Order};
+use crate::request::{Budget, Document, Order, Task};
 use crate::{Language, syntax};
 
 pub(crate) fn request(path: &str, marked: &str) -> Request {
@@ -12,6 +12,8 @@ pub(crate) fn request(path: &str, marked: &str) -> Request {
     let language = Language::from_path(path);
     let tree = syntax::parse(language, &text, None);
     Request {
+        task: Task::Fill,
+        question: None,
         document: Arc::new(Document { path: path.into(), language, text: text.into(), tree }),
         cursor,
         trigger: Trigger::Automatic,
@@ -23,6 +25,7 @@ pub(crate) fn request(path: &str, marked: &str) -> Request {
         symbols: Arc::default(),
         recent_edits: Arc::new([]),
         open_files: Arc::new([]),
+        tokens: None,
         order: Order::Anchored,
         multi_line: true,
         minimum_confidence: -5.0,

@@ -2,16 +2,19 @@
 //! `foretype.d.luau` shows.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use mlua::{Function, Lua, Table, Value};
+use mlua::{Function, Lua, Value};
 
 use super::clock::Clock;
-use super::{Setting, World};
+use super::{Setting, World, places, query};
 use crate::Request;
 use crate::request::BYTES_PER_TOKEN;
 
 /// Paths that one listing gives at the most.
-const MOST_FILES: usize = 1000;
+pub(super) const MOST_FILES: usize = 1000;
+/// Bytes of a text whose tokens are counted one by one, which takes about a millisecond.
+const COUNTED: usize = 16 << 10;
 /// Bytes of one line in the log.
 const LONGEST_LINE: usize = 1000;
 
@@ -20,6 +23,8 @@ const LONGEST_LINE: usize = 1000;
 pub(super) struct Host {
     pub(super) world: Arc<dyn World>,
     pub(super) clock: Clock,
+    /// How long a call may wait for what is read elsewhere.
+    pub(super) patience: Duration,
     /// The plugin's file, for the log.
     pub(super) file: String,
 }
@@ -63,7 +68,44 @@ pub(super) const FUNCTIONS: &[Declared] = &[
         name: "definitions",
         kind: "(name: string) -> { { path: string, text: string } }",
         about: "Where the workspace defines a name: the file, and the first lines of the definition.",
-        make: |lua, _| lua.create_function(|lua, name: String| definitions(lua, &name)),
+        make: |lua, _| lua.create_function(|lua, name: String| places::definitions(lua, &name)),
+    },
+    Declared {
+        name: "references",
+        kind: "(name: string) -> { { path: string, line: number, text: string } }",
+        about: "Lines that name something as a whole word: those of the document, then those of the nearest files that may be read, \
+                at most 100 lines of 20 files.",
+        make: |lua, host| {
+            lua.create_function(move |lua, name: String| {
+                host.clock.check()?;
+                places::references(lua, &host, &name)
+            })
+        },
+    },
+    Declared {
+        name: "query",
+        kind: "(query: string, path: string?) -> { { name: string, text: string, line: number } }?",
+        about: "What a tree-sitter query captures in the document or in a file, in the order of the text: the name of each \
+                capture, its text and its first line; at most 1000. nil if the file may not be read or its language has no grammar. \
+                A query has at most 2 KB.",
+        make: |lua, host| {
+            lua.create_function(move |lua, (pattern, path): (String, Option<String>)| {
+                host.clock.check()?;
+                query::query(lua, &host, &pattern, path.as_deref())
+            })
+        },
+    },
+    Declared {
+        name: "git",
+        kind: "() -> { branch: string?, staged: { { path: string, text: string } }, recent: { string } }?",
+        about: "What git says, at most a few seconds old: the branch, the diff of each staged file that may be read, and the files of \
+                the last commits, the latest first. nil outside a repository and until git has answered.",
+        make: |lua, host| {
+            lua.create_function(move |lua, ()| {
+                host.clock.check()?;
+                places::git(lua, &host)
+            })
+        },
     },
     Declared {
         name: "text",
@@ -79,9 +121,12 @@ pub(super) const FUNCTIONS: &[Declared] = &[
     Declared {
         name: "tokens",
         kind: "(text: string) -> number",
-        about: "About how many tokens a text makes.",
-        make: |lua, _| {
-            lua.create_function(|_, text: mlua::LuaString| Ok(text.as_bytes().len().div_ceil(BYTES_PER_TOKEN)))
+        about: "How many tokens a text makes: the model's own count for texts of up to 16 KB, else about.",
+        make: |lua, host| {
+            lua.create_function(move |lua, text: mlua::LuaString| {
+                host.clock.check()?;
+                Ok(tokens(lua, &text))
+            })
         },
     },
     Declared {
@@ -131,18 +176,12 @@ fn setting(lua: &Lua, value: &Setting) -> mlua::Result<Value> {
     })
 }
 
-fn definitions(lua: &Lua, name: &str) -> mlua::Result<Table> {
+fn tokens(lua: &Lua, text: &mlua::LuaString) -> usize {
+    let size = text.as_bytes().len();
     let current = lua.app_data_ref::<Current>();
-    let found = match current.as_deref() {
-        Some(Current(Some(request))) => request.symbols.definitions(name),
-        _ => Vec::new(),
+    let counter = match current.as_deref() {
+        Some(Current(Some(request))) => request.tokens.as_ref().filter(|_| size <= COUNTED),
+        _ => None,
     };
-    let list = lua.create_table()?;
-    for (at, definition) in found.iter().take(MOST_FILES).enumerate() {
-        let entry = lua.create_table()?;
-        entry.raw_set("path", &*definition.path)?;
-        entry.raw_set("text", definition.signature.as_str())?;
-        list.raw_set(at + 1, entry)?;
-    }
-    Ok(list)
+    counter.map_or(size.div_ceil(BYTES_PER_TOKEN), |counter| counter.count(&text.to_string_lossy()))
 }

@@ -36,6 +36,11 @@ impl Clock {
         if end != 0 && self.now() > end { Err(mlua::Error::runtime(OVERTIME)) } else { Ok(()) }
     }
 
+    /// Time that the current call has left.
+    pub(super) fn left(&self) -> Duration {
+        Duration::from_nanos(self.end.load(Ordering::Relaxed).saturating_sub(self.now()))
+    }
+
     fn now(&self) -> u64 {
         self.origin.elapsed().as_nanos() as u64
     }

@@ -79,6 +79,39 @@ fn work_inside_library_functions_is_bounded() {
 }
 
 #[test]
+fn work_that_the_host_does_for_a_plugin_is_bounded() {
+    let bodies = [
+        // Queries: long, deep, with every place in many states, again and again.
+        "return foretype.query(('x'):rep(1e6))",
+        "return foretype.query(('('):rep(2000))",
+        "return foretype.query(('[(_) '):rep(400) .. (']'):rep(400))",
+        "while true do foretype.query('(_)* @a (_)* @b (_)* @c (_)* @d') end",
+        "while true do foretype.query(('(_ (_)* (_)* '):rep(100) .. (')'):rep(100)) end",
+        "while true do foretype.query('((_) @a (#match? @a \"(.*)(.*)(.*)(.*)x{1,500}\"))') end",
+        "while true do foretype.query('(_) @a', ('x'):rep(1000)) end",
+        "while true do foretype.references('x') end",
+        "while true do foretype.references('') end",
+        "while true do foretype.references(('x'):rep(1e6)) end",
+        "while true do foretype.definitions('x') end",
+        "while true do foretype.git() end",
+        "while true do foretype.tokens(('x'):rep(16000)) end",
+        "return foretype.query(nil)",
+        "return foretype.references({})",
+    ];
+    let line = "x = [(x, (x, [x, {x: x}])), lambda x: x(x)(x)]\n";
+    for body in bodies {
+        let plugin = tight(body);
+        let request = request("a.py", &format!("{}▁\n", line.repeat(300)));
+        for _ in 0..4 {
+            let started = Instant::now();
+            assert_eq!(plugin.context(&request), [], "{body}");
+            assert!(started.elapsed() < PATIENCE, "{body}: {:?}", started.elapsed());
+        }
+        assert!(plugin.fault().is_some(), "never stopped: {body}");
+    }
+}
+
+#[test]
 fn memory_and_depth_are_bounded() {
     let bodies = [
         "return ('x'):rep(2 ^ 30)",

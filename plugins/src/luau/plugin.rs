@@ -9,6 +9,7 @@ use mlua::{Function, Lua, Table, Value};
 use super::api::{Current, Host};
 use super::clock::Clock;
 use super::{API, Fault, Limits, Setting, World, api, sandbox, tables};
+use crate::request::Task;
 use crate::{Language, Request};
 
 /// Bytes of a plugin's file.
@@ -18,7 +19,7 @@ const MOST_SNIPPETS: usize = 16;
 /// A plugin that takes too long so often in a row is stopped: once may be the machine's fault.
 const PATIENCE: u32 = 3;
 /// What a plugin's table may hold.
-const KEYS: &[&str] = &["api", "name", "languages", "applies", "context", "finish"];
+const KEYS: &[&str] = &["api", "name", "languages", "tasks", "applies", "context", "finish"];
 
 /// How long a snippet stays as it is; the order is that of the prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -77,6 +78,7 @@ pub struct Plugin {
     /// The name of its file, for messages.
     pub file: String,
     languages: Option<Vec<String>>,
+    tasks: Vec<Task>,
     limits: Limits,
     clock: Clock,
     functions: Functions,
@@ -128,7 +130,8 @@ impl Plugin {
     ) -> Result<Self, Fault> {
         let fault = |error: mlua::Error| Fault::from_error(file, &error);
         let clock = Clock::new();
-        let host = Host { world, clock: clock.clone(), file: file.to_owned() };
+        let (patience, file_name) = (limits.time / 2, file.to_owned());
+        let host = Host { world, clock: clock.clone(), patience, file: file_name };
         let lua = sandbox::machine(&limits, &clock, |lua| api::open(lua, &host, options)).map_err(fault)?;
         clock.start(limits.load);
         let chunk = lua.load(source).set_name(format!("@{file}")).set_mode(mlua::chunk::ChunkMode::Text);
@@ -137,17 +140,22 @@ impl Plugin {
         let Value::Table(table) = value? else {
             return Err(Fault::of(file, "it does not return a table: end it with return { api = 1, name = ..., ... }"));
         };
-        let (name, languages, functions) = read(&table).map_err(|message| Fault::of(file, message))?;
+        let (name, languages, tasks, functions) = read(&table).map_err(|message| Fault::of(file, message))?;
         if file.strip_suffix(".luau") != Some(&name) {
             return Err(Fault::of(file, format!("its name is {name}, so its file has to be {name}.luau")));
         }
         let (machine, record) = (Mutex::new(Some(lua)), Mutex::default());
-        Ok(Self { name, file: file.to_owned(), languages, limits, clock, functions, machine, record })
+        Ok(Self { name, file: file.to_owned(), languages, tasks, limits, clock, functions, machine, record })
     }
 
     /// Whether it is asked for documents of this language.
     pub fn knows(&self, language: Language) -> bool {
         self.languages.as_ref().is_none_or(|ids| ids.iter().any(|id| id == language.id()))
+    }
+
+    /// The tasks that it takes part in: at least one.
+    pub fn tasks(&self) -> &[Task] {
+        &self.tasks
     }
 
     /// Snippets for a prompt; none if it fails, which [`fault`](Self::fault) tells.
@@ -199,7 +207,7 @@ impl Plugin {
 
     /// Calls into the machine if the plugin runs and applies.
     fn call<R>(&self, request: &Request, run: impl FnOnce(&Lua, Table) -> mlua::Result<R>) -> Option<R> {
-        if !self.knows(request.document.language) {
+        if !self.knows(request.document.language) || !self.tasks.contains(&request.task) {
             return None;
         }
         let mut machine = lock(&self.machine);
@@ -310,7 +318,7 @@ fn wrong(what: &str, expected: &str, found: &Value) -> mlua::Error {
     mlua::Error::runtime(format!("{what} has to be {expected}, not a {}", found.type_name()))
 }
 
-type Parts = (String, Option<Vec<String>>, Functions);
+type Parts = (String, Option<Vec<String>>, Vec<Task>, Functions);
 
 /// What the table that a file returned says; nothing in it is called.
 fn read(table: &Table) -> Result<Parts, String> {
@@ -346,21 +354,30 @@ fn read(table: &Table) -> Result<Parts, String> {
     if functions.context.is_none() && functions.finish.is_none() {
         return Err("it has neither context nor finish, so it can do nothing".to_owned());
     }
-    Ok((name, languages(&raw("languages")?)?, functions))
+    let languages =
+        list(&raw("languages")?, "languages has to be a list of LSP ids, such as { \"rust\", \"python\" }")?;
+    Ok((name, languages, tasks(&raw("tasks")?)?, functions))
 }
 
-fn languages(value: &Value) -> Result<Option<Vec<String>>, String> {
-    let advice = || "languages has to be a list of LSP ids, such as { \"rust\", \"python\" }".to_owned();
+fn tasks(value: &Value) -> Result<Vec<Task>, String> {
+    let advice = "tasks has to be a list of \"fill\", \"docstring\" and \"ask\"";
+    let Some(names) = list(value, advice)? else { return Ok(vec![Task::Fill]) };
+    let tasks = names.iter().map(|name| Task::named(name)).collect::<Option<Vec<_>>>();
+    tasks.filter(|tasks| !tasks.is_empty()).ok_or_else(|| advice.to_owned())
+}
+
+/// The texts of a list, if there is one.
+fn list(value: &Value, advice: &str) -> Result<Option<Vec<String>>, String> {
     let list = match value {
         Value::Nil => return Ok(None),
         Value::Table(list) => list,
-        _ => return Err(advice()),
+        _ => return Err(advice.to_owned()),
     };
-    let id = |at| match list.raw_get::<Value>(at) {
-        Ok(Value::String(id)) => Ok(id.to_string_lossy()),
-        _ => Err(advice()),
+    let text = |at| match list.raw_get::<Value>(at) {
+        Ok(Value::String(text)) => Ok(text.to_string_lossy()),
+        _ => Err(advice.to_owned()),
     };
-    (1..=list.raw_len().min(100)).map(id).collect::<Result<Vec<_>, _>>().map(Some)
+    (1..=list.raw_len().min(100)).map(text).collect::<Result<Vec<_>, _>>().map(Some)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

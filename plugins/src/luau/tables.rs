@@ -20,9 +20,15 @@ pub(super) struct Field {
 pub(super) const FIELDS: &[Field] = &[
     Field {
         name: "task",
-        kind: "\"fill\"",
-        about: "What the model is asked for: \"fill\" is a suggestion at the cursor.",
-        value: |lua, _| string(lua, "fill"),
+        kind: "\"fill\" | \"docstring\" | \"ask\"",
+        about: "What the model is asked for: a suggestion at the cursor, the docstring of the item at the cursor, or an answer.",
+        value: |lua, request| string(lua, request.task.name()),
+    },
+    Field {
+        name: "question",
+        kind: "string?",
+        about: "The question, where the task is \"ask\".",
+        value: |lua, request| request.question.as_deref().map_or(Ok(Value::Nil), |text| string(lua, text)),
     },
     Field {
         name: "path",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::Language;
 use crate::finish::tests::request;
+use crate::request::Task;
 
 /// A workspace in memory.
 pub(crate) struct Files(pub(crate) &'static [(&'static str, &'static str)]);
@@ -18,6 +19,11 @@ impl World for Files {
         let pieces = || glob.split('*').filter(|piece| *piece != "/");
         let names = self.0.iter().map(|(name, _)| (*name).to_owned());
         names.filter(|name| pieces().all(|piece| name.contains(piece))).take(most).collect()
+    }
+
+    fn git(&self, _: Duration) -> Option<Arc<Git>> {
+        let staged = vec![("a.py".to_owned(), "+x = 1\n".to_owned())];
+        Some(Arc::new(Git { branch: Some("main".to_owned()), staged, recent: vec!["b.py".to_owned()] }))
     }
 
     fn log(&self, _: &str, _: &str) {}
@@ -83,6 +89,68 @@ fn definitions_come_from_the_symbols_of_the_request() {
 }
 
 #[test]
+fn references_are_whole_words_in_files_that_may_be_read() {
+    let plugin = with_context(
+        "local found = {}
+        for _, it in foretype.references('test_a') do table.insert(found, `{it.path}:{it.line}:{it.text}`) end
+        return found",
+    );
+    let request = request("src/a.py", "x = 1\ny = test_a▁\nz = test_ab\n");
+    // What is indexed but may not be read any more is not shown.
+    for (path, text) in [("src/a_test.py", "def test_a(): ...\n"), ("gone.py", "test_a()\n"), ("b.py", "test_ab()\n")] {
+        request.symbols.update(path, Language::Python, text);
+    }
+    let found: Vec<_> = plugin.context(&request).into_iter().map(|found| found.text).collect();
+    assert_eq!(found, ["src/a.py:2:y = test_a", "src/a_test.py:1:def test_a(): ..."], "{:?}", plugin.fault());
+}
+
+#[test]
+fn a_query_captures_in_the_document_and_in_files() {
+    let query = "local function names(path)
+            local found = {}
+            for _, it in foretype.query('(function_definition name: (identifier) @name)', path) or {} do
+                table.insert(found, `{it.name} {it.text} {it.line}`)
+            end
+            return table.concat(found, ',')
+        end
+        return { names(), names('src/a_test.py'), tostring(foretype.query('(module) @m', 'missing.py')),
+          tostring(foretype.query('(x) @m', 'NOTES')) }";
+    let plugin = with_context(query);
+    let found = plugin.context(&request("src/a.py", "import b\ndef one(): pass\ndef two(): ▁pass\n"));
+    let found: Vec<_> = found.into_iter().map(|found| found.text).collect();
+    assert_eq!(found, ["name one 2,name two 3", "name test_a 1", "nil", "nil"], "{:?}", plugin.fault());
+    let wrong = with_context("return foretype.query('(no_such_node) @x')");
+    wrong.context(&request("a.py", "▁"));
+    assert!(wrong.fault().is_some_and(|fault| fault.message.contains("the query is wrong")), "{:?}", wrong.fault());
+}
+
+#[test]
+fn git_facts_are_a_table() {
+    let plugin = with_context(
+        "local git = foretype.git()
+        return { git.branch, git.staged[1].path, git.staged[1].text, git.recent[1] }",
+    );
+    assert_eq!(texts(&plugin), ["main", "a.py", "+x = 1\n", "b.py"]);
+}
+
+#[test]
+fn tokens_are_counted_as_the_model_does_where_one_is_at_hand() {
+    #[derive(Debug)]
+    struct Letters;
+    impl crate::Tokens for Letters {
+        fn count(&self, text: &str) -> usize {
+            text.chars().count()
+        }
+    }
+    let plugin =
+        with_context("return { tostring(foretype.tokens('äbc')), tostring(foretype.tokens(('x'):rep(30000))) }");
+    let mut request = request("a.py", "▁");
+    request.tokens = Some(Arc::new(Letters));
+    let found: Vec<_> = plugin.context(&request).into_iter().map(|found| found.text).collect();
+    assert_eq!(found, ["3", "10000"]);
+}
+
+#[test]
 fn a_snippet_is_a_text_or_says_where_it_comes_from_and_how_long_it_stays() {
     let plugin = with_context("return { 'one', { text = 'two', path = 'b.py', stability = 'stable' } }");
     let found = plugin.context(&request("a.py", "▁"));
@@ -113,6 +181,23 @@ fn a_plugin_is_asked_only_for_its_languages_and_where_it_applies() {
 }
 
 #[test]
+fn a_plugin_takes_part_in_the_tasks_that_it_names_and_else_in_suggestions() {
+    let asked = |tasks: &str, task: Task| {
+        let source = format!(
+            "return {{ api = 1, name = 'p', {tasks}
+            context = function(request) return request.task .. (request.question or '') end }}"
+        );
+        let plugin = load(&source).expect("a plugin");
+        let request = crate::Request { task, question: Some("?".into()), ..request("a.py", "▁") };
+        plugin.context(&request).into_iter().map(|found| found.text).collect::<Vec<_>>()
+    };
+    assert_eq!(asked("", Task::Fill), ["fill?"]);
+    assert_eq!(asked("", Task::Docstring), [""; 0]);
+    assert_eq!(asked("tasks = { 'docstring', 'ask' },", Task::Ask), ["ask?"]);
+    assert_eq!(asked("tasks = { 'docstring', 'ask' },", Task::Fill), [""; 0]);
+}
+
+#[test]
 fn a_wrong_file_says_what_to_do() {
     let cases = [
         ("return 1", "end it with return"),
@@ -124,6 +209,8 @@ fn a_wrong_file_says_what_to_do() {
         ("return { api = 1, name = 'p', finsh = function() end }", "no use for finsh"),
         ("return { api = 1, name = 'p', context = 3 }", "has to be a function"),
         ("return { api = 1, name = 'p', languages = 'rust', context = function() end }", "list of LSP ids"),
+        ("return { api = 1, name = 'p', tasks = { 'cook' }, context = function() end }", "list of \"fill\""),
+        ("return { api = 1, name = 'p', tasks = {}, context = function() end }", "list of \"fill\""),
     ];
     for (source, advice) in cases {
         let fault = load(source).expect_err(source);

@@ -48,11 +48,14 @@ export type Plugin = {
 \tname: string,
 \t-- The languages that it is asked for, by LSP id; unset, all.
 \tlanguages: { string }?,
+\t-- The tasks that it takes part in; unset, { \"fill\" }.
+\ttasks: { \"fill\" | \"docstring\" | \"ask\" }?,
 \t-- Whether it has something to say for this request; unset, always.
 \tapplies: ((request: Request) -> boolean)?,
 \t-- Extra snippets for the prompt, the most important first. Asked when a prompt is written anew, not at every key.
 \tcontext: ((request: Request) -> { Snippet | string } | Snippet | string | nil)?,
-\t-- A suggestion before it is shown: another text to show in its place, false to show none, nil to leave it.
+\t-- A suggestion before it is shown, or a docstring before it is written: another text to take in its place, false for none, nil
+\t-- to leave it. Not called for answers, which are shown while they are written.
 \tfinish: ((request: Request, text: string) -> string | boolean | nil)?,
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use foretype_model::{Chat, Engine, Event, FinishReason, Priority, Usage};
 use foretype_plugins::strategies::ask::{Excerpt, Intent, SYSTEM, cited};
-use foretype_plugins::{Document, syntax};
+use foretype_plugins::{Document, Snippet, syntax};
 use tokio::sync::mpsc::unbounded_channel;
 use tower_lsp::Client;
 use tower_lsp::lsp_types::Url;
@@ -97,7 +97,7 @@ impl Asked {
         let intent = params.intent.as_deref().map(super::intent).transpose()?;
         let question = match again {
             Some(turn) => Question { text: turn.question, read: turn.read, excerpts: turn.places },
-            None => question(session, engine, config, params, intent, workspace.as_deref())?,
+            None => question(session, engine, config, params, intent, workspace.as_deref(), talk.turns.is_empty())?,
         };
         let turns = talk.turns.len() + usize::from(params.regenerate);
         let (chat, dropped) = super::prompt(engine.model(), &config.ask, &mut talk, &question.read)?;
@@ -156,6 +156,7 @@ fn question(
     params: &AskParams,
     intent: Option<Intent>,
     workspace: Option<&Workspace>,
+    first: bool,
 ) -> Result<Question> {
     let room = super::room(engine.model(), &config.ask);
     if intent == Some(Intent::CommitMessage) {
@@ -166,8 +167,28 @@ fn question(
     let text = [intent.map_or("", Intent::question), params.question.as_deref().unwrap_or_default()].join(" ");
     ensure!(!text.trim().is_empty(), "give a question or an intent");
     ensure!(intent.is_none() || place.is_some(), "say which code: give textDocument and range");
+    // The next questions of a conversation have it above them.
+    let snippets = if first { snippets(session, params, place.as_ref(), text.trim(), workspace) } else { Vec::new() };
+    let room = room.saturating_sub(snippets.iter().map(|snippet| snippet.text.len()).sum());
     let place = place.as_ref().map(|(document, selection)| (document, selection.clone()));
-    Ok(Question::about(text.trim(), place, workspace, room))
+    Ok(Question::about(text.trim(), place, workspace, room).after(&snippets))
+}
+
+/// What plugins add to a question.
+fn snippets(
+    session: &Session,
+    params: &AskParams,
+    place: Option<&(Document, Option<Range<usize>>)>,
+    question: &str,
+    workspace: Option<&Workspace>,
+) -> Vec<Snippet> {
+    let plugins = match &params.text_document {
+        Some(document) => session.plugins_of(document.uri.as_str()),
+        None => session.shared.plugins.of(workspace.map(|workspace| workspace.root.as_path()), &session.config()),
+    };
+    let asked = plugins.asked_about(place, question, workspace, &session.config());
+    session.plugins_ran();
+    asked
 }
 
 /// The document that is asked about, and what is selected in it.

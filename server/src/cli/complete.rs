@@ -47,6 +47,9 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let mut config = Config::load(Some(&root))?;
     config.model = args.model.clone().or(config.model);
     let path = models::resolve(config.model.as_deref())?;
+    // What plugins ask git for is there when the model is loaded.
+    let plugins = plugins::Open::default().of(Some(&root), &config);
+    plugins.look(&config);
     // The workspace is read while the model is loaded.
     let indexed = root.clone();
     let symbols = std::thread::spawn(move || completion::index(&indexed, INDEXING));
@@ -57,8 +60,6 @@ pub fn run(args: Args) -> Result<ExitCode> {
     place.warn(&request);
     let engine = completion::start(model, &config);
     let fill = registry::strategy("fill").context("the fill strategy is missing")?;
-    let plugins = plugins::Open::default().of(Some(&place.root), &config);
-    plugins.look(&config);
     let strategy = plugins.around(fill, request.document.language, &config);
     let mut report = Report { engine: &engine, strategy, config: &config, args: &args, last: Vec::new() };
     let mut keys = vec![String::new()];
@@ -81,7 +82,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
 }
 
 /// Says what is wrong with plugins, and what they did where that was asked for.
-fn tell(plugins: &plugins::Plugins, explain: bool) {
+pub(super) fn tell(plugins: &plugins::Plugins, explain: bool) {
     for notice in plugins.news() {
         match notice {
             Notice::Fault(_, fault) => eprintln!("foretype: the plugin {fault}"),

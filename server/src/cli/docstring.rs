@@ -8,11 +8,12 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail, ensure};
 use foretype_model::{Engine, Usage};
 use foretype_plugins::docstring::{self, Edit, Ground, Item, Style, Task};
-use foretype_plugins::{Language, syntax};
+use foretype_plugins::{Language, request, syntax};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::config::{self, Config};
 use crate::docstring::{context_bytes, write};
+use crate::plugins::{Asked, Plugins};
 use crate::{completion, models};
 
 /// Arguments of `foretype docstring`.
@@ -64,7 +65,9 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let model = completion::load(&models::resolve(config.model.as_deref())?, &config)?;
     let most = context_bytes(&model, &config);
     let engine = completion::start(model, &config);
-    let (edits, reports) = file.document(&engine, &tasks, most)?;
+    let plugins = crate::plugins::Open::default().of(Some(&root), &config);
+    let (edits, reports) = file.document(&engine, &tasks, most, &|at| file.asked(&root, &plugins, at, &config))?;
+    super::complete::tell(&plugins, false);
     let after = applied(&file.text, edits);
     file.check(&after)?;
     if args.write {
@@ -145,17 +148,32 @@ impl File {
         Ok(bare)
     }
 
-    fn document(&self, engine: &Engine, tasks: &[Task], most: usize) -> Result<(Vec<Edit>, Vec<Report>)> {
+    /// The plugins that have something to say of the docstring of the item at a byte.
+    fn asked(&self, root: &Path, plugins: &Plugins, at: usize, config: &Config) -> Asked {
+        let full = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
+        let path = full.strip_prefix(root).unwrap_or(&self.path).to_string_lossy().replace('\\', "/");
+        plugins.asked(request::Task::Docstring, completion::document(path, self.text.clone()), at, config)
+    }
+
+    fn document(
+        &self,
+        engine: &Engine,
+        tasks: &[Task],
+        most: usize,
+        asked: &dyn Fn(usize) -> Asked,
+    ) -> Result<(Vec<Edit>, Vec<Report>)> {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let format = engine.model().fim_format();
-        let ground = Ground { language: self.language, path: &name, text: &self.text, most, format };
         let bar = ProgressBar::new(tasks.len() as u64);
         let style = ProgressStyle::with_template("{pos}/{len} {wide_bar} {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         let (mut edits, mut reports) = (Vec::new(), Vec::new());
         for task in tasks {
             bar.set_message(task.item.name.clone());
-            let written = write(engine, &ground, task, &|| true)?;
+            let asked = asked(task.item.range.start);
+            let (language, snippets) = (self.language, asked.snippets());
+            let ground = Ground { language, path: &name, text: &self.text, most, format, snippets: &snippets };
+            let written = write(engine, &ground, task, Some(&asked), &|| true)?;
             bar.inc(1);
             reports.push(Report {
                 name: task.item.name.clone(),

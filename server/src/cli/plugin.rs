@@ -1,4 +1,6 @@
-//! `foretype plugin`: which plugins there are, a new one, what is wrong with one, and whom to trust.
+//! `foretype plugin`: which plugins there are, a new one, what is wrong with one, what its fixtures say, and whom to trust.
+
+mod test;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -42,6 +44,8 @@ enum Task {
         /// The file
         file: PathBuf,
     },
+    /// Test plugins with the fixtures beside them
+    Test(test::Args),
     /// Let the plugins that this workspace has now run; changed ones are asked about again
     Trust,
     /// Let no plugin of this workspace run any more
@@ -55,6 +59,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         Task::List { json } => list(&root, json),
         Task::New { name, user } => new(&root, &name, user),
         Task::Check { file } => check(&root, &file),
+        Task::Test(args) => test::run(&root, &args),
         Task::Trust => trust(&root),
         Task::Untrust => untrust(&root),
     }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use foretype_model::Engine;
 use foretype_plugins::docstring::{self, Ground, Refusal, Style, Task};
+use foretype_plugins::{Document, request};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
@@ -120,7 +121,21 @@ fn written(
     let most = context_bytes(engine.model(), &session.config());
     let path = session.path_in_prompt(&snapshot.uri);
     let (language, text) = (snapshot.language, &*snapshot.text);
-    write(engine, &Ground { language, path: &path, text, most, format: engine.model().fim_format() }, task, goes_on)
+    let tree = snapshot.tree.clone();
+    let document = Document { path: path.clone(), language, text: snapshot.text.clone(), tree };
+    let asked = session.plugins_of(&snapshot.uri).asked(
+        request::Task::Docstring,
+        document,
+        task.item.range.start,
+        &session.config(),
+    );
+    let asked = asked.about(None, session.workspace_of(&snapshot.uri).as_deref());
+    let snippets = asked.snippets();
+    let format = engine.model().fim_format();
+    let ground = Ground { language, path: &path, text, most, format, snippets: &snippets };
+    let written = write(engine, &ground, task, Some(&asked), goes_on);
+    session.plugins_ran();
+    written
 }
 
 /// One edit of one document, for this version of it where the client understands that.

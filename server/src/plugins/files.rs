@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use foretype_plugins::context::secrets;
-use foretype_plugins::luau::World;
+use foretype_plugins::luau::{Git, World};
 use ignore::overrides::OverrideBuilder;
 
+use super::git::{self, Facts};
 use crate::config::Config;
 use crate::workspace::{Workspace, Workspaces};
 
@@ -21,23 +22,25 @@ const LISTED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mil
 pub(super) struct Files {
     workspace: Option<Arc<Workspace>>,
     listed: Mutex<Option<(Instant, Arc<Vec<String>>)>>,
+    git: Arc<Facts>,
 }
 
 impl Files {
     /// Of the workspace at `root`; without one there are none.
     pub(super) fn new(root: Option<&Path>, config: &Config) -> Self {
         let workspace = root.map(|root| Workspaces::default().open(root, config));
-        Self { workspace, listed: Mutex::default() }
+        Self { workspace, listed: Mutex::default(), git: Arc::default() }
+    }
+
+    /// The workspace, if there is one.
+    pub(super) fn workspace(&self) -> Option<&Workspace> {
+        self.workspace.as_deref()
     }
 
     /// Where a file lies that may be read: inside, not hidden, neither ignored nor secret, and no link that leads outside.
     fn allowed(&self, path: &str) -> Option<PathBuf> {
         let workspace = self.workspace.as_ref()?;
-        let plain = |part: Component<'_>| match part {
-            Component::Normal(name) => !name.to_string_lossy().starts_with('.'),
-            _ => false,
-        };
-        if !Path::new(path).components().all(plain) {
+        if !Path::new(path).components().all(is_plain) {
             return None;
         }
         let full = workspace.root.join(path);
@@ -70,6 +73,15 @@ impl Files {
     }
 }
 
+/// Whether what git says of a file may be told, which may be gone by now.
+fn may_be_told(workspace: &Workspace, path: &str) -> bool {
+    Path::new(path).components().all(|part| is_plain(part)) && !workspace.excludes(&workspace.root.join(path))
+}
+
+fn is_plain(part: Component<'_>) -> bool {
+    matches!(part, Component::Normal(name) if !name.to_string_lossy().starts_with('.'))
+}
+
 impl World for Files {
     fn read(&self, path: &str) -> Option<String> {
         let text = std::fs::read_to_string(self.allowed(path)?).ok()?;
@@ -84,6 +96,11 @@ impl World for Files {
         self.list().iter().filter(fits).take(most).cloned().collect()
     }
 
+    fn git(&self, patience: Duration) -> Option<Arc<Git>> {
+        let workspace = self.workspace.clone()?;
+        self.git.now(patience, move || git::ask(&workspace.root, |path| may_be_told(&workspace, path)))
+    }
+
     fn log(&self, plugin: &str, message: &str) {
         tracing::info!("plugin {plugin}: {message}");
     }
@@ -92,6 +109,37 @@ impl World for Files {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn git_tells_of_files_that_may_be_read_and_starts_nothing_else() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let root = folder.path();
+        let write = |name: &str, text: &str| std::fs::write(root.join(name), text).expect("writable");
+        let run = |arguments: &[&str]| {
+            let mut command = std::process::Command::new("git");
+            command.arg("-C").arg(root).args(["-c", "user.name=a", "-c", "user.email=a@b"]).args(arguments);
+            assert!(command.output().expect("git runs").status.success(), "{arguments:?}");
+        };
+        let git = || Files::new(Some(root), &Config::default()).git(Duration::from_secs(10));
+        assert_eq!(git(), None, "no repository");
+        write("a.py", "a = 1\n");
+        write(".env", "KEY=1\n");
+        run(&["init", "-q", "-b", "topic"]);
+        run(&["add", "-A", "-f"]);
+        run(&["commit", "-q", "-m", "first"]);
+        write("a.py", "a = 2\n");
+        write("b.py", &format!("key = '{}{}'\n", "ghp_", "x".repeat(36)));
+        write(".env", "KEY=2\n");
+        run(&["add", "-A", "-f"]);
+        // Programs that a repository names.
+        for setting in ["core.fsmonitor", "diff.external", "core.pager"] {
+            run(&["config", setting, "touch ran"]);
+        }
+        let git = git().expect("a repository");
+        assert_eq!((git.branch.as_deref(), git.recent.as_slice()), (Some("topic"), &["a.py".to_owned()][..]));
+        assert_eq!(git.staged, [("a.py".to_owned(), "@@ -1 +1 @@\n-a = 1\n+a = 2\n".to_owned())]);
+        assert!(!root.join("ran").exists());
+    }
 
     #[test]
     fn plugins_read_what_may_enter_a_prompt_and_nothing_else() {

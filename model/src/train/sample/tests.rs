@@ -117,6 +117,8 @@ fn live(sample: &Sample, text: &str, options: &Options) -> Prompt {
     let text: Arc<str> = [&text[..sample.bytes.start], &text[sample.bytes.end..]].concat().into();
     let document = File { path: String::new(), language: Language::Python, text, tree: None };
     let request = Request {
+        task: foretype_plugins::request::Task::Fill,
+        question: None,
         document: Arc::new(document),
         cursor: sample.bytes.start,
         trigger: Trigger::Automatic,
@@ -128,6 +130,7 @@ fn live(sample: &Sample, text: &str, options: &Options) -> Prompt {
         symbols: Arc::default(),
         recent_edits: Arc::new([]),
         open_files: Arc::new([]),
+        tokens: None,
         order: Order::Anchored,
         multi_line: true,
         minimum_confidence: 0.0,

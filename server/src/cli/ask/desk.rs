@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use foretype_model::{Engine, Event, FinishReason, Job, Priority, Usage};
-use foretype_plugins::Document;
 use foretype_plugins::context::secrets;
 use foretype_plugins::strategies::ask::{Intent, SYSTEM};
+use foretype_plugins::{Document, Snippet};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -20,7 +20,7 @@ use crate::ask::{self, Draw, Question};
 use crate::cli::complete::{read_text, root_of};
 use crate::config::Config;
 use crate::workspace::{Workspace, Workspaces};
-use crate::{completion, models};
+use crate::{completion, models, plugins};
 
 /// The files of the workspace are looked through for so long at the most.
 const INDEXING: Duration = Duration::from_secs(5);
@@ -109,9 +109,20 @@ impl Desk {
     /// A question, with the code if that was not shown before.
     pub(crate) fn question(&self, text: &str, with_code: bool) -> Question {
         let code = self.code.as_ref().filter(|_| with_code).map(|(document, selection)| (document, selection.clone()));
-        let question = Question::about(text.trim(), code, Some(&self.workspace), self.room());
+        // The next questions of a conversation have it above them.
+        let snippets = if with_code { self.snippets(text.trim()) } else { Vec::new() };
+        let room = self.room().saturating_sub(snippets.iter().map(|snippet| snippet.text.len()).sum());
+        let question = Question::about(text.trim(), code, Some(&self.workspace), room).after(&snippets);
         question.notes().iter().for_each(|note| eprintln!("foretype: {note}"));
         question
+    }
+
+    /// What plugins add to a question.
+    fn snippets(&self, question: &str) -> Vec<Snippet> {
+        let plugins = plugins::Open::default().of(Some(&self.root), &self.config);
+        let asked = plugins.asked_about(self.code.as_ref(), question, Some(&self.workspace), &self.config);
+        crate::cli::complete::tell(&plugins, false);
+        asked
     }
 
     /// Asks, and shows the answer as it is written.

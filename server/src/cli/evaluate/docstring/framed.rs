@@ -23,9 +23,9 @@ pub(super) fn write(asking: &Asking, file: &str, text: &str, line: usize) -> Res
     let language = Language::from_path(file);
     let task = task(language, text, line)?;
     let most = crate::docstring::context_bytes(asking.engine.model(), asking.config());
-    let ground = Ground { language, path: file, text, most, format: asking.engine.model().fim_format() };
+    let ground = Ground { language, path: file, text, most, format: asking.engine.model().fim_format(), snippets: &[] };
     let start = Instant::now();
-    let written = crate::docstring::write(&asking.engine, &ground, &task, &|| true)?;
+    let written = crate::docstring::write(&asking.engine, &ground, &task, None, &|| true)?;
     let milliseconds = start.elapsed().as_secs_f64() * 1000.0;
     let after = written.edit.apply(text);
     let form = form(language, task.frame.style(), &task.item, (text, &after));

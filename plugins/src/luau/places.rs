@@ -1,0 +1,104 @@
+//! `foretype.definitions`, `foretype.references` and `foretype.git`: what is known of the workspace beside its files.
+
+use std::sync::Arc;
+
+use mlua::{Lua, Table};
+
+use super::api::{Current, Host, MOST_FILES};
+use crate::Request;
+use crate::context::definitions::distance;
+use crate::window::floor;
+
+/// Files that are read for the references of one name.
+const FILES_READ: usize = 20;
+/// References of one name.
+const MOST_REFERENCES: usize = 100;
+/// Bytes of a line.
+const LONGEST_LINE: usize = 200;
+
+/// Where the workspace defines a name.
+pub(super) fn definitions(lua: &Lua, name: &str) -> mlua::Result<Table> {
+    let current = lua.app_data_ref::<Current>();
+    let found = match current.as_deref() {
+        Some(Current(Some(request))) => request.symbols.definitions(name),
+        _ => Vec::new(),
+    };
+    let list = lua.create_table()?;
+    for definition in found.iter().take(MOST_FILES) {
+        let entry = lua.create_table()?;
+        entry.raw_set("path", &*definition.path)?;
+        entry.raw_set("text", definition.signature.as_str())?;
+        list.raw_push(entry)?;
+    }
+    Ok(list)
+}
+
+/// The lines that name something, those of the document first, then those of the nearest files.
+pub(super) fn references(lua: &Lua, host: &Host, name: &str) -> mlua::Result<Table> {
+    let list = lua.create_table()?;
+    let current = lua.app_data_ref::<Current>();
+    let Some(Current(Some(request))) = current.as_deref() else { return Ok(list) };
+    let own = &request.document.path;
+    add_lines(lua, &list, own, &request.document.text, name)?;
+    for path in nearest(request, name) {
+        host.clock.check()?;
+        if list.raw_len() >= MOST_REFERENCES {
+            break;
+        }
+        // The file may have changed since it was indexed, or may not be read any more.
+        if let Some(text) = host.world.read(&path) {
+            add_lines(lua, &list, &path, &text, name)?;
+        }
+    }
+    Ok(list)
+}
+
+/// The other files that name something, the nearest first.
+fn nearest(request: &Request, name: &str) -> Vec<Arc<str>> {
+    let own = &request.document.path;
+    let mut paths = request.symbols.mentions(name);
+    paths.retain(|path| **path != **own);
+    paths.sort_by_cached_key(|path| (distance(path, own), path.clone()));
+    paths.truncate(FILES_READ);
+    paths
+}
+
+fn add_lines(lua: &Lua, list: &Table, path: &str, text: &str, name: &str) -> mlua::Result<()> {
+    for (at, line) in text.lines().enumerate().filter(|(_, line)| names(line, name)) {
+        if list.raw_len() >= MOST_REFERENCES {
+            break;
+        }
+        let entry = lua.create_table()?;
+        entry.raw_set("path", path)?;
+        entry.raw_set("line", at + 1)?;
+        entry.raw_set("text", &line[..floor(line, LONGEST_LINE)])?;
+        list.raw_push(entry)?;
+    }
+    Ok(())
+}
+
+/// Whether a name stands in a line as a whole word.
+fn names(line: &str, name: &str) -> bool {
+    let word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    !name.is_empty()
+        && line
+            .match_indices(name)
+            .any(|(at, _)| !word(line[..at].chars().next_back()) && !word(line[at + name.len()..].chars().next()))
+}
+
+/// What git says of the workspace; `None` if that is not known.
+pub(super) fn git(lua: &Lua, host: &Host) -> mlua::Result<Option<Table>> {
+    let Some(git) = host.world.git(host.patience) else { return Ok(None) };
+    let table = lua.create_table()?;
+    table.raw_set("branch", git.branch.as_deref())?;
+    table.raw_set("recent", lua.create_sequence_from(git.recent.iter().map(String::as_str))?)?;
+    let staged = lua.create_table()?;
+    for (path, diff) in &git.staged {
+        let entry = lua.create_table()?;
+        entry.raw_set("path", path.as_str())?;
+        entry.raw_set("text", diff.as_str())?;
+        staged.raw_push(entry)?;
+    }
+    table.raw_set("staged", staged)?;
+    Ok(Some(table))
+}

@@ -1,0 +1,90 @@
+//! `foretype.query`: a tree-sitter query on the document that the cursor is in, or on a file of the workspace.
+
+use std::ops::ControlFlow;
+
+use mlua::{Lua, Table};
+use tree_sitter::{Query, QueryCaptures, QueryCursor, QueryCursorOptions, QueryCursorState, StreamingIterator, Tree};
+
+use super::api::{Current, Host};
+use crate::{Language, syntax};
+
+/// Bytes of a query: compiling one is not interrupted.
+const LONGEST: usize = 2048;
+/// States that a query may be in at once; it misses matches rather than exceed them.
+const STATES: u32 = 256;
+/// Captures of one query.
+const MOST: usize = 1000;
+/// Bytes of all their texts.
+const BYTES: usize = 256 << 10;
+
+/// A text that a query is run on.
+struct Ground {
+    language: Language,
+    text: std::sync::Arc<str>,
+    tree: Tree,
+}
+
+/// What a query captures, in the order of the text; `None` where there is no such file or no syntax to ask.
+pub(super) fn query(lua: &Lua, host: &Host, query: &str, path: Option<&str>) -> mlua::Result<Option<Table>> {
+    if query.len() > LONGEST {
+        return Err(mlua::Error::runtime(format!("a query has at most {LONGEST} bytes")));
+    }
+    let ground = match path {
+        Some(path) => of_file(host, path),
+        None => of_document(lua, host),
+    };
+    host.clock.check()?;
+    let Some((ground, grammar)) = ground.and_then(|it| Some((it.language.grammar()?, it))).map(|(g, it)| (it, g))
+    else {
+        return Ok(None);
+    };
+    let wrong = |error: tree_sitter::QueryError| mlua::Error::runtime(format!("the query is wrong: {error}"));
+    let query = Query::new(&grammar, query).map_err(wrong)?;
+    let list = captures(lua, host, &query, &ground)?;
+    host.clock.check()?;
+    Ok(Some(list))
+}
+
+fn of_document(lua: &Lua, host: &Host) -> Option<Ground> {
+    let current = lua.app_data_ref::<Current>();
+    let document = match current.as_deref() {
+        Some(Current(Some(request))) => request.document.clone(),
+        _ => return None,
+    };
+    let parse = || syntax::parse_within(document.language, &document.text, None, host.clock.left());
+    let tree = document.tree.clone().or_else(parse)?;
+    Some(Ground { language: document.language, text: document.text.clone(), tree })
+}
+
+fn of_file(host: &Host, path: &str) -> Option<Ground> {
+    let (language, text) = (Language::from_path(path), host.world.read(path)?);
+    let tree = syntax::parse_within(language, &text, None, host.clock.left())?;
+    Some(Ground { language, text: text.into(), tree })
+}
+
+fn captures(lua: &Lua, host: &Host, query: &Query, ground: &Ground) -> mlua::Result<Table> {
+    let list = lua.create_table()?;
+    let mut progress = |_: &QueryCursorState| match host.clock.check() {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_) => ControlFlow::Break(()),
+    };
+    let mut cursor = QueryCursor::new();
+    cursor.set_match_limit(STATES);
+    let options = QueryCursorOptions::new().progress_callback(&mut progress);
+    let bytes = ground.text.as_bytes();
+    let mut found: QueryCaptures<'_, '_, '_, _, _> =
+        cursor.captures_with_options(query, ground.tree.root_node(), bytes, options);
+    let mut room = BYTES;
+    while let Some((hit, at)) = found.next() {
+        let capture = hit.captures()[*at];
+        let text = ground.text.get(capture.node.byte_range()).unwrap_or_default();
+        let Some(left) = room.checked_sub(text.len()).filter(|_| list.raw_len() < MOST) else { break };
+        room = left;
+        let entry = lua.create_table()?;
+        entry.raw_set("name", query.capture_names()[capture.index as usize])?;
+        entry.raw_set("text", text)?;
+        entry.raw_set("line", capture.node.start_position().row + 1)?;
+        list.raw_push(entry)?;
+    }
+    Ok(list)
+}

@@ -1,0 +1,73 @@
+//! `foretype plugin test`: does a plugin do what its fixtures say?
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::cli::print_json;
+use crate::plugins::fixtures::{self, Case};
+use crate::plugins::{user_folder, workspace_folder};
+
+/// Arguments of `foretype plugin test`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The plugins' files; without any, all plugins of this workspace and your own that have fixtures
+    files: Vec<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `foretype plugin test`.
+pub(super) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
+    let files = if args.files.is_empty() { with_fixtures(root) } else { args.files.clone() };
+    ensure!(!files.is_empty(), "no plugin has fixtures: write NAME.fixtures beside NAME.luau (docs/plugins.md)");
+    let mut results = Vec::new();
+    for file in &files {
+        for (case, failure) in test(file)? {
+            if !args.json {
+                tell(file, &case, failure.as_deref());
+            }
+            results.push(json!({ "plugin": file, "case": case.name, "line": case.line, "failure": failure }));
+        }
+    }
+    let failed = results.iter().filter(|result| result["failure"] != Value::Null).count();
+    match args.json {
+        true => print_json(&results)?,
+        false => println!("{} passed, {failed} failed", results.len() - failed),
+    }
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The plugins of both folders that have fixtures.
+fn with_fixtures(root: &Path) -> Vec<PathBuf> {
+    let folders = user_folder().into_iter().chain([workspace_folder(root)]);
+    let files = folders.flat_map(|folder| crate::plugins::plugins_in(&folder)).map(|(path, ..)| path);
+    files.filter(|path| fixtures::beside(path).is_file()).collect()
+}
+
+/// Each case of a plugin with what is wrong.
+fn test(file: &Path) -> Result<Vec<(Case, Option<String>)>> {
+    let read = |path: &Path| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+    let source = read(file)?;
+    let path = fixtures::beside(file);
+    let cases = fixtures::parse(&read(&path)?).with_context(|| format!("{}", path.display()))?;
+    let result = |case: Case| {
+        let failure = case.run(file, &source).unwrap_or_else(|error| Some(format!("{error:#}\n")));
+        (case, failure)
+    };
+    Ok(cases.into_iter().map(result).collect())
+}
+
+fn tell(file: &Path, case: &Case, failure: Option<&str>) {
+    let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    match failure {
+        None => println!("ok      {name}: {}", case.name),
+        Some(failure) => {
+            println!("FAILED  {name}: {} ({}:{})", case.name, fixtures::beside(file).display(), case.line);
+            failure.lines().for_each(|line| println!("        {line}"));
+        }
+    }
+}

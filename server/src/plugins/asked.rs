@@ -1,0 +1,69 @@
+//! Plugins that take part where nobody types: in docstrings and in questions.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use foretype_plugins::luau::Plugin;
+use foretype_plugins::request::Task;
+use foretype_plugins::{Document, Request, Snippet, plugged};
+
+use super::{BYTES_PER_TOKEN, Plugins};
+use crate::completion;
+use crate::config::Config;
+use crate::workspace::Workspace;
+
+/// What is to be written, and the plugins that have something to do with it.
+pub struct Asked {
+    plugins: Vec<Arc<Plugin>>,
+    request: Request,
+    /// Bytes of each plugin's snippets.
+    each: usize,
+}
+
+impl Plugins {
+    /// Those that run for a task in this document, which has the cursor at a byte. Looks at the folders, which reads files.
+    pub fn asked(&self, task: Task, document: Document, cursor: usize, config: &Config) -> Asked {
+        self.look(config);
+        let plugins = self.running(document.language, config);
+        let request = completion::request_for(document, cursor, None, config.context.max_tokens, config);
+        let workspace = self.files.workspace();
+        let request = Request { task, repository: workspace.and_then(Workspace::name), ..request };
+        Asked { plugins, request, each: config.plugins.max_tokens * BYTES_PER_TOKEN }
+    }
+}
+
+impl Plugins {
+    /// What those for questions add to one, about a document or about none.
+    pub fn asked_about(
+        &self,
+        place: Option<&(Document, Option<Range<usize>>)>,
+        question: &str,
+        workspace: Option<&Workspace>,
+        config: &Config,
+    ) -> Vec<Snippet> {
+        let (document, cursor) = match place {
+            Some((document, selection)) => (document.clone(), selection.as_ref().map_or(0, |range| range.start)),
+            None => (completion::document(String::new(), String::new()), 0),
+        };
+        self.asked(Task::Ask, document, cursor, config).about(Some(question), workspace).snippets()
+    }
+}
+
+impl Asked {
+    /// With what the question says and the workspace's symbols.
+    pub fn about(mut self, question: Option<&str>, workspace: Option<&Workspace>) -> Self {
+        self.request.question = question.map(Arc::from);
+        self.request.symbols = workspace.map_or_else(Arc::default, |workspace| workspace.symbols.clone());
+        self
+    }
+
+    /// What the plugins want the model to read.
+    pub fn snippets(&self) -> Vec<Snippet> {
+        plugged::snippets(&self.plugins, &self.request, self.each)
+    }
+
+    /// What is left of a text after all have had their word; `Err` is the name of the plugin that does not want it.
+    pub fn finish(&self, text: String) -> Result<String, String> {
+        plugged::finish(&self.plugins, &self.request, text)
+    }
+}
