@@ -116,6 +116,20 @@ fn an_export_has_what_another_engine_needs() {
 }
 
 #[test]
+fn an_export_of_a_new_model_has_its_vocabulary_its_first_weights_and_a_script() {
+    let world = world();
+    let new = ["--mode", "pretrain", "--shape", "shape.json", "--vocabulary", "400", "--context", "256"];
+    let (good, _, err) = text(&world.run(&[&["train", "export", "app", "out"], &new[..]].concat()));
+    assert!(good, "{err}");
+    let out = world.path().join("out");
+    has(&out, &["train.jsonl", "held_out.jsonl", "train.py", "README.md"]);
+    has(&out.join("model"), &["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]);
+    assert!(!out.join("axolotl.yaml").exists() && !world.path().join("foretype-adapter").exists());
+    let (good, out, err) = text(&world.run(&["model", "show", "out/model", "--json"]));
+    assert!(good && out.contains("qwen3"), "{out} {err}");
+}
+
+#[test]
 fn a_run_that_was_killed_goes_on_with_the_same_losses() {
     let world = world();
     pretrain(&world, "4");

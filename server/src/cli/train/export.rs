@@ -16,15 +16,21 @@ use serde::Serialize;
 use super::collect::CorpusArgs;
 use super::dry_run::{self, ReportArgs};
 use super::learn::{Start, repositories, sample_options};
-use super::settings::LearnArgs;
+use super::settings::{LearnArgs, Mode};
 use crate::config::Config;
 
-/// The files that are the same for everybody, by name.
-const FILES: [(&str, &str); 4] = [
+/// What is written beside the data for an adapter, by name.
+const ADAPTER: &[(&str, &str)] = &[
     ("train.py", include_str!("export/train.py")),
     ("axolotl.yaml", include_str!("export/axolotl.yaml")),
     ("accelerate.yaml", include_str!("export/accelerate.yaml")),
     ("README.md", include_str!("export/README.md")),
+];
+
+/// What is written beside the data for a new model.
+const NEW_MODEL: &[(&str, &str)] = &[
+    ("train.py", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../model/recipes/default/train.py"))),
+    ("README.md", include_str!("export/new-model.md")),
 ];
 
 /// Arguments of `foretype train export`.
@@ -56,7 +62,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let corpus = dry_run::collected(&args.corpus, &args.report)?;
     dry_run::warn(&corpus);
     let config = Config::load(std::env::current_dir().ok().as_deref())?;
-    let start = Start::new(&corpus, &args.learn, &config)?;
+    let start = Start::new(&corpus, &args.learn, &config, &folder.join("model"))?;
     let options = sample_options(&start.description, &args.learn, args.corpus.seed())?;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let model = folder.join("model");
@@ -72,7 +78,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         let count = write(Rows::new(&repositories, tokenizer, options, Position::default())?, &path)?;
         eprintln!("{}: {count} documents", path.display());
     }
-    for (name, text) in FILES {
+    for (name, text) in if args.learn.mode == Mode::Pretrain { NEW_MODEL } else { ADAPTER } {
         let path = folder.join(name);
         let text = args.learn.filled_in(text, options.context);
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;

@@ -26,7 +26,7 @@ const LOOKED_AT: usize = 16;
 pub(super) fn run(corpus: &Corpus, args: &LearnArgs, seed: u64) -> Result<ExitCode> {
     let config = Config::load(std::env::current_dir().ok().as_deref())?;
     let device = completion::device(&config.device.0)?;
-    let start = Start::new(corpus, args, &config)?;
+    let start = Start::new(corpus, args, &config, &args.output)?;
     let model = &start.description;
     let options = sample_options(model, args, seed)?;
     let (training, held_out) = (repositories(corpus, Split::Training), repositories(corpus, Split::HeldOut));
@@ -88,9 +88,10 @@ pub(super) struct Start {
 }
 
 impl Start {
-    pub(super) fn new(corpus: &Corpus, args: &LearnArgs, config: &Config) -> Result<Self> {
+    /// The vocabulary of a new model goes into `folder`.
+    pub(super) fn new(corpus: &Corpus, args: &LearnArgs, config: &Config, folder: &Path) -> Result<Self> {
         if args.mode == Mode::Pretrain {
-            let (config, description) = args.new_model(corpus)?;
+            let (config, description) = args.new_model(corpus, folder)?;
             return Ok(Self { base: Base::New(Box::new(config)), description });
         }
         let path = models::resolve(args.model.as_deref().or(config.model.as_deref()))?;

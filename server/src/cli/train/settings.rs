@@ -153,14 +153,14 @@ impl LearnArgs {
         self.dropout.clamp(0.0, 0.9)
     }
 
-    /// Learns a vocabulary and reads the shape of a new model; the vocabulary's files go into the output folder.
-    pub(super) fn new_model(&self, corpus: &Corpus) -> Result<(Config, Description)> {
+    /// Learns a vocabulary, unless `folder` has one already, and reads the shape of a new model.
+    pub(super) fn new_model(&self, corpus: &Corpus, folder: &Path) -> Result<(Config, Description)> {
         let shape = self.shape.as_deref().context("say --shape FILE: the config.json of the new model")?;
-        if !self.output.join("tokenizer.json").is_file() {
+        if !folder.join("tokenizer.json").is_file() {
             let training = corpus.files.iter().filter(|file| file.split == Split::Training);
-            vocabulary::learn(training.map(|file| &*file.text), self.vocabulary, &self.output)?;
+            vocabulary::learn(training.map(|file| &*file.text), self.vocabulary, folder)?;
         }
-        let tokenizer = Tokenizer::of_directory(&self.output)?;
+        let tokenizer = Tokenizer::of_directory(folder)?;
         let config = Config::of_file(shape)?;
         let config = Config { vocab_size: tokenizer.vocab_size().next_multiple_of(64), ..config };
         let name = "a new model".to_owned();
