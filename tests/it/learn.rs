@@ -61,17 +61,21 @@ fn has(path: &Path, names: &[&str]) {
 #[test]
 fn a_new_model_and_an_adapter_on_top_of_it_learn_and_complete() {
     let world = world();
-    pretrain(&world, "60");
+    pretrain(&world, "120");
     has(&world.path().join("model"), &["config.json", "model.safetensors", "tokenizer.json", "run/curves.svg"]);
     let learned = losses(&world, "model");
-    assert!(learned[59] < 0.6 * learned[0], "{} to {}", learned[0], learned[59]);
+    assert!(learned[119] < 0.4 * learned[0], "{} to {}", learned[0], learned[119]);
 
     let (good, err) = train(&world, &[&ADAPTER[..], &["--steps", "20"]].concat());
     assert!(good && err.contains("adapter = \"adapter\""), "{err}");
     has(&world.path().join("adapter"), &["adapter_config.json", "adapter_model.safetensors"]);
 
+    world.write(
+        "new.py",
+        "def load_31(self, value):\n    \n\n\ndef store_31(self, value):\n    return self.store(value, 31)\n",
+    );
     world.write(".foretype/config.toml", "model = \"model\"\nadapter = \"adapter\"\n");
-    let (good, out, err) = text(&world.run(&["complete", "app/file_3.py:2:5", "--json"]));
+    let (good, out, err) = text(&world.run(&["complete", "new.py:2:5", "--json"]));
     assert!(good, "{err}");
     let shown = |out: &str| serde_json::from_str::<Value>(out).expect("JSON")[0]["suggestions"][0]["text"].to_string();
     assert!(shown(&out).contains("return self."), "{out}");
@@ -86,7 +90,7 @@ fn a_new_model_and_an_adapter_on_top_of_it_learn_and_complete() {
         assert!(good && world.path().join(output).exists(), "{arguments:?}: {err}");
     }
     let of = |model: &str| {
-        let (_, out, _) = text(&world.run(&["complete", "app/file_3.py:2:5", "--model", model]));
+        let (_, out, _) = text(&world.run(&["complete", "new.py:2:5", "--model", model]));
         out.lines().next().map(String::from)
     };
     assert_eq!(of("merged"), of("merged.gguf"));
@@ -126,7 +130,7 @@ fn an_export_of_a_new_model_has_its_vocabulary_its_first_weights_and_a_script() 
     has(&out.join("model"), &["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]);
     assert!(!out.join("axolotl.yaml").exists() && !world.path().join("foretype-adapter").exists());
     let (good, out, err) = text(&world.run(&["model", "show", "out/model", "--json"]));
-    assert!(good && out.contains("qwen3"), "{out} {err}");
+    assert!(good && out.contains("Qwen3"), "{out} {err}");
 }
 
 #[test]

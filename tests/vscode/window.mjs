@@ -36,7 +36,9 @@ export class Window {
     window.page.on('dialog', (dialog) => dialog.accept().catch(() => {}));
     window.page.on('request', (request) => {
       const url = new URL(request.url());
-      if (/^(http|ws)/.test(url.protocol) && url.hostname !== '127.0.0.1') bench.outside.add(url.origin);
+      // A webview asks for the extension's own files under this name, and VS Code's service worker answers.
+      const own = url.hostname === '127.0.0.1' || url.hostname.endsWith('.vscode-resource.vscode-cdn.net');
+      if (/^(http|ws)/.test(url.protocol) && !own) bench.outside.add(url.origin);
     });
     const payload = name ? [['openFile', `vscode-remote://127.0.0.1:${bench.port}${bench.workspace}/${name}`]] : [];
     await window.goto(payload);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use foretype_model::Engine;
 use foretype_plugins::docstring::{self, Ground, Refusal, Style, Task};
-use foretype_plugins::{Document, request};
+use foretype_plugins::{Document, request, syntax};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
@@ -100,7 +100,9 @@ fn task(session: &Session, target: &Target) -> std::result::Result<(Arc<Snapshot
     }
     let (language, text) = (snapshot.language, &snapshot.text);
     let why = |refusal: Refusal| refusal.to_string();
-    let item = docstring::find(language, snapshot.tree.as_ref(), text, target.line as usize).map_err(why)?;
+    // Somebody else may be parsing it just now.
+    let tree = snapshot.tree.clone().or_else(|| syntax::parse(language, text, None));
+    let item = docstring::find(language, tree.as_ref(), text, target.line as usize).map_err(why)?;
     let others = session.documents.snapshots();
     let others = others.iter().filter(|other| other.language == language && other.uri != snapshot.uri);
     let texts = std::iter::once(&**text).chain(others.map(|other| &*other.text));

@@ -52,6 +52,7 @@ pub(super) async fn answer(
     });
     loop {
         tokio::select! {
+            biased; // all pieces come before the result
             Some(text) = pieces.recv() => {
                 if let Some(token) = token.clone() {
                     client.send_notification::<Partial>(PartialParams { token, value: PartialText { text } }).await;

@@ -159,7 +159,7 @@ def the_command_refuses_what_it_does_not_know(bench):
     window.press("<Esc>")
     window.press(":Foretype dance<CR>", ":Foretype restart buffer<CR>", ":Foretype disable tomorrow<CR>")
     told = window.notified()
-    assert told[0].startswith("Foretype: there is no :Foretype dance; there is disable, enable, log, restart"), told
+    assert told[0].startswith("Foretype: there is no :Foretype dance; there is ask, commit-message, conversations, disable, "), told
     assert told[1:] == ["Foretype: :Foretype restart is followed by nothing", "Foretype: :Foretype disable is followed by buffer, filetype or nothing"], told
 
 
@@ -167,8 +167,8 @@ def the_command_line_is_completed(bench):
     window = bench.open("complete.py", "", init="require('foretype').setup({ enabled = false })")
     def complete(line):
         return window.lua("return vim.fn.getcompletion(..., 'cmdline')", line)
-    assert complete("Foretype ") == ["disable", "enable", "log", "restart", "status", "toggle", "trigger"]
-    assert complete("Foretype d") == ["disable"]
+    assert {"ask", "disable", "docstring", "enable", "log", "restart", "status", "toggle", "trigger"} <= set(complete("Foretype "))
+    assert complete("Foretype d") == ["disable", "docstring"]
     assert complete("Foretype disable ") == ["buffer", "filetype"] and complete("Foretype disable f") == ["filetype"]
     assert complete("silent Foretype en") == ["enable"] and complete("Foret en") == ["enable"]
     assert complete("Foretype status ") == [] and complete("Foretype disable buffer ") == []
