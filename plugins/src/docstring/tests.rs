@@ -330,11 +330,7 @@ fn what_plugins_add_stands_before_the_code_and_stays_foreign() {
     ] {
         let (language, path) = (Language::Python, "a.py");
         let ground = Ground { language, path, text: &text, most: 3000, format, snippets: &snippets };
-        let text = |part: crate::Part| match part.content {
-            crate::Content::Text(text) => text,
-            crate::Content::Special(name) => name.into_owned(),
-        };
-        let read: String = prompt(&ground, &task, &[]).parts.into_iter().map(text).collect();
+        let read = shown(&ground, &task, &[]);
         assert!(read.starts_with(begins), "{read}");
     }
 }

@@ -62,10 +62,10 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let corpus = dry_run::collected(&args.corpus, &args.report)?;
     dry_run::warn(&corpus);
     let config = Config::load(std::env::current_dir().ok().as_deref())?;
-    let start = Start::new(&corpus, &args.learn, &config, &folder.join("model"))?;
+    let model = folder.join("model");
+    let start = Start::new(&corpus, &args.learn, &config, &model)?;
     let options = sample_options(&start.description, &args.learn, args.corpus.seed())?;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let model = folder.join("model");
     write_model(&start.base, &model)?;
     start.description.tokenizer.write(&model)?;
     let tokenizer = &start.description.tokenizer;
