@@ -46,11 +46,7 @@ impl Model {
     /// If the template of the file is broken or refuses the conversation.
     pub fn chat(&self, messages: &[Message]) -> Result<Chat, ChatError> {
         let Some(template) = &self.chat_template else { return Ok(plain(messages)) };
-        let names = Names::of(&self.tokenizer);
-        let parts = names.parts(template, messages).or_else(|error| match merged(messages) {
-            Some(merged) => names.parts(template, &merged).map_err(|_| error),
-            None => Err(error),
-        })?;
+        let parts = spelt(template, &self.tokenizer, messages)?;
         Ok(Chat { prompt: Prompt { parts, ..Prompt::default() }, stop_texts: Vec::new() })
     }
 
@@ -62,6 +58,15 @@ impl Model {
         let read = Encoder::default().read(prompt, &self.tokenizer);
         read.map(|(ids, _)| ids.len()).map_err(ChatError::Token)
     }
+}
+
+/// The conversation by a template, up to where the next answer begins.
+pub(crate) fn spelt(template: &str, tokenizer: &Tokenizer, messages: &[Message]) -> Result<Vec<Part>, ChatError> {
+    let names = Names::of(tokenizer);
+    names.parts(template, messages).or_else(|error| match merged(messages) {
+        Some(merged) => names.parts(template, &merged).map_err(|_| error),
+        None => Err(error),
+    })
 }
 
 /// The special tokens of a vocabulary, as a template sees them.

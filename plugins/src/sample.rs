@@ -5,6 +5,7 @@
 //! a window of their own. Holes are cut at characters, before any tokenising. All chance comes from a seeded [`Random`], so
 //! the same file, options and seed make the same samples.
 
+mod chat;
 mod hole;
 mod mix;
 mod piece;
@@ -17,6 +18,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::chat::Message;
 use crate::prompt::{FimFormat, Part, Prompt, Source};
 use crate::random::Random;
 use crate::request::{Budget, Document, Order, Request, Trigger};
@@ -44,6 +46,8 @@ pub enum Kind {
     Anchored,
     /// The usual order, where the hole is the text of a docstring or doc comment.
     Docstring,
+    /// A conversation in which the body of a documented function is asked for.
+    Chat,
 }
 
 /// A sample.
@@ -51,12 +55,14 @@ pub enum Kind {
 pub struct Sample {
     /// How it is written.
     pub kind: Kind,
+    /// What was said before the prompt, as the model's own template is to spell it.
+    pub conversation: Vec<Message>,
     /// What the model reads, as it would read it live. Empty in a whole sample without a header.
     pub prompt: Prompt,
     /// What it is to write.
     pub answer: String,
     /// The special token that ends the answer. A whole sample that is not the last piece of its file has none, since
-    /// nothing ends there.
+    /// nothing ends there; that of a conversation is the template's affair.
     pub end: Option<Cow<'static, str>>,
     /// Where in the file the answer stands, in bytes.
     pub bytes: Range<usize>,
@@ -123,6 +129,12 @@ pub fn samples(repository: &Repository, file: usize, options: &Options, random: 
     pieces.into_iter().map(|piece| subject.sample(piece, random)).collect()
 }
 
+fn said(talk: chat::Talk) -> Sample {
+    let chat::Talk { messages, opening, answer, bytes } = talk;
+    let prompt = Prompt { parts: vec![Part::text(opening, Source::Conversation)], ..Prompt::default() };
+    Sample { kind: Kind::Chat, conversation: messages, prompt, answer, end: None, bytes }
+}
+
 /// The syntax tree of a text in the place of a document's. Text too long to be parsed for each sample has none. The time
 /// limit is so long that the clock has no say in what a sample becomes.
 fn tree(document: &Document, text: &str) -> Option<tree_sitter::Tree> {
@@ -141,6 +153,13 @@ struct Subject<'a> {
 
 impl Subject<'_> {
     fn sample(&self, piece: Range<usize>, random: &mut Random) -> Result<Sample> {
+        let chat = self.options.mix.chat;
+        if chat > 0.0
+            && random.chance(chat)
+            && let Some(talk) = chat::talk(&self.document, &piece, random)
+        {
+            return Ok(said(talk));
+        }
         match self.hole(&piece, random) {
             None => self.whole(piece, random),
             Some((Kind::Anchored, hole)) => self.anchored(hole, random),
@@ -207,7 +226,7 @@ impl Subject<'_> {
     fn answered(&self, kind: Kind, prompt: Prompt, bytes: Range<usize>) -> Sample {
         let answer = self.document.text[bytes.clone()].to_owned();
         let prompt = Prompt { window: None, ..prompt };
-        Sample { kind, prompt, answer, end: Some(self.options.end.clone()), bytes }
+        Sample { kind, conversation: Vec::new(), prompt, answer, end: Some(self.options.end.clone()), bytes }
     }
 
     /// What an editor would ask where the file lacks the hole. Without a header it knows neither path nor other files, as for

@@ -1,10 +1,11 @@
 //! Which model to run and where it lies on disk.
 //!
 //! A model is named in one of three ways: a path to a GGUF file or a Hugging Face directory, a name of the
-//! [`catalogue`], or not at all, which takes the one model that is installed. Nothing here touches the network but
-//! [`pull`].
+//! [`catalogue`], or not at all, which takes the smallest model that is installed, else the one that is [`embedded`] in the
+//! program. Nothing here touches the network but [`pull`].
 
 pub mod catalogue;
+pub mod embedded;
 pub mod pull;
 
 use std::path::{Path, PathBuf};
@@ -33,10 +34,16 @@ pub fn folder() -> Result<PathBuf> {
 }
 
 fn data_home() -> Option<PathBuf> {
+    home("XDG_DATA_HOME", ".local/share")
+}
+
+fn cache_home() -> Option<PathBuf> {
+    home("XDG_CACHE_HOME", ".cache")
+}
+
+fn home(named: &str, usual: &str) -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    set("XDG_DATA_HOME")
-        .or_else(|| set("HOME").map(|home| home.join(".local").join("share")))
-        .or_else(|| set("LOCALAPPDATA"))
+    set(named).or_else(|| set("HOME").map(|home| home.join(usual))).or_else(|| set("LOCALAPPDATA"))
 }
 
 /// The models in `folder`, by name. A folder that does not exist holds none.
@@ -77,17 +84,24 @@ fn size(path: &Path) -> u64 {
     files.filter_map(|file| file.metadata().ok()).filter(|data| data.is_file()).map(|data| data.len()).sum()
 }
 
-/// The model that `wanted` names: a path, a name of the catalogue or of an installed file, or the installed model if
-/// nothing is named. The error says how to get one.
+/// The model that `wanted` names: a path, a name of the catalogue or of an installed file; if nothing is named, the smallest
+/// that is installed, else the built-in one. The error says how to get one.
 pub fn resolve(wanted: Option<&str>) -> Result<PathBuf> {
-    resolve_in(wanted, &folder()?)
+    resolve_in(wanted, &folder()?, embedded::path)
 }
 
-fn resolve_in(wanted: Option<&str>, folder: &Path) -> Result<PathBuf> {
+fn resolve_in(
+    wanted: Option<&str>,
+    folder: &Path,
+    embedded: impl FnOnce() -> Result<Option<PathBuf>>,
+) -> Result<PathBuf> {
     let installed = installed(folder)?;
     let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) else {
-        return match installed.first() {
-            Some(model) => Ok(model.path.clone()),
+        if let Some(model) = installed.first() {
+            return Ok(model.path.clone());
+        }
+        return match embedded()? {
+            Some(path) => Ok(path),
             None => bail!(
                 "no model is installed: run `foretype model pull {}`, or set FORETYPE_MODEL (or `model` in config.toml) \
                  to a GGUF file or a Hugging Face model directory",
@@ -97,6 +111,11 @@ fn resolve_in(wanted: Option<&str>, folder: &Path) -> Result<PathBuf> {
     };
     if let Some(model) = installed.iter().find(|model| model.name == wanted) {
         return Ok(model.path.clone());
+    }
+    if wanted == embedded::NAME
+        && let Some(path) = embedded()?
+    {
+        return Ok(path);
     }
     let path = expand_home(wanted);
     if path.exists() {
@@ -130,10 +149,17 @@ mod tests {
         folder
     }
 
+    fn none() -> Result<Option<PathBuf>> {
+        Ok(None)
+    }
+
     #[test]
-    fn without_a_name_the_smallest_installed_model_is_taken() {
+    fn without_a_name_the_smallest_installed_model_is_taken_else_the_built_in_one() {
         let folder = folder_with(&["longer-name.gguf", "b.gguf", "notes.txt"]);
-        assert_eq!(resolve_in(None, folder.path()).expect("a model"), folder.path().join("b.gguf"));
+        let resolve = |wanted, folder: &Path| resolve_in(wanted, folder, || Ok(Some("own.gguf".into()))).expect("one");
+        assert_eq!(resolve(None, folder.path()), folder.path().join("b.gguf"));
+        assert_eq!(resolve(Some(embedded::NAME), folder.path()), Path::new("own.gguf"));
+        assert_eq!(resolve(Some(""), folder_with(&[]).path()), Path::new("own.gguf"));
     }
 
     #[test]
@@ -141,14 +167,14 @@ mod tests {
         let entry = &catalogue::CATALOGUE[0];
         let folder = folder_with(&[entry.file]);
         let path = folder.path().join(entry.file);
-        assert_eq!(resolve_in(Some(entry.name), folder.path()).expect("by name"), path);
-        assert_eq!(resolve_in(path.to_str(), folder.path()).expect("by path"), path);
+        assert_eq!(resolve_in(Some(entry.name), folder.path(), none).expect("by name"), path);
+        assert_eq!(resolve_in(path.to_str(), folder.path(), none).expect("by path"), path);
     }
 
     #[test]
     fn every_failure_says_what_to_do() {
         let empty = folder_with(&[]);
-        let message = |wanted| resolve_in(wanted, empty.path()).expect_err("nothing is installed").to_string();
+        let message = |wanted| resolve_in(wanted, empty.path(), none).expect_err("nothing is installed").to_string();
         assert!(message(None).contains("foretype model pull"));
         assert!(message(Some("qwen2.5-coder-3b")).contains("foretype model pull qwen2.5-coder-3b"));
         assert!(message(Some("/nowhere/x.gguf")).contains("foretype model list"));

@@ -134,6 +134,7 @@ fn write_twice(
 /// # Errors
 /// If it was not trained to answer.
 pub fn ready(model: &Model) -> Result<()> {
+    crate::models::embedded::not_for_words(model)?;
     let why = || {
         anyhow!(
             "{} was not trained to do what it is told (it has no chat template): `foretype model list` shows models that answer",

@@ -116,11 +116,41 @@ fn a_model_that_cannot_be_used_is_named_with_its_fault() {
         ("empty", &["empty"]),
         ("nothing-like-it", &["nothing-like-it", "foretype model list"]),
         ("qwen2.5-coder-7b", &["foretype model pull qwen2.5-coder-7b"]),
-        ("", &["foretype model pull"]),
     ] {
         let err = complains(&world, model, &["complete", "a.py:1"]);
         assert!(words.iter().all(|word| err.contains(word)), "{model}: {err}");
     }
+}
+
+#[test]
+fn without_any_model_the_built_in_one_completes_and_says_that_it_does_no_more() {
+    let world = world("work/a.py", "import sys\n\nfor line in sys.\n");
+    let run = |arguments: &[&str]| {
+        text(&world.command(arguments).current_dir(world.path().join("work")).output().expect("the binary starts"))
+    };
+    let shown: Value = serde_json::from_str(&run(&["model", "show", "--json"]).1).expect("JSON");
+    assert_eq!((&shown["name"], &shown["fill_in_the_middle"]), (&"foretype-7m".into(), &"qwen".into()));
+    let path = shown["path"].as_str().expect("a file");
+    assert!(std::path::Path::new(path).starts_with(world.path().join("cache")), "{path}");
+    let (good, out, err) = run(&["complete", "a.py:3", "--json"]);
+    assert!(good, "{err}");
+    let completed: Value = serde_json::from_str(&out).expect("JSON");
+    assert!(completed["text"].as_str().is_some_and(|text| !text.trim().is_empty()), "{completed}");
+    world.write("work/b.py", "def f(x):\n    return x\n");
+    for arguments in [
+        &["ask", "Why?", "--file", "b.py"][..],
+        &["docstring", "b.py:1"],
+        &["translate", "b.py", "--to", "rust"],
+        &["edit", "b.py:2", "Shorter."],
+    ] {
+        let (good, out, err) = run(arguments);
+        assert!(!good && err.contains("foretype model pull qwen2.5-coder-0.5b-instruct"), "{arguments:?}: {out}{err}");
+    }
+    // A cache folder that cannot be written to is no reason to crash.
+    let mut command = world.command(&["complete", "a.py:3"]);
+    command.current_dir(world.path().join("work")).env("XDG_CACHE_HOME", world.path().join("work/a.py"));
+    let (good, _, err) = text(&command.output().expect("the binary starts"));
+    assert!(!good && err.contains("set XDG_CACHE_HOME"), "{err}");
 }
 
 #[test]
@@ -164,8 +194,11 @@ fn finding<'a>(findings: &'a Value, what: &str) -> &'a Value {
 #[test]
 fn doctor_finds_what_is_wrong_and_says_how_to_mend_it() {
     let world = World::new();
-    let (ok, out, _) = text(&world.run(&["doctor", "--json"]));
-    assert!(!ok, "without a model something is wrong: {out}");
+    let (_, out, _) = text(&world.run(&["doctor", "--json"]));
+    assert_eq!(finding(&serde_json::from_str(&out).expect("JSON"), "model")["state"], "good");
+    let mut command = world.command(&["doctor", "--json"]);
+    let (ok, out, _) = text(&command.env("FORETYPE_MODEL", "qwen2.5-coder-7b").output().expect("the binary starts"));
+    assert!(!ok, "without its model something is wrong: {out}");
     let findings: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!(finding(&findings, "model")["state"], "bad");
     assert!(finding(&findings, "model")["remedy"].as_str().is_some_and(|it| it.contains("model pull")), "{findings}");

@@ -409,7 +409,7 @@ fn ignored_and_secret_files_get_no_suggestions() {
 fn a_missing_model_is_reported_once_and_says_what_to_do() {
     let world = World::new();
     let mut client = Client::start(world.command(&["lsp", "--standalone"]));
-    client.initialize(json!({ "capabilities": {} }));
+    client.initialize(json!({ "capabilities": {}, "initializationOptions": { "model": "qwen2.5-coder-7b" } }));
     let message = client.wait_for("window/showMessage")["params"]["message"].to_string();
     assert!(message.contains("foretype model pull"), "{message}");
     client.open("file:///a.py", "python", PYTHON);

@@ -149,6 +149,7 @@ fn editor(world: &World) -> (Client, Value) {
     let root = format!("file://{}/work", world.path().display());
     client.initialize(json!({
         "processId": std::process::id(), "capabilities": {}, "workspaceFolders": [{ "uri": root, "name": "work" }],
+        "initializationOptions": { "ask": { "max_tokens": 32768, "context_tokens": 65536 } },
     }));
     let uri = format!("{root}/shop.py");
     client.open(&uri, "python", SHOP);

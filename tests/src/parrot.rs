@@ -37,10 +37,11 @@ pub fn write(folder: &Path) -> PathBuf {
     path
 }
 
-/// Writes a parrot into `folder` that says `text` behind a line end, and nothing more; with an empty text it never ends.
+/// Writes a parrot into `folder` that says `text` behind a line end, and nothing more; with an empty text it goes on for
+/// 65,536 tokens, and says nothing that would be taken for going in circles.
 pub fn saying(folder: &Path, text: &str) -> PathBuf {
     let path = write(folder);
-    let said = if text.is_empty() { "again " } else { text };
+    let said = if text.is_empty() { ". " } else { text };
     let file = path.join("tokenizer.json");
     let read = std::fs::read_to_string(&file).expect("it was just written");
     let mut tokenizer: serde_json::Value = serde_json::from_str(&read).expect("JSON");
@@ -50,6 +51,11 @@ pub fn saying(folder: &Path, text: &str) -> PathBuf {
     });
     tokenizer["added_tokens"].as_array_mut().expect("a list").push(token);
     std::fs::write(file, tokenizer.to_string()).expect("writable");
+    if text.is_empty() {
+        let file = path.join("config.json");
+        let config = std::fs::read_to_string(&file).expect("it was just written");
+        std::fs::write(file, config.replace("4096", "65536")).expect("writable");
+    }
     let next = |token| match token {
         10 => SAID,
         SAID if text.is_empty() => SAID,

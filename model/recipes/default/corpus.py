@@ -2,10 +2,12 @@
 """Fetches the sources that the default model learns from and lays them out as folders for `foretype train`.
 
     python3 corpus.py INTO [--benchmarks FOLDER]
+    python3 corpus.py INTO --held-out
 
 Needs `apt-get` (with a Debian mirror in its settings), `pip`, `npm`, and the crates that building this repository has fetched.
 A file that shares ten words in a row with a benchmark problem under FOLDER is left out. What was taken stands afterwards
-in `manifest.json` beside this script: name, version, licence, hash, files and bytes of every source.
+in `manifest.json` beside this script: name, version, licence, hash, files and bytes of every source. With `--held-out` it
+takes the other sources, those that nothing is learned from, and prints what they are.
 """
 
 import argparse
@@ -36,15 +38,26 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("into", type=Path)
     parser.add_argument("--benchmarks", type=Path, help="folder of benchmark files (.jsonl, .jsonl.gz, .json)")
+    parser.add_argument("--held-out", action="store_true", help="the sources that are kept for measuring")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "foretype-corpus")
     args = parser.parse_args()
     for folder in ("debian", "python", "npm"):
         (args.cache / folder).mkdir(parents=True, exist_ok=True)
-    sources = tomllib.loads((HERE / "sources.toml").read_text())
+    sources = chosen(tomllib.loads((HERE / "sources.toml").read_text()), args.held_out)
     taken = Taken(args.into, benchmark_grams(args.benchmarks) if args.benchmarks else set())
     for read in (crates, debian, python, npm):
         read(sources, args.cache, taken)
-    taken.finish()
+    print(json.dumps(taken.manifest, indent=1)) if args.held_out else taken.finish()
+
+
+def chosen(sources, held_out):
+    """The sources that are learned from, or the others."""
+    sources["debian"] = [source for source in sources["debian"] if source.get("held_out", False) == held_out]
+    if held_out:
+        sources["crates"]["without"] = ["*"]
+        for registry in ("python", "npm"):
+            sources[registry]["packages"] = sources[registry]["held_out"]
+    return sources
 
 
 class Taken:
@@ -189,7 +202,7 @@ def npm(sources, cache, taken):
     settings = sources["npm"]
     for package in settings["packages"]:
         name, version = package.rsplit("@", 1)
-        archive = cache / "npm" / f"{name}-{version}.tgz"
+        archive = cache / "npm" / f"{name.strip('@').replace('/', '-')}-{version}.tgz"
         if not archive.exists():
             subprocess.run(["npm", "pack", "--silent", package], cwd=archive.parent, check=False, stdout=subprocess.DEVNULL)
         if archive.exists():

@@ -39,6 +39,8 @@ pub enum Loss {
 pub struct Options {
     /// How samples are made of files.
     pub samples: sample::Options,
+    /// How the model wants conversations written; without it there can be none.
+    pub chat_template: Option<String>,
     /// Tokens of a row, at the most.
     pub context: usize,
     /// Which tokens are learnt.
@@ -60,7 +62,7 @@ impl Options {
     pub fn new(tokenizer: &Tokenizer, format: Option<&'static FimFormat>, context: usize) -> Result<Self, SampleError> {
         let end = end(tokenizer, format).ok_or(SampleError::NoEnd)?;
         let samples = sample::Options::new(format, end, context);
-        Ok(Self { samples, context, loss: Loss::All, seed: 1, epochs: None })
+        Ok(Self { samples, chat_template: None, context, loss: Loss::All, seed: 1, epochs: None })
     }
 
     /// Whether these options make sense for a tokenizer.
@@ -69,6 +71,9 @@ impl Options {
     /// Says what is wrong and what to do.
     pub fn check(&self, tokenizer: &Tokenizer) -> Result<(), SampleError> {
         self.samples.check()?;
+        if self.samples.mix.chat > 0.0 && self.chat_template.is_none() {
+            return Err(SampleError::NoTemplate);
+        }
         if self.context < SHORTEST {
             return Err(SampleError::Context { context: self.context });
         }
@@ -108,6 +113,12 @@ pub enum SampleError {
     /// A prompt that cannot be tokenised; the message names what is missing.
     #[error("{0}: choose a format whose tokens the tokenizer has")]
     Prompt(String),
+    /// A conversation that cannot be written.
+    #[error(transparent)]
+    Chat(#[from] crate::chat::ChatError),
+    /// Conversations for a model that holds none.
+    #[error("the model has no chat template: leave conversations out of the samples")]
+    NoTemplate,
     /// A prompt that cannot be written.
     #[error(transparent)]
     Strategy(#[from] foretype_plugins::Error),

@@ -9,7 +9,10 @@ use crate::random::Random;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mix {
-    /// Samples with a hole; the others are whole. Default 0.7.
+    /// Of all samples, the ones that are a conversation about a documented function, where there is one; only for models
+    /// with a chat template. Default 0.
+    pub chat: f64,
+    /// Of the others, samples with a hole; what remains is whole. Default 0.7.
     pub fim_rate: f64,
     /// Of those with a hole, the ones in the usual order. Default 0.25.
     pub usual: f64,
@@ -30,6 +33,7 @@ pub struct Mix {
 impl Default for Mix {
     fn default() -> Self {
         Self {
+            chat: 0.0,
             fim_rate: 0.7,
             usual: 0.25,
             suffix_first: 0.25,
@@ -76,6 +80,7 @@ impl Mix {
     /// # Errors
     /// Names the option and says what it may be.
     pub fn check(&self) -> Result<(), OptionsError> {
+        share("chat", self.chat)?;
         share("fim_rate", self.fim_rate)?;
         share("header", self.header)?;
         share("drop_imports", self.drop_imports)?;

@@ -102,6 +102,11 @@ impl Hole {
         PLACEHOLDERS.contains(&rest).then_some(hole).ok_or_else(written)
     }
 
+    /// Where the comment or signature begins.
+    pub(crate) fn start(&self) -> usize {
+        self.begun.start
+    }
+
     /// The question. At most `room` bytes above the place are shown.
     pub fn question(&self, language: Language, text: &str, room: usize) -> Wanted {
         let (begun, _) = self.begun(text);

@@ -84,6 +84,7 @@ struct Asked {
 
 impl Asked {
     fn new(session: &Session, engine: &Engine, config: &Config, params: &AskParams) -> Result<Self> {
+        crate::models::embedded::not_for_words(engine.model())?;
         let document = params.text_document.as_ref().map(|document| &document.uri);
         let workspace = session.workspace_or_first(params.workspace.as_ref().or(document));
         let kept = workspace.as_ref().map(|workspace| Kept::of(&workspace.root)).transpose()?;

@@ -92,6 +92,17 @@ impl OrderName {
     }
 }
 
+/// Which model is measured.
+#[derive(Debug, clap::Args)]
+struct ModelArgs {
+    /// The model: a name that `model list` shows or a path
+    #[arg(long)]
+    model: Option<String>,
+    /// An adapter on top of it: a folder in the format of PEFT
+    #[arg(long)]
+    adapter: Option<String>,
+}
+
 /// A model that is ready to be asked.
 struct Asked {
     model: Arc<Model>,
@@ -99,10 +110,14 @@ struct Asked {
 }
 
 impl Asked {
-    /// The model of this name, or else the configured one.
-    fn load(name: Option<&str>, root: Option<&Path>) -> Result<Self> {
+    /// The chosen model and adapter, or else the configured ones.
+    fn load(chosen: &ModelArgs, root: Option<&Path>) -> Result<Self> {
         let mut config = Config::load(root)?;
-        config.model = name.map(str::to_owned).or(config.model);
+        if chosen.model.is_some() && chosen.model != config.model {
+            // An adapter belongs to its model.
+            (config.model, config.adapter) = (chosen.model.clone(), None);
+        }
+        config.adapter = chosen.adapter.clone().or(config.adapter);
         let model = completion::load(&models::resolve(config.model.as_deref())?, &config)?;
         Ok(Self { model, config })
     }
@@ -115,6 +130,7 @@ impl Asked {
     /// The model as a report names it.
     fn name(&self) -> String {
         let file = self.model.path.file_name().map(|name| name.to_string_lossy().into_owned());
-        file.map_or_else(|| self.model.name.clone(), |file| format!("{} ({file})", self.model.name))
+        let name = file.map_or_else(|| self.model.name.clone(), |file| format!("{} ({file})", self.model.name));
+        self.config.adapter.as_ref().map_or(name.clone(), |adapter| format!("{name} with {adapter}"))
     }
 }

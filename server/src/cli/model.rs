@@ -10,7 +10,7 @@ use foretype_model::Packing;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print_json;
-use crate::models::{self, catalogue::CATALOGUE, pull};
+use crate::models::{self, catalogue::CATALOGUE, embedded, pull};
 
 /// Arguments of `foretype model`.
 #[derive(Debug, clap::Args)]
@@ -112,7 +112,14 @@ fn list(json: bool) -> Result<()> {
     let folder = models::folder()?;
     let installed = models::installed(&folder)?;
     if json {
-        return print_json(&serde_json::json!({ "folder": folder, "installed": installed, "catalogue": CATALOGUE }));
+        let built_in = embedded::BYTES.map(|bytes| serde_json::json!({ "name": embedded::NAME, "bytes": bytes.len() }));
+        return print_json(&serde_json::json!({
+            "folder": folder, "installed": installed, "built_in": built_in, "catalogue": CATALOGUE,
+        }));
+    }
+    if let Some(bytes) = embedded::BYTES {
+        println!("Built in, for when no other is installed or named:");
+        println!("  {:32} {:>6} MB  fills\n", embedded::NAME, bytes.len() / 1_000_000);
     }
     println!("Installed in {}:", folder.display());
     if installed.is_empty() {

@@ -35,12 +35,16 @@ pub struct Args {
 enum Instead {
     /// Write samples, the model and settings for transformers, accelerate and axolotl, to train on another machine
     Export(Box<export::Args>),
+    /// Draw the curves of a run that was made elsewhere
+    Curves(curves::Args),
 }
 
 /// Runs `foretype train`.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    if let Some(Instead::Export(args)) = &args.instead {
-        return export::run(args);
+    match &args.instead {
+        Some(Instead::Export(args)) => return export::run(args),
+        Some(Instead::Curves(args)) => return curves::run(args),
+        None => {}
     }
     if args.dry_run {
         return dry_run::run(&args.corpus, &args.report);

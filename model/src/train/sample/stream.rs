@@ -6,10 +6,11 @@
 use std::vec::IntoIter;
 
 use foretype_plugins::random::Random;
-use foretype_plugins::sample::{Kind, Repository, samples};
+use foretype_plugins::sample::{Kind, Repository, Sample, samples};
 use rayon::prelude::*;
 
 use super::{Document, Fit, Options, Packed, SampleError, Statistics, pack};
+use crate::chat;
 use crate::tokenizer::Tokenizer;
 
 /// A window has files for at least as many rows, if there are as many: the last one of them is filled in part.
@@ -129,8 +130,18 @@ impl<'a> Rows<'a> {
         let keys = [self.options.seed, self.position.epoch, repository as u64, file as u64];
         let repository = &self.repositories[repository];
         let made = samples(repository, file, &self.options.samples, &mut Random::keyed(&keys))?;
-        let fit = |sample| Document::within(self.options.context, sample, self.tokenizer);
-        made.iter().map(|sample| Ok((sample.kind, fit(sample)?))).collect()
+        let fit = |sample: &Sample| Document::within(self.options.context, sample, self.tokenizer);
+        made.into_iter().map(|sample| Ok((sample.kind, fit(&self.spelt(sample)?)?))).collect()
+    }
+
+    /// A sample with its conversation in the prompt, as the model's template spells it and as it is read live.
+    fn spelt(&self, mut sample: Sample) -> Result<Sample, SampleError> {
+        if let Some(template) = self.options.chat_template.as_ref().filter(|_| !sample.conversation.is_empty()) {
+            let said = std::mem::take(&mut sample.conversation);
+            sample.prompt.parts.splice(0..0, chat::spelt(template, self.tokenizer, &said)?);
+            sample.end = super::end(self.tokenizer, None);
+        }
+        Ok(sample)
     }
 
     /// Goes to the next epoch.

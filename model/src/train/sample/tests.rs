@@ -217,7 +217,14 @@ fn sample(prefix: &str, answer: &str) -> Sample {
         Part::special("<|fim_middle|>"),
     ];
     let prompt = Prompt { parts, ..Prompt::default() };
-    Sample { kind: Kind::Usual, prompt, answer: answer.into(), end: Some("<|endoftext|>".into()), bytes: 0..0 }
+    Sample {
+        kind: Kind::Usual,
+        conversation: Vec::new(),
+        prompt,
+        answer: answer.into(),
+        end: Some("<|endoftext|>".into()),
+        bytes: 0..0,
+    }
 }
 
 #[test]
@@ -283,4 +290,21 @@ fn wrong_options_are_named() {
     let none = Tokenizer::byte_level(&[], &[]);
     assert!(Options::new(&none, None, 512).expect_err("no end").to_string().contains("no token that ends a text"));
     assert_eq!(Options::new(&bare, None, 512).expect("in order").samples.end, "<|endoftext|>");
+}
+
+#[test]
+fn a_conversation_is_learnt_as_the_template_writes_it() {
+    const TEMPLATE: &str =
+        "{% for m in messages %}<|file_sep|>{{ m.role }}\n{{ m.content }}\n{% endfor %}<|file_sep|>assistant{{ '\n' }}";
+    let text = "def f(x):\n    \"\"\"Twice <|fim_middle|>.\"\"\"\n    return x + x\n";
+    let repository = [Repository::new(Some("shop".into()), vec![file("a.py", text.into())])];
+    let mut options = Options { epochs: Some(1), ..options() };
+    options.samples.mix.chat = 1.0;
+    assert!(matches!(options.check(&tokenizer()), Err(SampleError::NoTemplate)));
+    options.chat_template = Some(TEMPLATE.into());
+    let row = rows(&repository, &options, Position::default()).remove(0).1;
+    let expected = "⟨<|file_sep|>⟩user\nComplete this Python function. Give the whole function.\n\n\
+                    ```python\ndef f(x):\n    \"\"\"Twice <|fim_middle|>.\"\"\"\n```\n⟨<|file_sep|>⟩assistant\n\
+                    ```python\ndef f(x):\n    \"\"\"Twice <|fim_middle|>.\"\"\"\n    return x + x\n```⟨<|endoftext|>⟩";
+    assert_eq!(spelt(&row.tokens), expected);
 }

@@ -84,7 +84,9 @@ impl Desk {
         let scanned = workspace.clone();
         let started = Instant::now();
         let scan = std::thread::spawn(move || scanned.scan(|_| started.elapsed() < INDEXING));
-        let engine = completion::start(completion::load(&path, &config)?, &config);
+        let model = completion::load(&path, &config)?;
+        models::embedded::not_for_words(&model)?;
+        let engine = completion::start(model, &config);
         // A scan that failed found nothing.
         let _ = scan.join();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

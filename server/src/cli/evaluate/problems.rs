@@ -11,10 +11,10 @@ use foretype_plugins::{PromptStrategy, Request};
 use indicatif::ProgressBar;
 use serde::de::DeserializeOwned;
 
-use super::Asked;
 use super::items::{Item, Report, System};
 use super::output::Output;
 use super::sandbox::Sandbox;
+use super::{Asked, ModelArgs};
 use crate::completion;
 use crate::config::Config;
 use crate::rewrite::Writer;
@@ -31,9 +31,8 @@ pub(super) struct SetArgs {
     /// Seed of all chance and of the intervals
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
-    /// The model: a name that `model list` shows or a path
-    #[arg(long)]
-    pub(super) model: Option<String>,
+    #[command(flatten)]
+    pub(super) which: ModelArgs,
     #[command(flatten)]
     output: Output,
 }
@@ -55,7 +54,7 @@ impl SetArgs {
     ) -> Result<ExitCode> {
         self.output.check()?;
         let problems: Vec<P> = read(&self.data, self.every as usize)?;
-        let asked = Asked::load(self.model.as_deref(), None)?;
+        let asked = Asked::load(&self.which, None)?;
         let mut systems = Vec::new();
         for (name, way) in ways {
             // What one way left in the cache must not spare another one time.

@@ -19,7 +19,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::items::{Report, System};
 use super::output::Output;
-use super::{Asked, OrderName};
+use super::{Asked, ModelArgs, OrderName};
 use crate::config::Config;
 use crate::models;
 use crate::workspace::{Workspace, Workspaces};
@@ -31,9 +31,8 @@ use selection::Chosen;
 pub(super) struct Args {
     /// A folder of source text
     folder: PathBuf,
-    /// The model: a name that `model list` shows or a path
-    #[arg(long)]
-    model: Option<String>,
+    #[command(flatten)]
+    which: ModelArgs,
     /// Take every Nth hole of each kind
     #[arg(long, conflicts_with = "most", value_parser = clap::value_parser!(u32).range(1..))]
     every: Option<u32>,
@@ -100,11 +99,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let root = args.folder.canonicalize().with_context(|| format!("cannot read {}", args.folder.display()))?;
     let config = Config::load(Some(&root))?;
     // A model that is not there is told of before a large folder is read.
-    models::resolve(args.model.as_deref().or(config.model.as_deref()))?;
+    models::resolve(args.which.model.as_deref().or(config.model.as_deref()))?;
     let workspace = Workspaces::default().open(&root, &config);
     let corpus = files::read(&workspace);
     let chosen = chosen(args, &root, &corpus)?;
-    let asked = Asked::load(args.model.as_deref(), Some(&root))?;
+    let asked = Asked::load(&args.which, Some(&root))?;
     let systems = systems(args, &workspace, &corpus, &chosen, &asked)?;
     let notes = notes(args, &chosen, &asked);
     let report = Report::new(title(&root), asked.name(), notes, args.seed, systems);

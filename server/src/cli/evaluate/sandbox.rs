@@ -1,4 +1,4 @@
-//! Runs a generated program where it can do no harm: in a folder of its own that is deleted afterwards, without the
+//! Runs a generated program (in Python, or compiled from C++ or Java) where it can do no harm: in a folder of its own that is deleted afterwards, without the
 //! user's environment, with limits on time, memory, processes and file size, and without network where the system lets an
 //! ordinary user take it away (`unshare`).
 
@@ -8,18 +8,75 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-/// What a program may use.
+/// Seconds that a program may take, with what compiles it.
 const SECONDS: u64 = 10;
+const SECONDS_WITH_COMPILER: u64 = 60;
+/// What sets the limits of the process that it runs in, with the bytes of memory and the number of processes to be filled in.
 const LIMITS: &str = "\
 import resource as _r
-_r.setrlimit(_r.RLIMIT_AS, (1 << 30, 1 << 30))
+_r.setrlimit(_r.RLIMIT_AS, (MEMORY, MEMORY))
 _r.setrlimit(_r.RLIMIT_CPU, (10, 10))
 _r.setrlimit(_r.RLIMIT_FSIZE, (1 << 20, 1 << 20))
-_r.setrlimit(_r.RLIMIT_NPROC, (64, 64))
+_r.setrlimit(_r.RLIMIT_NPROC, (PROCESSES, PROCESSES))
 del _r
 ";
 
-/// Runs Python programs.
+/// What a program is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Runs {
+    Python,
+    Cpp,
+    Java,
+}
+
+impl Runs {
+    /// By the name that Markdown has for the language.
+    pub(super) fn named(language: &str) -> Option<Self> {
+        [(Self::Python, "python"), (Self::Cpp, "cpp"), (Self::Java, "java")]
+            .into_iter()
+            .find(|it| it.1 == language)
+            .map(|it| it.0)
+    }
+
+    /// What compiles it; none for what is run as it is.
+    fn compiler(self) -> Option<&'static str> {
+        match self {
+            Self::Python => None,
+            Self::Cpp => Some("g++"),
+            Self::Java => Some("javac"),
+        }
+    }
+
+    fn limits(self) -> String {
+        // A Java machine reserves much more than it uses, and has many threads.
+        let (memory, processes) = if self == Self::Java { (8u64 << 30, 4096) } else { (1 << 30, 64) };
+        LIMITS.replace("MEMORY", &memory.to_string()).replace("PROCESSES", &processes.to_string())
+    }
+
+    /// A Python program that compiles and runs the file of its folder.
+    fn script(self, program: &str) -> String {
+        let (compile, run) = match self {
+            Self::Python => return self.limits() + program,
+            Self::Cpp => (r#"["g++", "-std=c++17", "-w", "-pipe", "-o", "main", "main.cpp"]"#, r#"["./main"]"#),
+            Self::Java => (r#"["javac", "-nowarn", "Main.java"]"#, r#"["java", "-Xmx256m", "-cp", ".", "Main"]"#),
+        };
+        let limits = self.limits();
+        format!(
+            "import os, subprocess, sys\nif subprocess.run({compile}).returncode:\n    sys.exit(1)\n{limits}\
+             command = {run}\nos.execvp(command[0], command)\n"
+        )
+    }
+
+    fn file(self) -> &'static str {
+        match self {
+            Self::Python => "main.py",
+            Self::Cpp => "main.cpp",
+            Self::Java => "Main.java",
+        }
+    }
+}
+
+/// Runs programs.
 #[derive(Debug)]
 pub(super) struct Sandbox {
     python: std::path::PathBuf,
@@ -41,9 +98,23 @@ impl Sandbox {
         self.unshare
     }
 
-    /// Whether `program` ends with success within its limits.
+    /// Whether what compiles such programs is installed.
+    pub(super) fn can_run(&self, runs: Runs) -> bool {
+        let there = |name| Command::new(name).arg("-version").stdin(Stdio::null()).output();
+        runs.compiler().is_none_or(|compiler| there(compiler).is_ok())
+    }
+
+    /// Whether a Python `program` ends with success within its limits.
     pub(super) fn passes(&self, program: &str) -> Result<bool> {
+        self.passes_as(Runs::Python, program)
+    }
+
+    /// Whether `program` can be compiled and ends with success within its limits.
+    pub(super) fn passes_as(&self, runs: Runs, program: &str) -> Result<bool> {
         let folder = tempfile::tempdir()?;
+        if runs != Runs::Python {
+            std::fs::write(folder.path().join(runs.file()), program)?;
+        }
         let mut command = if self.unshare { Command::new("unshare") } else { Command::new(&self.python) };
         if self.unshare {
             command.arg("-rn").arg(&self.python);
@@ -53,6 +124,7 @@ impl Sandbox {
             .current_dir(folder.path())
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
+            .env("TMPDIR", folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -60,14 +132,14 @@ impl Sandbox {
             .context("cannot start python3")?;
         if let Some(mut stdin) = child.stdin.take() {
             // A program that ends before it is read whole fails by its exit status.
-            let _ = stdin.write_all(LIMITS.as_bytes()).and_then(|()| stdin.write_all(program.as_bytes()));
+            let _ = stdin.write_all(runs.script(program).as_bytes());
         }
-        wait(&mut child)
+        wait(&mut child, if runs == Runs::Python { SECONDS } else { SECONDS_WITH_COMPILER })
     }
 }
 
-fn wait(child: &mut Child) -> Result<bool> {
-    let deadline = Instant::now() + Duration::from_secs(SECONDS);
+fn wait(child: &mut Child, seconds: u64) -> Result<bool> {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status.success());
@@ -94,5 +166,26 @@ mod tests {
         assert!(!passes("this is no Python"));
         assert!(!passes("x = bytearray(1 << 31)"));
         assert!(!passes("import os; open('/proc/self/environ').read().index('HOME')"));
+    }
+
+    #[test]
+    fn programs_in_cpp_and_java_are_compiled_first() {
+        let sandbox = Sandbox::new().expect("python3");
+        let cpp = |value: u8| {
+            format!("#include <stdexcept>\nint main() {{ if (1 + 1 != {value}) throw std::runtime_error(\"no\"); }}\n")
+        };
+        let java = |value: u8| {
+            let test = format!("if (1 + 1 != {value}) throw new RuntimeException();");
+            format!("class Main {{ public static void main(String[] arguments) {{ {test} }} }}\n")
+        };
+        for (runs, good, bad) in [(Runs::Cpp, cpp(2), cpp(3)), (Runs::Java, java(2), java(3))] {
+            if !sandbox.can_run(runs) {
+                println!("skipped: {runs:?} has no compiler here");
+                continue;
+            }
+            assert!(sandbox.passes_as(runs, &good).expect("a run"), "{runs:?}");
+            assert!(!sandbox.passes_as(runs, &bad).expect("a run"), "{runs:?}");
+            assert!(!sandbox.passes_as(runs, "this is no program").expect("a run"), "{runs:?}");
+        }
     }
 }

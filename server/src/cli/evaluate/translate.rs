@@ -1,5 +1,5 @@
 //! The translations of CodeFuseEval (data set `codefuse-ai/CodeFuseEval`, CodeTrans): a program written again in another language. It counts when the problem's tests
-//! pass, where the other language is Python; programs in C++ and Java are compared with the expected text alone.
+//! pass; without a compiler, programs in C++ and Java are compared with the expected text alone.
 //!
 //! A bare model is asked by plain continuation: the program in a block of Markdown, then a block of the other language that is
 //! begun. So that is what any way to translate has to beat. Other `ways` ask as `foretype translate` does, and as a chat client would.
@@ -14,7 +14,10 @@ use foretype_plugins::strategies::translate::question;
 use super::items::{Item, Scores, around};
 use super::problems::{self, Asking};
 use super::ways::{self, Args, Way};
-use super::{plain, sandbox::Sandbox};
+use super::{
+    plain,
+    sandbox::{Runs, Sandbox},
+};
 
 /// Tokens that a program may have.
 const LONGEST: usize = 512;
@@ -39,7 +42,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let sandbox = problems::sandbox()?;
     let rules = vec![
         format!("truncation: at the end of the block (```), or after {LONGEST} tokens"),
-        "tests are run where the other language is Python; the first line of the function is given".to_owned(),
+        "of a function in Python the first line is given; programs in C++ and Java are tested with the usual includes and \
+         imports before them, `public class` as `class`, by g++ and javac, and not at all where those are missing"
+            .to_owned(),
     ];
     let ways = args.ways("plain continuation")?;
     args.set.go_through("CodeTrans", rules, &ways, |asking, problem, way| item(asking, problem, way, &sandbox))
@@ -59,7 +64,7 @@ fn item(asking: &Asking, problem: &Problem, way: Way<'_>, sandbox: &Sandbox) -> 
         Way::Foretype => problem.translated(asking, head)?,
         Way::Llama(server) => ways::ask(server, &problem.instruction()?),
     };
-    let passed = python.then(|| sandbox.passes(&format!("{answer}\n\n{}\n", problem.test))).transpose()?;
+    let passed = problem.passes(language, &answer, sandbox)?;
     Ok(Item {
         id: problem.task_id.clone(),
         kind: "program".into(),
@@ -82,6 +87,20 @@ impl Problem {
                 self.task_id
             )
         })
+    }
+
+    /// Whether the tests pass; none where they cannot be run.
+    fn passes(&self, language: &str, answer: &str, sandbox: &Sandbox) -> Result<Option<bool>> {
+        let Some(runs) = Runs::named(language).filter(|runs| sandbox.can_run(*runs)) else { return Ok(None) };
+        let answer = if runs == Runs::Java { answer.replace("public class", "class") } else { answer.to_owned() };
+        let before = match runs {
+            Runs::Python => "",
+            Runs::Cpp => "#include <bits/stdc++.h>\nusing namespace std;\n",
+            Runs::Java => {
+                "import java.io.*;\nimport java.lang.*;\nimport java.math.*;\nimport java.util.*;\nimport java.util.stream.*;\n"
+            }
+        };
+        sandbox.passes_as(runs, &format!("{before}{answer}\n\n{}\n", self.test)).map(Some)
     }
 
     /// The two languages.

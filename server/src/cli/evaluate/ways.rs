@@ -71,7 +71,7 @@ impl Args {
         }
         let program = self.llama_server.as_ref().context("say which llama-server with --llama-server PROGRAM")?;
         let config = Config::load(None)?;
-        let model = models::resolve(self.set.model.as_deref().or(config.model.as_deref()))?;
+        let model = models::resolve(self.set.which.model.as_deref().or(config.model.as_deref()))?;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let server = Server::start(program, &model, threads, &[])?;
         Ok(self.server.get_or_init(|| server))

@@ -76,8 +76,8 @@ fn lead(run: &Run, trainer: &mut Trainer, rows: &mut Rows, held_out: &[Packed], 
     });
     shown.end();
     let picture = run.folder.join("curves.svg");
-    std::fs::write(&picture, curves::svg(&run.metrics()))
-        .with_context(|| format!("cannot write {}", picture.display()))?;
+    let points: Vec<_> = run.metrics().into_iter().map(Into::into).collect();
+    std::fs::write(&picture, curves::svg(&points)).with_context(|| format!("cannot write {}", picture.display()))?;
     Ok(led?)
 }
 
@@ -114,6 +114,10 @@ pub(super) fn sample_options(model: &Description, args: &LearnArgs, seed: u64) -
     let mut options = sample::Options::new(&model.tokenizer, model.fim_format(), context)?;
     options.seed = seed;
     options.samples.mix.fim_rate = args.fim_rate;
+    if model.chat_template.is_some() {
+        options.chat_template.clone_from(&model.chat_template);
+        options.samples.mix.chat = args.chat_rate;
+    }
     options.check(&model.tokenizer)?;
     Ok(options)
 }

@@ -39,6 +39,10 @@ pub(super) struct LearnArgs {
     /// Share of the texts that are learned with a hole to fill
     #[arg(long, default_value_t = 0.7)]
     pub(super) fim_rate: f64,
+    /// Share of the texts that are learned as a conversation in which the body of a documented function is asked for; only
+    /// where the model has a chat template
+    #[arg(long, default_value_t = 0.05)]
+    pub(super) chat_rate: f64,
     /// Peak of the learning rate; 3e-4 for an adapter, 5e-5 for all weights, 3e-3 for a new model when left out
     #[arg(long)]
     rate: Option<f64>,

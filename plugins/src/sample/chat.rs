@@ -1,0 +1,104 @@
+//! A documented function of the file as the answer in a conversation: its body, asked for as `generate` asks live.
+
+use std::ops::Range;
+
+use crate::chat::Message;
+use crate::random::Random;
+use crate::request::Document;
+use crate::strategies::code;
+use crate::strategies::generate::Hole;
+use crate::{Language, syntax};
+
+/// Items of a file that are looked at.
+const MOST: usize = 500;
+/// Bytes of a function, at the most.
+const LONGEST: usize = 2000;
+/// Bytes above it that are shown, at the most.
+const ROOM: usize = 1000;
+
+/// A question and its answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Talk {
+    pub(super) messages: Vec<Message>,
+    /// What is written of the answer for the model.
+    pub(super) opening: String,
+    /// The rest.
+    pub(super) answer: String,
+    /// Where in the file the function stands.
+    pub(super) bytes: Range<usize>,
+}
+
+/// A conversation about one of the functions of a piece of the file; none if none has words above or in it.
+pub(super) fn talk(document: &Document, piece: &Range<usize>, random: &mut Random) -> Option<Talk> {
+    let tree = document.tree.as_ref()?;
+    let inside = |item: &syntax::Item| piece.start <= item.range.start && item.range.end <= piece.end;
+    let mut items = syntax::items(tree, &document.text, MOST);
+    items.retain(|item| inside(item) && item.range.len() <= LONGEST);
+    random.shuffle(&mut items);
+    items.iter().find_map(|item| about(document, item))
+}
+
+fn about(document: &Document, item: &syntax::Item) -> Option<Talk> {
+    let (language, text) = (document.language, &*document.text);
+    let body = body(document, item)?;
+    let hollow = [&text[..body.start], &text[body.end..]].concat();
+    let tree = syntax::parse(language, &hollow, None);
+    let line = text[..item.range.start].matches('\n').count();
+    let hole = Hole::at(language, tree.as_ref(), &hollow, line).ok()?;
+    let wanted = hole.question(language, &hollow, ROOM);
+    let bytes = hole.start()..item.range.end;
+    let (whole, _) = code::dedented(text.get(bytes.clone())?);
+    let rest = whole.strip_prefix(wanted.begun.as_str()).filter(|rest| !rest.trim().is_empty())?;
+    let answer = rest.trim_end().to_owned() + &wanted.stop_text();
+    // What would be written live must be what stands there.
+    let written = hole.edit(language, &hollow, &wanted.code(&answer)).apply(&hollow);
+    (written == text).then(|| Talk { opening: wanted.opening(), messages: wanted.messages, answer, bytes })
+}
+
+/// What is asked for of an item that says in words what it does: what follows its docstring, or stands between its braces.
+fn body(document: &Document, item: &syntax::Item) -> Option<Range<usize>> {
+    let text = &*document.text;
+    let inner = &text[item.signature.end..item.range.end];
+    if document.language == Language::Python {
+        let docs = syntax::docstrings(document.tree.as_ref()?, text, MOST);
+        let doc = docs.into_iter().find(|doc| item.signature.end <= doc.start && doc.end <= item.range.end)?;
+        let opens = text[item.signature.end..doc.start].trim().trim_matches(['"', '\'', 'r']).is_empty();
+        let quotes = text[doc.end..].len() - text[doc.end..].trim_start_matches(['"', '\'']).len();
+        return opens.then_some(doc.end + quotes..item.range.end);
+    }
+    let above = text[..item.range.start].trim_end().lines().last()?.trim_start();
+    let mark = document.language.line_comment().unwrap_or("//");
+    let open = inner.len() - inner.trim_start().strip_prefix('{')?.len();
+    (above.starts_with(mark) && inner.ends_with('}')).then_some(item.signature.end + open..item.range.end - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn talk_about(path: &str, text: &str) -> Option<Talk> {
+        let language = Language::from_path(path);
+        let tree = syntax::parse(language, text, None);
+        let document = Document { path: path.into(), language, text: text.into(), tree };
+        talk(&document, &(0..text.len()), &mut Random::new(1))
+    }
+
+    #[test]
+    fn the_body_of_a_documented_function_is_the_answer_to_what_generate_asks() {
+        let text = "import os\n\n\nclass A:\n    def f(self, x):\n        \"\"\"Twice x.\"\"\"\n        y = x\n\n        return y + x\n\n    z = 1\n";
+        let talk = talk_about("a.py", text).expect("a conversation");
+        assert!(talk.messages[0].content.starts_with("Complete this Python function."), "{talk:?}");
+        assert!(!talk.messages[0].content.contains("return"), "{talk:?}");
+        assert!(talk.opening.ends_with("def f(self, x):\n    \"\"\"Twice x.\"\"\"\n"), "{talk:?}");
+        assert_eq!(talk.answer, "    y = x\n\n    return y + x\n```");
+        let text = "// One.\n\n// Twice x.\nfn f(x: u8) -> u8 {\n    x + x\n}\n\nfn g() {\n    f(1);\n}\n";
+        assert_eq!(talk_about("a.rs", text).expect("a conversation").answer, "    x + x\n}\n```");
+    }
+
+    #[test]
+    fn a_function_without_words_or_without_a_body_is_not_asked_for() {
+        for text in ["def f(x):\n    return x\n", "def f(x):\n    \"\"\"Twice.\"\"\"\n", "x = 1\n"] {
+            assert_eq!(talk_about("a.py", text), None, "{text:?}");
+        }
+    }
+}
