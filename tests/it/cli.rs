@@ -129,7 +129,7 @@ fn without_any_model_the_built_in_one_completes_and_says_that_it_does_no_more() 
         text(&world.command(arguments).current_dir(world.path().join("work")).output().expect("the binary starts"))
     };
     let shown: Value = serde_json::from_str(&run(&["model", "show", "--json"]).1).expect("JSON");
-    assert_eq!((&shown["name"], &shown["fill_in_the_middle"]), (&"foretype-7m".into(), &"qwen".into()));
+    assert_eq!((&shown["name"], &shown["fill_in_the_middle"]), (&"foretype-7m".into(), &"qwen2.5-coder".into()));
     let path = shown["path"].as_str().expect("a file");
     assert!(std::path::Path::new(path).starts_with(world.path().join("cache")), "{path}");
     let (good, out, err) = run(&["complete", "a.py:3", "--json"]);

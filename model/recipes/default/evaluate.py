@@ -72,7 +72,6 @@ def figures(reports):
         "edit similarity, %": f"{100 * sum(item['edit'] for item in lines) / len(lines):.1f}",
         "rest of line exact, %": exact(held_out, "rest"),
         "characters from suggestions, %": f"{100 * total(held_out, 'typing', 'suggested') / total(held_out, 'typing', 'characters'):.1f}",
-        "ms an answer": f"{sorted(item['milliseconds'] for item in held_out)[len(held_out) // 2]:.0f}",
     }
     if infilling := reports.get("infilling"):
         row["single-line infilling, tests passed, %"] = f"{100 * sum(item['passed'] for item in infilling) / len(infilling):.1f}"
