@@ -1,4 +1,5 @@
-//! A strategy with plugins around it: their snippets join its own, and they have the last word on its suggestions.
+//! A strategy with plugins around it: their snippets join its own, they may lay its prompt out, and they have the last word on
+//! its suggestions.
 //!
 //! The order of a prompt's snippets is fixed: what plugins call stable, the strategy's own but for recent edits, what plugins
 //! tie to the file, recent edits, what plugins tie to edits; within each, the order of the plugins. Plugins are asked when a
@@ -9,7 +10,8 @@ use std::sync::Arc;
 
 use crate::context::secrets;
 use crate::luau::{Found, Plugin, Stability, Verdict};
-use crate::window::{self, line_end};
+use crate::strategies::fill;
+use crate::window::{self, Window, line_end};
 use crate::{Answer, Prompt, PromptStrategy, Request, Result, Snippet};
 
 /// The strategy.
@@ -98,7 +100,12 @@ impl PromptStrategy for Plugged {
     }
 
     fn prompt(&self, request: &Request, snippets: &[Snippet]) -> Result<Prompt> {
-        self.inner.prompt(request, snippets)
+        let held = window::holds(request);
+        let mut prompt = self.inner.prompt(request, snippets)?;
+        // A window that holds has its layout already.
+        let Some(window) = prompt.window.take_if(|_| !held) else { return Ok(prompt) };
+        let layout = self.plugins.iter().find_map(|plugin| plugin.prompt(request, &window, snippets));
+        Ok(fill::written(request, Window { layout, ..window }))
     }
 
     fn done(&self, request: &Request, text: &str) -> bool {

@@ -141,7 +141,7 @@ pub struct Request {
     pub recent_edits: Arc<[RecentEdit]>,
     /// The other documents that are open, the most recently used first.
     pub open_files: Arc<[Arc<Document>]>,
-    /// What counts tokens as the model does; `None` where no model is at hand.
+    /// What knows the model's tokens; `None` where no model is at hand.
     pub tokens: Option<Arc<dyn Tokens>>,
     /// In which order the hole is written.
     pub order: Order,
@@ -151,10 +151,13 @@ pub struct Request {
     pub minimum_confidence: f32,
 }
 
-/// Counts the tokens of texts.
+/// What is to be known of a model's tokens.
 pub trait Tokens: std::fmt::Debug + Send + Sync {
     /// How many tokens a text makes that stands alone.
     fn count(&self, text: &str) -> usize;
+
+    /// Whether there is a special token of exactly this name.
+    fn has(&self, special: &str) -> bool;
 }
 
 /// The selected item of the editor's completion popup.

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use foretype_plugins::luau::{Fault, Limits, Plugin, World};
 use foretype_plugins::plugged::Plugged;
-use foretype_plugins::{Document, Language, PromptStrategy, Request};
+use foretype_plugins::{Document, Language, PromptStrategy, Request, window};
 use sha2::{Digest, Sha256};
 
 use crate::completion;
@@ -213,6 +213,7 @@ impl Plugins {
         // Being slow counts three times only.
         for _ in 0..3 {
             plugin.context(&request);
+            plugin.prompt(&request, &window::set(&request), &[]);
             plugin.finish(&request, "text");
         }
         plugin.fault().map_or(Ok(plugin), Err)

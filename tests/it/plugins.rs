@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use foretype_tests::{World, parrot, repository, text};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::lsp::{Editor, SUGGESTION};
 
@@ -127,6 +127,48 @@ fn a_plugin_is_written_listed_trusted_and_switched_off_on_the_command_line() {
         let output = world.run(&["plugin", "check", &file.to_string_lossy()]);
         assert!(!output.status.success() && text(&output).2.contains(says), "{:?}", text(&output));
     }
+}
+
+/// What `complete --json --explain` says of each key of " abc" typed behind an equals sign below twelve lines.
+fn typed_keys(world: &World) -> Vec<Value> {
+    let model = parrot::write(world.path());
+    let mut command = world.command(&["complete", "src/a.py:13", "--type", " abc", "--json", "--explain"]);
+    command.env("FORETYPE_MODEL", model).current_dir(world.path().join("workspace"));
+    let (ok, out, err) = text(&command.output().expect("the binary starts"));
+    assert!(ok, "{err}");
+    serde_json::from_str(&out).expect("JSON")
+}
+
+#[test]
+fn a_plugin_lays_out_what_the_model_reads_and_a_key_costs_what_it_does_with_the_built_in_format() {
+    let world = World::new();
+    world.write("workspace/.foretype/config.toml", "");
+    let lines: Vec<String> = (0..12).map(|number| format!("x{number} = '<fim_middle>'\n")).collect();
+    world.write("workspace/src/a.py", lines.concat() + "y =\nz = 1\n");
+    let built_in = typed_keys(&world);
+    let layout = "prompt = function(request, window) return { parts = { { special = '<fim_suffix>' }, window.after,
+        { special = '<fim_prefix>' }, 'at ' .. request.path .. '\\n', window.before, { special = '<fim_middle>' } } } end";
+    world.write("config/foretype/plugins/own.luau", plugin("own", layout));
+    let own = typed_keys(&world);
+    let special = |name: &str| json!({ "source": { "kind": "format" }, "special": true, "text": name });
+    let piece = |kind: &str, text: &str| json!({ "source": { "kind": kind }, "special": false, "text": text });
+    let mut header = piece("plugin", "at src/a.py\n");
+    header["source"]["name"] = json!("own");
+    for (answer, typed) in own.iter().zip(["", " ", " a", " ab", " abc"]) {
+        let expected = json!([
+            special("<fim_suffix>"),
+            piece("after", "\nz = 1\n"),
+            special("<fim_prefix>"),
+            header,
+            piece("before", &lines[..4].concat()),
+            special("<fim_middle>"),
+            piece("middle", &(lines[4..].concat() + "y =" + typed)),
+        ]);
+        assert_eq!((&answer["prompt"], &answer["laid_out_by"]), (&expected, &json!("own")));
+    }
+    let evaluated = |keys: &[Value]| keys[1..].iter().map(|key| key["evaluated"].clone()).collect::<Vec<_>>();
+    assert_eq!(evaluated(&own), evaluated(&built_in));
+    assert_ne!(own[0]["evaluated"], built_in[0]["evaluated"]);
 }
 
 #[test]

@@ -130,6 +130,20 @@ pub(super) const FUNCTIONS: &[Declared] = &[
         },
     },
     Declared {
+        name: "special",
+        kind: "(name: string) -> boolean",
+        about: "Whether the model has a special token of exactly this name, such as \"<|fim_prefix|>\".",
+        make: |lua, _| {
+            lua.create_function(|lua, name: mlua::LuaString| match lua.app_data_ref::<Current>().as_deref() {
+                // Where no model is at hand, as in a dry run, it has all that is asked for.
+                Some(Current(Some(request))) => {
+                    Ok(request.tokens.as_ref().is_none_or(|tokens| tokens.has(&name.to_string_lossy())))
+                }
+                _ => Ok(false),
+            })
+        },
+    },
+    Declared {
         name: "log",
         kind: "(message: string) -> ()",
         about: "Writes a line to Foretype's log, at the level `info`.",

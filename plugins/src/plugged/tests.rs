@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::Source;
 use crate::finish::tests::request;
-use crate::luau::tests::load;
+use crate::luau::tests::{OneSpecial, load};
 use crate::request::RecentEdit;
 use crate::strategies::fill::Fill;
+use crate::{Part, Source};
 
 fn plugged(sources: &[&str], each: usize) -> Plugged {
     let plugins = sources.iter().map(|source| {
@@ -73,6 +73,50 @@ fn a_keystroke_asks_no_plugin_and_changes_nothing_that_was_read() {
     let frozen = |prompt: &Prompt| prompt.parts[..prompt.parts.len() - 1].to_vec();
     assert_eq!(frozen(&first), frozen(&second));
     assert_eq!(strategy.plugins[0].tally().calls, 1);
+}
+
+/// The prompts at two keys, the second on the window of the first.
+fn two_keys(strategy: &Plugged, marked: [&str; 2]) -> [Prompt; 2] {
+    let built = |request: &Request| {
+        let snippets = strategy.context(request).expect("snippets");
+        strategy.prompt(request, &snippets).expect("a prompt")
+    };
+    let request = |marked: &str| Request { tokens: Some(Arc::new(OneSpecial)), ..request("app.py", marked) };
+    let first = built(&request(marked[0]));
+    let second = built(&Request { window: first.window.clone().map(Arc::new), ..request(marked[1]) });
+    [first, second]
+}
+
+const LAYOUT: &str = "prompt = function(_, window)
+    return { parts = { window.after, { special = '<HOLE>' }, window.before }, stop = { '<HOLE>' } } end";
+
+#[test]
+fn a_plugin_lays_the_prompt_out_once_and_what_is_typed_stands_behind_it() {
+    let strategy = plugged(&[LAYOUT], 200);
+    let prompts = two_keys(&strategy, ["x = ▁\n<HOLE>\n", "x = some▁\n<HOLE>\n"]);
+    for (prompt, typed) in prompts.iter().zip(["x = ", "x = some"]) {
+        let expected = [
+            Part::text("\n<HOLE>\n", Source::After),
+            Part::special("<HOLE>"),
+            Part::text("", Source::Before),
+            Part::text(typed, Source::Middle),
+        ];
+        assert_eq!((prompt.parts.as_slice(), prompt.heal), (&expected[..], true));
+        assert_eq!(prompt.stop_specials, ["<HOLE>"]);
+    }
+    assert_eq!(strategy.plugins[0].tally().calls, 1);
+}
+
+#[test]
+fn the_first_plugin_that_lays_out_decides_and_a_failure_leaves_the_built_in_format() {
+    let marked = ["x = ▁\n", "x = y▁\n"];
+    let strategy = plugged(&["prompt = function() return nil end", LAYOUT, LAYOUT], 200);
+    assert_eq!(two_keys(&strategy, marked)[0].parts[1], Part::special("<HOLE>"));
+    assert_eq!(strategy.plugins[2].tally().calls, 0);
+    for wrong in ["return { parts = { { special = '<OTHER>' } } }", "error('no')"] {
+        let failing = plugged(&[&format!("prompt = function() {wrong} end")], 200);
+        assert_eq!(two_keys(&failing, marked), two_keys(&plugged(&[], 200), marked), "{wrong}");
+    }
 }
 
 #[test]
