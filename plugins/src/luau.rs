@@ -11,6 +11,7 @@
 
 mod answers;
 mod api;
+mod builtin;
 mod clock;
 mod fault;
 mod manifest;

@@ -141,6 +141,8 @@ pub struct Request {
     pub recent_edits: Arc<[RecentEdit]>,
     /// The other documents that are open, the most recently used first.
     pub open_files: Arc<[Arc<Document>]>,
+    /// What the user says of the built-in sources of context and rules of finishing.
+    pub builtins: Arc<crate::Builtins>,
     /// What knows the model's tokens; `None` where no model is at hand.
     pub tokens: Option<Arc<dyn Tokens>>,
     /// In which order the hole is written.

@@ -231,6 +231,7 @@ impl Subject<'_> {
             symbols: if header { repository.symbols() } else { Arc::default() },
             recent_edits: Arc::new([]),
             open_files: if header { open_files } else { Arc::new([]) },
+            builtins: Arc::default(),
             tokens: None,
             order,
             multi_line: true,

@@ -6,6 +6,7 @@
 //! loaded anew, and a plugin that rested gets another chance.
 
 mod asked;
+pub mod builtins;
 mod files;
 pub mod fixtures;
 mod git;
@@ -246,16 +247,18 @@ impl Plugins {
         if running.is_empty() { inner } else { plugged(inner, running, config) }
     }
 
-    /// Those that run for documents of this language.
+    /// Those that run for documents of this language, in their order.
     fn running(&self, language: Language, config: &Config) -> Vec<Arc<Plugin>> {
-        let switched_off =
-            |name: &str| config.plugins.disabled.iter().any(|off| *off == format!("{name}:{}", language.id()));
+        let chosen = builtins::chosen(&config.plugins, language);
         let state = lock(&self.state);
         let loaded = state.entries.iter().filter_map(|entry| match &entry.state {
             EntryState::Loaded(plugin) => Some(plugin.clone()),
             _ => None,
         });
-        loaded.filter(|plugin| plugin.knows(language) && !switched_off(&plugin.name)).collect()
+        let runs = |plugin: &Arc<Plugin>| plugin.knows(language) && chosen.runs(&plugin.name);
+        let mut running: Vec<_> = loaded.filter(runs).collect();
+        running.sort_by_key(|plugin| chosen.place(&plugin.name));
+        running
     }
 
     /// What the user ought to know and was not told.

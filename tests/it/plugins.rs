@@ -172,6 +172,44 @@ fn a_plugin_lays_out_what_the_model_reads_and_a_key_costs_what_it_does_with_the_
 }
 
 #[test]
+fn a_built_in_is_listed_switched_off_for_a_language_given_room_and_replaced() {
+    let world = World::new();
+    world.write("workspace/.foretype/config.toml", "");
+    world.write("workspace/shop.py", "def price(item):\n    return item\n");
+    world.write("workspace/a.py", "total = price(\n");
+    let listed = |world: &World| prints(world, &["plugin", "list"]);
+    let explained = |world: &World| prints(world, &["complete", "a.py:1", "--explain"]);
+    assert!(listed(&world).contains("brackets             built in: ends before a bracket"), "{}", listed(&world));
+    let first = explained(&world);
+    assert!(
+        first.contains("--- definition from shop.py") && first.contains("definitions          built in, at most "),
+        "{first}"
+    );
+    let set = |options: &str| world.write("workspace/.foretype/config.toml", &format!("[plugins]\n{options}\n"));
+    set("disabled = ['definitions:python']\nbudgets = { open-files = 7 }");
+    let second = explained(&world);
+    assert!(
+        !second.contains("--- definition from") && second.contains("definitions          built in, switched off"),
+        "{second}"
+    );
+    assert!(second.contains("open-files           built in, at most 7 tokens"), "{second}");
+    assert!(listed(&world).contains("definitions          built in, at most "));
+    set("");
+    let wraps = "context = function() return foretype.builtin()[1].text .. '-- wrapped' end";
+    world.write("config/foretype/plugins/definitions.luau", plugin("definitions", wraps));
+    let third = explained(&world);
+    assert!(third.contains("--- definitions from definitions") && third.contains("-- wrapped"), "{third}");
+    assert!(third.contains("definitions          built in, a plugin stands in its place"), "{third}");
+    assert!(!third.contains("--- definition from"), "{third}");
+    let report: Value = serde_json::from_str(&prints(&world, &["plugin", "list", "--json"])).expect("JSON");
+    let replaced = json!({ "name": "definitions", "builtin": true, "part": "context", "state": "replaced" });
+    let is = |place: &Value| {
+        replaced.as_object().is_some_and(|fields| fields.iter().all(|(key, value)| place[key] == *value))
+    };
+    assert!(report.as_array().is_some_and(|places| places.iter().any(is)), "{report}");
+}
+
+#[test]
 fn the_examples_do_what_their_fixtures_say() {
     let examples = repository().join("plugins/examples");
     let files = std::fs::read_dir(&examples).expect("the examples").flatten().map(|entry| entry.path());

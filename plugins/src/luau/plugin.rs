@@ -14,7 +14,7 @@ use super::tables::View;
 use super::{Fault, Limits, Setting, World, api, sandbox, tables};
 use crate::request::Task;
 use crate::window::{Layout, Window};
-use crate::{Language, Request, Snippet};
+use crate::{Language, Request, Snippet, context, finish};
 
 /// Bytes of a plugin's file.
 const LARGEST: usize = 256 << 10;
@@ -120,9 +120,13 @@ impl Plugin {
 
     /// Snippets for a prompt; none if it fails, which [`fault`](Self::fault) tells.
     pub fn context(&self, request: &Request) -> Vec<Found> {
-        let Some(hook) = &self.functions.context else { return Vec::new() };
-        let found = self.call(hook, request, |_, table| self.reader().snippets(&hook.function.call::<Value>(table)?));
-        found.unwrap_or_default()
+        self.snippets(request).unwrap_or_default()
+    }
+
+    /// [`context`](Self::context), or `None` if it fails or was not to be asked.
+    pub(crate) fn snippets(&self, request: &Request) -> Option<Vec<Found>> {
+        let hook = self.functions.context.as_ref()?;
+        self.call(hook, request, |_, table| self.reader().snippets(&hook.function.call::<Value>(table)?))
     }
 
     /// How the prompt on a new window is to be written; `None` if it leaves that to others or fails.
@@ -138,18 +142,43 @@ impl Plugin {
 
     /// What it says of a suggestion; nothing if it fails.
     pub fn finish(&self, request: &Request, text: &str) -> Verdict {
-        let Some(hook) = &self.functions.finish else { return Verdict::Keep };
+        self.verdict(request, text).unwrap_or(Verdict::Keep)
+    }
+
+    /// [`finish`](Self::finish), or `None` if it fails or was not to be asked.
+    pub(crate) fn verdict(&self, request: &Request, text: &str) -> Option<Verdict> {
+        let hook = self.functions.finish.as_ref()?;
         let verdict = self
             .call(hook, request, |_, table| self.reader().verdict(&hook.function.call::<Value>((table, text))?, text));
-        let verdict = verdict.unwrap_or(Verdict::Keep);
         let tally = &mut lock(&self.record).tally;
-        tally.changed += u64::from(matches!(verdict, Verdict::Change(_)));
-        tally.vetoed += u64::from(verdict == Verdict::Veto);
+        tally.changed += u64::from(matches!(verdict, Some(Verdict::Change(_))));
+        tally.vetoed += u64::from(verdict == Some(Verdict::Veto));
         verdict
+    }
+
+    /// Whether it stands in the place of the built-in of its name, as long as it answers.
+    pub fn stands_in(&self) -> bool {
+        let source = context::source(&self.name).is_some() && self.functions.context.is_some();
+        let rule = finish::RULES.iter().any(|rule| rule.name == self.name) && self.functions.finish.is_some();
+        source || rule
+    }
+
+    /// Whether it runs for a request: it was not stopped, and its language and its task are among the plugin's own.
+    pub(crate) fn runs_for(&self, request: &Request) -> bool {
+        self.takes(request) && lock(&self.record).fault.is_none()
+    }
+
+    fn takes(&self, request: &Request) -> bool {
+        self.knows(request.document.language) && self.tasks.contains(&request.task)
     }
 
     fn reader(&self) -> Reader<'_> {
         Reader { plugin: &self.name, most: self.limits.output }
+    }
+
+    /// Whether it has snippets for prompts at all.
+    pub fn shows(&self) -> bool {
+        self.functions.context.is_some()
     }
 
     /// Whether it says something of suggestions at all.
@@ -177,7 +206,7 @@ impl Plugin {
 
     /// Calls into the machine if the plugin runs and applies.
     fn call<R>(&self, hook: &Hook, request: &Request, run: impl FnOnce(&Lua, Table) -> mlua::Result<R>) -> Option<R> {
-        if !self.knows(request.document.language) || !self.tasks.contains(&request.task) {
+        if !self.takes(request) {
             return None;
         }
         let mut machine = lock(&self.machine);

@@ -74,6 +74,10 @@ pub fn run(args: Args) -> Result<ExitCode> {
             report.print(&request, &key, &outcome);
         }
     }
+    if args.explain && !args.json {
+        let (language, room) = (request.document.language, request.budget.snippets);
+        plugins.places(language, room, &config).iter().for_each(|place| println!("{place}"));
+    }
     tell(&plugins, args.explain && !args.json);
     if args.json {
         print_json(&answers)?;
