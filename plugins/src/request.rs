@@ -38,11 +38,17 @@ pub enum Task {
     Docstring,
     /// An answer to a question.
     Ask,
+    /// Code in another language.
+    Translate,
+    /// Lines that are changed as somebody says.
+    Edit,
+    /// Code for a comment or a signature.
+    Generate,
 }
 
 impl Task {
     /// All tasks.
-    pub const ALL: [Self; 3] = [Self::Fill, Self::Docstring, Self::Ask];
+    pub const ALL: [Self; 6] = [Self::Fill, Self::Docstring, Self::Ask, Self::Translate, Self::Edit, Self::Generate];
 
     /// As plugins name it.
     pub fn name(self) -> &'static str {
@@ -50,6 +56,9 @@ impl Task {
             Self::Fill => "fill",
             Self::Docstring => "docstring",
             Self::Ask => "ask",
+            Self::Translate => "translate",
+            Self::Edit => "edit",
+            Self::Generate => "generate",
         }
     }
 
@@ -116,7 +125,7 @@ pub struct RecentEdit {
 pub struct Request {
     /// What the model is asked for.
     pub task: Task,
-    /// The question, where one is asked.
+    /// What is asked: a question, the instruction of an edit, or the LSP id of the language that is translated into.
     pub question: Option<Arc<str>>,
     /// The document that the cursor is in.
     pub document: Arc<Document>,

@@ -12,7 +12,7 @@ pub mod fixtures;
 mod git;
 pub mod trust;
 
-pub use asked::Asked;
+pub use asked::{Asked, Heard};
 
 use std::collections::HashMap;
 use std::io::Read;

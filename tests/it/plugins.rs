@@ -271,3 +271,19 @@ fn the_tutorial_holds_what_it_says() {
     assert!(prints(&world, &["plugin", "test"]).contains("2 passed, 0 failed"));
     assert!(third.contains("Names are whole words.") && !third.contains("nothing to suggest"), "{third}");
 }
+
+#[test]
+fn the_other_code_of_the_guide_loads_and_runs() {
+    let page = std::fs::read_to_string(repository().join("docs/plugins.md")).expect("the guide");
+    let world = World::new();
+    let pieces = blocks(&page, "lua");
+    for piece in &pieces {
+        let name =
+            piece.split_once("name = \"").map_or("piece", |(_, rest)| rest.split('"').next().unwrap_or_default());
+        let whole = if piece.starts_with("return") { piece.clone() } else { plugin(name, piece) };
+        let file = world.write(&format!("workspace/{name}.luau"), whole);
+        let (ok, out, err) = text(&world.run(&["plugin", "check", &file.to_string_lossy()]));
+        assert!(ok, "{piece}: {out}{err}");
+    }
+    assert_eq!(pieces.len(), 2);
+}

@@ -12,6 +12,8 @@ use crate::{FimFormat, Part, Request, Source};
 const MOST_SNIPPETS: usize = 16;
 /// Parts of a prompt, and tokens that end an answer.
 const MOST_PARTS: usize = 512;
+/// Bytes of the name of a special token.
+const LONGEST_NAME: usize = 200;
 /// Bytes that a prompt may have beside what its request has room for: paths, markers, imports.
 const AROUND: usize = 2 << 10;
 
@@ -110,17 +112,15 @@ impl Reader<'_> {
             Value::Table(list) => listed(&list, MOST_PARTS)?,
             other => return Err(wrong("a prompt's parts", "a list of texts and { special = NAME }", &other)),
         };
-        let parts = parts.iter().map(|part| self.part(part, request, window)).collect::<mlua::Result<Vec<_>>>()?;
-        let size = parts.iter().map(|part| part.content.text().map_or(0, str::len)).sum::<usize>();
+        // Before anything is copied: one text may stand there many times.
+        let size = parts.iter().map(|part| part.as_string().map_or(0, |text| text.as_bytes().len())).sum::<usize>();
         let room = request.budget.before + request.budget.after + request.budget.snippets + AROUND;
         if size > room {
             return Err(mlua::Error::runtime(format!("its prompt has {size} bytes: this model has room for {room}")));
         }
-        Ok(Some(Layout {
-            plugin: self.plugin.to_owned(),
-            parts,
-            stops: stops(&table.raw_get("stop")?, request.format)?,
-        }))
+        let parts = parts.iter().map(|part| self.part(part, request, window)).collect::<mlua::Result<Vec<_>>>()?;
+        let stops = stops(&table.raw_get("stop")?, request.format)?;
+        Ok(Some(Layout { plugin: self.plugin.to_owned(), parts, stops }))
     }
 
     fn part(&self, value: &Value, request: &Request, window: &Window) -> mlua::Result<Part> {
@@ -135,7 +135,7 @@ impl Reader<'_> {
                 Ok(Part::text(text, source))
             }
             Value::Table(table) => match table.raw_get("special")? {
-                Value::String(name) => special(name.to_string_lossy(), request),
+                Value::String(name) => special(token(&name)?, request),
                 other => Err(wrong("special", "the name of a special token", &other)),
             },
             other => Err(wrong("a part of a prompt", "a text or { special = NAME }", other)),
@@ -185,10 +185,18 @@ fn stops(value: &Value, format: Option<&'static FimFormat>) -> mlua::Result<Vec<
         other => return Err(wrong("a prompt's stop", "a list of names of special tokens", other)),
     };
     let name = |value: &Value| match value {
-        Value::String(name) => Ok(Cow::from(name.to_string_lossy())),
+        Value::String(name) => token(name).map(Cow::from),
         other => Err(wrong("what stops an answer", "the name of a special token", other)),
     };
     names.iter().map(name).collect()
+}
+
+/// The name of a special token.
+fn token(name: &mlua::LuaString) -> mlua::Result<String> {
+    match name.as_bytes().len() <= LONGEST_NAME {
+        true => Ok(name.to_string_lossy()),
+        false => Err(mlua::Error::runtime(format!("no special token has a name of more than {LONGEST_NAME} bytes"))),
+    }
 }
 
 /// The first values of a list.

@@ -100,10 +100,11 @@ fn name(value: &Value) -> Result<String, String> {
 }
 
 fn tasks(value: &Value) -> Result<Vec<Task>, String> {
-    let advice = "tasks has to be a list of \"fill\", \"docstring\" and \"ask\"";
-    let Some(names) = list(value, advice)? else { return Ok(vec![Task::Fill]) };
+    let all = Task::ALL.map(|task| format!("{:?}", task.name())).join(", ");
+    let advice = format!("tasks has to be a list of {all}");
+    let Some(names) = list(value, &advice)? else { return Ok(vec![Task::Fill]) };
     let tasks = names.iter().map(|name| Task::named(name)).collect::<Option<Vec<_>>>();
-    tasks.filter(|tasks| !tasks.is_empty()).ok_or_else(|| advice.to_owned())
+    tasks.filter(|tasks| !tasks.is_empty()).ok_or(advice)
 }
 
 /// The texts of a list, if there is one.

@@ -22,14 +22,15 @@ pub(super) struct Field<T> {
 pub(super) const FIELDS: &[Field<Request>] = &[
     Field {
         name: "task",
-        kind: "\"fill\" | \"docstring\" | \"ask\"",
-        about: "What the model is asked for: a suggestion at the cursor, the docstring of the item at the cursor, or an answer.",
+        kind: "\"fill\" | \"docstring\" | \"ask\" | \"translate\" | \"edit\" | \"generate\"",
+        about: "What the model is asked for: a suggestion at the cursor, the docstring of the item at the cursor, an answer, code in \
+                another language, changed lines, or the code for a comment or a signature.",
         value: |lua, request| string(lua, request.task.name()),
     },
     Field {
         name: "question",
         kind: "string?",
-        about: "The question, where the task is \"ask\".",
+        about: "What was asked: the question, the instruction of an edit, or the LSP id of the language that is translated into.",
         value: |lua, request| request.question.as_deref().map_or(Ok(Value::Nil), |text| string(lua, text)),
     },
     Field {

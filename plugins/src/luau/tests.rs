@@ -210,6 +210,8 @@ fn a_wrong_prompt_is_a_fault_with_its_line() {
         ("return { parts = { { text = 'x' } } }", "special has to be the name"),
         ("return { parts = { { special = '<OTHER>' } } }", "no special token \"<OTHER>\""),
         ("return { parts = { ('x'):rep(4000), ('x'):rep(4000) } }", "room for"),
+        ("return { parts = table.create(500, ('x'):rep(4000)) }", "2000000 bytes"),
+        ("return { parts = { { special = ('x'):rep(4000) } } }", "more than 200 bytes"),
         ("return { parts = {}, stop = '<HOLE>' }", "stop has to be a list"),
         ("return { parts = {}, stop = { 5 } }", "what stops an answer"),
         ("\nreturn window.none.at_all", "nil"),

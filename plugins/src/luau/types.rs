@@ -62,7 +62,7 @@ export type Plugin = {
 \t-- The languages that it is asked for, by LSP id; unset, all.
 \tlanguages: { string }?,
 \t-- The tasks that it takes part in; unset, { \"fill\" }.
-\ttasks: { \"fill\" | \"docstring\" | \"ask\" }?,
+\ttasks: { \"fill\" | \"docstring\" | \"ask\" | \"translate\" | \"edit\" | \"generate\" }?,
 \t-- Whether it has something to say for this request; unset, always.
 \tapplies: ((request: Request) -> boolean)?,
 \t-- Extra snippets for the prompt, the most important first. Asked when a prompt is written anew, not at every key.
@@ -70,8 +70,8 @@ export type Plugin = {
 \t-- How the model is to read a suggestion's prompt, in place of the built-in format; nil leaves it to others. Asked when a
 \t-- prompt is written anew; at the keys between, the host adds what was typed to what this returned.
 \tprompt: ((request: Request, window: Window) -> Prompt?)?,
-\t-- A suggestion before it is shown, or a docstring before it is written: another text to take in its place, false for none, nil
-\t-- to leave it. Not called for answers, which are shown while they are written.
+\t-- A suggestion before it is shown, or a docstring or new code before it is written: another text to take in its place, false
+\t-- for none, nil to leave it. Not called for answers, which are shown while they are written.
 \tfinish: ((request: Request, text: string) -> string | boolean | nil)?,
 }
 
