@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use foretype_plugins::luau::{Plugin, Stability};
+use foretype_plugins::request::Task;
 use foretype_plugins::{Builtins, Language, context, finish};
 use serde::Serialize;
 
@@ -71,11 +72,13 @@ pub enum State {
 }
 
 impl Plugins {
-    /// All that take part for documents of a language where snippets have so many bytes: first those with snippets, in the order
+    /// All that take part in suggestions for documents of a language where snippets have so many bytes: first those with snippets, in the order
     /// of a prompt as far as it is known before they are asked, then those that finish, in the order in which they are asked.
     pub fn places(&self, language: Language, snippets: usize, config: &Config) -> Vec<Place> {
-        let plugins = self.running(language, config);
-        let chosen = chosen(&config.plugins, language);
+        let mut plugins = self.running(language, config);
+        plugins.retain(|plugin| plugin.tasks().contains(&Task::Fill));
+        let mut chosen = chosen(&config.plugins, language);
+        chosen.off.extend(not_gathered(&config.context).map(str::to_owned));
         let mut places: Vec<_> = context::SOURCES
             .iter()
             .map(|source| {
@@ -94,6 +97,16 @@ impl Plugins {
         let last = plugins.iter().filter(|plugin| plugin.finishes()).map(|plugin| of_plugin(plugin, Part::Finish));
         places.into_iter().map(|(_, place)| place).chain(rules).chain(last).collect()
     }
+}
+
+/// Sources that an option of their own switches off.
+fn not_gathered(context: &config::Context) -> impl Iterator<Item = &'static str> {
+    let options = [
+        ("definitions", context.definitions),
+        ("recent-edits", context.recent_edits),
+        ("open-files", context.open_files),
+    ];
+    options.into_iter().filter(|(_, on)| !on).map(|(name, _)| name)
 }
 
 fn built_in(name: &str, part: Part, about: &'static str, plugins: &[Arc<Plugin>], chosen: &Builtins) -> Place {
