@@ -160,9 +160,9 @@ fn a_plugin_lays_out_what_the_model_reads_and_a_key_costs_what_it_does_with_the_
             piece("after", "\nz = 1\n"),
             special("<fim_prefix>"),
             header,
-            piece("before", &lines[..4].concat()),
+            piece("before", &lines[..5].concat()),
             special("<fim_middle>"),
-            piece("middle", &(lines[4..].concat() + "y =" + typed)),
+            piece("middle", &(lines[5..].concat() + "y =" + typed)),
         ]);
         assert_eq!((&answer["prompt"], &answer["laid_out_by"]), (&expected, &json!("own")));
     }

@@ -51,6 +51,7 @@ pub(super) fn read(table: &Table) -> Result<Manifest, String> {
         let (key, _) = pair.map_err(|error| error.to_string())?;
         known(&key)?;
     }
+    let name = name(&raw("name")?)?;
     let function = |key: &str| match raw(key)? {
         Value::Nil => Ok(None),
         Value::Function(function) => Ok(Some(function)),
@@ -68,7 +69,7 @@ pub(super) fn read(table: &Table) -> Result<Manifest, String> {
     }
     let languages =
         list(&raw("languages")?, "languages has to be a list of LSP ids, such as { \"rust\", \"python\" }")?;
-    Ok(Manifest { name: name(&raw("name")?)?, languages, tasks: tasks(&raw("tasks")?)?, functions })
+    Ok(Manifest { name, languages, tasks: tasks(&raw("tasks")?)?, functions })
 }
 
 fn version(value: &Value) -> Result<(), String> {

@@ -191,7 +191,7 @@ fn a_prompt_is_made_of_texts_and_of_special_tokens_that_are_said_to_be_special()
     assert_eq!(plugin.fault(), None);
     let layout = layout.expect("a layout");
     let expected = [
-        Part::text("line\nline\n", Source::Before),
+        Part::text("line\nline\nline\n", Source::Before),
         Part::special("<HOLE>"),
         Part::text("\nafter\n", Source::After),
         Part::text("<HOLE> b.py definition", Source::Plugin { name: "p".into() }),
