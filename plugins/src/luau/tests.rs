@@ -278,7 +278,7 @@ fn a_wrong_file_says_what_to_do() {
         ("return {}", "write api = 1"),
         ("return { api = 2 }", "api = 1 only"),
         ("return { api = 1 }", "write name ="),
-        ("return { api = 1, name = 'p' }", "neither context nor finish"),
+        ("return { api = 1, name = 'p' }", "neither context nor prompt nor finish"),
         ("return { api = 1, name = 'q', context = function() end }", "has to be q.luau"),
         ("return { api = 1, name = 'p', finsh = function() end }", "no use for finsh"),
         ("return { api = 1, name = 'p', context = 3 }", "has to be a function"),
