@@ -185,7 +185,7 @@ fn a_built_in_is_listed_switched_off_for_a_language_given_room_and_replaced() {
         first.contains("--- definition from shop.py") && first.contains("definitions          built in, at most "),
         "{first}"
     );
-    let set = |options: &str| world.write("workspace/.foretype/config.toml", &format!("[plugins]\n{options}\n"));
+    let set = |options: &str| world.write("workspace/.foretype/config.toml", format!("[plugins]\n{options}\n"));
     set("disabled = ['definitions:python']\nbudgets = { open-files = 7 }");
     let second = explained(&world);
     assert!(
