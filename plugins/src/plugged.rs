@@ -2,7 +2,7 @@
 //! its suggestions.
 //!
 //! A prompt's snippets stand in the order of their stability; within each, those that the user's order names come first, then
-//! built-ins, then plugins. Plugins are asked when a prompt is written anew and not while its [`Window`](crate::Window) holds:
+//! built-ins, then plugins. Plugins are asked when a prompt is written anew and not while its [`Window`] holds:
 //! what was read stays as it was, so they cost a keystroke nothing. A plugin of the name of a built-in stands in its place as
 //! long as it answers.
 
