@@ -57,6 +57,10 @@ impl Tokens for Tokenizer {
         // Not kept among the texts that prompts are made of.
         self.encode_anew(text).len()
     }
+
+    fn has(&self, special: &str) -> bool {
+        self.special(special).is_some()
+    }
 }
 
 impl Tokenizer {

@@ -21,29 +21,64 @@ use crate::request::{Answer, Request, Trigger};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct End(pub(crate) usize);
 
-/// A rule looks at the text so far and says where it ends, if it can tell already.
-type Rule = fn(&Request, &str) -> Option<End>;
+/// A built-in rule of finishing.
+#[derive(Debug)]
+pub struct Rule {
+    /// By which the configuration knows it.
+    pub name: &'static str,
+    /// What it does.
+    pub about: &'static str,
+    /// Looks at the text so far and says where it ends, if it can tell already; `None` for a rule that mends the whole.
+    end: Option<fn(&Request, &str) -> Option<End>>,
+}
 
-const RULES: &[Rule] = &[
-    markers::end,
-    inside::end,
-    lines::single,
-    lines::statement,
-    lines::block,
-    brackets::end,
-    overlap::end,
-    repetition::end,
+const fn ends(name: &'static str, about: &'static str, end: fn(&Request, &str) -> Option<End>) -> Rule {
+    Rule { name, about, end: Some(end) }
+}
+
+const fn mends(name: &'static str, about: &'static str) -> Rule {
+    Rule { name, about, end: None }
+}
+
+const SCOPE: &str = "scope";
+const OVERLAP: &str = "overlap";
+const INDENTATION: &str = "indentation";
+const WHOLE: &str = "whole";
+const CLOSE_BELOW: &str = "close-below";
+
+/// All rules: those that say where an answer ends, then those that mend it.
+pub static RULES: &[Rule] = &[
+    ends("markers", "ends before a marker, a fence or a sentence of chat", markers::end),
+    ends("inside", "ends with the comment or the string around the cursor", inside::end),
+    ends("single-line", "ends with the line where a rest of line follows", lines::single),
+    ends("statement", "ends with the statement that the cursor's line begins", lines::statement),
+    ends("block", "ends with the block, by indentation, or after so many lines", lines::block),
+    ends("brackets", "ends before a bracket that closes too much", brackets::end),
+    ends(OVERLAP, "ends before what stands in the document already", overlap::end),
+    ends("repetition", "ends before a line that comes again and again", repetition::end),
+    ends(SCOPE, "ends where the syntax says that the statement or the block does", scope::end),
+    mends(INDENTATION, "gives the answer the file's tabs, spaces and line ends"),
+    mends(WHOLE, "cuts an answer back to the last line with which the file parses"),
+    mends(CLOSE_BELOW, "puts closing brackets right of the cursor below an answer that has lines"),
 ];
 
-/// The earliest end that a rule sees.
-fn end(request: &Request, text: &str) -> Option<usize> {
-    RULES.iter().filter_map(|rule| rule(request, text)).min().map(|End(at)| at)
+/// The text as far as the rule of that name keeps it, if there is such a rule.
+pub fn kept_by<'a>(name: &str, request: &Request, text: &'a str) -> Option<&'a str> {
+    let rule = RULES.iter().find(|rule| rule.name == name)?;
+    let end = rule.end.and_then(|end| end(request, text)).map_or(text.len(), |End(at)| at);
+    Some(&text[..end])
+}
+
+/// The earliest end that a rule sees. The syntax is asked only where that is wanted: it has to parse.
+fn end(request: &Request, text: &str, by_syntax: bool) -> Option<usize> {
+    let asked = |rule: &&Rule| (by_syntax || rule.name != SCOPE) && request.builtins.runs(rule.name);
+    let ends = RULES.iter().filter(asked).filter_map(|rule| rule.end?(request, text));
+    ends.min().map(|End(at)| at)
 }
 
 /// Whether nothing that comes after `text` would be kept.
 pub fn done(request: &Request, text: &str) -> bool {
-    let ends = end(request, text).is_some() || text.ends_with('\n') && scope::end(request, text).is_some();
-    ends || text.len() > request.budget.answer
+    end(request, text, text.ends_with('\n')).is_some() || text.len() > request.budget.answer
 }
 
 /// What to show of an answer; `None` for nothing.
@@ -52,22 +87,36 @@ pub fn finish(request: &Request, answer: &Answer) -> Option<String> {
         return None;
     }
     let text = answer.text.replace("\r\n", "\n");
-    let end = [end(request, &text), scope::end(request, &text).map(|End(at)| at)].into_iter().flatten().min();
+    let end = end(request, &text, true);
     let mut text = text[..end.unwrap_or(text.len())].to_owned();
     if end.is_none() && !answer.ended {
         lines::drop_partial(&mut text);
     }
     text.truncate(text.trim_end().len());
-    overlap::trim(request, &mut text);
-    let mut text = indentation::adapt(request, &text);
-    whole::cut_back(request, &mut text);
-    lines::close_below(request, &mut text);
+    mend(request, &mut text);
     worth_showing(request, &text).then_some(text)
+}
+
+fn mend(request: &Request, text: &mut String) {
+    let runs = |name: &str| request.builtins.runs(name);
+    if runs(OVERLAP) {
+        overlap::trim(request, text);
+    }
+    if runs(INDENTATION) {
+        *text = indentation::adapt(request, text);
+    }
+    if runs(WHOLE) {
+        whole::cut_back(request, text);
+    }
+    if runs(CLOSE_BELOW) {
+        lines::close_below(request, text);
+    }
 }
 
 fn worth_showing(request: &Request, text: &str) -> bool {
     let says_something = text.chars().any(|c| !c.is_whitespace());
-    says_something && !overlap::is_neighbour(request, text) && follows_selected(request, text)
+    let repeats = request.builtins.runs(OVERLAP) && overlap::is_neighbour(request, text);
+    says_something && !repeats && follows_selected(request, text)
 }
 
 /// Whether the text goes on from the item that is selected in the completion popup.

@@ -4,6 +4,7 @@
 //! does no I/O: what it reads was handed to it in a [`Request`]. Live prompts and training samples are built here by the
 //! same code, so that a model sees while it serves what it saw while it learned.
 
+pub mod builtins;
 pub mod chat;
 pub mod context;
 pub mod docstring;
@@ -21,6 +22,7 @@ pub mod strategies;
 pub mod syntax;
 pub mod window;
 
+pub use builtins::Builtins;
 pub use language::Language;
 pub use prompt::{Content, FimFormat, Part, Prompt, Snippet, Source};
 pub use request::{Answer, Budget, Document, Order, Request, Tokens, Trigger};

@@ -9,9 +9,12 @@
 //! by the memory limit or by `prelude.luau`: about 50 ms on a slow machine. A plugin that fails or breaks a limit
 //! is stopped, says so once ([`Fault`]) and rests until it is loaded anew.
 
+mod answers;
 mod api;
+mod builtin;
 mod clock;
 mod fault;
+mod manifest;
 mod places;
 mod plugin;
 mod query;
@@ -22,8 +25,9 @@ mod types;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use answers::{Found, Stability, Verdict};
 pub use fault::Fault;
-pub use plugin::{Found, Plugin, Stability, Tally, Verdict};
+pub use plugin::{Plugin, Tally};
 pub use types::declarations;
 
 /// The version of the interface that a plugin names in `api`.

@@ -1,54 +1,100 @@
-//! A strategy with plugins around it: their snippets join its own, and they have the last word on its suggestions.
+//! A strategy with plugins around it: their snippets join its own, they may lay its prompt out, and they have the last word on
+//! its suggestions.
 //!
-//! The order of a prompt's snippets is fixed: what plugins call stable, the strategy's own but for recent edits, what plugins
-//! tie to the file, recent edits, what plugins tie to edits; within each, the order of the plugins. Plugins are asked when a
-//! prompt is written anew and not while its [`Window`](crate::Window) holds: what was read stays as it was, so they cost a
-//! keystroke nothing.
+//! A prompt's snippets stand in the order of their stability; within each, those that the user's order names come first, then
+//! built-ins, then plugins. Plugins are asked when a prompt is written anew and not while its [`Window`] holds:
+//! what was read stays as it was, so they cost a keystroke nothing. A plugin of the name of a built-in stands in its place as
+//! long as it answers.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::context::secrets;
+use crate::context::{self, secrets};
 use crate::luau::{Found, Plugin, Stability, Verdict};
-use crate::window::{self, line_end};
+use crate::strategies::fill;
+use crate::window::{self, Window, line_end};
 use crate::{Answer, Prompt, PromptStrategy, Request, Result, Snippet};
 
 /// The strategy.
 pub struct Plugged {
     inner: Arc<dyn PromptStrategy>,
     plugins: Vec<Arc<Plugin>>,
+    /// Those that stand in the place of a built-in.
+    stand_ins: Vec<Arc<Plugin>>,
     /// Bytes of each plugin's snippets.
     each: usize,
 }
 
 impl Plugged {
-    /// `inner` with these plugins, in their order; each may add snippets of so many bytes, all together at most half of the
-    /// room that a request has for snippets.
+    /// `inner` with these plugins, in their order; each may add snippets of so many bytes unless the request says otherwise, all
+    /// together at most half of the room that a request has for snippets.
     pub fn new(inner: Arc<dyn PromptStrategy>, plugins: Vec<Arc<Plugin>>, each: usize) -> Self {
-        Self { inner, plugins, each }
+        let stand_ins = plugins.iter().filter(|plugin| plugin.stands_in()).cloned().collect();
+        Self { inner, plugins, stand_ins, each }
+    }
+
+    /// Names of the built-ins that plugins stand in for.
+    fn replaced(&self, request: &Request) -> Vec<&str> {
+        let standing = self.stand_ins.iter().filter(|plugin| plugin.runs_for(request));
+        standing.map(|plugin| plugin.name.as_str()).collect()
+    }
+
+    /// What becomes of a text; `Err` is the name of a plugin that stands in for one of these and has no answer.
+    fn said<'a>(&'a self, request: &Request, text: String, replaced: &[&str]) -> std::result::Result<Verdict, &'a str> {
+        let mut text = text;
+        for plugin in &self.plugins {
+            match plugin.verdict(request, &text) {
+                Some(Verdict::Keep) => {}
+                Some(Verdict::Change(new)) => text = new,
+                Some(Verdict::Veto) => return Ok(Verdict::Veto),
+                None if plugin.finishes() && replaced.contains(&plugin.name.as_str()) => return Err(&plugin.name),
+                None => {}
+            }
+        }
+        Ok(Verdict::Change(text))
     }
 }
 
-/// Snippets of all plugins that may be shown, cut to the room there is: at most half of what the request has for snippets.
-fn found(plugins: &[Arc<Plugin>], request: &Request, each: usize) -> Vec<(Stability, Snippet)> {
+/// The request with built-ins off that plugins stand in for.
+fn narrowed<'a>(request: &'a Request, replaced: &[&str]) -> Cow<'a, Request> {
+    if replaced.is_empty() {
+        return Cow::Borrowed(request);
+    }
+    Cow::Owned(Request { builtins: Arc::new(request.builtins.without(replaced)), ..request.clone() })
+}
+
+/// What plugins show, cut to the room there is: at most half of what the request has for snippets.
+struct Shown<'a> {
+    snippets: Vec<(Stability, usize, Snippet)>,
+    /// Plugins that answered, if only that they have nothing to show.
+    answered: Vec<&'a str>,
+}
+
+fn found<'a>(plugins: &'a [Arc<Plugin>], request: &Request, each: usize) -> Shown<'a> {
     let mut room = request.budget.snippets / 2;
-    let mut all = Vec::new();
+    let mut shown_all = Shown { snippets: Vec::new(), answered: Vec::new() };
     for plugin in plugins {
-        let mut own = each.min(room);
-        for found in plugin.context(request) {
+        let Some(all) = plugin.snippets(request) else { continue };
+        shown_all.answered.push(plugin.name.as_str());
+        let mut own = request.builtins.room.get(&plugin.name).copied().unwrap_or(each).min(room);
+        for found in all {
             let Some(snippet) = shown(&found, &plugin.name, own) else { continue };
             let size = snippet.text.len() + snippet.path.len();
             (own, room) = (own - size, room - size);
-            all.push((found.stability, snippet));
+            shown_all.snippets.push((found.stability, request.builtins.place(&plugin.name), snippet));
         }
     }
-    all
+    shown_all
+}
+
+fn in_order(mut snippets: Vec<(Stability, usize, Snippet)>) -> Vec<Snippet> {
+    snippets.sort_by_key(|(stability, place, _)| (*stability, *place));
+    snippets.into_iter().map(|(.., snippet)| snippet).collect()
 }
 
 /// What plugins add to a prompt that is written once, the most stable first; each has so many bytes.
 pub fn snippets(plugins: &[Arc<Plugin>], request: &Request, each: usize) -> Vec<Snippet> {
-    let mut found = found(plugins, request, each);
-    found.sort_by_key(|(stability, _)| *stability);
-    found.into_iter().map(|(_, snippet)| snippet).collect()
+    in_order(found(plugins, request, each).snippets)
 }
 
 /// What is left of a text after all plugins have had their word, in their order.
@@ -84,30 +130,43 @@ impl PromptStrategy for Plugged {
         if self.plugins.is_empty() || window::holds(request) {
             return self.inner.context(request);
         }
-        let found = found(&self.plugins, request, self.each);
-        let size: usize = found.iter().map(|(_, snippet)| snippet.text.len() + snippet.path.len()).sum();
-        let mut rest = request.clone();
-        rest.budget.snippets -= size;
-        let own = self.inner.context(&rest)?;
-        let (edits, own): (Vec<_>, Vec<_>) = own.into_iter().partition(|snippet| snippet.why == "recent edit");
-        let of = |class: Stability| {
-            let of_class = found.iter().filter(move |(stability, _)| *stability == class);
-            of_class.map(|(_, snippet)| snippet.clone()).collect::<Vec<_>>()
-        };
-        Ok([of(Stability::Stable), own, of(Stability::File), edits, of(Stability::Edit)].concat())
+        let Shown { snippets, answered } = found(&self.plugins, request, self.each);
+        let mut replaced = self.replaced(request);
+        replaced.retain(|name| answered.contains(name));
+        let mut rest = narrowed(request, &replaced).into_owned();
+        rest.budget.snippets -=
+            snippets.iter().map(|(.., snippet)| snippet.text.len() + snippet.path.len()).sum::<usize>();
+        let own = self.inner.context(&rest)?.into_iter().map(|snippet| {
+            let (stability, place) = context::place(request, &snippet);
+            (stability, place, snippet)
+        });
+        Ok(in_order(own.chain(snippets).collect()))
     }
 
     fn prompt(&self, request: &Request, snippets: &[Snippet]) -> Result<Prompt> {
-        self.inner.prompt(request, snippets)
+        let held = window::holds(request);
+        let mut prompt = self.inner.prompt(request, snippets)?;
+        // A window that holds has its layout already.
+        let Some(window) = prompt.window.take_if(|_| !held) else { return Ok(prompt) };
+        let layout = self.plugins.iter().find_map(|plugin| plugin.prompt(request, &window, snippets));
+        Ok(fill::written(request, Window { layout, ..window }))
     }
 
     fn done(&self, request: &Request, text: &str) -> bool {
-        self.inner.done(request, text)
+        self.inner.done(&narrowed(request, &self.replaced(request)), text)
     }
 
     fn finish(&self, request: &Request, answer: &Answer) -> Option<String> {
-        let text = finish(&self.plugins, request, self.inner.finish(request, answer)?).ok()?;
-        (!text.trim().is_empty()).then_some(text)
+        let mut replaced = self.replaced(request);
+        loop {
+            let text = self.inner.finish(&narrowed(request, &replaced), answer)?;
+            match self.said(request, text, &replaced) {
+                Ok(Verdict::Change(text)) => return (!text.trim().is_empty()).then_some(text),
+                Ok(_) => return None,
+                // It takes nothing away: the built-in does its work again.
+                Err(silent) => replaced.retain(|name| *name != silent),
+            }
+        }
     }
 }
 

@@ -16,6 +16,16 @@ pub enum Content {
     Special(Cow<'static, str>),
 }
 
+impl Content {
+    /// The text, if it is one.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Special(_) => None,
+        }
+    }
+}
+
 /// Where a piece of a prompt came from, for `--explain`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -41,6 +51,11 @@ pub enum Source {
     After,
     /// Text between the anchor and the cursor.
     Middle,
+    /// What a plugin put there that lays the prompt out.
+    Plugin {
+        /// The plugin's name.
+        name: String,
+    },
     /// What the model is to write: in a training sample.
     Answer,
     /// What was said in a conversation, with what the model's chat template puts around it.

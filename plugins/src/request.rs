@@ -38,11 +38,17 @@ pub enum Task {
     Docstring,
     /// An answer to a question.
     Ask,
+    /// Code in another language.
+    Translate,
+    /// Lines that are changed as somebody says.
+    Edit,
+    /// Code for a comment or a signature.
+    Generate,
 }
 
 impl Task {
     /// All tasks.
-    pub const ALL: [Self; 3] = [Self::Fill, Self::Docstring, Self::Ask];
+    pub const ALL: [Self; 6] = [Self::Fill, Self::Docstring, Self::Ask, Self::Translate, Self::Edit, Self::Generate];
 
     /// As plugins name it.
     pub fn name(self) -> &'static str {
@@ -50,6 +56,9 @@ impl Task {
             Self::Fill => "fill",
             Self::Docstring => "docstring",
             Self::Ask => "ask",
+            Self::Translate => "translate",
+            Self::Edit => "edit",
+            Self::Generate => "generate",
         }
     }
 
@@ -116,7 +125,7 @@ pub struct RecentEdit {
 pub struct Request {
     /// What the model is asked for.
     pub task: Task,
-    /// The question, where one is asked.
+    /// What is asked: a question, the instruction of an edit, or the LSP id of the language that is translated into.
     pub question: Option<Arc<str>>,
     /// The document that the cursor is in.
     pub document: Arc<Document>,
@@ -141,7 +150,9 @@ pub struct Request {
     pub recent_edits: Arc<[RecentEdit]>,
     /// The other documents that are open, the most recently used first.
     pub open_files: Arc<[Arc<Document>]>,
-    /// What counts tokens as the model does; `None` where no model is at hand.
+    /// What the user says of the built-in sources of context and rules of finishing.
+    pub builtins: Arc<crate::Builtins>,
+    /// What knows the model's tokens; `None` where no model is at hand.
     pub tokens: Option<Arc<dyn Tokens>>,
     /// In which order the hole is written.
     pub order: Order,
@@ -151,10 +162,13 @@ pub struct Request {
     pub minimum_confidence: f32,
 }
 
-/// Counts the tokens of texts.
+/// What is to be known of a model's tokens.
 pub trait Tokens: std::fmt::Debug + Send + Sync {
     /// How many tokens a text makes that stands alone.
     fn count(&self, text: &str) -> usize;
+
+    /// Whether there is a special token of exactly this name.
+    fn has(&self, special: &str) -> bool;
 }
 
 /// The selected item of the editor's completion popup.

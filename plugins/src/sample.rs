@@ -220,7 +220,7 @@ impl Subject<'_> {
 
     fn window(&self, before: Range<usize>, anchor: usize, after: Range<usize>) -> Window {
         let text = |range: Range<usize>| self.document.text[range].to_owned();
-        Window { header: Vec::new(), before: text(before), anchor, after: text(after), spent: false }
+        Window { header: Vec::new(), before: text(before), anchor, after: text(after), layout: None, spent: false }
     }
 
     fn answered(&self, kind: Kind, prompt: Prompt, bytes: Range<usize>) -> Sample {
@@ -250,6 +250,7 @@ impl Subject<'_> {
             symbols: if header { repository.symbols() } else { Arc::default() },
             recent_edits: Arc::new([]),
             open_files: if header { open_files } else { Arc::new([]) },
+            builtins: Arc::default(),
             tokens: None,
             order,
             multi_line: true,

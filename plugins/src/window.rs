@@ -24,8 +24,21 @@ pub struct Window {
     pub anchor: usize,
     /// Text after the cursor, as it stands in the prompt.
     pub after: String,
+    /// What a plugin made of all this; `None` where the model's own format says how it is written.
+    pub layout: Option<Layout>,
     /// Whether the next prompt is to have a new window although this one still holds: set while nobody waits.
     pub spent: bool,
+}
+
+/// Everything that the model reads before the text typed since the anchor, as a plugin wants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// The plugin's name.
+    pub plugin: String,
+    /// In the order in which the model reads them.
+    pub parts: Vec<crate::Part>,
+    /// Names of special tokens that end the answer.
+    pub stops: Vec<std::borrow::Cow<'static, str>>,
 }
 
 /// The text right of the cursor as a prompt shows it: a rest of line made only of closing marks is left out.
@@ -94,6 +107,7 @@ pub fn set(request: &Request) -> Window {
         before: text[start..anchor].to_owned(),
         anchor,
         after: rest[..line_end(rest, request.budget.after)].to_owned(),
+        layout: None,
         spent: false,
     }
 }

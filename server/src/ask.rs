@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use foretype_model::{Chat, Job, Model, Priority, Sampling};
 use foretype_plugins::context::{definitions::SymbolIndex, secrets};
 use foretype_plugins::strategies::ask::{self, About, Excerpt, Intent};
+use foretype_plugins::strategies::code;
 use foretype_plugins::{Document, Snippet};
 
 use crate::config::{self, Config};
@@ -57,11 +58,7 @@ impl Question {
 
     /// With what plugins want the model to read before everything else.
     pub fn after(mut self, snippets: &[Snippet]) -> Self {
-        let shown = snippets.iter().map(|snippet| {
-            let text = snippet.text.trim_end().replace("````", "```");
-            format!("{} (from the plugin {}):\n````\n{text}\n````\n\n", snippet.path, snippet.why)
-        });
-        self.read = shown.collect::<String>() + &self.read;
+        self.read = code::from_elsewhere(snippets) + &self.read;
         self
     }
 

@@ -16,6 +16,7 @@ use foretype_plugins::{
 };
 
 use crate::config::Config;
+use crate::plugins::builtins::chosen;
 
 /// Loads the model at `path` onto the device that the configuration names, with the adapter that it names.
 pub fn load(path: &Path, config: &Config) -> Result<Arc<Model>> {
@@ -199,6 +200,7 @@ pub fn request_for(
     context_length: usize,
     config: &Config,
 ) -> Request {
+    let builtins = Arc::new(chosen(&config.plugins, document.language));
     Request {
         task: foretype_plugins::request::Task::Fill,
         question: None,
@@ -213,6 +215,7 @@ pub fn request_for(
         symbols: Arc::default(),
         recent_edits: Arc::new([]),
         open_files: Arc::new([]),
+        builtins,
         tokens: None,
         order: Order::Anchored,
         multi_line: config.inline.multi_line,

@@ -196,13 +196,18 @@ pub struct Plugins {
     /// Whether plugins run: those in `foretype/plugins` of your configuration folder, and those in `.foretype/plugins` of a
     /// workspace whose plugins you trust.
     pub enabled: bool,
-    /// Names of plugins that do not run, or `NAME:LANGUAGE` for one language. Lists from several sources add up.
+    /// Names of plugins and of built-ins (`foretype plugin list` shows them) that take no part, or `NAME:LANGUAGE` for one
+    /// language. Lists from several sources add up.
     pub disabled: Vec<String>,
-    /// Names of plugins in the order in which they are asked; those not named follow.
+    /// Names of plugins and of built-in sources of context in the order in which they are asked and in which their snippets stand,
+    /// as far as those stay equally long; `NAME:LANGUAGE` for one language. Those not named follow, built-ins first.
     pub order: Vec<String>,
     /// The most tokens, about, that one plugin adds to a prompt. All together get at most half of the room for snippets.
     #[schemars(range(max = 16_384))]
     pub max_tokens: usize,
+    /// The most tokens, about, of the snippets of a plugin or a built-in source of context, by its name, or `NAME:LANGUAGE` for one
+    /// language. A plugin that is not named has `max_tokens`, a built-in its share of the room.
+    pub budgets: BTreeMap<String, usize>,
     /// Milliseconds that one call of a plugin may take. One that takes longer three times in a row is stopped.
     #[schemars(range(min = 1, max = 1000))]
     pub time_ms: u64,
@@ -217,6 +222,7 @@ impl Default for Plugins {
             disabled: Vec::new(),
             order: Vec::new(),
             max_tokens: 200,
+            budgets: BTreeMap::new(),
             time_ms: 20,
             options: BTreeMap::new(),
         }

@@ -352,6 +352,7 @@ impl Place {
         let model = self.engine.model();
         let path = session.path_in_prompt(&snapshot.uri);
         let document = Document { path, language: snapshot.language, text: self.text.clone(), tree };
+        let builtins = Arc::new(crate::plugins::builtins::chosen(&self.config.plugins, snapshot.language));
         let mut request = Request {
             task: foretype_plugins::request::Task::Fill,
             question: None,
@@ -368,6 +369,7 @@ impl Place {
                 .map_or_else(Arc::default, |w| w.symbols.clone()),
             recent_edits: Arc::new([]),
             open_files: Arc::new([]),
+            builtins,
             tokens: Some(model.tokenizer.clone()),
             order: Order::Anchored,
             multi_line: self.config.inline.multi_line,

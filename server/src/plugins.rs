@@ -6,12 +6,13 @@
 //! loaded anew, and a plugin that rested gets another chance.
 
 mod asked;
+pub mod builtins;
 mod files;
 pub mod fixtures;
 mod git;
 pub mod trust;
 
-pub use asked::Asked;
+pub use asked::{Asked, Heard};
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use foretype_plugins::luau::{Fault, Limits, Plugin, World};
 use foretype_plugins::plugged::Plugged;
-use foretype_plugins::{Document, Language, PromptStrategy, Request};
+use foretype_plugins::{Document, Language, PromptStrategy, Request, window};
 use sha2::{Digest, Sha256};
 
 use crate::completion;
@@ -213,6 +214,7 @@ impl Plugins {
         // Being slow counts three times only.
         for _ in 0..3 {
             plugin.context(&request);
+            plugin.prompt(&request, &window::set(&request), &[]);
             plugin.finish(&request, "text");
         }
         plugin.fault().map_or(Ok(plugin), Err)
@@ -245,16 +247,18 @@ impl Plugins {
         if running.is_empty() { inner } else { plugged(inner, running, config) }
     }
 
-    /// Those that run for documents of this language.
+    /// Those that run for documents of this language, in their order.
     fn running(&self, language: Language, config: &Config) -> Vec<Arc<Plugin>> {
-        let switched_off =
-            |name: &str| config.plugins.disabled.iter().any(|off| *off == format!("{name}:{}", language.id()));
+        let chosen = builtins::chosen(&config.plugins, language);
         let state = lock(&self.state);
         let loaded = state.entries.iter().filter_map(|entry| match &entry.state {
             EntryState::Loaded(plugin) => Some(plugin.clone()),
             _ => None,
         });
-        loaded.filter(|plugin| plugin.knows(language) && !switched_off(&plugin.name)).collect()
+        let runs = |plugin: &Arc<Plugin>| plugin.knows(language) && chosen.runs(&plugin.name);
+        let mut running: Vec<_> = loaded.filter(runs).collect();
+        running.sort_by_key(|plugin| chosen.place(&plugin.name));
+        running
     }
 
     /// What the user ought to know and was not told.

@@ -8,12 +8,13 @@ use std::time::Duration;
 use anyhow::{Result, anyhow, bail, ensure};
 use foretype_model::{Chat, Engine, Event, FinishReason, Job, Model, Priority, Usage};
 use foretype_plugins::docstring::Edit;
-use foretype_plugins::strategies::code::{Fault, Wanted, fault};
+use foretype_plugins::strategies::code::{Fault, Wanted, fault, from_elsewhere};
 use foretype_plugins::strategies::{edit, generate, translate};
 use foretype_plugins::{Document, Language, Part, Prompt, Source, syntax};
 use similar::{ChangeTag, TextDiff};
 
 use crate::config::Config;
+use crate::plugins::Heard;
 
 /// How often it is asked whether anybody still waits.
 const LOOK: Duration = Duration::from_millis(50);
@@ -32,6 +33,8 @@ pub struct Writer<'a> {
     pub show: &'a dyn Fn(&str),
     /// What all answers cost together.
     pub usage: Usage,
+    /// What plugins show the model and say of its code.
+    pub plugins: Heard,
 }
 
 /// Code, and what is wrong with it where asking twice did not help.
@@ -49,15 +52,33 @@ impl Writer<'_> {
     /// # Errors
     /// If the model cannot answer, or nobody waits any more.
     pub fn write(&mut self, wanted: &Wanted, check: &dyn Fn(&str) -> Option<Fault>) -> Result<Written> {
+        let wanted = &self.behind_plugins(wanted)?;
         write_twice(wanted, &mut |wanted| self.answer(wanted), check)
+    }
+
+    /// The question behind what plugins show, where that leaves the answer as much room as it takes.
+    fn behind_plugins(&self, wanted: &Wanted) -> Result<Wanted> {
+        if self.plugins.snippets.is_empty() {
+            return Ok(wanted.clone());
+        }
+        let model = self.engine.model();
+        let behind = wanted.behind(&self.plugins.snippets);
+        let fits = model.count(&self.question(&behind)?.prompt)? <= context(model, self.config) / 2;
+        Ok(if fits { behind } else { wanted.clone() })
+    }
+
+    fn question(&self, wanted: &Wanted) -> Result<Chat> {
+        let model = self.engine.model();
+        ready(model)?;
+        let mut chat = model.chat(&wanted.messages)?;
+        chat.prompt.parts.push(Part::text(wanted.opening(), Source::Conversation));
+        chat.stop_texts.push(wanted.stop_text());
+        Ok(chat)
     }
 
     fn answer(&mut self, wanted: &Wanted) -> Result<String> {
         let model = self.engine.model();
-        ready(model)?;
-        let Chat { mut prompt, mut stop_texts } = model.chat(&wanted.messages)?;
-        prompt.parts.push(Part::text(wanted.opening(), Source::Conversation));
-        stop_texts.push(wanted.stop_text());
+        let Chat { prompt, stop_texts } = self.question(wanted)?;
         let tokens = model.count(&prompt)?;
         let context = context(model, self.config);
         ensure!(
@@ -106,9 +127,13 @@ impl Writer<'_> {
         /// The question around the code.
         const AROUND: usize = 128;
         let model = self.engine.model();
-        let prompt = Prompt { parts: vec![Part::text(text, Source::Conversation)], ..Prompt::default() };
-        let tokens = model.count(&prompt)?.max(1);
-        let fit = (context(model, self.config) / 2).saturating_sub(AROUND);
+        let count = |text: &str| {
+            let parts = vec![Part::text(text, Source::Conversation)];
+            model.count(&Prompt { parts, ..Prompt::default() })
+        };
+        let tokens = count(text)?.max(1);
+        let around = AROUND + count(&from_elsewhere(&self.plugins.snippets))?;
+        let fit = (context(model, self.config) / 2).saturating_sub(around);
         Ok(if tokens <= fit { text.len() } else { text.len() * fit / tokens })
     }
 }
@@ -213,7 +238,13 @@ pub fn translate(
         broken.extend(written.fault.map(|why| Broken { first, last, why: why.to_string() }));
         texts.push(written.code);
     }
-    Ok(Translation { text: translate::joined(to, &texts), broken })
+    let written = translate::joined(to, &texts);
+    let text = writer.plugins.finish(written.clone())?;
+    if text != written && broken.is_empty() {
+        let fault = fault(to, &text);
+        ensure!(fault.is_none(), "what plugins made of the translation is no {}", to.name());
+    }
+    Ok(Translation { text, broken })
 }
 
 /// Whether a part of a document is valid code.
@@ -249,7 +280,7 @@ pub fn edit(writer: &mut Writer<'_>, document: &Document, selection: Range<usize
     let Written { code, fault } = writer.write(&wanted, &check)?;
     match fault {
         Some(fault) => bail!("the model's code would break {} ({fault}): say it in other words", document.path),
-        None => Ok(lines.edit(text, &code)),
+        None => finished(writer, document, lines.edit(text, &code)),
     }
 }
 
@@ -271,8 +302,19 @@ pub fn generate(writer: &mut Writer<'_>, document: &Document, line: usize) -> Re
     let Written { code, fault } = writer.write(&wanted, &check)?;
     match fault {
         Some(fault) => bail!("the model wrote nothing that fits into {} ({fault})", document.path),
-        None => Ok(hole.edit(language, text, &code)),
+        None => finished(writer, document, hole.edit(language, text, &code)),
     }
+}
+
+/// The edit after plugins have had their word. What they make of it has to parse as well as what it replaces.
+fn finished(writer: &Writer<'_>, document: &Document, written: Edit) -> Result<Edit> {
+    let edit = Edit { text: writer.plugins.finish(written.text.clone())?, ..written.clone() };
+    if edit != written
+        && let Some(fault) = edit::fault(document.language, &document.text, &edit)
+    {
+        bail!("what plugins made of the code would break {} ({fault})", document.path);
+    }
+    Ok(edit)
 }
 
 /// The pieces of an edit that can be taken one by one: runs of lines that differ, in the order of the text.

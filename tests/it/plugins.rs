@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use foretype_tests::{World, parrot, repository, text};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::lsp::{Editor, SUGGESTION};
 
@@ -129,6 +129,86 @@ fn a_plugin_is_written_listed_trusted_and_switched_off_on_the_command_line() {
     }
 }
 
+/// What `complete --json --explain` says of each key of " abc" typed behind an equals sign below twelve lines.
+fn typed_keys(world: &World) -> Vec<Value> {
+    let model = parrot::write(world.path());
+    let mut command = world.command(&["complete", "src/a.py:13", "--type", " abc", "--json", "--explain"]);
+    command.env("FORETYPE_MODEL", model).current_dir(world.path().join("workspace"));
+    let (ok, out, err) = text(&command.output().expect("the binary starts"));
+    assert!(ok, "{err}");
+    serde_json::from_str(&out).expect("JSON")
+}
+
+#[test]
+fn a_plugin_lays_out_what_the_model_reads_and_a_key_costs_what_it_does_with_the_built_in_format() {
+    let world = World::new();
+    world.write("workspace/.foretype/config.toml", "");
+    let lines: Vec<String> = (0..12).map(|number| format!("x{number} = '<fim_middle>'\n")).collect();
+    world.write("workspace/src/a.py", lines.concat() + "y =\nz = 1\n");
+    let built_in = typed_keys(&world);
+    let layout = "prompt = function(request, window) return { parts = { { special = '<fim_suffix>' }, window.after,
+        { special = '<fim_prefix>' }, 'at ' .. request.path .. '\\n', window.before, { special = '<fim_middle>' } } } end";
+    world.write("config/foretype/plugins/own.luau", plugin("own", layout));
+    let own = typed_keys(&world);
+    let special = |name: &str| json!({ "source": { "kind": "format" }, "special": true, "text": name });
+    let piece = |kind: &str, text: &str| json!({ "source": { "kind": kind }, "special": false, "text": text });
+    let mut header = piece("plugin", "at src/a.py\n");
+    header["source"]["name"] = json!("own");
+    for (answer, typed) in own.iter().zip(["", " ", " a", " ab", " abc"]) {
+        let expected = json!([
+            special("<fim_suffix>"),
+            piece("after", "\nz = 1\n"),
+            special("<fim_prefix>"),
+            header,
+            piece("before", &lines[..5].concat()),
+            special("<fim_middle>"),
+            piece("middle", &(lines[5..].concat() + "y =" + typed)),
+        ]);
+        assert_eq!((&answer["prompt"], &answer["laid_out_by"]), (&expected, &json!("own")));
+    }
+    let evaluated = |keys: &[Value]| keys[1..].iter().map(|key| key["evaluated"].clone()).collect::<Vec<_>>();
+    assert_eq!(evaluated(&own), evaluated(&built_in));
+    assert_ne!(own[0]["evaluated"], built_in[0]["evaluated"]);
+}
+
+#[test]
+fn a_built_in_is_listed_switched_off_for_a_language_given_room_and_replaced() {
+    let world = World::new();
+    world.write("workspace/.foretype/config.toml", "");
+    world.write("workspace/shop.py", "def price(item):\n    return item\n");
+    world.write("workspace/a.py", "total = price(\n");
+    let listed = |world: &World| prints(world, &["plugin", "list"]);
+    let explained = |world: &World| prints(world, &["complete", "a.py:1", "--explain"]);
+    assert!(listed(&world).contains("brackets             built in: ends before a bracket"), "{}", listed(&world));
+    let first = explained(&world);
+    assert!(
+        first.contains("--- definition from shop.py") && first.contains("definitions          built in, at most "),
+        "{first}"
+    );
+    let set = |options: &str| world.write("workspace/.foretype/config.toml", format!("[plugins]\n{options}\n"));
+    set("disabled = ['definitions:python']\nbudgets = { open-files = 7 }");
+    let second = explained(&world);
+    assert!(
+        !second.contains("--- definition from") && second.contains("definitions          built in, switched off"),
+        "{second}"
+    );
+    assert!(second.contains("open-files           built in, at most 7 tokens"), "{second}");
+    assert!(listed(&world).contains("definitions          built in, at most "));
+    set("");
+    let wraps = "context = function() return foretype.builtin()[1].text .. '-- wrapped' end";
+    world.write("config/foretype/plugins/definitions.luau", plugin("definitions", wraps));
+    let third = explained(&world);
+    assert!(third.contains("--- definitions from definitions") && third.contains("-- wrapped"), "{third}");
+    assert!(third.contains("definitions          built in, a plugin stands in its place"), "{third}");
+    assert!(!third.contains("--- definition from"), "{third}");
+    let report: Value = serde_json::from_str(&prints(&world, &["plugin", "list", "--json"])).expect("JSON");
+    let replaced = json!({ "name": "definitions", "builtin": true, "part": "context", "state": "replaced" });
+    let is = |place: &Value| {
+        replaced.as_object().is_some_and(|fields| fields.iter().all(|(key, value)| place[key] == *value))
+    };
+    assert!(report.as_array().is_some_and(|places| places.iter().any(is)), "{report}");
+}
+
 #[test]
 fn the_examples_do_what_their_fixtures_say() {
     let examples = repository().join("plugins/examples");
@@ -190,4 +270,20 @@ fn the_tutorial_holds_what_it_says() {
     world.write("workspace/.foretype/plugins/house-rules.fixtures", &blocks(&page, "text")[0]);
     assert!(prints(&world, &["plugin", "test"]).contains("2 passed, 0 failed"));
     assert!(third.contains("Names are whole words.") && !third.contains("nothing to suggest"), "{third}");
+}
+
+#[test]
+fn the_other_code_of_the_guide_loads_and_runs() {
+    let page = std::fs::read_to_string(repository().join("docs/plugins.md")).expect("the guide");
+    let world = World::new();
+    let pieces = blocks(&page, "lua");
+    for piece in &pieces {
+        let name =
+            piece.split_once("name = \"").map_or("piece", |(_, rest)| rest.split('"').next().unwrap_or_default());
+        let whole = if piece.starts_with("return") { piece.clone() } else { plugin(name, piece) };
+        let file = world.write(&format!("workspace/{name}.luau"), whole);
+        let (ok, out, err) = text(&world.run(&["plugin", "check", &file.to_string_lossy()]));
+        assert!(ok, "{piece}: {out}{err}");
+    }
+    assert_eq!(pieces.len(), 2);
 }

@@ -180,6 +180,59 @@ fn an_editor_gets_hunks_for_the_version_that_it_has() {
     assert_eq!((&answer["languageId"], &answer["hunks"]), (&json!("javascript"), &json!([])), "{answer}");
 }
 
+/// Gives the user a plugin that takes part where code is written.
+fn add_plugin(world: &World, rest: &str) {
+    let head = "api = 1, name = 'code', tasks = { 'translate', 'edit', 'generate' }";
+    world.write("config/foretype/plugins/code.luau", format!("return {{ {head}, {rest} }}"));
+}
+
+#[test]
+fn plugins_have_the_last_word_on_new_code_and_know_what_was_asked() {
+    let world = world("return sum(items)\n");
+    add_plugin(
+        &world,
+        "finish = function(request, code)
+            if request.task == 'generate' then return false end
+            return (code:gsub('sum', request.question)) end",
+    );
+    assert!(prints(&world, &["edit", "shop.py:4", "total"]).contains("+        return total(items)"));
+    assert!(complains(&world, &["generate", "shop.py:3"]).contains("the plugin code does not want this code"));
+    assert!(
+        complains(&world, &["edit", "shop.py:4", "total("])
+            .contains("what plugins made of the code would break shop.py")
+    );
+    let (mut client, document) = editor(&world);
+    let id = client.send("foretype/generate", json!({ "textDocument": document, "range": line(2) }));
+    let error = client.answer(id).expect_err("vetoed");
+    assert!(error["message"].as_str().is_some_and(|it| it.contains("does not want this code")), "{error}");
+}
+
+#[test]
+fn a_plugin_changes_a_translation_into_code_that_parses() {
+    let world = world("fn total() {}\n");
+    add_plugin(&world, "finish = function(request, code) return code .. '// ' .. request.question .. '\\n' end");
+    assert_eq!(prints(&world, &["translate", "shop.py", "--to", "rust"]), "fn total() {}\n// rust\n");
+    add_plugin(&world, "finish = function(_, code) return code .. '}' end");
+    assert!(complains(&world, &["translate", "shop.py", "--to", "rust"]).contains("plugins made of the translation"));
+}
+
+#[test]
+fn the_model_reads_what_plugins_show_before_it_writes_code() {
+    let world = world("return sum(items)\n");
+    let read_tokens = || {
+        let report: Value =
+            serde_json::from_str(&prints(&world, &["edit", "shop.py:4", "No tax.", "--json"])).expect("JSON");
+        report["usage"]["evaluated"].as_u64().expect("a number")
+    };
+    let alone = read_tokens();
+    add_plugin(&world, "context = function() return { path = 'RULES.md', text = ('be kind\\n'):rep(10) } end");
+    let behind = read_tokens();
+    assert!(behind > alone + 20, "{behind} after {alone}");
+    // What leaves the answer no room is left out.
+    world.write("config/foretype/config.toml", "[ask]\ncontext_tokens = 512\n");
+    assert_eq!(read_tokens(), alone);
+}
+
 #[test]
 fn an_editor_that_asks_wrongly_stops_or_types_on_gets_one_answer() {
     // It has so much to say that nobody waits for the end.

@@ -25,6 +25,7 @@ pub(crate) fn request(path: &str, marked: &str) -> Request {
         symbols: Arc::default(),
         recent_edits: Arc::new([]),
         open_files: Arc::new([]),
+        builtins: Arc::default(),
         tokens: None,
         order: Order::Anchored,
         multi_line: true,
@@ -91,4 +92,35 @@ fn an_answer_that_is_too_long_is_done() {
 fn suggestions_that_differ_in_white_space_only_are_alike() {
     assert!(alike("f(a, b)\n", " f(a,b)"));
     assert!(!alike("f(a)", "f(b)"));
+}
+
+#[test]
+fn a_rule_is_switched_off_by_its_name() {
+    let says = |off: &[&str], marked: &str, text: &str| {
+        let mut request = request("a.py", marked);
+        request.builtins = Arc::new(crate::Builtins::default().without(off));
+        assert_eq!(done(&request, text), end(&request, text, text.ends_with('\n')).is_some());
+        finish(&request, &Answer { ended: true, ..answer(text) })
+    };
+    assert_eq!(says(&[], "x = f(▁)\n", "1))").as_deref(), Some("1"));
+    assert_eq!(says(&["brackets", "overlap"], "x = f(▁)\n", "1))").as_deref(), Some("1))"));
+    let tabs = |off: &[&str]| {
+        let text = says(off, "def f():\n\t▁\n\treturn 1\n", "if x:\n        y()").expect("a block");
+        text.contains('\t')
+    };
+    assert!(tabs(&[]) && !tabs(&["indentation", "whole"]));
+}
+
+#[test]
+fn every_rule_has_a_name_of_its_own_and_says_what_it_keeps() {
+    let request = request("a.py", "x = f(▁)\n");
+    assert_eq!(kept_by("brackets", &request, "1))"), Some("1"));
+    assert_eq!(kept_by("whole", &request, "1))"), Some("1))"));
+    assert_eq!(kept_by("no-such-rule", &request, "1))"), None);
+    let mut names: Vec<_> =
+        RULES.iter().map(|rule| rule.name).chain(crate::context::SOURCES.iter().map(|s| s.name)).collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mlua::{Function, Lua, Value};
 
 use super::clock::Clock;
-use super::{Setting, World, places, query};
+use super::{Setting, World, builtin, places, query};
 use crate::Request;
 use crate::request::BYTES_PER_TOKEN;
 
@@ -27,6 +27,13 @@ pub(super) struct Host {
     pub(super) patience: Duration,
     /// The plugin's file, for the log.
     pub(super) file: String,
+}
+
+impl Host {
+    /// The plugin's name, which is that of its file.
+    fn name(&self) -> &str {
+        self.file.strip_suffix(".luau").unwrap_or(&self.file)
+    }
 }
 
 /// The request of the current call, kept in the machine; there is none while a file is loaded.
@@ -126,6 +133,42 @@ pub(super) const FUNCTIONS: &[Declared] = &[
             lua.create_function(move |lua, text: mlua::LuaString| {
                 host.clock.check()?;
                 Ok(tokens(lua, &text))
+            })
+        },
+    },
+    Declared {
+        name: "builtin",
+        kind: "() -> { { path: string, text: string } }",
+        about: "The snippets of the built-in source of the plugin's own name, in whose place it stands; none if there is no such source.",
+        make: |lua, host| {
+            lua.create_function(move |lua, ()| {
+                host.clock.check()?;
+                builtin::snippets(lua, host.name())
+            })
+        },
+    },
+    Declared {
+        name: "trimmed",
+        kind: "(text: string) -> string",
+        about: "A suggestion as far as the built-in rule of the plugin's own name keeps it; all of it if there is no such rule.",
+        make: |lua, host| {
+            lua.create_function(move |lua, text: mlua::LuaString| {
+                host.clock.check()?;
+                builtin::trimmed(lua, host.name(), &text)
+            })
+        },
+    },
+    Declared {
+        name: "special",
+        kind: "(name: string) -> boolean",
+        about: "Whether the model has a special token of exactly this name, such as \"<|fim_prefix|>\".",
+        make: |lua, _| {
+            lua.create_function(|lua, name: mlua::LuaString| match lua.app_data_ref::<Current>().as_deref() {
+                // Where no model is at hand, as in a dry run, it has all that is asked for.
+                Some(Current(Some(request))) => {
+                    Ok(request.tokens.as_ref().is_none_or(|tokens| tokens.has(&name.to_string_lossy())))
+                }
+                _ => Ok(false),
             })
         },
     },

@@ -4,56 +4,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use mlua::{Function, Lua, Table, Value};
+use mlua::{Lua, Table, Value};
 
+use super::answers::{Found, Reader, Verdict};
 use super::api::{Current, Host};
 use super::clock::Clock;
-use super::{API, Fault, Limits, Setting, World, api, sandbox, tables};
+use super::manifest::{self, Functions, Hook, Manifest};
+use super::tables::View;
+use super::{Fault, Limits, Setting, World, api, sandbox, tables};
 use crate::request::Task;
-use crate::{Language, Request};
+use crate::window::{Layout, Window};
+use crate::{Language, Request, Snippet, context, finish};
 
 /// Bytes of a plugin's file.
 const LARGEST: usize = 256 << 10;
-/// Snippets of one call.
-const MOST_SNIPPETS: usize = 16;
 /// A plugin that takes too long so often in a row is stopped: once may be the machine's fault.
 const PATIENCE: u32 = 3;
-/// What a plugin's table may hold.
-const KEYS: &[&str] = &["api", "name", "languages", "tasks", "applies", "context", "finish"];
-
-/// How long a snippet stays as it is; the order is that of the prompt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Stability {
-    /// The same wherever the cursor is.
-    Stable,
-    /// The same while the cursor is in one file.
-    #[default]
-    File,
-    /// Changes with each edit.
-    Edit,
-}
-
-/// A snippet that a plugin found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// The file that it comes from, or the plugin's name.
-    pub path: String,
-    /// The text.
-    pub text: String,
-    /// How long it stays as it is.
-    pub stability: Stability,
-}
-
-/// What a plugin says of a suggestion.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// Nothing.
-    Keep,
-    /// Another text is to be shown.
-    Change(String),
-    /// It is not to be shown.
-    Veto,
-}
 
 /// What a plugin has done so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -85,13 +51,6 @@ pub struct Plugin {
     /// `None` once it was stopped: its memory is given back.
     machine: Mutex<Option<Lua>>,
     record: Mutex<Record>,
-}
-
-#[derive(Debug, Default)]
-struct Functions {
-    applies: Option<Function>,
-    context: Option<Function>,
-    finish: Option<Function>,
 }
 
 #[derive(Debug, Default)]
@@ -140,7 +99,8 @@ impl Plugin {
         let Value::Table(table) = value? else {
             return Err(Fault::of(file, "it does not return a table: end it with return { api = 1, name = ..., ... }"));
         };
-        let (name, languages, tasks, functions) = read(&table).map_err(|message| Fault::of(file, message))?;
+        let Manifest { name, languages, tasks, functions } =
+            manifest::read(&table).map_err(|message| Fault::of(file, message))?;
         if file.strip_suffix(".luau") != Some(&name) {
             return Err(Fault::of(file, format!("its name is {name}, so its file has to be {name}.luau")));
         }
@@ -160,26 +120,65 @@ impl Plugin {
 
     /// Snippets for a prompt; none if it fails, which [`fault`](Self::fault) tells.
     pub fn context(&self, request: &Request) -> Vec<Found> {
-        let Some(function) = &self.functions.context else { return Vec::new() };
-        let found = self.call(request, |_, table| self.found(&function.call::<Value>(table)?));
-        found.unwrap_or_default()
+        self.snippets(request).unwrap_or_default()
+    }
+
+    /// [`context`](Self::context), or `None` if it fails or was not to be asked.
+    pub(crate) fn snippets(&self, request: &Request) -> Option<Vec<Found>> {
+        let hook = self.functions.context.as_ref()?;
+        self.call(hook, request, |_, table| self.reader().snippets(&hook.function.call::<Value>(table)?))
+    }
+
+    /// How the prompt on a new window is to be written; `None` if it leaves that to others or fails.
+    pub fn prompt(&self, request: &Request, window: &Window, snippets: &[Snippet]) -> Option<Layout> {
+        let hook = self.functions.prompt.as_ref()?;
+        let view = View { window: window.clone(), snippets: snippets.to_vec() };
+        let layout = self.call(hook, request, |lua, table| {
+            let view = tables::view(lua, &view)?;
+            self.reader().layout(&hook.function.call::<Value>((table, view))?, request, window)
+        });
+        layout.flatten()
     }
 
     /// What it says of a suggestion; nothing if it fails.
     pub fn finish(&self, request: &Request, text: &str) -> Verdict {
-        let Some(function) = &self.functions.finish else { return Verdict::Keep };
-        let verdict = self.call(request, |_, table| match function.call::<Value>((table, text))? {
-            Value::Nil | Value::Boolean(true) => Ok(Verdict::Keep),
-            Value::Boolean(false) => Ok(Verdict::Veto),
-            Value::String(new) if *new.as_bytes() == *text.as_bytes() => Ok(Verdict::Keep),
-            Value::String(new) => Ok(Verdict::Change(self.text(&new)?)),
-            other => Err(wrong("finish", "a text, false or nothing", &other)),
-        });
-        let verdict = verdict.unwrap_or(Verdict::Keep);
+        self.verdict(request, text).unwrap_or(Verdict::Keep)
+    }
+
+    /// [`finish`](Self::finish), or `None` if it fails or was not to be asked.
+    pub(crate) fn verdict(&self, request: &Request, text: &str) -> Option<Verdict> {
+        let hook = self.functions.finish.as_ref()?;
+        let verdict = self
+            .call(hook, request, |_, table| self.reader().verdict(&hook.function.call::<Value>((table, text))?, text));
         let tally = &mut lock(&self.record).tally;
-        tally.changed += u64::from(matches!(verdict, Verdict::Change(_)));
-        tally.vetoed += u64::from(verdict == Verdict::Veto);
+        tally.changed += u64::from(matches!(verdict, Some(Verdict::Change(_))));
+        tally.vetoed += u64::from(verdict == Some(Verdict::Veto));
         verdict
+    }
+
+    /// Whether it stands in the place of the built-in of its name, as long as it answers.
+    pub fn stands_in(&self) -> bool {
+        let source = context::source(&self.name).is_some() && self.functions.context.is_some();
+        let rule = finish::RULES.iter().any(|rule| rule.name == self.name) && self.functions.finish.is_some();
+        source || rule
+    }
+
+    /// Whether it runs for a request: it was not stopped, and its language and its task are among the plugin's own.
+    pub(crate) fn runs_for(&self, request: &Request) -> bool {
+        self.takes(request) && lock(&self.record).fault.is_none()
+    }
+
+    fn takes(&self, request: &Request) -> bool {
+        self.knows(request.document.language) && self.tasks.contains(&request.task)
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        Reader { plugin: &self.name, most: self.limits.output }
+    }
+
+    /// Whether it has snippets for prompts at all.
+    pub fn shows(&self) -> bool {
+        self.functions.context.is_some()
     }
 
     /// Whether it says something of suggestions at all.
@@ -206,8 +205,8 @@ impl Plugin {
     }
 
     /// Calls into the machine if the plugin runs and applies.
-    fn call<R>(&self, request: &Request, run: impl FnOnce(&Lua, Table) -> mlua::Result<R>) -> Option<R> {
-        if !self.knows(request.document.language) || !self.tasks.contains(&request.task) {
+    fn call<R>(&self, hook: &Hook, request: &Request, run: impl FnOnce(&Lua, Table) -> mlua::Result<R>) -> Option<R> {
+        if !self.takes(request) {
             return None;
         }
         let mut machine = lock(&self.machine);
@@ -221,7 +220,7 @@ impl Plugin {
             // A collection that fails leaves the memory as it is, which the next allocation finds out.
             let _ = lua.gc_collect();
         }
-        let stopped = self.note(started.elapsed(), result.as_ref().err());
+        let stopped = self.note(hook, started.elapsed(), result.as_ref().err());
         if stopped {
             *machine = None;
         }
@@ -244,7 +243,7 @@ impl Plugin {
     }
 
     /// Keeps what came of a call; true if the plugin is to be stopped.
-    fn note(&self, took: Duration, error: Option<&mlua::Error>) -> bool {
+    fn note(&self, hook: &Hook, took: Duration, error: Option<&mlua::Error>) -> bool {
         let mut record = lock(&self.record);
         record.tally.calls += 1;
         record.tally.time += took;
@@ -257,127 +256,9 @@ impl Plugin {
         if fault.is_overtime() && record.late < PATIENCE {
             return false;
         }
-        record.fault = Some(fault);
+        record.fault = Some(Fault { line: fault.line.or(hook.line), ..fault });
         true
     }
-
-    fn found(&self, value: &Value) -> mlua::Result<Vec<Found>> {
-        let single = |table: &Table| Ok::<_, mlua::Error>(table.raw_get::<Value>("text")? != Value::Nil);
-        let values = match value {
-            Value::Nil => Vec::new(),
-            Value::Table(list) if !single(list)? => {
-                let most = list.raw_len().min(MOST_SNIPPETS);
-                (1..=most).map(|at| list.raw_get(at)).collect::<mlua::Result<Vec<Value>>>()?
-            }
-            value => vec![value.clone()],
-        };
-        let found = values.iter().map(|value| self.snippet(value)).collect::<mlua::Result<Vec<_>>>()?;
-        let size = found.iter().map(|snippet| snippet.text.len()).sum();
-        self.within_output(size)?;
-        Ok(found)
-    }
-
-    fn snippet(&self, value: &Value) -> mlua::Result<Found> {
-        let (text, path, stability) = match value {
-            Value::String(text) => (text.clone(), Value::Nil, Value::Nil),
-            Value::Table(table) => match table.raw_get("text")? {
-                Value::String(text) => (text, table.raw_get("path")?, table.raw_get("stability")?),
-                other => return Err(wrong("a snippet's text", "a text", &other)),
-            },
-            other => return Err(wrong("context", "snippets", other)),
-        };
-        let path = match &path {
-            Value::Nil => self.name.clone(),
-            Value::String(path) => self.text(path)?,
-            other => return Err(wrong("a snippet's path", "a text", other)),
-        };
-        let stability = match &stability {
-            Value::Nil => Stability::default(),
-            Value::String(name) if *name == "stable" => Stability::Stable,
-            Value::String(name) if *name == "file" => Stability::File,
-            Value::String(name) if *name == "edit" => Stability::Edit,
-            _ => return Err(mlua::Error::runtime("a snippet's stability is \"stable\", \"file\" or \"edit\"")),
-        };
-        Ok(Found { path, text: self.text(&text)?, stability })
-    }
-
-    /// A text of the machine, within the limit; what is no UTF-8 is replaced.
-    fn text(&self, text: &mlua::LuaString) -> mlua::Result<String> {
-        self.within_output(text.as_bytes().len())?;
-        Ok(text.to_string_lossy())
-    }
-
-    fn within_output(&self, size: usize) -> mlua::Result<()> {
-        let most = self.limits.output;
-        let large = || mlua::Error::runtime(format!("it gave {size} bytes: a call may give {most}"));
-        if size > most { Err(large()) } else { Ok(()) }
-    }
-}
-
-fn wrong(what: &str, expected: &str, found: &Value) -> mlua::Error {
-    mlua::Error::runtime(format!("{what} has to be {expected}, not a {}", found.type_name()))
-}
-
-type Parts = (String, Option<Vec<String>>, Vec<Task>, Functions);
-
-/// What the table that a file returned says; nothing in it is called.
-fn read(table: &Table) -> Result<Parts, String> {
-    let raw = |key: &str| table.raw_get::<Value>(key).map_err(|error| error.to_string());
-    match raw("api")? {
-        Value::Nil => return Err(format!("it does not say which interface it is for: write api = {API}")),
-        Value::Integer(number) if number == i64::from(API) => {}
-        Value::Number(number) if number == f64::from(API) => {}
-        _ => return Err(format!("this Foretype knows the interface api = {API} only")),
-    }
-    for pair in table.pairs::<Value, Value>() {
-        let (key, _) = pair.map_err(|error| error.to_string())?;
-        let known = matches!(&key, Value::String(name) if KEYS.iter().any(|known| *name == **known));
-        if !known {
-            let key = key.as_string().map_or_else(|| "a number".to_owned(), |name| name.to_string_lossy());
-            return Err(format!("it has no use for {key}: a plugin has {}", KEYS.join(", ")));
-        }
-    }
-    let name = match raw("name")? {
-        Value::String(name) => name.to_string_lossy(),
-        _ => return Err("it has no name: write name = \"my-plugin\"".to_owned()),
-    };
-    if name.is_empty() || name.len() > 40 || !name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
-        return Err(format!("a plugin's name has small letters, digits and hyphens, at most 40: {name:?}"));
-    }
-    let function = |key: &str| match raw(key)? {
-        Value::Nil => Ok(None),
-        Value::Function(function) => Ok(Some(function)),
-        other => Err(format!("{key} has to be a function, not a {}", other.type_name())),
-    };
-    let functions =
-        Functions { applies: function("applies")?, context: function("context")?, finish: function("finish")? };
-    if functions.context.is_none() && functions.finish.is_none() {
-        return Err("it has neither context nor finish, so it can do nothing".to_owned());
-    }
-    let languages =
-        list(&raw("languages")?, "languages has to be a list of LSP ids, such as { \"rust\", \"python\" }")?;
-    Ok((name, languages, tasks(&raw("tasks")?)?, functions))
-}
-
-fn tasks(value: &Value) -> Result<Vec<Task>, String> {
-    let advice = "tasks has to be a list of \"fill\", \"docstring\" and \"ask\"";
-    let Some(names) = list(value, advice)? else { return Ok(vec![Task::Fill]) };
-    let tasks = names.iter().map(|name| Task::named(name)).collect::<Option<Vec<_>>>();
-    tasks.filter(|tasks| !tasks.is_empty()).ok_or_else(|| advice.to_owned())
-}
-
-/// The texts of a list, if there is one.
-fn list(value: &Value, advice: &str) -> Result<Option<Vec<String>>, String> {
-    let list = match value {
-        Value::Nil => return Ok(None),
-        Value::Table(list) => list,
-        _ => return Err(advice.to_owned()),
-    };
-    let text = |at| match list.raw_get::<Value>(at) {
-        Ok(Value::String(text)) => Ok(text.to_string_lossy()),
-        _ => Err(advice.to_owned()),
-    };
-    (1..=list.raw_len().min(100)).map(text).collect::<Result<Vec<_>, _>>().map(Some)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

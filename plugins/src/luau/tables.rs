@@ -1,33 +1,36 @@
-//! The table that a plugin gets as `request`. Each field is declared once, here, with the type and the words that
+//! The tables that a plugin gets as `request` and, for a prompt, as `window`. Each field is declared once, here, with the type and the words that
 //! `foretype.d.luau` shows.
 
 use mlua::{Lua, Table, Value};
 
 use crate::request::{Request, Trigger};
-use crate::window::floor;
+use crate::window::{Window, floor};
+use crate::{Snippet, Source};
 
 /// Bytes of the document on each side of the cursor that stand in the table; `foretype.text()` gives all of it.
 const AROUND: usize = 16 << 10;
 
-/// A field of the table.
-pub(super) struct Field {
+/// A field of a table that is made of a `T`.
+pub(super) struct Field<T> {
     pub(super) name: &'static str,
     pub(super) kind: &'static str,
     pub(super) about: &'static str,
-    value: fn(&Lua, &Request) -> mlua::Result<Value>,
+    value: fn(&Lua, &T) -> mlua::Result<Value>,
 }
 
-pub(super) const FIELDS: &[Field] = &[
+/// The fields of `request`.
+pub(super) const FIELDS: &[Field<Request>] = &[
     Field {
         name: "task",
-        kind: "\"fill\" | \"docstring\" | \"ask\"",
-        about: "What the model is asked for: a suggestion at the cursor, the docstring of the item at the cursor, or an answer.",
+        kind: "\"fill\" | \"docstring\" | \"ask\" | \"translate\" | \"edit\" | \"generate\"",
+        about: "What the model is asked for: a suggestion at the cursor, the docstring of the item at the cursor, an answer, code in \
+                another language, changed lines, or the code for a comment or a signature.",
         value: |lua, request| string(lua, request.task.name()),
     },
     Field {
         name: "question",
         kind: "string?",
-        about: "The question, where the task is \"ask\".",
+        about: "What was asked: the question, the instruction of an edit, or the LSP id of the language that is translated into.",
         value: |lua, request| request.question.as_deref().map_or(Ok(Value::Nil), |text| string(lua, text)),
     },
     Field {
@@ -70,6 +73,12 @@ pub(super) const FIELDS: &[Field] = &[
         value: |_, request| Ok(Value::Boolean(request.trigger == Trigger::Invoked)),
     },
     Field {
+        name: "format",
+        kind: "string?",
+        about: "The built-in format of holes that the model is known for, such as \"starcoder2\"; nil for none.",
+        value: |lua, request| request.format.map_or(Ok(Value::Nil), |format| string(lua, format.name)),
+    },
+    Field {
         name: "repository",
         kind: "string?",
         about: "The name of the workspace folder.",
@@ -101,11 +110,69 @@ pub(super) const FIELDS: &[Field] = &[
     },
 ];
 
+/// What a prompt is made of: a window that was newly set, and the snippets for it.
+pub(super) struct View {
+    pub(super) window: Window,
+    pub(super) snippets: Vec<Snippet>,
+}
+
+/// The fields of `window`.
+pub(super) const VIEW_FIELDS: &[Field<View>] = &[
+    Field {
+        name: "before",
+        kind: "string",
+        about: "The text of the document before the place where typing began: whole lines.",
+        value: |lua, view| string(lua, &view.window.before),
+    },
+    Field {
+        name: "after",
+        kind: "string",
+        about: "The text right of the cursor, without closing marks that the editor put there.",
+        value: |lua, view| string(lua, &view.window.after),
+    },
+    Field {
+        name: "above",
+        kind: "string",
+        about: "Imports of the document and heads of the blocks around the cursor, as far as they stand above `before`.",
+        value: |lua, view| string(lua, &above(&view.window)),
+    },
+    Field {
+        name: "snippets",
+        kind: "{ { path: string, text: string, why: string } }",
+        about: "Snippets from elsewhere that fit, in the order of the prompt; why is a plugin's name, \"definition\" and the like.",
+        value: |lua, view| {
+            let snippets = view.snippets.iter().map(|snippet| {
+                let entry = lua.create_table()?;
+                entry.raw_set("path", snippet.path.as_str())?;
+                entry.raw_set("text", snippet.text.as_str())?;
+                entry.raw_set("why", snippet.why.as_str())?;
+                Ok(entry)
+            });
+            lua.create_sequence_from(snippets.collect::<mlua::Result<Vec<_>>>()?).map(Value::Table)
+        },
+    },
+];
+
+/// What the header has of the document itself.
+fn above(window: &Window) -> String {
+    let own = window.header.iter().filter(|part| matches!(part.source, Source::Imports | Source::Enclosing));
+    own.filter_map(|part| part.content.text()).collect()
+}
+
 /// The request as a plugin sees it.
 pub(super) fn request(lua: &Lua, request: &Request) -> mlua::Result<Table> {
-    let table = lua.create_table_with_capacity(0, FIELDS.len())?;
-    for field in FIELDS {
-        table.raw_set(field.name, (field.value)(lua, request)?)?;
+    table(lua, FIELDS, request)
+}
+
+/// A window as a plugin sees it.
+pub(super) fn view(lua: &Lua, view: &View) -> mlua::Result<Table> {
+    table(lua, VIEW_FIELDS, view)
+}
+
+fn table<T>(lua: &Lua, fields: &[Field<T>], of: &T) -> mlua::Result<Table> {
+    let table = lua.create_table_with_capacity(0, fields.len())?;
+    for field in fields {
+        table.raw_set(field.name, (field.value)(lua, of)?)?;
     }
     Ok(table)
 }

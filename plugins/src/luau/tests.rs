@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::Language;
 use crate::finish::tests::request;
 use crate::request::Task;
+use crate::window::Layout;
+use crate::{Language, Part, Source};
 
 /// A workspace in memory.
 pub(crate) struct Files(pub(crate) &'static [(&'static str, &'static str)]);
@@ -141,6 +142,10 @@ fn tokens_are_counted_as_the_model_does_where_one_is_at_hand() {
         fn count(&self, text: &str) -> usize {
             text.chars().count()
         }
+
+        fn has(&self, _: &str) -> bool {
+            false
+        }
     }
     let plugin =
         with_context("return { tostring(foretype.tokens('äbc')), tostring(foretype.tokens(('x'):rep(30000))) }");
@@ -148,6 +153,75 @@ fn tokens_are_counted_as_the_model_does_where_one_is_at_hand() {
     request.tokens = Some(Arc::new(Letters));
     let found: Vec<_> = plugin.context(&request).into_iter().map(|found| found.text).collect();
     assert_eq!(found, ["3", "10000"]);
+}
+
+/// A model with one special token.
+#[derive(Debug)]
+pub(crate) struct OneSpecial;
+
+impl crate::Tokens for OneSpecial {
+    fn count(&self, text: &str) -> usize {
+        text.len()
+    }
+
+    fn has(&self, special: &str) -> bool {
+        special == "<HOLE>"
+    }
+}
+
+/// What a plugin with this body of `prompt` makes of a place below ten lines.
+fn laid_out(body: &str) -> (Option<Layout>, Plugin) {
+    let source = format!("return {{ api = 1, name = 'p', prompt = function(request, window)\n{body}\nend }}");
+    let plugin = load(&source).expect("a plugin");
+    let mut request = request("a.py", &format!("{}x = ▁)\nafter\n", "line\n".repeat(10)));
+    request.tokens = Some(Arc::new(OneSpecial));
+    let snippet = crate::Snippet { path: "b.py".into(), text: "b()".into(), why: "definition".into() };
+    let layout = plugin.prompt(&request, &crate::window::set(&request), &[snippet]);
+    (layout, plugin)
+}
+
+#[test]
+fn a_prompt_is_made_of_texts_and_of_special_tokens_that_are_said_to_be_special() {
+    let (layout, plugin) = laid_out(
+        "local snippet = window.snippets[1]
+        assert(foretype.special('<HOLE>') and not foretype.special('<OTHER>') and request.format == nil)
+        return { parts = { window.before, { special = '<HOLE>' }, window.after, `<HOLE> {snippet.path} {snippet.why}` },
+          stop = { '<HOLE>', '<OTHER>' } }",
+    );
+    assert_eq!(plugin.fault(), None);
+    let layout = layout.expect("a layout");
+    let expected = [
+        Part::text("line\nline\nline\n", Source::Before),
+        Part::special("<HOLE>"),
+        Part::text("\nafter\n", Source::After),
+        Part::text("<HOLE> b.py definition", Source::Plugin { name: "p".into() }),
+    ];
+    assert_eq!((layout.parts.as_slice(), layout.plugin.as_str()), (&expected[..], "p"));
+    assert_eq!(layout.stops, ["<HOLE>", "<OTHER>"]);
+    assert_eq!(laid_out("return nil").0, None);
+}
+
+#[test]
+fn a_wrong_prompt_is_a_fault_with_its_line() {
+    let cases = [
+        ("return 'text'", "prompt has to be a table of parts"),
+        ("return { 'text' }", "parts has to be a list"),
+        ("return { parts = { 5 } }", "a part of a prompt has to be a text"),
+        ("return { parts = { { text = 'x' } } }", "special has to be the name"),
+        ("return { parts = { { special = '<OTHER>' } } }", "no special token \"<OTHER>\""),
+        ("return { parts = { ('x'):rep(4000), ('x'):rep(4000) } }", "room for"),
+        ("return { parts = table.create(500, ('x'):rep(4000)) }", "2000000 bytes"),
+        ("return { parts = { { special = ('x'):rep(4000) } } }", "more than 200 bytes"),
+        ("return { parts = {}, stop = '<HOLE>' }", "stop has to be a list"),
+        ("return { parts = {}, stop = { 5 } }", "what stops an answer"),
+        ("\nreturn window.none.at_all", "nil"),
+    ];
+    for (body, says) in cases {
+        let (layout, plugin) = laid_out(body);
+        let fault = plugin.fault().expect(body);
+        assert!(layout.is_none() && fault.message.contains(says), "{body}: {fault}");
+        assert_eq!(fault.line, Some(if body.starts_with('\n') { 3 } else { 1 }), "{body}: {fault}");
+    }
 }
 
 #[test]
@@ -204,7 +278,7 @@ fn a_wrong_file_says_what_to_do() {
         ("return {}", "write api = 1"),
         ("return { api = 2 }", "api = 1 only"),
         ("return { api = 1 }", "write name ="),
-        ("return { api = 1, name = 'p' }", "neither context nor finish"),
+        ("return { api = 1, name = 'p' }", "neither context nor prompt nor finish"),
         ("return { api = 1, name = 'q', context = function() end }", "has to be q.luau"),
         ("return { api = 1, name = 'p', finsh = function() end }", "no use for finsh"),
         ("return { api = 1, name = 'p', context = 3 }", "has to be a function"),

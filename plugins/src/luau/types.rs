@@ -1,13 +1,18 @@
 //! `foretype.d.luau`: the interface as types, for editors and `luau-analyze`, written from the declarations.
 
 use super::api::FUNCTIONS;
-use super::tables::FIELDS;
+use super::tables::{FIELDS, VIEW_FIELDS};
 
 /// The text of `foretype.d.luau`.
 pub fn declarations() -> String {
     let mut text = String::from(HEAD);
     text += "export type Request = {\n";
     for field in FIELDS {
+        text += &format!("\t-- {}\n\t{}: {},\n", one_line(field.about), field.name, field.kind);
+    }
+    text += "}\n\n-- What a prompt is made of. What was typed since it was set stands behind whatever a plugin makes of it.\n";
+    text += "export type Window = {\n";
+    for field in VIEW_FIELDS {
         text += &format!("\t-- {}\n\t{}: {},\n", one_line(field.about), field.name, field.kind);
     }
     text += "}\n\n";
@@ -41,6 +46,14 @@ export type Snippet = {
 \tstability: (\"stable\" | \"file\" | \"edit\")?,
 }
 
+export type Prompt = {
+\t-- What the model reads before the text that is being typed: texts, and special tokens by their names. Only what is said to be
+\t-- special is; the same characters in a text are text. Each text is cut into tokens for itself.
+\tparts: { string | { special: string } },
+\t-- Special tokens that end an answer, beside those that end every text of the model; unset, those of the built-in format.
+\tstop: { string }?,
+}
+
 export type Plugin = {
 \t-- The version of this interface: 1.
 \tapi: number,
@@ -49,13 +62,16 @@ export type Plugin = {
 \t-- The languages that it is asked for, by LSP id; unset, all.
 \tlanguages: { string }?,
 \t-- The tasks that it takes part in; unset, { \"fill\" }.
-\ttasks: { \"fill\" | \"docstring\" | \"ask\" }?,
+\ttasks: { \"fill\" | \"docstring\" | \"ask\" | \"translate\" | \"edit\" | \"generate\" }?,
 \t-- Whether it has something to say for this request; unset, always.
 \tapplies: ((request: Request) -> boolean)?,
 \t-- Extra snippets for the prompt, the most important first. Asked when a prompt is written anew, not at every key.
 \tcontext: ((request: Request) -> { Snippet | string } | Snippet | string | nil)?,
-\t-- A suggestion before it is shown, or a docstring before it is written: another text to take in its place, false for none, nil
-\t-- to leave it. Not called for answers, which are shown while they are written.
+\t-- How the model is to read a suggestion's prompt, in place of the built-in format; nil leaves it to others. Asked when a
+\t-- prompt is written anew; at the keys between, the host adds what was typed to what this returned.
+\tprompt: ((request: Request, window: Window) -> Prompt?)?,
+\t-- A suggestion before it is shown, or a docstring or new code before it is written: another text to take in its place, false
+\t-- for none, nil to leave it. Not called for answers, which are shown while they are written.
 \tfinish: ((request: Request, text: string) -> string | boolean | nil)?,
 }
 

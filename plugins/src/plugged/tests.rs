@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::Source;
 use crate::finish::tests::request;
-use crate::luau::tests::load;
+use crate::luau::tests::{Files, OneSpecial, ROOMY, load};
 use crate::request::RecentEdit;
 use crate::strategies::fill::Fill;
+use crate::{Part, Source};
 
 fn plugged(sources: &[&str], each: usize) -> Plugged {
     let plugins = sources.iter().map(|source| {
@@ -75,6 +75,50 @@ fn a_keystroke_asks_no_plugin_and_changes_nothing_that_was_read() {
     assert_eq!(strategy.plugins[0].tally().calls, 1);
 }
 
+/// The prompts at two keys, the second on the window of the first.
+fn two_keys(strategy: &Plugged, marked: [&str; 2]) -> [Prompt; 2] {
+    let built = |request: &Request| {
+        let snippets = strategy.context(request).expect("snippets");
+        strategy.prompt(request, &snippets).expect("a prompt")
+    };
+    let request = |marked: &str| Request { tokens: Some(Arc::new(OneSpecial)), ..request("app.py", marked) };
+    let first = built(&request(marked[0]));
+    let second = built(&Request { window: first.window.clone().map(Arc::new), ..request(marked[1]) });
+    [first, second]
+}
+
+const LAYOUT: &str = "prompt = function(_, window)
+    return { parts = { window.after, { special = '<HOLE>' }, window.before }, stop = { '<HOLE>' } } end";
+
+#[test]
+fn a_plugin_lays_the_prompt_out_once_and_what_is_typed_stands_behind_it() {
+    let strategy = plugged(&[LAYOUT], 200);
+    let prompts = two_keys(&strategy, ["x = ▁\n<HOLE>\n", "x = some▁\n<HOLE>\n"]);
+    for (prompt, typed) in prompts.iter().zip(["x = ", "x = some"]) {
+        let expected = [
+            Part::text("\n<HOLE>\n", Source::After),
+            Part::special("<HOLE>"),
+            Part::text("", Source::Before),
+            Part::text(typed, Source::Middle),
+        ];
+        assert_eq!((prompt.parts.as_slice(), prompt.heal), (&expected[..], true));
+        assert_eq!(prompt.stop_specials, ["<HOLE>"]);
+    }
+    assert_eq!(strategy.plugins[0].tally().calls, 1);
+}
+
+#[test]
+fn the_first_plugin_that_lays_out_decides_and_a_failure_leaves_the_built_in_format() {
+    let marked = ["x = ▁\n", "x = y▁\n"];
+    let strategy = plugged(&["prompt = function() return nil end", LAYOUT, LAYOUT], 200);
+    assert_eq!(two_keys(&strategy, marked)[0].parts[1], Part::special("<HOLE>"));
+    assert_eq!(strategy.plugins[2].tally().calls, 0);
+    for wrong in ["return { parts = { { special = '<OTHER>' } } }", "error('no')"] {
+        let failing = plugged(&[&format!("prompt = function() {wrong} end")], 200);
+        assert_eq!(two_keys(&failing, marked), two_keys(&plugged(&[], 200), marked), "{wrong}");
+    }
+}
+
 #[test]
 fn plugins_have_the_last_word_in_their_order() {
     let request = request("app.py", "x = ▁\n");
@@ -92,4 +136,62 @@ fn a_plugin_that_fails_takes_nothing_away() {
     let strategy = plugged(&["context = function() error('no') end, finish = function() error('no') end"], 100);
     assert_eq!(strategy.context(&request).expect("snippets"), Fill.context(&request).expect("snippets"));
     assert_eq!(strategy.finish(&request, &answer("call()")).as_deref(), Some("call()"));
+}
+
+/// A plugin of the name of a built-in.
+fn named(name: &str, source: &str) -> Arc<Plugin> {
+    let source = format!("return {{ api = 1, name = '{name}', {source} }}");
+    let plugin = Plugin::load(&format!("{name}.luau"), &source, &[], Arc::new(Files(&[])), ROOMY);
+    Arc::new(plugin.unwrap_or_else(|fault| panic!("{fault}")))
+}
+
+#[test]
+fn a_plugin_of_a_source_s_name_stands_in_its_place_and_may_show_what_that_would() {
+    let mut request = request("app.py", "x = ▁\n");
+    request.recent_edits = [RecentEdit { path: "other.py".into(), text: "changed()".into() }].into();
+    let shows = |source: &str| {
+        let strategy = Plugged::new(Arc::new(Fill), vec![named("recent-edits", source)], 300);
+        let snippets = strategy.context(&request).expect("snippets");
+        snippets.into_iter().map(|snippet| (snippet.why, snippet.text)).collect::<Vec<_>>()
+    };
+    let of = |why: &str, text: &str| vec![(why.to_owned(), text.to_owned())];
+    assert_eq!(shows("context = function() return nil end"), []);
+    let wraps = "context = function() return foretype.builtin()[1].text .. ' as it was' end";
+    assert_eq!(shows(wraps), of("recent-edits", "changed() as it was"));
+    for silent in ["context = function() error('no') end", "finish = function() end"] {
+        assert_eq!(shows(silent), of("recent edit", "changed()"), "{silent}");
+    }
+    let elsewhere = "applies = function() return false end, context = function() return 'x' end";
+    assert_eq!(shows(elsewhere), of("recent edit", "changed()"));
+}
+
+#[test]
+fn a_plugin_of_a_rule_s_name_stands_in_its_place() {
+    let request = request("app.py", "x = f(▁)\n");
+    let says = |source: &str| {
+        let strategy = Plugged::new(Arc::new(Fill), vec![named("brackets", source)], 0);
+        (strategy.done(&request, "1)]"), strategy.finish(&request, &answer("1)]")))
+    };
+    assert_eq!(says("finish = function(_, text) return text .. '!' end"), (false, Some("1)]!".to_owned())));
+    let trims = "finish = function(_, text) return foretype.trimmed(text) .. '!' end";
+    assert_eq!(says(trims), (false, Some("1!".to_owned())));
+    for silent in ["finish = function() error('no') end", "context = function() end"] {
+        assert_eq!(says(silent).1.as_deref(), Some("1"), "{silent}");
+    }
+}
+
+#[test]
+fn the_user_s_order_and_room_hold_for_plugins_and_built_ins() {
+    let strategy = plugged(&["context = function() return ('line\\n'):rep(20) end"], 400);
+    let mut request = request("app.py", "x = other(▁)\n");
+    request.symbols.update("b.py", crate::Language::Python, "def other(x):\n    return x\n");
+    let whys = |request: &Request| {
+        let snippets = strategy.context(request).expect("snippets");
+        snippets.into_iter().map(|snippet| (snippet.why, snippet.text.len())).collect::<Vec<_>>()
+    };
+    let usual = whys(&request);
+    assert_eq!(usual.iter().map(|(why, _)| why.as_str()).collect::<Vec<_>>(), ["definition", "p"]);
+    let (order, room) = (vec!["p".to_owned()], [("p".to_owned(), 22)].into());
+    request.builtins = Arc::new(crate::Builtins { order, room, ..Default::default() });
+    assert_eq!(whys(&request), [("p".to_owned(), 20), usual[0].clone()]);
 }

@@ -2,12 +2,21 @@
 //! one writes code and nothing else; what the code begins with can be given, too.
 
 use crate::chat::{Message, Role};
-use crate::{Language, syntax};
+use crate::{Language, Snippet, syntax};
 
 /// A text in a fence that it cannot close.
 pub fn fenced(language: Language, text: &str) -> String {
     let fence = fence(text);
     format!("{fence}{}\n{}\n{fence}", language.id(), text.trim_end())
+}
+
+/// What plugins want a chat model to read before a question, each in a fence that it cannot close.
+pub fn from_elsewhere(snippets: &[Snippet]) -> String {
+    let shown = snippets.iter().map(|snippet| {
+        let text = snippet.text.trim_end().replace("````", "```");
+        format!("{} (from the plugin {}):\n````\n{text}\n````\n\n", snippet.path, snippet.why)
+    });
+    shown.collect()
 }
 
 fn fence(text: &str) -> String {
@@ -33,6 +42,15 @@ impl Wanted {
         let mut messages = vec![Message::new(Role::System, system), Message::new(Role::User, question)];
         messages.retain(|message| !message.content.is_empty());
         Self { messages, language, begun: begun.to_owned(), fence: fence(source) }
+    }
+
+    /// The question behind snippets from elsewhere.
+    pub fn behind(&self, snippets: &[Snippet]) -> Self {
+        let mut messages = self.messages.clone();
+        if let Some(question) = messages.iter_mut().find(|message| message.role == Role::User) {
+            question.content = from_elsewhere(snippets) + &question.content;
+        }
+        Self { messages, ..self.clone() }
     }
 
     /// What the answer begins with.
@@ -133,6 +151,15 @@ mod tests {
 
     fn wanted(begun: &str) -> Wanted {
         Wanted::new(Language::Python, "Be brief.", "Write f.".into(), "x", begun)
+    }
+
+    #[test]
+    fn what_plugins_show_stands_before_the_question() {
+        let snippet = Snippet { path: "RULES.md".into(), text: "Be kind.\n".into(), why: "rules".into() };
+        let asked = wanted("").behind(&[snippet]);
+        let expected = "RULES.md (from the plugin rules):\n````\nBe kind.\n````\n\nWrite f.";
+        assert_eq!((asked.messages[0].content.as_str(), asked.messages[1].content.as_str()), ("Be brief.", expected));
+        assert_eq!(wanted("").behind(&[]), wanted(""));
     }
 
     #[test]

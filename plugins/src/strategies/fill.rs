@@ -47,17 +47,27 @@ impl PromptStrategy for Fill {
 
 /// The prompt on a window whose header is known.
 pub(crate) fn written(request: &Request, window: Window) -> Prompt {
-    let (header, typed) = (window.header.clone(), Part::text(middle(request, &window), Source::Middle));
-    let before = [header, vec![Part::text(window.before.clone(), Source::Before)]].concat();
-    let after = Part::text(window.after.clone(), Source::After);
-    let parts = match request.format {
-        Some(format) => hole(format, before, after, typed),
-        None => [before, vec![typed]].concat(),
+    let typed = Part::text(middle(request, &window), Source::Middle);
+    let (parts, stop_specials) = match &window.layout {
+        Some(layout) => ([layout.parts.clone(), vec![typed]].concat(), layout.stops.clone()),
+        None => (built_in(request, &window, typed), stops(request)),
     };
-    let stops = request.format.map_or(&[][..], |format| format.stops);
-    let stop_specials = stops.iter().copied().map(Cow::Borrowed).collect();
     let window = (request.order == Order::Anchored).then_some(window);
     Prompt { parts, heal: request.order == Order::Anchored || request.format.is_none(), stop_specials, window }
+}
+
+/// The parts as the model's own format has them.
+fn built_in(request: &Request, window: &Window, typed: Part) -> Vec<Part> {
+    let before = [window.header.clone(), vec![Part::text(window.before.clone(), Source::Before)]].concat();
+    let after = Part::text(window.after.clone(), Source::After);
+    match request.format {
+        Some(format) => hole(format, before, after, typed),
+        None => [before, vec![typed]].concat(),
+    }
+}
+
+fn stops(request: &Request) -> Vec<Cow<'static, str>> {
+    request.format.map_or(&[][..], |format| format.stops).iter().copied().map(Cow::Borrowed).collect()
 }
 
 fn middle<'a>(request: &'a Request, window: &Window) -> &'a str {

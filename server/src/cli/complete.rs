@@ -74,6 +74,10 @@ pub fn run(args: Args) -> Result<ExitCode> {
             report.print(&request, &key, &outcome);
         }
     }
+    if args.explain && !args.json {
+        let (language, room) = (request.document.language, request.budget.snippets);
+        plugins.places(language, room, &config).iter().for_each(|place| println!("{place}"));
+    }
     tell(&plugins, args.explain && !args.json);
     if args.json {
         print_json(&answers)?;
@@ -283,6 +287,7 @@ impl Report<'_> {
                 s.tokens.iter().map(|t| serde_json::json!([t.text, t.logprob])).collect::<Vec<_>>()
             };
             report["prompt"] = outcome.prompt.parts.iter().map(part_json).collect();
+            report["laid_out_by"] = serde_json::json!(layout_of(outcome));
             report["tokens"] = outcome.suggestions.iter().map(tokens).collect();
             report["vetoed"] = serde_json::json!(outcome.vetoed);
         }
@@ -307,7 +312,15 @@ fn ghost(text: &str) -> String {
     format!("⟦{text}⟧")
 }
 
+/// The plugin that laid the prompt out, if one did.
+fn layout_of(outcome: &Outcome) -> Option<&str> {
+    Some(&outcome.prompt.window.as_ref()?.layout.as_ref()?.plugin)
+}
+
 fn print_prompt(outcome: &Outcome) {
+    if let Some(plugin) = layout_of(outcome) {
+        println!("--- laid out by the plugin {plugin}");
+    }
     for part in &outcome.prompt.parts {
         match &part.content {
             Content::Special(name) => println!("[{name}]"),
@@ -323,6 +336,7 @@ fn print_prompt(outcome: &Outcome) {
 fn source_name(source: &Source) -> String {
     match source {
         Source::Snippet { path, why } => format!("{why} from {path}"),
+        Source::Plugin { name } => format!("plugin {name}"),
         other => format!("{other:?}").to_lowercase(),
     }
 }

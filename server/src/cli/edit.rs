@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use foretype_plugins::request::Task;
 
 use super::ask::place::Place;
 use super::rewrite::{Bench, Options, read};
@@ -30,6 +31,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         selection.with_context(|| format!("{:?} names no lines: write FILE:LINE or FILE:LINE-LINE", args.place))?;
     let bench = Bench::open(&place.path, args.options.model.as_deref())?;
     let instruction = args.instruction.join(" ");
-    let (edit, usage) = bench.work(|writer| rewrite::edit(writer, &document, selection, &instruction))?;
+    let (edit, usage) = bench.work(|writer| {
+        writer.plugins = bench.heard(Task::Edit, &document, selection.start, Some(&instruction));
+        rewrite::edit(writer, &document, selection, &instruction)
+    })?;
     args.options.deliver(&place.path, &document.text, &edit, &usage)
 }

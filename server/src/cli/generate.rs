@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use foretype_plugins::request::Task;
 
 use super::ask::place::Place;
 use super::rewrite::{Bench, Options, read};
@@ -26,6 +27,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let at = selection.with_context(|| format!("{:?} names no line: write FILE:LINE", args.place))?.start;
     let line = document.text[..at].matches('\n').count();
     let bench = Bench::open(&place.path, args.options.model.as_deref())?;
-    let (edit, usage) = bench.work(|writer| rewrite::generate(writer, &document, line))?;
+    let (edit, usage) = bench.work(|writer| {
+        writer.plugins = bench.heard(Task::Generate, &document, at, None);
+        rewrite::generate(writer, &document, line)
+    })?;
     args.options.deliver(&place.path, &document.text, &edit, &usage)
 }

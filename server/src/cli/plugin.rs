@@ -1,5 +1,6 @@
 //! `foretype plugin`: which plugins there are, a new one, what is wrong with one, what its fixtures say, and whom to trust.
 
+mod builtins;
 mod test;
 
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Task {
-    /// Show the plugins of this workspace and your own, and what became of each
+    /// Show the plugins of this workspace and your own, what became of each, and the built-ins
     List {
         /// As JSON
         #[arg(long)]
@@ -74,10 +75,12 @@ fn look(root: &Path) -> Result<std::sync::Arc<Plugins>> {
 }
 
 fn list(root: &Path, as_json: bool) -> Result<ExitCode> {
-    let entries = look(root)?.entries();
+    let plugins = look(root)?;
+    let (entries, builtins) = (plugins.entries(), builtins::all(root, &plugins)?);
     if as_json {
         let entry = |entry: &Entry| json!({ "name": entry.name, "path": entry.path, "workspace": entry.of_workspace, "state": state(entry) });
-        print_json(&entries.iter().map(entry).collect::<Vec<_>>())?;
+        let entries = entries.iter().map(entry);
+        print_json(&entries.chain(builtins.iter().map(|place| json!(place))).collect::<Vec<_>>())?;
         return Ok(ExitCode::SUCCESS);
     }
     if entries.is_empty() {
@@ -86,6 +89,7 @@ fn list(root: &Path, as_json: bool) -> Result<ExitCode> {
     for entry in &entries {
         println!("{:<20} {}\n{:20} {}", entry.name, state(entry), "", entry.path.display());
     }
+    builtins::print(&builtins);
     Ok(ExitCode::SUCCESS)
 }
 

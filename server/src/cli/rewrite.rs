@@ -3,16 +3,19 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use foretype_model::{Engine, Usage};
 use foretype_plugins::Document;
 use foretype_plugins::context::secrets;
 use foretype_plugins::docstring::Edit;
+use foretype_plugins::request::Task;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::docstring::output;
 use crate::config::Config;
+use crate::plugins::{Heard, Open, Plugins};
 use crate::rewrite::{self, Writer};
 use crate::{ask, completion, models};
 
@@ -46,13 +49,17 @@ pub(super) fn read(path: &Path) -> Result<Document> {
 pub(super) struct Bench {
     engine: Engine,
     config: Config,
+    root: PathBuf,
+    plugins: Arc<Plugins>,
     bar: ProgressBar,
 }
 
 impl Bench {
     /// Loads the model.
     pub(super) fn open(path: &Path, model: Option<&str>) -> Result<Self> {
-        let mut config = Config::load(Some(&super::complete::root_of(path)?))?;
+        let root = super::complete::root_of(path)?;
+        let mut config = Config::load(Some(&root))?;
+        let plugins = Open::default().of(Some(&root), &config);
         config.model = model.map(str::to_owned).or(config.model);
         let model = completion::load(&models::resolve(config.model.as_deref())?, &config)?;
         rewrite::ready(&model)?;
@@ -60,7 +67,7 @@ impl Bench {
         let bar = ProgressBar::new_spinner();
         let style = ProgressStyle::with_template("{spinner} {prefix}{wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        Ok(Self { engine: completion::start(model, &config), config, bar })
+        Ok(Self { engine: completion::start(model, &config), config, root, plugins, bar })
     }
 
     /// Lets the model write; the line that it is at is shown meanwhile.
@@ -77,10 +84,20 @@ impl Bench {
             goes_on: &|| true,
             show: &show,
             usage: Usage::default(),
+            plugins: Heard::default(),
         };
         let done = work(&mut writer);
         self.bar.finish_and_clear();
+        super::complete::tell(&self.plugins, false);
         Ok((done?, writer.usage))
+    }
+
+    /// What plugins have to say of a task at a byte of a document.
+    pub(super) fn heard(&self, task: Task, document: &Document, at: usize, question: Option<&str>) -> Heard {
+        let path = std::path::absolute(&document.path).unwrap_or_else(|_| document.path.clone().into());
+        let path = path.strip_prefix(&self.root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+        let document = Document { path, ..document.clone() };
+        self.plugins.asked(task, document, at, &self.config).about(question, None).into()
     }
 
     /// Says which piece of how many is being written.

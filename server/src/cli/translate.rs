@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
+use foretype_plugins::request::Task;
 use foretype_plugins::strategies::translate;
 
 use super::ask::place::Place;
@@ -49,6 +50,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let bench = Bench::open(&place.path, args.model.as_deref())?;
     let (translation, usage) = bench.work(|writer| {
         let piece = |number, of| bench.piece(number, of);
+        let at = selection.as_ref().map_or(0, |lines| lines.start);
+        writer.plugins = bench.heard(Task::Translate, &document, at, Some(to.id()));
         rewrite::translate(writer, &document, selection, to, args.signature.trim(), &piece)
     })?;
     if args.json {

@@ -51,7 +51,7 @@ impl Run {
     fn submit(&self, request: Request, prompt: Prompt, generation: Arc<Generation>, priority: Priority) {
         let most_lines = self.config.inline.max_lines;
         let (drafts, repeats) = (self.place.shown().drafts(generation.spot()), completion::repeats(&request));
-        let strategy = self.strategy.clone();
+        let strategy = self.session.with_plugins(&self.strategy, &self.uri, request.document.language);
         let until =
             move |_: usize, text: &str| text.matches('\n').count() > most_lines || strategy.done(&request, text);
         let job = Job {

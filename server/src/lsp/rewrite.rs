@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result, ensure};
 use foretype_model::{Engine, Usage};
 use foretype_plugins::docstring::Edit;
+use foretype_plugins::request::Task;
 use foretype_plugins::strategies::translate;
 use foretype_plugins::{Document, Language, syntax};
 use tower_lsp::Client;
@@ -15,6 +16,7 @@ use tower_lsp::lsp_types::Range;
 use super::Session;
 use super::ext::{Hunk, Partial, PartialParams, PartialText, RewriteParams, RewriteResult};
 use crate::documents::Snapshot;
+use crate::plugins::Heard;
 use crate::rewrite::{self, Writer};
 
 /// What is asked for.
@@ -94,8 +96,10 @@ fn run(
     };
     let config = session.config();
     let goes_on = || waits() && current();
-    let mut writer = Writer { engine, config: &config, goes_on: &goes_on, show, usage: Usage::default() };
+    let (usage, plugins) = (Usage::default(), Heard::default());
+    let mut writer = Writer { engine, config: &config, goes_on: &goes_on, show, usage, plugins };
     let written = write(&mut writer, session, &snapshot, what, params);
+    session.plugins_ran();
     session.shared.stats.ran(&writer.usage);
     ensure!(current(), CHANGED);
     written
@@ -118,6 +122,7 @@ fn write(
         start.min(end)..start.max(end)
     });
     let range = || selection.clone().context("say which code: give range");
+    writer.plugins = heard(session, snapshot, what, params, &document, selection.as_ref().map_or(0, |it| it.start));
     let edit = match what {
         What::Translate => {
             let to = translate::target(params.to.as_deref().unwrap_or_default())?;
@@ -137,6 +142,25 @@ fn write(
     };
     let hunks = rewrite::hunks(&snapshot.text, &edit).iter().map(hunk).collect();
     Ok(RewriteResult { version: snapshot.version, hunks, text: None, language_id: None, notes: Vec::new() })
+}
+
+/// What plugins have to say of it.
+fn heard(
+    session: &Session,
+    snapshot: &Snapshot,
+    what: What,
+    params: &RewriteParams,
+    document: &Document,
+    at: usize,
+) -> Heard {
+    let to = params.to.as_deref().and_then(|to| translate::target(to).ok()).map(Language::id);
+    let (task, question) = match what {
+        What::Translate => (Task::Translate, to),
+        What::Edit => (Task::Edit, params.instruction.as_deref()),
+        What::Generate => (Task::Generate, None),
+    };
+    let asked = session.plugins_of(&snapshot.uri).asked(task, document.clone(), at, &session.config());
+    asked.about(question, session.workspace_of(&snapshot.uri).as_deref()).into()
 }
 
 fn translated(snapshot: &Snapshot, to: Language, done: rewrite::Translation) -> RewriteResult {

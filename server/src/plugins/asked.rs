@@ -1,4 +1,4 @@
-//! Plugins that take part where nobody types: in docstrings and in questions.
+//! Plugins that take part where nobody types: in docstrings, in questions, in translations, edits and generated code.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -65,5 +65,30 @@ impl Asked {
     /// What is left of a text after all have had their word; `Err` is the name of the plugin that does not want it.
     pub fn finish(&self, text: String) -> Result<String, String> {
         plugged::finish(&self.plugins, &self.request, text)
+    }
+}
+
+/// What plugins want a model to read before it writes code, and those that have the last word on the code.
+#[derive(Default)]
+pub struct Heard {
+    asked: Option<Asked>,
+    /// What they show.
+    pub snippets: Vec<Snippet>,
+}
+
+impl From<Asked> for Heard {
+    fn from(asked: Asked) -> Self {
+        Self { snippets: asked.snippets(), asked: Some(asked) }
+    }
+}
+
+impl Heard {
+    /// What is left of new code after all have had their word.
+    ///
+    /// # Errors
+    /// If one does not want it.
+    pub fn finish(&self, code: String) -> Result<String, anyhow::Error> {
+        let Some(asked) = &self.asked else { return Ok(code) };
+        asked.finish(code).map_err(|name| anyhow::anyhow!("the plugin {name} does not want this code"))
     }
 }

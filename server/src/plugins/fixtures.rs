@@ -4,6 +4,7 @@
 //! may be read. What it does is written as the fixture writes what it expects, so that the two can be compared line by line.
 
 mod parse;
+mod specials;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use super::Plugins;
 use crate::completion;
 use crate::config::Config;
 pub use parse::{Case, Expected, parse};
+use specials::Specials;
 
 /// Milliseconds of a call: a fixture says what a plugin does, `plugin check` how fast.
 const TIME: u64 = 1000;
@@ -105,7 +107,7 @@ impl Case {
                     found.extend(snippets(plugin, request));
                 }
                 Expected::Prompt(family, _) => {
-                    found.push(Expected::Prompt(family.clone(), prompt(plugin, request, family, config)?));
+                    found.push(Expected::Prompt(family.clone(), self.prompt(plugin, request, family, config)?));
                 }
                 Expected::Kept | Expected::Dropped | Expected::Changed(_) => {
                     let written = self.writes.as_deref().context("it does not say what the model writes")?;
@@ -119,24 +121,31 @@ impl Case {
         }
         Ok(found.iter().map(Expected::to_string).collect())
     }
+
+    /// The prompt that the plugin takes part in, for a model of a family or, without a name, one that writes from left to right.
+    fn prompt(
+        &self,
+        plugin: &std::sync::Arc<Plugin>,
+        request: &Request,
+        family: &str,
+        config: &Config,
+    ) -> Result<String> {
+        let names = || FORMATS.iter().map(|format| format.name).collect::<Vec<_>>().join(", ");
+        let format = FORMATS.iter().find(|format| format.name == family);
+        ensure!(family.is_empty() || format.is_some(), "there is no format {family}: say {}", names());
+        let fill = registry::strategy("fill").context("the fill strategy is missing")?;
+        let strategy = super::plugged(fill, vec![plugin.clone()], config);
+        let tokens = Specials::of(format, &self.specials);
+        let request = Request { format, tokens: Some(std::sync::Arc::new(tokens)), ..request.clone() };
+        let snippets = strategy.context(&request)?;
+        Ok(written(&strategy.prompt(&request, &snippets)?))
+    }
 }
 
 fn snippets(plugin: &Plugin, request: &Request) -> Vec<Expected> {
     let found = plugin.context(request).into_iter();
     let found: Vec<_> = found.map(|found| Expected::Snippet(found.path, found.text)).collect();
     if found.is_empty() { vec![Expected::NoSnippets] } else { found }
-}
-
-/// The prompt that the plugin takes part in, for a model of a family or, without a name, one that writes from left to right.
-fn prompt(plugin: &std::sync::Arc<Plugin>, request: &Request, family: &str, config: &Config) -> Result<String> {
-    let names = || FORMATS.iter().map(|format| format.name).collect::<Vec<_>>().join(", ");
-    let format = FORMATS.iter().find(|format| format.name == family);
-    ensure!(family.is_empty() || format.is_some(), "there is no format {family}: say {}", names());
-    let fill = registry::strategy("fill").context("the fill strategy is missing")?;
-    let strategy = super::plugged(fill, vec![plugin.clone()], config);
-    let request = Request { format, ..request.clone() };
-    let snippets = strategy.context(&request)?;
-    Ok(written(&strategy.prompt(&request, &snippets)?))
 }
 
 fn written(prompt: &Prompt) -> String {

@@ -130,6 +130,7 @@ fn live(sample: &Sample, text: &str, options: &Options) -> Prompt {
         symbols: Arc::default(),
         recent_edits: Arc::new([]),
         open_files: Arc::new([]),
+        builtins: Arc::default(),
         tokens: None,
         order: Order::Anchored,
         multi_line: true,

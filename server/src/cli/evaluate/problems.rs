@@ -87,7 +87,8 @@ impl Asking<'_> {
         let (goes_on, show) = (|| true, |_: &str| {});
         let (engine, config) = (&self.engine, &self.asked.config);
         let usage = foretype_model::Usage::default();
-        let code = work(&mut Writer { engine, config, goes_on: &goes_on, show: &show, usage });
+        let plugins = crate::plugins::Heard::default();
+        let code = work(&mut Writer { engine, config, goes_on: &goes_on, show: &show, usage, plugins });
         let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
         (code.inspect_err(|why| eprintln!("note: {why:#}")).ok(), milliseconds)
     }

@@ -1,0 +1,34 @@
+//! What the user says of the built-in sources of context ([`context::SOURCES`](crate::context::SOURCES)) and rules of finishing
+//! ([`finish::RULES`](crate::finish::RULES)), which are known by name as plugins are.
+
+use std::collections::BTreeMap;
+
+/// What is off, in which order and with how much room, for documents of one language.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Builtins {
+    /// Names of those that are off.
+    pub off: Vec<String>,
+    /// Names in the order of their snippets, built-ins and plugins among each other; those not named follow.
+    pub order: Vec<String>,
+    /// The most bytes of snippets by name; a name that is missing has its usual share.
+    pub room: BTreeMap<String, usize>,
+}
+
+impl Builtins {
+    /// Whether the one of that name takes part.
+    pub fn runs(&self, name: &str) -> bool {
+        !self.off.iter().any(|off| off == name)
+    }
+
+    /// Its place in the order.
+    pub fn place(&self, name: &str) -> usize {
+        self.order.iter().position(|named| named == name).unwrap_or(self.order.len())
+    }
+
+    /// The same with others off, too.
+    pub fn without(&self, names: &[&str]) -> Self {
+        let mut narrowed = self.clone();
+        narrowed.off.extend(names.iter().map(|name| (*name).to_owned()));
+        narrowed
+    }
+}

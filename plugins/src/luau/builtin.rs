@@ -1,0 +1,34 @@
+//! `foretype.builtin` and `foretype.trimmed`: what the built-in would do in whose place a plugin stands.
+
+use mlua::{Lua, LuaString, Table};
+
+use super::api::Current;
+use crate::{context, finish};
+
+/// What the source of that name shows.
+pub(super) fn snippets(lua: &Lua, name: &str) -> mlua::Result<Table> {
+    let current = lua.app_data_ref::<Current>();
+    let found = match (current.as_deref(), context::source(name)) {
+        (Some(Current(Some(request))), Some(source)) => source.alone(request),
+        _ => Vec::new(),
+    };
+    let list = lua.create_table()?;
+    for snippet in found {
+        let entry = lua.create_table()?;
+        entry.raw_set("path", snippet.path)?;
+        entry.raw_set("text", snippet.text)?;
+        list.raw_push(entry)?;
+    }
+    Ok(list)
+}
+
+/// What the rule of that name keeps of a text.
+pub(super) fn trimmed(lua: &Lua, name: &str, text: &LuaString) -> mlua::Result<LuaString> {
+    let current = lua.app_data_ref::<Current>();
+    let whole = text.to_string_lossy();
+    let kept = match current.as_deref() {
+        Some(Current(Some(request))) => finish::kept_by(name, request, &whole),
+        _ => None,
+    };
+    kept.map_or_else(|| Ok(text.clone()), |kept| lua.create_string(kept))
+}

@@ -1,0 +1,166 @@
+//! Built-ins and plugins as the configuration names them: what is off, in which order, with how much room.
+
+use std::sync::Arc;
+
+use foretype_plugins::luau::{Plugin, Stability};
+use foretype_plugins::request::Task;
+use foretype_plugins::{Builtins, Language, context, finish};
+use serde::Serialize;
+
+use super::{BYTES_PER_TOKEN, Plugins};
+use crate::config::{self, Config};
+
+/// What the configuration says of built-ins and plugins for documents of a language.
+pub fn chosen(config: &config::Plugins, language: Language) -> Builtins {
+    let names =
+        |entries: &[String]| entries.iter().filter_map(|entry| of(entry, language)).map(str::to_owned).collect();
+    let mut room = std::collections::BTreeMap::new();
+    // What is said of one language is said more exactly.
+    let (particular, general): (Vec<_>, Vec<_>) = config.budgets.iter().partition(|(entry, _)| entry.contains(':'));
+    for (entry, tokens) in general.into_iter().chain(particular) {
+        room.extend(of(entry, language).map(|name| (name.to_owned(), tokens * BYTES_PER_TOKEN)));
+    }
+    Builtins { off: names(&config.disabled), order: names(&config.order), room }
+}
+
+/// The name that `NAME` or `NAME:LANGUAGE` says for a language, if it says one.
+fn of(entry: &str, language: Language) -> Option<&str> {
+    match entry.split_once(':') {
+        None => Some(entry),
+        Some((name, id)) => (id == language.id()).then_some(name),
+    }
+}
+
+/// One that adds to prompts or has a say in suggestions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// Its name.
+    pub name: String,
+    /// Where it takes part.
+    pub part: Part,
+    /// Whether it is a built-in, rather than a plugin.
+    pub builtin: bool,
+    /// Whether it takes part: a built-in may be switched off, or a plugin may stand in its place.
+    pub state: State,
+    /// The most tokens of its snippets, about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<usize>,
+    /// What it does, where it is a built-in.
+    pub about: &'static str,
+}
+
+/// Where one takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// Its snippets stand in prompts.
+    Context,
+    /// It has a say in what is shown.
+    Finish,
+}
+
+/// Whether one takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It does.
+    On,
+    /// The configuration switches it off.
+    Off,
+    /// A plugin of its name stands in its place.
+    Replaced,
+}
+
+impl Plugins {
+    /// All that take part in suggestions for documents of a language where snippets have so many bytes: first those with snippets, in the order
+    /// of a prompt as far as it is known before they are asked, then those that finish, in the order in which they are asked.
+    pub fn places(&self, language: Language, snippets: usize, config: &Config) -> Vec<Place> {
+        let mut plugins = self.running(language, config);
+        plugins.retain(|plugin| plugin.tasks().contains(&Task::Fill));
+        let mut chosen = chosen(&config.plugins, language);
+        chosen.off.extend(not_gathered(&config.context).map(str::to_owned));
+        let mut places: Vec<_> = context::SOURCES
+            .iter()
+            .map(|source| {
+                let place = built_in(source.name, Part::Context, source.about, &plugins, &chosen);
+                let room = chosen.room.get(source.name).copied().unwrap_or(snippets / source.divisor).min(snippets);
+                (source.stability, Place { max_tokens: Some(room / BYTES_PER_TOKEN), ..place })
+            })
+            .collect();
+        places.extend(plugins.iter().filter(|plugin| plugin.shows()).map(|plugin| {
+            let room = chosen.room.get(&plugin.name).map_or(config.plugins.max_tokens, |room| room / BYTES_PER_TOKEN);
+            let most = room.min(snippets / 2 / BYTES_PER_TOKEN);
+            (Stability::default(), Place { max_tokens: Some(most), ..of_plugin(plugin, Part::Context) })
+        }));
+        places.sort_by_key(|(stability, place)| (*stability, chosen.place(&place.name)));
+        let rules = finish::RULES.iter().map(|rule| built_in(rule.name, Part::Finish, rule.about, &plugins, &chosen));
+        let last = plugins.iter().filter(|plugin| plugin.finishes()).map(|plugin| of_plugin(plugin, Part::Finish));
+        places.into_iter().map(|(_, place)| place).chain(rules).chain(last).collect()
+    }
+}
+
+/// Sources that an option of their own switches off.
+fn not_gathered(context: &config::Context) -> impl Iterator<Item = &'static str> {
+    let options = [
+        ("definitions", context.definitions),
+        ("recent-edits", context.recent_edits),
+        ("open-files", context.open_files),
+    ];
+    options.into_iter().filter(|(_, on)| !on).map(|(name, _)| name)
+}
+
+fn built_in(name: &str, part: Part, about: &'static str, plugins: &[Arc<Plugin>], chosen: &Builtins) -> Place {
+    let takes_part = |plugin: &Plugin| match part {
+        Part::Context => plugin.shows(),
+        Part::Finish => plugin.finishes(),
+    };
+    let replaced = plugins.iter().any(|plugin| plugin.name == name && plugin.fault().is_none() && takes_part(plugin));
+    let state = match (chosen.runs(name), replaced) {
+        (false, _) => State::Off,
+        (true, true) => State::Replaced,
+        (true, false) => State::On,
+    };
+    Place { name: name.to_owned(), part, builtin: true, state, max_tokens: None, about }
+}
+
+fn of_plugin(plugin: &Plugin, part: Part) -> Place {
+    Place { name: plugin.name.clone(), part, builtin: false, state: State::On, max_tokens: None, about: "" }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = if self.builtin { "built in" } else { "plugin" };
+        write!(f, "{:<20} {kind}", self.name)?;
+        match self.state {
+            State::On => {}
+            State::Off => write!(f, ", switched off")?,
+            State::Replaced => write!(f, ", a plugin stands in its place")?,
+        }
+        if let (Some(tokens), State::On) = (self.max_tokens, self.state) {
+            write!(f, ", at most {tokens} tokens")?;
+        }
+        if self.about.is_empty() { Ok(()) } else { write!(f, ": {}", self.about) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_has_what_is_said_of_it_and_of_all() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let budgets = [("open-files", 10), ("open-files:rust", 20), ("definitions:go", 30)];
+        let config = config::Plugins {
+            disabled: names(&["brackets", "recent-edits:rust", "overlap:go"]),
+            order: names(&["open-files:go", "house-rules"]),
+            budgets: budgets.map(|(name, tokens)| (name.to_owned(), tokens)).into(),
+            ..config::Plugins::default()
+        };
+        let rust = chosen(&config, Language::Rust);
+        assert_eq!((rust.off, rust.order), (names(&["brackets", "recent-edits"]), names(&["house-rules"])));
+        assert_eq!(rust.room, [("open-files".to_owned(), 60)].into());
+        let python = chosen(&config, Language::Python);
+        assert_eq!((python.off, python.room), (names(&["brackets"]), [("open-files".to_owned(), 30)].into()));
+    }
+}
