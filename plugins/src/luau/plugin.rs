@@ -8,6 +8,7 @@ use mlua::{Function, Lua, Table, Value};
 
 use super::api::{Current, Host};
 use super::clock::Clock;
+use super::times::Times;
 use super::{API, Fault, Limits, Setting, World, api, sandbox, tables};
 use crate::request::Task;
 use crate::{Language, Request};
@@ -62,6 +63,8 @@ pub struct Tally {
     pub calls: u64,
     /// Time that they took.
     pub time: Duration,
+    /// Time that 95 of 100 of the last calls did not exceed.
+    pub p95: Duration,
     /// Calls that failed or broke a limit.
     pub failures: u64,
     /// Suggestions that it changed.
@@ -97,7 +100,11 @@ struct Functions {
 #[derive(Debug, Default)]
 struct Record {
     tally: Tally,
+    times: Times,
+    /// Why it was stopped.
     fault: Option<Fault>,
+    /// What went wrong last.
+    last: Option<Fault>,
     told: bool,
     late: u32,
 }
@@ -200,9 +207,15 @@ impl Plugin {
         fault
     }
 
+    /// What went wrong last, whether or not it was stopped for that.
+    pub fn last_fault(&self) -> Option<Fault> {
+        lock(&self.record).last.clone()
+    }
+
     /// What it has done so far.
     pub fn tally(&self) -> Tally {
-        lock(&self.record).tally
+        let record = lock(&self.record);
+        Tally { p95: record.times.p95(), ..record.tally }
     }
 
     /// Calls into the machine if the plugin runs and applies.
@@ -248,11 +261,13 @@ impl Plugin {
         let mut record = lock(&self.record);
         record.tally.calls += 1;
         record.tally.time += took;
+        record.times.add(took);
         let Some(fault) = error.map(|error| Fault::from_error(&self.file, error)) else {
             record.late = 0;
             return false;
         };
         record.tally.failures += 1;
+        record.last = Some(fault.clone());
         record.late += 1;
         if fault.is_overtime() && record.late < PATIENCE {
             return false;
