@@ -214,7 +214,7 @@ fn trace(world: &World) {
 #[test]
 fn a_replay_says_what_a_plugin_costs_and_what_it_gains() {
     let world = World::new();
-    world.write("workspace/.foretype/config.toml", "[plugins]\ntime_ms = 10000\n");
+    world.write("workspace/.foretype/config.toml", "[plugins]\ntime_ms = 1000\n");
     trace(&world);
     let wordy = "context = function() return ('word '):rep(50) end, finish = function() return false end";
     world.write("config/foretype/plugins/wordy.luau", plugin("wordy", wordy));
@@ -250,7 +250,7 @@ fn source_files_are_typed_block_by_block_and_what_cannot_be_measured_says_why() 
     assert_eq!(report["figures"]["completed"]["difference"], 0.0, "it does nothing: {report}");
     world.write(
         "config/foretype/plugins/fails.luau",
-        plugin("fails", "context = function(r) return r.path == 'src/a.py' and error('no') end"),
+        plugin("fails", "context = function(r) if r.path == 'src/a.py' then error('no') end end"),
     );
     world.write(
         "config/foretype/plugins/asks.luau",

@@ -47,7 +47,7 @@ def the_fault_of_a_plugin_is_told_and_marked_until_it_is_mended(bench):
 def the_folders_of_plugins_open_and_are_made(bench):
     window = bench.shop()
     window.press("<Esc>")
-    assert "no plugins" in window.command("Foretype plugins")
+    until(lambda: "no plugins" in window.command("Foretype plugins"), lambda: window.command("Foretype plugins"))
     window.command("Foretype plugin-folder user")
     assert window.lua("return vim.fn.expand('%:p')").rstrip("/") == str(_folder(bench))
     assert _folder(bench).is_dir()
