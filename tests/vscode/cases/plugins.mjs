@@ -7,7 +7,7 @@ import { until } from '../window.mjs';
 const shop = 'def add(a, b):\n    return a + b\n\n\ndef subtract(a, b):\n    return';
 
 /** Line 5 fails, and nothing else does. */
-const broken = (line) => `return {\n\tapi = 1,\n\tname = "broken",\n\tfinish = function(_, text)\n\t\t${line}\n\tend,\n}\n`;
+const broken = 'return {\n\tapi = 1,\n\tname = "broken",\n\tfinish = function(_, text)\n\t\treturn text.x.y\n\tend,\n}\n';
 
 const rows = (window) => window.page.locator('.quick-input-list .monaco-list-row');
 
@@ -16,7 +16,7 @@ export default {
     const folder = path.join(bench.home, 'config/foretype/plugins');
     const file = path.join(folder, 'broken.luau');
     mkdirSync(folder, { recursive: true });
-    writeFileSync(file, broken('return text.x.y'));
+    writeFileSync(file, broken);
     try {
       const window = await bench.first('plugins.py', shop);
       await window.ready();
@@ -30,9 +30,10 @@ export default {
       await window.choose('broken');
       await window.page.waitForSelector('.tab.active:has-text("broken.luau")');
       await window.page.waitForSelector('.squiggly-error');
-      // The editor shows the file that was saved.
-      await window.press('Control+A');
-      await window.page.keyboard.insertText(broken('return nil'));
+      // The cursor is at the fault.
+      await window.press('End');
+      await window.press('Shift+Home');
+      await window.type('return nil');
       await window.press('Control+S');
       await until(() => window.page.locator('.squiggly-error').count().then((count) => count === 0), 'the mark goes');
       await window.command('Foretype: Show Plugins');
