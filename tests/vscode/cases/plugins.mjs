@@ -49,6 +49,7 @@ export default {
     const window = await bench.first('folder.py', shop);
     await window.ready();
     await window.command('Foretype: Open Plugin Folder');
+    await rows(window).filter({ hasText: 'Yours, for all workspaces' }).first().waitFor();
     const lines = (await rows(window).allInnerTexts()).join('\n');
     assert.match(lines, /Of this workspace[^]*Yours, for all workspaces/);
     await window.choose('Of this workspace');
