@@ -20,6 +20,7 @@ mod plugin;
 mod query;
 mod sandbox;
 mod tables;
+mod times;
 mod types;
 
 use std::sync::Arc;

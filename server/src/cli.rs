@@ -17,6 +17,7 @@ pub mod plugin;
 pub(crate) mod rewrite;
 pub mod train;
 pub mod translate;
+mod typing;
 
 use std::process::ExitCode;
 

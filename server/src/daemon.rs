@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 #[cfg(unix)]
-pub use client::{connect, status, stop};
+pub use client::{connect, plugins, status, stop};
 #[cfg(unix)]
 pub use server::serve;
 
@@ -33,6 +33,9 @@ pub struct Hello {
     pub folders: BTreeMap<String, String>,
     /// Environment variables that set options.
     pub options: BTreeMap<String, String>,
+    /// The workspace that is asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<PathBuf>,
 }
 
 /// What a client wants.
@@ -45,6 +48,8 @@ pub enum Want {
     Outcome(u64),
     /// To know how the daemon is.
     Status,
+    /// To know how the plugins of a workspace are.
+    Plugins,
     /// The end of the daemon.
     Stop,
 }
@@ -76,7 +81,7 @@ impl Hello {
         let variable = |name: &&str| std::env::var(name).ok().map(|value| ((*name).to_owned(), value));
         let folders = FOLDERS.iter().filter_map(variable).collect();
         let options = std::env::vars().filter(|(name, _)| name.starts_with("FORETYPE_")).collect();
-        Self { want, build: build(), folders, options }
+        Self { want, build: build(), folders, options, workspace: None }
     }
 }
 
@@ -128,6 +133,11 @@ mod absent {
     }
 
     /// There is no daemon on this system.
+    pub fn plugins(_: &std::path::Path) -> Result<Option<Option<Vec<crate::plugins::Report>>>> {
+        Ok(None)
+    }
+
+    /// There is no daemon on this system.
     pub fn stop() -> Result<bool> {
         Ok(false)
     }
@@ -139,4 +149,4 @@ mod absent {
 }
 
 #[cfg(not(unix))]
-pub use absent::{connect, serve, status, stop};
+pub use absent::{connect, plugins, serve, status, stop};

@@ -10,9 +10,11 @@ pub mod builtins;
 mod files;
 pub mod fixtures;
 mod git;
+pub mod report;
 pub mod trust;
 
 pub use asked::{Asked, Heard};
+pub use report::Report;
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -24,6 +26,7 @@ use foretype_plugins::luau::{Fault, Limits, Plugin, World};
 use foretype_plugins::plugged::Plugged;
 use foretype_plugins::{Document, Language, PromptStrategy, Request, window};
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 
 use crate::completion;
 use crate::config::{self, Config, sources};
@@ -42,7 +45,10 @@ const BYTES_PER_TOKEN: usize = 3;
 
 /// The plugins of all workspaces that are open.
 #[derive(Debug, Default)]
-pub struct Open(Mutex<HashMap<Key, Arc<Plugins>>>);
+pub struct Open {
+    plugins: Mutex<HashMap<Key, Arc<Plugins>>>,
+    saved: watch::Sender<()>,
+}
 
 /// A workspace and what is excluded of it.
 type Key = (Option<PathBuf>, Vec<String>);
@@ -51,7 +57,29 @@ impl Open {
     /// Those for the workspace at `root`, or for documents outside every workspace.
     pub fn of(&self, root: Option<&Path>, config: &Config) -> Arc<Plugins> {
         let key = (root.map(Path::to_owned), config.context.excluded.clone());
-        lock(&self.0).entry(key).or_insert_with(|| Arc::new(Plugins::new(root, config))).clone()
+        lock(&self.plugins).entry(key).or_insert_with(|| Arc::new(Plugins::new(root, config))).clone()
+    }
+
+    /// Whether a file is a plugin of some workspace that is open.
+    pub fn know(&self, path: &Path) -> bool {
+        !self.with(path).is_empty()
+    }
+
+    /// The user saved a file in an editor. Reads it.
+    pub fn saved(&self, path: &Path) {
+        self.with(path).iter().for_each(|plugins| plugins.saved(path));
+        self.saved.send_replace(());
+    }
+
+    fn with(&self, path: &Path) -> Vec<Arc<Plugins>> {
+        let all: Vec<_> = lock(&self.plugins).values().cloned().collect();
+        let has = |plugins: &Arc<Plugins>| plugins.entries().iter().any(|entry| entry.path == path);
+        all.into_iter().filter(has).collect()
+    }
+
+    /// Changes when a plugin was saved: those who have its workspace open look at it again.
+    pub fn after_saving(&self) -> watch::Receiver<()> {
+        self.saved.subscribe()
     }
 }
 
@@ -289,7 +317,7 @@ impl Plugins {
     }
 
     /// The user saved a file in an editor. A plugin that was trusted until then stays so: it is the user's own change.
-    pub fn saved(&self, path: &Path) {
+    fn saved(&self, path: &Path) {
         let entry = self
             .entries()
             .into_iter()
@@ -316,7 +344,11 @@ fn just(at: Option<Instant>) -> bool {
 }
 
 /// `inner` with these plugins, each with the room that the configuration gives it.
-fn plugged(inner: Arc<dyn PromptStrategy>, plugins: Vec<Arc<Plugin>>, config: &Config) -> Arc<dyn PromptStrategy> {
+pub(crate) fn plugged(
+    inner: Arc<dyn PromptStrategy>,
+    plugins: Vec<Arc<Plugin>>,
+    config: &Config,
+) -> Arc<dyn PromptStrategy> {
     Arc::new(Plugged::new(inner, plugins, config.plugins.max_tokens * BYTES_PER_TOKEN))
 }
 

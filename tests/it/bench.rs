@@ -37,6 +37,21 @@ fn a_trace_is_replayed_into_foretype_and_into_another_server() {
 }
 
 #[test]
+fn foretype_with_a_hostile_plugin_is_measured_beside_foretype_without() {
+    let world = World::new();
+    let model = parrot::write(world.path());
+    let plugin = repository().join("tests/fixtures/plugins/forever.luau");
+    let mut command = world.command(&["bench", "keystrokes", "--speed", "10", "--disturbed", "100"]);
+    command.arg(trace(&world)).arg("--model").arg(&model).arg("--plugin").arg(&plugin);
+    let (good, output, complaints) = text(&command.output().expect("the binary starts"));
+    assert!(good && output.contains("Foretype with forever"), "{output}{complaints}");
+    assert!(output.contains("p95, with the plugin forever at most 1.1 of without"), "{output}");
+    let (good, _, complaints) =
+        text(&world.run(&["bench", "keystrokes", "trace.json", "--model", "parrot", "--plugin", "trace.json"]));
+    assert!(!good && complaints.contains("--plugin wants"), "{complaints}");
+}
+
+#[test]
 fn the_same_seed_makes_the_same_trace() {
     let world = World::new();
     let folder = repository().join("tests/fixtures/tour").display().to_string();

@@ -75,6 +75,80 @@ fn a_failure_is_a_diagnostic_at_its_line() {
 }
 
 #[test]
+fn a_mark_goes_when_the_file_is_mended_by_whomever_and_a_new_fault_shows_as_soon_as_it_is_saved() {
+    let mut editor = editor_with("broken", "context = function() error('no') end");
+    assert_eq!(editor.suggestions((1, 3)), [SUGGESTION]);
+    let marks = |editor: &mut Editor| {
+        let told = editor.client.wait_for("textDocument/publishDiagnostics");
+        told["params"]["diagnostics"].as_array().expect("a list").len()
+    };
+    assert_eq!(marks(&mut editor), 1);
+    editor.client.wait_for("window/showMessage");
+    let path = editor.world.write("config/foretype/plugins/broken.luau", plugin("broken", LOUD));
+    std::thread::sleep(SEEN);
+    let uri = editor.uri.clone();
+    editor.client.insert(&uri, 2, (0, 0), "z = 2\n");
+    assert_eq!(editor.suggestions((2, 3)), [format!("{SUGGESTION}!")]);
+    assert_eq!(marks(&mut editor), 0, "nobody said that it was saved");
+    std::fs::write(&path, "return {").expect("writable");
+    let saved = json!({ "textDocument": { "uri": format!("file://{}", path.display()) } });
+    editor.client.notify("textDocument/didSave", saved);
+    assert_eq!((marks(&mut editor), marks(&mut editor)), (0, 1), "taken away, then found to be wrong");
+    editor.client.wait_for("window/showMessage");
+}
+
+#[test]
+fn a_client_is_told_how_the_plugins_are_and_where_they_lie() {
+    let mut editor = editor_with("loud", LOUD);
+    assert_eq!(editor.suggestions((1, 3)), [format!("{SUGGESTION}!")]);
+    let told = editor.client.request("foretype/plugins", json!({}));
+    let plugin = &told["plugins"][0];
+    assert_eq!(
+        (&plugin["name"], &plugin["state"], &plugin["workspace"]),
+        (&json!("loud"), &json!("runs"), &json!(false))
+    );
+    assert!(plugin["calls"].as_u64() >= Some(1) && plugin["changed"].as_u64() >= Some(1), "{plugin}");
+    assert!(
+        plugin["p95Ms"].is_number() && plugin["words"].as_str().is_some_and(|words| words.contains("calls")),
+        "{plugin}"
+    );
+    let ends = |name: &str, end: &str| told[name].as_str().is_some_and(|path| path.ends_with(end));
+    assert!(ends("folder", "workspace/.foretype/plugins") && ends("userFolder", "config/foretype/plugins"), "{told}");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_list_shows_what_the_daemon_has_seen_of_the_plugins() {
+    let world = World::new();
+    world.write("config/foretype/plugins/loud.luau", plugin("loud", LOUD));
+    world.write("config/foretype/plugins/broken.luau", plugin("broken", "\ncontext = function() error('no') end"));
+    world.write("workspace/.foretype/config.toml", "");
+    assert!(prints(&world, &["plugin", "list"]).contains("no daemon is running"));
+    let options = json!({ "inline": { "workAhead": false }, "daemon": { "idleMinutes": 1 } });
+    let (mut editor, _) = Editor::start_in(world, options, &["lsp"]);
+    let uri = editor.uri.clone();
+    editor.client.open(&uri, "python", "x = 1\ny =\n");
+    assert_eq!(editor.suggestions((1, 3)), [format!("{SUGGESTION}!")]);
+    // With a new prompt all have been asked, however late they were loaded.
+    editor.client.insert(&uri, 2, (0, 0), "z = 2\n");
+    assert_eq!(editor.suggestions((2, 3)), [format!("{SUGGESTION}!")]);
+    editor.client.wait_for("window/showMessage");
+    editor.client.wait_for("textDocument/publishDiagnostics");
+    let listed: Value = serde_json::from_str(&prints(&editor.world, &["plugin", "list", "--json"])).expect("JSON");
+    let text = prints(&editor.world, &["plugin", "list"]);
+    editor.world.run(&["daemon", "stop"]);
+    assert_eq!(listed["source"], "as the daemon has them", "{listed}");
+    let named = |name: &str| {
+        let found = listed["plugins"].as_array().expect("a list").iter().find(|plugin| plugin["name"] == name);
+        found.expect("it is listed").clone()
+    };
+    assert!(named("loud")["calls"].as_u64() >= Some(1) && named("loud")["meanMs"].is_number(), "{listed}");
+    let broken = named("broken");
+    assert_eq!((&broken["state"], &broken["failures"], &broken["line"]), (&json!("stopped"), &json!(1), &json!(2)));
+    assert!(text.contains("broken               stopped: broken.luau:2: no; 1 calls"), "{text}");
+}
+
+#[test]
 fn a_workspace_s_plugins_run_only_once_they_are_trusted_and_again_after_the_user_s_own_changes() {
     let world = World::new();
     let path = world.write("workspace/.foretype/plugins/loud.luau", plugin("loud", LOUD));
@@ -206,7 +280,77 @@ fn a_built_in_is_listed_switched_off_for_a_language_given_room_and_replaced() {
     let is = |place: &Value| {
         replaced.as_object().is_some_and(|fields| fields.iter().all(|(key, value)| place[key] == *value))
     };
-    assert!(report.as_array().is_some_and(|places| places.iter().any(is)), "{report}");
+    assert!(report["builtins"].as_array().is_some_and(|places| places.iter().any(is)), "{report}");
+}
+
+/// A trace that types a line that the parrot knows from its equals sign on.
+fn trace(world: &World) {
+    let keys: Vec<_> = "\ny = brown_fx".chars().map(|key| json!([100, key.to_string()])).collect();
+    let stint = json!({ "file": 0, "offset": 5, "wait": 0, "accepts": true, "keys": keys });
+    let trace = json!({ "about": "by hand", "files": [{ "path": "a.py", "text": "x = 1\n" }], "stints": [stint] });
+    world.write("workspace/trace.json", trace.to_string());
+}
+
+#[test]
+fn a_replay_says_what_a_plugin_costs_and_what_it_gains() {
+    let world = World::new();
+    world.write("workspace/.foretype/config.toml", "[plugins]\ntime_ms = 1000\n");
+    trace(&world);
+    let wordy = "context = function() return ('word '):rep(50) end, finish = function() return false end";
+    world.write("config/foretype/plugins/wordy.luau", plugin("wordy", wordy));
+    let command = ["plugin", "check", "wordy", "--replay", "trace.json", "--seed", "7", "--json"];
+    let report: Value = serde_json::from_str(&prints(&world, &command)).expect("JSON");
+    let figures = &report["figures"];
+    let completed = &figures["completed"];
+    assert!(completed["without"].as_f64() > Some(50.0) && completed["with"] == 0.0, "{figures}");
+    assert_eq!(completed["interval"]["low"], completed["difference"], "one place has no spread: {figures}");
+    assert!(figures["evaluated_per_100"]["difference"].as_f64() > Some(100.0), "{figures}");
+    assert!(figures["plugin_ms_p95"].as_f64() > Some(0.0), "{figures}");
+    assert!(report["notes"][0].as_str().is_some_and(|note| note.contains("wordy --replay trace.json")), "{report}");
+    let again: Value = serde_json::from_str(&prints(&world, &command)).expect("JSON");
+    assert_eq!(
+        (&again["figures"]["completed"], &again["figures"]["evaluated_per_key"]),
+        (completed, &figures["evaluated_per_key"])
+    );
+    let table = prints(&world, &command[..5]);
+    assert!(table.contains("characters from suggestions") && table.contains("--most 40 --seed 1"), "{table}");
+}
+
+#[test]
+fn source_files_are_typed_block_by_block_and_what_cannot_be_measured_says_why() {
+    let world = World::new();
+    world.write("workspace/.foretype/config.toml", "");
+    let code = "def first(x):\n    y = brown_fx\n    return y\n\n\ndef second(x):\n    z = brown_fx\n    return z\n";
+    world.write("workspace/src/a.py", code);
+    world.write("workspace/src/notes.txt", "y = brown_fx\n");
+    world.write("config/foretype/plugins/quiet.luau", plugin("quiet", "context = function() return nil end"));
+    let command = ["plugin", "check", "quiet", "--replay", "src", "--most", "5", "--json"];
+    let report: Value = serde_json::from_str(&prints(&world, &command)).expect("JSON");
+    assert_eq!(report["places"].as_array().map(Vec::len), Some(2), "{report}");
+    assert_eq!(report["figures"]["completed"]["difference"], 0.0, "it does nothing: {report}");
+    world.write(
+        "config/foretype/plugins/fails.luau",
+        plugin("fails", "context = function(r) if r.path == 'src/a.py' then error('no') end end"),
+    );
+    world.write(
+        "config/foretype/plugins/asks.luau",
+        plugin("asks", "tasks = { 'ask' }, context = function() return nil end"),
+    );
+    for (arguments, says) in [
+        (&["quiet", "--replay", "src/notes.txt"][..], "no source file"),
+        (&["quiet", "--replay", "nowhere"], "cannot read nowhere"),
+        (&["missing", "--replay", "src"], "there is no plugin missing"),
+        (&["--replay", "src"], "say whose cost"),
+        (&["fails", "--replay", "src"], "fails.luau:1: no"),
+        (&["asks", "--replay", "src"], "takes part in no suggestions"),
+    ] {
+        let mut command = world.command(&[&["plugin", "check"], arguments].concat());
+        command.env("FORETYPE_MODEL", parrot::write(world.path())).current_dir(world.path().join("workspace"));
+        let (ok, _, err) = text(&command.output().expect("the binary starts"));
+        assert!(!ok && err.contains(says) && !err.contains("panicked"), "{arguments:?}: {err}");
+    }
+    // Without a name, all that may run.
+    assert!(prints(&world, &["plugin", "check"]).contains("quiet.luau: "));
 }
 
 #[test]

@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import type { Conversation } from './conversation';
 import type { Daemon } from './daemon';
 import { showMenu } from './menu';
+import { openPluginFolder, showPlugins } from './plugins';
 import * as settings from './settings';
 import type { Snooze } from './snooze';
 import type { State } from './state';
@@ -31,6 +32,8 @@ export function registerCommands({ id, state, daemon, snooze, conversation, log 
     openSettings: () => run('workbench.action.openSettings', `@ext:${id}`),
     openWalkthrough: () => run('workbench.action.openWalkthrough', `${id}#start`),
     choosePath: () => choosePath(),
+    showPlugins: () => showPlugins(daemon),
+    openPluginFolder: () => openPluginFolder(daemon),
     ask: () => conversation.ask(),
     explain: () => conversation.ask('explain'),
     findBugs: () => conversation.ask('find-bugs'),

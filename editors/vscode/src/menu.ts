@@ -24,6 +24,7 @@ function entries(state: State): Entry[] {
     ...(language ? [onOff(settings.isOn(language), `for ${language}`, 'toggleLanguage')] : []),
     state.now.snoozedUntil ? entry('debug-continue', 'Resume', 'resume') : entry('debug-pause', 'Snooze…', 'snooze'),
     { label: '', kind: vscode.QuickPickItemKind.Separator },
+    entry('extensions', 'Show plugins', 'showPlugins'),
     entry('output', 'Show log', 'showLog'),
     entry('debug-restart', 'Restart', 'restart'),
     entry('gear', 'Open settings', 'openSettings'),

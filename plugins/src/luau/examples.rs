@@ -62,6 +62,37 @@ fn the_other_half_of_a_pair_is_shown() {
 }
 
 #[test]
+fn the_trait_of_an_impl_is_shown() {
+    let store = "pub trait Store {\n    fn load(&self);\n}\n";
+    let plugin = example("traits", &[("src/store.rs", "pub trait Store {\n    fn load(&self);\n}\n")]);
+    let mut request = request("src/disk.rs", "impl crate::store::Store for Disk {\n    ▁\n}\n");
+    let symbols = crate::context::definitions::SymbolIndex::default();
+    symbols.update("src/store.rs", crate::Language::Rust, store);
+    request.symbols = Arc::new(symbols);
+    let found = plugin.context(&request);
+    assert_eq!(plugin.fault(), None);
+    assert_eq!(found.iter().map(|found| found.text.as_str()).collect::<Vec<_>>(), [store]);
+}
+
+#[test]
+fn generated_code_is_shown_with_its_source() {
+    let plugin = example("proto", &[("api/orders.proto", "message Order {}\n")]);
+    for (path, text) in [
+        ("gen/orders_grpc.pb.go", "▁"),
+        ("src/shop.cc", "#include \"api/orders.grpc.pb.h\"\n▁"),
+        ("src/main.rs", "tonic::include_proto!(\"shop.orders\");\n▁"),
+        ("shop.js", "const { Order } = require('./orders_pb');\n▁"),
+    ] {
+        assert_eq!(
+            shows(&plugin, path, text).first().map(|shown| shown.0.as_str()),
+            Some("api/orders.proto"),
+            "{path}"
+        );
+    }
+    assert_eq!(shows(&plugin, "src/orders.go", "▁"), []);
+}
+
+#[test]
 fn licence_headers_and_secrets_are_vetoed_and_code_is_not() {
     let plugin = example("tidy", &[]);
     let says = |text: &str| plugin.finish(&request("a.py", "x = ▁\n"), text);

@@ -11,6 +11,7 @@ use super::api::{Current, Host};
 use super::clock::Clock;
 use super::manifest::{self, Functions, Hook, Manifest};
 use super::tables::View;
+use super::times::Times;
 use super::{Fault, Limits, Setting, World, api, sandbox, tables};
 use crate::request::Task;
 use crate::window::{Layout, Window};
@@ -28,6 +29,8 @@ pub struct Tally {
     pub calls: u64,
     /// Time that they took.
     pub time: Duration,
+    /// Time that 95 of 100 of the last calls did not exceed.
+    pub p95: Duration,
     /// Calls that failed or broke a limit.
     pub failures: u64,
     /// Suggestions that it changed.
@@ -56,7 +59,11 @@ pub struct Plugin {
 #[derive(Debug, Default)]
 struct Record {
     tally: Tally,
+    times: Times,
+    /// Why it was stopped.
     fault: Option<Fault>,
+    /// What went wrong last.
+    last: Option<Fault>,
     told: bool,
     late: u32,
 }
@@ -199,9 +206,15 @@ impl Plugin {
         fault
     }
 
+    /// What went wrong last, whether or not it was stopped for that.
+    pub fn last_fault(&self) -> Option<Fault> {
+        lock(&self.record).last.clone()
+    }
+
     /// What it has done so far.
     pub fn tally(&self) -> Tally {
-        lock(&self.record).tally
+        let record = lock(&self.record);
+        Tally { p95: record.times.p95(), ..record.tally }
     }
 
     /// Calls into the machine if the plugin runs and applies.
@@ -247,11 +260,13 @@ impl Plugin {
         let mut record = lock(&self.record);
         record.tally.calls += 1;
         record.tally.time += took;
+        record.times.add(took);
         let Some(fault) = error.map(|error| Fault::from_error(&self.file, error)) else {
             record.late = 0;
             return false;
         };
         record.tally.failures += 1;
+        record.last = Some(fault.clone());
         record.late += 1;
         if fault.is_overtime() && record.late < PATIENCE {
             return false;

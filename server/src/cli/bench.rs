@@ -3,7 +3,7 @@
 pub(super) mod keystrokes;
 mod model;
 mod process;
-mod trace;
+pub(super) mod trace;
 
 use std::process::ExitCode;
 

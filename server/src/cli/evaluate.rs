@@ -13,9 +13,9 @@ mod output;
 mod page;
 mod plain;
 mod problems;
-mod repository;
+pub(super) mod repository;
 mod sandbox;
-mod table;
+pub(super) mod table;
 mod translate;
 mod ways;
 

@@ -1,18 +1,21 @@
 //! `foretype plugin`: which plugins there are, a new one, what is wrong with one, what its fixtures say, and whom to trust.
 
 mod builtins;
+mod check;
+mod replay;
 mod test;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::path::Path;
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
-use foretype_plugins::luau::{Plugin, declarations};
+use anyhow::{Context, Result, ensure};
+use foretype_plugins::luau::declarations;
 use serde_json::json;
 
 use super::print_json;
 use crate::config::Config;
-use crate::plugins::{self, Entry, EntryState, Open, Plugins, trust};
+use crate::daemon;
+use crate::plugins::{self, Entry, EntryState, Open, Plugins, Report, trust};
 
 /// What a new plugin looks like.
 const TEMPLATE: &str = include_str!("plugin/template.luau");
@@ -40,11 +43,8 @@ enum Task {
         #[arg(long)]
         user: bool,
     },
-    /// Load a plugin's file within its limits and say what is wrong with it
-    Check {
-        /// The file
-        file: PathBuf,
-    },
+    /// Load a plugin within its limits and say what is wrong with it, or with --replay what it costs and gains
+    Check(check::Args),
     /// Test plugins with the fixtures beside them
     Test(test::Args),
     /// Let the plugins that this workspace has now run; changed ones are asked about again
@@ -59,7 +59,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     match args.command {
         Task::List { json } => list(&root, json),
         Task::New { name, user } => new(&root, &name, user),
-        Task::Check { file } => check(&root, &file),
+        Task::Check(args) => check::run(&root, &args),
         Task::Test(args) => test::run(&root, &args),
         Task::Trust => trust(&root),
         Task::Untrust => untrust(&root),
@@ -76,47 +76,45 @@ fn look(root: &Path) -> Result<std::sync::Arc<Plugins>> {
 
 fn list(root: &Path, as_json: bool) -> Result<ExitCode> {
     let plugins = look(root)?;
-    let (entries, builtins) = (plugins.entries(), builtins::all(root, &plugins)?);
+    let builtins = builtins::all(root, &plugins)?;
+    let on_disk: Vec<_> = plugins.entries().iter().map(Report::of).collect();
+    let (reports, source) = match daemon::plugins(root) {
+        Ok(Some(Some(running))) => (laid_over(on_disk, &running), "as the daemon has them"),
+        Ok(Some(None)) => (on_disk, "no editor has this workspace open with the daemon: as they lie on disk"),
+        Ok(None) => (on_disk, "no daemon is running: as they lie on disk"),
+        Err(error) => {
+            eprintln!(
+                "foretype: {error:#}; `foretype daemon stop` ends it, and the next editor window starts it again"
+            );
+            (on_disk, "the daemon does not say: as they lie on disk")
+        }
+    };
     if as_json {
-        let entry = |entry: &Entry| json!({ "name": entry.name, "path": entry.path, "workspace": entry.of_workspace, "state": state(entry) });
-        let entries = entries.iter().map(entry);
-        print_json(&entries.chain(builtins.iter().map(|place| json!(place))).collect::<Vec<_>>())?;
+        print_json(&json!({ "source": source, "plugins": reports, "builtins": builtins }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    if entries.is_empty() {
+    if reports.is_empty() {
         println!("no plugins; `foretype plugin new NAME` writes one");
     }
-    for entry in &entries {
-        println!("{:<20} {}\n{:20} {}", entry.name, state(entry), "", entry.path.display());
+    for report in &reports {
+        println!("{:<20} {}\n{:20} {}", report.name, report.words(), "", report.path.display());
+    }
+    if !reports.is_empty() {
+        println!("({source})");
     }
     builtins::print(&builtins);
     Ok(ExitCode::SUCCESS)
 }
 
-/// What became of a plugin, in a few words.
-pub(super) fn state(entry: &Entry) -> String {
-    match &entry.state {
-        EntryState::Untrusted => "not trusted, so not run: foretype plugin trust".to_owned(),
-        EntryState::Off => "switched off (option plugins.disabled)".to_owned(),
-        EntryState::Broken(fault, _) => format!("cannot be loaded: {fault}"),
-        EntryState::Loaded(plugin) => running(plugin),
-    }
+/// What lies on disk, where the daemon runs the same content as it is there.
+fn laid_over(on_disk: Vec<Report>, running: &[Report]) -> Vec<Report> {
+    let same = |own: &Report| running.iter().find(|other| other.path == own.path && other.hash == own.hash).cloned();
+    on_disk.into_iter().map(|own| same(&own).unwrap_or(own)).collect()
 }
 
-fn running(plugin: &Plugin) -> String {
-    let tally = plugin.tally();
-    match plugin.fault() {
-        Some(fault) => format!("stopped: {fault}"),
-        None if tally.calls == 0 => "ready".to_owned(),
-        None => format!(
-            "{} calls, {:.1} ms in all, {} failures, {} suggestions changed, {} vetoed",
-            tally.calls,
-            tally.time.as_secs_f64() * 1000.0,
-            tally.failures,
-            tally.changed,
-            tally.vetoed
-        ),
-    }
+/// What became of a plugin, in a few words.
+pub(super) fn state(entry: &Entry) -> String {
+    Report::of(entry).words()
 }
 
 fn new(root: &Path, name: &str, user: bool) -> Result<ExitCode> {
@@ -145,34 +143,6 @@ fn new(root: &Path, name: &str, user: bool) -> Result<ExitCode> {
     }
     println!("{}", path.display());
     Ok(ExitCode::SUCCESS)
-}
-
-fn check(root: &Path, file: &Path) -> Result<ExitCode> {
-    let source = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let config = Config::load(Some(root))?;
-    let checked = Open::default().of(Some(root), &config).check(file, &source, &config);
-    let plugin = match checked {
-        Ok(plugin) => plugin,
-        Err(fault) => bail!("{fault}"),
-    };
-    println!("{}: {}", plugin.file, running(&plugin));
-    analyze(file)
-}
-
-/// What the types say, if `luau-analyze` is installed.
-fn analyze(file: &Path) -> Result<ExitCode> {
-    let folder = tempfile::tempdir()?;
-    let types = folder.path().join("foretype.d.luau");
-    std::fs::write(&types, declarations())?;
-    let definitions = format!("--definitions={}", types.display());
-    match Command::new("luau-analyze").arg(definitions).arg(file).status() {
-        Ok(status) if status.success() => Ok(ExitCode::SUCCESS),
-        Ok(_) => Ok(ExitCode::FAILURE),
-        Err(_) => {
-            println!("types are not checked: luau-analyze is not installed");
-            Ok(ExitCode::SUCCESS)
-        }
-    }
 }
 
 fn trust(root: &Path) -> Result<ExitCode> {

@@ -1,5 +1,6 @@
 //! The side of the editor's window.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
 use super::{Hello, Want, Welcome, folder, socket};
+use crate::plugins::Report;
 
 /// A daemon that was started has this long to listen, and one that listens to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -29,7 +31,7 @@ pub fn connect() -> Result<Option<bool>> {
         };
         let Some(session) = welcome.answer.as_u64() else { return Ok(None) };
         carry(connection).await;
-        let (_, welcome) = open(Want::Outcome(session)).await?;
+        let (_, welcome) = open(Hello::new(Want::Outcome(session))).await?;
         Ok(Some(welcome.answer.as_bool().unwrap_or(false)))
     });
     // The thread that reads standard input may never return.
@@ -66,21 +68,29 @@ async fn carry(connection: Connection) {
 
 /// How the daemon is; `None` if there is none.
 pub fn status() -> Result<Option<Value>> {
-    ask(Want::Status)
+    ask(Hello::new(Want::Status))
+}
+
+/// How the plugins of a workspace are in the daemon. The outer `None` if there is no daemon, the inner if no editor has opened
+/// that workspace with it.
+pub fn plugins(root: &Path) -> Result<Option<Option<Vec<Report>>>> {
+    let hello = Hello { workspace: Some(root.to_owned()), ..Hello::new(Want::Plugins) };
+    let answer = ask(hello)?;
+    answer.map(|answer| serde_json::from_value(answer).context("the daemon is of another build")).transpose()
 }
 
 /// Ends the daemon; false if there was none.
 pub fn stop() -> Result<bool> {
-    Ok(ask(Want::Stop)?.is_some())
+    Ok(ask(Hello::new(Want::Stop))?.is_some())
 }
 
-fn ask(want: Want) -> Result<Option<Value>> {
+fn ask(hello: Hello) -> Result<Option<Value>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         if UnixStream::connect(socket()?).await.is_err() {
             return Ok(None);
         }
-        Ok(Some(open(want).await?.1.answer))
+        Ok(Some(open(hello).await?.1.answer))
     })
 }
 
@@ -95,13 +105,13 @@ async fn open_or_start() -> Result<(Connection, Welcome)> {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
-    open(Want::Lsp).await
+    open(Hello::new(Want::Lsp)).await
 }
 
-async fn open(want: Want) -> Result<(Connection, Welcome)> {
+async fn open(hello: Hello) -> Result<(Connection, Welcome)> {
     let asked = async {
         let mut connection = BufReader::new(UnixStream::connect(socket()?).await?);
-        let hello = serde_json::to_string(&Hello::new(want))? + "\n";
+        let hello = serde_json::to_string(&hello)? + "\n";
         connection.write_all(hello.as_bytes()).await?;
         let mut line = String::new();
         connection.read_line(&mut line).await?;

@@ -150,7 +150,7 @@ impl Daemon {
         };
         let refused = self.refusal(&hello);
         let session = self.sessions.fetch_add(1, Ordering::Relaxed);
-        let answer = if refused.is_some() { Value::Null } else { self.answer(hello.want, session).await };
+        let answer = if refused.is_some() { Value::Null } else { self.answer(&hello, session).await };
         let serves = refused.is_none() && hello.want == Want::Lsp;
         let welcome = serde_json::to_string(&Welcome { refused, answer }).unwrap_or_default() + "\n";
         if connection.write_all(welcome.as_bytes()).await.is_err() {
@@ -179,11 +179,12 @@ impl Daemon {
         (hello.folders != self.own.folders).then(|| "it was started with other folders".to_owned())
     }
 
-    async fn answer(&self, want: Want, session: u64) -> Value {
-        match want {
+    async fn answer(&self, hello: &Hello, session: u64) -> Value {
+        match hello.want {
             Want::Lsp => json!(session),
             Want::Outcome(session) => json!(self.outcome(session).await),
             Want::Stop => json!(true),
+            Want::Plugins => json!(hello.workspace.as_deref().and_then(|root| self.shared.plugins.reports(root))),
             Want::Status => json!({
                 "pid": std::process::id(),
                 "build": self.own.build,

@@ -1,5 +1,7 @@
 //! What the protocol has and lsp-types 0.94 does not: inline completion (LSP 3.18), and our own messages.
 
+use std::path::PathBuf;
+
 use foretype_plugins::strategies::ask::Citation;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -7,6 +9,8 @@ use tower_lsp::jsonrpc::{Error, ErrorCode};
 use tower_lsp::lsp_types::{
     Command, Position, ProgressToken, Range, TextDocumentIdentifier, Url, notification::Notification,
 };
+
+use crate::plugins::Report;
 
 /// The method of an inline completion request.
 pub const INLINE_COMPLETION: &str = "textDocument/inlineCompletion";
@@ -173,6 +177,36 @@ pub struct StatusParams {
     /// Say whether this document gets suggestions, and why not.
     #[serde(default)]
     pub text_document: Option<TextDocumentIdentifier>,
+}
+
+/// Parameters of the request `foretype/plugins`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PluginsParams {
+    /// A document of the folder that is meant; without it, the first folder.
+    pub text_document: Option<TextDocumentIdentifier>,
+}
+
+/// The answer to `foretype/plugins`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PluginsResult {
+    /// The folder of the workspace's plugins, whether or not it is there; null outside every workspace.
+    pub folder: Option<PathBuf>,
+    /// That of the user's.
+    pub user_folder: Option<PathBuf>,
+    /// The plugins of both, in their order.
+    pub plugins: Vec<Told>,
+}
+
+/// How a plugin is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Told {
+    /// In figures.
+    #[serde(flatten)]
+    pub report: Report,
+    /// In a few words, for people.
+    pub words: String,
 }
 
 /// Parameters of the request `foretype/ask`.

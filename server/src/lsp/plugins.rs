@@ -1,13 +1,18 @@
-//! What a client is told of plugins: a fault once, at its line, and once for each workspace the question of trust.
+//! What a client is told of plugins: a fault once and at its line, once for each workspace the question of trust, and how all
+//! of them are when it asks.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use foretype_plugins::luau::Fault;
+use tower_lsp::jsonrpc::Result;
 use tower_lsp::lsp_types::{Diagnostic, DiagnosticSeverity, MessageActionItem, MessageType, Position, Range, Url};
 
-use super::serve;
-use super::server::Server;
-use crate::plugins::{Entry, EntryState, Notice, Plugins, trust};
+use super::ext::{PluginsParams, PluginsResult, Told};
+use super::server::{Server, reading};
+use super::session::lock;
+use super::{Session, serve};
+use crate::plugins::{Entry, EntryState, Notice, Report, trust, user_folder, workspace_folder};
 
 /// The answer that trusts.
 const TRUST: &str = "Trust and run";
@@ -16,7 +21,40 @@ impl Server {
     /// Tells what there is to tell, until the session ends.
     pub(super) async fn report_plugins(self) {
         let mut ended = self.session.ended();
+        let mut saved = self.session.shared.plugins.after_saving();
         // Plugins that lie in the folders now are loaded before anybody types.
+        self.look_at_plugins().await;
+        self.session.plugins_ran();
+        loop {
+            tokio::select! {
+                () = self.session.plugin_news.notified() => {}
+                // In any window: all show what came of it.
+                Ok(()) = saved.changed() => self.look_at_plugins().await,
+                () = serve::until(&mut ended) => return,
+            }
+            self.tell().await;
+            self.mark_faults().await;
+        }
+    }
+
+    /// Tells what is new. A plugin of the user's runs for each folder apart; that it fails is told once.
+    async fn tell(&self) {
+        let mut told = lock(&self.session.plugin_marks).clone();
+        for notice in self.session.plugins().iter().flat_map(|plugins| plugins.news()) {
+            match notice {
+                Notice::Fault(path, fault) => {
+                    if told.insert(path, fault.clone()).as_ref() != Some(&fault) {
+                        self.tell_of_fault(&fault).await;
+                    }
+                }
+                Notice::Untrusted(root, names) => {
+                    tokio::spawn(self.clone().ask_for_trust(root, names));
+                }
+            }
+        }
+    }
+
+    async fn look_at_plugins(&self) {
         let session = self.session.clone();
         let looked = tokio::task::spawn_blocking(move || {
             for plugins in session.plugins() {
@@ -26,37 +64,36 @@ impl Server {
         if looked.await.is_err() {
             tracing::error!("looking for plugins failed");
         }
-        self.session.plugins_ran();
-        loop {
-            tokio::select! {
-                () = self.session.plugin_news.notified() => {}
-                () = serve::until(&mut ended) => return,
-            }
-            for notice in self.session.plugins().iter().flat_map(|plugins| plugins.news()) {
-                match notice {
-                    Notice::Fault(path, fault) => self.report_fault(&path, &fault).await,
-                    Notice::Untrusted(root, names) => {
-                        tokio::spawn(self.clone().ask_for_trust(root, names));
-                    }
-                }
-            }
+    }
+
+    async fn tell_of_fault(&self, fault: &Fault) {
+        let message = format!("Foretype: the plugin {fault}. It rests until its file changes.");
+        self.client.show_message(MessageType::WARNING, message).await;
+    }
+
+    /// Marks the lines of plugins that do not run, and takes away the marks of those that run again, whoever mended them. Each
+    /// window has its own marks.
+    async fn mark_faults(&self) {
+        let plugins = self.session.plugins();
+        let faults: HashMap<_, _> = plugins.iter().flat_map(|plugins| plugins.faults()).collect();
+        let old = std::mem::replace(&mut *lock(&self.session.plugin_marks), faults.clone());
+        for path in old.keys().filter(|path| !faults.contains_key(*path)) {
+            self.mark(path, None).await;
+        }
+        for (path, fault) in faults.iter().filter(|(path, fault)| old.get(*path) != Some(*fault)) {
+            self.mark(path, Some(fault)).await;
         }
     }
 
-    async fn report_fault(&self, path: &Path, fault: &Fault) {
-        let message = format!("Foretype: the plugin {fault}. It rests until its file changes.");
-        self.client.show_message(MessageType::WARNING, message).await;
+    async fn mark(&self, path: &Path, fault: Option<&Fault>) {
         let Ok(uri) = Url::from_file_path(path) else { return };
-        let line = fault.line.map_or(0, |line| line.saturating_sub(1));
-        let range = Range { start: Position::new(line, 0), end: Position::new(line + 1, 0) };
-        let diagnostic = Diagnostic {
-            range,
-            severity: Some(DiagnosticSeverity::ERROR),
-            source: Some("foretype".to_owned()),
-            message: fault.message.clone(),
-            ..Diagnostic::default()
-        };
-        self.client.publish_diagnostics(uri, vec![diagnostic], None).await;
+        self.client.publish_diagnostics(uri, fault.map(diagnostic).into_iter().collect(), None).await;
+    }
+
+    /// How the plugins are for a document or for the first folder. Looks at the folders, which reads files.
+    pub(super) async fn plugins(&self, params: PluginsParams) -> Result<PluginsResult> {
+        let session = self.session.clone();
+        reading(move || Ok(told(&session, &params))).await
     }
 
     async fn ask_for_trust(self, root: PathBuf, names: Vec<String>) {
@@ -83,20 +120,46 @@ impl Server {
         });
     }
 
-    /// A plugin's file was saved: it is loaded anew with the next prompt, and its old faults are gone.
+    /// A plugin's file was saved: it is loaded anew, and its old faults are gone.
     pub(super) fn saved_plugin(&self, path: PathBuf) {
-        let (session, client) = (self.session.clone(), self.client.clone());
+        let server = self.clone();
         tokio::spawn(async move {
-            let plugins: Vec<_> = session.plugins();
-            let known = |plugins: &Plugins| plugins.entries().iter().any(|entry| entry.path == path);
-            if !plugins.iter().any(|plugins| known(plugins)) {
+            let shared = server.session.shared.clone();
+            if !shared.plugins.know(&path) {
                 return;
             }
-            if let Ok(uri) = Url::from_file_path(&path) {
-                client.publish_diagnostics(uri, Vec::new(), None).await;
-            }
+            // What is wrong still, or now, is marked anew.
+            lock(&server.session.plugin_marks).remove(&path);
+            server.mark(&path, None).await;
             // It reads a file; if it panics, the next look finds the change all the same.
-            let _ = tokio::task::spawn_blocking(move || plugins.iter().for_each(|plugins| plugins.saved(&path))).await;
+            let _ = tokio::task::spawn_blocking(move || shared.plugins.saved(&path)).await;
         });
+    }
+}
+
+fn told(session: &Session, params: &PluginsParams) -> PluginsResult {
+    let root = match &params.text_document {
+        Some(document) => session.workspace_of(document.uri.as_str()),
+        None => session.workspace_or_first(None),
+    };
+    let root = root.map(|folder| folder.root.clone());
+    let plugins = session.shared.plugins.of(root.as_deref(), &session.config());
+    plugins.look(&session.config());
+    let told = |report: Report| Told { words: report.words(), report };
+    PluginsResult {
+        folder: root.as_deref().map(workspace_folder),
+        user_folder: user_folder(),
+        plugins: plugins.reports().into_iter().map(told).collect(),
+    }
+}
+
+fn diagnostic(fault: &Fault) -> Diagnostic {
+    let line = fault.line.map_or(0, |line| line.saturating_sub(1));
+    Diagnostic {
+        range: Range { start: Position::new(line, 0), end: Position::new(line + 1, 0) },
+        severity: Some(DiagnosticSeverity::ERROR),
+        source: Some("foretype".to_owned()),
+        message: fault.message.clone(),
+        ..Diagnostic::default()
     }
 }

@@ -78,6 +78,7 @@ where
         .custom_method("textDocument/didShowCompletion", Server::did_show)
         .custom_method("textDocument/didPartiallyAcceptCompletion", Server::did_partially_accept)
         .custom_method("textDocument/didFocus", Server::did_focus)
+        .custom_method("foretype/plugins", Server::plugins)
         .custom_method("foretype/ask", Server::ask)
         .custom_method("foretype/conversations", Server::conversations)
         .custom_method("foretype/conversation", Server::conversation)

@@ -364,7 +364,7 @@ impl Server {
 }
 
 /// Reads or deletes files, away from the threads that answer.
-async fn reading<T: Send + 'static>(work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> Result<T> {
+pub(super) async fn reading<T: Send + 'static>(work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> Result<T> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(anyhow::Error::from).and_then(|result| result).map_err(failed)
 }

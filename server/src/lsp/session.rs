@@ -1,6 +1,6 @@
 //! What is known of one client: its documents, folders and settings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use anyhow::{Context, Result, anyhow, bail};
 use dashmap::DashMap;
 use foretype_model::Engine;
+use foretype_plugins::luau::Fault;
 use foretype_plugins::{Language, PromptStrategy};
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
@@ -48,6 +49,8 @@ pub struct Session {
     pub(super) slot_changed: Notify,
     /// There may be something to say about plugins.
     pub(super) plugin_news: Notify,
+    /// Faults of plugins that the client shows at their lines.
+    pub(super) plugin_marks: Mutex<HashMap<PathBuf, Fault>>,
     /// By workspace, the plugins that prompts were written with.
     plugin_versions: DashMap<Option<PathBuf>, u64>,
     pub(super) shut_down: AtomicBool,
@@ -121,6 +124,7 @@ impl Session {
             slot: RwLock::default(),
             slot_changed: Notify::new(),
             plugin_news: Notify::new(),
+            plugin_marks: Mutex::default(),
             plugin_versions: DashMap::new(),
             shut_down: AtomicBool::new(false),
             ended: watch::Sender::new(false),
@@ -420,7 +424,8 @@ impl Session {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// What a thread that panicked has left behind is whole: nothing here is changed in steps.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -10,7 +10,7 @@ export default {
     await window.ready();
     const lines = (await window.menu()).join('\n');
     await bench.screenshot('menu');
-    for (const line of ['Turn off everywhere', 'Turn off for python', 'Snooze', 'Show log', 'Restart', 'Open settings', 'Open walkthrough']) {
+    for (const line of ['Turn off everywhere', 'Turn off for python', 'Snooze', 'Show plugins', 'Show log', 'Restart', 'Open settings', 'Open walkthrough']) {
       assert.ok(lines.includes(line), `${line} is not among\n${lines}`);
     }
     await window.press('Escape');

@@ -99,15 +99,15 @@ end
 
 ---@class foretype.Subcommand
 ---@field run fun(scope: string?, call: table)
----@field scoped? boolean  A scope may follow.
+---@field scoped? string[]  One of these may follow.
 ---@field free? boolean    Any words may follow.
 ---@field ranged? boolean  A range may stand before.
 
 ---@type table<string, foretype.Subcommand>
 local subcommands = {
-  enable = { run = switch('enable'), scoped = true },
-  disable = { run = switch('disable'), scoped = true },
-  toggle = { run = switch('toggle'), scoped = true },
+  enable = { run = switch('enable'), scoped = scopes },
+  disable = { run = switch('disable'), scoped = scopes },
+  toggle = { run = switch('toggle'), scoped = scopes },
   status = { run = status },
   restart = {
     run = function()
@@ -127,6 +127,17 @@ local subcommands = {
   stop = { run = converse('stop') },
   regenerate = { run = converse('regenerate') },
   conversations = { run = converse('choose') },
+  plugins = {
+    run = function()
+      require('foretype.plugins').show()
+    end,
+  },
+  ['plugin-folder'] = {
+    run = function(whose)
+      require('foretype.plugins').open_folder(whose)
+    end,
+    scoped = { 'user' },
+  },
 }
 
 ---All subcommands, in alphabetical order.
@@ -156,8 +167,9 @@ function M.run(words, call)
   elseif subcommand.free then
     return subcommand.run(nil, call)
   end
-  if scope and not (subcommand.scoped and vim.list_contains(scopes, scope)) or #words > 2 then
-    local after = subcommand.scoped and 'buffer, filetype or nothing' or 'nothing'
+  local choices = subcommand.scoped or {}
+  if scope and not vim.list_contains(choices, scope) or #words > 2 then
+    local after = #choices > 0 and table.concat(choices, ', ') .. ' or nothing' or 'nothing'
     return say((':Foretype %s is followed by %s'):format(name, after), vim.log.levels.ERROR)
   end
   subcommand.run(scope, call)
@@ -172,7 +184,7 @@ function M.complete(line)
     words[#words + 1] = ''
   end
   local subcommand = subcommands[words[1]]
-  local choice = #words == 1 and M.names() or (#words == 2 and subcommand and subcommand.scoped and scopes) or {}
+  local choice = #words == 1 and M.names() or (#words == 2 and subcommand and subcommand.scoped) or {}
   return vim.tbl_filter(function(name)
     return vim.startswith(name, words[#words])
   end, choice)

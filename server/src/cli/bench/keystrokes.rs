@@ -52,6 +52,9 @@ pub(super) struct Args {
     /// Compare with another language server that has inline completion; words of the command are parted by spaces
     #[arg(long = "lsp", value_name = "NAME=COMMAND")]
     servers: Vec<String>,
+    /// Compare with Foretype running this plugin, in turns; one that fails is run like any other
+    #[arg(long = "plugin", value_name = "FILE")]
+    plugins: Vec<PathBuf>,
     /// Options for Foretype over those that the comparison sets, as JSON
     #[arg(long, value_name = "JSON", default_value = "{}", value_parser = parse_json)]
     options: Value,

@@ -56,31 +56,31 @@ enum From {
 
 /// Typing into some files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Trace {
+pub(in crate::cli) struct Trace {
     /// The command that made it.
-    pub(super) about: String,
+    pub(in crate::cli) about: String,
     /// The files, all of them open from the beginning.
-    pub(super) files: Vec<File>,
+    pub(in crate::cli) files: Vec<File>,
     /// What is typed, in this order.
-    pub(super) stints: Vec<Stint>,
+    pub(in crate::cli) stints: Vec<Stint>,
 }
 
 /// A file as it is at the beginning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct File {
+pub(in crate::cli) struct File {
     /// Relative to the workspace, with `/`.
-    pub(super) path: String,
+    pub(in crate::cli) path: String,
     /// The text, with `\n` at the ends of lines.
-    pub(super) text: String,
+    pub(in crate::cli) text: String,
 }
 
 /// Typing at one place without moving away.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Stint {
+pub(in crate::cli) struct Stint {
     /// Which file.
-    pub(super) file: usize,
+    pub(in crate::cli) file: usize,
     /// Byte offset of the cursor in the text as it is then.
-    pub(super) offset: usize,
+    pub(in crate::cli) offset: usize,
     /// Milliseconds of looking and moving before the first key.
     pub(super) wait: u32,
     /// Whether the typist takes suggestions here; else all of them are typed through or against.
@@ -112,7 +112,7 @@ impl Stint {
     }
 
     /// The text that stands at its place in the end.
-    pub(super) fn target(&self) -> String {
+    pub(in crate::cli) fn target(&self) -> String {
         let right = self.keys.iter().zip(self.slips()).filter(|(_, slip)| !slip);
         right.map(|((_, key), _)| key.as_str()).collect()
     }
@@ -120,7 +120,7 @@ impl Stint {
 
 impl Trace {
     /// Reads a trace and looks whether it can be replayed.
-    pub(super) fn load(path: &Path) -> Result<Self> {
+    pub(in crate::cli) fn load(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let trace: Self = serde_json::from_str(&text).with_context(|| format!("{} is no trace", path.display()))?;
         trace.finished().with_context(|| format!("{} cannot be replayed", path.display()))?;

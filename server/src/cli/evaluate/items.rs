@@ -7,6 +7,8 @@ use foretype_model::evaluate::{chrf, edit, identifiers};
 use foretype_plugins::holes::Kind;
 use serde::{Deserialize, Serialize};
 
+use crate::cli::typing::Typing;
+
 /// The file's format; another number is another format.
 const FORMAT: u32 = 1;
 
@@ -95,17 +97,6 @@ pub(super) struct Form {
 pub(super) struct Cost {
     pub(super) bits: f64,
     pub(super) bytes: usize,
-}
-
-/// What came of typing the expected text.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Typing {
-    /// Characters to write; a line end and the indentation below it are one.
-    pub(super) characters: usize,
-    /// Of these, characters that came from accepted suggestions.
-    pub(super) suggested: usize,
-    /// Keys that were pressed, one for each accepted suggestion among them.
-    pub(super) keys: usize,
 }
 
 /// A text as it is compared: line ends are all the same, white space at both ends does not count.

@@ -164,8 +164,9 @@ impl Unit {
 
 #[cfg(test)]
 mod tests {
-    use super::super::items::{Cost, Scores, Typing};
+    use super::super::items::{Cost, Scores};
     use super::*;
+    use crate::cli::typing::Typing;
 
     fn item(exact: bool, milliseconds: f64) -> Item {
         Item { scores: Scores { exact, milliseconds, ..Scores::default() }, ..Item::default() }

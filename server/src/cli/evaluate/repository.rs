@@ -3,10 +3,9 @@
 //!
 //! Everything goes the way of a key in an editor: the same strategy, stops and trimming, the same budget of the prompt.
 
-mod files;
+pub(in crate::cli) mod files;
 mod fill;
-mod selection;
-mod typing;
+pub(in crate::cli) mod selection;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,7 +23,7 @@ use crate::config::Config;
 use crate::models;
 use crate::workspace::{Workspace, Workspaces};
 use fill::{Filler, Surroundings};
-use selection::Chosen;
+use selection::{Chosen, Draw};
 
 /// Arguments of `foretype evaluate repository`.
 #[derive(Debug, clap::Args)]
@@ -87,6 +86,12 @@ impl ContextName {
     }
 }
 
+impl Args {
+    fn draw(&self) -> Draw {
+        Draw { kinds: self.kinds.clone(), seed: self.seed, every: self.every, most: self.most }
+    }
+}
+
 fn kind(name: &str) -> Result<Kind, String> {
     let names = || Kind::ALL.map(Kind::name).join(", ");
     Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| format!("say some of: {}", names()))
@@ -114,7 +119,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
 /// The holes that are asked for; an error says why there are none.
 fn chosen(args: &Args, root: &Path, corpus: &[Arc<Document>]) -> Result<Vec<Chosen>> {
     let files = with_holes(args, root, corpus)?;
-    let chosen = selection::choose(&files, args);
+    let chosen = selection::choose(&files, &args.draw());
     let kinds: Vec<_> = args.kinds.iter().map(|kind| kind.name()).collect();
     let folder = args.folder.display();
     ensure!(!chosen.is_empty(), "no holes of kind {} in {} files of {folder}", kinds.join(", "), files.len());
@@ -170,7 +175,8 @@ fn systems(
     systems
 }
 
-fn style() -> ProgressStyle {
+/// How a bar looks that counts places.
+pub(in crate::cli) fn style() -> ProgressStyle {
     let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta} left");
     style.unwrap_or_else(|_| ProgressStyle::default_bar())
 }

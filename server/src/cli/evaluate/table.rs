@@ -5,10 +5,10 @@ use super::metrics::METRICS;
 
 /// A table: names of columns, and rows of as many cells.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Table {
-    pub(super) title: String,
-    pub(super) head: Vec<String>,
-    pub(super) rows: Vec<Vec<String>>,
+pub(in crate::cli) struct Table {
+    pub(in crate::cli) title: String,
+    pub(in crate::cli) head: Vec<String>,
+    pub(in crate::cli) rows: Vec<Vec<String>>,
 }
 
 /// A table of all items and, where there are several kinds, one of each. Two systems get a column with their difference.
@@ -46,7 +46,7 @@ fn rows(report: &Report, kind: Option<&str>) -> Vec<Vec<String>> {
 
 impl Table {
     /// For a terminal.
-    pub(super) fn text(&self) -> String {
+    pub(in crate::cli) fn text(&self) -> String {
         let lines = || std::iter::once(&self.head).chain(&self.rows);
         let width = |column: usize| lines().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..self.head.len()).map(width).collect();

@@ -1,5 +1,6 @@
 //! What is demanded of Foretype against llama-server, and whether it holds.
 
+use super::contenders::PLUGGED;
 use super::figures::{FIGURES, Unit};
 use super::report::Row;
 
@@ -59,7 +60,25 @@ const BARS: &[(&str, &str, By, f64)] = &[
 pub(super) fn bars(rows: &[Row]) -> Vec<Bar> {
     let Some(ours) = rows.iter().find(|row| row.system == "Foretype") else { return Vec::new() };
     let llama: Vec<_> = rows.iter().filter(|row| row.system.starts_with(LLAMA)).collect();
-    BARS.iter().filter_map(|(name, demand, by, limit)| bar(ours, &llama, name, demand, *by, *limit)).collect()
+    let bars = BARS.iter().filter_map(|(name, demand, by, limit)| bar(ours, &llama, name, demand, *by, *limit));
+    bars.chain(rows.iter().filter_map(|row| plugged(ours, row))).collect()
+}
+
+/// What a plugin may add to the time from the key to the first text, at the most: a tenth, whatever it does.
+const PLUGIN: f64 = 1.1;
+
+/// The demand on Foretype with a plugin, measured by Foretype without.
+fn plugged(without: &Row, row: &Row) -> Option<Bar> {
+    let name = row.system.strip_prefix(PLUGGED)?;
+    let (with, without) = (row.value("first_p95"), without.value("first_p95"));
+    let both = with.zip(without).filter(|(_, without)| without.is_finite());
+    Some(Bar {
+        demand: format!("key to first text, p95, with the plugin {name} at most 1.1 of without"),
+        ours: Unit::Milliseconds.write(with),
+        theirs: Unit::Milliseconds.write(without),
+        ratio: both.map(|(with, without)| with / without).filter(|ratio| ratio.is_finite()),
+        passed: both.map(|(with, without)| with <= AT_ONCE || with <= without * PLUGIN),
+    })
 }
 
 fn bar(ours: &Row, llama: &[&Row], name: &str, demand: &str, by: By, limit: f64) -> Option<Bar> {
@@ -112,6 +131,19 @@ mod tests {
         assert_eq!(passed("stale", 0.0, 5.0, 5.0), [Some(true)]);
         assert_eq!(passed("wait_p50", 0.6, 1.0, 0.1), [Some(true), Some(true)], "both are there at once");
         assert_eq!(passed("wait_p50", 1.6, 1.0, 0.1), [Some(false), Some(false)]);
+    }
+
+    #[test]
+    fn a_plugin_may_add_a_tenth() {
+        let passed = |with, without| {
+            let rows = [row("Foretype", "first_p95", without), row("Foretype with p", "first_p95", with)];
+            bars(&rows).into_iter().find(|bar| bar.demand.contains("the plugin p")).and_then(|bar| bar.passed)
+        };
+        assert_eq!(
+            [passed(109.0, 100.0), passed(112.0, 100.0), passed(0.9, 0.1)],
+            [Some(true), Some(false), Some(true)]
+        );
+        assert_eq!((passed(f64::INFINITY, 100.0), passed(90.0, f64::INFINITY)), (Some(false), None));
     }
 
     #[test]

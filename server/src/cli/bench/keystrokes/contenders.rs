@@ -12,12 +12,20 @@ use super::lsp::LanguageServer;
 use super::system::System;
 use super::{Args, Bench};
 
+/// What the names of [`Contender::Plugged`] begin with.
+pub(super) const PLUGGED: &str = "Foretype with ";
+
 /// One way to get completions.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Contender {
     Foretype,
+    /// Foretype with a user's plugin.
+    Plugged(PathBuf),
     Llama(Variant),
-    Server { name: String, words: Vec<String> },
+    Server {
+        name: String,
+        words: Vec<String>,
+    },
 }
 
 impl Contender {
@@ -25,6 +33,9 @@ impl Contender {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Foretype => "Foretype".to_owned(),
+            Self::Plugged(file) => {
+                format!("{PLUGGED}{}", file.file_stem().unwrap_or_default().to_string_lossy())
+            }
             Self::Llama(variant) => variant.label().to_owned(),
             Self::Server { name, .. } => name.clone(),
         }
@@ -34,6 +45,10 @@ impl Contender {
     pub(super) fn start(&self, bench: &Bench, folder: &Path, trace: &Trace) -> Result<Box<dyn System>> {
         Ok(match self {
             Self::Foretype => Box::new(foretype(bench, folder, trace)?),
+            Self::Plugged(file) => {
+                install(file, folder)?;
+                Box::new(foretype(bench, folder, trace)?)
+            }
             Self::Llama(variant) => {
                 let program = bench.args.llama_server.as_deref().context("no llama-server")?;
                 let more = &bench.args.llama_argument;
@@ -69,6 +84,15 @@ fn foretype(bench: &Bench, folder: &Path, trace: &Trace) -> Result<LanguageServe
     LanguageServer::start(command, &root, &options, &trace.files)
 }
 
+/// Makes a plugin the user's own, in the folder that [`foretype`] is started with.
+fn install(file: &Path, folder: &Path) -> Result<()> {
+    let plugins = folder.join("config/foretype/plugins");
+    std::fs::create_dir_all(&plugins)?;
+    let name = file.file_name().with_context(|| format!("{} is no file", file.display()))?;
+    std::fs::copy(file, plugins.join(name)).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(())
+}
+
 /// Whether a variable of the environment sets an option of Foretype. The choice of kernels is not one.
 fn ours(name: &str) -> bool {
     name.starts_with("FORETYPE_") && name != "FORETYPE_KERNELS"
@@ -97,9 +121,14 @@ fn workspace(folder: &Path, trace: &Trace) -> Result<PathBuf> {
     Ok(root)
 }
 
-/// Foretype first, then the ways to use llama-server, then other language servers.
+/// Foretype first, then with each plugin, then the ways to use llama-server, then other language servers.
 pub(super) fn all(args: &Args) -> Result<Vec<Contender>> {
     let mut contenders = vec![Contender::Foretype];
+    for file in &args.plugins {
+        let plugin = file.extension().is_some_and(|ending| ending == "luau") && file.is_file();
+        ensure!(plugin, "--plugin wants the .luau file of a plugin, which {} is not", file.display());
+        contenders.push(Contender::Plugged(file.clone()));
+    }
     if args.llama_server.is_some() {
         let variants = if args.variants.is_empty() { llama::VARIANTS } else { &args.variants };
         contenders.extend(variants.iter().copied().map(Contender::Llama));

@@ -14,7 +14,7 @@ use crate::workspace::Workspace;
 
 /// The files of a workspace in known languages, in the order of their paths. None that git ignores, that is excluded or
 /// that holds a secret.
-pub(super) fn read(workspace: &Workspace) -> Vec<Arc<Document>> {
+pub(in crate::cli) fn read(workspace: &Workspace) -> Vec<Arc<Document>> {
     let file = |path: std::path::PathBuf| {
         let relative = workspace.relative(&path)?;
         let language = Language::from_path(&relative);
@@ -67,7 +67,7 @@ fn is_date(text: &str) -> bool {
 }
 
 /// The files of the same language that lie nearest in the tree, as somebody would have them open.
-pub(super) fn nearest(corpus: &[Arc<Document>], own: &Document, most: usize) -> Arc<[Arc<Document>]> {
+pub(in crate::cli) fn nearest(corpus: &[Arc<Document>], own: &Document, most: usize) -> Arc<[Arc<Document>]> {
     let mut others: Vec<_> =
         corpus.iter().filter(|file| file.language == own.language && file.path != own.path).collect();
     // The corpus is sorted by path, and so are files that lie equally near.

@@ -11,7 +11,8 @@ use foretype_plugins::{Document, Prompt, PromptStrategy, Request, Trigger, synta
 use super::super::items::{Cost, Item, Scores, around, plain};
 use super::super::{Asked, OrderName};
 use super::selection::Chosen;
-use super::{Args, files, typing};
+use super::{Args, files};
+use crate::cli::typing;
 use crate::completion;
 use crate::workspace::Workspace;
 
@@ -27,9 +28,9 @@ pub(super) struct Surroundings<'a> {
 
 /// One way to ask for all holes. Its engine remembers nothing of another's prompts.
 pub(super) struct Filler<'a> {
-    pub(super) asked: &'a Asked,
-    pub(super) engine: Engine,
-    pub(super) strategy: Arc<dyn PromptStrategy>,
+    asked: &'a Asked,
+    engine: Engine,
+    strategy: Arc<dyn PromptStrategy>,
     typing: bool,
     scorer: Option<Scorer<'a>>,
     surroundings: Option<&'a Surroundings<'a>>,
@@ -60,7 +61,11 @@ impl<'a> Filler<'a> {
         let scores = Scores {
             parses: (!answer.trim().is_empty()).then(|| parses(file, [before, &answer, after])).flatten(),
             cost: self.cost(&outcome.prompt, expected)?,
-            typing: if self.typing { Some(typing::run(self, request, expected)?) } else { None },
+            typing: if self.typing {
+                Some(typing::run(request, expected, |request, drafts| self.complete(request, drafts))?)
+            } else {
+                None
+            },
             ..Scores::new(expected, &answer, outcome.total.as_secs_f64() * 1000.0)
         };
         let (above, below) = around(before, after);
@@ -90,7 +95,7 @@ impl<'a> Filler<'a> {
     }
 
     /// Asks as an editor would.
-    pub(super) fn complete(&self, request: Request, drafts: Vec<String>) -> Result<completion::Outcome> {
+    fn complete(&self, request: Request, drafts: Vec<String>) -> Result<completion::Outcome> {
         let most = self.asked.config.inline.max_tokens;
         completion::complete(&self.engine, &self.strategy, Arc::new(request), 1, most, drafts)
     }

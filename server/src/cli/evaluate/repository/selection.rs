@@ -6,24 +6,36 @@ use foretype_plugins::Document;
 use foretype_plugins::holes::{self, Hole, Kind};
 use indicatif::ProgressBar;
 
-use super::Args;
 use crate::completion;
 
 /// A hole in a file.
 #[derive(Debug, Clone)]
-pub(super) struct Chosen {
-    pub(super) file: Arc<Document>,
-    pub(super) hole: Hole,
+pub(in crate::cli) struct Chosen {
+    pub(in crate::cli) file: Arc<Document>,
+    pub(in crate::cli) hole: Hole,
     /// Path, line and column, counted from 1, and kind.
-    pub(super) id: String,
+    pub(in crate::cli) id: String,
+}
+
+/// Which are taken.
+#[derive(Debug, Clone)]
+pub(in crate::cli) struct Draw {
+    /// The kinds that are wanted.
+    pub(in crate::cli) kinds: Vec<Kind>,
+    /// The same seed draws the same ones.
+    pub(in crate::cli) seed: u64,
+    /// One of so many of each kind; without it, `most` are drawn.
+    pub(in crate::cli) every: Option<u32>,
+    /// So many of each kind.
+    pub(in crate::cli) most: u32,
 }
 
 /// Some holes of each kind, in the order of the files.
-pub(super) fn choose(files: &[Arc<Document>], args: &Args) -> Vec<Chosen> {
+pub(in crate::cli) fn choose(files: &[Arc<Document>], draw: &Draw) -> Vec<Chosen> {
     let bar = ProgressBar::new(files.len() as u64).with_message("looking for holes").with_style(super::style());
-    let all: Vec<Chosen> = bar.wrap_iter(files.iter()).flat_map(|file| of_file(file, &args.kinds, args.seed)).collect();
+    let all: Vec<Chosen> = bar.wrap_iter(files.iter()).flat_map(|file| of_file(file, &draw.kinds, draw.seed)).collect();
     bar.finish_and_clear();
-    let mut chosen: Vec<Chosen> = args.kinds.iter().flat_map(|kind| of_kind(&all, *kind, args)).collect();
+    let mut chosen: Vec<Chosen> = draw.kinds.iter().flat_map(|kind| of_kind(&all, *kind, draw)).collect();
     chosen.sort_by(|one, other| place(one).cmp(&place(other)));
     chosen.dedup_by(|one, other| one.id == other.id);
     chosen
@@ -48,14 +60,14 @@ fn id(file: &Document, hole: &Hole) -> String {
     format!("{}:{line}:{column} {}", file.path, hole.kind.name())
 }
 
-fn of_kind(all: &[Chosen], kind: Kind, args: &Args) -> Vec<Chosen> {
+fn of_kind(all: &[Chosen], kind: Kind, draw: &Draw) -> Vec<Chosen> {
     let own = all.iter().filter(|chosen| chosen.hole.kind == kind);
-    match args.every {
+    match draw.every {
         Some(every) => own.step_by(every as usize).cloned().collect(),
         None => {
-            let mut drawn: Vec<_> = own.map(|chosen| (lot(&chosen.id, args.seed), chosen)).collect();
+            let mut drawn: Vec<_> = own.map(|chosen| (lot(&chosen.id, draw.seed), chosen)).collect();
             drawn.sort_by(|(lot, one), (other_lot, other)| (lot, &one.id).cmp(&(other_lot, &other.id)));
-            drawn.into_iter().take(args.most as usize).map(|(_, chosen)| chosen.clone()).collect()
+            drawn.into_iter().take(draw.most as usize).map(|(_, chosen)| chosen.clone()).collect()
         }
     }
 }
@@ -74,6 +86,7 @@ fn lot(id: &str, seed: u64) -> u64 {
 mod tests {
     use clap::Parser;
 
+    use super::super::Args;
     use super::*;
 
     #[derive(Debug, Parser)]
@@ -82,8 +95,8 @@ mod tests {
         args: Args,
     }
 
-    fn args(words: &[&str]) -> Args {
-        Command::parse_from([&["evaluate", "."], words].concat()).args
+    fn draw(words: &[&str]) -> Draw {
+        Command::parse_from([&["evaluate", "."], words].concat()).args.draw()
     }
 
     fn files(count: usize) -> Vec<Arc<Document>> {
@@ -92,7 +105,7 @@ mod tests {
     }
 
     fn ids(files: &[Arc<Document>], words: &[&str]) -> Vec<String> {
-        choose(files, &args(words)).into_iter().map(|chosen| chosen.id).collect()
+        choose(files, &draw(words)).into_iter().map(|chosen| chosen.id).collect()
     }
 
     #[test]

@@ -1,23 +1,38 @@
 //! Types what is expected, without a clock: whoever types looks at each suggestion, and takes it when its first line is
-//! right.
+//! right. So evaluation counts what suggestions save, and `foretype plugin check` what a plugin changes about that.
 
 use std::sync::Arc;
 
 use anyhow::Result;
 use foretype_plugins::{Request, Trigger};
+use serde::{Deserialize, Serialize};
 
-use super::super::items::Typing;
-use super::fill::Filler;
-use crate::completion;
+use crate::completion::{self, Outcome};
 
-/// Types `expected` at the request's cursor.
-pub(super) fn run(filler: &Filler, mut request: Request, expected: &str) -> Result<Typing> {
+/// What came of typing the expected text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Typing {
+    /// Characters to write; a line end and the indentation below it are one.
+    pub(super) characters: usize,
+    /// Of these, characters that came from accepted suggestions.
+    pub(super) suggested: usize,
+    /// Keys that were pressed, one for each accepted suggestion among them.
+    pub(super) keys: usize,
+}
+
+/// Types `expected` at the request's cursor. `complete` is asked with what the model wrote last as its drafts, at most once
+/// for each key.
+pub(super) fn run(
+    mut request: Request,
+    expected: &str,
+    mut complete: impl FnMut(Request, Vec<String>) -> Result<Outcome>,
+) -> Result<Typing> {
     request.trigger = Trigger::Automatic;
     let mut raw = Vec::new();
     simulate(expected, |typed| {
         advance(&mut request, typed);
         let drafts = raw.iter().filter_map(|text: &String| text.strip_prefix(typed)).map(str::to_owned).collect();
-        let outcome = filler.complete(request.clone(), drafts)?;
+        let outcome = complete(request.clone(), drafts)?;
         request.window = outcome.prompt.window.clone().map(Arc::new);
         raw = outcome.suggestions.iter().map(|suggestion| suggestion.raw.clone()).chain(outcome.vetoed).collect();
         Ok(outcome.suggestions.into_iter().next().map(|suggestion| suggestion.text))

@@ -1,0 +1,126 @@
+//! `foretype plugin check`: what is wrong with a plugin, and with `--replay` what it costs and what it gains.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use foretype_plugins::luau::{Plugin, declarations};
+use serde_json::json;
+
+use super::{look, replay};
+use crate::cli::print_json;
+use crate::config::Config;
+use crate::plugins::report::tally_in_words;
+use crate::plugins::{EntryState, Open, user_folder, workspace_folder};
+
+/// Arguments of `foretype plugin check`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A plugin's name or file; when left out, all plugins of this workspace that are trusted, and your own
+    #[arg(value_name = "NAME|FILE")]
+    plugin: Option<String>,
+    #[command(flatten)]
+    replay: replay::ReplayArgs,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `foretype plugin check`.
+pub(super) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
+    let config = Config::load(Some(root))?;
+    if !args.replay.is_wanted() {
+        return check_all(root, args, &config);
+    }
+    let name = args.plugin.as_deref().context("say whose cost to measure: foretype plugin check NAME --replay ...")?;
+    let plugin = load(root, &file_of(root, name)?, &config)?;
+    let report = replay::run(root, name, &plugin, &args.replay, config)?;
+    if args.json {
+        print_json(&report.json())?;
+    } else {
+        print!("{}", report.text());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check_all(root: &Path, args: &Args, config: &Config) -> Result<ExitCode> {
+    let files = match &args.plugin {
+        Some(name) => vec![file_of(root, name)?],
+        None => runnable(root)?,
+    };
+    ensure!(!files.is_empty(), "no plugin may run here; `foretype plugin list` shows which there are");
+    let mut results = Vec::new();
+    for file in &files {
+        let checked = load(root, file, config).map(|plugin| tally_in_words(&plugin.tally()));
+        let types = types(file)?;
+        if !args.json {
+            tell(file, checked.as_deref(), types.as_ref());
+        }
+        let good = checked.is_ok() && types.as_ref().is_none_or(|types| types.good);
+        let said = types.map(|types| types.said);
+        results.push(json!({
+            "plugin": file, "good": good, "fault": checked.err().map(|error| format!("{error:#}")), "types": said,
+        }));
+    }
+    if args.json {
+        print_json(&results)?;
+    }
+    let good = results.iter().all(|result| result["good"] == true);
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn tell(file: &Path, checked: Result<&str, &anyhow::Error>, types: Option<&Types>) {
+    match checked {
+        Ok(said) => println!("{}: {said}", file.file_name().unwrap_or_default().to_string_lossy()),
+        Err(error) => eprintln!("foretype: {error:#}"),
+    }
+    match types {
+        Some(types) => print!("{}", types.said),
+        None => println!("types are not checked: luau-analyze is not installed"),
+    }
+}
+
+/// The file of a plugin that was named, or its name's in this workspace or among the user's own.
+fn file_of(root: &Path, name: &str) -> Result<PathBuf> {
+    if Path::new(name).is_file() {
+        return Ok(PathBuf::from(name));
+    }
+    let folders = [workspace_folder(root)].into_iter().chain(user_folder());
+    let places: Vec<_> = folders.map(|folder| folder.join(format!("{name}.luau"))).collect();
+    let found = places.iter().find(|place| place.is_file()).cloned();
+    let looked = || places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ");
+    found.with_context(|| format!("there is no plugin {name}: neither the file {name} nor {}", looked()))
+}
+
+/// The files of all plugins that the user trusts and has not switched off.
+fn runnable(root: &Path) -> Result<Vec<PathBuf>> {
+    let runs = |state: &EntryState| matches!(state, EntryState::Loaded(_) | EntryState::Broken(..));
+    Ok(look(root)?.entries().into_iter().filter(|entry| runs(&entry.state)).map(|entry| entry.path).collect())
+}
+
+/// Loads a plugin and calls it within its limits.
+fn load(root: &Path, file: &Path, config: &Config) -> Result<Arc<Plugin>> {
+    let source = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    match Open::default().of(Some(root), config).check(file, &source, config) {
+        Ok(plugin) => Ok(plugin),
+        Err(fault) => bail!("{fault}"),
+    }
+}
+
+/// What `luau-analyze` found.
+struct Types {
+    good: bool,
+    said: String,
+}
+
+/// What the types say; `None` if `luau-analyze` is not installed.
+fn types(file: &Path) -> Result<Option<Types>> {
+    let folder = tempfile::tempdir()?;
+    let types = folder.path().join("foretype.d.luau");
+    std::fs::write(&types, declarations())?;
+    let definitions = format!("--definitions={}", types.display());
+    let Ok(output) = Command::new("luau-analyze").arg(definitions).arg(file).output() else { return Ok(None) };
+    let said = [output.stdout, output.stderr].concat();
+    Ok(Some(Types { good: output.status.success(), said: String::from_utf8_lossy(&said).into_owned() }))
+}

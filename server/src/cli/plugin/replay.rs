@@ -1,0 +1,168 @@
+//! What a plugin costs and what it gains: pieces of code are typed again, each with and without the plugin, one right after
+//! the other in this process.
+//!
+//! Each way has an engine of its own, as if the other had never been. Nothing here waits for a clock but the plugin's own
+//! time, so tokens and characters are the same each time; the time of a plugin is that of its calls, divided among the keys.
+
+mod figures;
+mod places;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use foretype_model::{Engine, Model};
+use foretype_plugins::luau::Plugin;
+use foretype_plugins::request::Task;
+use foretype_plugins::{PromptStrategy, Request, registry};
+use indicatif::ProgressBar;
+
+use crate::cli::evaluate::repository::style;
+use crate::cli::{git, typing};
+use crate::completion;
+use crate::config::Config;
+use crate::workspace::{Workspace, Workspaces};
+use crate::{models, plugins};
+use figures::{Pair, Typed};
+use places::Place;
+
+pub(super) use figures::Report;
+
+/// What is typed again, and how much of it.
+#[derive(Debug, clap::Args)]
+pub(super) struct ReplayArgs {
+    /// Type again what traces of `foretype bench trace` (.json) or source files and folders of this workspace hold, with and
+    /// without the plugin, and say what it costs and gains
+    #[arg(long, value_name = "TRACE|PATH", num_args = 1..)]
+    replay: Vec<PathBuf>,
+    /// With --replay, the model: a name that `model list` shows or a path
+    #[arg(long, requires = "replay")]
+    model: Option<String>,
+    /// Of files, type so many blocks, drawn by the seed
+    #[arg(long, requires = "replay", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
+    most: u32,
+    /// Seed of the draw and of the intervals
+    #[arg(long, requires = "replay", default_value_t = 1)]
+    seed: u64,
+}
+
+impl ReplayArgs {
+    /// Whether something is to be replayed.
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.replay.is_empty()
+    }
+
+    /// The command that measures the same again.
+    fn again(&self, name: &str) -> String {
+        let paths: Vec<_> = self.replay.iter().map(|path| path.display().to_string()).collect();
+        let model = self.model.as_ref().map(|model| format!(" --model {model}")).unwrap_or_default();
+        let Self { most, seed, .. } = self;
+        format!("foretype plugin check {name} --replay {}{model} --most {most} --seed {seed}", paths.join(" "))
+    }
+}
+
+/// Measures a plugin that was loaded.
+pub(super) fn run(
+    root: &Path,
+    name: &str,
+    plugin: &Arc<Plugin>,
+    args: &ReplayArgs,
+    mut config: Config,
+) -> Result<Report> {
+    ensure!(
+        plugin.tasks().contains(&Task::Fill),
+        "{} takes part in no suggestions, so typing says nothing of it: its tasks have no \"fill\"",
+        plugin.file
+    );
+    config.model = args.model.clone().or(config.model);
+    // A model that is not there is told of before a large folder is read.
+    let model = models::resolve(config.model.as_deref())?;
+    let workspace = Workspaces::default().open(root, &config);
+    let places = places::all(&workspace, args)?;
+    if config.context.definitions {
+        workspace.scan(|_| true);
+    }
+    let model = completion::load(&model, &config)?;
+    let replay = Replay::new(&workspace, plugin, &model, &config)?;
+    let bar = ProgressBar::new(places.len() as u64).with_message("typing").with_style(style());
+    let turn = |(at, place): (usize, &Place)| replay.pair(place, at % 2 == 1).inspect(|_| bar.inc(1));
+    let pairs = places.iter().enumerate().map(turn).collect::<Result<Vec<_>>>();
+    bar.finish_and_clear();
+    Ok(Report { name: plugin.name.clone(), notes: notes(root, name, args, &model), seed: args.seed, pairs: pairs? })
+}
+
+/// What a reader needs to measure the same again.
+fn notes(root: &Path, name: &str, args: &ReplayArgs, model: &Model) -> Vec<String> {
+    let revision = git::git(root, &["rev-parse", "--short=12", "HEAD"]);
+    // Not every workspace has a history.
+    let revision = revision.map_or_else(|_| String::new(), |revision| format!(" at {}", revision.trim()));
+    let file = model.path.file_name().unwrap_or_default().to_string_lossy();
+    vec![format!("the same again: {}", args.again(name)), format!("model {} ({file}){revision}", model.name)]
+}
+
+/// Both ways to type.
+struct Replay<'a> {
+    workspace: &'a Workspace,
+    plugin: &'a Plugin,
+    model: &'a Model,
+    config: &'a Config,
+    without: (Engine, Arc<dyn PromptStrategy>),
+    with: (Engine, Arc<dyn PromptStrategy>),
+}
+
+impl<'a> Replay<'a> {
+    fn new(
+        workspace: &'a Workspace,
+        plugin: &'a Arc<Plugin>,
+        model: &'a Arc<Model>,
+        config: &'a Config,
+    ) -> Result<Self> {
+        let fill = registry::strategy("fill").context("the fill strategy is missing")?;
+        let plugged = plugins::plugged(fill.clone(), vec![plugin.clone()], config);
+        let engine = || completion::start(model.clone(), config);
+        let (without, with) = ((engine(), fill), (engine(), plugged));
+        Ok(Self { workspace, plugin, model, config, without, with })
+    }
+
+    /// Types at a place in both ways; who is first changes, so that neither always has the machine as the other leaves it.
+    fn pair(&self, place: &Place, with_first: bool) -> Result<Pair> {
+        let first = with_first.then(|| self.typed(place, &self.with)).transpose()?;
+        let without = self.typed(place, &self.without)?;
+        let with = match first {
+            Some(with) => with,
+            None => self.typed(place, &self.with)?,
+        };
+        match self.plugin.fault() {
+            Some(fault) => {
+                bail!("the plugin was stopped while {} was typed, so there is nothing to compare: {fault}", place.id)
+            }
+            None => Ok(Pair { id: place.id.clone(), without, with }),
+        }
+    }
+
+    fn typed(&self, place: &Place, (engine, strategy): &(Engine, Arc<dyn PromptStrategy>)) -> Result<Typed> {
+        let (mut evaluated, mut asked) = (0, Vec::new());
+        let most = self.config.inline.max_tokens;
+        let typing = typing::run(self.request(place), &place.expected, |request, drafts| {
+            let before = self.plugin.tally().time;
+            let outcome = completion::complete(engine, strategy, Arc::new(request), 1, most, drafts)?;
+            asked.push((self.plugin.tally().time - before).as_secs_f64() * 1000.0);
+            evaluated += outcome.usage.evaluated;
+            Ok(outcome)
+        })?;
+        // A key that goes on with what is shown asks nobody.
+        asked.resize(typing.keys.max(asked.len()), 0.0);
+        Ok(Typed { typing, evaluated, plugin_ms: asked })
+    }
+
+    fn request(&self, place: &Place) -> Request {
+        let document = completion::document(place.path.clone(), [&*place.before, &*place.after].concat());
+        let mut request = completion::request(document, place.before.len(), self.model, self.config);
+        request.repository = self.workspace.name();
+        request.symbols = self.workspace.symbols.clone();
+        if self.config.context.open_files {
+            request.open_files = place.open_files.clone();
+        }
+        request
+    }
+}

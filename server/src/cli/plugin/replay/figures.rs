@@ -1,0 +1,186 @@
+//! From what was typed in both ways to the figures that a plugin's author sees.
+
+use foretype_model::evaluate::bootstrap::{self, Interval};
+use serde_json::{Value, json};
+
+use crate::cli::evaluate::table::Table;
+use crate::cli::typing::Typing;
+
+/// What came of typing one piece in one way.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Typed {
+    pub(super) typing: Typing,
+    /// Prompt tokens that the model read.
+    pub(super) evaluated: usize,
+    /// Milliseconds in the plugin's functions, for each key.
+    pub(super) plugin_ms: Vec<f64>,
+}
+
+/// The same piece in both ways.
+#[derive(Debug, Clone)]
+pub(super) struct Pair {
+    pub(super) id: String,
+    pub(super) without: Typed,
+    pub(super) with: Typed,
+}
+
+/// All that was measured of a plugin.
+pub(in crate::cli::plugin) struct Report {
+    pub(super) name: String,
+    pub(super) notes: Vec<String>,
+    pub(super) seed: u64,
+    pub(super) pairs: Vec<Pair>,
+}
+
+/// A figure of both ways.
+struct Row {
+    name: &'static str,
+    label: &'static str,
+    unit: &'static str,
+    of: fn(&[&Typed]) -> Option<f64>,
+}
+
+/// What is compared; the plugin's own time has no other way to be compared with.
+const ROWS: &[Row] = &[
+    Row { name: "completed", label: "characters from suggestions", unit: " %", of: completed },
+    Row { name: "evaluated_per_key", label: "prompt tokens evaluated a key", unit: "", of: per_key },
+    Row { name: "evaluated_per_100", label: "prompt tokens for 100 characters", unit: "", of: per_text },
+];
+
+/// Shares of the keys whose time is said.
+const SHARES: [(&str, &str, f64); 2] =
+    [("plugin_ms_p50", "plugin's time a key, p50", 0.50), ("plugin_ms_p95", "plugin's time a key, p95", 0.95)];
+
+fn sum(typed: &[&Typed], of: fn(&Typed) -> usize) -> f64 {
+    typed.iter().map(|typed| of(typed)).sum::<usize>() as f64
+}
+
+fn ratio(above: f64, below: f64) -> Option<f64> {
+    (below > 0.0).then(|| above / below)
+}
+
+fn completed(typed: &[&Typed]) -> Option<f64> {
+    ratio(sum(typed, |it| it.typing.suggested) * 100.0, sum(typed, |it| it.typing.characters))
+}
+
+fn per_key(typed: &[&Typed]) -> Option<f64> {
+    ratio(sum(typed, |it| it.evaluated), sum(typed, |it| it.typing.keys))
+}
+
+fn per_text(typed: &[&Typed]) -> Option<f64> {
+    ratio(sum(typed, |it| it.evaluated) * 100.0, sum(typed, |it| it.typing.characters))
+}
+
+/// A figure without and with the plugin, and the difference with its interval.
+struct Compared {
+    without: f64,
+    with: f64,
+    interval: Option<Interval>,
+}
+
+impl Row {
+    fn compared(&self, report: &Report) -> Option<Compared> {
+        let (without, with) = report.ways();
+        let drawn = |typed: &[&&Typed]| (self.of)(&typed.iter().map(|typed| **typed).collect::<Vec<_>>());
+        let interval = bootstrap::paired(&without, &with, report.seed, drawn);
+        Some(Compared { without: (self.of)(&without)?, with: (self.of)(&with)?, interval })
+    }
+
+    fn cells(&self, report: &Report) -> Option<Vec<String>> {
+        let Compared { without, with, interval } = self.compared(report)?;
+        let interval = interval.map(|it| format!(" [{:+.2}, {:+.2}]", it.low, it.high)).unwrap_or_default();
+        let unit = self.unit;
+        let difference = format!("{:+.2}{interval}", with - without);
+        Some(vec![self.label.to_owned(), format!("{without:.2}{unit}"), format!("{with:.2}{unit}"), difference])
+    }
+}
+
+impl Report {
+    fn ways(&self) -> (Vec<&Typed>, Vec<&Typed>) {
+        self.pairs.iter().map(|pair| (&pair.without, &pair.with)).unzip()
+    }
+
+    /// The plugin's milliseconds for each key that was typed with it, in rising order.
+    fn times(&self) -> Vec<f64> {
+        let mut times: Vec<_> = self.pairs.iter().flat_map(|pair| pair.with.plugin_ms.iter().copied()).collect();
+        times.sort_by(f64::total_cmp);
+        times
+    }
+
+    /// For a terminal.
+    pub(in crate::cli::plugin) fn text(&self) -> String {
+        let characters: usize = self.pairs.iter().map(|pair| pair.with.typing.characters).sum();
+        let times = self.times();
+        let time = |(_, label, share): &(&str, &str, f64)| {
+            let value = percentile(&times, *share).map(|ms| format!("{ms:.2} ms"));
+            vec![(*label).to_owned(), "-".to_owned(), value.unwrap_or_default(), String::new()]
+        };
+        let rows = ROWS.iter().filter_map(|row| row.cells(self)).chain(SHARES.iter().map(time));
+        let table = Table {
+            title: format!("{}: {characters} characters typed at {} places", self.name, self.pairs.len()),
+            head: ["", "without", "with", "difference [95 %]"].map(String::from).into(),
+            rows: rows.collect(),
+        };
+        let notes: String = self.notes.iter().map(|note| format!("{note}\n")).collect();
+        format!("{}\n{notes}", table.text())
+    }
+
+    /// For programs.
+    pub(in crate::cli::plugin) fn json(&self) -> Value {
+        let figure = |row: &Row| {
+            let Compared { without, with, interval } = row.compared(self)?;
+            let value = json!({ "without": without, "with": with, "difference": with - without, "interval": interval });
+            Some((row.name.to_owned(), value))
+        };
+        let times = self.times();
+        let mut figures: serde_json::Map<_, _> = ROWS.iter().filter_map(figure).collect();
+        figures.extend(SHARES.iter().map(|(name, _, share)| ((*name).to_owned(), json!(percentile(&times, *share)))));
+        let way = |typed: &Typed| json!({ "typing": typed.typing, "evaluated": typed.evaluated, "plugin_ms": typed.plugin_ms });
+        let place = |pair: &Pair| json!({ "place": pair.id, "without": way(&pair.without), "with": way(&pair.with) });
+        let places: Vec<_> = self.pairs.iter().map(place).collect();
+        json!({ "plugin": self.name, "figures": figures, "notes": self.notes, "seed": self.seed, "places": places })
+    }
+}
+
+/// The smallest of sorted values that at least this share of all are not above.
+fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
+    let rank = (sorted.len() as f64 * share).ceil() as usize;
+    sorted.get(rank.max(1) - 1).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(suggested: usize, evaluated: usize, plugin_ms: &[f64]) -> Typed {
+        let typing = Typing { characters: 10, suggested, keys: 5 };
+        Typed { typing, evaluated, plugin_ms: plugin_ms.to_vec() }
+    }
+
+    fn report(pairs: &[(Typed, Typed)]) -> Report {
+        let pair =
+            |(without, with): &(Typed, Typed)| Pair { id: "a".into(), without: without.clone(), with: with.clone() };
+        Report { name: "p".into(), notes: vec!["again".into()], seed: 1, pairs: pairs.iter().map(pair).collect() }
+    }
+
+    #[test]
+    fn gains_and_costs_are_differences_of_the_same_places() {
+        let pair = (typed(4, 10, &[]), typed(6, 25, &[2.0, 0.0, 0.0, 0.0, 0.0]));
+        let figures = report(&[pair.clone(), pair]).json()["figures"].clone();
+        assert_eq!(figures["completed"]["difference"], 20.0);
+        assert_eq!(figures["completed"]["interval"], json!({ "low": 20.0, "high": 20.0 }), "all places agree");
+        assert_eq!(
+            (&figures["evaluated_per_key"]["difference"], &figures["evaluated_per_100"]["with"]),
+            (&json!(3.0), &json!(250.0))
+        );
+        assert_eq!((&figures["plugin_ms_p50"], &figures["plugin_ms_p95"]), (&json!(0.0), &json!(2.0)));
+    }
+
+    #[test]
+    fn the_table_says_how_to_measure_the_same_again() {
+        let text = report(&[(typed(4, 10, &[]), typed(5, 10, &[1.5]))]).text();
+        assert!(text.starts_with("p: 10 characters typed at 1 places\n"), "{text}");
+        assert!(text.contains("40.00 %  50.00 %  +10.00 [+10.00, +10.00]") && text.ends_with("\nagain\n"), "{text}");
+        assert!(text.contains("1.50 ms"), "{text}");
+    }
+}

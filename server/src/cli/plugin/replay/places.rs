@@ -1,0 +1,124 @@
+//! Where something is typed again: the stints of traces, and blocks of source files.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use foretype_plugins::Document;
+use foretype_plugins::holes::Kind;
+
+use super::ReplayArgs;
+use crate::cli::bench::trace::Trace;
+use crate::cli::evaluate::repository::files;
+use crate::cli::evaluate::repository::selection::{self, Draw};
+use crate::completion;
+use crate::workspace::Workspace;
+
+/// Files that stand for open ones, beside a block of a source file.
+const OPEN: usize = 6;
+
+/// A place and what is to be typed there.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// For people.
+    pub(super) id: String,
+    /// The document's path in the workspace.
+    pub(super) path: String,
+    /// Its text left and right of the cursor.
+    pub(super) before: String,
+    pub(super) after: String,
+    /// What is typed.
+    pub(super) expected: String,
+    pub(super) open_files: Arc<[Arc<Document>]>,
+}
+
+/// All places that are asked for: those of traces in their order, then those of files.
+pub(super) fn all(workspace: &Workspace, args: &ReplayArgs) -> Result<Vec<Place>> {
+    let is_trace = |path: &&PathBuf| path.extension().is_some_and(|ending| ending == "json");
+    let (traces, paths): (Vec<_>, Vec<_>) = args.replay.iter().partition(is_trace);
+    let mut places = Vec::new();
+    for path in traces {
+        places.extend(of_trace(&Trace::load(path)?, path));
+    }
+    if !paths.is_empty() {
+        places.extend(of_files(workspace, &paths, args)?);
+    }
+    ensure!(!places.is_empty(), "there is nothing to type: the traces have no keys");
+    Ok(places)
+}
+
+/// One place for each stint, with the texts as they are by then; the other files of the trace are open.
+fn of_trace(trace: &Trace, path: &Path) -> Vec<Place> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let mut texts: Vec<_> = trace.files.iter().map(|file| file.text.clone()).collect();
+    let mut places = Vec::new();
+    for (number, stint) in trace.stints.iter().enumerate() {
+        let expected = stint.target();
+        let (before, after) = texts[stint.file].split_at(stint.offset);
+        let others = (0..texts.len()).filter(|other| *other != stint.file);
+        let open = others.map(|other| completion::document(trace.files[other].path.clone(), texts[other].clone()));
+        let place = Place {
+            id: format!("{name}, place {}", number + 1),
+            path: trace.files[stint.file].path.clone(),
+            before: before.to_owned(),
+            after: after.to_owned(),
+            open_files: open.map(Arc::new).collect(),
+            expected,
+        };
+        texts[stint.file].insert_str(stint.offset, &place.expected);
+        places.extend(Some(place).filter(|place| !place.expected.is_empty()));
+    }
+    places
+}
+
+/// Blocks of those files of the workspace that were named or lie in a folder that was.
+fn of_files(workspace: &Workspace, paths: &[&PathBuf], args: &ReplayArgs) -> Result<Vec<Place>> {
+    let corpus = files::read(workspace);
+    let mut named = Vec::new();
+    for path in paths {
+        let full = path.canonicalize().with_context(|| format!("cannot read {}", path.display()))?;
+        let root = workspace.root.canonicalize().unwrap_or_else(|_| workspace.root.clone());
+        let inside = |file: &&Arc<Document>| root.join(&file.path).starts_with(&full);
+        let own: Vec<_> = corpus.iter().filter(inside).cloned().collect();
+        let what = path.display();
+        ensure!(
+            !own.is_empty(),
+            "{what} has no source file of this workspace that may be read (ignored, excluded, secret)"
+        );
+        named.extend(own);
+    }
+    named.sort_by(|one, other| one.path.cmp(&other.path));
+    named.dedup_by(|one, other| one.path == other.path);
+    let draw = Draw { kinds: vec![Kind::Block], seed: args.seed, every: None, most: args.most };
+    let chosen = selection::choose(&named, &draw);
+    ensure!(!chosen.is_empty(), "none of the {} files has a block that could be typed again", named.len());
+    let place = |chosen: selection::Chosen| {
+        let (text, range) = (&chosen.file.text, &chosen.hole.range);
+        Place {
+            path: chosen.file.path.clone(),
+            before: text[..range.start].to_owned(),
+            after: text[range.end..].to_owned(),
+            expected: text[range.clone()].to_owned(),
+            open_files: files::nearest(&corpus, &chosen.file, OPEN),
+            id: chosen.id,
+        }
+    };
+    Ok(chosen.into_iter().map(place).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_stint_of_a_trace_finds_what_the_ones_before_have_typed() {
+        let stint = |offset, key: &str| serde_json::json!({ "file": 0, "offset": offset, "wait": 0, "accepts": true, "keys": [[1, key]] });
+        let files = serde_json::json!([{ "path": "a.py", "text": "x\n" }, { "path": "b.py", "text": "y\n" }]);
+        let trace = serde_json::json!({ "about": "", "files": files, "stints": [stint(2, "one"), stint(0, "two ")] });
+        let trace: Trace = serde_json::from_value(trace).expect("a trace");
+        let places = of_trace(&trace, Path::new("t.json"));
+        let texts: Vec<_> = places.iter().map(|it| (&*it.before, &*it.expected, &*it.after)).collect();
+        assert_eq!(texts, [("x\n", "one", ""), ("", "two ", "x\none")]);
+        assert_eq!((places[1].id.as_str(), places[1].open_files[0].path.as_str()), ("t, place 2", "b.py"));
+    }
+}
