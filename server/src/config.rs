@@ -208,7 +208,7 @@ pub struct Plugins {
     /// The most tokens, about, of the snippets of a plugin or a built-in source of context, by its name, or `NAME:LANGUAGE` for one
     /// language. A plugin that is not named has `max_tokens`, a built-in its share of the room.
     pub budgets: BTreeMap<String, usize>,
-    /// Milliseconds that one call of a plugin may take. One that takes longer three times in a row is stopped.
+    /// Milliseconds that one call of a plugin may take. One that takes longer three times in a row, or in more than a third of its calls, is stopped.
     #[schemars(range(min = 1, max = 1000))]
     pub time_ms: u64,
     /// Options of plugins: a table for each, by name, which it reads as `foretype.options`.

@@ -56,6 +56,22 @@ fn loops_are_stopped_wherever_they_hide() {
 }
 
 #[test]
+fn a_plugin_that_is_late_in_most_calls_is_stopped_and_one_that_is_late_now_and_then_is_not() {
+    let is_stopped = |late: &str| {
+        let source = format!(
+            "local calls = 0 return {{ api = 1, name = 'p', context = function()
+                calls += 1 if {late} then while true do end end return nil end }}"
+        );
+        let limits = Limits { time: Duration::from_millis(100), ..TIGHT };
+        let plugin = Plugin::load("p.luau", &source, &[], std::sync::Arc::new(Files(&[])), limits).expect("a plugin");
+        (0..12).for_each(|_| drop(plugin.context(&request("a.py", "x = ▁\n"))));
+        plugin.fault().is_some()
+    };
+    assert!(is_stopped("calls % 3 ~= 0") && is_stopped("calls % 2 == 0"));
+    assert!(!is_stopped("calls % 3 == 0"));
+}
+
+#[test]
 fn work_inside_library_functions_is_bounded() {
     let bodies = [
         // Patterns that try every way to fail.

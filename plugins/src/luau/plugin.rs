@@ -19,8 +19,11 @@ use crate::{Language, Request, Snippet, context, finish};
 
 /// Bytes of a plugin's file.
 const LARGEST: usize = 256 << 10;
-/// A plugin that takes too long so often in a row is stopped: once may be the machine's fault.
-const PATIENCE: u32 = 3;
+/// A call that takes too long counts so much, and one that does not takes 1 away again: once may be the machine's fault.
+const LATE: u32 = 2;
+/// A plugin is stopped when so much has come together: at the third late call in a row, and some time where more than a
+/// third of the calls are late.
+const PATIENCE: u32 = 3 * LATE;
 
 /// What a plugin has done so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -262,12 +265,12 @@ impl Plugin {
         record.tally.time += took;
         record.times.add(took);
         let Some(fault) = error.map(|error| Fault::from_error(&self.file, error)) else {
-            record.late = 0;
+            record.late = record.late.saturating_sub(1);
             return false;
         };
         record.tally.failures += 1;
         record.last = Some(fault.clone());
-        record.late += 1;
+        record.late += LATE;
         if fault.is_overtime() && record.late < PATIENCE {
             return false;
         }
