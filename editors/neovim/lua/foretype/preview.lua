@@ -171,7 +171,12 @@ end
 
 ---@return foretype.Preview?
 local function here()
-  local preview = previews[vim.api.nvim_get_current_buf()]
+  local buffer = vim.api.nvim_get_current_buf()
+  -- A key may come before what was scheduled for an undo.
+  if previews[buffer] then
+    changed(previews[buffer])
+  end
+  local preview = previews[buffer]
   if not preview then
     say('there is no preview in this buffer')
   end
