@@ -130,14 +130,14 @@ def typing_drops_the_preview_and_touches_nothing(bench):
     window.type("# mine")
     until(lambda: any("the preview is dropped" in text for text in window.notified()), lambda: f"a word: {window.notified()}")
     window.press("<Esc>")
-    assert window.lines() == [*_with(FIRST), "    # mine"], window.lines()
+    assert window.lines() == [*_with(FIRST), "# mine"], window.lines()
     assert "gA accept" not in window.look().text()
     window.press("ga")
     assert window.lua("return vim.g.mine") == 1, "the key is what it was"
 
 
 def code_is_generated_for_a_comment(bench):
-    window = _open(bench, "    pi = math.pi\n")
+    window = _open(bench, "pi = math.pi\n")
     window.command("6Foretype generate")
     _previewed(window)
     picture.take(window, bench.out / "preview-generated.png")
@@ -159,12 +159,12 @@ def a_change_of_the_first_line_is_seen(bench):
 def what_is_written_is_seen_and_stopped(bench):
     window = _open(bench, "")
     window.command("4,8Foretype edit Go on.")
-    until(lambda: "again and again" in window.look().text() and "<C-c> stops" in window.screen.text(),
+    until(lambda: "again and again" in window.look().text() and "gs stops" in window.screen.text(),
           lambda: f"it is seen:\n{window.screen.text()}")
     picture.take(window, bench.out / "writing.png")
     window.command("4,8Foretype edit Go on.")
     assert "still writing" in window.notified()[-1], window.notified()
-    window.press("<C-c>")
+    window.press("gs")
     until(lambda: "again" not in window.look().text(), "it is gone")
     assert window.lines() == BEFORE and "stopped" in window.notified()[-1], window.notified()
     window.command("4,8Foretype edit Go on.")

@@ -89,7 +89,8 @@ M.defaults = {
     next = ']h',
     prev = '[h',
     another = 'gR',
-    stop = '<C-c>',
+    -- Not <C-c>: while pieces pour in, Neovim takes it for an interrupt of what draws them.
+    stop = 'gs',
   },
   server = {},
 }

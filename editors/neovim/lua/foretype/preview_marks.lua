@@ -59,6 +59,8 @@ end
 function M.clear(buffer)
   if vim.api.nvim_buf_is_valid(buffer) then
     vim.api.nvim_buf_clear_namespace(buffer, space, 0, -1)
+    -- Neovim moves up only the next line in place of virtual lines that went; the text below them would stay as it was.
+    vim.api.nvim__redraw({ buf = buffer, valid = false })
   end
 end
 

@@ -36,9 +36,12 @@ local function new()
   local buffer = vim.api.nvim_create_buf(true, true)
   vim.api.nvim_buf_set_name(buffer, 'foretype://translation/' .. number)
   vim.bo[buffer].modifiable = false
-  vim.keymap.set('n', require('foretype.config').get().preview_keys.stop or '<C-c>', function()
-    return M.stop(buffer)
-  end, { buffer = buffer, desc = 'Foretype: stop' })
+  local key = require('foretype.config').get().preview_keys.stop
+  if key then
+    vim.keymap.set('n', key, function()
+      return M.stop(buffer)
+    end, { buffer = buffer, desc = 'Foretype: stop' })
+  end
   vim.api.nvim_create_autocmd('BufWipeout', {
     buffer = buffer,
     callback = function()
