@@ -196,7 +196,7 @@ def what_cannot_be_rewritten_says_why(bench):
     assert "followed by nothing" in window.notified()[-1], window.notified()
     window.lua("require('foretype.preview').accept()")
     assert "no preview" in window.notified()[-1], window.notified()
-    window.command("silent! 12Foretype generate")
+    window.command("silent! 2Foretype generate")
     until(lambda: len(window.notified()) > 2, lambda: f"a word: {window.notified()}")
     assert window.lines() == BEFORE
     window.command("enew")
