@@ -16,7 +16,7 @@ use foretype_plugins::{Document, Snippet};
 
 use crate::config::{self, Config};
 use crate::workspace::Workspace;
-use conversation::Conversation;
+use conversation::{Conversation, Turn};
 
 /// A question with what goes with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +54,12 @@ impl Question {
         };
         let excerpts = ask::excerpts(&about);
         Self { text: text.to_owned(), read: ask::message(text, &excerpts), excerpts }
+    }
+
+    /// Another question about the code that went with an earlier one.
+    pub fn in_place_of(turn: Turn, text: &str) -> Self {
+        let code = turn.read.strip_suffix(turn.question.trim()).unwrap_or_default();
+        Self { text: text.to_owned(), read: format!("{code}{text}"), excerpts: turn.places }
     }
 
     /// With what plugins want the model to read before everything else.
@@ -170,17 +176,23 @@ pub enum Draw {
     Another(u64),
 }
 
+impl Draw {
+    /// What the engine is told of it.
+    pub fn sampling(self) -> Sampling {
+        match self {
+            Self::Likeliest => Sampling::default(),
+            Self::Another(seed) => Sampling { temperature: 0.7, top_p: 0.8, top_k: 20, seed, ..Sampling::default() },
+        }
+    }
+}
+
 /// The job that writes the answer.
 pub fn job(chat: Chat, config: &Config, draw: Draw, priority: Priority) -> Job {
-    let sampling = match draw {
-        Draw::Likeliest => Sampling::default(),
-        Draw::Another(seed) => Sampling { temperature: 0.7, top_p: 0.8, top_k: 20, seed, ..Sampling::default() },
-    };
     Job {
         prompt: chat.prompt,
         stop_texts: chat.stop_texts,
         max_tokens: config.ask.max_tokens,
-        sampling,
+        sampling: draw.sampling(),
         priority,
         until: Some(Box::new(|_, text| goes_in_circles(text))),
         ..Job::default()
@@ -230,6 +242,18 @@ mod tests {
         let question = Question::about("Why?", None, None, 1000).after(&[snippet]);
         let expected = "RULES.md (from the plugin rules):\n````\nBe short.\n```\nBe kind.\n````\n\nWhy?";
         assert_eq!(question.read, expected);
+    }
+
+    #[test]
+    fn a_question_in_place_of_another_keeps_its_code() {
+        let turn = Turn {
+            question: "Why?".into(),
+            read: "shop.py:1:\nx = 1\n\nWhy?".into(),
+            places: Vec::new(),
+            answer: String::new(),
+        };
+        let question = Question::in_place_of(turn, "What for?");
+        assert_eq!((&*question.text, &*question.read), ("What for?", "shop.py:1:\nx = 1\n\nWhat for?"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use foretype_model::{Engine, Event, FinishReason, Job, Model, Priority, Usage};
 use foretype_plugins::docstring::{self, Edit, Ground, STOPS, Task};
 use foretype_plugins::{Language, syntax};
 
+use crate::ask::Draw;
 use crate::config::Config;
 use crate::plugins::Asked;
 
@@ -36,7 +37,8 @@ pub fn context_bytes(model: &Model, config: &Config) -> usize {
     context.saturating_sub(KEPT).max(256) * BYTES_PER_TOKEN
 }
 
-/// Writes the docstring of a task, about which plugins have the last word, if any are `asked`. Blocks; ends early with an error where `goes_on` says no.
+/// Writes the docstring of a task, drawn as `draw` says; plugins have the last word, if any are `asked`. Blocks; ends early with an
+/// error where `goes_on` says no.
 ///
 /// # Errors
 /// If the model fails, if a plugin vetoes, and if the result would be another program, which nothing should bring about.
@@ -45,13 +47,14 @@ pub fn write(
     ground: &Ground<'_>,
     task: &Task,
     asked: Option<&Asked>,
+    draw: Draw,
     goes_on: &dyn Fn() -> bool,
 ) -> Result<Written> {
     crate::models::embedded::not_for_words(engine.model())?;
     let mut prose: Vec<String> = Vec::new();
     let mut written = Written { edit: Edit { range: 0..0, text: String::new() }, plain: 0, usage: Usage::default() };
     for (hole, about) in task.frame.holes().enumerate() {
-        let (answers, usage) = fill(engine, ground, task, &prose, goes_on)?;
+        let (answers, usage) = fill(engine, job(ground, task, &prose, draw), goes_on)?;
         add(&mut written.usage, &usage);
         let words = answers.iter().map(|answer| task.clean(hole, answer)).find(|words| !words.is_empty());
         written.plain += usize::from(words.is_none());
@@ -68,14 +71,7 @@ pub fn write(
 }
 
 /// What the model writes into the first hole without prose, the likeliest first.
-fn fill(
-    engine: &Engine,
-    ground: &Ground<'_>,
-    task: &Task,
-    prose: &[String],
-    goes_on: &dyn Fn() -> bool,
-) -> Result<(Vec<String>, Usage)> {
-    let job = job(ground, task, prose);
+fn fill(engine: &Engine, job: Job, goes_on: &dyn Fn() -> bool) -> Result<(Vec<String>, Usage)> {
     let mut answers = vec![String::new(); job.candidates];
     let (send, receive) = channel();
     let _ticket = engine.submit(job, move |event| {
@@ -95,10 +91,11 @@ fn fill(
 }
 
 /// What is asked of the engine for the first hole without prose.
-fn job(ground: &Ground<'_>, task: &Task, prose: &[String]) -> Job {
+fn job(ground: &Ground<'_>, task: &Task, prose: &[String], draw: Draw) -> Job {
     Job {
         prompt: docstring::prompt(ground, task, prose),
         max_tokens: TOKENS,
+        sampling: draw.sampling(),
         // A small model may begin the first sentence with a tag; then the next likeliest beginning is taken.
         candidates: if prose.is_empty() { 3 } else { 1 },
         priority: Priority::Interactive,

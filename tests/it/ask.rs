@@ -205,6 +205,31 @@ fn an_editor_gets_the_answer_in_pieces_and_goes_on_with_the_conversation() {
 }
 
 #[test]
+fn an_editor_edits_a_question_and_goes_on_in_a_copy() {
+    let world = world();
+    let (mut client, document) = editor(&world);
+    let mut ask = |params: Value| client.request("foretype/ask", params);
+    let number = ask(json!({ "question": "One?", "textDocument": document }))["conversation"].clone();
+    for question in ["Two?", "Three?"] {
+        ask(json!({ "question": question, "conversation": number }));
+    }
+    let copy = ask(json!({ "question": "Four?", "conversation": number, "at": 1, "branch": true }));
+    assert_ne!(copy["conversation"], number, "{copy}");
+    let edited = ask(json!({ "question": "Zero?", "conversation": number, "at": 0 }));
+    assert_eq!((&edited["conversation"], &edited["places"][0]["path"]), (&number, &json!("shop.py")), "{edited}");
+    let mut questions = |number: &Value| {
+        let kept = client.request("foretype/conversation", json!({ "conversation": number }));
+        let turns = kept["turns"].as_array().cloned().unwrap_or_default();
+        turns.iter().map(|turn| turn["question"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(questions(&copy["conversation"]), ["One?", "Four?"]);
+    assert_eq!(questions(&number), ["Zero?"]);
+    let id = client.send("foretype/ask", json!({ "question": "Five?", "conversation": number, "at": 7 }));
+    let error = client.answer(id).expect_err("no such place");
+    assert!(error["message"].as_str().is_some_and(|it| it.contains("has 1 questions")), "{error}");
+}
+
+#[test]
 fn an_editor_lists_opens_and_deletes_the_conversations_of_a_folder() {
     let (mut client, document) = editor(&world());
     assert_eq!(client.request("foretype/conversations", json!({})), json!([]));

@@ -135,7 +135,8 @@ fn without_any_model_the_built_in_one_completes_and_says_that_it_does_no_more() 
     let (good, out, err) = run(&["complete", "a.py:3", "--json"]);
     assert!(good, "{err}");
     let completed: Value = serde_json::from_str(&out).expect("JSON");
-    assert!(completed["text"].as_str().is_some_and(|text| !text.trim().is_empty()), "{completed}");
+    let shown = completed[0]["suggestions"][0]["text"].as_str();
+    assert!(shown.is_some_and(|text| !text.trim().is_empty()), "{completed}");
     world.write("work/b.py", "def f(x):\n    return x\n");
     for arguments in [
         &["ask", "Why?", "--file", "b.py"][..],

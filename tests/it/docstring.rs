@@ -221,3 +221,46 @@ fn nothing_is_offered_or_written_where_there_is_nothing_to_document() {
         assert!(error["message"].as_str().is_some_and(|it| it.contains(says)), "{error}");
     }
 }
+
+#[test]
+fn docstrings_are_shown_as_changes_before_anything_is_written() {
+    let mut editor = editor(PYTHON);
+    let uri = editor.uri.clone();
+    let place = json!({ "start": { "line": 3, "character": 6 }, "end": { "line": 3, "character": 6 } });
+    let ask = json!({ "textDocument": { "uri": uri }, "range": place, "partialResultToken": "t" });
+    let answer = editor.client.request("foretype/docstring", ask);
+    let hunks = answer["hunks"].as_array().expect("changes");
+    assert_eq!((answer["version"].as_i64(), hunks.len()), (Some(1), 1), "{answer}");
+    assert!(hunks[0]["newText"].as_str().is_some_and(|it| it.contains("values: Brown_fx.")), "{answer}");
+    let piece = editor.client.take(|message| message["method"] == "$/progress" && message["params"]["token"] == "t");
+    assert_eq!(piece["params"]["value"]["text"], "1/1 scale\n");
+}
+
+#[test]
+fn docstrings_of_a_whole_document_are_named_as_they_come_and_stop_when_nobody_waits() {
+    let many: String = (0..300).map(|number| format!("def f{number}(x):\n    return x\n\n\n")).collect();
+    let mut editor = editor(&many);
+    let uri = editor.uri.clone();
+    let named = |editor: &mut Editor| {
+        let piece =
+            editor.client.take(|message| message["method"] == "$/progress" && message["params"]["token"] == "t");
+        piece["params"]["value"]["text"].as_str().unwrap_or_default().to_owned()
+    };
+    let document = json!({ "uri": uri });
+    let id = editor.client.send("foretype/docstring", json!({ "textDocument": document, "partialResultToken": "t" }));
+    assert_eq!([named(&mut editor), named(&mut editor)], ["1/300 f0\n", "2/300 f1\n"]);
+    editor.client.notify("$/cancelRequest", json!({ "id": id }));
+    assert_eq!(editor.client.answer(id).expect_err("cancelled")["code"], -32800);
+    let lines = json!({ "start": { "line": 0, "character": 0 }, "end": { "line": 5, "character": 0 } });
+    let params = json!({ "textDocument": document, "range": lines, "attempt": 3 });
+    let answer = editor.client.request("foretype/docstring", params);
+    assert_eq!(answer["hunks"].as_array().map(Vec::len), Some(2), "{answer}");
+    for (params, why) in [
+        (json!({ "textDocument": { "uri": "file:///no.py" } }), "not open"),
+        (json!({ "textDocument": document, "style": "loud" }), "loud"),
+    ] {
+        let id = editor.client.send("foretype/docstring", params);
+        let error = editor.client.answer(id).expect_err(why);
+        assert!(error["message"].as_str().is_some_and(|it| it.contains(why)), "{error}");
+    }
+}

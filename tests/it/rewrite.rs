@@ -173,6 +173,11 @@ fn an_editor_gets_hunks_for_the_version_that_it_has() {
     assert_eq!(answer["hunks"], json!([{ "range": range, "newText": "        return sum(items)" }]), "{answer}");
     let piece = client.take(|message| message["method"] == "$/progress" && message["params"]["token"] == "t");
     assert!(piece["params"]["value"]["text"].as_str().is_some_and(|it| it.contains("sum")), "{piece}");
+    let place = json!({ "start": { "line": 5, "character": 0 }, "end": { "line": 5, "character": 0 } });
+    let params = json!({ "textDocument": document, "range": place, "instruction": "No tax." });
+    let answer = client.request("foretype/edit", params);
+    let lines = answer["hunks"][0]["range"].clone();
+    assert_eq!((&lines["start"]["line"], &lines["end"]["line"]), (&json!(5), &json!(6)), "the method there: {answer}");
     let answer = client.request("foretype/generate", json!({ "textDocument": document, "range": line(2) }));
     assert_eq!(answer["hunks"][0]["newText"], "\n        return sum(items)", "{answer}");
     let answer =

@@ -12,10 +12,14 @@ import traceback
 from pathlib import Path
 
 from bench import REPOSITORY, Bench
-from cases import accepting, conversations, docstrings, faults, keys, native, pages, pictures, places, plugins, switches, terminals, typing, windows
+from cases import (
+    accepting, conversations, docstrings, faults, keys, native, pages, pictures, places, plugins, rewriting, switches, terminals, typing, windows,
+)
 from picture import take
 
-MODULES = (typing, accepting, conversations, docstrings, keys, switches, places, windows, plugins, faults, pages, native, terminals, pictures)
+MODULES = (
+    typing, accepting, conversations, docstrings, rewriting, keys, switches, places, windows, plugins, faults, pages, native, terminals, pictures,
+)
 # No case takes longer on a machine that works.
 LIMIT = 240
 

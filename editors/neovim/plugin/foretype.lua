@@ -16,7 +16,7 @@ vim.api.nvim_create_user_command('Foretype', function(args)
 end, {
   nargs = '*',
   range = true,
-  desc = 'Foretype: on and off, status, log, restart; questions about code, docstrings',
+  desc = 'Foretype: on and off, status, log, restart; questions about code, docstrings, translations, edits',
   complete = function(_, line, cursor)
     return require('foretype.command').complete(line:sub(1, cursor))
   end,

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use foretype_plugins::chat::{Message, Role};
 use foretype_plugins::strategies::ask::Excerpt;
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,16 @@ impl Conversation {
         };
         let kept = self.turns.iter().skip(self.dropped).flat_map(turn);
         system.into_iter().chain(kept).chain([Message::new(Role::User, next)]).collect()
+    }
+
+    /// Takes away all turns from the one at `at` on, counted from 0, and gives that one, if there is one.
+    ///
+    /// # Errors
+    /// If there are fewer turns.
+    pub fn cut(&mut self, at: usize) -> Result<Option<Turn>> {
+        let count = self.turns.len();
+        ensure!(at <= count, "the conversation has {count} questions: there is no place {at} in it");
+        Ok(self.turns.drain(at..).next())
     }
 
     /// As Markdown.

@@ -92,15 +92,21 @@ impl Asked {
             Some(id) => kept.as_ref().context("conversations belong to a workspace: open a folder")?.read(id)?,
             None => Conversation::new(config.ask.system.as_deref().unwrap_or(SYSTEM)),
         };
+        let turns = talk.turns.len();
+        let edited = params.at.map(|at| talk.cut(at)).transpose()?.flatten();
         let again = params.regenerate.then(|| talk.turns.pop()).flatten();
+        // A copy gets a number of its own when it is kept.
+        talk.id = talk.id.filter(|_| !params.branch);
         talk.dropped = talk.dropped.min(talk.turns.len());
         let draw = again.as_ref().map_or(Draw::Likeliest, |turn| Draw::Another(turn.answer.len() as u64));
         let intent = params.intent.as_deref().map(super::intent).transpose()?;
-        let question = match again {
-            Some(turn) => Question { text: turn.question, read: turn.read, excerpts: turn.places },
-            None => question(session, engine, config, params, intent, workspace.as_deref(), talk.turns.is_empty())?,
+        let question = match (again, edited, &params.question) {
+            (Some(turn), _, _) => Question { text: turn.question, read: turn.read, excerpts: turn.places },
+            (None, Some(turn), Some(text)) => Question::in_place_of(turn, text.trim()),
+            (None, _, _) => {
+                question(session, engine, config, params, intent, workspace.as_deref(), talk.turns.is_empty())?
+            }
         };
-        let turns = talk.turns.len() + usize::from(params.regenerate);
         let (chat, dropped) = super::prompt(engine.model(), &config.ask, &mut talk, &question.read)?;
         let mut notes = question.notes();
         notes.extend(super::doubts(engine.model(), intent));

@@ -11,6 +11,7 @@ use foretype_plugins::docstring::{self, Edit, Ground, Item, Style, Task};
 use foretype_plugins::{Language, request, syntax};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::ask::Draw;
 use crate::config::{self, Config};
 use crate::docstring::{context_bytes, write};
 use crate::plugins::{Asked, Plugins};
@@ -173,7 +174,7 @@ impl File {
             let asked = asked(task.item.range.start);
             let (language, snippets) = (self.language, asked.snippets());
             let ground = Ground { language, path: &name, text: &self.text, most, format, snippets: &snippets };
-            let written = write(engine, &ground, task, Some(&asked), &|| true)?;
+            let written = write(engine, &ground, task, Some(&asked), Draw::Likeliest, &|| true)?;
             bar.inc(1);
             reports.push(Report {
                 name: task.item.name.clone(),

@@ -2,12 +2,14 @@
 //!
 //! The edit names the version that it was made for, and is not sent when the document has changed meanwhile.
 
+pub(super) mod preview;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use foretype_model::Engine;
-use foretype_plugins::docstring::{self, Ground, Refusal, Style, Task};
+use foretype_plugins::docstring::{self, Ground, Item, Refusal, Style, Task};
 use foretype_plugins::{Document, request, syntax};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -16,9 +18,12 @@ use tower_lsp::lsp_types::{
     CodeAction, CodeActionKind, CodeActionOrCommand, CodeActionParams, CodeActionResponse, Command, DocumentChanges,
     OneOf, OptionalVersionedTextDocumentIdentifier, Range, TextDocumentEdit, TextEdit, Url, WorkspaceEdit,
 };
+use tree_sitter::Tree;
 
 use super::Session;
 use super::ext::{self, failed};
+use super::rewrite::CHANGED;
+use crate::ask::Draw;
 use crate::docstring::{Written, context_bytes, write};
 use crate::documents::Snapshot;
 
@@ -67,9 +72,9 @@ pub(super) async fn edit(session: Arc<Session>, arguments: &[Value]) -> Result<W
     let work = tokio::task::spawn_blocking(move || {
         let (snapshot, task) = task(&worker, &target).map_err(|why| failed(&why))?;
         let goes_on = || !flag.load(Ordering::Relaxed) && is_current(&worker, &snapshot);
-        let written = written(&engine, &worker, &snapshot, &task, &goes_on);
+        let written = written(&engine, &worker, &snapshot, &task, Draw::Likeliest, &goes_on);
         if !is_current(&worker, &snapshot) {
-            return Err(failed("the document changed meanwhile and is left as it is: ask again"));
+            return Err(failed(CHANGED));
         }
         written
             .map(|written| workspace_edit(&worker, target.uri, &snapshot, &written))
@@ -94,23 +99,39 @@ fn is_current(session: &Session, snapshot: &Snapshot) -> bool {
 
 /// What is to be written, and the document for which.
 fn task(session: &Session, target: &Target) -> std::result::Result<(Arc<Snapshot>, Task), String> {
-    let snapshot = session.documents.parsed(target.uri.as_str()).ok_or("the document is not open")?;
+    let (snapshot, tree) = opened(session, &target.uri)?;
+    let item = docstring::find(snapshot.language, tree.as_ref(), &snapshot.text, target.line as usize);
+    let item = item.map_err(|refusal| refusal.to_string())?;
+    let task = framed(session, &snapshot, item, target.style)?;
+    Ok((snapshot, task))
+}
+
+/// An open document with its tree, if it may be shown to a model.
+fn opened(session: &Session, uri: &Url) -> std::result::Result<(Arc<Snapshot>, Option<Tree>), String> {
+    let snapshot = session.documents.parsed(uri.as_str()).ok_or("the document is not open")?;
     if let Some(why) = session.refusal(&snapshot) {
         return Err(why);
     }
-    let (language, text) = (snapshot.language, &snapshot.text);
-    let why = |refusal: Refusal| refusal.to_string();
     // Somebody else may be parsing it just now.
-    let tree = snapshot.tree.clone().or_else(|| syntax::parse(language, text, None));
-    let item = docstring::find(language, tree.as_ref(), text, target.line as usize).map_err(why)?;
+    let tree = snapshot.tree.clone().or_else(|| syntax::parse(snapshot.language, &snapshot.text, None));
+    Ok((snapshot, tree))
+}
+
+/// The frame of an item's docstring.
+fn framed(
+    session: &Session,
+    snapshot: &Snapshot,
+    item: Item,
+    style: Option<Style>,
+) -> std::result::Result<Task, String> {
+    let (language, text) = (snapshot.language, &snapshot.text);
     let others = session.documents.snapshots();
     let others = others.iter().filter(|other| other.language == language && other.uri != snapshot.uri);
     let texts = std::iter::once(&**text).chain(others.map(|other| &*other.text));
     let options = &session.config().docstring;
-    let style = target.style.or_else(|| options.style_of(language, texts));
-    let style = style.ok_or_else(|| why(Refusal::Language(language.id())))?;
-    let task = Task::new(item, language, style, text, options.width).map_err(why)?;
-    Ok((snapshot, task))
+    let style = style.or_else(|| options.style_of(language, texts));
+    let style = style.ok_or_else(|| Refusal::Language(language.id()).to_string())?;
+    Task::new(item, language, style, text, options.width).map_err(|refusal| refusal.to_string())
 }
 
 fn written(
@@ -118,6 +139,7 @@ fn written(
     session: &Session,
     snapshot: &Snapshot,
     task: &Task,
+    draw: Draw,
     goes_on: &dyn Fn() -> bool,
 ) -> anyhow::Result<Written> {
     let most = context_bytes(engine.model(), &session.config());
@@ -135,7 +157,7 @@ fn written(
     let snippets = asked.snippets();
     let format = engine.model().fim_format();
     let ground = Ground { language, path: &path, text, most, format, snippets: &snippets };
-    let written = write(engine, &ground, task, Some(&asked), goes_on);
+    let written = write(engine, &ground, task, Some(&asked), draw, goes_on);
     session.plugins_ran();
     written
 }

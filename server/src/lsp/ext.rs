@@ -1,7 +1,11 @@
 //! What the protocol has and lsp-types 0.94 does not: inline completion (LSP 3.18), and our own messages.
 
+<<<<<<< HEAD
 use std::path::PathBuf;
 
+=======
+use foretype_plugins::docstring::Style;
+>>>>>>> editui
 use foretype_plugins::strategies::ask::Citation;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -227,6 +231,11 @@ pub struct AskParams {
     pub conversation: Option<u64>,
     /// Whether the last question of the conversation is to be answered anew.
     pub regenerate: bool,
+    /// Where in the conversation the question stands, counted from 0. What stands there and behind goes, but the code that went
+    /// with a question stays with the one that takes its place.
+    pub at: Option<usize>,
+    /// Whether it goes on in a copy, so that the conversation stays as it is.
+    pub branch: bool,
     /// The answer is sent in pieces as `$/progress` with this token.
     pub partial_result_token: Option<ProgressToken>,
 }
@@ -341,7 +350,8 @@ pub struct PartialText {
 pub struct RewriteParams {
     /// The open document.
     pub text_document: TextDocumentIdentifier,
-    /// What is selected in it. To generate, its beginning is the place; to translate, it may be left out for the whole document.
+    /// What is selected in it; an empty range means the function or class around it. To generate, its beginning is the place; to
+    /// translate, it may be left out for the whole document.
     #[serde(default)]
     pub range: Option<Range>,
     /// To translate: the language that is wanted.
@@ -355,7 +365,28 @@ pub struct RewriteParams {
     pub partial_result_token: Option<ProgressToken>,
 }
 
-/// The answer to them.
+/// Parameters of `foretype/docstring`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DocstringParams {
+    /// The open document.
+    pub text_document: TextDocumentIdentifier,
+    /// The place of what is documented; where several lines are selected, all that begins there and has no docstring; without
+    /// it, all in the document that has none.
+    #[serde(default)]
+    pub range: Option<Range>,
+    /// The style, where it is not to be found out.
+    #[serde(default)]
+    pub style: Option<Style>,
+    /// 0 for the likeliest docstring, any other number for another one.
+    #[serde(default)]
+    pub attempt: u64,
+    /// The name of each item is sent as `$/progress` with this token when its turn comes.
+    #[serde(default)]
+    pub partial_result_token: Option<ProgressToken>,
+}
+
+/// The answer to these requests.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RewriteResult {

@@ -1,6 +1,7 @@
 //! `foretype/translate`, `foretype/edit` and `foretype/generate`: code that a model writes for an open document. Nothing is applied:
 //! the client gets hunks for the version that it had, or an error when the document has changed meanwhile.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,13 +12,16 @@ use foretype_plugins::request::Task;
 use foretype_plugins::strategies::translate;
 use foretype_plugins::{Document, Language, syntax};
 use tower_lsp::Client;
-use tower_lsp::lsp_types::Range;
+use tower_lsp::lsp_types::{self, ProgressToken};
 
 use super::Session;
 use super::ext::{Hunk, Partial, PartialParams, PartialText, RewriteParams, RewriteResult};
 use crate::documents::Snapshot;
 use crate::plugins::Heard;
 use crate::rewrite::{self, Writer};
+
+/// Why a request fails whose answer would no longer fit.
+pub(super) const CHANGED: &str = "the document changed meanwhile and is left as it is: ask again";
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,16 +45,25 @@ pub(super) async fn answer(
     params: RewriteParams,
 ) -> Result<RewriteResult> {
     let engine = session.loaded_engine().await?;
+    let (worker, token) = (session.clone(), params.partial_result_token.clone());
+    streamed(client, token, move |goes_on, show| run(&worker, &engine, what, &params, goes_on, show)).await
+}
+
+/// Runs `work` where it may block. What it shows goes to `token`, all of it before the result. Dropping the future ends the work.
+pub(super) async fn streamed<T: Send + 'static>(
+    client: &Client,
+    token: Option<ProgressToken>,
+    work: impl FnOnce(&dyn Fn() -> bool, &dyn Fn(&str)) -> Result<T> + Send + 'static,
+) -> Result<T> {
     let dropped = Dropped(Arc::default());
-    let (flag, worker) = (dropped.0.clone(), session.clone());
-    let token = params.partial_result_token.clone();
+    let flag = dropped.0.clone();
     let (send, mut pieces) = tokio::sync::mpsc::unbounded_channel();
     // Prompts are built and answers are waited for there.
     let mut work = tokio::task::spawn_blocking(move || {
         let goes_on = || !flag.load(Ordering::Relaxed);
         // Nobody receives any more once the client has cancelled or is gone.
         let show = |text: &str| drop(send.send(text.to_owned()));
-        run(&worker, &engine, what, &params, &goes_on, &show)
+        work(&goes_on, &show)
     });
     loop {
         tokio::select! {
@@ -82,7 +95,6 @@ fn run(
     waits: &dyn Fn() -> bool,
     show: &dyn Fn(&str),
 ) -> Result<RewriteResult> {
-    const CHANGED: &str = "the document changed meanwhile and is left as it is: ask again";
     let uri = params.text_document.uri.as_str();
     let snapshot = session.documents.snapshot(uri).with_context(|| format!("{uri} is not open"))?;
     ensure!(snapshot.in_sync, "the editor and Foretype disagree about the text: close and open the file");
@@ -119,7 +131,9 @@ fn write(
     let offset = |position| snapshot.lines.offset(&snapshot.text, position, encoding);
     let selection = params.range.map(|range| {
         let (start, end) = (offset(range.start), offset(range.end));
-        start.min(end)..start.max(end)
+        let chosen = start.min(end)..start.max(end);
+        let item = || item(&document, chosen.start).unwrap_or_else(|| chosen.clone());
+        if chosen.is_empty() && what != What::Generate { item() } else { chosen }
     });
     let range = || selection.clone().context("say which code: give range");
     writer.plugins = heard(session, snapshot, what, params, &document, selection.as_ref().map_or(0, |it| it.start));
@@ -135,13 +149,29 @@ fn write(
             rewrite::generate(writer, &document, line)?
         }
     };
+    Ok(changes(session, snapshot, &[edit]))
+}
+
+/// Edits, in the order of the text, as the client makes them one by one.
+pub(super) fn changes(session: &Session, snapshot: &Snapshot, edits: &[Edit]) -> RewriteResult {
+    let encoding = session.client_facts().map(|facts| facts.encoding).unwrap_or_default();
     let at = |offset| snapshot.lines.position(&snapshot.text, offset, encoding);
-    let hunk = |hunk: &Edit| Hunk {
-        range: Range { start: at(hunk.range.start), end: at(hunk.range.end) },
-        new_text: hunk.text.clone(),
+    let hunk = |hunk: Edit| Hunk {
+        range: lsp_types::Range { start: at(hunk.range.start), end: at(hunk.range.end) },
+        new_text: hunk.text,
     };
-    let hunks = rewrite::hunks(&snapshot.text, &edit).iter().map(hunk).collect();
-    Ok(RewriteResult { version: snapshot.version, hunks, text: None, language_id: None, notes: Vec::new() })
+    let hunks = edits.iter().flat_map(|edit| rewrite::hunks(&snapshot.text, edit)).map(hunk).collect();
+    RewriteResult { version: snapshot.version, hunks, text: None, language_id: None, notes: Vec::new() }
+}
+
+/// The innermost function or class that a place lies in.
+fn item(document: &Document, at: usize) -> Option<Range<usize>> {
+    let text = &*document.text;
+    let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    // The beginning of a line belongs to what begins there.
+    let first = text[start..].lines().next().and_then(|line| line.find(|letter: char| !letter.is_whitespace()));
+    let at = first.map_or(at, |indent| at.max(start + indent + 1));
+    syntax::enclosing(document.tree.as_ref()?, text, at).pop().map(|item| item.range)
 }
 
 /// What plugins have to say of it.

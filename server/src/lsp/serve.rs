@@ -85,6 +85,7 @@ where
         .custom_method("foretype/translate", Server::translate)
         .custom_method("foretype/edit", Server::edit)
         .custom_method("foretype/generate", Server::generate)
+        .custom_method("foretype/docstring", Server::docstring)
         .custom_method("foretype/status", Server::status)
         .finish();
     let service = Ingress::new(service, session.clone());

@@ -211,6 +211,10 @@ impl Server {
         self.rewrite(What::Generate, params).await
     }
 
+    pub(super) async fn docstring(&self, params: ext::DocstringParams) -> Result<ext::RewriteResult> {
+        docstring::preview::answer(&self.session, &self.client, params).await.map_err(failed)
+    }
+
     async fn rewrite(&self, what: What, params: ext::RewriteParams) -> Result<ext::RewriteResult> {
         rewrite::answer(&self.session, &self.client, what, params).await.map_err(failed)
     }

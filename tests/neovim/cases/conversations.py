@@ -1,9 +1,14 @@
 """Questions about code: asked, streamed, stopped, gone on with; what is cited is gone to, what is written is inserted."""
 
 import re
+import sys
 
 import picture
+from bench import REPOSITORY
 from window import until
+
+sys.path.insert(0, str(REPOSITORY / "tests"))
+import parrot
 
 TEXT = """def scale(values, factor):
     return [value * factor for value in values]
@@ -76,6 +81,42 @@ def a_long_answer_is_stopped_and_the_conversation_goes_on(bench):
     window.command("Foretype ask Say yes.")
     assert _answered(window, 2)
     assert not window.nvim.vvars["errmsg"], window.nvim.vvars["errmsg"]
+
+
+def a_stopped_question_is_answered_after_all_edited_and_branched_from(bench):
+    model = parrot.saying(bench.home / "parrot-talk", "")
+    window = bench.open("largest.py", TEXT, environment={"FORETYPE_MODEL": model, "FORETYPE_DAEMON_ENABLED": "false",
+                                                         "FORETYPE_ASK_MAX_TOKENS": "48"}).ready()
+    window.command("Foretype ask One?")
+    until(lambda: "again and again" in _text(window), lambda: f"some of an answer: {_text(window)}")
+    window.press("<C-c>")
+    stopped = "> Stopped." in _text(window)
+    window.press("gR")
+    answer = _answered(window)
+    assert "> Stopped." not in answer and answer.count("again and again") > 30, (stopped, answer)
+    for number, question in enumerate(("Two?", "Three?"), 2):
+        window.command(f"Foretype ask {question}")
+        _answered(window, number)
+    assert window.lua("return vim.fn.search('^Two', 'w')") > 0
+    window.press("gE")
+    assert _text(window).rstrip().endswith("## You\n\nTwo?"), _text(window)
+    window.command("$substitute/Two/Four")
+    window.press("<CR>")
+    _answered(window, 2)
+    window.press("gg", "gB")
+    until(lambda: "One?" in _text(window) and "Four?" not in _text(window), lambda: f"a copy: {_text(window)}")
+    window.command("Foretype ask Five?")
+    _answered(window, 2)
+    kept = window.lua("""
+      local client = vim.lsp.get_clients({ name = 'foretype' })[1]
+      local get = function(method, params) return client:request_sync(method, params, 10000).result end
+      return vim.tbl_map(function(it)
+        return vim.tbl_map(function(turn) return turn.question end, get('foretype/conversation', { conversation = it.conversation }).turns)
+      end, get('foretype/conversations', vim.empty_dict()))""")
+    assert kept[:2] == [["One?", "Five?"], ["One?", "Four?"]], kept
+    window.command("enew")
+    window.command("silent! lua require('foretype.conversation').edit()")
+    assert "no conversation" in window.notified()[-1], window.notified()
 
 
 def what_is_cited_is_in_the_quickfix_list_and_opens(bench):

@@ -1,7 +1,14 @@
 """A docstring is written by the code action, and taken back by one undo."""
 
+import re
+import sys
+
 import picture
+from bench import REPOSITORY
 from window import until
+
+sys.path.insert(0, str(REPOSITORY / "tests"))
+import parrot
 
 TEXT = "def scale(values, factor):\n    return [value * factor for value in values]"
 ACTION = """vim.lsp.buf.code_action({
@@ -24,3 +31,49 @@ def the_code_action_writes_a_docstring_and_one_undo_takes_it_back(bench):
     assert names == ["values", "factor"], lines
     window.press("u")
     window.wait_lines(before)
+
+
+MANY = "".join(f"def f{number}(x):\n    return x\n\n\n" for number in range(200))
+
+
+def _parrot(bench, name, text, **options):
+    model = parrot.saying(bench.home / "parrot-docstring", "It scales.\n")
+    own = {"FORETYPE_MODEL": model, "FORETYPE_DAEMON_ENABLED": "false"}
+    return bench.open(name, text, environment=own, **options).ready()
+
+
+def docstrings_of_a_selection_are_shown_first_and_asked_for_again(bench):
+    text = TEXT + "\n\n\ndef half(x):\n    return x / 2\n\n\ndef other(x):\n    pass"
+    window = _parrot(bench, "several.py", text)
+    before = window.lines()
+    window.command("1,6Foretype docstrings")
+    until(lambda: "▲ 2/2" in window.look().text(), lambda: f"a preview: {window.notified()}\n{window.screen.text()}")
+    picture.take(window, bench.out / "docstrings-preview.png")
+    assert window.lines() == before
+    window.press("gR")
+    until(lambda: "ga accept" not in window.look().text(), "it is written again")
+    until(lambda: "▲ 2/2" in window.look().text(), "there are others")
+    window.press("ga")
+    assert window.lines()[1].startswith('    """') and before[1] in window.lines(), window.lines()
+    window.press("u")
+    window.wait_lines(before)
+
+
+def a_docstring_is_shown_first_where_the_option_says_so(bench):
+    window = _parrot(bench, "option.py", TEXT, init="require('foretype').setup({ docstring_preview = true })")
+    before = window.lines()
+    window.command("2Foretype docstring")
+    until(lambda: "▲ 1/1" in window.look().text(), lambda: f"a preview: {window.notified()}")
+    assert window.lines() == before
+    window.press("ga")
+    assert len(window.lines()) > len(before)
+
+
+def docstrings_of_a_whole_file_show_how_far_they_are_and_stop(bench):
+    window = _parrot(bench, "many.py", MANY)
+    before = window.lines()
+    window.command("Foretype docstrings")
+    until(lambda: re.search(r"\d+/200 f\d+", window.look().text()), lambda: f"how far it is:\n{window.screen.text()}")
+    window.command("Foretype stop")
+    until(lambda: "/200" not in window.look().text(), "it stops")
+    assert window.lines() == before and "stopped" in window.notified()[-1], window.notified()

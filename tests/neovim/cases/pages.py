@@ -22,7 +22,7 @@ def help_foretype_opens_and_every_tag_resolves(bench):
         if link.lower().startswith("foretype"):
             assert link in own, link
     wanted = {"foretype", "foretype.txt", ":Foretype"} | {f"foretype-{name}" for name in (
-        "install", "options", "keys", "commands", "switches", "status", "events", "highlight", "lua", "health", "native", "troubleshooting")}
+        "install", "options", "keys", "commands", "preview", "switches", "status", "events", "highlight", "lua", "health", "native", "troubleshooting")}
     assert wanted <= own, wanted - own
     assert all(len(line) <= 78 for line in text.split("\n")), [line for line in text.split("\n") if len(line) > 78]
 
@@ -43,7 +43,7 @@ def everything_that_can_be_set_pressed_run_and_heard_is_in_the_help(bench):
     for name, key in keys.items():
         assert re.search(rf"^\s*{name}\b.*{re.escape(key)}", text, re.M), (name, key)
         assert f"<Plug>(foretype-{name.replace('_', '-')})" in text, name
-    for name, key in defaults["conversation_keys"].items():
+    for name, key in [*defaults["conversation_keys"].items(), *defaults["preview_keys"].items()]:
         assert re.search(rf"^\s*{name}\b.*{re.escape(key)}", text, re.M), (name, key)
     for name in window.lua("return require('foretype.command').asking()"):
         assert f"*<Plug>(foretype-{name})*" in text, name

@@ -87,6 +87,18 @@ local function asks(intent)
   end
 end
 
+local function rewrites(name)
+  return function(_, call)
+    require('foretype.rewrite')[name]({ words = rest_of(call), range = range_of(call), mods = call.smods })
+  end
+end
+
+local function stop()
+  if not require('foretype.rewrite').stop() then
+    require('foretype.conversation').stop()
+  end
+end
+
 local function converse(name)
   return function()
     require('foretype.conversation')[name]()
@@ -94,7 +106,15 @@ local function converse(name)
 end
 
 local function docstring(_, call)
-  require('foretype.docstring').write(call.range > 0 and call.line1 or nil, call.fargs[2])
+  local docstrings = require('foretype.docstring')
+  if require('foretype.config').get().docstring_preview then
+    return docstrings.preview(range_of(call), call.fargs[2])
+  end
+  docstrings.write(call.range > 0 and call.line1 or nil, call.fargs[2])
+end
+
+local function docstrings(_, call)
+  require('foretype.docstring').all(range_of(call), call.fargs[2])
 end
 
 ---@class foretype.Subcommand
@@ -124,7 +144,11 @@ local subcommands = {
   simplify = { run = asks('simplify'), free = true, ranged = true },
   ['commit-message'] = { run = asks('commit-message'), free = true },
   docstring = { run = docstring, free = true, ranged = true },
-  stop = { run = converse('stop') },
+  docstrings = { run = docstrings, free = true, ranged = true },
+  edit = { run = rewrites('edit'), free = true, ranged = true },
+  generate = { run = rewrites('generate'), free = true, ranged = true },
+  translate = { run = rewrites('translate'), free = true, ranged = true },
+  stop = { run = stop },
   regenerate = { run = converse('regenerate') },
   conversations = { run = converse('choose') },
   plugins = {

@@ -19,23 +19,39 @@ local M = {}
 ---@field open? string|false
 ---@field stop? string|false
 ---@field regenerate? string|false
+---@field edit? string|false
+---@field branch? string|false
 ---@field insert? string|false
 ---@field yank? string|false
+
+---@class foretype.PreviewKeys
+---Each is the left side of a mapping in normal mode while a change is written or shown, or false for none.
+---@field accept? string|false
+---@field reject? string|false
+---@field accept_all? string|false
+---@field reject_all? string|false
+---@field next? string|false
+---@field prev? string|false
+---@field another? string|false
+---@field stop? string|false
 
 ---@class foretype.Options
 ---@field enabled? boolean                   Whether suggestions are on when Neovim starts.
 ---@field filetypes? table<string, boolean>  By filetype; `*` stands for all that are not named.
 ---@field trigger? 'automatic'|'manual'      While you type, or only when you ask.
 ---@field debounce_ms? integer               How long it waits after a key before it asks.
+---@field docstring_preview? boolean         Docstrings are shown before they are written.
 ---@field hide_with_popup? boolean           Nothing is shown while the completion popup is.
 ---@field binary? string                     The program `foretype`, if it is not found by itself.
 ---@field keys? foretype.Keys|false          Mappings; false for none at all.
 ---@field conversation_keys? foretype.ConversationKeys|false  Mappings in conversations.
+---@field preview_keys? foretype.PreviewKeys|false  Mappings while a change is previewed.
 ---@field server? table                      Options of the daemon, as in its `config.toml`.
 
 ---@class foretype.Config: foretype.Options
 ---@field keys foretype.Keys
 ---@field conversation_keys foretype.ConversationKeys
+---@field preview_keys foretype.PreviewKeys
 
 ---@type foretype.Config
 M.defaults = {
@@ -44,6 +60,7 @@ M.defaults = {
   trigger = 'automatic',
   debounce_ms = 15,
   hide_with_popup = true,
+  docstring_preview = false,
   binary = nil,
   keys = {
     accept = '<Tab>',
@@ -59,8 +76,21 @@ M.defaults = {
     open = 'gf',
     stop = '<C-c>',
     regenerate = 'gR',
+    edit = 'gE',
+    branch = 'gB',
     insert = 'gp',
     yank = 'gy',
+  },
+  preview_keys = {
+    accept = 'ga',
+    reject = 'gx',
+    accept_all = 'gA',
+    reject_all = 'gX',
+    next = ']h',
+    prev = '[h',
+    another = 'gR',
+    -- Not <C-c>: while pieces pour in, Neovim takes it for an interrupt of what draws them.
+    stop = 'gs',
   },
   server = {},
 }
@@ -86,6 +116,7 @@ local keys = {
 -- For each option: what it may be, in a test and in words.
 local kinds = {
   enabled = { is_boolean, 'true or false' },
+  docstring_preview = { is_boolean, 'true or false' },
   hide_with_popup = { is_boolean, 'true or false' },
   filetypes = { is_table, 'a table from filetype to true or false' },
   trigger = {
@@ -108,6 +139,7 @@ local kinds = {
   },
   keys = keys,
   conversation_keys = keys,
+  preview_keys = keys,
   server = { is_table, 'a table' },
 }
 
@@ -167,6 +199,7 @@ function M.set(options)
   current = vim.tbl_deep_extend('force', vim.deepcopy(M.defaults), options)
   current.keys = current.keys or {}
   current.conversation_keys = current.conversation_keys or {}
+  current.preview_keys = current.preview_keys or {}
 end
 
 ---The options that hold now.

@@ -1,10 +1,11 @@
 -- Conversations: a question about code is asked, its answer streams into a transcript, and questions follow. What the user
 -- does in a transcript comes here, by keys or by `:Foretype`.
 
-local ask = require('foretype.ask')
 local citations = require('foretype.citations')
 local client_of = require('foretype.client').of
 local config = require('foretype.config')
+local selection = require('foretype.selection')
+local stream = require('foretype.stream')
 local transcript = require('foretype.transcript')
 local window = require('foretype.conversation_window')
 
@@ -15,8 +16,10 @@ local M = {}
 ---@field client vim.lsp.Client
 ---@field about? table          Document and range, for a question that begins the conversation.
 ---@field number? integer       By which the server knows it.
----@field asking? foretype.Asking
+---@field asking? foretype.Stream
 ---@field last? table           The question that was asked last, in the protocol's words.
+---@field turns table<integer, integer>  Of questions whose answers the server keeps: how many it has up to there.
+---@field next table            Where the next question goes: in the protocol's words, `at` and `branch`.
 ---@field kept boolean          Whether its answer came whole, and so is the server's last, too.
 ---@field places table<string, string>  Addresses of files that the model read, by path.
 
@@ -48,7 +51,7 @@ end
 
 local function hint()
   local keys, parts = config.get().conversation_keys, {}
-  for _, entry in ipairs({ { 'send', 'asks' }, { 'regenerate', 'another answer' }, { 'insert', 'inserts the code' } }) do
+  for _, entry in ipairs({ { 'send', 'asks' }, { 'regenerate', 'another answer' }, { 'edit', 'edits a question' }, { 'insert', 'inserts the code' } }) do
     if keys[entry[1]] then
       parts[#parts + 1] = keys[entry[1]] .. ' ' .. entry[2]
     end
@@ -62,13 +65,13 @@ end
 ---@return foretype.Conversation
 local function new(client, about, mods)
   local page = transcript.new(hint())
-  local conversation = { transcript = page, client = client, about = about, places = {}, kept = false }
+  local conversation = { transcript = page, client = client, about = about, places = {}, turns = {}, next = {}, kept = false }
   conversations[page.buffer] = conversation
   vim.api.nvim_create_autocmd('BufWipeout', {
     buffer = page.buffer,
     callback = function()
       if conversation.asking then
-        ask.stop(conversation.asking)
+        stream.stop(conversation.asking)
       end
       conversations[page.buffer] = nil
     end,
@@ -95,12 +98,26 @@ local function remarks_of(conversation, answer)
   return vim.list_extend(remarks, answer.notes)
 end
 
+-- How many questions the server keeps before one of those that are shown.
+local function kept_before(conversation, number)
+  for at = number - 1, 1, -1 do
+    if conversation.turns[at] then
+      return conversation.turns[at]
+    end
+  end
+  return 0
+end
+
 local function ended(conversation, problem, answer)
   conversation.asking = nil
   if not answer then
     return conversation.transcript:end_answer(nil, { problem or 'there is no answer' })
   end
-  conversation.kept = true
+  if not conversation.kept then
+    local number = #conversation.transcript.questions
+    conversation.turns[number] = 1 + kept_before(conversation, number)
+  end
+  conversation.kept, conversation.next = true, {}
   conversation.number = answer.conversation
   conversation.transcript:end_answer(answer.text, remarks_of(conversation, answer))
   citations.list(conversation.last.question or conversation.last.intent, answer.citations, conversation.places)
@@ -120,7 +137,7 @@ end
 local function request(conversation, params)
   local page = conversation.transcript
   conversation.asking = living(conversation)
-    and ask.ask(conversation.client, params, function(text)
+    and stream.request(conversation.client, 'foretype/ask', params, function(text)
       page:append(text)
     end, function(problem, answer)
       ended(conversation, problem, answer)
@@ -135,7 +152,8 @@ end
 ---@param heading string
 local function put(conversation, question, heading)
   conversation.transcript:begin_answer(heading)
-  local context = conversation.number and { conversation = conversation.number } or conversation.about or {}
+  local following = vim.tbl_extend('force', { conversation = conversation.number }, conversation.next)
+  local context = conversation.number and following or conversation.about or {}
   conversation.last, conversation.kept = vim.tbl_extend('force', context, question), false
   request(conversation, conversation.last)
 end
@@ -145,20 +163,6 @@ end
 ---@field question? string
 ---@field range? integer[]  The first and last line, from 1; without it, the place of the cursor.
 ---@field mods? table       Of the command: where the window opens.
-
--- The document and what is selected in it, as the protocol says it.
-local function about(client, range)
-  local place = vim.lsp.util.make_position_params(0, client.offset_encoding)
-  if not range then
-    return { textDocument = place.textDocument, range = { start = place.position, ['end'] = place.position } }
-  end
-  local last = vim.api.nvim_buf_get_lines(0, range[2] - 1, range[2], false)[1] or ''
-  local character = vim.str_utfindex(last, client.offset_encoding, #last, false)
-  return {
-    textDocument = place.textDocument,
-    range = { start = { line = range[1] - 1, character = 0 }, ['end'] = { line = range[2] - 1, character = character } },
-  }
-end
 
 local function heading_of(wish)
   local intent = wish.intent and wish.intent:gsub('^%l', string.upper):gsub('-', ' ')
@@ -186,7 +190,7 @@ function M.ask(wish)
   if not client then
     return say('there is no server for this buffer: ' .. require('foretype').status().text)
   end
-  local heading, document = heading_of(wish), about(client, wish.range)
+  local heading, document = heading_of(wish), selection.params(client, wish.range)
   local conversation = new(client, document, wish.mods)
   if wish.intent or wish.question then
     put(conversation, { intent = wish.intent, question = wish.question }, heading)
@@ -228,7 +232,7 @@ function M.stop()
   if not conversation or not conversation.asking then
     return say('no answer is being written')
   end
-  ask.stop(conversation.asking)
+  stream.stop(conversation.asking)
   conversation.asking = nil
   conversation.transcript:end_answer(nil, { 'Stopped. The model does not remember this question.' })
 end
@@ -244,7 +248,8 @@ function M.regenerate()
   conversation.transcript:begin_again()
   -- What was stopped is not the server's last question.
   local kept = conversation.kept and conversation.number
-  request(conversation, kept and { conversation = kept, regenerate = true } or conversation.last)
+  local again = vim.tbl_extend('force', { conversation = kept, regenerate = true }, conversation.next)
+  request(conversation, kept and again or conversation.last)
 end
 
 local function block()
@@ -280,16 +285,69 @@ function M.yank()
   end
 end
 
+local function ask_for(client, method, params, use)
+  client:request(method, params, function(problem, result)
+    return problem and say(problem.message, vim.log.levels.ERROR) or use(result)
+  end)
+end
+
 -- A conversation that was kept, as the server tells it.
 local function resume(client, kept)
   local conversation = new(client)
+  local page = conversation.transcript
   conversation.number, conversation.kept = kept.conversation, true
   conversation.last = { conversation = kept.conversation, regenerate = true }
   for _, turn in ipairs(kept.turns or {}) do
-    conversation.transcript:begin_answer(turn.question)
+    page:begin_answer(turn.question)
+    conversation.turns[#page.questions] = #page.questions
     local answer = { places = turn.places, complete = true, notes = {} }
-    conversation.transcript:end_answer(turn.text, remarks_of(conversation, answer))
+    page:end_answer(turn.text, remarks_of(conversation, answer))
   end
+  return conversation
+end
+
+-- The question at the cursor, if nothing is being written.
+local function chosen()
+  local conversation = here()
+  if not conversation then
+    return
+  elseif conversation.asking then
+    return say('the answer is still being written; :Foretype stop ends it')
+  end
+  local number = conversation.transcript:question_at(vim.api.nvim_win_get_cursor(0)[1])
+  if not number then
+    return say('no question was asked')
+  end
+  return conversation, number
+end
+
+---Lets the user write the question at the cursor anew. Until it is asked, the server keeps the conversation as it was.
+function M.edit()
+  local conversation, number = chosen()
+  if not conversation then
+    return
+  end
+  conversation.transcript:edit(number)
+  conversation.next = { at = kept_before(conversation, number), branch = conversation.next.branch }
+  for at in pairs(conversation.turns) do
+    conversation.turns[at] = at < number and conversation.turns[at] or nil
+  end
+  conversation.last, conversation.kept = nil, false
+end
+
+---Opens a copy of the conversation as it was after the question at the cursor. It is kept when something is asked there.
+function M.branch()
+  local conversation, number = chosen()
+  local count = conversation and kept_before(conversation, number + 1)
+  if not conversation then
+    return
+  elseif not conversation.number or count == 0 then
+    return say('there is nothing yet that could be copied')
+  end
+  ask_for(conversation.client, 'foretype/conversation', { conversation = conversation.number }, function(kept)
+    kept.turns = vim.list_slice(kept.turns, 1, count)
+    resume(conversation.client, kept).next = { at = count, branch = true }
+  end)
 end
 
 ---Lets the user choose one of the conversations that are kept of this folder, and opens it.
@@ -298,12 +356,7 @@ function M.choose()
   if not client then
     return say('there is no server: ' .. require('foretype').status().text)
   end
-  local ask_for = function(method, params, use)
-    client:request(method, params, function(problem, result)
-      return problem and say(problem.message, vim.log.levels.ERROR) or use(result)
-    end)
-  end
-  ask_for('foretype/conversations', vim.empty_dict(), function(list)
+  ask_for(client, 'foretype/conversations', vim.empty_dict(), function(list)
     if #list == 0 then
       return say('no conversation is kept of this folder', vim.log.levels.INFO)
     end
@@ -314,7 +367,7 @@ function M.choose()
       end,
     }, function(item)
       if item then
-        ask_for('foretype/conversation', { conversation = item.conversation }, function(kept)
+        ask_for(client, 'foretype/conversation', { conversation = item.conversation }, function(kept)
           resume(client, kept)
         end)
       end

@@ -1,9 +1,31 @@
--- `:Foretype docstring`: the server's command for an item's docstring. The edit comes as `workspace/applyEdit`.
+-- `:Foretype docstring`: the server's command for an item's docstring, whose edit comes as `workspace/applyEdit`; or, to be seen
+-- first, a preview of it or of all that are missing.
 
 local M = {}
 
 local function say(text, level)
   vim.notify('Foretype: ' .. text, level)
+end
+
+local function preview(range, style, params, attempt)
+  params = vim.tbl_extend('force', params, { style = style, attempt = attempt })
+  require('foretype.rewrite').preview('foretype/docstring', params, range, function()
+    preview(range, style, params, attempt + 1)
+  end)
+end
+
+---Shows what would be written: for the item at the cursor, or for what in a range has no docstring.
+---@param range? integer[]  The first and last line, from 1.
+---@param style? string
+function M.preview(range, style)
+  preview(range, style, {}, 0)
+end
+
+---Shows the docstrings of all that have none, in a range or in the whole buffer.
+---@param range? integer[]
+---@param style? string
+function M.all(range, style)
+  preview(range, style, range and {} or { range = vim.NIL }, 0)
 end
 
 ---Writes the docstring of the item at a line of the current buffer, or that of the cursor.

@@ -14,8 +14,12 @@ function M.define_highlight()
   vim.api.nvim_set_hl(0, group, { fg = grey, ctermfg = 8, default = true })
 end
 
--- A tab in virtual text would be drawn as ^I.
-local function without_tabs(text, column, width)
+---A tab in virtual text would be drawn as ^I.
+---@param text string
+---@param column integer  At which the text begins.
+---@param width integer   Of a tab.
+---@return string
+function M.without_tabs(text, column, width)
   local parts = {}
   for plain, tab in text:gmatch('([^\t]*)(\t?)') do
     parts[#parts + 1] = plain
@@ -36,7 +40,7 @@ local function lines_below(lines, tabstop)
   local below = {}
   for at = 2, #lines do
     -- A virtual line must not be empty, or it is not drawn.
-    local text = without_tabs(lines[at], 0, tabstop)
+    local text = M.without_tabs(lines[at], 0, tabstop)
     below[#below + 1] = { { text == '' and ' ' or text, group } }
   end
   return below
@@ -46,7 +50,7 @@ end
 -- painted over where it is, and drawn anew there.
 local function move_tail(tail, column, first, below, tabstop)
   local last = below[#below]
-  last[#last + 1] = { without_tabs(tail, width(last[1][1], 0), tabstop) }
+  last[#last + 1] = { M.without_tabs(tail, width(last[1][1], 0), tabstop) }
   local more = width(tail, column) - width(first, column)
   return { { first, group }, { (' '):rep(math.max(more, 0)) } }
 end
@@ -63,7 +67,7 @@ function M.draw(buffer, row, col, text, tail)
   local tabstop = vim.bo[buffer].tabstop
   local column = width(vim.api.nvim_buf_get_text(buffer, row, 0, row, col, {})[1], 0)
   local lines = vim.split(text, '\n', { plain = true })
-  local first, below = without_tabs(lines[1], column, tabstop), lines_below(lines, tabstop)
+  local first, below = M.without_tabs(lines[1], column, tabstop), lines_below(lines, tabstop)
   local over = #below > 0 and tail ~= ''
   vim.api.nvim_buf_set_extmark(buffer, space, row, col, {
     virt_text = over and move_tail(tail, column, first, below, tabstop) or { { first, group } },

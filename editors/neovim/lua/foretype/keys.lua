@@ -22,8 +22,21 @@ M.conversation_actions = {
   { name = 'open', text = 'go to the place under the cursor' },
   { name = 'stop', text = 'stop the answer' },
   { name = 'regenerate', text = 'another answer' },
+  { name = 'edit', text = 'edit the question' },
+  { name = 'branch', text = 'go on in a copy from here' },
   { name = 'insert', text = 'insert the block of code' },
   { name = 'yank', text = 'yank the block of code' },
+}
+
+-- While a change is written or shown.
+M.preview_actions = {
+  { name = 'accept', text = 'accept this piece of the change' },
+  { name = 'reject', text = 'reject this piece of the change' },
+  { name = 'accept_all', text = 'accept the change' },
+  { name = 'reject_all', text = 'reject the change' },
+  { name = 'next', text = 'next piece of the change' },
+  { name = 'prev', text = 'previous piece of the change' },
+  { name = 'another', text = 'another change' },
 }
 
 ---@type table<string, string> the key that each action has now
@@ -54,6 +67,11 @@ function M.define_plugs()
     local command = ("<Cmd>lua require('foretype.conversation').%s()<CR>"):format(action.name)
     vim.keymap.set('n', M.plug('conversation-' .. action.name), command, { desc = 'Foretype: ' .. action.text, silent = true })
   end
+  for _, action in ipairs(M.preview_actions) do
+    local command = ("<Cmd>lua require('foretype.preview').%s()<CR>"):format(action.name)
+    vim.keymap.set('n', M.plug('preview-' .. action.name), command, { desc = 'Foretype: ' .. action.text, silent = true })
+  end
+  vim.keymap.set('n', M.plug('preview-stop'), '<Cmd>Foretype stop<CR>', { desc = 'Foretype: stop', silent = true })
   define_asking_plugs()
 end
 

@@ -64,7 +64,7 @@ M.handlers = {
     require('foretype.typing').more()
   end,
   ['$/progress'] = function(problem, params, context)
-    if not require('foretype.ask').progress(params) then
+    if not require('foretype.stream').progress(params) then
       return vim.lsp.handlers['$/progress'](problem, params, context)
     end
   end,

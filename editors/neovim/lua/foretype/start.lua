@@ -4,6 +4,7 @@ local client = require('foretype.client')
 local events = require('foretype.events')
 local ghost = require('foretype.ghost')
 local keys = require('foretype.keys')
+local marks = require('foretype.preview_marks')
 local status = require('foretype.status')
 local typing = require('foretype.typing')
 
@@ -52,6 +53,7 @@ local function detached(args)
   local own = vim.lsp.get_client_by_id(args.data.client_id)
   if own and own.name == 'foretype' then
     typing.left()
+    require('foretype.rewrite').detached(args.buf)
     client.detached(args.buf, own)
   end
 end
@@ -82,7 +84,11 @@ function M.start()
   end
   typing.active = true
   ghost.define_highlight()
-  on('ColorScheme', ghost.define_highlight)
+  marks.define_highlights()
+  on('ColorScheme', function()
+    ghost.define_highlight()
+    marks.define_highlights()
+  end)
   follow_typing()
   follow_buffers()
   keys.apply()

@@ -10,6 +10,7 @@ local number = 0
 ---@class foretype.Transcript
 ---@field buffer integer
 ---@field question integer  The mark at the heading of the question that is being written.
+---@field questions integer[]  The marks at the headings of those that were asked.
 ---@field answer? integer   The mark at the heading of the last answer.
 ---@field hint string
 local Transcript = {}
@@ -23,7 +24,7 @@ function M.new(hint)
   vim.api.nvim_buf_set_name(buffer, 'foretype://conversation/' .. number)
   vim.bo[buffer].buftype = 'nofile'
   vim.bo[buffer].swapfile = false
-  local self = setmetatable({ buffer = buffer, hint = hint }, Transcript)
+  local self = setmetatable({ buffer = buffer, hint = hint, questions = {} }, Transcript)
   self:change(function()
     vim.api.nvim_buf_set_lines(buffer, 0, -1, false, { asked, '', '' })
   end)
@@ -117,7 +118,35 @@ function Transcript:begin_answer(question)
   self:rewrite(row, vim.list_extend(lines, { '', answered, '', '' }))
   self.answer = self:mark(row + #lines - 3, self.answer)
   vim.api.nvim_buf_del_extmark(self.buffer, space, self.question)
+  self.questions[#self.questions + 1] = self:mark(row)
   vim.bo[self.buffer].modifiable = false
+end
+
+---The number of the question that was asked at a row, or above it.
+---@param row integer  From 1.
+---@return integer?
+function Transcript:question_at(row)
+  for number = #self.questions, 1, -1 do
+    if self:row_of(self.questions[number]) < row then
+      return number
+    end
+  end
+end
+
+---A question is written anew, in place of itself and of what followed.
+---@param number integer
+function Transcript:edit(number)
+  local row = self:row_of(self.questions[number])
+  local lines = vim.api.nvim_buf_get_lines(self.buffer, row, -1, false)
+  local last = vim.fn.index(lines, answered)
+  self:rewrite(row, vim.list_slice(lines, 1, last > 2 and last - 1 or #lines))
+  for at = number, #self.questions do
+    vim.api.nvim_buf_del_extmark(self.buffer, space, self.questions[at])
+    self.questions[at] = nil
+  end
+  self.answer = nil
+  self:mark_question(row)
+  vim.bo[self.buffer].modifiable = true
 end
 
 ---The last answer goes, for another one.

@@ -25,7 +25,7 @@ pub(super) fn write(asking: &Asking, file: &str, text: &str, line: usize) -> Res
     let most = crate::docstring::context_bytes(asking.engine.model(), asking.config());
     let ground = Ground { language, path: file, text, most, format: asking.engine.model().fim_format(), snippets: &[] };
     let start = Instant::now();
-    let written = crate::docstring::write(&asking.engine, &ground, &task, None, &|| true)?;
+    let written = crate::docstring::write(&asking.engine, &ground, &task, None, crate::ask::Draw::Likeliest, &|| true)?;
     let milliseconds = start.elapsed().as_secs_f64() * 1000.0;
     let after = written.edit.apply(text);
     let form = form(language, task.frame.style(), &task.item, (text, &after));

@@ -1,8 +1,8 @@
--- The request `foretype/ask`: sent, streamed by its token, stopped. Knows nothing of buffers.
+-- Requests whose answers the model writes: sent, streamed by their token, stopped. Knows nothing of buffers.
 
 local M = {}
 
----@class foretype.Asking
+---@class foretype.Stream
 ---@field client vim.lsp.Client
 ---@field token string
 ---@field id? integer
@@ -13,6 +13,13 @@ local M = {}
 ---@field conversation? integer
 ---@field places { uri?: string, path: string, first: integer, last: integer, why: string }[]
 ---@field citations { path: string, line: integer }[]
+---@field notes string[]
+
+---@class foretype.Rewritten
+---@field version integer
+---@field hunks { range: lsp.Range, newText: string }[]
+---@field text? string
+---@field languageId? string
 ---@field notes string[]
 
 ---@type table<string, fun(text: string)> who waits for pieces, by token
@@ -32,36 +39,37 @@ end
 
 ---Asks. `on_end` is called once, unless the asking is stopped.
 ---@param client vim.lsp.Client
+---@param method string
 ---@param params table
 ---@param on_text fun(text: string)
----@param on_end fun(problem?: string, answer?: foretype.Answer)
----@return foretype.Asking?
-function M.ask(client, params, on_text, on_end)
+---@param on_end fun(problem?: string, answer?: foretype.Answer|foretype.Rewritten)
+---@return foretype.Stream?
+function M.request(client, method, params, on_text, on_end)
   number = number + 1
-  local token = 'foretype-ask-' .. number
+  local token = 'foretype-answer-' .. number
   listeners[token] = on_text
   params = vim.tbl_extend('force', params, { partialResultToken = token })
-  local asking = { client = client, token = token }
-  local sent, id = client:request('foretype/ask', params, function(problem, answer)
+  local stream = { client = client, token = token }
+  local sent, id = client:request(method, params, function(problem, answer)
     if listeners[token] then
       listeners[token] = nil
       on_end(problem and problem.message, answer)
     end
   end)
-  asking.id = id
+  stream.id = id
   if not sent then
     listeners[token] = nil
     return nil
   end
-  return asking
+  return stream
 end
 
 ---Stops an answer; nobody hears of it any more.
----@param asking foretype.Asking
-function M.stop(asking)
-  listeners[asking.token] = nil
-  if asking.id and not asking.client:is_stopped() then
-    asking.client:cancel_request(asking.id)
+---@param stream foretype.Stream
+function M.stop(stream)
+  listeners[stream.token] = nil
+  if stream.id and not stream.client:is_stopped() then
+    stream.client:cancel_request(stream.id)
   end
 end
 
