@@ -1,6 +1,7 @@
 //! `ask`: questions about code. What the model reads is short: the code in question with what it needs to be understood, each
 //! piece under its `path:line`, and then the question.
 
+mod callers;
 mod citations;
 mod excerpts;
 

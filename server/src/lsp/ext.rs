@@ -1,11 +1,8 @@
 //! What the protocol has and lsp-types 0.94 does not: inline completion (LSP 3.18), and our own messages.
 
-<<<<<<< HEAD
 use std::path::PathBuf;
 
-=======
 use foretype_plugins::docstring::Style;
->>>>>>> editui
 use foretype_plugins::strategies::ask::Citation;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,4 +1,5 @@
-//! Which code goes with a question: what it is about, what stands around that, and the definitions of the names involved.
+//! Which code goes with a question: what it is about, what stands around that, and the definitions and callers of the names
+//! involved.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -8,6 +9,8 @@ use crate::context::definitions::{Definition, SymbolIndex, related};
 use crate::context::secrets;
 use crate::syntax::{self, Item};
 use crate::{Document, Language};
+
+use super::callers::callers;
 
 /// Definitions from elsewhere at the most.
 const DEFINITIONS: usize = 6;
@@ -66,7 +69,7 @@ impl Excerpt {
     }
 
     /// The lines of `text` that `range` touches, as many as fit into `room` bytes.
-    fn new(path: &str, language: Language, text: &str, range: Range<usize>, why: &str, room: usize) -> Self {
+    pub(super) fn new(path: &str, language: Language, text: &str, range: Range<usize>, why: &str, room: usize) -> Self {
         let start = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
         // A range that ends where a line begins does not touch that line.
         let last = if range.end > start { range.end - 1 } else { start };
@@ -88,21 +91,48 @@ impl Excerpt {
 /// The pieces for a question, the most important first.
 pub fn excerpts(about: &About<'_>) -> Vec<Excerpt> {
     let mut found = about.document.map(|document| own(about, document)).unwrap_or_default();
-    let mut seen: HashSet<String> = HashSet::new();
     let code: String = found.iter().map(|excerpt| format!("{}\n", excerpt.text)).collect();
-    let mut definitions = 0;
-    for (name, whole) in names(about.question).map(|name| (name, true)).chain(names(&code).map(|name| (name, false))) {
-        if definitions == DEFINITIONS || !seen.insert(name.to_owned()) {
+    let mut asked = asked_about(about);
+    definitions(about, &code, &mut found, &mut asked);
+    let room = left(about, &found) / 2;
+    let calls = callers(about, &asked, &found, room);
+    found.extend(calls);
+    found
+}
+
+/// Bytes that are left beside these pieces.
+fn left(about: &About<'_>, found: &[Excerpt]) -> usize {
+    about.room.saturating_sub(found.iter().map(|it| it.text.len()).sum())
+}
+
+/// The name of the item that is asked about, if it is one.
+fn asked_about(about: &About<'_>) -> Vec<String> {
+    let name = || {
+        let (document, selection) = (about.document?, about.selection.as_ref()?);
+        let around = syntax::enclosing(document.tree.as_ref()?, &document.text, selection.start + 1);
+        around.last().map(|item| item.name.clone())
+    };
+    name().into_iter().collect()
+}
+
+/// Adds the definitions of the names in the question and in the code; the former go to `asked`, too.
+fn definitions(about: &About<'_>, code: &str, found: &mut Vec<Excerpt>, asked: &mut Vec<String>) {
+    let mut seen: HashSet<String> = HashSet::new();
+    let mut count = 0;
+    let said = names(about.question).map(|name| (name, true));
+    for (name, whole) in said.chain(names(code).map(|name| (name, false))) {
+        if count == DEFINITIONS || !seen.insert(name.to_owned()) {
             continue;
         }
-        let taken: usize = found.iter().map(|it| it.text.len()).sum();
-        let left = about.room.saturating_sub(taken);
-        if let Some(excerpt) = definition(about, name, whole, left).filter(|it| !shown(&found, it)) {
+        let Some(excerpt) = definition(about, name, whole, left(about, found)) else { continue };
+        if whole && !asked.iter().any(|it| it == name) {
+            asked.push(name.to_owned());
+        }
+        if !shown(found, &excerpt) {
             found.push(excerpt);
-            definitions += 1;
+            count += 1;
         }
     }
-    found
 }
 
 /// The code that is asked about, and the heads of what it lies in.
@@ -165,7 +195,7 @@ fn range_of(found: &Definition, name: &str, text: &str, whole: bool, room: usize
 }
 
 /// Where an item is before its body.
-fn head(text: &str, item: &Item) -> Range<usize> {
+pub(super) fn head(text: &str, item: &Item) -> Range<usize> {
     let signature = text.get(item.signature.clone()).unwrap_or_default();
     item.signature.start..item.signature.start + signature.trim_end().len()
 }
@@ -177,6 +207,6 @@ fn names(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Whether the lines of a piece are among those of another.
-fn shown(found: &[Excerpt], it: &Excerpt) -> bool {
+pub(super) fn shown(found: &[Excerpt], it: &Excerpt) -> bool {
     found.iter().any(|other| other.path == it.path && other.first <= it.last && it.first <= other.last)
 }

@@ -77,7 +77,8 @@ fn a_definition_with_a_secret_stays_out() {
     let symbols = SymbolIndex::default();
     symbols.update("tools.py", Language::Python, &secret);
     let read = |_: &str| Some(secret.as_str().into());
-    let about = About { document: None, selection: None, question: "tax?", symbols: &symbols, read: &read, room: 4000 };
+    let document = None;
+    let about = About { document, selection: None, question: "tax?", symbols: &symbols, read: &read, room: 4000 };
     assert_eq!(excerpts(&about), []);
 }
 
@@ -85,9 +86,14 @@ fn a_definition_with_a_secret_stays_out() {
 fn the_code_stands_in_a_fence_that_it_cannot_close() {
     let markdown = document("a.md", "```\nx\n```\n");
     let symbols = SymbolIndex::default();
-    let (selection, read) = (None, |_: &str| None);
-    let about =
-        About { document: Some(&markdown), selection, question: "?", symbols: &symbols, read: &read, room: 4000 };
+    let about = About {
+        document: Some(&markdown),
+        selection: None,
+        question: "?",
+        symbols: &symbols,
+        read: &|_| None,
+        room: 4000,
+    };
     let message = message("Why? ", &excerpts(&about));
     assert_eq!(message, "a.md:1-3 (the file):\n````markdown\n```\nx\n```\n````\n\nWhy?");
 }
@@ -108,4 +114,40 @@ fn only_places_that_were_shown_are_cited() {
     let answer = "See `shop.py:5`, src/shop.py:4-6; not op.py:5, shop.py:99, other.py:5, 12:30 or shop.py:x.";
     let found: Vec<_> = cited(answer, &excerpts).into_iter().map(|it| &answer[it.range]).collect();
     assert_eq!(found, ["shop.py:5", "src/shop.py:4"]);
+}
+
+const DESK: &str = "from lib.tools import tax\n\nclass Desk:\n    def __init__(self):\n        self.rate = tax\n\n    def bill(self, items):\n        total = sum(items)\n        # tax is added\n        first = items[0]\n        last = items[-1]\n        middle = items[1:-1]\n        print(first, last, middle)\n        if total > 9:\n            print('tax')\n        return tax(total)\n";
+
+/// The pieces for a question about the function `tax`, which three files use.
+fn callers_of_tax(room: usize) -> Vec<(String, String)> {
+    let symbols = SymbolIndex::default();
+    for (path, text) in [("lib/tools.py", TOOLS), ("shop.py", SHOP), ("desk.py", DESK), ("web/tax.js", "tax(1);\n")] {
+        symbols.update(path, Language::from_path(path), text);
+    }
+    let tools = document("lib/tools.py", TOOLS);
+    let at = TOOLS.find("def tax").expect("it is there");
+    let read = |path: &str| match path {
+        "shop.py" => Some(SHOP.into()),
+        "desk.py" => Some(DESK.into()),
+        _ => None,
+    };
+    let selection = Some(at..at);
+    let about =
+        About { document: Some(&tools), selection, question: "Who needs this?", symbols: &symbols, read: &read, room };
+    let found = excerpts(&about);
+    assert!(found.iter().map(|it| it.text.len()).sum::<usize>() <= room);
+    found.into_iter().map(|it| (it.place(), it.why)).collect()
+}
+
+#[test]
+fn what_calls_a_function_comes_with_the_head_of_its_item_and_its_line() {
+    let expected = pairs(&[
+        ("lib/tools.py:3-4", "what is asked about"),
+        ("desk.py:7", "calls tax at line 16"),
+        ("desk.py:16", "calls tax"),
+        ("desk.py:4-5", "uses tax"),
+        ("shop.py:4-6", "calls tax"),
+    ]);
+    assert_eq!(callers_of_tax(4000), expected);
+    assert_eq!(callers_of_tax(120), expected[..1]);
 }
