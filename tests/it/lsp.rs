@@ -473,7 +473,8 @@ fn the_server_ends_with_its_editor() {
     let mut stand_in = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
     let world = World::new();
     let mut client = Client::start(world.command(&["lsp", "--standalone"]));
-    client.initialize(json!({ "processId": stand_in.id(), "capabilities": {} }));
+    let options = json!({ "model": "qwen2.5-coder-7b" });
+    client.initialize(json!({ "processId": stand_in.id(), "capabilities": {}, "initializationOptions": options }));
     client.wait_for("window/showMessage");
     stand_in.kill().and_then(|()| stand_in.wait()).expect("our own child");
     assert_eq!(client.wait().code(), Some(1));
