@@ -168,7 +168,7 @@ def the_command_line_is_completed(bench):
     def complete(line):
         return window.lua("return vim.fn.getcompletion(..., 'cmdline')", line)
     assert {"ask", "disable", "docstring", "enable", "log", "restart", "status", "toggle", "trigger"} <= set(complete("Foretype "))
-    assert complete("Foretype d") == ["disable", "docstring"]
+    assert complete("Foretype d") == ["disable", "docstring", "docstrings"]
     assert complete("Foretype disable ") == ["buffer", "filetype"] and complete("Foretype disable f") == ["filetype"]
     assert complete("silent Foretype en") == ["enable"] and complete("Foret en") == ["enable"]
     assert complete("Foretype status ") == [] and complete("Foretype disable buffer ") == []
