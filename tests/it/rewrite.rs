@@ -239,7 +239,7 @@ fn the_model_reads_what_plugins_show_before_it_writes_code() {
 }
 
 #[test]
-fn an_editor_that_asks_wrongly_or_stops_gets_one_answer() {
+fn an_editor_that_asks_wrongly_stops_or_types_on_gets_one_answer() {
     // It has so much to say that nobody waits for the end.
     let world = world("");
     let (mut client, document) = editor(&world);
@@ -253,17 +253,22 @@ fn an_editor_that_asks_wrongly_or_stops_gets_one_answer() {
         let error = client.answer(id).expect_err(why);
         assert!(error["message"].as_str().is_some_and(|it| it.contains(why)), "{error}");
     }
-    let endless = |client: &mut Client| {
+    // Each has a token of its own: pieces of a request that was stopped may still be on their way.
+    let endless = |client: &mut Client, token: &str| {
         let params =
-            json!({ "textDocument": document, "range": line(3), "instruction": "Go on.", "partialResultToken": "t" });
+            json!({ "textDocument": document, "range": line(3), "instruction": "Go on.", "partialResultToken": token });
         let id = client.send("foretype/edit", params);
-        client.take(|message| message["method"] == "$/progress" && message["params"]["token"] == "t");
+        client.take(|message| message["method"] == "$/progress" && message["params"]["token"] == token);
         id
     };
-    let id = endless(&mut client);
+    let id = endless(&mut client, "cancelled");
     client.notify("$/cancelRequest", json!({ "id": id }));
     assert_eq!(client.answer(id).expect_err("cancelled")["code"], -32800);
-    endless(&mut client);
+    let id = endless(&mut client, "changed");
+    client.insert(document["uri"].as_str().expect("a name"), 2, (0, 0), "# New.\n");
+    let error = client.answer(id).expect_err("changed");
+    assert!(error["message"].as_str().is_some_and(|it| it.contains("changed meanwhile")), "{error}");
+    endless(&mut client, "left");
     client.vanish();
     assert_eq!(read(&world, "shop.py"), SHOP);
 }
