@@ -28,15 +28,15 @@ M.conversation_actions = {
   { name = 'yank', text = 'yank the block of code' },
 }
 
--- While a change is written or shown.
+-- While a change is written or shown; `hint` stands below each piece.
 M.preview_actions = {
-  { name = 'accept', text = 'accept this piece of the change' },
-  { name = 'reject', text = 'reject this piece of the change' },
-  { name = 'accept_all', text = 'accept the change' },
-  { name = 'reject_all', text = 'reject the change' },
-  { name = 'next', text = 'next piece of the change' },
-  { name = 'prev', text = 'previous piece of the change' },
-  { name = 'another', text = 'another change' },
+  { name = 'accept', hint = 'accept', text = 'accept this piece of the change' },
+  { name = 'reject', hint = 'reject', text = 'reject this piece of the change' },
+  { name = 'accept_all', hint = 'accept all', text = 'accept the change' },
+  { name = 'reject_all', hint = 'reject all', text = 'reject the change' },
+  { name = 'next', hint = 'next', text = 'next piece of the change' },
+  { name = 'prev', hint = 'previous', text = 'previous piece of the change' },
+  { name = 'another', hint = 'another', text = 'another change' },
 }
 
 ---@type table<string, string> the key that each action has now

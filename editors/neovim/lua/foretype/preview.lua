@@ -41,25 +41,15 @@ local function pending(preview)
   end, vim.fn.range(1, #preview.hunks))
 end
 
-local actions = {
-  { name = 'accept', text = 'accept' },
-  { name = 'reject', text = 'reject' },
-  { name = 'accept_all', text = 'accept all' },
-  { name = 'reject_all', text = 'reject all' },
-  { name = 'next', text = 'next' },
-  { name = 'prev', text = 'previous' },
-  { name = 'another', text = 'another' },
-}
-
 local function hint(preview, number)
   local count = #preview.hunks
   local parts = {}
-  for _, action in ipairs(actions) do
+  for _, action in ipairs(require('foretype.keys').preview_actions) do
     local key = config.get().preview_keys[action.name]
     local moves = action.name == 'next' or action.name == 'prev'
     local idle = moves and count == 1 or action.name == 'another' and not preview.again
     if key and not idle then
-      parts[#parts + 1] = key .. ' ' .. action.text
+      parts[#parts + 1] = key .. ' ' .. action.hint
     end
   end
   return ('▲ %d/%d  %s'):format(number, count, table.concat(parts, ' · '))
@@ -153,7 +143,7 @@ function M.open(buffer, changes, encoding, again)
     return false
   end
   local preview = { buffer = buffer, base = base, hunks = hunks, verdicts = {}, history = { {} }, again = again }
-  preview.keys = local_keys.map(buffer, config.get().preview_keys, actions, 'preview')
+  preview.keys = local_keys.map(buffer, config.get().preview_keys, require('foretype.keys').preview_actions, 'preview')
   previews[buffer] = preview
   follow(preview)
   draw(preview)
