@@ -1,7 +1,7 @@
 """Writes the parrot for tests of editors: a model that says one text behind each line end, and nothing more.
 
 The same as `saying` in tests/src/parrot.rs, where it is explained, with a chat template. Usage: parrot.py FOLDER TEXT; with an
-empty text it never ends, and is not seen to go in circles.
+empty text it goes on for 65,536 tokens, and is not seen to go in circles.
 """
 
 import array
@@ -63,7 +63,7 @@ def saying(folder, text):
     (path / "config.json").write_text(json.dumps({
         "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": VOCABULARY, "hidden_size": VOCABULARY,
         "intermediate_size": INNER, "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 4,
-        "max_position_embeddings": 4096, "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "hidden_act": "silu",
+        "max_position_embeddings": 4096 if text else 65536, "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "hidden_act": "silu",
         "tie_word_embeddings": False, "bos_token_id": END, "eos_token_id": END, "attention_bias": False, "mlp_bias": False}))
     after = {10: SAID, SAID: END} if text else {10: SAID, **{SAID + at: SAID + (at + 1) % len(said) for at in range(len(said))}}
     (path / "model.safetensors").write_bytes(_safetensors(_tensors(lambda token: after.get(token, END))))

@@ -45,7 +45,8 @@ def _with(*changes):
 def _open(bench, written=WRITTEN, name="area.py", **options):
     """A Neovim whose model says this; it has a process of its own."""
     model = parrot.saying(bench.home / f"parrot-{len(list(bench.home.glob('parrot-*')))}", written)
-    own = {"FORETYPE_MODEL": model, "FORETYPE_DAEMON_ENABLED": "false", "FORETYPE_ASK_MAX_TOKENS": "3000"}
+    own = {"FORETYPE_MODEL": model, "FORETYPE_DAEMON_ENABLED": "false", "FORETYPE_ASK_MAX_TOKENS": "32768",
+           "FORETYPE_ASK_CONTEXT_TOKENS": "65536"}
     window = bench.open(name, TEXT, environment=own, **options).ready()
     window.press("4G")
     return window
