@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use foretype_plugins::luau::Fault;
 use tower_lsp::jsonrpc::Result;
@@ -14,6 +15,8 @@ use super::session::lock;
 use super::{Session, serve};
 use crate::plugins::{Entry, EntryState, Notice, Report, trust, user_folder, workspace_folder};
 
+/// A plugin that rests is looked at this often: not every editor or program that mends one says so.
+const LOOKS_AT_RESTING: Duration = Duration::from_secs(1);
 /// The answer that trusts.
 const TRUST: &str = "Trust and run";
 
@@ -26,10 +29,12 @@ impl Server {
         self.look_at_plugins().await;
         self.session.plugins_ran();
         loop {
+            let resting = !lock(&self.session.plugin_marks).is_empty();
             tokio::select! {
                 () = self.session.plugin_news.notified() => {}
                 // In any window: all show what came of it.
                 Ok(()) = saved.changed() => self.look_at_plugins().await,
+                () = tokio::time::sleep(LOOKS_AT_RESTING), if resting => self.look_at_plugins().await,
                 () = serve::until(&mut ended) => return,
             }
             self.tell().await;
