@@ -6,6 +6,7 @@ import conversations from './cases/conversations.mjs';
 import faults from './cases/faults.mjs';
 import host from './cases/host.mjs';
 import plugins from './cases/plugins.mjs';
+import rewriting from './cases/rewriting.mjs';
 import settings from './cases/settings.mjs';
 import typing from './cases/typing.mjs';
 import windows from './cases/windows.mjs';
@@ -34,7 +35,7 @@ async function attempt(name, run) {
 }
 
 try {
-  for (const [name, run] of Object.entries({ ...typing, ...conversations, ...settings, ...plugins, ...windows, ...faults, ...host })) {
+  for (const [name, run] of Object.entries({ ...typing, ...conversations, ...rewriting, ...settings, ...plugins, ...windows, ...faults, ...host })) {
     if (!pattern.test(name)) continue;
     // A real editor beside a real model on a busy machine is late now and then: a case that fails is tried once more, in
     // another window, and the first failure stays in what was printed.

@@ -4,6 +4,8 @@ import type { Conversation } from './conversation';
 import type { Daemon } from './daemon';
 import { showMenu } from './menu';
 import { openPluginFolder, showPlugins } from './plugins';
+import type { Previews } from './preview';
+import type { Rewriter } from './rewrite';
 import * as settings from './settings';
 import type { Snooze } from './snooze';
 import type { State } from './state';
@@ -14,10 +16,12 @@ interface Parts {
   daemon: Daemon;
   snooze: Snooze;
   conversation: Conversation;
+  rewriter: Rewriter;
+  previews: Previews;
   log: vscode.LogOutputChannel;
 }
 
-export function registerCommands({ id, state, daemon, snooze, conversation, log }: Parts): vscode.Disposable {
+export function registerCommands({ id, state, daemon, snooze, conversation, rewriter, previews, log }: Parts): vscode.Disposable {
   const run = vscode.commands.executeCommand;
   const commands: Record<string, (...args: never[]) => unknown> = {
     showStatus: () => showMenu(state),
@@ -46,10 +50,24 @@ export function registerCommands({ id, state, daemon, snooze, conversation, log 
     stopAnswer: () => conversation.stop(),
     regenerate: () => conversation.regenerate(),
     writeDocstring: () => writeDocstring(),
+    previewDocstring: () => rewriter.docstring(),
+    previewDocstrings: () => rewriter.docstrings(),
+    edit: (words?: unknown) => rewriter.edit(text(words)),
+    generate: () => rewriter.generate(),
+    translate: (to?: unknown) => rewriter.translate(text(to)),
+    acceptChange: (number?: unknown) => previews.decide(true, digits(number)),
+    rejectChange: (number?: unknown) => previews.decide(false, digits(number)),
+    acceptAllChanges: () => previews.decideAll(true),
+    rejectAllChanges: () => previews.decideAll(false),
+    anotherChange: () => previews.another(),
   };
   const registered = Object.entries(commands).map(([name, command]) => vscode.commands.registerCommand(`foretype.${name}`, command));
   return vscode.Disposable.from(...registered);
 }
+
+// A menu gives a command the address of the document in place of what a key binding or another command may say.
+const text = (given: unknown) => (typeof given === 'string' ? given : undefined);
+const digits = (given: unknown) => (typeof given === 'number' ? given : undefined);
 
 async function toggleLanguage(): Promise<void> {
   const language = vscode.window.activeTextEditor?.document.languageId;

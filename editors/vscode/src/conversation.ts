@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 import type { Answer, Daemon, Kept } from './daemon';
+import { about } from './selection';
 
 export type Intent = 'explain' | 'find-bugs' | 'suggest-tests' | 'name' | 'simplify' | 'commit-message';
 
@@ -10,6 +11,7 @@ export type Intent = 'explain' | 'find-bugs' | 'suggest-tests' | 'name' | 'simpl
 type Wish =
   | { type: 'ready' | 'stop' | 'regenerate' }
   | { type: 'ask'; question: string }
+  | { type: 'edit' | 'branch'; turn: number }
   | { type: 'copy' | 'insert'; text: string }
   | { type: 'open'; path: string; line: number };
 
@@ -26,6 +28,10 @@ export class Conversation implements vscode.WebviewViewProvider {
   private last: object | undefined;
   /** Whether the daemon remembers the last question. */
   private kept = false;
+  /** The questions that are shown, and how many of them the daemon keeps up to there. */
+  private turns: { text: string; kept: number }[] = [];
+  /** Where the next question goes, in the protocol's words. */
+  private next: { at?: number; branch?: boolean } = {};
   private answering: vscode.CancellationTokenSource | undefined;
   /** Files that the model has read, by the path that answers name. */
   private places = new Map<string, vscode.Uri>();
@@ -63,6 +69,8 @@ export class Conversation implements vscode.WebviewViewProvider {
     this.answering = undefined;
     this.number = this.last = this.folder = undefined;
     this.kept = false;
+    this.turns = [];
+    this.next = {};
     this.post({ type: 'clear' });
   }
 
@@ -96,6 +104,7 @@ export class Conversation implements vscode.WebviewViewProvider {
     this.kept = true;
     for (const turn of kept.turns ?? []) {
       this.post({ type: 'question', text: turn.question });
+      this.turns.push({ text: turn.question, kept: this.turns.length + 1 });
       this.end(turn.text, turn, []);
     }
   }
@@ -107,6 +116,8 @@ export class Conversation implements vscode.WebviewViewProvider {
       case 'regenerate': return this.regenerate();
       case 'copy': return vscode.env.clipboard.writeText(wish.text);
       case 'insert': return insert(this.editor, wish.text);
+      case 'edit': return this.edit(wish.turn);
+      case 'branch': return this.branch(wish.turn);
       case 'open': return open(this.places.get(wish.path), wish.line);
       case 'ask': {
         const context = this.number === undefined ? about(this.editor) : this.following();
@@ -116,13 +127,40 @@ export class Conversation implements vscode.WebviewViewProvider {
   }
 
   private following(): object {
-    return { conversation: this.number, workspace: this.folder };
+    return { conversation: this.number, workspace: this.folder, ...this.next };
+  }
+
+  /** A question is written anew. Until it is asked, the daemon keeps the conversation as it was. */
+  private edit(turn: number): void {
+    const text = this.turns[turn]?.text;
+    if (text === undefined || this.answering) return;
+    this.cut(turn, text, 'Asked again, this question takes the place of itself and of what followed.');
+  }
+
+  /** The next question goes into a copy, behind this one. */
+  private branch(turn: number): void {
+    if (this.answering || !this.keptBefore(turn + 1)) return;
+    this.next = { branch: true };
+    this.cut(turn + 1, '', 'The next question begins a copy of this conversation, which stays as it is.');
+  }
+
+  private cut(from: number, text: string, note: string): void {
+    this.turns.length = Math.min(this.turns.length, from);
+    this.next = { ...this.next, at: this.keptBefore(from) };
+    this.last = undefined;
+    this.kept = false;
+    this.post({ type: 'cut', from, text, note });
+  }
+
+  private keptBefore(turn: number): number {
+    return this.turns[turn - 1]?.kept ?? 0;
   }
 
   private async put(params: object, text: string): Promise<void> {
     if (this.answering) return;
     if (this.number === undefined) this.folder = folderOf(this.editor);
     this.post({ type: 'question', text });
+    this.turns.push({ text, kept: this.keptBefore(this.turns.length) });
     this.last = params;
     this.kept = false;
     await this.send(params);
@@ -133,10 +171,12 @@ export class Conversation implements vscode.WebviewViewProvider {
     this.answering = answering;
     try {
       const onText = (text: string) => { if (this.answering === answering) this.post({ type: 'text', text }); };
-      const answer = await this.daemon.ask(params, onText, answering.token);
+      const answer = await this.daemon.stream<Answer>('foretype/ask', params, onText, answering.token);
       if (this.answering !== answering) return;
       this.number = answer.conversation ?? undefined;
+      if (!this.kept) this.turns.at(-1)!.kept += 1;
       this.kept = true;
+      this.next = {};
       this.end(answer.text, answer, [...(answer.complete ? [] : ['The answer was cut at ask.maxTokens.']), ...answer.notes]);
     } catch (error) {
       if (this.answering !== answering) return;
@@ -157,14 +197,6 @@ export class Conversation implements vscode.WebviewViewProvider {
   private post(message: object): void {
     void this.webview?.postMessage(message);
   }
-}
-
-/** The document and what is selected in it, as the protocol says it. */
-function about(editor: vscode.TextEditor | undefined): object {
-  if (!editor || !['file', 'untitled'].includes(editor.document.uri.scheme)) return {};
-  const { start, end } = editor.selection;
-  const position = ({ line, character }: vscode.Position) => ({ line, character });
-  return { textDocument: { uri: editor.document.uri.toString() }, range: { start: position(start), end: position(end) } };
 }
 
 function folderOf(editor: vscode.TextEditor | undefined): string | undefined {
@@ -210,6 +242,7 @@ function page(webview: vscode.Webview, extension: vscode.Uri): string {
 <body>
   <main id="turns" role="log" aria-live="polite" aria-label="Conversation"></main>
   <form id="form">
+    <p id="note" hidden></p>
     <textarea id="question" rows="3" placeholder="Ask about the code at the cursor" aria-label="Question"></textarea>
     <div class="buttons">
       <button id="ask" type="submit">Ask</button>

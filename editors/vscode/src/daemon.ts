@@ -70,14 +70,14 @@ export class Daemon {
     return this.client.sendRequest<T>(method, params).catch(() => undefined);
   }
 
-  /** Asks a question; the answer comes in pieces, and whole at the end. */
-  async ask(params: object, onText: (text: string) => void, token: vscode.CancellationToken): Promise<Answer> {
+  /** A request whose answer the model writes: it comes in pieces, and whole at the end. */
+  async stream<T>(method: string, params: object, onText: (text: string) => void, token: vscode.CancellationToken): Promise<T> {
     const { client } = this;
     if (client?.state !== ClientState.Running) throw new Error(`Foretype is not there: ${this.state.face.text}`);
     const partialResultToken = randomUUID();
     const pieces = client.onProgress(new ProgressType<{ text: string }>(), partialResultToken, ({ text }) => onText(text));
     try {
-      return await client.sendRequest<Answer>('foretype/ask', { ...params, partialResultToken }, token);
+      return await client.sendRequest<T>(method, { ...params, partialResultToken }, token);
     } finally {
       pieces.dispose();
     }

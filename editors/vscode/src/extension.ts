@@ -1,8 +1,11 @@
 // Foretype for VS Code: puts the parts together when the window opens and takes them apart when it closes.
 import * as vscode from 'vscode';
+import { offerActions } from './actions';
 import { registerCommands } from './commands';
 import { Conversation } from './conversation';
 import { Daemon } from './daemon';
+import { Previews } from './preview';
+import { Rewriter } from './rewrite';
 import { Snooze } from './snooze';
 import { type Face, State } from './state';
 import { statusBar } from './status';
@@ -21,9 +24,12 @@ export function activate(context: vscode.ExtensionContext): Api {
   const snooze = new Snooze(state);
   daemon = new Daemon(state, log);
   const conversation = Conversation.register(context.extensionUri, daemon);
+  const previews = new Previews();
+  const rewriter = new Rewriter(daemon, previews);
   const id = context.extension.id;
   context.subscriptions.push(
-    log, state, snooze, conversation, statusBar(state), registerCommands({ id, state, daemon, snooze, conversation, log }), watchEditors(state, daemon),
+    log, state, snooze, conversation, previews, offerActions(), statusBar(state),
+    registerCommands({ id, state, daemon, snooze, conversation, rewriter, previews, log }), watchEditors(state, daemon),
   );
   void daemon.restart();
   void warnIfGhostTextIsOff(context.globalState);

@@ -7,6 +7,7 @@ declare function acquireVsCodeApi(): { postMessage(message: object): void };
 type Message =
   | { type: 'clear' | 'focus' | 'again' }
   | { type: 'question' | 'text'; text: string }
+  | { type: 'cut'; from: number; text: string; note: string }
   | { type: 'end'; text?: string; remarks: string[]; paths: string[] };
 
 const { postMessage } = acquireVsCodeApi();
@@ -41,6 +42,33 @@ function redraw(remarks: string[] = []): void {
   if (atEnd) turns.scrollTop = turns.scrollHeight;
 }
 
+/** A question with what can be done with it. */
+function asked(text: string): HTMLElement {
+  const section = element('section', text, 'question');
+  const tools = element('div', '', 'tools');
+  for (const [name, type, label] of [['Edit', 'edit', 'Edit this question'], ['Branch', 'branch', 'Go on from here in a copy']] as const) {
+    const button = element('button', name);
+    button.type = 'button';
+    button.title = label;
+    button.addEventListener('click', () => { if (!busy) postMessage({ type, turn: numberOf(section) }); });
+    tools.append(button);
+  }
+  section.append(tools);
+  return section;
+}
+
+function numberOf(section: HTMLElement): number {
+  return [...turns.querySelectorAll('.question')].indexOf(section);
+}
+
+/** Takes away a question and all that follows. */
+function cut(from: number): void {
+  const first = turns.querySelectorAll('.question')[from];
+  while (first && turns.lastChild !== first) turns.lastChild!.remove();
+  first?.remove();
+  answer = [...turns.querySelectorAll<HTMLElement>('.answer')].at(-1);
+}
+
 function receive(message: Message): void {
   switch (message.type) {
     case 'focus':
@@ -48,13 +76,22 @@ function receive(message: Message): void {
     case 'clear':
       answer = undefined;
       turns.replaceChildren();
+      by('note').hidden = true;
       return setBusy(false);
     case 'question':
       answer = element('section', '', 'answer');
-      turns.append(element('section', message.text, 'question'), answer);
+      turns.append(asked(message.text), answer);
+      by('note').hidden = true;
       written = '';
       turns.scrollTop = turns.scrollHeight;
       return setBusy(true);
+    case 'cut':
+      cut(message.from);
+      question.value = message.text;
+      by('note').textContent = message.note;
+      by('note').hidden = false;
+      setBusy(false);
+      return question.focus();
     case 'again':
       written = '';
       redraw();

@@ -84,6 +84,68 @@ export default {
     assert.equal(await view(window).locator('title').textContent(), 'Foretype');
   },
 
+  async 'a stopped question is answered after all, edited, and branched from'(bench) {
+    const window = await open(bench, 'edited.py');
+    await window.command('Foretype: Ask About This Code');
+    await ask(window, 'Explain every line of this code at length, with many examples.');
+    await until(async () => (await view(window).locator('.answer').last().innerText()).length > 10, 'some of an answer');
+    await view(window).locator('#stop').click();
+    assert.match(await answered(window), /Stopped\./);
+    await view(window).locator('#again').click();
+    await view(window).locator('#stop').waitFor({ state: 'visible' });
+    assert.doesNotMatch(await answered(window), /Stopped\./);
+    await ask(window, 'Say yes.');
+    await answered(window);
+    const questions = view(window).locator('.question');
+    assert.equal(await questions.count(), 2);
+    await questions.last().hover();
+    await questions.last().locator('button:has-text("Edit")').click();
+    await until(async () => (await questions.count()) === 1, 'it is being written again');
+    assert.equal(await view(window).locator('#question').inputValue(), 'Say yes.');
+    await bench.screenshot('editing a question');
+    await ask(window, 'Say no.');
+    await answered(window);
+    await questions.first().hover();
+    await questions.first().locator('button:has-text("Branch")').click();
+    await until(async () => (await questions.count()) === 1, 'the copy ends there');
+    await ask(window, 'Say maybe.');
+    await answered(window);
+    await window.command('Foretype: Earlier Conversations');
+    await window.page.waitForSelector('.quick-input-list .monaco-list-row');
+    const kept = window.page.locator('.quick-input-list .monaco-list-row:has-text("Explain every line of this code at length, with many")');
+    assert.ok((await kept.count()) >= 2, 'the conversation and its copy are kept');
+    await window.press('Escape');
+  },
+
+  async 'the view reads well in a light theme'(bench) {
+    bench.settings({ 'workbench.colorTheme': 'Default Light Modern' });
+    const window = await open(bench, 'light.py');
+    await window.press('Control+A');
+    await window.command('Foretype: Explain');
+    await answered(window);
+    await ask(window, 'Write a Python function with a comment that doubles each value of a list, in a code block.');
+    await answered(window);
+    await bench.screenshot('conversation light');
+    const pale = await view(window).locator('body').evaluate(() => {
+      const channels = (colour) => colour.match(/[\d.]+/g).map(Number);
+      const bright = ([red, green, blue]) => [red, green, blue].map((one) => (one / 255 <= 0.03928 ? one / 255 / 12.92 : ((one / 255 + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, one, at) => sum + one * [0.2126, 0.7152, 0.0722][at], 0);
+      const behind = (part) => {
+        const [red, green, blue, alpha = 1] = channels(getComputedStyle(part).backgroundColor);
+        if (alpha === 1) return [red, green, blue];
+        const below = part.parentElement ? behind(part.parentElement) : [255, 255, 255];
+        return [red, green, blue].map((one, at) => one * alpha + below[at] * (1 - alpha));
+      };
+      const texts = [...document.querySelectorAll('#turns *, button, textarea')].filter((part) => part.offsetParent && [...part.childNodes].some((it) => it.nodeType === 3 && it.data.trim()));
+      return texts.map((part) => {
+        const [one, other] = [bright(channels(getComputedStyle(part).color)), bright(behind(part))].sort((a, b) => b - a);
+        return { text: `${part.tagName}.${part.className} ${part.textContent.slice(0, 30)}`, contrast: (one + 0.05) / (other + 0.05) };
+      }).filter(({ contrast }) => contrast < 4.5).map(({ text, contrast }) => `${text}: ${contrast.toFixed(1)}`);
+    });
+    bench.settings({});
+    assert.deepEqual(pale, [], 'texts are hard to read');
+  },
+
   async 'an earlier conversation is opened again'(bench) {
     const window = await open(bench, 'earlier.py');
     await window.command('Foretype: Ask About This Code');
@@ -102,5 +164,21 @@ export default {
     await window.press('Control+Home');
     await window.command('Foretype: Write Docstring');
     await until(async () => (await window.saved('doc.py', /def scale/)).includes('"""'), 'a docstring');
+  },
+
+  async 'missing docstrings are shown before they are written'(bench) {
+    const window = await open(bench, 'missing.py');
+    await window.command('Foretype: Preview All Missing Docstrings');
+    const lens = (title) => window.page.locator(`.codelens-decoration a:has-text("${title}")`).first();
+    await lens('Accept 1 of 2').waitFor();
+    await bench.screenshot('docstrings');
+    await lens('Another').click();
+    await lens('Accept 1 of 2').waitFor({ state: 'detached' });
+    await lens('Accept 1 of 2').click();
+    await lens('Reject').click();
+    await window.focus('missing.py');
+    const after = await window.saved('missing.py', /"""/);
+    assert.match(after, /^def scale\(values, factor\):\n    """[\s\S]*"""\n    return/);
+    assert.ok(after.endsWith(text.slice(text.indexOf('def largest'))), after);
   },
 };

@@ -1,0 +1,103 @@
+// Code that the model writes for a document: edits and generated code come as a preview, translations as a document of their
+// own. While it writes, a message shows how far it is, and can stop it.
+import * as vscode from 'vscode';
+import type { Daemon } from './daemon';
+import type { Change } from './hunks';
+import type { Previews } from './preview';
+import { about } from './selection';
+
+/** What came of it. */
+interface Rewritten {
+  version: number;
+  hunks: Change[];
+  text: string | null;
+  languageId: string | null;
+  notes: string[];
+}
+
+const languages = ['Python', 'Rust', 'TypeScript', 'JavaScript', 'Go', 'Java', 'C', 'C++', 'C#', 'Ruby', 'PHP', 'Lua', 'Bash'];
+
+export class Rewriter {
+  constructor(private readonly daemon: Daemon, private readonly previews: Previews) {}
+
+  /** Changes the selection, or the function or class at the cursor, as somebody says. */
+  async edit(words?: string): Promise<void> {
+    const editor = vscode.window.activeTextEditor;
+    const asked = { title: 'Foretype: Edit', prompt: 'What is to be changed?', placeHolder: 'for example: handle an empty list' };
+    const instruction = words ?? (await vscode.window.showInputBox(asked));
+    if (editor && instruction?.trim()) await this.preview('foretype/edit', editor, { instruction }, 'changes the code');
+  }
+
+  /** Writes the code for the comment or signature at the cursor. */
+  async generate(): Promise<void> {
+    const editor = vscode.window.activeTextEditor;
+    if (editor) await this.preview('foretype/generate', editor, {}, 'writes code');
+  }
+
+  /** Translates the selection, or the whole document where nothing is selected. */
+  async translate(name?: string): Promise<void> {
+    const editor = vscode.window.activeTextEditor;
+    const to = name ?? (await vscode.window.showQuickPick(languages, { title: 'Foretype: Translate', placeHolder: 'Into which language?' }));
+    if (!editor || !to) return;
+    const { range, ...document } = about(editor) as { range?: object };
+    const params = editor.selection.isEmpty ? { ...document, to } : { ...document, range, to };
+    const answer = await this.ask('foretype/translate', params, `translates to ${to}`);
+    if (typeof answer?.text !== 'string') return;
+    const written = { content: answer.text, ...(answer.languageId ? { language: answer.languageId } : {}) };
+    await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(written), vscode.ViewColumn.Beside);
+  }
+
+  /** Shows the docstring of what is at the cursor, or what in the selection has none. */
+  async docstring(attempt = 0, editor = vscode.window.activeTextEditor): Promise<void> {
+    if (!editor) return;
+    const again = () => this.docstring(attempt + 1, editor);
+    await this.preview('foretype/docstring', editor, { attempt }, 'writes a docstring', again);
+  }
+
+  /** Shows the docstrings of all in the document that have none. */
+  async docstrings(attempt = 0, editor = vscode.window.activeTextEditor): Promise<void> {
+    if (!editor) return;
+    const again = () => this.docstrings(attempt + 1, editor);
+    await this.preview('foretype/docstring', editor, { attempt, range: null }, 'writes docstrings', again);
+  }
+
+  /** Shows what comes of a request as a preview of the editor's document. */
+  async preview(method: string, { document, selection }: vscode.TextEditor, params: object, title: string, again?: () => unknown): Promise<void> {
+    const where = about({ document, selection } as vscode.TextEditor);
+    const answer = await this.ask(method, { ...where, ...params }, title);
+    if (!answer) return;
+    if (answer.version !== document.version) {
+      tell('the document was changed meanwhile and is left as it is: ask again.');
+    } else if (!(await this.previews.open(document, answer.hunks, again))) {
+      void vscode.window.showInformationMessage('Foretype: the model would change nothing.');
+    }
+  }
+
+  /** Says itself why nothing came. */
+  private async ask(method: string, params: object, title: string): Promise<Rewritten | undefined> {
+    const options = { location: vscode.ProgressLocation.Notification, title: `Foretype ${title}`, cancellable: true };
+    return vscode.window.withProgress(options, async (progress, token) => {
+      let written = '';
+      const onText = (text: string) => {
+        written += text;
+        progress.report({ message: `${written.length} characters: ${lastLine(written)}` });
+      };
+      try {
+        const answer = await this.daemon.stream<Rewritten>(method, params, onText, token);
+        answer.notes.forEach((note) => tell(note));
+        return answer;
+      } catch (error) {
+        if (!token.isCancellationRequested) tell((error as Error).message);
+        return undefined;
+      }
+    });
+  }
+}
+
+function lastLine(text: string): string {
+  return text.trimEnd().split('\n').at(-1)!.trim().slice(0, 60);
+}
+
+function tell(text: string): void {
+  void vscode.window.showWarningMessage(`Foretype: ${text}`);
+}
