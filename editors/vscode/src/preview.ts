@@ -94,8 +94,11 @@ export class Previews implements vscode.TextDocumentContentProvider, vscode.Code
     const here = this.here();
     if (!here) return;
     const row = here.editor.selection.active.line;
-    const shown = here.pending.shown.find((it) => (number === undefined ? row < Math.max(it.added[1], it.removed[0] + 1) : it.number === number));
-    await this.settle(here.uri, here.pending, verdict, [(shown ?? here.pending.shown[0]!).number]);
+    const { shown } = here.pending;
+    const atCursor = () => shown.find((it) => row < Math.max(it.added[1], it.removed[0] + 1)) ?? shown[0];
+    // A piece that is decided may still have its lens for a moment: that decides nothing more.
+    const meant = number === undefined ? atCursor() : shown.find((it) => it.number === number);
+    if (meant) await this.settle(here.uri, here.pending, verdict, [meant.number]);
   }
 
   /** Takes all that are left in one step of undo, or turns them down. */

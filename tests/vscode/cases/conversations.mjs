@@ -175,7 +175,9 @@ export default {
     await lens('Another').click();
     await lens('Accept 1 of 2').waitFor({ state: 'detached' });
     await lens('Accept 1 of 2').click();
+    await lens('Accept 1 of 2').waitFor({ state: 'detached' });
     await lens('Reject').click();
+    await lens('Reject').waitFor({ state: 'detached' });
     await window.focus('missing.py');
     const after = await window.saved('missing.py', /"""/);
     assert.match(after, /^def scale\(values, factor\):\n    """[\s\S]*"""\n    return/);

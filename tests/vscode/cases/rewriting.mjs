@@ -96,7 +96,7 @@ export default {
   },
 
   async 'a code action writes the code for a comment'(bench) {
-    const window = await open(bench, 'comment.py', '    pi = math.pi\n');
+    const window = await open(bench, 'comment.py', 'pi = math.pi\n');
     await window.press('Control+Home');
     for (let line = 0; line < 5; line += 1) await window.press('ArrowDown');
     await window.press('Control+.');
