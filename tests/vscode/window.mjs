@@ -53,9 +53,13 @@ export class Window {
     await this.page.waitForSelector('.monaco-workbench');
   }
 
+  tab(name) {
+    return this.page.locator(`.tab[data-resource-name="${name}"]`);
+  }
+
   /** The cursor to the end of the file. */
   async focus(name) {
-    await this.page.waitForSelector(`.tab.active:has-text("${name}")`);
+    await this.page.waitForSelector(`.tab.active[data-resource-name="${name}"]`);
     await this.page.locator('.editor-instance .view-lines').first().click();
     await this.press('Control+End');
   }
@@ -133,12 +137,7 @@ export class Window {
     }
   }
 
-  /** The settings that were written last hold, and the model is there. */
-  async ready() {
-    await this.settled();
-    return this.waitStatus(/qwen/i);
-  }
-
+  /** The model is there. */
   ready() {
     return this.waitStatus(/qwen/i);
   }

@@ -59,6 +59,8 @@ export function registerCommands({ id, state, daemon, snooze, conversation, rewr
     rejectChange: (number?: unknown) => previews.decide(false, digits(number)),
     acceptAllChanges: () => previews.decideAll(true),
     rejectAllChanges: () => previews.decideAll(false),
+    nextChange: () => previews.go(1),
+    previousChange: () => previews.go(-1),
     anotherChange: () => previews.another(),
   };
   const registered = Object.entries(commands).map(([name, command]) => vscode.commands.registerCommand(`foretype.${name}`, command));

@@ -24,7 +24,7 @@ export function activate(context: vscode.ExtensionContext): Api {
   const snooze = new Snooze(state);
   daemon = new Daemon(state, log);
   const conversation = Conversation.register(context.extensionUri, daemon);
-  const previews = new Previews();
+  const previews = new Previews(context.extensionUri);
   const rewriter = new Rewriter(daemon, previews);
   const id = context.extension.id;
   context.subscriptions.push(

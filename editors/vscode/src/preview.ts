@@ -1,11 +1,12 @@
 // A change that the user has not taken yet, in a read-only editor of its own in place of the document's: lines that go above
-// those that come, coloured, and above each piece what can be done with it. The document is changed by what is taken and by
-// nothing else. Its text is the measure: where it is neither as it was nor as the taken pieces make it, the user has typed,
-// and the preview goes.
+// those that come, and above each piece what can be done with it. The document is changed by what is taken and by nothing
+// else. Its text is the measure: where it is neither as it was nor as the taken pieces make it, the user has typed, and the
+// preview goes.
 import * as vscode from 'vscode';
-import { applied, type Change, type Hunk, hunksOf, linesOf, placed, type Shown, unified, type Verdicts } from './hunks';
-
-export const scheme = 'foretype-preview';
+import { make } from './edits';
+import { applied, type Change, type Hunk, hunksOf, linesOf, type Shown, unified, type Verdicts } from './hunks';
+import { lensesOf, Marks, pieceAt } from './marks';
+import { allTabs, previewOf, scheme, uriOf } from './tabs';
 
 interface Pending {
   source: vscode.TextDocument;
@@ -16,34 +17,41 @@ interface Pending {
   history: Verdicts[];
   shown: Shown[];
   text: string;
+  /** Which piece the cursor goes to when the editor has this text. */
+  goal: number | undefined;
   /** Asks for another change in place of this one. */
   again: (() => unknown) | undefined;
 }
 
-const colour = (name: string, ruler: string) => vscode.window.createTextEditorDecorationType({
-  isWholeLine: true, backgroundColor: new vscode.ThemeColor(`diffEditor.${name}LineBackground`),
-  overviewRulerColor: new vscode.ThemeColor(`editorOverviewRuler.${ruler}Foreground`),
-});
+interface Here {
+  uri: string;
+  pending: Pending;
+  editor: vscode.TextEditor;
+}
 
 export class Previews implements vscode.TextDocumentContentProvider, vscode.CodeLensProvider {
   private readonly pending = new Map<string, Pending>();
   private readonly changed = new vscode.EventEmitter<vscode.Uri>();
   private readonly lensesChanged = new vscode.EventEmitter<void>();
-  private readonly removed = colour('removed', 'deleted');
-  private readonly added = colour('inserted', 'added');
+  private readonly marks: Marks;
+  private turn: Promise<void> = Promise.resolve();
   readonly onDidChange = this.changed.event;
   readonly onDidChangeCodeLenses = this.lensesChanged.event;
   private readonly parts: vscode.Disposable;
 
-  constructor() {
+  constructor(extension: vscode.Uri) {
+    this.marks = new Marks(extension);
     this.parts = vscode.Disposable.from(
-      this.changed, this.lensesChanged, this.removed, this.added,
+      this.changed, this.lensesChanged, this.marks,
       vscode.workspace.registerTextDocumentContentProvider(scheme, this),
       vscode.languages.registerCodeLensProvider({ scheme }, this),
-      vscode.workspace.onDidChangeTextDocument(({ document }) => this.look(document)),
+      vscode.workspace.onDidChangeTextDocument((event) => this.look(event)),
+      vscode.workspace.onDidCloseTextDocument((document) => this.left(document)),
       vscode.window.onDidChangeVisibleTextEditors((editors) => editors.forEach((editor) => this.paint(editor))),
       vscode.window.tabGroups.onDidChangeTabs(({ closed }) => closed.forEach((tab) => this.closed(tab))),
     );
+    // Those of a window that was closed with them are empty now.
+    void vscode.window.tabGroups.close(allTabs().filter(uriOf)).then(undefined, () => false);
   }
 
   dispose(): void {
@@ -57,14 +65,14 @@ export class Previews implements vscode.TextDocumentContentProvider, vscode.Code
     if (hunks.length === 0) return false;
     const verdicts = hunks.map(() => undefined);
     const uri = previewOf(source.uri);
-    const pending: Pending = { source, base, hunks, verdicts, history: [verdicts], shown: [], text: '', again };
+    const pending: Pending = { source, base, hunks, verdicts, history: [verdicts], shown: [], text: '', goal: 0, again };
     this.pending.set(uri.toString(), pending);
     this.draw(uri, pending);
     const opened = await vscode.workspace.openTextDocument(uri);
     const known = opened.languageId === source.languageId;
     const document = known ? opened : await vscode.languages.setTextDocumentLanguage(opened, source.languageId);
     const viewColumn = vscode.window.visibleTextEditors.find(({ document }) => document === source)?.viewColumn ?? vscode.ViewColumn.Active;
-    this.reveal(await vscode.window.showTextDocument(document, { viewColumn, preview: false }), pending, 0);
+    this.show(await vscode.window.showTextDocument(document, { viewColumn, preview: false }), pending);
     return true;
   }
 
@@ -74,87 +82,106 @@ export class Previews implements vscode.TextDocumentContentProvider, vscode.Code
 
   provideCodeLenses({ uri }: vscode.TextDocument): vscode.CodeLens[] {
     const pending = this.pending.get(uri.toString());
-    if (!pending) return [];
-    return pending.shown.flatMap(({ number, removed }, at) => {
-      const range = new vscode.Range(removed[0], 0, removed[0], 0);
-      const lens = (title: string, command: string, ...rest: unknown[]) =>
-        new vscode.CodeLens(range, { title, command: `foretype.${command}`, arguments: rest });
-      return [
-        lens(`$(check) Accept ${number + 1} of ${pending.hunks.length}`, 'acceptChange', number), lens('$(close) Reject', 'rejectChange', number),
-        ...(at > 0 ? [] : [
-          lens('$(check-all) Accept All', 'acceptAllChanges'), lens('$(close-all) Reject All', 'rejectAllChanges'),
-          ...(pending.again ? [lens('$(refresh) Another', 'anotherChange')] : []),
-        ]),
-      ];
-    });
+    return pending ? lensesOf(pending.shown, pending.hunks.length, pending.again !== undefined) : [];
   }
 
   /** Takes a piece, or turns it down; without its number that at the cursor, or the next one. */
-  async decide(verdict: boolean, number?: number): Promise<void> {
-    const here = this.here();
-    if (!here) return;
-    const row = here.editor.selection.active.line;
-    const { shown } = here.pending;
-    const atCursor = () => shown.find((it) => row < Math.max(it.added[1], it.removed[0] + 1)) ?? shown[0];
-    // A piece that is decided may still have its lens for a moment: that decides nothing more.
-    const meant = number === undefined ? atCursor() : shown.find((it) => it.number === number);
-    if (meant) await this.settle(here.uri, here.pending, verdict, [meant.number]);
+  decide(verdict: boolean, number?: number): Promise<void> {
+    return this.inTurn(async (here) => {
+      const { shown } = here.pending;
+      const atCursor = () => shown[pieceAt(shown, here.editor.selection.active.line)];
+      // A piece that is decided may still have its lens for a moment: that decides nothing more.
+      const meant = number === undefined ? atCursor() : shown.find((it) => it.number === number);
+      if (meant) await this.settle(here, verdict, [meant.number]);
+    });
   }
 
   /** Takes all that are left in one step of undo, or turns them down. */
-  async decideAll(verdict: boolean): Promise<void> {
-    const here = this.here();
-    if (here) await this.settle(here.uri, here.pending, verdict, here.pending.shown.map(({ number }) => number));
+  decideAll(verdict: boolean): Promise<void> {
+    return this.inTurn((here) => this.settle(here, verdict, here.pending.shown.map(({ number }) => number)));
   }
 
   /** What is waiting goes, and another change is asked for. */
   async another(): Promise<void> {
-    const here = this.here();
-    if (!here?.pending.again) return;
-    await this.end(here.uri);
-    await here.pending.again();
+    let again: Pending['again'];
+    await this.inTurn(async ({ uri, pending }) => {
+      again = pending.again;
+      if (again) await this.end(uri);
+    });
+    await again?.();
   }
 
-  private here(): { uri: string; pending: Pending; editor: vscode.TextEditor } | undefined {
+  /** To the next piece, or to the one before. */
+  go(by: 1 | -1): void {
+    const here = this.here();
+    if (!here) return;
+    const { shown } = here.pending;
+    here.pending.goal = (pieceAt(shown, here.editor.selection.active.line) + by + shown.length) % shown.length;
+    this.show(here.editor, here.pending);
+  }
+
+  private here(): Here | undefined {
     const editor = vscode.window.activeTextEditor;
     const uri = editor?.document.uri.toString() ?? '';
     const pending = this.pending.get(uri);
     return editor && pending && { uri, pending, editor };
   }
 
-  private async settle(uri: string, pending: Pending, verdict: boolean, numbers: number[]): Promise<void> {
-    const before = pending.verdicts;
+  /** A decision is about what the one before it has left, however fast they come. */
+  private inTurn(work: (here: Here) => Promise<void>): Promise<void> {
+    const next = async () => {
+      const here = this.here();
+      if (here) await work(here);
+    };
+    this.turn = this.turn.then(next, next);
+    return this.turn;
+  }
+
+  private async settle({ uri, pending }: Here, verdict: boolean, numbers: number[]): Promise<void> {
+    const { verdicts: before, source, hunks } = pending;
     pending.verdicts = before.map((old, at) => (numbers.includes(at) ? verdict : old));
-    if (verdict && !(await make(pending, before, numbers))) {
+    if (verdict && !(await make(source, hunks, before, numbers))) {
       pending.verdicts = before;
       void vscode.window.showWarningMessage('Foretype: the document cannot be changed.');
       return;
     }
+    // The user may have typed meanwhile.
+    if (this.pending.get(uri) !== pending) return;
     pending.history.push(pending.verdicts);
     if (!pending.verdicts.includes(undefined)) return this.end(uri);
     this.draw(vscode.Uri.parse(uri), pending);
-    const editor = vscode.window.visibleTextEditors.find(({ document }) => document.uri.toString() === uri);
-    const next = pending.shown.findIndex(({ number }) => number > Math.max(...numbers));
-    if (editor) this.reveal(editor, pending, Math.max(next, 0));
+    pending.goal = Math.max(0, pending.shown.findIndex(({ number }) => number > Math.max(...numbers)));
+    this.showAll(uri, pending);
   }
 
   /** A document has another text: by what was taken, by undo or redo, or as if there were no preview. */
-  private look(document: vscode.TextDocument): void {
-    for (const editor of vscode.window.visibleTextEditors) if (editor.document === document) this.paint(editor);
-    const uri = previewOf(document.uri).toString();
-    const pending = document.uri.scheme === scheme ? undefined : this.pending.get(uri);
+  private look({ document, contentChanges }: vscode.TextDocumentChangeEvent): void {
+    // Without changes the event says that the document is to be saved, and comes before the one with them.
+    if (contentChanges.length === 0) return;
+    const own = this.pending.get(document.uri.toString());
+    if (own) return this.showAll(document.uri.toString(), own);
+    const uri = previewOf(document.uri);
+    const pending = this.pending.get(uri.toString());
     if (!pending) return;
     const lines = linesOf(document.getText()).join('\n');
     const fits = (verdicts: Verdicts) => applied(pending.base, pending.hunks, verdicts).join('\n') === lines;
     if (fits(pending.verdicts)) return;
     const before = [...pending.history].reverse().find(fits);
-    if (!before) {
-      void this.end(uri);
-      void vscode.window.showWarningMessage('Foretype: the document was changed. What was not accepted of the preview is dropped.');
-      return;
-    }
+    if (!before) return this.drop(uri.toString(), 'changed');
     pending.verdicts = before;
-    this.draw(vscode.Uri.parse(uri), pending);
+    this.draw(uri, pending);
+    this.showAll(uri.toString(), pending);
+  }
+
+  private left(document: vscode.TextDocument): void {
+    const uri = previewOf(document.uri).toString();
+    // Another language for a document is told as its end, too.
+    if (document.isClosed && this.pending.get(uri)?.source === document) this.drop(uri, 'closed');
+  }
+
+  private drop(uri: string, why: string): void {
+    void this.end(uri);
+    void vscode.window.showWarningMessage(`Foretype: the document was ${why}. What was not accepted of the preview is dropped.`);
   }
 
   private draw(uri: vscode.Uri, pending: Pending): void {
@@ -165,27 +192,31 @@ export class Previews implements vscode.TextDocumentContentProvider, vscode.Code
     this.lensesChanged.fire();
   }
 
-  private paint(editor: vscode.TextEditor): void {
-    const pending = this.pending.get(editor.document.uri.toString());
-    if (!pending) return;
-    const rows = (side: 'removed' | 'added') => pending.shown.filter((it) => it[side][1] > it[side][0])
-      .map((it) => new vscode.Range(it[side][0], 0, it[side][1] - 1, 0));
-    editor.setDecorations(this.removed, rows('removed'));
-    editor.setDecorations(this.added, rows('added'));
+  private showAll(uri: string, pending: Pending): void {
+    for (const editor of vscode.window.visibleTextEditors) if (editor.document.uri.toString() === uri) this.show(editor, pending);
   }
 
-  private reveal(editor: vscode.TextEditor, pending: Pending, at: number): void {
-    this.paint(editor);
-    const row = pending.shown[at]?.removed[0] ?? 0;
-    const range = new vscode.Range(row, 0, row, 0);
-    editor.selection = new vscode.Selection(range.start, range.end);
-    editor.revealRange(range, vscode.TextEditorRevealType.InCenterIfOutsideViewport);
+  /** Colours the text if it is there already, and goes to the piece that is next. */
+  private show(editor: vscode.TextEditor, pending: Pending): void {
+    if (linesOf(editor.document.getText()).join('\n') !== pending.text) return;
+    this.marks.paint(editor, pending.shown);
+    const row = pending.goal === undefined ? undefined : pending.shown[pending.goal]?.removed[0];
+    pending.goal = undefined;
+    if (row === undefined) return;
+    editor.selection = new vscode.Selection(row, 0, row, 0);
+    editor.revealRange(editor.selection, vscode.TextEditorRevealType.InCenterIfOutsideViewport);
+  }
+
+  private paint(editor: vscode.TextEditor): void {
+    const pending = this.pending.get(editor.document.uri.toString());
+    if (pending) this.show(editor, pending);
   }
 
   /** Nothing is left to decide: back to the document. */
   private async end(uri: string): Promise<void> {
-    const pending = this.forget(uri);
-    const tabs = vscode.window.tabGroups.all.flatMap(({ tabs }) => tabs).filter((tab) => uriOf(tab) === uri);
+    const pending = this.pending.get(uri);
+    this.pending.delete(uri);
+    const tabs = allTabs().filter((tab) => uriOf(tab) === uri);
     const active = tabs.some(({ isActive, group }) => isActive && group.isActive);
     const viewColumn = tabs[0]?.group.viewColumn;
     await vscode.window.tabGroups.close(tabs).then(undefined, () => false);
@@ -194,40 +225,6 @@ export class Previews implements vscode.TextDocumentContentProvider, vscode.Code
 
   private closed(tab: vscode.Tab): void {
     const uri = uriOf(tab);
-    if (uri) this.forget(uri);
+    if (uri && !allTabs().some((other) => uriOf(other) === uri)) this.pending.delete(uri);
   }
-
-  private forget(uri: string): Pending | undefined {
-    const pending = this.pending.get(uri);
-    this.pending.delete(uri);
-    return pending;
-  }
-}
-
-/** The same path, so that it has the same name and language. */
-function previewOf(source: vscode.Uri): vscode.Uri {
-  return vscode.Uri.from({ scheme, path: source.path.startsWith('/') ? source.path : `/${source.path}`, query: source.toString() });
-}
-
-function uriOf(tab: vscode.Tab): string | undefined {
-  return tab.input instanceof vscode.TabInputText && tab.input.uri.scheme === scheme ? tab.input.uri.toString() : undefined;
-}
-
-/** Changes the document, in one step of undo. */
-async function make({ source, hunks }: Pending, before: Verdicts, numbers: number[]): Promise<boolean> {
-  const edit = new vscode.WorkspaceEdit();
-  for (const number of numbers) {
-    const { first, last } = placed(hunks, before, number);
-    const { range, text } = replacement(source, first, last, hunks[number]!.lines);
-    edit.replace(source.uri, range, text);
-  }
-  return vscode.workspace.applyEdit(edit);
-}
-
-/** Whole lines, of which the last of a document has no end. */
-function replacement(source: vscode.TextDocument, first: number, last: number, lines: string[]): { range: vscode.Range; text: string } {
-  if (last < source.lineCount) return { range: new vscode.Range(first, 0, last, 0), text: lines.map((line) => `${line}\n`).join('') };
-  const end = source.lineAt(source.lineCount - 1).range.end;
-  const start = first > 0 ? source.lineAt(first - 1).range.end : new vscode.Position(0, 0);
-  return { range: new vscode.Range(start, end), text: (first > 0 && lines.length > 0 ? '\n' : '') + lines.join('\n') };
 }

@@ -75,12 +75,15 @@ export class Rewriter {
 
   /** Says itself why nothing came. */
   private async ask(method: string, params: object, title: string): Promise<Rewritten | undefined> {
+    if (!('textDocument' in params)) return void tell('this is no file and no untitled document.');
     const options = { location: vscode.ProgressLocation.Notification, title: `Foretype ${title}`, cancellable: true };
     return vscode.window.withProgress(options, async (progress, token) => {
-      let written = '';
+      let [written, done] = ['', 0];
       const onText = (text: string) => {
         written += text;
-        progress.report({ message: `${written.length} characters: ${lastLine(written)}` });
+        const now = progressOf(written, method === 'foretype/docstring');
+        progress.report({ message: now.message, increment: now.part - done });
+        done = now.part;
       };
       try {
         const answer = await this.daemon.stream<Rewritten>(method, params, onText, token);
@@ -94,8 +97,12 @@ export class Rewriter {
   }
 }
 
-function lastLine(text: string): string {
-  return text.trimEnd().split('\n').at(-1)!.trim().slice(0, 60);
+/** What is known of how far it is: which of how many where the daemon counts, else how much is written. */
+function progressOf(written: string, counted: boolean): { message: string; part: number } {
+  const last = written.trimEnd().split('\n').at(-1)!.trim().slice(0, 60);
+  const [, number, count] = (counted && /^(\d+)\/(\d+) /.exec(last)) || [];
+  if (!number || !count) return { message: `${written.length} characters: ${last}`, part: 0 };
+  return { message: last, part: (100 * (Number(number) - 1)) / Number(count) };
 }
 
 function tell(text: string): void {

@@ -24,15 +24,18 @@ const both = first.replace('pi = 3', 'pi = math.pi');
 
 const lens = (window, title) => window.page.locator(`.codelens-decoration a:has-text("${title}")`).first();
 const shown = async (window) => (await window.page.locator('.editor-instance .view-lines').first().innerText()).replace(/\u00a0/g, ' ');
-const tabs = (window) => window.page.locator('.tabs-container .tab').count();
+const preview = (window, name) => window.tab(`Preview of ${name}`);
+const gone = (window, name) => preview(window, name).waitFor({ state: 'detached' });
+const line = (window, number) => until(async () => (await window.page.locator('.statusbar').innerText()).includes(`Ln ${number},`), `the cursor is on line ${number}`);
 let parrots = 0;
 
 /** A window whose model says this. */
-async function open(bench, name, says) {
+async function open(bench, name, says, settings = {}) {
   parrots += 1;
   const model = `${bench.home}/parrot-${parrots}`;
   execFileSync('python3', ['tests/parrot.py', model, says]);
-  bench.machineSettings({ 'foretype.model': model, 'foretype.ask.maxTokens': 3000 });
+  bench.machineSettings({ 'foretype.model': model, 'foretype.ask.maxTokens': 32768, 'foretype.ask.contextTokens': 65536 });
+  bench.settings(settings);
   const window = await bench.first(name, text);
   await window.waitStatus(new RegExp(`parrot-${parrots}`));
   return window;
@@ -49,50 +52,129 @@ async function edit(window) {
   await window.press('Enter');
 }
 
+/** The same, until what comes of it is seen. */
+async function previewed(window) {
+  await edit(window);
+  await lens(window, 'Accept 1 of 2').waitFor();
+  await lens(window, 'Accept 2 of 2').waitFor();
+}
+
+async function oneIsLeft(window) {
+  await lens(window, 'Accept 1 of 2').waitFor({ state: 'detached' });
+  await lens(window, 'Accept 2 of 2').waitFor();
+}
+
 export default {
   async 'an edit is shown as a diff and taken by pieces'(bench) {
     const window = await open(bench, 'pieces.py', written);
-    await edit(window);
-    await lens(window, 'Accept 1 of 2').waitFor();
-    await lens(window, 'Accept 2 of 2').waitFor();
+    await previewed(window);
     const all = await shown(window);
     for (const line of ['square = radius * radius', 'square = radius ** 2', 'pi = 3', 'pi = math.pi']) assert.ok(all.includes(line), `${line} is not in\n${all}`);
+    await line(window, 5);
     await bench.screenshot('preview');
     assert.equal(bench.read('pieces.py'), text);
     await lens(window, 'Accept 1 of 2').click();
-    await until(async () => (await lens(window, 'Accept 1 of 2').count()) === 0 && (await lens(window, 'Accept 2 of 2').count()) === 1, 'one is left');
+    await oneIsLeft(window);
+    await line(window, 7);
+    await bench.screenshot('preview of what is left');
+    const left = await shown(window);
+    assert.ok(!left.includes('radius * radius') && left.includes('pi = 3') && left.includes('pi = math.pi'), left);
+    await window.tab('pieces.py').click();
+    await window.focus('pieces.py');
+    assert.equal(await window.saved('pieces.py', /radius \*\* 2/), first);
+    await lens(window, 'Accept').waitFor({ state: 'detached' });
+    await preview(window, 'pieces.py').click();
     await lens(window, 'Reject').click();
-    await until(async () => (await lens(window, 'Reject').count()) === 0, 'the preview goes');
+    await gone(window, 'pieces.py');
     await window.focus('pieces.py');
     assert.equal(await window.saved('pieces.py', /radius \*\* 2/), first);
     await window.press('Control+Z');
     assert.equal(await window.saved('pieces.py', /radius \* radius/), text);
   },
 
-  async 'all pieces are taken by a key in one step of undo'(bench) {
-    const window = await open(bench, 'all.py', written);
-    await edit(window);
+  async 'a piece that is undone waits again'(bench) {
+    const window = await open(bench, 'undone.py', written);
+    await previewed(window);
+    await window.press('Control+Enter');
+    await oneIsLeft(window);
+    await window.tab('undone.py').click();
+    await window.focus('undone.py');
+    await window.press('Control+Z');
+    await preview(window, 'undone.py').click();
     await lens(window, 'Accept 1 of 2').waitFor();
+    await window.tab('undone.py').click();
+    await window.focus('undone.py');
+    await window.press('Control+Shift+Z');
+    await preview(window, 'undone.py').click();
+    await oneIsLeft(window);
+    await window.press('Control+Enter');
+    await gone(window, 'undone.py');
+    await window.focus('undone.py');
+    assert.equal(await window.saved('undone.py', /math\.pi/), both);
+    await window.press('Control+Z');
+    assert.equal(await window.saved('undone.py', /pi = 3/), first, 'a piece is a step of undo');
+  },
+
+  async 'all pieces are taken by a key in one step of undo, or turned down'(bench) {
+    const window = await open(bench, 'all.py', written);
+    await previewed(window);
     await window.press('Control+Shift+Enter');
-    await until(async () => (await lens(window, 'Reject').count()) === 0, 'the preview goes');
+    await gone(window, 'all.py');
     await window.focus('all.py');
     assert.equal(await window.saved('all.py', /math\.pi/), both);
     await window.press('Control+Z');
     assert.equal(await window.saved('all.py', /pi = 3/), text);
+    await previewed(window);
+    await window.press('Control+Shift+Backspace');
+    await gone(window, 'all.py');
+    await window.focus('all.py');
+    assert.equal(await window.saved('all.py', /pi = 3/), text);
+  },
+
+  async 'keys lead from piece to piece, and each press decides one'(bench) {
+    const window = await open(bench, 'keys.py', written);
+    await previewed(window);
+    await window.press('Alt+F5');
+    await line(window, 8);
+    await window.press('Alt+F5');
+    await line(window, 5);
+    await window.press('Shift+Alt+F5');
+    await line(window, 8);
+    await window.press('Control+Backspace');
+    await lens(window, 'Accept 2 of 2').waitFor({ state: 'detached' });
+    await window.press('Control+Enter');
+    await gone(window, 'keys.py');
+    await window.focus('keys.py');
+    assert.equal(await window.saved('keys.py', /radius \*\* 2/), first);
+    await window.press('Control+Z');
+    await previewed(window);
+    for (let press = 0; press < 2; press += 1) await window.press('Control+Enter');
+    await gone(window, 'keys.py');
+    await window.focus('keys.py');
+    assert.equal(await window.saved('keys.py', /math\.pi/), both);
   },
 
   async 'typing in the document drops the preview'(bench) {
     const window = await open(bench, 'typing.py', written);
-    await edit(window);
-    await lens(window, 'Accept 1 of 2').waitFor();
+    await previewed(window);
     await window.press('Control+Enter');
-    await until(async () => (await lens(window, 'Accept 1 of 2').count()) === 0, 'one is taken');
-    const before = await tabs(window);
-    await window.openFile('typing.py');
+    await oneIsLeft(window);
+    await window.tab('typing.py').click();
+    await window.focus('typing.py');
+    // The key is the preview's there, and the editor's own here: it begins a line.
+    await window.press('Control+Enter');
     await window.type('# mine');
     await window.notification('was not accepted of the preview is dropped');
-    await until(async () => (await tabs(window)) === before - 1, 'its tab goes');
-    assert.equal(await window.saved('typing.py', /mine/), `${first}# mine`);
+    await gone(window, 'typing.py');
+    assert.equal(await window.saved('typing.py', /mine/), `${first}\n# mine`);
+  },
+
+  async 'a preview can be read in a light theme'(bench) {
+    const window = await open(bench, 'light.py', written, { 'workbench.colorTheme': 'Default Light Modern' });
+    await previewed(window);
+    await bench.screenshot('preview light');
+    await window.press('Control+Shift+Backspace');
+    await gone(window, 'light.py');
   },
 
   async 'a code action writes the code for a comment'(bench) {
@@ -102,6 +184,7 @@ export default {
     await window.press('Control+.');
     await window.page.locator('.action-widget .monaco-list-row:has-text("Write the code for this line")').click();
     await lens(window, 'Accept 1 of 1').click();
+    await gone(window, 'comment.py');
     await window.focus('comment.py');
     assert.equal(await window.saved('comment.py', /math\.pi/), text.replace('constant.\n', 'constant.\n    pi = math.pi\n'));
   },
@@ -115,8 +198,14 @@ export default {
     await message.hover();
     await message.locator('a:has-text("Cancel"), .monaco-button:has-text("Cancel")').first().click();
     await message.waitFor({ state: 'detached' });
-    assert.equal(await shown(window).then((now) => now.includes('again')), false);
-    assert.equal(await window.saved('stopped.py', /pi = 3/), text);
+    assert.equal(await preview(window, 'stopped.py').count(), 0);
+    await edit(window);
+    await message.waitFor();
+    await window.focus('stopped.py');
+    await window.type('# mine');
+    await window.notification('changed meanwhile');
+    assert.equal(await window.saved('stopped.py', /mine/), `${text}# mine`);
+    assert.equal(await preview(window, 'stopped.py').count(), 0);
   },
 
   async 'a translation is a document of its own'(bench) {
