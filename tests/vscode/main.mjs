@@ -30,6 +30,8 @@ async function attempt(name, run) {
   } catch (error) {
     console.log(`not ok ${name}\n       ${String(error.stack ?? error).split('\n').slice(0, 6).join('\n       ')}`);
     await bench.screenshot(`failed ${name}`);
+    const messages = await bench.windows.at(-1)?.messages().catch(() => []);
+    for (const message of messages ?? []) console.log(`       message: ${message.replace(/\s+/g, ' ')}`);
     return false;
   }
 }

@@ -153,7 +153,7 @@ export class Window {
     await this.page.locator(`.quick-input-list .monaco-list-row:has-text("${label}")`).first().click();
   }
 
-  /** A message; one that has gone by itself is looked for behind the bell. */
+  /** A message. The driver that the tests in the extension host need keeps them from popping up: they are behind the bell. */
   notification(text) {
     const message = this.page.locator(`.notification-list-item:has-text("${text}")`).first();
     return until(async () => {
@@ -162,6 +162,13 @@ export class Window {
       if (!open) await this.page.locator('[id="status.notifications"]').click();
       return message.waitFor({ timeout: 2000 }).then(() => message, () => false);
     }, `a message with ${text}`);
+  }
+
+  /** All that were not sent away, for the report of a failure. */
+  async messages() {
+    const open = await this.page.locator('.notifications-center.visible').count();
+    if (!open) await this.page.locator('[id="status.notifications"]').click({ timeout: 2000 });
+    return this.page.locator('.notification-list-item').allInnerTexts();
   }
 
   /** Saves, and gives what is on disk when that matches. */

@@ -79,11 +79,14 @@ export class Rewriter {
     const options = { location: vscode.ProgressLocation.Notification, title: `Foretype ${title}`, cancellable: true };
     return vscode.window.withProgress(options, async (progress, token) => {
       let [written, done] = ['', 0];
-      const onText = (text: string) => {
-        written += text;
+      const report = seldom(() => {
         const now = progressOf(written, method === 'foretype/docstring');
         progress.report({ message: now.message, increment: now.part - done });
         done = now.part;
+      });
+      const onText = (text: string) => {
+        written += text;
+        report.soon();
       };
       try {
         const answer = await this.daemon.stream<Rewritten>(method, params, onText, token);
@@ -92,9 +95,21 @@ export class Rewriter {
       } catch (error) {
         if (!token.isCancellationRequested) tell((error as Error).message);
         return undefined;
+      } finally {
+        report.dispose();
       }
     });
   }
+}
+
+/** Ten times a second at most: nobody reads faster, and a small model writes thousands of pieces. */
+function seldom(work: () => void): { soon(): void; dispose(): void } {
+  let timer: NodeJS.Timeout | undefined;
+  const run = () => {
+    timer = undefined;
+    work();
+  };
+  return { soon: () => { timer ??= setTimeout(run, 100); }, dispose: () => clearTimeout(timer) };
 }
 
 /** What is known of how far it is: which of how many where the daemon counts, else how much is written. */

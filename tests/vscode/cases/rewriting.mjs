@@ -192,15 +192,14 @@ export default {
   async 'what is being written is seen and stopped'(bench) {
     const window = await open(bench, 'stopped.py', '');
     await edit(window);
-    const message = window.page.locator('.notification-list-item:has-text("characters: again")').first();
-    await message.waitFor();
+    const message = await window.notification('characters: again');
     await bench.screenshot('writing');
     await message.hover();
     await message.locator('a:has-text("Cancel"), .monaco-button:has-text("Cancel")').first().click();
     await message.waitFor({ state: 'detached' });
     assert.equal(await preview(window, 'stopped.py').count(), 0);
     await edit(window);
-    await message.waitFor();
+    await window.notification('characters: again');
     await window.focus('stopped.py');
     await window.type('# mine');
     await window.notification('changed meanwhile');
