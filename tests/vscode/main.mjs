@@ -3,6 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { Bench } from './bench.mjs';
 import conversations from './cases/conversations.mjs';
+import docstrings from './cases/docstrings.mjs';
 import faults from './cases/faults.mjs';
 import host from './cases/host.mjs';
 import plugins from './cases/plugins.mjs';
@@ -37,7 +38,7 @@ async function attempt(name, run) {
 }
 
 try {
-  for (const [name, run] of Object.entries({ ...typing, ...conversations, ...rewriting, ...settings, ...plugins, ...windows, ...faults, ...host })) {
+  for (const [name, run] of Object.entries({ ...typing, ...conversations, ...docstrings, ...rewriting, ...settings, ...plugins, ...windows, ...faults, ...host })) {
     if (!pattern.test(name)) continue;
     // A real editor beside a real model on a busy machine is late now and then: a case that fails is tried once more, in
     // another window, and the first failure stays in what was printed.

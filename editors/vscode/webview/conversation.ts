@@ -91,6 +91,8 @@ function receive(message: Message): void {
       by('note').textContent = message.note;
       by('note').hidden = false;
       setBusy(false);
+      // What is there to be answered anew is being written.
+      by('again').hidden = true;
       return question.focus();
     case 'again':
       written = '';

@@ -1,0 +1,84 @@
+// Docstrings: written by a command, or shown first, for one item or for all; asked for anew, and stopped.
+import { execFileSync } from 'node:child_process';
+import assert from 'node:assert/strict';
+import { until } from '../window.mjs';
+
+const text = `def scale(values, factor):
+    return [value * factor for value in values]
+
+
+def largest(values):
+    best = values[0]
+    for value in values:
+        if value > best:
+            best = value
+    return best
+`;
+const many = Array.from({ length: 300 }, (_, number) => `def f${number}(x):\n    return x\n`).join('\n\n');
+
+const lens = (window, title) => window.page.locator(`.codelens-decoration a:has-text("${title}")`).first();
+const gone = (window, name) => window.tab(`Preview of ${name}`).waitFor({ state: 'detached' });
+
+export default {
+  async 'a docstring is written by its command'(bench) {
+    const window = await bench.first('doc.py', text);
+    await window.ready();
+    await window.press('Control+Home');
+    await window.command('Foretype: Write Docstring');
+    await until(async () => (await window.saved('doc.py', /def scale/)).includes('"""'), 'a docstring');
+  },
+
+  async 'the docstring at the cursor is shown first and another is asked for'(bench) {
+    const window = await bench.first('shown.py', text);
+    await window.ready();
+    await window.press('Control+Home');
+    await window.command('Foretype: Preview Docstring');
+    await lens(window, 'Accept 1 of 1').waitFor();
+    await lens(window, 'Another').click();
+    await gone(window, 'shown.py');
+    await lens(window, 'Accept 1 of 1').waitFor();
+    assert.equal(bench.read('shown.py'), text);
+    await lens(window, 'Accept 1 of 1').click();
+    await gone(window, 'shown.py');
+    await window.focus('shown.py');
+    const written = await window.saved('shown.py', /"""/);
+    assert.match(written, /^def scale\(values, factor\):\n    """[\s\S]*values: [\s\S]*factor: [\s\S]*"""\n    return/);
+    assert.ok(written.endsWith(text.slice(text.indexOf('    return ['))), written);
+    await window.press('Control+Z');
+    assert.equal(await window.saved('shown.py', /^(?![\s\S]*""")/), text);
+  },
+
+  async 'missing docstrings are shown before they are written'(bench) {
+    const window = await bench.first('missing.py', text);
+    await window.ready();
+    await window.command('Foretype: Preview All Missing Docstrings');
+    await lens(window, 'Accept 2 of 2').waitFor();
+    await bench.screenshot('docstrings');
+    await lens(window, 'Accept 1 of 2').click();
+    await lens(window, 'Accept 1 of 2').waitFor({ state: 'detached' });
+    await lens(window, 'Reject').click();
+    await gone(window, 'missing.py');
+    await window.focus('missing.py');
+    const after = await window.saved('missing.py', /"""/);
+    assert.match(after, /^def scale\(values, factor\):\n    """[\s\S]*"""\n    return/);
+    assert.ok(after.endsWith(text.slice(text.indexOf('def largest'))), after);
+  },
+
+  async 'docstrings of a whole file show how far they are and are stopped'(bench) {
+    const model = `${bench.home}/parrot-docstrings`;
+    execFileSync('python3', ['tests/parrot.py', model, 'It scales.\n']);
+    bench.machineSettings({ 'foretype.model': model });
+    const window = await bench.first('many.py', many);
+    await window.waitStatus(/parrot-docstrings/);
+    await window.command('Foretype: Preview All Missing Docstrings');
+    const message = await window.notification('/300 f');
+    await bench.screenshot('docstrings being written');
+    await message.hover();
+    await message.locator('a:has-text("Cancel"), .monaco-button:has-text("Cancel")').first().click();
+    await message.waitFor({ state: 'detached' });
+    assert.equal(await window.tab('Preview of many.py').count(), 0);
+    await window.focus('many.py');
+    assert.equal(await window.saved('many.py', /f299/), many);
+    bench.machineSettings({});
+  },
+};
