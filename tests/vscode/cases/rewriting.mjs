@@ -30,13 +30,13 @@ const line = (window, number) => until(async () => (await window.page.locator('.
 let parrots = 0;
 
 /** A window whose model says this. */
-async function open(bench, name, says, settings = {}) {
+async function open(bench, name, says, settings = {}, begin = text) {
   parrots += 1;
   const model = `${bench.home}/parrot-${parrots}`;
   execFileSync('python3', ['tests/parrot.py', model, says]);
   bench.machineSettings({ 'foretype.model': model, 'foretype.ask.maxTokens': 32768, 'foretype.ask.contextTokens': 65536 });
   bench.settings(settings);
-  const window = await bench.first(name, text);
+  const window = await bench.first(name, begin);
   await window.waitStatus(new RegExp(`parrot-${parrots}`));
   return window;
 }
@@ -169,12 +169,44 @@ export default {
     assert.equal(await window.saved('typing.py', /mine/), `${first}\n# mine`);
   },
 
+  async 'a preview goes with its document'(bench) {
+    const window = await open(bench, 'closed.py', written);
+    await previewed(window);
+    await window.tab('closed.py').click({ button: 'middle' });
+    await window.notification('the document was closed');
+    await gone(window, 'closed.py');
+    assert.equal(bench.read('closed.py'), text);
+  },
+
+  async 'line ends stay as they are, and so does a last line that has none'(bench) {
+    const windows = (lines) => lines.trimEnd().replaceAll('\n', '\r\n');
+    const says = written.replace('pi * square', 'square * pi');
+    const window = await open(bench, 'ends.py', says, {}, windows(text));
+    await edit(window);
+    await lens(window, 'Accept 2 of 2').waitFor();
+    await window.press('Control+Enter');
+    await oneIsLeft(window);
+    await window.press('Control+Enter');
+    await gone(window, 'ends.py');
+    await window.focus('ends.py');
+    assert.equal(await window.saved('ends.py', /square \* pi/), windows(both.replace('pi * square', 'square * pi')));
+    await window.press('Control+Z');
+    await window.press('Control+Z');
+    assert.equal(await window.saved('ends.py', /pi = 3/), windows(text));
+  },
+
   async 'a preview can be read in a light theme'(bench) {
     const window = await open(bench, 'light.py', written, { 'workbench.colorTheme': 'Default Light Modern' });
     await previewed(window);
     await bench.screenshot('preview light');
     await window.press('Control+Shift+Backspace');
     await gone(window, 'light.py');
+  },
+
+  async 'a preview can be read in a theme of high contrast'(bench) {
+    const window = await open(bench, 'contrast.py', written, { 'workbench.colorTheme': 'Default High Contrast' });
+    await previewed(window);
+    await bench.screenshot('preview contrast');
   },
 
   async 'a code action writes the code for a comment'(bench) {
