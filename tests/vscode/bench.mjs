@@ -122,13 +122,13 @@ export class Bench {
     await Promise.all(this.windows.map((window) => window.close()));
   }
 
-  /** Processes of the program under test that this bench started: id and arguments. */
-  processes() {
+  /** Processes of the program under test, or of another one, that this bench started: id and arguments. */
+  processes(name = 'foretype') {
     const mark = `XDG_RUNTIME_DIR=${this.home}/run`;
     const read = (id, file) => { try { return readFileSync(`/proc/${id}/${file}`, 'utf8').split('\0'); } catch { return []; } };
     return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((id) => {
       const [program, ...args] = read(id, 'cmdline').filter(Boolean);
-      const ours = program && path.basename(program) === 'foretype' && read(id, 'environ').includes(mark);
+      const ours = program && path.basename(program) === name && read(id, 'environ').includes(mark);
       return ours ? [{ id: Number(id), args }] : [];
     });
   }

@@ -50,7 +50,7 @@ export class Previews implements vscode.TextDocumentContentProvider, vscode.Code
       vscode.window.onDidChangeVisibleTextEditors((editors) => editors.forEach((editor) => this.paint(editor))),
       vscode.window.tabGroups.onDidChangeTabs(({ closed }) => closed.forEach((tab) => this.closed(tab))),
     );
-    // Those of a window that was closed with them are empty now.
+    // When extensions are started anew, as for an update, their editors stay; nothing is known of these.
     void vscode.window.tabGroups.close(allTabs().filter(uriOf)).then(undefined, () => false);
   }
 

@@ -178,6 +178,14 @@ export default {
     assert.equal(bench.read('closed.py'), text);
   },
 
+  async 'where extensions are started anew no dead preview stays'(bench) {
+    const window = await open(bench, 'anew.py', written);
+    await previewed(window);
+    for (const { id, args } of bench.processes('node')) if (args.includes('--type=extensionHost')) process.kill(id, 'SIGKILL');
+    await gone(window, 'anew.py');
+    assert.equal(bench.read('anew.py'), text);
+  },
+
   async 'line ends stay as they are, and so does a last line that has none'(bench) {
     const windows = (lines) => lines.trimEnd().replaceAll('\n', '\r\n');
     const says = written.replace('pi * square', 'square * pi');
