@@ -71,7 +71,7 @@ export default {
     const all = await shown(window);
     for (const line of ['square = radius * radius', 'square = radius ** 2', 'pi = 3', 'pi = math.pi']) assert.ok(all.includes(line), `${line} is not in\n${all}`);
     await line(window, 5);
-    await bench.screenshot('preview');
+    await bench.screenshot('vscode preview', { x: 352, y: 30, width: 928, height: 300 });
     assert.equal(bench.read('pieces.py'), text);
     await lens(window, 'Accept 1 of 2').click();
     await oneIsLeft(window);
@@ -93,26 +93,26 @@ export default {
   },
 
   async 'a piece that is undone waits again'(bench) {
-    const window = await open(bench, 'undone.py', written);
+    const window = await open(bench, 'undo.py', written);
     await previewed(window);
     await window.press('Control+Enter');
     await oneIsLeft(window);
-    await window.tab('undone.py').click();
-    await window.focus('undone.py');
+    await window.tab('undo.py').click();
+    await window.focus('undo.py');
     await window.press('Control+Z');
-    await preview(window, 'undone.py').click();
+    await preview(window, 'undo.py').click();
     await lens(window, 'Accept 1 of 2').waitFor();
-    await window.tab('undone.py').click();
-    await window.focus('undone.py');
+    await window.tab('undo.py').click();
+    await window.focus('undo.py');
     await window.press('Control+Shift+Z');
-    await preview(window, 'undone.py').click();
+    await preview(window, 'undo.py').click();
     await oneIsLeft(window);
     await window.press('Control+Enter');
-    await gone(window, 'undone.py');
-    await window.focus('undone.py');
-    assert.equal(await window.saved('undone.py', /math\.pi/), both);
+    await gone(window, 'undo.py');
+    await window.focus('undo.py');
+    assert.equal(await window.saved('undo.py', /math\.pi/), both);
     await window.press('Control+Z');
-    assert.equal(await window.saved('undone.py', /pi = 3/), first, 'a piece is a step of undo');
+    assert.equal(await window.saved('undo.py', /pi = 3/), first, 'a piece is a step of undo');
   },
 
   async 'all pieces are taken by a key in one step of undo, or turned down'(bench) {
