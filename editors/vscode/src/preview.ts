@@ -6,7 +6,7 @@ import * as vscode from 'vscode';
 import { make } from './edits';
 import { applied, type Change, type Hunk, hunksOf, linesOf, type Shown, unified, type Verdicts } from './hunks';
 import { lensesOf, Marks, pieceAt } from './marks';
-import { allTabs, previewOf, scheme, uriOf } from './tabs';
+import { allTabs, editorOf, previewOf, scheme, uriOf, wanted } from './tabs';
 
 interface Pending {
   source: vscode.TextDocument;
@@ -68,11 +68,9 @@ export class Previews implements vscode.TextDocumentContentProvider, vscode.Code
     const pending: Pending = { source, base, hunks, verdicts, history: [verdicts], shown: [], text: '', goal: 0, again };
     this.pending.set(uri.toString(), pending);
     this.draw(uri, pending);
-    const opened = await vscode.workspace.openTextDocument(uri);
-    const known = opened.languageId === source.languageId;
-    const document = known ? opened : await vscode.languages.setTextDocumentLanguage(opened, source.languageId);
-    const viewColumn = vscode.window.visibleTextEditors.find(({ document }) => document === source)?.viewColumn ?? vscode.ViewColumn.Active;
-    this.show(await vscode.window.showTextDocument(document, { viewColumn, preview: false }), pending);
+    if (!(await wanted(source))) this.forget(uri.toString(), pending);
+    // The document may have been changed while somebody was asked.
+    if (this.pending.get(uri.toString()) === pending) this.show(await editorOf(uri, source), pending);
     return true;
   }
 
@@ -215,7 +213,7 @@ export class Previews implements vscode.TextDocumentContentProvider, vscode.Code
   /** Nothing is left to decide: back to the document. */
   private async end(uri: string): Promise<void> {
     const pending = this.pending.get(uri);
-    this.pending.delete(uri);
+    this.forget(uri, pending);
     const tabs = allTabs().filter((tab) => uriOf(tab) === uri);
     const active = tabs.some(({ isActive, group }) => isActive && group.isActive);
     const viewColumn = tabs[0]?.group.viewColumn;
@@ -225,6 +223,10 @@ export class Previews implements vscode.TextDocumentContentProvider, vscode.Code
 
   private closed(tab: vscode.Tab): void {
     const uri = uriOf(tab);
-    if (uri && !allTabs().some((other) => uriOf(other) === uri)) this.pending.delete(uri);
+    if (uri && !allTabs().some((other) => uriOf(other) === uri)) this.forget(uri, this.pending.get(uri));
+  }
+
+  private forget(uri: string, pending: Pending | undefined): void {
+    if (this.pending.get(uri) === pending) this.pending.delete(uri);
   }
 }

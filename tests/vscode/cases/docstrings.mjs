@@ -64,6 +64,23 @@ export default {
     assert.ok(after.endsWith(text.slice(text.indexOf('def largest'))), after);
   },
 
+  async 'what is ready while somebody works in another document waits to be shown'(bench) {
+    const window = await bench.first('long.py', Array.from({ length: 5 }, () => text).join('\n\n'));
+    await window.ready();
+    bench.write('other.py', '');
+    await window.command('Foretype: Preview All Missing Docstrings');
+    await window.openFile('other.py');
+    await window.type('# here');
+    const message = await window.notification('the change for long.py is ready');
+    await window.tab('other.py').and(window.page.locator('.active')).waitFor();
+    assert.equal(await window.saved('other.py', /here/), '# here');
+    await message.hover();
+    await message.locator('.monaco-button:has-text("Show")').first().click();
+    await lens(window, 'Accept 1 of 10').waitFor();
+    await window.press('Control+Shift+Backspace');
+    await gone(window, 'long.py');
+  },
+
   async 'docstrings of a whole file show how far they are and are stopped'(bench) {
     const model = `${bench.home}/parrot-docstrings`;
     execFileSync('python3', ['tests/parrot.py', model, 'It scales.\n']);
