@@ -5,6 +5,7 @@
 //! same code, so that a model sees while it serves what it saw while it learned.
 
 pub mod chat;
+pub mod chunks;
 pub mod context;
 pub mod docstring;
 pub mod finish;
