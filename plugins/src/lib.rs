@@ -6,6 +6,7 @@
 
 pub mod chat;
 pub mod chunks;
+pub mod comments;
 pub mod context;
 pub mod docstring;
 pub mod finish;

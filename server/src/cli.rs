@@ -43,7 +43,7 @@ enum Command {
     Ask(ask::Args),
     /// Find code by words, as questions do
     Search(search::Args),
-    /// Write code again in another programming language
+    /// Write code again in another programming language, or its comments in another natural one
     Translate(translate::Args),
     /// Change lines of a file as you say
     Edit(edit::Args),

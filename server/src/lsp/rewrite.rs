@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use foretype_model::{Engine, Usage};
+use foretype_plugins::comments::Tongue;
 use foretype_plugins::docstring::Edit;
 use foretype_plugins::strategies::translate;
 use foretype_plugins::{Document, Language, syntax};
@@ -15,6 +16,7 @@ use tower_lsp::lsp_types::Range;
 use super::Session;
 use super::ext::{Hunk, Partial, PartialParams, PartialText, RewriteParams, RewriteResult};
 use crate::documents::Snapshot;
+use crate::rewrite::comments::{comments, doubt};
 use crate::rewrite::{self, Writer};
 
 /// What is asked for.
@@ -118,7 +120,15 @@ fn write(
         start.min(end)..start.max(end)
     });
     let range = || selection.clone().context("say which code: give range");
+    let mut notes = Vec::new();
     let edit = match what {
+        What::Translate if params.comments.is_some() => {
+            let to = Tongue::named(params.comments.as_deref().unwrap_or_default())?;
+            let width = writer.config.docstring.width;
+            let done = comments(writer, &document, selection, to, width, &|_, _| {})?;
+            notes.extend(done.left.iter().map(ToString::to_string).chain(doubt(writer.engine.model())));
+            Edit { range: 0..snapshot.text.len(), text: rewrite::applied(&snapshot.text, &done.edits) }
+        }
         What::Translate => {
             let to = translate::target(params.to.as_deref().unwrap_or_default())?;
             let done = rewrite::translate(writer, &document, selection, to, "", &|_, _| {})?;
@@ -136,7 +146,7 @@ fn write(
         new_text: hunk.text.clone(),
     };
     let hunks = rewrite::hunks(&snapshot.text, &edit).iter().map(hunk).collect();
-    Ok(RewriteResult { version: snapshot.version, hunks, text: None, language_id: None, notes: Vec::new() })
+    Ok(RewriteResult { version: snapshot.version, hunks, text: None, language_id: None, notes })
 }
 
 fn translated(snapshot: &Snapshot, to: Language, done: rewrite::Translation) -> RewriteResult {
