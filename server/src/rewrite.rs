@@ -1,6 +1,8 @@
 //! Code that a chat model writes: translations, edits, and code for a comment or a signature. What it wrote is checked by the
 //! grammar and asked for once more where it does not parse. Nothing here touches a document: the result is plain data.
 
+pub mod comments;
+
 use std::ops::Range;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;

@@ -90,6 +90,18 @@ pub(super) const FUNCTIONS: &[Declared] = &[
         },
     },
     Declared {
+        name: "search",
+        kind: "(words: string, most: number?) -> { { path: string, line: number, text: string } }",
+        about: "Pieces of files of the workspace that fit words best, such as functions that name them, the best first, at most 20. \
+                Empty until the workspace has been indexed, and where the setting ask.search is off.",
+        make: |lua, host| {
+            lua.create_function(move |lua, (words, most): (String, Option<usize>)| {
+                host.clock.check()?;
+                places::search(lua, &host, &words, most)
+            })
+        },
+    },
+    Declared {
         name: "query",
         kind: "(query: string, path: string?) -> { { name: string, text: string, line: number } }?",
         about: "What a tree-sitter query captures in the document or in a file, in the order of the text: the name of each \

@@ -108,6 +108,8 @@ fn work_that_the_host_does_for_a_plugin_is_bounded() {
         "while true do foretype.references('x') end",
         "while true do foretype.references('') end",
         "while true do foretype.references(('x'):rep(1e6)) end",
+        "while true do foretype.search('x', -1) end",
+        "while true do foretype.search(('x y '):rep(1e6), 1e9) end",
         "while true do foretype.definitions('x') end",
         "while true do foretype.git() end",
         "while true do foretype.tokens(('x'):rep(16000)) end",

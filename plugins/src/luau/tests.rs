@@ -22,6 +22,14 @@ impl World for Files {
         names.filter(|name| pieces().all(|piece| name.contains(piece))).take(most).collect()
     }
 
+    fn search(&self, words: &str, most: usize) -> Vec<Hit> {
+        let hit = |(path, text): &(&str, &str)| {
+            let at = text.find(words)?;
+            Some(Hit { path: (*path).to_owned(), text: (*text).into(), range: at..text.len(), score: 1.0 })
+        };
+        self.0.iter().filter_map(hit).take(most).collect()
+    }
+
     fn git(&self, _: Duration) -> Option<Arc<Git>> {
         let staged = vec![("a.py".to_owned(), "+x = 1\n".to_owned())];
         Some(Arc::new(Git { branch: Some("main".to_owned()), staged, recent: vec!["b.py".to_owned()] }))
@@ -103,6 +111,15 @@ fn references_are_whole_words_in_files_that_may_be_read() {
     }
     let found: Vec<_> = plugin.context(&request).into_iter().map(|found| found.text).collect();
     assert_eq!(found, ["src/a.py:2:y = test_a", "src/a_test.py:1:def test_a(): ..."], "{:?}", plugin.fault());
+}
+
+#[test]
+fn a_search_gives_pieces_with_their_lines() {
+    let plugin = with_context(
+        "local found = foretype.search('test_a')
+        return { `{#found} {found[1].path}:{found[1].line}:{found[1].text}`, tostring(#foretype.search('test_a', 0)) }",
+    );
+    assert_eq!(texts(&plugin), ["1 src/a_test.py:1:test_a(): ...\n", "0"]);
 }
 
 #[test]

@@ -12,7 +12,8 @@ use super::{look, replay};
 use crate::cli::print_json;
 use crate::config::Config;
 use crate::plugins::report::tally_in_words;
-use crate::plugins::{EntryState, Open, user_folder, workspace_folder};
+use crate::plugins::{EntryState, Open, searches, user_folder, workspace_folder};
+use crate::workspace::Workspaces;
 
 /// Arguments of `foretype plugin check`.
 #[derive(Debug, clap::Args)]
@@ -102,6 +103,9 @@ fn runnable(root: &Path) -> Result<Vec<PathBuf>> {
 /// Loads a plugin and calls it within its limits.
 fn load(root: &Path, file: &Path, config: &Config) -> Result<Arc<Plugin>> {
     let source = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    if searches(&source) {
+        super::super::search::refresh(&Workspaces::default().open(root, config), None)?;
+    }
     match Open::default().of(Some(root), config).check(file, &source, config) {
         Ok(plugin) => Ok(plugin),
         Err(fault) => bail!("{fault}"),
