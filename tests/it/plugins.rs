@@ -354,6 +354,36 @@ fn source_files_are_typed_block_by_block_and_what_cannot_be_measured_says_why() 
 }
 
 #[test]
+fn what_an_author_may_not_have_meant_is_said() {
+    let world = World::new();
+    world.write(
+        "workspace/.foretype/config.toml",
+        "plugins.disabled = [\"frist\"]\nplugins.order = [\"definitions\", \"other\"]\n",
+    );
+    let source = "return { api = 1, name = \"first\", languages = { \"pyhton\", \"python\" },
+        applies = function() return false end, context = function() return nil + 1 end }";
+    world.write("workspace/.foretype/plugins/first.luau", source);
+    let run = |arguments: &[&str]| {
+        let mut command = world.command(arguments);
+        text(&command.current_dir(world.path().join("workspace")).output().expect("the binary starts"))
+    };
+    let (ok, out, err) = run(&["plugin", "check", "first"]);
+    assert!(ok && out.contains("no document is ever of the language pyhton\n"), "{out}{err}");
+    assert!(out.contains("its applies said no"), "{out}");
+    assert!(err.contains("plugins.disabled names frist") && err.contains("did you mean first?"), "{err}");
+    assert!(err.contains("plugins.order names other") && !err.contains("names definitions"), "{err}");
+    let (ok, _, err) = run(&["plugin", "check"]);
+    assert!(!ok && err.contains("not trusted, so not checked: first (foretype plugin trust)"), "{err}");
+    let (ok, _, err) = run(&["plugin", "check", ".foretype/config.toml"]);
+    assert!(!ok && err.contains("is no plugin: its file ends with .luau"), "{err}");
+    world.write("workspace/.foretype/plugins/first.fixtures", "=== none\n--- at a.py\n▁\n--- no snippets\n");
+    for name in ["first", ".foretype/plugins/first.luau", ".foretype/plugins/first.fixtures"] {
+        let (ok, out, err) = run(&["plugin", "test", name]);
+        assert!(ok && out.contains("1 passed, 0 failed"), "{name}: {out}{err}");
+    }
+}
+
+#[test]
 fn the_examples_do_what_their_fixtures_say() {
     let examples = repository().join("plugins/examples");
     let files = std::fs::read_dir(&examples).expect("the examples").flatten().map(|entry| entry.path());

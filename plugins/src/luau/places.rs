@@ -104,6 +104,7 @@ pub(super) fn search(lua: &Lua, host: &Host, words: &str, most: Option<usize>) -
         entry.raw_set("path", hit.path.as_str())?;
         entry.raw_set("line", hit.text[..hit.range.start].matches('\n').count() + 1)?;
         entry.raw_set("text", text)?;
+        entry.raw_set("score", hit.score)?;
         list.raw_push(entry)?;
     }
     Ok(list)

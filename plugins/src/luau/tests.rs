@@ -114,6 +114,41 @@ fn references_are_whole_words_in_files_that_may_be_read() {
 }
 
 #[test]
+fn what_foretype_does_not_have_is_named_with_what_it_has() {
+    let wrong = with_context("return foretype.serach('x')");
+    wrong.context(&request("a.py", "▁"));
+    let fault = wrong.fault().expect("it fails");
+    assert!(
+        fault.message.starts_with("foretype has no serach: it has read, ") && fault.message.contains(", search, "),
+        "{fault}"
+    );
+    assert_eq!(fault.line, Some(2));
+    let curious = with_context("return { tostring(getmetatable(foretype)), tostring(rawget(foretype, 'serach')) }");
+    assert_eq!(texts(&curious), ["false", "nil"]);
+}
+
+#[test]
+fn a_call_that_takes_too_long_is_told_with_its_line_and_the_limit() {
+    let source = "return { api = 1, name = 'p', context = function()\n    local x = 1\n    while true do\n        x += 1\n    end\nend }";
+    let limits = Limits { time: Duration::from_millis(5), ..ROOMY };
+    let plugin = Plugin::load("p.luau", source, &[], Arc::new(Files(&[])), limits).expect("a plugin");
+    plugin.context(&request("a.py", "▁"));
+    let fault = plugin.last_fault().expect("it is late");
+    assert!(matches!(fault.line, Some(3..=5)), "{fault}");
+    assert!(fault.message.contains("longer than 5 ms (option plugins.time_ms)"), "{fault}");
+    assert_eq!(plugin.fault(), None, "once is forgiven");
+}
+
+#[test]
+fn calls_in_which_it_does_not_apply_are_counted() {
+    let source =
+        "return { api = 1, name = 'p', applies = function() return false end, context = function() return 'x' end }";
+    let plugin = load(source).expect("a plugin");
+    plugin.context(&request("a.py", "▁"));
+    assert_eq!((plugin.tally().calls, plugin.tally().declined), (1, 1));
+}
+
+#[test]
 fn a_search_gives_pieces_with_their_lines() {
     let plugin = with_context(
         "local found = foretype.search('test_a')

@@ -56,7 +56,7 @@ impl Case {
         let plugin = workspace.load(plugin, &name, source, &config.plugins).map_err(|fault| anyhow!("{fault}"))?;
         let request = self.request(folder.path(), &config)?;
         let found = self.found(&plugin, &request, &config)?;
-        if let Some(fault) = plugin.fault() {
+        if let Some(fault) = plugin.last_fault() {
             return Err(anyhow!("{fault}"));
         }
         let expected = self.expected.iter().map(Expected::to_string).collect::<String>();
