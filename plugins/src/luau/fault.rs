@@ -44,6 +44,14 @@ impl Fault {
         Self { message: format!("it took longer than {limit} ms (option plugins.time_ms)"), ..self }
     }
 
+    /// With the limit for a file that took too long to load, which no option sets.
+    pub(super) fn while_loading(self, limit: Duration) -> Self {
+        if !self.is_overtime() {
+            return self;
+        }
+        Self { message: format!("loading it took longer than {} ms", limit.as_millis()), ..self }
+    }
+
     /// Whether it was only slow, which a busy machine can make of any plugin.
     pub(super) fn is_overtime(&self) -> bool {
         self.message == OVERTIME

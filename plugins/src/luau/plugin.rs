@@ -109,7 +109,7 @@ impl Plugin {
         let lua = sandbox::machine(&limits, &clock, |lua| api::open(lua, &host, options)).map_err(fault)?;
         clock.start(limits.load);
         let chunk = lua.load(source).set_name(format!("@{file}")).set_mode(mlua::chunk::ChunkMode::Text);
-        let value = chunk.call::<Value>(()).map_err(fault);
+        let value = chunk.call::<Value>(()).map_err(|error| fault(error).while_loading(limits.load));
         clock.stop();
         let Value::Table(table) = value? else {
             return Err(Fault::of(file, "it does not return a table: end it with return { api = 1, name = ..., ... }"));
