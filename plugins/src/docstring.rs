@@ -23,11 +23,13 @@ use tree_sitter::Tree;
 
 use crate::Language;
 
+pub(crate) use body::nodes;
 pub use check::same_code;
 pub use find::{item_at, items};
 pub use frame::{About, Frame};
 pub use item::{Item, Kind, Parameter, Place, Returns};
-pub use prompt::{Ground, STOPS, prompt};
+pub use prompt::{Ground, STOPS, SUMMARY_STOPS, prompt, summary_prompt};
+pub use prose::is_over;
 pub use style::Style;
 
 /// A replacement of a piece of a text.

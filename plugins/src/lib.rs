@@ -6,6 +6,8 @@
 
 pub mod builtins;
 pub mod chat;
+pub mod chunks;
+pub mod comments;
 pub mod context;
 pub mod docstring;
 pub mod finish;

@@ -31,6 +31,8 @@ pub use fault::Fault;
 pub use plugin::{Plugin, Tally};
 pub use types::declarations;
 
+use crate::strategies::ask::Hit;
+
 /// The version of the interface that a plugin names in `api`.
 pub const API: u32 = 1;
 
@@ -61,6 +63,10 @@ pub trait World: Send + Sync {
 
     /// Paths of the files that may be read and match a glob, in order, at most `most`.
     fn files(&self, glob: &str, most: usize) -> Vec<String>;
+
+    /// The pieces of files that fit words best and may be read, the best first, at most `most`; none before the workspace
+    /// has been indexed.
+    fn search(&self, words: &str, most: usize) -> Vec<Hit>;
 
     /// What git says of the workspace, if that is known or comes to be known within `patience`.
     fn git(&self, patience: Duration) -> Option<Arc<Git>>;

@@ -77,8 +77,12 @@ fn found<'a>(plugins: &'a [Arc<Plugin>], request: &Request, each: usize) -> Show
         let Some(all) = plugin.snippets(request) else { continue };
         shown_all.answered.push(plugin.name.as_str());
         let mut own = request.builtins.room.get(&plugin.name).copied().unwrap_or(each).min(room);
-        for found in all {
-            let Some(snippet) = shown(&found, &plugin.name, own) else { continue };
+        for found in all.iter().filter(|found| !secrets::in_path(&found.path) && !secrets::in_text(&found.text)) {
+            let snippet = shown(found, &plugin.name, own);
+            if snippet.as_ref().is_none_or(|snippet| snippet.text.len() < found.text.len()) && !is_empty(found) {
+                plugin.was_cut();
+            }
+            let Some(snippet) = snippet else { continue };
             let size = snippet.text.len() + snippet.path.len();
             (own, room) = (own - size, room - size);
             shown_all.snippets.push((found.stability, request.builtins.place(&plugin.name), snippet));
@@ -109,11 +113,12 @@ pub fn finish(plugins: &[Arc<Plugin>], request: &Request, text: String) -> std::
     })
 }
 
+fn is_empty(found: &Found) -> bool {
+    found.text.trim().is_empty()
+}
+
 /// A snippet as a prompt may show it within so many bytes: the first lines of one that is too long.
 fn shown(found: &Found, plugin: &str, room: usize) -> Option<Snippet> {
-    if secrets::in_path(&found.path) || secrets::in_text(&found.text) {
-        return None;
-    }
     let room = room.checked_sub(found.path.len())?;
     let text = &found.text[..line_end(&found.text, room)];
     let whole_lines = text.len() == found.text.len() || text.ends_with('\n');

@@ -12,7 +12,7 @@ use tree_sitter::{Node, ParseOptions, Parser, Tree};
 
 use crate::Language;
 
-pub use docstrings::docstrings;
+pub use docstrings::{docstrings, end_of_docstring};
 
 /// How long a parse may take.
 const LIMIT: Duration = Duration::from_millis(500);

@@ -10,13 +10,17 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use foretype_model::{Chat, Job, Model, Priority, Sampling};
 use foretype_plugins::context::{definitions::SymbolIndex, secrets};
-use foretype_plugins::strategies::ask::{self, About, Excerpt, Intent};
+use foretype_plugins::strategies::ask::{self, About, Excerpt, Hit, Intent, Wanted};
 use foretype_plugins::strategies::code;
 use foretype_plugins::{Document, Snippet};
 
 use crate::config::{self, Config};
+use crate::search::Found;
 use crate::workspace::Workspace;
 use conversation::{Conversation, Turn};
+
+/// Pieces that a search gives at the most, of which those that fit are read.
+const LOOKED_AT: usize = 16;
 
 /// A question with what goes with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +47,16 @@ impl Question {
             let shown = !workspace.excludes(&file) && file.metadata().is_ok_and(|data| data.len() < 1 << 20);
             shown.then(|| std::fs::read_to_string(&file).ok().map(Arc::from))?
         };
+        let find = |wanted: &[Wanted]| {
+            let Some(workspace) = workspace else { return Vec::new() };
+            let own = |path: &str| place.as_ref().filter(|(it, _)| it.path == path).map(|(it, _)| it.text.clone());
+            let hit = |found: Found| {
+                let text = own(&found.path).or_else(|| read(&found.path))?;
+                found.text(&text)?;
+                Some(Hit { path: found.path, text, range: found.range, score: found.score })
+            };
+            workspace.search.find(wanted, LOOKED_AT).into_iter().filter_map(hit).collect()
+        };
         let none = SymbolIndex::default();
         let about = About {
             document: place.as_ref().map(|(document, _)| *document),
@@ -50,6 +64,7 @@ impl Question {
             question: text,
             symbols: workspace.map_or(&none, |workspace| &workspace.symbols),
             read: &read,
+            find: &find,
             room,
         };
         let excerpts = ask::excerpts(&about);

@@ -15,6 +15,7 @@ pub mod lsp;
 pub mod model;
 pub mod plugin;
 pub(crate) mod rewrite;
+pub mod search;
 pub mod train;
 pub mod translate;
 mod typing;
@@ -41,7 +42,9 @@ enum Command {
     Docstring(docstring::Args),
     /// Ask something about code
     Ask(ask::Args),
-    /// Write code again in another programming language
+    /// Find code by words, as questions do
+    Search(search::Args),
+    /// Write code again in another programming language, or its comments in another natural one
     Translate(translate::Args),
     /// Change lines of a file as you say
     Edit(edit::Args),
@@ -84,6 +87,7 @@ impl Command {
             Self::Complete(args) => complete::run(args),
             Self::Docstring(args) => docstring::run(args),
             Self::Ask(args) => ask::run(args),
+            Self::Search(args) => search::run(&args),
             Self::Translate(args) => translate::run(&args),
             Self::Edit(args) => edit::run(&args),
             Self::Generate(args) => generate::run(&args),

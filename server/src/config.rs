@@ -126,11 +126,14 @@ pub struct Ask {
     /// respected.
     #[schemars(range(min = 512, max = 131_072))]
     pub context_tokens: usize,
+    /// Whether the files of a workspace are indexed for a search, so that questions find code by their words. The index lies in
+    /// the cache folder and holds words and places of files, no text.
+    pub search: bool,
 }
 
 impl Default for Ask {
     fn default() -> Self {
-        Self { system: None, max_tokens: 512, context_tokens: 4096 }
+        Self { system: None, max_tokens: 512, context_tokens: 4096, search: true }
     }
 }
 

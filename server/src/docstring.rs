@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail, ensure};
 use foretype_model::{Engine, Event, FinishReason, Job, Model, Priority, Usage};
-use foretype_plugins::docstring::{self, Edit, Ground, STOPS, Task};
+use foretype_plugins::docstring::{self, About, Edit, Ground, STOPS, SUMMARY_STOPS, Task};
 use foretype_plugins::{Language, syntax};
 
 use crate::ask::Draw;
@@ -14,6 +14,8 @@ use crate::plugins::Asked;
 
 /// Tokens of one hole at the most.
 const TOKENS: usize = 64;
+/// Tokens of a summary at the most, which may have several sentences.
+const SUMMARY_TOKENS: usize = 128;
 /// How often it is asked whether anybody still waits.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -54,9 +56,16 @@ pub fn write(
     let mut prose: Vec<String> = Vec::new();
     let mut written = Written { edit: Edit { range: 0..0, text: String::new() }, plain: 0, usage: Usage::default() };
     for (hole, about) in task.frame.holes().enumerate() {
-        let (answers, usage) = fill(engine, job(ground, task, &prose, draw), goes_on)?;
-        add(&mut written.usage, &usage);
-        let words = answers.iter().map(|answer| task.clean(hole, answer)).find(|words| !words.is_empty());
+        let mut words = None;
+        let jobs = if *about == About::Summary { vec![summary(ground, task, draw)] } else { Vec::new() };
+        for job in jobs.into_iter().chain([job(ground, task, &prose, draw)]) {
+            let (answers, usage) = fill(engine, job, goes_on)?;
+            add(&mut written.usage, &usage);
+            words = answers.iter().map(|answer| task.clean(hole, answer)).find(|words| !words.is_empty());
+            if words.is_some() {
+                break;
+            }
+        }
         written.plain += usize::from(words.is_none());
         prose.push(words.unwrap_or_else(|| task.plain(about)));
     }
@@ -90,13 +99,27 @@ fn fill(engine: &Engine, job: Job, goes_on: &dyn Fn() -> bool) -> Result<(Vec<St
     }
 }
 
+/// What is asked of the engine for the summary.
+fn summary(ground: &Ground<'_>, task: &Task, draw: Draw) -> Job {
+    Job {
+        prompt: docstring::summary_prompt(ground, task),
+        max_tokens: SUMMARY_TOKENS,
+        sampling: draw.sampling(),
+        // A small model may begin with a tag; then the next likeliest beginning is taken.
+        candidates: 3,
+        priority: Priority::Interactive,
+        stop_texts: SUMMARY_STOPS.iter().map(|stop| (*stop).to_owned()).collect(),
+        until: Some(Box::new(|_, text| docstring::is_over(text))),
+        ..Job::default()
+    }
+}
+
 /// What is asked of the engine for the first hole without prose.
 fn job(ground: &Ground<'_>, task: &Task, prose: &[String], draw: Draw) -> Job {
     Job {
         prompt: docstring::prompt(ground, task, prose),
         max_tokens: TOKENS,
         sampling: draw.sampling(),
-        // A small model may begin the first sentence with a tag; then the next likeliest beginning is taken.
         candidates: if prose.is_empty() { 3 } else { 1 },
         priority: Priority::Interactive,
         stop_texts: STOPS.iter().map(|stop| (*stop).to_owned()).collect(),

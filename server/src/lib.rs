@@ -15,6 +15,7 @@ pub mod lsp;
 pub mod models;
 pub mod plugins;
 pub mod rewrite;
+pub mod search;
 pub mod shown;
 pub mod stats;
 pub mod workspace;

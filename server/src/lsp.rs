@@ -11,6 +11,7 @@ mod framing;
 pub mod ingress;
 mod plugins;
 mod rewrite;
+mod search;
 mod serve;
 mod server;
 mod session;

@@ -30,6 +30,7 @@ use tokio::sync::watch;
 
 use crate::completion;
 use crate::config::{self, Config, sources};
+use crate::workspace::Workspace;
 use files::Files;
 
 /// How often the folders are looked at.
@@ -158,7 +159,18 @@ pub enum Notice {
 
 impl Plugins {
     fn new(root: Option<&Path>, config: &Config) -> Self {
-        let files = Arc::new(Files::new(root, config));
+        Self::seeing(root, Files::new(root, config))
+    }
+
+    /// For a workspace that nobody else has open, indexed in `index` for the searches of plugins.
+    fn indexed_in(index: &Path, root: &Path, config: &Config) -> anyhow::Result<Self> {
+        let workspace = Workspace::indexed_in(index, root, config);
+        workspace.refresh_search(&|_| true)?;
+        Ok(Self::seeing(Some(root), Files::of(Some(Arc::new(workspace)))))
+    }
+
+    fn seeing(root: Option<&Path>, files: Files) -> Self {
+        let files = Arc::new(files);
         Self { root: root.map(Path::to_owned), files, looked: Mutex::default(), state: Mutex::default() }
     }
 
@@ -252,6 +264,10 @@ impl Plugins {
         if source.contains("foretype.git") {
             // Asked now, so that the answer is there when somebody types.
             self.files.git(Duration::ZERO);
+        }
+        if searches(source) {
+            // An index is checked when it is opened, which takes long for a large one.
+            self.files.search("open", 1);
         }
         let limits = Limits { time: Duration::from_millis(config.time_ms), ..Limits::default() };
         let options = config.options_of(name);
@@ -350,6 +366,11 @@ pub(crate) fn plugged(
     config: &Config,
 ) -> Arc<dyn PromptStrategy> {
     Arc::new(Plugged::new(inner, plugins, config.plugins.max_tokens * BYTES_PER_TOKEN))
+}
+
+/// Whether a plugin searches the workspace, as far as its text says.
+pub fn searches(source: &str) -> bool {
+    source.contains("foretype.search")
 }
 
 /// A request in an empty document.

@@ -1,6 +1,8 @@
 //! Code that a chat model writes: translations, edits, and code for a comment or a signature. What it wrote is checked by the
 //! grammar and asked for once more where it does not parse. Nothing here touches a document: the result is plain data.
 
+pub mod comments;
+
 use std::ops::Range;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
@@ -81,10 +83,7 @@ impl Writer<'_> {
         let Chat { prompt, stop_texts } = self.question(wanted)?;
         let tokens = model.count(&prompt)?;
         let context = context(model, self.config);
-        ensure!(
-            tokens + 16 <= context,
-            "the code has {tokens} tokens with the question, and {context} fit: select less"
-        );
+        ensure!(tokens + 16 <= context, TooLong { tokens, context });
         // What is written is rarely longer than what was read.
         let job = Job {
             prompt,
@@ -138,6 +137,14 @@ impl Writer<'_> {
     }
 }
 
+/// A question does not fit into the context.
+#[derive(Debug, thiserror::Error)]
+#[error("the code has {tokens} tokens with the question, and {context} fit: select less")]
+struct TooLong {
+    tokens: usize,
+    context: usize,
+}
+
 fn write_twice(
     wanted: &Wanted,
     answer: &mut dyn FnMut(&Wanted) -> Result<String>,
@@ -146,7 +153,11 @@ fn write_twice(
     let code = wanted.code(&answer(wanted)?);
     let Some(fault) = check(&code) else { return Ok(Written { code, fault: None }) };
     let again = wanted.again(&code, &fault);
-    let second = again.code(&answer(&again)?);
+    let second = match answer(&again) {
+        // The complaint and the first answer do not fit: what there is stays.
+        Err(error) if error.is::<TooLong>() => return Ok(Written { code, fault: Some(fault) }),
+        second => again.code(&second?),
+    };
     Ok(match check(&second) {
         None => Written { code: second, fault: None },
         // The first answer was not asked for under a complaint, so it is the better one.
@@ -375,6 +386,20 @@ mod tests {
         let (written, asked) = twice(&["f(", "g("]);
         assert_eq!((written.code.as_str(), asked.len()), ("f(\n", 2));
         assert!(written.fault.is_some_and(|fault| fault.to_string().contains("line 1")));
+    }
+
+    #[test]
+    fn a_second_question_that_does_not_fit_leaves_the_first_answer_with_its_fault() {
+        let wanted = translate::question(Language::Python, Language::Lua, "f()", "");
+        let mut asked = 0;
+        let mut answer = |_: &Wanted| {
+            asked += 1;
+            if asked == 1 { Ok("f(".to_owned()) } else { Err(TooLong { tokens: 9, context: 8 }.into()) }
+        };
+        let written = write_twice(&wanted, &mut answer, &|code| fault(Language::Lua, code)).expect("no error");
+        assert_eq!((written.code.as_str(), written.fault.is_some(), asked), ("f(\n", true, 2));
+        let mut answer = |_: &Wanted| bail!("cancelled");
+        assert!(write_twice(&wanted, &mut answer, &|_| None).is_err());
     }
 
     #[test]

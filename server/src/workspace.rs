@@ -14,6 +14,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::overrides::{Override, OverrideBuilder};
 
 use crate::config::Config;
+use crate::search::{Changes, Progress, Search};
 
 /// A folder that is open in some editor.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct Workspace {
     pub root: PathBuf,
     /// What its files define.
     pub symbols: Arc<SymbolIndex>,
+    /// Finds pieces of them by words.
+    pub search: Search,
     excluded: Vec<String>,
     scanned: AtomicBool,
 }
@@ -42,7 +45,10 @@ impl Workspaces {
     pub fn open(&self, root: &Path, config: &Config) -> Arc<Workspace> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|workspace| workspace.strong_count() > 0);
-        let same = |workspace: &Arc<Workspace>| workspace.root == root && workspace.excluded == config.context.excluded;
+        let same = |workspace: &Arc<Workspace>| {
+            let same = workspace.search.is_on() == config.ask.search && workspace.excluded == config.context.excluded;
+            workspace.root == root && same
+        };
         if let Some(workspace) = open.iter().filter_map(Weak::upgrade).find(same) {
             return workspace;
         }
@@ -55,7 +61,13 @@ impl Workspaces {
 impl Workspace {
     fn new(root: &Path, config: &Config) -> Self {
         let excluded = config.context.excluded.clone();
-        Self { root: root.to_owned(), symbols: Arc::default(), excluded, scanned: AtomicBool::new(false) }
+        let search = if config.ask.search { Search::of(root, &excluded) } else { Search::off() };
+        Self { root: root.to_owned(), symbols: Arc::default(), search, excluded, scanned: AtomicBool::new(false) }
+    }
+
+    /// The workspace at `root` with its search index in `folder`, which nobody shares.
+    pub fn indexed_in(folder: &Path, root: &Path, config: &Config) -> Self {
+        Self { search: Search::within(Some(folder.to_owned())), ..Self::new(root, config) }
     }
 
     /// The name that a prompt shows for the whole.
@@ -92,6 +104,28 @@ impl Workspace {
         walk.filter_entry(move |entry| !rules.matched(entry.path(), entry.path().is_dir()).is_ignore());
         let files = walk.build().flatten().filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()));
         files.take(MOST_FILES).map(ignore::DirEntry::into_path)
+    }
+
+    /// Brings the search index up to date with the files that may be read; see [`Search::refresh`].
+    ///
+    /// # Errors
+    /// If there can be no index.
+    pub fn refresh_search(&self, progress: &dyn Fn(Progress) -> bool) -> anyhow::Result<Changes> {
+        self.search.refresh(self.files().filter_map(|path| Some((self.relative(&path)?, path))), progress)
+    }
+
+    /// Files were created, changed or deleted on disk: the search index follows.
+    ///
+    /// # Errors
+    /// If the index cannot be written.
+    pub fn touched_search(&self, paths: &[PathBuf]) -> anyhow::Result<Changes> {
+        let file = |path: &PathBuf| {
+            // A walk leaves hidden files out, too.
+            let relative = self.relative(path).filter(|it| !it.split('/').any(|part| part.starts_with('.')))?;
+            let shown = !self.excludes(path) && path.metadata().is_ok_and(|data| data.len() <= MOST_BYTES);
+            Some((relative, shown.then(|| path.clone())))
+        };
+        self.search.touch(paths.iter().filter_map(file).collect())
     }
 
     /// A file was created, changed or deleted on disk.

@@ -14,4 +14,5 @@ mod lsp;
 mod model_pull;
 mod plugins;
 mod rewrite;
+mod search;
 mod train;

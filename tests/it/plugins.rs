@@ -58,7 +58,7 @@ fn ghost_text_comes_in_spite_of_a_hostile_plugin_which_is_reported_once() {
     }
     let message = editor.client.wait_for("window/showMessage")["params"]["message"].clone();
     assert!(
-        message.as_str().is_some_and(|text| text.contains("hostile.luau") && text.contains("time limit")),
+        message.as_str().is_some_and(|text| text.contains("hostile.luau") && text.contains("longer than 20 ms")),
         "{message}"
     );
     let told = editor.client.wait_for("textDocument/publishDiagnostics");
@@ -196,7 +196,10 @@ fn a_plugin_is_written_listed_trusted_and_switched_off_on_the_command_line() {
     assert!(prints(&world, &["plugin", "check", ".foretype/plugins/first.luau"]).contains("first.luau: "));
     world.write("workspace/.foretype/config.toml", "[plugins]\ndisabled = [\"first\"]\n");
     assert!(prints(&world, &["plugin", "list"]).contains("switched off"));
-    for (name, source, says) in [("bad", "return {", "bad.luau:1"), ("loop", "while true do end", "time limit")] {
+    for (name, source, says) in [
+        ("bad", "return {", "bad.luau:1"),
+        ("loop", "while true do end", "loop.luau:1: loading it took longer than 200 ms"),
+    ] {
         let file = world.write(&format!("workspace/{name}.luau"), source);
         let output = world.run(&["plugin", "check", &file.to_string_lossy()]);
         assert!(!output.status.success() && text(&output).2.contains(says), "{:?}", text(&output));
@@ -351,6 +354,36 @@ fn source_files_are_typed_block_by_block_and_what_cannot_be_measured_says_why() 
     }
     // Without a name, all that may run.
     assert!(prints(&world, &["plugin", "check"]).contains("quiet.luau: "));
+}
+
+#[test]
+fn what_an_author_may_not_have_meant_is_said() {
+    let world = World::new();
+    world.write(
+        "workspace/.foretype/config.toml",
+        "plugins.disabled = [\"firsts\"]\nplugins.order = [\"definitions\", \"other\"]\n",
+    );
+    let source = "return { api = 1, name = \"first\", languages = { \"pyhton\", \"python\" },
+        applies = function() return false end, context = function() return nil + 1 end }";
+    world.write("workspace/.foretype/plugins/first.luau", source);
+    let run = |arguments: &[&str]| {
+        let mut command = world.command(arguments);
+        text(&command.current_dir(world.path().join("workspace")).output().expect("the binary starts"))
+    };
+    let (ok, out, err) = run(&["plugin", "check", "first"]);
+    assert!(ok && out.contains("no document is ever of the language pyhton\n"), "{out}{err}");
+    assert!(out.contains("its applies said no"), "{out}");
+    assert!(err.contains("plugins.disabled names firsts") && err.contains("did you mean first?"), "{err}");
+    assert!(err.contains("plugins.order names other") && !err.contains("names definitions"), "{err}");
+    let (ok, _, err) = run(&["plugin", "check"]);
+    assert!(!ok && err.contains("not trusted, so not checked: first (foretype plugin trust)"), "{err}");
+    let (ok, _, err) = run(&["plugin", "check", ".foretype/config.toml"]);
+    assert!(!ok && err.contains("is no plugin: its file ends with .luau"), "{err}");
+    world.write("workspace/.foretype/plugins/first.fixtures", "=== none\n--- at a.py\n▁\n--- no snippets\n");
+    for name in ["first", ".foretype/plugins/first.luau", ".foretype/plugins/first.fixtures"] {
+        let (ok, out, err) = run(&["plugin", "test", name]);
+        assert!(ok && out.contains("1 passed, 0 failed"), "{name}: {out}{err}");
+    }
 }
 
 #[test]

@@ -274,6 +274,30 @@ fn an_editor_that_asks_wrongly_stops_or_types_on_gets_one_answer() {
 }
 
 #[test]
+fn comments_are_translated_and_code_stays() {
+    let world = world("Die Summe der Preise.\n");
+    let text = "# The sum of all prices.\nx = 1  # noqa\n";
+    world.write("work/sum.py", text);
+    let (ok, out, err) = run(&world, &["translate", "sum.py", "--comments", "german"]);
+    assert!(ok && out.contains("-# The sum of all prices.\n+# Die Summe der Preise.\n"), "{out}{err}");
+    assert_eq!(read(&world, "sum.py"), text);
+    assert!(complains(&world, &["translate", "sum.py", "--comments", "klingon"]).contains("Chinese, English"));
+    world.write("work/none.py", "x = 1\n");
+    assert!(complains(&world, &["translate", "none.py", "--comments", "de"]).contains("no comment"));
+    assert!(complains(&world, &["translate", "sum.py", "--to", "rust", "--write"]).contains("--comments"));
+    let (ok, _, err) = run(&world, &["translate", "sum.py", "--comments", "zh"]);
+    assert!(ok && err.contains("the comment at line 1 stays: the model wrote no Chinese"), "{err}");
+    assert!(run(&world, &["translate", "sum.py", "--comments", "Deutsch", "--write"]).0);
+    assert_eq!(read(&world, "sum.py"), "# Die Summe der Preise.\nx = 1  # noqa\n");
+    let (mut client, document) = editor(&world);
+    let uri = document["uri"].as_str().expect("a name").replace("shop.py", "sum.py");
+    client.open(&uri, "python", text);
+    let answer = client.request("foretype/translate", json!({ "textDocument": { "uri": uri }, "comments": "de" }));
+    assert_eq!(answer["hunks"][0]["newText"], "# Die Summe der Preise.\n", "{answer}");
+    assert_eq!((&answer["hunks"][1], &answer["text"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
 fn a_real_model_translates_edits_and_generates() {
     let Some(model) = real_model() else { return };
     let world = world("");

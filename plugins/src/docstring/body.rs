@@ -7,7 +7,7 @@ use super::parameters::Signature;
 use crate::Language;
 
 /// The nodes of a tree in its order, without what lies in nodes that are not `entered`.
-pub(super) fn nodes<'a>(root: Node<'a>, entered: impl Fn(Node<'a>) -> bool) -> impl Iterator<Item = Node<'a>> {
+pub(crate) fn nodes<'a>(root: Node<'a>, entered: impl Fn(Node<'a>) -> bool) -> impl Iterator<Item = Node<'a>> {
     let mut cursor = root.walk();
     let mut next = Some(root);
     std::iter::from_fn(move || {

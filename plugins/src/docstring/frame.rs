@@ -77,7 +77,7 @@ impl Frame {
             self.wrap(&mut out, words, line, *about == About::Summary && at == 0);
             out.push_str(line.after);
         }
-        out.push_str(&self.closing());
+        out.push_str(&self.closing(out.contains('\n')));
         out
     }
 
@@ -100,10 +100,10 @@ impl Frame {
         if blank { whole.trim_end().to_owned() } else { whole }
     }
 
-    fn closing(&self) -> String {
+    fn closing(&self, several: bool) -> String {
         let indentation = &self.indentation;
         match self.marks {
-            Marks::Quotes if self.lines.len() == 1 => "\"\"\"".to_owned(),
+            Marks::Quotes if !several => "\"\"\"".to_owned(),
             Marks::Quotes => format!("\n{indentation}\"\"\""),
             Marks::Block => format!("\n{indentation} */"),
             Marks::Lines(_) => String::new(),
@@ -118,18 +118,23 @@ impl Frame {
         let closing = if first && self.lines.len() == 1 && self.marks == Marks::Quotes { 3 } else { 0 };
         let room = self.width.saturating_sub(closing + line.after.len());
         let mut column = start;
-        for (at, word) in words.split_whitespace().enumerate() {
-            let wide = word.chars().count();
-            if at > 0 && column + 1 + wide > room {
-                out.push('\n');
-                out.push_str(&before);
+        for (number, paragraph) in words.split("\n\n").enumerate() {
+            if number > 0 {
+                out.push_str(&format!("\n{}\n{before}", self.before(true)));
                 column = before.chars().count();
-            } else if at > 0 {
-                out.push(' ');
-                column += 1;
             }
-            out.push_str(word);
-            column += wide;
+            for (at, word) in paragraph.split_whitespace().enumerate() {
+                let wide = word.chars().count();
+                if at > 0 && column + 1 + wide > room {
+                    out.push_str(&format!("\n{before}"));
+                    column = before.chars().count();
+                } else if at > 0 {
+                    out.push(' ');
+                    column += 1;
+                }
+                out.push_str(word);
+                column += wide;
+            }
         }
     }
 }

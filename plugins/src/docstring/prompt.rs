@@ -2,7 +2,7 @@
 //!
 //! What changes from hole to hole comes last, so that a model reads only what is new.
 
-use super::item::Place;
+use super::item::{Kind, Place};
 use super::{Edit, Task};
 use crate::prompt::{Part, Prompt, Snippet, Source};
 use crate::{FimFormat, Language, window};
@@ -25,6 +25,31 @@ pub struct Ground<'a> {
     pub format: Option<&'static FimFormat>,
     /// What plugins want the model to read first.
     pub snippets: &'a [Snippet],
+}
+
+/// What ends the answer to a [`summary_prompt`].
+pub const SUMMARY_STOPS: &[&str] = &["\"\"\"", "*/", ">>>", "```"];
+
+/// The prompt for the summary: the code, then a comment about it that is begun. Small models say more of code that they have read
+/// than of code that is still to come.
+pub fn summary_prompt(ground: &Ground<'_>, task: &Task) -> Prompt {
+    let (text, at) = bare(task, ground.text);
+    let (shown, _) = shown(ground, task, &text, at);
+    let mark = ground.language.line_comment().unwrap_or("//");
+    let what = if ground.language == Language::Python { "Docstring" } else { "Documentation" };
+    let kind = match task.item.kind {
+        Kind::Function => "function",
+        Kind::Type => "type",
+        Kind::Module => "module",
+    };
+    // Whatever the frame's own marks are: what is written is put into the frame without them.
+    let opening = match mark {
+        "//" => "/**\n * ".to_owned(),
+        _ => task.frame.text(&[]).trim_start().to_owned(),
+    };
+    let code = format!("{shown}\n\n{mark} {what} of the {kind} above:\n");
+    let own = vec![Part::text(code, Source::Before), Part::text(opening, Source::Middle)];
+    Prompt { parts: [commented(ground), own].concat(), heal: true, stop_specials: Vec::new(), window: None }
 }
 
 /// The prompt for the first hole without prose.
@@ -107,17 +132,10 @@ fn stops(format: &FimFormat) -> Vec<std::borrow::Cow<'static, str>> {
 /// The code, then the same code again with its docstring: for every model that goes on with a text.
 fn again(ground: &Ground<'_>, task: &Task, written: &str) -> Prompt {
     let (text, at) = bare(task, ground.text);
-    let shift = ground.text.len() - text.len();
+    let (shown, start) = shown(ground, task, &text, at);
     let inside = at > task.item.range.start;
-    // A docstring above the item was taken out before it, one inside it within.
-    let before = if inside { 0 } else { shift };
-    let start = task.item.range.start.saturating_sub(before);
-    let end = task.item.range.end.saturating_sub(shift);
-    let end = window::floor(&text, end.min(start + ground.most * 3 / 4));
-    let from = window::floor(&text, start.saturating_sub(ground.most.saturating_sub(end - start)));
     let mark = ground.language.line_comment().unwrap_or("//");
     let indentation = indentation_of(&text, start);
-    let shown = from_line(&text[from..end], from > 0).trim_end();
     let code = format!("{mark} {}\n{shown}\n\n{indentation}{mark} Documented:\n", ground.path);
     let signature = if inside { format!("{indentation}{}", &text[start..at]) } else { String::new() };
     let last =
@@ -125,6 +143,18 @@ fn again(ground: &Ground<'_>, task: &Task, written: &str) -> Prompt {
     let own = vec![Part::text(code, Source::Before), Part::text(signature + &last, Source::Middle)];
     let parts = [commented(ground), own].concat();
     Prompt { parts, heal: true, stop_specials: Vec::new(), window: None }
+}
+
+/// The item with what stands above it, and where it begins in a text without its docstring, which would stand at `at`.
+fn shown<'a>(ground: &Ground<'_>, task: &Task, text: &'a str, at: usize) -> (&'a str, usize) {
+    let shift = ground.text.len() - text.len();
+    // A docstring above the item was taken out before it, one inside it within.
+    let before = if at > task.item.range.start { 0 } else { shift };
+    let start = task.item.range.start.saturating_sub(before);
+    let end = task.item.range.end.saturating_sub(shift);
+    let end = window::floor(text, end.min(start + ground.most * 3 / 4));
+    let from = window::floor(text, start.saturating_sub(ground.most.saturating_sub(end - start)));
+    (from_line(&text[from..end], from > 0).trim_end(), start)
 }
 
 fn indentation_of(text: &str, at: usize) -> &str {

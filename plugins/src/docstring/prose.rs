@@ -14,27 +14,94 @@ const ENDS: &[&str] = &[
 
 /// What of `answer` goes into the hole; empty if nothing does.
 pub(super) fn clean(about: &About, item: &Item, frame: &Frame, answer: &str) -> String {
-    let line = answer.trim_start().lines().next().unwrap_or_default();
+    let summary = *about == About::Summary;
+    let line = if summary { &paragraph(answer) } else { answer.trim_start().lines().next().unwrap_or_default() };
     let end = ENDS.iter().filter_map(|mark| line.find(mark)).min().unwrap_or(line.len());
     let line = if line.starts_with('@') { "" } else { &line[..end] };
     let text = line.split_whitespace().collect::<Vec<_>>().join(" ");
-    let text = without_label(about, item, &text);
+    let text = without_label(about, item, frame, &text);
     if is_code(text)
-        || *about == About::Summary && says_nothing(item, text)
+        || summary && says_nothing(item, text)
         || names_another(about, item, text)
         || !text.chars().any(char::is_alphabetic)
     {
         return String::new();
     }
     let text = marked(frame, sentences(text));
-    sentence(about, frame, text)
+    let text = sentence(about, frame, text);
+    if summary { apart(frame, text) } else { text }
+}
+
+/// What begins the parts of a docstring that are not its summary.
+const PARTS: &[&str] = &[
+    "@",
+    "\\",
+    ":param",
+    ":return",
+    "Args:",
+    "Arguments:",
+    "Parameters",
+    "Params:",
+    "Returns:",
+    "Raises:",
+    "Example",
+    ">>>",
+    "<param",
+    "```",
+    "- ",
+    "* ",
+];
+/// Tags of summaries.
+const SUMMARY_TAGS: &[&str] = &["@brief ", "\\brief ", "@description ", "@summary ", "<summary>"];
+
+/// The first paragraph of a comment without its marks and tags.
+fn paragraph(answer: &str) -> String {
+    let answer = answer.trim_start();
+    let answer = SUMMARY_TAGS.iter().find_map(|tag| answer.strip_prefix(tag)).unwrap_or(answer);
+    let lines =
+        answer.split('\n').enumerate().map(|(at, line)| if at == 0 { line.trim() } else { without_marks(line) });
+    let goes_on =
+        |(at, line): &(usize, &str)| !line.is_empty() && (*at == 0 || !PARTS.iter().any(|it| line.starts_with(it)));
+    lines.enumerate().take_while(goes_on).map(|(_, line)| line).collect::<Vec<_>>().join(" ")
+}
+
+/// A line of a comment without what marks it as one.
+fn without_marks(line: &str) -> &str {
+    let line = line.trim();
+    let marks = ["///", "//!", "//", "*/", "*", "---", "--", "#"];
+    marks.iter().find_map(|mark| line.strip_prefix(mark)).unwrap_or(line).trim()
+}
+
+/// Whether an answer about the summary has come to its end: behind its first paragraph.
+pub fn is_over(answer: &str) -> bool {
+    let text = answer.trim_start();
+    let Some(end) = text.rfind('\n') else { return false };
+    let probe = format!("{}\nprobe", &text[..end]);
+    !paragraph(&probe).ends_with(" probe")
+}
+
+/// With the first sentence in a paragraph of its own, where that is the custom: PEP 257 and rustdoc.
+fn apart(frame: &Frame, text: String) -> String {
+    if !matches!(frame.style, Style::Google | Style::Numpy | Style::Rest | Style::Rustdoc) {
+        return text;
+    }
+    let ends = text.match_indices(". ").map(|(at, _)| at + 1);
+    let is_end = |at: &usize| {
+        let next = text[at + 1..].chars().next();
+        let word = text[..*at].rsplit(' ').next().unwrap_or_default();
+        next.is_some_and(|next| next.is_uppercase() || next == '`') && !["e.g.", "i.e.", "etc.", "vs."].contains(&word)
+    };
+    match ends.into_iter().find(is_end) {
+        Some(end) => format!("{}\n\n{}", &text[..end], &text[end + 1..]),
+        None => text,
+    }
 }
 
 /// Without bullets, the hole's own name and a type that the model repeats.
-fn without_label<'a>(about: &About, item: &Item, text: &'a str) -> &'a str {
+fn without_label<'a>(about: &About, item: &Item, frame: &Frame, text: &'a str) -> &'a str {
     let strip =
         |text: &'a str| text.trim_start_matches([' ', '-', '*', ':', '#', '>', '.', ',', '\u{2013}', '\u{2014}']);
-    let mut text = strip(text);
+    let mut text = strip(without_signature(about, item, frame, strip(text)));
     let own = match about {
         About::Parameter(name) | About::Generic(name) | About::Raises(name) => {
             name.trim_start_matches(['*', '$', '&', '.'])
@@ -47,6 +114,20 @@ fn without_label<'a>(about: &About, item: &Item, text: &'a str) -> &'a str {
         text = strip(rest);
     }
     strip(group(text).or_else(|| of_type(about, item, text)).unwrap_or(text))
+}
+
+/// What follows `name(parameters) -> type` in a summary; in Go, where the frame has it, what follows the name.
+fn without_signature<'a>(about: &About, item: &Item, frame: &Frame, text: &'a str) -> &'a str {
+    let begins = text.get(..item.name.len()).is_some_and(|it| it.eq_ignore_ascii_case(&item.name));
+    if *about != About::Summary || item.name.is_empty() || !begins {
+        return text;
+    }
+    let rest = &text[item.name.len()..];
+    if let Some(behind) = rest.starts_with('(').then(|| group(rest)).flatten() {
+        let of_type = behind.strip_prefix("->").map(|it| it.trim_start().split_once(' ').map_or("", |(_, rest)| rest));
+        return of_type.unwrap_or(behind);
+    }
+    if frame.style == Style::Godoc && rest.starts_with(' ') { rest.trim_start() } else { text }
 }
 
 /// What follows `name:`, `name -`, or `name (type):`, with or without backticks.

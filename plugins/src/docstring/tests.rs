@@ -276,13 +276,78 @@ fn prose_is_a_sentence_without_labels_marks_or_code() {
     assert!(long.len() <= 400 && long.ends_with("words."), "{long}");
 }
 
+/// What becomes of an answer for the summary of `f(x)`, and the docstring with it.
+fn summary(language: Language, style: Style, answer: &str) -> (String, String) {
+    let marked = match language {
+        Language::Python => "def f(x):▁\n    pass\n",
+        Language::Go => "package a\n\nfunc Find(x int) {▁\n}\n",
+        _ => "fn f(x: i32) {▁}\n",
+    };
+    let (item, text) = item(language, marked);
+    let task = Task::new(item, language, style, &text, 80).expect("it can be documented");
+    let words = task.clean(0, answer);
+    let written = task.edit(&text, &[words.clone(), "The number.".to_owned()]).text;
+    (words, written)
+}
+
+#[test]
+fn a_summary_is_the_first_paragraph_without_tags_and_marks() {
+    let python = |answer| summary(Language::Python, Style::Google, answer).0;
+    assert_eq!(python(" gives it\n    back\n\n    Args:\n        x: y"), "Gives it back.");
+    assert_eq!(python("Gives it back\n@param x y"), "Gives it back.");
+    assert_eq!(python("@brief Gives it back.\n * And more\n * @return it"), "Gives it back.\n\nAnd more.");
+    assert_eq!(python("f(x) -> int Gives it back."), "Gives it back.");
+    assert_eq!(python("f(x, (y)): Gives it back."), "Gives it back.");
+    assert_eq!(python("@param x the number"), "");
+    assert_eq!(python("Gives e.g. It. Then stops, i.e. Ends."), "Gives e.g. It.\n\nThen stops, i.e. Ends.");
+    let go = |answer| summary(Language::Go, Style::Godoc, answer).0;
+    assert_eq!(go("Find finds it. It is quick."), "finds it. It is quick.");
+    assert_eq!(go("find finds it."), "finds it.");
+}
+
+#[test]
+fn sentences_behind_the_first_stand_apart_where_that_is_the_custom() {
+    let (_, python) = summary(Language::Python, Style::Google, "Gives it back. It may be nothing.");
+    assert_eq!(
+        python.trim_start(),
+        "\"\"\"Gives it back.\n\n    It may be nothing.\n\n    Args:\n        x: The number.\n    \"\"\"\n"
+    );
+    let (_, rust) = summary(Language::Rust, Style::Rustdoc, "Gives it back. It may be nothing.");
+    assert!(rust.starts_with("/// Gives it back.\n///\n/// It may be nothing.\n///\n"), "{rust}");
+    let (_, go) = summary(Language::Go, Style::Godoc, "Gives it back. It may be nothing.");
+    assert!(go.starts_with("// Find gives it back. It may be nothing.\n"), "{go}");
+    let (item, text) = item(Language::Python, "def f():▁\n    pass\n");
+    let task = Task::new(item, Language::Python, Style::Google, &text, 80).expect("it can be documented");
+    let written = task.edit(&text, &["One.\n\nTwo.".to_owned()]).text;
+    assert_eq!(written.trim_start(), "\"\"\"One.\n\n    Two.\n    \"\"\"\n");
+}
+
+#[test]
+fn an_answer_about_the_summary_ends_behind_its_first_paragraph() {
+    for (answer, over) in [
+        ("Gives it", false),
+        ("Gives it\n * back", false),
+        ("Gives it\n * back.\n", false),
+        ("Gives it\n * back.\n *\n", true),
+        ("Gives it back.\n\n", true),
+        ("Gives it back.\n    Args:\n", true),
+        ("\n    Gives it back.\n", false),
+    ] {
+        assert_eq!(is_over(answer), over, "{answer:?}");
+    }
+}
+
 /// A prompt as one text.
 fn shown(ground: &Ground<'_>, task: &Task, prose: &[String]) -> String {
+    joined(prompt(ground, task, prose))
+}
+
+fn joined(prompt: crate::Prompt) -> String {
     let text = |part: crate::Part| match part.content {
         crate::Content::Text(text) => text,
         crate::Content::Special(name) => name.into_owned(),
     };
-    prompt(ground, task, prose).parts.into_iter().map(text).collect()
+    prompt.parts.into_iter().map(text).collect()
 }
 
 #[test]
@@ -299,6 +364,34 @@ fn a_model_that_fills_in_the_middle_reads_nothing_below_the_item() {
             Ground { language: Language::Python, path: "a.py", text: &text, most: 3000, format, snippets: &[] };
         let shown = shown(&ground, &task, &[]);
         assert!(shown.contains("return x<|fim_middle|>") && !shown.contains("Old"), "{shown}");
+    }
+}
+
+#[test]
+fn the_summary_is_asked_for_below_the_code_whatever_stood_there() {
+    for (language, marked, ends) in [
+        (
+            Language::Python,
+            "def f(x):▁\n    'Old.'\n    return x\n\n\ndef g(y):\n    pass\n",
+            "    return x\n\n# Docstring of the function above:\n\"\"\"",
+        ),
+        (
+            Language::Rust,
+            "/// Old.\nfn f(x: i32) {▁}\n\nfn g() {}\n",
+            "fn f(x: i32) {}\n\n// Documentation of the function above:\n/**\n * ",
+        ),
+        (
+            Language::Ruby,
+            "# Old.\nclass A▁\nend\n\nclass G\nend\n",
+            "class A\nend\n\n# Documentation of the type above:\n# ",
+        ),
+    ] {
+        let (item, text) = item(language, marked);
+        let style = Style::of(language)[0];
+        let task = Task::new(item, language, style, &text, 80).expect("it can be documented");
+        let ground = Ground { language, path: "a", text: &text, most: 3000, format: None, snippets: &[] };
+        let read = joined(summary_prompt(&ground, &task));
+        assert!(read.ends_with(ends) && !read.contains("Old"), "{read}");
     }
 }
 

@@ -15,6 +15,8 @@ use crate::request::BYTES_PER_TOKEN;
 pub(super) const MOST_FILES: usize = 1000;
 /// Bytes of a text whose tokens are counted one by one, which takes about a millisecond.
 const COUNTED: usize = 16 << 10;
+/// Bytes of an unknown name that a message shows.
+const MOST_SHOWN: usize = 40;
 /// Bytes of one line in the log.
 const LONGEST_LINE: usize = 1000;
 
@@ -86,6 +88,18 @@ pub(super) const FUNCTIONS: &[Declared] = &[
             lua.create_function(move |lua, name: String| {
                 host.clock.check()?;
                 places::references(lua, &host, &name)
+            })
+        },
+    },
+    Declared {
+        name: "search",
+        kind: "(words: string, most: number?) -> { { path: string, line: number, text: string, score: number } }",
+        about: "Pieces of files of the workspace that fit words best, such as functions that name them, the best first, at most 20. \
+                The score is BM25: compare it with that of the first. Empty until the workspace has been indexed, and where the setting ask.search is off.",
+        make: |lua, host| {
+            lua.create_function(move |lua, (words, most): (String, Option<usize>)| {
+                host.clock.check()?;
+                places::search(lua, &host, &words, most)
             })
         },
     },
@@ -200,9 +214,25 @@ pub(super) fn open(lua: &Lua, host: &Host, options: &[(String, Setting)]) -> mlu
     }
     own.set_readonly(true);
     foretype.raw_set("options", own)?;
+    foretype.set_metatable(Some(complaining(lua)?))?;
     lua.globals().raw_set("foretype", foretype)?;
     lua.set_app_data(Current(None));
     Ok(())
+}
+
+/// A table that says what there is where something is asked for that there is not.
+fn complaining(lua: &Lua) -> mlua::Result<mlua::Table> {
+    let unknown = lua.create_function(|_, (_, name): (Value, Value)| -> mlua::Result<Value> {
+        let name = name.as_string().map(|name| name.to_string_lossy()).unwrap_or_default();
+        let known = FUNCTIONS.iter().map(|declared| declared.name).chain(["options"]).collect::<Vec<_>>();
+        let name = &name[..crate::window::floor(&name, MOST_SHOWN)];
+        Err(mlua::Error::runtime(format!("foretype has no {name}: it has {}", known.join(", "))))
+    })?;
+    let table = lua.create_table()?;
+    table.raw_set("__index", unknown)?;
+    table.raw_set("__metatable", false)?;
+    table.set_readonly(true);
+    Ok(table)
 }
 
 fn setting(lua: &Lua, value: &Setting) -> mlua::Result<Value> {

@@ -1,5 +1,7 @@
 //! Why a plugin was stopped, with the line.
 
+use std::time::Duration;
+
 use super::clock::OVERTIME;
 
 /// Bytes of a plugin's own message that are kept.
@@ -31,6 +33,23 @@ impl Fault {
             cause => without_place(&cause.to_string(), file),
         };
         Self { file: file.to_owned(), line, message }
+    }
+
+    /// With the limit of a call that took too long, and the option that sets it.
+    pub(super) fn with_limit(self, limit: Duration) -> Self {
+        if !self.is_overtime() {
+            return self;
+        }
+        let limit = limit.as_millis();
+        Self { message: format!("it took longer than {limit} ms (option plugins.time_ms)"), ..self }
+    }
+
+    /// With the limit for a file that took too long to load, which no option sets.
+    pub(super) fn while_loading(self, limit: Duration) -> Self {
+        if !self.is_overtime() {
+            return self;
+        }
+        Self { message: format!("loading it took longer than {} ms", limit.as_millis()), ..self }
     }
 
     /// Whether it was only slow, which a busy machine can make of any plugin.

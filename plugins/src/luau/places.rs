@@ -1,4 +1,4 @@
-//! `foretype.definitions`, `foretype.references` and `foretype.git`: what is known of the workspace beside its files.
+//! `foretype.definitions`, `foretype.references`, `foretype.search` and `foretype.git`: what is known of the workspace beside its files.
 
 use std::sync::Arc;
 
@@ -15,6 +15,10 @@ const FILES_READ: usize = 20;
 const MOST_REFERENCES: usize = 100;
 /// Bytes of a line.
 const LONGEST_LINE: usize = 200;
+/// Bytes of the words that are searched for.
+const LONGEST_SEARCH: usize = 1000;
+/// Pieces that a search gives at the most.
+const MOST_PIECES: usize = 20;
 
 /// Where the workspace defines a name.
 pub(super) fn definitions(lua: &Lua, name: &str) -> mlua::Result<Table> {
@@ -38,6 +42,9 @@ pub(super) fn references(lua: &Lua, host: &Host, name: &str) -> mlua::Result<Tab
     let list = lua.create_table()?;
     let current = lua.app_data_ref::<Current>();
     let Some(Current(Some(request))) = current.as_deref() else { return Ok(list) };
+    if name.len() > LONGEST_LINE {
+        return Ok(list);
+    }
     let own = &request.document.path;
     add_lines(lua, &list, own, &request.document.text, name)?;
     for path in nearest(request, name) {
@@ -84,6 +91,23 @@ fn names(line: &str, name: &str) -> bool {
         && line
             .match_indices(name)
             .any(|(at, _)| !word(line[..at].chars().next_back()) && !word(line[at + name.len()..].chars().next()))
+}
+
+/// The pieces of the workspace that fit words best.
+pub(super) fn search(lua: &Lua, host: &Host, words: &str, most: Option<usize>) -> mlua::Result<Table> {
+    let list = lua.create_table()?;
+    let most = most.unwrap_or(MOST_PIECES).min(MOST_PIECES);
+    for hit in host.world.search(&words[..floor(words, LONGEST_SEARCH)], most) {
+        host.clock.check()?;
+        let Some(text) = hit.text.get(hit.range.clone()) else { continue };
+        let entry = lua.create_table()?;
+        entry.raw_set("path", hit.path.as_str())?;
+        entry.raw_set("line", hit.text[..hit.range.start].matches('\n').count() + 1)?;
+        entry.raw_set("text", text)?;
+        entry.raw_set("score", hit.score)?;
+        list.raw_push(entry)?;
+    }
+    Ok(list)
 }
 
 /// What git says of the workspace; `None` if that is not known.

@@ -40,6 +40,10 @@ pub struct Tally {
     pub changed: u64,
     /// Suggestions that it vetoed.
     pub vetoed: u64,
+    /// Calls in which its `applies` said no, so that nothing else of it was called.
+    pub declined: u64,
+    /// Snippets that did not fit whole into the room that there was.
+    pub cut: u64,
 }
 
 /// A plugin that was loaded.
@@ -84,7 +88,8 @@ impl Plugin {
         limits: Limits,
     ) -> Result<Self, Fault> {
         if source.len() > LARGEST {
-            return Err(Fault::of(file, format!("a plugin has at most {} KB", LARGEST >> 10)));
+            let message = format!("a plugin has at most {} KB, and this has {}", LARGEST >> 10, source.len() >> 10);
+            return Err(Fault::of(file, message));
         }
         let load = || Self::load_unguarded(file, source, options, world, limits);
         catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|_| Err(Fault::of(file, "it made the interpreter panic")))
@@ -104,7 +109,7 @@ impl Plugin {
         let lua = sandbox::machine(&limits, &clock, |lua| api::open(lua, &host, options)).map_err(fault)?;
         clock.start(limits.load);
         let chunk = lua.load(source).set_name(format!("@{file}")).set_mode(mlua::chunk::ChunkMode::Text);
-        let value = chunk.call::<Value>(()).map_err(fault);
+        let value = chunk.call::<Value>(()).map_err(|error| fault(error).while_loading(limits.load));
         clock.stop();
         let Value::Table(table) = value? else {
             return Err(Fault::of(file, "it does not return a table: end it with return { api = 1, name = ..., ... }"));
@@ -196,6 +201,16 @@ impl Plugin {
         self.functions.finish.is_some()
     }
 
+    /// The ids of languages that it names, if it does not take all.
+    pub fn languages(&self) -> Option<&[String]> {
+        self.languages.as_deref()
+    }
+
+    /// A snippet of it did not fit whole into a prompt.
+    pub(crate) fn was_cut(&self) {
+        lock(&self.record).tally.cut += 1;
+    }
+
     /// Why it was stopped, if it was.
     pub fn fault(&self) -> Option<Fault> {
         lock(&self.record).fault.clone()
@@ -236,6 +251,7 @@ impl Plugin {
             // A collection that fails leaves the memory as it is, which the next allocation finds out.
             let _ = lua.gc_collect();
         }
+        lock(&self.record).tally.declined += u64::from(matches!(result, Ok(None)));
         let stopped = self.note(hook, started.elapsed(), result.as_ref().err());
         if stopped {
             *machine = None;
@@ -268,13 +284,15 @@ impl Plugin {
             record.late = record.late.saturating_sub(1);
             return false;
         };
+        let overtime = fault.is_overtime();
+        let fault = Fault { line: fault.line.or(hook.line), ..fault.with_limit(self.limits.time) };
         record.tally.failures += 1;
         record.last = Some(fault.clone());
         record.late += LATE;
-        if fault.is_overtime() && record.late < PATIENCE {
+        if overtime && record.late < PATIENCE {
             return false;
         }
-        record.fault = Some(Fault { line: fault.line.or(hook.line), ..fault });
+        record.fault = Some(fault);
         true
     }
 }

@@ -43,8 +43,20 @@ pub(super) fn machine(
     lua.sandbox(true)?;
     lua.set_memory_limit(limits.memory)?;
     let clock = clock.clone();
-    lua.set_interrupt(move |_| clock.check().map(|()| VmState::Continue));
+    lua.set_interrupt(move |lua| clock.check().map(|()| VmState::Continue).map_err(|error| at_its_line(lua, error)));
     Ok(lua)
+}
+
+/// An error with the place that the machine is at, as errors of the machine's own have it.
+fn at_its_line(lua: &Lua, error: mlua::Error) -> mlua::Error {
+    let place = lua.inspect_stack(0, |here| {
+        let source = here.source();
+        source.short_src.zip(here.current_line()).map(|(file, line)| format!("{file}:{line}: "))
+    });
+    match (place.flatten(), error) {
+        (Some(place), mlua::Error::RuntimeError(message)) => mlua::Error::runtime(place + &message),
+        (_, error) => error,
+    }
 }
 
 /// The same request gets the same answer: chance is seeded alike in every machine.

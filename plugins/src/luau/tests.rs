@@ -22,6 +22,14 @@ impl World for Files {
         names.filter(|name| pieces().all(|piece| name.contains(piece))).take(most).collect()
     }
 
+    fn search(&self, words: &str, most: usize) -> Vec<Hit> {
+        let hit = |(path, text): &(&str, &str)| {
+            let at = text.find(words)?;
+            Some(Hit { path: (*path).to_owned(), text: (*text).into(), range: at..text.len(), score: 1.0 })
+        };
+        self.0.iter().filter_map(hit).take(most).collect()
+    }
+
     fn git(&self, _: Duration) -> Option<Arc<Git>> {
         let staged = vec![("a.py".to_owned(), "+x = 1\n".to_owned())];
         Some(Arc::new(Git { branch: Some("main".to_owned()), staged, recent: vec!["b.py".to_owned()] }))
@@ -103,6 +111,50 @@ fn references_are_whole_words_in_files_that_may_be_read() {
     }
     let found: Vec<_> = plugin.context(&request).into_iter().map(|found| found.text).collect();
     assert_eq!(found, ["src/a.py:2:y = test_a", "src/a_test.py:1:def test_a(): ..."], "{:?}", plugin.fault());
+}
+
+#[test]
+fn what_foretype_does_not_have_is_named_with_what_it_has() {
+    let wrong = with_context("return foretype.serach('x')");
+    wrong.context(&request("a.py", "▁"));
+    let fault = wrong.fault().expect("it fails");
+    assert!(
+        fault.message.starts_with("foretype has no serach: it has read, ") && fault.message.contains(", search, "),
+        "{fault}"
+    );
+    assert_eq!(fault.line, Some(2));
+    let curious = with_context("return { tostring(getmetatable(foretype)), tostring(rawget(foretype, 'serach')) }");
+    assert_eq!(texts(&curious), ["false", "nil"]);
+}
+
+#[test]
+fn a_call_that_takes_too_long_is_told_with_its_line_and_the_limit() {
+    let source = "return { api = 1, name = 'p', context = function()\n    local x = 1\n    while true do\n        x += 1\n    end\nend }";
+    let limits = Limits { time: Duration::from_millis(5), ..ROOMY };
+    let plugin = Plugin::load("p.luau", source, &[], Arc::new(Files(&[])), limits).expect("a plugin");
+    plugin.context(&request("a.py", "▁"));
+    let fault = plugin.last_fault().expect("it is late");
+    assert!(matches!(fault.line, Some(3..=5)), "{fault}");
+    assert!(fault.message.contains("longer than 5 ms (option plugins.time_ms)"), "{fault}");
+    assert_eq!(plugin.fault(), None, "once is forgiven");
+}
+
+#[test]
+fn calls_in_which_it_does_not_apply_are_counted() {
+    let source =
+        "return { api = 1, name = 'p', applies = function() return false end, context = function() return 'x' end }";
+    let plugin = load(source).expect("a plugin");
+    plugin.context(&request("a.py", "▁"));
+    assert_eq!((plugin.tally().calls, plugin.tally().declined), (1, 1));
+}
+
+#[test]
+fn a_search_gives_pieces_with_their_lines() {
+    let plugin = with_context(
+        "local found = foretype.search('test_a')
+        return { `{#found} {found[1].path}:{found[1].line}:{found[1].text}`, tostring(#foretype.search('test_a', 0)) }",
+    );
+    assert_eq!(texts(&plugin), ["1 src/a_test.py:1:test_a(): ...\n", "0"]);
 }
 
 #[test]

@@ -45,6 +45,8 @@ fn snippets_are_cut_at_a_line_to_the_room_they_have() {
     // Each has 301 bytes with its path, of 400 for all.
     assert_eq!(sizes, [300, 95], "{snippets:?}");
     assert!(snippets.iter().all(|snippet| snippet.text.ends_with('\n')));
+    // The second has no room for either of its own whole, the third none for anything.
+    assert_eq!(strategy.plugins.iter().map(|plugin| plugin.tally().cut).collect::<Vec<_>>(), [2, 2, 2]);
 }
 
 #[test]

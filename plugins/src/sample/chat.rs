@@ -60,11 +60,8 @@ fn body(document: &Document, item: &syntax::Item) -> Option<Range<usize>> {
     let text = &*document.text;
     let inner = &text[item.signature.end..item.range.end];
     if document.language == Language::Python {
-        let docs = syntax::docstrings(document.tree.as_ref()?, text, MOST);
-        let doc = docs.into_iter().find(|doc| item.signature.end <= doc.start && doc.end <= item.range.end)?;
-        let opens = text[item.signature.end..doc.start].trim().trim_matches(['"', '\'', 'r']).is_empty();
-        let quotes = text[doc.end..].len() - text[doc.end..].trim_start_matches(['"', '\'']).len();
-        return opens.then_some(doc.end + quotes..item.range.end);
+        let end = syntax::end_of_docstring(document.tree.as_ref()?, text, &(item.signature.end..item.range.end))?;
+        return Some(end..item.range.end);
     }
     let above = text[..item.range.start].trim_end().lines().last()?.trim_start();
     let mark = document.language.line_comment().unwrap_or("//");

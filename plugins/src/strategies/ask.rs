@@ -4,11 +4,13 @@
 mod callers;
 mod citations;
 mod excerpts;
+mod wanted;
 
 use std::fmt::Write;
 
 pub use citations::{Citation, cited};
-pub use excerpts::{About, Excerpt, excerpts};
+pub use excerpts::{About, Excerpt, Hit, excerpts};
+pub use wanted::{Wanted, wanted};
 
 /// What the model is told to be where nobody says otherwise.
 pub const SYSTEM: &str =
@@ -33,6 +35,10 @@ pub enum Intent {
 }
 
 impl Intent {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Explain, Self::FindBugs, Self::SuggestTests, Self::Name, Self::Simplify, Self::CommitMessage];
+
     /// The question.
     pub fn question(self) -> &'static str {
         match self {

@@ -91,11 +91,7 @@ impl Hole {
             let whole = Self::bare(language, start..signature);
             return PLACEHOLDERS.contains(&inner.trim_end_matches(';')).then_some(whole).ok_or_else(written);
         }
-        let doc =
-            syntax::docstrings(tree, text, 1000).into_iter().find(|doc| body.start <= doc.start && doc.end <= body.end);
-        let doc = doc.filter(|doc| text[body.start..doc.start].trim().trim_matches(['"', '\'', 'r']).is_empty());
-        // Behind the docstring come its quotes.
-        let end = doc.map_or(signature, |doc| doc.end + quotes(&text[doc.end..]));
+        let end = syntax::end_of_docstring(tree, text, &body).unwrap_or(signature);
         let rest = text[end.max(body.start).min(body.end)..body.end].trim();
         let replaced = end..if rest.is_empty() { end } else { body.end };
         let hole = Self { begun: start..end, replaced, opening: "\n", closed: false, function: true };
@@ -161,10 +157,6 @@ fn end(language: Language, code: &str, begun: &str) -> usize {
     let at = begun.trim_end().len().min(code.len());
     let items = tree.map(|tree| syntax::enclosing(&tree, code, crate::window::floor(code, at))).unwrap_or_default();
     items.first().map_or(code.len(), |item| item.range.end)
-}
-
-fn quotes(text: &str) -> usize {
-    text.len() - text.trim_start_matches(['"', '\'']).len()
 }
 
 /// Where the comment begins that ends above the line at `start`.

@@ -15,6 +15,16 @@ pub fn docstrings(tree: &Tree, text: &str, most: usize) -> Vec<Range<usize>> {
     found.filter(|range| text.get(range.clone()).is_some_and(|it| !it.trim().is_empty())).take(most).collect()
 }
 
+/// Where a docstring that opens the body of an item ends, behind its quotes. Of Python, where it stands inside.
+pub fn end_of_docstring(tree: &Tree, text: &str, body: &Range<usize>) -> Option<usize> {
+    /// Docstrings that are looked through.
+    const MOST: usize = 1000;
+    let doc = docstrings(tree, text, MOST).into_iter().find(|doc| body.start <= doc.start && doc.end <= body.end)?;
+    let opens = text[body.start..doc.start].trim().trim_matches(['"', '\'', 'r']).is_empty();
+    let quotes = text[doc.end..].len() - text[doc.end..].trim_start_matches(['"', '\'']).len();
+    opens.then_some(doc.end + quotes)
+}
+
 /// All nodes of a tree in the order of the text.
 fn nodes(tree: &Tree) -> impl Iterator<Item = Node<'_>> {
     let mut cursor = tree.walk();

@@ -2,6 +2,7 @@
 
 mod builtins;
 mod check;
+mod names;
 mod replay;
 mod test;
 
@@ -103,6 +104,7 @@ fn list(root: &Path, as_json: bool) -> Result<ExitCode> {
         println!("({source})");
     }
     builtins::print(&builtins);
+    names::tell_of_unknown(root, &Config::load(Some(root))?)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use foretype_model::{Engine, Usage};
+use foretype_model::{Engine, Model, Usage};
 use foretype_plugins::Document;
 use foretype_plugins::context::secrets;
 use foretype_plugins::docstring::Edit;
@@ -31,9 +31,9 @@ pub(super) struct Options {
     /// Ask for each piece of the change whether to make it
     #[arg(long, conflicts_with_all = ["json", "write"])]
     choose: bool,
-    /// The pieces of the change as JSON
+    /// As JSON: the pieces of the change, or the code
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// Reads a file that is shown to a model. Its text must be UTF-8, because it may be written back.
@@ -68,6 +68,11 @@ impl Bench {
         let style = ProgressStyle::with_template("{spinner} {prefix}{wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
         Ok(Self { engine: completion::start(model, &config), config, root, plugins, bar })
+    }
+
+    /// Says what else the user ought to know of the model.
+    pub(super) fn doubt(&self, doubt: impl Fn(&Model) -> Option<String>) {
+        doubt(self.engine.model()).into_iter().for_each(|doubt| eprintln!("foretype: {doubt}"));
     }
 
     /// Lets the model write; the line that it is at is shown meanwhile.
@@ -109,6 +114,11 @@ impl Bench {
 }
 
 impl Options {
+    /// Whether the file is to be changed.
+    pub(super) fn changes(&self) -> bool {
+        self.write || self.choose
+    }
+
     /// Shows a change, or makes it.
     pub(super) fn deliver(&self, path: &Path, text: &str, edit: &Edit, usage: &Usage) -> Result<ExitCode> {
         let mut hunks = rewrite::hunks(text, edit);

@@ -132,9 +132,10 @@ fn line_of(text: &str, path: &[String]) -> Option<usize> {
 fn check(mut layer: Layer, line: impl Fn(&[String]) -> String) -> Checked {
     let mut warnings = Vec::new();
     let options = pages::options();
+    let names: Vec<String> = options.iter().map(Opt::name).collect();
     drop_unknown(&mut layer.values, &mut Vec::new(), &options, &mut |path| {
-        let near =
-            nearest(&path.join("."), &options).map_or_else(String::new, |name| format!("; did you mean {name}?"));
+        let meant = nearest(&path.join("."), names.iter().map(String::as_str));
+        let near = meant.map_or_else(String::new, |name| format!("; did you mean {name}?"));
         warnings.push(format!("{}{}: unknown key {}{near}", layer.name, line(path), path.join(".")));
     });
     let wrong = options.iter().find_map(|option| {
@@ -170,8 +171,8 @@ fn drop_unknown(values: &mut Value, path: &mut Vec<String>, options: &[Opt], rep
     });
 }
 
-/// The option that a user most likely meant: the one whose name has the most letter pairs in common.
-fn nearest(name: &str, options: &[Opt]) -> Option<String> {
+/// The name that a user most likely meant: the one whose name has the most letter pairs in common.
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let pairs = |text: &str| text.as_bytes().windows(2).map(<[u8]>::to_vec).collect::<Vec<_>>();
     let own = pairs(name);
     let likeness = |other: &str| {
@@ -179,8 +180,7 @@ fn nearest(name: &str, options: &[Opt]) -> Option<String> {
         let common = own.iter().filter(|pair| other.contains(pair)).count();
         common * 100 / own.len().max(other.len()).max(1)
     };
-    let names = options.iter().map(Opt::name);
-    names.map(|name| (likeness(&name), name)).filter(|(likeness, _)| *likeness >= 50).max().map(|(_, name)| name)
+    known.map(|name| (likeness(name), name)).filter(|(likeness, _)| *likeness >= 50).max().map(|(_, name)| name)
 }
 
 /// Settings of the extensions themselves, which editors send along.

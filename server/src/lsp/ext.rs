@@ -354,6 +354,9 @@ pub struct RewriteParams {
     /// To translate: the language that is wanted.
     #[serde(default)]
     pub to: Option<String>,
+    /// To translate comments and docstrings alone: the natural language that is wanted.
+    #[serde(default)]
+    pub comments: Option<String>,
     /// To edit: what is to be changed.
     #[serde(default)]
     pub instruction: Option<String>,

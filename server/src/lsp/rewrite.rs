@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use foretype_model::{Engine, Usage};
+use foretype_plugins::comments::Tongue;
 use foretype_plugins::docstring::Edit;
 use foretype_plugins::request::Task;
 use foretype_plugins::strategies::translate;
@@ -18,6 +19,7 @@ use super::Session;
 use super::ext::{Hunk, Partial, PartialParams, PartialText, RewriteParams, RewriteResult};
 use crate::documents::Snapshot;
 use crate::plugins::Heard;
+use crate::rewrite::comments::{comments, doubt};
 use crate::rewrite::{self, Writer};
 
 /// Why a request fails whose answer would no longer fit.
@@ -136,8 +138,16 @@ fn write(
         if chosen.is_empty() && what != What::Generate { item() } else { chosen }
     });
     let range = || selection.clone().context("say which code: give range");
+    let mut notes = Vec::new();
     writer.plugins = heard(session, snapshot, what, params, &document, selection.as_ref().map_or(0, |it| it.start));
     let edit = match what {
+        What::Translate if params.comments.is_some() => {
+            let to = Tongue::named(params.comments.as_deref().unwrap_or_default())?;
+            let width = writer.config.docstring.width;
+            let done = comments(writer, &document, selection, to, width, &|_, _| {})?;
+            notes.extend(done.left.iter().map(ToString::to_string).chain(doubt(writer.engine.model())));
+            Edit { range: 0..snapshot.text.len(), text: rewrite::applied(&snapshot.text, &done.edits) }
+        }
         What::Translate => {
             let to = translate::target(params.to.as_deref().unwrap_or_default())?;
             let done = rewrite::translate(writer, &document, selection, to, "", &|_, _| {})?;
@@ -149,7 +159,7 @@ fn write(
             rewrite::generate(writer, &document, line)?
         }
     };
-    Ok(changes(session, snapshot, &[edit]))
+    Ok(RewriteResult { notes, ..changes(session, snapshot, &[edit]) })
 }
 
 /// Edits, in the order of the text, as the client makes them one by one.

@@ -20,13 +20,13 @@ use super::ext::{
     KeptParams, Status, StatusParams,
 };
 use super::rewrite::{self, What};
-use super::{Session, capabilities, docstring};
+use super::{Session, capabilities, docstring, search};
 use crate::backend::State;
 use crate::workspace::Workspace;
 use crate::{ask, inline, lsp::serve};
 
 /// A client does not have to answer; nothing waits longer than this for it.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The handlers of one client.
 #[derive(Debug, Clone)]
@@ -147,6 +147,7 @@ impl Server {
             for (folder, path) in session.folders().iter().flat_map(|f| paths.iter().map(move |path| (f, path))) {
                 folder.touched(path);
             }
+            search::touched(&session, &paths);
         });
     }
 
@@ -306,6 +307,7 @@ impl Server {
 
     /// Reads the files of workspaces in the background.
     fn scan(&self, workspaces: Vec<Arc<Workspace>>) {
+        self.index_for_search(&workspaces);
         if !self.session.config().context.definitions {
             return;
         }

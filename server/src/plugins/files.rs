@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use foretype_plugins::context::secrets;
 use foretype_plugins::luau::{Git, World};
+use foretype_plugins::strategies::ask::{Hit, wanted};
 use ignore::overrides::OverrideBuilder;
 
 use super::git::{self, Facts};
 use crate::config::Config;
+use crate::search::Found;
 use crate::workspace::{Workspace, Workspaces};
 
 /// Larger files are made by machines.
@@ -28,7 +30,11 @@ pub(super) struct Files {
 impl Files {
     /// Of the workspace at `root`; without one there are none.
     pub(super) fn new(root: Option<&Path>, config: &Config) -> Self {
-        let workspace = root.map(|root| Workspaces::default().open(root, config));
+        Self::of(root.map(|root| Workspaces::default().open(root, config)))
+    }
+
+    /// Of this workspace.
+    pub(super) fn of(workspace: Option<Arc<Workspace>>) -> Self {
         Self { workspace, listed: Mutex::default(), git: Arc::default() }
     }
 
@@ -96,6 +102,17 @@ impl World for Files {
         self.list().iter().filter(fits).take(most).cloned().collect()
     }
 
+    fn search(&self, words: &str, most: usize) -> Vec<Hit> {
+        let Some(workspace) = &self.workspace else { return Vec::new() };
+        let hit = |found: Found| {
+            let text: Arc<str> = self.read(&found.path)?.into();
+            // It may have changed since it was indexed.
+            found.text(&text)?;
+            Some(Hit { path: found.path, text, range: found.range, score: found.score })
+        };
+        workspace.search.find(&wanted(words, ""), most).into_iter().filter_map(hit).collect()
+    }
+
     fn git(&self, patience: Duration) -> Option<Arc<Git>> {
         let workspace = self.workspace.clone()?;
         self.git.now(patience, move || git::ask(&workspace.root, |path| may_be_told(&workspace, path)))
@@ -139,6 +156,26 @@ mod tests {
         assert_eq!((git.branch.as_deref(), git.recent.as_slice()), (Some("topic"), &["a.py".to_owned()][..]));
         assert_eq!(git.staged, [("a.py".to_owned(), "@@ -1 +1 @@\n-a = 1\n+a = 2\n".to_owned())]);
         assert!(!root.join("ran").exists());
+    }
+
+    #[test]
+    fn a_search_finds_what_is_indexed_and_may_be_read_still() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let root = folder.path().join("work");
+        std::fs::create_dir(&root).expect("writable");
+        let write = |name: &str, text: &str| std::fs::write(root.join(name), text).expect("writable");
+        ["a.py", "b.py", "c.py"]
+            .into_iter()
+            .for_each(|name| write(name, "import os\n\n\ndef with_backoff(call):\n    return call()\n"));
+        let workspace = Workspace::indexed_in(&folder.path().join("index"), &root, &Config::default());
+        let files = Files::of(Some(Arc::new(workspace)));
+        let found = |most| files.search("backoff", most).into_iter().map(|hit| hit.path).collect::<Vec<_>>();
+        assert_eq!(found(9), [""; 0], "nothing is indexed yet");
+        files.workspace().expect("one").refresh_search(&|_| true).expect("an index");
+        assert_eq!((found(9), found(2).len()), (["a.py", "b.py", "c.py"].map(str::to_owned).into(), 2));
+        write("a.py", "other = 1\n");
+        write(".gitignore", "b.py\n");
+        assert_eq!(found(9), ["c.py"]);
     }
 
     #[test]

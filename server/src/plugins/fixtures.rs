@@ -47,12 +47,16 @@ impl Case {
             self.stage(folder.path())?;
         }
         let config = self.config(&plugin.file_stem().unwrap_or_default().to_string_lossy())?;
-        let workspace = Plugins::new(Some(folder.path()), &config);
+        let index = tempfile::tempdir().context("cannot make a folder for the index of the case")?;
+        let workspace = match super::searches(source) {
+            true => Plugins::indexed_in(index.path(), folder.path(), &config)?,
+            false => Plugins::new(Some(folder.path()), &config),
+        };
         let name = plugin.file_stem().unwrap_or_default().to_string_lossy();
         let plugin = workspace.load(plugin, &name, source, &config.plugins).map_err(|fault| anyhow!("{fault}"))?;
         let request = self.request(folder.path(), &config)?;
         let found = self.found(&plugin, &request, &config)?;
-        if let Some(fault) = plugin.fault() {
+        if let Some(fault) = plugin.last_fault() {
             return Err(anyhow!("{fault}"));
         }
         let expected = self.expected.iter().map(Expected::to_string).collect::<String>();

@@ -34,6 +34,9 @@ pub struct Report {
     pub changed: u64,
     /// Suggestions that it vetoed.
     pub vetoed: u64,
+    /// Snippets that did not fit whole into the room that there was.
+    #[serde(default)]
+    pub cut: u64,
     /// The line of the last fault, from 1, if it is known.
     pub line: Option<u32>,
     /// The last fault: why it does not run, or what went wrong once.
@@ -80,6 +83,7 @@ impl Report {
             failures: tally.failures,
             changed: tally.changed,
             vetoed: tally.vetoed,
+            cut: tally.cut,
             line: fault.as_ref().and_then(|fault| fault.line),
             fault: fault.map(|fault| fault.message),
         }
@@ -107,8 +111,12 @@ impl Report {
     }
 
     fn doings(&self) -> String {
-        let Self { calls, mean_ms, p95_ms, failures, changed, vetoed, .. } = self;
-        doings(*calls, (*mean_ms, *p95_ms), *failures, (*changed, *vetoed))
+        let Self { calls, mean_ms, p95_ms, failures, changed, vetoed, cut, .. } = self;
+        let mut words = doings(*calls, (*mean_ms, *p95_ms), *failures, (*changed, *vetoed));
+        if *cut > 0 {
+            words += &format!(", {cut} snippets cut to the room there is (plugins.max_tokens, plugins.budgets)");
+        }
+        words
     }
 }
 
@@ -183,6 +191,7 @@ mod tests {
             failures,
             changed: 0,
             vetoed: 2,
+            cut: 0,
             line,
             fault,
         }

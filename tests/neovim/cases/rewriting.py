@@ -204,3 +204,16 @@ def what_cannot_be_rewritten_says_why(bench):
     window.command("set buftype=nofile")
     window.command("silent! 1Foretype edit Go.")
     assert "no server for this buffer" in window.notified()[-1], window.notified()
+
+
+def comments_are_translated_and_the_code_is_left_alone(bench):
+    window = _open(bench, "Die Zahl pi ist hier nur drei.\n")
+    window.command("Foretype translate-comments german")
+    _previewed(window)
+    window.press("gA")
+    until(lambda: window.lines() == _with((5, "    # Die Zahl pi ist hier nur drei.")), lambda: f"{window.lines()}")
+    window.press("u")
+    assert window.lines() == BEFORE
+    window.command("Foretype translate-comments klingon")
+    until(lambda: any("klingon" in text for text in window.notified()), lambda: f"{window.notified()}")
+    assert window.lines() == BEFORE

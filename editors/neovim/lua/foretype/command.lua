@@ -148,6 +148,7 @@ local subcommands = {
   edit = { run = rewrites('edit'), free = true, ranged = true },
   generate = { run = rewrites('generate'), free = true, ranged = true },
   translate = { run = rewrites('translate'), free = true, ranged = true },
+  ['translate-comments'] = { run = rewrites('comments'), free = true, ranged = true },
   stop = { run = stop },
   regenerate = { run = converse('regenerate') },
   conversations = { run = converse('choose') },

@@ -81,7 +81,7 @@ local function ready()
 end
 
 ---Lets the model change the buffer: the result is a preview.
----@param method 'foretype/edit'|'foretype/generate'|'foretype/docstring'
+---@param method 'foretype/edit'|'foretype/generate'|'foretype/docstring'|'foretype/translate'
 ---@param params table
 ---@param range? integer[]
 ---@param again? fun()  Asks for another change in place of this one.
@@ -150,6 +150,14 @@ function M.translate(wish)
       local params = vim.tbl_extend('force', selection.params(client, wish.range), { to = to })
       require('foretype.translation').open(client, params, wish.mods)
     end
+  end)
+end
+
+---Translates the comments and docstrings of a range, or of the buffer, into a natural language.
+---@param wish { words?: string, range?: integer[] }
+function M.comments(wish)
+  with_words(wish.words, 'Comments in: ', function(to)
+    M.preview('foretype/translate', { comments = to }, wish.range or { 1, vim.api.nvim_buf_line_count(0) })
   end)
 end
 

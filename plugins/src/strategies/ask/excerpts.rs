@@ -1,21 +1,27 @@
-//! Which code goes with a question: what it is about, what stands around that, and the definitions and callers of the names
-//! involved.
+//! Which code goes with a question: what it is about, what stands around that, the definitions and callers of the names
+//! involved, and what a search finds for its words.
 
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::chunks::words;
 use crate::context::definitions::{Definition, SymbolIndex, related};
 use crate::context::secrets;
 use crate::syntax::{self, Item};
 use crate::{Document, Language};
 
 use super::callers::callers;
+use super::wanted::{Wanted, own_words, wanted};
 
 /// Definitions from elsewhere at the most.
 const DEFINITIONS: usize = 6;
 /// A name that more places define says nothing.
 const MEANINGS: usize = 4;
+/// Pieces that a search finds, at the most.
+const FOUND: usize = 5;
+/// A piece whose score is a smaller share of the best one's has little to do with the question.
+const SCORE: f32 = 0.45;
 
 /// What a question is about, and where to look for more.
 pub struct About<'a> {
@@ -29,8 +35,23 @@ pub struct About<'a> {
     pub symbols: &'a SymbolIndex,
     /// The text of a file of the workspace, if it may be shown.
     pub read: &'a dyn Fn(&str) -> Option<Arc<str>>,
+    /// Pieces of files that these words are in, the best first.
+    pub find: &'a dyn Fn(&[Wanted]) -> Vec<Hit>,
     /// Bytes of all pieces together.
     pub room: usize,
+}
+
+/// A piece of a file that a search found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// The file, relative to the workspace.
+    pub path: String,
+    /// The text of the file.
+    pub text: Arc<str>,
+    /// Where the piece is, in bytes.
+    pub range: Range<usize>,
+    /// How well it fits.
+    pub score: f32,
 }
 
 /// A piece of a file.
@@ -97,6 +118,7 @@ pub fn excerpts(about: &About<'_>) -> Vec<Excerpt> {
     let room = left(about, &found) / 2;
     let calls = callers(about, &asked, &found, room);
     found.extend(calls);
+    search(about, &code, &mut found);
     found
 }
 
@@ -119,7 +141,7 @@ fn asked_about(about: &About<'_>) -> Vec<String> {
 fn definitions(about: &About<'_>, code: &str, found: &mut Vec<Excerpt>, asked: &mut Vec<String>) {
     let mut seen: HashSet<String> = HashSet::new();
     let mut count = 0;
-    let said = names(about.question).map(|name| (name, true));
+    let said = names(own_words(about.question)).map(|name| (name, true));
     for (name, whole) in said.chain(names(code).map(|name| (name, false))) {
         if count == DEFINITIONS || !seen.insert(name.to_owned()) {
             continue;
@@ -133,6 +155,37 @@ fn definitions(about: &About<'_>, code: &str, found: &mut Vec<Excerpt>, asked: &
             count += 1;
         }
     }
+}
+
+/// Adds what a search finds, as far as there is room.
+fn search(about: &About<'_>, code: &str, found: &mut Vec<Excerpt>) {
+    let words = wanted(about.question, code);
+    if words.is_empty() {
+        return;
+    }
+    let hits = (about.find)(&words);
+    let best = hits.first().map(|hit| hit.score).unwrap_or_default();
+    let fitting = hits.into_iter().filter(|hit| hit.score >= best * SCORE);
+    for hit in fitting.take(FOUND) {
+        let why = format!("found by {}", matched(&words, &hit.text[hit.range.clone()]));
+        let language = Language::from_path(&hit.path);
+        let excerpt = Excerpt::new(&hit.path, language, &hit.text, hit.range.clone(), &why, left(about, found));
+        // What does not fit was not asked for.
+        let excerpt = Excerpt { left_out: 0, ..excerpt };
+        let secret = secrets::in_path(&excerpt.path) || secrets::in_text(&excerpt.text);
+        if !secret && !excerpt.text.trim().is_empty() && !shown(found, &excerpt) {
+            found.push(excerpt);
+        }
+    }
+}
+
+/// The weightiest of the words that are in a text.
+fn matched(wanted: &[Wanted], text: &str) -> String {
+    const MOST: usize = 4;
+    let there: HashSet<String> = words(text).map(|word| word.text).collect();
+    let shared = wanted.iter().map(|word| &*word.text).filter(|word| there.contains(*word));
+    let shared: Vec<_> = shared.take(MOST).collect();
+    if shared.is_empty() { "its name".to_owned() } else { shared.join(", ") }
 }
 
 /// The code that is asked about, and the heads of what it lies in.

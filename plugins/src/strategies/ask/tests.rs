@@ -23,7 +23,15 @@ fn check(question: &str, selected: Option<&str>, room: usize) -> Vec<(String, St
     let range = |it: &str| SHOP.find(it).map(|at| at..at + it.len()).expect("in the shop");
     let selection: Option<Range<usize>> = selected.map(range);
     let read = |path: &str| (path == "lib/tools.py").then(|| TOOLS.into());
-    let about = About { document: Some(&shop), selection, question, symbols: &symbols, read: &read, room };
+    let about = About {
+        document: Some(&shop),
+        selection,
+        question,
+        symbols: &symbols,
+        read: &read,
+        find: &|_| Vec::new(),
+        room,
+    };
     excerpts(&about).into_iter().map(|it| (it.place(), it.why)).collect()
 }
 
@@ -64,6 +72,7 @@ fn what_does_not_fit_is_cut_at_a_line_and_counted() {
         question: "?",
         symbols: &symbols,
         read: &|_| None,
+        find: &|_| Vec::new(),
         room: 300,
     };
     let found = excerpts(&about);
@@ -77,8 +86,9 @@ fn a_definition_with_a_secret_stays_out() {
     let symbols = SymbolIndex::default();
     symbols.update("tools.py", Language::Python, &secret);
     let read = |_: &str| Some(secret.as_str().into());
-    let document = None;
-    let about = About { document, selection: None, question: "tax?", symbols: &symbols, read: &read, room: 4000 };
+    let (document, find) = (None, |_: &[Wanted]| Vec::new());
+    let about =
+        About { document, selection: None, question: "tax?", symbols: &symbols, read: &read, find: &find, room: 4000 };
     assert_eq!(excerpts(&about), []);
 }
 
@@ -92,6 +102,7 @@ fn the_code_stands_in_a_fence_that_it_cannot_close() {
         question: "?",
         symbols: &symbols,
         read: &|_| None,
+        find: &|_| Vec::new(),
         room: 4000,
     };
     let message = message("Why? ", &excerpts(&about));
@@ -108,6 +119,7 @@ fn only_places_that_were_shown_are_cited() {
         question: "",
         symbols: &symbols,
         read: &|_| None,
+        find: &|_| Vec::new(),
         room: 4000,
     };
     let excerpts = excerpts(&about);
@@ -131,9 +143,16 @@ fn callers_of_tax(room: usize) -> Vec<(String, String)> {
         "desk.py" => Some(DESK.into()),
         _ => None,
     };
-    let selection = Some(at..at);
-    let about =
-        About { document: Some(&tools), selection, question: "Who needs this?", symbols: &symbols, read: &read, room };
+    let (selection, find) = (Some(at..at), |_: &[Wanted]| Vec::new());
+    let about = About {
+        document: Some(&tools),
+        selection,
+        question: "Who needs this?",
+        symbols: &symbols,
+        read: &read,
+        find: &find,
+        room,
+    };
     let found = excerpts(&about);
     assert!(found.iter().map(|it| it.text.len()).sum::<usize>() <= room);
     found.into_iter().map(|it| (it.place(), it.why)).collect()
@@ -150,4 +169,32 @@ fn what_calls_a_function_comes_with_the_head_of_its_item_and_its_line() {
     ]);
     assert_eq!(callers_of_tax(4000), expected);
     assert_eq!(callers_of_tax(120), expected[..1]);
+}
+
+/// The pieces for a question for which a search finds `hits`: lines of the tools with their scores.
+fn searched(question: &str, hits: &[(&str, f32)]) -> (Vec<(String, String)>, Vec<String>) {
+    let symbols = SymbolIndex::default();
+    let asked = std::cell::RefCell::new(Vec::new());
+    let find = |wanted: &[Wanted]| {
+        asked.borrow_mut().extend(wanted.iter().map(|word| word.text.clone()));
+        let hit = |(line, score): &(&str, f32)| {
+            let at = TOOLS.find(line).expect("in the tools");
+            Hit { path: "lib/tools.py".into(), text: TOOLS.into(), range: at..at + line.len(), score: *score }
+        };
+        hits.iter().map(hit).collect()
+    };
+    let (document, selection) = (None, None);
+    let about = About { document, selection, question, symbols: &symbols, read: &|_| None, find: &find, room: 4000 };
+    let found = excerpts(&about).into_iter().map(|it| (it.place(), it.why)).collect();
+    (found, asked.into_inner())
+}
+
+#[test]
+fn what_a_search_finds_for_the_words_of_the_question_is_read() {
+    let hits = [("def refund(sum):\n    return -sum", 4.0), ("return -sum", 3.0), ("# Money.", 1.0)];
+    let (found, asked) = searched("Where is the sum of a refund?", &hits);
+    assert_eq!(found, pairs(&[("lib/tools.py:6-7", "found by sum, refund")]));
+    assert_eq!(asked, ["sum", "refund"]);
+    let (found, asked) = searched("What is this?", &hits);
+    assert_eq!((found, asked), (Vec::new(), Vec::new()));
 }

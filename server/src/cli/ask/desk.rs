@@ -24,6 +24,8 @@ use crate::{completion, models, plugins};
 
 /// The files of the workspace are looked through for so long at the most.
 const INDEXING: Duration = Duration::from_secs(5);
+/// And indexed for a search for so long.
+const SEARCH: Duration = Duration::from_secs(20);
 
 /// What `ask` and `chat` have in common.
 #[derive(Debug, clap::Args)]
@@ -83,7 +85,10 @@ impl Desk {
         let workspace = Workspaces::default().open(&root, &config);
         let scanned = workspace.clone();
         let started = Instant::now();
-        let scan = std::thread::spawn(move || scanned.scan(|_| started.elapsed() < INDEXING));
+        let scan = std::thread::spawn(move || {
+            scanned.scan(|_| started.elapsed() < INDEXING);
+            index(&scanned);
+        });
         let model = completion::load(&path, &config)?;
         models::embedded::not_for_words(&model)?;
         let engine = completion::start(model, &config);
@@ -157,6 +162,18 @@ impl Desk {
             );
         }
     }
+}
+
+/// Brings the search index up to date, as far as somebody waits for it.
+fn index(workspace: &Workspace) {
+    let told = match crate::cli::search::refresh(workspace, Some(SEARCH)) {
+        Ok(changes) if changes.behind => {
+            "the workspace is searched as far as it is indexed: `foretype search` ends that"
+        }
+        Ok(_) => return,
+        Err(error) => &format!("the workspace is not searched: {error:#}"),
+    };
+    eprintln!("foretype: {told}");
 }
 
 /// The code at a place.

@@ -139,10 +139,14 @@ fn words(text: &str) -> String {
     compared(&cut.split('\n').map(bare).collect::<Vec<_>>().join("\n"))
 }
 
-/// The words of a docstring's first part, without the marks before them.
+/// The words of a docstring before its parts, without the marks before them: the summary, and what follows it in a paragraph of
+/// its own where that is the custom.
 fn summary(docstring: &str) -> String {
     let text = docstring.trim_start_matches(['"', '/', '*', ' ', '\n']);
-    words(text.strip_prefix("@brief ").unwrap_or(text))
+    let lines = text.strip_prefix("@brief ").unwrap_or(text).lines().map(bare);
+    let parts = ["Args:", "Returns:", "Yields:", "Raises:", "@", "# "];
+    let own = lines.take_while(|line| !parts.iter().any(|part| line.starts_with(part)));
+    words(&own.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"))
 }
 
 #[cfg(test)]
@@ -172,6 +176,10 @@ mod tests {
         assert_eq!(summary("\"\"\"Gives x\n    back.\n\n    Args:\n        x: Y.\n    \"\"\""), "Gives x\nback.");
         assert_eq!(summary("/**\n * @brief Gives x\n * back.\n *\n * @param x Y.\n */"), "Gives x\nback.");
         assert_eq!(summary("// F gives x\n// back."), "F gives x\nback.");
+        assert_eq!(
+            summary("\"\"\"Gives x.\n\n    All of it.\n\n    Returns:\n        It.\n    \"\"\""),
+            "Gives x.\nAll of it."
+        );
         assert_eq!(summary("\"\"\"Gives x.\"\"\""), "Gives x.");
     }
 

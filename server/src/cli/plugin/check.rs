@@ -5,14 +5,16 @@ use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
+use foretype_plugins::Language;
 use foretype_plugins::luau::{Plugin, declarations};
 use serde_json::json;
 
-use super::{look, replay};
+use super::{look, names, replay};
 use crate::cli::print_json;
 use crate::config::Config;
 use crate::plugins::report::tally_in_words;
-use crate::plugins::{EntryState, Open, user_folder, workspace_folder};
+use crate::plugins::{EntryState, Open, searches, user_folder, workspace_folder};
+use crate::workspace::Workspaces;
 
 /// Arguments of `foretype plugin check`.
 #[derive(Debug, clap::Args)]
@@ -51,40 +53,72 @@ fn check_all(root: &Path, args: &Args, config: &Config) -> Result<ExitCode> {
     };
     ensure!(!files.is_empty(), "no plugin may run here; `foretype plugin list` shows which there are");
     let mut results = Vec::new();
+    let mut typed = true;
     for file in &files {
-        let checked = load(root, file, config).map(|plugin| tally_in_words(&plugin.tally()));
+        let checked = load(root, file, config);
         let types = types(file)?;
+        typed &= types.is_some();
+        let doubts = checked.as_ref().map(|plugin| doubts(plugin)).unwrap_or_default();
         if !args.json {
-            tell(file, checked.as_deref(), types.as_ref());
+            tell(file, &checked, &doubts, types.as_ref());
         }
         let good = checked.is_ok() && types.as_ref().is_none_or(|types| types.good);
         let said = types.map(|types| types.said);
         results.push(json!({
             "plugin": file, "good": good, "fault": checked.err().map(|error| format!("{error:#}")), "types": said,
+            "doubts": doubts,
         }));
     }
     if args.json {
         print_json(&results)?;
+    } else if !typed {
+        println!("types are not checked: luau-analyze (of luau.org) is not installed");
     }
+    names::tell_of_unknown(root, config)?;
     let good = results.iter().all(|result| result["good"] == true);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn tell(file: &Path, checked: Result<&str, &anyhow::Error>, types: Option<&Types>) {
+fn tell(file: &Path, checked: &Result<Arc<Plugin>>, doubts: &[String], types: Option<&Types>) {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
     match checked {
-        Ok(said) => println!("{}: {said}", file.file_name().unwrap_or_default().to_string_lossy()),
+        Ok(plugin) => println!("{name}: {}", tally_in_words(&plugin.tally())),
         Err(error) => eprintln!("foretype: {error:#}"),
     }
-    match types {
-        Some(types) => print!("{}", types.said),
-        None => println!("types are not checked: luau-analyze is not installed"),
+    doubts.iter().for_each(|doubt| println!("{name}: {doubt}"));
+    if let Some(types) = types {
+        print!("{}", types.said);
     }
 }
 
+/// What its author may not have meant, after a dry run.
+fn doubts(plugin: &Plugin) -> Vec<String> {
+    let known = |id: &str| Language::all().any(|language| language.id() == id);
+    let named = plugin.languages().unwrap_or_default().iter();
+    let mut doubts: Vec<_> =
+        named.filter(|id| !known(id)).map(|id| format!("no document is ever of the language {id}")).collect();
+    let tally = plugin.tally();
+    if tally.calls > 0 && tally.calls == tally.declined {
+        doubts.push(
+            "its applies said no to an empty document, so nothing else was called: fixtures test it (foretype plugin test)"
+                .to_owned(),
+        );
+    }
+    doubts
+}
+
 /// The file of a plugin that was named, or its name's in this workspace or among the user's own.
-fn file_of(root: &Path, name: &str) -> Result<PathBuf> {
-    if Path::new(name).is_file() {
-        return Ok(PathBuf::from(name));
+pub(super) fn file_of(root: &Path, name: &str) -> Result<PathBuf> {
+    let file = match Path::new(name).extension() {
+        Some(ending) if ending == "fixtures" => Path::new(name).with_extension("luau"),
+        _ => PathBuf::from(name),
+    };
+    if file.is_file() {
+        ensure!(
+            file.extension().is_some_and(|ending| ending == "luau"),
+            "{name} is no plugin: its file ends with .luau"
+        );
+        return Ok(file);
     }
     let folders = [workspace_folder(root)].into_iter().chain(user_folder());
     let places: Vec<_> = folders.map(|folder| folder.join(format!("{name}.luau"))).collect();
@@ -93,15 +127,28 @@ fn file_of(root: &Path, name: &str) -> Result<PathBuf> {
     found.with_context(|| format!("there is no plugin {name}: neither the file {name} nor {}", looked()))
 }
 
-/// The files of all plugins that the user trusts and has not switched off.
+/// The files of all plugins that the user trusts and has not switched off; says which are not trusted.
 fn runnable(root: &Path) -> Result<Vec<PathBuf>> {
-    let runs = |state: &EntryState| matches!(state, EntryState::Loaded(_) | EntryState::Broken(..));
-    Ok(look(root)?.entries().into_iter().filter(|entry| runs(&entry.state)).map(|entry| entry.path).collect())
+    let (mut files, mut untrusted) = (Vec::new(), Vec::new());
+    for entry in look(root)?.entries() {
+        match entry.state {
+            EntryState::Loaded(_) | EntryState::Broken(..) => files.push(entry.path),
+            EntryState::Untrusted => untrusted.push(entry.name),
+            EntryState::Off => {}
+        }
+    }
+    if !untrusted.is_empty() {
+        eprintln!("foretype: not trusted, so not checked: {} (foretype plugin trust)", untrusted.join(", "));
+    }
+    Ok(files)
 }
 
 /// Loads a plugin and calls it within its limits.
 fn load(root: &Path, file: &Path, config: &Config) -> Result<Arc<Plugin>> {
     let source = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    if searches(&source) {
+        super::super::search::refresh(&Workspaces::default().open(root, config), None)?;
+    }
     match Open::default().of(Some(root), config).check(file, &source, config) {
         Ok(plugin) => Ok(plugin),
         Err(fault) => bail!("{fault}"),

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use super::check::file_of;
 use crate::cli::print_json;
 use crate::plugins::fixtures::{self, Case};
 use crate::plugins::{user_folder, workspace_folder};
@@ -13,8 +14,9 @@ use crate::plugins::{user_folder, workspace_folder};
 /// Arguments of `foretype plugin test`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The plugins' files; without any, all plugins of this workspace and your own that have fixtures
-    files: Vec<PathBuf>,
+    /// The plugins' names or files; without any, all plugins of this workspace and your own that have fixtures
+    #[arg(value_name = "NAME|FILE")]
+    plugins: Vec<String>,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -22,7 +24,10 @@ pub(super) struct Args {
 
 /// Runs `foretype plugin test`.
 pub(super) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
-    let files = if args.files.is_empty() { with_fixtures(root) } else { args.files.clone() };
+    let files = match args.plugins.as_slice() {
+        [] => with_fixtures(root),
+        names => names.iter().map(|name| file_of(root, name)).collect::<Result<_>>()?,
+    };
     ensure!(!files.is_empty(), "no plugin has fixtures: write NAME.fixtures beside NAME.luau (docs/plugins.md)");
     let mut results = Vec::new();
     for file in &files {

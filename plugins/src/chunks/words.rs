@@ -1,0 +1,100 @@
+//! What a search compares: identifiers, and the words that they are made of.
+
+use std::ops::Range;
+
+/// Longer words are keys and hashes that nobody looks for.
+const LONGEST: usize = 64;
+
+/// A word of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// Where it stands, in bytes.
+    pub range: Range<usize>,
+    /// In lower case.
+    pub text: String,
+    /// Whether it is a part of the identifier before it.
+    pub part: bool,
+}
+
+/// The words of a text: each identifier, and its parts if it has several (`compute_total`, `compute`, `total`). Letters of
+/// scripts that put no blanks between words stand alone.
+pub fn words(text: &str) -> impl Iterator<Item = Word> + '_ {
+    identifiers(text).flat_map(move |range| {
+        let parts = parts(&text[range.clone()]);
+        let parts: Vec<_> = parts.into_iter().map(|it| range.start + it.start..range.start + it.end).collect();
+        let whole = (range.len() <= LONGEST).then_some((range, false));
+        let several = if parts.len() > 1 { parts } else { Vec::new() };
+        let all = whole.into_iter().chain(several.into_iter().map(|range| (range, true)));
+        let fit = all.filter(|(range, _)| range.len() <= LONGEST);
+        fit.map(|(range, part)| Word { text: text[range.clone()].to_lowercase(), range, part }).collect::<Vec<_>>()
+    })
+}
+
+/// Where the identifiers of a text are.
+fn identifiers(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut letters = text.char_indices().peekable();
+    std::iter::from_fn(move || {
+        let (start, first) = letters.find(|(_, c)| c.is_alphanumeric())?;
+        let mut end = start + first.len_utf8();
+        while !alone(first)
+            && let Some((at, c)) = letters.next_if(|(_, c)| (c.is_alphanumeric() || *c == '_') && !alone(*c))
+        {
+            // Underscores at the end belong to no word.
+            end = if c == '_' { end } else { at + c.len_utf8() };
+        }
+        Some(start..end)
+    })
+}
+
+/// Chinese and Japanese letters.
+fn alone(c: char) -> bool {
+    matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
+}
+
+/// The words of an identifier: between underscores, where a capital follows a small letter, and before the last of several
+/// capitals (`HTTPServer`).
+fn parts(name: &str) -> Vec<Range<usize>> {
+    let letters: Vec<(usize, char)> = name.char_indices().collect();
+    let mut parts = Vec::new();
+    let mut start = 0;
+    for (number, (at, c)) in letters.iter().enumerate() {
+        let before = number.checked_sub(1).map(|number| letters[number].1);
+        let after = letters.get(number + 1).map(|(_, c)| *c);
+        let small = |c: Option<char>| c.is_some_and(|c| c.is_lowercase() || c.is_numeric());
+        let capital = |c: Option<char>| c.is_some_and(char::is_uppercase);
+        let begins = c.is_uppercase() && (small(before) || capital(before) && after.is_some_and(char::is_lowercase));
+        if *c == '_' || begins {
+            parts.push(start..*at);
+            start = if *c == '_' { at + 1 } else { *at };
+        }
+    }
+    parts.push(start..name.len());
+    parts.retain(|range| !range.is_empty());
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> String {
+        let all = words(text).map(|word| {
+            assert_eq!(text[word.range.clone()].to_lowercase(), word.text);
+            if word.part { format!("+{}", word.text) } else { word.text }
+        });
+        all.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn an_identifier_is_found_whole_and_by_its_words() {
+        assert_eq!(found("compute_total(x1, taxRate)"), "compute_total +compute +total x1 taxrate +tax +rate");
+        assert_eq!(found("HTTPServer utf8 __init__"), "httpserver +http +server utf8 init");
+        assert_eq!(found("Größe und MAX_LEN"), "größe und max_len +max +len");
+    }
+
+    #[test]
+    fn letters_of_chinese_stand_alone_and_keys_are_no_words() {
+        assert_eq!(found("计算x 和"), "计 算 x 和");
+        assert_eq!(found(&format!("a {} b", "0f".repeat(50))), "a b");
+    }
+}

@@ -1,0 +1,33 @@
+//! Names of plugins in the configuration that nothing here has.
+
+use std::path::Path;
+
+use anyhow::Result;
+use foretype_plugins::{context, finish};
+
+use super::look;
+use crate::config::{Config, sources};
+
+/// Says which names the configuration has for no plugin of this workspace, none of the user's and no built-in. That is no error:
+/// the user's own configuration is for all workspaces.
+pub(super) fn tell_of_unknown(root: &Path, config: &Config) -> Result<()> {
+    let entries = look(root)?.entries();
+    let builtins = context::SOURCES.iter().map(|source| source.name).chain(finish::RULES.iter().map(|rule| rule.name));
+    let known: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).chain(builtins).collect();
+    let plugins = &config.plugins;
+    let named = [
+        ("disabled", plugins.disabled.iter().collect::<Vec<_>>()),
+        ("order", plugins.order.iter().collect()),
+        ("budgets", plugins.budgets.keys().collect()),
+        ("options", plugins.options.keys().collect()),
+    ];
+    for (option, name) in named.iter().flat_map(|(option, names)| names.iter().map(move |name| (option, name))) {
+        let bare = name.split(':').next().unwrap_or_default();
+        if !known.contains(&bare) {
+            let meant = sources::nearest(bare, known.iter().copied());
+            let meant = meant.map_or_else(String::new, |name| format!("; did you mean {name}?"));
+            eprintln!("foretype: plugins.{option} names {name}, and there is no such plugin here{meant}");
+        }
+    }
+    Ok(())
+}
