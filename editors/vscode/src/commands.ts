@@ -55,6 +55,7 @@ export function registerCommands({ id, state, daemon, snooze, conversation, rewr
     edit: (words?: unknown) => rewriter.edit(text(words)),
     generate: () => rewriter.generate(),
     translate: (to?: unknown) => rewriter.translate(text(to)),
+    translateComments: (to?: unknown) => rewriter.comments(text(to)),
     acceptChange: (number?: unknown) => previews.decide(true, digits(number)),
     rejectChange: (number?: unknown) => previews.decide(false, digits(number)),
     acceptAllChanges: () => previews.decideAll(true),

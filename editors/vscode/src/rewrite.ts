@@ -17,6 +17,12 @@ interface Rewritten {
 
 const languages = ['Python', 'Rust', 'TypeScript', 'JavaScript', 'Go', 'Java', 'C', 'C++', 'C#', 'Ruby', 'PHP', 'Lua', 'Bash'];
 
+/** Natural languages, in themselves and as the daemon knows them. */
+const tongues = [
+  ['Deutsch', 'German'], ['English', ''], ['Español', 'Spanish'], ['Français', 'French'], ['Italiano', 'Italian'], ['Português', 'Portuguese'],
+  ['Русский', 'Russian'], ['Українська', 'Ukrainian'], ['中文', 'Chinese'], ['日本語', 'Japanese'], ['한국어', 'Korean'],
+].map(([label, description]) => ({ label: label!, description: description! }));
+
 export class Rewriter {
   constructor(private readonly daemon: Daemon, private readonly previews: Previews) {}
 
@@ -45,6 +51,16 @@ export class Rewriter {
     if (typeof answer?.text !== 'string') return;
     const written = { content: answer.text, ...(answer.languageId ? { language: answer.languageId } : {}) };
     await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(written), vscode.ViewColumn.Beside);
+  }
+
+  /** Translates the comments and docstrings of the selection, or of the document where nothing is selected, and leaves the code. */
+  async comments(name?: string): Promise<void> {
+    const editor = vscode.window.activeTextEditor;
+    const asked = { title: 'Foretype: Translate Comments', placeHolder: 'Into which language?', matchOnDescription: true };
+    const comments = name ?? (await vscode.window.showQuickPick(tongues, asked))?.label;
+    if (!editor || !comments) return;
+    const whole = editor.selection.isEmpty ? { range: null } : {};
+    await this.preview('foretype/translate', editor, { comments, ...whole }, `translates comments: ${comments}`);
   }
 
   /** Shows the docstring of what is at the cursor, or what in the selection has none. */

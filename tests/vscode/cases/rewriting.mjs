@@ -252,6 +252,17 @@ export default {
     assert.equal(await preview(window, 'stopped.py').count(), 0);
   },
 
+  async 'comments are translated and the code is left alone'(bench) {
+    const window = await open(bench, 'spoken.py', 'Die Zahl pi ist hier nur drei.\n');
+    await window.command('Foretype: Translate Comments to…');
+    await window.choose('Deutsch');
+    await lens(window, 'Accept 1 of 1').click();
+    await gone(window, 'spoken.py');
+    const after = await window.saved('spoken.py', /Zahl/);
+    assert.equal(after, text.replace('The constant.', 'Die Zahl pi ist hier nur drei.'));
+    bench.machineSettings({});
+  },
+
   async 'a translation is a document of its own'(bench) {
     const window = await open(bench, 'translated.py', 'function area(radius) {\n  return radius;\n}\n');
     await window.command('Foretype: Translate to…');
