@@ -44,12 +44,13 @@ pub fn summary_prompt(ground: &Ground<'_>, task: &Task) -> Prompt {
     };
     // Whatever the frame's own marks are: what is written is put into the frame without them.
     let opening = match mark {
-        "//" => "/**\n * ".to_owned(),
-        _ => task.frame.text(&[]).trim_start().to_owned(),
+        "//" => "/**\n *".to_owned(),
+        _ => task.frame.text(&[]).trim().to_owned(),
     };
     let code = format!("{shown}\n\n{mark} {what} of the {kind} above:\n");
     let own = vec![Part::text(code, Source::Before), Part::text(opening, Source::Middle)];
-    Prompt { parts: [commented(ground), own].concat(), heal: true, stop_specials: Vec::new(), window: None }
+    // Not healed: what follows the opening is a word, no line end, and small models then say what a function does and not that it is one.
+    Prompt { parts: [commented(ground), own].concat(), heal: false, stop_specials: Vec::new(), window: None }
 }
 
 /// The prompt for the first hole without prose.

@@ -21,7 +21,8 @@ pub(super) fn clean(about: &About, item: &Item, frame: &Frame, answer: &str) -> 
     let text = line.split_whitespace().collect::<Vec<_>>().join(" ");
     let text = without_label(about, item, frame, &text);
     if is_code(text)
-        || summary && says_nothing(item, text)
+        || summary
+            && (says_nothing(item, text) || !text.starts_with(|c: char| c.is_alphanumeric() || "`'\"".contains(c)))
         || names_another(about, item, text)
         || !text.chars().any(char::is_alphabetic)
     {

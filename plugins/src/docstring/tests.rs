@@ -299,6 +299,7 @@ fn a_summary_is_the_first_paragraph_without_tags_and_marks() {
     assert_eq!(python("f(x) -> int Gives it back."), "Gives it back.");
     assert_eq!(python("f(x, (y)): Gives it back."), "Gives it back.");
     assert_eq!(python("@param x the number"), "");
+    assert_eq!(python("(x, y) == z) and so on"), "");
     assert_eq!(python("Gives e.g. It. Then stops, i.e. Ends."), "Gives e.g. It.\n\nThen stops, i.e. Ends.");
     let go = |answer| summary(Language::Go, Style::Godoc, answer).0;
     assert_eq!(go("Find finds it. It is quick."), "finds it. It is quick.");
@@ -378,12 +379,12 @@ fn the_summary_is_asked_for_below_the_code_whatever_stood_there() {
         (
             Language::Rust,
             "/// Old.\nfn f(x: i32) {▁}\n\nfn g() {}\n",
-            "fn f(x: i32) {}\n\n// Documentation of the function above:\n/**\n * ",
+            "fn f(x: i32) {}\n\n// Documentation of the function above:\n/**\n *",
         ),
         (
             Language::Ruby,
             "# Old.\nclass A▁\nend\n\nclass G\nend\n",
-            "class A\nend\n\n# Documentation of the type above:\n# ",
+            "class A\nend\n\n# Documentation of the type above:\n#",
         ),
     ] {
         let (item, text) = item(language, marked);
