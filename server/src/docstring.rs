@@ -15,7 +15,7 @@ use crate::plugins::Asked;
 /// Tokens of one hole at the most.
 const TOKENS: usize = 64;
 /// Tokens of a summary at the most, which may have several sentences.
-const SUMMARY_TOKENS: usize = 128;
+const SUMMARY_TOKENS: usize = 192;
 /// How often it is asked whether anybody still waits.
 const LOOK: Duration = Duration::from_millis(50);
 

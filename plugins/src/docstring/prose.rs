@@ -6,6 +6,8 @@ use super::style::Style;
 
 /// The longest prose of a hole in bytes.
 const MOST: usize = 400;
+/// The longest summary, which may have several sentences.
+const MOST_OF_SUMMARY: usize = 640;
 /// What ends prose: marks of comments, tags, fences, code.
 const ENDS: &[&str] = &[
     "\"\"\"", "'''", "*/", "/*", "```", "///", ">>>", " // ", " @", " :param", "<param", "<returns", "</", "Args:",
@@ -20,6 +22,7 @@ pub(super) fn clean(about: &About, item: &Item, frame: &Frame, answer: &str) -> 
     let line = if line.starts_with('@') { "" } else { &line[..end] };
     let text = line.split_whitespace().collect::<Vec<_>>().join(" ");
     let text = without_label(about, item, frame, &text);
+    let text = if summary { words_only(text) } else { text };
     if is_code(text)
         || summary
             && (says_nothing(item, text) || !text.starts_with(|c: char| c.is_alphanumeric() || "`'\"".contains(c)))
@@ -28,7 +31,7 @@ pub(super) fn clean(about: &About, item: &Item, frame: &Frame, answer: &str) -> 
     {
         return String::new();
     }
-    let text = marked(frame, sentences(text));
+    let text = marked(frame, sentences(text, if summary { MOST_OF_SUMMARY } else { MOST }));
     let text = sentence(about, frame, text);
     if summary { apart(frame, text) } else { text }
 }
@@ -198,12 +201,25 @@ fn says_nothing(item: &Item, text: &str) -> bool {
     section.iter().any(|word| first.eq_ignore_ascii_case(word)) || words(text) == words(&item.name)
 }
 
+/// The sentences up to the first that is code, or all if that is the very first.
+fn words_only(text: &str) -> &str {
+    let ends = text.match_indices(". ").map(|(at, _)| at + 1).chain([text.len()]);
+    let mut from = 0;
+    for end in ends {
+        if is_code(text[from..end].trim()) {
+            return if from == 0 { text } else { &text[..from] };
+        }
+        from = end;
+    }
+    text
+}
+
 /// The beginning of a text that is not too long, to the end of a sentence or else of a word.
-fn sentences(text: &str) -> &str {
-    if text.len() <= MOST {
+fn sentences(text: &str, most: usize) -> &str {
+    if text.len() <= most {
         return text;
     }
-    let short = &text[..crate::window::floor(text, MOST)];
+    let short = &text[..crate::window::floor(text, most)];
     let end = short.rfind(". ").map(|at| at + 1).or_else(|| short.rfind(' '));
     short[..end.unwrap_or(short.len())].trim_end()
 }

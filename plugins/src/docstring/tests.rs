@@ -298,6 +298,10 @@ fn a_summary_is_the_first_paragraph_without_tags_and_marks() {
     assert_eq!(python("@brief Gives it back.\n * And more\n * @return it"), "Gives it back.\n\nAnd more.");
     assert_eq!(python("f(x) -> int Gives it back."), "Gives it back.");
     assert_eq!(python("f(x, (y)): Gives it back."), "Gives it back.");
+    assert_eq!(python("Gives it back. Then x = 3 is set. It ends."), "Gives it back.");
+    assert_eq!(python("x = 3. It ends."), "");
+    let long = "A sentence of words. ".repeat(60);
+    assert!((600..=642).contains(&python(&long).len()), "{}", python(&long));
     assert_eq!(python("@param x the number"), "");
     assert_eq!(python("(x, y) == z) and so on"), "");
     assert_eq!(python("Gives e.g. It. Then stops, i.e. Ends."), "Gives e.g. It.\n\nThen stops, i.e. Ends.");
