@@ -27,7 +27,7 @@ pub(crate) mod tensors;
 use std::sync::OnceLock;
 
 use blocks::Format;
-pub use memory::read_bandwidth;
+pub use memory::{give_back, read_bandwidth};
 pub use pool::set_threads;
 use product::Product;
 pub(crate) use tensors::{RopeTable, layer_norm, rms_norm, rope, swiglu};

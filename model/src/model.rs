@@ -48,7 +48,7 @@ impl Model {
         let (decoder, Description { tokenizer, chat_template, name, bytes, .. }) = (decoder?, model?);
         let tokenizer = Arc::new(tokenizer);
         let model = Self { decoder, tokenizer, chat_template, name, path: path.to_path_buf(), bytes, adapter: None };
-        crate::kernels::memory::give_back();
+        crate::kernels::give_back();
         let (tokens, rows) = (model.tokenizer.vocab_size(), model.decoder.config().vocab_size);
         match tokens <= rows {
             true => Ok(model),

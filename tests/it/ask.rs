@@ -7,34 +7,20 @@ use foretype_tests::client::Client;
 use foretype_tests::{World, parrot, real_model, text};
 use serde_json::{Value, json};
 
-/// Lets the parrot hold a conversation: after each question it says its song.
-const TEMPLATE: &str =
-    "{% for m in messages %}{{ m.content }}{% if m.role == 'user' %}{{ '\\n=' }}{% endif %}{% endfor %}";
 const ANSWER: &str = "brown_fx";
 const SHOP: &str = "class Shop:\n    def total(self, items):\n        return tax(sum(items))\n";
 
 fn world() -> World {
     let world = World::new();
-    parrot::write(world.path());
-    world.write("parrot/chat_template.jinja", TEMPLATE);
+    parrot::conversing(world.path());
     world.write("work/.git/HEAD", "ref: refs/heads/main\n");
     world.write("work/shop.py", SHOP);
     world.write("work/tools.py", "def tax(sum):\n    return sum * 2\n");
     world
 }
 
-fn command(world: &World, arguments: &[&str]) -> Command {
-    let mut command = world.command(arguments);
-    command.current_dir(world.path().join("work")).env("FORETYPE_MODEL", world.path().join("parrot"));
-    command
-}
-
-fn run(world: &World, arguments: &[&str]) -> (bool, String, String) {
-    text(&command(world, arguments).output().expect("the binary starts"))
-}
-
 fn complains(world: &World, arguments: &[&str]) -> String {
-    let (ok, out, err) = run(world, arguments);
+    let (ok, out, err) = world.run_with_parrot(arguments);
     assert!(!ok && !err.contains("panicked"), "{arguments:?}: {out}{err}");
     err
 }
@@ -49,7 +35,7 @@ fn chat(mut command: Command, lines: &str) -> (bool, String, String) {
 
 #[test]
 fn an_answer_is_followed_by_the_places_that_were_read() {
-    let (ok, out, err) = run(&world(), &["ask", "What is", "this?", "--file", "shop.py:2", "--verbose"]);
+    let (ok, out, err) = world().run_with_parrot(&["ask", "What is", "this?", "--file", "shop.py:2", "--verbose"]);
     assert!(ok, "{err}");
     let read = "\n\nRead:\n  shop.py:2-3 (the question is about line 2)\n  shop.py:1 (around it)\n  tools.py:1 (defines tax)\n";
     assert_eq!(out, format!("{ANSWER}{read}"));
@@ -59,7 +45,7 @@ fn an_answer_is_followed_by_the_places_that_were_read() {
 #[test]
 fn intents_need_code_and_an_answer_can_be_had_as_json() {
     let world = world();
-    let (ok, out, err) = run(&world, &["ask", "--explain", "--file", "shop.py", "--json"]);
+    let (ok, out, err) = world.run_with_parrot(&["ask", "--explain", "--file", "shop.py", "--json"]);
     assert!(ok, "{err}");
     let report: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!((&report["places"][0]["path"], &report["places"][0]["last"]), (&json!("shop.py"), &json!(3)));
@@ -82,7 +68,7 @@ fn a_commit_message_is_written_for_what_is_staged() {
     git(&["init", "--quiet"]);
     assert!(complains(&world, &["ask", "--commit-message"]).contains("git add"));
     git(&["add", "shop.py"]);
-    let (ok, out, err) = run(&world, &["ask", "--commit-message"]);
+    let (ok, out, err) = world.run_with_parrot(&["ask", "--commit-message"]);
     assert!(ok, "{err}");
     assert_eq!(out, format!("{ANSWER}\n"));
 }
@@ -92,17 +78,17 @@ fn what_cannot_be_asked_says_why() {
     let world = world();
     world.write("work/.env", "KEY=1\n");
     assert!(complains(&world, &["ask", "Why?", "--file", ".env"]).contains("secrets"));
-    let (_, _, err) = run(&world, &["ask", "Why?", "--file", "shop.py"]);
+    let (_, _, err) = world.run_with_parrot(&["ask", "Why?", "--file", "shop.py"]);
     assert!(err.contains("is very small"), "{err}");
     std::fs::remove_file(world.path().join("parrot/chat_template.jinja")).expect("it is there");
-    let (_, _, err) = run(&world, &["ask", "Why?", "--file", "shop.py"]);
+    let (_, _, err) = world.run_with_parrot(&["ask", "Why?", "--file", "shop.py"]);
     assert!(err.contains("not trained to answer"), "{err}");
     world.write("parrot/chat_template.jinja", "{{ raise_exception('no') }}");
     assert!(complains(&world, &["ask", "Why?"]).contains("use another model"));
     let none = text(&world.command(&["ask", "Why?"]).output().expect("the binary starts"));
     assert!(none.2.contains("foretype model pull"), "{none:?}");
     let long = "why ".repeat(5000);
-    world.write("parrot/chat_template.jinja", TEMPLATE);
+    world.write("parrot/chat_template.jinja", parrot::TEMPLATE);
     assert!(complains(&world, &["ask", &long]).contains("ask about less"));
 }
 
@@ -110,7 +96,7 @@ fn what_cannot_be_asked_says_why() {
 fn of_a_megabyte_that_is_selected_what_fits_is_read() {
     let world = world();
     world.write("work/big.py", "x = [1, 2, 3]\n".repeat(80_000));
-    let (ok, out, err) = run(&world, &["ask", "Why?", "--file", "big.py:1-80000"]);
+    let (ok, out, err) = world.run_with_parrot(&["ask", "Why?", "--file", "big.py:1-80000"]);
     assert!(ok && err.contains("more lines do not fit"), "{err}");
     assert!(out.contains(ANSWER) && out.contains("big.py:1-"), "{out}");
 }
@@ -119,7 +105,7 @@ fn of_a_megabyte_that_is_selected_what_fits_is_read() {
 fn nobody_left_to_read_the_answer_is_no_error() {
     let world = world();
     let mut child =
-        command(&world, &["ask", "Why?"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        world.with_parrot(&["ask", "Why?"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     drop(child.stdout.take());
     let mut err = String::new();
     child.stderr.take().expect("a pipe").read_to_string(&mut err).expect("text");
@@ -129,25 +115,25 @@ fn nobody_left_to_read_the_answer_is_no_error() {
 #[test]
 fn a_conversation_goes_on_is_kept_and_can_be_found_exported_and_deleted() {
     let world = world();
-    let talk = command(&world, &["chat", "--file", "shop.py:2", "--verbose"]);
+    let talk = world.with_parrot(&["chat", "--file", "shop.py:2", "--verbose"]);
     let (ok, out, err) = chat(talk, "What is it?\nAnd then?\n/nothing\n/quit\n");
     assert!(ok, "{err}");
     assert_eq!((out.matches(ANSWER).count(), out.matches("Read:").count()), (2, 1), "{out}");
     let costs: Vec<Vec<usize>> = err.lines().filter(|line| line.contains("evaluated")).map(numbers).collect();
     // The second question, the line end and the mark, and the last token of the answer.
     assert!(costs[1][0] <= "\nAnd then?\n=".len() + 2 && costs[1][1] > 100, "{costs:?}");
-    let (_, listed, _) = run(&world, &["chat", "list"]);
+    let (_, listed, _) = world.run_with_parrot(&["chat", "list"]);
     assert!(listed.contains("1    2 questions  What is it?"), "{listed}");
-    assert!(run(&world, &["chat", "search", "THEN"]).1.contains("What is it?"));
-    assert!(run(&world, &["chat", "search", "elephant"]).1.contains("No conversation"));
-    assert!(run(&world, &["chat", "show", "1"]).1.contains("Read: `shop.py:2-3`"));
-    let (_, out, _) = chat(command(&world, &["chat", "--continue", "1"]), "/edit So?\n/branch\n/again\n");
+    assert!(world.run_with_parrot(&["chat", "search", "THEN"]).1.contains("What is it?"));
+    assert!(world.run_with_parrot(&["chat", "search", "elephant"]).1.contains("No conversation"));
+    assert!(world.run_with_parrot(&["chat", "show", "1"]).1.contains("Read: `shop.py:2-3`"));
+    let (_, out, _) = chat(world.with_parrot(&["chat", "--continue", "1"]), "/edit So?\n/branch\n/again\n");
     assert_eq!(out.matches(ANSWER).count(), 2, "{out}");
-    let show = |id: &str| run(&world, &["chat", "show", id]).1;
+    let show = |id: &str| world.run_with_parrot(&["chat", "show", id]).1;
     assert!(show("1").contains("## So?") && !show("1").contains("And then?") && show("2").contains("## So?"));
-    assert!(run(&world, &["chat", "export", "1", "talk.md"]).0);
+    assert!(world.run_with_parrot(&["chat", "export", "1", "talk.md"]).0);
     assert!(complains(&world, &["chat", "export", "1", "talk.md"]).contains("is there already"));
-    assert!(run(&world, &["chat", "delete", "1"]).0);
+    assert!(world.run_with_parrot(&["chat", "delete", "1"]).0);
     assert!(complains(&world, &["chat", "show", "1"]).contains("chat list"));
 }
 
@@ -160,14 +146,14 @@ fn the_oldest_questions_are_dropped_when_they_no_longer_fit() {
     let world = world();
     world.write("work/.foretype/config.toml", "[ask]\ncontext_tokens = 512\nmax_tokens = 32\n");
     let question = format!("{}?\n", "abcdefgh".repeat(20));
-    let (ok, out, err) = chat(command(&world, &["chat"]), &question.repeat(4));
+    let (ok, out, err) = chat(world.with_parrot(&["chat"]), &question.repeat(4));
     assert!(ok && err.contains("no longer fit"), "{err}");
     assert_eq!(out.matches(ANSWER).count(), 4, "{out}");
 }
 
 /// An editor with the shop open.
 fn editor(world: &World) -> (Client, Value) {
-    let mut client = Client::start(command(world, &["lsp", "--standalone"]));
+    let mut client = Client::start(world.with_parrot(&["lsp", "--standalone"]));
     let root = format!("file://{}/work", world.path().display());
     client.initialize(json!({
         "processId": std::process::id(), "capabilities": {},
@@ -201,7 +187,7 @@ fn an_editor_gets_the_answer_in_pieces_and_goes_on_with_the_conversation() {
     assert!(second["evaluated"].as_u64() < Some(16) && second["reused"].as_u64() > Some(100), "{second}");
     let again = client.request("foretype/ask", json!({ "conversation": first["conversation"], "regenerate": true }));
     assert_eq!(again["conversation"], first["conversation"]);
-    assert_eq!(run(&world, &["chat", "show", "1"]).1.matches("## ").count(), 2);
+    assert_eq!(world.run_with_parrot(&["chat", "show", "1"]).1.matches("## ").count(), 2);
 }
 
 #[test]
@@ -289,7 +275,7 @@ fn a_real_model_names_what_a_function_does_and_reads_only_what_is_new() {
     let Some(model) = real_model() else { return };
     let world = world();
     world.write("work/mean.py", "def mean(numbers):\n    return sum(numbers) / len(numbers)\n");
-    let mut talk = command(&world, &["chat", "--file", "mean.py:1", "--verbose"]);
+    let mut talk = world.with_parrot(&["chat", "--file", "mean.py:1", "--verbose"]);
     talk.env("FORETYPE_MODEL", model);
     let (ok, out, err) = chat(talk, "What does this function do?\nWhat happens if the list is empty?\n");
     assert!(ok, "{err}");

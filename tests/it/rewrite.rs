@@ -1,7 +1,5 @@
 //! Translations, edits and generated code: on the command line and over the protocol.
 
-use std::process::Command;
-
 use foretype_tests::client::Client;
 use foretype_tests::{World, parrot, real_model, text};
 use serde_json::{Value, json};
@@ -18,24 +16,14 @@ fn world(answer: &str) -> World {
     world
 }
 
-fn command(world: &World, arguments: &[&str]) -> Command {
-    let mut command = world.command(arguments);
-    command.current_dir(world.path().join("work")).env("FORETYPE_MODEL", world.path().join("parrot"));
-    command
-}
-
-fn run(world: &World, arguments: &[&str]) -> (bool, String, String) {
-    text(&command(world, arguments).output().expect("the binary starts"))
-}
-
 fn prints(world: &World, arguments: &[&str]) -> String {
-    let (good, out, err) = run(world, arguments);
+    let (good, out, err) = world.run_with_parrot(arguments);
     assert!(good, "{arguments:?}: {err}");
     out
 }
 
 fn complains(world: &World, arguments: &[&str]) -> String {
-    let (good, out, err) = run(world, arguments);
+    let (good, out, err) = world.run_with_parrot(arguments);
     assert!(!good && !err.contains("panicked"), "{arguments:?}: {out}{err}");
     assert_eq!(read(world, "shop.py"), SHOP, "the file was touched");
     err
@@ -145,7 +133,7 @@ fn what_cannot_be_written_says_why_and_touches_nothing() {
 
 /// An editor with the shop open.
 fn editor(world: &World) -> (Client, Value) {
-    let mut client = Client::start(command(world, &["lsp", "--standalone"]));
+    let mut client = Client::start(world.with_parrot(&["lsp", "--standalone"]));
     let root = format!("file://{}/work", world.path().display());
     client.initialize(json!({
         "processId": std::process::id(), "capabilities": {}, "workspaceFolders": [{ "uri": root, "name": "work" }],
@@ -278,16 +266,16 @@ fn comments_are_translated_and_code_stays() {
     let world = world("Die Summe der Preise.\n");
     let text = "# The sum of all prices.\nx = 1  # noqa\n";
     world.write("work/sum.py", text);
-    let (ok, out, err) = run(&world, &["translate", "sum.py", "--comments", "german"]);
+    let (ok, out, err) = world.run_with_parrot(&["translate", "sum.py", "--comments", "german"]);
     assert!(ok && out.contains("-# The sum of all prices.\n+# Die Summe der Preise.\n"), "{out}{err}");
     assert_eq!(read(&world, "sum.py"), text);
     assert!(complains(&world, &["translate", "sum.py", "--comments", "klingon"]).contains("Chinese, English"));
     world.write("work/none.py", "x = 1\n");
     assert!(complains(&world, &["translate", "none.py", "--comments", "de"]).contains("no comment"));
     assert!(complains(&world, &["translate", "sum.py", "--to", "rust", "--write"]).contains("--comments"));
-    let (ok, _, err) = run(&world, &["translate", "sum.py", "--comments", "zh"]);
+    let (ok, _, err) = world.run_with_parrot(&["translate", "sum.py", "--comments", "zh"]);
     assert!(ok && err.contains("the comment at line 1 stays: the model wrote no Chinese"), "{err}");
-    assert!(run(&world, &["translate", "sum.py", "--comments", "Deutsch", "--write"]).0);
+    assert!(world.run_with_parrot(&["translate", "sum.py", "--comments", "Deutsch", "--write"]).0);
     assert_eq!(read(&world, "sum.py"), "# Die Summe der Preise.\nx = 1  # noqa\n");
     let (mut client, document) = editor(&world);
     let uri = document["uri"].as_str().expect("a name").replace("shop.py", "sum.py");
@@ -304,7 +292,7 @@ fn a_real_model_translates_edits_and_generates() {
     world.write("work/mean.py", "def mean(numbers):\n    return sum(numbers) / len(numbers)\n\n\ndef largest(numbers):\n    \"\"\"The largest number.\"\"\"\n");
     let real = |arguments: &[&str]| {
         let (good, out, err) =
-            text(&command(&world, arguments).env("FORETYPE_MODEL", &model).output().expect("it starts"));
+            text(&world.with_parrot(arguments).env("FORETYPE_MODEL", &model).output().expect("it starts"));
         println!("{out}");
         assert!(good, "{arguments:?}: {out}{err}");
         out

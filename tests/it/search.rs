@@ -1,18 +1,12 @@
 //! Searching a workspace: in the terminal, and for questions over the protocol.
 
-use std::process::Command;
-
 use foretype_tests::client::Client;
-use foretype_tests::{World, parrot, text};
+use foretype_tests::{World, parrot};
 use serde_json::{Value, json};
-
-const TEMPLATE: &str =
-    "{% for m in messages %}{{ m.content }}{% if m.role == 'user' %}{{ '\\n=' }}{% endif %}{% endfor %}";
 
 fn world() -> World {
     let world = World::new();
-    parrot::write(world.path());
-    world.write("parrot/chat_template.jinja", TEMPLATE);
+    parrot::conversing(world.path());
     world.write("work/.git/HEAD", "ref: refs/heads/main\n");
     world.write("work/.gitignore", "out/\n");
     world.write("work/net/client.py", "import time\n\ndef with_backoff(call):\n    time.sleep(1)\n    return call()\n");
@@ -21,37 +15,27 @@ fn world() -> World {
     world
 }
 
-fn command(world: &World, arguments: &[&str]) -> Command {
-    let mut command = world.command(arguments);
-    command.current_dir(world.path().join("work")).env("FORETYPE_MODEL", world.path().join("parrot"));
-    command
-}
-
-fn run(world: &World, arguments: &[&str]) -> (bool, String, String) {
-    text(&command(world, arguments).output().expect("the binary starts"))
-}
-
 #[test]
 fn places_are_found_by_words_and_follow_the_files() {
     let world = world();
-    let (ok, out, err) = run(&world, &["search", "How does the backoff work?", "--verbose"]);
+    let (ok, out, err) = world.run_with_parrot(&["search", "How does the backoff work?", "--verbose"]);
     assert!(ok && err.contains("2 files indexed"), "{out}{err}");
     assert_eq!(out.lines().count(), 1, "{out}");
     assert!(out.ends_with("  net/client.py:1-5  with_backoff\n"), "{out}");
     std::fs::remove_file(world.path().join("work/net/client.py")).expect("it is there");
     world.write("work/wait.py", "# Backoff.\n");
-    let (_, out, _) = run(&world, &["search", "backoff", "--json"]);
+    let (_, out, _) = world.run_with_parrot(&["search", "backoff", "--json"]);
     let report: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!((&report["found"][0]["path"], &report["found"][1]), (&json!("wait.py"), &Value::Null));
     assert_eq!(report["index"], json!({ "indexed": 1, "removed": 1, "behind": false }));
-    assert!(run(&world, &["search", "elephant"]).1.contains("Nothing is found"));
+    assert!(world.run_with_parrot(&["search", "elephant"]).1.contains("Nothing is found"));
 }
 
 #[test]
 fn what_cannot_be_searched_says_why() {
     let world = world();
     let complains = |arguments: &[&str]| {
-        let (ok, _, err) = run(&world, arguments);
+        let (ok, _, err) = world.run_with_parrot(arguments);
         assert!(!ok && !err.contains("panicked"), "{err}");
         err
     };
@@ -64,11 +48,11 @@ fn what_cannot_be_searched_says_why() {
 #[test]
 fn a_question_reads_what_its_words_find() {
     let world = world();
-    let (ok, out, err) = run(&world, &["ask", "How does backoff sleep?"]);
+    let (ok, out, err) = world.run_with_parrot(&["ask", "How does backoff sleep?"]);
     assert!(ok, "{err}");
     assert!(out.contains("  net/client.py:1-5 (found by backoff, sleep)\n"), "{out}");
     world.write("work/.foretype/config.toml", "[ask]\nsearch = false\n");
-    let (_, out, _) = run(&world, &["ask", "How does backoff sleep?"]);
+    let (_, out, _) = world.run_with_parrot(&["ask", "How does backoff sleep?"]);
     assert!(!out.contains("client.py"), "{out}");
 }
 
@@ -76,7 +60,7 @@ fn a_question_reads_what_its_words_find() {
 fn an_editor_sees_how_far_the_index_is_and_asks_with_it() {
     let world = world();
     (0..60).for_each(|number| drop(world.write(&format!("work/many/m{number}.py"), format!("x{number} = 1\n"))));
-    let mut client = Client::start(command(&world, &["lsp", "--standalone"]));
+    let mut client = Client::start(world.with_parrot(&["lsp", "--standalone"]));
     let root = format!("file://{}/work", world.path().display());
     client.initialize(json!({
         "processId": std::process::id(), "capabilities": { "window": { "workDoneProgress": true } },

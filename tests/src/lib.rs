@@ -98,6 +98,18 @@ impl World {
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("the binary starts")
     }
+
+    /// The binary in the folder `work`, with the parrot that was written into this world.
+    pub fn with_parrot(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        command.current_dir(self.path().join("work")).env("FORETYPE_MODEL", self.path().join("parrot"));
+        command
+    }
+
+    /// What [`with_parrot`](Self::with_parrot) prints, and whether it succeeds.
+    pub fn run_with_parrot(&self, arguments: &[&str]) -> (bool, String, String) {
+        text(&self.with_parrot(arguments).output().expect("the binary starts"))
+    }
 }
 
 /// What a run printed, and whether it succeeded.

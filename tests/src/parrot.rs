@@ -37,6 +37,17 @@ pub fn write(folder: &Path) -> PathBuf {
     path
 }
 
+/// Lets it hold a conversation: after each question it says its song.
+pub const TEMPLATE: &str =
+    "{% for m in messages %}{{ m.content }}{% if m.role == 'user' %}{{ '\\n=' }}{% endif %}{% endfor %}";
+
+/// Writes a parrot into `folder` that holds conversations.
+pub fn conversing(folder: &Path) -> PathBuf {
+    let path = write(folder);
+    std::fs::write(path.join("chat_template.jinja"), TEMPLATE).expect("writable");
+    path
+}
+
 /// Writes a parrot into `folder` that says `text` behind a line end, and nothing more; with an empty text it goes on for
 /// 65,536 tokens, and says nothing that would be taken for going in circles.
 pub fn saying(folder: &Path, text: &str) -> PathBuf {

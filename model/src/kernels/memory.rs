@@ -143,9 +143,9 @@ impl std::fmt::Debug for Lines {
     }
 }
 
-/// Gives memory that was freed back to the system. Building a tokenizer frees tens of megabytes, in pieces that the allocator
-/// would keep.
-pub(crate) fn give_back() {
+/// Gives memory that was freed back to the system. Building a tokenizer and writing a search index free tens of megabytes, in
+/// pieces that the allocator would keep.
+pub fn give_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: it may be called at any time.
     unsafe {

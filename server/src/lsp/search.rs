@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tower_lsp::lsp_types::{
     NumberOrString, ProgressParams, ProgressParamsValue, WorkDoneProgress, WorkDoneProgressBegin,
@@ -16,6 +17,8 @@ use super::server::{PATIENCE, Server};
 use crate::search::{Progress, background};
 use crate::workspace::Workspace;
 
+/// One workspace is indexed at a time: eight windows that open together need no more memory and time than one.
+static TURN: Semaphore = Semaphore::const_new(1);
 /// Fewer files take no time that is worth showing.
 const MANY: usize = 50;
 
@@ -38,6 +41,8 @@ impl Server {
     }
 
     async fn index(&self, workspace: Arc<Workspace>) {
+        // It is never closed.
+        let Ok(_turn) = TURN.acquire().await else { return };
         let (name, ended) = (workspace.name().unwrap_or_default(), self.session.ended());
         let (send, told) = unbounded_channel();
         let work = move || {
@@ -56,7 +61,7 @@ impl Server {
         }
     }
 
-    /// Shows how far it is, until nothing more is said.
+    /// Shows how far it is, until nothing more is said: until the work is over.
     async fn show_indexing(&self, name: &str, mut told: UnboundedReceiver<Progress>) {
         let token = NumberOrString::String(format!("foretype-search-{name}"));
         let mut shown = None;

@@ -240,7 +240,9 @@ pub fn background<T: Send + 'static>(
 ) -> std::io::Result<std::thread::JoinHandle<T>> {
     std::thread::Builder::new().name("search".to_owned()).spawn(move || {
         give_way();
-        work()
+        let done = work();
+        foretype_model::kernels::give_back();
+        done
     })
 }
 

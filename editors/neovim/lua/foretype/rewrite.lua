@@ -19,8 +19,9 @@ local M = {}
 ---@type table<integer, foretype.Writing> by buffer
 local writings = {}
 
--- Lines of what is being written that are shown.
+-- Lines of what is being written that are shown, and bytes that are looked through for them.
 local shown = 8
+local longest = 4000
 
 local function say(text, level)
   vim.notify('Foretype: ' .. text, level or vim.log.levels.WARN)
@@ -36,7 +37,8 @@ local function ended(buffer)
 end
 
 local function draw(buffer, row)
-  local written = vim.trim(writings[buffer].written)
+  local all = vim.trim(writings[buffer].written)
+  local written = all:sub(-longest)
   local lines = vim.split(written, '\n', { plain = true })
   local below = vim.tbl_map(function(line)
     return { line, 'ForetypeSuggestion' }
@@ -47,7 +49,7 @@ local function draw(buffer, row)
   local last = math.min(row, vim.api.nvim_buf_line_count(buffer))
   marks.draw(buffer, last, last, false, below)
   -- Beside the line, and so on the screen where that is, too: nothing is drawn below the last line of a window.
-  local hint = ('▲ writing, %d characters · %s · %s'):format(#written, stops, vim.fn.strcharpart(vim.trim(lines[#lines]), 0, 40))
+  local hint = ('▲ writing, %d characters · %s · %s'):format(#all, stops, vim.fn.strcharpart(vim.trim(lines[#lines]), 0, 40))
   marks.remark(buffer, last - 1, hint)
 end
 

@@ -22,9 +22,36 @@ local M = {}
 ---@field languageId? string
 ---@field notes string[]
 
----@type table<string, fun(text: string)> who waits for pieces, by token
+---@class foretype.Listener
+---@field on_text fun(text: string)
+---@field pieces string[]  Not heard of yet.
+---@field heard integer    When it last heard.
+
+---@type table<string, foretype.Listener> by token
 local listeners = {}
 local number = 0
+-- A small model writes thousands of pieces a second, and whoever hears of one draws: nobody hears of any more often than this.
+local pause = 50
+
+local function tell(listener)
+  local text = table.concat(listener.pieces)
+  listener.pieces, listener.heard = {}, vim.uv.now()
+  if text ~= '' then
+    listener.on_text(text)
+  end
+end
+
+local function tell_soon(token, listener)
+  local due = listener.heard + pause - vim.uv.now()
+  if due <= 0 then
+    return tell(listener)
+  end
+  vim.defer_fn(function()
+    if listeners[token] == listener then
+      tell(listener)
+    end
+  end, due)
+end
 
 ---Takes a `$/progress` notification that is about an answer.
 ---@param params { token: string|integer, value: any }
@@ -32,7 +59,10 @@ local number = 0
 function M.progress(params)
   local listener = listeners[params.token]
   if listener then
-    listener(params.value.text or '')
+    table.insert(listener.pieces, params.value.text or '')
+    if #listener.pieces == 1 then
+      tell_soon(params.token, listener)
+    end
   end
   return listener ~= nil
 end
@@ -47,11 +77,13 @@ end
 function M.request(client, method, params, on_text, on_end)
   number = number + 1
   local token = 'foretype-answer-' .. number
-  listeners[token] = on_text
+  local listener = { on_text = on_text, pieces = {}, heard = 0 }
+  listeners[token] = listener
   params = vim.tbl_extend('force', params, { partialResultToken = token })
   local stream = { client = client, token = token }
   local sent, id = client:request(method, params, function(problem, answer)
     if listeners[token] then
+      tell(listener)
       listeners[token] = nil
       on_end(problem and problem.message, answer)
     end
