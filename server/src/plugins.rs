@@ -177,15 +177,21 @@ impl Plugins {
     /// Looks at the folders, unless that was done just now or is being done. What is returned rises when something is
     /// different from before; it is 0 as long as there was nothing. Reads files.
     pub fn look(&self, config: &Config) -> u64 {
-        if let Ok(mut looked) = self.looked.try_lock()
-            && looked.at.is_none_or(|at| at.elapsed() >= LOOKS)
-        {
+        if let Ok(mut looked) = self.looked.try_lock() {
             self.look_again(&mut looked, config);
         }
         lock(&self.state).version
     }
 
+    /// [`look`](Self::look) for what must not be done without a plugin: waits for who is looking and loads one just now.
+    pub fn look_in_turn(&self, config: &Config) {
+        self.look_again(&mut lock(&self.looked), config);
+    }
+
     fn look_again(&self, looked: &mut Looked, config: &Config) {
+        if looked.at.is_some_and(|at| at.elapsed() < LOOKS) {
+            return;
+        }
         let seen = Seen { files: self.found(config), trusted: trust::load(), config: config.plugins.clone() };
         looked.at = Some(Instant::now());
         if looked.seen.as_ref() == Some(&seen) {
@@ -418,4 +424,32 @@ pub fn hash(source: &str) -> String {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_does_not_wait_for_who_looks_for_plugins_and_a_question_does() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let own = workspace_folder(folder.path());
+        std::fs::create_dir_all(&own).expect("writable");
+        std::fs::write(own.join("p.luau"), "return { api = 1, name = 'p', finish = function() end }")
+            .expect("writable");
+        let config = Config::default();
+        let plugins = Plugins::new(Some(folder.path()), &config);
+        let looking = lock(&plugins.looked);
+        assert_eq!(plugins.look(&config), 0, "somebody else is looking");
+        std::thread::scope(|scope| {
+            let question = scope.spawn(|| {
+                plugins.look_in_turn(&config);
+                plugins.entries().iter().any(|entry| entry.path.starts_with(&own))
+            });
+            std::thread::sleep(Duration::from_millis(20));
+            assert!(!question.is_finished());
+            drop(looking);
+            assert!(question.join().expect("no panic"));
+        });
+    }
 }

@@ -63,7 +63,7 @@ impl Server {
         let session = self.session.clone();
         let looked = tokio::task::spawn_blocking(move || {
             for plugins in session.plugins() {
-                plugins.look(&session.config());
+                plugins.look_in_turn(&session.config());
             }
         });
         if looked.await.is_err() {
@@ -149,7 +149,7 @@ fn told(session: &Session, params: &PluginsParams) -> PluginsResult {
     };
     let root = root.map(|folder| folder.root.clone());
     let plugins = session.shared.plugins.of(root.as_deref(), &session.config());
-    plugins.look(&session.config());
+    plugins.look_in_turn(&session.config());
     let told = |report: Report| Told { words: report.words(), report };
     PluginsResult {
         folder: root.as_deref().map(workspace_folder),

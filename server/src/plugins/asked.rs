@@ -23,7 +23,7 @@ pub struct Asked {
 impl Plugins {
     /// Those that run for a task in this document, which has the cursor at a byte. Looks at the folders, which reads files.
     pub fn asked(&self, task: Task, document: Document, cursor: usize, config: &Config) -> Asked {
-        self.look(config);
+        self.look_in_turn(config);
         let plugins = self.running(document.language, config);
         let request = completion::request_for(document, cursor, None, config.context.max_tokens, config);
         let workspace = self.files.workspace();
