@@ -185,7 +185,8 @@ function M.run(words, call)
   local name, scope = words[1] or 'status', words[2]
   local subcommand = subcommands[name]
   if not subcommand then
-    return say(('there is no :Foretype %s; there is %s'):format(name, table.concat(M.names(), ', ')), vim.log.levels.ERROR)
+    -- One line: Neovim holds a longer one until a key is pressed.
+    return say(('there is no :Foretype %s; :Foretype <Tab> lists what there is'):format(name), vim.log.levels.ERROR)
   end
   if call.range > 0 and not subcommand.ranged then
     return say((':Foretype %s takes no range'):format(name), vim.log.levels.ERROR)
