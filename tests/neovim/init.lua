@@ -8,7 +8,7 @@ vim.o.cmdheight = 3
 vim.o.termguicolors = true
 
 -- Read by the tests.
-_G.seen = { events = {}, requests = {}, notified = {} }
+_G.seen = { events = {}, requests = {}, own = {}, notified = {} }
 
 vim.api.nvim_create_autocmd('User', {
   pattern = 'Foretype*',
@@ -22,6 +22,8 @@ vim.api.nvim_create_autocmd('LspRequest', {
     local request = args.data.request
     if request.method == 'textDocument/inlineCompletion' then
       table.insert(_G.seen.requests, { id = args.data.request_id, type = request.type })
+    elseif vim.startswith(request.method, 'foretype/') and request.type == 'pending' then
+      table.insert(_G.seen.own, request.method)
     end
   end,
 })

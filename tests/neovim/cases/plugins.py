@@ -1,6 +1,7 @@
 """A user's plugins: how they are is told, what is wrong is marked where it is, and their folders open."""
 
 import shutil
+import time
 
 from window import until
 
@@ -22,6 +23,8 @@ def _written(bench):
     _folder(bench).mkdir(parents=True)
     file = _folder(bench) / "broken.luau"
     file.write_text(BROKEN)
+    # The daemon looks for new plugins twice a second, and the next suggestion is to have this one.
+    time.sleep(1)
     return file
 
 
