@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use foretype_model::{Chat, Job, Model, Priority, Sampling};
 use foretype_plugins::context::{definitions::SymbolIndex, secrets};
-use foretype_plugins::strategies::ask::{self, About, Excerpt, Hit, Intent, Wanted};
+use foretype_plugins::strategies::ask::{self, About, Excerpt, Intent, Wanted};
 use foretype_plugins::strategies::code;
 use foretype_plugins::{Document, Snippet};
 
@@ -52,8 +52,7 @@ impl Question {
             let own = |path: &str| place.as_ref().filter(|(it, _)| it.path == path).map(|(it, _)| it.text.clone());
             let hit = |found: Found| {
                 let text = own(&found.path).or_else(|| read(&found.path))?;
-                found.text(&text)?;
-                Some(Hit { path: found.path, text, range: found.range, score: found.score })
+                found.hit(text)
             };
             workspace.search.find(wanted, LOOKED_AT).into_iter().filter_map(hit).collect()
         };

@@ -10,9 +10,9 @@ mod update;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use foretype_plugins::strategies::ask::Wanted;
+use foretype_plugins::strategies::ask::{Hit, Wanted};
 use tantivy::collector::TopDocs;
 use tantivy::query::{BooleanQuery, BoostQuery, Occur, Query, TermQuery};
 use tantivy::schema::{IndexRecordOption, TantivyDocument, Value};
@@ -59,6 +59,12 @@ impl Found {
     /// Its text in that of the file; `None` if the file changed since it was indexed.
     pub fn text<'a>(&self, file: &'a str) -> Option<&'a str> {
         file.get(self.range.clone()).filter(|text| update::hash(text) == self.hash)
+    }
+
+    /// It with the text of its file; `None` if that changed since it was indexed.
+    pub fn hit(self, text: Arc<str>) -> Option<Hit> {
+        self.text(&text)?;
+        Some(Hit { path: self.path, text, range: self.range, score: self.score })
     }
 }
 

@@ -104,7 +104,7 @@ fn list(root: &Path, as_json: bool) -> Result<ExitCode> {
         println!("({source})");
     }
     builtins::print(&builtins);
-    names::tell_of_unknown(root, &Config::load(Some(root))?)?;
+    names::tell_of_unknown(&plugins.entries(), &Config::load(Some(root))?);
     Ok(ExitCode::SUCCESS)
 }
 

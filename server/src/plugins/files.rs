@@ -105,10 +105,8 @@ impl World for Files {
     fn search(&self, words: &str, most: usize) -> Vec<Hit> {
         let Some(workspace) = &self.workspace else { return Vec::new() };
         let hit = |found: Found| {
-            let text: Arc<str> = self.read(&found.path)?.into();
-            // It may have changed since it was indexed.
-            found.text(&text)?;
-            Some(Hit { path: found.path, text, range: found.range, score: found.score })
+            let text = self.read(&found.path)?;
+            found.hit(text.into())
         };
         workspace.search.find(&wanted(words, ""), most).into_iter().filter_map(hit).collect()
     }

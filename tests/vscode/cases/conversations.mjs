@@ -1,18 +1,7 @@
 // Questions about code: asked, streamed, stopped, gone on with; what is cited is gone to, what is written is inserted.
 import assert from 'node:assert/strict';
 import { until } from '../window.mjs';
-
-const text = `def scale(values, factor):
-    return [value * factor for value in values]
-
-
-def largest(values):
-    best = values[0]
-    for value in values:
-        if value > best:
-            best = value
-    return best
-`;
+import { scales as text } from './texts.mjs';
 
 const view = (window) => window.page.frameLocator('iframe.webview.ready').frameLocator('iframe#active-frame');
 

@@ -2,18 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import assert from 'node:assert/strict';
 import { until } from '../window.mjs';
+import { scales as text } from './texts.mjs';
 
-const text = `def scale(values, factor):
-    return [value * factor for value in values]
-
-
-def largest(values):
-    best = values[0]
-    for value in values:
-        if value > best:
-            best = value
-    return best
-`;
 const many = Array.from({ length: 300 }, (_, number) => `def f${number}(x):\n    return x\n`).join('\n\n');
 
 const lens = (window, title) => window.page.locator(`.codelens-decoration a:has-text("${title}")`).first();

@@ -13,7 +13,7 @@ use super::{look, names, replay};
 use crate::cli::print_json;
 use crate::config::Config;
 use crate::plugins::report::tally_in_words;
-use crate::plugins::{EntryState, Open, searches, user_folder, workspace_folder};
+use crate::plugins::{Entry, EntryState, Open, searches, user_folder, workspace_folder};
 use crate::workspace::Workspaces;
 
 /// Arguments of `foretype plugin check`.
@@ -47,9 +47,10 @@ pub(super) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
 }
 
 fn check_all(root: &Path, args: &Args, config: &Config) -> Result<ExitCode> {
+    let entries = look(root)?.entries();
     let files = match &args.plugin {
         Some(name) => vec![file_of(root, name)?],
-        None => runnable(root)?,
+        None => runnable(&entries),
     };
     ensure!(!files.is_empty(), "no plugin may run here; `foretype plugin list` shows which there are");
     let mut results = Vec::new();
@@ -74,7 +75,7 @@ fn check_all(root: &Path, args: &Args, config: &Config) -> Result<ExitCode> {
     } else if !typed {
         println!("types are not checked: luau-analyze (of luau.org) is not installed");
     }
-    names::tell_of_unknown(root, config)?;
+    names::tell_of_unknown(&entries, config);
     let good = results.iter().all(|result| result["good"] == true);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -128,19 +129,19 @@ pub(super) fn file_of(root: &Path, name: &str) -> Result<PathBuf> {
 }
 
 /// The files of all plugins that the user trusts and has not switched off; says which are not trusted.
-fn runnable(root: &Path) -> Result<Vec<PathBuf>> {
+fn runnable(entries: &[Entry]) -> Vec<PathBuf> {
     let (mut files, mut untrusted) = (Vec::new(), Vec::new());
-    for entry in look(root)?.entries() {
+    for entry in entries {
         match entry.state {
-            EntryState::Loaded(_) | EntryState::Broken(..) => files.push(entry.path),
-            EntryState::Untrusted => untrusted.push(entry.name),
+            EntryState::Loaded(_) | EntryState::Broken(..) => files.push(entry.path.clone()),
+            EntryState::Untrusted => untrusted.push(entry.name.as_str()),
             EntryState::Off => {}
         }
     }
     if !untrusted.is_empty() {
         eprintln!("foretype: not trusted, so not checked: {} (foretype plugin trust)", untrusted.join(", "));
     }
-    Ok(files)
+    files
 }
 
 /// Loads a plugin and calls it within its limits.

@@ -1,17 +1,13 @@
 //! Names of plugins in the configuration that nothing here has.
 
-use std::path::Path;
-
-use anyhow::Result;
 use foretype_plugins::{context, finish};
 
-use super::look;
 use crate::config::{Config, sources};
+use crate::plugins::Entry;
 
 /// Says which names the configuration has for no plugin of this workspace, none of the user's and no built-in. That is no error:
 /// the user's own configuration is for all workspaces.
-pub(super) fn tell_of_unknown(root: &Path, config: &Config) -> Result<()> {
-    let entries = look(root)?.entries();
+pub(super) fn tell_of_unknown(entries: &[Entry], config: &Config) {
     let builtins = context::SOURCES.iter().map(|source| source.name).chain(finish::RULES.iter().map(|rule| rule.name));
     let known: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).chain(builtins).collect();
     let plugins = &config.plugins;
@@ -29,5 +25,4 @@ pub(super) fn tell_of_unknown(root: &Path, config: &Config) -> Result<()> {
             eprintln!("foretype: plugins.{option} names {name}, and there is no such plugin here{meant}");
         }
     }
-    Ok(())
 }
