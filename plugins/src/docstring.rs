@@ -16,6 +16,7 @@ mod prompt;
 mod prose;
 mod sections;
 mod style;
+mod update;
 
 use std::ops::Range;
 
@@ -59,6 +60,9 @@ pub enum Refusal {
         "there is no function, method, class or module at line {0}: name a line of its signature or its body (line 1 for a module)"
     )]
     NoItem(usize),
+    /// The item has no docstring that could be brought up to date.
+    #[error("there is no docstring{of} to update: have one written first", of = of(.0))]
+    NoDocstring(String),
     /// The item has syntax errors.
     #[error("the syntax{of} is broken at line {line}: mend it, then ask again", of = of(name))]
     Broken {
@@ -87,6 +91,27 @@ fn of(name: &str) -> String {
     if name.is_empty() { " of the file".to_owned() } else { format!(" of `{name}`") }
 }
 
+/// What is wanted of docstrings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wanted {
+    /// New ones, in place of those that are there.
+    #[default]
+    New,
+    /// Those that are there, up to date: what the signature still says stays as it is written, what it no longer says goes, and what is
+    /// new is written.
+    Updated,
+}
+
+impl Wanted {
+    /// Whether an item gets one where all of a text do: one that has none, or one that has some.
+    pub fn is_for(self, item: &Item) -> bool {
+        match self {
+            Self::New => item.wants_docstring(),
+            Self::Updated => item.existing.is_some() && item.broken.is_none() && item.place != Place::InLine,
+        }
+    }
+}
+
 /// What is to be written for one item.
 #[derive(Debug, Clone)]
 pub struct Task {
@@ -113,6 +138,27 @@ impl Task {
         }
         let frame = Frame::new(&item, language, style, text, width);
         Ok(Self { item, frame })
+    }
+
+    /// The task that brings the docstring of an item up to date. Nothing where nothing is to be done, and where there is no docstring.
+    /// The style is that of the docstring where it shows one.
+    ///
+    /// A docstring that names no part at all may be meant so: with `only_parts` it is left alone.
+    ///
+    /// # Errors
+    /// If the item is not one that can be documented safely.
+    pub fn updated(
+        item: Item,
+        language: Language,
+        style: Style,
+        text: &str,
+        width: usize,
+        only_parts: bool,
+    ) -> Result<Option<Self>, Refusal> {
+        let Some(existing) = item.existing.clone().and_then(|range| text.get(range)) else { return Ok(None) };
+        let style = Style::shown(language, existing).unwrap_or(style);
+        let Self { item, frame } = Self::new(item, language, style, text, width)?;
+        Ok(frame.updated(&item, existing, only_parts).map(|frame| Self { item, frame }))
     }
 
     /// The replacement that puts the docstring with this prose into `text`; holes without prose get plain words.

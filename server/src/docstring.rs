@@ -52,7 +52,9 @@ pub fn write(
     draw: Draw,
     goes_on: &dyn Fn() -> bool,
 ) -> Result<Written> {
-    crate::models::embedded::not_for_words(engine.model())?;
+    if task.frame.holes().next().is_some() {
+        crate::models::embedded::not_for_words(engine.model())?;
+    }
     let mut prose: Vec<String> = Vec::new();
     let mut written = Written { edit: Edit { range: 0..0, text: String::new() }, plain: 0, usage: Usage::default() };
     for (hole, about) in task.frame.holes().enumerate() {

@@ -101,6 +101,42 @@ fn a_whole_file_gets_what_is_missing_and_nothing_else() {
     assert!(!good && err.contains("nothing in b.rs lacks a docstring"), "{err}");
 }
 
+/// `scale` as it was documented before `factor` came and `ratio` went.
+fn outdated() -> String {
+    let docstring = "    \"\"\"Make them larger.\n\n    Args:\n        values: Any\n            numbers.\n        ratio: How much.\n\n    \
+                     Returns:\n        New ones.\n    \"\"\"\n";
+    PYTHON.replacen(":\n", &format!(":\n{docstring}"), 1)
+}
+
+#[test]
+fn an_update_writes_what_is_new_and_leaves_what_still_holds() {
+    let world = world();
+    world.write("c.py", outdated());
+    let (good, out, err) = run(&world, "parrot", &["c.py", "--all", "--update", "--write"]);
+    assert!(good && out.is_empty(), "{err}");
+    let expected = outdated()
+        .replace("ratio: How much.", "factor: Brown_fx.")
+        .replace("New ones.\n", "New ones.\n\n    Raises:\n        ValueError: Brown_fx.\n");
+    assert_eq!(read(&world, "c.py"), expected);
+    for (place, says) in [(&["c.py:2"][..], "nothing to update"), (&["c.py", "--all"], "nothing to update")] {
+        let (good, out, err) = run(&world, "parrot", &[place, &["--update"]].concat());
+        assert!(good && out.is_empty() && err.contains(says), "{err}");
+    }
+    for (place, says) in [
+        (&["a.py:1"][..], "no docstring of `scale` to update: have one written first"),
+        (&["a.py", "--all"], "nothing in a.py has a docstring to update"),
+    ] {
+        let (good, _, err) = run(&world, "parrot", &[place, &["--update"]].concat());
+        assert!(!good && err.contains(says), "{err}");
+    }
+    // What only goes needs no words, so the model that is part of the program will do.
+    world.write("d.py", "def f():\n    \"\"\"F.\n\n    Args:\n        x: Gone.\n    \"\"\"\n");
+    let command = ["docstring", "d.py:1", "--update", "--write"];
+    let (good, _, err) = text(&world.command(&command).output().expect("the binary starts"));
+    assert!(good, "{err}");
+    assert_eq!(read(&world, "d.py"), "def f():\n    \"\"\"F.\n    \"\"\"\n");
+}
+
 #[test]
 fn what_cannot_be_documented_is_said_and_left_alone() {
     let world = world();
@@ -191,6 +227,26 @@ fn an_action_writes_a_docstring_as_one_edit_of_one_version() {
     assert_eq!(edits[0]["range"]["start"], edits[0]["range"]["end"]);
     assert!(edits[0]["newText"].as_str().is_some_and(|it| it.contains("    Args:\n        values: ")), "{edit}");
     assert_eq!(editor.client.answer(id).expect("an answer")["applied"], true);
+}
+
+#[test]
+fn an_update_is_offered_where_a_docstring_and_its_signature_differ() {
+    let mut editor = editor(&outdated());
+    let offered = actions(&mut editor, 3);
+    assert_eq!(offered[0]["title"], "Update the docstring for `scale`");
+    assert_eq!(offered[1]["title"], "Write the docstring again for `scale`");
+    let uri = editor.uri.clone();
+    let ask = json!({ "textDocument": { "uri": uri }, "update": true });
+    let answer = editor.client.request("foretype/docstring", ask.clone());
+    let new: Vec<_> = answer["hunks"].as_array().expect("changes").iter().map(|hunk| &hunk["newText"]).collect();
+    assert_eq!(new, ["        factor: Brown_fx.\n", "\n    Raises:\n        ValueError: Brown_fx.\n"], "{answer}");
+    let right = json!([{ "text": outdated().replace("ratio", "factor").replace("New ones.\n", "New ones.\n\n    Raises:\n        ValueError: No.\n") }]);
+    let document = json!({ "uri": uri, "version": 2 });
+    editor.client.notify("textDocument/didChange", json!({ "textDocument": document, "contentChanges": right }));
+    assert_eq!(actions(&mut editor, 3).as_array().map(Vec::len), Some(1));
+    let id = editor.client.send("foretype/docstring", ask);
+    let error = editor.client.answer(id).expect_err("nothing to do");
+    assert!(error["message"].as_str().is_some_and(|it| it.contains("nothing to update")), "{error}");
 }
 
 #[test]

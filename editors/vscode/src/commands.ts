@@ -52,6 +52,7 @@ export function registerCommands({ id, state, daemon, snooze, conversation, rewr
     writeDocstring: () => writeDocstring(),
     previewDocstring: () => rewriter.docstring(),
     previewDocstrings: () => rewriter.docstrings(),
+    updateDocstrings: () => rewriter.update(),
     edit: (words?: unknown) => rewriter.edit(text(words)),
     generate: () => rewriter.generate(),
     translate: (to?: unknown) => rewriter.translate(text(to)),

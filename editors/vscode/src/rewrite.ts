@@ -77,6 +77,14 @@ export class Rewriter {
     await this.preview('foretype/docstring', editor, { attempt, range: null }, 'writes docstrings', again);
   }
 
+  /** Shows what is to be changed in docstrings, of the selection or the document, for them to match their signatures. */
+  async update(attempt = 0, editor = vscode.window.activeTextEditor): Promise<void> {
+    if (!editor) return;
+    const again = () => this.update(attempt + 1, editor);
+    const whole = editor.selection.isEmpty ? { range: null } : {};
+    await this.preview('foretype/docstring', editor, { attempt, update: true, ...whole }, 'updates docstrings', again);
+  }
+
   /** Shows what comes of a request as a preview of the editor's document. */
   async preview(method: string, { document, selection }: vscode.TextEditor, params: object, title: string, again?: () => unknown): Promise<void> {
     const where = about({ document, selection } as vscode.TextEditor);

@@ -3,6 +3,7 @@
 use super::item::{Item, Kind};
 use super::sections::{self, Line};
 use super::style::Style;
+use super::update;
 use crate::Language;
 
 /// What a hole is about.
@@ -31,6 +32,17 @@ pub(super) enum Marks {
     Lines(&'static str),
 }
 
+impl Marks {
+    /// Those of a docstring that is there, where its beginning says so.
+    fn of(existing: &str, usual: Self) -> Self {
+        const LINES: &[&str] = &["///", "//!", "//", "---", "#"];
+        match existing.trim_start() {
+            block if block.starts_with("/*") => Self::Block,
+            lines => LINES.iter().find(|mark| lines.starts_with(**mark)).map_or(usual, |mark| Self::Lines(mark)),
+        }
+    }
+}
+
 /// A docstring with holes.
 #[derive(Debug, Clone)]
 pub struct Frame {
@@ -52,6 +64,14 @@ impl Frame {
         }
     }
 
+    /// The frame that brings a docstring up to date; nothing where nothing is to be done.
+    pub(super) fn updated(self, item: &Item, existing: &str, only_parts: bool) -> Option<Self> {
+        let marks = Marks::of(existing, self.marks);
+        let existing = update::Existing::new(existing, marks, &self.indentation);
+        let lines = update::lines(item, &self.lines, self.style, &existing, only_parts)?;
+        Some(Self { lines, marks, ..self })
+    }
+
     /// The style it is written in.
     pub fn style(&self) -> Style {
         self.style
@@ -64,11 +84,14 @@ impl Frame {
 
     /// The docstring with this prose in its first holes: all of it, or as far as the first hole that is left.
     pub fn text(&self, prose: &[String]) -> String {
-        let mut out = self.opening();
+        let has_marks = |line: Option<&Line>| line.is_some_and(|line| line.whole);
+        let mut out = if has_marks(self.lines.first()) { String::new() } else { self.opening() };
         let mut prose = prose.iter();
         for (at, line) in self.lines.iter().enumerate() {
             if at > 0 {
                 out.push('\n');
+            }
+            if at > 0 && !line.whole {
                 out.push_str(&self.before(line.text.is_empty() && line.hole.is_none()));
             }
             out.push_str(&line.text);
@@ -77,7 +100,9 @@ impl Frame {
             self.wrap(&mut out, words, line, *about == About::Summary && at == 0);
             out.push_str(line.after);
         }
-        out.push_str(&self.closing(out.contains('\n')));
+        if !has_marks(self.lines.last()) {
+            out.push_str(&self.closing(out.contains('\n')));
+        }
         out
     }
 

@@ -13,14 +13,23 @@ pub(super) struct Line {
     pub(super) after: &'static str,
     /// Spaces that the hole's further lines begin with.
     pub(super) hang: usize,
+    /// Whether it is a line of a docstring that is there, with its marks.
+    pub(super) whole: bool,
+}
+
+impl Line {
+    /// A line that is there.
+    pub(super) fn whole(text: impl Into<String>) -> Self {
+        Self { whole: true, ..plain(text) }
+    }
 }
 
 fn plain(text: impl Into<String>) -> Line {
-    Line { text: text.into(), hole: None, after: "", hang: 0 }
+    Line { text: text.into(), hole: None, after: "", hang: 0, whole: false }
 }
 
 fn hole(text: impl Into<String>, about: About, hang: usize) -> Line {
-    Line { text: text.into(), hole: Some(about), after: "", hang }
+    Line { hole: Some(about), hang, ..plain(text) }
 }
 
 /// The lines of a docstring.

@@ -86,15 +86,15 @@ impl Style {
 
     /// The style that most docstrings of the first text with any have; else the language's default.
     pub fn detect<'a>(language: Language, texts: impl IntoIterator<Item = &'a str>) -> Option<Self> {
-        let styles = Self::of(language);
-        let most = |text: &str| {
-            let counts = styles.iter().map(|style| (style.marks(text), *style));
-            // Of several that are as frequent, the first.
-            counts.rev().max_by_key(|(count, _)| *count).filter(|(count, _)| *count > 0).map(|(_, style)| style)
-        };
-        let several = styles.len() > 1;
-        let found = if several { texts.into_iter().find_map(most) } else { None };
-        found.or(styles.first().copied())
+        let several = Self::of(language).len() > 1;
+        let found = if several { texts.into_iter().find_map(|text| Self::shown(language, text)) } else { None };
+        found.or(Self::of(language).first().copied())
+    }
+
+    /// The style that most docstrings of a text have; of several that are as frequent, the first.
+    pub(super) fn shown(language: Language, text: &str) -> Option<Self> {
+        let counts = Self::of(language).into_iter().map(|style| (style.marks(text), style));
+        counts.rev().max_by_key(|(count, _)| *count).filter(|(count, _)| *count > 0).map(|(_, style)| style)
     }
 
     /// How often a text shows what only this style has.

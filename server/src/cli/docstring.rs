@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use foretype_model::{Engine, Usage};
-use foretype_plugins::docstring::{self, Edit, Ground, Item, Style, Task};
+use foretype_plugins::docstring::{self, Edit, Ground, Item, Style, Task, Wanted};
 use foretype_plugins::{Language, request, syntax};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -26,6 +26,10 @@ pub struct Args {
     /// Document everything in the file that has no docstring
     #[arg(long)]
     all: bool,
+    /// Bring the docstring that is there up to date: parts that the signature no longer has go, new ones are written, the rest
+    /// stays as it is; with --all, every docstring in the file that names its parts
+    #[arg(long)]
+    update: bool,
     /// The style: google, numpy, rest, rustdoc, jsdoc, tsdoc, javadoc, godoc, doxygen, xmldoc, yard, phpdoc or luacats; unset,
     /// that of the configuration, of the file, of its neighbours or of the language
     #[arg(long)]
@@ -62,6 +66,10 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let root = super::complete::root_of(&file.path)?;
     let mut config = Config::load(Some(&root))?;
     let tasks = file.tasks(&args, &config.docstring, line)?;
+    if tasks.is_empty() {
+        eprintln!("foretype: nothing to update: what the docstring says of the signature is right");
+        return Ok(ExitCode::SUCCESS);
+    }
     config.model = args.model.clone().or(config.model);
     let model = completion::load(&models::resolve(config.model.as_deref())?, &config)?;
     let most = context_bytes(&model, &config);
@@ -121,32 +129,44 @@ impl File {
         Ok(Self { path, language, text })
     }
 
-    /// What is to be written: for the item at a line, or for all items without a docstring.
+    /// What is to be written: for the item at a line, or for all that are meant.
     fn tasks(&self, args: &Args, options: &config::Docstring, line: Option<usize>) -> Result<Vec<Task>> {
         let tree = syntax::parse(self.language, &self.text, None);
+        let wanted = if args.update { Wanted::Updated } else { Wanted::New };
         let items = match line {
             Some(line) => {
                 let lines = self.text.lines().count().max(1);
                 ensure!(line < lines, "{} has {lines} lines: line {} is outside", self.path.display(), line + 1);
-                vec![docstring::find(self.language, tree.as_ref(), &self.text, line)?]
+                let item = docstring::find(self.language, tree.as_ref(), &self.text, line)?;
+                ensure!(!args.update || item.existing.is_some(), docstring::Refusal::NoDocstring(item.name));
+                vec![item]
             }
-            None => self.bare_items(tree.as_ref())?,
+            None => self.items(tree.as_ref(), wanted)?,
         };
         let neighbours = neighbours(&self.path, self.language);
         let texts = std::iter::once(&*self.text).chain(neighbours.iter().map(|text| &**text));
         let style = args.style.or_else(|| options.style_of(self.language, texts));
         let style = style.ok_or(docstring::Refusal::Language(self.language.id()))?;
         let width = args.width.map_or(options.width, usize::from);
-        let task = |item| Task::new(item, self.language, style, &self.text, width);
-        Ok(items.into_iter().map(task).collect::<Result<_, _>>()?)
+        let task = |item| match wanted {
+            Wanted::New => Task::new(item, self.language, style, &self.text, width).map(Some),
+            Wanted::Updated => Task::updated(item, self.language, style, &self.text, width, line.is_none()),
+        };
+        Ok(items.into_iter().filter_map(|item| task(item).transpose()).collect::<Result<_, _>>()?)
     }
 
-    fn bare_items(&self, tree: Option<&tree_sitter::Tree>) -> Result<Vec<Item>> {
+    fn items(&self, tree: Option<&tree_sitter::Tree>, wanted: Wanted) -> Result<Vec<Item>> {
         ensure!(!Style::of(self.language).is_empty(), docstring::Refusal::Language(self.language.id()));
         let items = docstring::items(self.language, tree.context(docstring::Refusal::Unparsed)?, &self.text);
-        let bare: Vec<_> = items.into_iter().filter(Item::wants_docstring).collect();
-        ensure!(!bare.is_empty(), "nothing in {} lacks a docstring: name a line to replace one", self.path.display());
-        Ok(bare)
+        let found: Vec<_> = items.into_iter().filter(|item| wanted.is_for(item)).collect();
+        let path = self.path.display();
+        match wanted {
+            Wanted::New => {
+                ensure!(!found.is_empty(), "nothing in {path} lacks a docstring: name a line to replace one")
+            }
+            Wanted::Updated => ensure!(!found.is_empty(), "nothing in {path} has a docstring to update"),
+        }
+        Ok(found)
     }
 
     /// The plugins that have something to say of the docstring of the item at a byte.

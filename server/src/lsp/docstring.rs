@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use foretype_model::Engine;
-use foretype_plugins::docstring::{self, Ground, Item, Refusal, Style, Task};
+use foretype_plugins::docstring::{self, Ground, Item, Refusal, Style, Task, Wanted};
 use foretype_plugins::{Document, request, syntax};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -37,19 +37,45 @@ pub(super) struct Target {
     /// The style, where it is not to be found out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     style: Option<Style>,
+    /// Whether what is there is to be brought up to date.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    update: bool,
 }
 
-/// The action for the item at the beginning of the range, if there is one and its language has docstrings.
+impl Target {
+    fn wanted(&self) -> Wanted {
+        wanted(self.update)
+    }
+}
+
+fn wanted(update: bool) -> Wanted {
+    if update { Wanted::Updated } else { Wanted::New }
+}
+
+/// The actions for the item at the beginning of the range, if there is one and its language has docstrings.
 pub(super) async fn offer(session: Arc<Session>, params: CodeActionParams) -> Option<CodeActionResponse> {
     let kind = CodeActionKind::REFACTOR_REWRITE;
     let within = |wanted: &CodeActionKind| format!("{}.", kind.as_str()).starts_with(&format!("{}.", wanted.as_str()));
     if params.context.only.as_ref().is_some_and(|only| !only.iter().any(within)) {
         return None;
     }
-    let target = Target { uri: params.text_document.uri, line: params.range.start.line, style: None };
-    let task = tokio::task::spawn_blocking(move || Some((task(&session, &target).ok()?.1, target)));
-    let (task, target) = task.await.ok()??;
-    let verb = if task.item.existing.is_some() { "Write the docstring again" } else { "Write a docstring" };
+    let target =
+        |update| Target { uri: params.text_document.uri.clone(), line: params.range.start.line, style: None, update };
+    let targets = [true, false].map(target);
+    let offers = move || {
+        let task = |target: Target| Some((task(&session, &target).ok()?.1?, target));
+        let tasks = targets.into_iter().filter_map(task);
+        tasks.map(|(task, target)| action(&task, &target, kind.clone())).collect::<Vec<_>>()
+    };
+    tokio::task::spawn_blocking(offers).await.ok().filter(|offers| !offers.is_empty())
+}
+
+fn action(task: &Task, target: &Target, kind: CodeActionKind) -> CodeActionOrCommand {
+    let verb = match target.wanted() {
+        Wanted::Updated => "Update the docstring",
+        Wanted::New if task.item.existing.is_some() => "Write the docstring again",
+        Wanted::New => "Write a docstring",
+    };
     let title = if task.item.name.is_empty() {
         format!("{verb} for this module")
     } else {
@@ -57,8 +83,12 @@ pub(super) async fn offer(session: Arc<Session>, params: CodeActionParams) -> Op
     };
     let command =
         Command { title: title.clone(), command: ext::DOCSTRING.to_owned(), arguments: Some(vec![json!(target)]) };
-    let action = CodeAction { title, kind: Some(kind), command: Some(command), ..CodeAction::default() };
-    Some(vec![CodeActionOrCommand::CodeAction(action)])
+    CodeActionOrCommand::CodeAction(CodeAction {
+        title,
+        kind: Some(kind),
+        command: Some(command),
+        ..CodeAction::default()
+    })
 }
 
 /// The edit that the command asks for. Dropping the future ends the work.
@@ -71,6 +101,7 @@ pub(super) async fn edit(session: Arc<Session>, arguments: &[Value]) -> Result<W
     let (flag, worker) = (dropped.0.clone(), session.clone());
     let work = tokio::task::spawn_blocking(move || {
         let (snapshot, task) = task(&worker, &target).map_err(|why| failed(&why))?;
+        let task = task.ok_or_else(|| failed(RIGHT))?;
         let goes_on = || !flag.load(Ordering::Relaxed) && is_current(&worker, &snapshot);
         let written = written(&engine, &worker, &snapshot, &task, Draw::Likeliest, &goes_on);
         if !is_current(&worker, &snapshot) {
@@ -82,6 +113,9 @@ pub(super) async fn edit(session: Arc<Session>, arguments: &[Value]) -> Result<W
     });
     work.await.unwrap_or_else(|_| Err(Error::internal_error()))
 }
+
+/// What is said where there is nothing to update.
+const RIGHT: &str = "nothing to update: what the docstring says of the signature is right";
 
 /// Says that nobody waits any more when it is dropped.
 struct Dropped(Arc<AtomicBool>);
@@ -97,12 +131,12 @@ fn is_current(session: &Session, snapshot: &Snapshot) -> bool {
     now.is_some_and(|now| now.version == snapshot.version && Arc::ptr_eq(&now.text, &snapshot.text))
 }
 
-/// What is to be written, and the document for which.
-fn task(session: &Session, target: &Target) -> std::result::Result<(Arc<Snapshot>, Task), String> {
+/// What is to be written, if anything is, and the document for which.
+fn task(session: &Session, target: &Target) -> std::result::Result<(Arc<Snapshot>, Option<Task>), String> {
     let (snapshot, tree) = opened(session, &target.uri)?;
     let item = docstring::find(snapshot.language, tree.as_ref(), &snapshot.text, target.line as usize);
     let item = item.map_err(|refusal| refusal.to_string())?;
-    let task = framed(session, &snapshot, item, target.style)?;
+    let task = framed(session, &snapshot, item, target.style, target.wanted(), false)?;
     Ok((snapshot, task))
 }
 
@@ -117,13 +151,15 @@ fn opened(session: &Session, uri: &Url) -> std::result::Result<(Arc<Snapshot>, O
     Ok((snapshot, tree))
 }
 
-/// The frame of an item's docstring.
+/// The frame of an item's docstring; nothing where there is nothing to update.
 fn framed(
     session: &Session,
     snapshot: &Snapshot,
     item: Item,
     style: Option<Style>,
-) -> std::result::Result<Task, String> {
+    wanted: Wanted,
+    only_parts: bool,
+) -> std::result::Result<Option<Task>, String> {
     let (language, text) = (snapshot.language, &snapshot.text);
     let others = session.documents.snapshots();
     let others = others.iter().filter(|other| other.language == language && other.uri != snapshot.uri);
@@ -131,7 +167,12 @@ fn framed(
     let options = &session.config().docstring;
     let style = style.or_else(|| options.style_of(language, texts));
     let style = style.ok_or_else(|| Refusal::Language(language.id()).to_string())?;
-    Task::new(item, language, style, text, options.width).map_err(|refusal| refusal.to_string())
+    let task = match wanted {
+        Wanted::New => Task::new(item, language, style, text, options.width).map(Some),
+        Wanted::Updated if item.existing.is_none() => Err(Refusal::NoDocstring(item.name)),
+        Wanted::Updated => Task::updated(item, language, style, text, options.width, only_parts),
+    };
+    task.map_err(|refusal| refusal.to_string())
 }
 
 fn written(

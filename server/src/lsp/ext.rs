@@ -372,12 +372,15 @@ pub struct DocstringParams {
     /// The open document.
     pub text_document: TextDocumentIdentifier,
     /// The place of what is documented; where several lines are selected, all that begins there and has no docstring; without
-    /// it, all in the document that has none.
+    /// it, all in the document that has none. With `update`, all that has one which names its parts.
     #[serde(default)]
     pub range: Option<Range>,
     /// The style, where it is not to be found out.
     #[serde(default)]
     pub style: Option<Style>,
+    /// Whether what is there is to be brought up to date with its signature.
+    #[serde(default)]
+    pub update: bool,
     /// 0 for the likeliest docstring, any other number for another one.
     #[serde(default)]
     pub attempt: u64,

@@ -78,3 +78,31 @@ def docstrings_of_a_whole_file_show_how_far_they_are_and_stop(bench):
     window.command("Foretype stop")
     until(lambda: "/200" not in window.look().text(), "it stops")
     assert window.lines() == before and "stopped" in window.notified()[-1], window.notified()
+
+
+OUTDATED = '''def scale(values, factor):
+    """Make them larger.
+
+    Args:
+        values: Any
+            numbers.
+        ratio: How much.
+
+    Returns:
+        New ones.
+    """
+    return [value * factor for value in values]'''
+
+
+def an_update_changes_only_what_no_longer_matches(bench):
+    window = _parrot(bench, "outdated.py", OUTDATED)
+    window.command("Foretype update-docstrings")
+    until(lambda: "▲ 1/1" in window.look().text(), lambda: f"a preview: {window.notified()}\n{window.screen.text()}")
+    picture.take(window, bench.out / "docstrings-update.png")
+    window.press("ga")
+    expected = OUTDATED.replace("ratio: How much.", "factor: It scales.").split("\n")
+    window.wait_lines(expected)
+    window.command("Foretype update-docstrings")
+    until(lambda: "nothing to update" in window.notified()[-1], lambda: window.notified())
+    window.press("u")
+    window.wait_lines(OUTDATED.split("\n"))

@@ -54,6 +54,22 @@ export default {
     assert.ok(after.endsWith(text.slice(text.indexOf('def largest'))), after);
   },
 
+  async 'docstrings that no longer match their signatures are brought up to date'(bench) {
+    const [docstring, right] = ['"""Make them larger.\n\n    Args:\n        values: Any\n            numbers.\n', '    Returns:\n        New ones.\n    """\n'];
+    const code = (part) => `def scale(values, factor):\n    ${docstring}${part}\n${right}    return [value * factor for value in values]\n`;
+    const window = await bench.first('outdated.py', code('        ratio: How much.\n'));
+    await window.ready();
+    await window.command('Foretype: Preview Updates of Docstrings');
+    await lens(window, 'Accept 1 of 1').waitFor();
+    await bench.screenshot('docstrings updated');
+    await lens(window, 'Accept 1 of 1').click();
+    await gone(window, 'outdated.py');
+    await window.focus('outdated.py');
+    const after = await window.saved('outdated.py', /        factor: /);
+    const word = /        factor: .+\n/.exec(after)[0];
+    assert.equal(after, code(word));
+  },
+
   async 'what is ready while somebody works in another document waits to be shown'(bench) {
     const window = await bench.first('long.py', Array.from({ length: 5 }, () => text).join('\n\n'));
     await window.ready();

@@ -117,6 +117,10 @@ local function docstrings(_, call)
   require('foretype.docstring').all(range_of(call), call.fargs[2])
 end
 
+local function update_docstrings(_, call)
+  require('foretype.docstring').update(range_of(call), call.fargs[2])
+end
+
 ---@class foretype.Subcommand
 ---@field run fun(scope: string?, call: table)
 ---@field scoped? string[]  One of these may follow.
@@ -145,6 +149,7 @@ local subcommands = {
   ['commit-message'] = { run = asks('commit-message'), free = true },
   docstring = { run = docstring, free = true, ranged = true },
   docstrings = { run = docstrings, free = true, ranged = true },
+  ['update-docstrings'] = { run = update_docstrings, free = true, ranged = true },
   edit = { run = rewrites('edit'), free = true, ranged = true },
   generate = { run = rewrites('generate'), free = true, ranged = true },
   translate = { run = rewrites('translate'), free = true, ranged = true },

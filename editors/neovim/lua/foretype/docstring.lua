@@ -28,6 +28,13 @@ function M.all(range, style)
   preview(range, style, range and {} or { range = vim.NIL }, 0)
 end
 
+---Shows what is to be changed in docstrings, in a range or in the whole buffer, for them to match their signatures.
+---@param range? integer[]
+---@param style? string
+function M.update(range, style)
+  preview(range, style, { update = true, range = not range and vim.NIL or nil }, 0)
+end
+
 ---Writes the docstring of the item at a line of the current buffer, or that of the cursor.
 ---@param row? integer  From 1.
 ---@param style? string

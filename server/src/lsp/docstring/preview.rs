@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use foretype_model::Engine;
-use foretype_plugins::docstring::{self, Edit, Item, Refusal, Style, Task};
+use foretype_plugins::docstring::{self, Edit, Item, Refusal, Style, Task, Wanted};
 use tower_lsp::Client;
 use tower_lsp::lsp_types::Range;
 use tree_sitter::Tree;
 
-use super::{framed, is_current, opened, written};
+use super::{RIGHT, framed, is_current, opened, wanted, written};
 use crate::ask::Draw;
 use crate::documents::Snapshot;
 use crate::lsp::Session;
@@ -54,30 +54,37 @@ fn run(
 }
 
 fn tasks(session: &Session, snapshot: &Snapshot, tree: Option<&Tree>, params: &DocstringParams) -> Result<Vec<Task>> {
-    let style: Option<Style> = params.style;
     let items = items(snapshot, tree, params)?;
-    items.into_iter().map(|item| framed(session, snapshot, item, style).map_err(|why| anyhow!(why))).collect()
+    let several = items.len() > 1 || params.range.is_none();
+    let task = |item| framed(session, snapshot, item, params.style, wanted(params.update), several).transpose();
+    let tasks: Vec<Task> = items.into_iter().filter_map(task).collect::<Result<_, _>>().map_err(|why| anyhow!(why))?;
+    ensure!(!tasks.is_empty(), RIGHT);
+    Ok(tasks)
 }
 
-/// The item at a place; where several lines are selected, what begins there and has no docstring; without a range, all that have
-/// none.
+/// The item at a place; where several lines are selected, what begins there and has no docstring (to update, what has one); without
+/// a range, all of these.
 fn items(snapshot: &Snapshot, tree: Option<&Tree>, params: &DocstringParams) -> Result<Vec<Item>> {
     let (language, text) = (snapshot.language, &*snapshot.text);
-    let bare = |range: Option<Range>| -> Result<Vec<Item>> {
+    let meant = |range: Option<Range>| -> Result<Vec<Item>> {
         ensure!(!Style::of(language).is_empty(), Refusal::Language(language.id()));
         let line = |item: &Item| text[..item.range.start].matches('\n').count();
         let within =
             |item: &Item| range.is_none_or(|it| (it.start.line as usize..=it.end.line as usize).contains(&line(item)));
         let items = docstring::items(language, tree.context(Refusal::Unparsed)?, text);
-        Ok(items.into_iter().filter(|item| item.wants_docstring() && within(item)).collect())
+        Ok(items.into_iter().filter(|item| wanted(params.update).is_for(item) && within(item)).collect())
     };
     let several = match params.range {
         None => {
-            let all = bare(None)?;
-            ensure!(!all.is_empty(), "nothing in this document lacks a docstring: name a line to replace one");
+            let all = meant(None)?;
+            match wanted(params.update) {
+                _ if !all.is_empty() => {}
+                Wanted::New => bail!("nothing in this document lacks a docstring: name a line to replace one"),
+                Wanted::Updated => bail!("nothing in this document has a docstring to update"),
+            }
             return Ok(all);
         }
-        Some(range) if range.end.line > range.start.line => bare(Some(range))?,
+        Some(range) if range.end.line > range.start.line => meant(Some(range))?,
         Some(_) => Vec::new(),
     };
     match (several.is_empty(), params.range) {

@@ -1,0 +1,403 @@
+//! Brings a docstring up to date with its signature: the lines that still hold stay as they are.
+
+mod entries;
+mod head;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::frame::{About, Marks};
+use super::item::Item;
+use super::sections::Line;
+use super::style::Style;
+use entries::{Entry, Group, Heading};
+
+/// A docstring that is there, line by line.
+#[derive(Debug)]
+pub(super) struct Existing {
+    rows: Vec<Row>,
+    /// The closing marks, where they stand behind the last row's words.
+    closing: Option<String>,
+    indentation: String,
+}
+
+/// A line of a docstring.
+#[derive(Debug)]
+struct Row {
+    /// As it is written, without closing marks that follow words.
+    raw: String,
+    /// Without its marks.
+    body: String,
+}
+
+impl Existing {
+    /// `text` begins with its marks, without the indentation of its first line.
+    pub(super) fn new(text: &str, marks: Marks, indentation: &str) -> Self {
+        let quotes = text.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+        let quote = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quote| quotes.starts_with(quote)).unwrap_or("");
+        let (opening, close) = match marks {
+            Marks::Quotes => (text.len() - quotes.len() + quote.len(), quote),
+            Marks::Block => (text.len() - text.trim_start_matches(['/', '*', '!']).len(), "*/"),
+            Marks::Lines(mark) => (mark.len(), ""),
+        };
+        let inner = text.strip_suffix(close).filter(|inner| inner.len() >= opening && !close.is_empty());
+        let inner = inner.unwrap_or(text);
+        let body = |at: usize, line: &str| match marks {
+            _ if at == 0 => line.get(opening..).unwrap_or_default().trim().to_owned(),
+            Marks::Quotes => line.strip_prefix(indentation).unwrap_or(line.trim_start()).trim_end().to_owned(),
+            Marks::Block => unmarked(line, "*"),
+            Marks::Lines(mark) => unmarked(line, mark),
+        };
+        let mut rows: Vec<Row> = inner
+            .split('\n')
+            .map(|line| line.strip_suffix('\r').unwrap_or(line))
+            .enumerate()
+            .map(|(at, line)| Row { raw: line.trim_end().to_owned(), body: body(at, line) })
+            .collect();
+        let alone = rows.len() > 1 && rows.last().is_some_and(|row| row.body.trim().is_empty());
+        let between = &inner[inner.trim_end_matches(' ').len()..];
+        // A string in single quotes has no room for a second line.
+        let close = if quote.len() == 1 { "\"\"\"" } else { close };
+        if quote.len() == 1 {
+            let prefix = &text[..text.len() - quotes.len()];
+            rows[0].raw = format!("{prefix}\"\"\"{}", &rows[0].raw[prefix.len() + 1..]);
+        }
+        rows[0].raw.insert_str(0, indentation);
+        let mut closing = None;
+        if alone {
+            let last = inner.rsplit('\n').next().unwrap_or_default();
+            rows.pop();
+            rows.push(Row { raw: format!("{last}{close}"), body: String::new() });
+        } else if !close.is_empty() {
+            closing = Some(format!("{between}{close}"));
+        }
+        let mut existing = Self { rows, closing, indentation: indentation.to_owned() };
+        if marks == Marks::Block && existing.rows.len() == 1 {
+            existing.open_block();
+        }
+        existing
+    }
+
+    /// `/** words` becomes two lines: more are to follow.
+    fn open_block(&mut self) {
+        let body = std::mem::take(&mut self.rows[0].body);
+        let opening = self.rows[0].raw.trim_end().strip_suffix(&*body).unwrap_or("/**").trim_end().to_owned();
+        let raw = format!("{} * {body}", self.indentation);
+        self.rows = vec![Row { raw: opening, body: String::new() }, Row { raw, body }];
+        self.closing = None;
+        self.rows.push(Row { raw: format!("{} */", self.indentation), body: String::new() });
+    }
+
+    /// Behind the last row that holds words.
+    fn end(&self) -> usize {
+        self.rows.iter().rposition(|row| !row.is_blank()).map_or(0, |at| at + 1)
+    }
+}
+
+impl Row {
+    fn is_blank(&self) -> bool {
+        self.body.trim().is_empty()
+    }
+
+    /// What its words are indented by.
+    fn indent(&self) -> usize {
+        self.body.len() - self.body.trim_start().len()
+    }
+}
+
+fn unmarked(line: &str, mark: &str) -> String {
+    let line = line.trim();
+    let rest = line.strip_prefix(mark).unwrap_or(line);
+    rest.strip_prefix(' ').unwrap_or(rest).to_owned()
+}
+
+/// What the frame has for one part of an item.
+struct Part<'a> {
+    about: &'a About,
+    group: Group,
+    /// Its section's title, if it is the first of it.
+    title: &'a [Line],
+    lines: &'a [Line],
+}
+
+/// The parts of a frame that are not its summary.
+fn parts(frame: &[Line], style: Style) -> Vec<Part<'_>> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    for (at, line) in frame.iter().enumerate() {
+        let Some(about) = &line.hole else { continue };
+        if let Some(group) = Group::of(about) {
+            // Beside a name stands a line of its own.
+            let start = if style == Style::Numpy { at - 1 } else { at };
+            found.push(Part { about, group, title: &frame[from..start], lines: &frame[start..=at] });
+        } else if style == Style::Xmldoc {
+            // The summary's closing tag.
+            from = at + 2;
+            continue;
+        }
+        from = at + 1;
+    }
+    found
+}
+
+/// The lines of the docstring brought up to date; nothing where it is.
+pub(super) fn lines(
+    item: &Item,
+    frame: &[Line],
+    style: Style,
+    existing: &Existing,
+    only_parts: bool,
+) -> Option<Vec<Line>> {
+    let (entries, headings) = entries::read(style, &existing.rows);
+    if only_parts && entries.is_empty() {
+        return None;
+    }
+    let parts = parts(frame, style);
+    let mut change = Change {
+        item,
+        style,
+        existing,
+        entries: &entries,
+        headings: &headings,
+        removed: BTreeSet::new(),
+        inserted: BTreeMap::new(),
+        mended: BTreeMap::new(),
+    };
+    for group in Group::ALL {
+        change.group(group, &parts);
+    }
+    change.close_gap();
+    let Change { removed, inserted, mended, .. } = change;
+    if removed.is_empty() && inserted.is_empty() && mended.is_empty() {
+        return None;
+    }
+    let mut out = Vec::new();
+    for at in 0..=existing.rows.len() {
+        out.extend(inserted.get(&at).into_iter().flatten().cloned());
+        if let Some(row) = existing.rows.get(at).filter(|_| !removed.contains(&at)) {
+            out.push(Line::whole(mended.get(&at).unwrap_or(&row.raw)));
+        }
+    }
+    if let Some(closing) = &existing.closing {
+        let kept = !removed.contains(&(existing.rows.len() - 1)) && !inserted.contains_key(&existing.rows.len());
+        match out.last_mut().filter(|last| kept && last.whole) {
+            Some(last) => last.text.push_str(closing),
+            None => out.push(Line::whole(format!("{}{}", existing.indentation, closing.trim_start()))),
+        }
+    }
+    Some(out)
+}
+
+/// What is to be done with the rows of a docstring.
+struct Change<'a> {
+    item: &'a Item,
+    style: Style,
+    existing: &'a Existing,
+    entries: &'a [Entry],
+    headings: &'a [Heading],
+    removed: BTreeSet<usize>,
+    /// New lines before a row.
+    inserted: BTreeMap<usize, Vec<Line>>,
+    /// Rows that get another text.
+    mended: BTreeMap<usize, String>,
+}
+
+/// A part of the docstring as it is to be.
+enum Next<'a> {
+    Old(&'a Entry),
+    New(&'a Part<'a>),
+}
+
+impl Change<'_> {
+    fn group(&mut self, group: Group, parts: &[Part<'_>]) {
+        let wanted: Vec<_> = parts.iter().filter(|part| part.group == group).collect();
+        let own: Vec<_> = self.entries.iter().filter(|entry| entry.group == group).collect();
+        // Rust's custom is to name parameters in prose: only a docstring with such a section keeps it.
+        let custom = self.style != Style::Rustdoc || group == Group::Raises;
+        if own.is_empty() {
+            if custom && !wanted.is_empty() {
+                self.add_section(group, &wanted);
+            }
+            return;
+        }
+        let next = self.next(group, &wanted, &own);
+        for (entry, about) in next.iter().filter_map(|(next, about)| Some((next.old()?, (*about)?))) {
+            self.mend(entry, about);
+        }
+        let is_old =
+            |((next, _), own): (&(Next<'_>, _), &&Entry)| next.old().is_some_and(|old| std::ptr::eq(old, *own));
+        let same = next.len() == own.len() && next.iter().zip(&own).all(is_old);
+        if !same {
+            self.rewrite(group, &own, next.into_iter().map(|(next, _)| next).collect());
+        }
+    }
+
+    /// The parts of a group in the order of the signature, each with what it is about if the signature has it.
+    fn next<'a>(&self, group: Group, wanted: &[&'a Part<'a>], own: &[&'a Entry]) -> Vec<(Next<'a>, Option<&'a About>)> {
+        let is_next = |next: &[(Next<'a>, _)], entry: &Entry| {
+            next.iter().any(|(next, _)| next.old().is_some_and(|old| std::ptr::eq(old, entry)))
+        };
+        let gone = |entry: &Entry| !wanted.iter().any(|part| entry.is_about(part.about));
+        let mut next: Vec<(Next<'a>, Option<&'a About>)> = Vec::new();
+        for part in wanted {
+            let mut found: Vec<_> = own.iter().filter(|entry| entry.is_about(part.about)).collect();
+            // What is taken apart has no name in the signature: it has the one that the docstring gives it.
+            if found.is_empty() && *part.about == About::Parameter("options".into()) {
+                let names = own.iter().find(|entry| gone(entry)).map(|entry| &entry.names);
+                found = own.iter().filter(|entry| Some(&entry.names) == names).collect();
+            }
+            let taken = found.first().is_some_and(|entry| is_next(&next, entry));
+            if found.is_empty() {
+                next.push((Next::New(part), None));
+            } else if !taken {
+                next.extend(found.iter().map(|entry| (Next::Old(entry), Some(part.about))));
+            }
+        }
+        let kept: Vec<_> = own.iter().filter(|entry| !is_next(&next, entry) && self.is_beyond(group, entry)).collect();
+        let kept = kept.into_iter().map(|entry| (Next::Old(entry), None));
+        // A receiver comes first.
+        let at = if group == Group::Raises { next.len() } else { 0 };
+        next.splice(at..at, kept);
+        next
+    }
+
+    /// Whether a part is about something that the signature would not show if it were there.
+    fn is_beyond(&self, group: Group, entry: &Entry) -> bool {
+        match group {
+            // Errors come from what is called, too.
+            Group::Raises => true,
+            Group::Parameters => entry.names.iter().any(|name| matches!(&**name, "self" | "cls" | "this")),
+            // Ruby returns what stands last.
+            Group::Returns => {
+                self.style == Style::Yard || self.item.raises.iter().any(|it| it == "NotImplementedError")
+            }
+            Group::Generics => false,
+        }
+    }
+
+    fn mend(&mut self, entry: &Entry, about: &About) {
+        let About::Parameter(name) = about else { return };
+        let Some(parameter) = self.item.parameters.iter().find(|it| it.name == *name) else { return };
+        let at = entry.rows.start;
+        if let Some(text) = head::mended(self.style, &self.existing.rows[at].raw, parameter) {
+            self.mended.insert(at, text);
+        }
+    }
+
+    /// Writes the parts of a group that is there anew.
+    fn rewrite(&mut self, group: Group, own: &[&Entry], next: Vec<Next<'_>>) {
+        let first = own.iter().map(|entry| entry.rows.start).min().unwrap_or_default();
+        self.removed.extend(own.iter().flat_map(|entry| entry.rows.clone()));
+        if next.is_empty() {
+            let headings = self.headings.iter().filter(|heading| heading.group == Some(group));
+            self.removed.extend(headings.flat_map(|heading| heading.rows.clone()));
+            if entries::is_sectioned(self.style) {
+                self.remove_blanks_before(self.removed_from(first));
+            }
+            return;
+        }
+        let mut lines = Vec::new();
+        for (at, next) in next.into_iter().enumerate() {
+            match next {
+                Next::Old(entry) => lines.extend(entry.rows.clone().map(|at| Line::whole(self.text(at)))),
+                // In Rust each of these is a section.
+                Next::New(part) if self.style == Style::Rustdoc && group == Group::Raises => {
+                    lines.extend(section(part.title, part.lines.to_vec(), at == 0));
+                }
+                Next::New(part) => lines.extend(self.like(own[0], part.lines)),
+            }
+        }
+        self.inserted.entry(first).or_default().extend(lines);
+    }
+
+    /// Where the removed rows begin that `at` belongs to.
+    fn removed_from(&self, at: usize) -> usize {
+        (0..=at).rev().take_while(|it| self.removed.contains(it)).last().unwrap_or(at)
+    }
+
+    fn remove_blanks_before(&mut self, at: usize) {
+        let rows = &self.existing.rows;
+        let blanks: Vec<_> = (1..at).rev().take_while(|it| rows[*it].is_blank()).collect();
+        self.removed.extend(blanks);
+    }
+
+    /// A row as it is to be.
+    fn text(&self, at: usize) -> &str {
+        self.mended.get(&at).unwrap_or(&self.existing.rows[at].raw)
+    }
+
+    /// New lines with the indentation and the mark of tags that another part has.
+    fn like(&self, entry: &Entry, lines: &[Line]) -> Vec<Line> {
+        let row = &self.existing.rows[entry.rows.start];
+        let usual = lines.first().map_or(0, |line| line.text.len() - line.text.trim_start().len());
+        let indent = row.indent();
+        let backslash = row.body.trim_start().starts_with('\\');
+        let like = |line: &Line| {
+            let own = line.text.len() - line.text.trim_start().len();
+            let text = line.text.trim_start();
+            let text = if backslash { text.replacen('@', "\\", 1) } else { text.to_owned() };
+            let text = format!("{}{text}", " ".repeat((own + indent).saturating_sub(usual)));
+            Line { text, hang: (line.hang + indent).saturating_sub(usual), ..line.clone() }
+        };
+        lines.iter().map(like).collect()
+    }
+
+    /// Adds the parts of a group of which the docstring has none.
+    fn add_section(&mut self, group: Group, wanted: &[&Part<'_>]) {
+        let lines: Vec<_> = wanted.iter().enumerate().flat_map(|(at, part)| self.added(at, part)).collect();
+        let behind = self.entries.iter().filter(|it| it.group < group).map(|it| it.rows.end).max();
+        let later = self.entries.iter().filter(|it| it.group > group).map(|it| it.rows.start);
+        let headings = self.headings.iter().filter(|it| it.group.is_none_or(|it| it > group));
+        let before = later.chain(headings.map(|it| it.rows.start)).min();
+        let title = wanted[0].title;
+        let sectioned = entries::is_sectioned(self.style);
+        let (at, before) = match (behind, before) {
+            (Some(at), _) => (at, false),
+            (None, Some(at)) => (at, true),
+            (None, None) => (self.existing.end(), false),
+        };
+        let lines = if sectioned {
+            section(title, lines, before)
+        } else if before || !self.entries.is_empty() || !self.inserted.is_empty() {
+            lines
+        } else {
+            section(title, lines, false)
+        };
+        self.inserted.entry(at).or_default().extend(lines);
+    }
+
+    /// The lines of a part of a new section: in Rust, sections of their own.
+    fn added(&self, at: usize, part: &Part<'_>) -> Vec<Line> {
+        let title = if at > 0 && self.style == Style::Rustdoc { part.title } else { &[] };
+        let like = self.entries.first().filter(|_| !entries::is_sectioned(self.style));
+        let own = like.map_or_else(|| part.lines.to_vec(), |entry| self.like(entry, part.lines));
+        [title.to_vec(), own].concat()
+    }
+
+    /// Where all tags are gone, so is the blank line before them.
+    fn close_gap(&mut self) {
+        let gone = |entry: &Entry| entry.rows.clone().all(|at| self.removed.contains(&at));
+        let first = self.entries.iter().map(|entry| entry.rows.start).min();
+        let none = self.inserted.is_empty() && self.entries.iter().all(gone);
+        if let Some(first) = first.filter(|_| none && !entries::is_sectioned(self.style)) {
+            self.remove_blanks_before(first);
+        }
+    }
+}
+
+impl<'a> Next<'a> {
+    fn old(&self) -> Option<&'a Entry> {
+        match self {
+            Self::Old(entry) => Some(entry),
+            Self::New(_) => None,
+        }
+    }
+}
+
+/// A section with its title: before what follows it, or behind what is there.
+fn section(title: &[Line], lines: Vec<Line>, before: bool) -> Vec<Line> {
+    let (blank, title) = title.split_at(title.len().min(1));
+    if before { [title, &lines, blank].concat() } else { [blank, title, &lines].concat() }
+}
+
+#[cfg(test)]
+mod tests;

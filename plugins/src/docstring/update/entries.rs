@@ -1,0 +1,272 @@
+//! The parts of a docstring that is there: parameters, type parameters, results, errors.
+
+use std::ops::Range;
+
+use super::super::frame::About;
+use super::super::style::Style;
+use super::Row;
+
+/// Kinds of parts in the order in which they are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Group {
+    Generics,
+    Parameters,
+    Returns,
+    Raises,
+}
+
+impl Group {
+    pub(super) const ALL: [Self; 4] = [Self::Generics, Self::Parameters, Self::Returns, Self::Raises];
+
+    /// Of what a hole is about; a summary belongs to none.
+    pub(super) fn of(about: &About) -> Option<Self> {
+        match about {
+            About::Summary => None,
+            About::Generic(_) => Some(Self::Generics),
+            About::Parameter(_) => Some(Self::Parameters),
+            About::Returns => Some(Self::Returns),
+            About::Raises(_) => Some(Self::Raises),
+        }
+    }
+}
+
+/// A part.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) group: Group,
+    /// Whom it is about; empty for results.
+    pub(super) names: Vec<String>,
+    pub(super) rows: Range<usize>,
+}
+
+impl Entry {
+    pub(super) fn is_about(&self, about: &About) -> bool {
+        let named = |name: &str, group| self.group == group && self.names.contains(&bare(name, group));
+        match about {
+            About::Summary => false,
+            About::Returns => self.group == Group::Returns,
+            About::Generic(name) => named(name, Group::Generics),
+            About::Parameter(name) => named(name, Group::Parameters),
+            About::Raises(name) => named(name, Group::Raises),
+        }
+    }
+}
+
+/// The title of a section, or a tag, that is no part itself.
+#[derive(Debug)]
+pub(super) struct Heading {
+    /// Of whose parts it is the title.
+    pub(super) group: Option<Group>,
+    pub(super) rows: Range<usize>,
+}
+
+/// Whether parts stand below titles.
+pub(super) fn is_sectioned(style: Style) -> bool {
+    matches!(style, Style::Google | Style::Numpy | Style::Rustdoc)
+}
+
+/// What a docstring has, in its order.
+pub(super) fn read(style: Style, rows: &[Row]) -> (Vec<Entry>, Vec<Heading>) {
+    match style {
+        Style::Godoc => (Vec::new(), Vec::new()),
+        _ if is_sectioned(style) => sections(style, rows),
+        _ => tags(style, rows),
+    }
+}
+
+fn sections(style: Style, rows: &[Row]) -> (Vec<Entry>, Vec<Heading>) {
+    let titles = titles(style, rows);
+    let (mut entries, mut headings) = (Vec::new(), Vec::new());
+    for (number, (title, rows_of_title)) in titles.iter().enumerate() {
+        let start = rows_of_title.end;
+        let next = titles.get(number + 1).map_or(rows.len(), |(_, next)| next.start);
+        // In Google's style a section is indented.
+        let outside = |at: &usize| style == Style::Google && !rows[*at].is_blank() && rows[*at].indent() == 0;
+        let stop = (start..next).find(outside).unwrap_or(next);
+        let end = (start..stop).rev().find(|at| !rows[*at].is_blank()).map_or(start, |at| at + 1);
+        match section(title) {
+            Some((group, name)) if group == Group::Returns || style == Style::Rustdoc && group == Group::Raises => {
+                let names = name.map(str::to_owned).into_iter().collect();
+                entries.push(Entry { group, names, rows: rows_of_title.start..end });
+            }
+            Some((group, _)) => {
+                headings.push(Heading { group: Some(group), rows: rows_of_title.clone() });
+                entries.extend(listed(style, group, rows, start..end));
+            }
+            None => headings.push(Heading { group: None, rows: rows_of_title.clone() }),
+        }
+    }
+    (entries, headings)
+}
+
+/// The titles of sections with their rows; those below code fences are none.
+fn titles(style: Style, rows: &[Row]) -> Vec<(String, Range<usize>)> {
+    let mut fenced = false;
+    let mut found = Vec::new();
+    for (at, row) in rows.iter().enumerate() {
+        let body = row.body.trim_end();
+        fenced ^= body.trim_start().starts_with("```");
+        let below = rows.get(at + 1).map_or("", |row| row.body.trim());
+        let title = match style {
+            Style::Google => body.strip_suffix(':').filter(|it| row.indent() == 0 && at > 0 && is_title(it)),
+            Style::Numpy => Some(body).filter(|_| below.len() >= 3 && below.chars().all(|c| c == '-')),
+            _ => body.trim_start().trim_start_matches('#').strip_prefix(' ').filter(|_| body.starts_with('#')),
+        };
+        let Some(title) = title.filter(|_| !fenced) else { continue };
+        let extra = match style {
+            Style::Google => 0,
+            Style::Numpy => 1,
+            _ => usize::from(below.is_empty()),
+        };
+        found.push((title.trim().to_owned(), at..(at + 1 + extra).min(rows.len())));
+    }
+    found
+}
+
+/// `Args` and `Keyword Args`, and not a sentence that ends with a colon.
+fn is_title(text: &str) -> bool {
+    let words = text.split(' ').count();
+    words <= 2 && text.starts_with(char::is_uppercase) && text.chars().all(|c| c.is_alphabetic() || c == ' ')
+}
+
+/// What a section is about by its title; a name where it is one part.
+fn section(title: &str) -> Option<(Group, Option<&'static str>)> {
+    Some(match &*title.to_ascii_lowercase() {
+        "args" | "arguments" | "parameters" | "params" => (Group::Parameters, None),
+        "type parameters" | "generics" | "generic parameters" => (Group::Generics, None),
+        "returns" | "return" | "yields" | "yield" | "return value" => (Group::Returns, None),
+        "raises" => (Group::Raises, None),
+        "errors" => (Group::Raises, Some("Errors")),
+        "panics" => (Group::Raises, Some("Panics")),
+        _ => return None,
+    })
+}
+
+/// The parts that are listed in a section.
+fn listed(style: Style, group: Group, rows: &[Row], content: Range<usize>) -> Vec<Entry> {
+    let indent = content.clone().find(|at| !rows[*at].is_blank()).map_or(0, |at| rows[at].indent());
+    let names =
+        |at: usize| if rows[at].indent() == indent { listed_names(style, group, &rows[at].body) } else { Vec::new() };
+    let starts: Vec<_> = content.clone().map(|at| (at, names(at))).filter(|(_, names)| !names.is_empty()).collect();
+    let end = |number: usize| starts.get(number + 1).map_or(content.end, |(next, _)| *next);
+    let entry = |(number, (at, names)): (usize, &(usize, Vec<String>))| Entry {
+        group,
+        names: names.clone(),
+        rows: *at..end(number),
+    };
+    starts.iter().enumerate().map(entry).collect()
+}
+
+/// The names that a line of a list is about; none where it is no beginning of a part.
+fn listed_names(style: Style, group: Group, body: &str) -> Vec<String> {
+    let body = body.trim();
+    let head = match style {
+        Style::Google if !body.contains(':') => return Vec::new(),
+        Style::Google => body.split([':', '(']).next(),
+        Style::Numpy => body.split(" :").next().and_then(|it| it.split(':').next()),
+        _ => {
+            let Some(item) = ["* ", "- ", "+ "].iter().find_map(|bullet| body.strip_prefix(bullet)) else {
+                return Vec::new();
+            };
+            item.strip_prefix('`').map_or_else(|| item.split([' ', ':']).next(), |name| name.split('`').next())
+        }
+    };
+    let names: Vec<_> = head.unwrap_or_default().split(',').map(|name| bare(name, group)).collect();
+    let named = names.iter().all(|name| !name.is_empty() && !name.contains(char::is_whitespace));
+    if named { names } else { Vec::new() }
+}
+
+/// Styles in which each part is a tag.
+fn tags(style: Style, rows: &[Row]) -> (Vec<Entry>, Vec<Heading>) {
+    let (mut entries, mut headings) = (Vec::new(), Vec::new());
+    let mut at = 0;
+    while at < rows.len() {
+        let Some((word, rest)) = tag(style, &rows[at].body) else {
+            at += 1;
+            continue;
+        };
+        let end = end_of_tag(style, rows, at, word);
+        match part(style, word, rest) {
+            Some((group, names)) => entries.push(Entry { group, names, rows: at..end }),
+            // The tags of a summary stand before everything.
+            None if matches!(word, "brief" | "summary" | "description" | "desc") => {}
+            None => headings.push(Heading { group: None, rows: at..end }),
+        }
+        at = end;
+    }
+    (entries, headings)
+}
+
+/// The tag that a line begins with, and what follows it.
+fn tag(style: Style, body: &str) -> Option<(&str, &str)> {
+    let body = body.trim_start();
+    let rest = match style {
+        Style::Rest => body.strip_prefix(':'),
+        Style::Xmldoc => body.strip_prefix('<'),
+        Style::Doxygen => body.strip_prefix(['@', '\\']),
+        _ => body.strip_prefix('@'),
+    }?;
+    let end = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());
+    (end > 0).then(|| rest.split_at(end))
+}
+
+/// The row behind a tag: it goes on to a blank line or the next tag; an element, to its end.
+fn end_of_tag(style: Style, rows: &[Row], at: usize, word: &str) -> usize {
+    if style == Style::Xmldoc {
+        let closes = |row: &Row| row.body.contains(&format!("</{word}>")) || row.body.trim_end().ends_with("/>");
+        return (at..rows.len()).find(|it| closes(&rows[*it])).map_or(at + 1, |it| it + 1);
+    }
+    let ends = |it: &usize| rows[*it].is_blank() || tag(style, &rows[*it].body).is_some();
+    (at + 1..rows.len()).find(ends).unwrap_or(rows.len())
+}
+
+/// The part that a tag begins, with the names that it is about.
+fn part(style: Style, word: &str, rest: &str) -> Option<(Group, Vec<String>)> {
+    let group = match word {
+        "param" | "parameter" | "arg" | "argument" => Group::Parameters,
+        "type" | "keyword" | "key" if style == Style::Rest => Group::Parameters,
+        "tparam" | "template" | "typeParam" | "typeparam" => Group::Generics,
+        "return" | "returns" | "yield" | "yields" => return Some((Group::Returns, Vec::new())),
+        "rtype" if style == Style::Rest => return Some((Group::Returns, Vec::new())),
+        "throws" | "throw" | "exception" | "raise" | "raises" => Group::Raises,
+        _ => return None,
+    };
+    let group = if group == Group::Parameters && rest.trim_start().starts_with('<') { Group::Generics } else { group };
+    Some((group, vec![bare(name(style, group, rest)?, group)]))
+}
+
+/// The name behind a tag.
+fn name(style: Style, group: Group, rest: &str) -> Option<&str> {
+    match style {
+        Style::Rest => rest.split(':').next()?.split_whitespace().last(),
+        Style::Xmldoc => rest.split('"').nth(1),
+        Style::Phpdoc if group == Group::Parameters => rest.split_whitespace().find(|word| word.contains('$')),
+        // The class of an error may stand where a type would.
+        _ if group == Group::Raises => rest.split_whitespace().find(|word| *word != "{@link"),
+        _ => {
+            let words = without_groups(rest, style);
+            words.split_whitespace().next()
+        }
+    }
+}
+
+/// Without the type or the direction that may stand before a name: `{number} x`, `[in] x`, `[String] x`.
+fn without_groups(rest: &str, style: Style) -> &str {
+    let mut rest = rest.trim_start();
+    // A default stands in brackets, too: `[x=1]`.
+    let brackets = matches!(style, Style::Doxygen | Style::Yard);
+    for (open, close) in [('{', '}'), ('[', ']')] {
+        if rest.starts_with(open) && (open == '{' || brackets) {
+            rest = rest.split_once(close).map_or("", |(_, rest)| rest).trim_start();
+        }
+    }
+    rest
+}
+
+/// A name without stars, dollars, brackets, defaults and what it lies in.
+fn bare(name: &str, group: Group) -> String {
+    let name = name.split('=').next().unwrap_or_default();
+    let name = name.trim().trim_matches(|c: char| !c.is_alphanumeric() && c != '_');
+    let part = if group == Group::Raises { name.rsplit(['.', ':', '\\']).next() } else { name.split('.').next() };
+    part.unwrap_or_default().to_owned()
+}

@@ -1,0 +1,153 @@
+//! Docstrings that were right once, and what becomes of them.
+
+use crate::docstring::{Refusal, Style, Task, Wanted, find, items, same_code};
+use crate::{Language, syntax};
+
+/// The text with the docstring of the item at line `line` (from 0) brought up to date; nothing where it is.
+fn updated(language: Language, style: Style, text: &str, line: usize) -> Option<String> {
+    let tree = syntax::parse(language, text, None);
+    let item = find(language, tree.as_ref(), text, line).expect("an item");
+    let task = Task::updated(item, language, style, text, 80, false).expect("it can be documented")?;
+    let after = task.edit(text, &[]).apply(text);
+    let [one, other] = [text, &after].map(|it| syntax::parse(language, it, None).expect("a tree"));
+    assert!(same_code(language, (&one, text), (&other, &after)), "{after}");
+    Some(after)
+}
+
+/// A function of Python with this docstring, after the update.
+fn python(style: Style, signature: &str, body: &str, docstring: &str) -> Option<String> {
+    let lines = docstring.replace('\n', "\n    ").replace("\n    \n", "\n\n");
+    let text = format!("def f{signature}:\n    {lines}\n    {body}\n");
+    let after = updated(Language::Python, style, &text, 0)?;
+    let inner = after.strip_prefix(&format!("def f{signature}:\n    "))?.strip_suffix(&format!("\n    {body}\n"))?;
+    Some(inner.replace("\n    ", "\n"))
+}
+
+#[test]
+fn a_docstring_that_matches_its_signature_stays_as_it_is() {
+    let google = "\"\"\"Adds.\n\nWith care.\n\nArgs:\n    a (int): One.\n\n    b: Two, which\n        is longer.\n\nReturns:\n    int: The sum.\n\nExample:\n    >>> f(1, 2)\n\"\"\"";
+    assert_eq!(python(Style::Google, "(a, b)", "return a + b", google), None);
+    let numpy = "'''\nAdds.\n\nParameters\n----------\na, b : int\n    What is added.\n\nReturns\n-------\nint\n'''";
+    assert_eq!(python(Style::Google, "(a, b)", "return a + b", numpy), None);
+    let tags = "\"\"\"Adds.\n\n:param int a: One.\n:type b: int\n:param b: Two.\n:rtype: int\n:raises KeyError: Never.\n\"\"\"";
+    assert_eq!(python(Style::Google, "(a, b)", "return a + b", tags), None);
+    let rust = "/// Adds.\n///\n/// # Errors\n/// Never.\nfn f(a: u8) -> Result<u8, ()> {\n    Ok(a)\n}\n";
+    assert_eq!(updated(Language::Rust, Style::Rustdoc, rust, 4), None);
+    let go = "package p\n\n// F adds.\nfunc F(a int) int { return a }\n";
+    assert_eq!(updated(Language::Go, Style::Godoc, go, 3), None);
+}
+
+#[test]
+fn google_loses_gains_and_orders_parameters_and_keeps_the_words_of_those_that_stay() {
+    let before = "\"\"\"Adds.\n\nArgs:\n  gone: No more.\n  b (str): Two, which\n    is longer.\n  a: One.\n\nNote:\n    Slow.\"\"\"";
+    let after = "\"\"\"Adds.\n\nArgs:\n  a: One.\n  b (int): Two, which\n    is longer.\n  *c: The c.\n\nReturns:\n    The result.\n\nNote:\n    Slow.\"\"\"";
+    assert_eq!(python(Style::Google, "(a, b: int, *c)", "return a", before).as_deref(), Some(after));
+}
+
+#[test]
+fn a_section_goes_with_its_last_part_and_errors_of_what_is_called_stay() {
+    let before =
+        "\"\"\"Adds.\n\nArgs:\n    a: One.\n\nReturns:\n    Nothing.\n\nRaises:\n    KeyError: Deep down.\n\"\"\"";
+    let after = "\"\"\"Adds.\n\nRaises:\n    ValueError: If the input is not valid.\n    KeyError: Deep down.\n\"\"\"";
+    assert_eq!(python(Style::Google, "()", "raise ValueError()", before).as_deref(), Some(after));
+}
+
+#[test]
+fn one_line_becomes_as_many_as_are_needed() {
+    let after = "\"\"\"Adds.\n\nArgs:\n    a: The a.\n\nReturns:\n    The result.\n\"\"\"";
+    for before in ["\"\"\"Adds.\"\"\"", "\"Adds.\""] {
+        assert_eq!(python(Style::Google, "(a)", "return a", before).as_deref(), Some(after));
+    }
+    let script = "/** Adds. */\nfunction f(a, b = 2) {}\n";
+    let expected =
+        "/**\n * Adds.\n *\n * @param {*} a - The a.\n * @param {*} [b=2] - The b.\n */\nfunction f(a, b = 2) {}\n";
+    assert_eq!(updated(Language::JavaScript, Style::Jsdoc, script, 1).as_deref(), Some(expected));
+}
+
+#[test]
+fn numpy_mends_types_and_defaults() {
+    let before = "\"\"\"Adds.\n\nParameters\n----------\na : int, default 3\n    One.\nb : array_like\n    Two.\n\nReturns\n-------\nint\n    The sum.\n\"\"\"";
+    let after = before
+        .replace("a : int, default 3", "a : str, default \"x\"")
+        .replace("    Two.\n", "    Two.\nc : default None\n    The c.\n");
+    let signature = "(a: str = \"x\", b: list[int] = (), c=None)";
+    assert_eq!(python(Style::Numpy, signature, "return a", before), Some(after));
+}
+
+#[test]
+fn fields_of_one_parameter_go_together() {
+    let before = "\"\"\"Adds.\n\n:param a: One.\n:type a: int\n:param str b: Two.\n:type gone: str\n:param gone: No more.\n:returns: The sum.\n\"\"\"";
+    let after = "\"\"\"Adds.\n\n:param a: One.\n:type a: int\n:param bool b: Two.\n:returns: The sum.\n\"\"\"";
+    assert_eq!(python(Style::Rest, "(a: int, b: bool)", "return a", before).as_deref(), Some(after));
+}
+
+#[test]
+fn rust_keeps_the_sections_it_has_and_gets_those_for_errors_and_panics() {
+    let before = "impl A {\n    /// Adds.\n    ///\n    /// # Arguments\n    ///\n    /// * `a` - One\n    ///   that is long.\n    /// * `gone` - No more.\n    ///\n    /// # Examples\n    ///\n    /// ```\n    /// # use a::b;\n    /// ```\n    pub fn f(&self, a: u8, b: u8) -> io::Result<u8> {\n        assert!(a > b);\n        Ok(a)\n    }\n}\n";
+    let after = "impl A {\n    /// Adds.\n    ///\n    /// # Arguments\n    ///\n    /// * `a` - One\n    ///   that is long.\n    /// * `b` - The b.\n    ///\n    /// # Errors\n    ///\n    /// If it fails.\n    ///\n    /// # Panics\n    ///\n    /// If an assumption does not hold.\n    ///\n    /// # Examples\n    ///\n    /// ```\n    /// # use a::b;\n    /// ```\n    pub fn f(&self, a: u8, b: u8) -> io::Result<u8> {\n        assert!(a > b);\n        Ok(a)\n    }\n}\n";
+    assert_eq!(updated(Language::Rust, Style::Rustdoc, before, 15).as_deref(), Some(after));
+    let plain = "/// Adds `a`.\nfn f(a: u8) -> u8 {\n    a\n}\n";
+    assert_eq!(updated(Language::Rust, Style::Rustdoc, plain, 1), None);
+    let panics = "/// Adds.\n///\n/// # Panics\n///\n/// Always.\nfn f() -> Result<u8, ()> {\n    panic!()\n}\n";
+    let both = panics.replace("/// # Panics", "/// # Errors\n///\n/// If it fails.\n///\n/// # Panics");
+    assert_eq!(updated(Language::Rust, Style::Rustdoc, panics, 5), Some(both));
+}
+
+#[test]
+fn tags_keep_their_order_their_marks_and_what_is_none_of_the_signature() {
+    let script = "/**\n * Adds.\n *\n * @param {Object} props - Those.\n * @param {number} props.size - How large.\n * @param gone\n * @deprecated Not any more.\n * @example\n * f({ size: 1 }, 2)\n */\nexport const f = ({ size }, b) => size + b;\n";
+    let expected = "/**\n * Adds.\n *\n * @param {Object} props - Those.\n * @param {number} props.size - How large.\n * @param {*} b - The b.\n * @returns {*} The result.\n * @deprecated Not any more.\n * @example\n * f({ size: 1 }, 2)\n */\nexport const f = ({ size }, b) => size + b;\n";
+    assert_eq!(updated(Language::JavaScript, Style::Jsdoc, script, 10).as_deref(), Some(expected));
+    let c = "/*!\n * \\brief Adds.\n *\n * \\param[in] a One.\n * \\return The sum.\n */\nint f(int a, int b);\n";
+    let expected = c.replace("One.\n", "One.\n * \\param b The b.\n");
+    assert_eq!(updated(Language::C, Style::Doxygen, c, 6), Some(expected));
+    let java = "class A {\n    /**\n     * Adds.\n     *\n     * @param <T> A kind.\n     * @param b Two.\n     * @param a One.\n     * @return Never.\n     * @throws java.io.IOException Often.\n     */\n    <T> void f(int a, int b) throws IOException {}\n}\n";
+    let expected = java
+        .replace("     * @param b Two.\n     * @param a One.\n", "     * @param a One.\n     * @param b Two.\n")
+        .replace("     * @return Never.\n", "");
+    assert_eq!(updated(Language::Java, Style::Javadoc, java, 10), Some(expected));
+    let ruby = "# Adds.\n#\n# @param a [Integer] One.\n# @return [Integer] The sum.\ndef f(a, b)\n  a + b\nend\n";
+    let expected = ruby.replace("One.\n", "One.\n# @param b [Object] The b.\n");
+    assert_eq!(updated(Language::Ruby, Style::Yard, ruby, 4), Some(expected));
+    let php = "<?php\n/**\n * Adds.\n *\n * @param int $a One.\n * @param int[] $b Two.\n */\nfunction f(string $a, array $b): void {}\n";
+    let expected = php.replace("@param int $a", "@param string $a");
+    assert_eq!(updated(Language::Php, Style::Phpdoc, php, 7), Some(expected));
+    let lua = "--- Adds.\n---@param gone any\nlocal function f() end\n";
+    assert_eq!(updated(Language::Lua, Style::Luacats, lua, 2).as_deref(), Some("--- Adds.\nlocal function f() end\n"));
+}
+
+#[test]
+fn elements_are_added_and_taken_out_whole() {
+    let before = "class A {\n    /// <summary>Adds.</summary>\n    /// <param name=\"gone\">\n    /// No more.\n    /// </param>\n    /// <param name=\"a\">One.</param>\n    int F(int a, int b) { return a; }\n}\n";
+    let after = "class A {\n    /// <summary>Adds.</summary>\n    /// <param name=\"a\">One.</param>\n    /// <param name=\"b\">The b.</param>\n    /// <returns>The result.</returns>\n    int F(int a, int b) { return a; }\n}\n";
+    assert_eq!(updated(Language::CSharp, Style::Xmldoc, before, 6).as_deref(), Some(after));
+}
+
+#[test]
+fn line_ends_stay_what_they_are() {
+    let before = "def f(a):\r\n    \"\"\"Adds.\r\n\r\n    Args:\r\n        b: Two.\r\n    \"\"\"\r\n    print(a)\r\n";
+    let after = before.replace("b: Two.", "a: The a.");
+    assert_eq!(updated(Language::Python, Style::Google, before, 0), Some(after));
+}
+
+#[test]
+fn what_is_broken_or_has_no_docstring_is_left_alone() {
+    let text = "def f(a):\n    return a\n";
+    assert_eq!(updated(Language::Python, Style::Google, text, 0), None);
+    let broken = "def f(a:\n    \"\"\"Adds.\"\"\"\n    return a\n";
+    let tree = syntax::parse(Language::Python, broken, None);
+    if let Ok(item) = find(Language::Python, tree.as_ref(), broken, 0) {
+        let task = Task::updated(item, Language::Python, Style::Google, broken, 80, false);
+        assert!(matches!(task, Ok(None) | Err(Refusal::Broken { .. })), "{task:?}");
+    }
+}
+
+#[test]
+fn of_all_in_a_text_only_those_that_name_their_parts_are_updated() {
+    let text = "def a(x):\n    return x\n\ndef b(x):\n    \"\"\"B.\"\"\"\n\ndef c(x):\n    \"\"\"C.\n\n    Args:\n        y: The y.\n    \"\"\"\n";
+    let tree = syntax::parse(Language::Python, text, None).expect("a tree");
+    let all = items(Language::Python, &tree, text).into_iter().filter(|item| Wanted::Updated.is_for(item));
+    let tasks =
+        all.filter_map(|item| Task::updated(item, Language::Python, Style::Google, text, 80, true).expect("safe"));
+    assert_eq!(tasks.map(|task| task.item.name).collect::<Vec<_>>(), ["c"]);
+}
