@@ -31,6 +31,7 @@ pub use fault::Fault;
 pub use plugin::{Plugin, Tally};
 pub use types::declarations;
 
+use crate::request::Task;
 use crate::strategies::ask::Hit;
 
 /// The version of the interface that a plugin names in `api`.
@@ -41,6 +42,8 @@ pub const API: u32 = 1;
 pub struct Limits {
     /// Time for one call while somebody types.
     pub time: Duration,
+    /// Time for one call for a docstring, a question or another task that is asked for by name.
+    pub task_time: Duration,
     /// Time to load the file: compiling it and running its outermost lines.
     pub load: Duration,
     /// Bytes of memory that the plugin may hold, all together.
@@ -51,7 +54,18 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { time: Duration::from_millis(20), load: Duration::from_millis(200), memory: 32 << 20, output: 256 << 10 }
+        let [time, task_time, load] = [20, 100, 200].map(Duration::from_millis);
+        Self { time, task_time, load, memory: 32 << 20, output: 256 << 10 }
+    }
+}
+
+impl Limits {
+    /// The time for one call, and the option that sets it.
+    fn of(&self, task: Task) -> (Duration, &'static str) {
+        match task {
+            Task::Fill => (self.time, "plugins.time_ms"),
+            _ => (self.task_time, "plugins.task_time_ms"),
+        }
     }
 }
 

@@ -211,9 +211,12 @@ pub struct Plugins {
     /// The most tokens, about, of the snippets of a plugin or a built-in source of context, by its name, or `NAME:LANGUAGE` for one
     /// language. A plugin that is not named has `max_tokens`, a built-in its share of the room.
     pub budgets: BTreeMap<String, usize>,
-    /// Milliseconds that one call of a plugin may take. One that takes longer three times in a row, or in more than a third of its calls, is stopped.
+    /// Milliseconds that one call of a plugin may take while you type. One that takes longer three times in a row, or in more than a third of its calls, is stopped.
     #[schemars(range(min = 1, max = 1000))]
     pub time_ms: u64,
+    /// The same for one call for a docstring, a question, a translation, an edit or code that is asked for.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub task_time_ms: u64,
     /// Options of plugins: a table for each, by name, which it reads as `foretype.options`.
     pub options: BTreeMap<String, BTreeMap<String, Setting>>,
 }
@@ -227,6 +230,7 @@ impl Default for Plugins {
             max_tokens: 200,
             budgets: BTreeMap::new(),
             time_ms: 20,
+            task_time_ms: 100,
             options: BTreeMap::new(),
         }
     }

@@ -275,7 +275,8 @@ impl Plugins {
             // An index is checked when it is opened, which takes long for a large one.
             self.files.search("open", 1);
         }
-        let limits = Limits { time: Duration::from_millis(config.time_ms), ..Limits::default() };
+        let [time, task_time] = [config.time_ms, config.task_time_ms].map(Duration::from_millis);
+        let limits = Limits { time, task_time, ..Limits::default() };
         let options = config.options_of(name);
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         Plugin::load(&file, source, &options, self.files.clone(), limits).map(Arc::new)

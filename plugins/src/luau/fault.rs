@@ -36,12 +36,12 @@ impl Fault {
     }
 
     /// With the limit of a call that took too long, and the option that sets it.
-    pub(super) fn with_limit(self, limit: Duration) -> Self {
+    pub(super) fn with_limit(self, (limit, option): (Duration, &str)) -> Self {
         if !self.is_overtime() {
             return self;
         }
         let limit = limit.as_millis();
-        Self { message: format!("it took longer than {limit} ms (option plugins.time_ms)"), ..self }
+        Self { message: format!("it took longer than {limit} ms (option {option})"), ..self }
     }
 
     /// With the limit for a file that took too long to load, which no option sets.

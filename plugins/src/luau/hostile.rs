@@ -7,8 +7,13 @@ use super::*;
 use crate::finish::tests::request;
 
 /// As while somebody types.
-const TIGHT: Limits =
-    Limits { time: Duration::from_millis(20), load: Duration::from_millis(200), memory: 16 << 20, output: 4096 };
+const TIGHT: Limits = Limits {
+    time: Duration::from_millis(20),
+    task_time: Duration::from_millis(20),
+    load: Duration::from_millis(200),
+    memory: 16 << 20,
+    output: 4096,
+};
 
 /// What a call may take on a machine that does other things too: far less than a loop that nobody stops.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -243,7 +243,7 @@ impl Plugin {
         let mut machine = lock(&self.machine);
         let lua = machine.as_ref()?;
         let started = Instant::now();
-        self.clock.start(self.limits.time);
+        self.clock.start(self.limits.of(request.task).0);
         let result = catch_unwind(AssertUnwindSafe(|| self.applied(lua, request, run)));
         self.clock.stop();
         let result = result.unwrap_or_else(|_| Err(mlua::Error::runtime("it made the interpreter panic")));
@@ -252,7 +252,7 @@ impl Plugin {
             let _ = lua.gc_collect();
         }
         lock(&self.record).tally.declined += u64::from(matches!(result, Ok(None)));
-        let stopped = self.note(hook, started.elapsed(), result.as_ref().err());
+        let stopped = self.note(hook, request.task, started.elapsed(), result.as_ref().err());
         if stopped {
             *machine = None;
         }
@@ -275,7 +275,7 @@ impl Plugin {
     }
 
     /// Keeps what came of a call; true if the plugin is to be stopped.
-    fn note(&self, hook: &Hook, took: Duration, error: Option<&mlua::Error>) -> bool {
+    fn note(&self, hook: &Hook, task: Task, took: Duration, error: Option<&mlua::Error>) -> bool {
         let mut record = lock(&self.record);
         record.tally.calls += 1;
         record.tally.time += took;
@@ -285,7 +285,7 @@ impl Plugin {
             return false;
         };
         let overtime = fault.is_overtime();
-        let fault = Fault { line: fault.line.or(hook.line), ..fault.with_limit(self.limits.time) };
+        let fault = Fault { line: fault.line.or(hook.line), ..fault.with_limit(self.limits.of(task)) };
         record.tally.failures += 1;
         record.last = Some(fault.clone());
         record.late += LATE;

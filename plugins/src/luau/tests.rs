@@ -6,7 +6,7 @@ use super::*;
 use crate::finish::tests::request;
 use crate::request::Task;
 use crate::window::Layout;
-use crate::{Language, Part, Source};
+use crate::{Language, Part, Request, Source};
 
 /// A workspace in memory.
 pub(crate) struct Files(pub(crate) &'static [(&'static str, &'static str)]);
@@ -39,8 +39,13 @@ impl World for Files {
 }
 
 /// Limits that a busy machine keeps too.
-pub(crate) const ROOMY: Limits =
-    Limits { time: Duration::from_secs(5), load: Duration::from_secs(5), memory: 32 << 20, output: 4096 };
+pub(crate) const ROOMY: Limits = Limits {
+    time: Duration::from_secs(5),
+    task_time: Duration::from_secs(5),
+    load: Duration::from_secs(5),
+    memory: 32 << 20,
+    output: 4096,
+};
 
 pub(crate) fn load(source: &str) -> Result<Plugin, Fault> {
     let options = [("greeting".to_owned(), Setting::Text("hello".to_owned()))];
@@ -129,14 +134,18 @@ fn what_foretype_does_not_have_is_named_with_what_it_has() {
 
 #[test]
 fn a_call_that_takes_too_long_is_told_with_its_line_and_the_limit() {
-    let source = "return { api = 1, name = 'p', context = function()\n    local x = 1\n    while true do\n        x += 1\n    end\nend }";
-    let limits = Limits { time: Duration::from_millis(5), ..ROOMY };
-    let plugin = Plugin::load("p.luau", source, &[], Arc::new(Files(&[])), limits).expect("a plugin");
-    plugin.context(&request("a.py", "▁"));
-    let fault = plugin.last_fault().expect("it is late");
-    assert!(matches!(fault.line, Some(3..=5)), "{fault}");
-    assert!(fault.message.contains("longer than 5 ms (option plugins.time_ms)"), "{fault}");
-    assert_eq!(plugin.fault(), None, "once is forgiven");
+    let source = "return { api = 1, name = 'p', tasks = { 'fill', 'ask' }, context = function()\n    local x = 1\n    while true do\n        x += 1\n    end\nend }";
+    let limits = Limits { time: Duration::from_millis(5), task_time: Duration::from_millis(8), ..ROOMY };
+    for (task, limit) in
+        [(Task::Fill, "5 ms (option plugins.time_ms)"), (Task::Ask, "8 ms (option plugins.task_time_ms)")]
+    {
+        let plugin = Plugin::load("p.luau", source, &[], Arc::new(Files(&[])), limits).expect("a plugin");
+        plugin.context(&Request { task, ..request("a.py", "▁") });
+        let fault = plugin.last_fault().expect("it is late");
+        assert!(matches!(fault.line, Some(3..=5)), "{fault}");
+        assert!(fault.message.contains(&format!("longer than {limit}")), "{fault}");
+        assert_eq!(plugin.fault(), None, "once is forgiven");
+    }
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl Case {
 
     fn config(&self, name: &str) -> Result<Config> {
         let mut config = Config::default();
-        config.plugins.time_ms = TIME;
+        (config.plugins.time_ms, config.plugins.task_time_ms) = (TIME, TIME);
         if !self.options.is_empty() {
             let options = toml::from_str(&self.options).context("the options are no TOML")?;
             config.plugins.options.insert(name.to_owned(), options);
