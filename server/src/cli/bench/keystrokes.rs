@@ -55,6 +55,9 @@ pub(super) struct Args {
     /// Compare with Foretype running this plugin, in turns; one that fails is run like any other
     #[arg(long = "plugin", value_name = "FILE")]
     plugins: Vec<PathBuf>,
+    /// Compare with Foretype answering one question after the other at the same time, in turns
+    #[arg(long)]
+    answering: bool,
     /// Options for Foretype over those that the comparison sets, as JSON
     #[arg(long, value_name = "JSON", default_value = "{}", value_parser = parse_json)]
     options: Value,

@@ -14,6 +14,8 @@ use super::{Args, Bench};
 
 /// What the names of [`Contender::Plugged`] begin with.
 pub(super) const PLUGGED: &str = "Foretype with ";
+/// The name of [`Contender::Answering`].
+pub(super) const ANSWERING: &str = "Foretype beside an answer";
 
 /// One way to get completions.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +23,8 @@ pub(super) enum Contender {
     Foretype,
     /// Foretype with a user's plugin.
     Plugged(PathBuf),
+    /// Foretype that answers questions at the same time.
+    Answering,
     Llama(Variant),
     Server {
         name: String,
@@ -36,6 +40,7 @@ impl Contender {
             Self::Plugged(file) => {
                 format!("{PLUGGED}{}", file.file_stem().unwrap_or_default().to_string_lossy())
             }
+            Self::Answering => ANSWERING.to_owned(),
             Self::Llama(variant) => variant.label().to_owned(),
             Self::Server { name, .. } => name.clone(),
         }
@@ -49,6 +54,7 @@ impl Contender {
                 install(file, folder)?;
                 Box::new(foretype(bench, folder, trace)?)
             }
+            Self::Answering => Box::new(foretype(bench, folder, trace)?.answering()),
             Self::Llama(variant) => {
                 let program = bench.args.llama_server.as_deref().context("no llama-server")?;
                 let more = &bench.args.llama_argument;
@@ -121,7 +127,7 @@ fn workspace(folder: &Path, trace: &Trace) -> Result<PathBuf> {
     Ok(root)
 }
 
-/// Foretype first, then with each plugin, then the ways to use llama-server, then other language servers.
+/// Foretype first, then with each plugin and beside an answer, then the ways to use llama-server, then other language servers.
 pub(super) fn all(args: &Args) -> Result<Vec<Contender>> {
     let mut contenders = vec![Contender::Foretype];
     for file in &args.plugins {
@@ -129,6 +135,7 @@ pub(super) fn all(args: &Args) -> Result<Vec<Contender>> {
         ensure!(plugin, "--plugin wants the .luau file of a plugin, which {} is not", file.display());
         contenders.push(Contender::Plugged(file.clone()));
     }
+    contenders.extend(args.answering.then_some(Contender::Answering));
     if args.llama_server.is_some() {
         let variants = if args.variants.is_empty() { llama::VARIANTS } else { &args.variants };
         contenders.extend(variants.iter().copied().map(Contender::Llama));

@@ -1,6 +1,7 @@
 //! A language server with inline completion, driven as an editor does: an edit, then a request, and a cancelled request
 //! where the next key comes first.
 
+mod answers;
 mod wire;
 
 use std::path::Path;
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use super::super::trace::File;
 use super::desk::{Change, Desk};
 use super::system::{Costs, Said, System};
+use answers::Answers;
 use wire::Wire;
 
 /// A server may take so long to load its model.
@@ -33,6 +35,8 @@ pub(super) struct LanguageServer {
     asked: Option<Asked>,
     /// What to run when the shown suggestion is taken.
     command: Option<Value>,
+    /// Of somebody who asks meanwhile, and since when.
+    answers: Option<(Answers, Instant)>,
 }
 
 struct Document {
@@ -82,11 +86,18 @@ impl LanguageServer {
             documents: Vec::new(),
             asked: None,
             command: None,
+            answers: None,
             wire,
         };
         files.iter().try_for_each(|file| server.open(&folder, file))?;
         server.ready()?;
         Ok(server)
+    }
+
+    /// From now on questions are answered, one after the other.
+    pub(super) fn answering(mut self) -> Self {
+        self.answers = Some((Answers::default(), Instant::now()));
+        self
     }
 
     fn open(&mut self, folder: &str, file: &File) -> Result<()> {
@@ -176,6 +187,9 @@ impl System for LanguageServer {
             self.wire.notify("$/cancelRequest", &json!({ "id": old.id }))?;
         }
         self.ask(number, desk.file(), desk.cursor())?;
+        if let (Some((answers, _)), Some(document)) = (&mut self.answers, self.documents.get(desk.file())) {
+            answers.ask(&mut self.wire, &document.uri)?;
+        }
         Ok(None)
     }
 
@@ -191,6 +205,11 @@ impl System for LanguageServer {
 
     fn listen(&mut self, until: Instant) -> Result<Option<Said>> {
         while let Some((at, message)) = self.wire.listen(until)? {
+            if let Some((answers, _)) = &mut self.answers
+                && answers.hear(&message)?
+            {
+                continue;
+            }
             if message["method"] == "foretype/more" {
                 self.ask_for_more(&message["params"])?;
             }
@@ -211,6 +230,9 @@ impl System for LanguageServer {
     fn costs(&mut self) -> Result<Costs> {
         if !self.foretype {
             return Ok(Costs::default());
+        }
+        if let Some((answers, since)) = &self.answers {
+            answers.check(since.elapsed())?;
         }
         let status = self.wire.request("foretype/status", json!({}), Duration::from_secs(10))?;
         let count = |name: &str| status["engine"][name].as_f64();
