@@ -48,7 +48,7 @@ enum Set {
     /// HumanEval: bodies of functions from their docstrings, pass@1, greedy
     Humaneval(ways::Args),
     /// HumanEvalPack: docstrings from the code, smoothed BLEU-4 and chrF, greedy
-    Docstring(problems::SetArgs),
+    Docstring(ways::Args),
     /// CodeTrans of CodeFuseEval: programs in another language, pass@1 where that is Python, greedy
     Translate(ways::Args),
     /// Say whether two reports of the same items differ by more than chance

@@ -1,7 +1,8 @@
 //! HumanEvalPack (Muennighoff et al. 2023, "OctoPack"): what a function does, in words, from its code.
 //!
 //! A bare model is asked by plain continuation: the code, then a comment in its language that is begun. So it is what any way to
-//! write docstrings has to beat. Beside it stands the summary of the docstring that Foretype writes ([`framed`]).
+//! write docstrings has to beat. Beside it stands the summary of the docstring that Foretype writes ([`framed`]), and what a chat
+//! client would get.
 
 mod framed;
 
@@ -9,10 +10,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
 use foretype_model::evaluate::bleu;
+use foretype_plugins::strategies::code::fenced;
+use foretype_plugins::{Language, docstring, syntax};
 
 use super::items::{Item, Scores, around, plain as compared};
 use super::plain;
-use super::problems::{Asking, SetArgs};
+use super::problems::Asking;
+use super::ways::{self, Args, Way};
 
 /// Tokens that a text may have.
 const LONGEST: usize = 192;
@@ -48,24 +52,13 @@ const fn comment(language: &'static str, file: &'static str) -> Comment {
     Comment { language, file, opening: "// Documentation of the function above:\n/**\n *" }
 }
 
-/// How a docstring is asked for.
-#[derive(Debug, Clone, Copy)]
-enum Way {
-    Plain,
-    Framed,
-}
-
 /// Runs the evaluation and reports it.
-pub(super) fn run(args: &SetArgs) -> Result<ExitCode> {
-    args.go_through(
-        "HumanEvalPack docstrings",
-        vec![RULE.into()],
-        &[("plain continuation", Way::Plain), ("foretype docstring", Way::Framed)],
-        item,
-    )
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    let ways = args.ways_with("plain continuation", "foretype docstring")?;
+    args.set.go_through("HumanEvalPack docstrings", vec![RULE.into()], &ways, item)
 }
 
-fn item(asking: &Asking, problem: &Problem, way: Way) -> Result<Item> {
+fn item(asking: &Asking, problem: &Problem, way: Way<'_>) -> Result<Item> {
     let comment = problem.comment()?;
     let (answer, milliseconds, form) = match way {
         Way::Plain => {
@@ -75,11 +68,16 @@ fn item(asking: &Asking, problem: &Problem, way: Way) -> Result<Item> {
             let (answer, milliseconds) = asking.answer(&plain::until(end), request, LONGEST)?;
             (words(&answer), milliseconds, None)
         }
-        Way::Framed => {
+        Way::Foretype => {
             let line = problem.declaration.trim_matches('\n').lines().count().saturating_sub(1);
             let written = framed::write(asking, comment.file, &problem.code(), line)
                 .with_context(|| format!("{} got no docstring", problem.task_id))?;
             (summary(&written.text), written.milliseconds, Some(written.form))
+        }
+        Way::Llama(server) => {
+            let language = Language::from_path(comment.file);
+            let (answer, milliseconds) = ways::ask(server, &problem.instruction(language));
+            (summary(documentation(language, &answer)), milliseconds, None)
         }
     };
     let expected = words(&problem.docstring);
@@ -113,6 +111,16 @@ impl Problem {
         [&self.declaration, &self.canonical_solution].map(|part| part.trim_matches('\n')).join("\n")
     }
 
+    /// What somebody would write into a chat.
+    fn instruction(&self, language: Language) -> String {
+        let block = fenced(language, &self.code());
+        let what = if language == Language::Python { "docstring" } else { "documentation comment" };
+        let name = language.name();
+        format!(
+            "Write the {what} of this {name} function. It says what the function does. Give the {what} alone.\n\n{block}"
+        )
+    }
+
     fn prompt(&self, comment: &Comment) -> String {
         format!("{}\n\n{}", self.code(), comment.opening)
     }
@@ -137,6 +145,13 @@ fn words(text: &str) -> String {
     let text = text.replace("\r\n", "\n");
     let cut = &text[..end(&text).unwrap_or(text.len())];
     compared(&cut.split('\n').map(bare).collect::<Vec<_>>().join("\n"))
+}
+
+/// The docstring in an answer: that of the function, where the answer repeats it, else all of it.
+fn documentation(language: Language, answer: &str) -> &str {
+    let tree = syntax::parse(language, answer, None);
+    let items = tree.map(|tree| docstring::items(language, &tree, answer)).unwrap_or_default();
+    items.into_iter().find_map(|item| answer.get(item.existing?)).unwrap_or(answer).trim()
 }
 
 /// The words of a docstring before its parts, without the marks before them: the summary, and what follows it in a paragraph of
@@ -169,6 +184,14 @@ mod tests {
         let rust = problem("Rust/3");
         assert!(rust.prompt(rust.comment().expect("a known language")).ends_with("\n/**\n *"));
         assert!(problem("Brainfuck/3").comment().is_err());
+    }
+
+    #[test]
+    fn the_docstring_of_an_answer_is_found_in_code_that_is_repeated() {
+        let repeated = "def f(x):\n    \"\"\"Gives x back.\"\"\"\n    return x\n";
+        assert_eq!(documentation(Language::Python, repeated), "\"\"\"Gives x back.\"\"\"");
+        assert_eq!(documentation(Language::Rust, "/// Gives x back.\nfn f(x: u8) -> u8 { x }\n"), "/// Gives x back.");
+        assert_eq!(documentation(Language::Java, "/**\n * Gives x back.\n */\n"), "/**\n * Gives x back.\n */");
     }
 
     #[test]

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub(super) struct Args {
     #[command(flatten)]
     pub(super) set: SetArgs,
-    /// How the model is asked; several can be compared. Unset, by plain continuation
+    /// How the model is asked; several can be compared. Unset, by plain continuation (docstrings: and as Foretype does it)
     #[arg(long = "way", value_enum, value_delimiter = ',')]
     names: Vec<Name>,
     /// The llama-server of `--way llama-server`; it is started and ended
@@ -35,7 +35,7 @@ pub(super) struct Args {
 enum Name {
     /// The bare model, from left to right
     Plain,
-    /// `foretype translate` or `foretype generate`
+    /// `foretype translate`, `generate` or `docstring`
     Foretype,
     /// The chat endpoint of llama-server
     LlamaServer,
@@ -50,15 +50,24 @@ pub(super) enum Way<'a> {
 }
 
 impl Args {
-    /// The ways that were asked for, with their names in a report.
+    /// The ways that were asked for, with their names in a report; plain continuation where none was.
     pub(super) fn ways(&self, plain: &'static str) -> Result<Vec<(&'static str, Way<'_>)>> {
-        if self.names.is_empty() {
-            return Ok(vec![(plain, Way::Plain)]);
+        if self.names.is_empty() { Ok(vec![(plain, Way::Plain)]) } else { self.named(plain, "foretype") }
+    }
+
+    /// [`ways`](Self::ways), and beside plain continuation the way of a command of Foretype's, where none was asked for.
+    pub(super) fn ways_with(&self, plain: &'static str, command: &'static str) -> Result<Vec<(&'static str, Way<'_>)>> {
+        match self.names.is_empty() {
+            true => Ok(vec![(plain, Way::Plain), (command, Way::Foretype)]),
+            false => self.named(plain, command),
         }
+    }
+
+    fn named(&self, plain: &'static str, command: &'static str) -> Result<Vec<(&'static str, Way<'_>)>> {
         let way = |name: &Name| {
             Ok(match name {
                 Name::Plain => (plain, Way::Plain),
-                Name::Foretype => ("foretype", Way::Foretype),
+                Name::Foretype => (command, Way::Foretype),
                 Name::LlamaServer => ("llama-server chat", Way::Llama(self.server()?)),
             })
         };
