@@ -105,7 +105,7 @@ fn apart(frame: &Frame, text: String) -> String {
 fn without_label<'a>(about: &About, item: &Item, frame: &Frame, text: &'a str) -> &'a str {
     let strip =
         |text: &'a str| text.trim_start_matches([' ', '-', '*', ':', '#', '>', '.', ',', '\u{2013}', '\u{2014}']);
-    let mut text = strip(without_signature(about, item, frame, strip(text)));
+    let mut text = strip(without_signature(about, item, frame, without_subject(about, strip(text))));
     let own = match about {
         About::Parameter(name) | About::Generic(name) | About::Raises(name) => {
             name.trim_start_matches(['*', '$', '&', '.'])
@@ -118,6 +118,13 @@ fn without_label<'a>(about: &About, item: &Item, frame: &Frame, text: &'a str) -
         text = strip(rest);
     }
     strip(group(text).or_else(|| of_type(about, item, text)).unwrap_or(text))
+}
+
+/// What a summary says of `This function`.
+fn without_subject<'a>(about: &About, text: &'a str) -> &'a str {
+    let rest = text.strip_prefix("This ").filter(|_| *about == About::Summary);
+    let kinds = ["function ", "method ", "type ", "class ", "module "];
+    rest.and_then(|rest| kinds.iter().find_map(|kind| rest.strip_prefix(kind))).unwrap_or(text)
 }
 
 /// What follows `name(parameters) -> type` in a summary; in Go, where the frame has it, what follows the name.

@@ -296,6 +296,7 @@ fn a_summary_is_the_first_paragraph_without_tags_and_marks() {
     assert_eq!(python(" gives it\n    back\n\n    Args:\n        x: y"), "Gives it back.");
     assert_eq!(python("Gives it back\n@param x y"), "Gives it back.");
     assert_eq!(python("@brief Gives it back.\n * And more\n * @return it"), "Gives it back.\n\nAnd more.");
+    assert_eq!(python("This function gives it back."), "Gives it back.");
     assert_eq!(python("f(x) -> int Gives it back."), "Gives it back.");
     assert_eq!(python("f(x, (y)): Gives it back."), "Gives it back.");
     assert_eq!(python("Gives it back. Then x = 3 is set. It ends."), "Gives it back.");
@@ -378,17 +379,17 @@ fn the_summary_is_asked_for_below_the_code_whatever_stood_there() {
         (
             Language::Python,
             "def f(x):▁\n    'Old.'\n    return x\n\n\ndef g(y):\n    pass\n",
-            "    return x\n\n# Docstring of the function above:\n\"\"\"",
+            "    return x\n\n# Docstring of the function above:\n\"\"\"This function",
         ),
         (
             Language::Rust,
             "/// Old.\nfn f(x: i32) {▁}\n\nfn g() {}\n",
-            "fn f(x: i32) {}\n\n// Documentation of the function above:\n/**\n *",
+            "fn f(x: i32) {}\n\n// Documentation of the function above:\n/**\n * This function",
         ),
         (
             Language::Ruby,
             "# Old.\nclass A▁\nend\n\nclass G\nend\n",
-            "class A\nend\n\n# Documentation of the type above:\n#",
+            "class A\nend\n\n# Documentation of the type above:\n# This type",
         ),
     ] {
         let (item, text) = item(language, marked);
