@@ -24,7 +24,6 @@ use tree_sitter::Tree;
 
 use crate::Language;
 
-pub(crate) use body::nodes;
 pub use check::same_code;
 pub use find::{item_at, items};
 pub use frame::{About, Frame};

@@ -4,6 +4,7 @@
 //! that no text is too strange. Where there is no tree the answers are those for plain text.
 
 mod docstrings;
+mod nodes;
 
 use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use tree_sitter::{Node, ParseOptions, Parser, Tree};
 use crate::Language;
 
 pub use docstrings::{docstrings, end_of_docstring};
+pub(crate) use nodes::nodes;
 
 /// How long a parse may take.
 const LIMIT: Duration = Duration::from_millis(500);

@@ -2,7 +2,7 @@
 
 use tree_sitter::Tree;
 
-use crate::docstring::nodes;
+use crate::syntax::nodes;
 use crate::{Language, syntax};
 
 /// A comment, or several comments of one line below each other.

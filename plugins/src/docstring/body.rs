@@ -5,27 +5,7 @@ use tree_sitter::Node;
 use super::item::Returns;
 use super::parameters::Signature;
 use crate::Language;
-
-/// The nodes of a tree in its order, without what lies in nodes that are not `entered`.
-pub(crate) fn nodes<'a>(root: Node<'a>, entered: impl Fn(Node<'a>) -> bool) -> impl Iterator<Item = Node<'a>> {
-    let mut cursor = root.walk();
-    let mut next = Some(root);
-    std::iter::from_fn(move || {
-        let node = next?;
-        let down = entered(node) && cursor.goto_first_child();
-        let on = down
-            || loop {
-                if cursor.goto_next_sibling() {
-                    break true;
-                }
-                if !cursor.goto_parent() {
-                    break false;
-                }
-            };
-        next = on.then(|| cursor.node());
-        Some(node)
-    })
-}
+use crate::syntax::nodes;
 
 /// The line, from 1, of the first syntax error in a node.
 pub(super) fn error(node: Node<'_>) -> Option<usize> {

@@ -2,8 +2,9 @@
 
 use tree_sitter::{Node, Tree};
 
-use super::{body, inside};
+use super::inside;
 use crate::Language;
+use crate::syntax::nodes;
 
 /// Whether two texts differ in nothing but comments and docstrings: their trees without those are the same, node by node.
 pub fn same_code(language: Language, (one, text): (&Tree, &str), (other, other_text): (&Tree, &str)) -> bool {
@@ -15,7 +16,7 @@ pub fn same_code(language: Language, (one, text): (&Tree, &str), (other, other_t
 /// All nodes but comments, docstrings and what lies in them.
 fn code(language: Language, tree: &Tree) -> impl Iterator<Item = Node<'_>> {
     let code = move |node: Node<'_>| !is_comment(language, node);
-    body::nodes(tree.root_node(), code).filter(move |node| code(*node))
+    nodes(tree.root_node(), code).filter(move |node| code(*node))
 }
 
 fn is_comment(language: Language, node: Node<'_>) -> bool {

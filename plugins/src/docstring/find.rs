@@ -8,10 +8,11 @@ use super::item::{Item, Kind, Returns};
 use super::parameters::{self, Signature};
 use super::{above, body, inside};
 use crate::Language;
+use crate::syntax::nodes;
 
 /// All items of a text in its order; files as modules are left out.
 pub fn items(language: Language, tree: &Tree, text: &str) -> Vec<Item> {
-    body::nodes(tree.root_node(), |_| true).filter_map(|node| item(language, node, text)).collect()
+    nodes(tree.root_node(), |_| true).filter_map(|node| item(language, node, text)).collect()
 }
 
 /// The innermost item at a line (from 0): its docstring, its signature or its body. At the first line, the module.

@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 
-use tree_sitter::{Node, Tree, TreeCursor};
+use tree_sitter::{Node, Tree};
+
+use super::nodes;
 
 /// The texts of docstrings (Python) and of doc comments before something (`///`, `/** */`), in the order of the text, without the
 /// marks at their beginning and end. At most `most` of them.
 pub fn docstrings(tree: &Tree, text: &str, most: usize) -> Vec<Range<usize>> {
-    let found = nodes(tree).filter_map(|node| match node.kind() {
+    let found = nodes(tree.root_node(), |_| true).filter_map(|node| match node.kind() {
         "string" => docstring(node),
         kind if kind.contains("comment") => doc_comment(node, text),
         _ => None,
@@ -23,29 +25,6 @@ pub fn end_of_docstring(tree: &Tree, text: &str, body: &Range<usize>) -> Option<
     let opens = text[body.start..doc.start].trim().trim_matches(['"', '\'', 'r']).is_empty();
     let quotes = text[doc.end..].len() - text[doc.end..].trim_start_matches(['"', '\'']).len();
     opens.then_some(doc.end + quotes)
-}
-
-/// All nodes of a tree in the order of the text.
-fn nodes(tree: &Tree) -> impl Iterator<Item = Node<'_>> {
-    let mut cursor = tree.walk();
-    let mut next = Some(tree.root_node());
-    std::iter::from_fn(move || {
-        let node = next?;
-        next = advance(&mut cursor).then(|| cursor.node());
-        Some(node)
-    })
-}
-
-fn advance(cursor: &mut TreeCursor<'_>) -> bool {
-    if cursor.goto_first_child() {
-        return true;
-    }
-    while !cursor.goto_next_sibling() {
-        if !cursor.goto_parent() {
-            return false;
-        }
-    }
-    true
 }
 
 /// A string that stands first in a module, a class or a function of Python.
