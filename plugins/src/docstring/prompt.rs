@@ -43,16 +43,15 @@ pub fn summary_prompt(ground: &Ground<'_>, task: &Task) -> Prompt {
         Kind::Module => "module",
     };
     // Whatever the frame's own marks are: what is written is put into the frame without them.
+    // With a subject, small models say more of what happens when; the frame does not take it. In Python they do so without one.
     let opening = match mark {
-        "//" => "/**\n * ".to_owned(),
         _ if ground.language == Language::Python => "\"\"\"".to_owned(),
-        _ => task.frame.text(&[]).trim().to_owned() + " ",
+        "//" => format!("/**\n * This {kind}"),
+        _ => format!("{} This {kind}", task.frame.text(&[]).trim()),
     };
-    // With a subject, small models say more of what happens when; the frame does not take it.
-    let opening = format!("{opening}This {kind}");
     let code = format!("{shown}\n\n{mark} {what} of the {kind} above:\n");
     let own = vec![Part::text(code, Source::Before), Part::text(opening, Source::Middle)];
-    // Not healed: what follows the opening is another word.
+    // Not healed: what follows the opening is a word, no line end, and small models then say what a function does and not that it is one.
     Prompt { parts: [commented(ground), own].concat(), heal: false, stop_specials: Vec::new(), window: None }
 }
 

@@ -379,7 +379,7 @@ fn the_summary_is_asked_for_below_the_code_whatever_stood_there() {
         (
             Language::Python,
             "def f(x):▁\n    'Old.'\n    return x\n\n\ndef g(y):\n    pass\n",
-            "    return x\n\n# Docstring of the function above:\n\"\"\"This function",
+            "    return x\n\n# Docstring of the function above:\n\"\"\"",
         ),
         (
             Language::Rust,

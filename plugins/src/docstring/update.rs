@@ -15,6 +15,8 @@ use entries::{Entry, Group, Heading};
 #[derive(Debug)]
 pub(super) struct Existing {
     rows: Vec<Row>,
+    /// A string in which a backslash is one.
+    verbatim: bool,
     /// The closing marks, where they stand behind the last row's words.
     closing: Option<String>,
     indentation: String,
@@ -33,6 +35,7 @@ impl Existing {
     /// `text` begins with its marks, without the indentation of its first line.
     pub(super) fn new(text: &str, marks: Marks, indentation: &str) -> Self {
         let quotes = text.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+        let verbatim = marks == Marks::Quotes && text[..text.len() - quotes.len()].contains(['r', 'R']);
         let quote = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quote| quotes.starts_with(quote)).unwrap_or("");
         let (opening, close) = match marks {
             Marks::Quotes => (text.len() - quotes.len() + quote.len(), quote),
@@ -70,7 +73,7 @@ impl Existing {
         } else if !close.is_empty() {
             closing = Some(format!("{between}{close}"));
         }
-        let mut existing = Self { rows, closing, indentation: indentation.to_owned() };
+        let mut existing = Self { rows, closing, indentation: indentation.to_owned(), verbatim };
         if marks == Marks::Block && existing.rows.len() == 1 {
             existing.open_block();
         }
@@ -334,6 +337,7 @@ impl Change<'_> {
         let like = |line: &Line| {
             let own = line.text.len() - line.text.trim_start().len();
             let text = line.text.trim_start();
+            let text = &if self.existing.verbatim { text.replace("\\\\", "\\") } else { text.to_owned() };
             let text = if backslash { text.replacen('@', "\\", 1) } else { text.to_owned() };
             let text = format!("{}{text}", " ".repeat((own + indent).saturating_sub(usual)));
             Line { text, hang: (line.hang + indent).saturating_sub(usual), ..line.clone() }

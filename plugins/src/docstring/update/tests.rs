@@ -79,6 +79,11 @@ fn fields_of_one_parameter_go_together() {
     let before = "\"\"\"Adds.\n\n:param a: One.\n:type a: int\n:param str b: Two.\n:type gone: str\n:param gone: No more.\n:returns: The sum.\n\"\"\"";
     let after = "\"\"\"Adds.\n\n:param a: One.\n:type a: int\n:param bool b: Two.\n:returns: The sum.\n\"\"\"";
     assert_eq!(python(Style::Rest, "(a: int, b: bool)", "return a", before).as_deref(), Some(after));
+    for (mark, stars) in [("", "\\\\*"), ("r", "\\*")] {
+        let before = format!("{mark}\"\"\"Adds.\n\n:param a: One.\n\"\"\"");
+        let after = before.replace("One.", &format!("One.\n:param {stars}b: The b."));
+        assert_eq!(python(Style::Rest, "(a, *b)", "pass", &before), Some(after));
+    }
 }
 
 #[test]
