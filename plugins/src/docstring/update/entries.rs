@@ -135,9 +135,9 @@ fn section(title: &str) -> Option<(Group, Option<&'static str>)> {
         "args" | "arguments" | "parameters" | "params" => (Group::Parameters, None),
         "type parameters" | "generics" | "generic parameters" => (Group::Generics, None),
         "returns" | "return" | "yields" | "yield" | "return value" => (Group::Returns, None),
-        "raises" => (Group::Raises, None),
-        "errors" => (Group::Raises, Some("Errors")),
-        "panics" => (Group::Raises, Some("Panics")),
+        "raises" | "raise" | "throws" => (Group::Raises, None),
+        "error" | "errors" => (Group::Raises, Some("Errors")),
+        "panic" | "panics" => (Group::Raises, Some("Panics")),
         _ => return None,
     })
 }
