@@ -57,6 +57,20 @@ export class Window {
     return this.page.locator(`.tab[data-resource-name="${name}"]`);
   }
 
+  /** The tab of the preview of a change. */
+  preview(name) {
+    return this.tab(`Preview of ${name}`);
+  }
+
+  async previewGone(name) {
+    await this.preview(name).waitFor({ state: 'detached' });
+  }
+
+  /** What can be clicked above a line. */
+  lens(title) {
+    return this.page.locator(`.codelens-decoration a:has-text("${title}")`).first();
+  }
+
   /** The cursor to the end of the file. */
   async focus(name) {
     await this.page.waitForSelector(`.tab.active[data-resource-name="${name}"]`);

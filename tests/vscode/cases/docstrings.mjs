@@ -6,9 +6,6 @@ import { scales as text } from './texts.mjs';
 
 const many = Array.from({ length: 300 }, (_, number) => `def f${number}(x):\n    return x\n`).join('\n\n');
 
-const lens = (window, title) => window.page.locator(`.codelens-decoration a:has-text("${title}")`).first();
-const gone = (window, name) => window.tab(`Preview of ${name}`).waitFor({ state: 'detached' });
-
 export default {
   async 'a docstring is written by its command'(bench) {
     const window = await bench.first('doc.py', text);
@@ -23,13 +20,13 @@ export default {
     await window.ready();
     await window.press('Control+Home');
     await window.command('Foretype: Preview Docstring');
-    await lens(window, 'Accept 1 of 1').waitFor();
-    await lens(window, 'Another').click();
-    await gone(window, 'shown.py');
-    await lens(window, 'Accept 1 of 1').waitFor();
+    await window.lens('Accept 1 of 1').waitFor();
+    await window.lens('Another').click();
+    await window.previewGone('shown.py');
+    await window.lens('Accept 1 of 1').waitFor();
     assert.equal(bench.read('shown.py'), text);
-    await lens(window, 'Accept 1 of 1').click();
-    await gone(window, 'shown.py');
+    await window.lens('Accept 1 of 1').click();
+    await window.previewGone('shown.py');
     await window.focus('shown.py');
     const written = await window.saved('shown.py', /"""/);
     assert.match(written, /^def scale\(values, factor\):\n    """[\s\S]*values: [\s\S]*factor: [\s\S]*"""\n    return/);
@@ -42,12 +39,12 @@ export default {
     const window = await bench.first('missing.py', text);
     await window.ready();
     await window.command('Foretype: Preview All Missing Docstrings');
-    await lens(window, 'Accept 2 of 2').waitFor();
+    await window.lens('Accept 2 of 2').waitFor();
     await bench.screenshot('docstrings');
-    await lens(window, 'Accept 1 of 2').click();
-    await lens(window, 'Accept 1 of 2').waitFor({ state: 'detached' });
-    await lens(window, 'Reject').click();
-    await gone(window, 'missing.py');
+    await window.lens('Accept 1 of 2').click();
+    await window.lens('Accept 1 of 2').waitFor({ state: 'detached' });
+    await window.lens('Reject').click();
+    await window.previewGone('missing.py');
     await window.focus('missing.py');
     const after = await window.saved('missing.py', /"""/);
     assert.match(after, /^def scale\(values, factor\):\n    """[\s\S]*"""\n    return/);
@@ -60,10 +57,10 @@ export default {
     const window = await bench.first('outdated.py', code('        ratio: How much.\n'));
     await window.ready();
     await window.command('Foretype: Preview Updates of Docstrings');
-    await lens(window, 'Accept 1 of 1').waitFor();
+    await window.lens('Accept 1 of 1').waitFor();
     await bench.screenshot('docstrings updated');
-    await lens(window, 'Accept 1 of 1').click();
-    await gone(window, 'outdated.py');
+    await window.lens('Accept 1 of 1').click();
+    await window.previewGone('outdated.py');
     await window.focus('outdated.py');
     const after = await window.saved('outdated.py', /        factor: /);
     const word = /        factor: .+\n/.exec(after)[0];
@@ -82,9 +79,9 @@ export default {
     assert.equal(await window.saved('other.py', /here/), '# here');
     await message.hover();
     await message.locator('.monaco-button:has-text("Show")').first().click();
-    await lens(window, 'Accept 1 of 10').waitFor();
+    await window.lens('Accept 1 of 10').waitFor();
     await window.press('Control+Shift+Backspace');
-    await gone(window, 'long.py');
+    await window.previewGone('long.py');
   },
 
   async 'docstrings of a whole file show how far they are and are stopped'(bench) {

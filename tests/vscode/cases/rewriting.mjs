@@ -22,10 +22,7 @@ const written = `def area(radius):
 const first = text.replace('radius * radius', 'radius ** 2');
 const both = first.replace('pi = 3', 'pi = math.pi');
 
-const lens = (window, title) => window.page.locator(`.codelens-decoration a:has-text("${title}")`).first();
 const shown = async (window) => (await window.page.locator('.editor-instance .view-lines').first().innerText()).replace(/\u00a0/g, ' ');
-const preview = (window, name) => window.tab(`Preview of ${name}`);
-const gone = (window, name) => preview(window, name).waitFor({ state: 'detached' });
 const line = (window, number) => until(async () => (await window.page.locator('.statusbar').innerText()).includes(`Ln ${number},`), `the cursor is on line ${number}`);
 let parrots = 0;
 
@@ -55,13 +52,13 @@ async function edit(window) {
 /** The same, until what comes of it is seen. */
 async function previewed(window) {
   await edit(window);
-  await lens(window, 'Accept 1 of 2').waitFor();
-  await lens(window, 'Accept 2 of 2').waitFor();
+  await window.lens('Accept 1 of 2').waitFor();
+  await window.lens('Accept 2 of 2').waitFor();
 }
 
 async function oneIsLeft(window) {
-  await lens(window, 'Accept 1 of 2').waitFor({ state: 'detached' });
-  await lens(window, 'Accept 2 of 2').waitFor();
+  await window.lens('Accept 1 of 2').waitFor({ state: 'detached' });
+  await window.lens('Accept 2 of 2').waitFor();
 }
 
 export default {
@@ -73,7 +70,7 @@ export default {
     await line(window, 5);
     await bench.screenshot('vscode preview', { x: 352, y: 30, width: 928, height: 300 });
     assert.equal(bench.read('pieces.py'), text);
-    await lens(window, 'Accept 1 of 2').click();
+    await window.lens('Accept 1 of 2').click();
     await oneIsLeft(window);
     await line(window, 7);
     await bench.screenshot('preview of what is left');
@@ -82,10 +79,10 @@ export default {
     await window.tab('pieces.py').click();
     await window.focus('pieces.py');
     assert.equal(await window.saved('pieces.py', /radius \*\* 2/), first);
-    await lens(window, 'Accept').waitFor({ state: 'detached' });
-    await preview(window, 'pieces.py').click();
-    await lens(window, 'Reject').click();
-    await gone(window, 'pieces.py');
+    await window.lens('Accept').waitFor({ state: 'detached' });
+    await window.preview('pieces.py').click();
+    await window.lens('Reject').click();
+    await window.previewGone('pieces.py');
     await window.focus('pieces.py');
     assert.equal(await window.saved('pieces.py', /radius \*\* 2/), first);
     await window.press('Control+Z');
@@ -100,15 +97,15 @@ export default {
     await window.tab('undo.py').click();
     await window.focus('undo.py');
     await window.press('Control+Z');
-    await preview(window, 'undo.py').click();
-    await lens(window, 'Accept 1 of 2').waitFor();
+    await window.preview('undo.py').click();
+    await window.lens('Accept 1 of 2').waitFor();
     await window.tab('undo.py').click();
     await window.focus('undo.py');
     await window.press('Control+Shift+Z');
-    await preview(window, 'undo.py').click();
+    await window.preview('undo.py').click();
     await oneIsLeft(window);
     await window.press('Control+Enter');
-    await gone(window, 'undo.py');
+    await window.previewGone('undo.py');
     await window.focus('undo.py');
     assert.equal(await window.saved('undo.py', /math\.pi/), both);
     await window.press('Control+Z');
@@ -119,14 +116,14 @@ export default {
     const window = await open(bench, 'all.py', written);
     await previewed(window);
     await window.press('Control+Shift+Enter');
-    await gone(window, 'all.py');
+    await window.previewGone('all.py');
     await window.focus('all.py');
     assert.equal(await window.saved('all.py', /math\.pi/), both);
     await window.press('Control+Z');
     assert.equal(await window.saved('all.py', /pi = 3/), text);
     await previewed(window);
     await window.press('Control+Shift+Backspace');
-    await gone(window, 'all.py');
+    await window.previewGone('all.py');
     await window.focus('all.py');
     assert.equal(await window.saved('all.py', /pi = 3/), text);
   },
@@ -141,15 +138,15 @@ export default {
     await window.press('Shift+Alt+F5');
     await line(window, 8);
     await window.press('Control+Backspace');
-    await lens(window, 'Accept 2 of 2').waitFor({ state: 'detached' });
+    await window.lens('Accept 2 of 2').waitFor({ state: 'detached' });
     await window.press('Control+Enter');
-    await gone(window, 'keys.py');
+    await window.previewGone('keys.py');
     await window.focus('keys.py');
     assert.equal(await window.saved('keys.py', /radius \*\* 2/), first);
     await window.press('Control+Z');
     await previewed(window);
     for (let press = 0; press < 2; press += 1) await window.press('Control+Enter');
-    await gone(window, 'keys.py');
+    await window.previewGone('keys.py');
     await window.focus('keys.py');
     assert.equal(await window.saved('keys.py', /math\.pi/), both);
   },
@@ -165,7 +162,7 @@ export default {
     await window.press('Control+Enter');
     await window.type('# mine');
     await window.notification('was not accepted of the preview is dropped');
-    await gone(window, 'typing.py');
+    await window.previewGone('typing.py');
     assert.equal(await window.saved('typing.py', /mine/), `${first}\n# mine`);
   },
 
@@ -174,7 +171,7 @@ export default {
     await previewed(window);
     await window.tab('closed.py').click({ button: 'middle' });
     await window.notification('the document was closed');
-    await gone(window, 'closed.py');
+    await window.previewGone('closed.py');
     assert.equal(bench.read('closed.py'), text);
   },
 
@@ -182,7 +179,7 @@ export default {
     const window = await open(bench, 'anew.py', written);
     await previewed(window);
     for (const { id, args } of bench.processes('node')) if (args.includes('--type=extensionHost')) process.kill(id, 'SIGKILL');
-    await gone(window, 'anew.py');
+    await window.previewGone('anew.py');
     assert.equal(bench.read('anew.py'), text);
   },
 
@@ -191,11 +188,11 @@ export default {
     const says = written.replace('pi * square', 'square * pi');
     const window = await open(bench, 'ends.py', says, {}, windows(text));
     await edit(window);
-    await lens(window, 'Accept 2 of 2').waitFor();
+    await window.lens('Accept 2 of 2').waitFor();
     await window.press('Control+Enter');
     await oneIsLeft(window);
     await window.press('Control+Enter');
-    await gone(window, 'ends.py');
+    await window.previewGone('ends.py');
     await window.focus('ends.py');
     assert.equal(await window.saved('ends.py', /square \* pi/), windows(both.replace('pi * square', 'square * pi')));
     await window.press('Control+Z');
@@ -208,7 +205,7 @@ export default {
     await previewed(window);
     await bench.screenshot('preview light');
     await window.press('Control+Shift+Backspace');
-    await gone(window, 'light.py');
+    await window.previewGone('light.py');
   },
 
   async 'a preview can be read in a theme of high contrast'(bench) {
@@ -228,8 +225,8 @@ export default {
       return action.waitFor({ timeout: 3000 }).then(() => true, () => false);
     }, 'the action is offered');
     await action.click();
-    await lens(window, 'Accept 1 of 1').click();
-    await gone(window, 'comment.py');
+    await window.lens('Accept 1 of 1').click();
+    await window.previewGone('comment.py');
     await window.focus('comment.py');
     assert.equal(await window.saved('comment.py', /math\.pi/), text.replace('constant.\n', 'constant.\n    pi = math.pi\n'));
   },
@@ -242,22 +239,22 @@ export default {
     await message.hover();
     await message.locator('a:has-text("Cancel"), .monaco-button:has-text("Cancel")').first().click();
     await message.waitFor({ state: 'detached' });
-    assert.equal(await preview(window, 'stopped.py').count(), 0);
+    assert.equal(await window.preview('stopped.py').count(), 0);
     await edit(window);
     await window.notification('characters: again');
     await window.focus('stopped.py');
     await window.type('# mine');
     await window.notification('changed meanwhile');
     assert.equal(await window.saved('stopped.py', /mine/), `${text}# mine`);
-    assert.equal(await preview(window, 'stopped.py').count(), 0);
+    assert.equal(await window.preview('stopped.py').count(), 0);
   },
 
   async 'comments are translated and the code is left alone'(bench) {
     const window = await open(bench, 'spoken.py', 'Die Zahl pi ist hier nur drei.\n');
     await window.command('Foretype: Translate Comments to…');
     await window.choose('Deutsch');
-    await lens(window, 'Accept 1 of 1').click();
-    await gone(window, 'spoken.py');
+    await window.lens('Accept 1 of 1').click();
+    await window.previewGone('spoken.py');
     const after = await window.saved('spoken.py', /Zahl/);
     assert.equal(after, text.replace('The constant.', 'Die Zahl pi ist hier nur drei.'));
     bench.machineSettings({});
