@@ -217,7 +217,9 @@ impl Change<'_> {
         // Rust's custom is to name parameters in prose: only a docstring with such a section keeps it.
         let custom = self.style != Style::Rustdoc || group == Group::Raises;
         if own.is_empty() {
-            if custom && !wanted.is_empty() {
+            // A section in which nothing could be read has its own way to tell of them.
+            let told = self.headings.iter().any(|heading| heading.group == Some(group));
+            if custom && !wanted.is_empty() && !told {
                 self.add_section(group, &wanted);
             }
             return;
@@ -239,6 +241,9 @@ impl Change<'_> {
         let is_next = |next: &[(Next<'a>, _)], entry: &Entry| {
             next.iter().any(|(next, _)| next.old().is_some_and(|old| std::ptr::eq(old, entry)))
         };
+        if group == Group::Raises {
+            return self.raised(wanted, own);
+        }
         let gone = |entry: &Entry| !wanted.iter().any(|part| entry.is_about(part.about));
         let mut next: Vec<(Next<'a>, Option<&'a About>)> = Vec::new();
         for part in wanted {
@@ -258,22 +263,30 @@ impl Change<'_> {
         let kept: Vec<_> = own.iter().filter(|entry| !is_next(&next, entry) && self.is_beyond(group, entry)).collect();
         let kept = kept.into_iter().map(|entry| (Next::Old(entry), None));
         // A receiver comes first.
-        let at = if group == Group::Raises { next.len() } else { 0 };
-        next.splice(at..at, kept);
+        next.splice(0..0, kept);
+        next
+    }
+
+    /// The errors, which come from what is called, too, and in no order; new ones come last. In Rust, the section for errors comes first.
+    fn raised<'a>(&self, wanted: &[&'a Part<'a>], own: &[&'a Entry]) -> Vec<(Next<'a>, Option<&'a About>)> {
+        let mut next: Vec<_> = own.iter().map(|entry| (Next::Old(entry), None)).collect();
+        let new = wanted.iter().filter(|part| !own.iter().any(|entry| entry.is_about(part.about)));
+        for part in new {
+            let first = *part.about == About::Raises("Errors".into()) && self.style == Style::Rustdoc;
+            next.insert(if first { 0 } else { next.len() }, (Next::New(part), None));
+        }
         next
     }
 
     /// Whether a part is about something that the signature would not show if it were there.
     fn is_beyond(&self, group: Group, entry: &Entry) -> bool {
         match group {
-            // Errors come from what is called, too.
-            Group::Raises => true,
             Group::Parameters => entry.names.iter().any(|name| matches!(&**name, "self" | "cls" | "this")),
             // Ruby returns what stands last.
             Group::Returns => {
                 self.style == Style::Yard || self.item.raises.iter().any(|it| it == "NotImplementedError")
             }
-            Group::Generics => false,
+            Group::Generics | Group::Raises => false,
         }
     }
 

@@ -31,6 +31,8 @@ fn a_docstring_that_matches_its_signature_stays_as_it_is() {
     assert_eq!(python(Style::Google, "(a, b)", "return a + b", numpy), None);
     let tags = "\"\"\"Adds.\n\n:param int a: One.\n:type b: int\n:param b: Two.\n:rtype: int\n:raises KeyError: Never.\n\"\"\"";
     assert_eq!(python(Style::Google, "(a, b)", "return a + b", tags), None);
+    let prose = "\"\"\"Adds.\n\nArgs:\n    What is added.\n\nReturns:\n    The sum.\n\"\"\"";
+    assert_eq!(python(Style::Google, "(a, b)", "return a + b", prose), None);
     let rust = "/// Adds.\n///\n/// # Errors\n/// Never.\nfn f(a: u8) -> Result<u8, ()> {\n    Ok(a)\n}\n";
     assert_eq!(updated(Language::Rust, Style::Rustdoc, rust, 4), None);
     let go = "package p\n\n// F adds.\nfunc F(a int) int { return a }\n";
@@ -48,7 +50,7 @@ fn google_loses_gains_and_orders_parameters_and_keeps_the_words_of_those_that_st
 fn a_section_goes_with_its_last_part_and_errors_of_what_is_called_stay() {
     let before =
         "\"\"\"Adds.\n\nArgs:\n    a: One.\n\nReturns:\n    Nothing.\n\nRaises:\n    KeyError: Deep down.\n\"\"\"";
-    let after = "\"\"\"Adds.\n\nRaises:\n    ValueError: If the input is not valid.\n    KeyError: Deep down.\n\"\"\"";
+    let after = "\"\"\"Adds.\n\nRaises:\n    KeyError: Deep down.\n    ValueError: If the input is not valid.\n\"\"\"";
     assert_eq!(python(Style::Google, "()", "raise ValueError()", before).as_deref(), Some(after));
 }
 
