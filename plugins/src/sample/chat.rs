@@ -48,7 +48,9 @@ fn about(document: &Document, item: &syntax::Item) -> Option<Talk> {
     let wanted = hole.question(language, &hollow, ROOM);
     let bytes = hole.start()..item.range.end;
     let (whole, _) = code::dedented(text.get(bytes.clone())?);
-    let rest = whole.strip_prefix(wanted.begun.as_str()).filter(|rest| !rest.trim().is_empty())?;
+    // The answer begins with the function, or with all that stands above it.
+    let rest = [whole.as_str(), text.get(..item.range.end)?].into_iter().find_map(|it| it.strip_prefix(&*wanted.begun));
+    let rest = rest.filter(|rest| !rest.trim().is_empty())?;
     let answer = rest.trim_end().to_owned() + &wanted.stop_text();
     // What would be written live must be what stands there.
     let written = hole.edit(language, &hollow, &wanted.code(&answer)).apply(&hollow);

@@ -105,18 +105,22 @@ impl Hole {
 
     /// The question. At most `room` bytes above the place are shown.
     pub fn question(&self, language: Language, text: &str, room: usize) -> Wanted {
-        let (begun, _) = self.begun(text);
+        /// Bytes above the place that the answer repeats at the most, as a model does that is left to itself.
+        const REPEATED: usize = 1024;
+        let (begun, indent) = self.begun(text);
         let above = &text[..self.begun.start];
         let from = crate::window::floor(above, above.len().saturating_sub(room));
         let from = if from == 0 { 0 } else { above[from..].find('\n').map_or(above.len(), |at| from + at + 1) };
         let shown = format!("{}{}", above[from..].replace("\r\n", "\n"), begun);
+        let repeats = from == 0 && above.len() <= REPEATED && indent.is_empty();
+        let begun = if repeats && self.function { &shown } else { &begun };
         let name = language.name();
         let block = code::fenced(language, &shown);
         let question = match self.function {
             true => format!("Complete this {name} function. Give the whole function.\n\n{block}"),
             false => format!("Write the {name} code that the last comment describes. Give only that.\n\n{block}"),
         };
-        Wanted::new(language, "", question, &shown, &begun)
+        Wanted::new(language, "", question, &shown, begun)
     }
 
     /// What is there, without its indentation.
@@ -125,10 +129,11 @@ impl Hole {
         (bare + self.opening, indent)
     }
 
-    /// The insertion of what was written: `code` begins with what was begun.
+    /// The insertion of what was written: `code` begins with what was begun, or with what stands above that.
     pub fn edit(&self, language: Language, text: &str, code: &str) -> Edit {
         let (begun, indent) = self.begun(text);
-        let end = if self.function { end(language, code, &begun) } else { code.len() };
+        let code = code.find(&begun).map_or(code, |at| &code[at..]);
+        let end = if self.function { self.end(language, text, code, &begun) } else { code.len() };
         let written = code.get(begun.len()..end.max(begun.len())).unwrap_or_default().trim_end();
         // Models like to leave blanks in empty lines.
         let lines: Vec<_> = written.split('\n').map(|line| if line.trim().is_empty() { "" } else { line }).collect();
@@ -149,14 +154,26 @@ impl Hole {
         }
         Edit { range: self.replaced.clone(), text: super::edit::with_line_ends(text, added) }
     }
-}
 
-/// Where the item that is begun ends in what was written.
-fn end(language: Language, code: &str, begun: &str) -> usize {
-    let tree = syntax::parse(language, code, None);
-    let at = begun.trim_end().len().min(code.len());
-    let items = tree.map(|tree| syntax::enclosing(&tree, code, crate::window::floor(code, at))).unwrap_or_default();
-    items.first().map_or(code.len(), |item| item.range.end)
+    /// Where in what was written the item ends that is begun, or the last of the functions behind it that it calls and that are not
+    /// there yet.
+    fn end(&self, language: Language, text: &str, code: &str, begun: &str) -> usize {
+        let Some(tree) = syntax::parse(language, code, None) else { return code.len() };
+        let around = |at: usize| syntax::enclosing(&tree, code, crate::window::floor(code, at)).into_iter().next();
+        let Some(item) = around(begun.trim_end().len().min(code.len())) else { return code.len() };
+        let mut end = item.range.end;
+        // Behind a closing brace that is there nothing can follow.
+        while !self.closed {
+            let next = code[end..].find(|c: char| !c.is_whitespace()).and_then(|at| around(end + at + 1));
+            let Some(helper) = next.filter(|next| next.range.start >= end) else { break };
+            let call = format!("{}(", helper.name);
+            if helper.name.is_empty() || !code[..end].contains(&call) || text.contains(&call) {
+                break;
+            }
+            end = helper.range.end;
+        }
+        end
+    }
 }
 
 /// Where the comment begins that ends above the line at `start`.
@@ -211,6 +228,25 @@ mod tests {
             "class A:\n    def f(self):\n        \"\"\"One.\"\"\"\n        x = 1\n\n        return x\n\nx = 2\n",
         );
         check(Language::Python, "def f():\n", 0, "    return 1\n\nf()\n", "def f():\n    return 1\n");
+    }
+
+    #[test]
+    fn functions_that_a_body_calls_come_with_it_unless_they_are_there() {
+        let answer = "    return g(2)\n\n\ndef g(x):\n    return x\n\n\ndef h():\n    pass\n";
+        let written = "def f():\n    return g(2)\n\n\ndef g(x):\n    return x\n";
+        check(Language::Python, "def f():\n", 0, answer, written);
+        let text = "def g(x): pass\n\ndef f():\n";
+        check(Language::Python, text, 2, answer, "def g(x): pass\n\ndef f():\n    return g(2)\n");
+        let rust = "    g()\n}\n\nfn g() -> u8 {\n    1\n}\n";
+        check(Language::Rust, "fn f() -> u8 {\n}\n", 0, rust, "fn f() -> u8 {\n    g()\n}\n");
+    }
+
+    #[test]
+    fn the_answer_to_a_function_begins_with_what_stands_above_it() {
+        let text = "import math\n\ndef f():\n";
+        let tree = syntax::parse(Language::Python, text, None);
+        let hole = Hole::at(Language::Python, tree.as_ref(), text, 2).expect("a hole");
+        assert!(hole.question(Language::Python, text, 1000).opening().ends_with("\nimport math\n\ndef f():\n"));
     }
 
     #[test]
