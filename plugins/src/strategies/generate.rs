@@ -163,14 +163,14 @@ impl Hole {
         let Some(item) = around(begun.trim_end().len().min(code.len())) else { return code.len() };
         let mut end = item.range.end;
         // Behind a closing brace that is there nothing can follow.
-        while !self.closed {
-            let next = code[end..].find(|c: char| !c.is_whitespace()).and_then(|at| around(end + at + 1));
-            let Some(helper) = next.filter(|next| next.range.start >= end) else { break };
+        let next = |end: usize| {
+            let at = code[end..].find(|c: char| !c.is_whitespace()).filter(|_| !self.closed)?;
+            let helper = around(end + at + 1).filter(|next| next.range.start >= end && !next.name.is_empty())?;
             let call = format!("{}(", helper.name);
-            if helper.name.is_empty() || !code[..end].contains(&call) || text.contains(&call) {
-                break;
-            }
-            end = helper.range.end;
+            (code[..end].contains(&call) && !text.contains(&call)).then_some(helper.range.end)
+        };
+        while let Some(helper) = next(end) {
+            end = helper;
         }
         end
     }
