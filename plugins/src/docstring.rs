@@ -106,7 +106,12 @@ impl Wanted {
     pub fn is_for(self, item: &Item) -> bool {
         match self {
             Self::New => item.wants_docstring(),
-            Self::Updated => item.existing.is_some() && item.broken.is_none() && item.place != Place::InLine,
+            Self::Updated => {
+                item.kind == Kind::Function
+                    && item.existing.is_some()
+                    && item.broken.is_none()
+                    && item.place != Place::InLine
+            }
         }
     }
 }
@@ -139,7 +144,8 @@ impl Task {
         Ok(Self { item, frame })
     }
 
-    /// The task that brings the docstring of an item up to date. Nothing where nothing is to be done, and where there is no docstring.
+    /// The task that brings the docstring of a function up to date. Nothing where nothing is to be done, where there is no docstring, and
+    /// for a class or a module: what its docstring tells of is written in other places than its head.
     /// The style is that of the docstring where it shows one.
     ///
     /// A docstring that names no part at all may be meant so: with `only_parts` it is left alone.
@@ -154,7 +160,8 @@ impl Task {
         width: usize,
         only_parts: bool,
     ) -> Result<Option<Self>, Refusal> {
-        let Some(existing) = item.existing.clone().and_then(|range| text.get(range)) else { return Ok(None) };
+        let existing = item.existing.clone().and_then(|range| text.get(range));
+        let Some(existing) = existing.filter(|_| item.kind == Kind::Function) else { return Ok(None) };
         let style = Style::shown(language, existing).unwrap_or(style);
         let Self { item, frame } = Self::new(item, language, style, text, width)?;
         Ok(frame.updated(&item, existing, only_parts).map(|frame| Self { item, frame }))

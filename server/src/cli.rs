@@ -71,6 +71,7 @@ enum Command {
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    leave_when_nobody_reads();
     match cli.command.run() {
         Ok(code) => code,
         Err(error) => {
@@ -78,6 +79,20 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Ends quietly, as other programs do, when what is printed goes into a pipe that is closed (`| head`).
+fn leave_when_nobody_reads() {
+    /// What a shell says of a program that a closed pipe has ended.
+    const CLOSED: i32 = 141;
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let printing = panic.payload_as_str().is_some_and(|why| why.starts_with("failed printing to stdout"));
+        if printing {
+            std::process::exit(CLOSED);
+        }
+        usual(panic);
+    }));
 }
 
 impl Command {

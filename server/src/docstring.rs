@@ -76,7 +76,8 @@ pub fn write(
     written.edit.text = text.map_err(|name| anyhow!("the plugin {name} does not want this docstring"))?;
     ensure!(
         is_same_code(ground.language, ground.text, &written.edit),
-        "the docstring would have changed code: nothing was written"
+        "the docstring of `{}` would have changed code: nothing was written",
+        task.item.name
     );
     Ok(written)
 }

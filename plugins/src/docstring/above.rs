@@ -7,6 +7,9 @@ use tree_sitter::Node;
 use super::item::Place;
 use crate::Language;
 
+/// The mark that a file may begin with.
+const BOM: char = '\u{feff}';
+
 /// A definition together with what is written around it: `export`, decorators, `template <…>`, `typedef`.
 pub(super) fn whole(node: Node<'_>) -> Node<'_> {
     const AROUND: &[&str] =
@@ -27,7 +30,8 @@ pub(super) fn whole(node: Node<'_>) -> Node<'_> {
 pub(super) fn place(language: Language, node: Node<'_>, text: &str) -> (Place, Option<Range<usize>>, Range<usize>) {
     let (top, existing) = written_above(language, node, text);
     let start = top.start_byte();
-    let line = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let first = || if text.starts_with(BOM) { BOM.len_utf8() } else { 0 };
+    let line = text[..start].rfind('\n').map_or_else(first, |at| at + 1);
     let indentation = &text[line..start];
     let place = if indentation.trim().is_empty() {
         Place::Line { at: line, indentation: indentation.to_owned() }
@@ -41,7 +45,7 @@ pub(super) fn place(language: Language, node: Node<'_>, text: &str) -> (Place, O
 fn written_above<'a>(language: Language, node: Node<'a>, text: &str) -> (Node<'a>, Option<Range<usize>>) {
     let mut top = node;
     let mut comments: Vec<Node<'_>> = Vec::new();
-    for above in std::iter::successors(node.prev_sibling(), |it| it.prev_sibling()) {
+    for above in std::iter::successors(above(node), |it| above(*it)) {
         let lowest = comments.last().copied().unwrap_or(top);
         let own = text.get(above.byte_range()).unwrap_or_default();
         let adjacent = last_row(above, own) + 1 >= lowest.start_position().row;
@@ -60,6 +64,12 @@ fn written_above<'a>(language: Language, node: Node<'a>, text: &str) -> (Node<'a
     (top, comments.last().zip(comments.first()).map(|(first, last)| span(*first, *last, text)))
 }
 
+/// What stands above a node. In Ruby, what stands above the first member of a class lies outside the class's body.
+fn above(node: Node<'_>) -> Option<Node<'_>> {
+    let first = || node.parent().filter(|body| body.kind() == "body_statement").and_then(|body| body.prev_sibling());
+    node.prev_sibling().or_else(first)
+}
+
 /// From the first comment to the last letter of the last.
 fn span(first: Node<'_>, last: Node<'_>, text: &str) -> Range<usize> {
     let own = text.get(last.byte_range()).unwrap_or_default();
@@ -73,7 +83,7 @@ fn last_row(node: Node<'_>, own: &str) -> usize {
 
 /// A comment at the end of a line of code belongs to that line.
 fn begins_line(node: Node<'_>, text: &str) -> bool {
-    text[..node.start_byte()].rsplit('\n').next().is_some_and(|before| before.trim().is_empty())
+    text[..node.start_byte()].rsplit('\n').next().is_some_and(|before| before.trim_start_matches(BOM).trim().is_empty())
 }
 
 /// Whether a comment is documentation and not a remark.

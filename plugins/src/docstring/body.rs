@@ -27,9 +27,7 @@ fn own_nodes(body: Node<'_>) -> impl Iterator<Item = Node<'_>> {
 pub(super) fn returns(language: Language, node: Node<'_>, signature: &Signature<'_>, text: &str) -> Returns {
     let body = signature.body;
     let yields = body.is_some_and(|body| own_nodes(body).any(|it| it.kind() == "yield"));
-    let written = signature.result.filter(|it| *it != signature.name).and_then(|it| text.get(it.byte_range()));
-    let written =
-        written.map(|it| it.trim_start_matches([':', '-', '>']).trim().to_owned()).filter(|it| !it.is_empty());
+    let written = written_result(signature, text);
     if yields && language == Language::Python {
         return Returns::Yields(written);
     }
@@ -41,6 +39,20 @@ pub(super) fn returns(language: Language, node: Node<'_>, signature: &Signature<
         }
         None if body.is_some_and(gives) && !constructs(signature, text) => Returns::Value(None),
         None => Returns::Nothing,
+    }
+}
+
+/// The type of the result as the signature has it.
+fn written_result(signature: &Signature<'_>, text: &str) -> Option<String> {
+    let written = signature.result.filter(|it| *it != signature.name).and_then(|it| text.get(it.byte_range()));
+    written.map(|it| it.trim_start_matches([':', '-', '>']).trim().to_owned()).filter(|it| !it.is_empty())
+}
+
+/// Whether a signature says that nothing comes back, and not even that something is over.
+pub(super) fn says_nothing(language: Language, node: Node<'_>, signature: &Signature<'_>, text: &str) -> bool {
+    match written_result(signature, text) {
+        Some(it) => matches!(&*it, "void" | "None" | "()") && !returns_pointer(node),
+        None => matches!(language, Language::Rust | Language::Go),
     }
 }
 

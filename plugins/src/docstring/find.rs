@@ -83,6 +83,7 @@ fn item(language: Language, node: Node<'_>, text: &str) -> Option<Item> {
         parameters: parameters.map(|list| parameters::read(language, list, text)).unwrap_or_default(),
         generics: signature.generics.map(|list| parameters::generics(list, text)).unwrap_or_default(),
         returns: if function { body::returns(language, node, &signature, text) } else { Returns::Nothing },
+        says_nothing: function && body::says_nothing(language, node, &signature, text),
         raises: if function { body::raises(language, node, &signature, text) } else { Vec::new() },
         range,
         existing,

@@ -61,6 +61,7 @@ pub(super) fn file(language: Language, tree: &Tree, text: &str) -> Option<Item> 
         parameters: Vec::new(),
         generics: Vec::new(),
         returns: Returns::Nothing,
+        says_nothing: false,
         raises: Vec::new(),
         range: 0..text.len(),
         existing,

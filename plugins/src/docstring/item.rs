@@ -72,6 +72,8 @@ pub struct Item {
     pub generics: Vec<String>,
     /// What it gives back.
     pub returns: Returns,
+    /// Whether the signature says that it gives nothing back.
+    pub says_nothing: bool,
     /// The errors that its syntax shows, in order and once each. In Rust, `panic` where it panics by a macro.
     pub raises: Vec<String>,
     /// All of it, with attributes, without a comment above it.
@@ -116,7 +118,8 @@ impl Place {
         }
         match self {
             Self::Line { at, .. } => {
-                let unfinished = *at > 0 && !text[..*at].ends_with('\n');
+                let before = text[..*at].trim_start_matches('\u{feff}');
+                let unfinished = !before.is_empty() && !before.ends_with('\n');
                 let before = if unfinished { end } else { "" };
                 Edit { range: *at..*at, text: format!("{before}{written}{end}") }
             }

@@ -196,6 +196,18 @@ pub(super) fn generics(list: Node<'_>, text: &str) -> Vec<String> {
     let mut cursor = list.walk();
     let children: Vec<_> = list.named_children(&mut cursor).collect();
     let name = |node: Node<'_>| {
+        match node.kind() {
+            // Of C++: `int N`, `template <class> class C`, and `class = void`, which has no name.
+            "parameter_declaration" | "optional_parameter_declaration" => {
+                return Some(name(node, text)).filter(|name| !name.is_empty());
+            }
+            "template_template_parameter_declaration" => {
+                let word = text.get(node.byte_range())?.rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next()?;
+                return Some(word.to_owned()).filter(|word| !word.is_empty() && word != "class");
+            }
+            "optional_type_parameter_declaration" => node.child_by_field_name("name").map(|_| ())?,
+            _ => {}
+        }
         let named = node.child_by_field_name("name").or_else(|| node.child_by_field_name("left"));
         let text = text.get(named.unwrap_or(node).byte_range())?;
         let word = text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|it| !it.is_empty());

@@ -92,7 +92,11 @@ fn numpy(item: &Item) -> Vec<Line> {
     let entry = |name: String, about| [plain(name), hole("    ", about, 4)];
     let typed = |it: &Parameter| {
         let of_type = it.of_type.as_ref().map(|of_type| one_line(of_type));
-        let default = it.default.as_ref().map(|default| format!("default {}", one_line(default)));
+        let default = it
+            .default
+            .as_deref()
+            .filter(|default| is_plain(default))
+            .map(|default| format!("default {}", one_line(default)));
         let facts: Vec<_> = of_type.into_iter().chain(default).collect();
         let colon = if facts.is_empty() { "" } else { " : " };
         format!("{}{colon}{}", it.name, facts.join(", "))
@@ -160,7 +164,7 @@ fn parameter_tag(style: Style, it: &Parameter) -> String {
         Style::Rest => format!(":param {}: ", name.replace('*', "\\\\*")),
         Style::Jsdoc => {
             let of_type = of_type.unwrap_or_else(|| "*".into());
-            it.default.as_ref().map_or_else(
+            it.default.as_deref().filter(|default| is_plain(default)).map_or_else(
                 || format!("@param {{{of_type}}} {name} - "),
                 |default| format!("@param {{{of_type}}} [{name}={}] - ", one_line(default)),
             )
@@ -221,6 +225,11 @@ fn luacats(item: &Item) -> Vec<Line> {
         lines.push(hole("@return any # ", About::Returns, 0));
     }
     lines
+}
+
+/// Whether a default can stand in any docstring.
+fn is_plain(default: &str) -> bool {
+    !["\"\"\"", "'''", "*/", "\\", "\n"].iter().any(|mark| default.contains(mark))
 }
 
 fn one_line(text: &str) -> String {

@@ -433,3 +433,22 @@ fn what_plugins_add_stands_before_the_code_and_stays_foreign() {
         assert!(read.starts_with(begins), "{read}");
     }
 }
+
+#[test]
+fn a_docstring_that_is_there_is_seen_above_a_first_member_and_behind_a_byte_order_mark() {
+    let (ruby, text) = item(Language::Ruby, "class A\n  # Gives one.\n  def f▁\n    1\n  end\nend\n");
+    assert_eq!(ruby.existing.map(|range| text[range].to_owned()).as_deref(), Some("# Gives one."));
+    let (rust, text) = item(Language::Rust, "\u{feff}/// Gives one.\nfn f▁() {}\n");
+    assert_eq!(rust.existing.map(|range| text[range].to_owned()).as_deref(), Some("/// Gives one."));
+    let after = documented(Language::Rust, Style::Rustdoc, "\u{feff}fn f▁() {}\n", &["Gives one."]);
+    assert_eq!(after, "\u{feff}/// Gives one.\nfn f() {}\n");
+}
+
+#[test]
+fn parameters_of_templates_have_their_names_and_a_default_cannot_end_a_docstring() {
+    let (template, _) =
+        item(Language::Cpp, "template <typename T, int N, class = void, template <class> class C>\nvoid f▁() {}\n");
+    assert_eq!(template.generics, ["T", "N", "C"]);
+    let after = documented(Language::Python, Style::Numpy, "def f▁(a=\"\"\"x\ny\"\"\"):\n    pass\n", &[]);
+    assert!(after.contains("    a\n        The a.\n"), "{after}");
+}

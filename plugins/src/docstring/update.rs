@@ -142,7 +142,7 @@ fn parts(frame: &[Line], style: Style) -> Vec<Part<'_>> {
     found
 }
 
-/// The lines of the docstring brought up to date; nothing where it is.
+/// The lines of the docstring brought up to date; nothing where it is, and where it cannot be read.
 pub(super) fn lines(
     item: &Item,
     frame: &[Line],
@@ -150,7 +150,7 @@ pub(super) fn lines(
     existing: &Existing,
     only_parts: bool,
 ) -> Option<Vec<Line>> {
-    let (entries, headings) = entries::read(style, &existing.rows);
+    let (entries, headings) = entries::read(style, &existing.rows)?;
     if only_parts && entries.is_empty() {
         return None;
     }
@@ -281,10 +281,12 @@ impl Change<'_> {
     /// Whether a part is about something that the signature would not show if it were there.
     fn is_beyond(&self, group: Group, entry: &Entry) -> bool {
         match group {
-            Group::Parameters => entry.names.iter().any(|name| matches!(&**name, "self" | "cls" | "this")),
-            // Ruby returns what stands last.
+            // The receiver, and what `...` stands for.
+            Group::Parameters => entry.names.iter().any(|name| matches!(&**name, "" | "self" | "cls" | "this")),
+            // Without a word in the signature, a result may come from somewhere else; some say `@return void`.
             Group::Returns => {
-                self.style == Style::Yard || self.item.raises.iter().any(|it| it == "NotImplementedError")
+                let rows = entry.rows.clone().map(|at| &*self.existing.rows[at].body).collect::<String>();
+                !self.item.says_nothing || rows.contains("void") || rows.contains("None")
             }
             Group::Generics | Group::Raises => false,
         }

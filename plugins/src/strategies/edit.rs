@@ -71,15 +71,29 @@ pub fn fault(language: Language, text: &str, edit: &Edit) -> Option<Fault> {
     let after = edit.apply(text);
     let (old, new) = (syntax::parse(language, text, None)?, syntax::parse(language, &after, None)?);
     let (whole, changed) = (0..text.len(), 0..after.len());
-    if syntax::errors(&new, &changed) <= syntax::errors(&old, &whole) {
-        return None;
-    }
-    let at = syntax::first_error(&new)?.max(edit.range.start).min(edit.range.start + edit.text.len());
+    let errors = syntax::errors(&new, &changed) > syntax::errors(&old, &whole);
+    let packages = [&old, &new].map(|tree| packages(language, tree));
+    let first = match (errors, &packages) {
+        (true, _) => syntax::first_error(&new)?,
+        (false, [old, new]) if new.len() > old.len().max(1) => {
+            *new.iter().find(|at| edit.range.start <= **at).or(new.last())?
+        }
+        _ => return None,
+    };
+    let at = first.max(edit.range.start).min(edit.range.start + edit.text.len());
     let at = crate::window::floor(&after, at);
     let line = 1 + after[edit.range.start..at].matches('\n').count();
     let shown = after[at..].lines().next().unwrap_or_default();
     let start = after[..at].rfind('\n').map_or(0, |at| at + 1);
     Some(Fault::Line { number: line, text: format!("{}{shown}", &after[start..at]).trim().chars().take(120).collect() })
+}
+
+/// Where Go's package clauses stand: the grammar takes any number, the language one.
+fn packages(language: Language, tree: &Tree) -> Vec<usize> {
+    let mut cursor = tree.walk();
+    let children = tree.root_node().children(&mut cursor);
+    let clauses = children.filter(|it| language == Language::Go && it.kind() == "package_clause");
+    clauses.map(|it| it.start_byte()).collect()
 }
 
 #[cfg(test)]
@@ -126,5 +140,14 @@ mod tests {
         assert_eq!(check("return x * 2"), None);
         let broken = check("y += 1\nreturn (y").map(|fault| fault.to_string());
         assert!(broken.as_deref().is_some_and(|it| it.contains("return (y")), "{broken:?}");
+    }
+
+    #[test]
+    fn a_second_package_clause_breaks_a_file_of_go() {
+        let text = "package m\n\nfunc f() {}\n";
+        let edit = |written: &str| Edit { range: 11..text.len(), text: written.to_owned() };
+        let broken = fault(Language::Go, text, &edit("package main\n\nfunc f() {}\n")).expect("a fault");
+        assert!(broken.to_string().contains("package main"), "{broken}");
+        assert_eq!(fault(Language::Go, text, &edit("func f() int { return 1 }\n")), None);
     }
 }

@@ -15,7 +15,7 @@ use tower_lsp::lsp_types::Url;
 
 use super::conversation::{Conversation, Kept, Turn};
 use super::{Draw, Question};
-use crate::cli::git::git;
+use crate::cli::git::staged;
 use crate::config::Config;
 use crate::lsp::Session;
 use crate::lsp::ext::{AskParams, AskResult, AskedPlace, Partial, PartialParams, PartialText};
@@ -168,7 +168,7 @@ fn question(
     let room = super::room(engine.model(), &config.ask);
     if intent == Some(Intent::CommitMessage) {
         let root = &workspace.context("a commit message needs a workspace: open a folder")?.root;
-        return Question::about_diff(&git(root, &["diff", "--cached", "--no-color", "--no-ext-diff"])?, room);
+        return Question::about_diff(&staged(root)?, room);
     }
     let place = place(session, params)?;
     let text = [intent.map_or("", Intent::question), params.question.as_deref().unwrap_or_default()].join(" ");

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use foretype_plugins::strategies::ask::{Intent, cited};
 
-use super::{git::git, print_json};
+use super::{git, print_json};
 use crate::ask::conversation::Conversation;
 use crate::ask::{Draw, Question};
 use desk::{Answered, Desk, Options};
@@ -108,7 +108,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
 
 /// What is staged here. `git diff` gives the files in an order of its own; binary files have no text.
 fn staged() -> Result<String> {
-    let diff = git(Path::new("."), &["diff", "--cached", "--no-color", "--no-ext-diff"])?;
+    let diff = git::staged(Path::new("."))?;
     ensure!(!diff.trim().is_empty(), "nothing is staged: stage the change with `git add` first");
     Ok(diff)
 }

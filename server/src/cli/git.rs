@@ -5,6 +5,13 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+/// What is staged, as a diff.
+pub(crate) fn staged(folder: &Path) -> Result<String> {
+    // Outside a repository, `git diff` compares files and does not say what is missing.
+    git(folder, &["rev-parse", "--git-dir"])?;
+    git(folder, &["diff", "--cached", "--no-color", "--no-ext-diff"])
+}
+
 /// What git prints for these arguments in this folder.
 pub(crate) fn git(folder: &Path, arguments: &[&str]) -> Result<String> {
     let output =

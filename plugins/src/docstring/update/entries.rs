@@ -65,12 +65,14 @@ pub(super) fn is_sectioned(style: Style) -> bool {
     matches!(style, Style::Google | Style::Numpy | Style::Rustdoc)
 }
 
-/// What a docstring has, in its order.
-pub(super) fn read(style: Style, rows: &[Row]) -> (Vec<Entry>, Vec<Heading>) {
+/// What a docstring has, in its order; nothing where it tells of several signatures.
+pub(super) fn read(style: Style, rows: &[Row]) -> Option<(Vec<Entry>, Vec<Heading>)> {
+    let overloads = style == Style::Yard && rows.iter().any(|row| row.body.trim_start().starts_with("@overload"));
     match style {
-        Style::Godoc => (Vec::new(), Vec::new()),
-        _ if is_sectioned(style) => sections(style, rows),
-        _ => tags(style, rows),
+        _ if overloads => None,
+        Style::Godoc => None,
+        _ if is_sectioned(style) => Some(sections(style, rows)),
+        _ => Some(tags(style, rows)),
     }
 }
 
@@ -148,7 +150,13 @@ fn listed(style: Style, group: Group, rows: &[Row], content: Range<usize>) -> Ve
     let names =
         |at: usize| if rows[at].indent() == indent { listed_names(style, group, &rows[at].body) } else { Vec::new() };
     let starts: Vec<_> = content.clone().map(|at| (at, names(at))).filter(|(_, names)| !names.is_empty()).collect();
-    let end = |number: usize| starts.get(number + 1).map_or(content.end, |(next, _)| *next);
+    let end = |number: usize| {
+        let (at, _) = starts[number];
+        let next = starts.get(number + 1).map_or(content.end, |(next, _)| *next);
+        // A paragraph of its own is about all of them.
+        let apart = |it: &usize| rows[*it - 1].is_blank() && !rows[*it].is_blank() && rows[*it].indent() <= indent;
+        (at + 1..next).find(apart).map_or(next, |it| trimmed(rows, at..it))
+    };
     let entry = |(number, (at, names)): (usize, &(usize, Vec<String>))| Entry {
         group,
         names: names.clone(),
@@ -178,7 +186,7 @@ fn listed_names(style: Style, group: Group, body: &str) -> Vec<String> {
 
 /// Styles in which each part is a tag.
 fn tags(style: Style, rows: &[Row]) -> (Vec<Entry>, Vec<Heading>) {
-    let (mut entries, mut headings) = (Vec::new(), Vec::new());
+    let (mut entries, mut headings): (Vec<Entry>, Vec<Heading>) = (Vec::new(), Vec::new());
     let mut at = 0;
     while at < rows.len() {
         let Some((word, rest)) = tag(style, &rows[at].body) else {
@@ -193,6 +201,13 @@ fn tags(style: Style, rows: &[Row]) -> (Vec<Entry>, Vec<Heading>) {
             None => headings.push(Heading { group: None, rows: at..end }),
         }
         at = end;
+    }
+    // Blank lines between two parts of a kind belong to the first.
+    for next in 1..entries.len() {
+        let between = entries[next - 1].rows.end..entries[next].rows.start;
+        if entries[next - 1].group == entries[next].group && between.clone().all(|at| rows[at].is_blank()) {
+            entries[next - 1].rows.end = between.end;
+        }
     }
     (entries, headings)
 }
@@ -210,14 +225,28 @@ fn tag(style: Style, body: &str) -> Option<(&str, &str)> {
     (end > 0).then(|| rest.split_at(end))
 }
 
-/// The row behind a tag: it goes on to a blank line or the next tag; an element, to its end.
+/// The end of a range of rows without blank ones.
+fn trimmed(rows: &[Row], range: Range<usize>) -> usize {
+    range.clone().rev().find(|at| !rows[*at].is_blank()).map_or(range.start, |at| at + 1)
+}
+
+/// The row behind a tag. An element goes on to its end. Where the language says so, a tag goes on to the next one; else to a blank
+/// line, or beyond it as long as lines are indented.
 fn end_of_tag(style: Style, rows: &[Row], at: usize, word: &str) -> usize {
     if style == Style::Xmldoc {
         let closes = |row: &Row| row.body.contains(&format!("</{word}>")) || row.body.trim_end().ends_with("/>");
         return (at..rows.len()).find(|it| closes(&rows[*it])).map_or(at + 1, |it| it + 1);
     }
-    let ends = |it: &usize| rows[*it].is_blank() || tag(style, &rows[*it].body).is_some();
-    (at + 1..rows.len()).find(ends).unwrap_or(rows.len())
+    let next = (at + 1..rows.len()).find(|it| tag(style, &rows[*it].body).is_some()).unwrap_or(rows.len());
+    let blank = |it: &usize| rows[*it].is_blank();
+    let apart =
+        |it: &usize| rows[*it - 1].is_blank() && !rows[*it].is_blank() && rows[*it].indent() <= rows[at].indent();
+    let end = match style {
+        Style::Jsdoc | Style::Tsdoc | Style::Javadoc | Style::Phpdoc => None,
+        Style::Rest | Style::Yard => (at + 1..next).find(apart),
+        _ => (at + 1..next).find(blank),
+    };
+    trimmed(rows, at..end.unwrap_or(next))
 }
 
 /// The part that a tag begins, with the names that it is about.

@@ -51,7 +51,7 @@ fn a_section_goes_with_its_last_part_and_errors_of_what_is_called_stay() {
     let before =
         "\"\"\"Adds.\n\nArgs:\n    a: One.\n\nReturns:\n    Nothing.\n\nRaises:\n    KeyError: Deep down.\n\"\"\"";
     let after = "\"\"\"Adds.\n\nRaises:\n    KeyError: Deep down.\n    ValueError: If the input is not valid.\n\"\"\"";
-    assert_eq!(python(Style::Google, "()", "raise ValueError()", before).as_deref(), Some(after));
+    assert_eq!(python(Style::Google, "() -> None", "raise ValueError()", before).as_deref(), Some(after));
 }
 
 #[test]
@@ -157,4 +157,37 @@ fn of_all_in_a_text_only_those_that_name_their_parts_are_updated() {
     let tasks =
         all.filter_map(|item| Task::updated(item, Language::Python, Style::Google, text, 80, true).expect("safe"));
     assert_eq!(tasks.map(|task| task.item.name).collect::<Vec<_>>(), ["c"]);
+}
+
+#[test]
+fn what_stands_elsewhere_than_in_the_head_of_a_function_is_left_alone() {
+    let class =
+        "class A:\n    \"\"\"An A.\n\n    Args:\n        x: One.\n    \"\"\"\n\n    def __init__(self, x): pass\n";
+    assert_eq!(updated(Language::Python, Style::Google, class, 0), None);
+    let record = "/**\n * A point.\n *\n * @param x One.\n */\nrecord P(int x) {}\n";
+    assert_eq!(updated(Language::Java, Style::Javadoc, record, 5), None);
+    let stub = "\"\"\"Loads.\n\nReturns:\n    What was loaded.\n\"\"\"";
+    assert_eq!(python(Style::Google, "()", "...", stub), None);
+    let generator = "/**\n * Counts.\n *\n * @yields {number} One.\n */\nfunction* f() { yield 1; }\n";
+    assert_eq!(updated(Language::JavaScript, Style::Jsdoc, generator, 5), None);
+    let php = "<?php\n/**\n * Ends.\n *\n * @return void\n */\nfunction f(): void {}\n";
+    assert_eq!(updated(Language::Php, Style::Phpdoc, php, 6), None);
+    let c = "/**\n * @brief Prints.\n *\n * @param ... The rest.\n * @param gone No more.\n */\nint f(const char *form, ...);\n";
+    let expected = c.replace(" * @param gone No more.\n", " * @param form The form.\n * @return The result.\n");
+    assert_eq!(updated(Language::C, Style::Doxygen, c, 6), Some(expected));
+    let ruby = "# Sets.\n#\n# @overload f(a)\n#   @param a One.\ndef f(*all)\n  1\nend\n";
+    assert_eq!(updated(Language::Ruby, Style::Yard, ruby, 4), None);
+}
+
+#[test]
+fn paragraphs_stay_with_the_part_that_they_belong_to() {
+    let script = "/**\n * Adds.\n *\n * @param a - One\n * and\n *\n * more.\n */\nexport function f(a: number, b: number): void {}\n";
+    let expected = script.replace(" * more.\n", " * more.\n * @param b - The b.\n");
+    assert_eq!(updated(Language::TypeScript, Style::Tsdoc, script, 8), Some(expected));
+    let rest = "\"\"\"Adds.\n\n:param gone: No more.\n\n    Not this.\n\n:param a: One.\n\nThat is all.\n\"\"\"";
+    let expected = "\"\"\"Adds.\n\n:param a: One.\n\nThat is all.\n\"\"\"";
+    assert_eq!(python(Style::Rest, "(a) -> None", "pass", rest).as_deref(), Some(expected));
+    let google = "\"\"\"Adds.\n\nArgs:\n    a: One.\n    gone: No more.\n\n    All of them are numbers.\n\"\"\"";
+    let expected = google.replace("    gone: No more.\n", "");
+    assert_eq!(python(Style::Google, "(a)", "pass", google), Some(expected));
 }
