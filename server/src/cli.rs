@@ -87,7 +87,8 @@ fn leave_when_nobody_reads() {
     const CLOSED: i32 = 141;
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        let printing = panic.payload_as_str().is_some_and(|why| why.starts_with("failed printing to stdout"));
+        let printing =
+            panic.payload().downcast_ref::<String>().is_some_and(|why| why.starts_with("failed printing to stdout"));
         if printing {
             std::process::exit(CLOSED);
         }
