@@ -67,6 +67,12 @@ fn a_commit_message_is_written_for_what_is_staged() {
     std::fs::remove_dir_all(world.path().join("work/.git")).expect("it is there");
     git(&["init", "--quiet"]);
     assert!(complains(&world, &["ask", "--commit-message"]).contains("git add"));
+    let outside = World::new();
+    parrot::conversing(outside.path());
+    outside.write("work/a.py", "x = 1\n");
+    assert!(complains(&outside, &["ask", "--commit-message"]).contains("not a git repository"));
+    world.write("work/a.bin", [0, 159, 1]);
+    assert!(complains(&world, &["ask", "Why?", "--file", "a.bin"]).contains("a.bin is no text"));
     git(&["add", "shop.py"]);
     let (ok, out, err) = world.run_with_parrot(&["ask", "--commit-message"]);
     assert!(ok, "{err}");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use foretype_model::Engine;
 use foretype_plugins::context::secrets;
 use foretype_plugins::{Content, PromptStrategy, Request, Source, Trigger, registry};
@@ -153,11 +153,7 @@ impl Position {
 pub(super) fn read_text(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(match String::from_utf8(bytes) {
-        Ok(text) => {
-            ensure!(!text.contains('\0'), "{} is no text", path.display());
-            text
-        }
-        Err(error) if error.as_bytes().contains(&0) => bail!("{} is no text", path.display()),
+        Ok(text) => text,
         Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
     })
 }

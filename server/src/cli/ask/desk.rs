@@ -181,6 +181,7 @@ fn code(place: &Place, root: &std::path::Path) -> Result<(Document, Option<Range
     let name = place.path.to_string_lossy();
     ensure!(!secrets::in_path(&name), "{name} usually holds secrets: it is not shown to a model");
     let text = read_text(&place.path)?;
+    ensure!(!text.contains('\0'), "{name} is no text");
     let selection = place.selection(&text)?;
     let path = std::path::absolute(&place.path)?;
     let relative = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
