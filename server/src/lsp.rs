@@ -16,6 +16,6 @@ mod serve;
 mod server;
 mod session;
 
-pub(crate) use serve::start_log;
 pub use serve::{run, serve};
+pub(crate) use serve::{show_plugins_log, start_log};
 pub use session::{Moment, PerDocument, Session};

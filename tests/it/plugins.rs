@@ -206,6 +206,23 @@ fn a_plugin_is_written_listed_trusted_and_switched_off_on_the_command_line() {
     }
 }
 
+#[test]
+fn what_a_plugin_prints_is_shown_where_it_is_looked_at() {
+    let world = World::new();
+    world.write("workspace/.foretype/config.toml", "");
+    world.write("workspace/a.py", "y =\n");
+    let says = "context = function() print('here', 5, nil) foretype.log('and here') end";
+    world.write("config/foretype/plugins/talks.luau", plugin("talks", says));
+    for command in [&["plugin", "check", "talks"][..], &["complete", "a.py:1", "--explain"]] {
+        let said = prints(&world, command);
+        assert!(
+            said.contains("plugin talks.luau: here\t5\tnil\n") && said.contains("talks.luau: and here\n"),
+            "{said}"
+        );
+    }
+    assert!(!prints(&world, &["complete", "a.py:1"]).contains("here"));
+}
+
 /// What `complete --json --explain` says of each key of " abc" typed behind an equals sign below twelve lines.
 fn typed_keys(world: &World) -> Vec<Value> {
     let model = parrot::write(world.path());

@@ -32,6 +32,16 @@ pub(super) struct Host {
 }
 
 impl Host {
+    /// Writes a line to the log.
+    fn log(&self, line: &[u8]) -> mlua::Result<()> {
+        self.clock.check()?;
+        let line = String::from_utf8_lossy(&line[..line.len().min(LONGEST_LINE)]);
+        self.world.log(&self.file, &line);
+        Ok(())
+    }
+}
+
+impl Host {
     /// The plugin's name, which is that of its file.
     fn name(&self) -> &str {
         self.file.strip_suffix(".luau").unwrap_or(&self.file)
@@ -189,16 +199,8 @@ pub(super) const FUNCTIONS: &[Declared] = &[
     Declared {
         name: "log",
         kind: "(message: string) -> ()",
-        about: "Writes a line to Foretype's log, at the level `info`.",
-        make: |lua, host| {
-            lua.create_function(move |_, message: mlua::LuaString| {
-                host.clock.check()?;
-                let bytes = message.as_bytes();
-                let line = String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_LINE)]).into_owned();
-                host.world.log(&host.file, &line);
-                Ok(())
-            })
-        },
+        about: "Writes a line to Foretype's log, at the level `info`. `print` does the same with any values.",
+        make: |lua, host| lua.create_function(move |_, message: mlua::LuaString| host.log(&message.as_bytes())),
     },
 ];
 
@@ -216,6 +218,23 @@ pub(super) fn open(lua: &Lua, host: &Host, options: &[(String, Setting)]) -> mlu
     foretype.raw_set("options", own)?;
     foretype.set_metatable(Some(complaining(lua)?))?;
     lua.globals().raw_set("foretype", foretype)?;
+    let host = host.clone();
+    // What people reach for first.
+    let print = lua.create_function(move |_, values: mlua::Variadic<Value>| {
+        let mut line = Vec::new();
+        for (at, value) in values.iter().enumerate().take_while(|(at, _)| *at < LONGEST_LINE) {
+            if at > 0 {
+                line.push(b'\t');
+            }
+            match value {
+                // One long text may be given many times.
+                Value::String(text) => line.extend(text.as_bytes().iter().take(LONGEST_LINE)),
+                other => line.extend(other.to_string()?.bytes().take(LONGEST_LINE)),
+            }
+        }
+        host.log(&line)
+    })?;
+    lua.globals().raw_set("print", print)?;
     lua.set_app_data(Current(None));
     Ok(())
 }

@@ -21,7 +21,6 @@ const REMOVED: &[&str] = &[
     "os",
     "io",
     "package",
-    "print",
     "require",
     "setfenv",
 ];

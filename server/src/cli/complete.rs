@@ -40,6 +40,9 @@ pub struct Args {
 
 /// Runs `foretype complete`.
 pub fn run(args: Args) -> Result<ExitCode> {
+    if args.explain {
+        crate::lsp::show_plugins_log();
+    }
     let position: Position = args.position.parse()?;
     let text = read_text(&position.path)?;
     let cursor = position.offset(&text)?;

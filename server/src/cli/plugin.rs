@@ -60,8 +60,14 @@ pub fn run(args: Args) -> Result<ExitCode> {
     match args.command {
         Task::List { json } => list(&root, json),
         Task::New { name, user } => new(&root, &name, user),
-        Task::Check(args) => check::run(&root, &args),
-        Task::Test(args) => test::run(&root, &args),
+        Task::Check(args) => {
+            crate::lsp::show_plugins_log();
+            check::run(&root, &args)
+        }
+        Task::Test(args) => {
+            crate::lsp::show_plugins_log();
+            test::run(&root, &args)
+        }
         Task::Trust => trust(&root),
         Task::Untrust => untrust(&root),
     }

@@ -62,6 +62,13 @@ pub(crate) fn start_log(config: &Config) {
     let _ = log.try_init();
 }
 
+/// Shows what plugins log, for commands that are about plugins.
+pub(crate) fn show_plugins_log() {
+    let log = tracing_subscriber::fmt().with_env_filter("foretype::plugins::files=info").with_writer(std::io::stderr);
+    // As above.
+    let _ = log.with_ansi(false).without_time().with_target(false).with_level(false).try_init();
+}
+
 /// Serves one client, of whose environment `options` are read, until it says `exit`, closes its end or vanishes. True if it
 /// had said `shutdown`.
 pub async fn serve<R, W>(input: R, output: W, shared: Arc<Shared>, options: BTreeMap<String, String>) -> bool
