@@ -54,8 +54,11 @@ impl Existing {
             .split('\n')
             .map(|line| line.strip_suffix('\r').unwrap_or(line))
             .enumerate()
-            .map(|(at, line)| Row { raw: line.trim_end().to_owned(), body: body(at, line) })
+            .map(|(at, line)| Row { raw: line.to_owned(), body: body(at, line) })
             .collect();
+        if let Some(last) = rows.last_mut() {
+            last.raw.truncate(last.raw.trim_end_matches(' ').len());
+        }
         let alone = rows.len() > 1 && rows.last().is_some_and(|row| row.body.trim().is_empty());
         let between = &inner[inner.trim_end_matches(' ').len()..];
         // A string in single quotes has no room for a second line.

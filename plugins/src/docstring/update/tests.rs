@@ -41,8 +41,8 @@ fn a_docstring_that_matches_its_signature_stays_as_it_is() {
 
 #[test]
 fn google_loses_gains_and_orders_parameters_and_keeps_the_words_of_those_that_stay() {
-    let before = "\"\"\"Adds.\n\nArgs:\n  gone: No more.\n  b (str): Two, which\n    is longer.\n  a: One.\n\nNote:\n    Slow.\"\"\"";
-    let after = "\"\"\"Adds.\n\nArgs:\n  a: One.\n  b (int): Two, which\n    is longer.\n  *c: The c.\n\nReturns:\n    The result.\n\nNote:\n    Slow.\"\"\"";
+    let before = "\"\"\"Adds.  \n\nArgs:\n  gone: No more.\n  b (str): Two, which\n    is longer.\n  a: One.\n\nNote:\n    Slow.\"\"\"";
+    let after = "\"\"\"Adds.  \n\nArgs:\n  a: One.\n  b (int): Two, which\n    is longer.\n  *c: The c.\n\nReturns:\n    The result.\n\nNote:\n    Slow.\"\"\"";
     assert_eq!(python(Style::Google, "(a, b: int, *c)", "return a", before).as_deref(), Some(after));
 }
 
