@@ -8,6 +8,8 @@ use super::style::Style;
 const MOST: usize = 400;
 /// The longest summary, which may have several sentences.
 const MOST_OF_SUMMARY: usize = 640;
+/// The sentences of a summary at the most.
+const SENTENCES: usize = 4;
 /// What ends prose: marks of comments, tags, fences, code.
 const ENDS: &[&str] = &[
     "\"\"\"", "'''", "*/", "/*", "```", "///", ">>>", " // ", " @", " :param", "<param", "<returns", "</", "Args:",
@@ -22,7 +24,7 @@ pub(super) fn clean(about: &About, item: &Item, frame: &Frame, answer: &str) -> 
     let line = if line.starts_with('@') { "" } else { &line[..end] };
     let text = line.split_whitespace().collect::<Vec<_>>().join(" ");
     let text = without_label(about, item, frame, &text);
-    let text = if summary { words_only(text) } else { text };
+    let text = if summary { without_circles(words_only(text)) } else { text };
     if is_code(text)
         || summary
             && (says_nothing(item, text) || !text.starts_with(|c: char| c.is_alphanumeric() || "`'\"".contains(c)))
@@ -76,9 +78,12 @@ fn without_marks(line: &str) -> &str {
     marks.iter().find_map(|mark| line.strip_prefix(mark)).unwrap_or(line).trim()
 }
 
-/// Whether an answer about the summary has come to its end: behind its first paragraph.
+/// Whether an answer about the summary has come to its end: behind its first paragraph or its last sentence.
 pub fn is_over(answer: &str) -> bool {
     let text = answer.trim_start();
+    if sentence_ends(text).count() >= SENTENCES {
+        return true;
+    }
     let Some(end) = text.rfind('\n') else { return false };
     let probe = format!("{}\nprobe", &text[..end]);
     !paragraph(&probe).ends_with(" probe")
@@ -89,16 +94,37 @@ fn apart(frame: &Frame, text: String) -> String {
     if !matches!(frame.style, Style::Google | Style::Numpy | Style::Rest | Style::Rustdoc) {
         return text;
     }
-    let ends = text.match_indices(". ").map(|(at, _)| at + 1);
-    let is_end = |at: &usize| {
-        let next = text[at + 1..].chars().next();
-        let word = text[..*at].rsplit(' ').next().unwrap_or_default();
-        next.is_some_and(|next| next.is_uppercase() || next == '`') && !["e.g.", "i.e.", "etc.", "vs."].contains(&word)
-    };
-    match ends.into_iter().find(is_end) {
+    let first = sentence_ends(&text).next();
+    match first {
         Some(end) => format!("{}\n\n{}", &text[..end], &text[end + 1..]),
         None => text,
     }
+}
+
+/// Where the sentences of a text end that others follow.
+fn sentence_ends(text: &str) -> impl Iterator<Item = usize> {
+    text.match_indices(". ").map(|(at, _)| at + 1).filter(|at| {
+        let next = text[at + 1..].chars().next();
+        let word = text[..*at].rsplit(' ').next().unwrap_or_default();
+        next.is_some_and(|next| next.is_uppercase() || next == '`') && !["e.g.", "i.e.", "etc.", "vs."].contains(&word)
+    })
+}
+
+/// The sentences up to the first that begins as an earlier one does: small models go on in circles. At most [`SENTENCES`].
+fn without_circles(text: &str) -> &str {
+    /// Words that sentences may have in common.
+    const ALIKE: usize = 3;
+    let mut beginnings: Vec<Vec<&str>> = Vec::new();
+    let mut start = 0;
+    for end in sentence_ends(text).chain([text.len()]) {
+        let beginning: Vec<_> = text[start..end].split_whitespace().take(ALIKE).collect();
+        if beginnings.contains(&beginning) || beginnings.len() == SENTENCES {
+            return text[..start].trim_end();
+        }
+        beginnings.push(beginning);
+        start = end;
+    }
+    text
 }
 
 /// Without bullets, the hole's own name and a type that the model repeats.

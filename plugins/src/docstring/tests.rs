@@ -297,11 +297,14 @@ fn a_summary_is_the_first_paragraph_without_tags_and_marks() {
     assert_eq!(python("Gives it back\n@param x y"), "Gives it back.");
     assert_eq!(python("@brief Gives it back.\n * And more\n * @return it"), "Gives it back.\n\nAnd more.");
     assert_eq!(python("This function gives it back."), "Gives it back.");
+    let circles = "Gives it. It is not a list. It has one x. It is not a set. It is not a map.";
+    assert_eq!(python(circles), "Gives it.\n\nIt is not a list. It has one x.");
+    assert_eq!(python("A b. C d. E f. G h. I j."), "A b.\n\nC d. E f. G h.");
     assert_eq!(python("f(x) -> int Gives it back."), "Gives it back.");
     assert_eq!(python("f(x, (y)): Gives it back."), "Gives it back.");
     assert_eq!(python("Gives it back. Then x = 3 is set. It ends."), "Gives it back.");
     assert_eq!(python("x = 3. It ends."), "");
-    let long = "A sentence of words. ".repeat(60);
+    let long = "words and ".repeat(200);
     assert!((600..=642).contains(&python(&long).len()), "{}", python(&long));
     assert_eq!(python("@param x the number"), "");
     assert_eq!(python("(x, y) == z) and so on"), "");
