@@ -102,6 +102,11 @@ pub enum Wanted {
 }
 
 impl Wanted {
+    /// Of a question whether what is there is to be brought up to date.
+    pub fn of(update: bool) -> Self {
+        if update { Self::Updated } else { Self::New }
+    }
+
     /// Whether an item gets one where all of a text do: one that has none, or one that has some.
     pub fn is_for(self, item: &Item) -> bool {
         match self {
@@ -142,6 +147,26 @@ impl Task {
         }
         let frame = Frame::new(&item, language, style, text, width);
         Ok(Self { item, frame })
+    }
+
+    /// The task for what is wanted of an item's docstring; nothing where there is nothing to update. Of many, one that names no part
+    /// at all is left alone.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and if there is no docstring to update.
+    pub fn wanted(
+        (wanted, of_many): (Wanted, bool),
+        item: Item,
+        language: Language,
+        style: Style,
+        text: &str,
+        width: usize,
+    ) -> Result<Option<Self>, Refusal> {
+        match wanted {
+            Wanted::New => Self::new(item, language, style, text, width).map(Some),
+            Wanted::Updated if item.existing.is_none() => Err(Refusal::NoDocstring(item.name)),
+            Wanted::Updated => Self::updated(item, language, style, text, width, of_many),
+        }
     }
 
     /// The task that brings the docstring of a function up to date. Nothing where nothing is to be done, where there is no docstring, and

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail, ensure};
 use foretype_model::{Engine, Event, FinishReason, Job, Model, Priority, Usage};
-use foretype_plugins::docstring::{self, About, Edit, Ground, STOPS, SUMMARY_STOPS, Task};
+use foretype_plugins::docstring::{self, About, Edit, Ground, STOPS, SUMMARY_STOPS, Task, Wanted};
 use foretype_plugins::{Language, syntax};
 
 use crate::ask::Draw;
@@ -18,6 +18,17 @@ const TOKENS: usize = 64;
 const SUMMARY_TOKENS: usize = 192;
 /// How often it is asked whether anybody still waits.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// What is said where there is nothing to update.
+pub const RIGHT: &str = "nothing to update: what the docstring says of the signature is right";
+
+/// What is said where nothing in a place (`a.py`, `this document`) is what is [`Wanted`].
+pub fn none(wanted: Wanted, place: impl std::fmt::Display) -> anyhow::Error {
+    match wanted {
+        Wanted::New => anyhow!("nothing in {place} lacks a docstring: name a line to replace one"),
+        Wanted::Updated => anyhow!("nothing in {place} has a docstring to update"),
+    }
+}
 
 /// A docstring that can be put into a text.
 #[derive(Debug, Clone)]

@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::ask::Draw;
 use crate::config::{self, Config};
-use crate::docstring::{context_bytes, write};
+use crate::docstring::{RIGHT, context_bytes, none, write};
 use crate::plugins::{Asked, Plugins};
 use crate::{completion, models};
 
@@ -67,7 +67,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let mut config = Config::load(Some(&root))?;
     let tasks = file.tasks(&args, &config.docstring, line)?;
     if tasks.is_empty() {
-        eprintln!("foretype: nothing to update: what the docstring says of the signature is right");
+        eprintln!("foretype: {RIGHT}");
         return Ok(ExitCode::SUCCESS);
     }
     config.model = args.model.clone().or(config.model);
@@ -132,14 +132,12 @@ impl File {
     /// What is to be written: for the item at a line, or for all that are meant.
     fn tasks(&self, args: &Args, options: &config::Docstring, line: Option<usize>) -> Result<Vec<Task>> {
         let tree = syntax::parse(self.language, &self.text, None);
-        let wanted = if args.update { Wanted::Updated } else { Wanted::New };
+        let wanted = Wanted::of(args.update);
         let items = match line {
             Some(line) => {
                 let lines = self.text.lines().count().max(1);
                 ensure!(line < lines, "{} has {lines} lines: line {} is outside", self.path.display(), line + 1);
-                let item = docstring::find(self.language, tree.as_ref(), &self.text, line)?;
-                ensure!(!args.update || item.existing.is_some(), docstring::Refusal::NoDocstring(item.name));
-                vec![item]
+                vec![docstring::find(self.language, tree.as_ref(), &self.text, line)?]
             }
             None => self.items(tree.as_ref(), wanted)?,
         };
@@ -148,10 +146,8 @@ impl File {
         let style = args.style.or_else(|| options.style_of(self.language, texts));
         let style = style.ok_or(docstring::Refusal::Language(self.language.id()))?;
         let width = args.width.map_or(options.width, usize::from);
-        let task = |item| match wanted {
-            Wanted::New => Task::new(item, self.language, style, &self.text, width).map(Some),
-            Wanted::Updated => Task::updated(item, self.language, style, &self.text, width, line.is_none()),
-        };
+        let wanted = (wanted, line.is_none());
+        let task = |item| Task::wanted(wanted, item, self.language, style, &self.text, width);
         Ok(items.into_iter().filter_map(|item| task(item).transpose()).collect::<Result<_, _>>()?)
     }
 
@@ -159,13 +155,7 @@ impl File {
         ensure!(!Style::of(self.language).is_empty(), docstring::Refusal::Language(self.language.id()));
         let items = docstring::items(self.language, tree.context(docstring::Refusal::Unparsed)?, &self.text);
         let found: Vec<_> = items.into_iter().filter(|item| wanted.is_for(item)).collect();
-        let path = self.path.display();
-        match wanted {
-            Wanted::New => {
-                ensure!(!found.is_empty(), "nothing in {path} lacks a docstring: name a line to replace one")
-            }
-            Wanted::Updated => ensure!(!found.is_empty(), "nothing in {path} has a docstring to update"),
-        }
+        ensure!(!found.is_empty(), none(wanted, self.path.display()));
         Ok(found)
     }
 

@@ -24,7 +24,7 @@ use super::Session;
 use super::ext::{self, failed};
 use super::rewrite::CHANGED;
 use crate::ask::Draw;
-use crate::docstring::{Written, context_bytes, write};
+use crate::docstring::{RIGHT, Written, context_bytes, write};
 use crate::documents::Snapshot;
 
 /// What is to be documented: the argument of the command.
@@ -42,16 +42,6 @@ pub(super) struct Target {
     update: bool,
 }
 
-impl Target {
-    fn wanted(&self) -> Wanted {
-        wanted(self.update)
-    }
-}
-
-fn wanted(update: bool) -> Wanted {
-    if update { Wanted::Updated } else { Wanted::New }
-}
-
 /// The actions for the item at the beginning of the range, if there is one and its language has docstrings.
 pub(super) async fn offer(session: Arc<Session>, params: CodeActionParams) -> Option<CodeActionResponse> {
     let kind = CodeActionKind::REFACTOR_REWRITE;
@@ -59,19 +49,20 @@ pub(super) async fn offer(session: Arc<Session>, params: CodeActionParams) -> Op
     if params.context.only.as_ref().is_some_and(|only| !only.iter().any(within)) {
         return None;
     }
-    let target =
-        |update| Target { uri: params.text_document.uri.clone(), line: params.range.start.line, style: None, update };
-    let targets = [true, false].map(target);
+    let (uri, line) = (params.text_document.uri, params.range.start.line);
     let offers = move || {
-        let task = |target: Target| Some((task(&session, &target).ok()?.1?, target));
-        let tasks = targets.into_iter().filter_map(task);
-        tasks.map(|(task, target)| action(&task, &target, kind.clone())).collect::<Vec<_>>()
+        let (snapshot, item) = found(&session, &uri, line).ok()?;
+        let offered = |update| {
+            let task = framed(&session, &snapshot, item.clone(), None, (Wanted::of(update), false)).ok()??;
+            Some(action(&task, &Target { uri: uri.clone(), line, style: None, update }, kind.clone()))
+        };
+        Some([true, false].into_iter().filter_map(offered).collect::<Vec<_>>())
     };
-    tokio::task::spawn_blocking(offers).await.ok().filter(|offers| !offers.is_empty())
+    tokio::task::spawn_blocking(offers).await.ok()?.filter(|offers| !offers.is_empty())
 }
 
 fn action(task: &Task, target: &Target, kind: CodeActionKind) -> CodeActionOrCommand {
-    let verb = match target.wanted() {
+    let verb = match Wanted::of(target.update) {
         Wanted::Updated => "Update the docstring",
         Wanted::New if task.item.existing.is_some() => "Write the docstring again",
         Wanted::New => "Write a docstring",
@@ -114,9 +105,6 @@ pub(super) async fn edit(session: Arc<Session>, arguments: &[Value]) -> Result<W
     work.await.unwrap_or_else(|_| Err(Error::internal_error()))
 }
 
-/// What is said where there is nothing to update.
-const RIGHT: &str = "nothing to update: what the docstring says of the signature is right";
-
 /// Says that nobody waits any more when it is dropped.
 struct Dropped(Arc<AtomicBool>);
 
@@ -133,11 +121,16 @@ fn is_current(session: &Session, snapshot: &Snapshot) -> bool {
 
 /// What is to be written, if anything is, and the document for which.
 fn task(session: &Session, target: &Target) -> std::result::Result<(Arc<Snapshot>, Option<Task>), String> {
-    let (snapshot, tree) = opened(session, &target.uri)?;
-    let item = docstring::find(snapshot.language, tree.as_ref(), &snapshot.text, target.line as usize);
-    let item = item.map_err(|refusal| refusal.to_string())?;
-    let task = framed(session, &snapshot, item, target.style, target.wanted(), false)?;
+    let (snapshot, item) = found(session, &target.uri, target.line)?;
+    let task = framed(session, &snapshot, item, target.style, (Wanted::of(target.update), false))?;
     Ok((snapshot, task))
+}
+
+/// The item at a line of an open document.
+fn found(session: &Session, uri: &Url, line: u32) -> std::result::Result<(Arc<Snapshot>, Item), String> {
+    let (snapshot, tree) = opened(session, uri)?;
+    let item = docstring::find(snapshot.language, tree.as_ref(), &snapshot.text, line as usize);
+    Ok((snapshot, item.map_err(|refusal| refusal.to_string())?))
 }
 
 /// An open document with its tree, if it may be shown to a model.
@@ -157,8 +150,7 @@ fn framed(
     snapshot: &Snapshot,
     item: Item,
     style: Option<Style>,
-    wanted: Wanted,
-    only_parts: bool,
+    wanted: (Wanted, bool),
 ) -> std::result::Result<Option<Task>, String> {
     let (language, text) = (snapshot.language, &snapshot.text);
     let others = session.documents.snapshots();
@@ -167,11 +159,7 @@ fn framed(
     let options = &session.config().docstring;
     let style = style.or_else(|| options.style_of(language, texts));
     let style = style.ok_or_else(|| Refusal::Language(language.id()).to_string())?;
-    let task = match wanted {
-        Wanted::New => Task::new(item, language, style, text, options.width).map(Some),
-        Wanted::Updated if item.existing.is_none() => Err(Refusal::NoDocstring(item.name)),
-        Wanted::Updated => Task::updated(item, language, style, text, options.width, only_parts),
-    };
+    let task = Task::wanted(wanted, item, language, style, text, options.width);
     task.map_err(|refusal| refusal.to_string())
 }
 

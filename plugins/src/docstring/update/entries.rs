@@ -85,7 +85,7 @@ fn sections(style: Style, rows: &[Row]) -> (Vec<Entry>, Vec<Heading>) {
         // In Google's style a section is indented.
         let outside = |at: &usize| style == Style::Google && !rows[*at].is_blank() && rows[*at].indent() == 0;
         let stop = (start..next).find(outside).unwrap_or(next);
-        let end = (start..stop).rev().find(|at| !rows[*at].is_blank()).map_or(start, |at| at + 1);
+        let end = trimmed(rows, start..stop);
         match section(title) {
             Some((group, name)) if group == Group::Returns || style == Style::Rustdoc && group == Group::Raises => {
                 let names = name.map(str::to_owned).into_iter().collect();

@@ -3,15 +3,16 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use foretype_model::Engine;
 use foretype_plugins::docstring::{self, Edit, Item, Refusal, Style, Task, Wanted};
 use tower_lsp::Client;
 use tower_lsp::lsp_types::Range;
 use tree_sitter::Tree;
 
-use super::{RIGHT, framed, is_current, opened, wanted, written};
+use super::{framed, is_current, opened, written};
 use crate::ask::Draw;
+use crate::docstring::{RIGHT, none};
 use crate::documents::Snapshot;
 use crate::lsp::Session;
 use crate::lsp::ext::{DocstringParams, RewriteResult};
@@ -56,7 +57,7 @@ fn run(
 fn tasks(session: &Session, snapshot: &Snapshot, tree: Option<&Tree>, params: &DocstringParams) -> Result<Vec<Task>> {
     let items = items(snapshot, tree, params)?;
     let several = items.len() > 1 || params.range.is_none();
-    let task = |item| framed(session, snapshot, item, params.style, wanted(params.update), several).transpose();
+    let task = |item| framed(session, snapshot, item, params.style, (Wanted::of(params.update), several)).transpose();
     let tasks: Vec<Task> = items.into_iter().filter_map(task).collect::<Result<_, _>>().map_err(|why| anyhow!(why))?;
     ensure!(!tasks.is_empty(), RIGHT);
     Ok(tasks)
@@ -66,22 +67,19 @@ fn tasks(session: &Session, snapshot: &Snapshot, tree: Option<&Tree>, params: &D
 /// a range, all of these.
 fn items(snapshot: &Snapshot, tree: Option<&Tree>, params: &DocstringParams) -> Result<Vec<Item>> {
     let (language, text) = (snapshot.language, &*snapshot.text);
+    let wanted = Wanted::of(params.update);
     let meant = |range: Option<Range>| -> Result<Vec<Item>> {
         ensure!(!Style::of(language).is_empty(), Refusal::Language(language.id()));
         let line = |item: &Item| text[..item.range.start].matches('\n').count();
         let within =
             |item: &Item| range.is_none_or(|it| (it.start.line as usize..=it.end.line as usize).contains(&line(item)));
         let items = docstring::items(language, tree.context(Refusal::Unparsed)?, text);
-        Ok(items.into_iter().filter(|item| wanted(params.update).is_for(item) && within(item)).collect())
+        Ok(items.into_iter().filter(|item| wanted.is_for(item) && within(item)).collect())
     };
     let several = match params.range {
         None => {
             let all = meant(None)?;
-            match wanted(params.update) {
-                _ if !all.is_empty() => {}
-                Wanted::New => bail!("nothing in this document lacks a docstring: name a line to replace one"),
-                Wanted::Updated => bail!("nothing in this document has a docstring to update"),
-            }
+            ensure!(!all.is_empty(), none(wanted, "this document"));
             return Ok(all);
         }
         Some(range) if range.end.line > range.start.line => meant(Some(range))?,
