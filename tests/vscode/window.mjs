@@ -78,24 +78,26 @@ export class Window {
     await this.press('Control+End');
   }
 
-  /** Files are found by a search that may miss one that was written just now: then it is asked again. */
   async openFile(name) {
-    const row = this.page.locator(`.quick-input-list .monaco-list-row:has-text("${name}")`).first();
-    await until(async () => {
-      await this.quickInput('Control+P');
-      await this.page.keyboard.type(name);
-      const found = await row.waitFor({ timeout: 3000 }).then(() => true, () => false);
-      await (found ? row.click() : this.press('Escape'));
-      return found;
-    }, `${name} is found`);
+    await this.pick('Control+P', name);
     await this.focus(name);
   }
 
-  async command(title) {
-    await this.quickInput('F1');
-    await this.page.keyboard.type(title);
-    // The first of the list may be another one that has the same words.
-    await this.choose(title);
+  command(title) {
+    return this.pick('F1', title);
+  }
+
+  /** Types into a box and takes what it finds, which need not be the first of the list. A search may miss a file that was
+   *  written just now, and a view that takes the focus late closes the box: then it is opened again. */
+  async pick(key, text) {
+    const row = this.row(text);
+    await until(async () => {
+      await this.quickInput(key);
+      await this.page.keyboard.type(text);
+      const found = await row.waitFor({ timeout: 4000 }).then(() => true, () => false);
+      await (found ? row.click() : this.press('Escape'));
+      return found;
+    }, `${text} is found`);
   }
 
   /** A key that is pressed while the workbench still starts is lost: it is pressed until the box is there. */
@@ -164,7 +166,12 @@ export class Window {
   }
 
   async choose(label) {
-    await this.page.locator(`.quick-input-list .monaco-list-row:has-text("${label}")`).first().click();
+    await this.row(label).click();
+  }
+
+  /** Of a list that the workbench offers. */
+  row(label) {
+    return this.page.locator(`.quick-input-list .monaco-list-row:has-text("${label}")`).first();
   }
 
   /** A message. The driver that the tests in the extension host need keeps them from popping up: they are behind the bell. */
