@@ -36,8 +36,9 @@ pub(super) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
         return check_all(root, args, &config);
     }
     let name = args.plugin.as_deref().context("say whose cost to measure: foretype plugin check NAME --replay ...")?;
-    let plugin = load(root, &file_of(root, name)?, &config)?;
-    let report = replay::run(root, name, &plugin, &args.replay, config)?;
+    let file = file_of(root, name)?;
+    let load = |config: &Config| load(root, &file, config);
+    let report = replay::run(root, name, load, &args.replay, config)?;
     if args.json {
         print_json(&report.json())?;
     } else {

@@ -1,8 +1,9 @@
 //! What a plugin costs and what it gains: pieces of code are typed again, each with and without the plugin, one right after
 //! the other in this process.
 //!
-//! Each way has an engine of its own, as if the other had never been. Nothing here waits for a clock but the plugin's own
-//! time, so tokens and characters are the same each time; the time of a plugin is that of its calls, divided among the keys.
+//! Each way has an engine of its own, as if the other had never been. Nothing here waits for a clock, and a plugin has more
+//! time than while somebody types, so tokens and characters are the same each time; the time of a plugin is that of its calls,
+//! divided among the keys.
 
 mod figures;
 mod places;
@@ -28,6 +29,9 @@ use places::Place;
 
 pub(super) use figures::Report;
 
+/// Milliseconds for a call: what a plugin says must not depend on how busy the machine is. What was late is counted.
+const TIME: u64 = 1000;
+
 /// What is typed again, and how much of it.
 #[derive(Debug, clap::Args)]
 pub(super) struct ReplayArgs {
@@ -41,6 +45,9 @@ pub(super) struct ReplayArgs {
     /// Of files, type so many blocks, drawn by the seed
     #[arg(long, requires = "replay", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
     most: u32,
+    /// Of files, so many others that lie nearest stand for open ones
+    #[arg(long, requires = "replay", default_value_t = 6)]
+    open: usize,
     /// Seed of the draw and of the intervals
     #[arg(long, requires = "replay", default_value_t = 1)]
     seed: u64,
@@ -56,19 +63,23 @@ impl ReplayArgs {
     fn again(&self, name: &str) -> String {
         let paths: Vec<_> = self.replay.iter().map(|path| path.display().to_string()).collect();
         let model = self.model.as_ref().map(|model| format!(" --model {model}")).unwrap_or_default();
-        let Self { most, seed, .. } = self;
-        format!("foretype plugin check {name} --replay {}{model} --most {most} --seed {seed}", paths.join(" "))
+        let Self { most, open, seed, .. } = self;
+        let paths = paths.join(" ");
+        format!("foretype plugin check {name} --replay {paths}{model} --most {most} --open {open} --seed {seed}")
     }
 }
 
-/// Measures a plugin that was loaded.
+/// Measures a plugin that `load` gives.
 pub(super) fn run(
     root: &Path,
     name: &str,
-    plugin: &Arc<Plugin>,
+    load: impl Fn(&Config) -> Result<Arc<Plugin>>,
     args: &ReplayArgs,
     mut config: Config,
 ) -> Result<Report> {
+    let limit_ms = config.plugins.time_ms;
+    config.plugins.time_ms = limit_ms.max(TIME);
+    let plugin = load(&config)?;
     ensure!(
         plugin.tasks().contains(&Task::Fill),
         "{} takes part in no suggestions, so typing says nothing of it: its tasks have no \"fill\"",
@@ -83,12 +94,13 @@ pub(super) fn run(
         workspace.scan(|_| true);
     }
     let model = completion::load(&model, &config)?;
-    let replay = Replay::new(&workspace, plugin, &model, &config)?;
+    let replay = Replay::new(&workspace, &plugin, &model, &config)?;
     let bar = ProgressBar::new(places.len() as u64).with_message("typing").with_style(style());
     let turn = |(at, place): (usize, &Place)| replay.pair(place, at % 2 == 1).inspect(|_| bar.inc(1));
     let pairs = places.iter().enumerate().map(turn).collect::<Result<Vec<_>>>();
     bar.finish_and_clear();
-    Ok(Report { name: plugin.name.clone(), notes: notes(root, name, args, &model), seed: args.seed, pairs: pairs? })
+    let notes = notes(root, name, args, &model);
+    Ok(Report { name: plugin.name.clone(), notes, seed: args.seed, limit_ms, pairs: pairs? })
 }
 
 /// What a reader needs to measure the same again.
@@ -142,10 +154,9 @@ impl<'a> Replay<'a> {
 
     fn typed(&self, place: &Place, (engine, strategy): &(Engine, Arc<dyn PromptStrategy>)) -> Result<Typed> {
         let (mut evaluated, mut asked) = (0, Vec::new());
-        let most = self.config.inline.max_tokens;
         let typing = typing::run(self.request(place), &place.expected, |request, drafts| {
             let before = self.plugin.tally().time;
-            let outcome = completion::complete(engine, strategy, Arc::new(request), 1, most, drafts)?;
+            let outcome = completion::complete(engine, strategy, Arc::new(request), 1, &self.config.inline, drafts)?;
             asked.push((self.plugin.tally().time - before).as_secs_f64() * 1000.0);
             evaluated += outcome.usage.evaluated;
             Ok(outcome)

@@ -58,6 +58,12 @@ fn test(file: &Path) -> Result<Vec<(Case, Option<String>)>> {
     let read = |path: &Path| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
     let source = read(file)?;
     let path = fixtures::beside(file);
+    ensure!(
+        path.is_file(),
+        "{} has no fixtures: write {} (docs/plugins.md); `foretype plugin check` looks at a plugin without them",
+        file.display(),
+        path.display()
+    );
     let cases = fixtures::parse(&read(&path)?).with_context(|| format!("{}", path.display()))?;
     let result = |case: Case| {
         let failure = case.run(file, &source).unwrap_or_else(|error| Some(format!("{error:#}\n")));

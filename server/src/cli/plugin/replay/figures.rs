@@ -29,6 +29,8 @@ pub(in crate::cli::plugin) struct Report {
     pub(super) name: String,
     pub(super) notes: Vec<String>,
     pub(super) seed: u64,
+    /// Milliseconds that a call may take while somebody types.
+    pub(super) limit_ms: u64,
     pub(super) pairs: Vec<Pair>,
 }
 
@@ -107,6 +109,11 @@ impl Report {
         times
     }
 
+    /// Keys at which the plugin took so long that in an editor it would have said nothing.
+    fn late(&self, times: &[f64]) -> usize {
+        times.iter().filter(|ms| **ms > self.limit_ms as f64).count()
+    }
+
     /// For a terminal.
     pub(in crate::cli::plugin) fn text(&self) -> String {
         let characters: usize = self.pairs.iter().map(|pair| pair.with.typing.characters).sum();
@@ -115,7 +122,10 @@ impl Report {
             let value = percentile(&times, *share).map(|ms| format!("{ms:.2} ms"));
             vec![(*label).to_owned(), "-".to_owned(), value.unwrap_or_default(), String::new()]
         };
-        let rows = ROWS.iter().filter_map(|row| row.cells(self)).chain(SHARES.iter().map(time));
+        let late = format!("{} of {}", self.late(&times), times.len());
+        let late =
+            vec![format!("keys at which it took over {} ms", self.limit_ms), "-".to_owned(), late, String::new()];
+        let rows = ROWS.iter().filter_map(|row| row.cells(self)).chain(SHARES.iter().map(time)).chain([late]);
         let table = Table {
             title: format!("{}: {characters} characters typed at {} places", self.name, self.pairs.len()),
             head: ["", "without", "with", "difference [95 %]"].map(String::from).into(),
@@ -135,6 +145,7 @@ impl Report {
         let times = self.times();
         let mut figures: serde_json::Map<_, _> = ROWS.iter().filter_map(figure).collect();
         figures.extend(SHARES.iter().map(|(name, _, share)| ((*name).to_owned(), json!(percentile(&times, *share)))));
+        figures.extend([("late_keys".to_owned(), json!(self.late(&times)))]);
         let way = |typed: &Typed| json!({ "typing": typed.typing, "evaluated": typed.evaluated, "plugin_ms": typed.plugin_ms });
         let place = |pair: &Pair| json!({ "place": pair.id, "without": way(&pair.without), "with": way(&pair.with) });
         let places: Vec<_> = self.pairs.iter().map(place).collect();
@@ -160,7 +171,8 @@ mod tests {
     fn report(pairs: &[(Typed, Typed)]) -> Report {
         let pair =
             |(without, with): &(Typed, Typed)| Pair { id: "a".into(), without: without.clone(), with: with.clone() };
-        Report { name: "p".into(), notes: vec!["again".into()], seed: 1, pairs: pairs.iter().map(pair).collect() }
+        let pairs = pairs.iter().map(pair).collect();
+        Report { name: "p".into(), notes: vec!["again".into()], seed: 1, limit_ms: 20, pairs }
     }
 
     #[test]
@@ -177,10 +189,17 @@ mod tests {
     }
 
     #[test]
+    fn keys_at_which_an_editor_would_not_have_waited_are_counted() {
+        let report = report(&[(typed(4, 10, &[]), typed(5, 10, &[20.1, 0.0, 20.0]))]);
+        assert_eq!(report.json()["figures"]["late_keys"], 1);
+        assert!(report.text().contains("keys at which it took over 20 ms"), "{}", report.text());
+    }
+
+    #[test]
     fn the_table_says_how_to_measure_the_same_again() {
         let text = report(&[(typed(4, 10, &[]), typed(5, 10, &[1.5]))]).text();
         assert!(text.starts_with("p: 10 characters typed at 1 places\n"), "{text}");
         assert!(text.contains("40.00 %  50.00 %  +10.00 [+10.00, +10.00]") && text.ends_with("\nagain\n"), "{text}");
-        assert!(text.contains("1.50 ms"), "{text}");
+        assert!(text.contains("1.50 ms") && text.contains("0 of 1"), "{text}");
     }
 }

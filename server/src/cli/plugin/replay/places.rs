@@ -14,9 +14,6 @@ use crate::cli::evaluate::repository::selection::{self, Draw};
 use crate::completion;
 use crate::workspace::Workspace;
 
-/// Files that stand for open ones, beside a block of a source file.
-const OPEN: usize = 6;
-
 /// A place and what is to be typed there.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
@@ -99,7 +96,7 @@ fn of_files(workspace: &Workspace, paths: &[&PathBuf], args: &ReplayArgs) -> Res
             before: text[..range.start].to_owned(),
             after: text[range.end..].to_owned(),
             expected: text[range.clone()].to_owned(),
-            open_files: files::nearest(&corpus, &chosen.file, OPEN),
+            open_files: files::nearest(&corpus, &chosen.file, args.open),
             id: chosen.id,
         }
     };
