@@ -107,7 +107,7 @@ fn repeated(text: &[u8], tail: &[u8]) -> Option<(usize, usize)> {
 }
 
 /// How many bytes two texts have in common at their ends.
-fn common_end(a: &[u8], b: &[u8]) -> usize {
+pub(crate) fn common_end(a: &[u8], b: &[u8]) -> usize {
     a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count()
 }
 

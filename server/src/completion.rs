@@ -15,7 +15,7 @@ use foretype_plugins::{
     Answer, Budget, Document, FimFormat, Language, Order, Prompt, PromptStrategy, Request, Trigger,
 };
 
-use crate::config::Config;
+use crate::config::{Config, Inline};
 use crate::plugins::builtins::chosen;
 
 /// Loads the model at `path` onto the device that the configuration names, with the adapter that it names.
@@ -104,7 +104,7 @@ pub fn complete(
     strategy: &Arc<dyn PromptStrategy>,
     request: Arc<Request>,
     candidates: usize,
-    max_tokens: usize,
+    inline: &Inline,
     drafts: Vec<String>,
 ) -> Result<Outcome> {
     let started = Instant::now();
@@ -117,11 +117,12 @@ pub fn complete(
     };
     let job = Job {
         prompt: prompt.clone(),
-        max_tokens,
+        max_tokens: inline.max_tokens,
         candidates,
         until: Some(Box::new(until)),
         drafts,
         repeats: repeats(&request),
+        cache: inline.text_cache.holds(engine.model()),
         ..Job::default()
     };
     let ticket = engine.submit(job, move |event| {

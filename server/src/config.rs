@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
+use foretype_model::Model;
 use foretype_plugins::Language;
 use foretype_plugins::docstring::Style;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -90,6 +91,10 @@ pub struct Inline {
     /// Whether the first words of a suggestion are shown before all of it is written, when the next key would soon come. The
     /// rest follows; only in editors that can lengthen what they show.
     pub show_parts: bool,
+    /// Whether what followed the last letters, where they stand elsewhere in the file or in open ones, gets a share of the
+    /// probability (a cache language model). `auto` for models of less than 50 million parameters, which it helps: larger
+    /// ones know without it.
+    pub text_cache: TextCache,
     /// When a new suggestion is shown: `none` as soon as it is there, `adaptive` when the next key is overdue, by your own
     /// speed of typing. Either way it is computed at once, and the rest of a suggestion that you type into stays.
     pub show_delay: ShowDelay,
@@ -108,6 +113,7 @@ impl Default for Inline {
             minimum_confidence: -2.0,
             work_ahead: true,
             show_parts: true,
+            text_cache: TextCache::Auto,
             show_delay: ShowDelay::None,
         }
     }
@@ -331,6 +337,31 @@ pub enum TriggerMode {
     Automatic,
     /// Only when you ask.
     Manual,
+}
+
+/// Whether the texts at hand are mixed into what the model says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TextCache {
+    /// Where the model is small.
+    #[default]
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+impl TextCache {
+    /// Whether they are for this model.
+    pub fn holds(self, model: &Model) -> bool {
+        const SMALL: usize = 50_000_000;
+        match self {
+            Self::Auto => model.decoder.config().parameters() < SMALL,
+            Self::On => true,
+            Self::Off => false,
+        }
+    }
 }
 
 /// How long a new suggestion waits to be shown.

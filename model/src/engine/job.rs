@@ -45,6 +45,9 @@ pub struct Job {
     pub drafts: Vec<String>,
     /// Texts that the answer may repeat a piece of, beside the prompt's own; the likeliest last.
     pub repeats: Vec<Arc<str>>,
+    /// Whether what followed in these texts, where they say what was just written, gets a share of the probability. Unlike a
+    /// draft it changes the answer. Only where tokens are taken by their likelihood alone.
+    pub cache: bool,
 }
 
 /// A token that was written.
@@ -52,7 +55,8 @@ pub struct Job {
 pub struct TokenInfo {
     /// Its text; bytes that are no whole character show as replacement characters.
     pub text: String,
-    /// Its natural log-probability in the model's own distribution; where healing allows only some tokens, over those.
+    /// Its natural log-probability in the model's own distribution, or, with [`Job::cache`], in the mixture; where healing
+    /// allows only some tokens, over those.
     pub logprob: f32,
     /// Whether it only spells what healing took back from the prompt, and so was not the model's to choose.
     pub given: bool,

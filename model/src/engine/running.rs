@@ -10,6 +10,7 @@ use super::prompt::Tokens;
 use super::text::Answer;
 use super::voice::Voice;
 use super::{Claim, Submitted};
+use crate::cache::Cache;
 use crate::draft::Drafter;
 use crate::healing::Spelling;
 use crate::sampler::Sampler;
@@ -30,6 +31,7 @@ pub(super) struct Running {
     prefilled: Option<Instant>,
     pub(super) usage: Usage,
     pub(super) drafter: Drafter,
+    cache: Option<Cache>,
     pub(super) stage: Stage,
     /// Steps that went by without a row for it.
     pub(super) waited: usize,
@@ -57,7 +59,7 @@ impl Running {
     /// A job whose prompt is `tokens`, the first of which are in `sequence`.
     pub(super) fn new(submitted: Submitted, tokens: Tokens, sequence: Sequence) -> Self {
         let Submitted { job, events, claim, at } = submitted;
-        let drafter = drafter(&job, &tokens);
+        let (drafter, cache) = at_hand(&job, &tokens);
         Self {
             count: job.candidates.max(1),
             max_tokens: job.max_tokens,
@@ -70,6 +72,7 @@ impl Running {
             prefilled: None,
             usage: Usage { reused: sequence.tokens.len(), queued: at.elapsed(), ..Usage::default() },
             drafter,
+            cache,
             stage: Stage::Reading(sequence),
             waited: 0,
             tokens,
@@ -140,6 +143,7 @@ impl Running {
             events: &mut *self.events,
             usage: &mut self.usage,
             drafter: &mut self.drafter,
+            cache: self.cache.as_ref(),
         };
         (&mut self.stage, voice)
     }
@@ -152,12 +156,15 @@ impl Running {
     }
 }
 
-fn drafter(job: &Job, tokens: &Tokens) -> Drafter {
+/// What the texts at hand are of use for.
+fn at_hand(job: &Job, tokens: &Tokens) -> (Drafter, Option<Cache>) {
     let own = texts(&job.prompt);
     let last = own.last().copied().unwrap_or_default();
     let lead = last.strip_suffix(tokens.healed.as_str()).unwrap_or(last);
-    let texts = job.repeats.iter().cloned().chain(own.iter().map(|text| Arc::from(*text))).collect();
-    Drafter::new(&job.drafts, texts, lead, &tokens.healed)
+    let texts: Vec<_> = job.repeats.iter().cloned().chain(own.iter().map(|text| Arc::from(*text))).collect();
+    let by_likelihood = job.sampling.temperature <= 0.0;
+    let cache = (job.cache && by_likelihood).then(|| Cache::new(texts.clone(), lead, tokens.healed.len()));
+    (Drafter::new(&job.drafts, texts, lead, &tokens.healed), cache)
 }
 
 fn texts(prompt: &Prompt) -> Vec<&str> {

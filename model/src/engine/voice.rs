@@ -6,6 +6,7 @@ use super::job::{Event, FinishReason, TokenInfo, Until, Usage};
 use super::running::Candidate;
 use super::text::Grown;
 use crate::Model;
+use crate::cache::Cache;
 use crate::decoder::LogitsRow;
 use crate::draft::Drafter;
 use crate::healing::Spelling;
@@ -20,6 +21,7 @@ pub(super) struct Voice<'a> {
     pub(super) events: &'a mut (dyn FnMut(Event) + Send),
     pub(super) usage: &'a mut Usage,
     pub(super) drafter: &'a mut Drafter,
+    pub(super) cache: Option<&'a Cache>,
 }
 
 impl Voice<'_> {
@@ -60,6 +62,12 @@ impl Voice<'_> {
         let to_spell = candidate.answer.to_spell();
         let allowed = (!to_spell.is_empty()).then(|| self.spelling.allowed(tokenizer, to_spell));
         let drawn = candidate.sampler.draw(logits, allowed.as_deref(), rank, &candidate.written);
+        let drawn = match (self.cache, drawn) {
+            (Some(cache), Some(best)) if allowed.is_none() && rank == 0 => {
+                Some(cache.choose(tokenizer, logits.values, best, candidate.answer.bytes()))
+            }
+            _ => drawn,
+        };
         let Some((id, logprob)) = drawn else {
             return Some(FinishReason::Failed("no token of the model fits here".into()));
         };

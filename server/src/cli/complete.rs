@@ -224,9 +224,9 @@ impl Report<'_> {
     fn answer(&mut self, request: &mut Request, key: &str) -> Result<Outcome> {
         let asked = Arc::new(request.clone());
         let candidates = usize::from(self.args.candidates);
-        let most = self.config.inline.max_tokens;
         let drafts = self.last.iter().filter_map(|text| text.strip_prefix(key)).map(str::to_owned).collect();
-        let mut outcome = completion::complete(self.engine, &self.strategy, asked, candidates, most, drafts)?;
+        let mut outcome =
+            completion::complete(self.engine, &self.strategy, asked, candidates, &self.config.inline, drafts)?;
         let raw = outcome.suggestions.iter().map(|suggestion| &suggestion.raw);
         self.last = raw.chain(&outcome.vetoed).cloned().collect();
         for suggestion in &mut outcome.suggestions {

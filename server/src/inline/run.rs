@@ -62,6 +62,7 @@ impl Run {
             until: Some(Box::new(until)),
             drafts,
             repeats,
+            cache: self.config.inline.text_cache.holds(self.engine.model()),
             ..Job::default()
         };
         let (session, heard) = (self.session.clone(), generation.clone());

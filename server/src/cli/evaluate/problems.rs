@@ -16,7 +16,7 @@ use super::output::Output;
 use super::sandbox::Sandbox;
 use super::{Asked, ModelArgs};
 use crate::completion;
-use crate::config::Config;
+use crate::config::{Config, Inline};
 use crate::rewrite::Writer;
 
 /// Options that all sets of problems have.
@@ -100,7 +100,8 @@ impl Asking<'_> {
         request: Request,
         longest: usize,
     ) -> Result<(String, f64)> {
-        let outcome = completion::complete(&self.engine, strategy, Arc::new(request), 1, longest, Vec::new())?;
+        let inline = Inline { max_tokens: longest, ..self.asked.config.inline.clone() };
+        let outcome = completion::complete(&self.engine, strategy, Arc::new(request), 1, &inline, Vec::new())?;
         let text = outcome.suggestions.into_iter().next().map_or_else(String::new, |suggestion| suggestion.text);
         Ok((text, outcome.total.as_secs_f64() * 1000.0))
     }

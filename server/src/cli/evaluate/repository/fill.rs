@@ -96,8 +96,7 @@ impl<'a> Filler<'a> {
 
     /// Asks as an editor would.
     fn complete(&self, request: Request, drafts: Vec<String>) -> Result<completion::Outcome> {
-        let most = self.asked.config.inline.max_tokens;
-        completion::complete(&self.engine, &self.strategy, Arc::new(request), 1, most, drafts)
+        completion::complete(&self.engine, &self.strategy, Arc::new(request), 1, &self.asked.config.inline, drafts)
     }
 
     /// What the expected text costs the model; unknown where it does not fit behind the prompt.
