@@ -17,19 +17,21 @@ struct Question {
     candidates: usize,
     stop: Option<String>,
     until: Option<usize>,
+    cache: bool,
 }
 
 fn question() -> impl Strategy<Value = Question> {
     let text = prop_oneof!["[a-c ]{1,12}", "(ab){4,9}c?", "x = re", "foo return x{1,2}"];
     let stop = prop::option::of("[a-z ]");
-    (text, any::<bool>(), 0usize..30, 1usize..4, stop, prop::option::of(1usize..6)).prop_map(
-        |(text, heal, max_tokens, candidates, stop, until)| Question {
+    (text, any::<bool>(), 0usize..30, 1usize..4, stop, prop::option::of(1usize..6), any::<bool>()).prop_map(
+        |(text, heal, max_tokens, candidates, stop, until, cache)| Question {
             text,
             heal,
             max_tokens,
             candidates,
             stop,
             until,
+            cache,
         },
     )
 }
@@ -43,6 +45,7 @@ impl Question {
             candidates: self.candidates,
             stop_texts: self.stop.clone().into_iter().collect(),
             until,
+            cache: self.cache,
             ..job(Prompt { heal: self.heal, ..prompt(&self.text) })
         }
     }
@@ -70,6 +73,12 @@ proptest! {
             let half = format!("{}{noise}", &right[..cut]);
             let drafts = [vec![], vec![right.clone()], vec![half], vec![noise.clone()], vec![String::new()], vec![]];
             let repeats = if kind == 5 { vec![format!("{}{right}{noise}", question.text).into()] } else { Vec::new() };
+            // What is repeated changes an answer only where it is a cache, too.
+            let expected = if question.cache {
+                outcome(&plain, Job { repeats: repeats.clone(), ..question.job() })
+            } else {
+                expected
+            };
             let guessing = Job { drafts: drafts[kind].clone(), repeats, ..question.job() };
             prop_assert_eq!(&outcome(&drafting, guessing), &expected, "{:?}", question);
         }
@@ -145,4 +154,19 @@ fn a_job_that_is_cancelled_while_it_drafts_leaves_its_sequence_usable() {
     assert_eq!((again.evaluated, answer(&again)), (0, answer(&fresh)));
     let longer = format!("{THIRTY}12");
     assert_eq!(answer(&run(&engine, job(prompt(&longer)))), answer(&run(&plain(), job(prompt(&longer)))));
+}
+
+#[test]
+fn with_a_cache_what_stood_there_before_wins_over_what_is_a_little_likelier() {
+    let text = "foo return x and then some";
+    let ask = |job: Job| outcome(&plain(), job);
+    let several = ask(Job { candidates: 8, ..job(prompt(text)) });
+    let first = |at: usize| several.tokens[at][0].text.as_str();
+    // Bytes that are no text cannot stand in one.
+    let other = (1..8).find(|at| first(*at).is_ascii()).expect("some letter is likely");
+    let (likeliest, second) = (first(0), first(other));
+    let seen: Arc<str> = format!("{text}{second} and on").into();
+    let cached =
+        |cache| ask(Job { cache, repeats: vec![seen.clone(); 30], ..job(prompt(text)) }).tokens[0][0].text.clone();
+    assert_eq!((&*cached(false), &*cached(true)), (likeliest, second));
 }
