@@ -9,8 +9,12 @@ use foretype_model::{Model, Packing, convert, merge};
 use crate::families::{Golden, folder, relative_error};
 
 fn golden() -> Golden {
-    let text = std::fs::read_to_string(folder("qwen3").join("adapter.json")).expect("a golden file");
-    serde_json::from_str(&text).expect("train.py wrote it")
+    read(&folder("qwen3").join("adapter.json"))
+}
+
+fn read(path: &Path) -> Golden {
+    let text = std::fs::read_to_string(path).expect("a golden file");
+    serde_json::from_str(&text).expect("a script in golden/ wrote it")
 }
 
 fn load(path: &Path) -> Arc<Model> {
@@ -47,6 +51,18 @@ fn an_adapter_on_top_has_the_logits_of_peft() {
         let adapted = load(&base).adapted(&adapter()).expect("it fits");
         let error = relative_error(&adapted, &golden(), 20);
         assert!(error < 1e-4, "{}: {error}", base.display());
+    }
+}
+
+#[test]
+#[ignore = "tests/check-peft trains the adapters and runs it; that needs PyTorch"]
+fn an_adapter_has_the_logits_of_peft_wherever_it_was_trained() {
+    let place = std::env::var("FORETYPE_PEFT").expect("tests/check-peft sets it");
+    for name in ["ours", "theirs"] {
+        let adapted = load(&folder("qwen3")).adapted(&Path::new(&place).join(name)).expect("it fits");
+        let error = relative_error(&adapted, &read(&Path::new(&place).join(format!("{name}.json"))), 20);
+        println!("{name}: relative error {error:.1e}");
+        assert!(error < 1e-4, "{name}: {error}");
     }
 }
 
