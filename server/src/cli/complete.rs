@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use foretype_model::Engine;
@@ -54,8 +55,8 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let plugins = plugins::Open::default().of(Some(&root), &config);
     plugins.look(&config);
     // The workspace is read while the model is loaded.
-    let indexed = root.clone();
-    let symbols = std::thread::spawn(move || completion::index(&indexed, INDEXING));
+    let (indexed, patience) = (root.clone(), if args.explain { EXPLAINING } else { INDEXING });
+    let symbols = std::thread::spawn(move || completion::index(&indexed, patience));
     let model = completion::load(&path, &config)?;
     let place = Place { root, path: position.path, config: &config };
     let mut request = place.request(&model, text, cursor)?;
@@ -104,7 +105,9 @@ pub(super) fn tell(plugins: &plugins::Plugins, explain: bool) {
 }
 
 /// How long the symbols of the workspace may be looked for: one answer is not worth more.
-const INDEXING: std::time::Duration = std::time::Duration::from_millis(400);
+const INDEXING: Duration = Duration::from_millis(200);
+/// The same where the prompt is what the user wants to see: an editor's has them all.
+const EXPLAINING: Duration = Duration::from_secs(2);
 
 /// A place in a file, as given on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -257,7 +260,7 @@ impl Report<'_> {
                 println!("  vetoed: {:?}", outcome.vetoed);
             }
         }
-        let ms = |time: std::time::Duration| time.as_secs_f64() * 1000.0;
+        let ms = |time: Duration| time.as_secs_f64() * 1000.0;
         let usage = &outcome.usage;
         println!(
             "  {} prompt tokens evaluated, {} reused, {} written ({} of {} drafted accepted); first text after {:.0} ms, all after {:.0} ms",
@@ -272,7 +275,7 @@ impl Report<'_> {
     }
 
     fn json(&self, request: &Request, key: &str, outcome: &Outcome) -> serde_json::Value {
-        let ms = |time: std::time::Duration| time.as_secs_f64() * 1000.0;
+        let ms = |time: Duration| time.as_secs_f64() * 1000.0;
         let mut report = serde_json::json!({
             "typed": key,
             "prefix": request.before().rsplit('\n').next(),
