@@ -55,10 +55,13 @@ impl Cache {
             }
         }
         let total: f32 = gains.iter().sum();
+        if total == 0.0 {
+            return best;
+        }
         let (share, own) = (total / (total + HALF), HALF / (total + HALF));
         let mixed = |at: usize| {
             let log = best.1 + top[at].1 - logits[best.0 as usize];
-            (top[at].0, own * log.exp() + if total > 0.0 { share * gains[at] / total } else { 0.0 })
+            (top[at].0, own * log.exp() + share * gains[at] / total)
         };
         let first = (best.0, own * best.1.exp());
         let likeliest =
