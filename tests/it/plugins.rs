@@ -314,7 +314,7 @@ fn trace(world: &World) {
 #[test]
 fn a_replay_says_what_a_plugin_costs_and_what_it_gains() {
     let world = World::new();
-    world.write("workspace/.foretype/config.toml", "[plugins]\ntime_ms = 1000\n");
+    world.write("workspace/.foretype/config.toml", "");
     trace(&world);
     let wordy = "context = function() return ('word '):rep(50) end, finish = function() return false end";
     world.write("config/foretype/plugins/wordy.luau", plugin("wordy", wordy));
@@ -333,7 +333,7 @@ fn a_replay_says_what_a_plugin_costs_and_what_it_gains() {
         (completed, &figures["evaluated_per_key"])
     );
     let table = prints(&world, &command[..5]);
-    assert!(table.contains("characters from suggestions") && table.contains("--most 40 --seed 1"), "{table}");
+    assert!(table.contains("characters from suggestions") && table.contains("--most 40 --open 6 --seed 1"), "{table}");
 }
 
 #[test]
