@@ -14,10 +14,11 @@ pub(crate) const MOST: usize = 8;
 /// Tokens of the first draft of an answer that only repeats a text.
 const FIRST: usize = 4;
 
-/// Bytes at the end of what is written that must stand in a text for it to be repeated.
-const SHORTEST: usize = 8;
-/// Of these, so many must be no blanks: blanks stand everywhere.
-const TELLING: usize = 3;
+/// Bytes at the end of what is written that must stand in a text for it to be repeated, and how many of them must be no
+/// blanks, which stand everywhere. The first length that is found counts.
+const ENDS: [(usize, usize); 3] = [(8, 3), (4, 2), (2, 1)];
+/// For each so many bytes that agree, a token is guessed.
+const AGREEING: usize = 2;
 /// Bytes that are compared to find the likest place.
 const LONGEST: usize = 64;
 /// Places that are compared in one text.
@@ -35,9 +36,14 @@ pub(crate) struct Drafter {
     lead: Vec<u8>,
     healed: Vec<u8>,
     length: usize,
-    misses: u32,
-    /// Steps for which nothing is guessed.
-    rest: u32,
+}
+
+/// A text that may follow.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Guess<'a> {
+    pub(crate) text: &'a str,
+    /// Tokens of it that are worth a row.
+    pub(crate) tokens: usize,
 }
 
 impl Drafter {
@@ -51,57 +57,53 @@ impl Drafter {
             lead: lead.to_vec(),
             healed: healed.into(),
             length: if likely.is_empty() { FIRST } else { MOST },
-            misses: 0,
-            rest: 0,
         }
     }
 
-    /// Tokens that are worth guessing now.
-    pub(crate) fn length(&self) -> usize {
-        if self.rest > 0 { 0 } else { self.length }
-    }
-
     /// A guess at the text that follows the bytes that were `written`, the healed ones among them.
-    pub(crate) fn guess(&self, written: &[u8]) -> Option<&str> {
+    pub(crate) fn guess(&self, written: &[u8]) -> Option<Guess<'_>> {
         let likely = self.likely.iter().filter_map(|text| text.strip_prefix(written)).find(|rest| !rest.is_empty());
         if let Some(rest) = likely {
-            return valid(&rest[..rest.len().min(REACH)]);
+            return Some(Guess { text: valid(&rest[..rest.len().min(REACH)])?, tokens: self.length });
         }
         let spelt = if written.len() < self.healed.len() { &self.healed } else { written };
         let tail = [&self.lead, spelt].concat();
         let tail = &tail[tail.len().saturating_sub(LONGEST)..];
         // What has still to be spelt is the end of the tail, so the draft begins with it.
         let again = spelt.len() - written.len();
-        let found = self.texts.iter().rev().filter_map(|text| Some((repeated(text.as_bytes(), tail)?, text)));
-        let ((common, at), text) = found.reduce(|best, other| if other.0.0 > best.0.0 { other } else { best })?;
-        let bytes = text.as_bytes();
+        let ends = ENDS.iter().filter_map(|(shortest, telling)| {
+            let end = &tail[tail.len().checked_sub(*shortest)?..];
+            (end.iter().filter(|byte| !byte.is_ascii_whitespace()).count() >= *telling).then_some(end)
+        });
+        let (common, at, text) = ends.into_iter().find_map(|end| {
+            let found = self.texts.iter().rev().map(|text| text.as_bytes());
+            let found = found.filter_map(|text| repeated(text, tail, end).map(|(common, at)| (common, at, text)));
+            found.reduce(|best, other| if other.0 > best.0 { other } else { best })
+        })?;
         if common < again {
             return None;
         }
-        valid(&bytes[at - again..bytes.len().min(at + REACH)])
+        let text = valid(&text[at - again..text.len().min(at + REACH)])?;
+        Some(Guess { text, tokens: self.length.min(common / AGREEING) })
     }
 
-    /// A draft was evaluated, or, with none, a step without one: refused drafts make the next ones shorter and rarer.
+    /// A draft was evaluated: the next ones are shorter where it was refused, longer where all of it was accepted.
     pub(crate) fn learn(&mut self, drafted: usize, accepted: usize) {
-        if drafted == 0 {
-            self.rest = self.rest.saturating_sub(1);
-        } else if accepted == 0 {
-            self.misses += 1;
-            (self.length, self.rest) = (1.max(self.length / 2), self.misses.min(6));
-        } else {
-            self.misses = 0;
-            self.length = if accepted == drafted { MOST.min(self.length.max(accepted) * 2) } else { accepted + 1 };
+        if drafted > 0 {
+            let all = MOST.min(self.length.max(accepted) * 2);
+            self.length = match accepted {
+                0 => 1.max(self.length / 2),
+                _ if accepted == drafted => all,
+                _ => accepted + 1,
+            };
         }
     }
 }
 
-/// Where `text` goes on after the longest end of `tail` that it holds, and how long that is; of equals, the last place.
-fn repeated(text: &[u8], tail: &[u8]) -> Option<(usize, usize)> {
-    let needle = &tail[tail.len().checked_sub(SHORTEST)?..];
-    if needle.iter().filter(|byte| !byte.is_ascii_whitespace()).count() < TELLING {
-        return None;
-    }
-    let places = memmem::rfind_iter(text, needle).map(|at| at + needle.len()).filter(|end| *end < text.len());
+/// Where `text` goes on after the longest end of `tail` that it holds, at least its `end`, and how long that is; of equals,
+/// the last place.
+fn repeated(text: &[u8], tail: &[u8], end: &[u8]) -> Option<(usize, usize)> {
+    let places = memmem::rfind_iter(text, end).map(|at| at + end.len()).filter(|end| *end < text.len());
     let weighed = places.take(PLACES).map(|end| (common_end(&text[..end], tail), end));
     weighed.reduce(|best, other| if other.0 > best.0 { other } else { best })
 }
@@ -129,7 +131,7 @@ mod tests {
     fn guess(likely: &[&str], texts: &[&str], lead: &str, healed: &str, written: &str) -> Option<String> {
         let likely: Vec<String> = likely.iter().map(|text| (*text).to_owned()).collect();
         let texts = texts.iter().map(|text| Arc::from(*text)).collect();
-        Drafter::new(&likely, texts, lead, healed).guess(written.as_bytes()).map(str::to_owned)
+        Drafter::new(&likely, texts, lead, healed).guess(written.as_bytes()).map(|guess| guess.text.to_owned())
     }
 
     #[test]
@@ -149,7 +151,7 @@ mod tests {
             guess(&[], &[text], "for item", " in", "").as_deref(),
             Some(" in items:\n    total += item.price\n")
         );
-        assert_eq!(guess(&[], &[text], "", "", "price\n"), None, "too short to tell");
+        assert_eq!(guess(&[], &[text], "", "", "price\n"), None, "nothing follows there");
         assert_eq!(guess(&[], &["a\n        \nb"], "            ", "", ""), None, "blanks tell nothing");
     }
 
@@ -170,17 +172,30 @@ mod tests {
     }
 
     #[test]
-    fn refused_drafts_become_shorter_and_rarer_until_one_is_taken() {
+    fn the_more_agrees_the_more_is_guessed() {
+        let text = "the first word of a longer line follows the first letter";
+        let tokens = |lead: &str| {
+            let mut drafter = Drafter::new(&[], vec![text.into()], lead, "");
+            drafter.learn(FIRST, FIRST);
+            drafter.guess(b"").map(|guess| guess.tokens)
+        };
+        assert_eq!((tokens("d"), tokens("qx")), (None, None));
+        assert_eq!((tokens("a wo"), tokens("my word")), (Some(1), Some(2)));
+        assert_eq!((tokens("his first w"), tokens("the first word of a")), (Some(4), Some(MOST)));
+    }
+
+    #[test]
+    fn refused_drafts_become_shorter_until_all_of_one_is_taken() {
         let mut drafter = Drafter::new(&[], Vec::new(), "", "");
         drafter.learn(4, 4);
-        assert_eq!(drafter.length(), MOST);
+        assert_eq!(drafter.length, MOST);
         drafter.learn(8, 2);
-        assert_eq!(drafter.length(), 3);
+        assert_eq!(drafter.length, 3);
         drafter.learn(3, 0);
-        assert_eq!(drafter.length(), 0);
+        assert_eq!(drafter.length, 1);
         drafter.learn(0, 0);
-        assert_eq!(drafter.length(), 1);
+        assert_eq!(drafter.length, 1);
         drafter.learn(1, 1);
-        assert_eq!(drafter.length(), 2);
+        assert_eq!(drafter.length, 2);
     }
 }

@@ -84,8 +84,8 @@ pub struct Inline {
     /// is certain, -10 shows everything.
     #[schemars(range(min = -10, max = 0))]
     pub minimum_confidence: f32,
-    /// Whether the model works ahead while nobody waits: at what follows the suggestion once it is accepted; when you pause,
-    /// at a prompt that is nearer to the cursor; and, where the cursor comes to rest, at the prompt for that place, in editors
+    /// Whether the model works ahead while nobody waits: at what follows a suggestion that it is sure of, once that is accepted;
+    /// when you pause, at a prompt that is nearer to the cursor; and, where the cursor comes to rest, at the prompt for that place, in editors
     /// that tell where it is. It costs processor time, and gives way at once.
     pub work_ahead: bool,
     /// Whether the first words of a suggestion are shown before all of it is written, when the next key would soon come. The

@@ -171,6 +171,15 @@ impl Shown {
         kept.chain(past).filter(|draft| !draft.is_empty()).collect()
     }
 
+    /// What the latest runs wrote, each after some of what stood before it, the latest last.
+    pub fn earlier(&self) -> Vec<Arc<str>> {
+        let kept = self.order.iter().rev().take(PAST).map(|generation| generation.text());
+        let latest = kept.chain(self.past.iter().rev().cloned()).take(PAST);
+        let mut texts: Vec<Arc<str>> = latest.map(Arc::from).collect();
+        texts.reverse();
+        texts
+    }
+
     fn stop_unless(&mut self, keep: impl Fn(&Generation) -> bool) {
         let useless = |generation: &&Arc<Generation>| {
             generation.is_cancelled() || generation.usage().is_none() && !keep(generation)

@@ -45,7 +45,9 @@ pub struct Job {
     pub drafts: Vec<String>,
     /// Texts that the answer may repeat a piece of, beside the prompt's own; the likeliest last.
     pub repeats: Vec<Arc<str>>,
-    /// Whether what followed in these texts, where they say what was just written, gets a share of the probability. Unlike a
+    /// Texts that a model wrote near here, the likeliest last: a draft may repeat a piece of them too.
+    pub earlier: Vec<Arc<str>>,
+    /// Whether what followed in [`repeats`](Self::repeats) and the prompt, where they say what was just written, gets a share of the probability. Unlike a
     /// draft it changes the answer. Only where tokens are taken by their likelihood alone.
     pub cache: bool,
 }

@@ -101,12 +101,13 @@ impl Running {
     pub(super) fn draft(&self, model: &Model, written: &[u8], count: usize, position: usize, most: usize) -> Vec<u32> {
         let context = model.decoder.config().context_length;
         let left = (self.max_tokens.saturating_sub(count + 1)).min(context.saturating_sub(position + 1));
-        let most = most.min(left).min(self.drafter.length());
+        let most = most.min(left);
         if self.sampling.temperature > 0.0 || most == 0 {
             return Vec::new();
         }
-        let mut draft = self.drafter.guess(written).map(|text| model.tokenizer.encode(text)).unwrap_or_default();
-        draft.truncate(most);
+        let Some(guess) = self.drafter.guess(written) else { return Vec::new() };
+        let mut draft = model.tokenizer.encode(guess.text);
+        draft.truncate(most.min(guess.tokens));
         draft
     }
 
@@ -161,9 +162,11 @@ fn at_hand(job: &Job, tokens: &Tokens) -> (Drafter, Option<Cache>) {
     let own = texts(&job.prompt);
     let last = own.last().copied().unwrap_or_default();
     let lead = last.strip_suffix(tokens.healed.as_str()).unwrap_or(last);
-    let texts: Vec<_> = job.repeats.iter().cloned().chain(own.iter().map(|text| Arc::from(*text))).collect();
+    let mut texts: Vec<_> = job.repeats.iter().cloned().chain(own.iter().map(|text| Arc::from(*text))).collect();
     let by_likelihood = job.sampling.temperature <= 0.0;
     let cache = (job.cache && by_likelihood).then(|| Cache::new(texts.clone(), lead, tokens.healed.len()));
+    // What a model wrote is no reason for it to write the same again, so the cache is without it.
+    texts.extend(job.earlier.iter().cloned());
     (Drafter::new(&job.drafts, texts, lead, &tokens.healed), cache)
 }
 

@@ -50,7 +50,10 @@ impl Run {
 
     fn submit(&self, request: Request, prompt: Prompt, generation: Arc<Generation>, priority: Priority) {
         let most_lines = self.config.inline.max_lines;
-        let (drafts, repeats) = (self.place.shown().drafts(generation.spot()), completion::repeats(&request));
+        let repeats = completion::repeats(&request);
+        let shown = self.place.shown();
+        let (drafts, earlier) = (shown.drafts(generation.spot()), shown.earlier());
+        drop(shown);
         let strategy = self.session.with_plugins(&self.strategy, &self.uri, request.document.language);
         let until =
             move |_: usize, text: &str| text.matches('\n').count() > most_lines || strategy.done(&request, text);
@@ -62,6 +65,7 @@ impl Run {
             until: Some(Box::new(until)),
             drafts,
             repeats,
+            earlier,
             cache: self.config.inline.text_cache.holds(self.engine.model()),
             ..Job::default()
         };

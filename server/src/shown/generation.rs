@@ -40,8 +40,8 @@ struct State {
 struct Written {
     /// Without carriage returns: editors bring their own line ends.
     text: String,
-    logprobs: f32,
-    tokens: usize,
+    /// Where each piece of it ends, and the natural logarithm of its probability.
+    pieces: Vec<(usize, f32)>,
     confidence: Option<f32>,
     ended: bool,
     /// What was shown of it, once it was finished. While the user types into it, this is what is shown.
@@ -70,6 +70,8 @@ pub struct Given {
     pub more: bool,
     /// Whether it is the rest of what was shown, so that nothing needs to be trimmed again.
     pub shown: bool,
+    /// Natural logarithm of the probability that the model gives to all of it that is written.
+    pub likelihood: f32,
 }
 
 impl Generation {
@@ -195,8 +197,7 @@ impl Generation {
             Event::Text { candidate, text, logprob } => {
                 if let Some(written) = state.written.get_mut(candidate) {
                     written.text.extend(text.chars().filter(|letter| *letter != '\r'));
-                    written.logprobs += logprob;
-                    written.tokens += 1;
+                    written.pieces.push((written.text.len(), logprob));
                 }
             }
             Event::Finished { candidate, reason, confidence, .. } => {
@@ -306,10 +307,13 @@ const CLOSERS: &[char] = &[')', ']', '}', '>', '"', '\'', '`'];
 impl Written {
     /// What it has after `typed`: the rest of what was shown, or else of what is written.
     fn rest(&self, candidate: usize, typed: &str, over: bool) -> Option<Given> {
-        let confidence = self.confidence.unwrap_or(self.logprobs / self.tokens.max(1) as f32);
+        let sum =
+            |from: usize| self.pieces.iter().filter(|(end, _)| *end > from).map(|(_, logprob)| logprob).sum::<f32>();
+        let confidence = self.confidence.unwrap_or_else(|| sum(0) / self.pieces.len().max(1) as f32);
         let given = |rest: &str, more, shown| {
             let answer = Answer { text: rest.to_owned(), ended: self.ended || shown, confidence };
-            (!rest.is_empty()).then_some(Given { answer, candidate, more, shown })
+            let likelihood = sum(typed.len());
+            (!rest.is_empty()).then_some(Given { answer, candidate, more, shown, likelihood })
         };
         match &self.shown {
             Some(shown) if shown.starts_with(typed) => given(&shown[typed.len()..], false, true),

@@ -53,7 +53,7 @@ fn check(base: &str, written: &str, over: bool, now: &str) -> (Option<Rest>, boo
 
 fn answer(text: &str, more: bool) -> Option<Rest> {
     let answer = Answer { text: text.into(), ended: false, confidence: -0.5 };
-    Some(Rest::Answers(vec![Given { answer, candidate: 0, more, shown: false }]))
+    Some(Rest::Answers(vec![Given { answer, candidate: 0, more, shown: false, likelihood: -0.5 }]))
 }
 
 #[test]
@@ -62,6 +62,31 @@ fn typing_into_the_suggestion_leaves_its_rest() {
     assert_eq!(check("x = ▁\n", "foo(1)", true, "x = fo▁\n"), (answer("o(1)", false), true));
     assert_eq!(check("x = ▁\n", "foo(1)", true, "x = foo(▁)\n"), (answer("1)", false), true));
     assert_eq!(check("a▁\r\nb", " {\r\n}", true, "a {\r\n▁\r\nb"), (answer("}", false), true));
+}
+
+#[test]
+fn a_suggestion_becomes_likelier_as_it_is_typed_into() {
+    let mut shown = Shown::default();
+    let generation = begin(&mut shown, "x = ▁\n", "foo");
+    generation.on(Event::Text { candidate: 0, text: ".bar()".into(), logprob: -0.25 });
+    end(&generation);
+    let likelihood = |now: &str| match found(&shown, now) {
+        Some(Rest::Answers(given)) => given[0].likelihood,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((likelihood("x = ▁\n"), likelihood("x = fo▁\n"), likelihood("x = foo.▁\n")), (-0.75, -0.75, -0.25));
+}
+
+#[test]
+fn what_the_latest_runs_wrote_is_at_hand_for_drafts() {
+    let mut shown = Shown::default();
+    for number in 0..20 {
+        let (base, cursor) = place(&format!("{}▁\n", "x".repeat(number + 1)));
+        write(&shown.begin(&base, cursor, 1), &format!(" = {number}"));
+    }
+    let earlier = shown.earlier();
+    assert_eq!(earlier.len(), 16);
+    assert!(earlier[0].ends_with("x = 4") && earlier[15].ends_with("x = 19"), "{earlier:?}");
 }
 
 #[test]
@@ -275,8 +300,8 @@ fn a_run_that_is_forgotten_writes_on_for_those_who_wait_and_for_nobody_else() {
     assert_eq!(found(&shown, "x = ▁\n"), None);
     write(&generation, "(1)");
     end(&generation);
-    let spot = generation.spot().clone();
-    assert_eq!(Some(generation.rest(&spot)), answer("foo(1)", false));
+    let Rest::Answers(given) = generation.rest(&generation.spot().clone()) else { panic!("nothing was written") };
+    assert_eq!((given[0].answer.text.as_str(), given[0].more), ("foo(1)", false));
 }
 
 #[test]
