@@ -17,6 +17,9 @@ const FIRST: usize = 4;
 /// Bytes at the end of what is written that must stand in a text for it to be repeated, and how many of them must be no
 /// blanks, which stand everywhere. The first length that is found counts.
 const ENDS: [(usize, usize); 3] = [(8, 3), (4, 2), (2, 1)];
+/// Ends shorter than the first are looked for in so many bytes at the end of a text: they stand everywhere, and what is near is
+/// likelier.
+const NEAR: usize = 16 << 10;
 /// For each so many bytes that agree, a token is guessed.
 const AGREEING: usize = 2;
 /// Bytes that are compared to find the likest place.
@@ -76,8 +79,10 @@ impl Drafter {
             (end.iter().filter(|byte| !byte.is_ascii_whitespace()).count() >= *telling).then_some(end)
         });
         let (common, at, text) = ends.into_iter().find_map(|end| {
-            let found = self.texts.iter().rev().map(|text| text.as_bytes());
-            let found = found.filter_map(|text| repeated(text, tail, end).map(|(common, at)| (common, at, text)));
+            let reach = if end.len() < ENDS[0].0 { NEAR } else { usize::MAX };
+            let texts = self.texts.iter().rev().map(|text| text.as_bytes());
+            let near = texts.map(|text| &text[text.len().saturating_sub(reach)..]);
+            let found = near.filter_map(|text| repeated(text, tail, end).map(|(common, at)| (common, at, text)));
             found.reduce(|best, other| if other.0 > best.0 { other } else { best })
         })?;
         if common < again {
@@ -182,6 +187,14 @@ mod tests {
         assert_eq!((tokens("d"), tokens("qx")), (None, None));
         assert_eq!((tokens("a wo"), tokens("my word")), (Some(1), Some(2)));
         assert_eq!((tokens("his first w"), tokens("the first word of a")), (Some(4), Some(MOST)));
+    }
+
+    #[test]
+    fn what_agrees_in_little_is_guessed_only_from_near() {
+        let found =
+            |blanks: usize, lead: &str| guess(&[], &[&format!("let size = 1;{}", " ".repeat(blanks))], lead, "", "");
+        assert!(found(NEAR - 20, "a size").is_some() && found(NEAR, "a size").is_none());
+        assert!(found(NEAR, "let size").is_some());
     }
 
     #[test]

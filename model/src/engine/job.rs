@@ -47,8 +47,8 @@ pub struct Job {
     pub repeats: Vec<Arc<str>>,
     /// Texts that a model wrote near here, the likeliest last: a draft may repeat a piece of them too.
     pub earlier: Vec<Arc<str>>,
-    /// Whether what followed in [`repeats`](Self::repeats) and the prompt, where they say what was just written, gets a share of the probability. Unlike a
-    /// draft it changes the answer. Only where tokens are taken by their likelihood alone.
+    /// Whether what followed in [`repeats`](Self::repeats) and the prompt, where they say what was just written, gets a share of
+    /// the probability. Unlike a draft it changes the answer. Only where tokens are taken by their likelihood alone.
     pub cache: bool,
 }
 
