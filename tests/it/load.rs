@@ -195,7 +195,8 @@ fn eight_editors_type_at_once_and_none_waits_for_the_others() {
     let took =
         |pick: fn(Duration, Duration) -> Duration| all.iter().map(|(_, took)| *took).reduce(pick).expect("eight");
     let (fastest, slowest) = (took(Ord::min), took(Ord::max));
-    assert!(slowest < fastest * 2 + Duration::from_secs(1), "one starves: {fastest:?} and {slowest:?}");
+    // Who had to wait for all the others would take eight times as long.
+    assert!(slowest < fastest * 4 + Duration::from_secs(1), "one starves: {fastest:?} and {slowest:?}");
     daemon.comes_to_rest();
     let more = daemon.megabytes() - before;
     assert!(daemon.kv_bytes() > 0 && more < (daemon.kv_mb + 48) as f64, "{more:.1} MB more for seven editors more");
