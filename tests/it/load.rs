@@ -192,11 +192,11 @@ fn eight_editors_type_at_once_and_none_waits_for_the_others() {
     let mut waits: Vec<f64> = all.iter().flat_map(|(tally, _)| &tally.waits).copied().collect();
     let together = percentile(&mut waits, 0.95);
     println!("eight together: p95 {together:.1} ms, {:.2} times that of one", together / alone);
-    let took =
-        |pick: fn(Duration, Duration) -> Duration| all.iter().map(|(_, took)| *took).reduce(pick).expect("eight");
-    let (fastest, slowest) = (took(Ord::min), took(Ord::max));
-    // Who had to wait for all the others would take eight times as long.
-    assert!(slowest < fastest * 4 + Duration::from_secs(1), "one starves: {fastest:?} and {slowest:?}");
+    // One that happens to be first makes nobody starve: the slowest is measured by those in the middle.
+    let mut took: Vec<Duration> = all.iter().map(|(_, took)| *took).collect();
+    took.sort_unstable();
+    let (middle, slowest) = (took[took.len() / 2], took[took.len() - 1]);
+    assert!(slowest < middle * 2 + Duration::from_secs(1), "one starves: {middle:?} and {slowest:?}");
     daemon.comes_to_rest();
     let more = daemon.megabytes() - before;
     assert!(daemon.kv_bytes() > 0 && more < (daemon.kv_mb + 48) as f64, "{more:.1} MB more for seven editors more");
