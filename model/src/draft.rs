@@ -74,12 +74,12 @@ impl Drafter {
         let tail = &tail[tail.len().saturating_sub(LONGEST)..];
         // What has still to be spelt is the end of the tail, so the draft begins with it.
         let again = spelt.len() - written.len();
-        let ends = ENDS.iter().filter_map(|(shortest, telling)| {
+        let (common, at, text) = ENDS.iter().find_map(|(shortest, telling)| {
             let end = &tail[tail.len().checked_sub(*shortest)?..];
-            (end.iter().filter(|byte| !byte.is_ascii_whitespace()).count() >= *telling).then_some(end)
-        });
-        let (common, at, text) = ends.into_iter().find_map(|end| {
-            let reach = if end.len() < ENDS[0].0 { NEAR } else { usize::MAX };
+            if end.iter().filter(|byte| !byte.is_ascii_whitespace()).count() < *telling {
+                return None;
+            }
+            let reach = if *shortest < ENDS[0].0 { NEAR } else { usize::MAX };
             let texts = self.texts.iter().rev().map(|text| text.as_bytes());
             let near = texts.map(|text| &text[text.len().saturating_sub(reach)..]);
             let found = near.filter_map(|text| repeated(text, tail, end).map(|(common, at)| (common, at, text)));
@@ -95,10 +95,9 @@ impl Drafter {
     /// A draft was evaluated: the next ones are shorter where it was refused, longer where all of it was accepted.
     pub(crate) fn learn(&mut self, drafted: usize, accepted: usize) {
         if drafted > 0 {
-            let all = MOST.min(self.length.max(accepted) * 2);
             self.length = match accepted {
                 0 => 1.max(self.length / 2),
-                _ if accepted == drafted => all,
+                _ if accepted == drafted => MOST.min(self.length.max(accepted) * 2),
                 _ => accepted + 1,
             };
         }
