@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub use export::write_model;
 pub use network::{Lora, Mode};
+pub use operations::Precision;
 pub use trainer::{Base, Plan, Step, Trainer};
 
 use crate::weights::LoadError;

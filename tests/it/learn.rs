@@ -176,6 +176,8 @@ fn what_cannot_be_learned_is_said_with_what_to_do() {
     assert!(!good && err.contains("nowhere.gguf"), "{err}");
     world.write(".foretype/config.toml", "adapter = \"nowhere\"\n");
     pretrain(&world, "1");
+    let (good, err) = train(&world, &["--model", "model", "--precision", "bf16"]);
+    assert!(!good && err.contains("needs a GPU") && err.contains("f32"), "{err}");
     let (good, _, err) = text(&world.run(&["complete", "app/file_3.py:2:5", "--model", "model"]));
     assert!(!good && err.contains("nowhere") && err.contains("adapter"), "{err}");
 }

@@ -9,6 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use super::TrainError;
 use super::checkpoint::{name, store};
 use super::network::{Lora, Mode, Network, Role};
+use super::operations::Precision;
 use super::trainer::{Base, Trainer};
 use crate::config::{Architecture, Config};
 use crate::weights::{Slot, peft};
@@ -25,7 +26,7 @@ impl Trainer {
 
 /// Writes a model as it is, quantised or not, into `folder` as the weights of a Hugging Face directory.
 pub fn write_model(model: &Base, folder: &Path) -> Result<(), TrainError> {
-    write(&model.network(&Mode::Full, 0, &Device::Cpu)?, &Mode::Full, folder, "")
+    write(&model.network(&Mode::Full, Precision::F32, 0, &Device::Cpu)?, &Mode::Full, folder, "")
 }
 
 fn write(network: &Network, mode: &Mode, folder: &Path, base: &str) -> Result<(), TrainError> {

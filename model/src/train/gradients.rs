@@ -70,7 +70,7 @@ impl Gradients {
     /// The loss, and the gradient of the rows before the output matrix.
     fn head(&mut self, network: &Network, rows: &Tensor, targets: &[Option<u32>], scale: f64) -> Result<(f64, Tensor)> {
         let trained = network.output_parameter();
-        let loss = head::loss(&rows.detach(), &network.output().detach(), targets, scale, trained.is_some())?;
+        let loss = head::loss(&rows.detach(), &network.output(), targets, scale, trained.is_some())?;
         if let (Some(at), Some(gradient)) = (trained, loss.of_output) {
             self.put(at, gradient)?;
         }

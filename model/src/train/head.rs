@@ -3,8 +3,23 @@
 
 use candle_core::{D, Result, Tensor};
 
+use super::operations::Precision;
+
 /// Rows whose logits are in memory together.
 const ROWS: usize = 256;
+
+/// What rows are multiplied with: the output matrix `[vocabulary, hidden]`, and in which numbers.
+pub(super) struct Output {
+    pub(super) matrix: Tensor,
+    pub(super) precision: Precision,
+}
+
+impl Output {
+    /// `[rows, hidden]` to `[rows, vocabulary]`.
+    pub(super) fn logits(&self, rows: &Tensor) -> Result<Tensor> {
+        self.precision.multiply(rows, &self.matrix.t()?)
+    }
+}
 
 /// What the output says about a batch.
 pub(super) struct Loss {
@@ -25,10 +40,10 @@ struct Part {
 }
 
 impl Part {
-    fn new(rows: &Tensor, output: &Tensor, at: &[u32], targets: &[u32]) -> Result<Self> {
+    fn new(rows: &Tensor, output: &Output, at: &[u32], targets: &[u32]) -> Result<Self> {
         let at = Tensor::new(at, rows.device())?;
         let x = rows.index_select(&at, 0)?;
-        let shares = candle_nn::ops::softmax_last_dim(&x.matmul(&output.t()?)?)?;
+        let shares = candle_nn::ops::softmax_last_dim(&output.logits(&x)?)?;
         let target = Tensor::new(targets, rows.device())?.unsqueeze(1)?;
         Ok(Self { at, x, target, shares })
     }
@@ -45,7 +60,7 @@ impl Part {
 /// The rows that count, and their targets, in parts.
 fn parts<'a>(
     rows: &'a Tensor,
-    output: &'a Tensor,
+    output: &'a Output,
     targets: &[Option<u32>],
 ) -> impl Iterator<Item = Result<Part>> + use<'a> {
     let counted = (0u32..).zip(targets).filter_map(|(row, target)| target.map(|target| (row, target)));
@@ -58,14 +73,14 @@ fn parts<'a>(
 }
 
 /// The sum of the cross entropies of `rows` against their targets, in nats; rows without a target do not count.
-pub(super) fn sum(rows: &Tensor, output: &Tensor, targets: &[Option<u32>]) -> Result<f64> {
+pub(super) fn sum(rows: &Tensor, output: &Output, targets: &[Option<u32>]) -> Result<f64> {
     parts(rows, output, targets).map(|part| part?.sum()).sum()
 }
 
 /// The same with its gradients, those of the sum times `scale`.
 pub(super) fn loss(
     rows: &Tensor,
-    output: &Tensor,
+    output: &Output,
     targets: &[Option<u32>],
     scale: f64,
     output_is_trained: bool,
@@ -77,9 +92,9 @@ pub(super) fn loss(
         let Part { at, x, target, shares } = part;
         let one = Tensor::ones_like(&target.to_dtype(x.dtype())?)?;
         let of_logits = (shares.scatter_add(&target, &one.neg()?, D::Minus1)? * scale)?;
-        loss.of_rows = loss.of_rows.index_add(&at, &of_logits.matmul(output)?, 0)?;
+        loss.of_rows = loss.of_rows.index_add(&at, &output.precision.multiply(&of_logits, &output.matrix)?, 0)?;
         if output_is_trained {
-            let part = of_logits.t()?.matmul(&x)?;
+            let part = output.precision.multiply(&of_logits.t()?, &x)?;
             loss.of_output = Some(loss.of_output.map_or(Ok(part.clone()), |sum| sum + part)?);
         }
     }

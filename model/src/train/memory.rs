@@ -1,6 +1,9 @@
 //! How much memory a run will take, before it begins.
 
+use candle_core::Device;
+
 use super::network::{Lora, Mode};
+use super::operations::Precision;
 use crate::config::Config;
 use crate::weights::peft;
 
@@ -12,7 +15,7 @@ const LOGITS: usize = 256 * 4;
 /// What a run takes, in bytes, by part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Memory {
-    /// The weights of the model in 32 bits, with an adapter.
+    /// The weights of the model in 32 bits, or in 16 where they are frozen and products are; with an adapter.
     pub weights: usize,
     /// Gradients of what is trained and what the optimizer remembers of it.
     pub training: usize,
@@ -22,7 +25,7 @@ pub struct Memory {
 
 impl Memory {
     /// An estimate for rows of `context` tokens, a little high.
-    pub fn estimate(config: &Config, mode: &Mode, context: usize, recompute: bool) -> Self {
+    pub fn estimate(config: &Config, mode: &Mode, precision: Precision, context: usize, recompute: bool) -> Self {
         let matrices: usize = peft::matrices(config).iter().map(|(_, out, inner)| out * inner).sum();
         let tables = config.vocab_size * config.hidden_size * if config.tied { 1 } else { 2 };
         let trained = match mode {
@@ -34,10 +37,14 @@ impl Memory {
         let adapter = if *mode == Mode::Full { 0 } else { trained };
         // A gradient, its sum, two moments and what a step computes on the way.
         let training = trained * 6;
+        let low = precision == Precision::Bf16;
+        let frozen = if low && *mode != Mode::Full { FLOAT / 2 } else { FLOAT };
+        // Beside each factor of a product stands what of it has 16 bits.
+        let activation = if low { FLOAT * 3 / 2 } else { FLOAT };
         Self {
-            weights: (matrices + tables + adapter) * FLOAT,
+            weights: (matrices + tables) * frozen + adapter * FLOAT,
             training: training * FLOAT,
-            activations: (activations(config, context, recompute) + LOGITS * config.vocab_size) * FLOAT,
+            activations: (activations(config, context, recompute) + LOGITS * config.vocab_size) * activation,
         }
     }
 
@@ -56,8 +63,15 @@ fn activations(config: &Config, context: usize, recompute: bool) -> usize {
     if recompute { layer * 2 + config.layers * context * config.hidden_size } else { layer * (config.layers + 1) }
 }
 
-/// Bytes that this machine can still give, where it says so.
-pub fn available() -> Option<usize> {
+/// Bytes that a device can still give, where it says so.
+pub fn available(device: &Device) -> Option<usize> {
+    #[cfg(feature = "cuda")]
+    if device.is_cuda() {
+        return candle_core::cuda_backend::cudarc::driver::result::mem_get_info().ok().map(|(free, _)| free);
+    }
+    if !device.is_cpu() {
+        return None;
+    }
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kilobytes: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -83,9 +97,11 @@ mod tests {
     #[test]
     fn an_adapter_takes_less_than_all_and_computing_again_less_than_keeping() {
         let config = Config { layers: 12, ..Config::tiny() };
-        let total = |mode: &Mode, again| Memory::estimate(&config, mode, 256, again).total();
+        let total = |mode: &Mode, again| Memory::estimate(&config, mode, Precision::F32, 256, again).total();
         let lora = Mode::Lora(Lora { rank: 4, ..Lora::default() });
         assert!(total(&lora, false) < total(&Mode::Full, false));
         assert!(total(&lora, true) < total(&lora, false));
+        let low = |mode: &Mode| Memory::estimate(&config, mode, Precision::Bf16, 256, false).weights;
+        assert!(low(&lora) < low(&Mode::Full), "what is frozen has 16 bits");
     }
 }

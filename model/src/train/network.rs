@@ -1,7 +1,7 @@
 //! The decoder as it is trained: the same [`Config`], the same slots, with gradients.
 //!
-//! Everything is 32-bit float. A frozen matrix gives only the gradient of its input; a low-rank adapter (LoRA, Hu et al.
-//! 2021) adds `scale * B(A x)` to it. Segments of a batch neither see each other nor share positions.
+//! Everything is 32-bit float, but for products where the [`Precision`] says otherwise. A frozen matrix gives only the gradient of its
+//! input; a low-rank adapter (LoRA, Hu et al. 2021) adds `scale * B(A x)` to it. Segments of a batch neither see each other nor share positions.
 
 mod layer;
 mod projection;
@@ -12,7 +12,8 @@ use std::ops::Range;
 
 use candle_core::{DType, Device, Result as CandleResult, Tensor, Var};
 
-use super::operations;
+use super::head::Output;
+use super::operations::{self, Precision};
 use crate::config::{Config, Norm, Positions};
 use crate::weights::{Kind, LoadError, Slot, Source};
 use layer::Layer;
@@ -102,6 +103,7 @@ pub(crate) struct Network {
     layers: Vec<Layer>,
     output_norm: Scale,
     output: Option<Tensor>, // none: tied to the embedding
+    precision: Precision,
     parameters: Vec<Parameter>,
 }
 
@@ -128,10 +130,11 @@ impl Network {
         config: &Config,
         source: &dyn Source,
         mode: &Mode,
+        precision: Precision,
         seed: u64,
         device: &Device,
     ) -> Result<Self, LoadError> {
-        let mut build = Build::new(config, source, mode, seed, device);
+        let mut build = Build::new(config, source, mode, precision, seed, device);
         let (vocabulary, hidden) = (config.vocab_size, config.hidden_size);
         let embedding = build.matrix(Slot::Embedding, vocabulary, hidden)?;
         let positions = match config.positions {
@@ -153,6 +156,7 @@ impl Network {
             layers,
             output_norm,
             output,
+            precision,
             parameters,
         })
     }
@@ -174,9 +178,12 @@ impl Network {
 
     /// The embeddings of a batch, `[rows, hidden]`.
     pub(super) fn embed(&self, batch: &Batch) -> CandleResult<Tensor> {
-        let x = self.embedding.index_select(&Tensor::new(batch.tokens, &self.device)?, 0)?;
+        let look_up = |table: &Tensor, rows: &[u32]| {
+            table.index_select(&Tensor::new(rows, &self.device)?, 0)?.to_dtype(DType::F32)
+        };
+        let x = look_up(&self.embedding, batch.tokens)?;
         match &self.positions {
-            Some(table) => x + table.index_select(&Tensor::new(batch.positions(), &self.device)?, 0)?,
+            Some(table) => x + look_up(table, &batch.positions())?,
             None => Ok(x),
         }
     }
@@ -198,9 +205,10 @@ impl Network {
         self.output_norm.forward(x)
     }
 
-    /// The output matrix `[vocabulary, hidden]`.
-    pub(super) fn output(&self) -> &Tensor {
-        self.output.as_ref().unwrap_or(&self.embedding)
+    /// What the stream is multiplied with in the end; gradients do not go through it.
+    pub(super) fn output(&self) -> Output {
+        let matrix = self.output.as_ref().unwrap_or(&self.embedding).detach();
+        Output { matrix, precision: self.precision }
     }
 
     /// The trained tensor that is the output matrix, if it is trained.
@@ -226,7 +234,7 @@ impl Network {
         for index in 0..self.layers.len() {
             x = self.layer(index, &x, batch, None)?;
         }
-        self.normalise(&x)?.matmul(&self.output().t()?)
+        self.output().logits(&self.normalise(&x)?)
     }
 }
 

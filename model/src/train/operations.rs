@@ -6,6 +6,7 @@
 //! the reference of the tests, they are written in candle's own operations.
 
 mod fused;
+mod precision;
 mod product;
 mod rotation;
 #[cfg(test)]
@@ -13,24 +14,35 @@ mod tests;
 
 use candle_core::{D, Result, Tensor};
 
+pub use precision::Precision;
 use product::{Adapted, Frozen};
 
 /// `[rows, in]` times a frozen matrix `[out, in]`: `[rows, out]`. Only the input gets a gradient.
-pub(super) fn frozen(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() { x.apply_op1(Frozen(weight.clone())) } else { x.matmul(&weight.detach().t()?) }
+pub(super) fn frozen(x: &Tensor, weight: &Tensor, precision: Precision) -> Result<Tensor> {
+    if x.device().is_cpu() && precision == Precision::Bf16 {
+        return precision.multiply(x, &weight.detach().t()?);
+    }
+    x.apply_op1(Frozen { weight: weight.clone(), precision })
 }
 
 /// The same with an adapter `a` `[rank, in]`, `b` `[out, rank]` beside the matrix. Input and adapter get a gradient.
-pub(super) fn adapted(x: &Tensor, weight: &Tensor, a: &Tensor, b: &Tensor, scale: f64) -> Result<Tensor> {
-    if x.device().is_cpu() {
+pub(super) fn adapted(
+    x: &Tensor,
+    weight: &Tensor,
+    a: &Tensor,
+    b: &Tensor,
+    scale: f64,
+    precision: Precision,
+) -> Result<Tensor> {
+    if x.device().is_cpu() && precision == Precision::F32 {
         return x.apply_op3(a, b, Adapted { weight: weight.clone(), scale });
     }
-    frozen(x, weight)? + low_rank(x, a, b, scale)?
+    frozen(x, weight, precision)? + low_rank(x, a, b, scale, precision)?
 }
 
 /// `scale (x a^T) b^T`.
-pub(super) fn low_rank(x: &Tensor, a: &Tensor, b: &Tensor, scale: f64) -> Result<Tensor> {
-    (x.matmul(&a.t()?)? * scale)?.matmul(&b.t()?)
+pub(super) fn low_rank(x: &Tensor, a: &Tensor, b: &Tensor, scale: f64, precision: Precision) -> Result<Tensor> {
+    precision.multiply(&(precision.multiply(x, &a.t()?)? * scale)?, &b.t()?)
 }
 
 /// Root mean square norm over the last dimension.
@@ -79,14 +91,14 @@ fn rope_plain(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
 
 /// Attention of each row to itself and to the rows before it: `q` is `[heads, rows, dim]`, `k` and `v` are
 /// `[key heads, rows, dim]`. The query heads that share a key head are one product.
-pub(super) fn causal_attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
+pub(super) fn causal_attention(q: &Tensor, k: &Tensor, v: &Tensor, precision: Precision) -> Result<Tensor> {
     let ((heads, rows, dim), kv_heads) = (q.dims3()?, k.dim(0)?);
     let together = (kv_heads, heads / kv_heads * rows, ());
     let scale = 1.0 / (dim as f64).sqrt();
     let q = (q.contiguous()? * scale)?.reshape(together)?;
-    let scores = q.matmul(&k.t()?.contiguous()?)?.reshape((heads, rows, rows))?;
+    let scores = precision.multiply(&q, &k.t()?.contiguous()?)?.reshape((heads, rows, rows))?;
     let shares = causal_softmax(&scores)?.reshape(together)?;
-    shares.matmul(&v.contiguous()?)?.reshape((heads, rows, dim))
+    precision.multiply(&shares, &v.contiguous()?)?.reshape((heads, rows, dim))
 }
 
 /// Softmax of each row of `[heads, rows, rows]` over the columns up to its own.

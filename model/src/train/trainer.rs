@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::gradients::{Gradients, Pass};
 use super::initial::Initial;
 use super::network::{Batch, Dropout, Mode, Network};
+use super::operations::Precision;
 use super::optimizer::{Optimizer, Optimizing};
 use super::sample::Packed;
 use super::schedule::Schedule;
@@ -33,6 +34,9 @@ pub struct Plan {
     pub dropout: f64,
     /// Whether layers are computed again on the way back instead of being kept: less memory, a third more time.
     pub recompute: bool,
+    /// In which numbers products are computed.
+    #[serde(default)]
+    pub precision: Precision,
     /// Seed of new weights and of what is left out.
     pub seed: u64,
 }
@@ -48,15 +52,21 @@ pub enum Base {
 
 impl Base {
     /// The network before the first step. `seed` decides all that is new in it.
-    pub(super) fn network(&self, mode: &Mode, seed: u64, device: &Device) -> Result<Network, LoadError> {
+    pub(super) fn network(
+        &self,
+        mode: &Mode,
+        precision: Precision,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Network, LoadError> {
         match self {
             Self::Model(path) => {
                 let opened = Opened::open(path)?;
-                Network::load(opened.config(), &*opened.source(device), mode, seed, device)
+                Network::load(opened.config(), &*opened.source(device), mode, precision, seed, device)
             }
             Self::New(config) => {
                 let config = (**config).clone().check().map_err(|fault| fault.within(Path::new("the new model")))?;
-                Network::load(&config, &Initial::new(seed), mode, seed, device)
+                Network::load(&config, &Initial::new(seed), mode, precision, seed, device)
             }
         }
     }
@@ -88,7 +98,7 @@ pub struct Step {
 impl Trainer {
     /// Before the first step.
     pub fn new(base: &Base, plan: &Plan, device: &Device) -> Result<Self, TrainError> {
-        let network = base.network(&plan.mode, plan.seed, device)?;
+        let network = base.network(&plan.mode, plan.precision, plan.seed, device)?;
         let optimizing = Optimizing::new(&plan.optimizer, &network)?;
         Ok(Self { network, optimizing, plan: plan.clone(), step: 0 })
     }
@@ -146,7 +156,7 @@ impl Trainer {
                 x = self.network.layer(index, &x, &batch, None)?.detach();
             }
             let x = self.network.normalise(&x)?.detach();
-            sum += head::sum(&x, &self.network.output().detach(), &row.targets)?;
+            sum += head::sum(&x, &self.network.output(), &row.targets)?;
         }
         Ok(sum / counted(rows).max(1) as f64)
     }

@@ -4,7 +4,7 @@
     python3 -m venv /tmp/golden && /tmp/golden/bin/pip install torch transformers peft safetensors numpy
     /tmp/golden/bin/python train.py
 
-`training.json` has the sequences, and the loss of each of ten steps of AdamW on all of them. `adapter/` is an adapter as
+`training.json` has the sequences, and the loss of each of ten steps of AdamW on all of them, in f32 and with autocast to bf16. `adapter/` is an adapter as
 PEFT writes it, with random values in both matrices; `adapter.json` has the logits of the model with it.
 """
 
@@ -29,7 +29,7 @@ def sequences():
     return [torch.randint(0, 256, (length,), generator=generator) for length in SEQUENCES]
 
 
-def training():
+def losses(low):
     model, data = load(), sequences()
     matrices = [p for p in model.parameters() if p.dim() == 2]
     vectors = [p for p in model.parameters() if p.dim() != 2]
@@ -41,14 +41,19 @@ def training():
         optimizer.zero_grad()
         total = 0.0
         for tokens in data:
-            logits = model(tokens[None]).logits[0, :-1]
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=low):
+                logits = model(tokens[None]).logits[0, :-1].float()
             loss = torch.nn.functional.cross_entropy(logits, tokens[1:], reduction="sum") / count
             loss.backward()
             total += loss.item()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         optimizer.step()
         losses.append(total)
-    return dict(sequences=[tokens.tolist() for tokens in data], losses=losses)
+    return losses
+
+
+def training():
+    return dict(sequences=[tokens.tolist() for tokens in sequences()], losses=losses(False), losses_bf16=losses(True))
 
 
 def adapter():

@@ -2,7 +2,7 @@
 
 use candle_core::{Result as CandleResult, Tensor};
 
-use super::{Build, Dropout, Places, Projection, Scale, operations};
+use super::{Build, Dropout, Places, Precision, Projection, Scale, operations};
 use crate::config::{Activation, Norm};
 use crate::weights::{LoadError, Part, Slot};
 
@@ -23,6 +23,7 @@ struct Attention {
     heads: usize,
     kv_heads: usize,
     dim: usize,
+    precision: Precision,
 }
 
 struct Mlp {
@@ -75,7 +76,8 @@ impl Attention {
             false => None,
         };
         let out = build.projection(slot(Part::AttentionOut), hidden, query, config.out_bias)?;
-        Ok(Self { inputs, head_norms, out, heads: config.heads, kv_heads: config.kv_heads, dim: config.head_dim })
+        let (heads, kv_heads, dim, precision) = (config.heads, config.kv_heads, config.head_dim, build.precision);
+        Ok(Self { inputs, head_norms, out, heads, kv_heads, dim, precision })
     }
 
     fn forward(&self, x: &Tensor, places: &Places, dropout: Option<Dropout>) -> CandleResult<Tensor> {
@@ -92,7 +94,7 @@ impl Attention {
         let (q, k, v) = (q?, k?, v?);
         let attended = places.segments.iter().map(|segment| {
             let cut = |x: &Tensor| x.narrow(1, segment.start, segment.len());
-            operations::causal_attention(&cut(&q)?, &cut(&k)?, &cut(&v)?)
+            operations::causal_attention(&cut(&q)?, &cut(&k)?, &cut(&v)?, self.precision)
         });
         let attended = Tensor::cat(&attended.collect::<CandleResult<Vec<_>>>()?, 1)?;
         let rows = attended.dim(1)?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candle_core::{Device, Result as CandleResult, Tensor, Var};
 
-use super::{Lora, Mode, Parameter, Role, Scale, float, operations};
+use super::{Lora, Mode, Parameter, Precision, Role, Scale, float, operations};
 use crate::config::{Config, Norm};
 use crate::weights::{Fault, Kind, LoadError, Slot, Source};
 use foretype_plugins::random::Random;
@@ -14,6 +14,7 @@ pub(super) struct Projection {
     weight: Tensor,
     bias: Option<Tensor>,
     adapter: Option<Adapter>,
+    precision: Precision,
 }
 
 /// A low-rank addition.
@@ -51,8 +52,8 @@ impl Dropout {
 impl Projection {
     pub(super) fn forward(&self, x: &Tensor, dropout: Option<Dropout>) -> CandleResult<Tensor> {
         let y = match &self.adapter {
-            Some(adapter) => adapter.forward(x, &self.weight, dropout)?,
-            None => x.matmul(&self.weight.t()?)?,
+            Some(adapter) => adapter.forward(x, &self.weight, dropout, self.precision)?,
+            None => self.precision.multiply(x, &self.weight.t()?)?,
         };
         match &self.bias {
             Some(bias) => y.broadcast_add(bias),
@@ -63,13 +64,20 @@ impl Projection {
 
 impl Adapter {
     /// What the frozen matrix `weight` and the adapter make of `x` together.
-    fn forward(&self, x: &Tensor, weight: &Tensor, dropout: Option<Dropout>) -> CandleResult<Tensor> {
+    fn forward(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        dropout: Option<Dropout>,
+        precision: Precision,
+    ) -> CandleResult<Tensor> {
+        let Self { a, b, scale, .. } = self;
         match dropout.filter(|_| self.dropout > 0.0) {
             Some(dropout) => {
                 let thinned = dropout.thin(x, self.dropout, self.number)?;
-                operations::frozen(x, weight)? + operations::low_rank(&thinned, &self.a, &self.b, self.scale)?
+                operations::frozen(x, weight, precision)? + operations::low_rank(&thinned, a, b, *scale, precision)?
             }
-            None => operations::adapted(x, weight, &self.a, &self.b, self.scale),
+            None => operations::adapted(x, weight, a, b, *scale, precision),
         }
     }
 }
@@ -79,6 +87,7 @@ pub(super) struct Build<'a> {
     pub(super) config: &'a Config,
     source: &'a dyn Source,
     mode: &'a Mode,
+    pub(super) precision: Precision,
     device: &'a Device,
     random: Random,
     pub(super) parameters: Vec<Parameter>,
@@ -89,16 +98,21 @@ impl<'a> Build<'a> {
         config: &'a Config,
         source: &'a dyn Source,
         mode: &'a Mode,
+        precision: Precision,
         seed: u64,
         device: &'a Device,
     ) -> Self {
-        Self { config, source, mode, device, random: Random::new(seed), parameters: Vec::new() }
+        Self { config, source, mode, precision, device, random: Random::new(seed), parameters: Vec::new() }
     }
 
     /// A matrix that is trained in the full mode alone.
     pub(super) fn matrix(&mut self, slot: Slot, out: usize, inner: usize) -> Result<Tensor, LoadError> {
         let weight = self.source.matrix(slot, out, inner)?.floats(self.device).map_err(in_memory)?;
-        self.own(Role::Base(slot, Kind::Weight), weight).map_err(in_memory)
+        match self.mode {
+            Mode::Full => self.train(Role::Base(slot, Kind::Weight), weight),
+            Mode::Lora(_) => self.precision.kept(&weight),
+        }
+        .map_err(in_memory)
     }
 
     /// A vector that is trained in the full mode alone.
@@ -135,7 +149,7 @@ impl<'a> Build<'a> {
             Mode::Full => None,
             Mode::Lora(lora) => Some(self.adapter(slot, out, inner, &lora).map_err(in_memory)?),
         };
-        Ok(Projection { weight, bias, adapter })
+        Ok(Projection { weight, bias, adapter, precision: self.precision })
     }
 
     /// A new adapter: the first matrix random, the second zero, so that it changes nothing yet.

@@ -52,7 +52,11 @@ fn shapes() -> Vec<Config> {
 }
 
 fn network(config: &Config, mode: &Mode) -> Network {
-    Network::load(config, &RandomWeights { seed: 5 }, mode, 11, &Device::Cpu).expect("random weights fit")
+    network_in(Precision::F32, config, mode)
+}
+
+fn network_in(precision: Precision, config: &Config, mode: &Mode) -> Network {
+    Network::load(config, &RandomWeights { seed: 5 }, mode, precision, 11, &Device::Cpu).expect("random weights fit")
 }
 
 fn tokens(config: &Config) -> Vec<u32> {
@@ -88,7 +92,8 @@ fn every_family_has_the_logits_of_the_reference() {
         let text = std::fs::read_to_string(folder(family).join("golden.json")).expect("a golden file");
         let golden: Golden = serde_json::from_str(&text).expect("make.py wrote it");
         let opened = Opened::open(&folder(family)).expect("it opens");
-        let network = Network::load(opened.config(), &*opened.source(&Device::Cpu), &Mode::Full, 0, &Device::Cpu);
+        let (source, precision) = (opened.source(&Device::Cpu), Precision::F32);
+        let network = Network::load(opened.config(), &*source, &Mode::Full, precision, 0, &Device::Cpu);
         let network = network.expect("it loads");
         let all = 0..golden.tokens.len();
         let batch = Batch { tokens: &golden.tokens, segments: std::slice::from_ref(&all) };
@@ -165,6 +170,23 @@ fn every_trained_tensor_has_the_gradient_of_finite_differences() {
 fn every_adapter_has_the_gradient_of_finite_differences() {
     for config in shapes() {
         check_gradients(&config, &Mode::Lora(Lora { rank: 3, alpha: 6.0, dropout: 0.0 }));
+    }
+}
+
+#[test]
+fn sixteen_bits_leave_every_trained_tensor_its_gradient() {
+    for config in shapes() {
+        for mode in [Mode::Full, Mode::Lora(Lora::default())] {
+            let [low, full] = [Precision::Bf16, Precision::F32].map(|precision| network_in(precision, &config, &mode));
+            let ((loss, low), (expected, of_full)) = (pass(&low, false), pass(&full, false));
+            assert!((loss - expected).abs() < 0.01 * expected, "{loss}, not {expected}");
+            for (at, parameter) in full.parameters().iter().enumerate() {
+                let [a, b] = [&low, &of_full].map(|gradients| numbers(gradients.of(at).expect("a gradient")));
+                let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+                let (alike, size) = (dot(&a, &b), (dot(&a, &a) * dot(&b, &b)).sqrt());
+                assert!(alike >= 0.99 * size && (size > 0.0) == (dot(&b, &b) > 0.0), "{:?}", parameter.role);
+            }
+        }
     }
 }
 

@@ -1,9 +1,14 @@
-//! Products with a frozen matrix on the CPU, with and without an adapter beside it: one pass each, into memory that is taken once.
+//! Products with a frozen matrix, and on the CPU with an adapter beside it: one pass each, into memory that is taken once.
 //!
 //! Written in single operations, an adapter costs more in sums and copies than in products: each of them keeps its result, and gets a
 //! gradient that begins with zeros.
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Storage, Tensor, bail};
+use candle_core::backend::BackendStorage;
+use candle_core::{
+    CpuStorage, CudaStorage, CustomOp1, CustomOp3, Layout, MetalStorage, Result, Shape, Storage, Tensor, bail,
+};
+
+use super::Precision;
 
 /// A matrix in memory, transposed or not.
 #[derive(Clone, Copy)]
@@ -93,7 +98,22 @@ fn result(values: Vec<f32>, rows: usize, columns: usize) -> (CpuStorage, Shape) 
 }
 
 /// `x w^T` with the frozen `w` `[out, in]`. Only the input has a gradient.
-pub(super) struct Frozen(pub(super) Tensor);
+pub(super) struct Frozen {
+    pub(super) weight: Tensor,
+    pub(super) precision: Precision,
+}
+
+/// `x w^T` in the numbers in which `w` is kept, on any device that multiplies those.
+pub(super) fn times_transposed<S: BackendStorage>(
+    (x, x_at): (&S, &Layout),
+    (w, w_at): (&S, &Layout),
+) -> Result<(S, Shape)> {
+    let ((rows, inner), (out, _)) = (x_at.shape().dims2()?, w_at.shape().dims2()?);
+    let (given, shape) = (x.dtype(), Shape::from((rows, out)));
+    let x = x.to_dtype(x_at, w.dtype())?;
+    let y = x.matmul(w, (1, rows, out, inner), &Layout::contiguous((rows, inner)), &w_at.transpose(0, 1)?)?;
+    Ok((y.to_dtype(&Layout::contiguous(&shape), given)?, shape))
+}
 
 impl CustomOp1 for Frozen {
     fn name(&self) -> &'static str {
@@ -102,11 +122,27 @@ impl CustomOp1 for Frozen {
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = Matrix::of(storage, layout)?;
-        with_matrix(&self.0, |w| Ok(result(x.times(w.transposed(), 1.0), x.rows, w.rows)))
+        with_matrix(&self.weight, |w| Ok(result(x.times(w.transposed(), 1.0), x.rows, w.rows)))
+    }
+
+    fn cuda_fwd(&self, storage: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let (kept, at) = self.weight.storage_and_layout();
+        match &*kept {
+            Storage::Cuda(kept) => times_transposed((storage, layout), (kept, at)),
+            _ => bail!("a matrix on the same device is needed"),
+        }
+    }
+
+    fn metal_fwd(&self, storage: &MetalStorage, layout: &Layout) -> Result<(MetalStorage, Shape)> {
+        let (kept, at) = self.weight.storage_and_layout();
+        match &*kept {
+            Storage::Metal(kept) => times_transposed((storage, layout), (kept, at)),
+            _ => bail!("a matrix on the same device is needed"),
+        }
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        gradient.matmul(&self.0).map(Some)
+        self.precision.multiply(gradient, &self.weight.detach()).map(Some)
     }
 }
 

@@ -1,8 +1,9 @@
 //! The fused operations against the plain ones, values and gradients.
 
-use candle_core::{Device, Result, Tensor, Var};
+use candle_core::{CpuStorage, Device, Result, Storage, Tensor, Var};
 use foretype_plugins::random::Random;
 
+use super::Precision::{Bf16, F32};
 use super::*;
 
 fn random(shape: &[usize], seed: u64) -> Var {
@@ -59,7 +60,7 @@ fn a_fused_softmax_has_the_values_and_gradients_of_the_plain_one() {
 #[test]
 fn a_frozen_matrix_gives_its_input_the_gradient_of_a_product() {
     let weight = random(&[4, 6], 7).as_detached_tensor();
-    agree(&[&[3, 6]], |x| frozen(&x[0], &weight), |x| x[0].matmul(&weight.t()?));
+    agree(&[&[3, 6]], |x| frozen(&x[0], &weight, F32), |x| x[0].matmul(&weight.t()?));
 }
 
 #[test]
@@ -67,9 +68,52 @@ fn a_frozen_matrix_with_an_adapter_has_the_values_and_gradients_of_both() {
     let weight = random(&[5, 6], 7).as_detached_tensor();
     agree(
         &[&[3, 6], &[2, 6], &[5, 2]],
-        |x| adapted(&x[0], &weight, &x[1], &x[2], 0.5),
-        |x| x[0].matmul(&weight.t()?)? + low_rank(&x[0], &x[1], &x[2], 0.5)?,
+        |x| adapted(&x[0], &weight, &x[1], &x[2], 0.5, F32),
+        |x| x[0].matmul(&weight.t()?)? + low_rank(&x[0], &x[1], &x[2], 0.5, F32)?,
     );
+}
+
+#[test]
+fn a_product_of_two_storages_is_that_of_their_tensors() {
+    let (x, weight) = (random(&[4, 3], 6).as_detached_tensor().t(), random(&[5, 4], 7).as_detached_tensor());
+    let x = x.expect("a matrix");
+    let ((a, a_at), (b, b_at)) = (x.storage_and_layout(), weight.storage_and_layout());
+    let (Storage::Cpu(a), Storage::Cpu(b)) = (&*a, &*b) else { panic!("tensors on the CPU") };
+    let (y, shape) = product::times_transposed((a, a_at), (b, b_at)).expect("the shapes fit");
+    assert_eq!(shape.dims(), [3, 5]);
+    let expected: Vec<f32> =
+        weight.t().and_then(|w| x.contiguous()?.matmul(&w.contiguous()?)?.flatten_all()?.to_vec1()).expect("a product");
+    let CpuStorage::F32(y) = y else { panic!("32-bit floats") };
+    assert!(y.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6), "{y:?} and {expected:?}");
+}
+
+#[test]
+fn a_product_in_sixteen_bits_is_that_of_rounded_numbers_and_rounded_itself() {
+    let (a, b) = (random(&[4, 6], 1), random(&[6, 3], 2));
+    let y: Vec<Vec<f32>> = Bf16.multiply(&a, &b).and_then(|y| y.to_vec2()).expect("a product");
+    let round = |x: f32| half::bf16::from_f32(x).to_f32();
+    let rows = |x: &Var| x.to_vec2::<f32>().expect("a matrix");
+    let (a, b) = (rows(&a), rows(&b));
+    for (i, row) in y.iter().enumerate() {
+        for (j, y) in row.iter().enumerate() {
+            let sum: f32 = (0..6).map(|k| round(a[i][k]) * round(b[k][j])).sum();
+            // The order of a sum may decide between two neighbours.
+            assert!((y - sum).abs() <= sum.abs() / 256.0 && round(*y) == *y, "{y} and {sum}");
+        }
+    }
+}
+
+#[test]
+fn products_in_sixteen_bits_have_nearly_the_gradients_of_those_in_thirty_two() {
+    let weight = random(&[5, 6], 7).as_detached_tensor();
+    let inputs = [random(&[3, 6], 1), random(&[2, 6], 2), random(&[5, 2], 3)];
+    let with = |precision| taken(&inputs, &|x| adapted(&x[0], &weight, &x[1], &x[2], 0.5, precision));
+    for (low, full) in with(Bf16).iter().zip(with(F32)) {
+        let size = full.iter().map(|x| x * x).sum::<f32>().sqrt();
+        let wrong = low.iter().zip(&full).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
+        assert!(wrong < 0.01 * size, "{low:?} and {full:?}");
+        assert!(wrong > 0.0, "nothing was rounded");
+    }
 }
 
 #[test]
@@ -84,8 +128,8 @@ fn query_heads_that_share_a_key_head_attend_as_if_each_had_a_copy() {
     let copies = |x: &Tensor| x.unsqueeze(1)?.broadcast_as((2, 2, 5, 8))?.contiguous()?.reshape((4, 5, 8));
     agree(
         &shapes,
-        |x| causal_attention(&x[0], &x[1], &x[2]),
-        |x| causal_attention(&x[0], &copies(&x[1])?, &copies(&x[2])?),
+        |x| causal_attention(&x[0], &x[1], &x[2], F32),
+        |x| causal_attention(&x[0], &copies(&x[1])?, &copies(&x[2])?, F32),
     );
 }
 

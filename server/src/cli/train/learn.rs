@@ -10,7 +10,7 @@ use foretype_model::train::memory::{self, Memory};
 use foretype_model::train::run::Run;
 use foretype_model::train::sample::{self, Packed, Position, Rows};
 use foretype_model::train::{Base, Plan, Trainer};
-use foretype_model::{Description, Tokenizer};
+use foretype_model::{Description, Device, Tokenizer};
 use foretype_plugins::sample::Repository;
 
 use super::curves;
@@ -33,8 +33,8 @@ pub(super) fn run(corpus: &Corpus, args: &LearnArgs, seed: u64) -> Result<ExitCo
     let counts = sample::statistics(&training, &model.tokenizer, &options)?;
     ensure!(counts.rows > 0, "the texts are too short to learn from");
     let steps = args.steps(counts.rows);
-    let mut plan = args.plan(steps, seed);
-    plan.recompute = recompute(&model.config, &plan, options.context)?;
+    let mut plan = args.plan(steps, seed, &device)?;
+    plan.recompute = recompute(&model.config, &plan, options.context, &device)?;
     let record = Record { base: start.name(), plan: plan.clone(), context: options.context, corpus_rows: counts.rows };
     let run = args.run(steps);
     prepare(&run, &record, args)?;
@@ -157,9 +157,9 @@ fn bytes_per_token(rows: &[Packed], tokenizer: &Tokenizer) -> f64 {
 ///
 /// # Errors
 /// If the run does not fit either way; the message says what to do.
-fn recompute(config: &foretype_model::Config, plan: &Plan, context: usize) -> Result<bool> {
-    let Some(room) = memory::available() else { return Ok(plan.recompute) };
-    let needed = |recompute| Memory::estimate(config, &plan.mode, context, recompute).total();
+fn recompute(config: &foretype_model::Config, plan: &Plan, context: usize, device: &Device) -> Result<bool> {
+    let Some(room) = memory::available(device) else { return Ok(plan.recompute) };
+    let needed = |recompute| Memory::estimate(config, &plan.mode, plan.precision, context, recompute).total();
     let gigabytes = |bytes: usize| bytes as f64 / f64::from(1 << 30);
     match (plan.recompute, needed(false) < room, needed(true) < room) {
         (again, true, _) => Ok(again),

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use foretype_model::train::corpus::{Corpus, Split};
 use foretype_model::train::optimizer::{AdamW, Muon, Optimizer};
 use foretype_model::train::run::Run;
 use foretype_model::train::schedule::{Fall, Schedule};
 use foretype_model::train::{self, Lora, Plan, vocabulary};
-use foretype_model::{Config, Description, Tokenizer};
+use foretype_model::{Config, Description, Device, Tokenizer};
 use serde::{Deserialize, Serialize};
 
 /// How to learn.
@@ -52,6 +52,9 @@ pub(super) struct LearnArgs {
     /// An adapter counts so much divided by its rank; twice the rank when left out
     #[arg(long)]
     alpha: Option<f64>,
+    /// In which numbers products are computed; 16 bits on a GPU, 32 on the CPU when left out
+    #[arg(long, value_enum)]
+    precision: Option<Precision>,
     /// Share that is left out at random: of an adapter's inputs, or, in the other modes, of what attention and feed-forward add
     #[arg(long, default_value_t = 0.0)]
     dropout: f64,
@@ -70,6 +73,15 @@ pub(super) struct LearnArgs {
     /// With `--mode pretrain`: tokens of the new vocabulary
     #[arg(long, default_value_t = 8192)]
     vocabulary: usize,
+}
+
+/// In which numbers products are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Precision {
+    /// 32-bit floats
+    F32,
+    /// 16-bit floats with the range of 32-bit ones: half the memory for what is frozen, and faster on a GPU
+    Bf16,
 }
 
 /// What is trained.
@@ -126,8 +138,24 @@ impl LearnArgs {
         Run { folder: super::learn::folder(&self.output), steps, rows: self.rows.into(), save_every, look_every }
     }
 
-    /// How weights change.
-    pub(super) fn plan(&self, steps: usize, seed: u64) -> Plan {
+    /// In which numbers products are computed on a device.
+    ///
+    /// # Errors
+    /// If 16 bits are asked for on the CPU, which has no such products.
+    fn precision(&self, device: &Device) -> Result<train::Precision> {
+        match (self.precision, device.is_cpu()) {
+            (Some(Precision::Bf16), true) => {
+                bail!(
+                    "--precision bf16 needs a GPU (device = \"cuda\"): a CPU has no such products. Say f32, or nothing"
+                )
+            }
+            (Some(Precision::F32), _) | (None, true) => Ok(train::Precision::F32),
+            (Some(Precision::Bf16) | None, false) => Ok(train::Precision::Bf16),
+        }
+    }
+
+    /// How weights change on a device.
+    pub(super) fn plan(&self, steps: usize, seed: u64, device: &Device) -> Result<Plan> {
         let rate = self.rate.unwrap_or(match self.mode {
             Mode::Lora => 3e-4,
             Mode::Full => 5e-5,
@@ -145,7 +173,8 @@ impl LearnArgs {
         let warm_up = (steps / 20).clamp(1, 100);
         let schedule = Schedule { steps, warm_up, fall, floor: 0.0 };
         let dropout = if self.mode == Mode::Lora { 0.0 } else { self.share_left_out() };
-        Plan { mode, optimizer, schedule, rows: self.rows.into(), dropout, recompute: false, seed }
+        let precision = self.precision(device)?;
+        Ok(Plan { mode, optimizer, schedule, rows: self.rows.into(), dropout, recompute: false, precision, seed })
     }
 
     fn lora(&self) -> Lora {
