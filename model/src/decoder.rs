@@ -22,6 +22,7 @@ use crate::linear::Linear;
 use layer::Layer;
 pub(crate) use load::{Random, in_memory};
 pub(crate) use logits::{Logits, LogitsRow};
+pub(crate) use step::Wanted;
 
 /// Attention over a cache that the decoder does not know.
 pub trait Attend {

@@ -16,6 +16,7 @@ pub(crate) mod memory;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 pub(crate) mod packed;
+pub(crate) mod planes;
 pub(crate) mod pool;
 mod portable;
 mod product;
@@ -131,6 +132,8 @@ pub(crate) struct Kernels {
     pub(crate) attend_block: attention::AttendBlock,
     /// By layout: bits and span.
     packed: [(usize, usize, Product); 6],
+    /// For numbers of eight bits in two planes.
+    pub(crate) planes: Product,
 }
 
 impl Kernels {
@@ -150,7 +153,7 @@ macro_rules! table {
             use half::f16;
 
             use super::attention::{self, Keys, Partial};
-            use super::layout::{Bytes, Layout, Nibbles};
+            use super::layout::{Bytes, Layout, Nibbles, Planes};
             use super::product::{self, Panel, Product, Rows};
             use super::simd::PANEL;
             use super::{Kernels, dense, rows};
@@ -238,6 +241,7 @@ macro_rules! table {
                     packed::<Nibbles<32, 1>>(),
                     packed::<Nibbles<16, 2>>(),
                 ],
+                planes: product::<Planes>,
             };
         }
     };

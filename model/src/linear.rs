@@ -18,6 +18,7 @@ use crate::kernels::blocks::Format;
 use crate::kernels::dense::{Dense, Values};
 use crate::kernels::inputs::{Inputs, Prepared};
 use crate::kernels::packed::Packed;
+use crate::kernels::planes::Planes;
 use crate::kernels::pool::pool;
 use crate::kernels::shared::Shared;
 use crate::kernels::simd::PANEL;
@@ -110,6 +111,7 @@ impl Bias {
 
 enum Weight {
     Packed(Packed),
+    Planes(Planes),
     Dense(Dense),
     /// For look-ups only: blocks that stay in the file.
     Table(Format, Bytes),
@@ -157,6 +159,20 @@ impl Linear {
         let rows = tensor.dequantize_f16(&device)?;
         let bias = bias.map(Bias::new).transpose()?;
         Ok(Self::of(Weight::Device(QMatMul::from_arc(tensor)?, rows), bias, shape))
+    }
+
+    /// From blocks, for the outputs of a model, of which often only the largest is asked for.
+    pub(crate) fn vocabulary(weight: Quantized) -> Result<Self> {
+        weight.check()?;
+        let Quantized { dtype, shape, bytes, device } = &weight;
+        let worth_it = *dtype == GgmlDType::Q8_0 && device.is_cpu() && bytes.as_ref().len() >= IN_PLANES;
+        match worth_it.then(|| Planes::new(shape.0, shape.1, bytes.as_ref())).flatten() {
+            Some(planes) => {
+                bytes.release();
+                Ok(Self::of(Weight::Planes(planes), None, *shape))
+            }
+            None => Self::quantized(weight, None),
+        }
     }
 
     /// From blocks, for [`rows`](Self::rows) alone: on the CPU they stay where they are.
@@ -215,6 +231,7 @@ impl Linear {
     pub(crate) fn row(&self, id: usize, values: &mut [f32]) {
         match &*self.weight {
             Weight::Packed(matrix) => matrix.row(id, values),
+            Weight::Planes(matrix) => matrix.row(id, values),
             Weight::Dense(matrix) => matrix.row(id, values),
             Weight::Table(format, bytes) => {
                 let size = values.len() / format.columns * format.bytes;
@@ -271,7 +288,8 @@ impl Linear {
         take: impl FnMut(usize, usize, &[f32]),
     ) {
         match &*self.weight {
-            Weight::Packed(matrix) => matrix.multiply(kernels, rows, panels, inputs, &mut own.prepared, take),
+            Weight::Packed(matrix) => matrix.multiply(kernels, 0..rows, panels, inputs, &mut own.prepared, take),
+            Weight::Planes(matrix) => matrix.multiply(kernels, 0..rows, panels, inputs, &mut own.prepared, take),
             Weight::Dense(matrix) => matrix.multiply(kernels, rows, panels, inputs, &mut own.weights, take),
             Weight::Table(..) | Weight::Device(..) => {}
         }
@@ -281,8 +299,17 @@ impl Linear {
     pub(crate) fn bytes(&self) -> usize {
         match &*self.weight {
             Weight::Packed(matrix) => matrix.bytes(),
+            Weight::Planes(matrix) => matrix.bytes(),
             Weight::Dense(matrix) => matrix.bytes(),
             Weight::Table(..) | Weight::Device(..) => 0,
+        }
+    }
+
+    /// The matrix, if its largest product can be found from half of its bytes.
+    pub(crate) fn planes(&self) -> Option<&Planes> {
+        match &*self.weight {
+            Weight::Planes(matrix) if self.bias.is_none() && self.addition.is_none() => Some(matrix),
+            _ => None,
         }
     }
 
@@ -297,11 +324,16 @@ impl Linear {
     }
 }
 
+/// Bytes of a matrix that is large enough to be read in planes: it has to come from memory at every step.
+const IN_PLANES: usize = 16 << 20;
+
 /// What one thread needs to multiply.
 #[derive(Default)]
 pub(crate) struct Own {
     /// What it worked out of the inputs.
-    prepared: Prepared,
+    pub(crate) prepared: Prepared,
+    /// The same for the estimates of a matrix in planes.
+    pub(crate) for_estimates: Prepared,
     low: Low,
     weights: Vec<f32>,
 }
@@ -310,6 +342,7 @@ impl Own {
     /// The inputs have changed.
     pub(crate) fn forget(&mut self) {
         self.prepared.forget();
+        self.for_estimates.forget();
         self.low.forget();
     }
 }

@@ -27,6 +27,13 @@ impl Default for Sampling {
     }
 }
 
+impl Sampling {
+    /// Whether it is always the likeliest token that is drawn, as far as all are allowed.
+    pub(crate) fn takes_the_likeliest(&self) -> bool {
+        self.temperature <= 0.0 && self.repetition_penalty == 1.0
+    }
+}
+
 /// Draws the tokens of one answer.
 pub(crate) struct Sampler {
     sampling: Sampling,
@@ -53,7 +60,7 @@ impl Sampler {
         let score = |id: u32| (id, self.penalised(logits[id as usize], id, written));
         let mut scores: Vec<(u32, f32)> = match allowed {
             Some(allowed) => allowed.iter().copied().filter(|id| (*id as usize) < logits.len()).map(score).collect(),
-            None if self.sampling.temperature <= 0.0 && rank == 0 && self.sampling.repetition_penalty == 1.0 => {
+            None if rank == 0 && self.sampling.takes_the_likeliest() => {
                 return best.or_else(|| likeliest(logits).map(|id| (id, log_probability(logits, None, id))));
             }
             None => (0..logits.len() as u32).map(score).collect(),

@@ -3,7 +3,7 @@
 
 use foretype_plugins::Prompt;
 
-use crate::decoder::Logits;
+use crate::decoder::{Logits, Wanted};
 use crate::engine::Encoder;
 use crate::healing::Spelling;
 use crate::kv::{KvCache, Step};
@@ -98,7 +98,7 @@ impl<'a> Scorer<'a> {
             let wanted: Vec<usize> = if at + 1 < prompt { Vec::new() } else { (0..end - at).collect() };
             cache.reserve(end - at);
             let mut step = Step { spans: vec![(&mut cache, end - at)], heads: decoder.config().heads };
-            decoder.step(&tokens[at..end], &positions, &wanted, &mut step, &|| false, &mut logits)?;
+            decoder.step(&tokens[at..end], &positions, Wanted::whole(&wanted), &mut step, &|| false, &mut logits)?;
             cache.commit(end - at);
             wanted.iter().for_each(|row| tell(tokens[at + row + 1], logits.row(*row).values));
             at = end;

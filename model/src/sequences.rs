@@ -4,11 +4,31 @@
 //! rest. A sequence with much that the request does not share is left to its owner and copied instead. The pool is
 //! bounded by bytes; the least recently used sequence goes first.
 
+use std::sync::Arc;
+
 use crate::config::Config;
+use crate::decoder::LogitsRow;
 use crate::kv::KvCache;
 
 /// Shared tokens below this are not worth a copy.
 const WORTH_A_COPY: usize = 16;
+
+/// What the model says about the token after a prompt.
+#[derive(Default)]
+pub(crate) struct Ending {
+    values: Vec<f32>,
+    best: Option<(u32, f32)>,
+}
+
+impl Ending {
+    pub(crate) fn new(row: &LogitsRow) -> Self {
+        Self { values: row.values.to_vec(), best: row.best }
+    }
+
+    pub(crate) fn row(&self) -> LogitsRow<'_> {
+        LogitsRow { values: &self.values, best: self.best }
+    }
+}
 
 /// Tokens and their cache; the cache never holds more than the tokens.
 pub(crate) struct Sequence {
@@ -16,8 +36,8 @@ pub(crate) struct Sequence {
     pub(crate) tokens: Vec<u32>,
     /// Keys and values.
     pub(crate) cache: KvCache,
-    /// Logits after the first so many tokens, kept where a prompt ended: the next key often asks there again.
-    pub(crate) ending: Option<(usize, Vec<f32>)>,
+    /// What follows the first so many tokens, kept where a prompt ended: the next key often asks there again.
+    pub(crate) ending: Option<(usize, Arc<Ending>)>,
     used: u64,
 }
 

@@ -26,7 +26,7 @@ impl Decoder {
         let output_norm = build.norm(Slot::OutputNorm, config.norm, config.hidden_size)?;
         let output = match config.tied {
             true => None,
-            false => Some(build.linear(Slot::Output, config.vocab_size, config.hidden_size, false)?),
+            false => Some(build.output()?),
         };
         let rope = match config.rope_frequencies() {
             Some(frequencies) => {
@@ -100,8 +100,14 @@ impl Builder<'_> {
         let (out, inner) = (self.config.vocab_size, self.config.hidden_size);
         match self.source.matrix(Slot::Embedding, out, inner)? {
             Matrix::Quantized(weight) if !self.config.tied => Linear::table(weight).map_err(in_memory),
-            matrix => matrix.linear(None).map_err(in_memory),
+            matrix => matrix.vocabulary().map_err(in_memory),
         }
+    }
+
+    /// The output matrix, where it is not the embedding.
+    fn output(&self) -> Result<Linear, LoadError> {
+        let (out, inner) = (self.config.vocab_size, self.config.hidden_size);
+        self.source.matrix(Slot::Output, out, inner)?.vocabulary().map_err(in_memory)
     }
 
     /// Query, key and value matrices; a fused one is cut by rows, which copies nothing.
@@ -158,6 +164,14 @@ impl Matrix {
         match self {
             Self::Dense(weight) => Linear::dense(weight, bias),
             Self::Quantized(weight) => Linear::quantized(weight, bias),
+        }
+    }
+
+    /// The matrix whose outputs are a model's.
+    fn vocabulary(self) -> candle_core::Result<Linear> {
+        match self {
+            Self::Dense(weight) => Linear::dense(weight, None),
+            Self::Quantized(weight) => Linear::vocabulary(weight),
         }
     }
 

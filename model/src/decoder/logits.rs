@@ -1,7 +1,11 @@
 //! What a step says about the next token.
 
+use std::ops::Range;
+
 use crate::kernels::Kernels;
+use crate::kernels::planes::Planes;
 use crate::kernels::shared::Shared;
+use crate::kernels::simd::PANEL;
 
 /// Pieces of the vocabulary whose likeliest token and sum are worked out apart; fixed, so that the sum is the same on any number of
 /// threads.
@@ -14,6 +18,8 @@ pub(crate) struct Logits {
     pub(super) values: Shared<f32>,
     /// `[wanted, PIECES]`
     pub(super) pieces: Shared<Piece>,
+    /// `[wanted, PIECES]`: what the likeliest token of a piece has at the least, where logits are estimated first.
+    least: Shared<f32>,
     pub(super) width: usize,
 }
 
@@ -38,7 +44,7 @@ impl Piece {
 /// The logits of one row.
 #[derive(Default)]
 pub(crate) struct LogitsRow<'a> {
-    /// `[vocabulary]`
+    /// `[vocabulary]`; where only the likeliest token was asked for, those of tokens that cannot be it may be estimates.
     pub(crate) values: &'a [f32],
     /// The likeliest token, of equals the first, and its natural log-probability, if they were worked out.
     pub(crate) best: Option<(u32, f32)>,
@@ -46,6 +52,7 @@ pub(crate) struct LogitsRow<'a> {
 
 impl<'a> LogitsRow<'a> {
     /// From plain values.
+    #[cfg(test)]
     pub(crate) fn of(values: &'a [f32]) -> Self {
         Self { values, best: None }
     }
@@ -57,22 +64,65 @@ impl Logits {
         self.width = width;
         self.values.reserve(wanted * width);
         self.pieces.reserve(wanted * PIECES);
+        self.least.reserve(wanted * PIECES);
+    }
+
+    /// The values of a row have been estimated: says of a piece what its likeliest token has at the least. `length` is that of the
+    /// row's inputs.
+    pub(super) fn bound(&self, row: usize, piece: usize, matrix: &Planes, length: f32) {
+        let tokens = self.piece(piece);
+        // SAFETY: nobody writes the values, and one thread has this piece.
+        let values = unsafe { self.values.slice(self.place(row, &tokens)) };
+        let least = values.iter().zip(&matrix.errors()[tokens]).map(|(value, error)| value - error * length);
+        let slot = row * PIECES + piece;
+        // SAFETY: one thread has this piece.
+        unsafe { self.least.slice_mut(slot..slot + 1)[0] = least.fold(f32::NEG_INFINITY, f32::max) };
+    }
+
+    /// All pieces have their [`bound`](Self::bound): works out exactly, by `exact`, what may be the likeliest token of the row. It gets a
+    /// panel and where its values go.
+    pub(super) fn refine(
+        &self,
+        row: usize,
+        piece: usize,
+        matrix: &Planes,
+        length: f32,
+        mut exact: impl FnMut(usize, &mut [f32]),
+    ) {
+        // SAFETY: all bounds have been written.
+        let bounds = unsafe { self.least.slice(row * PIECES..(row + 1) * PIECES) };
+        let least = bounds.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let tokens = self.piece(piece);
+        // SAFETY: one thread has this piece.
+        let values = unsafe { self.values.slice_mut(self.place(row, &tokens)) };
+        let errors = matrix.errors()[tokens.clone()].chunks(PANEL);
+        for ((values, errors), panel) in values.chunks_mut(PANEL).zip(errors).zip(tokens.start / PANEL..) {
+            if values.iter().zip(errors).any(|(value, error)| value + error * length >= least) {
+                exact(panel, values);
+            }
+        }
+    }
+
+    /// Where the values of some tokens of a row are.
+    fn place(&self, row: usize, tokens: &Range<usize>) -> Range<usize> {
+        row * self.width + tokens.start..row * self.width + tokens.end
     }
 
     /// Works out a piece of a row, whose values have been written.
     pub(super) fn sum_up(&self, kernels: &Kernels, row: usize, piece: usize) {
         // SAFETY: nobody writes the values any more, and one thread has this piece.
         unsafe {
-            let first = row * self.width;
-            let values = self.values.slice(first + self.piece(piece).start..first + self.piece(piece).end);
+            let values = self.values.slice(self.place(row, &self.piece(piece)));
             let slot = row * PIECES + piece;
             self.pieces.slice_mut(slot..slot + 1)[0] = Piece::new(kernels, values);
         }
     }
 
-    /// The tokens of a piece.
-    fn piece(&self, piece: usize) -> std::ops::Range<usize> {
-        piece * self.width / PIECES..(piece + 1) * self.width / PIECES
+    /// The tokens of a piece: whole panels.
+    fn piece(&self, piece: usize) -> Range<usize> {
+        let panels = self.width.div_ceil(PANEL);
+        let end = |piece: usize| (piece * panels / PIECES * PANEL).min(self.width);
+        end(piece)..end(piece + 1)
     }
 
     /// Those of the wanted row `index`.
@@ -91,5 +141,88 @@ impl Logits {
         // A logit that is not a number spoils the sum: such a row is looked at one by one.
         let best = id.filter(|_| sum.is_finite()).map(|id| (id as u32, -sum.ln()));
         LogitsRow { values, best }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::quantized::{GgmlDType, QTensor};
+    use candle_core::{Device, Tensor};
+    use foretype_plugins::random::Random;
+
+    use super::*;
+    use crate::kernels::inputs::{Inputs, Prepared};
+    use crate::kernels::kernels;
+
+    const COLUMNS: usize = 64;
+
+    /// The likeliest token of a row by estimates, and by all logits; with each its probability. And how many panels were worked out.
+    fn both(width: usize, weights: Vec<f32>, x: &[f32]) -> ([(u32, f32); 2], usize) {
+        let tensor = Tensor::from_vec(weights, (width, COLUMNS), &Device::Cpu).expect("a matrix");
+        let quantised = QTensor::quantize(&tensor, GgmlDType::Q8_0).expect("quantised");
+        let matrix = Planes::new(width, COLUMNS, &quantised.data().expect("bytes")).expect("usual scales");
+        let inputs = Inputs::new(kernels(), x, COLUMNS);
+        let (mut estimated, mut exactly) = (Logits::default(), Logits::default());
+        let (mut prepared, mut for_estimates) = (Prepared::default(), Prepared::default());
+        let mut panels = 0;
+        for logits in [&mut estimated, &mut exactly] {
+            logits.reserve(1, width);
+        }
+        // SAFETY: one thread does all of it.
+        unsafe {
+            let length = inputs.length(0);
+            let into = |logits: &Logits, at: usize, values: &[f32]| {
+                logits.values.slice_mut(at..at + values.len()).copy_from_slice(values);
+            };
+            let all = 0..matrix.panels();
+            matrix.multiply(kernels(), 0..1, all.clone(), &inputs, &mut prepared, |_, at, y| into(&exactly, at, y));
+            matrix.estimate(kernels(), 0..1, all, &inputs, &mut for_estimates, |_, at, y| into(&estimated, at, y));
+            (0..PIECES).for_each(|piece| estimated.bound(0, piece, &matrix, length));
+            for piece in 0..PIECES {
+                estimated.refine(0, piece, &matrix, length, |panel, to| {
+                    panels += 1;
+                    let one = panel..panel + 1;
+                    matrix.multiply(kernels(), 0..1, one, &inputs, &mut prepared, |_, _, y| to.copy_from_slice(y));
+                });
+            }
+        }
+        let best = [&estimated, &exactly].map(|logits| {
+            (0..PIECES).for_each(|piece| logits.sum_up(kernels(), 0, piece));
+            logits.row(0).best.expect("a token")
+        });
+        (best, panels)
+    }
+
+    fn numbers(count: usize, seed: u64) -> Vec<f32> {
+        let mut random = Random::new(seed);
+        (0..count).map(|_| random.unit() as f32 - 0.5).collect()
+    }
+
+    #[test]
+    fn the_likeliest_token_by_estimates_is_the_likeliest_of_all() {
+        let mut worked_out = 0;
+        for (seed, width) in (0..60).zip([16, 100, 1000, 1003, 4096].into_iter().cycle()) {
+            // Narrow differences: many may be the largest.
+            let weights = numbers(width * COLUMNS, seed);
+            let ([by_estimates, exactly], panels) = both(width, weights, &numbers(COLUMNS, seed + 1000));
+            assert_eq!(by_estimates.0, exactly.0, "{seed} {width}");
+            assert!((by_estimates.1 - exactly.1).abs() < 0.01, "{by_estimates:?} {exactly:?}");
+            worked_out += usize::from(panels < width.div_ceil(PANEL));
+        }
+        assert!(worked_out > 10, "only {worked_out} of 60 left something out");
+    }
+
+    #[test]
+    fn of_equal_tokens_the_first_is_taken_wherever_they_are() {
+        let (width, x) = (1000, numbers(COLUMNS, 7));
+        for places in [[3, 4], [15, 16], [100, 900], [998, 999]] {
+            let mut weights = numbers(width * COLUMNS, 5);
+            for place in places {
+                weights[place * COLUMNS..(place + 1) * COLUMNS].copy_from_slice(&x);
+            }
+            let ([by_estimates, exactly], panels) = both(width, weights, &x);
+            assert_eq!((by_estimates.0, exactly.0), (places[0] as u32, places[0] as u32));
+            assert!(panels < 20, "{panels} panels");
+        }
     }
 }

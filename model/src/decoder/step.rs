@@ -34,6 +34,25 @@ pub(super) struct Scratch {
     threads: Vec<Mutex<Thread>>,
 }
 
+/// Rows of a step whose logits somebody asks for.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    rows: &'a [usize],
+    /// Of the first so many all logits are asked for, of the others the likeliest token and its probability.
+    whole: usize,
+}
+
+impl<'a> Wanted<'a> {
+    pub(crate) fn new(rows: &'a [usize], whole: usize) -> Self {
+        Self { rows, whole: whole.min(rows.len()) }
+    }
+
+    /// All logits of all rows.
+    pub(crate) fn whole(rows: &'a [usize]) -> Self {
+        Self::new(rows, rows.len())
+    }
+}
+
 /// What belongs to one thread.
 struct Thread {
     own: Own,
@@ -42,7 +61,7 @@ struct Thread {
 }
 
 impl Decoder {
-    /// One step: `tokens` at their `positions`, row after row of the spans of `step`, and the logits of the rows in `wanted` into
+    /// One step: `tokens` at their `positions`, row after row of the spans of `step`, and the logits of the rows that are wanted into
     /// `logits`.
     ///
     /// `abort` is read before each layer. After an abort or an error the caches hold nothing that counts.
@@ -50,11 +69,12 @@ impl Decoder {
         &self,
         tokens: &[u32],
         positions: &[u32],
-        wanted: &[usize],
+        wanted: Wanted,
         step: &mut Step,
         abort: &(dyn Fn() -> bool + Sync),
         logits: &mut Logits,
     ) -> Result<(), ForwardError> {
+        let Wanted { rows: wanted, whole } = wanted;
         logits.reserve(wanted.len(), self.config.vocab_size);
         if !self.device.is_cpu() {
             return self.step_on_device(tokens, positions, wanted, step, abort, logits);
@@ -72,6 +92,7 @@ impl Decoder {
             kernels: kernels(),
             positions,
             wanted,
+            whole,
             caches: caches.collect(),
             scratch: &scratch,
             logits,
@@ -153,6 +174,8 @@ struct Pass<'a> {
     kernels: &'static Kernels,
     positions: &'a [u32],
     wanted: &'a [usize],
+    /// Of so many of these all logits are wanted.
+    whole: usize,
     /// Each row's cache, and its place behind the cache's length.
     caches: Vec<(&'a KvCache, usize)>,
     scratch: &'a Scratch,

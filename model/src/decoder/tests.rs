@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candle_core::Device;
 
-use super::Logits;
+use super::{Logits, Wanted};
 use crate::Model;
 use crate::kv::{KvCache, Step};
 
@@ -27,7 +27,9 @@ fn check(family: &str) {
         cache.reserve(range.len());
         let mut step = Step { spans: vec![(&mut cache, range.len())], heads: decoder.config().heads };
         let mut logits = Logits::default();
-        decoder.step(&tokens[range.clone()], &positions, &asked, &mut step, &|| false, &mut logits).expect("a step");
+        decoder
+            .step(&tokens[range.clone()], &positions, Wanted::whole(&asked), &mut step, &|| false, &mut logits)
+            .expect("a step");
         cache.commit(range.len());
         for (at, i) in here.into_iter().enumerate() {
             let row = logits.row(at);

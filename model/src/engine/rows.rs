@@ -26,8 +26,12 @@ const PATIENCE: usize = 16;
 pub(super) struct Rows {
     pub(super) tokens: Vec<u32>,
     pub(super) positions: Vec<u32>,
-    /// Rows whose logits are of interest.
+    /// Rows whose logits are of interest: first those of which all are, then those of which only the likeliest token is.
     pub(super) wanted: Vec<usize>,
+    /// How many are of the first kind.
+    pub(super) whole: usize,
+    /// While it is planned: those of the second kind.
+    best: Vec<usize>,
     /// In the order of the jobs and their candidates.
     pub(super) pieces: Vec<Piece>,
 }
@@ -43,6 +47,17 @@ pub(super) struct Piece {
     pub(super) draft: usize,
     /// Which row of the logits is that of its last token before the draft; those of the draft follow.
     pub(super) answer: Option<usize>,
+    asks: Asks,
+}
+
+/// What is asked about the token that follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    Nothing,
+    /// Which one is the likeliest.
+    Best,
+    /// How likely each is.
+    All,
 }
 
 impl Piece {
@@ -69,6 +84,11 @@ impl Rows {
                 }
             }
         }
+        rows.whole = rows.wanted.len();
+        for piece in rows.pieces.iter_mut().filter(|piece| piece.asks == Asks::Best) {
+            piece.answer = piece.answer.map(|at| rows.whole + at);
+        }
+        rows.wanted.append(&mut rows.best);
         rows
     }
 
@@ -79,16 +99,19 @@ impl Rows {
         let tokens = &job.tokens.ids[from..from + share];
         let ends = share > 0 && from + share == to;
         let draft = if ends { job.draft(model, &[], 0, to, most) } else { Vec::new() };
-        self.add(index, None, tokens, &draft, from, ends);
+        // Who goes on from here may allow other tokens.
+        let asks = if ends { Asks::All } else { Asks::Nothing };
+        self.add(index, None, tokens, &draft, from, asks);
     }
 
     fn write(&mut self, index: usize, job: &Running, place: usize, candidate: &Candidate, most: usize, model: &Model) {
         let from = candidate.sequence.tokens.len();
         let draft = job.draft(model, candidate.answer.bytes(), candidate.written.len(), from + 1, most);
-        self.add(index, Some(place), &[candidate.next], &draft, from, true);
+        let asks = if job.takes_the_likeliest(candidate) { Asks::Best } else { Asks::All };
+        self.add(index, Some(place), &[candidate.next], &draft, from, asks);
     }
 
-    fn add(&mut self, job: usize, place: Option<usize>, tokens: &[u32], draft: &[u32], from: usize, answers: bool) {
+    fn add(&mut self, job: usize, place: Option<usize>, tokens: &[u32], draft: &[u32], from: usize, asks: Asks) {
         if tokens.is_empty() {
             return;
         }
@@ -96,11 +119,17 @@ impl Rows {
         self.tokens.extend(tokens.iter().chain(draft));
         let rows = start..self.tokens.len();
         self.positions.extend((from..from + rows.len()).map(|position| position as u32));
-        let answer = answers.then_some(self.wanted.len());
-        if answers {
-            self.wanted.extend(start + tokens.len() - 1..rows.end);
-        }
-        self.pieces.push(Piece { job, place, rows, draft: draft.len(), answer });
+        let own = start + tokens.len() - 1..rows.end;
+        let list = match asks {
+            Asks::Nothing => None,
+            Asks::Best => Some(&mut self.best),
+            Asks::All => Some(&mut self.wanted),
+        };
+        let answer = list.map(|list| {
+            list.extend(own);
+            list.len() - draft.len() - 1
+        });
+        self.pieces.push(Piece { job, place, rows, draft: draft.len(), answer, asks });
     }
 
     /// The caches of the step's sequences, with room for their rows.

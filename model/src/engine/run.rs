@@ -10,10 +10,10 @@ use super::rows::{Piece, Rows};
 use super::running::{Running, Stage};
 use super::voice::mean;
 use super::{Claim, EngineOptions, Shared, Submitted, lock};
-use crate::decoder::{Logits, LogitsRow};
+use crate::decoder::{Logits, LogitsRow, Wanted};
 use crate::healing::Spelling;
 use crate::kv::{KvCache, Step};
-use crate::sequences::Sequences;
+use crate::sequences::{Ending, Sequences};
 use crate::{ForwardError, Model};
 
 /// Background jobs that are kept waiting at the most: what they were for is past when others go on coming, and each has a sequence.
@@ -125,7 +125,8 @@ impl<'a> Runner<'a> {
         let decoder = &self.model.decoder;
         let mut step = Step { spans: rows.spans(&mut self.jobs), heads: decoder.config().heads };
         let mut logits = std::mem::take(&mut self.logits);
-        let outcome = decoder.step(&rows.tokens, &rows.positions, &rows.wanted, &mut step, &abort, &mut logits);
+        let wanted = Wanted::new(&rows.wanted, rows.whole);
+        let outcome = decoder.step(&rows.tokens, &rows.positions, wanted, &mut step, &abort, &mut logits);
         if outcome.is_ok() {
             self.settle(&rows, &logits, turn);
         }
@@ -173,7 +174,7 @@ impl<'a> Runner<'a> {
         sequence.cache.commit(piece.rows.len());
         sequence.tokens.extend(own);
         if ends {
-            sequence.ending = Some((sequence.tokens.len(), piece.row(logits, 0).values.to_vec()));
+            sequence.ending = Some((sequence.tokens.len(), Arc::new(Ending::new(&piece.row(logits, 0)))));
         }
         ends
     }
@@ -188,7 +189,7 @@ impl<'a> Runner<'a> {
         for mut candidate in begun {
             let draft = if candidate.index == 0 { draft } else { &[] };
             let rank = candidate.index;
-            let rows = |at| if at == 0 { LogitsRow::of(&first) } else { logits(at) };
+            let rows = |at| if at == 0 { first.row() } else { logits(at) };
             if voice.write(&mut candidate, rank, draft, rows) {
                 self.sequences.put(candidate.sequence);
             } else {

@@ -14,7 +14,7 @@ use crate::cache::Cache;
 use crate::draft::Drafter;
 use crate::healing::Spelling;
 use crate::sampler::Sampler;
-use crate::sequences::Sequence;
+use crate::sequences::{Ending, Sequence};
 use crate::{Model, Sampling};
 
 /// A job in work.
@@ -96,6 +96,11 @@ impl Running {
         matches!(&self.stage, Stage::Reading(sequence) if sequence.knows_what_follows(self.tokens.ids.len()))
     }
 
+    /// Whether only the likeliest token is of interest where the candidate goes on.
+    pub(super) fn takes_the_likeliest(&self, candidate: &Candidate) -> bool {
+        self.cache.is_none() && self.sampling.takes_the_likeliest() && candidate.answer.to_spell().is_empty()
+    }
+
     /// A draft of what follows `written` bytes in `count` tokens, where `position` tokens have been evaluated or are about
     /// to be. A draft is only of use if tokens are taken by their likelihood alone.
     pub(super) fn draft(&self, model: &Model, written: &[u8], count: usize, position: usize, most: usize) -> Vec<u32> {
@@ -112,14 +117,14 @@ impl Running {
     }
 
     /// The prompt has been read: says so, and gives the candidates and the logits that the first tokens are drawn from.
-    pub(super) fn begin_writing(&mut self) -> (Vec<Candidate>, Vec<f32>) {
+    pub(super) fn begin_writing(&mut self) -> (Vec<Candidate>, Arc<Ending>) {
         self.prefilled = Some(Instant::now());
         let Usage { evaluated, reused, .. } = self.usage;
         (self.events)(Event::Prefilled { evaluated, reused });
         let Stage::Reading(sequence) = std::mem::replace(&mut self.stage, Stage::Writing(Vec::new())) else {
             return Default::default();
         };
-        let Some((length, logits)) = sequence.ending.clone() else { return Default::default() };
+        let Some((length, ending)) = sequence.ending.clone() else { return Default::default() };
         let forks: Vec<Sequence> = (1..self.count).map(|_| sequence.fork(length)).collect();
         let candidate = |(index, sequence)| Candidate {
             index,
@@ -130,7 +135,7 @@ impl Running {
             tokens: Vec::new(),
             next: 0,
         };
-        (std::iter::once(sequence).chain(forks).enumerate().map(candidate).collect(), logits)
+        (std::iter::once(sequence).chain(forks).enumerate().map(candidate).collect(), ending)
     }
 
     /// How far it is, and who writes for it.

@@ -11,7 +11,7 @@ mod drafts;
 mod load;
 
 use super::*;
-use crate::decoder::Logits;
+use crate::decoder::{Logits, Wanted};
 use crate::kv::{KvCache, Step};
 use crate::{Config, Decoder, ForwardError, Sampling, Tokenizer};
 
@@ -121,7 +121,7 @@ fn step(caches: &mut [(&mut KvCache, &[u32])]) -> Vec<Vec<u32>> {
     let model = model();
     let mut step = Step { spans, heads: model.decoder.config().heads };
     let mut logits = Logits::default();
-    model.decoder.step(&tokens, &positions, &wanted, &mut step, &|| false, &mut logits).expect("a step");
+    model.decoder.step(&tokens, &positions, Wanted::whole(&wanted), &mut step, &|| false, &mut logits).expect("a step");
     caches.iter_mut().for_each(|(cache, new)| cache.commit(new.len()));
     wanted.iter().map(|row| logits.row(*row).values.iter().map(|logit| logit.to_bits()).collect()).collect()
 }
@@ -178,7 +178,7 @@ proptest! {
         let asked = AtomicUsize::new(0);
         let abort = || asked.fetch_add(1, Ordering::Relaxed) == layers;
         let mut spoilt = Step { spans: vec![(&mut kept, lost.len())], heads: model().decoder.config().heads };
-        let outcome = model().decoder.step(&lost, &positions, &[0], &mut spoilt, &abort, &mut Logits::default());
+        let outcome = model().decoder.step(&lost, &positions, Wanted::whole(&[0]), &mut spoilt, &abort, &mut Logits::default());
         prop_assert!(matches!(outcome, Err(ForwardError::Aborted)));
         prop_assert!(asked.into_inner() == layers + 1, "the flag is read once before each layer");
         let fresh = step(&mut [(&mut cache(), &tokens)]);

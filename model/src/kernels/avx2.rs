@@ -1,6 +1,7 @@
 //! AVX2 with FMA and F16C: 8 lanes, with VNNI on 256 bits where the processor has it.
 //!
-//! Without VNNI, four products take three instructions; the sign moves to the inputs, so that 16 bits never overflow.
+//! Without VNNI, sums of two products have 16 bits. Numbers of 6 bits and less are multiplied as they are, and some such sums are added
+//! before they are widened; with 8 bits the sign moves to the inputs, so that 16 bits never overflow.
 
 use std::arch::x86_64::*;
 use std::marker::PhantomData;
@@ -15,7 +16,7 @@ pub(crate) struct Avx2<D>(PhantomData<D>);
 
 /// How four products of bytes are added to each lane.
 pub(crate) trait Dot: Copy {
-    /// [`Simd::SIGNED`].
+    /// [`Simd::SIGNED`]; what is signed works in pairs.
     const SIGNED: bool;
     /// [`Simd::dot`].
     ///
@@ -102,6 +103,16 @@ impl<D: Dot> Simd for Avx2<D> {
     #[inline(always)]
     unsafe fn dot(sum: __m256i, numbers: __m256i, zero: __m256i, x: __m256i) -> __m256i {
         unsafe { D::dot(sum, numbers, zero, x) }
+    }
+    const IN_PAIRS: bool = D::SIGNED;
+
+    #[inline(always)]
+    unsafe fn pairs(sum: __m256i, numbers: __m256i, x: __m256i) -> __m256i {
+        unsafe { _mm256_add_epi16(sum, _mm256_maddubs_epi16(numbers, x)) }
+    }
+    #[inline(always)]
+    unsafe fn add_pairs(sum: __m256i, pairs: __m256i) -> __m256i {
+        unsafe { _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))) }
     }
     #[inline(always)]
     unsafe fn floats(x: __m256i) -> __m256 {

@@ -1,8 +1,6 @@
 //! Inputs of matrices: rows of floats, and the same quantised to signed bytes with one scale for 32 columns.
 
 use super::Kernels;
-use super::blocks::Format;
-use super::packed::Packed;
 use super::product::Rows;
 use super::rows::BLOCK;
 use super::shared::Shared;
@@ -80,6 +78,24 @@ impl Inputs {
             (kernels.quantise)(self.row(row), numbers, scales, sums);
         }
     }
+
+    /// The length of a row as it is quantised.
+    ///
+    /// # Safety
+    /// Nobody may write this row meanwhile.
+    pub(crate) unsafe fn length(&self, row: usize) -> f32 {
+        let part = |size: usize| row * (self.columns / size)..(row + 1) * (self.columns / size);
+        // SAFETY: by contract.
+        let (numbers, scales) = unsafe {
+            (self.numbers.slice(row * self.columns..(row + 1) * self.columns), self.scales.slice(part(BLOCK)))
+        };
+        let blocks = numbers.chunks_exact(BLOCK).zip(scales);
+        let squares = blocks.map(|(numbers, scale)| {
+            let sum: i32 = numbers.iter().map(|number| i32::from(*number).pow(2)).sum();
+            sum as f32 * scale * scale
+        });
+        squares.sum::<f32>().sqrt()
+    }
 }
 
 /// What one thread works out of the inputs for the matrices that it multiplies.
@@ -98,31 +114,31 @@ impl Prepared {
         self.format = None;
     }
 
-    /// The rows of `inputs` as a product with `matrix` needs them.
-    pub(crate) fn rows(&mut self, matrix: &Packed, inputs: &Inputs) -> Rows {
+    /// The rows of `inputs` as a product needs them with a matrix in which `zero` stands for zero and a factor for `span` columns.
+    pub(crate) fn rows(&mut self, zero: u8, span: usize, inputs: &Inputs) -> Rows {
         // SAFETY: the inputs are complete: nobody writes them while they are multiplied.
         let (numbers, scales, sums) = unsafe { (inputs.numbers.all(), inputs.scales.all(), inputs.sums.all()) };
-        if self.format != Some((matrix.format.zero, matrix.format.span)) {
-            let spans = inputs.rows * inputs.columns / matrix.format.span;
-            self.fill(&matrix.format, &scales[..inputs.rows * inputs.columns / BLOCK], sums, spans);
+        if self.format != Some((zero, span)) {
+            let spans = inputs.rows * inputs.columns / span;
+            self.fill(zero, span, &scales[..inputs.rows * inputs.columns / BLOCK], sums, spans);
         }
         Rows {
             numbers: numbers.as_ptr(),
-            scales: if matrix.format.span == BLOCK { scales.as_ptr() } else { self.scales.as_ptr() },
+            scales: if span == BLOCK { scales.as_ptr() } else { self.scales.as_ptr() },
             starts: self.starts.as_ptr(),
             sums: self.sums.as_ptr(),
             columns: inputs.columns,
         }
     }
 
-    fn fill(&mut self, format: &Format, scales: &[f32], sums: &[i32], spans: usize) {
-        self.format = Some((format.zero, format.span));
+    fn fill(&mut self, zero: u8, span: usize, scales: &[f32], sums: &[i32], spans: usize) {
+        self.format = Some((zero, span));
         self.starts.clear();
         self.sums.clear();
         self.scales.clear();
-        let zero = i32::from(format.zero);
+        let zero = i32::from(zero);
         let one = |sum: i32, scale: f32| (-zero * sum, sum as f32 * scale);
-        if format.span == SMALL {
+        if span == SMALL {
             self.scales.extend(scales.iter().flat_map(|scale| [*scale; 2]));
             let both = sums[..spans].iter().zip(&self.scales).map(|(sum, scale)| one(*sum, *scale));
             both.for_each(|(start, sum)| (self.starts.push(start), self.sums.push(sum)).0);

@@ -6,7 +6,8 @@
 //!
 //! * eight bits: its vectors;
 //! * four bits: lines of 64 bytes, each two vectors, the first in the low halves of the bytes and the second in the high halves;
-//! * five and six bits: the same, then a line with the upper bits: those of vector `i` in bits `i * extra ..` of each byte.
+//! * five and six bits: the same, then a line with the upper bits: those of vector `i` in bits `i * extra ..` of each byte;
+//! * eight bits in two planes: the lines of four bits twice, in two places, the upper four bits of each number and the lower.
 
 use super::simd::Simd;
 
@@ -22,11 +23,15 @@ pub(crate) trait Layout {
     /// Lines that a span takes.
     const LINES: usize = lines(Self::SPAN, Self::BITS);
 
-    /// Vector `index` of the span at `span`; a set with fewer lanes than 16 gets those that begin where `span` points to.
+    /// Whether the numbers lie in two planes.
+    const PLANES: bool = false;
+
+    /// Vector `index` of the span at `span`, and at `lower` in the second plane where there are two; a set with fewer lanes than 16 gets
+    /// those that begin where `span` points to.
     ///
     /// # Safety
-    /// That of [`Simd`]; `span` points into the span's first line.
-    unsafe fn vector<S: Simd>(span: *const u8, index: usize) -> S::Ints;
+    /// That of [`Simd`]; `span` points into the span's first line, and so does `lower` where there are two planes.
+    unsafe fn vector<S: Simd>(span: *const u8, lower: *const u8, index: usize) -> S::Ints;
 }
 
 /// Lines that a span takes.
@@ -47,7 +52,7 @@ impl<const SPAN: usize> Layout for Bytes<SPAN> {
     const BITS: usize = 8;
 
     #[inline(always)]
-    unsafe fn vector<S: Simd>(span: *const u8, index: usize) -> S::Ints {
+    unsafe fn vector<S: Simd>(span: *const u8, _: *const u8, index: usize) -> S::Ints {
         // SAFETY: the span has `SPAN / 4` lines.
         unsafe { S::bytes(span.add(index * LINE)) }
     }
@@ -61,7 +66,7 @@ impl<const SPAN: usize, const EXTRA: usize> Layout for Nibbles<SPAN, EXTRA> {
     const BITS: usize = 4 + EXTRA;
 
     #[inline(always)]
-    unsafe fn vector<S: Simd>(span: *const u8, index: usize) -> S::Ints {
+    unsafe fn vector<S: Simd>(span: *const u8, _: *const u8, index: usize) -> S::Ints {
         // SAFETY: the span has `SPAN / 8` lines of halves, and one more if `EXTRA` is not 0.
         unsafe {
             let line = S::bytes(span.add(index / 2 * LINE));
@@ -75,6 +80,26 @@ impl<const SPAN: usize, const EXTRA: usize> Layout for Nibbles<SPAN, EXTRA> {
             let upper =
                 if at <= 4 { S::shift_left(upper, 4 - at as u32) } else { S::shift_right(upper, at as u32 - 4) };
             S::or(low, S::and(upper, bytes_of::<S>(((1 << EXTRA) - 1) << 4)))
+        }
+    }
+}
+
+/// Eight bits a number: the upper four in one plane, the lower four in the other.
+pub(crate) struct Planes;
+
+impl Layout for Planes {
+    const SPAN: usize = 32;
+    const BITS: usize = 4;
+    const PLANES: bool = true;
+
+    #[inline(always)]
+    unsafe fn vector<S: Simd>(span: *const u8, lower: *const u8, index: usize) -> S::Ints {
+        // SAFETY: a span has 4 lines of halves in each plane.
+        unsafe {
+            let upper = S::bytes(span.add(index / 2 * LINE));
+            let lower = Nibbles::<32, 0>::vector::<S>(lower, lower, index);
+            let upper = if index.is_multiple_of(2) { S::shift_left(upper, 4) } else { upper };
+            S::or(lower, S::and(upper, bytes_of::<S>(0xf0)))
         }
     }
 }

@@ -36,11 +36,20 @@ impl Packed {
     /// From the blocks of a file, row after row. `columns` must be a multiple of the format's block; `bytes` must hold the
     /// whole matrix.
     pub(crate) fn new(format: Format, out: usize, columns: usize, bytes: &[u8]) -> Self {
+        let mut packed = Self::zeroed(format, out, columns);
+        packed.parts().into_par_iter().enumerate().for_each(|(panel, mut parts)| {
+            parts.write(&format, bytes, columns, panel * PANEL..((panel + 1) * PANEL).min(out));
+        });
+        packed
+    }
+
+    /// With zero in all of its lists.
+    pub(super) fn zeroed(format: Format, out: usize, columns: usize) -> Self {
         let panels = out.div_ceil(PANEL);
         let (blocks, spans) = (columns / format.columns, columns / format.span);
         let several = format.spans() > 1;
         let when = |yes: bool, count: usize| if yes { panels * count * PANEL } else { 0 };
-        let mut packed = Self {
+        Self {
             out,
             columns,
             format,
@@ -49,11 +58,7 @@ impl Packed {
             minima: vec![f16::ZERO; when(format.minima, blocks)],
             factors: vec![0; when(several, spans)],
             minimum_factors: vec![0; when(several && format.minima, spans)],
-        };
-        packed.parts().into_par_iter().enumerate().for_each(|(panel, mut parts)| {
-            parts.write(&format, bytes, columns, panel * PANEL..((panel + 1) * PANEL).min(out));
-        });
-        packed
+        }
     }
 
     /// Bytes that a product reads.
@@ -80,7 +85,7 @@ impl Packed {
     }
 
     /// What belongs to each panel, to be filled.
-    fn parts(&mut self) -> Vec<Parts<'_>> {
+    pub(super) fn parts(&mut self) -> Vec<Parts<'_>> {
         let (panels, lines) = (self.panels(), self.lines());
         let (blocks, spans) = (self.blocks() * PANEL, self.spans() * PANEL);
         let mut scales = self.scales.chunks_exact_mut(blocks);
@@ -100,10 +105,11 @@ impl Packed {
     }
 
     /// Panel `panel` as a kernel sees it.
-    fn panel(&self, panel: usize) -> Panel {
+    pub(super) fn panel(&self, panel: usize) -> Panel {
         let (blocks, spans) = (panel * self.blocks() * PANEL, panel * self.spans() * PANEL);
         Panel {
             numbers: self.numbers[panel * self.lines()..].as_ptr().cast(),
+            lower: std::ptr::null(),
             scales: pointer(&self.scales, blocks),
             minima: pointer(&self.minima, blocks),
             factors: pointer(&self.factors, spans),
@@ -120,13 +126,10 @@ impl Packed {
         let format = &self.format;
         for (column, value) in values.iter_mut().enumerate() {
             let (span, block) = (column / format.span, column / format.columns);
-            let lines = &self.numbers[panel * self.lines() + span * format.lines()..][..format.lines()];
-            let (index, byte) = (column % format.span / 4, lane * 4 + column % 4);
-            let number = layout::number(bytes(lines), format.span, format.bits, index, byte);
             let at = |count: usize, index: usize| (panel * count + index) * PANEL + lane;
             let factor = self.factors.get(at(self.spans(), span)).copied().unwrap_or(1);
-            let scale = self.scales[at(self.blocks(), block)].to_f32() * f32::from(factor);
-            *value = scale * (f32::from(number) - f32::from(format.zero));
+            let (number, scale) = self.number(output, column);
+            *value = scale * f32::from(factor) * (f32::from(number) - f32::from(format.zero));
             if format.minima {
                 let factor = self.minimum_factors.get(at(self.spans(), span)).copied().unwrap_or(1);
                 *value += self.minima[at(self.blocks(), block)].to_f32() * f32::from(factor);
@@ -134,24 +137,33 @@ impl Packed {
         }
     }
 
-    /// Multiplies the first `rows` rows of `inputs` with the outputs of `panels` and hands every result to `take`: row, first output, up
-    /// to 16 values.
+    /// The number at `column` of row `output`, and the scale of its block.
+    pub(super) fn number(&self, output: usize, column: usize) -> (u8, f32) {
+        let ((panel, lane), format) = ((output / PANEL, output % PANEL), &self.format);
+        let (span, block) = (column / format.span, column / format.columns);
+        let lines = &self.numbers[panel * self.lines() + span * format.lines()..][..format.lines()];
+        let (index, byte) = (column % format.span / 4, lane * 4 + column % 4);
+        let number = layout::number(bytes(lines), format.span, format.bits, index, byte);
+        (number, self.scales[(panel * self.blocks() + block) * PANEL + lane].to_f32())
+    }
+
+    /// Multiplies some rows of `inputs` with the outputs of `panels` and hands every result to `take`: row, first output, up to 16 values.
     pub(crate) fn multiply(
         &self,
         kernels: &Kernels,
-        rows: usize,
+        rows: Range<usize>,
         panels: Range<usize>,
         inputs: &Inputs,
         prepared: &mut Prepared,
         mut take: impl FnMut(usize, usize, &[f32]),
     ) {
-        let x = prepared.rows(self, inputs);
+        let x = prepared.rows(self.format.zero, self.format.span, inputs);
         let product = kernels.product(&self.format);
         let mut result = [[0f32; PANEL]; TILE];
         for index in panels {
             let panel = self.panel(index);
-            for row in (0..rows).step_by(TILE) {
-                let tile = &mut result[..(rows - row).min(TILE)];
+            for row in rows.clone().step_by(TILE) {
+                let tile = &mut result[..(rows.end - row).min(TILE)];
                 // SAFETY: the set is here; panel and rows are whole.
                 unsafe { product(panel, x, row, tile) };
                 let lanes = PANEL.min(self.out - index * PANEL);
@@ -172,7 +184,7 @@ fn pointer<T>(all: &[T], at: usize) -> *const T {
     all.get(at..).filter(|it| !it.is_empty()).map_or(std::ptr::null(), <[T]>::as_ptr)
 }
 
-fn bytes(lines: &[Line]) -> &[u8] {
+pub(super) fn bytes(lines: &[Line]) -> &[u8] {
     // SAFETY: a line is 64 bytes without padding.
     unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * LINE) }
 }
@@ -183,10 +195,10 @@ pub(super) fn bytes_mut(lines: &mut [Line]) -> &mut [u8] {
 }
 
 /// What belongs to one panel; what a format does not have is empty.
-struct Parts<'a> {
-    numbers: &'a mut [u8],
-    scales: &'a mut [f16],
-    minima: &'a mut [f16],
+pub(super) struct Parts<'a> {
+    pub(super) numbers: &'a mut [u8],
+    pub(super) scales: &'a mut [f16],
+    pub(super) minima: &'a mut [f16],
     factors: &'a mut [i8],
     minimum_factors: &'a mut [u8],
 }

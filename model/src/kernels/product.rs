@@ -22,6 +22,8 @@ const FAR_AHEAD: usize = 24;
 pub(crate) struct Panel {
     /// Its numbers, span after span.
     pub(crate) numbers: *const u8,
+    /// The same in the second plane of a matrix that has two.
+    pub(crate) lower: *const u8,
     /// 16 scales for each block of spans.
     pub(crate) scales: *const f16,
     /// 16 minima for each block, or null.
@@ -56,6 +58,22 @@ pub(crate) struct Rows {
 /// Multiplies a panel with `result.len()` rows, 1 to [`TILE`], from `row` on.
 pub(crate) type Product = unsafe fn(Panel, Rows, usize, &mut [[f32; PANEL]]);
 
+/// Products of numbers of so many bits with a signed byte that 16 bits can hold the sum of, in vectors: each adds two.
+const fn in_pairs(bits: usize) -> usize {
+    i16::MAX as usize / (2 * ((1 << bits) - 1) * 127)
+}
+
+/// A block of code for each number that fits, so that the compiler knows the number: where it is left to unroll a loop with many rows, it
+/// does not.
+macro_rules! unrolled {
+    ($number:ident in [$($n:literal),*] if $fits:expr => $block:block) => {
+        $({
+            let $number = $n;
+            if $fits $block
+        })*
+    };
+}
+
 /// A [`Product`] for any number of rows.
 ///
 /// # Safety
@@ -77,26 +95,42 @@ unsafe fn some_rows<S: Simd, L: Layout, const R: usize>(p: Panel, x: Rows, row: 
             for block in 0..p.blocks {
                 let block_scale = S::halves(p.scales.add(block * PANEL + lane));
                 for index in block * p.spans..(block + 1) * p.spans {
-                    let numbers = p.numbers.add(index * L::LINES * LINE + lane * 4);
+                    let at = index * L::LINES * LINE + lane * 4;
+                    let (numbers, lower) = (p.numbers.add(at), p.lower.wrapping_add(at));
                     let mut dots = [S::spread(0); R];
-                    if !S::SIGNED {
+                    let together = if S::IN_PAIRS && !L::PLANES { in_pairs(L::BITS).min(L::SPAN / 4) } else { 0 };
+                    if !S::SIGNED || together > 0 {
                         for (r, dot) in dots.iter_mut().enumerate() {
                             *dot = S::spread(*x.starts.add((row + r) * spans + index));
                         }
                     }
                     for line in 0..L::LINES {
                         S::prefetch(numbers.wrapping_add((AHEAD * L::LINES + line) * LINE));
+                        if L::PLANES {
+                            S::prefetch(lower.wrapping_add((AHEAD * L::LINES + line) * LINE));
+                        }
                         if R > 1 {
                             S::prefetch_far(numbers.wrapping_add((FAR_AHEAD * L::LINES + line) * LINE));
                         }
                     }
-                    for vector in 0..L::SPAN / 4 {
-                        let w = L::vector::<S>(numbers, vector);
-                        for (r, dot) in dots.iter_mut().enumerate() {
+                    let mut pairs = [S::spread(0); R];
+                    unrolled!(vector in [0, 1, 2, 3, 4, 5, 6, 7] if vector < L::SPAN / 4 => {
+                        let w = L::vector::<S>(numbers, lower, vector);
+                        for r in 0..R {
                             let four = x.numbers.add((row + r) * x.columns + index * L::SPAN + vector * 4);
-                            *dot = S::dot(*dot, w, zero, S::spread(four.cast::<i32>().read_unaligned()));
+                            let four = S::spread(four.cast::<i32>().read_unaligned());
+                            match together {
+                                0 => dots[r] = S::dot(dots[r], w, zero, four),
+                                _ => pairs[r] = S::pairs(pairs[r], w, four),
+                            }
                         }
-                    }
+                        if together > 0 && (vector + 1usize).is_multiple_of(together) {
+                            for (dot, pairs) in dots.iter_mut().zip(&mut pairs) {
+                                *dot = S::add_pairs(*dot, *pairs);
+                                *pairs = S::spread(0);
+                            }
+                        }
+                    });
                     let scale = match p.factors.is_null() {
                         true => block_scale,
                         false => S::mul(block_scale, S::signed(p.factors.add(index * PANEL + lane))),

@@ -38,6 +38,19 @@ pub(crate) trait Simd: Copy {
     /// Adds to each lane of `sum` the four products of unsigned `numbers` (less `zero`, if `SIGNED`) with signed `x`.
     unsafe fn dot(sum: Self::Ints, numbers: Self::Ints, zero: Self::Ints, x: Self::Ints) -> Self::Ints;
 
+    /// Whether [`pairs`](Self::pairs) and [`add_pairs`](Self::add_pairs) are there, and faster than [`dot`](Self::dot).
+    const IN_PAIRS: bool = false;
+
+    /// Adds to each half of a lane, 16 bits, the two products of unsigned `numbers` with signed `x`.
+    unsafe fn pairs(sum: Self::Ints, _numbers: Self::Ints, _x: Self::Ints) -> Self::Ints {
+        sum
+    }
+
+    /// Adds to each lane its two signed halves in `pairs`.
+    unsafe fn add_pairs(sum: Self::Ints, _pairs: Self::Ints) -> Self::Ints {
+        sum
+    }
+
     unsafe fn floats(x: Self::Ints) -> Self::Floats;
     /// Rounded to the nearest, ties to even.
     unsafe fn rounded(x: Self::Floats) -> Self::Ints;

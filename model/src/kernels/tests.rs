@@ -15,16 +15,16 @@ pub(super) fn kernels() -> Vec<(Isa, &'static Kernels)> {
     Isa::ALL.into_iter().filter_map(|isa| Some((isa, isa.kernels()?))).collect()
 }
 
-fn wave(count: usize) -> Vec<f32> {
+pub(super) fn wave(count: usize) -> Vec<f32> {
     (0..count).map(|i| ((i * 31 % 97) as f32 / 48.5 - 1.0) * (1.0 + (i % 7) as f32)).collect()
 }
 
 /// `x` (`[rows, columns]`) times the matrix: `[rows, out]`.
-fn product(kernels: &Kernels, matrix: &Packed, x: &[f32]) -> Vec<f32> {
+pub(super) fn product(kernels: &Kernels, matrix: &Packed, x: &[f32]) -> Vec<f32> {
     let (rows, out) = (x.len() / matrix.columns, matrix.out);
     let inputs = Inputs::new(kernels, x, matrix.columns);
     let mut y = vec![f32::NAN; rows * out];
-    matrix.multiply(kernels, rows, 0..matrix.panels(), &inputs, &mut Prepared::default(), |row, output, values| {
+    matrix.multiply(kernels, 0..rows, 0..matrix.panels(), &inputs, &mut Prepared::default(), |row, output, values| {
         y[row * out + output..][..values.len()].copy_from_slice(values);
     });
     y
@@ -62,6 +62,28 @@ fn inputs_that_need_no_rounding_give_the_exact_product() {
                 let want: f64 = (0..512).map(|c| f64::from(values[o * 512 + c]) * f64::from(x[c])).sum();
                 let size: f64 = (0..512).map(|c| (f64::from(values[o * 512 + c]) * f64::from(x[c])).abs()).sum();
                 assert!((f64::from(*got) - want).abs() < 1e-5 * size, "{dtype:?} {isa:?} {o}: {got} {want}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_largest_numbers_overflow_nowhere() {
+    // All bits of all numbers, a scale of 1.
+    let simple = |bytes: usize| [&[0, 0x3c], &vec![0xff; bytes - 2][..]].concat();
+    let large = [&[0xff; 192][..], &[1; 16], &[0, 0x3c]].concat();
+    for (dtype, block, number) in [
+        (GgmlDType::Q4_0, simple(18), 7.0),
+        (GgmlDType::Q5_0, simple(22), 15.0),
+        (GgmlDType::Q8_0, simple(34), -1.0),
+        (GgmlDType::Q6K, large, 31.0),
+    ] {
+        let format = Format::of(dtype).expect("known");
+        let matrix = Packed::new(format, 16, 256, &block.repeat(16 * 256 / format.columns));
+        for x in [127.0, -127.0] {
+            for (isa, kernels) in kernels() {
+                let y = product(kernels, &matrix, &[x; 256]);
+                assert!(y.iter().all(|y| *y == number * x * 256.0), "{dtype:?} {isa:?} {x}: {y:?}");
             }
         }
     }
@@ -184,8 +206,9 @@ fn what_a_span_costs() {
                     .map(|_| {
                         let started = std::time::Instant::now();
                         let mut sum = 0.0;
-                        matrix
-                            .multiply(kernels, rows, 0..matrix.panels(), &inputs, &mut prepared, |_, _, y| sum += y[0]);
+                        matrix.multiply(kernels, 0..rows, 0..matrix.panels(), &inputs, &mut prepared, |_, _, y| {
+                            sum += y[0]
+                        });
                         assert!(std::hint::black_box(sum).is_finite());
                         started.elapsed().as_secs_f64() * 1e9 / spans
                     })

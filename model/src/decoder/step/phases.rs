@@ -10,6 +10,7 @@ use super::super::logits::PIECES;
 use super::{PANELS, Pass, Thread};
 use crate::kernels::RopeTable;
 use crate::kernels::inputs::Inputs;
+use crate::kernels::planes::Planes;
 use crate::kernels::pool::Member;
 use crate::kernels::shared::Shared;
 use crate::kernels::simd::PANEL;
@@ -231,11 +232,54 @@ impl Pass<'_> {
         }
         self.normalise(member, &self.scratch.wanted, rows, |x, out| decoder.output_norm.row(self.kernels, x, out));
         let matrix = decoder.output.as_ref().unwrap_or(&decoder.embedding);
-        self.product(member, thread, matrix, rows, &self.scratch.hidden, &self.logits.values, |logits, values| {
-            logits.copy_from_slice(values);
-        });
+        match matrix.planes().filter(|_| self.whole < rows) {
+            Some(planes) => self.likeliest(member, &mut thread.own, planes),
+            None => {
+                let out = &self.logits.values;
+                self.product(member, thread, matrix, rows, &self.scratch.hidden, out, |logits, values| {
+                    logits.copy_from_slice(values);
+                });
+            }
+        }
         member.share(rows * PIECES, 1, |range| {
             range.for_each(|item| self.logits.sum_up(self.kernels, item / PIECES, item % PIECES));
+        });
+    }
+
+    /// The logits of the rows of which all are wanted, and of the others exactly those that may be the largest.
+    fn likeliest(&self, member: &mut Member, own: &mut Own, matrix: &Planes) {
+        let (inputs, logits, whole, rows) = (&self.scratch.hidden, self.logits, self.whole, self.wanted.len());
+        let width = logits.width;
+        own.forget();
+        let (count, Own { prepared, for_estimates, .. }) = (matrix.panels(), own);
+        member.share(count, member.piece(count, PANELS), |panels| {
+            let take = |row: usize, output: usize, values: &[f32]| {
+                let at = row * width + output;
+                // SAFETY: this thread has the panel.
+                unsafe { logits.values.slice_mut(at..at + values.len()) }.copy_from_slice(values);
+            };
+            if whole > 0 {
+                matrix.multiply(self.kernels, 0..whole, panels.clone(), inputs, prepared, take);
+            }
+            matrix.estimate(self.kernels, whole..rows, panels, inputs, for_estimates, take);
+        });
+        // SAFETY: the inputs are complete.
+        let length = |row: usize| unsafe { inputs.length(row) };
+        let items = (rows - whole) * PIECES;
+        member.share(items, 1, |range| {
+            for item in range {
+                let row = whole + item / PIECES;
+                logits.bound(row, item % PIECES, matrix, length(row));
+            }
+        });
+        member.share(items, 1, |range| {
+            for item in range {
+                let row = whole + item / PIECES;
+                logits.refine(row, item % PIECES, matrix, length(row), |panel, to| {
+                    let take = |_: usize, _: usize, values: &[f32]| to.copy_from_slice(values);
+                    matrix.multiply(self.kernels, row..row + 1, panel..panel + 1, inputs, prepared, take);
+                });
+            }
         });
     }
 }
