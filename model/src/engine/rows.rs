@@ -5,6 +5,7 @@
 //! gains, so that nobody waits for ever.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use super::job::Priority;
 use super::running::{Candidate, Running, Stage};
@@ -12,14 +13,41 @@ use crate::Model;
 use crate::decoder::{Logits, LogitsRow};
 use crate::kv::KvCache;
 
-/// Prompt tokens that one step evaluates at the most: enough to be efficient, few enough to give way soon.
-const CHUNK: usize = 64;
-/// The same while somebody is written for.
+/// Prompt tokens that one step evaluates at the most, and at the least where there are as many.
+const CHUNK: (usize, usize) = (64, 16);
+/// At the most while somebody is written for.
 const SHARED_CHUNK: usize = 32;
+/// How long a step that reads may take: if it is broken off, all of it is lost.
+const STEP: Duration = Duration::from_millis(60);
+/// The share that the latest step has in what is known of the speed.
+const LATEST: f32 = 0.25;
 /// Up to so many rows a step takes little longer than with one; drafts fill it.
 const CHEAP: usize = 16;
 /// So many tokens shorter a prompt counts for each step that it had no row in.
 const PATIENCE: usize = 16;
+
+/// How fast prompts are read, and so how much of them a step reads.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// Seconds for a token.
+    token: Option<f32>,
+}
+
+impl Pace {
+    /// A step of so many rows took so long.
+    pub(super) fn took(&mut self, rows: usize, time: Duration) {
+        if rows >= CHUNK.1 {
+            let token = time.as_secs_f32() / rows as f32;
+            self.token = Some(self.token.map_or(token, |before| before + (token - before) * LATEST));
+        }
+    }
+
+    /// Tokens of a prompt that the next step reads at the most: whole tiles of the kernels.
+    fn chunk(&self) -> usize {
+        let (most, least) = CHUNK;
+        self.token.map_or(most, |token| ((STEP.as_secs_f32() / token) as usize / 8 * 8).clamp(least, most))
+    }
+}
 
 /// The rows of a step.
 #[derive(Default)]
@@ -69,8 +97,8 @@ impl Piece {
 
 impl Rows {
     /// The next step for the jobs whose `turn` it is, with at most `draft` rows for a draft of each answer.
-    pub(super) fn plan(jobs: &[Running], turn: Priority, model: &Model, draft: usize) -> Self {
-        let shares = shares(jobs, turn);
+    pub(super) fn plan(jobs: &[Running], turn: Priority, model: &Model, draft: usize, pace: &Pace) -> Self {
+        let shares = shares(jobs, turn, pace.chunk());
         let answers: usize = jobs.iter().zip(&shares).map(|(job, share)| answers(job, turn, *share)).sum();
         let most = (CHEAP.saturating_sub(answers) / answers.max(1)).min(draft);
         let mut rows = Self::default();
@@ -153,9 +181,9 @@ impl Rows {
 }
 
 /// How many prompt tokens of each job the next step reads.
-fn shares(jobs: &[Running], turn: Priority) -> Vec<usize> {
+fn shares(jobs: &[Running], turn: Priority, chunk: usize) -> Vec<usize> {
     let writes = |job: &Running| job.priority() == turn && matches!(job.stage, Stage::Writing(_));
-    let mut room = if jobs.iter().any(writes) { SHARED_CHUNK } else { CHUNK };
+    let mut room = if jobs.iter().any(writes) { SHARED_CHUNK.min(chunk) } else { chunk };
     let mut readers: Vec<usize> =
         (0..jobs.len()).filter(|job| jobs[*job].priority() == turn && jobs[*job].unread() > 0).collect();
     readers.sort_by_key(|job| jobs[*job].unread().saturating_sub(jobs[*job].waited * PATIENCE));
@@ -173,5 +201,31 @@ fn answers(job: &Running, turn: Priority, share: usize) -> usize {
         _ if job.priority() != turn => 0,
         Stage::Reading(_) => usize::from(share > 0 && share == job.unread()),
         Stage::Writing(candidates) => candidates.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_reads_what_the_machine_reads_in_its_time() {
+        let chunk = |milliseconds: u64| {
+            let mut pace = Pace::default();
+            (0..20).for_each(|_| pace.took(64, Duration::from_millis(milliseconds)));
+            pace.chunk()
+        };
+        assert_eq!([10, 60, 90, 150, 1000].map(chunk), [64, 64, 40, 24, 16]);
+        assert_eq!(Pace::default().chunk(), 64);
+    }
+
+    #[test]
+    fn one_slow_step_and_steps_that_only_write_say_little_about_reading() {
+        let mut pace = Pace::default();
+        (0..20).for_each(|_| pace.took(64, Duration::from_millis(50)));
+        pace.took(64, Duration::from_millis(100));
+        assert_eq!(pace.chunk(), 56);
+        (0..50).for_each(|_| pace.took(1, Duration::from_millis(20)));
+        assert_eq!(pace.chunk(), 56);
     }
 }

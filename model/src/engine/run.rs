@@ -3,10 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::job::{Event, FinishReason, Priority, TokenInfo, Usage, fail_all};
 use super::prompt::{Encoder, Tokens};
-use super::rows::{Piece, Rows};
+use super::rows::{Pace, Piece, Rows};
 use super::running::{Running, Stage};
 use super::voice::mean;
 use super::{Claim, EngineOptions, Shared, Submitted, lock};
@@ -28,6 +29,7 @@ pub(super) struct Runner<'a> {
     sequences: Sequences,
     options: &'a EngineOptions,
     jobs: Vec<Running>,
+    pace: Pace,
     /// Those of the last step; its memory is used again.
     logits: Logits,
 }
@@ -36,8 +38,8 @@ impl<'a> Runner<'a> {
     pub(super) fn new(model: &'a Model, shared: &'a Shared, options: &'a EngineOptions) -> Self {
         let spelling = Spelling::new(&model.tokenizer);
         let sequences = Sequences::new(options.kv_bytes);
-        let (encoder, jobs, logits) = Default::default();
-        Self { model, shared, encoder, spelling, sequences, options, jobs, logits }
+        let (encoder, jobs, pace, logits) = Default::default();
+        Self { model, shared, encoder, spelling, sequences, options, jobs, pace, logits }
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -110,7 +112,7 @@ impl<'a> Runner<'a> {
     }
 
     fn forward(&mut self, turn: Priority) -> Result<(), ForwardError> {
-        let rows = Rows::plan(&self.jobs, turn, self.model, self.options.draft);
+        let rows = Rows::plan(&self.jobs, turn, self.model, self.options.draft, &self.pace);
         if rows.tokens.is_empty() {
             return Ok(());
         }
@@ -126,8 +128,10 @@ impl<'a> Runner<'a> {
         let mut step = Step { spans: rows.spans(&mut self.jobs), heads: decoder.config().heads };
         let mut logits = std::mem::take(&mut self.logits);
         let wanted = Wanted::new(&rows.wanted, rows.whole);
+        let began = Instant::now();
         let outcome = decoder.step(&rows.tokens, &rows.positions, wanted, &mut step, &abort, &mut logits);
         if outcome.is_ok() {
+            self.pace.took(rows.tokens.len(), began.elapsed());
             self.settle(&rows, &logits, turn);
         }
         self.logits = logits;
