@@ -126,7 +126,7 @@ impl Decoder {
         Ok(self.output.as_ref().unwrap_or(&self.embedding).forward(&x)?)
     }
 
-    /// Bytes of weights that a step reads on the CPU, whatever its rows; 0 on another device.
+    /// Bytes of weights that a step reads on the CPU to find the likeliest token, whatever its rows; 0 on another device.
     pub fn step_bytes(&self) -> usize {
         let output = self.output.as_ref().unwrap_or(&self.embedding);
         self.layers.iter().flat_map(Layer::matrices).chain([output]).map(Linear::bytes).sum()

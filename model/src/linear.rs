@@ -295,7 +295,7 @@ impl Linear {
         }
     }
 
-    /// Bytes that a product on the CPU reads.
+    /// Bytes that a product on the CPU reads; of a matrix in planes, what it takes to find the largest output.
     pub(crate) fn bytes(&self) -> usize {
         match &*self.weight {
             Weight::Packed(matrix) => matrix.bytes(),

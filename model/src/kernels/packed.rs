@@ -117,6 +117,7 @@ impl Packed {
             blocks: self.blocks(),
             spans: self.format.spans(),
             zero: self.format.zero,
+            more: 0.0,
         }
     }
 
@@ -155,13 +156,28 @@ impl Packed {
         panels: Range<usize>,
         inputs: &Inputs,
         prepared: &mut Prepared,
+        take: impl FnMut(usize, usize, &[f32]),
+    ) {
+        self.multiply_with(0.0, kernels, rows, panels, inputs, prepared, take);
+    }
+
+    /// The same with `more` added to each number.
+    #[expect(clippy::too_many_arguments, reason = "a product has two sides and a place")]
+    pub(super) fn multiply_with(
+        &self,
+        more: f32,
+        kernels: &Kernels,
+        rows: Range<usize>,
+        panels: Range<usize>,
+        inputs: &Inputs,
+        prepared: &mut Prepared,
         mut take: impl FnMut(usize, usize, &[f32]),
     ) {
         let x = prepared.rows(self.format.zero, self.format.span, inputs);
         let product = kernels.product(&self.format);
         let mut result = [[0f32; PANEL]; TILE];
         for index in panels {
-            let panel = self.panel(index);
+            let panel = Panel { more, ..self.panel(index) };
             for row in rows.clone().step_by(TILE) {
                 let tile = &mut result[..(rows.end - row).min(TILE)];
                 // SAFETY: the set is here; panel and rows are whole.
@@ -198,7 +214,7 @@ pub(super) fn bytes_mut(lines: &mut [Line]) -> &mut [u8] {
 pub(super) struct Parts<'a> {
     pub(super) numbers: &'a mut [u8],
     pub(super) scales: &'a mut [f16],
-    pub(super) minima: &'a mut [f16],
+    minima: &'a mut [f16],
     factors: &'a mut [i8],
     minimum_factors: &'a mut [u8],
 }

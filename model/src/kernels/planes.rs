@@ -1,7 +1,7 @@
 //! A matrix of 8-bit numbers in two planes, so that its largest product can be found from half of its bytes.
 //!
 //! Of most outputs of a vocabulary the upper four bits of each number tell already that they are not the largest. The first plane
-//! holds those, as a matrix of four bits with a minimum; the second plane holds the lower four. For each output the length of what
+//! holds those, as a matrix of four bits; the second plane holds the lower four. For each output the length of what
 //! the first plane leaves out is known, and by the inequality of Cauchy and Schwarz the product with it is at most that length times the
 //! length of the input. So the outputs that may be the largest are found from the first plane, and worked out from both. What is worked out has
 //! the bits that it has where all outputs are.
@@ -27,15 +27,15 @@ const SPAN: usize = 32;
 const PLANE: usize = layout::lines(SPAN, 4);
 /// Bytes of a block of the file: a scale and 32 numbers.
 const BLOCK: usize = 34;
-/// The middle of what four bits may be.
-const MIDDLE: f32 = 7.5;
+/// The middle of what the lower four bits may be, as a part of one of the upper.
+const MIDDLE: f32 = 7.5 / 16.0;
 /// What rounding in sums of 32-bit floats may add to an estimate's error: a share of the error, and of the output's length.
 const ROUNDING: (f32, f32) = (1.01, 1e-5);
 
 /// A matrix `[out, in]` of 8-bit numbers with a scale for each 32.
 #[derive(Debug)]
 pub(crate) struct Planes {
-    /// `16 scale * number + minimum`, where the minimum stands for the middle of what the lower bits may be.
+    /// `16 scale * (number - 8 + MIDDLE)`.
     upper: Packed,
     /// Lines as in a packed matrix of four bits, panel after panel.
     lower: Lines,
@@ -47,7 +47,7 @@ impl Planes {
     /// From the blocks of a file (`Q8_0`), row after row; `None` where sixteen times a scale is no 16-bit float.
     pub(crate) fn new(out: usize, columns: usize, bytes: &[u8]) -> Option<Self> {
         let (blocks, panels) = (columns / SPAN, out.div_ceil(PANEL));
-        let mut upper = Packed::zeroed(Format::of(GgmlDType::Q4_1)?, out, columns);
+        let mut upper = Packed::zeroed(Format::of(GgmlDType::Q4_0)?, out, columns);
         let mut lower = Lines::zeroed(panels * blocks * PLANE);
         let mut errors = vec![0f32; out];
         let parts = upper.parts().into_par_iter().zip(lower.par_chunks_mut(blocks * PLANE));
@@ -105,7 +105,6 @@ impl Planes {
         for index in panels {
             let panel = Panel {
                 lower: self.lower[index * spans * PLANE..].as_ptr().cast(),
-                minima: std::ptr::null(),
                 zero: 128,
                 ..self.upper.panel(index)
             };
@@ -133,7 +132,7 @@ impl Planes {
         prepared: &mut Prepared,
         take: impl FnMut(usize, usize, &[f32]),
     ) {
-        self.upper.multiply(kernels, rows, panels, inputs, prepared, take);
+        self.upper.multiply_with(MIDDLE, kernels, rows, panels, inputs, prepared, take);
     }
 
     /// What estimates may be off, for an input of length 1: one number for each output.
@@ -147,12 +146,11 @@ fn write(row: &[u8], lane: usize, upper: &mut Parts, lower: &mut [u8]) -> Option
     let (mut left_out, mut length) = (0f64, 0f64);
     for (index, block) in row.chunks_exact(BLOCK).enumerate() {
         let scale = f16::from_le_bytes([block[0], block[1]]).to_f32();
-        let (large, minimum) = (f16::from_f32(scale * 16.0), f16::from_f32(scale * (MIDDLE - 128.0)));
-        if large.to_f32() != scale * 16.0 || !minimum.is_finite() {
+        let large = f16::from_f32(scale * 16.0);
+        if large.to_f32() != scale * 16.0 || !large.is_finite() {
             return None;
         }
         upper.scales[index * PANEL + lane] = large;
-        upper.minima[index * PANEL + lane] = minimum;
         // As in a file the zero is 0, and here it is 128.
         let numbers: [u8; SPAN] = std::array::from_fn(|i| block[2 + i] ^ 0x80);
         let lines = index * PLANE * LINE..(index + 1) * PLANE * LINE;
@@ -164,18 +162,14 @@ fn write(row: &[u8], lane: usize, upper: &mut Parts, lower: &mut [u8]) -> Option
                 lower[lane * 4 + i] = numbers[i] & 15 | numbers[i + 4] << 4;
             }
         }
-        let twice = |number: &u8| i32::from(number & 15) * 2 - 15;
-        let sum: i32 = numbers.iter().map(twice).sum();
-        let squares: i32 = numbers.iter().map(|number| twice(number).pow(2)).sum();
+        let squares: i32 = numbers.iter().map(|number| (i32::from(number & 15) * 2 - 15).pow(2)).sum();
         let whole: i32 = numbers.iter().map(|number| (i32::from(*number) - 128).pow(2)).sum();
-        // What is left out of a number: its lower bits without their middle, and what rounding took from the minimum.
-        let (scale, rounded) = (f64::from(scale), f64::from(scale * (MIDDLE - 128.0) - minimum.to_f32()));
-        left_out += scale * scale * f64::from(squares) / 4.0
-            + scale * rounded * f64::from(sum)
-            + SPAN as f64 * rounded * rounded;
+        // What is left out of a number are its lower bits without their middle.
+        let scale = f64::from(scale);
+        left_out += scale * scale * f64::from(squares) / 4.0;
         length += scale * scale * f64::from(whole);
     }
-    Some(left_out.max(0.0).sqrt() as f32 * ROUNDING.0 + length.sqrt() as f32 * ROUNDING.1)
+    Some(left_out.sqrt() as f32 * ROUNDING.0 + length.sqrt() as f32 * ROUNDING.1)
 }
 
 #[cfg(test)]

@@ -38,6 +38,8 @@ pub(crate) struct Panel {
     pub(crate) spans: usize,
     /// The number that stands for zero.
     pub(crate) zero: u8,
+    /// What is added to each number, where that is no whole number.
+    pub(crate) more: f32,
 }
 
 /// Rows of inputs as a product needs them; what belongs to spans has one entry for each span of the matrix.
@@ -147,6 +149,11 @@ unsafe fn some_rows<S: Simd, L: Layout, const R: usize>(p: Panel, x: Rows, row: 
                         };
                         for (r, sum) in sums.iter_mut().enumerate() {
                             *sum = S::mul_add(minimum, S::splat(*x.sums.add((row + r) * spans + index)), *sum);
+                        }
+                    } else if p.more != 0.0 {
+                        let more = S::mul(scale, S::splat(p.more));
+                        for (r, sum) in sums.iter_mut().enumerate() {
+                            *sum = S::mul_add(more, S::splat(*x.sums.add((row + r) * spans + index)), *sum);
                         }
                     }
                 }
