@@ -17,7 +17,7 @@ use crate::kernels::Kernels;
 use crate::kernels::blocks::Format;
 use crate::kernels::dense::{Dense, Values};
 use crate::kernels::inputs::{Inputs, Prepared};
-use crate::kernels::packed::Packed;
+use crate::kernels::packed::{Packed, Part};
 use crate::kernels::planes::Planes;
 use crate::kernels::pool::pool;
 use crate::kernels::shared::Shared;
@@ -287,10 +287,11 @@ impl Linear {
         own: &mut Own,
         take: impl FnMut(usize, usize, &[f32]),
     ) {
+        let part = Part::new(kernels, 0..rows, panels, inputs);
         match &*self.weight {
-            Weight::Packed(matrix) => matrix.multiply(kernels, 0..rows, panels, inputs, &mut own.prepared, take),
-            Weight::Planes(matrix) => matrix.multiply(kernels, 0..rows, panels, inputs, &mut own.prepared, take),
-            Weight::Dense(matrix) => matrix.multiply(kernels, rows, panels, inputs, &mut own.weights, take),
+            Weight::Packed(matrix) => matrix.multiply(part, &mut own.prepared, take),
+            Weight::Planes(matrix) => matrix.multiply(part, &mut own.prepared, take),
+            Weight::Dense(matrix) => matrix.multiply(part, &mut own.weights, take),
             Weight::Table(..) | Weight::Device(..) => {}
         }
     }

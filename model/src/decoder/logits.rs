@@ -153,6 +153,7 @@ mod tests {
     use super::*;
     use crate::kernels::inputs::{Inputs, Prepared};
     use crate::kernels::kernels;
+    use crate::kernels::packed::Part;
 
     const COLUMNS: usize = 64;
 
@@ -175,14 +176,15 @@ mod tests {
                 logits.values.slice_mut(at..at + values.len()).copy_from_slice(values);
             };
             let all = 0..matrix.panels();
-            matrix.multiply(kernels(), 0..1, all.clone(), &inputs, &mut prepared, |_, at, y| into(&exactly, at, y));
-            matrix.estimate(kernels(), 0..1, all, &inputs, &mut for_estimates, |_, at, y| into(&estimated, at, y));
+            let part = |panels: Range<usize>| Part::new(kernels(), 0..1, panels, &inputs);
+            matrix.multiply(part(all.clone()), &mut prepared, |_, at, y| into(&exactly, at, y));
+            matrix.estimate(part(all), &mut for_estimates, |_, at, y| into(&estimated, at, y));
             (0..PIECES).for_each(|piece| estimated.bound(0, piece, &matrix, length));
             for piece in 0..PIECES {
                 estimated.refine(0, piece, &matrix, length, |panel, to| {
                     panels += 1;
                     let one = panel..panel + 1;
-                    matrix.multiply(kernels(), 0..1, one, &inputs, &mut prepared, |_, _, y| to.copy_from_slice(y));
+                    matrix.multiply(part(one), &mut prepared, |_, _, y| to.copy_from_slice(y));
                 });
             }
         }

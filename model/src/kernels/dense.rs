@@ -1,11 +1,8 @@
 //! Float matrices, one row of the input at a time and each output's sum in one fixed order.
 
-use std::ops::Range;
-
 use half::{bf16, f16};
 
-use super::Kernels;
-use super::inputs::Inputs;
+use super::packed::Part;
 use super::simd::{PANEL, Simd, across};
 
 /// The values of a matrix `[out, in]`.
@@ -45,22 +42,15 @@ impl Dense {
     }
 
     /// As [`Packed::multiply`](super::packed::Packed::multiply); `weights` is scratch.
-    pub(crate) fn multiply(
-        &self,
-        kernels: &Kernels,
-        rows: usize,
-        panels: Range<usize>,
-        inputs: &Inputs,
-        weights: &mut Vec<f32>,
-        mut take: impl FnMut(usize, usize, &[f32]),
-    ) {
+    pub(crate) fn multiply(&self, part: Part, weights: &mut Vec<f32>, mut take: impl FnMut(usize, usize, &[f32])) {
+        let Part { kernels, rows, panels, inputs } = part;
         weights.resize(PANEL * self.columns, 0.0);
         for panel in panels {
             let lanes = PANEL.min(self.out - panel * PANEL);
             for (lane, weights) in weights.chunks_exact_mut(self.columns).enumerate().take(lanes) {
                 self.row(panel * PANEL + lane, weights);
             }
-            for row in 0..rows {
+            for row in rows.clone() {
                 let mut result = [0f32; PANEL];
                 // SAFETY: the inputs are complete, and the kernels are those of a set that is here.
                 unsafe {

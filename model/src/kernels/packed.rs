@@ -16,6 +16,22 @@ use super::memory::{Line, Lines};
 use super::product::{Panel, TILE};
 use super::simd::PANEL;
 
+/// A part of a product of inputs with a matrix.
+pub(crate) struct Part<'a> {
+    pub(super) kernels: &'a Kernels,
+    /// Of the inputs.
+    pub(super) rows: Range<usize>,
+    /// Of 16 outputs of the matrix.
+    pub(super) panels: Range<usize>,
+    pub(super) inputs: &'a Inputs,
+}
+
+impl<'a> Part<'a> {
+    pub(crate) fn new(kernels: &'a Kernels, rows: Range<usize>, panels: Range<usize>, inputs: &'a Inputs) -> Self {
+        Self { kernels, rows, panels, inputs }
+    }
+}
+
 /// A quantised matrix `[out, in]`.
 #[derive(Debug)]
 pub(crate) struct Packed {
@@ -148,31 +164,20 @@ impl Packed {
         (number, self.scales[(panel * self.blocks() + block) * PANEL + lane].to_f32())
     }
 
-    /// Multiplies some rows of `inputs` with the outputs of `panels` and hands every result to `take`: row, first output, up to 16 values.
-    pub(crate) fn multiply(
-        &self,
-        kernels: &Kernels,
-        rows: Range<usize>,
-        panels: Range<usize>,
-        inputs: &Inputs,
-        prepared: &mut Prepared,
-        take: impl FnMut(usize, usize, &[f32]),
-    ) {
-        self.multiply_with(0.0, kernels, rows, panels, inputs, prepared, take);
+    /// Works out a part of a product and hands every result to `take`: row, first output, up to 16 values.
+    pub(crate) fn multiply(&self, part: Part, prepared: &mut Prepared, take: impl FnMut(usize, usize, &[f32])) {
+        self.multiply_with(0.0, part, prepared, take);
     }
 
     /// The same with `more` added to each number.
-    #[expect(clippy::too_many_arguments, reason = "a product has two sides and a place")]
     pub(super) fn multiply_with(
         &self,
         more: f32,
-        kernels: &Kernels,
-        rows: Range<usize>,
-        panels: Range<usize>,
-        inputs: &Inputs,
+        part: Part,
         prepared: &mut Prepared,
         mut take: impl FnMut(usize, usize, &[f32]),
     ) {
+        let Part { kernels, rows, panels, inputs } = part;
         let x = prepared.rows(self.format.zero, self.format.span, inputs);
         let product = kernels.product(&self.format);
         let mut result = [[0f32; PANEL]; TILE];

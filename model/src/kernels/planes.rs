@@ -6,18 +6,15 @@
 //! length of the input. So the outputs that may be the largest are found from the first plane, and worked out from both. What is worked out has
 //! the bits that it has where all outputs are.
 
-use std::ops::Range;
-
 use candle_core::quantized::GgmlDType;
 use half::f16;
 use rayon::prelude::*;
 
-use super::Kernels;
 use super::blocks::Format;
-use super::inputs::{Inputs, Prepared};
+use super::inputs::Prepared;
 use super::layout::{self, LINE};
 use super::memory::Lines;
-use super::packed::{Packed, Parts, bytes_mut};
+use super::packed::{Packed, Part, Parts, bytes_mut};
 use super::product::{Panel, TILE};
 use super::simd::PANEL;
 
@@ -89,16 +86,9 @@ impl Planes {
         }
     }
 
-    /// Multiplies rows of `inputs` with the outputs of `panels`: as [`Packed::multiply`].
-    pub(crate) fn multiply(
-        &self,
-        kernels: &Kernels,
-        rows: Range<usize>,
-        panels: Range<usize>,
-        inputs: &Inputs,
-        prepared: &mut Prepared,
-        mut take: impl FnMut(usize, usize, &[f32]),
-    ) {
+    /// Works out a part of a product: as [`Packed::multiply`].
+    pub(crate) fn multiply(&self, part: Part, prepared: &mut Prepared, mut take: impl FnMut(usize, usize, &[f32])) {
+        let Part { kernels, rows, panels, inputs } = part;
         let x = prepared.rows(128, SPAN, inputs);
         let spans = self.upper.columns / SPAN;
         let mut result = [[0f32; PANEL]; TILE];
@@ -123,16 +113,8 @@ impl Planes {
     }
 
     /// The same from the first plane alone: each result is off by at most [`errors`](Self::errors) times the length of the input.
-    pub(crate) fn estimate(
-        &self,
-        kernels: &Kernels,
-        rows: Range<usize>,
-        panels: Range<usize>,
-        inputs: &Inputs,
-        prepared: &mut Prepared,
-        take: impl FnMut(usize, usize, &[f32]),
-    ) {
-        self.upper.multiply_with(MIDDLE, kernels, rows, panels, inputs, prepared, take);
+    pub(crate) fn estimate(&self, part: Part, prepared: &mut Prepared, take: impl FnMut(usize, usize, &[f32])) {
+        self.upper.multiply_with(MIDDLE, part, prepared, take);
     }
 
     /// What estimates may be off, for an input of length 1: one number for each output.
@@ -175,6 +157,7 @@ fn write(row: &[u8], lane: usize, upper: &mut Parts, lower: &mut [u8]) -> Option
 #[cfg(test)]
 mod tests {
     use super::super::blocks::tests::sample;
+    use super::super::inputs::Inputs;
     use super::super::tests::{kernels, product, wave};
     use super::*;
 
@@ -201,7 +184,7 @@ mod tests {
                 let inputs = Inputs::new(kernels, &x, columns);
                 let mut prepared = Prepared::default();
                 let got = all(rows, |take| {
-                    planes.multiply(kernels, 0..rows, 0..planes.panels(), &inputs, &mut prepared, take);
+                    planes.multiply(Part::new(kernels, 0..rows, 0..planes.panels(), &inputs), &mut prepared, take);
                 });
                 assert_eq!(got, product(kernels, &packed, &x), "{isa:?} {columns} {rows}");
             }
@@ -216,7 +199,7 @@ mod tests {
             let inputs = Inputs::new(kernels, &x, columns);
             let mut prepared = Prepared::default();
             let estimates = all(rows, |take| {
-                planes.estimate(kernels, 0..rows, 0..planes.panels(), &inputs, &mut prepared, take);
+                planes.estimate(Part::new(kernels, 0..rows, 0..planes.panels(), &inputs), &mut prepared, take);
             });
             let mut largest = 0f32;
             for (i, (estimate, exact)) in estimates.iter().zip(product(kernels, &packed, &x)).enumerate() {
@@ -243,8 +226,8 @@ mod tests {
                 let (mut y, mut prepared) = (0.0, Prepared::default());
                 let take = |_: usize, _: usize, values: &[f32]| y = values[0];
                 match exact {
-                    true => planes.multiply(kernels, 0..1, 0..1, &inputs, &mut prepared, take),
-                    false => planes.estimate(kernels, 0..1, 0..1, &inputs, &mut prepared, take),
+                    true => planes.multiply(Part::new(kernels, 0..1, 0..1, &inputs), &mut prepared, take),
+                    false => planes.estimate(Part::new(kernels, 0..1, 0..1, &inputs), &mut prepared, take),
                 }
                 y
             };

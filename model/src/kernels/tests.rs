@@ -5,7 +5,7 @@ use candle_core::quantized::GgmlDType;
 use super::blocks::Format;
 use super::blocks::tests::{ALL, sample};
 use super::inputs::{Inputs, Prepared};
-use super::packed::Packed;
+use super::packed::{Packed, Part};
 use super::product::TILE;
 use super::simd::PANEL;
 use super::*;
@@ -24,7 +24,8 @@ pub(super) fn product(kernels: &Kernels, matrix: &Packed, x: &[f32]) -> Vec<f32>
     let (rows, out) = (x.len() / matrix.columns, matrix.out);
     let inputs = Inputs::new(kernels, x, matrix.columns);
     let mut y = vec![f32::NAN; rows * out];
-    matrix.multiply(kernels, 0..rows, 0..matrix.panels(), &inputs, &mut Prepared::default(), |row, output, values| {
+    let part = Part::new(kernels, 0..rows, 0..matrix.panels(), &inputs);
+    matrix.multiply(part, &mut Prepared::default(), |row, output, values| {
         y[row * out + output..][..values.len()].copy_from_slice(values);
     });
     y
@@ -206,9 +207,8 @@ fn what_a_span_costs() {
                     .map(|_| {
                         let started = std::time::Instant::now();
                         let mut sum = 0.0;
-                        matrix.multiply(kernels, 0..rows, 0..matrix.panels(), &inputs, &mut prepared, |_, _, y| {
-                            sum += y[0]
-                        });
+                        let part = Part::new(kernels, 0..rows, 0..matrix.panels(), &inputs);
+                        matrix.multiply(part, &mut prepared, |_, _, y| sum += y[0]);
                         assert!(std::hint::black_box(sum).is_finite());
                         started.elapsed().as_secs_f64() * 1e9 / spans
                     })

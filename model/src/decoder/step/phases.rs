@@ -10,6 +10,7 @@ use super::super::logits::PIECES;
 use super::{PANELS, Pass, Thread};
 use crate::kernels::RopeTable;
 use crate::kernels::inputs::Inputs;
+use crate::kernels::packed::Part;
 use crate::kernels::planes::Planes;
 use crate::kernels::pool::Member;
 use crate::kernels::shared::Shared;
@@ -252,6 +253,7 @@ impl Pass<'_> {
         let width = logits.width;
         own.forget();
         let (count, Own { prepared, for_estimates, .. }) = (matrix.panels(), own);
+        let part = |rows, panels| Part::new(self.kernels, rows, panels, inputs);
         member.share(count, member.piece(count, PANELS), |panels| {
             let take = |row: usize, output: usize, values: &[f32]| {
                 let at = row * width + output;
@@ -259,9 +261,9 @@ impl Pass<'_> {
                 unsafe { logits.values.slice_mut(at..at + values.len()) }.copy_from_slice(values);
             };
             if whole > 0 {
-                matrix.multiply(self.kernels, 0..whole, panels.clone(), inputs, prepared, take);
+                matrix.multiply(part(0..whole, panels.clone()), prepared, take);
             }
-            matrix.estimate(self.kernels, whole..rows, panels, inputs, for_estimates, take);
+            matrix.estimate(part(whole..rows, panels), for_estimates, take);
         });
         // SAFETY: the inputs are complete.
         let length = |row: usize| unsafe { inputs.length(row) };
@@ -277,7 +279,7 @@ impl Pass<'_> {
                 let row = whole + item / PIECES;
                 logits.refine(row, item % PIECES, matrix, length(row), |panel, to| {
                     let take = |_: usize, _: usize, values: &[f32]| to.copy_from_slice(values);
-                    matrix.multiply(self.kernels, row..row + 1, panel..panel + 1, inputs, prepared, take);
+                    matrix.multiply(part(row..row + 1, panel..panel + 1), prepared, take);
                 });
             }
         });
