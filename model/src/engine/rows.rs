@@ -73,25 +73,19 @@ pub(super) struct Piece {
     pub(super) rows: Range<usize>,
     /// How many of its rows, the last ones, are a draft.
     pub(super) draft: usize,
-    /// Which row of the logits is that of its last token before the draft; those of the draft follow.
-    pub(super) answer: Option<usize>,
-    asks: Asks,
-}
-
-/// What is asked about the token that follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asks {
-    Nothing,
-    /// Which one is the likeliest.
-    Best,
-    /// How likely each is.
-    All,
+    /// Whether it is asked what follows its last token before the draft, and what follows those of the draft.
+    pub(super) answers: bool,
+    /// Of the first so many of these all logits are asked for, which lie among the logits from the place on.
+    whole: (usize, usize),
+    /// Of the others the likeliest token: they lie from here on.
+    best: usize,
 }
 
 impl Piece {
     /// The logits of its last token, and from 1 on those of its draft.
     pub(super) fn row<'l>(&self, logits: &'l Logits, at: usize) -> LogitsRow<'l> {
-        logits.row(self.answer.unwrap_or_default() + at)
+        let (count, first) = self.whole;
+        logits.row(if at < count { first + at } else { self.best + at - count })
     }
 }
 
@@ -113,9 +107,7 @@ impl Rows {
             }
         }
         rows.whole = rows.wanted.len();
-        for piece in rows.pieces.iter_mut().filter(|piece| piece.asks == Asks::Best) {
-            piece.answer = piece.answer.map(|at| rows.whole + at);
-        }
+        rows.pieces.iter_mut().for_each(|piece| piece.best += rows.whole);
         rows.wanted.append(&mut rows.best);
         rows
     }
@@ -127,19 +119,28 @@ impl Rows {
         let tokens = &job.tokens.ids[from..from + share];
         let ends = share > 0 && from + share == to;
         let draft = if ends { job.draft(model, &[], 0, to, most) } else { Vec::new() };
-        // Who goes on from here may allow other tokens.
-        let asks = if ends { Asks::All } else { Asks::Nothing };
-        self.add(index, None, tokens, &draft, from, asks);
+        // Who goes on from the end of a prompt may allow other tokens there.
+        let whole = ends.then(|| job.whole_rows(model, job.tokens.healed.len(), &draft).max(1));
+        self.add(index, None, tokens, &draft, from, whole);
     }
 
     fn write(&mut self, index: usize, job: &Running, place: usize, candidate: &Candidate, most: usize, model: &Model) {
         let from = candidate.sequence.tokens.len();
         let draft = job.draft(model, candidate.answer.bytes(), candidate.written.len(), from + 1, most);
-        let asks = if job.takes_the_likeliest(candidate) { Asks::Best } else { Asks::All };
-        self.add(index, Some(place), &[candidate.next], &draft, from, asks);
+        let whole = job.whole_rows(model, candidate.answer.to_spell().len(), &draft);
+        self.add(index, Some(place), &[candidate.next], &draft, from, Some(whole));
     }
 
-    fn add(&mut self, job: usize, place: Option<usize>, tokens: &[u32], draft: &[u32], from: usize, asks: Asks) {
+    /// Rows for `tokens` and a draft behind them. If it is asked what follows: of the last token and of the draft, all logits of the first `whole`.
+    fn add(
+        &mut self,
+        job: usize,
+        place: Option<usize>,
+        tokens: &[u32],
+        draft: &[u32],
+        from: usize,
+        whole: Option<usize>,
+    ) {
         if tokens.is_empty() {
             return;
         }
@@ -147,17 +148,14 @@ impl Rows {
         self.tokens.extend(tokens.iter().chain(draft));
         let rows = start..self.tokens.len();
         self.positions.extend((from..from + rows.len()).map(|position| position as u32));
-        let own = start + tokens.len() - 1..rows.end;
-        let list = match asks {
-            Asks::Nothing => None,
-            Asks::Best => Some(&mut self.best),
-            Asks::All => Some(&mut self.wanted),
-        };
-        let answer = list.map(|list| {
-            list.extend(own);
-            list.len() - draft.len() - 1
-        });
-        self.pieces.push(Piece { job, place, rows, draft: draft.len(), answer, asks });
+        let (count, first, best) = (whole.unwrap_or_default(), self.wanted.len(), self.best.len());
+        if whole.is_some() {
+            let asked = rows.end - draft.len() - 1;
+            self.wanted.extend(asked..asked + count);
+            self.best.extend(asked + count..rows.end);
+        }
+        let (draft, answers) = (draft.len(), whole.is_some());
+        self.pieces.push(Piece { job, place, rows, draft, answers, whole: (count, first), best });
     }
 
     /// The caches of the step's sequences, with room for their rows.

@@ -171,7 +171,7 @@ impl<'a> Runner<'a> {
 
     /// A piece of a prompt was evaluated. Says whether that was its end.
     fn read(&mut self, piece: &Piece, own: &[u32], logits: &Logits) -> bool {
-        let ends = piece.answer.is_some();
+        let ends = piece.answers;
         let running = &mut self.jobs[piece.job];
         running.usage.evaluated += own.len();
         let Stage::Reading(sequence) = &mut running.stage else { return false };

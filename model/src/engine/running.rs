@@ -96,9 +96,17 @@ impl Running {
         matches!(&self.stage, Stage::Reading(sequence) if sequence.knows_what_follows(self.tokens.ids.len()))
     }
 
-    /// Whether only the likeliest token is of interest where the candidate goes on.
-    pub(super) fn takes_the_likeliest(&self, candidate: &Candidate) -> bool {
-        self.cache.is_none() && self.sampling.takes_the_likeliest() && candidate.answer.to_spell().is_empty()
+    /// Of a token and a draft behind it: what follows the first so many must be looked at whole, because tokens are not taken by their
+    /// likelihood alone, or because `to_spell` bytes are still to be spelled there. Of the others only the likeliest is of interest.
+    pub(super) fn whole_rows(&self, model: &Model, to_spell: usize, draft: &[u32]) -> usize {
+        if self.cache.is_some() || !self.sampling.takes_the_likeliest() {
+            return draft.len() + 1;
+        }
+        let left = draft.iter().scan(to_spell, |left, token| {
+            *left = left.saturating_sub(model.tokenizer.bytes(*token).len());
+            Some(*left)
+        });
+        std::iter::once(to_spell).chain(left).take_while(|left| *left > 0).count()
     }
 
     /// A draft of what follows `written` bytes in `count` tokens, where `position` tokens have been evaluated or are about
