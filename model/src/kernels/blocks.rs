@@ -32,6 +32,8 @@ pub(crate) struct Format {
     pub(crate) minima: bool,
     /// The number that stands for zero.
     pub(crate) zero: u8,
+    /// What is added to each number, where that is no whole number; no format of a file has it.
+    pub(super) more: f32,
     /// Columns in a block of the file, which share one scale.
     pub(crate) columns: usize,
     /// Bytes of a block of the file.
@@ -42,10 +44,26 @@ pub(crate) struct Format {
 impl Format {
     /// The format of a quantised type; `None` for float types and types that no model file uses for weights.
     pub(crate) fn of(dtype: GgmlDType) -> Option<Self> {
-        let small =
-            |bits, bytes, zero, minima, unpack| Self { span: 32, bits, minima, zero, columns: 32, bytes, unpack };
-        let super_block =
-            |span, bits, bytes, zero, minima, unpack| Self { span, bits, minima, zero, columns: 256, bytes, unpack };
+        let small = |bits, bytes, zero, minima, unpack| Self {
+            span: 32,
+            bits,
+            minima,
+            zero,
+            more: 0.0,
+            columns: 32,
+            bytes,
+            unpack,
+        };
+        let super_block = |span, bits, bytes, zero, minima, unpack| Self {
+            span,
+            bits,
+            minima,
+            zero,
+            more: 0.0,
+            columns: 256,
+            bytes,
+            unpack,
+        };
         Some(match dtype {
             GgmlDType::Q4_0 => small(4, 18, 8, false, q4_0),
             GgmlDType::Q4_1 => small(4, 20, 0, true, q4_1),

@@ -13,7 +13,7 @@ use super::blocks::{Columns, Format};
 use super::inputs::{Inputs, Prepared};
 use super::layout::{self, LINE};
 use super::memory::{Line, Lines};
-use super::product::{Panel, TILE};
+use super::product::{Panel, Product, Rows, TILE};
 use super::simd::PANEL;
 
 /// A part of a product of inputs with a matrix.
@@ -29,6 +29,34 @@ pub(crate) struct Part<'a> {
 impl<'a> Part<'a> {
     pub(crate) fn new(kernels: &'a Kernels, rows: Range<usize>, panels: Range<usize>, inputs: &'a Inputs) -> Self {
         Self { kernels, rows, panels, inputs }
+    }
+
+    /// Multiplies tile by tile. The matrix has `out` outputs and gives each of its panels; `x` are the inputs as `product` takes them.
+    pub(super) fn work_out(
+        &self,
+        out: usize,
+        product: Product,
+        x: Rows,
+        panel: impl Fn(usize) -> Panel,
+        mut take: impl FnMut(usize, usize, &[f32]),
+    ) {
+        let mut result = [[0f32; PANEL]; TILE];
+        for index in self.panels.clone() {
+            let panel = panel(index);
+            for row in self.rows.clone().step_by(TILE) {
+                let tile = &mut result[..(self.rows.end - row).min(TILE)];
+                // SAFETY: the set is here; panel and rows are whole.
+                unsafe { product(panel, x, row, tile) };
+                let lanes = PANEL.min(out - index * PANEL);
+                for (i, result) in tile.iter().enumerate() {
+                    // Nearly all panels are full, and what is done with 16 values is done at once.
+                    match lanes {
+                        PANEL => take(row + i, index * PANEL, &result[..]),
+                        lanes => take(row + i, index * PANEL, &result[..lanes]),
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -133,7 +161,7 @@ impl Packed {
             blocks: self.blocks(),
             spans: self.format.spans(),
             zero: self.format.zero,
-            more: 0.0,
+            more: self.format.more,
         }
     }
 
@@ -166,37 +194,8 @@ impl Packed {
 
     /// Works out a part of a product and hands every result to `take`: row, first output, up to 16 values.
     pub(crate) fn multiply(&self, part: Part, prepared: &mut Prepared, take: impl FnMut(usize, usize, &[f32])) {
-        self.multiply_with(0.0, part, prepared, take);
-    }
-
-    /// The same with `more` added to each number.
-    pub(super) fn multiply_with(
-        &self,
-        more: f32,
-        part: Part,
-        prepared: &mut Prepared,
-        mut take: impl FnMut(usize, usize, &[f32]),
-    ) {
-        let Part { kernels, rows, panels, inputs } = part;
-        let x = prepared.rows(self.format.zero, self.format.span, inputs);
-        let product = kernels.product(&self.format);
-        let mut result = [[0f32; PANEL]; TILE];
-        for index in panels {
-            let panel = Panel { more, ..self.panel(index) };
-            for row in rows.clone().step_by(TILE) {
-                let tile = &mut result[..(rows.end - row).min(TILE)];
-                // SAFETY: the set is here; panel and rows are whole.
-                unsafe { product(panel, x, row, tile) };
-                let lanes = PANEL.min(self.out - index * PANEL);
-                for (i, result) in tile.iter().enumerate() {
-                    // Nearly all panels are full, and what is done with 16 values is done at once.
-                    match lanes {
-                        PANEL => take(row + i, index * PANEL, &result[..]),
-                        lanes => take(row + i, index * PANEL, &result[..lanes]),
-                    }
-                }
-            }
-        }
+        let x = prepared.rows(self.format.zero, self.format.span, part.inputs);
+        part.work_out(self.out, part.kernels.product(&self.format), x, |panel| self.panel(panel), take);
     }
 }
 

@@ -15,7 +15,7 @@ use super::inputs::Prepared;
 use super::layout::{self, LINE};
 use super::memory::Lines;
 use super::packed::{Packed, Part, Parts, bytes_mut};
-use super::product::{Panel, TILE};
+use super::product::Panel;
 use super::simd::PANEL;
 
 /// Columns of a span.
@@ -44,7 +44,9 @@ impl Planes {
     /// From the blocks of a file (`Q8_0`), row after row; `None` where sixteen times a scale is no 16-bit float.
     pub(crate) fn new(out: usize, columns: usize, bytes: &[u8]) -> Option<Self> {
         let (blocks, panels) = (columns / SPAN, out.div_ceil(PANEL));
-        let mut upper = Packed::zeroed(Format::of(GgmlDType::Q4_0)?, out, columns);
+        let mut format = Format::of(GgmlDType::Q4_0)?;
+        format.more = MIDDLE;
+        let mut upper = Packed::zeroed(format, out, columns);
         let mut lower = Lines::zeroed(panels * blocks * PLANE);
         let mut errors = vec![0f32; out];
         let parts = upper.parts().into_par_iter().zip(lower.par_chunks_mut(blocks * PLANE));
@@ -88,33 +90,23 @@ impl Planes {
 
     /// Works out a part of a product: as [`Packed::multiply`].
     pub(crate) fn multiply(&self, part: Part, prepared: &mut Prepared, mut take: impl FnMut(usize, usize, &[f32])) {
-        let Part { kernels, rows, panels, inputs } = part;
-        let x = prepared.rows(128, SPAN, inputs);
-        let spans = self.upper.columns / SPAN;
-        let mut result = [[0f32; PANEL]; TILE];
-        for index in panels {
-            let panel = Panel {
-                lower: self.lower[index * spans * PLANE..].as_ptr().cast(),
-                zero: 128,
-                ..self.upper.panel(index)
-            };
-            for row in rows.clone().step_by(TILE) {
-                let tile = &mut result[..(rows.end - row).min(TILE)];
-                // SAFETY: the set is here; panel and rows are whole.
-                unsafe { (kernels.planes)(panel, x, row, tile) };
-                let lanes = PANEL.min(self.upper.out - index * PANEL);
-                for (i, result) in tile.iter_mut().enumerate() {
-                    // The first plane's scales are those of its numbers.
-                    result.iter_mut().for_each(|value| *value /= 16.0);
-                    take(row + i, index * PANEL, &result[..lanes]);
-                }
-            }
-        }
+        let x = prepared.rows(128, SPAN, part.inputs);
+        let lines = self.upper.columns / SPAN * PLANE;
+        let panel = |index: usize| {
+            let lower = self.lower[index * lines..].as_ptr().cast();
+            Panel { lower, zero: 128, more: 0.0, ..self.upper.panel(index) }
+        };
+        part.work_out(self.upper.out, part.kernels.planes, x, panel, |row, output, values| {
+            // The first plane's scales are those of its numbers.
+            let mut whole = [0f32; PANEL];
+            whole.iter_mut().zip(values).for_each(|(whole, value)| *whole = value / 16.0);
+            take(row, output, &whole[..values.len()]);
+        });
     }
 
     /// The same from the first plane alone: each result is off by at most [`errors`](Self::errors) times the length of the input.
     pub(crate) fn estimate(&self, part: Part, prepared: &mut Prepared, take: impl FnMut(usize, usize, &[f32])) {
-        self.upper.multiply_with(MIDDLE, part, prepared, take);
+        self.upper.multiply(part, prepared, take);
     }
 
     /// What estimates may be off, for an input of length 1: one number for each output.
