@@ -133,6 +133,15 @@ export class Bench {
     });
   }
 
+  /** Seconds of processor time that the daemons which run took until now. */
+  computed() {
+    const ticks = this.processes().filter(({ args }) => args[0] === 'daemon').map(({ id }) => {
+      // After the name in brackets, user and system time are the fields 11 and 12; a hundred of them are a second.
+      try { return readFileSync(`/proc/${id}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ').slice(11, 13).reduce((sum, one) => sum + Number(one), 0); } catch { return 0; }
+    });
+    return ticks.reduce((sum, one) => sum + one, 0) / 100;
+  }
+
   async daemonStatus() {
     const run = promisify(execFile)(process.env.FORETYPE_BIN, ['daemon', 'status', '--json'], { env: this.environment });
     return JSON.parse((await run).stdout);

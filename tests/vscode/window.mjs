@@ -1,13 +1,22 @@
 // One window of the workbench, as a user sees and uses it. All waits end with an event or after a generous time.
 const patience = 60_000;
+/** So often patience begins anew while a model writes: what it has to write is bounded, how fast it does is the machine's. */
+const breaths = 5;
 
-/** Waits until `look` gives something true, and gives that. */
-export async function until(look, what, limit = patience) {
-  const end = Date.now() + limit;
-  for (;;) {
+/** Waits until `look` gives something true, and gives that. With `working`, the seconds of processor time that the model took
+ *  so far, patience begins anew while it computes. */
+export async function until(look, what, limit = patience, working = undefined) {
+  let end = Date.now() + limit;
+  let before = working?.();
+  for (let breath = 0; ;) {
     const seen = await look();
     if (seen) return seen;
-    if (Date.now() > end) throw new Error(`in vain: ${what}`);
+    if (Date.now() > end) {
+      const now = working?.();
+      breath += 1;
+      if (!(now - before > limit / 1000 / 4) || breath === breaths) throw new Error(`in vain: ${what}`);
+      [before, end] = [now, Date.now() + limit];
+    }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
@@ -69,6 +78,16 @@ export class Window {
   /** What can be clicked above a line. */
   lens(title) {
     return this.page.locator(`.codelens-decoration a:has-text("${title}")`).first();
+  }
+
+  /** Waits for what the model has to write first. */
+  patiently(look, what) {
+    return until(look, what, patience, () => this.bench.computed());
+  }
+
+  /** Waits for a change that the model writes: it can be taken by this click. */
+  offered(title) {
+    return this.patiently(() => this.lens(title).isVisible(), title);
   }
 
   /** The cursor to the end of the file. */
@@ -177,7 +196,7 @@ export class Window {
   /** A message. The driver that the tests in the extension host need keeps them from popping up: they are behind the bell. */
   notification(text) {
     const message = this.page.locator(`.notification-list-item:has-text("${text}")`).first();
-    return until(async () => {
+    return this.patiently(async () => {
       if (await message.isVisible()) return message;
       const open = await this.page.locator('.notifications-center.visible').count();
       if (!open) await this.page.locator('[id="status.notifications"]').click();

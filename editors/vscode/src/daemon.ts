@@ -6,6 +6,7 @@ import { CloseAction, ErrorAction, LanguageClient, type LanguageClientOptions, P
 import { findBinary } from './binary';
 import { watchFocus } from './focus';
 import { inlineMiddleware } from './inline';
+import { Missed } from './missed';
 import type { ServerStatus, State } from './state';
 import { Taken } from './taken';
 
@@ -45,9 +46,11 @@ export class Daemon {
   private startedAt = 0;
   private changes: Promise<void> = Promise.resolve();
   private readonly taken = new Taken((method, params) => this.notify(method, params));
+  private readonly missed: Missed;
   private readonly focus: vscode.Disposable;
 
   constructor(private readonly state: State, private readonly log: vscode.LogOutputChannel) {
+    this.missed = new Missed(state);
     this.focus = watchFocus(state, (method, params) => this.notify(method, params));
   }
 
@@ -85,6 +88,7 @@ export class Daemon {
 
   async dispose(): Promise<void> {
     this.taken.dispose();
+    this.missed.dispose();
     this.focus.dispose();
     await this.stop();
   }
@@ -136,7 +140,13 @@ export class Daemon {
       outputChannel: this.log,
       // Told at once, so that the daemon does not begin with another model. Later changes it asks for.
       initializationOptions: () => JSON.parse(JSON.stringify(vscode.workspace.getConfiguration('foretype'))),
-      middleware: { provideInlineCompletionItems: inlineMiddleware(this.state, this.taken) },
+      middleware: {
+        provideInlineCompletionItems: inlineMiddleware(this.state, this.taken, this.missed),
+        handleRegisterCapability: async (params, next) => {
+          await next(params, new vscode.CancellationTokenSource().token);
+          if (params.registrations.some(({ method }) => method === 'textDocument/inlineCompletion')) void this.missed.offered();
+        },
+      },
       initializationFailedHandler: () => false,
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue, handled: true }),

@@ -13,7 +13,7 @@ async function open(bench, name) {
 
 /** Waits until the last answer is whole; gives its text. */
 async function answered(window) {
-  await view(window).locator('#again').waitFor({ state: 'visible' });
+  await window.patiently(() => view(window).locator('#again').isVisible(), 'the answer is whole');
   return view(window).locator('.answer').last().innerText();
 }
 
@@ -30,7 +30,7 @@ export default {
     await window.command('Foretype: Explain');
     const lengths = new Set();
     const last = view(window).locator('.answer').last();
-    await until(async () => {
+    await window.patiently(async () => {
       lengths.add(((await last.count()) ? await last.innerText() : '').length);
       return view(window).locator('#again').isVisible();
     }, 'an answer');

@@ -12,7 +12,7 @@ export default {
     await window.ready();
     await window.press('Control+Home');
     await window.command('Foretype: Write Docstring');
-    await until(async () => (await window.saved('doc.py', /def scale/)).includes('"""'), 'a docstring');
+    await window.patiently(async () => (await window.saved('doc.py', /def scale/)).includes('"""'), 'a docstring');
   },
 
   async 'the docstring at the cursor is shown first and another is asked for'(bench) {
@@ -20,10 +20,10 @@ export default {
     await window.ready();
     await window.press('Control+Home');
     await window.command('Foretype: Preview Docstring');
-    await window.lens('Accept 1 of 1').waitFor();
+    await window.offered('Accept 1 of 1');
     await window.lens('Another').click();
     await window.previewGone('shown.py');
-    await window.lens('Accept 1 of 1').waitFor();
+    await window.offered('Accept 1 of 1');
     assert.equal(bench.read('shown.py'), text);
     await window.lens('Accept 1 of 1').click();
     await window.previewGone('shown.py');
@@ -39,7 +39,7 @@ export default {
     const window = await bench.first('missing.py', text);
     await window.ready();
     await window.command('Foretype: Preview All Missing Docstrings');
-    await window.lens('Accept 2 of 2').waitFor();
+    await window.offered('Accept 2 of 2');
     await bench.screenshot('docstrings');
     await window.lens('Accept 1 of 2').click();
     await window.lens('Accept 1 of 2').waitFor({ state: 'detached' });
@@ -57,7 +57,7 @@ export default {
     const window = await bench.first('outdated.py', code('        ratio: How much.\n'));
     await window.ready();
     await window.command('Foretype: Preview Updates of Docstrings');
-    await window.lens('Accept 1 of 1').waitFor();
+    await window.offered('Accept 1 of 1');
     await bench.screenshot('docstrings updated');
     await window.lens('Accept 1 of 1').click();
     await window.previewGone('outdated.py');
@@ -79,7 +79,7 @@ export default {
     assert.equal(await window.saved('other.py', /here/), '# here');
     await message.hover();
     await message.locator('.monaco-button:has-text("Show")').first().click();
-    await window.lens('Accept 1 of 10').waitFor();
+    await window.offered('Accept 1 of 10');
     await window.press('Control+Shift+Backspace');
     await window.previewGone('long.py');
   },

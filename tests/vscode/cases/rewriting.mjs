@@ -52,13 +52,13 @@ async function edit(window) {
 /** The same, until what comes of it is seen. */
 async function previewed(window) {
   await edit(window);
-  await window.lens('Accept 1 of 2').waitFor();
-  await window.lens('Accept 2 of 2').waitFor();
+  await window.offered('Accept 1 of 2');
+  await window.offered('Accept 2 of 2');
 }
 
 async function oneIsLeft(window) {
   await window.lens('Accept 1 of 2').waitFor({ state: 'detached' });
-  await window.lens('Accept 2 of 2').waitFor();
+  await window.offered('Accept 2 of 2');
 }
 
 export default {
@@ -98,7 +98,7 @@ export default {
     await window.focus('undo.py');
     await window.press('Control+Z');
     await window.preview('undo.py').click();
-    await window.lens('Accept 1 of 2').waitFor();
+    await window.offered('Accept 1 of 2');
     await window.tab('undo.py').click();
     await window.focus('undo.py');
     await window.press('Control+Shift+Z');
@@ -188,7 +188,7 @@ export default {
     const says = written.replace('pi * square', 'square * pi');
     const window = await open(bench, 'ends.py', says, {}, windows(text));
     await edit(window);
-    await window.lens('Accept 2 of 2').waitFor();
+    await window.offered('Accept 2 of 2');
     await window.press('Control+Enter');
     await oneIsLeft(window);
     await window.press('Control+Enter');

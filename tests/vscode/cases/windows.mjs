@@ -36,6 +36,17 @@ export default {
     await works(window);
   },
 
+  async 'what is typed while there is no connection is answered when it is back'(bench) {
+    const window = await bench.first('typed.py', shop);
+    await window.ready();
+    const [old] = bench.processes().filter(({ args }) => args[0] === 'lsp');
+    process.kill(old.id, 'SIGKILL');
+    await window.waitStatus(/connection lost|starting/);
+    await window.type(' ');
+    await window.waitGhost(/a - b/);
+    await window.press('Escape');
+  },
+
   async 'a daemon that is killed comes back'(bench) {
     const window = await bench.first('daemon.py', shop);
     await window.ready();
