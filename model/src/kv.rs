@@ -232,6 +232,15 @@ pub(crate) struct Step<'a> {
     pub(crate) spans: Vec<(&'a mut KvCache, usize)>,
     /// Query heads of the model.
     pub(crate) heads: usize,
+    /// Whether one thread works it out on the CPU; else all do.
+    pub(crate) alone: bool,
+}
+
+impl<'a> Step<'a> {
+    /// A step that all threads work out.
+    pub(crate) fn new(spans: Vec<(&'a mut KvCache, usize)>, heads: usize) -> Self {
+        Self { spans, heads, alone: false }
+    }
 }
 
 impl Attend for Step<'_> {

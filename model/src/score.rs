@@ -97,7 +97,7 @@ impl<'a> Scorer<'a> {
             let positions: Vec<u32> = (at..end).map(|position| position as u32).collect();
             let wanted: Vec<usize> = if at + 1 < prompt { Vec::new() } else { (0..end - at).collect() };
             cache.reserve(end - at);
-            let mut step = Step { spans: vec![(&mut cache, end - at)], heads: decoder.config().heads };
+            let mut step = Step::new(vec![(&mut cache, end - at)], decoder.config().heads);
             decoder.step(&tokens[at..end], &positions, Wanted::whole(&wanted), &mut step, &|| false, &mut logits)?;
             cache.commit(end - at);
             wanted.iter().for_each(|row| tell(tokens[at + row + 1], logits.row(*row).values));

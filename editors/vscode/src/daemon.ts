@@ -144,7 +144,7 @@ export class Daemon {
         provideInlineCompletionItems: inlineMiddleware(this.state, this.taken, this.missed),
         handleRegisterCapability: async (params, next) => {
           await next(params, new vscode.CancellationTokenSource().token);
-          if (params.registrations.some(({ method }) => method === 'textDocument/inlineCompletion')) void this.missed.offered();
+          if (params.registrations.some(({ method }) => method === 'textDocument/inlineCompletion')) this.missed.offered();
         },
       },
       initializationFailedHandler: () => false,

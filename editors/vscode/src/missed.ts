@@ -1,12 +1,22 @@
-// What is typed while there is no connection is not asked for, and VS Code asks again only at the next key. So when the
-// daemon has offered its suggestions and the last of what was typed had no answer, the editor is told to ask.
+// What is typed while there is no connection is not asked for, and VS Code asks again only at the next key. So when there is one
+// and the last of what was typed had no answer, the editor is told to ask.
 import * as vscode from 'vscode';
 import * as settings from './settings';
 import type { State } from './state';
 
+/** So many milliseconds after the extension has offered its suggestions the workbench has heard of it, too: until then keys go unasked. */
+const heard = 1000;
+
+interface Typed {
+  document: vscode.TextDocument;
+  version: number;
+}
+
 export class Missed {
-  private typed: { document: vscode.TextDocument; version: number } | undefined;
-  private asks = false;
+  private typed: Typed | undefined;
+  /** For which a request is made up. */
+  private asks: Typed | undefined;
+  private timer: NodeJS.Timeout | undefined;
   private readonly listener = vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => {
     if (contentChanges.length === 0 || document !== vscode.window.activeTextEditor?.document) return;
     this.typed = { document, version: document.version };
@@ -19,28 +29,31 @@ export class Missed {
     if (this.typed?.document === document && this.typed.version <= version) this.typed = undefined;
   }
 
-  /** The daemon's suggestions can be asked for now. */
-  async offered(): Promise<void> {
-    const { typed, state } = this;
-    const document = vscode.window.activeTextEditor?.document;
-    const open = typed !== undefined && typed.document === document && typed.version === document.version;
-    if (!open || state.now.snoozedUntil || settings.isManual()) return;
-    this.asks = true;
-    try {
-      await vscode.commands.executeCommand('editor.action.inlineSuggest.trigger');
-    } finally {
-      this.asks = false;
-    }
+  /** The daemon has offered its suggestions. */
+  offered(): void {
+    this.look();
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.look(), heard);
   }
 
   /** Whether a request that comes as if somebody had asked is the one that was made up here. */
-  isThis(): boolean {
-    const it = this.asks;
-    this.asks = false;
-    return it;
+  isThis(document: vscode.TextDocument): boolean {
+    const { asks } = this;
+    this.asks = undefined;
+    return asks?.document === document && asks.version === document.version;
+  }
+
+  private look(): void {
+    const { typed, state } = this;
+    const document = vscode.window.activeTextEditor?.document;
+    if (!typed || typed.document !== document || typed.version !== document.version) return;
+    if (state.now.asking > 0 || state.now.snoozedUntil || settings.isManual()) return;
+    this.asks = typed;
+    void vscode.commands.executeCommand('editor.action.inlineSuggest.trigger');
   }
 
   dispose(): void {
+    clearTimeout(this.timer);
     this.listener.dispose();
   }
 }

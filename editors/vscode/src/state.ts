@@ -67,6 +67,13 @@ export class State {
   }
 }
 
+/** Whether the daemon has a model that answers, or could say why not. */
+export function hasModel({ server }: Facts): boolean {
+  return server !== undefined && !isLoading(server) && server.kind !== 'Inactive';
+}
+
+const isLoading = (server: ServerStatus): boolean => server.busy && server.kind === 'Normal';
+
 /** The most important of the facts. Faults come first, then what the user has switched off, then what is going on. */
 export function face(facts: Facts): Face {
   const say = (name: Name, icon: string, text: string, fault = false): Face => ({ name, icon, text, fault });
@@ -84,7 +91,7 @@ export function face(facts: Facts): Face {
   if (facts.snoozedUntil) return say('snoozed', 'debug-pause', `snoozed until ${clock(facts.snoozedUntil)}`);
   if (facts.off) return say('disabled', 'circle-slash', `off for ${facts.off}`);
   if (facts.refusal) return say('excluded', 'circle-slash', `off here: ${facts.refusal}`);
-  if (!server || (server.busy && server.kind === 'Normal')) return say('loading', 'loading~spin', 'loading the model');
+  if (!server || isLoading(server)) return say('loading', 'loading~spin', 'loading the model');
   if (server.kind === 'Inactive') return say('inactive', 'sparkle', 'the model is loaded when you type');
   if (facts.asking > 0) return say('busy', 'loading~spin', 'thinking');
   return say('ready', 'sparkle', facts.manual ? `${server.message}, on demand` : server.message);

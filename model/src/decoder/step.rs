@@ -105,8 +105,13 @@ impl Decoder {
                 candle_core::Error::msg(format!("a step of {} tokens for {rows} rows of spans", tokens.len())).into()
             );
         }
-        let team = Team::new(pool().threads());
-        pool().run(&|thread| pass.run(&mut team.join(thread)));
+        match step.alone {
+            true => pass.run(&mut Team::new(1).join(0)),
+            false => {
+                let team = Team::new(pool().threads());
+                pool().run(&|thread| pass.run(&mut team.join(thread)));
+            }
+        }
         match pass.aborted.load(Ordering::Relaxed) {
             true => Err(ForwardError::Aborted),
             false => Ok(()),

@@ -25,7 +25,7 @@ fn check(family: &str) {
         let here: Vec<usize> = (0..rows.len()).filter(|i| range.contains(&rows[*i])).collect();
         let asked: Vec<usize> = here.iter().map(|i| rows[*i] - range.start).collect();
         cache.reserve(range.len());
-        let mut step = Step { spans: vec![(&mut cache, range.len())], heads: decoder.config().heads };
+        let mut step = Step::new(vec![(&mut cache, range.len())], decoder.config().heads);
         let mut logits = Logits::default();
         decoder
             .step(&tokens[range.clone()], &positions, Wanted::whole(&asked), &mut step, &|| false, &mut logits)

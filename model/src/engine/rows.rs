@@ -42,6 +42,11 @@ impl Pace {
         }
     }
 
+    /// Whether it is known to read half of what a step reads at the most in the time of a step.
+    fn is_quick(&self) -> bool {
+        self.token.is_some() && self.chunk() >= CHUNK.0 / 2
+    }
+
     /// Tokens of a prompt that the next step reads at the most: whole tiles of the kernels.
     fn chunk(&self) -> usize {
         let (most, least) = CHUNK;
@@ -110,6 +115,12 @@ impl Rows {
         rows.pieces.iter_mut().for_each(|piece| piece.best += rows.whole);
         rows.wanted.append(&mut rows.best);
         rows
+    }
+
+    /// Whether one thread is enough for them where nobody waits: the memory sets the time that so few rows take, and a second thread costs more
+    /// of the processor than it saves of that. Where the machine is slow, what is worked out ahead would come too late.
+    pub(super) fn leave_threads(&self, pace: &Pace) -> bool {
+        self.tokens.len() <= CHEAP && pace.is_quick()
     }
 
     /// The next tokens of a prompt; at its end, a draft of the answer.
@@ -215,6 +226,17 @@ mod tests {
         };
         assert_eq!([10, 60, 90, 150, 1000].map(chunk), [64, 64, 40, 24, 16]);
         assert_eq!(Pace::default().chunk(), 64);
+    }
+
+    #[test]
+    fn one_thread_is_enough_for_a_few_rows_on_a_quick_machine() {
+        let leaves = |rows: usize, milliseconds: Option<u64>| {
+            let mut pace = Pace::default();
+            milliseconds.into_iter().for_each(|time| pace.took(64, Duration::from_millis(time)));
+            Rows { tokens: vec![0; rows], ..Rows::default() }.leave_threads(&pace)
+        };
+        assert!(leaves(1, Some(60)) && leaves(CHEAP, Some(110)));
+        assert!(!leaves(CHEAP + 1, Some(60)) && !leaves(1, Some(130)) && !leaves(1, None));
     }
 
     #[test]

@@ -125,7 +125,8 @@ impl<'a> Runner<'a> {
                 || claims.iter().all(|claim| claim.is_cancelled())
         };
         let decoder = &self.model.decoder;
-        let mut step = Step { spans: rows.spans(&mut self.jobs), heads: decoder.config().heads };
+        let mut step = Step::new(rows.spans(&mut self.jobs), decoder.config().heads);
+        step.alone = turn == Priority::Background && rows.leave_threads(&self.pace);
         let mut logits = std::mem::take(&mut self.logits);
         let wanted = Wanted::new(&rows.wanted, rows.whole);
         let began = Instant::now();

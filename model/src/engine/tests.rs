@@ -110,6 +110,11 @@ fn answer(ended: &Ended) -> (Vec<String>, Vec<Vec<(String, u32)>>) {
 
 /// One step over several caches: for each, the tokens to add. The logits of all rows, bit for bit.
 fn step(caches: &mut [(&mut KvCache, &[u32])]) -> Vec<Vec<u32>> {
+    step_of(caches, false)
+}
+
+/// The same by one thread alone, or by all.
+fn step_of(caches: &mut [(&mut KvCache, &[u32])], alone: bool) -> Vec<Vec<u32>> {
     let (mut tokens, mut positions) = (Vec::new(), Vec::new());
     for (cache, new) in caches.iter_mut() {
         cache.reserve(new.len());
@@ -119,7 +124,7 @@ fn step(caches: &mut [(&mut KvCache, &[u32])]) -> Vec<Vec<u32>> {
     let spans = caches.iter_mut().map(|(cache, new)| (&mut **cache, new.len())).collect();
     let wanted: Vec<usize> = (0..tokens.len()).collect();
     let model = model();
-    let mut step = Step { spans, heads: model.decoder.config().heads };
+    let mut step = Step { spans, heads: model.decoder.config().heads, alone };
     let mut logits = Logits::default();
     model.decoder.step(&tokens, &positions, Wanted::whole(&wanted), &mut step, &|| false, &mut logits).expect("a step");
     caches.iter_mut().for_each(|(cache, new)| cache.commit(new.len()));
@@ -169,6 +174,11 @@ proptest! {
     }
 
     #[test]
+    fn one_thread_works_out_the_bits_of_all_threads(tokens in tokens()) {
+        prop_assert!(step_of(&mut [(&mut cache(), &tokens)], true) == step(&mut [(&mut cache(), &tokens)]));
+    }
+
+    #[test]
     fn an_abandoned_step_leaves_the_sequence_usable(tokens in tokens(), lost in tokens(), layers in 0usize..2) {
         let mut kept = cache();
         let at = tokens.len() / 2;
@@ -177,7 +187,7 @@ proptest! {
         let positions: Vec<u32> = (0..lost.len()).map(|row| (at + row) as u32).collect();
         let asked = AtomicUsize::new(0);
         let abort = || asked.fetch_add(1, Ordering::Relaxed) == layers;
-        let mut spoilt = Step { spans: vec![(&mut kept, lost.len())], heads: model().decoder.config().heads };
+        let mut spoilt = Step::new(vec![(&mut kept, lost.len())], model().decoder.config().heads);
         let outcome = model().decoder.step(&lost, &positions, Wanted::whole(&[0]), &mut spoilt, &abort, &mut Logits::default());
         prop_assert!(matches!(outcome, Err(ForwardError::Aborted)));
         prop_assert!(asked.into_inner() == layers + 1, "the flag is read once before each layer");

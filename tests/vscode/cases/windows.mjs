@@ -56,6 +56,17 @@ export default {
     await works(window);
   },
 
+  async 'what is typed while the model is loaded is answered when it is there'(bench) {
+    const window = await bench.first('loads.py', shop);
+    await window.ready();
+    const [old] = bench.processes().filter(({ args }) => args[0] === 'daemon');
+    process.kill(old.id, 'SIGKILL');
+    await window.waitStatus(/loading the model/);
+    await window.type(' ');
+    await window.waitGhost(/a - b/);
+    await window.press('Escape');
+  },
+
   async 'the page asked no other machine for anything'(bench) {
     assert.deepEqual([...bench.outside], []);
   },
