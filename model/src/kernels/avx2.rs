@@ -104,11 +104,58 @@ impl<D: Dot> Simd for Avx2<D> {
     unsafe fn dot(sum: __m256i, numbers: __m256i, zero: __m256i, x: __m256i) -> __m256i {
         unsafe { D::dot(sum, numbers, zero, x) }
     }
+    const TWO_PARTS: bool = D::SIGNED;
+
+    #[inline(always)]
+    unsafe fn dots<const PARTS: usize, const AT: usize>(
+        sums: &mut [__m256i; PARTS],
+        numbers: [__m256i; PARTS],
+        zero: __m256i,
+        x: *const i8,
+    ) {
+        unsafe {
+            if D::SIGNED && PARTS == 2 {
+                (sums[0], sums[1]) = two_dots::<AT>([sums[0], sums[1]], [numbers[0], numbers[1]], zero, x);
+                return;
+            }
+            let four = Self::spread(x.add(AT).cast::<i32>().read_unaligned());
+            for part in 0..PARTS {
+                sums[part] = D::dot(sums[part], numbers[part], zero, four);
+            }
+        }
+    }
     const IN_PAIRS: bool = D::SIGNED;
 
     #[inline(always)]
-    unsafe fn pairs(sum: __m256i, numbers: __m256i, x: __m256i) -> __m256i {
-        unsafe { _mm256_add_epi16(sum, _mm256_maddubs_epi16(numbers, x)) }
+    unsafe fn pairs<const PARTS: usize, const AT: usize>(
+        sums: &mut [__m256i; PARTS],
+        numbers: [__m256i; PARTS],
+        x: *const i8,
+    ) {
+        unsafe {
+            if PARTS == 2 {
+                (sums[0], sums[1]) = two_pairs::<AT>([sums[0], sums[1]], [numbers[0], numbers[1]], x);
+                return;
+            }
+            let four = Self::spread(x.add(AT).cast::<i32>().read_unaligned());
+            for part in 0..PARTS {
+                sums[part] = _mm256_add_epi16(sums[part], _mm256_maddubs_epi16(numbers[part], four));
+            }
+        }
+    }
+    #[inline(always)]
+    unsafe fn first_pairs<const PARTS: usize, const AT: usize>(
+        numbers: [__m256i; PARTS],
+        x: *const i8,
+    ) -> [__m256i; PARTS] {
+        unsafe {
+            let four = Self::spread(x.add(AT).cast::<i32>().read_unaligned());
+            let mut products = numbers;
+            for part in 0..PARTS {
+                products[part] = _mm256_maddubs_epi16(numbers[part], four);
+            }
+            products
+        }
     }
     #[inline(always)]
     unsafe fn add_pairs(sum: __m256i, pairs: __m256i) -> __m256i {
@@ -186,4 +233,77 @@ impl<D: Dot> Simd for Avx2<D> {
     unsafe fn power_of_two(x: __m256i) -> __m256 {
         unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(x, _mm256_set1_epi32(127)))) }
     }
+}
+
+/// [`Simd::pairs`] for two parts. As text, because the compiler orders such products in a way that needs far more than 16 registers.
+///
+/// # Safety
+/// That of [`Simd`].
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn two_pairs<const AT: usize>(sums: [__m256i; 2], numbers: [__m256i; 2], x: *const i8) -> (__m256i, __m256i) {
+    let [mut first, mut second] = sums;
+    // SAFETY: AVX2, by contract; four bytes are read.
+    unsafe {
+        std::arch::asm!(
+            "vpbroadcastd {four}, dword ptr [{x} + {at}]",
+            "vpmaddubsw {product}, {numbers}, {four}",
+            "vpmaddubsw {four}, {others}, {four}",
+            "vpaddw {first}, {first}, {product}",
+            "vpaddw {second}, {second}, {four}",
+            x = in(reg) x,
+            at = const AT,
+            numbers = in(ymm_reg) numbers[0],
+            others = in(ymm_reg) numbers[1],
+            first = inout(ymm_reg) first,
+            second = inout(ymm_reg) second,
+            four = out(ymm_reg) _,
+            product = out(ymm_reg) _,
+            options(pure, readonly, nostack, preserves_flags),
+        );
+    }
+    (first, second)
+}
+
+/// [`Simd::dots`] for two parts, as text for the same reason.
+///
+/// # Safety
+/// That of [`Simd`].
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn two_dots<const AT: usize>(
+    sums: [__m256i; 2],
+    numbers: [__m256i; 2],
+    zero: __m256i,
+    x: *const i8,
+) -> (__m256i, __m256i) {
+    let [mut first, mut second] = sums;
+    let (numbers, others) = (_mm256_sub_epi8(numbers[0], zero), _mm256_sub_epi8(numbers[1], zero));
+    // SAFETY: AVX2, by contract; four bytes are read. |w| <= 128 and |x| <= 127, so two products fit into 16 bits.
+    unsafe {
+        std::arch::asm!(
+            "vpbroadcastd {four}, dword ptr [{x} + {at}]",
+            "vpsignb {product}, {four}, {numbers}",
+            "vpsignb {four}, {four}, {others}",
+            "vpmaddubsw {product}, {sizes}, {product}",
+            "vpmaddubsw {four}, {other_sizes}, {four}",
+            "vpmaddwd {product}, {product}, {one}",
+            "vpmaddwd {four}, {four}, {one}",
+            "vpaddd {first}, {first}, {product}",
+            "vpaddd {second}, {second}, {four}",
+            x = in(reg) x,
+            at = const AT,
+            numbers = in(ymm_reg) numbers,
+            others = in(ymm_reg) others,
+            sizes = in(ymm_reg) _mm256_abs_epi8(numbers),
+            other_sizes = in(ymm_reg) _mm256_abs_epi8(others),
+            one = in(ymm_reg) _mm256_set1_epi16(1),
+            first = inout(ymm_reg) first,
+            second = inout(ymm_reg) second,
+            four = out(ymm_reg) _,
+            product = out(ymm_reg) _,
+            options(pure, readonly, nostack, preserves_flags),
+        );
+    }
+    (first, second)
 }

@@ -65,16 +65,22 @@ const fn in_pairs(bits: usize) -> usize {
     i16::MAX as usize / (2 * ((1 << bits) - 1) * 127)
 }
 
-/// A block of code for each number that fits, so that the compiler knows the number: where it is left to unroll a loop with many rows, it
+/// A block of code for each vector of a span, so that the compiler knows its number: where it is left to unroll a loop with many rows, it
 /// does not.
-macro_rules! unrolled {
-    ($number:ident in [$($n:literal),*] if $fits:expr => $block:block) => {
+macro_rules! each_vector {
+    ($layout:ty, $vector:ident => $block:block) => {
+        each_vector!($layout, $vector in [0, 1, 2, 3, 4, 5, 6, 7] => $block)
+    };
+    ($layout:ty, $vector:ident in [$($n:literal),*] => $block:block) => {
         $({
-            let $number = $n;
-            if $fits $block
+            const $vector: usize = $n;
+            if $vector < <$layout>::SPAN / 4 $block
         })*
     };
 }
+
+/// Rows that are multiplied with two parts of a panel at once: their sums fit into 16 registers.
+const GROUP: usize = 4;
 
 /// A [`Product`] for any number of rows.
 ///
@@ -82,84 +88,179 @@ macro_rules! unrolled {
 /// That of [`Simd`]; the pointers hold what their descriptions say for the rows from `row` on.
 #[inline(always)]
 pub(crate) unsafe fn product<S: Simd, L: Layout>(panel: Panel, rows: Rows, row: usize, result: &mut [[f32; PANEL]]) {
-    // SAFETY: the caller's.
-    unsafe { with_count!(result.len(), R => some_rows::<S, L, R>(panel, rows, row, result)) }
+    let adds = !panel.minima.is_null() || panel.more != 0.0;
+    let most = if S::TWO_PARTS { GROUP } else { TILE };
+    for (group, result) in result.chunks_mut(most).enumerate() {
+        let row = row + group * most;
+        // SAFETY: the caller's.
+        unsafe {
+            match adds {
+                true => group_of_rows::<S, L, true>(panel, rows, row, result),
+                false => group_of_rows::<S, L, false>(panel, rows, row, result),
+            }
+        }
+    }
 }
 
+/// `ADDS`: whether the numbers have a minimum, or something else that is added to each.
 #[inline(always)]
-unsafe fn some_rows<S: Simd, L: Layout, const R: usize>(p: Panel, x: Rows, row: usize, result: &mut [[f32; PANEL]]) {
-    let spans = p.blocks * p.spans;
+unsafe fn group_of_rows<S: Simd, L: Layout, const ADDS: bool>(
+    p: Panel,
+    x: Rows,
+    row: usize,
+    result: &mut [[f32; PANEL]],
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        match result.len() {
+            3 if S::TWO_PARTS => some_rows::<S, L, ADDS, 2, 3>(p, x, row, result),
+            3.. if S::TWO_PARTS => some_rows::<S, L, ADDS, 2, GROUP>(p, x, row, result),
+            2 => some_rows::<S, L, ADDS, 1, 2>(p, x, row, result),
+            0 | 1 => some_rows::<S, L, ADDS, 1, 1>(p, x, row, result),
+            count => with_count!(count, R => some_rows::<S, L, ADDS, 1, R>(p, x, row, result)),
+        }
+    }
+}
+
+/// `R` rows, with `PARTS` registers of a panel at a time.
+#[inline(always)]
+unsafe fn some_rows<S: Simd, L: Layout, const ADDS: bool, const PARTS: usize, const R: usize>(
+    p: Panel,
+    x: Rows,
+    row: usize,
+    result: &mut [[f32; PANEL]],
+) {
     // SAFETY: spans, rows and lanes are inside what the pointers hold, by contract.
     unsafe {
-        for lane in (0..PANEL).step_by(S::LANES) {
-            let zero = bytes_of::<S>(p.zero);
-            let mut sums = [S::splat(0.0); R];
+        for lane in (0..PANEL).step_by(S::LANES * PARTS) {
+            let mut sums = [[S::splat(0.0); PARTS]; R];
             for block in 0..p.blocks {
-                let block_scale = S::halves(p.scales.add(block * PANEL + lane));
                 for index in block * p.spans..(block + 1) * p.spans {
                     let at = index * L::LINES * LINE + lane * 4;
                     let (numbers, lower) = (p.numbers.add(at), p.lower.wrapping_add(at));
-                    let mut dots = [S::spread(0); R];
-                    let together = if S::IN_PAIRS && !L::PLANES { in_pairs(L::BITS).min(L::SPAN / 4) } else { 0 };
-                    if !S::SIGNED || together > 0 {
-                        for (r, dot) in dots.iter_mut().enumerate() {
-                            *dot = S::spread(*x.starts.add((row + r) * spans + index));
-                        }
+                    let span = Span { panel: p, numbers, lower, block, index, lane };
+                    span.ask_ahead::<S, L>(R > 1);
+                    span.add::<S, L, ADDS, PARTS, R>(x, row, &mut sums);
+                }
+            }
+            for (result, sums) in result.iter_mut().zip(&sums) {
+                for (part, sum) in sums.iter().enumerate() {
+                    S::store(result.as_mut_ptr().add(lane + part * S::LANES), *sum);
+                }
+            }
+        }
+    }
+}
+
+/// Columns of a panel that have a factor of their own.
+struct Span {
+    panel: Panel,
+    /// Its numbers, from the lane on.
+    numbers: *const u8,
+    lower: *const u8,
+    block: usize,
+    index: usize,
+    lane: usize,
+}
+
+#[allow(clippy::missing_safety_doc, reason = "that of the product, whose parts these are")]
+impl Span {
+    /// Asks for the lines of spans to come.
+    #[inline(always)]
+    unsafe fn ask_ahead<S: Simd, L: Layout>(&self, far: bool) {
+        for line in 0..L::LINES {
+            // SAFETY: the caller's; what is asked for may lie anywhere.
+            unsafe {
+                S::prefetch(self.numbers.wrapping_add((AHEAD * L::LINES + line) * LINE));
+                if L::PLANES {
+                    S::prefetch(self.lower.wrapping_add((AHEAD * L::LINES + line) * LINE));
+                }
+                if far {
+                    S::prefetch_far(self.numbers.wrapping_add((FAR_AHEAD * L::LINES + line) * LINE));
+                }
+            }
+        }
+    }
+
+    /// Parts of a vector.
+    #[inline(always)]
+    unsafe fn vector<S: Simd, L: Layout, const PARTS: usize>(&self, index: usize) -> [S::Ints; PARTS] {
+        // SAFETY: the caller's.
+        unsafe {
+            let mut parts = [S::spread(0); PARTS];
+            for (part, numbers) in parts.iter_mut().enumerate() {
+                let at = part * S::LANES * 4;
+                *numbers = L::vector::<S>(self.numbers.add(at), self.lower.wrapping_add(at), index);
+            }
+            parts
+        }
+    }
+
+    /// Adds what it gives to the sums of the rows from `row` on.
+    #[inline(always)]
+    unsafe fn add<S: Simd, L: Layout, const ADDS: bool, const PARTS: usize, const R: usize>(
+        &self,
+        x: Rows,
+        row: usize,
+        sums: &mut [[S::Floats; PARTS]; R],
+    ) {
+        let (p, block, index, lane) = (&self.panel, self.block, self.index, self.lane);
+        let spans = p.blocks * p.spans;
+        let together = if S::IN_PAIRS && !L::PLANES { in_pairs(L::BITS).min(L::SPAN / 4) } else { 0 };
+        // SAFETY: the caller's.
+        unsafe {
+            let zero = bytes_of::<S>(p.zero);
+            let mut dots = [[S::spread(0); PARTS]; R];
+            if !S::SIGNED || together > 0 {
+                for r in 0..R {
+                    dots[r] = [S::spread(*x.starts.add((row + r) * spans + index)); PARTS];
+                }
+            }
+            let mut pairs = [[S::spread(0); PARTS]; R];
+            each_vector!(L, V => {
+                let w = self.vector::<S, L, PARTS>(V);
+                for r in 0..R {
+                    let four = x.numbers.add((row + r) * x.columns + index * L::SPAN);
+                    match together {
+                        0 => S::dots::<PARTS, { V * 4 }>(&mut dots[r], w, zero, four),
+                        _ if V.is_multiple_of(together) => pairs[r] = S::first_pairs::<PARTS, { V * 4 }>(w, four),
+                        _ => S::pairs::<PARTS, { V * 4 }>(&mut pairs[r], w, four),
                     }
-                    for line in 0..L::LINES {
-                        S::prefetch(numbers.wrapping_add((AHEAD * L::LINES + line) * LINE));
-                        if L::PLANES {
-                            S::prefetch(lower.wrapping_add((AHEAD * L::LINES + line) * LINE));
-                        }
-                        if R > 1 {
-                            S::prefetch_far(numbers.wrapping_add((FAR_AHEAD * L::LINES + line) * LINE));
-                        }
-                    }
-                    let mut pairs = [S::spread(0); R];
-                    unrolled!(vector in [0, 1, 2, 3, 4, 5, 6, 7] if vector < L::SPAN / 4 => {
-                        let w = L::vector::<S>(numbers, lower, vector);
-                        for r in 0..R {
-                            let four = x.numbers.add((row + r) * x.columns + index * L::SPAN + vector * 4);
-                            let four = S::spread(four.cast::<i32>().read_unaligned());
-                            match together {
-                                0 => dots[r] = S::dot(dots[r], w, zero, four),
-                                _ => pairs[r] = S::pairs(pairs[r], w, four),
-                            }
-                        }
-                        if together > 0 && (vector + 1usize).is_multiple_of(together) {
-                            for (dot, pairs) in dots.iter_mut().zip(&mut pairs) {
-                                *dot = S::add_pairs(*dot, *pairs);
-                                *pairs = S::spread(0);
-                            }
-                        }
-                    });
-                    let scale = match p.factors.is_null() {
-                        true => block_scale,
-                        false => S::mul(block_scale, S::signed(p.factors.add(index * PANEL + lane))),
-                    };
-                    for (r, sum) in sums.iter_mut().enumerate() {
-                        let factor = S::mul(scale, S::splat(*x.scales.add((row + r) * spans + index)));
-                        *sum = S::mul_add(S::floats(dots[r]), factor, *sum);
-                    }
-                    if !p.minima.is_null() {
-                        let minimum = S::halves(p.minima.add(block * PANEL + lane));
-                        let minimum = match p.minimum_factors.is_null() {
-                            true => minimum,
-                            false => S::mul(minimum, S::unsigned(p.minimum_factors.add(index * PANEL + lane))),
-                        };
-                        for (r, sum) in sums.iter_mut().enumerate() {
-                            *sum = S::mul_add(minimum, S::splat(*x.sums.add((row + r) * spans + index)), *sum);
-                        }
-                    } else if p.more != 0.0 {
-                        let more = S::mul(scale, S::splat(p.more));
-                        for (r, sum) in sums.iter_mut().enumerate() {
-                            *sum = S::mul_add(more, S::splat(*x.sums.add((row + r) * spans + index)), *sum);
+                }
+                if together > 0 && (V + 1usize).is_multiple_of(together) {
+                    for r in 0..R {
+                        for (dot, pairs) in dots[r].iter_mut().zip(pairs[r]) {
+                            *dot = S::add_pairs(*dot, pairs);
                         }
                     }
                 }
-            }
-            for (result, sum) in result.iter_mut().zip(sums) {
-                S::store(result.as_mut_ptr().add(lane), sum);
+            });
+            for part in 0..PARTS {
+                let lane = lane + part * S::LANES;
+                let block_scale = S::halves(p.scales.add(block * PANEL + lane));
+                let scale = match p.factors.is_null() {
+                    true => block_scale,
+                    false => S::mul(block_scale, S::signed(p.factors.add(index * PANEL + lane))),
+                };
+                for r in 0..R {
+                    let factor = S::mul(scale, S::splat(*x.scales.add((row + r) * spans + index)));
+                    sums[r][part] = S::mul_add(S::floats(dots[r][part]), factor, sums[r][part]);
+                }
+                if ADDS {
+                    let added = if p.minima.is_null() {
+                        S::mul(scale, S::splat(p.more))
+                    } else {
+                        let minimum = S::halves(p.minima.add(block * PANEL + lane));
+                        match p.minimum_factors.is_null() {
+                            true => minimum,
+                            false => S::mul(minimum, S::unsigned(p.minimum_factors.add(index * PANEL + lane))),
+                        }
+                    };
+                    for r in 0..R {
+                        let sum = S::splat(*x.sums.add((row + r) * spans + index));
+                        sums[r][part] = S::mul_add(added, sum, sums[r][part]);
+                    }
+                }
             }
         }
     }

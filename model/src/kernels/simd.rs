@@ -38,12 +38,43 @@ pub(crate) trait Simd: Copy {
     /// Adds to each lane of `sum` the four products of unsigned `numbers` (less `zero`, if `SIGNED`) with signed `x`.
     unsafe fn dot(sum: Self::Ints, numbers: Self::Ints, zero: Self::Ints, x: Self::Ints) -> Self::Ints;
 
-    /// Whether [`pairs`](Self::pairs) and [`add_pairs`](Self::add_pairs) are there, and faster than [`dot`](Self::dot).
+    /// Whether products with several rows work on two parts of a panel at once, so that what is read of a row serves both.
+    const TWO_PARTS: bool = false;
+
+    /// [`dot`](Self::dot) for some parts, with the four bytes `AT` behind `x` in every lane.
+    #[inline(always)]
+    unsafe fn dots<const PARTS: usize, const AT: usize>(
+        sums: &mut [Self::Ints; PARTS],
+        numbers: [Self::Ints; PARTS],
+        zero: Self::Ints,
+        x: *const i8,
+    ) {
+        // SAFETY: the caller's.
+        unsafe {
+            let four = Self::spread(x.add(AT).cast::<i32>().read_unaligned());
+            for part in 0..PARTS {
+                sums[part] = Self::dot(sums[part], numbers[part], zero, four);
+            }
+        }
+    }
+
+    /// Whether [`pairs`](Self::pairs) and what belongs to it is there, and faster than [`dot`](Self::dot).
     const IN_PAIRS: bool = false;
 
-    /// Adds to each half of a lane, 16 bits, the two products of unsigned `numbers` with signed `x`.
-    unsafe fn pairs(sum: Self::Ints, _numbers: Self::Ints, _x: Self::Ints) -> Self::Ints {
-        sum
+    /// Adds to each half of a lane, 16 bits, the two products of unsigned `numbers` with signed bytes: the four `AT` behind `x`.
+    unsafe fn pairs<const PARTS: usize, const AT: usize>(
+        _sums: &mut [Self::Ints; PARTS],
+        _numbers: [Self::Ints; PARTS],
+        _x: *const i8,
+    ) {
+    }
+
+    /// [`pairs`](Self::pairs) where nothing is summed yet.
+    unsafe fn first_pairs<const PARTS: usize, const AT: usize>(
+        numbers: [Self::Ints; PARTS],
+        _x: *const i8,
+    ) -> [Self::Ints; PARTS] {
+        numbers
     }
 
     /// Adds to each lane its two signed halves in `pairs`.
