@@ -22,6 +22,11 @@ const ENDS: [(usize, usize); 3] = [(8, 3), (4, 2), (2, 1)];
 const NEAR: usize = 16 << 10;
 /// For each so many bytes that agree, a token is guessed.
 const AGREEING: usize = 2;
+/// How often the first token of a draft was right where so many bytes agree, and where an answer was likely (docs/performance.md).
+const RIGHT: [(usize, f32); 4] = [(32, 0.9), (16, 0.6), (8, 0.45), (0, 0.17)];
+const LIKELY: f32 = 0.45;
+/// How often the next one was right after one that was.
+const GOES_ON: f32 = 0.6;
 /// Bytes that are compared to find the likest place.
 const LONGEST: usize = 64;
 /// Places that are compared in one text.
@@ -42,11 +47,30 @@ pub(crate) struct Drafter {
 }
 
 /// A text that may follow.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Guess<'a> {
     pub(crate) text: &'a str,
-    /// Tokens of it that are worth a row.
-    pub(crate) tokens: usize,
+    /// Tokens of it that are guessed at the most.
+    tokens: usize,
+    /// How likely the first of them is to be right.
+    chance: f32,
+}
+
+impl Guess<'_> {
+    /// Tokens of it that are worth a row each, if a row costs this share of a step: a token that is right saves a step.
+    pub(crate) fn worth(&self, row: f32) -> usize {
+        let chances = std::iter::successors(Some(self.chance), |chance| Some(chance * GOES_ON));
+        chances.take(self.tokens).take_while(|chance| *chance > row).count()
+    }
+}
+
+/// What a step has left for the draft of one answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    /// Rows, at the most.
+    pub(crate) most: usize,
+    /// What one of them costs, as a share of a step of one row.
+    pub(crate) row: f32,
 }
 
 impl Drafter {
@@ -67,7 +91,8 @@ impl Drafter {
     pub(crate) fn guess(&self, written: &[u8]) -> Option<Guess<'_>> {
         let likely = self.likely.iter().filter_map(|text| text.strip_prefix(written)).find(|rest| !rest.is_empty());
         if let Some(rest) = likely {
-            return Some(Guess { text: valid(&rest[..rest.len().min(REACH)])?, tokens: self.length });
+            let text = valid(&rest[..rest.len().min(REACH)])?;
+            return Some(Guess { text, tokens: self.length, chance: LIKELY });
         }
         let spelt = if written.len() < self.healed.len() { &self.healed } else { written };
         let tail = [&self.lead, spelt].concat();
@@ -89,7 +114,8 @@ impl Drafter {
             return None;
         }
         let text = valid(&text[at - again..text.len().min(at + REACH)])?;
-        Some(Guess { text, tokens: self.length.min(common / AGREEING) })
+        let chance = RIGHT.iter().find(|(agreeing, _)| common >= *agreeing).map_or(0.0, |(_, chance)| *chance);
+        Some(Guess { text, tokens: self.length.min(common / AGREEING), chance })
     }
 
     /// A draft was evaluated: the next ones are shorter where it was refused, longer where all of it was accepted.
@@ -186,6 +212,13 @@ mod tests {
         assert_eq!((tokens("d"), tokens("qx")), (None, None));
         assert_eq!((tokens("a wo"), tokens("my word")), (Some(1), Some(2)));
         assert_eq!((tokens("his first w"), tokens("the first word of a")), (Some(4), Some(MOST)));
+    }
+
+    #[test]
+    fn the_dearer_a_row_the_less_is_worth_one() {
+        let guess = |chance| Guess { text: "x", tokens: 6, chance };
+        assert_eq!([0.0, 0.05, 0.2, 0.35, 0.5].map(|row| guess(LIKELY).worth(row)), [6, 5, 2, 1, 0]);
+        assert_eq!([0.0, 0.05, 0.2, 1.0].map(|row| guess(0.17).worth(row)), [6, 3, 0, 0]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! next keystroke.
 
 mod job;
+mod pace;
 pub(crate) mod prompt;
 mod rows;
 mod run;

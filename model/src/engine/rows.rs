@@ -5,54 +5,21 @@
 //! gains, so that nobody waits for ever.
 
 use std::ops::Range;
-use std::time::Duration;
 
 use super::job::Priority;
+use super::pace::Pace;
 use super::running::{Candidate, Running, Stage};
 use crate::Model;
 use crate::decoder::{Logits, LogitsRow};
+use crate::draft::Room;
 use crate::kv::KvCache;
 
-/// Prompt tokens that one step evaluates at the most, and at the least where there are as many.
-const CHUNK: (usize, usize) = (64, 16);
 /// At the most while somebody is written for.
 const SHARED_CHUNK: usize = 32;
-/// How long a step that reads may take: if it is broken off, all of it is lost.
-const STEP: Duration = Duration::from_millis(60);
-/// The share that the latest step has in what is known of the speed.
-const LATEST: f32 = 0.25;
 /// Up to so many rows a step takes little longer than with one; drafts fill it.
 const CHEAP: usize = 16;
 /// So many tokens shorter a prompt counts for each step that it had no row in.
 const PATIENCE: usize = 16;
-
-/// How fast prompts are read, and so how much of them a step reads.
-#[derive(Debug, Default)]
-pub(super) struct Pace {
-    /// Seconds for a token.
-    token: Option<f32>,
-}
-
-impl Pace {
-    /// A step of so many rows took so long.
-    pub(super) fn took(&mut self, rows: usize, time: Duration) {
-        if rows >= CHUNK.1 {
-            let token = time.as_secs_f32() / rows as f32;
-            self.token = Some(self.token.map_or(token, |before| before + (token - before) * LATEST));
-        }
-    }
-
-    /// Whether it is known to read half of what a step reads at the most in the time of a step.
-    fn is_quick(&self) -> bool {
-        self.token.is_some() && self.chunk() >= CHUNK.0 / 2
-    }
-
-    /// Tokens of a prompt that the next step reads at the most: whole tiles of the kernels.
-    fn chunk(&self) -> usize {
-        let (most, least) = CHUNK;
-        self.token.map_or(most, |token| ((STEP.as_secs_f32() / token) as usize / 8 * 8).clamp(least, most))
-    }
-}
 
 /// The rows of a step.
 #[derive(Default)]
@@ -99,14 +66,14 @@ impl Rows {
     pub(super) fn plan(jobs: &[Running], turn: Priority, model: &Model, draft: usize, pace: &Pace) -> Self {
         let shares = shares(jobs, turn, pace.chunk());
         let answers: usize = jobs.iter().zip(&shares).map(|(job, share)| answers(job, turn, *share)).sum();
-        let most = (CHEAP.saturating_sub(answers) / answers.max(1)).min(draft);
+        let room = Room { most: (CHEAP.saturating_sub(answers) / answers.max(1)).min(draft), row: pace.row() };
         let mut rows = Self::default();
         for (index, job) in jobs.iter().enumerate().filter(|(_, job)| job.priority() == turn) {
             match &job.stage {
-                Stage::Reading(_) => rows.read(index, job, shares[index], most, model),
+                Stage::Reading(_) => rows.read(index, job, shares[index], room, model),
                 Stage::Writing(candidates) => {
                     for (place, candidate) in candidates.iter().enumerate() {
-                        rows.write(index, job, place, candidate, most, model);
+                        rows.write(index, job, place, candidate, room, model);
                     }
                 }
             }
@@ -124,20 +91,20 @@ impl Rows {
     }
 
     /// The next tokens of a prompt; at its end, a draft of the answer.
-    fn read(&mut self, index: usize, job: &Running, share: usize, most: usize, model: &Model) {
+    fn read(&mut self, index: usize, job: &Running, share: usize, room: Room, model: &Model) {
         let to = job.tokens.ids.len();
         let from = to - job.unread();
         let tokens = &job.tokens.ids[from..from + share];
         let ends = share > 0 && from + share == to;
-        let draft = if ends { job.draft(model, &[], 0, to, most) } else { Vec::new() };
+        let draft = if ends { job.draft(model, &[], 0, to, room) } else { Vec::new() };
         // Who goes on from the end of a prompt may allow other tokens there.
         let whole = ends.then(|| job.whole_rows(model, job.tokens.healed.len(), &draft).max(1));
         self.add(index, None, tokens, &draft, from, whole);
     }
 
-    fn write(&mut self, index: usize, job: &Running, place: usize, candidate: &Candidate, most: usize, model: &Model) {
+    fn write(&mut self, index: usize, job: &Running, place: usize, candidate: &Candidate, room: Room, model: &Model) {
         let from = candidate.sequence.tokens.len();
-        let draft = job.draft(model, candidate.answer.bytes(), candidate.written.len(), from + 1, most);
+        let draft = job.draft(model, candidate.answer.bytes(), candidate.written.len(), from + 1, room);
         let whole = job.whole_rows(model, candidate.answer.to_spell().len(), &draft);
         self.add(index, Some(place), &[candidate.next], &draft, from, Some(whole));
     }
@@ -215,18 +182,9 @@ fn answers(job: &Running, turn: Priority, share: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    #[test]
-    fn a_step_reads_what_the_machine_reads_in_its_time() {
-        let chunk = |milliseconds: u64| {
-            let mut pace = Pace::default();
-            (0..20).for_each(|_| pace.took(64, Duration::from_millis(milliseconds)));
-            pace.chunk()
-        };
-        assert_eq!([10, 60, 90, 150, 1000].map(chunk), [64, 64, 40, 24, 16]);
-        assert_eq!(Pace::default().chunk(), 64);
-    }
+    use super::*;
 
     #[test]
     fn one_thread_is_enough_for_a_few_rows_on_a_quick_machine() {
@@ -237,15 +195,5 @@ mod tests {
         };
         assert!(leaves(1, Some(60)) && leaves(CHEAP, Some(110)));
         assert!(!leaves(CHEAP + 1, Some(60)) && !leaves(1, Some(130)) && !leaves(1, None));
-    }
-
-    #[test]
-    fn one_slow_step_and_steps_that_only_write_say_little_about_reading() {
-        let mut pace = Pace::default();
-        (0..20).for_each(|_| pace.took(64, Duration::from_millis(50)));
-        pace.took(64, Duration::from_millis(100));
-        assert_eq!(pace.chunk(), 56);
-        (0..50).for_each(|_| pace.took(1, Duration::from_millis(20)));
-        assert_eq!(pace.chunk(), 56);
     }
 }

@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::job::{Event, FinishReason, Priority, TokenInfo, Usage, fail_all};
+use super::pace::Pace;
 use super::prompt::{Encoder, Tokens};
-use super::rows::{Pace, Piece, Rows};
+use super::rows::{Piece, Rows};
 use super::running::{Running, Stage};
 use super::voice::mean;
 use super::{Claim, EngineOptions, Shared, Submitted, lock};
@@ -132,7 +133,9 @@ impl<'a> Runner<'a> {
         let began = Instant::now();
         let outcome = decoder.step(&rows.tokens, &rows.positions, wanted, &mut step, &abort, &mut logits);
         if outcome.is_ok() {
-            self.pace.took(rows.tokens.len(), began.elapsed());
+            if !step.alone {
+                self.pace.took(rows.tokens.len(), began.elapsed());
+            }
             self.settle(&rows, &logits, turn);
         }
         self.logits = logits;

@@ -11,7 +11,7 @@ use super::text::Answer;
 use super::voice::Voice;
 use super::{Claim, Submitted};
 use crate::cache::Cache;
-use crate::draft::Drafter;
+use crate::draft::{Drafter, Room};
 use crate::healing::Spelling;
 use crate::sampler::Sampler;
 use crate::sequences::{Ending, Sequence};
@@ -111,16 +111,16 @@ impl Running {
 
     /// A draft of what follows `written` bytes in `count` tokens, where `position` tokens have been evaluated or are about
     /// to be. A draft is only of use if tokens are taken by their likelihood alone.
-    pub(super) fn draft(&self, model: &Model, written: &[u8], count: usize, position: usize, most: usize) -> Vec<u32> {
+    pub(super) fn draft(&self, model: &Model, written: &[u8], count: usize, position: usize, room: Room) -> Vec<u32> {
         let context = model.decoder.config().context_length;
         let left = (self.max_tokens.saturating_sub(count + 1)).min(context.saturating_sub(position + 1));
-        let most = most.min(left);
+        let most = room.most.min(left);
         if self.sampling.temperature > 0.0 || most == 0 {
             return Vec::new();
         }
         let Some(guess) = self.drafter.guess(written) else { return Vec::new() };
         let mut draft = model.tokenizer.encode(guess.text);
-        draft.truncate(most.min(guess.tokens));
+        draft.truncate(most.min(guess.worth(room.row)));
         draft
     }
 
