@@ -212,8 +212,8 @@ impl Span {
             let zero = bytes_of::<S>(p.zero);
             let mut dots = [[S::spread(0); PARTS]; R];
             if !S::SIGNED || together > 0 {
-                for r in 0..R {
-                    dots[r] = [S::spread(*x.starts.add((row + r) * spans + index)); PARTS];
+                for (r, dots) in dots.iter_mut().enumerate() {
+                    *dots = [S::spread(*x.starts.add((row + r) * spans + index)); PARTS];
                 }
             }
             let mut pairs = [[S::spread(0); PARTS]; R];
@@ -256,9 +256,9 @@ impl Span {
                             false => S::mul(minimum, S::unsigned(p.minimum_factors.add(index * PANEL + lane))),
                         }
                     };
-                    for r in 0..R {
+                    for (r, sums) in sums.iter_mut().enumerate() {
                         let sum = S::splat(*x.sums.add((row + r) * spans + index));
-                        sums[r][part] = S::mul_add(added, sum, sums[r][part]);
+                        sums[part] = S::mul_add(added, sum, sums[part]);
                     }
                 }
             }
