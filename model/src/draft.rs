@@ -22,17 +22,19 @@ const ENDS: [(usize, usize); 3] = [(8, 3), (4, 2), (2, 1)];
 const NEAR: usize = 16 << 10;
 /// For each so many bytes that agree, a token is guessed.
 const AGREEING: usize = 2;
-/// How often the first token of a draft was right where so many bytes agree, and where an answer was likely (docs/performance.md).
-const RIGHT: [(usize, f32); 4] = [(32, 0.9), (16, 0.6), (8, 0.45), (0, 0.17)];
-const LIKELY: f32 = 0.45;
-/// How often the next one was right after one that was.
-const GOES_ON: f32 = 0.6;
+/// Where so many bytes agree: what is known of such drafts (docs/performance.md). What agrees in a long text is being copied.
+const RIGHT: [(usize, Odds); 4] = [(32, (0.9, 0.9)), (16, (0.6, 0.7)), (8, (0.45, 0.6)), (0, (0.17, 0.6))];
+/// The same of answers that are likely.
+const LIKELY: Odds = (0.45, 0.6);
 /// Bytes that are compared to find the likest place.
 const LONGEST: usize = 64;
 /// Places that are compared in one text.
 const PLACES: usize = 256;
 /// Bytes of text that make a draft; more than [`MOST`] tokens of code have.
 const REACH: usize = 64;
+
+/// How often the first token of a draft is right, and each next one after one that was.
+type Odds = (f32, f32);
 
 /// The guesses for one job.
 pub(crate) struct Drafter {
@@ -52,14 +54,14 @@ pub(crate) struct Guess<'a> {
     pub(crate) text: &'a str,
     /// Tokens of it that are guessed at the most.
     tokens: usize,
-    /// How likely the first of them is to be right.
-    chance: f32,
+    odds: Odds,
 }
 
 impl Guess<'_> {
     /// Tokens of it that are worth a row each, if a row costs this share of a step: a token that is right saves a step.
     pub(crate) fn worth(&self, row: f32) -> usize {
-        let chances = std::iter::successors(Some(self.chance), |chance| Some(chance * GOES_ON));
+        let (first, next) = self.odds;
+        let chances = std::iter::successors(Some(first), |chance| Some(chance * next));
         chances.take(self.tokens).take_while(|chance| *chance > row).count()
     }
 }
@@ -92,7 +94,7 @@ impl Drafter {
         let likely = self.likely.iter().filter_map(|text| text.strip_prefix(written)).find(|rest| !rest.is_empty());
         if let Some(rest) = likely {
             let text = valid(&rest[..rest.len().min(REACH)])?;
-            return Some(Guess { text, tokens: self.length, chance: LIKELY });
+            return Some(Guess { text, tokens: self.length, odds: LIKELY });
         }
         let spelt = if written.len() < self.healed.len() { &self.healed } else { written };
         let tail = [&self.lead, spelt].concat();
@@ -114,8 +116,8 @@ impl Drafter {
             return None;
         }
         let text = valid(&text[at - again..text.len().min(at + REACH)])?;
-        let chance = RIGHT.iter().find(|(agreeing, _)| common >= *agreeing).map_or(0.0, |(_, chance)| *chance);
-        Some(Guess { text, tokens: self.length.min(common / AGREEING), chance })
+        let odds = RIGHT.iter().find(|(agreeing, _)| common >= *agreeing).map_or(LIKELY, |(_, odds)| *odds);
+        Some(Guess { text, tokens: self.length.min(common / AGREEING), odds })
     }
 
     /// A draft was evaluated: the next ones are shorter where it was refused, longer where all of it was accepted.
@@ -216,9 +218,10 @@ mod tests {
 
     #[test]
     fn the_dearer_a_row_the_less_is_worth_one() {
-        let guess = |chance| Guess { text: "x", tokens: 6, chance };
-        assert_eq!([0.0, 0.05, 0.2, 0.35, 0.5].map(|row| guess(LIKELY).worth(row)), [6, 5, 2, 1, 0]);
-        assert_eq!([0.0, 0.05, 0.2, 1.0].map(|row| guess(0.17).worth(row)), [6, 3, 0, 0]);
+        let worth = |odds, row| Guess { text: "x", tokens: 6, odds }.worth(row);
+        assert_eq!([0.0, 0.05, 0.2, 0.35, 0.5].map(|row| worth(LIKELY, row)), [6, 5, 2, 1, 0]);
+        assert_eq!([0.0, 0.05, 0.2, 1.0].map(|row| worth(RIGHT[3].1, row)), [6, 3, 0, 0]);
+        assert_eq!([0.3, 0.7, 1.0].map(|row| worth(RIGHT[0].1, row)), [6, 3, 0]);
     }
 
     #[test]
