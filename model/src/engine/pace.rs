@@ -62,6 +62,8 @@ impl FewRows {
     const LEAST: f32 = 16.0;
     /// The variance of the rows that it takes: from steps that are all alike nothing can be told.
     const SPREAD: f32 = 0.1;
+    /// What a row costs at the most: what is surely being copied is always drafted, and so it is seen when rows become cheaper.
+    const DEAREST: f32 = 0.6;
     /// A step that takes more than so many times what was expected was held up by others.
     const HELD_UP: f32 = 2.0;
 
@@ -72,7 +74,7 @@ impl FewRows {
         let step = [1.0, rows, rows * rows, seconds, rows * seconds];
         self.sums.iter_mut().zip(step).for_each(|(sum, step)| *sum = *sum * Self::KEPT + step);
         if let Some((first, more)) = self.line() {
-            self.row = (more / first).clamp(0.0, 1.0);
+            self.row = (more / first).clamp(0.0, Self::DEAREST);
         }
     }
 
@@ -118,7 +120,7 @@ mod tests {
     #[test]
     fn what_a_row_costs_is_learned_from_steps_of_different_rows() {
         let steps = |row: u64| after((0..60).map(|step| (1 + step % 4, 20 + row * (step as u64 % 4))));
-        for (row, share) in [(1, 0.05), (6, 0.3), (20, 1.0), (40, 1.0)] {
+        for (row, share) in [(1, 0.05), (6, 0.3), (12, 0.6), (40, 0.6)] {
             assert!((steps(row).row() - share).abs() < 0.01, "{row} ms: {}", steps(row).row());
         }
         assert_eq!(Pace::default().row(), 0.0);
