@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::draft;
 
 /// Prompt tokens that one step evaluates at the most, and at the least where there are as many.
-pub(super) const CHUNK: (usize, usize) = (64, 16);
+const CHUNK: (usize, usize) = (64, 16);
 /// How long a step that reads may take: if it is broken off, all of it is lost.
 const STEP: Duration = Duration::from_millis(60);
 /// The share that the latest step has in what is known of reading.

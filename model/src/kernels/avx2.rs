@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 
 use half::f16;
 
-use super::simd::Simd;
+use super::simd::{Simd, each_dot};
 
 /// AVX2, with a way to multiply bytes.
 #[derive(Debug, Clone, Copy)]
@@ -116,11 +116,8 @@ impl<D: Dot> Simd for Avx2<D> {
         unsafe {
             if D::SIGNED && PARTS == 2 {
                 (sums[0], sums[1]) = two_dots::<AT>([sums[0], sums[1]], [numbers[0], numbers[1]], zero, x);
-                return;
-            }
-            let four = Self::spread(x.add(AT).cast::<i32>().read_unaligned());
-            for part in 0..PARTS {
-                sums[part] = D::dot(sums[part], numbers[part], zero, four);
+            } else {
+                each_dot::<Self, PARTS, AT>(sums, numbers, zero, x);
             }
         }
     }

@@ -50,12 +50,7 @@ pub(crate) trait Simd: Copy {
         x: *const i8,
     ) {
         // SAFETY: the caller's.
-        unsafe {
-            let four = Self::spread(x.add(AT).cast::<i32>().read_unaligned());
-            for part in 0..PARTS {
-                sums[part] = Self::dot(sums[part], numbers[part], zero, four);
-            }
-        }
+        unsafe { each_dot::<Self, PARTS, AT>(sums, numbers, zero, x) }
     }
 
     /// Whether [`pairs`](Self::pairs) and what belongs to it is there, and faster than [`dot`](Self::dot).
@@ -103,6 +98,26 @@ pub(crate) trait Simd: Copy {
     unsafe fn abs(x: Self::Floats) -> Self::Floats;
     /// 2 to the power of whole numbers in -127..=127; -127 gives 0.
     unsafe fn power_of_two(x: Self::Ints) -> Self::Floats;
+}
+
+/// [`Simd::dots`], part after part.
+///
+/// # Safety
+/// That of [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn each_dot<S: Simd, const PARTS: usize, const AT: usize>(
+    sums: &mut [S::Ints; PARTS],
+    numbers: [S::Ints; PARTS],
+    zero: S::Ints,
+    x: *const i8,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        let four = S::spread(x.add(AT).cast::<i32>().read_unaligned());
+        for part in 0..PARTS {
+            sums[part] = S::dot(sums[part], numbers[part], zero, four);
+        }
+    }
 }
 
 /// Calls `$f::<$n>` with the constant that `$count` is, from 1 to 8.
