@@ -445,6 +445,27 @@ fn a_wrong_option_is_told_once_and_one_that_is_unset_no_longer_holds() {
 }
 
 #[test]
+fn an_answer_about_settings_that_comes_late_does_not_undo_a_later_one() {
+    let world = World::new();
+    let model = parrot::write(world.path());
+    let mut client = Client::start(world.command(&["lsp", "--standalone"]));
+    client.request("initialize", json!({ "capabilities": { "workspace": { "configuration": true } } }));
+    client.notify("initialized", json!({}));
+    let first = client.wait_for("workspace/configuration");
+    client.notify("workspace/didChangeConfiguration", json!({ "settings": null }));
+    client.answers("workspace/configuration", json!([{ "model": model }]));
+    client.take(|message| message["method"] == "foretype/status" && message["params"]["busy"] == false);
+    let old = json!([{ "model": model, "inline": { "trigger": "manual" } }]);
+    client.body(json!({ "jsonrpc": "2.0", "id": first["id"], "result": old }).to_string().as_bytes());
+    client.open("file:///a.py", "python", PYTHON);
+    let params = json!({ "textDocument": { "uri": "file:///a.py" }, "position": { "line": 1, "character": 3 } });
+    for _ in 0..20 {
+        assert_eq!(texts(&client.request("textDocument/inlineCompletion", params.clone())), [SUGGESTION]);
+    }
+    assert!(client.shut_down().success());
+}
+
+#[test]
 fn a_model_that_only_the_settings_name_is_not_missed_before_they_are_asked_for() {
     let world = World::new();
     let model = parrot::write(world.path());

@@ -41,7 +41,7 @@ impl LanguageServer for Server {
         let dynamic = self.session.registers_inline_completion.load(std::sync::atomic::Ordering::Relaxed);
         let facts = capabilities::Client::read(&params.capabilities, dynamic);
         if let Some(options) = &params.initialization_options {
-            self.session.settings(0, options);
+            self.session.first_settings(options);
         }
         self.session.set_folders(roots(&params));
         let complaints = self.session.reload_config();
@@ -74,14 +74,15 @@ impl LanguageServer for Server {
     }
 
     async fn did_change_configuration(&self, params: DidChangeConfigurationParams) {
+        let turn = self.session.settings_turn();
         if !self.session.client_facts().is_some_and(|facts| facts.configuration) {
-            self.session.settings(1, &params.settings);
+            self.session.settings(turn, &params.settings);
             return self.reconfigure();
         }
         let server = self.clone();
         tokio::spawn(async move {
-            if !server.pull_settings().await {
-                server.session.settings(1, &params.settings);
+            if !server.pull_settings(turn).await {
+                server.session.settings(turn, &params.settings);
             }
             server.reconfigure();
         });
@@ -251,7 +252,7 @@ impl Server {
         if knows_its_model {
             tokio::spawn(self.clone().report_status());
         }
-        if self.pull_settings().await {
+        if self.pull_settings(self.session.settings_turn()).await {
             self.reconfigure();
         }
         if !knows_its_model {
@@ -270,14 +271,14 @@ impl Server {
     }
 
     /// Asks for the settings; false if the client does not give them.
-    async fn pull_settings(&self) -> bool {
+    async fn pull_settings(&self, turn: u64) -> bool {
         if !self.session.client_facts().is_some_and(|facts| facts.configuration) {
             return false;
         }
         let item = ConfigurationItem { scope_uri: None, section: Some("foretype".to_owned()) };
         let answer = tokio::time::timeout(PATIENCE, self.client.configuration(vec![item])).await;
         let Ok(Ok(values)) = answer else { return false };
-        self.session.settings(1, values.first().unwrap_or(&Value::Null));
+        self.session.settings(turn, values.first().unwrap_or(&Value::Null));
         true
     }
 

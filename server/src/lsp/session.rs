@@ -35,9 +35,8 @@ pub struct Session {
     /// Whether the client declared dynamic registration of inline completion, which lsp-types does not know.
     pub(super) registers_inline_completion: AtomicBool,
     config: RwLock<Arc<Config>>,
-    /// Settings from `initialize` and from the client's configuration.
-    pub(super) layers: Mutex<[Option<Layer>; 2]>,
-    /// What the client was told is wrong with its options.
+    settings: Mutex<Settings>,
+    /// What the client was told is wrong with its options; held while they are read again.
     told: Mutex<Vec<String>>,
     /// The client's environment, which may be another process's.
     environment: BTreeMap<String, String>,
@@ -106,6 +105,22 @@ impl Moment {
     }
 }
 
+/// What the client set.
+#[derive(Debug, Default)]
+struct Settings {
+    /// With `initialize`, and since.
+    layers: [Option<Layer>; 2],
+    turns: u64,
+    /// The turn of those in `layers`.
+    known: u64,
+}
+
+/// The settings in `values`, which some clients wrap in the name of the section.
+fn layer(values: &Value) -> Option<Layer> {
+    let values = values.get("foretype").filter(|inner| inner.is_object()).unwrap_or(values);
+    values.is_object().then(|| sources::editor_layer("the editor's settings", values))
+}
+
 impl Session {
     /// A client that has said nothing yet.
     pub fn new(shared: Arc<Shared>, environment: BTreeMap<String, String>) -> Arc<Self> {
@@ -116,7 +131,7 @@ impl Session {
             facts: OnceLock::new(),
             registers_inline_completion: AtomicBool::new(false),
             config: RwLock::default(),
-            layers: Mutex::default(),
+            settings: Mutex::default(),
             told: Mutex::default(),
             environment,
             folders: RwLock::default(),
@@ -160,7 +175,9 @@ impl Session {
 
     /// Reads all options again; says what is wrong that was not before.
     pub(super) fn reload_config(&self) -> Vec<String> {
-        let layers: Vec<_> = lock(&self.layers).iter().flatten().cloned().collect();
+        // Whoever reads the settings later also puts the options in place later.
+        let mut told = lock(&self.told);
+        let layers: Vec<_> = lock(&self.settings).layers.iter().flatten().cloned().collect();
         let root = self.folders().first().map(|folder| folder.root.clone());
         let loaded = sources::load(root.as_deref(), &layers, |name| self.environment.get(name).cloned());
         let changed = *self.config() != loaded.config;
@@ -168,22 +185,35 @@ impl Session {
         if changed {
             self.forget_shown(None);
         }
-        let mut told = lock(&self.told);
         let complaints: Vec<String> = loaded.errors.into_iter().chain(loaded.warnings).collect();
         let new = complaints.iter().filter(|complaint| !told.contains(complaint)).cloned().collect();
         *told = complaints;
         new
     }
 
-    /// Settings that the client sent, `at` 0 with `initialize`, 1 later.
-    pub(super) fn settings(&self, at: usize, values: &Value) {
-        // Some clients wrap their settings in the name of the section.
-        let values = values.get("foretype").filter(|inner| inner.is_object()).unwrap_or(values);
-        let mut layers = lock(&self.layers);
-        layers[at] = values.is_object().then(|| sources::editor_layer("the editor's settings", values));
-        if at == 1 && values.is_object() {
+    /// Settings that the client sent with `initialize`.
+    pub(super) fn first_settings(&self, values: &Value) {
+        lock(&self.settings).layers[0] = layer(values);
+    }
+
+    /// The turn of settings that the client sends now, or is asked for now.
+    pub(super) fn settings_turn(&self) -> u64 {
+        let mut settings = lock(&self.settings);
+        settings.turns += 1;
+        settings.turns
+    }
+
+    /// Settings that the client sent, unless those of a later turn are known: answers may overtake each other.
+    pub(super) fn settings(&self, turn: u64, values: &Value) {
+        let mut settings = lock(&self.settings);
+        if turn < settings.known {
+            return;
+        }
+        settings.known = turn;
+        settings.layers[1] = layer(values);
+        if settings.layers[1].is_some() {
             // What is set now stands in these; what is no longer set would live on in those of the start.
-            layers[0] = None;
+            settings.layers[0] = None;
         }
     }
 
