@@ -8,6 +8,7 @@ mod adapted;
 mod layer;
 mod load;
 mod logits;
+mod output;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -123,13 +124,17 @@ impl Decoder {
             };
         }
         let x = self.output_norm.forward(&x)?;
-        Ok(self.output.as_ref().unwrap_or(&self.embedding).forward(&x)?)
+        Ok(self.output_matrix().forward(&x)?)
+    }
+
+    /// Gives a state its logits.
+    fn output_matrix(&self) -> &Linear {
+        self.output.as_ref().unwrap_or(&self.embedding)
     }
 
     /// Bytes of weights that a step reads on the CPU to find the likeliest token, whatever its rows; 0 on another device.
     pub fn step_bytes(&self) -> usize {
-        let output = self.output.as_ref().unwrap_or(&self.embedding);
-        self.layers.iter().flat_map(Layer::matrices).chain([output]).map(Linear::bytes).sum()
+        self.layers.iter().flat_map(Layer::matrices).chain([self.output_matrix()]).map(Linear::bytes).sum()
     }
 
     /// What it is.

@@ -1,6 +1,5 @@
 //! From logits to a token: greedy or sampled, with the log-probability of what was taken.
 
-use crate::decoder::LogitsRow;
 use crate::kernels::kernels;
 
 /// How tokens are drawn.
@@ -34,6 +33,15 @@ impl Sampling {
     }
 }
 
+/// What a token is drawn from.
+#[derive(Clone, Copy)]
+pub(crate) enum Scores<'a> {
+    /// The logits of all tokens.
+    All(&'a [f32]),
+    /// Those of the tokens that are allowed.
+    Of(&'a [(u32, f32)]),
+}
+
 /// Draws the tokens of one answer.
 pub(crate) struct Sampler {
     sampling: Sampling,
@@ -46,24 +54,21 @@ impl Sampler {
         Self { sampling, state }
     }
 
-    /// A token of `logits`, drawn from `allowed` only if that is given, and its natural log-probability in the model's
-    /// own distribution over those. `rank` 1 takes the second likeliest instead of the likeliest, and so on. `written` are the
-    /// tokens of the answer so far.
-    pub(crate) fn draw(
-        &mut self,
-        logits: &LogitsRow,
-        allowed: Option<&[u32]>,
-        rank: usize,
-        written: &[u32],
-    ) -> Option<(u32, f32)> {
-        let LogitsRow { values: logits, best } = *logits;
-        let score = |id: u32| (id, self.penalised(logits[id as usize], id, written));
-        let mut scores: Vec<(u32, f32)> = match allowed {
-            Some(allowed) => allowed.iter().copied().filter(|id| (*id as usize) < logits.len()).map(score).collect(),
-            None if rank == 0 && self.sampling.takes_the_likeliest() => {
-                return best.or_else(|| likeliest(logits).map(|id| (id, log_probability(logits, None, id))));
+    /// Whether it is the likeliest token that is drawn as candidate `rank`.
+    pub(crate) fn takes_the_likeliest(&self, rank: usize) -> bool {
+        rank == 0 && self.sampling.takes_the_likeliest()
+    }
+
+    /// A token, and its natural log-probability in the model's own distribution over those that may be drawn. `rank` 1 takes the
+    /// second likeliest instead of the likeliest, and so on. `written` are the tokens of the answer so far.
+    pub(crate) fn draw(&mut self, logits: Scores, rank: usize, written: &[u32]) -> Option<(u32, f32)> {
+        let score = |(id, logit)| (id, self.penalised(logit, id, written));
+        let mut scores: Vec<(u32, f32)> = match logits {
+            Scores::Of(allowed) => allowed.iter().copied().map(score).collect(),
+            Scores::All(logits) if self.takes_the_likeliest(rank) => {
+                return likeliest(logits).map(|id| (id, log_probability(logits, None, id)));
             }
-            None => (0..logits.len() as u32).map(score).collect(),
+            Scores::All(logits) => (0..).zip(logits.iter().copied()).map(score).collect(),
         };
         scores.retain(|(_, score)| !score.is_nan());
         let higher = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
@@ -74,7 +79,14 @@ impl Sampler {
             scores.sort_unstable_by(higher);
             self.sample(&scores)?
         };
-        Some((id, log_probability(logits, allowed, id)))
+        let logprob = match logits {
+            Scores::All(logits) => log_probability(logits, None, id),
+            Scores::Of(allowed) => {
+                let own = allowed.iter().find(|(other, _)| *other == id)?.1;
+                own - log_sum(allowed.iter().map(|(_, logit)| *logit))
+            }
+        };
+        Some((id, logprob))
     }
 
     fn penalised(&self, logit: f32, id: u32, written: &[u32]) -> f32 {
@@ -151,15 +163,14 @@ mod tests {
 
     fn draws(sampling: Sampling, logits: &[f32], count: usize) -> Vec<u32> {
         let mut sampler = Sampler::new(sampling, 0);
-        (0..count).filter_map(|_| sampler.draw(&LogitsRow::of(logits), None, 0, &[])).map(|(id, _)| id).collect()
+        (0..count).filter_map(|_| sampler.draw(Scores::All(logits), 0, &[])).map(|(id, _)| id).collect()
     }
 
     const LOGITS: [f32; 5] = [0.0, 2.0, 1.0, -1.0, 1.9];
 
     #[test]
     fn greedy_takes_the_likeliest_and_knows_its_probability() {
-        let (id, logprob) =
-            Sampler::new(Sampling::default(), 0).draw(&LogitsRow::of(&LOGITS), None, 0, &[]).expect("a token");
+        let (id, logprob) = Sampler::new(Sampling::default(), 0).draw(Scores::All(&LOGITS), 0, &[]).expect("a token");
         let total: f32 = LOGITS.iter().map(|l| l.exp()).sum();
         assert_eq!(id, 1);
         assert!((logprob - (2f32.exp() / total).ln()).abs() < 1e-5);
@@ -168,20 +179,19 @@ mod tests {
     #[test]
     fn a_token_that_alone_is_allowed_is_certain() {
         let mut sampler = Sampler::new(Sampling::default(), 0);
-        assert_eq!(sampler.draw(&LogitsRow::of(&LOGITS), Some(&[3]), 0, &[]), Some((3, 0.0)));
-        let (id, logprob) = sampler.draw(&LogitsRow::of(&LOGITS), Some(&[0, 2]), 0, &[]).expect("a token");
+        assert_eq!(sampler.draw(Scores::Of(&[(3, -1.0)]), 0, &[]), Some((3, 0.0)));
+        let (id, logprob) = sampler.draw(Scores::Of(&[(0, 0.0), (2, 1.0)]), 0, &[]).expect("a token");
         assert!(id == 2 && (logprob - (1f32.exp() / (1f32.exp() + 1.0)).ln()).abs() < 1e-5);
     }
 
     #[test]
     fn ranks_and_permissions_are_kept() {
         let mut sampler = Sampler::new(Sampling::default(), 0);
-        let mut ids =
-            |allowed: Option<&[u32]>, rank| sampler.draw(&LogitsRow::of(&LOGITS), allowed, rank, &[]).map(|(id, _)| id);
-        assert_eq!(ids(None, 1), Some(4));
-        assert_eq!(ids(Some(&[0, 3]), 0), Some(0));
-        assert_eq!(ids(Some(&[0, 3]), 7), Some(3));
-        assert_eq!(ids(Some(&[]), 0), None);
+        let mut ids = |logits, rank| sampler.draw(logits, rank, &[]).map(|(id, _)| id);
+        assert_eq!(ids(Scores::All(&LOGITS), 1), Some(4));
+        assert_eq!(ids(Scores::Of(&[(0, 0.0), (3, -1.0)]), 0), Some(0));
+        assert_eq!(ids(Scores::Of(&[(0, 0.0), (3, -1.0)]), 7), Some(3));
+        assert_eq!(ids(Scores::Of(&[]), 0), None);
     }
 
     #[test]
@@ -213,7 +223,7 @@ mod tests {
     #[test]
     fn a_repeated_token_is_less_likely() {
         let mut sampler = Sampler::new(Sampling { repetition_penalty: 2.0, ..Sampling::default() }, 0);
-        assert_eq!(sampler.draw(&LogitsRow::of(&LOGITS), None, 0, &[1]).map(|(id, _)| id), Some(4));
+        assert_eq!(sampler.draw(Scores::All(&LOGITS), 0, &[1]).map(|(id, _)| id), Some(4));
     }
 
     #[test]

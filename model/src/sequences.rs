@@ -18,15 +18,16 @@ const WORTH_A_COPY: usize = 16;
 pub(crate) struct Ending {
     values: Vec<f32>,
     best: Option<(u32, f32)>,
+    state: Vec<f32>,
 }
 
 impl Ending {
     pub(crate) fn new(row: &LogitsRow) -> Self {
-        Self { values: row.values.to_vec(), best: row.best }
+        Self { values: row.values.to_vec(), best: row.best, state: row.state.to_vec() }
     }
 
     pub(crate) fn row(&self) -> LogitsRow<'_> {
-        LogitsRow { values: &self.values, best: self.best }
+        LogitsRow { values: &self.values, best: self.best, state: &self.state }
     }
 }
 

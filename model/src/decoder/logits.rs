@@ -20,7 +20,13 @@ pub(crate) struct Logits {
     pub(super) pieces: Shared<Piece>,
     /// `[wanted, PIECES]`: what the likeliest token of a piece has at the least, where logits are estimated first.
     least: Shared<f32>,
+    /// `[wanted, hidden]`: what the output matrix gets; nothing where a device has it.
+    pub(super) states: Shared<f32>,
     pub(super) width: usize,
+    /// Rows of which all logits are there, and rows of which the likeliest token is; of the others there is the state.
+    counts: (usize, usize),
+    /// Length of a state.
+    hidden: usize,
 }
 
 /// The highest logit of a piece of the vocabulary, and the logarithm of the sum of their exponents.
@@ -41,30 +47,32 @@ impl Piece {
     }
 }
 
-/// The logits of one row.
+/// What a step says of one row.
 #[derive(Default)]
 pub(crate) struct LogitsRow<'a> {
-    /// `[vocabulary]`; where only the likeliest token was asked for, those of tokens that cannot be it may be estimates.
+    /// `[vocabulary]`, if all were asked for.
     pub(crate) values: &'a [f32],
     /// The likeliest token, of equals the first, and its natural log-probability, if they were worked out.
     pub(crate) best: Option<(u32, f32)>,
-}
-
-impl<'a> LogitsRow<'a> {
-    /// From plain values.
-    #[cfg(test)]
-    pub(crate) fn of(values: &'a [f32]) -> Self {
-        Self { values, best: None }
-    }
+    /// `[hidden]`, what the output matrix gets: [`Decoder::logits_of`](super::Decoder::logits_of) works out logits from it. Only where
+    /// `values` are not there, or could be left out.
+    pub(crate) state: &'a [f32],
 }
 
 impl Logits {
-    /// Makes room for so many rows.
-    pub(super) fn reserve(&mut self, wanted: usize, width: usize) {
-        self.width = width;
-        self.values.reserve(wanted * width);
-        self.pieces.reserve(wanted * PIECES);
-        self.least.reserve(wanted * PIECES);
+    /// Makes room for rows of which all logits are worked out, and for those of which the likeliest token is.
+    pub(super) fn reserve(&mut self, counts: (usize, usize), width: usize) {
+        (self.counts, self.width, self.hidden) = (counts, width, 0);
+        let rows = counts.0 + counts.1;
+        self.values.reserve(rows * width);
+        self.pieces.reserve(rows * PIECES);
+        self.least.reserve(rows * PIECES);
+    }
+
+    /// Makes room for the states of so many rows.
+    pub(super) fn reserve_states(&mut self, rows: usize, hidden: usize) {
+        self.hidden = hidden;
+        self.states.reserve(rows * hidden);
     }
 
     /// The values of a row have been estimated: says of a piece what its likeliest token has at the least. `length` is that of the
@@ -128,6 +136,12 @@ impl Logits {
     /// Those of the wanted row `index`.
     pub(crate) fn row(&self, index: usize) -> LogitsRow<'_> {
         // SAFETY: the step is over: nobody writes.
+        let state = unsafe { self.states.slice(index * self.hidden..(index + 1) * self.hidden) };
+        let (whole, likeliest) = self.counts;
+        if index >= whole + likeliest {
+            return LogitsRow { state, ..LogitsRow::default() };
+        }
+        // SAFETY: as before.
         let (values, pieces) = unsafe {
             (
                 self.values.slice(index * self.width..(index + 1) * self.width),
@@ -140,7 +154,8 @@ impl Logits {
         let id = piece.and_then(|piece| Some(piece.start + values[piece].iter().position(|logit| *logit == top)?));
         // A logit that is not a number spoils the sum: such a row is looked at one by one.
         let best = id.filter(|_| sum.is_finite()).map(|id| (id as u32, -sum.ln()));
-        LogitsRow { values, best }
+        // Where only the likeliest token was asked for, other values may be estimates.
+        LogitsRow { values: if index < whole { values } else { &[] }, best, state }
     }
 }
 
@@ -167,7 +182,7 @@ mod tests {
         let (mut prepared, mut for_estimates) = (Prepared::default(), Prepared::default());
         let mut panels = 0;
         for logits in [&mut estimated, &mut exactly] {
-            logits.reserve(1, width);
+            logits.reserve((1, 0), width);
         }
         // SAFETY: one thread does all of it.
         unsafe {

@@ -32,24 +32,23 @@ pub(super) struct Scratch {
     attended: Inputs,    // [rows, heads * dim]
     inner: Inputs,       // [rows, intermediate]
     threads: Vec<Mutex<Thread>>,
+    pub(super) tokens: Shared<f32>, // [vocabulary], what was asked for afterwards
 }
 
-/// Rows of a step whose logits somebody asks for.
+/// Rows of a step that somebody asks about.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted<'a> {
-    rows: &'a [usize],
-    /// Of the first so many all logits are asked for, of the others the likeliest token and its probability.
-    whole: usize,
+    pub(crate) rows: &'a [usize],
+    /// Of the first so many all logits are asked for.
+    pub(crate) whole: usize,
+    /// Of the next so many the likeliest token and its probability are; of the rest the state, from which logits can be worked out.
+    pub(crate) likeliest: usize,
 }
 
 impl<'a> Wanted<'a> {
-    pub(crate) fn new(rows: &'a [usize], whole: usize) -> Self {
-        Self { rows, whole: whole.min(rows.len()) }
-    }
-
     /// All logits of all rows.
     pub(crate) fn whole(rows: &'a [usize]) -> Self {
-        Self::new(rows, rows.len())
+        Self { rows, whole: rows.len(), likeliest: 0 }
     }
 }
 
@@ -74,11 +73,13 @@ impl Decoder {
         abort: &(dyn Fn() -> bool + Sync),
         logits: &mut Logits,
     ) -> Result<(), ForwardError> {
-        let Wanted { rows: wanted, whole } = wanted;
-        logits.reserve(wanted.len(), self.config.vocab_size);
+        let Wanted { rows: wanted, whole, likeliest } = wanted;
         if !self.device.is_cpu() {
+            logits.reserve((wanted.len(), 0), self.config.vocab_size);
             return self.step_on_device(tokens, positions, wanted, step, abort, logits);
         }
+        logits.reserve((whole, likeliest), self.config.vocab_size);
+        logits.reserve_states(wanted.len(), self.config.hidden_size);
         self.check(tokens, positions, wanted)?;
         let mut scratch = lock(&self.scratch);
         scratch.reserve(self, tokens.len(), wanted.len());
@@ -93,6 +94,7 @@ impl Decoder {
             positions,
             wanted,
             whole,
+            likeliest,
             caches: caches.collect(),
             scratch: &scratch,
             logits,
@@ -179,8 +181,9 @@ struct Pass<'a> {
     kernels: &'static Kernels,
     positions: &'a [u32],
     wanted: &'a [usize],
-    /// Of so many of these all logits are wanted.
+    /// Of so many of these all logits are wanted, and of so many the likeliest token.
     whole: usize,
+    likeliest: usize,
     /// Each row's cache, and its place behind the cache's length.
     caches: Vec<(&'a KvCache, usize)>,
     scratch: &'a Scratch,

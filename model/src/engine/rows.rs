@@ -10,7 +10,7 @@ use super::job::Priority;
 use super::pace::Pace;
 use super::running::{Candidate, Running, Stage};
 use crate::Model;
-use crate::decoder::{Logits, LogitsRow};
+use crate::decoder::{Logits, LogitsRow, Wanted};
 use crate::draft::Room;
 use crate::kv::KvCache;
 
@@ -26,12 +26,14 @@ const PATIENCE: usize = 16;
 pub(super) struct Rows {
     pub(super) tokens: Vec<u32>,
     pub(super) positions: Vec<u32>,
-    /// Rows whose logits are of interest: first those of which all are, then those of which only the likeliest token is.
-    pub(super) wanted: Vec<usize>,
-    /// How many are of the first kind.
-    pub(super) whole: usize,
-    /// While it is planned: those of the second kind.
-    best: Vec<usize>,
+    /// Rows whose logits are all of interest.
+    whole: Vec<usize>,
+    /// Rows of which only the likeliest token is.
+    likeliest: Vec<usize>,
+    /// Rows behind which a word is still spelled: few tokens are allowed there, and their logits are worked out afterwards.
+    spelling: Vec<usize>,
+    /// All of these, in this order.
+    wanted: Vec<usize>,
     /// In the order of the jobs and their candidates.
     pub(super) pieces: Vec<Piece>,
 }
@@ -47,17 +49,27 @@ pub(super) struct Piece {
     pub(super) draft: usize,
     /// Whether it is asked what follows its last token before the draft, and what follows those of the draft.
     pub(super) answers: bool,
-    /// Of the first so many of these all logits are asked for, which lie among the logits from the place on.
-    whole: (usize, usize),
-    /// Of the others the likeliest token: they lie from here on.
-    best: usize,
+    /// The first so many of these are rows of spelling, and lie among the logits from the place on.
+    spelling: (usize, usize),
+    /// From where the others lie.
+    others: usize,
+    /// Whether all logits of the others are asked for.
+    whole: bool,
+}
+
+/// What is asked of the last token of a piece and of the draft behind it.
+struct Asked {
+    /// Of the first so many rows: few tokens' logits, afterwards.
+    spelling: usize,
+    /// Of the others: all logits, or the likeliest token.
+    whole: bool,
 }
 
 impl Piece {
     /// The logits of its last token, and from 1 on those of its draft.
     pub(super) fn row<'l>(&self, logits: &'l Logits, at: usize) -> LogitsRow<'l> {
-        let (count, first) = self.whole;
-        logits.row(if at < count { first + at } else { self.best + at - count })
+        let (count, first) = self.spelling;
+        logits.row(if at < count { first + at } else { self.others + at - count })
     }
 }
 
@@ -78,10 +90,18 @@ impl Rows {
                 }
             }
         }
-        rows.whole = rows.wanted.len();
-        rows.pieces.iter_mut().for_each(|piece| piece.best += rows.whole);
-        rows.wanted.append(&mut rows.best);
+        let (whole, both) = (rows.whole.len(), rows.whole.len() + rows.likeliest.len());
+        for piece in &mut rows.pieces {
+            piece.spelling.1 += both;
+            piece.others += if piece.whole { 0 } else { whole };
+        }
+        rows.wanted = [&rows.whole[..], &rows.likeliest, &rows.spelling].concat();
         rows
+    }
+
+    /// What is asked of them.
+    pub(super) fn wanted(&self) -> Wanted<'_> {
+        Wanted { rows: &self.wanted, whole: self.whole.len(), likeliest: self.likeliest.len() }
     }
 
     /// Whether one thread is enough for them where nobody waits: the memory sets the time that so few rows take, and a second thread costs more
@@ -97,19 +117,22 @@ impl Rows {
         let tokens = &job.tokens.ids[from..from + share];
         let ends = share > 0 && from + share == to;
         let draft = if ends { job.draft(model, &[], 0, to, room) } else { Vec::new() };
-        // Who goes on from the end of a prompt may allow other tokens there.
-        let whole = ends.then(|| job.whole_rows(model, job.tokens.healed.len(), &draft).max(1));
-        self.add(index, None, tokens, &draft, from, whole);
+        let asked = ends.then(|| Asked {
+            spelling: job.spelling_rows(model, job.tokens.healed.len(), &draft),
+            whole: job.weighs_all() || job.count > 1,
+        });
+        self.add(index, None, tokens, &draft, from, asked);
     }
 
     fn write(&mut self, index: usize, job: &Running, place: usize, candidate: &Candidate, room: Room, model: &Model) {
         let from = candidate.sequence.tokens.len();
         let draft = job.draft(model, candidate.answer.bytes(), candidate.written.len(), from + 1, room);
-        let whole = job.whole_rows(model, candidate.answer.to_spell().len(), &draft);
-        self.add(index, Some(place), &[candidate.next], &draft, from, Some(whole));
+        let spelling = job.spelling_rows(model, candidate.answer.to_spell().len(), &draft);
+        let asked = Asked { spelling, whole: job.weighs_all() };
+        self.add(index, Some(place), &[candidate.next], &draft, from, Some(asked));
     }
 
-    /// Rows for `tokens` and a draft behind them. If it is asked what follows: of the last token and of the draft, all logits of the first `whole`.
+    /// Rows for `tokens` and a draft behind them.
     fn add(
         &mut self,
         job: usize,
@@ -117,7 +140,7 @@ impl Rows {
         tokens: &[u32],
         draft: &[u32],
         from: usize,
-        whole: Option<usize>,
+        asked: Option<Asked>,
     ) {
         if tokens.is_empty() {
             return;
@@ -126,14 +149,25 @@ impl Rows {
         self.tokens.extend(tokens.iter().chain(draft));
         let rows = start..self.tokens.len();
         self.positions.extend((from..from + rows.len()).map(|position| position as u32));
-        let (count, first, best) = (whole.unwrap_or_default(), self.wanted.len(), self.best.len());
-        if whole.is_some() {
-            let asked = rows.end - draft.len() - 1;
-            self.wanted.extend(asked..asked + count);
-            self.best.extend(asked + count..rows.end);
+        let (answers, draft) = (asked.is_some(), draft.len());
+        let Asked { spelling, whole } = asked.unwrap_or(Asked { spelling: 0, whole: false });
+        let others = if whole { &mut self.whole } else { &mut self.likeliest };
+        let piece = Piece {
+            job,
+            place,
+            draft,
+            answers,
+            spelling: (spelling, self.spelling.len()),
+            others: others.len(),
+            whole,
+            rows: rows.clone(),
+        };
+        if answers {
+            let last = rows.end - draft - 1;
+            self.spelling.extend(last..last + spelling);
+            others.extend(last + spelling..rows.end);
         }
-        let (draft, answers) = (draft.len(), whole.is_some());
-        self.pieces.push(Piece { job, place, rows, draft, answers, whole: (count, first), best });
+        self.pieces.push(piece);
     }
 
     /// The caches of the step's sequences, with room for their rows.

@@ -12,7 +12,7 @@ use super::rows::{Piece, Rows};
 use super::running::{Running, Stage};
 use super::voice::mean;
 use super::{Claim, EngineOptions, Shared, Submitted, lock};
-use crate::decoder::{Logits, LogitsRow, Wanted};
+use crate::decoder::{Logits, LogitsRow};
 use crate::healing::Spelling;
 use crate::kv::{KvCache, Step};
 use crate::sequences::{Ending, Sequences};
@@ -129,9 +129,8 @@ impl<'a> Runner<'a> {
         let mut step = Step::new(rows.spans(&mut self.jobs), decoder.config().heads);
         step.alone = turn == Priority::Background && rows.leave_threads(&self.pace);
         let mut logits = std::mem::take(&mut self.logits);
-        let wanted = Wanted::new(&rows.wanted, rows.whole);
         let began = Instant::now();
-        let outcome = decoder.step(&rows.tokens, &rows.positions, wanted, &mut step, &abort, &mut logits);
+        let outcome = decoder.step(&rows.tokens, &rows.positions, rows.wanted(), &mut step, &abort, &mut logits);
         if outcome.is_ok() {
             if !step.alone {
                 self.pace.took(rows.tokens.len(), began.elapsed());
@@ -248,6 +247,12 @@ impl<'a> Runner<'a> {
         let mut running = self.jobs.swap_remove(job);
         running.note_times();
         self.count(&running.usage);
+        tracing::debug!(
+            "{:?} job of {} tokens: {:?}, {reason:?}",
+            running.priority(),
+            running.tokens.ids.len(),
+            running.usage
+        );
         let unfinished: Vec<(usize, Vec<TokenInfo>)> = match running.stage {
             Stage::Reading(sequence) => {
                 self.sequences.put(sequence);

@@ -96,12 +96,13 @@ impl Running {
         matches!(&self.stage, Stage::Reading(sequence) if sequence.knows_what_follows(self.tokens.ids.len()))
     }
 
-    /// Of a token and a draft behind it: what follows the first so many must be looked at whole, because tokens are not taken by their
-    /// likelihood alone, or because `to_spell` bytes are still to be spelled there. Of the others only the likeliest is of interest.
-    pub(super) fn whole_rows(&self, model: &Model, to_spell: usize, draft: &[u32]) -> usize {
-        if self.cache.is_some() || !self.sampling.takes_the_likeliest() {
-            return draft.len() + 1;
-        }
+    /// Whether all that follows a token must be looked at, because tokens are not taken by their likelihood alone.
+    pub(super) fn weighs_all(&self) -> bool {
+        self.cache.is_some() || !self.sampling.takes_the_likeliest()
+    }
+
+    /// Of a token and a draft behind it: behind the first so many, some of `to_spell` bytes are still to be spelled.
+    pub(super) fn spelling_rows(&self, model: &Model, to_spell: usize, draft: &[u32]) -> usize {
         let left = draft.iter().scan(to_spell, |left, token| {
             *left = left.saturating_sub(model.tokenizer.bytes(*token).len());
             Some(*left)

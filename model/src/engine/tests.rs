@@ -11,7 +11,7 @@ mod drafts;
 mod load;
 
 use super::*;
-use crate::decoder::{Logits, Wanted};
+use crate::decoder::{Logits, LogitsRow, Wanted};
 use crate::kv::{KvCache, Step};
 use crate::{Config, Decoder, ForwardError, Sampling, Tokenizer};
 
@@ -176,6 +176,31 @@ proptest! {
     #[test]
     fn one_thread_works_out_the_bits_of_all_threads(tokens in tokens()) {
         prop_assert!(step_of(&mut [(&mut cache(), &tokens)], true) == step(&mut [(&mut cache(), &tokens)]));
+    }
+
+    #[test]
+    fn logits_that_are_asked_for_afterwards_have_the_bits_of_those_of_the_step(
+        tokens in tokens(), asked in prop::collection::vec(0u32..400, 0..60),
+    ) {
+        let whole = step(&mut [(&mut cache(), &tokens)]);
+        let decoder = &model().decoder;
+        let (mut kept, mut logits) = (cache(), Logits::default());
+        kept.reserve(tokens.len());
+        let rows = [tokens.len() - 1, 0, tokens.len() / 2];
+        let wanted = Wanted { rows: &rows, whole: 1, likeliest: 1 };
+        let positions: Vec<u32> = (0..tokens.len() as u32).collect();
+        let mut step = Step::new(vec![(&mut kept, tokens.len())], decoder.config().heads);
+        decoder.step(&tokens, &positions, wanted, &mut step, &|| false, &mut logits).expect("a step");
+        let bits = |logits: &[f32]| -> Vec<u32> { logits.iter().map(|logit| logit.to_bits()).collect() };
+        for (at, row) in rows.into_iter().enumerate() {
+            prop_assert_eq!(logits.row(at).values.is_empty(), at > 0);
+            prop_assert_eq!(logits.row(at).best.is_some(), at < 2);
+            let state = LogitsRow { state: logits.row(at).state, ..LogitsRow::default() };
+            prop_assert_eq!(&bits(&decoder.all_logits(&state)), &whole[row]);
+            let known: Vec<(u32, u32)> = decoder.logits_of(&state, &asked, false).into_iter().map(|(id, logit)| (id, logit.to_bits())).collect();
+            let inside = asked.iter().filter(|id| (**id as usize) < whole[row].len());
+            prop_assert_eq!(known, inside.map(|id| (*id, whole[row][*id as usize])).collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::cache::Cache;
 use crate::decoder::LogitsRow;
 use crate::draft::Drafter;
 use crate::healing::Spelling;
+use crate::sampler::{Sampler, Scores};
 
 /// Draws tokens for the candidates of one job and tells of them.
 pub(super) struct Voice<'a> {
@@ -60,13 +61,14 @@ impl Voice<'_> {
         }
         let tokenizer = &self.model.tokenizer;
         let to_spell = candidate.answer.to_spell();
-        let allowed = (!to_spell.is_empty()).then(|| self.spelling.allowed(tokenizer, to_spell));
-        let drawn = candidate.sampler.draw(logits, allowed.as_deref(), rank, &candidate.written);
-        let drawn = match (self.cache, drawn) {
-            (Some(cache), Some(best)) if allowed.is_none() && rank == 0 => {
-                Some(cache.choose(tokenizer, logits.values, best, candidate.answer.bytes()))
+        let drawn = match to_spell {
+            [] => self.draw(&mut candidate.sampler, candidate.answer.bytes(), logits, rank, &candidate.written),
+            _ => {
+                let allowed = self.spelling.allowed(tokenizer, to_spell);
+                let only_likeliest = candidate.sampler.takes_the_likeliest(rank);
+                let logits = self.model.decoder.logits_of(logits, &allowed, only_likeliest);
+                candidate.sampler.draw(Scores::Of(&logits), rank, &candidate.written)
             }
-            _ => drawn,
         };
         let Some((id, logprob)) = drawn else {
             return Some(FinishReason::Failed("no token of the model fits here".into()));
@@ -103,6 +105,25 @@ impl Voice<'_> {
         let context = self.model.decoder.config().context_length;
         let full = candidate.written.len() >= self.max_tokens || candidate.sequence.tokens.len() + 1 >= context;
         full.then_some(FinishReason::Length)
+    }
+
+    /// A token of all, behind the tokens that were `written` and their bytes.
+    fn draw(
+        &self,
+        sampler: &mut Sampler,
+        bytes: &[u8],
+        logits: &LogitsRow,
+        rank: usize,
+        written: &[u32],
+    ) -> Option<(u32, f32)> {
+        let best = logits.best.filter(|_| sampler.takes_the_likeliest(rank));
+        if best.is_some() && self.cache.is_none() {
+            return best;
+        }
+        let all = self.model.decoder.all_logits(logits);
+        let drawn = best.or_else(|| sampler.draw(Scores::All(&all), rank, written))?;
+        let cache = self.cache.filter(|_| rank == 0);
+        Some(cache.map_or(drawn, |cache| cache.choose(&self.model.tokenizer, &all, drawn, bytes)))
     }
 
     /// Tells that the candidate has ended.

@@ -225,15 +225,22 @@ impl Pass<'_> {
         });
     }
 
-    /// The logits of the wanted rows.
+    /// The states of the wanted rows, and of the first of them logits.
     pub(super) fn output(&self, member: &mut Member, thread: &mut Thread) {
-        let (decoder, rows) = (self.decoder, self.wanted.len());
+        let (decoder, wanted, rows) = (self.decoder, self.wanted.len(), self.whole + self.likeliest);
+        self.normalise(member, &self.scratch.wanted, wanted, |x, out| decoder.output_norm.row(self.kernels, x, out));
+        if member.thread == 0 {
+            let all = 0..wanted * decoder.config.hidden_size;
+            // SAFETY: nobody writes the inputs any more, and this thread alone the states.
+            unsafe {
+                self.logits.states.slice_mut(all.clone()).copy_from_slice(self.scratch.hidden.floats.slice(all));
+            }
+        }
         if rows == 0 {
             return;
         }
-        self.normalise(member, &self.scratch.wanted, rows, |x, out| decoder.output_norm.row(self.kernels, x, out));
-        let matrix = decoder.output.as_ref().unwrap_or(&decoder.embedding);
-        match matrix.planes().filter(|_| self.whole < rows) {
+        let matrix = decoder.output_matrix();
+        match matrix.planes().filter(|_| self.likeliest > 0) {
             Some(planes) => self.likeliest(member, &mut thread.own, planes),
             None => {
                 let out = &self.logits.values;
@@ -249,7 +256,7 @@ impl Pass<'_> {
 
     /// The logits of the rows of which all are wanted, and of the others exactly those that may be the largest.
     fn likeliest(&self, member: &mut Member, own: &mut Own, matrix: &Planes) {
-        let (inputs, logits, whole, rows) = (&self.scratch.hidden, self.logits, self.whole, self.wanted.len());
+        let (inputs, logits, whole) = (&self.scratch.hidden, self.logits, self.whole);
         let width = logits.width;
         own.forget();
         let (count, Own { prepared, for_estimates, .. }) = (matrix.panels(), own);
@@ -263,11 +270,11 @@ impl Pass<'_> {
             if whole > 0 {
                 matrix.multiply(part(0..whole, panels.clone()), prepared, take);
             }
-            matrix.estimate(part(whole..rows, panels), for_estimates, take);
+            matrix.estimate(part(whole..whole + self.likeliest, panels), for_estimates, take);
         });
         // SAFETY: the inputs are complete.
         let length = |row: usize| unsafe { inputs.length(row) };
-        let items = (rows - whole) * PIECES;
+        let items = self.likeliest * PIECES;
         member.share(items, 1, |range| {
             for item in range {
                 let row = whole + item / PIECES;

@@ -1,0 +1,147 @@
+//! Logits that are asked for after a step, from the state that it left.
+//!
+//! While an answer spells what healing took back from the prompt, few tokens are allowed, and often another few after the next
+//! key. So what a step keeps of such a row is what the output matrix would get, and the matrix is read where these tokens are.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::{Decoder, LogitsRow};
+use crate::kernels::inputs::Inputs;
+use crate::kernels::kernels;
+use crate::kernels::packed::Part;
+use crate::kernels::planes::Planes;
+use crate::kernels::pool::{lock, pool};
+use crate::kernels::shared::Shared;
+use crate::kernels::simd::PANEL;
+use crate::linear::Own;
+
+/// Panels that one thread works out sooner than several are told to.
+const FEW: usize = 32;
+/// Panels that are worth an estimate first.
+const MANY: usize = 256;
+impl Decoder {
+    /// All logits of a row.
+    pub(crate) fn all_logits<'a>(&self, row: &LogitsRow<'a>) -> Cow<'a, [f32]> {
+        if !row.values.is_empty() || row.state.is_empty() {
+            return Cow::Borrowed(row.values);
+        }
+        let tokens: Vec<u32> = (0..self.config.vocab_size as u32).collect();
+        Cow::Owned(self.logits_of(row, &tokens, false).into_iter().map(|(_, logit)| logit).collect())
+    }
+
+    /// The logits of some tokens of a row, without those that the model does not have. If only the likeliest of them is of interest, the
+    /// others may be estimates that are off by a little.
+    pub(crate) fn logits_of(&self, row: &LogitsRow, tokens: &[u32], only_likeliest: bool) -> Vec<(u32, f32)> {
+        let inside = tokens.iter().copied().filter(|token| (*token as usize) < self.config.vocab_size);
+        if !row.values.is_empty() || row.state.is_empty() {
+            return inside.filter_map(|token| Some((token, *row.values.get(token as usize)?))).collect();
+        }
+        let tokens: Vec<u32> = inside.collect();
+        let mut panels: Vec<usize> = tokens.iter().map(|token| *token as usize / PANEL).collect();
+        panels.sort_unstable();
+        panels.dedup();
+        let mut scratch = lock(&self.scratch);
+        scratch.tokens.reserve(self.config.vocab_size);
+        let inputs = Inputs::new(kernels(), row.state, self.config.hidden_size);
+        let values = &scratch.tokens;
+        let matrix = self.output_matrix();
+        match matrix.planes().filter(|_| only_likeliest && panels.len() > MANY) {
+            Some(planes) => estimated(planes, &inputs, &tokens, &panels, values),
+            None => shared(&panels, &|panels, own| {
+                matrix.multiply(kernels(), 1, panels, &inputs, own, |_, output, logits| write(values, output, logits));
+            }),
+        }
+        // SAFETY: nobody writes any more.
+        let values = unsafe { values.all() };
+        tokens.into_iter().map(|token| (token, values[token as usize])).collect()
+    }
+}
+
+/// Estimates the logits of all tokens in `panels`, and works out exactly those that may be the largest of `tokens`.
+fn estimated(matrix: &Planes, inputs: &Inputs, tokens: &[u32], panels: &[usize], values: &Shared<f32>) {
+    let part = |panels| Part::new(kernels(), 0..1, panels, inputs);
+    shared(panels, &|panels, own| {
+        matrix.estimate(part(panels), &mut own.for_estimates, |_, output, logits| write(values, output, logits));
+    });
+    // SAFETY: nobody writes the inputs, nor the values until the next product.
+    let (length, estimates) = unsafe { (inputs.length(0), values.all()) };
+    let error = |token: u32| matrix.errors()[token as usize] * length;
+    let bounds = tokens.iter().map(|token| estimates[*token as usize] - error(*token));
+    let least = bounds.fold(f32::NEG_INFINITY, f32::max);
+    let possible = tokens.iter().filter(|token| estimates[**token as usize] + error(**token) >= least);
+    let mut possible: Vec<usize> = possible.map(|token| *token as usize / PANEL).collect();
+    possible.sort_unstable();
+    possible.dedup();
+    shared(&possible, &|panels, own| {
+        matrix.multiply(part(panels), &mut own.prepared, |_, output, logits| write(values, output, logits));
+    });
+}
+
+/// Calls `task` for all of `panels`, which are in order, by several threads if they are many.
+fn shared(panels: &[usize], task: &(dyn Fn(Range<usize>, &mut Own) + Sync)) {
+    let all = |panels: &[usize]| {
+        let mut own = Own::default();
+        let runs = panels.chunk_by(|panel, next| panel + 1 == *next);
+        runs.for_each(|run| task(run[0]..run[0] + run.len(), &mut own));
+    };
+    match panels.len() <= FEW {
+        true => all(panels),
+        false => pool().ranges(panels.len(), &|range| all(&panels[range])),
+    }
+}
+
+fn write(values: &Shared<f32>, output: usize, logits: &[f32]) {
+    // SAFETY: the panel of these outputs is one thread's.
+    unsafe { values.slice_mut(output..output + logits.len()) }.copy_from_slice(logits);
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::quantized::{GgmlDType, QTensor};
+    use candle_core::{Device, Tensor};
+    use foretype_plugins::random::Random;
+
+    use super::*;
+
+    const COLUMNS: usize = 64;
+    const WIDTH: usize = 9003;
+
+    fn numbers(count: usize, random: &mut Random) -> Vec<f32> {
+        (0..count).map(|_| random.unit() as f32 - 0.5).collect()
+    }
+
+    fn first_largest(values: &[f32], tokens: &[u32]) -> u32 {
+        let higher = |best: u32, other: u32| if values[other as usize] > values[best as usize] { other } else { best };
+        tokens.iter().copied().reduce(higher).expect("tokens")
+    }
+
+    #[test]
+    fn the_likeliest_of_some_tokens_by_estimates_is_the_likeliest_of_them_and_exact() {
+        let mut random = Random::new(3);
+        let weights = Tensor::from_vec(numbers(WIDTH * COLUMNS, &mut random), (WIDTH, COLUMNS), &Device::Cpu);
+        let quantised = QTensor::quantize(&weights.expect("a matrix"), GgmlDType::Q8_0).expect("quantised");
+        let matrix = Planes::new(WIDTH, COLUMNS, &quantised.data().expect("bytes")).expect("usual scales");
+        let mut estimates = 0;
+        for share in [0.001, 0.02, 0.5, 1.0].into_iter().cycle().take(24) {
+            let inputs = Inputs::new(kernels(), &numbers(COLUMNS, &mut random), COLUMNS);
+            let chosen = (0..WIDTH as u32).filter(|_| random.unit() < share);
+            let tokens: Vec<u32> = chosen.chain([WIDTH as u32 - 1]).collect();
+            let mut panels: Vec<usize> = tokens.iter().map(|token| *token as usize / PANEL).collect();
+            panels.dedup();
+            let (mut exact, mut found) = (Shared::default(), Shared::default());
+            [&mut exact, &mut found].into_iter().for_each(|values: &mut Shared<f32>| values.reserve(WIDTH));
+            let all: Vec<usize> = (0..WIDTH.div_ceil(PANEL)).collect();
+            shared(&all, &|panels, own| {
+                let part = Part::new(kernels(), 0..1, panels, &inputs);
+                matrix.multiply(part, &mut own.prepared, |_, output, logits| write(&exact, output, logits));
+            });
+            estimated(&matrix, &inputs, &tokens, &panels, &found);
+            let (exact, found) = (exact.into_vec(), found.into_vec());
+            let best = first_largest(&exact, &tokens);
+            assert_eq!((first_largest(&found, &tokens), found[best as usize]), (best, exact[best as usize]), "{share}");
+            estimates += tokens.iter().filter(|token| found[**token as usize] != exact[**token as usize]).count();
+        }
+        assert!(estimates > WIDTH, "only {estimates} logits were left estimated");
+    }
+}
