@@ -16,6 +16,7 @@ pub mod model;
 pub mod plugin;
 pub(crate) mod rewrite;
 pub mod search;
+mod speed;
 pub mod train;
 pub mod translate;
 mod typing;

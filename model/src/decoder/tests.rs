@@ -6,6 +6,7 @@ use candle_core::Device;
 
 use super::{Logits, Wanted};
 use crate::Model;
+use crate::healing::Spelling;
 use crate::kv::{KvCache, Step};
 
 /// Runs `tokens` in pieces and compares the logits of some rows with those of the reference (`tests/golden/make.py`).
@@ -48,4 +49,36 @@ fn check(family: &str) {
 #[test]
 fn every_family_gives_the_reference_logits() {
     ["gpt2", "gpt_bigcode", "llama", "qwen2", "qwen3", "starcoder2"].into_iter().for_each(check);
+}
+
+/// Milliseconds of a step of one row, the middle of 41, by what is asked of it; the model is named in FORETYPE_MODEL.
+#[test]
+#[ignore = "measures"]
+fn what_an_output_costs() {
+    let path = std::env::var("FORETYPE_MODEL").expect("FORETYPE_MODEL names a model");
+    let model = Model::load(Path::new(&path), &Device::Cpu).expect("it loads");
+    let (decoder, spelling) = (&model.decoder, Spelling::new(&model.tokenizer));
+    let mut cache = KvCache::new(decoder.config());
+    let mut logits = Logits::default();
+    let asked = [("all logits", 1, 0, ""), ("the likeliest", 0, 1, ""), ("the state", 0, 0, "")];
+    let spelt = [" ", " r", " re", " retur"].map(|text| ("the likeliest that spells", 0, 0, text));
+    let mut times = vec![Vec::new(); asked.len() + spelt.len()];
+    for _ in 0..41 {
+        for ((_, whole, likeliest, text), times) in asked.iter().chain(&spelt).zip(&mut times) {
+            cache.reserve(1);
+            let mut step = Step::new(vec![(&mut cache, 1)], decoder.config().heads);
+            let wanted = Wanted { rows: &[0], whole: *whole, likeliest: *likeliest };
+            let began = std::time::Instant::now();
+            decoder.step(&[1], &[0], wanted, &mut step, &|| false, &mut logits).expect("a step");
+            if !text.is_empty() {
+                let allowed = spelling.allowed(&model.tokenizer, text.as_bytes());
+                assert!(!decoder.logits_of(&logits.row(0), &allowed, true).is_empty());
+            }
+            times.push(began.elapsed());
+        }
+    }
+    for ((what, .., text), mut times) in asked.iter().chain(&spelt).zip(times) {
+        times.sort();
+        println!("{what} {text:?}: {:.2} ms", times[times.len() / 2].as_secs_f64() * 1e3);
+    }
 }

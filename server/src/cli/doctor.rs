@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
 
 use anyhow::Result;
+use foretype_model::Model;
 
 use super::print_json;
+use super::speed::Speed;
 use crate::completion;
 use crate::config::Config;
 use crate::models;
@@ -62,7 +65,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         Ok(config) => {
             findings.push(Finding::new("configuration", State::Good, "read"));
             findings.push(device(&config));
-            findings.push(model(&config));
+            findings.extend(model(&config));
         }
         Err(error) => findings.push(
             Finding::new("configuration", State::Bad, format!("{error:#}"))
@@ -141,21 +144,58 @@ fn device(config: &Config) -> Finding {
     }
 }
 
-fn model(config: &Config) -> Finding {
+fn model(config: &Config) -> Vec<Finding> {
     let path = match models::resolve(config.model.as_deref()) {
         Ok(path) => path,
-        Err(error) => return Finding::new("model", State::Bad, "none").remedy(format!("{error:#}")),
+        Err(error) => return vec![Finding::new("model", State::Bad, "none").remedy(format!("{error:#}"))],
     };
     let started = std::time::Instant::now();
     match completion::load(&path, config) {
         Ok(model) => {
             let format = model.fim_format().map_or("from the left only", |format| format.name);
             let took = started.elapsed().as_secs_f64();
-            Finding::new("model", State::Good, format!("{}, fills {format}, loaded in {took:.1} s", path.display()))
+            let found = format!("{}, fills {format}, loaded in {took:.1} s", path.display());
+            vec![Finding::new("model", State::Good, found), speed(model, config)]
         }
-        Err(error) => Finding::new("model", State::Bad, format!("{error:#}"))
-            .remedy("pull it again with `foretype model pull`, or name another in FORETYPE_MODEL"),
+        Err(error) => vec![
+            Finding::new("model", State::Bad, format!("{error:#}"))
+                .remedy("pull it again with `foretype model pull`, or name another in FORETYPE_MODEL"),
+        ],
     }
+}
+
+/// Seconds that somebody waits gladly for the first suggestion in a new place.
+const GLADLY: f64 = 3.0;
+
+/// How fast the model is here, and what that means where its cache knows nothing.
+fn speed(model: Arc<Model>, config: &Config) -> Finding {
+    let longest = model.decoder.config().context_length.min(config.context.max_tokens);
+    match Speed::measure(&completion::start(model, config)) {
+        Ok(speed) => judged(&speed, longest),
+        Err(error) => Finding::new("speed", State::Bad, format!("{error:#}")).remedy("please report this"),
+    }
+}
+
+/// The finding where a prompt has at most `longest` tokens.
+fn judged(speed: &Speed, longest: usize) -> Finding {
+    let Speed { read, written } = *speed;
+    let written = written.map_or(String::new(), |written| format!(" and writes {written:.0}"));
+    let seconds = |tokens: usize| tokens as f64 / read;
+    let found = format!(
+        "reads {read:.0} tokens/s{written}; a prompt of {longest} tokens, the longest, takes {:.1} s where you have not \
+         been before",
+        seconds(longest)
+    );
+    if seconds(longest) <= GLADLY {
+        return Finding::new("speed", State::Good, found);
+    }
+    let fewer = ((read * GLADLY) as usize / 128 * 128).max(256);
+    let less = format!(
+        ", or let it read less: context.max_tokens = {fewer} ({:.1} s), for suggestions that know less of the file",
+        seconds(fewer)
+    );
+    let less = if fewer < longest { less } else { String::new() };
+    Finding::new("speed", State::Note, found).remedy(format!("choose a smaller model{less}"))
 }
 
 fn editor(name: &'static str, program: &str) -> Finding {
@@ -176,5 +216,22 @@ fn on_path() -> Finding {
         Some(file) => Finding::new("foretype", State::Good, file.display().to_string()),
         None => Finding::new("foretype", State::Note, "not on PATH")
             .remedy("editors look for it there: run `cargo install --path server`, or tell the extension its path"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remedy(read: f64, longest: usize) -> Option<String> {
+        judged(&Speed { read, written: Some(9.0) }, longest).remedy
+    }
+
+    #[test]
+    fn a_model_that_reads_slowly_is_noted_with_the_room_that_would_be_right() {
+        assert_eq!(remedy(1000.0, 2048), None);
+        assert!(remedy(200.0, 2048).is_some_and(|it| it.contains("context.max_tokens = 512 (2.6 s)")));
+        assert!(remedy(20.0, 2048).is_some_and(|it| it.contains("context.max_tokens = 256 (12.8 s)")));
+        assert_eq!(remedy(20.0, 256).as_deref(), Some("choose a smaller model"));
     }
 }

@@ -5,14 +5,13 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use foretype_model::{Device, Engine, EngineOptions, Event, Job, Model, Priority, Ticket, Usage};
-use foretype_plugins::{Part, Prompt, Source};
+use foretype_model::{Device, Engine, EngineOptions, Event, Model};
 use serde::Serialize;
 
+use crate::cli::speed::{ask, submit, text};
 use crate::models;
 
 /// Arguments of `foretype bench model`.
@@ -174,23 +173,6 @@ impl Round {
     }
 }
 
-/// A text of about so many tokens that goes on for ever, and that begins like no other.
-fn text(number: usize, tokens: usize) -> String {
-    format!("{number} {tokens}") + &" the x".repeat(tokens / 2)
-}
-
-fn submit(engine: &Engine, text: &str, max_tokens: usize, candidates: usize) -> (Ticket, Receiver<Event>) {
-    let (send, events) = channel();
-    let parts = vec![Part::text(text, Source::Before)];
-    let prompt = Prompt { parts, heal: false, stop_specials: Vec::new(), window: None };
-    let job = Job { prompt, max_tokens, candidates, priority: Priority::Interactive, ..Job::default() };
-    let ticket = engine.submit(job, move |event| {
-        // Nobody listens any more once the answer is there.
-        let _ = send.send(event);
-    });
-    (ticket, events)
-}
-
 /// Gives up a prompt that has been read for so many milliseconds; returns the seconds until the engine says that it is over.
 fn give_up(engine: &Engine, after: u64) -> Result<f64> {
     let (ticket, events) = submit(engine, &text(after as usize, 1500), 1, 1);
@@ -199,13 +181,6 @@ fn give_up(engine: &Engine, after: u64) -> Result<f64> {
     drop(ticket);
     let over = events.into_iter().any(|event| matches!(event, Event::Done { .. }));
     if over { Ok(started.elapsed().as_secs_f64()) } else { bail!("the engine stopped") }
-}
-
-/// Lets the engine answer and returns what it cost.
-fn ask(engine: &Engine, text: &str, max_tokens: usize, candidates: usize) -> Result<Usage> {
-    let (_ticket, events) = submit(engine, text, max_tokens, candidates);
-    let usage = events.into_iter().find_map(|event| if let Event::Done { usage } = event { Some(usage) } else { None });
-    usage.context("the engine stopped")
 }
 
 /// One turn of llama-bench.
