@@ -65,6 +65,8 @@ pub struct EngineStatus {
     pub drafted: u64,
     /// Of these, those that the model then wrote.
     pub accepted: u64,
+    /// Prompt tokens that it reads in a second, as the latest steps have shown; `None` until one has.
+    pub reading_speed: Option<f32>,
 }
 
 /// A running engine. Clones share it; it stops when the last one is dropped.
@@ -212,6 +214,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// The engine's thread: takes jobs in while there is work, and sleeps when there is none.
 fn serve(model: &Model, shared: &Shared, jobs: &Receiver<Submitted>, options: &EngineOptions) {
     let mut runner = run::Runner::new(model, shared, options);
+    runner.try_out();
     while !shared.stopping.load(Ordering::Acquire) {
         if runner.is_idle() {
             match jobs.recv() {

@@ -92,6 +92,8 @@ pub struct Budget {
     pub snippets: usize,
     /// The answer.
     pub answer: usize,
+    /// Whether it is what [`nearest`](Self::nearest) left of a larger one.
+    pub near: bool,
 }
 
 /// Bytes of code that make a token, about.
@@ -107,6 +109,20 @@ impl Budget {
             middle: room * 20 / 100,
             snippets: room * 20 / 100,
             answer: answer * BYTES_PER_TOKEN,
+            near: false,
+        }
+    }
+
+    /// The part of it that lies nearest to the cursor, of about `context` tokens beside the lines at the cursor: for a prompt that is
+    /// read sooner.
+    pub fn nearest(self, context: usize) -> Self {
+        let room = context * BYTES_PER_TOKEN;
+        Self {
+            before: self.before.min(room * 60 / 100),
+            after: self.after.min(room * 25 / 100),
+            snippets: self.snippets.min(room * 15 / 100),
+            near: true,
+            ..self
         }
     }
 }

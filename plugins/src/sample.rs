@@ -220,7 +220,15 @@ impl Subject<'_> {
 
     fn window(&self, before: Range<usize>, anchor: usize, after: Range<usize>) -> Window {
         let text = |range: Range<usize>| self.document.text[range].to_owned();
-        Window { header: Vec::new(), before: text(before), anchor, after: text(after), layout: None, spent: false }
+        Window {
+            header: Vec::new(),
+            before: text(before),
+            anchor,
+            after: text(after),
+            layout: None,
+            spent: false,
+            near: false,
+        }
     }
 
     fn answered(&self, kind: Kind, prompt: Prompt, bytes: Range<usize>) -> Sample {

@@ -28,6 +28,8 @@ pub struct Window {
     pub layout: Option<Layout>,
     /// Whether the next prompt is to have a new window although this one still holds: set while nobody waits.
     pub spent: bool,
+    /// Whether it shows less than there is room for, so that its prompt was read sooner.
+    pub near: bool,
 }
 
 /// Everything that the model reads before the text typed since the anchor, as a plugin wants it.
@@ -74,7 +76,8 @@ fn held(request: &Request) -> Option<usize> {
     })?;
     let rest = after(request);
     let cut = rest.len() > window.after.len();
-    let same = rest.starts_with(&window.after) && (!cut || window.after.len() + SLACK >= request.budget.after);
+    let enough = window.near || window.after.len() + SLACK >= request.budget.after;
+    let same = rest.starts_with(&window.after) && (!cut || enough);
     same.then_some(anchor)
 }
 
@@ -102,20 +105,33 @@ pub fn set(request: &Request) -> Window {
     };
     let start = start(request, anchor);
     let rest = after(request);
+    let end = line_end(rest, request.budget.after);
     Window {
         header: Vec::new(),
         before: text[start..anchor].to_owned(),
         anchor,
-        after: rest[..line_end(rest, request.budget.after)].to_owned(),
+        after: rest[..end].to_owned(),
         layout: None,
         spent: false,
+        near: request.budget.near && (start > 0 || end < rest.len()),
     }
 }
 
-/// Whether so much was typed since the anchor that a new one is worth reading a prompt for while nobody waits: the middle
-/// has half of its budget, and a new anchor would take a good part of it away.
+/// About how many bytes of text a prompt on a new window has that one on the last window did not have.
+pub fn unread(request: &Request) -> usize {
+    let new = set(request);
+    let old = request.window.as_deref().map_or("", |window| &window.before);
+    let same = new.before.bytes().zip(old.bytes()).take_while(|(new, old)| new == old).count();
+    new.before.len() - same + new.after.len() + request.cursor - new.anchor
+}
+
+/// Whether a new window is worth reading a prompt for while nobody waits: this one shows little, or so much was typed since its anchor
+/// that the middle has half of its budget and a new anchor would take a good part of it away.
 pub fn outgrown(request: &Request) -> bool {
     let Some(old) = held(request) else { return false };
+    if request.window.as_ref().is_some_and(|window| window.near) {
+        return true;
+    }
     let half = request.budget.middle / 2;
     let new = anchor(request.before(), half);
     request.cursor - old > half && new.saturating_sub(old) > half / 2
@@ -141,13 +157,17 @@ fn start(request: &Request, anchor: usize) -> usize {
     if anchor <= budget {
         return 0;
     }
-    let old = request.window.as_deref().and_then(|window| {
+    let (window, near) = (request.window.as_deref(), request.budget.near);
+    // The whole begins far above what is near, and at the same place if it is not read at once and the cursor goes on meanwhile.
+    let whole = window.is_some_and(|window| window.near && !near);
+    let old = window.filter(|_| !whole).and_then(|window| {
         let head = &window.before[..floor(&window.before, 200)];
         let from = floor(text, anchor.saturating_sub(budget));
         text[from..anchor].find(head).filter(|_| !head.is_empty()).map(|at| from + at)
     });
     old.unwrap_or_else(|| {
-        let from = floor(text, anchor - budget * 3 / 4);
+        let (from, step) = (anchor - budget * 3 / 4, if whole { (budget / 4).max(1) } else { 1 });
+        let from = floor(text, from / step * step);
         text[from..anchor].find('\n').map_or(from, |at| from + at + 1)
     })
 }

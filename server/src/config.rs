@@ -88,6 +88,9 @@ pub struct Inline {
     /// when you pause, at a prompt that is nearer to the cursor; and, where the cursor comes to rest, at the prompt for that place, in editors
     /// that tell where it is. It costs processor time, and gives way at once.
     pub work_ahead: bool,
+    /// Whether, where reading the text around the cursor would take more than a second, the model reads the nearest of it first, so that
+    /// suggestions come soon, and the whole when you pause. Only with `inline.work_ahead`.
+    pub near_first: bool,
     /// Whether the first words of a suggestion are shown before all of it is written, when the next key would soon come. The
     /// rest follows; only in editors that can lengthen what they show.
     pub show_parts: bool,
@@ -112,6 +115,7 @@ impl Default for Inline {
             candidates: 3,
             minimum_confidence: -2.0,
             work_ahead: true,
+            near_first: true,
             show_parts: true,
             text_cache: TextCache::Auto,
             show_delay: ShowDelay::None,

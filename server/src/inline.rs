@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use foretype_model::{Engine, Priority};
-use foretype_plugins::{Answer, Document, Order, PromptStrategy, Request, Trigger, finish, registry};
+use foretype_plugins::{Answer, Budget, Document, Order, PromptStrategy, Request, Trigger, finish, registry, window};
 use tower_lsp::lsp_types::{Command, Range};
 use tree_sitter::Tree;
 
@@ -34,6 +34,12 @@ const PATIENCE: u32 = 20;
 const SOON: (f32, Duration) = (0.2, Duration::from_millis(150));
 /// Where the cursor rests so long, somebody may be about to type.
 const RESTS: Duration = Duration::from_millis(100);
+/// Where reading the text around the cursor would take more seconds than this, the nearest is read first: what is read in `NEAR` seconds,
+/// beside the lines at the cursor.
+const LONG: f32 = 1.0;
+const NEAR: f32 = 0.5;
+/// Bytes of code that make a token, about.
+const BYTES_PER_TOKEN: f32 = 3.5;
 /// What follows a suggestion is worked out ahead of need where the model gives the suggestion this probability (its natural
 /// logarithm; three tenths): of those that it believes in less, hardly any are accepted.
 const LIKELY: f32 = -1.2;
@@ -81,6 +87,14 @@ pub async fn read_ahead(session: Arc<Session>, params: FocusParams) {
         () = read => {}
         _ = overtaken.changed() => {}
         _ = elsewhere.changed() => {}
+    }
+}
+
+/// The budget of a prompt of which so many bytes are to be read, where `speed` tokens are in a second.
+fn sooner(budget: Budget, unread: usize, speed: f32) -> Budget {
+    match unread as f32 / BYTES_PER_TOKEN > speed * LONG {
+        true => budget.nearest((speed * NEAR) as usize),
+        false => budget,
     }
 }
 
@@ -380,6 +394,14 @@ impl Place {
             minimum_confidence: self.config.inline.minimum_confidence,
         };
         self.moment.place.shown().windows.choose_for(&mut request);
+        // Without work ahead the whole would never be read.
+        let near_first = self.config.inline.near_first && self.config.inline.work_ahead;
+        if near_first
+            && !window::holds(&request)
+            && let Some(speed) = self.engine.status().reading_speed
+        {
+            request.budget = sooner(request.budget, window::unread(&request), speed);
+        }
         request
     }
 
@@ -406,5 +428,19 @@ impl Place {
         let filter_text = (!self.begins.is_empty()).then(|| self.begins.clone());
         let insert_text = format!("{}{text}", self.begins);
         InlineCompletionItem { insert_text, filter_text, range: self.range, command }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_be_read_for_long_is_read_from_the_nearest_on() {
+        let whole = Budget::within(2048, 96);
+        assert_eq!(sooner(whole, 3000, 1000.0), whole);
+        let near = sooner(whole, 3000, 200.0);
+        assert!(near.near && near.before < 300 && near.after < 300 && near.middle == whole.middle, "{near:?}");
+        assert!(sooner(whole, 6000, 1000.0).before > near.before, "as much as is read soon");
     }
 }

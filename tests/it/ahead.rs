@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use foretype_tests::World;
+use foretype_tests::client::Client;
+use foretype_tests::{World, real_model};
 use serde_json::{Value, json};
 
 use crate::lsp::{Editor, SUGGESTION, eventually, real_place, texts};
@@ -127,6 +128,51 @@ fn a_pause_after_much_typing_moves_the_prompt_nearer_to_the_cursor() {
     write(&mut editor, "last = 1\n");
     let (now, _) = done(&mut editor);
     assert!(now - read <= 10, "the key after the pause evaluated {} prompt tokens", now - read);
+}
+
+/// Remarks of a few words, of which no two are the same.
+fn remarks(count: usize) -> String {
+    const WORDS: [&str; 7] = ["river", "stone", "morning", "garden", "letter", "window", "harbour"];
+    let word = |number: usize| WORDS[number % WORDS.len()];
+    let line = |number: usize| format!("# the {} and the {} of {}\n", word(number), word(number / 7), word(number / 3));
+    (0..count).map(line).collect()
+}
+
+#[test]
+fn where_reading_takes_long_the_nearest_text_is_read_first_and_the_whole_in_a_pause() {
+    let Some(model) = real_model() else { return };
+    let uri = "file:///w/main.py";
+    let text = format!("{}x = \n{}", remarks(60), remarks(20));
+    let place =
+        |character: u32| json!({ "textDocument": { "uri": uri }, "position": { "line": 60, "character": character } });
+    let status = |client: &mut Client| client.request("foretype/status", json!({}))["engine"].clone();
+    let count = |engine: &Value| engine["evaluated"].as_u64().expect("a count");
+    let first_key = |near_first: bool| {
+        let world = World::new();
+        let mut command = world.command(&["lsp", "--standalone"]);
+        // Plain kernels are slow on any machine.
+        command.env("FORETYPE_MODEL", &model).env("FORETYPE_KERNELS", "scalar");
+        let mut client = Client::start(command);
+        let inline = json!({ "max_tokens": 16, "near_first": near_first });
+        let options = json!({ "context": { "max_tokens": 768 }, "inline": inline });
+        client.initialize(json!({ "capabilities": {}, "initializationOptions": options }));
+        eventually(&mut client, status, |engine| engine["reading_speed"].is_number());
+        client.open(uri, "python", &text);
+        client.request("textDocument/inlineCompletion", place(4));
+        let read = eventually(&mut client, status, |engine| count(engine) > 0);
+        (world, client, count(&read))
+    };
+    let (_world, mut client, whole) = first_key(false);
+    assert!(client.shut_down().success());
+    let (_world, mut client, near) = first_key(true);
+    assert!(near * 2 < whole, "{near} prompt tokens for the first key, {whole} for the whole");
+    let fits = |engine: &Value| count(engine) >= near + whole / 2 && engine["running"] == 0;
+    let read = count(&eventually(&mut client, status, fits));
+    client.insert(uri, 2, (60, 4), "y");
+    client.request("textDocument/inlineCompletion", place(5));
+    let now = eventually(&mut client, status, |engine| engine["running"] == 0);
+    assert!(count(&now) - read <= 4, "the key after the pause evaluated {} prompt tokens", count(&now) - read);
+    assert!(client.shut_down().success());
 }
 
 #[test]

@@ -30,6 +30,11 @@ impl Pace {
         }
     }
 
+    /// Prompt tokens that are read in a second, if that is known.
+    pub(super) fn reading(&self) -> Option<f32> {
+        self.token.map(|token| 1.0 / token)
+    }
+
     /// Whether it is known to read half of what a step reads at the most in the time of a step.
     pub(super) fn is_quick(&self) -> bool {
         self.token.is_some() && self.chunk() >= CHUNK.0 / 2

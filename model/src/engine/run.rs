@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::job::{Event, FinishReason, Priority, TokenInfo, Usage, fail_all};
 use super::pace::Pace;
@@ -12,7 +12,7 @@ use super::rows::{Piece, Rows};
 use super::running::{Running, Stage};
 use super::voice::mean;
 use super::{Claim, EngineOptions, Shared, Submitted, lock};
-use crate::decoder::{Logits, LogitsRow};
+use crate::decoder::{Logits, LogitsRow, Wanted};
 use crate::healing::Spelling;
 use crate::kv::{KvCache, Step};
 use crate::sequences::{Ending, Sequences};
@@ -20,6 +20,8 @@ use crate::{ForwardError, Model};
 
 /// Background jobs that are kept waiting at the most: what they were for is past when others go on coming, and each has a sequence.
 const BACKGROUND: usize = 4;
+/// Tokens that are read to find out how fast that is.
+const TRIED: usize = 16;
 
 /// Everything that the engine's thread owns.
 pub(super) struct Runner<'a> {
@@ -133,12 +135,40 @@ impl<'a> Runner<'a> {
         let outcome = decoder.step(&rows.tokens, &rows.positions, rows.wanted(), &mut step, &abort, &mut logits);
         if outcome.is_ok() {
             if !step.alone {
-                self.pace.took(rows.tokens.len(), began.elapsed());
+                self.took(rows.tokens.len(), began.elapsed());
             }
             self.settle(&rows, &logits, turn);
         }
         self.logits = logits;
         outcome
+    }
+
+    /// A step of so many rows took so long on all threads.
+    fn took(&mut self, rows: usize, time: Duration) {
+        self.pace.took(rows, time);
+        lock(&self.shared.status).reading_speed = self.pace.reading();
+    }
+
+    /// Finds out how fast prompts are read, before anybody asks for one; gives way at once.
+    pub(super) fn try_out(&mut self) {
+        let config = self.model.decoder.config();
+        let rows = TRIED.min(config.context_length).min(config.vocab_size);
+        let ids: Vec<u32> = (0..rows as u32).collect();
+        let (shared, mut logits) = (self.shared, Logits::default());
+        let abort = || shared.urgent.load(Ordering::Acquire) || shared.stopping.load(Ordering::Acquire);
+        // The first step finds memory that was never touched.
+        for counts in [false, true] {
+            let mut cache = KvCache::new(config);
+            cache.reserve(rows);
+            let mut step = Step::new(vec![(&mut cache, rows)], config.heads);
+            let began = Instant::now();
+            match self.model.decoder.step(&ids, &ids, Wanted::whole(&[]), &mut step, &abort, &mut logits) {
+                Ok(()) if counts => self.took(rows, began.elapsed()),
+                Ok(()) => {}
+                // Somebody asks already, or will hear of the error when he does.
+                Err(_) => return,
+            }
+        }
     }
 
     /// Counts what a step evaluated and draws the next tokens. Candidates that end are removed after all have been seen.

@@ -19,7 +19,7 @@ pub(crate) fn request(path: &str, marked: &str) -> Request {
         trigger: Trigger::Automatic,
         selected: None,
         format: None,
-        budget: Budget { before: 2000, after: 600, middle: 800, snippets: 800, answer: 400 },
+        budget: Budget { before: 2000, after: 600, middle: 800, snippets: 800, answer: 400, near: false },
         repository: None,
         window: None,
         symbols: Arc::default(),

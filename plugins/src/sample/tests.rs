@@ -22,7 +22,7 @@ fn shop() -> Repository {
 }
 
 fn options() -> Options {
-    let budget = Budget { before: 500, after: 200, middle: 300, snippets: 400, answer: 150 };
+    let budget = Budget { before: 500, after: 200, middle: 300, snippets: 400, answer: 150, near: false };
     Options { piece: 600, budget, ..Options::new(Some(&FORMATS[0]), "<|endoftext|>", 1024) }
 }
 

@@ -127,7 +127,7 @@ pub(crate) fn header(request: &Request, snippets: &[Snippet], window: &Window) -
 
 /// Imports and signatures that the window does not show.
 fn outside(request: &Request, window: &Window) -> Vec<Part> {
-    const MOST: usize = 1500;
+    let most = if window.near { 200 } else { 1500 };
     let start = window.anchor - window.before.len();
     let (Some(tree), true) = (&request.document.tree, start > 0) else { return Vec::new() };
     let text = &request.document.text;
@@ -135,7 +135,7 @@ fn outside(request: &Request, window: &Window) -> Vec<Part> {
         let mut taken = String::new();
         for range in ranges.into_iter().filter(|range| range.end <= start) {
             let line = text.get(range).unwrap_or_default().trim_end();
-            if taken.len() + line.len() < MOST {
+            if taken.len() + line.len() < most {
                 taken.push_str(line);
                 taken.push('\n');
             }

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 use anyhow::Result;
-use foretype_model::Model;
+use foretype_model::{Engine, EngineOptions, Model};
 
 use super::print_json;
 use super::speed::Speed;
@@ -170,7 +170,9 @@ const GLADLY: f64 = 3.0;
 /// How fast the model is here, and what that means where its cache knows nothing.
 fn speed(model: Arc<Model>, config: &Config) -> Finding {
     let longest = model.decoder.config().context_length.min(config.context.max_tokens);
-    match Speed::measure(&completion::start(model, config)) {
+    // Without drafts: how often they are right depends on the text.
+    let options = EngineOptions { threads: config.threads, draft: 0, ..EngineOptions::default() };
+    match Speed::measure(&Engine::start(model, options)) {
         Ok(speed) => judged(&speed, longest),
         Err(error) => Finding::new("speed", State::Bad, format!("{error:#}")).remedy("please report this"),
     }

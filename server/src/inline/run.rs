@@ -143,23 +143,33 @@ impl Run {
         if !window::outgrown(&request) || tokio::time::timeout(IDLE, overtaken.changed()).await.is_ok() {
             return;
         }
-        let Some(old) = request.window.clone() else { return };
-        let mut request = Request::clone(&request);
-        request.window = Some(Arc::new(Window { spent: true, ..Window::clone(&old) }));
-        let Some(prompt) = self.built(request).await else { return };
-        let new = prompt.window.clone().map(Arc::new);
         tokio::select! {
-            true = self.read(prompt) => new.into_iter().for_each(|new| self.place.shown().windows.replace(&old, new)),
+            () = self.read_anew(Request::clone(&request)) => {}
             _ = overtaken.changed() => {}
         }
     }
 
-    /// Lets the model read the prompt for a place where nothing is typed yet. The next prompt goes on from its window even if
-    /// not all of it has been read by then.
-    pub(super) async fn read_ahead(self, request: Request) {
+    /// Lets the model read a prompt with a new window, which takes the place of the request's once it has been read.
+    async fn read_anew(&self, mut request: Request) {
+        let Some(old) = request.window.take() else { return };
+        request.window = Some(Arc::new(Window { spent: true, ..Window::clone(&old) }));
+        request.budget = completion::budget(self.engine.model().decoder.config().context_length, &self.config);
         let Some(prompt) = self.built(request).await else { return };
-        prompt.window.clone().into_iter().for_each(|window| self.place.shown().windows.put(Arc::new(window)));
-        self.read(prompt).await;
+        let new = prompt.window.clone().map(Arc::new);
+        if self.read(prompt).await {
+            new.into_iter().for_each(|new| self.place.shown().windows.replace(&old, new));
+        }
+    }
+
+    /// Lets the model read the prompt for a place where nothing is typed yet, the nearest text before the whole if that takes long. The
+    /// next prompt goes on from its window even if not all of it has been read by then.
+    pub(super) async fn read_ahead(self, mut request: Request) {
+        let Some(prompt) = self.built(request.clone()).await else { return };
+        request.window = prompt.window.clone().map(Arc::new);
+        request.window.iter().for_each(|window| self.place.shown().windows.put(window.clone()));
+        if self.read(prompt).await && request.window.as_ref().is_some_and(|window| window.near) {
+            self.read_anew(request).await;
+        }
     }
 
     async fn built(&self, request: Request) -> Option<Prompt> {

@@ -51,7 +51,7 @@ fn repositories() -> Vec<Repository> {
 fn options() -> Options {
     let mut options = Options::new(&tokenizer(), format(), CONTEXT).expect("the tokenizer has all tokens");
     // This tokenizer takes about a token for each byte.
-    options.samples.budget = Budget { before: 200, after: 80, middle: 100, snippets: 100, answer: 80 };
+    options.samples.budget = Budget { before: 200, after: 80, middle: 100, snippets: 100, answer: 80, near: false };
     options.samples.piece = 350;
     Options { epochs: Some(2), ..options }
 }

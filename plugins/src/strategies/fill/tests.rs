@@ -136,6 +136,62 @@ fn a_window_that_was_outgrown_is_set_anew_when_it_is_told_to() {
 }
 
 #[test]
+fn the_nearest_text_is_a_window_that_holds_until_the_whole_has_been_read() {
+    let (above, below) = (lines(200), lines(100));
+    let mut old = request("a.py", &format!("{above}x = ▁\n{below}"));
+    old.format = Some(&FORMATS[0]);
+    let whole = old.budget;
+    old.budget = whole.nearest(100);
+    let near = prompt(&old);
+    let (mut new, second) = again(&old, &format!("{above}x = f▁\n{below}"), &near);
+    new.budget = whole;
+    assert_eq!(prompt(&new), second, "it holds where there is more room");
+    assert_eq!(written(&second), format!("{}f", written(&near)));
+    assert!(window::outgrown(&new));
+    let spent = Window { spent: true, ..near.window.clone().expect("a window") };
+    new.window = Some(Arc::new(spent));
+    let (all, near) = (prompt(&new).window.expect("a window"), near.window.expect("a window"));
+    assert!(near.near && !all.near);
+    assert!(near.before.len() <= 180 && all.before.len() > 4 * near.before.len() && all.before.ends_with(&near.before));
+    assert!(all.after.len() > 4 * near.after.len() && all.after.starts_with(&near.after));
+}
+
+#[test]
+fn the_whole_begins_at_the_same_place_when_a_few_lines_were_typed_before_it_was_read() {
+    let mut old = request("a.py", &format!("{}x = ▁\n", lines(400)));
+    let whole = old.budget;
+    old.budget = whole.nearest(100);
+    let near = prompt(&old);
+    let begins = |count: usize| {
+        let (mut new, kept) = again(&old, &format!("{}{}x = ▁\n", lines(400), "y = 1\n".repeat(count)), &near);
+        let spent = Window { spent: true, ..kept.window.expect("a window") };
+        (new.window, new.budget) = (Some(Arc::new(spent)), whole);
+        let window = prompt(&new).window.expect("a window");
+        assert!(window.before.len() >= whole.before / 2 && window.before.len() <= whole.before);
+        window.anchor - window.before.len()
+    };
+    let places: std::collections::BTreeSet<usize> = (0..12).map(begins).collect();
+    assert!(places.len() <= 2, "{places:?}");
+}
+
+#[test]
+fn a_document_that_is_near_as_a_whole_has_no_nearest_text() {
+    let mut request = request("a.py", "x = ▁\ny = 1\n");
+    request.budget = request.budget.nearest(100);
+    assert!(!prompt(&request).window.expect("a window").near);
+}
+
+#[test]
+fn what_a_new_window_shares_with_the_last_one_is_read() {
+    let mut old = request("a.py", &format!("{}▁\n{}", lines(60), lines(9)));
+    let first = prompt(&old).window.expect("a window");
+    let (before, after) = (old.before().len(), old.after().len());
+    assert_eq!(window::unread(&old), before + after);
+    old.window = Some(Arc::new(Window { after: String::new(), spent: true, ..first.clone() }));
+    assert_eq!(window::unread(&old), before + after - first.before.len());
+}
+
+#[test]
 fn imports_and_signatures_outside_the_window_are_shown() {
     let mut text = String::from("import alpha\n\n\ndef outer(argument):\n");
     for i in 0..300 {

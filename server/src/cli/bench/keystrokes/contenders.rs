@@ -82,7 +82,8 @@ fn foretype(bench: &Bench, folder: &Path, trace: &Trace) -> Result<LanguageServe
         command.env(name, folder.join(place));
     }
     let mut options = json!({
-        "model": bench.model, "threads": bench.threads, "inline": { "multi_line": false },
+        "model": bench.model, "threads": bench.threads,
+        "inline": { "multi_line": false, "near_first": false },
         "context": { "definitions": false, "recent_edits": false, "open_files": false },
     });
     lay(&mut options, &bench.args.options);
