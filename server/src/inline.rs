@@ -35,9 +35,10 @@ const SOON: (f32, Duration) = (0.2, Duration::from_millis(150));
 /// Where the cursor rests so long, somebody may be about to type.
 const RESTS: Duration = Duration::from_millis(100);
 /// Where reading the text around the cursor would take more seconds than this, the nearest is read first: what is read in `NEAR` seconds,
-/// beside the lines at the cursor.
+/// beside the lines at the cursor. A text of no more than `SHORT` tokens is near as a whole.
 const LONG: f32 = 1.0;
 const NEAR: f32 = 0.5;
+const SHORT: f32 = 400.0;
 /// Bytes of code that make a token, about.
 const BYTES_PER_TOKEN: f32 = 3.5;
 /// What follows a suggestion is worked out ahead of need where the model gives the suggestion this probability (its natural
@@ -92,7 +93,7 @@ pub async fn read_ahead(session: Arc<Session>, params: FocusParams) {
 
 /// The budget of a prompt of which so many bytes are to be read, where `speed` tokens are in a second.
 fn sooner(budget: Budget, unread: usize, speed: f32) -> Budget {
-    match unread as f32 / BYTES_PER_TOKEN > speed * LONG {
+    match unread as f32 / BYTES_PER_TOKEN > (speed * LONG).max(SHORT) {
         true => budget.nearest((speed * NEAR) as usize),
         false => budget,
     }
@@ -439,6 +440,7 @@ mod tests {
     fn what_would_be_read_for_long_is_read_from_the_nearest_on() {
         let whole = Budget::within(2048, 96);
         assert_eq!(sooner(whole, 3000, 1000.0), whole);
+        assert_eq!(sooner(whole, 1200, 50.0), whole, "a short one");
         let near = sooner(whole, 3000, 200.0);
         assert!(near.near && near.before < 300 && near.after < 300 && near.middle == whole.middle, "{near:?}");
         assert!(sooner(whole, 6000, 1000.0).before > near.before, "as much as is read soon");

@@ -1,6 +1,6 @@
 //! What the daemon does before anybody waits for it, and what it shows before it has finished.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use foretype_tests::client::Client;
 use foretype_tests::{World, real_model};
@@ -142,36 +142,50 @@ fn remarks(count: usize) -> String {
 fn where_reading_takes_long_the_nearest_text_is_read_first_and_the_whole_in_a_pause() {
     let Some(model) = real_model() else { return };
     let uri = "file:///w/main.py";
-    let text = format!("{}x = \n{}", remarks(60), remarks(20));
-    let place =
-        |character: u32| json!({ "textDocument": { "uri": uri }, "position": { "line": 60, "character": character } });
     let status = |client: &mut Client| client.request("foretype/status", json!({}))["engine"].clone();
     let count = |engine: &Value| engine["evaluated"].as_u64().expect("a count");
-    let first_key = |near_first: bool| {
+    let start = |near_first: bool| {
         let world = World::new();
         let mut command = world.command(&["lsp", "--standalone"]);
-        // Plain kernels are slow on any machine.
-        command.env("FORETYPE_MODEL", &model).env("FORETYPE_KERNELS", "scalar");
+        command.env("FORETYPE_MODEL", &model);
         let mut client = Client::start(command);
         let inline = json!({ "max_tokens": 16, "near_first": near_first });
-        let options = json!({ "context": { "max_tokens": 768 }, "inline": inline });
+        let options = json!({ "context": { "max_tokens": 32_768 }, "inline": inline });
         client.initialize(json!({ "capabilities": {}, "initializationOptions": options }));
-        eventually(&mut client, status, |engine| engine["reading_speed"].is_number());
-        client.open(uri, "python", &text);
-        client.request("textDocument/inlineCompletion", place(4));
-        let read = eventually(&mut client, status, |engine| count(engine) > 0);
-        (world, client, count(&read))
+        let engine = eventually(&mut client, status, |engine| engine["reading_speed"].is_number());
+        (world, client, engine["reading_speed"].as_f64().expect("tokens a second"))
     };
-    let (_world, mut client, whole) = first_key(false);
+    let (_world, mut client, speed) = start(false);
+    // What this machine reads in four seconds, at four bytes a token.
+    let lines = (4.0 * speed).max(600.0) as u32 * 4 / 36;
+    let text = format!("{}x = \n", remarks(lines as usize));
+    let key = |client: &mut Client, character: u32| {
+        let position = json!({ "line": lines, "character": character });
+        client
+            .request("textDocument/inlineCompletion", json!({ "textDocument": { "uri": uri }, "position": position }));
+    };
+    client.open(uri, "python", &text);
+    key(&mut client, 4);
+    let whole = count(&eventually(&mut client, status, |engine| count(engine) > 0));
     assert!(client.shut_down().success());
-    let (_world, mut client, near) = first_key(true);
+    let (_world, mut client, _) = start(true);
+    client.open(uri, "python", &text);
+    key(&mut client, 4);
+    let near = count(&eventually(&mut client, status, |engine| count(engine) > 0));
     assert!(near * 2 < whole, "{near} prompt tokens for the first key, {whole} for the whole");
-    let fits = |engine: &Value| count(engine) >= near + whole / 2 && engine["running"] == 0;
-    let read = count(&eventually(&mut client, status, fits));
-    client.insert(uri, 2, (60, 4), "y");
-    client.request("textDocument/inlineCompletion", place(5));
-    let now = eventually(&mut client, status, |engine| engine["running"] == 0);
-    assert!(count(&now) - read <= 4, "the key after the pause evaluated {} prompt tokens", count(&now) - read);
+    let deadline = Instant::now() + Duration::from_secs(120);
+    let read = loop {
+        let engine = status(&mut client);
+        if count(&engine) >= near + whole / 2 && engine["running"] == 0 {
+            break count(&engine);
+        }
+        assert!(Instant::now() < deadline, "the whole is not read: {engine}");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    client.insert(uri, 2, (lines, 4), "y");
+    key(&mut client, 5);
+    let now = count(&eventually(&mut client, status, |engine| engine["running"] == 0));
+    assert!(now - read <= 4, "the key after the pause evaluated {} prompt tokens", now - read);
     assert!(client.shut_down().success());
 }
 

@@ -466,6 +466,27 @@ fn an_answer_about_settings_that_comes_late_does_not_undo_a_later_one() {
 }
 
 #[test]
+fn settings_that_come_after_nobody_waited_any_more_count_and_end_nothing() {
+    let world = World::new();
+    let mut command = world.command(&["lsp", "--standalone"]);
+    command.env("FORETYPE_MODEL", parrot::write(world.path()));
+    let mut client = Client::start(command);
+    client.request("initialize", json!({ "capabilities": { "workspace": { "configuration": true } } }));
+    client.notify("initialized", json!({}));
+    let asked = client.wait_for("workspace/configuration");
+    // The server goes on without an answer after ten seconds, and takes the model that the environment names.
+    client.take(|message| message["method"] == "foretype/status" && message["params"]["busy"] == false);
+    client.open("file:///a.py", "python", PYTHON);
+    let params = json!({ "textDocument": { "uri": "file:///a.py" }, "position": { "line": 1, "character": 3 } });
+    assert_eq!(texts(&client.request("textDocument/inlineCompletion", params.clone())), [SUGGESTION]);
+    let settings = json!([{ "inline": { "trigger": "manual" } }]);
+    client.body(json!({ "jsonrpc": "2.0", "id": asked["id"], "result": settings }).to_string().as_bytes());
+    let ask = |client: &mut Client| client.request("textDocument/inlineCompletion", params.clone());
+    eventually(&mut client, ask, |list| texts(list).is_empty());
+    assert!(client.shut_down().success());
+}
+
+#[test]
 fn a_model_that_only_the_settings_name_is_not_missed_before_they_are_asked_for() {
     let world = World::new();
     let model = parrot::write(world.path());

@@ -20,6 +20,7 @@ use crate::linear::Own;
 const FEW: usize = 32;
 /// Panels that are worth an estimate first.
 const MANY: usize = 256;
+
 impl Decoder {
     /// All logits of a row.
     pub(crate) fn all_logits<'a>(&self, row: &LogitsRow<'a>) -> Cow<'a, [f32]> {
@@ -38,9 +39,7 @@ impl Decoder {
             return inside.filter_map(|token| Some((token, *row.values.get(token as usize)?))).collect();
         }
         let tokens: Vec<u32> = inside.collect();
-        let mut panels: Vec<usize> = tokens.iter().map(|token| *token as usize / PANEL).collect();
-        panels.sort_unstable();
-        panels.dedup();
+        let panels = panels_of(&tokens);
         let mut scratch = lock(&self.scratch);
         scratch.tokens.reserve(self.config.vocab_size);
         let inputs = Inputs::new(kernels(), row.state, self.config.hidden_size);
@@ -48,7 +47,7 @@ impl Decoder {
         let matrix = self.output_matrix();
         match matrix.planes().filter(|_| only_likeliest && panels.len() > MANY) {
             Some(planes) => estimated(planes, &inputs, &tokens, &panels, values),
-            None => shared(&panels, &|panels, own| {
+            None => by_threads(&panels, &|panels, own| {
                 matrix.multiply(kernels(), 1, panels, &inputs, own, |_, output, logits| write(values, output, logits));
             }),
         }
@@ -61,7 +60,7 @@ impl Decoder {
 /// Estimates the logits of all tokens in `panels`, and works out exactly those that may be the largest of `tokens`.
 fn estimated(matrix: &Planes, inputs: &Inputs, tokens: &[u32], panels: &[usize], values: &Shared<f32>) {
     let part = |panels| Part::new(kernels(), 0..1, panels, inputs);
-    shared(panels, &|panels, own| {
+    by_threads(panels, &|panels, own| {
         matrix.estimate(part(panels), &mut own.for_estimates, |_, output, logits| write(values, output, logits));
     });
     // SAFETY: nobody writes the inputs, nor the values until the next product.
@@ -69,17 +68,23 @@ fn estimated(matrix: &Planes, inputs: &Inputs, tokens: &[u32], panels: &[usize],
     let error = |token: u32| matrix.errors()[token as usize] * length;
     let bounds = tokens.iter().map(|token| estimates[*token as usize] - error(*token));
     let least = bounds.fold(f32::NEG_INFINITY, f32::max);
-    let possible = tokens.iter().filter(|token| estimates[**token as usize] + error(**token) >= least);
-    let mut possible: Vec<usize> = possible.map(|token| *token as usize / PANEL).collect();
-    possible.sort_unstable();
-    possible.dedup();
-    shared(&possible, &|panels, own| {
+    let is_possible = |token: &u32| estimates[*token as usize] + error(*token) >= least;
+    let possible: Vec<u32> = tokens.iter().copied().filter(is_possible).collect();
+    by_threads(&panels_of(&possible), &|panels, own| {
         matrix.multiply(part(panels), &mut own.prepared, |_, output, logits| write(values, output, logits));
     });
 }
 
+/// The panels that tokens lie in, in order.
+fn panels_of(tokens: &[u32]) -> Vec<usize> {
+    let mut panels: Vec<usize> = tokens.iter().map(|token| *token as usize / PANEL).collect();
+    panels.sort_unstable();
+    panels.dedup();
+    panels
+}
+
 /// Calls `task` for all of `panels`, which are in order, by several threads if they are many.
-fn shared(panels: &[usize], task: &(dyn Fn(Range<usize>, &mut Own) + Sync)) {
+fn by_threads(panels: &[usize], task: &(dyn Fn(Range<usize>, &mut Own) + Sync)) {
     let all = |panels: &[usize]| {
         let mut own = Own::default();
         let runs = panels.chunk_by(|panel, next| panel + 1 == *next);
@@ -127,16 +132,14 @@ mod tests {
             let inputs = Inputs::new(kernels(), &numbers(COLUMNS, &mut random), COLUMNS);
             let chosen = (0..WIDTH as u32).filter(|_| random.unit() < share);
             let tokens: Vec<u32> = chosen.chain([WIDTH as u32 - 1]).collect();
-            let mut panels: Vec<usize> = tokens.iter().map(|token| *token as usize / PANEL).collect();
-            panels.dedup();
             let (mut exact, mut found) = (Shared::default(), Shared::default());
             [&mut exact, &mut found].into_iter().for_each(|values: &mut Shared<f32>| values.reserve(WIDTH));
             let all: Vec<usize> = (0..WIDTH.div_ceil(PANEL)).collect();
-            shared(&all, &|panels, own| {
+            by_threads(&all, &|panels, own| {
                 let part = Part::new(kernels(), 0..1, panels, &inputs);
                 matrix.multiply(part, &mut own.prepared, |_, output, logits| write(&exact, output, logits));
             });
-            estimated(&matrix, &inputs, &tokens, &panels, &found);
+            estimated(&matrix, &inputs, &tokens, &panels_of(&tokens), &found);
             let (exact, found) = (exact.into_vec(), found.into_vec());
             let best = first_largest(&exact, &tokens);
             assert_eq!((first_largest(&found, &tokens), found[best as usize]), (best, exact[best as usize]), "{share}");

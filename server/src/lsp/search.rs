@@ -13,7 +13,7 @@ use tower_lsp::lsp_types::{
 };
 
 use super::Session;
-use super::server::{PATIENCE, Server};
+use super::server::{Server, in_time};
 use crate::search::{Progress, background};
 use crate::workspace::Workspace;
 
@@ -95,13 +95,11 @@ impl Server {
     }
 
     /// Whether the client shows progress under a token.
-    async fn creates(&self, token: &NumberOrString) -> bool {
-        let created = async {
-            let create = WorkDoneProgressCreateParams { token: token.clone() };
-            let created = self.client.send_request::<WorkDoneProgressCreate>(create);
-            matches!(tokio::time::timeout(PATIENCE, created).await, Ok(Ok(())))
-        };
-        self.session.client_facts().is_some_and(|facts| facts.progress) && created.await
+    pub(super) async fn creates(&self, token: &NumberOrString) -> bool {
+        let (client, create) = (self.client.clone(), WorkDoneProgressCreateParams { token: token.clone() });
+        let created = async move { client.send_request::<WorkDoneProgressCreate>(create).await };
+        self.session.client_facts().is_some_and(|facts| facts.progress)
+            && matches!(in_time(created).await, Some(Ok(())))
     }
 
     async fn progress(&self, token: &NumberOrString, value: WorkDoneProgress) {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
@@ -10,8 +10,7 @@ use tower_lsp::lsp_types::{
     CodeActionParams, CodeActionResponse, ConfigurationItem, DidChangeConfigurationParams, DidChangeWatchedFilesParams,
     DidChangeWorkspaceFoldersParams, DidSaveTextDocumentParams, ExecuteCommandParams, InitializeParams,
     InitializeResult, InitializedParams, MessageType, ProgressParams, ProgressParamsValue, ProgressToken,
-    WorkDoneProgress, WorkDoneProgressBegin, WorkDoneProgressCreateParams, WorkDoneProgressEnd, notification::Progress,
-    request::WorkDoneProgressCreate,
+    WorkDoneProgress, WorkDoneProgressBegin, WorkDoneProgressEnd, notification::Progress,
 };
 use tower_lsp::{Client, LanguageServer, async_trait};
 
@@ -26,7 +25,7 @@ use crate::workspace::Workspace;
 use crate::{ask, inline, lsp::serve};
 
 /// A client does not have to answer; nothing waits longer than this for it.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The handlers of one client.
 #[derive(Debug, Clone)]
@@ -133,11 +132,20 @@ impl LanguageServer for Server {
     }
 }
 
+/// What the client answers, if it does in time. Its answer is awaited even afterwards, because tower-lsp ends the session over one that nobody
+/// waits for any more.
+pub(super) async fn in_time<T: Send + 'static>(asked: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    tokio::time::timeout(PATIENCE, tokio::spawn(asked)).await.ok()?.ok()
+}
+
 impl Server {
     /// Sends the docstring as one edit; whether the client applied it is for the client to say.
     async fn write_docstring(&self, arguments: &[Value]) -> Result<Option<Value>> {
         let edit = docstring::edit(self.session.clone(), arguments).await?;
-        let answer = self.client.apply_edit(edit).await?;
+        let client = self.client.clone();
+        // Asked apart, so that the answer is awaited even if this request is cancelled: see `in_time`.
+        let answer = tokio::spawn(async move { client.apply_edit(edit).await }).await;
+        let answer = answer.map_err(|_| Error::internal_error())??;
         Ok(Some(json!({ "applied": answer.applied, "reason": answer.failure_reason })))
     }
 
@@ -262,24 +270,31 @@ impl Server {
         tokio::spawn(self.clone().report_plugins());
         let registrations = facts.registrations();
         if !registrations.is_empty() {
-            let registered = tokio::time::timeout(PATIENCE, self.client.register_capability(registrations)).await;
-            if let Ok(Err(error)) = registered {
+            let client = self.client.clone();
+            let registered = in_time(async move { client.register_capability(registrations).await }).await;
+            if let Some(Err(error)) = registered {
                 tracing::warn!("the client refused a registration: {error}");
             }
         }
         self.scan(self.session.folders());
     }
 
-    /// Asks for the settings; false if the client does not give them.
+    /// Asks for the settings; false if the client does not give them, or not in time. Those that come later count from then on.
     async fn pull_settings(&self, turn: u64) -> bool {
         if !self.session.client_facts().is_some_and(|facts| facts.configuration) {
             return false;
         }
         let item = ConfigurationItem { scope_uri: None, section: Some("foretype".to_owned()) };
-        let answer = tokio::time::timeout(PATIENCE, self.client.configuration(vec![item])).await;
-        let Ok(Ok(values)) = answer else { return false };
-        self.session.settings(turn, values.first().unwrap_or(&Value::Null));
-        true
+        let (server, asked) = (self.clone(), Instant::now());
+        let answer = async move {
+            let Ok(values) = server.client.configuration(vec![item]).await else { return false };
+            server.session.settings(turn, values.first().unwrap_or(&Value::Null));
+            if asked.elapsed() >= PATIENCE {
+                server.reconfigure();
+            }
+            true
+        };
+        in_time(answer).await.unwrap_or(false)
     }
 
     fn reconfigure(&self) {
@@ -320,12 +335,7 @@ impl Server {
 
     async fn scan_one(&self, workspace: Arc<Workspace>) {
         let token = ProgressToken::String(format!("foretype-scan-{}", workspace.root.display()));
-        let shows = self.session.client_facts().is_some_and(|facts| facts.progress);
-        let shows = shows && {
-            let create = WorkDoneProgressCreateParams { token: token.clone() };
-            let created = self.client.send_request::<WorkDoneProgressCreate>(create);
-            matches!(tokio::time::timeout(PATIENCE, created).await, Ok(Ok(())))
-        };
+        let shows = self.creates(&token).await;
         let say = async |value: WorkDoneProgress| {
             if shows {
                 let params = ProgressParams { token: token.clone(), value: ProgressParamsValue::WorkDone(value) };
