@@ -155,8 +155,8 @@ fn where_reading_takes_long_the_nearest_text_is_read_first_and_the_whole_in_a_pa
         let engine = eventually(&mut client, status, |engine| engine["reading_speed"].is_number());
         (world, client, engine["reading_speed"].as_f64().expect("tokens a second"))
     };
-    let (_world, mut client, speed) = start(false);
-    // What this machine reads in four seconds, at four bytes a token.
+    let (_world, mut client, speed) = start(true);
+    // What this daemon takes for four seconds of reading, at four bytes a token.
     let lines = (4.0 * speed).max(600.0) as u32 * 4 / 36;
     let text = format!("{}x = \n", remarks(lines as usize));
     let key = |client: &mut Client, character: u32| {
@@ -164,11 +164,11 @@ fn where_reading_takes_long_the_nearest_text_is_read_first_and_the_whole_in_a_pa
         client
             .request("textDocument/inlineCompletion", json!({ "textDocument": { "uri": uri }, "position": position }));
     };
-    client.open(uri, "python", &text);
-    key(&mut client, 4);
-    let whole = count(&eventually(&mut client, status, |engine| count(engine) > 0));
-    assert!(client.shut_down().success());
-    let (_world, mut client, _) = start(true);
+    let (_other_world, mut other, _) = start(false);
+    other.open(uri, "python", &text);
+    key(&mut other, 4);
+    let whole = count(&eventually(&mut other, status, |engine| count(engine) > 0));
+    assert!(other.shut_down().success());
     client.open(uri, "python", &text);
     key(&mut client, 4);
     let near = count(&eventually(&mut client, status, |engine| count(engine) > 0));
