@@ -15,6 +15,7 @@ mod running;
 mod text;
 mod voice;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -214,7 +215,9 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// The engine's thread: takes jobs in while there is work, and sleeps when there is none.
 fn serve(model: &Model, shared: &Shared, jobs: &Receiver<Submitted>, options: &EngineOptions) {
     let mut runner = run::Runner::new(model, shared, options);
-    runner.try_out();
+    if catch_unwind(AssertUnwindSafe(|| runner.try_out())).is_err() {
+        tracing::error!("a first step panicked; please report this");
+    }
     while !shared.stopping.load(Ordering::Acquire) {
         if runner.is_idle() {
             match jobs.recv() {

@@ -394,11 +394,11 @@ impl Place {
             multi_line: self.config.inline.multi_line,
             minimum_confidence: self.config.inline.minimum_confidence,
         };
-        self.moment.place.shown().windows.choose_for(&mut request);
+        let holds = self.moment.place.shown().windows.choose_for(&mut request);
         // Without work ahead the whole would never be read.
         let near_first = self.config.inline.near_first && self.config.inline.work_ahead;
         if near_first
-            && !window::holds(&request)
+            && !holds
             && let Some(speed) = self.engine.status().reading_speed
         {
             request.budget = sooner(request.budget, window::unread(&request), speed);

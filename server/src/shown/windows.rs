@@ -21,15 +21,17 @@ impl Windows {
         self.windows.back()
     }
 
-    /// Gives a request the latest window that holds for it; if none does, the latest, whose beginning a new one may share.
-    pub fn choose_for(&self, request: &mut Request) {
+    /// Gives a request the latest window that holds for it; if none does, the latest, whose beginning a new one may share. Says whether
+    /// one holds.
+    pub fn choose_for(&self, request: &mut Request) -> bool {
         for window in self.windows.iter().rev() {
             request.window = Some(window.clone());
             if window::holds(request) {
-                return;
+                return true;
             }
         }
         request.window = self.latest().cloned();
+        false
     }
 
     /// A prompt was built on this window.
