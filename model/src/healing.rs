@@ -50,8 +50,8 @@ impl Spelling {
             let same = self.sorted[from..].iter().take_while(|id| tokenizer.bytes(**id) == &text[..length]);
             allowed.extend(same.copied());
         }
-        let from = self.sorted.partition_point(|id| tokenizer.bytes(*id) < text);
-        allowed.extend(self.sorted[from..].iter().take_while(|id| tokenizer.bytes(**id).starts_with(text)).copied());
+        let longer = &self.sorted[self.sorted.partition_point(|id| tokenizer.bytes(*id) < text)..];
+        allowed.extend(&longer[..longer.partition_point(|id| tokenizer.bytes(*id).starts_with(text))]);
         allowed
     }
 }

@@ -77,10 +77,10 @@ fn estimated(matrix: &Planes, inputs: &Inputs, tokens: &[u32], panels: &[usize],
 
 /// The panels that tokens lie in, in order.
 fn panels_of(tokens: &[u32]) -> Vec<usize> {
-    let mut panels: Vec<usize> = tokens.iter().map(|token| *token as usize / PANEL).collect();
-    panels.sort_unstable();
-    panels.dedup();
-    panels
+    let panel = |token: &u32| *token as usize / PANEL;
+    let mut wanted = vec![false; tokens.iter().map(panel).max().map_or(0, |last| last + 1)];
+    tokens.iter().for_each(|token| wanted[panel(token)] = true);
+    (0..wanted.len()).filter(|panel| wanted[*panel]).collect()
 }
 
 /// Calls `task` for all of `panels`, which are in order, by several threads if they are many.

@@ -51,14 +51,23 @@ fn every_family_gives_the_reference_logits() {
     ["gpt2", "gpt_bigcode", "llama", "qwen2", "qwen3", "starcoder2"].into_iter().for_each(check);
 }
 
-/// Milliseconds of a step of one row, the middle of 41, by what is asked of it; the model is named in FORETYPE_MODEL.
+/// Milliseconds of a step of one row behind some code, the middle of 41, by what is asked of it; the model is named in FORETYPE_MODEL.
 #[test]
 #[ignore = "measures"]
 fn what_an_output_costs() {
     let path = std::env::var("FORETYPE_MODEL").expect("FORETYPE_MODEL names a model");
     let model = Model::load(Path::new(&path), &Device::Cpu).expect("it loads");
     let (decoder, spelling) = (&model.decoder, Spelling::new(&model.tokenizer));
+    let text = "fn total(values: &[f32]) -> f32 {\n    let mut sum = 0.0;\n    for value in values {\n        sum += value;\n    }\n   ";
+    let tokens = model.tokenizer.encode(text);
+    let (last, before) = tokens.split_last().expect("tokens");
+    let positions: Vec<u32> = (0..tokens.len() as u32).collect();
     let mut cache = KvCache::new(decoder.config());
+    cache.reserve(before.len());
+    let mut step = Step::new(vec![(&mut cache, before.len())], decoder.config().heads);
+    let (read, asked) = (&positions[..before.len()], Wanted::whole(&[]));
+    decoder.step(before, read, asked, &mut step, &|| false, &mut Logits::default()).expect("a step");
+    cache.commit(before.len());
     let mut logits = Logits::default();
     let asked = [("all logits", 1, 0, ""), ("the likeliest", 0, 1, ""), ("the state", 0, 0, "")];
     let spelt = [" ", " r", " re", " retur"].map(|text| ("the likeliest that spells", 0, 0, text));
@@ -69,7 +78,9 @@ fn what_an_output_costs() {
             let mut step = Step::new(vec![(&mut cache, 1)], decoder.config().heads);
             let wanted = Wanted { rows: &[0], whole: *whole, likeliest: *likeliest };
             let began = std::time::Instant::now();
-            decoder.step(&[1], &[0], wanted, &mut step, &|| false, &mut logits).expect("a step");
+            decoder
+                .step(&[*last], &positions[before.len()..], wanted, &mut step, &|| false, &mut logits)
+                .expect("a step");
             if !text.is_empty() {
                 let allowed = spelling.allowed(&model.tokenizer, text.as_bytes());
                 assert!(!decoder.logits_of(&logits.row(0), &allowed, true).is_empty());

@@ -104,6 +104,7 @@ impl<D: Dot> Simd for Avx2<D> {
     unsafe fn dot(sum: __m256i, numbers: __m256i, zero: __m256i, x: __m256i) -> __m256i {
         unsafe { D::dot(sum, numbers, zero, x) }
     }
+    const PARTS: usize = 2;
     const TWO_PARTS: bool = D::SIGNED;
 
     #[inline(always)]

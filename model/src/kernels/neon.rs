@@ -21,6 +21,7 @@ pub(crate) struct Neon;
 )]
 impl Simd for Neon {
     const LANES: usize = 4;
+    const PARTS: usize = 4;
     const SIGNED: bool = true;
     type Ints = int32x4_t;
     type Floats = float32x4_t;

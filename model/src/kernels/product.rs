@@ -112,12 +112,15 @@ unsafe fn group_of_rows<S: Simd, L: Layout, const ADDS: bool>(
 ) {
     // SAFETY: the caller's.
     unsafe {
-        match result.len() {
-            3 if S::TWO_PARTS => some_rows::<S, L, ADDS, 2, 3>(p, x, row, result),
-            3.. if S::TWO_PARTS => some_rows::<S, L, ADDS, 2, GROUP>(p, x, row, result),
-            2 => some_rows::<S, L, ADDS, 1, 2>(p, x, row, result),
-            0 | 1 => some_rows::<S, L, ADDS, 1, 1>(p, x, row, result),
-            count => with_count!(count, R => some_rows::<S, L, ADDS, 1, R>(p, x, row, result)),
+        // One or two rows wait for memory, which is followed best when each line that comes is used up at once.
+        match (result.len(), S::PARTS) {
+            (0 | 1, 4) => some_rows::<S, L, ADDS, 4, 1>(p, x, row, result),
+            (2, 4) => some_rows::<S, L, ADDS, 4, 2>(p, x, row, result),
+            (0 | 1, 2) => some_rows::<S, L, ADDS, 2, 1>(p, x, row, result),
+            (2, 2) => some_rows::<S, L, ADDS, 2, 2>(p, x, row, result),
+            (3, _) if S::TWO_PARTS => some_rows::<S, L, ADDS, 2, 3>(p, x, row, result),
+            (3.., _) if S::TWO_PARTS => some_rows::<S, L, ADDS, 2, GROUP>(p, x, row, result),
+            (count, _) => with_count!(count, R => some_rows::<S, L, ADDS, 1, R>(p, x, row, result)),
         }
     }
 }

@@ -38,7 +38,10 @@ pub(crate) trait Simd: Copy {
     /// Adds to each lane of `sum` the four products of unsigned `numbers` (less `zero`, if `SIGNED`) with signed `x`.
     unsafe fn dot(sum: Self::Ints, numbers: Self::Ints, zero: Self::Ints, x: Self::Ints) -> Self::Ints;
 
-    /// Whether products with several rows work on two parts of a panel at once, so that what is read of a row serves both.
+    /// Parts of a panel that a product with one or two rows works on at once: 1, 2 or 4.
+    const PARTS: usize = 1;
+
+    /// Whether products with more rows work on two parts of a panel at once, so that what is read of a row serves both.
     const TWO_PARTS: bool = false;
 
     /// [`dot`](Self::dot) for some parts, with the four bytes `AT` behind `x` in every lane.
