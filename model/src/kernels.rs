@@ -30,7 +30,7 @@ use std::sync::OnceLock;
 use blocks::Format;
 pub use memory::{give_back, read_bandwidth};
 pub use pool::set_threads;
-use product::Product;
+use product::Products;
 pub(crate) use tensors::{RopeTable, layer_norm, rms_norm, rope, swiglu};
 
 /// The instruction sets that kernels exist for.
@@ -131,14 +131,14 @@ pub(crate) struct Kernels {
     pub(crate) dot: dense::Dot,
     pub(crate) attend_block: attention::AttendBlock,
     /// By layout: bits and span.
-    packed: [(usize, usize, Product); 6],
+    packed: [(usize, usize, Products); 6],
     /// For numbers of eight bits in two planes.
-    pub(crate) planes: Product,
+    pub(crate) planes: Products,
 }
 
 impl Kernels {
-    /// The product for numbers as a format packs them.
-    pub(crate) fn product(&self, format: &Format) -> Product {
+    /// The products for numbers as a format packs them.
+    pub(crate) fn products(&self, format: &Format) -> Products {
         let found = self.packed.iter().find(|it| (it.0, it.1) == (format.bits, format.span));
         found.unwrap_or(&self.packed[0]).2
     }
@@ -153,9 +153,9 @@ macro_rules! table {
             use half::f16;
 
             use super::attention::{self, Keys, Partial};
-            use super::layout::{Bytes, Layout, Nibbles, Planes};
-            use super::product::{self, Panel, Product, Rows};
-            use super::simd::PANEL;
+            use super::layout::{Bytes, Layout, Nibbles, Planes, Wide};
+            use super::product::{self, Panel, Product, Products, Rows, Widen};
+            use super::simd::{PANEL, Simd};
             use super::{Kernels, dense, rows};
 
             type Set = $set;
@@ -164,6 +164,12 @@ macro_rules! table {
             unsafe fn product<L: Layout>(panel: Panel, rows: Rows, row: usize, result: &mut [[f32; PANEL]]) {
                 // SAFETY: the caller's.
                 unsafe { product::product::<Set, L>(panel, rows, row, result) }
+            }
+
+            $(#[$features])*
+            unsafe fn widen<L: Layout>(panel: Panel, wide: *mut u8) {
+                // SAFETY: the caller's.
+                unsafe { product::widen::<Set, L>(panel, wide) }
             }
 
             $(#[$features])*
@@ -220,8 +226,10 @@ macro_rules! table {
                 unsafe { dense::dot::<Set>(a, b) }
             }
 
-            const fn packed<L: Layout>() -> (usize, usize, Product) {
-                (L::BITS, L::SPAN, product::<L>)
+            const fn packed<L: Layout>() -> (usize, usize, Products) {
+                let wide = <Set as Simd>::WIDENS && L::BITS > 4 && L::BITS < 8;
+                let wide = if wide { Some((widen::<L> as Widen, product::<Wide<L>> as Product)) } else { None };
+                (L::BITS, L::SPAN, Products { product: product::<L>, wide })
             }
 
             pub(super) static KERNELS: Kernels = Kernels {
@@ -241,7 +249,7 @@ macro_rules! table {
                     packed::<Nibbles<32, 1>>(),
                     packed::<Nibbles<16, 2>>(),
                 ],
-                planes: product::<Planes>,
+                planes: Products { product: product::<Planes>, wide: None },
             };
         }
     };

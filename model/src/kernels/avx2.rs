@@ -106,6 +106,7 @@ impl<D: Dot> Simd for Avx2<D> {
     }
     const PARTS: usize = 2;
     const TWO_PARTS: bool = D::SIGNED;
+    const WIDENS: bool = D::SIGNED;
 
     #[inline(always)]
     unsafe fn dots<const PARTS: usize, const AT: usize>(

@@ -1,6 +1,7 @@
 //! Inputs of matrices: rows of floats, and the same quantised to signed bytes with one scale for 32 columns.
 
 use super::Kernels;
+use super::memory::Line;
 use super::product::Rows;
 use super::rows::BLOCK;
 use super::shared::Shared;
@@ -106,6 +107,8 @@ pub(crate) struct Prepared {
     starts: Vec<i32>,
     scales: Vec<f32>,
     sums: Vec<f32>,
+    /// Room for the numbers of a panel, unpacked.
+    pub(super) wide: Vec<Line>,
 }
 
 impl Prepared {

@@ -9,6 +9,8 @@
 //! * five and six bits: the same, then a line with the upper bits: those of vector `i` in bits `i * extra ..` of each byte;
 //! * eight bits in two planes: the lines of four bits twice, in two places, the upper four bits of each number and the lower.
 
+use std::marker::PhantomData;
+
 use super::simd::Simd;
 
 /// Bytes of a vector and of a line.
@@ -25,6 +27,9 @@ pub(crate) trait Layout {
 
     /// Whether the numbers lie in two planes.
     const PLANES: bool = false;
+
+    /// Whether the numbers were put near just before.
+    const NEAR: bool = false;
 
     /// Vector `index` of the span at `span`, and at `lower` in the second plane where there are two; a set with fewer lanes than 16 gets
     /// those that begin where `span` points to.
@@ -81,6 +86,22 @@ impl<const SPAN: usize, const EXTRA: usize> Layout for Nibbles<SPAN, EXTRA> {
                 if at <= 4 { S::shift_left(upper, 4 - at as u32) } else { S::shift_right(upper, at as u32 - 4) };
             S::or(low, S::and(upper, bytes_of::<S>(((1 << EXTRA) - 1) << 4)))
         }
+    }
+}
+
+/// The numbers of another layout, unpacked to a byte each.
+pub(crate) struct Wide<L>(PhantomData<L>);
+
+impl<L: Layout> Layout for Wide<L> {
+    const SPAN: usize = L::SPAN;
+    const BITS: usize = L::BITS;
+    const LINES: usize = lines(L::SPAN, 8);
+    const NEAR: bool = true;
+
+    #[inline(always)]
+    unsafe fn vector<S: Simd>(span: *const u8, _: *const u8, index: usize) -> S::Ints {
+        // SAFETY: the span has `SPAN / 4` lines.
+        unsafe { S::bytes(span.add(index * LINE)) }
     }
 }
 

@@ -13,7 +13,7 @@ use super::blocks::{Columns, Format};
 use super::inputs::{Inputs, Prepared};
 use super::layout::{self, LINE};
 use super::memory::{Line, Lines};
-use super::product::{Panel, Product, Rows, TILE};
+use super::product::{MANY, Panel, Products, Rows, TILE};
 use super::simd::PANEL;
 
 /// A part of a product of inputs with a matrix.
@@ -31,18 +31,30 @@ impl<'a> Part<'a> {
         Self { kernels, rows, panels, inputs }
     }
 
-    /// Multiplies tile by tile. The matrix has `out` outputs and gives each of its panels; `x` are the inputs as `product` takes them.
+    /// Multiplies tile by tile. The matrix has `out` outputs and gives each of its panels; `x` are the inputs as products take them;
+    /// `wide` is scratch.
     pub(super) fn work_out(
         &self,
         out: usize,
-        product: Product,
+        products: Products,
         x: Rows,
         panel: impl Fn(usize) -> Panel,
+        wide: &mut Vec<Line>,
         mut take: impl FnMut(usize, usize, &[f32]),
     ) {
         let mut result = [[0f32; PANEL]; TILE];
+        let widens = products.wide.filter(|_| self.rows.len() >= MANY);
+        if widens.is_some() && wide.len() < x.columns / 4 {
+            wide.resize(x.columns / 4, Line([0; LINE]));
+        }
+        let product = widens.map_or(products.product, |(_, product)| product);
         for index in self.panels.clone() {
-            let panel = panel(index);
+            let mut panel = panel(index);
+            if let Some((widen, _)) = widens {
+                // SAFETY: the set is here; the panel is whole, and there is a line for every four columns.
+                unsafe { widen(panel, wide.as_mut_ptr().cast()) };
+                panel.numbers = wide.as_ptr().cast();
+            }
             for row in self.rows.clone().step_by(TILE) {
                 let tile = &mut result[..(self.rows.end - row).min(TILE)];
                 // SAFETY: the set is here; panel and rows are whole.
@@ -195,7 +207,8 @@ impl Packed {
     /// Works out a part of a product and hands every result to `take`: row, first output, up to 16 values.
     pub(crate) fn multiply(&self, part: Part, prepared: &mut Prepared, take: impl FnMut(usize, usize, &[f32])) {
         let x = prepared.rows(self.format.zero, self.format.span, part.inputs);
-        part.work_out(self.out, part.kernels.product(&self.format), x, |panel| self.panel(panel), take);
+        let products = part.kernels.products(&self.format);
+        part.work_out(self.out, products, x, |panel| self.panel(panel), &mut prepared.wide, take);
     }
 }
 

@@ -96,7 +96,7 @@ impl Planes {
             let lower = self.lower[index * lines..].as_ptr().cast();
             Panel { lower, zero: 128, more: 0.0, ..self.upper.panel(index) }
         };
-        part.work_out(self.upper.out, part.kernels.planes, x, panel, |row, output, values| {
+        part.work_out(self.upper.out, part.kernels.planes, x, panel, &mut prepared.wide, |row, output, values| {
             // The first plane's scales are those of its numbers.
             let mut whole = [0f32; PANEL];
             whole.iter_mut().zip(values).for_each(|(whole, value)| *whole = value / 16.0);

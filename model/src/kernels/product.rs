@@ -60,6 +60,21 @@ pub(crate) struct Rows {
 /// Multiplies a panel with `result.len()` rows, 1 to [`TILE`], from `row` on.
 pub(crate) type Product = unsafe fn(Panel, Rows, usize, &mut [[f32; PANEL]]);
 
+/// Unpacks the numbers of a panel to a byte each, into the lines of [`Wide`](super::layout::Wide), and asks for the panel after it.
+pub(crate) type Widen = unsafe fn(Panel, *mut u8);
+
+/// How matrices of one layout are multiplied.
+#[derive(Clone, Copy)]
+pub(crate) struct Products {
+    /// From the numbers as they lie.
+    pub(crate) product: Product,
+    /// What is faster for [`MANY`] rows: numbers are unpacked once, and multiplied from there.
+    pub(crate) wide: Option<(Widen, Product)>,
+}
+
+/// Rows for which it pays to unpack numbers once.
+pub(crate) const MANY: usize = 16;
+
 /// Products of numbers of so many bits with a signed byte that 16 bits can hold the sum of, in vectors: each adds two.
 const fn in_pairs(bits: usize) -> usize {
     i16::MAX as usize / (2 * ((1 << bits) - 1) * 127)
@@ -98,6 +113,30 @@ pub(crate) unsafe fn product<S: Simd, L: Layout>(panel: Panel, rows: Rows, row: 
                 true => group_of_rows::<S, L, true>(panel, rows, row, result),
                 false => group_of_rows::<S, L, false>(panel, rows, row, result),
             }
+        }
+    }
+}
+
+/// A [`Widen`].
+///
+/// # Safety
+/// That of [`Simd`]; the panel's numbers are there, and `wide` has a line for each vector.
+#[inline(always)]
+pub(crate) unsafe fn widen<S: Simd, L: Layout>(panel: Panel, wide: *mut u8) {
+    let spans = panel.blocks * panel.spans;
+    for index in 0..spans {
+        // SAFETY: the caller's; what is asked for may lie anywhere.
+        unsafe {
+            let numbers = panel.numbers.add(index * L::LINES * LINE);
+            for line in 0..L::LINES {
+                S::prefetch_far(numbers.wrapping_add((spans * L::LINES + line) * LINE));
+            }
+            each_vector!(L, V => {
+                for lane in (0..PANEL).step_by(S::LANES) {
+                    let vector = L::vector::<S>(numbers.add(lane * 4), panel.lower, V);
+                    S::store_ints(wide.add((index * L::SPAN / 4 + V) * LINE + lane * 4).cast(), vector);
+                }
+            });
         }
     }
 }
@@ -171,6 +210,9 @@ impl Span {
     /// Asks for the lines of spans to come.
     #[inline(always)]
     unsafe fn ask_ahead<S: Simd, L: Layout>(&self, far: bool) {
+        if L::NEAR {
+            return;
+        }
         for line in 0..L::LINES {
             // SAFETY: the caller's; what is asked for may lie anywhere.
             unsafe {

@@ -44,6 +44,9 @@ pub(crate) trait Simd: Copy {
     /// Whether products with more rows work on two parts of a panel at once, so that what is read of a row serves both.
     const TWO_PARTS: bool = false;
 
+    /// Whether numbers of five and six bits are unpacked once for many rows.
+    const WIDENS: bool = false;
+
     /// [`dot`](Self::dot) for some parts, with the four bytes `AT` behind `x` in every lane.
     #[inline(always)]
     unsafe fn dots<const PARTS: usize, const AT: usize>(
