@@ -151,15 +151,30 @@ unsafe fn group_of_rows<S: Simd, L: Layout, const ADDS: bool>(
 ) {
     // SAFETY: the caller's.
     unsafe {
-        // One or two rows wait for memory, which is followed best when each line that comes is used up at once.
-        match (result.len(), S::PARTS) {
-            (0 | 1, 4) => some_rows::<S, L, ADDS, 4, 1>(p, x, row, result),
-            (2, 4) => some_rows::<S, L, ADDS, 4, 2>(p, x, row, result),
-            (0 | 1, 2) => some_rows::<S, L, ADDS, 2, 1>(p, x, row, result),
-            (2, 2) => some_rows::<S, L, ADDS, 2, 2>(p, x, row, result),
-            (3, _) if S::TWO_PARTS => some_rows::<S, L, ADDS, 2, 3>(p, x, row, result),
-            (3.., _) if S::TWO_PARTS => some_rows::<S, L, ADDS, 2, GROUP>(p, x, row, result),
-            (count, _) => with_count!(count, R => some_rows::<S, L, ADDS, 1, R>(p, x, row, result)),
+        // What does not hold for a set is not compiled for it: its conditions are constants.
+        if const { S::PARTS == 2 } {
+            // One or two rows wait for memory, which is followed best when each line that comes is used up at once.
+            match result.len() {
+                0 | 1 => return some_rows::<S, L, ADDS, 2, 1>(p, x, row, result),
+                2 => return some_rows::<S, L, ADDS, 2, 2>(p, x, row, result),
+                _ => {}
+            }
+        }
+        if const { S::PARTS == 4 } {
+            match result.len() {
+                0 | 1 => return some_rows::<S, L, ADDS, 4, 1>(p, x, row, result),
+                2 => return some_rows::<S, L, ADDS, 4, 2>(p, x, row, result),
+                _ => {}
+            }
+        }
+        const { assert!(S::PARTS == 2 || !S::TWO_PARTS, "one and two rows go the way of sets with two parts") };
+        if const { S::TWO_PARTS } {
+            match result.len() {
+                ..=3 => some_rows::<S, L, ADDS, 2, 3>(p, x, row, result),
+                _ => some_rows::<S, L, ADDS, 2, GROUP>(p, x, row, result),
+            }
+        } else {
+            with_count!(result.len(), R => some_rows::<S, L, ADDS, 1, R>(p, x, row, result));
         }
     }
 }
