@@ -99,9 +99,9 @@ impl<L: Layout> Layout for Wide<L> {
     const NEAR: bool = true;
 
     #[inline(always)]
-    unsafe fn vector<S: Simd>(span: *const u8, _: *const u8, index: usize) -> S::Ints {
-        // SAFETY: the span has `SPAN / 4` lines.
-        unsafe { S::bytes(span.add(index * LINE)) }
+    unsafe fn vector<S: Simd>(span: *const u8, lower: *const u8, index: usize) -> S::Ints {
+        // SAFETY: the span has `SPAN / 4` lines, and so they lie as where all numbers are bytes.
+        unsafe { Bytes::<32>::vector::<S>(span, lower, index) }
     }
 }
 
