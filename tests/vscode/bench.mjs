@@ -60,7 +60,10 @@ export class Bench {
     writeFileSync(`${this.home}/config.yaml`, '');
     const common = [entry, '--config', `${this.home}/config.yaml`, '--auth', 'none', '--user-data-dir', `${this.home}/data`,
       '--extensions-dir', `${this.home}/ext`, '--disable-telemetry', '--disable-update-check', '--disable-workspace-trust',
-      '--disable-getting-started-override', '--disable-proxy'];
+      '--disable-getting-started-override', '--disable-proxy',
+      // A page that ends without a word, as one does now and then on a busy machine, keeps its extension host for so long: by
+      // default for three hours.
+      '--reconnection-grace-time', '20'];
     await promisify(execFile)(node, [...common, '--install-extension', vsix, '--force'], { env: this.environment });
     // Without the driver, a built VS Code runs no tests in its extension host.
     this.server = spawn(node, [...common, '--vscode-option', 'enable-smoke-test-driver', '--bind-addr', `127.0.0.1:${this.port}`,

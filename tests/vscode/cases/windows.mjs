@@ -15,8 +15,10 @@ export default {
   async 'two windows share one daemon'(bench) {
     const first = await bench.first('one.py', shop);
     await first.ready();
+    const connections = () => bench.processes().filter(({ args }) => args[0] === 'lsp').length;
     const clients = async () => (await bench.daemonStatus()).clients;
-    await until(async () => (await clients()) === 1, 'windows of other cases are gone');
+    await until(() => connections() === 1, 'windows of other cases are gone');
+    await until(async () => (await clients()) === 1, 'the daemon sees that they are gone');
     const second = await bench.open('two.py', shop);
     await works(second);
     assert.equal(await clients(), 2);
