@@ -1,7 +1,8 @@
 //! Keys and values of the tokens that a sequence has seen, and attention over them.
 //!
 //! A cache belongs to one sequence. Rows of a step are written behind its length and count only once they are
-//! [committed](KvCache::commit), so a step that is abandoned half-way leaves nothing to undo.
+//! [committed](KvCache::commit), so a step that is broken off leaves nothing to undo. What it had worked out stays as
+//! [`Begun`], and a step over the same tokens goes on from there.
 
 use std::ops::Range;
 
@@ -30,13 +31,32 @@ pub(crate) struct KvCache {
     dim: usize,
     capacity: usize,
     length: usize,
+    begun: Option<Begun>,
+}
+
+/// What a step that was broken off worked out for tokens behind the length: their keys and values are in the cache, layer by
+/// layer as far as it came.
+#[derive(Default)]
+pub(crate) struct Begun {
+    pub(crate) tokens: Vec<u32>,
+    /// Layers that each of them went through.
+    pub(crate) layers: Vec<usize>,
+    /// The residual stream behind these, `[tokens, hidden]`.
+    pub(crate) x: Vec<f32>,
+}
+
+impl Begun {
+    /// How many of its tokens `next` begins with.
+    pub(crate) fn common(&self, next: &[u32]) -> usize {
+        self.tokens.iter().zip(next).take_while(|(a, b)| a == b).count()
+    }
 }
 
 impl KvCache {
     /// An empty cache for a model of this shape.
     pub(crate) fn new(config: &Config) -> Self {
         let Config { layers, kv_heads, head_dim: dim, .. } = *config;
-        Self { memory: Halves::zeroed(0), layers, kv_heads, dim, capacity: 0, length: 0 }
+        Self { memory: Halves::zeroed(0), layers, kv_heads, dim, capacity: 0, length: 0, begun: None }
     }
 
     /// Bytes that one position takes in a model of this shape.
@@ -46,7 +66,8 @@ impl KvCache {
 
     /// Bytes in memory.
     pub(crate) fn bytes(&self) -> usize {
-        self.layers * 2 * self.part() * size_of::<f16>()
+        let begun = self.begun.as_ref().map_or(0, |begun| size_of_val(&begun.x[..]));
+        self.layers * 2 * self.part() * size_of::<f16>() + begun
     }
 
     /// Numbers that keys or values of a layer take.
@@ -68,36 +89,55 @@ impl KvCache {
 
     /// Forgets everything from `length` on.
     pub(crate) fn truncate(&mut self, length: usize) {
-        self.length = self.length.min(length);
+        if length < self.length {
+            (self.length, self.begun) = (length, None);
+        }
+    }
+
+    /// What a step that was broken off left for tokens behind the length.
+    pub(crate) fn begun(&self) -> Option<&Begun> {
+        self.begun.as_ref()
+    }
+
+    /// Takes that out: a step over these rows begins, and writes there.
+    pub(crate) fn take_begun(&mut self) -> Option<Begun> {
+        self.begun.take()
+    }
+
+    /// A step over these tokens behind the length was broken off.
+    pub(crate) fn leave(&mut self, begun: Begun) {
+        self.begun = Some(begun);
     }
 
     /// A cache of its own with the first `length` positions.
     pub(crate) fn fork(&self, length: usize) -> Self {
         let length = length.min(self.length);
-        let capacity = length.next_multiple_of(GROWTH);
-        self.copy(capacity, length)
+        self.copy(length.next_multiple_of(GROWTH), length, length)
     }
 
     /// Makes room for `rows` more positions.
     pub(crate) fn reserve(&mut self, rows: usize) {
         let needed = self.length + rows;
         if needed > self.capacity {
-            let capacity = needed.next_multiple_of(GROWTH);
-            *self = self.copy(capacity, self.length);
+            let begun = self.begun.take();
+            let written = self.length + begun.as_ref().map_or(0, |begun| begun.tokens.len());
+            *self = Self { begun, ..self.copy(needed.max(written).next_multiple_of(GROWTH), self.length, written) };
         }
     }
 
     /// Counts the `rows` positions that the last step wrote.
     pub(crate) fn commit(&mut self, rows: usize) {
         self.length += rows;
+        self.begun = None;
         debug_assert!(self.length <= self.capacity);
     }
 
-    /// The first `length` positions in a cache of another capacity.
-    fn copy(&self, capacity: usize, length: usize) -> Self {
-        let memory = Halves::zeroed(self.layers * 2 * self.kv_heads * capacity * self.dim);
-        let copy = Self { memory, capacity, length, ..*self };
-        let size = length.next_multiple_of(PANEL).min(self.capacity) * self.dim;
+    /// The first `written` positions, of which `length` count, in a cache of another capacity.
+    fn copy(&self, capacity: usize, length: usize, written: usize) -> Self {
+        let Self { layers, kv_heads, dim, .. } = *self;
+        let memory = Halves::zeroed(layers * 2 * kv_heads * capacity * dim);
+        let copy = Self { memory, layers, kv_heads, dim, capacity, length, begun: None };
+        let size = written.next_multiple_of(PANEL).min(self.capacity) * self.dim;
         for (layer, head) in (0..self.layers).flat_map(|layer| (0..self.kv_heads).map(move |head| (layer, head))) {
             let ((from_keys, from_values), (keys, values)) = (self.places(layer, head), copy.places(layer, head));
             for (from, to) in [(from_keys, keys), (from_values, values)] {
@@ -234,12 +274,14 @@ pub(crate) struct Step<'a> {
     pub(crate) heads: usize,
     /// Whether one thread works it out on the CPU; else all do.
     pub(crate) alone: bool,
+    /// Whether it went on from one that was broken off, and so took less time.
+    pub(crate) went_on: bool,
 }
 
 impl<'a> Step<'a> {
     /// A step that all threads work out.
     pub(crate) fn new(spans: Vec<(&'a mut KvCache, usize)>, heads: usize) -> Self {
-        Self { spans, heads, alone: false }
+        Self { spans, heads, alone: false, went_on: false }
     }
 }
 

@@ -74,6 +74,18 @@ impl Sequence {
     fn common(&self, prompt: &[u32]) -> usize {
         self.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count()
     }
+
+    /// The same with what a step that was broken off has begun behind them.
+    fn known(&self, prompt: &[u32]) -> usize {
+        let common = self.common(prompt);
+        let begun = self.cache.begun().filter(|_| common == self.tokens.len());
+        common + begun.map_or(0, |begun| begun.common(&prompt[common..]))
+    }
+
+    /// Tokens and those that were begun.
+    fn held(&self) -> usize {
+        self.tokens.len() + self.cache.begun().map_or(0, |begun| begun.tokens.len())
+    }
 }
 
 /// The sequences that no request is using.
@@ -91,13 +103,15 @@ impl Sequences {
 
     /// A sequence that holds the longest known beginning of `prompt` and nothing else.
     pub(crate) fn take(&mut self, prompt: &[u32], config: &Config) -> Sequence {
-        let shared = self.idle.iter().enumerate().map(|(i, sequence)| (sequence.common(prompt), i));
-        let mut sequence = match shared.max() {
-            Some((common, i)) if common * 2 >= self.idle[i].tokens.len() && common > 0 => self.idle.swap_remove(i),
-            Some((common, i)) if common >= WORTH_A_COPY => self.idle[i].fork(common),
+        let shared = self.idle.iter().enumerate().map(|(i, sequence)| (sequence.known(prompt), i));
+        let Some((_, i)) = shared.max().filter(|(known, _)| *known > 0) else { return Sequence::new(config) };
+        let common = self.idle[i].common(prompt);
+        let mut sequence = match &self.idle[i] {
+            whole if common * 2 >= whole.tokens.len() => self.idle.swap_remove(i),
+            part if common >= WORTH_A_COPY => part.fork(common),
             _ => Sequence::new(config),
         };
-        sequence.truncate(sequence.common(prompt));
+        sequence.truncate(common);
         sequence
     }
 
@@ -107,7 +121,7 @@ impl Sequences {
         sequence.forget_unseen();
         sequence.used = self.clock;
         // A sequence that another one holds whole is of no further use.
-        self.idle.retain(|other| other.common(&sequence.tokens) < other.tokens.len());
+        self.idle.retain(|other| other.known(&sequence.tokens) < other.held());
         self.idle.push(sequence);
         while self.bytes() > self.limit && self.idle.len() > 1 {
             if let Some(oldest) = (0..self.idle.len()).min_by_key(|i| self.idle[*i].used) {

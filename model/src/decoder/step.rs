@@ -1,12 +1,12 @@
 //! One step on the CPU, without tensors: all threads run through the layers together, phase by phase.
 //!
 //! A phase is either a matter of rows (norms, rotation, quantising) or of panels of outputs (matrices); between two phases all
-//! threads wait for each other. Nothing is allocated once the scratch has grown to the size of a step.
+//! threads wait for each other. Nothing but lists of rows is allocated once the scratch has grown to the size of a step.
 
 mod phases;
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::logits::{Logits, PIECES};
 use super::{Decoder, ForwardError};
@@ -14,7 +14,7 @@ use crate::kernels::inputs::Inputs;
 use crate::kernels::pool::{Member, Team, lock, pool};
 use crate::kernels::shared::Shared;
 use crate::kernels::{Kernels, kernels};
-use crate::kv::{AttentionScratch, KvCache, Step};
+use crate::kv::{AttentionScratch, Begun, KvCache, Step};
 use crate::linear::Own;
 
 /// Panels that a thread takes at once at the least: two make a block of 32 inputs for the next matrix.
@@ -63,7 +63,8 @@ impl Decoder {
     /// One step: `tokens` at their `positions`, row after row of the spans of `step`, and the logits of the rows that are wanted into
     /// `logits`.
     ///
-    /// `abort` is read before each layer. After an abort or an error the caches hold nothing that counts.
+    /// `abort` is read before each layer. After an abort or an error the caches hold nothing that counts; after an abort they hold what
+    /// was worked out so far, and the next step over the same tokens goes on there.
     pub(crate) fn step(
         &self,
         tokens: &[u32],
@@ -81,32 +82,34 @@ impl Decoder {
         logits.reserve((whole, likeliest), self.config.vocab_size);
         logits.reserve_states(wanted.len(), self.config.hidden_size);
         self.check(tokens, positions, wanted)?;
-        let mut scratch = lock(&self.scratch);
-        scratch.reserve(self, tokens.len(), wanted.len());
-        for (row, (token, position)) in tokens.iter().zip(positions).enumerate() {
-            // SAFETY: no thread is at work yet.
-            self.embed_row(*token, *position, unsafe { scratch.x.slice_mut(self.hidden_row(row)) })?;
-        }
-        let caches = step.spans.iter().flat_map(|(cache, rows)| (0..*rows).map(|row| (&**cache, row)));
-        let pass = Pass {
-            decoder: self,
-            kernels: kernels(),
-            positions,
-            wanted,
-            whole,
-            likeliest,
-            caches: caches.collect(),
-            scratch: &scratch,
-            logits,
-            aborted: AtomicBool::new(false),
-            abort,
-        };
-        if pass.caches.len() != tokens.len() {
-            let rows = pass.caches.len();
+        let rows: usize = step.spans.iter().map(|(_, rows)| rows).sum();
+        if rows != tokens.len() {
             return Err(
                 candle_core::Error::msg(format!("a step of {} tokens for {rows} rows of spans", tokens.len())).into()
             );
         }
+        let mut scratch = lock(&self.scratch);
+        scratch.reserve(self, tokens.len(), wanted.len());
+        let order = self.put_in_order(tokens, positions, step, &scratch)?;
+        let wanted: Vec<usize> = wanted.iter().map(|row| order.place[*row]).collect();
+        let row = |begins: &Begins| Row {
+            position: positions[begins.index],
+            cache: &*step.spans[begins.span].0,
+            behind: begins.behind,
+            begins: begins.layer,
+        };
+        let pass = Pass {
+            decoder: self,
+            kernels: kernels(),
+            rows: order.rows.iter().map(row).collect(),
+            wanted: &wanted,
+            whole,
+            likeliest,
+            scratch: &scratch,
+            logits,
+            aborted: AtomicUsize::new(usize::MAX),
+            abort,
+        };
         match step.alone {
             true => pass.run(&mut Team::new(1).join(0)),
             false => {
@@ -114,9 +117,64 @@ impl Decoder {
                 pool().run(&|thread| pass.run(&mut team.join(thread)));
             }
         }
-        match pass.aborted.load(Ordering::Relaxed) {
-            true => Err(ForwardError::Aborted),
-            false => Ok(()),
+        match pass.aborted.into_inner() {
+            usize::MAX => Ok(()),
+            layer => {
+                self.leave(tokens, layer, &order, step, &scratch);
+                Err(ForwardError::Aborted)
+            }
+        }
+    }
+
+    /// The rows of a step, those that begin at an earlier layer first, and their residual streams: the embeddings, or what a step that
+    /// was broken off has left of the same token.
+    fn put_in_order(
+        &self,
+        tokens: &[u32],
+        positions: &[u32],
+        step: &mut Step,
+        scratch: &Scratch,
+    ) -> Result<Order, ForwardError> {
+        let (mut rows, mut begun) = (Vec::with_capacity(tokens.len()), Vec::with_capacity(step.spans.len()));
+        for (span, (cache, count)) in step.spans.iter_mut().enumerate() {
+            let from = rows.len();
+            let left = cache.take_begun().unwrap_or_default();
+            let known = left.common(&tokens[from..from + *count]);
+            rows.extend((0..*count).map(|row| {
+                let layer = if row < known { left.layers[row] } else { 0 };
+                Begins { index: from + row, layer, span, behind: row }
+            }));
+            begun.push(left);
+        }
+        step.went_on = rows.iter().any(|row| row.layer > 0);
+        rows.sort_by_key(|row| row.layer);
+        let mut place = vec![0; rows.len()];
+        for (at, row) in rows.iter().enumerate() {
+            place[row.index] = at;
+            // SAFETY: no thread is at work yet.
+            let x = unsafe { scratch.x.slice_mut(self.hidden_row(at)) };
+            match row.layer {
+                0 => self.embed_row(tokens[row.index], positions[row.index], x)?,
+                _ => x.copy_from_slice(&begun[row.span].x[self.hidden_row(row.behind)]),
+            }
+        }
+        Ok(Order { rows, place })
+    }
+
+    /// Leaves what a step that was broken off before `layer` has worked out in the caches.
+    fn leave(&self, tokens: &[u32], layer: usize, order: &Order, step: &mut Step, scratch: &Scratch) {
+        let mut from = 0;
+        for (cache, count) in &mut step.spans {
+            let rows = from..from + *count;
+            let mut begun = Begun { tokens: tokens[rows.clone()].to_vec(), ..Begun::default() };
+            for row in rows.clone() {
+                let at = order.place[row];
+                begun.layers.push(layer.max(order.rows[at].layer));
+                // SAFETY: no thread is at work any more.
+                begun.x.extend_from_slice(unsafe { scratch.x.slice(self.hidden_row(at)) });
+            }
+            cache.leave(begun);
+            from = rows.end;
         }
     }
 
@@ -175,21 +233,48 @@ impl Scratch {
     }
 }
 
+/// Where the rows of a step lie while it is worked out.
+struct Order {
+    rows: Vec<Begins>,
+    /// Where each row of the step is among them.
+    place: Vec<usize>,
+}
+
+struct Begins {
+    /// Its place in the step.
+    index: usize,
+    /// The first layer that it goes through.
+    layer: usize,
+    span: usize,
+    /// Its place in the span, behind the length of the cache.
+    behind: usize,
+}
+
 /// A step under way, as all its threads see it.
 struct Pass<'a> {
     decoder: &'a Decoder,
     kernels: &'static Kernels,
-    positions: &'a [u32],
+    /// Those that begin at an earlier layer come first.
+    rows: Vec<Row<'a>>,
     wanted: &'a [usize],
     /// Of so many of these all logits are wanted, and of so many the likeliest token.
     whole: usize,
     likeliest: usize,
-    /// Each row's cache, and its place behind the cache's length.
-    caches: Vec<(&'a KvCache, usize)>,
     scratch: &'a Scratch,
     logits: &'a Logits,
-    aborted: AtomicBool,
+    /// The layer before which it was broken off.
+    aborted: AtomicUsize,
     abort: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// A row of a step.
+struct Row<'a> {
+    position: u32,
+    cache: &'a KvCache,
+    /// Its place behind the cache's length.
+    behind: usize,
+    /// The first layer that it goes through.
+    begins: usize,
 }
 
 impl Pass<'_> {
@@ -198,26 +283,28 @@ impl Pass<'_> {
         let Some(thread) = self.scratch.threads.get(member.thread) else { return };
         let thread = &mut *lock(thread);
         let layers = &self.decoder.layers;
-        for (index, layer) in layers.iter().enumerate() {
+        let first = self.rows.first().map_or(0, |row| row.begins);
+        for (index, layer) in layers.iter().enumerate().skip(first) {
             if member.thread == 0 && (self.abort)() {
-                self.aborted.store(true, Ordering::Relaxed);
+                self.aborted.store(index, Ordering::Relaxed);
             }
-            self.normalise(member, &self.scratch.x, self.positions.len(), |x, out| {
+            let rows = self.rows.partition_point(|row| row.begins <= index);
+            self.normalise(member, &self.scratch.x, rows, |x, out| {
                 layer.attention_norm.row(self.kernels, x, out);
             });
             // Everybody has waited since it was written, and nobody writes it before the next wait.
-            if self.aborted.load(Ordering::Relaxed) {
+            if self.aborted.load(Ordering::Relaxed) < usize::MAX {
                 return;
             }
             let last = index + 1 == layers.len();
-            self.project(member, thread, layer);
-            self.rotate(member, index, layer);
+            self.project(member, thread, layer, rows);
+            self.rotate(member, index, layer, rows);
             if !last {
-                self.attend(member, thread, index, None);
-                self.rest(member, thread, layer, &self.scratch.x, self.positions.len());
+                self.attend(member, thread, index, rows, None);
+                self.rest(member, thread, layer, &self.scratch.x, rows);
             } else if !self.wanted.is_empty() {
                 // Nothing after the last attention needs the rows that nobody asked for.
-                self.attend(member, thread, index, Some(self.wanted));
+                self.attend(member, thread, index, rows, Some(self.wanted));
                 self.rest(member, thread, layer, &self.scratch.wanted, self.wanted.len());
             }
         }

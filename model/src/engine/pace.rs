@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use crate::draft;
 
-/// Prompt tokens that one step evaluates at the most, and at the least where there are as many.
-const CHUNK: (usize, usize) = (64, 16);
-/// How long a step that reads may take: if it is broken off, all of it is lost.
+/// Prompt tokens that one step evaluates at the most.
+pub(super) const CHUNK: usize = 64;
+/// Rows from which on a step tells how fast prompts are read.
+pub(super) const MANY: usize = 16;
+/// How long a step may take that somebody waits for who is being written for.
 const STEP: Duration = Duration::from_millis(60);
+/// A machine is quick if it reads so many tokens of a prompt in that time.
+const QUICK: usize = CHUNK / 2;
 /// The share that the latest step has in what is known of reading.
 const LATEST: f32 = 0.25;
 
-/// How fast prompts are read, and so how much of them a step reads; and what a row of a draft costs.
+/// How fast prompts are read, and so how much of them a step reads beside what is written; and what a row of a draft costs.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     /// Seconds for a token of a prompt.
@@ -22,7 +26,7 @@ pub(super) struct Pace {
 impl Pace {
     /// A step of so many rows took so long on all threads.
     pub(super) fn took(&mut self, rows: usize, time: Duration) {
-        if rows >= CHUNK.1 {
+        if rows >= MANY {
             let token = time.as_secs_f32() / rows as f32;
             self.token = Some(self.token.map_or(token, |before| before + (token - before) * LATEST));
         } else if rows <= 1 + draft::MOST {
@@ -35,15 +39,14 @@ impl Pace {
         self.token.map(|token| 1.0 / token)
     }
 
-    /// Whether it is known to read half of what a step reads at the most in the time of a step.
+    /// Whether it is known to read [`QUICK`] tokens in the time of a step.
     pub(super) fn is_quick(&self) -> bool {
-        self.token.is_some() && self.chunk() >= CHUNK.0 / 2
+        self.token.is_some() && self.beside() >= QUICK
     }
 
-    /// Tokens of a prompt that the next step reads at the most: whole tiles of the kernels.
-    pub(super) fn chunk(&self) -> usize {
-        let (most, least) = CHUNK;
-        self.token.map_or(most, |token| ((STEP.as_secs_f32() / token) as usize / 8 * 8).clamp(least, most))
+    /// Tokens of a prompt that a step reads at the most beside answers that are written: whole tiles of the kernels.
+    pub(super) fn beside(&self) -> usize {
+        self.token.map_or(CHUNK, |token| ((STEP.as_secs_f32() / token) as usize / 8 * 8).clamp(MANY, CHUNK))
     }
 
     /// What one more row adds to a step, as a share of a step of one row; 0 until it is known.
@@ -108,18 +111,18 @@ mod tests {
 
     #[test]
     fn a_step_reads_what_the_machine_reads_in_its_time() {
-        let chunk = |milliseconds: u64| after([(64, milliseconds); 20]).chunk();
+        let chunk = |milliseconds: u64| after([(64, milliseconds); 20]).beside();
         assert_eq!([10, 60, 90, 150, 1000].map(chunk), [64, 64, 40, 24, 16]);
-        assert_eq!(Pace::default().chunk(), 64);
+        assert_eq!(Pace::default().beside(), 64);
     }
 
     #[test]
     fn one_slow_step_and_steps_that_only_write_say_little_about_reading() {
         let mut pace = after([(64, 50); 20]);
         pace.took(64, Duration::from_millis(100));
-        assert_eq!(pace.chunk(), 56);
+        assert_eq!(pace.beside(), 56);
         (0..50).for_each(|_| pace.took(1, Duration::from_millis(20)));
-        assert_eq!(pace.chunk(), 56);
+        assert_eq!(pace.beside(), 56);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::job::Priority;
-use super::pace::Pace;
+use super::pace::{CHUNK, MANY, Pace};
 use super::running::{Candidate, Running, Stage};
 use crate::Model;
 use crate::decoder::{Logits, LogitsRow, Wanted};
@@ -76,7 +76,7 @@ impl Piece {
 impl Rows {
     /// The next step for the jobs whose `turn` it is, with at most `draft` rows for a draft of each answer.
     pub(super) fn plan(jobs: &[Running], turn: Priority, model: &Model, draft: usize, pace: &Pace) -> Self {
-        let shares = shares(jobs, turn, pace.chunk());
+        let shares = shares(jobs, turn, pace);
         let answers: usize = jobs.iter().zip(&shares).map(|(job, share)| answers(job, turn, *share)).sum();
         let room = Room { most: (CHEAP.saturating_sub(answers) / answers.max(1)).min(draft), row: pace.row() };
         let mut rows = Self::default();
@@ -102,6 +102,11 @@ impl Rows {
     /// What is asked of them.
     pub(super) fn wanted(&self) -> Wanted<'_> {
         Wanted { rows: &self.wanted, whole: self.whole.len(), likeliest: self.likeliest.len() }
+    }
+
+    /// Whether it reads so much that who comes meanwhile does not wait for its end: what it has worked out stays.
+    pub(super) fn reads(&self) -> bool {
+        self.pieces.iter().any(|piece| piece.place.is_none() && piece.rows.len() >= MANY)
     }
 
     /// Whether one thread is enough for them where nobody waits: the memory sets the time that so few rows take, and a second thread costs more
@@ -191,9 +196,9 @@ impl Rows {
 }
 
 /// How many prompt tokens of each job the next step reads.
-fn shares(jobs: &[Running], turn: Priority, chunk: usize) -> Vec<usize> {
+fn shares(jobs: &[Running], turn: Priority, pace: &Pace) -> Vec<usize> {
     let writes = |job: &Running| job.priority() == turn && matches!(job.stage, Stage::Writing(_));
-    let mut room = if jobs.iter().any(writes) { SHARED_CHUNK.min(chunk) } else { chunk };
+    let mut room = if jobs.iter().any(writes) { SHARED_CHUNK.min(pace.beside()) } else { CHUNK };
     let mut readers: Vec<usize> =
         (0..jobs.len()).filter(|job| jobs[*job].priority() == turn && jobs[*job].unread() > 0).collect();
     readers.sort_by_key(|job| jobs[*job].unread().saturating_sub(jobs[*job].waited * PATIENCE));

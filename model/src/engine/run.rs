@@ -121,20 +121,22 @@ impl<'a> Runner<'a> {
         }
         let theirs = |job: &&Running| job.priority() == turn;
         let claims: Vec<Arc<Claim>> = self.jobs.iter().filter(theirs).map(|job| job.claim.clone()).collect();
+        let decoder = &self.model.decoder;
+        // On another device all that a step has worked out is lost with it.
+        let gives_way = turn != Priority::Interactive || rows.reads() && decoder.device().is_cpu();
         let shared = self.shared;
         let abort = || {
             shared.stopping.load(Ordering::Acquire)
-                || turn != Priority::Interactive && shared.urgent.load(Ordering::Acquire)
+                || gives_way && shared.urgent.load(Ordering::Acquire)
                 || claims.iter().all(|claim| claim.is_cancelled())
         };
-        let decoder = &self.model.decoder;
         let mut step = Step::new(rows.spans(&mut self.jobs), decoder.config().heads);
         step.alone = turn == Priority::Background && rows.leave_threads(&self.pace);
         let mut logits = std::mem::take(&mut self.logits);
         let began = Instant::now();
         let outcome = decoder.step(&rows.tokens, &rows.positions, rows.wanted(), &mut step, &abort, &mut logits);
         if outcome.is_ok() {
-            if !step.alone {
+            if !step.alone && !step.went_on {
                 self.took(rows.tokens.len(), began.elapsed());
             }
             self.settle(&rows, &logits, turn);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use foretype_plugins::{Part, Prompt, Source};
 use proptest::prelude::*;
 
+mod begun;
 mod drafts;
 mod load;
 
@@ -124,7 +125,7 @@ fn step_of(caches: &mut [(&mut KvCache, &[u32])], alone: bool) -> Vec<Vec<u32>> 
     let spans = caches.iter_mut().map(|(cache, new)| (&mut **cache, new.len())).collect();
     let wanted: Vec<usize> = (0..tokens.len()).collect();
     let model = model();
-    let mut step = Step { spans, heads: model.decoder.config().heads, alone };
+    let mut step = Step { spans, heads: model.decoder.config().heads, alone, went_on: false };
     let mut logits = Logits::default();
     model.decoder.step(&tokens, &positions, Wanted::whole(&wanted), &mut step, &|| false, &mut logits).expect("a step");
     caches.iter_mut().for_each(|(cache, new)| cache.commit(new.len()));

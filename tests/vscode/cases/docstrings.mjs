@@ -68,7 +68,7 @@ export default {
   },
 
   async 'what is ready while somebody works in another document waits to be shown'(bench) {
-    const window = await bench.first('long.py', Array.from({ length: 5 }, () => text).join('\n\n'));
+    const window = await bench.first('long.py', Array.from({ length: 2 }, () => text).join('\n\n'));
     await window.ready();
     bench.write('other.py', '');
     await window.command('Foretype: Preview All Missing Docstrings');
@@ -79,7 +79,7 @@ export default {
     assert.equal(await window.saved('other.py', /here/), '# here');
     await message.hover();
     await message.locator('.monaco-button:has-text("Show")').first().click();
-    await window.offered('Accept 1 of 10');
+    await window.offered('Accept 1 of 4');
     await window.press('Control+Shift+Backspace');
     await window.previewGone('long.py');
   },

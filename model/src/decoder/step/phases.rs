@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::super::layer::Layer;
 use super::super::logits::PIECES;
-use super::{PANELS, Pass, Thread};
+use super::{PANELS, Pass, Row, Thread};
 use crate::kernels::RopeTable;
 use crate::kernels::inputs::Inputs;
 use crate::kernels::packed::Part;
@@ -38,12 +38,11 @@ impl Pass<'_> {
     }
 
     /// Queries, keys and values.
-    pub(super) fn project(&self, member: &mut Member, thread: &mut Thread, layer: &Layer) {
+    pub(super) fn project(&self, member: &mut Member, thread: &mut Thread, layer: &Layer, rows: usize) {
         let scratch = self.scratch;
         thread.own.forget();
         let parts = [(&layer.query, &scratch.q), (&layer.key, &scratch.k), (&layer.value, &scratch.v)];
         let count = parts.iter().map(|(matrix, _)| matrix.panels()).sum();
-        let rows = self.positions.len();
         member.share(count, member.piece(count, PANELS), |range| {
             let mut first = 0;
             for (matrix, out) in parts {
@@ -79,10 +78,10 @@ impl Pass<'_> {
     }
 
     /// Norms and rotary positions of queries and keys; keys and values go into the cache.
-    pub(super) fn rotate(&self, member: &mut Member, index: usize, layer: &Layer) {
+    pub(super) fn rotate(&self, member: &mut Member, index: usize, layer: &Layer, rows: usize) {
         let config = &self.decoder.config;
         let (q_width, kv_width) = (config.query_width(), config.kv_width());
-        member.share(self.positions.len(), 1, |range| {
+        member.share(rows, 1, |range| {
             for row in range {
                 // SAFETY: this thread has the row.
                 let (q, k, v) = unsafe {
@@ -92,6 +91,7 @@ impl Pass<'_> {
                         self.scratch.v.slice(row * kv_width..(row + 1) * kv_width),
                     )
                 };
+                let Row { position, cache, behind, .. } = self.rows[row];
                 if let Some((query_norm, key_norm)) = &layer.head_norms {
                     let mut normed = vec![0.0; config.head_dim];
                     for (heads, norm) in [(&mut *q, query_norm), (&mut *k, key_norm)] {
@@ -102,36 +102,42 @@ impl Pass<'_> {
                     }
                 }
                 if let Some(table) = &self.decoder.rope {
-                    rotate_row(table, self.positions[row] as usize, config.head_dim, q);
-                    rotate_row(table, self.positions[row] as usize, config.head_dim, k);
+                    rotate_row(table, position as usize, config.head_dim, q);
+                    rotate_row(table, position as usize, config.head_dim, k);
                 }
-                let (cache, place) = self.caches[row];
                 // SAFETY: this thread has the row, and room was reserved.
-                unsafe { cache.write(self.kernels, index, place, k, v) };
+                unsafe { cache.write(self.kernels, index, behind, k, v) };
             }
         });
     }
 
-    /// Attention of the rows in `only`, or of all, into the inputs of the next matrix; with `only`, the residual stream of these rows
-    /// is put together too.
-    pub(super) fn attend(&self, member: &mut Member, thread: &mut Thread, layer: usize, only: Option<&[usize]>) {
+    /// Attention of the rows in `only`, or of the first `rows`, into the inputs of the next matrix; with `only`, the residual stream of
+    /// these rows is put together too.
+    pub(super) fn attend(
+        &self,
+        member: &mut Member,
+        thread: &mut Thread,
+        layer: usize,
+        rows: usize,
+        only: Option<&[usize]>,
+    ) {
         let config = &self.decoder.config;
         let (scratch, dim, width) = (self.scratch, config.head_dim, config.query_width());
-        let groups = self.caches[0].0.groups(config.heads).count();
-        let rows = only.map_or(self.positions.len(), <[usize]>::len);
+        let groups = self.rows[0].cache.groups(config.heads).count();
+        let rows = only.map_or(rows, <[usize]>::len);
         // Later rows see more positions: single items, taken in turn, even that out.
         member.share(rows * groups, 1, |range| {
             for item in range {
                 let (to, group) = (item / groups, item % groups);
                 let row = only.map_or(to, |only| only[to]);
-                let (cache, place) = self.caches[row];
+                let Row { cache, behind, .. } = self.rows[row];
                 let Some((kv_head, heads)) = cache.groups(config.heads).nth(group) else { continue };
                 let (from, end) = (heads.start * dim, heads.end * dim);
                 // SAFETY: this thread has these heads of the row; keys and values have been written.
                 unsafe {
                     let q = scratch.q.slice(row * width + from..row * width + end);
                     let attended = scratch.attended.floats.slice_mut(to * width + from..to * width + end);
-                    thread.attention.attend(self.kernels, cache, layer, kv_head, place, q, attended);
+                    thread.attention.attend(self.kernels, cache, layer, kv_head, behind, q, attended);
                     if only.is_some() && group == 0 {
                         let x = scratch.wanted.slice_mut(self.decoder.hidden_row(to));
                         x.copy_from_slice(scratch.x.slice(self.decoder.hidden_row(row)));
