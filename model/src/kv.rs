@@ -129,7 +129,7 @@ impl KvCache {
     pub(crate) fn commit(&mut self, rows: usize) {
         self.length += rows;
         self.begun = None;
-        debug_assert!(self.length <= self.capacity);
+        assert!(self.length <= self.capacity, "rows without room");
     }
 
     /// The first `written` positions, of which `length` count, in a cache of another capacity.

@@ -156,7 +156,7 @@ impl Packed {
             minimum_factors: minimum_factors.next().unwrap_or_default(),
         });
         let parts: Vec<_> = parts.collect();
-        debug_assert_eq!(parts.len(), panels);
+        assert_eq!(parts.len(), panels);
         parts
     }
 
