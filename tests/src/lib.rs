@@ -14,14 +14,16 @@ pub fn binary() -> &'static Path {
     BINARY.get_or_init(|| std::env::var_os("FORETYPE_BIN").map_or_else(build, PathBuf::from))
 }
 
-/// Cargo builds no binary for another crate's tests, so they build it themselves; when it is fresh this takes no time.
+/// Cargo builds no binary for another crate's tests, so they build it themselves; when it is fresh this takes no time. Together with
+/// the tests, because alone the binary would have some dependencies with fewer features, and all that needs these would be compiled again.
 fn build() -> PathBuf {
     let own = std::env::current_exe().expect("a test knows its own path");
     let folder = own.parent().and_then(Path::parent).expect("tests lie in TARGET/PROFILE/deps").to_owned();
     let profile = if folder.ends_with("release") { "release" } else { "dev" };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "foretype", "--profile", profile])
+        .args(["build", "--quiet", "--package", "foretype", "--package", "foretype-tests"])
+        .args(["--bin", "foretype", "--test", "it", "--profile", profile])
         .current_dir(repository())
         .status();
     assert!(status.is_ok_and(|status| status.success()), "cargo could not build the binary");
