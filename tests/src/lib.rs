@@ -21,11 +21,18 @@ fn build() -> PathBuf {
     let folder = own.parent().and_then(Path::parent).expect("tests lie in TARGET/PROFILE/deps").to_owned();
     let profile = if folder.ends_with("release") { "release" } else { "dev" };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    command
         .args(["build", "--quiet", "--package", "foretype", "--package", "foretype-tests"])
         .args(["--bin", "foretype", "--test", "it", "--profile", profile])
-        .current_dir(repository())
-        .status();
+        .current_dir(repository());
+    // What cargo tells a test about its package, some build scripts take for a change.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
+    let status = command.status();
     assert!(status.is_ok_and(|status| status.success()), "cargo could not build the binary");
     folder.join(format!("foretype{}", std::env::consts::EXE_SUFFIX))
 }
