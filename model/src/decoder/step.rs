@@ -173,7 +173,9 @@ impl Decoder {
                 // SAFETY: no thread is at work any more.
                 begun.x.extend_from_slice(unsafe { scratch.x.slice(self.hidden_row(at)) });
             }
-            cache.leave(begun);
+            if begun.layers.iter().any(|layers| *layers > 0) {
+                cache.leave(begun);
+            }
             from = rows.end;
         }
     }
