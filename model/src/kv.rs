@@ -45,11 +45,9 @@ pub(crate) struct Begun {
     pub(crate) x: Vec<f32>,
 }
 
-impl Begun {
-    /// How many of its tokens `next` begins with.
-    pub(crate) fn common(&self, next: &[u32]) -> usize {
-        self.tokens.iter().zip(next).take_while(|(a, b)| a == b).count()
-    }
+/// How many tokens two sequences begin with in common.
+pub(crate) fn common(a: &[u32], b: &[u32]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
 impl KvCache {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::decoder::LogitsRow;
-use crate::kv::KvCache;
+use crate::kv::{self, KvCache};
 
 /// Shared tokens below this are not worth a copy.
 const WORTH_A_COPY: usize = 16;
@@ -72,14 +72,14 @@ impl Sequence {
     }
 
     fn common(&self, prompt: &[u32]) -> usize {
-        self.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count()
+        kv::common(&self.tokens, prompt)
     }
 
     /// The same with what a step that was broken off has begun behind them.
     fn known(&self, prompt: &[u32]) -> usize {
         let common = self.common(prompt);
         let begun = self.cache.begun().filter(|_| common == self.tokens.len());
-        common + begun.map_or(0, |begun| begun.common(&prompt[common..]))
+        common + begun.map_or(0, |begun| kv::common(&begun.tokens, &prompt[common..]))
     }
 
     /// Tokens and those that were begun.

@@ -14,7 +14,7 @@ use crate::kernels::inputs::Inputs;
 use crate::kernels::pool::{Member, Team, lock, pool};
 use crate::kernels::shared::Shared;
 use crate::kernels::{Kernels, kernels};
-use crate::kv::{AttentionScratch, Begun, KvCache, Step};
+use crate::kv::{self, AttentionScratch, Begun, KvCache, Step};
 use crate::linear::Own;
 
 /// Panels that a thread takes at once at the least: two make a block of 32 inputs for the next matrix.
@@ -139,7 +139,7 @@ impl Decoder {
         for (span, (cache, count)) in step.spans.iter_mut().enumerate() {
             let from = rows.len();
             let left = cache.take_begun().unwrap_or_default();
-            let known = left.common(&tokens[from..from + *count]);
+            let known = kv::common(&left.tokens, &tokens[from..from + *count]);
             rows.extend((0..*count).map(|row| {
                 let layer = if row < known { left.layers[row] } else { 0 };
                 Begins { index: from + row, layer, span, behind: row }
