@@ -122,33 +122,39 @@ impl Prepared {
         // SAFETY: the inputs are complete: nobody writes them while they are multiplied.
         let (numbers, scales, sums) = unsafe { (inputs.numbers.all(), inputs.scales.all(), inputs.sums.all()) };
         if self.format != Some((zero, span)) {
-            let spans = inputs.rows * inputs.columns / span;
-            self.fill(zero, span, &scales[..inputs.rows * inputs.columns / BLOCK], sums, spans);
+            let blocks = inputs.rows * inputs.columns / BLOCK;
+            self.fill(zero, span, inputs.rows, &scales[..blocks], &sums[..blocks * (BLOCK / SMALL)]);
         }
         Rows {
+            count: inputs.rows,
             numbers: numbers.as_ptr(),
-            scales: if span == BLOCK { scales.as_ptr() } else { self.scales.as_ptr() },
+            scales: self.scales.as_ptr(),
             starts: self.starts.as_ptr(),
             sums: self.sums.as_ptr(),
             columns: inputs.columns,
         }
     }
 
-    fn fill(&mut self, zero: u8, span: usize, scales: &[f32], sums: &[i32], spans: usize) {
+    /// From the scale of each block and the sum of each `SMALL` columns, row after row, of some rows.
+    fn fill(&mut self, zero: u8, span: usize, rows: usize, scales: &[f32], sums: &[i32]) {
         self.format = Some((zero, span));
-        self.starts.clear();
-        self.sums.clear();
-        self.scales.clear();
-        let zero = i32::from(zero);
-        let one = |sum: i32, scale: f32| (-zero * sum, sum as f32 * scale);
-        if span == SMALL {
-            self.scales.extend(scales.iter().flat_map(|scale| [*scale; 2]));
-            let both = sums[..spans].iter().zip(&self.scales).map(|(sum, scale)| one(*sum, *scale));
-            both.for_each(|(start, sum)| (self.starts.push(start), self.sums.push(sum)).0);
-        } else {
-            let both =
-                sums[..spans * 2].chunks_exact(2).zip(scales).map(|(sums, scale)| one(sums[0] + sums[1], *scale));
-            both.for_each(|(start, sum)| (self.starts.push(start), self.sums.push(sum)).0);
+        let entries = sums.len() * SMALL / span;
+        self.starts.resize(entries, 0);
+        self.scales.resize(entries, 0.0);
+        self.sums.resize(entries, 0.0);
+        if rows == 0 {
+            return;
+        }
+        let (blocks, small) = (scales.len() / rows, sums.len() / rows);
+        for row in 0..rows {
+            let spans = sums[row * small..][..small].chunks_exact(span / SMALL).enumerate();
+            for (index, sums) in spans {
+                let (sum, at) = (sums.iter().sum::<i32>(), index * rows + row);
+                let scale = scales[row * blocks + index * span / BLOCK];
+                self.starts[at] = -i32::from(zero) * sum;
+                self.scales[at] = scale;
+                self.sums[at] = sum as f32 * scale;
+            }
         }
     }
 }

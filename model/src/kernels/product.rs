@@ -42,16 +42,19 @@ pub(crate) struct Panel {
     pub(crate) more: f32,
 }
 
-/// Rows of inputs as a product needs them; what belongs to spans has one entry for each span of the matrix.
+/// Rows of inputs as a product needs them. What belongs to spans has one entry for each span of the matrix, and those of a span lie side
+/// by side: one register points at them for all rows.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows {
+    /// Rows.
+    pub(crate) count: usize,
     /// `[rows, columns]`
     pub(crate) numbers: *const i8,
-    /// `[rows, spans]`: what a number is worth.
+    /// `[spans, rows]`: what a number is worth.
     pub(crate) scales: *const f32,
-    /// `[rows, spans]`: what the sum of a span begins with, so that the matrix' zero is taken off.
+    /// `[spans, rows]`: what the sum of a span begins with, so that the matrix' zero is taken off.
     pub(crate) starts: *const i32,
-    /// `[rows, spans]`: the sum of the span's values.
+    /// `[spans, rows]`: the sum of the span's values.
     pub(crate) sums: *const f32,
     /// Columns.
     pub(crate) columns: usize,
@@ -191,13 +194,17 @@ unsafe fn some_rows<S: Simd, L: Layout, const ADDS: bool, const PARTS: usize, co
     unsafe {
         for lane in (0..PANEL).step_by(S::LANES * PARTS) {
             let mut sums = [[S::splat(0.0); PARTS]; R];
+            let mut inputs: [_; R] = std::array::from_fn(|r| x.numbers.add((row + r) * x.columns));
             for block in 0..p.blocks {
                 for index in block * p.spans..(block + 1) * p.spans {
                     let at = index * L::LINES * LINE + lane * 4;
                     let (numbers, lower) = (p.numbers.add(at), p.lower.wrapping_add(at));
                     let span = Span { panel: p, numbers, lower, block, index, lane };
-                    span.ask_ahead::<S, L>(R > 1);
-                    span.add::<S, L, ADDS, PARTS, R>(x, row, &mut sums);
+                    span.ask_ahead::<S, L>();
+                    span.add::<S, L, ADDS, PARTS, R>(x, row, &inputs, &mut sums);
+                    for inputs in &mut inputs {
+                        *inputs = opaque(inputs.add(L::SPAN));
+                    }
                 }
             }
             for (result, sums) in result.iter_mut().zip(&sums) {
@@ -207,6 +214,20 @@ unsafe fn some_rows<S: Simd, L: Layout, const ADDS: bool, const PARTS: usize, co
             }
         }
     }
+}
+
+/// The same. The compiler does not know that, and so keeps it in a register of its own: of what it can work out from an index it makes an address of two
+/// registers, and a product with such an operand takes two places in the pipeline of an Intel processor instead of one.
+#[inline(always)]
+fn opaque<T>(at: *const T) -> *const T {
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    let at = {
+        let mut same = at;
+        // SAFETY: there is no code.
+        unsafe { std::arch::asm!("/* {} */", inout(reg) same, options(nomem, nostack, preserves_flags)) };
+        same
+    };
+    at
 }
 
 /// Columns of a panel that have a factor of their own.
@@ -224,7 +245,7 @@ struct Span {
 impl Span {
     /// Asks for the lines of spans to come.
     #[inline(always)]
-    unsafe fn ask_ahead<S: Simd, L: Layout>(&self, far: bool) {
+    unsafe fn ask_ahead<S: Simd, L: Layout>(&self) {
         if L::NEAR {
             return;
         }
@@ -235,9 +256,7 @@ impl Span {
                 if L::PLANES {
                     S::prefetch(self.lower.wrapping_add((AHEAD * L::LINES + line) * LINE));
                 }
-                if far {
-                    S::prefetch_far(self.numbers.wrapping_add((FAR_AHEAD * L::LINES + line) * LINE));
-                }
+                S::prefetch_far(self.numbers.wrapping_add((FAR_AHEAD * L::LINES + line) * LINE));
             }
         }
     }
@@ -256,16 +275,18 @@ impl Span {
         }
     }
 
-    /// Adds what it gives to the sums of the rows from `row` on.
+    /// Adds what it gives to the sums of the rows from `row` on, whose numbers of these columns begin at `inputs`.
     #[inline(always)]
     unsafe fn add<S: Simd, L: Layout, const ADDS: bool, const PARTS: usize, const R: usize>(
         &self,
         x: Rows,
         row: usize,
+        inputs: &[*const i8; R],
         sums: &mut [[S::Floats; PARTS]; R],
     ) {
         let (p, block, index, lane) = (&self.panel, self.block, self.index, self.lane);
-        let spans = p.blocks * p.spans;
+        // Of the first row.
+        let at = index * x.count + row;
         let together = if S::IN_PAIRS && !L::PLANES { in_pairs(L::BITS).min(L::SPAN / 4) } else { 0 };
         // SAFETY: the caller's.
         unsafe {
@@ -273,14 +294,13 @@ impl Span {
             let mut dots = [[S::spread(0); PARTS]; R];
             if !S::SIGNED || together > 0 {
                 for (r, dots) in dots.iter_mut().enumerate() {
-                    *dots = [S::spread(*x.starts.add((row + r) * spans + index)); PARTS];
+                    *dots = [S::spread(*x.starts.add(at + r)); PARTS];
                 }
             }
             let mut pairs = [[S::spread(0); PARTS]; R];
             each_vector!(L, V => {
                 let w = self.vector::<S, L, PARTS>(V);
-                for r in 0..R {
-                    let four = x.numbers.add((row + r) * x.columns + index * L::SPAN);
+                for (r, four) in inputs.iter().copied().enumerate() {
                     match together {
                         0 => S::dots::<PARTS, { V * 4 }>(&mut dots[r], w, zero, four),
                         _ if V.is_multiple_of(together) => pairs[r] = S::first_pairs::<PARTS, { V * 4 }>(w, four),
@@ -303,7 +323,7 @@ impl Span {
                     false => S::mul(block_scale, S::signed(p.factors.add(index * PANEL + lane))),
                 };
                 for r in 0..R {
-                    let factor = S::mul(scale, S::splat(*x.scales.add((row + r) * spans + index)));
+                    let factor = S::mul(scale, S::splat(*x.scales.add(at + r)));
                     sums[r][part] = S::mul_add(S::floats(dots[r][part]), factor, sums[r][part]);
                 }
                 if ADDS {
@@ -317,7 +337,7 @@ impl Span {
                         }
                     };
                     for (r, sums) in sums.iter_mut().enumerate() {
-                        let sum = S::splat(*x.sums.add((row + r) * spans + index));
+                        let sum = S::splat(*x.sums.add(at + r));
                         sums[part] = S::mul_add(added, sum, sums[part]);
                     }
                 }

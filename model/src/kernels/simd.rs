@@ -179,7 +179,7 @@ pub(crate) unsafe fn across<S: Simd>(x: S::Floats) -> f32 {
     lanes[..S::LANES].iter().sum()
 }
 
-/// The largest lane.
+/// The largest lane, found by halves: one after the other each would wait for the one before.
 ///
 /// # Safety
 /// That of [`Simd`].
@@ -188,7 +188,12 @@ pub(crate) unsafe fn largest<S: Simd>(x: S::Floats) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; PANEL];
     // SAFETY: `LANES` is at most `PANEL`.
     unsafe { S::store(lanes.as_mut_ptr(), x) };
-    lanes.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+    for half in [8, 4, 2, 1] {
+        for lane in 0..half {
+            lanes[lane] = lanes[lane].max(lanes[lane + half]);
+        }
+    }
+    lanes[0]
 }
 
 /// `e` to the power of `x`, to about two units in the last place; 0 below -87, largest at 88 (Cephes' `expf`: range reduction by ln 2 in
