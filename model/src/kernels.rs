@@ -128,6 +128,7 @@ pub(crate) struct Kernels {
     pub(crate) silu: rows::Silu,
     pub(crate) log_sum: rows::LogSum,
     pub(crate) to_halves: rows::ToHalves,
+    pub(crate) read: rows::Read,
     pub(crate) dot: dense::Dot,
     pub(crate) attend_block: attention::AttendBlock,
     /// By layout: bits and span.
@@ -154,6 +155,7 @@ macro_rules! table {
 
             use super::attention::{self, Keys, Partial};
             use super::layout::{Bytes, Layout, Nibbles, Planes, Wide};
+            use super::memory::Line;
             use super::product::{self, Panel, Product, Products, Rows, Widen};
             use super::simd::{PANEL, Simd};
             use super::{Kernels, dense, rows};
@@ -221,6 +223,12 @@ macro_rules! table {
             }
 
             $(#[$features])*
+            unsafe fn read(lines: &[Line]) -> i32 {
+                // SAFETY: the caller's.
+                unsafe { rows::read::<Set>(lines) }
+            }
+
+            $(#[$features])*
             unsafe fn dot(a: &[f32], b: &[f32]) -> f32 {
                 // SAFETY: the caller's.
                 unsafe { dense::dot::<Set>(a, b) }
@@ -239,6 +247,7 @@ macro_rules! table {
                 silu,
                 log_sum,
                 to_halves,
+                read,
                 dot,
                 attend_block,
                 packed: [

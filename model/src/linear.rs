@@ -17,7 +17,7 @@ use crate::kernels::Kernels;
 use crate::kernels::blocks::Format;
 use crate::kernels::dense::{Dense, Values};
 use crate::kernels::inputs::{Inputs, Prepared};
-use crate::kernels::packed::{Packed, Part};
+use crate::kernels::packed::{Packed, Part, copy_results};
 use crate::kernels::planes::Planes;
 use crate::kernels::pool::pool;
 use crate::kernels::shared::Shared;
@@ -265,7 +265,7 @@ impl Linear {
                 return take(row, output, values);
             }
             let mut sums = [0f32; PANEL];
-            sums[..values.len()].copy_from_slice(values);
+            copy_results(&mut sums[..values.len()], values);
             if let Some(bias) = bias {
                 sums.iter_mut().zip(&bias[output..]).for_each(|(sum, bias)| *sum += bias);
             }

@@ -72,6 +72,18 @@ impl<'a> Part<'a> {
     }
 }
 
+/// Copies what a product gives of a panel. Nearly all panels are whole, and 16 values are copied without a call.
+///
+/// # Panics
+/// Panics where the lengths differ.
+#[inline]
+pub(crate) fn copy_results(to: &mut [f32], results: &[f32]) {
+    match (<&mut [f32; PANEL]>::try_from(&mut *to), <&[f32; PANEL]>::try_from(results)) {
+        (Ok(to), Ok(results)) => *to = *results,
+        _ => to.copy_from_slice(results),
+    }
+}
+
 /// A quantised matrix `[out, in]`.
 #[derive(Debug)]
 pub(crate) struct Packed {

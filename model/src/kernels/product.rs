@@ -223,8 +223,11 @@ fn opaque<T>(at: *const T) -> *const T {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     let at = {
         let mut same = at;
+        #[allow(clippy::pointers_in_nomem_asm_block, reason = "nothing is read or written, there is no code")]
         // SAFETY: there is no code.
-        unsafe { std::arch::asm!("/* {} */", inout(reg) same, options(nomem, nostack, preserves_flags)) };
+        unsafe {
+            std::arch::asm!("/* {} */", inout(reg) same, options(nomem, nostack, preserves_flags))
+        };
         same
     };
     at

@@ -2,6 +2,8 @@
 
 use half::f16;
 
+use super::layout::LINE;
+use super::memory::Line;
 use super::simd::{PANEL, Simd, across, exp, largest};
 
 /// Columns that share one scale of the quantised inputs.
@@ -174,6 +176,27 @@ pub(crate) unsafe fn to_halves<S: Simd>(x: &[f32], halves: &mut [f16]) {
         unsafe { S::store_halves(halves.as_mut_ptr().add(at), S::load(x.as_ptr().add(at))) };
     }
     halves[whole..].iter_mut().zip(&x[whole..]).for_each(|(half, x)| *half = f16::from_f32(*x));
+}
+
+/// Reads lines as fast as the set can, and gives something to which each byte contributes.
+pub(crate) type Read = unsafe fn(&[Line]) -> i32;
+
+/// # Safety
+/// That of [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn read<S: Simd>(lines: &[Line]) -> i32 {
+    let mut lanes = [0i32; PANEL];
+    // SAFETY: the caller's; a line is as long as some registers.
+    unsafe {
+        let mut all = S::spread(0);
+        for line in lines {
+            for at in (0..LINE).step_by(S::LANES * 4) {
+                all = S::or(all, S::bytes(line.0.as_ptr().add(at)));
+            }
+        }
+        S::store_ints(lanes.as_mut_ptr(), all);
+    }
+    lanes.iter().fold(0, |all, lane| all | lane)
 }
 
 /// The largest value of a row and `ln(sum(exp(x)))`.

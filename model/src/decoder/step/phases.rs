@@ -10,7 +10,7 @@ use super::super::logits::PIECES;
 use super::{PANELS, Pass, Row, Thread};
 use crate::kernels::RopeTable;
 use crate::kernels::inputs::Inputs;
-use crate::kernels::packed::Part;
+use crate::kernels::packed::{Part, copy_results};
 use crate::kernels::planes::Planes;
 use crate::kernels::pool::Member;
 use crate::kernels::shared::Shared;
@@ -49,9 +49,7 @@ impl Pass<'_> {
                 let panels = matrix.panels();
                 let own =
                     range.start.clamp(first, first + panels) - first..range.end.clamp(first, first + panels) - first;
-                self.multiply(matrix, rows, own, &scratch.hidden, &mut thread.own, out, |out, values| {
-                    out.copy_from_slice(values);
-                });
+                self.multiply(matrix, rows, own, &scratch.hidden, &mut thread.own, out, copy_results);
                 first += panels;
             }
         });
@@ -209,7 +207,7 @@ impl Pass<'_> {
         member.share(count, member.piece(count, PANELS), |panels| {
             let Some(gate) = &mlp.gate else {
                 return self.multiply(&mlp.up, rows, panels, inputs, own, &inner.floats, |out, values| {
-                    out.copy_from_slice(values);
+                    copy_results(out, values);
                     mlp.activation.apply_row(self.kernels, out, &[]);
                 });
             };
@@ -218,15 +216,15 @@ impl Pass<'_> {
             gates.resize(rows * stride, 0.0);
             gate.multiply(self.kernels, rows, panels.clone(), inputs, own, |row, output, values| {
                 let at = row * stride + output - first;
-                gates[at..at + values.len()].copy_from_slice(values);
+                copy_results(&mut gates[at..at + values.len()], values);
             });
             mlp.up.multiply(self.kernels, rows, panels, inputs, own, |row, output, up| {
                 let at = row * stride + output - first;
                 let gates = &mut gates[at..at + up.len()];
                 mlp.activation.apply_row(self.kernels, gates, up);
                 // SAFETY: this thread has the panel.
-                unsafe { inner.floats.slice_mut(row * width + output..row * width + output + up.len()) }
-                    .copy_from_slice(gates);
+                let to = unsafe { inner.floats.slice_mut(row * width + output..row * width + output + up.len()) };
+                copy_results(to, gates);
             });
         });
     }
@@ -250,9 +248,7 @@ impl Pass<'_> {
             Some(planes) => self.likeliest(member, &mut thread.own, planes),
             None => {
                 let out = &self.logits.values;
-                self.product(member, thread, matrix, rows, &self.scratch.hidden, out, |logits, values| {
-                    logits.copy_from_slice(values);
-                });
+                self.product(member, thread, matrix, rows, &self.scratch.hidden, out, copy_results);
             }
         }
         member.share(rows * PIECES, 1, |range| {
@@ -271,7 +267,7 @@ impl Pass<'_> {
             let take = |row: usize, output: usize, values: &[f32]| {
                 let at = row * width + output;
                 // SAFETY: this thread has the panel.
-                unsafe { logits.values.slice_mut(at..at + values.len()) }.copy_from_slice(values);
+                copy_results(unsafe { logits.values.slice_mut(at..at + values.len()) }, values);
             };
             if whole > 0 {
                 matrix.multiply(part(0..whole, panels.clone()), prepared, take);
