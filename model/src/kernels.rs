@@ -126,6 +126,7 @@ pub(crate) struct Kernels {
     pub(crate) rms_norm: rows::RmsNorm,
     pub(crate) layer_norm: rows::LayerNorm,
     pub(crate) silu: rows::Silu,
+    pub(crate) bound: rows::Bound,
     pub(crate) log_sum: rows::LogSum,
     pub(crate) to_halves: rows::ToHalves,
     pub(crate) read: rows::Read,
@@ -199,6 +200,12 @@ macro_rules! table {
             }
 
             $(#[$features])*
+            unsafe fn bound(values: &[f32], errors: &[f32], by: f32) -> f32 {
+                // SAFETY: the caller's.
+                unsafe { rows::bound::<Set>(values, errors, by) }
+            }
+
+            $(#[$features])*
             unsafe fn log_sum(x: &[f32]) -> (f32, f32) {
                 // SAFETY: the caller's.
                 unsafe { rows::log_sum::<Set>(x) }
@@ -245,6 +252,7 @@ macro_rules! table {
                 rms_norm,
                 layer_norm,
                 silu,
+                bound,
                 log_sum,
                 to_halves,
                 read,

@@ -11,6 +11,9 @@ use crate::kernels::simd::PANEL;
 /// threads.
 pub(super) const PIECES: usize = 16;
 
+/// Tokens that are looked at together for one that may be the likeliest: whole panels, of which nearly all have none.
+const GROUP: usize = 16 * PANEL;
+
 /// The logits of a step's wanted rows.
 #[derive(Default)]
 pub(crate) struct Logits {
@@ -77,26 +80,22 @@ impl Logits {
 
     /// The values of a row have been estimated: says of a piece what its likeliest token has at the least. `length` is that of the
     /// row's inputs.
-    pub(super) fn bound(&self, row: usize, piece: usize, matrix: &Planes, length: f32) {
+    pub(super) fn bound(&self, kernels: &Kernels, row: usize, piece: usize, matrix: &Planes, length: f32) {
         let tokens = self.piece(piece);
         // SAFETY: nobody writes the values, and one thread has this piece.
         let values = unsafe { self.values.slice(self.place(row, &tokens)) };
-        // Sixteen lanes: one largest value would wait for the one before each time.
-        let mut largest = [f32::NEG_INFINITY; PANEL];
-        for (values, errors) in values.chunks(PANEL).zip(matrix.errors()[tokens].chunks(PANEL)) {
-            for ((largest, value), error) in largest.iter_mut().zip(values).zip(errors) {
-                *largest = largest.max(value - error * length);
-            }
-        }
+        // SAFETY: the kernels are those of a set that is here.
+        let least = unsafe { (kernels.bound)(values, &matrix.errors()[tokens], -length) };
         let slot = row * PIECES + piece;
         // SAFETY: one thread has this piece.
-        unsafe { self.least.slice_mut(slot..slot + 1)[0] = largest.into_iter().fold(f32::NEG_INFINITY, f32::max) };
+        unsafe { self.least.slice_mut(slot..slot + 1)[0] = least };
     }
 
     /// All pieces have their [`bound`](Self::bound): works out exactly, by `exact`, what may be the likeliest token of the row. It gets a
     /// panel and where its values go.
     pub(super) fn refine(
         &self,
+        kernels: &Kernels,
         row: usize,
         piece: usize,
         matrix: &Planes,
@@ -109,12 +108,18 @@ impl Logits {
         let tokens = self.piece(piece);
         // SAFETY: one thread has this piece.
         let values = unsafe { self.values.slice_mut(self.place(row, &tokens)) };
-        let errors = matrix.errors()[tokens.clone()].chunks(PANEL);
-        for ((values, errors), panel) in values.chunks_mut(PANEL).zip(errors).zip(tokens.start / PANEL..) {
-            // All of a panel at once, instead of one after the other until one is found.
-            let may_be = |any: bool, (value, error): (&f32, &f32)| any | (value + error * length >= least);
-            if values.iter().zip(errors).fold(false, may_be) {
-                exact(panel, values);
+        let errors = &matrix.errors()[tokens.clone()];
+        // SAFETY: the kernels are those of a set that is here.
+        let may_be = |values: &[f32], errors: &[f32]| unsafe { (kernels.bound)(values, errors, length) >= least };
+        for (index, (values, errors)) in values.chunks_mut(GROUP).zip(errors.chunks(GROUP)).enumerate() {
+            if !may_be(values, errors) {
+                continue;
+            }
+            let first = (tokens.start + index * GROUP) / PANEL;
+            for (panel, (values, errors)) in values.chunks_mut(PANEL).zip(errors.chunks(PANEL)).enumerate() {
+                if may_be(values, errors) {
+                    exact(first + panel, values);
+                }
             }
         }
     }
@@ -202,9 +207,9 @@ mod tests {
             let part = |panels: Range<usize>| Part::new(kernels(), 0..1, panels, &inputs);
             matrix.multiply(part(all.clone()), &mut prepared, |_, at, y| into(&exactly, at, y));
             matrix.estimate(part(all), &mut for_estimates, |_, at, y| into(&estimated, at, y));
-            (0..PIECES).for_each(|piece| estimated.bound(0, piece, &matrix, length));
+            (0..PIECES).for_each(|piece| estimated.bound(kernels(), 0, piece, &matrix, length));
             for piece in 0..PIECES {
-                estimated.refine(0, piece, &matrix, length, |panel, to| {
+                estimated.refine(kernels(), 0, piece, &matrix, length, |panel, to| {
                     panels += 1;
                     let one = panel..panel + 1;
                     matrix.multiply(part(one), &mut prepared, |_, _, y| to.copy_from_slice(y));

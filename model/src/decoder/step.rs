@@ -56,7 +56,7 @@ impl<'a> Wanted<'a> {
 struct Thread {
     own: Own,
     attention: AttentionScratch,
-    gates: Vec<f32>,
+    up: Vec<f32>,
 }
 
 impl Decoder {
@@ -230,7 +230,7 @@ impl Scratch {
         self.inner.reshape(rows, config.intermediate_size);
         self.threads.resize_with(pool().threads(), || {
             let attention = AttentionScratch::new(config.head_dim);
-            Mutex::new(Thread { own: Own::default(), attention, gates: Vec::new() })
+            Mutex::new(Thread { own: Own::default(), attention, up: Vec::new() })
         });
     }
 }

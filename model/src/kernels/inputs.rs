@@ -142,18 +142,27 @@ impl Prepared {
         self.starts.resize(entries, 0);
         self.scales.resize(entries, 0.0);
         self.sums.resize(entries, 0.0);
-        if rows == 0 {
+        if entries == 0 {
             return;
         }
-        let (blocks, small) = (scales.len() / rows, sums.len() / rows);
-        for row in 0..rows {
-            let spans = sums[row * small..][..small].chunks_exact(span / SMALL).enumerate();
-            for (index, sums) in spans {
-                let (sum, at) = (sums.iter().sum::<i32>(), index * rows + row);
-                let scale = scales[row * blocks + index * span / BLOCK];
-                self.starts[at] = -i32::from(zero) * sum;
-                self.scales[at] = scale;
-                self.sums[at] = sum as f32 * scale;
+        match span {
+            BLOCK => self.fill_spans::<{ BLOCK / SMALL }>(zero, rows, scales, sums),
+            _ => self.fill_spans::<1>(zero, rows, scales, sums),
+        }
+    }
+
+    /// The same for spans of `SMALLS` times `SMALL` columns; the lists have their lengths.
+    fn fill_spans<const SMALLS: usize>(&mut self, zero: u8, rows: usize, scales: &[f32], sums: &[i32]) {
+        let spans = sums.len() / rows / SMALLS;
+        let blocks = scales.len() / rows;
+        let of_rows = sums.chunks_exact(spans * SMALLS).zip(scales.chunks_exact(blocks)).enumerate();
+        for (row, (sums, scales)) in of_rows {
+            let starts = self.starts[row..].iter_mut().step_by(rows);
+            let to =
+                starts.zip(self.scales[row..].iter_mut().step_by(rows)).zip(self.sums[row..].iter_mut().step_by(rows));
+            for (index, (((start, to_scale), to_sum), sums)) in to.zip(sums.as_chunks::<SMALLS>().0).enumerate() {
+                let (sum, scale) = (sums.iter().sum::<i32>(), scales[index * SMALLS * SMALL / BLOCK]);
+                (*start, *to_scale, *to_sum) = (-i32::from(zero) * sum, scale, sum as f32 * scale);
             }
         }
     }

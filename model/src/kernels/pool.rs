@@ -4,6 +4,7 @@
 //! of them costs more than the work. These threads spin for a short while after an operation and sleep after that: a
 //! decoding engine never waits for a wake-up, an idle one costs nothing.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{JoinHandle, Thread};
@@ -108,12 +109,26 @@ impl Pool {
 /// so a thread that is slower or is held up takes fewer.
 pub(crate) struct Team {
     threads: usize,
-    arrived: AtomicUsize,
-    generation: AtomicUsize,
+    arrived: OwnLine<AtomicUsize>,
+    generation: OwnLine<AtomicUsize>,
     /// A member panicked: nobody may wait for it.
     broken: AtomicBool,
-    /// Pieces taken in this phase; phases take turns with the counters.
-    taken: [AtomicUsize; 4],
+    /// Items taken in this phase; phases take turns with the counters.
+    taken: OwnLine<[AtomicUsize; 4]>,
+}
+
+/// Alone in its lines of the cache: who waits for one value does not slow down who changes another. Two lines, because processors bring
+/// them in pairs.
+#[derive(Default)]
+#[repr(align(128))]
+struct OwnLine<T>(T);
+
+impl<T> Deref for OwnLine<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
 }
 
 impl Team {
@@ -121,10 +136,10 @@ impl Team {
     pub(crate) fn new(threads: usize) -> Self {
         Self {
             threads,
-            arrived: AtomicUsize::new(0),
-            generation: AtomicUsize::new(0),
+            arrived: OwnLine::default(),
+            generation: OwnLine::default(),
             broken: AtomicBool::new(false),
-            taken: Default::default(),
+            taken: OwnLine::default(),
         }
     }
 
@@ -143,22 +158,19 @@ pub(crate) struct Member<'a> {
 }
 
 impl Member<'_> {
-    /// One phase: `work` is called for pieces of `piece` items at the most until all `count` are done, by all threads together.
-    pub(crate) fn share(&mut self, count: usize, piece: usize, mut work: impl FnMut(std::ops::Range<usize>)) {
-        let taken = &self.team.taken[self.phase % 4];
-        loop {
-            let from = taken.fetch_add(piece, Ordering::Relaxed);
-            if from >= count {
-                break;
-            }
-            work(from..(from + piece).min(count));
+    /// One phase: `work` is called for pieces of at least `least` items until all `count` are done, by all threads together. Pieces become
+    /// smaller towards the end, so that nobody waits long for the last one (guided self-scheduling, Polychronopoulos and Kuck 1987).
+    pub(crate) fn share(&mut self, count: usize, least: usize, mut work: impl FnMut(std::ops::Range<usize>)) {
+        let (taken, threads) = (&self.team.taken[self.phase % 4], self.team.threads);
+        let piece = |from: usize| {
+            let largest = count.div_ceil(threads * 4);
+            ((count - from) / (threads * 2)).min(largest).max(least).min(count - from)
+        };
+        let next = |from: usize| (from < count).then(|| from + piece(from));
+        while let Ok(from) = taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) {
+            work(from..from + piece(from));
         }
         self.wait();
-    }
-
-    /// Pieces of at least `least` items, several for each thread.
-    pub(crate) fn piece(&self, count: usize, least: usize) -> usize {
-        count.div_ceil(self.team.threads * 4).max(least)
     }
 
     /// Waits until all threads are here.

@@ -23,7 +23,7 @@ pub(crate) unsafe fn quantise<S: Simd>(x: &[f32], numbers: &mut [i8], scales: &m
         unsafe {
             let mut top = S::splat(0.0);
             for at in (0..BLOCK).step_by(S::LANES) {
-                top = S::max(top, S::abs(S::load(x.as_ptr().add(at))));
+                top = S::max(S::abs(S::load(x.as_ptr().add(at))), top);
             }
             let top = largest::<S>(top).max(0.0);
             let inverse = S::splat(if top > 0.0 { 127.0 / top } else { 0.0 });
@@ -36,10 +36,27 @@ pub(crate) unsafe fn quantise<S: Simd>(x: &[f32], numbers: &mut [i8], scales: &m
                 *number = *whole as i8;
             }
             *scale = top / 127.0;
-            for (sum, whole) in sums.iter_mut().zip(whole.chunks_exact(16)) {
-                *sum = whole.iter().sum();
+            for (sum, whole) in sums.iter_mut().zip(whole.as_chunks::<16>().0) {
+                *sum = total(*whole);
             }
         }
+    }
+}
+
+/// The sum, by halves.
+#[inline(always)]
+fn total(mut numbers: [i32; 16]) -> i32 {
+    add_halves::<8>(&mut numbers);
+    add_halves::<4>(&mut numbers);
+    add_halves::<2>(&mut numbers);
+    numbers[0] + numbers[1]
+}
+
+/// Adds to each of the first `HALF` numbers the one `HALF` behind it.
+#[inline(always)]
+fn add_halves<const HALF: usize>(numbers: &mut [i32; 16]) {
+    for lane in 0..HALF {
+        numbers[lane] += numbers[lane + HALF];
     }
 }
 
@@ -149,7 +166,7 @@ pub(crate) unsafe fn exponents<S: Simd>(scores: &mut [f32], count: usize) -> (f3
         scores[count..].fill(f32::NEG_INFINITY);
         let mut top = S::splat(f32::NEG_INFINITY);
         for at in (0..scores.len()).step_by(S::LANES) {
-            top = S::max(top, S::load(scores.as_ptr().add(at)));
+            top = S::max(S::load(scores.as_ptr().add(at)), top);
         }
         let top = largest::<S>(top);
         let less = S::splat(-top);
@@ -197,6 +214,27 @@ pub(crate) unsafe fn read<S: Simd>(lines: &[Line]) -> i32 {
         S::store_ints(lanes.as_mut_ptr(), all);
     }
     lanes.iter().fold(0, |all, lane| all | lane)
+}
+
+/// The largest `value + error * by`; negative infinity of none.
+pub(crate) type Bound = unsafe fn(values: &[f32], errors: &[f32], by: f32) -> f32;
+
+/// # Safety
+/// That of [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn bound<S: Simd>(values: &[f32], errors: &[f32], by: f32) -> f32 {
+    let whole = values.len().min(errors.len()) / S::LANES * S::LANES;
+    // SAFETY: the caller's; `at + LANES` is inside both.
+    let top = unsafe {
+        let (mut top, by) = (S::splat(f32::NEG_INFINITY), S::splat(by));
+        for at in (0..whole).step_by(S::LANES) {
+            let bound = S::mul_add(S::load(errors.as_ptr().add(at)), by, S::load(values.as_ptr().add(at)));
+            top = S::max(bound, top);
+        }
+        largest::<S>(top)
+    };
+    let rest = values[whole..].iter().zip(&errors[whole..]);
+    rest.map(|(value, error)| value + error * by).fold(top, f32::max)
 }
 
 /// The largest value of a row and `ln(sum(exp(x)))`.

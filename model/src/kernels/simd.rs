@@ -188,12 +188,20 @@ pub(crate) unsafe fn largest<S: Simd>(x: S::Floats) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; PANEL];
     // SAFETY: `LANES` is at most `PANEL`.
     unsafe { S::store(lanes.as_mut_ptr(), x) };
-    for half in [8, 4, 2, 1] {
-        for lane in 0..half {
-            lanes[lane] = lanes[lane].max(lanes[lane + half]);
-        }
-    }
+    halve::<8>(&mut lanes);
+    halve::<4>(&mut lanes);
+    halve::<2>(&mut lanes);
+    halve::<1>(&mut lanes);
     lanes[0]
+}
+
+/// The larger of each of the first `HALF` lanes and the one `HALF` behind it. Compared as processors do, and not with [`f32::max`], which
+/// takes three instructions because of what is not a number.
+#[inline(always)]
+fn halve<const HALF: usize>(lanes: &mut [f32; PANEL]) {
+    for lane in 0..HALF {
+        lanes[lane] = if lanes[lane] > lanes[lane + HALF] { lanes[lane] } else { lanes[lane + HALF] };
+    }
 }
 
 /// `e` to the power of `x`, to about two units in the last place; 0 below -87, largest at 88 (Cephes' `expf`: range reduction by ln 2 in

@@ -43,7 +43,7 @@ impl Pass<'_> {
         thread.own.forget();
         let parts = [(&layer.query, &scratch.q), (&layer.key, &scratch.k), (&layer.value, &scratch.v)];
         let count = parts.iter().map(|(matrix, _)| matrix.panels()).sum();
-        member.share(count, member.piece(count, PANELS), |range| {
+        member.share(count, PANELS, |range| {
             let mut first = 0;
             for (matrix, out) in parts {
                 let panels = matrix.panels();
@@ -193,7 +193,7 @@ impl Pass<'_> {
     ) {
         thread.own.forget();
         let count = matrix.panels();
-        member.share(count, member.piece(count, PANELS), |panels| {
+        member.share(count, PANELS, |panels| {
             self.multiply(matrix, rows, panels, inputs, &mut thread.own, out, &take);
         });
     }
@@ -201,31 +201,28 @@ impl Pass<'_> {
     /// The inner values of the feed-forward part: `activation(gate) * up`, or `activation(up)`.
     fn gates(&self, member: &mut Member, thread: &mut Thread, layer: &Layer, rows: usize) {
         let (mlp, inner, inputs) = (&layer.mlp, &self.scratch.inner, &self.scratch.hidden);
-        let Thread { own, gates, .. } = thread;
+        let Thread { own, up, .. } = thread;
         own.forget();
         let (count, width) = (mlp.up.panels(), mlp.up.out_features());
-        member.share(count, member.piece(count, PANELS), |panels| {
-            let Some(gate) = &mlp.gate else {
-                return self.multiply(&mlp.up, rows, panels, inputs, own, &inner.floats, |out, values| {
-                    copy_results(out, values);
-                    mlp.activation.apply_row(self.kernels, out, &[]);
+        member.share(count, PANELS, |panels| {
+            let activated = mlp.gate.as_ref().unwrap_or(&mlp.up);
+            self.multiply(activated, rows, panels.clone(), inputs, own, &inner.floats, copy_results);
+            // Outputs of these panels; `up` is [rows, stride], or empty without gates.
+            let (first, end) = (panels.start * PANEL, (panels.end * PANEL).min(width));
+            let stride = if mlp.gate.is_some() { end - first } else { 0 };
+            up.resize(rows * stride, 0.0);
+            if mlp.gate.is_some() {
+                mlp.up.multiply(self.kernels, rows, panels, inputs, own, |row, output, values| {
+                    let at = row * stride + output - first;
+                    copy_results(&mut up[at..at + values.len()], values);
                 });
-            };
-            // `gates` is [rows, outputs of these panels].
-            let (first, stride) = (panels.start * PANEL, panels.len() * PANEL);
-            gates.resize(rows * stride, 0.0);
-            gate.multiply(self.kernels, rows, panels.clone(), inputs, own, |row, output, values| {
-                let at = row * stride + output - first;
-                copy_results(&mut gates[at..at + values.len()], values);
-            });
-            mlp.up.multiply(self.kernels, rows, panels, inputs, own, |row, output, up| {
-                let at = row * stride + output - first;
-                let gates = &mut gates[at..at + up.len()];
-                mlp.activation.apply_row(self.kernels, gates, up);
-                // SAFETY: this thread has the panel.
-                let to = unsafe { inner.floats.slice_mut(row * width + output..row * width + output + up.len()) };
-                copy_results(to, gates);
-            });
+            }
+            // What these panels give of a row lies together, so that the activation has many values at once.
+            for row in 0..rows {
+                // SAFETY: this thread has the panels.
+                let values = unsafe { inner.floats.slice_mut(row * width + first..row * width + end) };
+                mlp.activation.apply_row(self.kernels, values, &up[row * stride..(row + 1) * stride]);
+            }
         });
     }
 
@@ -263,7 +260,7 @@ impl Pass<'_> {
         own.forget();
         let (count, Own { prepared, for_estimates, .. }) = (matrix.panels(), own);
         let part = |rows, panels| Part::new(self.kernels, rows, panels, inputs);
-        member.share(count, member.piece(count, PANELS), |panels| {
+        member.share(count, PANELS, |panels| {
             let take = |row: usize, output: usize, values: &[f32]| {
                 let at = row * width + output;
                 // SAFETY: this thread has the panel.
@@ -280,13 +277,13 @@ impl Pass<'_> {
         member.share(items, 1, |range| {
             for item in range {
                 let row = whole + item / PIECES;
-                logits.bound(row, item % PIECES, matrix, length(row));
+                logits.bound(self.kernels, row, item % PIECES, matrix, length(row));
             }
         });
         member.share(items, 1, |range| {
             for item in range {
                 let row = whole + item / PIECES;
-                logits.refine(row, item % PIECES, matrix, length(row), |panel, to| {
+                logits.refine(self.kernels, row, item % PIECES, matrix, length(row), |panel, to| {
                     let take = |_: usize, _: usize, values: &[f32]| to.copy_from_slice(values);
                     matrix.multiply(part(row..row + 1, panel..panel + 1), prepared, take);
                 });
