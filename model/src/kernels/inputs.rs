@@ -153,15 +153,17 @@ impl Prepared {
 
     /// The same for spans of `SMALLS` times `SMALL` columns; the lists have their lengths.
     fn fill_spans<const SMALLS: usize>(&mut self, zero: u8, rows: usize, scales: &[f32], sums: &[i32]) {
-        let spans = sums.len() / rows / SMALLS;
-        let blocks = scales.len() / rows;
-        let of_rows = sums.chunks_exact(spans * SMALLS).zip(scales.chunks_exact(blocks)).enumerate();
-        for (row, (sums, scales)) in of_rows {
-            let starts = self.starts[row..].iter_mut().step_by(rows);
-            let to =
-                starts.zip(self.scales[row..].iter_mut().step_by(rows)).zip(self.sums[row..].iter_mut().step_by(rows));
-            for (index, (((start, to_scale), to_sum), sums)) in to.zip(sums.as_chunks::<SMALLS>().0).enumerate() {
-                let (sum, scale) = (sums.iter().sum::<i32>(), scales[index * SMALLS * SMALL / BLOCK]);
+        let (blocks, small) = (scales.len() / rows, sums.len() / rows);
+        let to = self
+            .starts
+            .chunks_exact_mut(rows)
+            .zip(self.scales.chunks_exact_mut(rows))
+            .zip(self.sums.chunks_exact_mut(rows));
+        for (span, ((starts, to_scales), to_sums)) in to.enumerate() {
+            let (sums, scales) = (&sums[span * SMALLS..], &scales[span * SMALLS * SMALL / BLOCK..]);
+            let to = starts.iter_mut().zip(to_scales).zip(to_sums);
+            for (row, ((start, to_scale), to_sum)) in to.enumerate() {
+                let (sum, scale) = (sums[row * small..][..SMALLS].iter().sum::<i32>(), scales[row * blocks]);
                 (*start, *to_scale, *to_sum) = (-i32::from(zero) * sum, scale, sum as f32 * scale);
             }
         }
