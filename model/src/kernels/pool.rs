@@ -143,6 +143,12 @@ impl Team {
         }
     }
 
+    /// Items of the piece of a phase that begins at `from`, which is below `count`.
+    fn piece(&self, count: usize, from: usize, least: usize) -> usize {
+        let (rest, largest) = (count - from, count.div_ceil(self.threads * 4));
+        (rest / (self.threads * 2)).min(largest).max(least).min(rest)
+    }
+
     /// Makes the calling thread a member.
     pub(crate) fn join(&self, thread: usize) -> Member<'_> {
         Member { team: self, thread, phase: 0 }
@@ -161,14 +167,10 @@ impl Member<'_> {
     /// One phase: `work` is called for pieces of at least `least` items until all `count` are done, by all threads together. Pieces become
     /// smaller towards the end, so that nobody waits long for the last one (guided self-scheduling, Polychronopoulos and Kuck 1987).
     pub(crate) fn share(&mut self, count: usize, least: usize, mut work: impl FnMut(std::ops::Range<usize>)) {
-        let (taken, threads) = (&self.team.taken[self.phase % 4], self.team.threads);
-        let piece = |from: usize| {
-            let largest = count.div_ceil(threads * 4);
-            ((count - from) / (threads * 2)).min(largest).max(least).min(count - from)
-        };
-        let next = |from: usize| (from < count).then(|| from + piece(from));
+        let (team, taken) = (self.team, &self.team.taken[self.phase % 4]);
+        let next = |from: usize| (from < count).then(|| from + team.piece(count, from, least));
         while let Ok(from) = taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) {
-            work(from..from + piece(from));
+            work(from..from + team.piece(count, from, least));
         }
         self.wait();
     }
@@ -307,6 +309,19 @@ mod tests {
                     assert_eq!(done.load(Ordering::Relaxed), phase + 1);
                 }
             });
+        }
+    }
+
+    #[test]
+    fn pieces_become_no_larger_and_the_last_are_small() {
+        for (threads, count, least) in [(1, 304, 2), (2, 304, 2), (2, 56, 2), (2, 9496, 2), (3, 7, 1), (16, 56, 2)] {
+            let team = Team::new(threads);
+            let next = |from| (from < count).then(|| from..from + team.piece(count, from, least));
+            let pieces: Vec<_> = std::iter::successors(next(0), |last| next(last.end)).collect();
+            assert!(pieces.is_sorted_by(|a, b| a.end == b.start && a.len() >= b.len()), "{pieces:?}");
+            assert_eq!((pieces[0].start, pieces[pieces.len() - 1].end), (0, count));
+            assert!(pieces[pieces.len() - 1].len() <= least, "{pieces:?}");
+            assert!(pieces[0].len() <= count.div_ceil(threads * 4).max(least), "{pieces:?}");
         }
     }
 

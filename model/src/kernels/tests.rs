@@ -173,6 +173,57 @@ fn norms_and_activations_agree_with_their_definitions() {
 }
 
 #[test]
+fn quantised_inputs_are_the_nearest_numbers_and_their_exact_sums() {
+    let x = wave(96);
+    for (isa, kernels) in kernels() {
+        let (mut numbers, mut scales, mut sums) = ([0i8; 96], [0f32; 3], [0i32; 6]);
+        // SAFETY: the set is here.
+        unsafe { (kernels.quantise)(&x, &mut numbers, &mut scales, &mut sums) };
+        for (block, scale) in scales.iter().enumerate() {
+            let top = x[block * 32..][..32].iter().fold(0f32, |top, x| top.max(x.abs()));
+            assert_eq!(*scale, top / 127.0, "{isa:?} block {block}");
+        }
+        for (index, (number, x)) in numbers.iter().zip(&x).enumerate() {
+            let apart = (x / scales[index / 32] - f32::from(*number)).abs();
+            assert!(apart < 0.501, "{isa:?} {index}: {x} became {number}");
+        }
+        let exact: Vec<i32> = numbers.chunks(16).map(|it| it.iter().map(|number| i32::from(*number)).sum()).collect();
+        assert_eq!(&sums[..], &exact, "{isa:?}");
+    }
+}
+
+#[test]
+fn a_bound_is_the_largest_value_with_its_error() {
+    for (isa, kernels) in kernels() {
+        for count in [0, 1, 15, 16, 83, 256] {
+            let (values, errors) = (wave(count), wave(count + 1)[1..].to_vec());
+            for by in [-0.75, 0.0, 0.75] {
+                let want = values.iter().zip(&errors).map(|(value, error)| value + error * by);
+                let want = want.fold(f32::NEG_INFINITY, f32::max);
+                // SAFETY: the set is here.
+                let got = unsafe { (kernels.bound)(&values, &errors, by) };
+                assert!(got == want || (got - want).abs() < 1e-5, "{isa:?} {count} {by}: {got} {want}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_byte_of_a_line_is_read() {
+    let mut lines = [memory::Line([0; layout::LINE]); 3];
+    for (isa, kernels) in kernels() {
+        for at in 0..3 * layout::LINE {
+            lines[at / layout::LINE].0[at % layout::LINE] = 1;
+            // SAFETY: the set is here.
+            assert_ne!(unsafe { (kernels.read)(&lines) }, 0, "{isa:?} {at}");
+            lines[at / layout::LINE].0[at % layout::LINE] = 0;
+        }
+        // SAFETY: the set is here.
+        assert_eq!(unsafe { (kernels.read)(&lines) }, 0, "{isa:?}");
+    }
+}
+
+#[test]
 fn extreme_inputs_give_no_nan() {
     for (isa, kernels) in kernels() {
         let mut x = [-1e30, -200.0, -88.5, -87.0, 0.0, 87.0, 200.0, 1e30, f32::MIN, f32::MAX];
