@@ -34,7 +34,7 @@ pub struct Config {
     /// or `metal`.
     #[schemars(extend("scope" = "machine-overridable"))]
     pub device: Device,
-    /// CPU threads that the model may use. Unset, one for each physical core.
+    /// CPU threads that the model may use. Unset, one for each processor that the system shows.
     #[schemars(range(min = 1, max = 1024), extend("scope" = "machine-overridable"))]
     pub threads: Option<usize>,
     /// Which languages get suggestions, by LSP language id. `*` stands for all that are not named.

@@ -97,14 +97,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     ensure!(args.speed.is_finite() && args.speed > 0.0, "--speed must be more than 0");
     if !args.traces.is_empty() {
         let first = runs.iter().map(|run: &Run| run.repeat + 1).max().unwrap_or(0);
-        runs.extend(Bench::new(args)?.runs(first)?);
+        Bench::new(args)?.run_all(first, &mut runs)?;
     }
     let report = Report::new(runs);
     print!("{}", if args.markdown { report.markdown() } else { report.text() });
-    if let Some(path) = &args.json {
-        let text = serde_json::to_string(&report.json())?;
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    }
+    keep(args, &report)?;
     if let Some(name) = &args.picture {
         picture::draw(&report, name)?;
     }
@@ -138,8 +135,12 @@ impl<'a> Bench<'a> {
 
     /// Each repetition replays each trace into each system before the next; who begins changes, so that no system always
     /// has the machine as another leaves it.
-    fn runs(&self, first: usize) -> Result<Vec<Run>> {
-        let mut runs = Vec::new();
+    fn run_all(&self, first: usize, runs: &mut Vec<Run>) -> Result<()> {
+        // A place that cannot be written is found out before anything has run; what an earlier report holds stays there until there is more.
+        if let Some(path) = &self.args.json {
+            let file = std::fs::File::options().append(true).create(true).open(path);
+            file.with_context(|| format!("cannot write {}", path.display()))?;
+        }
         for repeat in first..first + usize::from(self.args.repeat) {
             for (name, trace) in &self.traces {
                 for turn in 0..self.contenders.len() {
@@ -147,10 +148,11 @@ impl<'a> Bench<'a> {
                     eprintln!("{name}, {}, repetition {}", contender.name(), repeat + 1);
                     let run = self.undisturbed(contender, trace).with_context(|| contender.name())?;
                     runs.push(Run { system: contender.name(), trace: name.clone(), repeat, ..run });
+                    keep(self.args, &Report::new(runs.clone()))?;
                 }
             }
         }
-        Ok(runs)
+        Ok(())
     }
 
     /// Of at most three runs the first that had the machine for itself, else the one that came nearest to it.
@@ -176,6 +178,13 @@ impl<'a> Bench<'a> {
         let typist = Typist { reaction, shortest: self.args.shortest, speed: self.args.speed };
         replay::replay(system.as_mut(), trace, typist)
     }
+}
+
+/// Writes the report where `--json` says.
+fn keep(args: &Args, report: &Report) -> Result<()> {
+    let Some(path) = &args.json else { return Ok(()) };
+    let text = serde_json::to_string(&report.json())?;
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn parse_json(text: &str) -> serde_json::Result<Value> {

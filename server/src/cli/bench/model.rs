@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use foretype_model::{Device, Engine, EngineOptions, Event, Model};
 use serde::Serialize;
 
+use super::process;
 use crate::cli::speed::{ask, submit, text};
 use crate::models;
 
@@ -21,19 +22,19 @@ pub(super) struct Args {
     #[arg(long)]
     model: Option<String>,
     /// Prompt tokens that are read, about
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 256, value_parser = at_least::<1>)]
     prompt: usize,
     /// Tokens that are written
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = at_least::<2>)]
     generate: usize,
     /// Rows of a step that is compared with a step of one row
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 8, value_parser = at_least::<1>)]
     rows: usize,
     /// Threads, for Foretype and for llama-bench; one for each core if it is left out
     #[arg(long)]
     threads: Option<usize>,
-    /// Measurements of each; medians are reported
-    #[arg(long, default_value_t = 5)]
+    /// Measurements of each; medians are reported, and how far they lie apart
+    #[arg(long, default_value_t = 5, value_parser = at_least::<1>)]
     repeat: usize,
     /// The program `llama-bench`, to compare with
     #[arg(long)]
@@ -41,6 +42,12 @@ pub(super) struct Args {
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// A whole number that is no less than `LEAST`.
+fn at_least<const LEAST: usize>(text: &str) -> Result<usize, String> {
+    let number = text.parse::<usize>().map_err(|error| error.to_string())?;
+    if number >= LEAST { Ok(number) } else { Err(format!("{number} is too few, it has to be {LEAST} at the least")) }
 }
 
 /// What was measured.
@@ -57,11 +64,16 @@ struct Report {
     /// What all threads together read from memory in a second.
     read_gigabytes_per_second: f64,
     prefill_tokens_per_second: f64,
+    prefill_range: [f64; 2],
     decode_tokens_per_second: f64,
-    /// Milliseconds of a step of one row, and of one with `rows`.
+    /// Milliseconds of a step of one row, and of one with `rows`; the least and the most of each.
     step_ms: f64,
+    step_range_ms: [f64; 2],
     rows: usize,
     rows_step_ms: f64,
+    rows_step_range_ms: [f64; 2],
+    /// Of the processor time that the machine had while Foretype was measured, the share that went elsewhere.
+    elsewhere: Option<f64>,
     /// Milliseconds from giving up a prompt that is being read until the engine is free.
     cancel_ms: f64,
     /// Milliseconds of a layer while a prompt is read.
@@ -98,7 +110,7 @@ fn measure(args: &Args, path: &Path) -> Result<Report> {
     // Loaded once before it is timed, so that the file is in memory. What a program holds that has loaded it is looked at now:
     // later, pieces of what was freed would count as well.
     let first = Model::load(path, &Device::Cpu)?;
-    let resident_megabytes = super::process::resident_megabytes();
+    let resident_megabytes = process::resident_megabytes();
     drop(first);
     let started = Instant::now();
     let model = Arc::new(Model::load(path, &Device::Cpu)?);
@@ -116,6 +128,11 @@ fn measure(args: &Args, path: &Path) -> Result<Report> {
         }
     }
     let of = |value: fn(&Round) -> f64| median(rounds.iter().map(value).collect());
+    let range = |value: fn(&Round) -> f64| {
+        let values = rounds.iter().map(value);
+        [values.clone().fold(f64::INFINITY, f64::min), values.fold(0.0, f64::max)]
+    };
+    let elsewhere: Option<Vec<f64>> = rounds.iter().map(|round| round.elsewhere).collect();
     let peers = peers.into_iter().filter(|runs| !runs.is_empty());
     Ok(Report {
         model: model.name.clone(),
@@ -126,10 +143,14 @@ fn measure(args: &Args, path: &Path) -> Result<Report> {
         step_megabytes: megabytes(model.decoder.step_bytes() as f64),
         read_gigabytes_per_second: of(|round| round.bandwidth) / 1e9,
         prefill_tokens_per_second: of(|round| round.prefill),
+        prefill_range: range(|round| round.prefill),
         decode_tokens_per_second: 1.0 / of(|round| round.step),
         step_ms: of(|round| round.step) * 1e3,
+        step_range_ms: range(|round| round.step).map(|seconds| seconds * 1e3),
         rows: args.rows,
         rows_step_ms: of(|round| round.rows_step) * 1e3,
+        rows_step_range_ms: range(|round| round.rows_step).map(|seconds| seconds * 1e3),
+        elsewhere: elsewhere.map(median),
         cancel_ms: of(|round| round.cancel) * 1e3,
         layer_ms: PIECE / of(|round| round.prefill) / model.decoder.config().layers as f64 * 1e3,
         llama_bench: peers.map(|runs| middle(&runs)).collect(),
@@ -148,8 +169,12 @@ struct Round {
     rows_step: f64,
     /// Seconds from giving up until the engine is free: the middle one of some.
     cancel: f64,
+    /// The share of the machine's processor time that went elsewhere.
+    elsewhere: Option<f64>,
 }
 
+/// A share of the machine's processor time that went elsewhere and that is told.
+const DISTURBED: f64 = 0.1;
 /// Tokens of a prompt that the engine reads in one step.
 const PIECE: f64 = 64.0;
 /// Milliseconds after which a prompt is given up.
@@ -157,6 +182,7 @@ const GIVEN_UP: [u64; 7] = [20, 33, 46, 59, 72, 85, 98];
 
 impl Round {
     fn measure(args: &Args, engine: &Engine, number: usize) -> Result<Self> {
+        let (started, before) = (Instant::now(), process::machine_and_own_seconds());
         let bandwidth = foretype_model::kernels::read_bandwidth();
         let read = ask(engine, &text(number, args.prompt), 1, 1)?;
         let write = |rows| -> Result<f64> {
@@ -169,7 +195,12 @@ impl Round {
         };
         let prefill = read.evaluated as f64 / read.prefill.as_secs_f64();
         let cancel = median(GIVEN_UP.iter().map(|after| give_up(engine, *after)).collect::<Result<_>>()?);
-        Ok(Self { bandwidth, prefill, step: write(1)?, rows_step: write(args.rows.max(1))?, cancel })
+        let (step, rows_step) = (write(1)?, write(args.rows)?);
+        let spent =
+            process::machine_and_own_seconds().zip(before).map(|(now, then)| (now.0 - then.0) - (now.1 - then.1));
+        let cores = std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
+        let elsewhere = spent.map(|spent| (spent / (started.elapsed().as_secs_f64() * cores)).clamp(0.0, 1.0));
+        Ok(Self { bandwidth, prefill, step, rows_step, cancel, elsewhere })
     }
 }
 
@@ -228,7 +259,8 @@ impl Report {
             |resident| format!("{resident:.0} MiB, {:.2} times the file", resident / self.file_megabytes),
         );
         println!("  load      {:.2} s warm; resident {resident}", self.load_seconds);
-        println!("  prefill   {:.1} tokens/s", self.prefill_tokens_per_second);
+        let apart = |[least, most]: [f64; 2]| format!("({least:.1} to {most:.1})");
+        println!("  prefill   {:.1} tokens/s {}", self.prefill_tokens_per_second, apart(self.prefill_range));
         let used = self.step_megabytes * 1.048_576e-3 * self.decode_tokens_per_second;
         println!(
             "  decode    {:.1} tokens/s: {used:.1} of {:.1} GB/s that memory gives ({:.0} %)",
@@ -238,13 +270,23 @@ impl Report {
         );
         let ratio = self.rows_step_ms / self.step_ms;
         println!(
-            "  a step    {:.1} ms with one row, {:.1} ms with {} ({ratio:.2} times)",
-            self.step_ms, self.rows_step_ms, self.rows
+            "  a step    {:.1} ms {} with one row, {:.1} ms {} with {}: {ratio:.2} times",
+            self.step_ms,
+            apart(self.step_range_ms),
+            self.rows_step_ms,
+            apart(self.rows_step_range_ms),
+            self.rows
         );
         println!(
             "  giving up a prompt frees the engine in {:.1} ms; a layer takes {:.1} ms",
             self.cancel_ms, self.layer_ms
         );
+        if let Some(elsewhere) = self.elsewhere.filter(|elsewhere| *elsewhere > DISTURBED) {
+            println!(
+                "  {:.0} % of the processor time went to other processes: leave the machine alone and measure again",
+                elsewhere * 100.0
+            );
+        }
         for peer in &self.llama_bench {
             let (prefill, decode) = (peer.prefill_tokens_per_second, peer.decode_tokens_per_second);
             println!("  llama-bench {:24} prefill {prefill:.1}, decode {decode:.1} tokens/s", peer.flags.join(" "));

@@ -20,6 +20,11 @@ pub(super) fn machine_seconds() -> Option<f64> {
     machine(&std::fs::read_to_string("/proc/stat").ok()?)
 }
 
+/// Seconds of the whole machine as in [`machine_seconds`], and of this process.
+pub(super) fn machine_and_own_seconds() -> Option<(f64, f64)> {
+    Some((machine_seconds()?, processor_seconds(std::process::id())?))
+}
+
 /// Of `cpu user nice system idle iowait irq softirq steal ...`: all but the idle ones; guests are in the first two.
 fn machine(stat: &str) -> Option<f64> {
     let fields = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace();

@@ -35,7 +35,7 @@ pub(super) struct Args {
     /// How many files the typist switches between
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=16))]
     files: u8,
-    /// About how many keys to press
+    /// About how many keys to press; more where it takes more to type at a place of each file to its end
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u16).range(10..))]
     keys: u16,
     /// About how many lines to type at a place before going to another one

@@ -137,7 +137,8 @@ pub(super) fn all(args: &Args) -> Result<Vec<Contender>> {
         contenders.push(Contender::Plugged(file.clone()));
     }
     contenders.extend(args.answering.then_some(Contender::Answering));
-    if args.llama_server.is_some() {
+    if let Some(program) = &args.llama_server {
+        eprintln!("llama-server: {}", llama::server::version(program)?);
         let variants = if args.variants.is_empty() { llama::VARIANTS } else { &args.variants };
         contenders.extend(variants.iter().copied().map(Contender::Llama));
     }

@@ -105,9 +105,9 @@ fn times(runs: &[&Run], pick: Pick) -> Vec<f64> {
     keys(runs).filter_map(pick).map(|time| time.unwrap_or(f64::INFINITY)).collect()
 }
 
-/// The times of key to first text, for the picture.
+/// The times of key to first text, for the picture: of all keys, as [`within`] counts them, so one that is answered with nothing never has text.
 pub(super) fn first_texts(runs: &[&Run]) -> Vec<f64> {
-    times(runs, FIRST)
+    times(runs, |key| Some(key.first))
 }
 
 /// From each key to the next text for it or for a later key of the run.

@@ -2,8 +2,8 @@
 //!
 //! As shipped, the client never breaks a request off: while one is in flight it looks again every 100 milliseconds, and what
 //! comes back late is used if it agrees with what was typed meanwhile. The ideal client closes the connection at the next
-//! key and asks only for what it does not remember. Both are given more than llama.vim has: answers are read as they
-//! stream, and an answer that repeats the rest of the line is cut.
+//! key, asks only for what it does not remember, and has the prompt read where the cursor rests before anything is typed, as Foretype's
+//! does. Both are given more than llama.vim has: answers are read as they stream, and an answer that repeats the rest of the line is cut.
 
 mod http;
 mod memory;
@@ -35,15 +35,15 @@ const MOST_RIGHT: usize = 8;
 pub(super) enum Variant {
     /// llama.vim's protocol as shipped
     Infill,
-    /// The same with a client that breaks requests off
+    /// The same with a client that breaks requests off and has a prompt read before the first key
     InfillIdeal,
     /// llama.vim's protocol, the server started with --spm-infill
     Spm,
-    /// The same with a client that breaks requests off
+    /// The same with a client that breaks requests off and has a prompt read before the first key
     SpmIdeal,
     /// The typed text after the middle marker, sent to /completion
     Middle,
-    /// The same with a client that breaks requests off
+    /// The same with a client that breaks requests off and has a prompt read before the first key
     MiddleIdeal,
 }
 
@@ -99,6 +99,8 @@ struct Job {
     number: usize,
     ask: Ask,
     text: String,
+    /// Whether an answer is wanted; else the prompt is only read.
+    answers: bool,
     connection: Connection,
 }
 
@@ -146,12 +148,17 @@ impl Llama {
         if crowded || self.memory.has(&self.ask.place) {
             return Ok(());
         }
+        self.start_job(true)
+    }
+
+    /// Sends the request.
+    fn start_job(&mut self, answers: bool) -> Result<()> {
         self.jobs += 1;
         let (number, send) = (self.jobs, self.pieces.0.clone());
         let connection = Connection::open(self.server.port, "POST", self.ask.path, &self.ask.body.to_string())?;
         let shared = connection.share()?;
         std::thread::spawn(move || stream(&shared, number, &send));
-        self.job = Some(Job { number, ask: self.ask.clone(), text: String::new(), connection });
+        self.job = Some(Job { number, ask: self.ask.clone(), text: String::new(), answers, connection });
         Ok(())
     }
 
@@ -169,6 +176,10 @@ impl Llama {
         let Some(job) = self.job.as_mut().filter(|job| job.number == piece.number) else { return Ok(None) };
         if let Some(fault) = piece.fault {
             bail!("llama-server broke an answer off: {fault}");
+        }
+        if !job.answers {
+            self.job.take_if(|_| piece.last);
+            return Ok(None);
         }
         job.text += &piece.text;
         let (text, place) = (job.text.clone(), job.ask.place.clone());
@@ -218,6 +229,19 @@ impl System for Llama {
             self.send()?;
         }
         Ok(said)
+    }
+
+    fn goes(&mut self, desk: &Desk) -> Result<()> {
+        if !self.ideal {
+            return Ok(());
+        }
+        if let Some(job) = self.job.take() {
+            job.connection.close();
+        }
+        self.ask = self.order.ask(desk);
+        // Nothing is written: the prompt goes into the cache.
+        self.ask.body["n_predict"] = 0.into();
+        self.start_job(false)
     }
 
     fn listen(&mut self, until: Instant) -> Result<Option<Said>> {

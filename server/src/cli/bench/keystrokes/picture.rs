@@ -49,7 +49,7 @@ fn svg(report: &Report) -> String {
 /// Ratios against the peer that is used as shipped, else against the first.
 fn title(report: &Report) -> (String, String) {
     let below =
-        "Share of keys with fitting text after so long; overtaken keys never have it. Tokens and CPU: for the same text.".into();
+        "Share of all keys with fitting text after so long; overtaken keys never have it. Tokens and CPU: for the same text.".into();
     let ours = report.rows.first().filter(|row| row.system == "Foretype");
     let shipped = |row: &&super::report::Row| row.system == super::bars::AS_SHIPPED;
     let peer = report.rows.iter().find(shipped).or_else(|| report.rows.get(1));

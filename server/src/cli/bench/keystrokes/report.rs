@@ -175,10 +175,11 @@ const fn compared(figure: &'static str, what: &'static str, better: &'static str
     Compared { figure, what, better, worse }
 }
 
-/// Of a figure that is `never` nothing is said.
+/// Of a figure that is `never` nothing is said, nor of the wait for the next text: where a peer is overtaken at most keys, that says only how long the
+/// trace goes on.
 pub(super) const COMPARED: &[Compared] = &[
     compared("first_p50", "first text", "sooner", "later"),
-    compared("wait_p50", "the next text", "sooner", "later"),
+    compared("within_100", "keys with text within 100 ms", "more", "fewer"),
     compared("completed", "characters from suggestions", "more", "fewer"),
     compared("prompt_text", "prompt tokens", "fewer", "more"),
     compared("processor_text", "processor time", "less", "more"),
@@ -188,11 +189,11 @@ impl Compared {
     /// As `first text 12x sooner`.
     pub(super) fn words(&self, ours: &Row, peer: &Row) -> Option<String> {
         let (own, theirs) = (ours.value(self.figure)?, peer.value(self.figure)?);
-        if own == 0.0 && theirs > 0.0 && self.figure == "completed" {
+        let the_more_the_better = self.better == "more";
+        if own == 0.0 && theirs > 0.0 && the_more_the_better {
             return Some(format!("no {}", self.what));
         }
-        // Of characters the more the better, of all else the less.
-        let ratio = if self.figure == "completed" { own / theirs } else { theirs / own };
+        let ratio = if the_more_the_better { own / theirs } else { theirs / own };
         let (ratio, how) = if ratio >= 1.0 { (ratio, self.better) } else { (1.0 / ratio, self.worse) };
         (ratio.is_finite() && ratio > 0.0).then(|| format!("{} {} {how}", self.what, times(ratio)))
     }
@@ -218,8 +219,18 @@ mod tests {
     fn headlines_are_ratios() {
         let report = Report::new(vec![run("llama-server infill", 500.0), run("Foretype", 20.0)]);
         assert_eq!(report.rows[0].system, "Foretype");
-        let expected = "Foretype against llama-server infill: first text 25x sooner, the next text 25x sooner";
+        let expected = "Foretype against llama-server infill: first text 25x sooner";
         assert_eq!(report.headlines(), [expected]);
+        // One of two keys with text at once, beside both.
+        let half = Run {
+            keys: vec![Key { first: Some(500.0), ..Key::default() }, Key { first: Some(9.0), ..Key::default() }],
+            ..run("peer", 1.0)
+        };
+        let report = Report::new(vec![half, run("Foretype", 9.0)]);
+        assert_eq!(
+            report.headlines(),
+            ["Foretype against peer: first text 1.0x sooner, keys with text within 100 ms 2.0x more"]
+        );
     }
 
     #[test]

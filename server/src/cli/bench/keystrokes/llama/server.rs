@@ -1,5 +1,6 @@
 //! A llama-server of our own: started on a free port, ended with this.
 
+use std::io::{Read, Seek};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -15,10 +16,27 @@ use super::http;
 /// A server may take so long to load its model.
 const LOADING: Duration = Duration::from_secs(120);
 
+/// Lines of its log that are shown where it does not start.
+const LAST_LINES: usize = 8;
+
+/// What a llama-server says of its version, in one line.
+///
+/// # Errors
+/// If the program cannot be run.
+pub(in crate::cli) fn version(program: &Path) -> Result<String> {
+    let output = Command::new(program).arg("--version").output();
+    let output = output.with_context(|| format!("cannot start {}", program.display()))?;
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    Ok(text.lines().find(|line| line.starts_with("version")).unwrap_or("version unknown").to_owned())
+}
+
 /// A running server.
 #[derive(Debug)]
 pub(in crate::cli) struct Server {
     child: Child,
+    /// What it writes.
+    log: std::fs::File,
     pub(in crate::cli) port: u16,
 }
 
@@ -32,9 +50,10 @@ impl Server {
         command.args(["--threads", &threads.to_string(), "--parallel", "1", "--ctx-size", "4096"]);
         command.args(["--batch-size", "1024", "--ubatch-size", "1024", "--cache-reuse", "256"]);
         command.args(["--metrics", "--no-webui", "--offline"]).args(more);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let log = tempfile::tempfile().context("cannot make a temporary file")?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.try_clone()?);
         let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
-        let mut server = Self { child, port };
+        let mut server = Self { child, log, port };
         server.ready()?;
         Ok(server)
     }
@@ -46,11 +65,20 @@ impl Server {
                 return Ok(());
             }
             if let Some(status) = self.child.try_wait()? {
-                bail!("llama-server ended: {status}; run it by hand to see why");
+                bail!("llama-server ended: {status}; the last that it wrote:\n{}", self.last_lines());
             }
             std::thread::sleep(Duration::from_millis(50));
         }
         bail!("llama-server has not loaded its model in time")
+    }
+
+    fn last_lines(&mut self) -> String {
+        let mut text = Vec::new();
+        // What cannot be read is left out: there is an error to report already.
+        let _ = self.log.rewind().and_then(|()| self.log.read_to_end(&mut text));
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
     }
 
     pub(super) fn pid(&self) -> u32 {
