@@ -35,7 +35,7 @@ fn svg(report: &Report) -> String {
          <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#fcfcfa\"/>\n"
     );
     let (head, below) = title(report);
-    text(&mut out, (FRAME[0], 36.0), "start", "font-size=\"15\" font-weight=\"bold\"", &head);
+    text(&mut out, (FRAME[0], 36.0), "start", "font-size=\"13\" font-weight=\"bold\"", &head);
     text(&mut out, (FRAME[0], 60.0), "start", "fill=\"#555555\"", &below);
     axes(&mut out);
     let count = report.rows.len();
