@@ -196,10 +196,9 @@ impl Round {
         let prefill = read.evaluated as f64 / read.prefill.as_secs_f64();
         let cancel = median(GIVEN_UP.iter().map(|after| give_up(engine, *after)).collect::<Result<_>>()?);
         let (step, rows_step) = (write(1)?, write(args.rows)?);
-        let spent =
-            process::machine_and_own_seconds().zip(before).map(|(now, then)| (now.0 - then.0) - (now.1 - then.1));
-        let cores = std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
-        let elsewhere = spent.map(|spent| (spent / (started.elapsed().as_secs_f64() * cores)).clamp(0.0, 1.0));
+        let (elapsed, after) = (started.elapsed(), process::machine_and_own_seconds());
+        let spent = after.zip(before).map(|(now, then)| (now.0 - then.0, now.1 - then.1));
+        let elsewhere = spent.map(|(busy, own)| process::elsewhere(busy, own, elapsed));
         Ok(Self { bandwidth, prefill, step, rows_step, cancel, elsewhere })
     }
 }

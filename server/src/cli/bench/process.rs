@@ -1,5 +1,7 @@
 //! What the kernel knows about a server's process. Linux only; elsewhere it is unknown.
 
+use std::time::Duration;
+
 /// Ticks of a second in `/proc`: the same on every Linux machine that Foretype runs on.
 const TICKS: f64 = 100.0;
 
@@ -23,6 +25,12 @@ pub(super) fn machine_seconds() -> Option<f64> {
 /// Seconds of the whole machine as in [`machine_seconds`], and of this process.
 pub(super) fn machine_and_own_seconds() -> Option<(f64, f64)> {
     Some((machine_seconds()?, processor_seconds(std::process::id())?))
+}
+
+/// Of the processor time that the machine has in `elapsed`, the share that went to others: `busy` seconds in all, `own` of them ours.
+pub(super) fn elsewhere(busy: f64, own: f64, elapsed: Duration) -> f64 {
+    let cores = std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
+    ((busy - own) / (elapsed.as_secs_f64() * cores)).clamp(0.0, 1.0)
 }
 
 /// Of `cpu user nice system idle iowait irq softirq steal ...`: all but the idle ones; guests are in the first two.
@@ -61,5 +69,9 @@ mod tests {
         assert_eq!(megabytes("Name:\tx\nVmHWM:\t  2048 kB\n", "VmHWM:"), Some(2.0));
         assert_eq!(machine("cpu  100 0 50 900 30 0 0 50 7 0\ncpu0 1 1\n"), Some(2.0));
         assert_eq!((seconds("nonsense"), megabytes("", "VmHWM:")), (None, None));
+        assert_eq!(
+            (elsewhere(0.0, 1.0, Duration::from_secs(1)), elsewhere(1e9, 0.0, Duration::from_secs(1))),
+            (0.0, 1.0)
+        );
     }
 }

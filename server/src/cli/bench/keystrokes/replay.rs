@@ -101,9 +101,8 @@ pub(super) fn replay(system: &mut dyn System, trace: &Trace, typist: Typist) -> 
     let Replay { mut run, system, started, .. } = replay;
     let busy = process::machine_seconds().zip(busy).map(|(now, then)| now - then);
     let costs = costs(system)?.since(before);
-    let cores = std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
-    let all = started.elapsed().as_secs_f64() * cores;
-    run.elsewhere = busy.zip(costs.processor).map(|(busy, own)| ((busy - own) / all).clamp(0.0, 1.0));
+    let elapsed = started.elapsed();
+    run.elsewhere = busy.zip(costs.processor).map(|(busy, own)| process::elsewhere(busy, own, elapsed));
     (run.prompt, run.written, run.processor) = (costs.prompt, costs.written, costs.processor);
     (run.drafted, run.confirmed) = (costs.drafted, costs.confirmed);
     run.peak = process::peak_megabytes(system.pid());

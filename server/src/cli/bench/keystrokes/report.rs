@@ -169,18 +169,25 @@ pub(super) struct Compared {
     what: &'static str,
     better: &'static str,
     worse: &'static str,
+    /// Whether more of it is better.
+    gain: bool,
 }
 
 const fn compared(figure: &'static str, what: &'static str, better: &'static str, worse: &'static str) -> Compared {
-    Compared { figure, what, better, worse }
+    Compared { figure, what, better, worse, gain: false }
+}
+
+/// The same for what is better the more there is of it.
+const fn gained(figure: &'static str, what: &'static str) -> Compared {
+    Compared { figure, what, better: "more", worse: "fewer", gain: true }
 }
 
 /// Of a figure that is `never` nothing is said, nor of the wait for the next text: where a peer is overtaken at most keys, that says only how long the
 /// trace goes on.
 pub(super) const COMPARED: &[Compared] = &[
     compared("first_p50", "first text", "sooner", "later"),
-    compared("within_100", "keys with text within 100 ms", "more", "fewer"),
-    compared("completed", "characters from suggestions", "more", "fewer"),
+    gained("within_100", "keys with text within 100 ms"),
+    gained("completed", "characters from suggestions"),
     compared("prompt_text", "prompt tokens", "fewer", "more"),
     compared("processor_text", "processor time", "less", "more"),
 ];
@@ -189,11 +196,10 @@ impl Compared {
     /// As `first text 12x sooner`.
     pub(super) fn words(&self, ours: &Row, peer: &Row) -> Option<String> {
         let (own, theirs) = (ours.value(self.figure)?, peer.value(self.figure)?);
-        let the_more_the_better = self.better == "more";
-        if own == 0.0 && theirs > 0.0 && the_more_the_better {
+        if own == 0.0 && theirs > 0.0 && self.gain {
             return Some(format!("no {}", self.what));
         }
-        let ratio = if the_more_the_better { own / theirs } else { theirs / own };
+        let ratio = if self.gain { own / theirs } else { theirs / own };
         let (ratio, how) = if ratio >= 1.0 { (ratio, self.better) } else { (1.0 / ratio, self.worse) };
         (ratio.is_finite() && ratio > 0.0).then(|| format!("{} {} {how}", self.what, times(ratio)))
     }
