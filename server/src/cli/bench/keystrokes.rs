@@ -14,6 +14,7 @@ mod picture;
 mod replay;
 mod report;
 mod screen;
+mod setting;
 mod system;
 
 use std::path::PathBuf;
@@ -23,11 +24,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::process;
 use super::trace::Trace;
 use contenders::Contender;
 use llama::Variant;
 use replay::{Run, Typist};
-use report::Report;
+use report::{Measured, Report};
+use setting::Setting;
 
 /// Arguments of `foretype bench keystrokes`.
 #[derive(Debug, clap::Args)]
@@ -92,14 +95,14 @@ pub(super) struct Args {
 
 /// Runs `foretype bench keystrokes`.
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    let mut runs = report::earlier(&args.from)?;
-    ensure!(!args.traces.is_empty() || !runs.is_empty(), "name a trace, or a report with --from");
+    let mut measured = report::earlier(&args.from)?;
+    ensure!(!args.traces.is_empty() || !measured.runs.is_empty(), "name a trace, or a report with --from");
     ensure!(args.speed.is_finite() && args.speed > 0.0, "--speed must be more than 0");
     if !args.traces.is_empty() {
-        let first = runs.iter().map(|run: &Run| run.repeat + 1).max().unwrap_or(0);
-        Bench::new(args)?.run_all(first, &mut runs)?;
+        let first = measured.runs.iter().map(|run| run.repeat + 1).max().unwrap_or(0);
+        Bench::new(args)?.run_all(first, &mut measured)?;
     }
-    let report = Report::new(runs);
+    let report = Report::new(measured);
     print!("{}", if args.markdown { report.markdown() } else { report.text() });
     keep(args, &report)?;
     if let Some(name) = &args.picture {
@@ -135,24 +138,45 @@ impl<'a> Bench<'a> {
 
     /// Each repetition replays each trace into each system before the next; who begins changes, so that no system always
     /// has the machine as another leaves it.
-    fn run_all(&self, first: usize, runs: &mut Vec<Run>) -> Result<()> {
+    fn run_all(&self, first: usize, measured: &mut Measured) -> Result<()> {
         // A place that cannot be written is found out before anything has run; what an earlier report holds stays there until there is more.
         if let Some(path) = &self.args.json {
             let file = std::fs::File::options().append(true).create(true).open(path);
             file.with_context(|| format!("cannot write {}", path.display()))?;
         }
+        measured.add_setting(self.setting()?);
         for repeat in first..first + usize::from(self.args.repeat) {
             for (name, trace) in &self.traces {
                 for turn in 0..self.contenders.len() {
                     let contender = &self.contenders[(turn + repeat) % self.contenders.len()];
                     eprintln!("{name}, {}, repetition {}", contender.name(), repeat + 1);
                     let run = self.undisturbed(contender, trace).with_context(|| contender.name())?;
-                    runs.push(Run { system: contender.name(), trace: name.clone(), repeat, ..run });
-                    keep(self.args, &Report::new(runs.clone()))?;
+                    measured.runs.push(Run { system: contender.name(), trace: name.clone(), repeat, ..run });
+                    keep(self.args, &Report::new(measured.clone()))?;
                 }
             }
         }
         Ok(())
+    }
+
+    fn setting(&self) -> Result<Setting> {
+        let model = self.model.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let bytes = std::fs::metadata(&self.model).with_context(|| format!("cannot read {}", self.model.display()))?;
+        Ok(Setting {
+            foretype: env!("CARGO_PKG_VERSION").to_owned(),
+            llama_server: self.args.llama_server.as_deref().map(llama::server::version).transpose()?,
+            llama_arguments: self.args.llama_argument.clone(),
+            model,
+            model_bytes: bytes.len(),
+            processor: process::processor_name(),
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
+            instruction_set: foretype_model::kernels::isa().name().to_owned(),
+            threads: self.threads,
+            options: self.args.options.clone(),
+            speed: self.args.speed,
+            reaction_ms: self.args.reaction_ms,
+            shortest: self.args.shortest,
+        })
     }
 
     /// Of at most three runs the first that had the machine for itself, else the one that came nearest to it.

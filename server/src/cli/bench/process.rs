@@ -46,6 +46,17 @@ pub(super) fn resident_megabytes() -> Option<f64> {
     megabytes(&std::fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")
 }
 
+/// What the processor calls itself.
+pub(super) fn processor_name() -> Option<String> {
+    named(&std::fs::read_to_string("/proc/cpuinfo").ok()?)
+}
+
+/// Of the first `model name : NAME`.
+fn named(cpuinfo: &str) -> Option<String> {
+    let name = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.trim_start().strip_prefix(':'))?;
+    Some(name.trim().to_owned())
+}
+
 /// Of `PID (NAME) STATE ...`: fields 14 and 15. The name may hold spaces and brackets.
 fn seconds(stat: &str) -> Option<f64> {
     let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
@@ -68,6 +79,8 @@ mod tests {
         assert_eq!(seconds("7 (a) b) c) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20"), Some(2.0));
         assert_eq!(megabytes("Name:\tx\nVmHWM:\t  2048 kB\n", "VmHWM:"), Some(2.0));
         assert_eq!(machine("cpu  100 0 50 900 30 0 0 50 7 0\ncpu0 1 1\n"), Some(2.0));
+        assert_eq!(named("processor\t: 0\nmodel name\t: A B\n").as_deref(), Some("A B"));
+        assert_eq!(named("processor\t: 0\n"), None);
         assert_eq!((seconds("nonsense"), megabytes("", "VmHWM:")), (None, None));
         assert_eq!(
             (elsewhere(0.0, 1.0, Duration::from_secs(1)), elsewhere(1e9, 0.0, Duration::from_secs(1))),

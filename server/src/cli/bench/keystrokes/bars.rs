@@ -18,6 +18,8 @@ pub(super) struct Bar {
     pub(super) theirs: String,
     /// Ours divided by theirs, where both are finite.
     pub(super) ratio: Option<f64>,
+    /// The least and the largest of it over the repetitions, where there are several.
+    pub(super) range: Option<[f64; 2]>,
     /// `None` where it cannot be told.
     pub(super) passed: Option<bool>,
 }
@@ -64,6 +66,17 @@ pub(super) fn bars(rows: &[Row]) -> Vec<Bar> {
     bars.chain(rows.iter().filter_map(|row| burdened(ours, row))).collect()
 }
 
+/// Adds how far the ratios lie apart; `repeats` has the bars of each repetition alone.
+pub(super) fn spread(bars: &mut [Bar], repeats: &[Vec<Bar>]) {
+    for bar in bars {
+        let same = repeats.iter().flatten().filter(|other| other.demand == bar.demand);
+        bar.range = same.filter_map(|other| other.ratio).fold(None, |range, ratio| {
+            let [least, most] = range.unwrap_or([ratio; 2]);
+            Some([ratio.min(least), ratio.max(most)])
+        });
+    }
+}
+
 /// What a plugin may add to the time from the key to the first text, at the most: a tenth, whatever it does.
 const PLUGIN: f64 = 1.1;
 /// What an answer that is written meanwhile may make of that time.
@@ -83,6 +96,7 @@ fn burdened(without: &Row, row: &Row) -> Option<Bar> {
         ours: Unit::Milliseconds.write(with),
         theirs: Unit::Milliseconds.write(without),
         ratio: both.map(|(with, without)| with / without).filter(|ratio| ratio.is_finite()),
+        range: None,
         passed: both.map(|(with, without)| with <= AT_ONCE || with <= without * most),
     })
 }
@@ -107,7 +121,14 @@ fn bar(ours: &Row, llama: &[&Row], name: &str, demand: &str, by: By, limit: f64)
         _ => Some(own <= theirs * limit),
     });
     let ratio = own.zip(theirs).map(|(own, theirs)| own / theirs).filter(|ratio| ratio.is_finite());
-    Some(Bar { demand: demand.to_owned(), ours: unit.write(own), theirs: unit.write(theirs), ratio, passed })
+    Some(Bar {
+        demand: demand.to_owned(),
+        ours: unit.write(own),
+        theirs: unit.write(theirs),
+        ratio,
+        range: None,
+        passed,
+    })
 }
 
 #[cfg(test)]

@@ -166,6 +166,7 @@ fn text(out: &mut String, (x, y): (f64, f64), anchor: &str, more: &str, words: &
 #[cfg(test)]
 mod tests {
     use super::super::replay::{Key, Run};
+    use super::super::report::Measured;
     use super::*;
 
     fn report() -> Report {
@@ -174,7 +175,8 @@ mod tests {
             let keys = vec![key(Some(first)), key(Some(first * 2.0)), key(None)];
             Run { system: system.into(), keys, prompt: Some(first), ..Run::default() }
         };
-        Report::new(vec![run("Foretype", 10.0), run("a <b> & c", 250.0)])
+        let runs = vec![run("Foretype", 10.0), run("a <b> & c", 250.0)];
+        Report::new(Measured { runs, ..Measured::default() })
     }
 
     #[test]

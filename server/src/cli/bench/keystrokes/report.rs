@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::bars::{self, Bar};
 use super::figures::{FIGURES, first_texts, medians};
 use super::replay::Run;
+use super::setting::{Setting, differences};
 
 /// The figures of one system.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,51 +26,79 @@ impl Row {
     }
 }
 
+/// What was run, and on what.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Measured {
+    pub(super) runs: Vec<Run>,
+    /// One for each call of the benchmark, equal ones once.
+    pub(super) settings: Vec<Setting>,
+}
+
 /// Everything that is known in the end.
 pub(super) struct Report {
-    runs: Vec<Run>,
+    measured: Measured,
     pub(super) rows: Vec<Row>,
     pub(super) bars: Vec<Bar>,
 }
 
-/// The runs of earlier reports; repetitions are numbered on.
-pub(super) fn earlier(files: &[PathBuf]) -> Result<Vec<Run>> {
-    let mut all: Vec<Run> = Vec::new();
+/// What earlier reports hold; repetitions are numbered on.
+pub(super) fn earlier(files: &[PathBuf]) -> Result<Measured> {
+    let mut all = Measured::default();
     for file in files {
         let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         let report: Value = serde_json::from_str(&text).with_context(|| format!("{} is no report", file.display()))?;
         let runs: Vec<Run> = serde_json::from_value(report["runs"].clone())
             .with_context(|| format!("{} holds no runs", file.display()))?;
+        // Reports of before say nothing of it.
+        let settings = report.get("settings").cloned().unwrap_or_else(|| json!([]));
+        let settings: Vec<Setting> = serde_json::from_value(settings)
+            .with_context(|| format!("{} does not say what it was measured on", file.display()))?;
+        settings.into_iter().for_each(|setting| all.add_setting(setting));
         for mut run in runs {
             let same = |other: &&Run| other.system == run.system && other.trace == run.trace;
-            run.repeat = all.iter().filter(same).count();
-            all.push(run);
+            run.repeat = all.runs.iter().filter(same).count();
+            all.runs.push(run);
         }
     }
     Ok(all)
 }
 
-impl Report {
-    pub(super) fn new(runs: Vec<Run>) -> Self {
-        let mut systems: Vec<String> = Vec::new();
-        for run in &runs {
-            if !systems.contains(&run.system) {
-                systems.push(run.system.clone());
-            }
+impl Measured {
+    pub(super) fn add_setting(&mut self, setting: Setting) {
+        if !self.settings.contains(&setting) {
+            self.settings.push(setting);
         }
-        // Foretype first, then by name, whoever happened to begin.
-        systems.sort_by_key(|name| (name != "Foretype", name.clone()));
-        let row = |system: String| {
-            let own: Vec<_> = runs.iter().filter(|run| run.system == system).collect();
-            Row { values: medians(&own), system }
-        };
-        let rows: Vec<_> = systems.into_iter().map(row).collect();
-        Self { bars: bars::bars(&rows), rows, runs }
+    }
+}
+
+/// The figures of each system over some runs: Foretype first, then by name, whoever happened to begin.
+fn rows<'a>(runs: impl Iterator<Item = &'a Run> + Clone) -> Vec<Row> {
+    let mut systems: Vec<&String> = runs.clone().map(|run| &run.system).collect();
+    systems.sort_by_key(|name| (*name != "Foretype", *name));
+    systems.dedup();
+    let row = |system: &String| {
+        let own: Vec<_> = runs.clone().filter(|run| run.system == *system).collect();
+        Row { values: medians(&own), system: system.clone() }
+    };
+    systems.into_iter().map(row).collect()
+}
+
+impl Report {
+    pub(super) fn new(measured: Measured) -> Self {
+        let rows = rows(measured.runs.iter());
+        let mut bars = bars::bars(&rows);
+        let repeats = measured.runs.iter().map(|run| run.repeat + 1).max().unwrap_or(0);
+        if repeats > 1 {
+            let of_repeat =
+                |repeat| bars::bars(&self::rows(measured.runs.iter().filter(move |run| run.repeat == repeat)));
+            bars::spread(&mut bars, &(0..repeats).map(of_repeat).collect::<Vec<_>>());
+        }
+        Self { bars, rows, measured }
     }
 
     /// All times of key to first text of a system.
     pub(super) fn first_texts(&self, system: &str) -> Vec<f64> {
-        first_texts(&self.runs.iter().filter(|run| run.system == system).collect::<Vec<_>>())
+        first_texts(&self.measured.runs.iter().filter(|run| run.system == system).collect::<Vec<_>>())
     }
 
     /// Ratios against each peer, in one sentence each.
@@ -95,7 +124,9 @@ impl Report {
         };
         let bars = self.bars.iter().map(|bar| format!("{} {}\n", verdict(bar), in_words(bar)));
         let headlines = self.headlines().into_iter().map(|line| line + "\n");
-        [headlines.collect(), "\n".to_owned(), table.iter().map(line).collect(), "\n".to_owned(), bars.collect()]
+        let settings = self.settings().into_iter().map(|line| line + "\n");
+        let gap = || "\n".to_owned();
+        [headlines.collect(), gap(), table.iter().map(line).collect(), gap(), bars.collect(), gap(), settings.collect()]
             .concat()
     }
 
@@ -107,7 +138,19 @@ impl Report {
         let body: String = table[1..].iter().map(line).collect();
         let headlines: String = self.headlines().iter().map(|headline| format!("* {headline}\n")).collect();
         let bars: String = self.bars.iter().map(|bar| format!("* **{}** {}\n", verdict(bar), in_words(bar))).collect();
-        [headlines.as_str(), "\n", &line(&table[0]), &rule, &body, "\n", &bars].concat()
+        let settings: String = self.settings().iter().map(|setting| format!("* {setting}\n")).collect();
+        [headlines.as_str(), "\n", &line(&table[0]), &rule, &body, "\n", &bars, "\n", &settings].concat()
+    }
+
+    /// What it was measured on, in a line for each setting, and what is not the same in all of them.
+    fn settings(&self) -> Vec<String> {
+        let settings = &self.measured.settings;
+        let mut lines: Vec<_> = settings.iter().map(|setting| format!("measured on {}", setting.words())).collect();
+        let differences = differences(settings);
+        if !differences.is_empty() {
+            lines.push(format!("these runs are put together although they differ in: {}", differences.join(", ")));
+        }
+        lines
     }
 
     /// The head and a row for each figure that is known of any system.
@@ -139,7 +182,8 @@ impl Report {
             "headlines": self.headlines(),
             "systems": self.rows.iter().map(system).collect::<Vec<_>>(),
             "bars": self.bars,
-            "runs": self.runs,
+            "settings": self.measured.settings,
+            "runs": self.measured.runs,
         })
     }
 }
@@ -153,7 +197,8 @@ fn verdict(bar: &Bar) -> &'static str {
 }
 
 fn in_words(bar: &Bar) -> String {
-    let ratio = bar.ratio.map_or_else(String::new, |ratio| format!(", ratio {ratio:.3}"));
+    let range = bar.range.map_or_else(String::new, |[least, most]| format!(" [{least:.3} to {most:.3}]"));
+    let ratio = bar.ratio.map_or_else(String::new, |ratio| format!(", ratio {ratio:.3}{range}"));
     format!("{} ({} against {}{ratio})", bar.demand, bar.ours, bar.theirs)
 }
 
@@ -221,20 +266,24 @@ mod tests {
         Run { system: system.to_owned(), trace: "t".to_owned(), keys: vec![key], wanted: 1, ..Run::default() }
     }
 
+    fn report(runs: Vec<Run>) -> Report {
+        Report::new(Measured { runs, ..Measured::default() })
+    }
+
     #[test]
     fn headlines_are_ratios() {
-        let report = Report::new(vec![run("llama-server infill", 500.0), run("Foretype", 20.0)]);
-        assert_eq!(report.rows[0].system, "Foretype");
+        let found = report(vec![run("llama-server infill", 500.0), run("Foretype", 20.0)]);
+        assert_eq!(found.rows[0].system, "Foretype");
         let expected = "Foretype against llama-server infill: first text 25x sooner";
-        assert_eq!(report.headlines(), [expected]);
+        assert_eq!(found.headlines(), [expected]);
         // One of two keys with text at once, beside both.
         let half = Run {
             keys: vec![Key { first: Some(500.0), ..Key::default() }, Key { first: Some(9.0), ..Key::default() }],
             ..run("peer", 1.0)
         };
-        let report = Report::new(vec![half, run("Foretype", 9.0)]);
+        let found = report(vec![half, run("Foretype", 9.0)]);
         assert_eq!(
-            report.headlines(),
+            found.headlines(),
             ["Foretype against peer: first text 1.0x sooner, keys with text within 100 ms 2.0x more"]
         );
     }
@@ -243,16 +292,43 @@ mod tests {
     fn what_is_written_as_json_is_read_again_as_another_repetition() {
         let folder = tempfile::tempdir().expect("a writable folder");
         let path = folder.path().join("report.json");
-        let report = Report::new(vec![run("Foretype", 20.0)]);
-        std::fs::write(&path, report.json().to_string()).expect("writable");
-        let runs = earlier(&[path.clone(), path]).expect("reports");
-        assert_eq!(runs.iter().map(|run| run.repeat).collect::<Vec<_>>(), [0, 1]);
-        assert_eq!(runs[0], report.runs[0]);
+        let setting = Setting { threads: 2, ..Setting::default() };
+        let found = Report::new(Measured { runs: vec![run("Foretype", 20.0)], settings: vec![setting.clone()] });
+        std::fs::write(&path, found.json().to_string()).expect("writable");
+        let again = earlier(&[path.clone(), path.clone()]).expect("reports");
+        assert_eq!(again.runs.iter().map(|run| run.repeat).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!((&again.runs[0], &again.settings), (&found.measured.runs[0], &vec![setting]));
+        // As reports were before they told what they were measured on.
+        let mut old = found.json();
+        old.as_object_mut().expect("an object").remove("settings");
+        std::fs::write(&path, old.to_string()).expect("writable");
+        assert_eq!(earlier(&[path]).expect("a report").settings, []);
+    }
+
+    #[test]
+    fn runs_of_several_settings_are_marked() {
+        let settings = [2, 4].map(|threads| Setting { threads, model: "a.gguf".into(), ..Setting::default() });
+        let found = Report::new(Measured { runs: vec![run("Foretype", 20.0)], settings: settings.to_vec() });
+        let text = found.text();
+        assert!(text.contains("measured on a.gguf, 4 threads"), "{text}");
+        assert!(text.contains("although they differ in: threads"), "{text}");
+    }
+
+    #[test]
+    fn ratios_tell_how_far_repetitions_lie_apart() {
+        let of = |repeat, system, first| Run { repeat, ..run(system, first) };
+        let peer = "llama-server infill";
+        let runs = vec![of(0, "Foretype", 20.0), of(0, peer, 500.0), of(1, "Foretype", 30.0), of(1, peer, 500.0)];
+        let text = report(runs).text();
+        assert!(
+            text.contains("ratio 0.060 [0.040 to 0.060]") || text.contains("ratio 0.040 [0.040 to 0.060]"),
+            "{text}"
+        );
     }
 
     #[test]
     fn unknown_figures_take_no_room() {
-        let report = Report::new(vec![run("Foretype", 20.0)]);
+        let report = report(vec![run("Foretype", 20.0)]);
         assert!(!report.text().contains("draft") && report.markdown().contains("| key to first text, p50 | 20.0 ms |"));
     }
 }

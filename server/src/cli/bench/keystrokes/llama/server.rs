@@ -28,7 +28,8 @@ pub(in crate::cli) fn version(program: &Path) -> Result<String> {
     let output = output.with_context(|| format!("cannot start {}", program.display()))?;
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
-    Ok(text.lines().find(|line| line.starts_with("version")).unwrap_or("version unknown").to_owned())
+    let version = text.lines().find_map(|line| line.strip_prefix("version:"));
+    Ok(version.map_or("of an unknown version", str::trim).to_owned())
 }
 
 /// A running server.
