@@ -234,7 +234,7 @@ pub(crate) struct AttentionScratch {
 impl AttentionScratch {
     /// For heads of this width.
     pub(crate) fn new(dim: usize) -> Self {
-        Self { scores: Vec::new(), total: Partial::new(dim), part: Partial::new(dim) }
+        Self { scores: Vec::with_capacity(HEADS * BLOCK), total: Partial::new(dim), part: Partial::new(dim) }
     }
 
     /// All blocks of some query heads of a row, into `attended`: `[heads, dim]`.

@@ -4,6 +4,8 @@
 //! token ids; it knows no LSP, no async runtime and no editor. Weights are immutable and shared; the KV cache is an
 //! argument of the forward pass and outlives the request, so that a keystroke costs the tokens that are new.
 
+#[cfg(test)]
+mod allocations;
 mod cache;
 mod chat;
 mod config;

@@ -76,6 +76,12 @@ impl Sampler {
             let rank = rank.min(scores.len().checked_sub(1)?);
             scores.select_nth_unstable_by(rank, higher).1.0
         } else {
+            // Of a hundred thousand tokens the few that may be drawn are found without a sort of all.
+            let top_k = self.sampling.top_k;
+            if (1..scores.len()).contains(&top_k) {
+                scores.select_nth_unstable_by(top_k - 1, higher);
+                scores.truncate(top_k);
+            }
             scores.sort_unstable_by(higher);
             self.sample(&scores)?
         };

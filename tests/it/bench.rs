@@ -73,3 +73,24 @@ fn what_is_no_trace_is_named() {
     let (good, _, complaints) = text(&world.run(&["bench", "keystrokes", "trace.json", "--model", &model]));
     assert!(!good && complaints.contains("trace.json"), "{complaints}");
 }
+
+#[test]
+fn a_model_is_measured_on_a_text_of_the_user() {
+    let world = World::new();
+    let model = parrot::write(world.path()).display().to_string();
+    world.write("long.py", "value = other + 1\n".repeat(100));
+    world.write("short.py", "x = 1\n");
+    let measure = |file: &str| {
+        let few = ["--prompt", "64", "--generate", "4", "--rows", "2", "--repeat", "1"];
+        let arguments = ["bench", "model", "--model", &model, "--text", file, "--json"];
+        text(&world.run(&[&arguments[..], &few].concat()))
+    };
+    let (good, output, complaints) = measure("long.py");
+    assert!(good, "{complaints}");
+    let report: Value = serde_json::from_str(&output).expect("JSON");
+    for figure in ["prefill_tokens_per_second", "decode_tokens_per_second", "all_step_ms", "rows_step_ms"] {
+        assert!(report[figure].as_f64().is_some_and(|value| value > 0.0), "{figure}: {report}");
+    }
+    let (good, _, complaints) = measure("short.py");
+    assert!(!good && complaints.contains("short.py has") && complaints.contains("name a longer text"), "{complaints}");
+}

@@ -1,12 +1,14 @@
 //! One step on the CPU, without tensors: all threads run through the layers together, phase by phase.
 //!
 //! A phase is either a matter of rows (norms, rotation, quantising) or of panels of outputs (matrices); between two phases all
-//! threads wait for each other. Nothing but lists of rows is allocated once the scratch has grown to the size of a step.
+//! threads wait for each other. Nothing is allocated once the scratch has grown to the size of a step.
 
 mod phases;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use candle_core::Storage;
 
 use super::logits::{Logits, PIECES};
 use super::{Decoder, ForwardError};
@@ -32,6 +34,7 @@ pub(super) struct Scratch {
     attended: Inputs,    // [rows, heads * dim]
     inner: Inputs,       // [rows, intermediate]
     threads: Vec<Mutex<Thread>>,
+    order: Order,
     pub(super) tokens: Shared<f32>, // [vocabulary], what was asked for afterwards
 }
 
@@ -57,6 +60,7 @@ struct Thread {
     own: Own,
     attention: AttentionScratch,
     up: Vec<f32>,
+    head: Vec<f32>, // [dim]
 }
 
 impl Decoder {
@@ -90,19 +94,15 @@ impl Decoder {
         }
         let mut scratch = lock(&self.scratch);
         scratch.reserve(self, tokens.len(), wanted.len());
-        let order = self.put_in_order(tokens, positions, step, &scratch)?;
-        let wanted: Vec<usize> = wanted.iter().map(|row| order.place[*row]).collect();
-        let row = |begins: &Begins| Row {
-            position: positions[begins.index],
-            cache: &*step.spans[begins.span].0,
-            behind: begins.behind,
-            begins: begins.layer,
-        };
+        let mut order = std::mem::take(&mut scratch.order);
+        order.fill(tokens, wanted, step);
+        self.begin(tokens, positions, &order, &scratch)?;
         let pass = Pass {
             decoder: self,
             kernels: kernels(),
-            rows: order.rows.iter().map(row).collect(),
-            wanted: &wanted,
+            positions,
+            spans: &step.spans,
+            order: &order,
             whole,
             likeliest,
             scratch: &scratch,
@@ -117,48 +117,26 @@ impl Decoder {
                 pool().run(&|thread| pass.run(&mut team.join(thread)));
             }
         }
-        match pass.aborted.into_inner() {
-            usize::MAX => Ok(()),
-            layer => {
-                self.leave(tokens, layer, &order, step, &scratch);
-                Err(ForwardError::Aborted)
-            }
+        let aborted = pass.aborted.into_inner();
+        if aborted < usize::MAX {
+            self.leave(tokens, aborted, &order, step, &scratch);
         }
+        // Its memory is for the next step.
+        scratch.order = order;
+        if aborted < usize::MAX { Err(ForwardError::Aborted) } else { Ok(()) }
     }
 
-    /// The rows of a step, those that begin at an earlier layer first, and their residual streams: the embeddings, or what a step that
-    /// was broken off has left of the same token.
-    fn put_in_order(
-        &self,
-        tokens: &[u32],
-        positions: &[u32],
-        step: &mut Step,
-        scratch: &Scratch,
-    ) -> Result<Order, ForwardError> {
-        let (mut rows, mut begun) = (Vec::with_capacity(tokens.len()), Vec::with_capacity(step.spans.len()));
-        for (span, (cache, count)) in step.spans.iter_mut().enumerate() {
-            let from = rows.len();
-            let left = cache.take_begun().unwrap_or_default();
-            let known = kv::common(&left.tokens, &tokens[from..from + *count]);
-            rows.extend((0..*count).map(|row| {
-                let layer = if row < known { left.layers[row] } else { 0 };
-                Begins { index: from + row, layer, span, behind: row }
-            }));
-            begun.push(left);
-        }
-        step.went_on = rows.iter().any(|row| row.layer > 0);
-        rows.sort_by_key(|row| row.layer);
-        let mut place = vec![0; rows.len()];
-        for (at, row) in rows.iter().enumerate() {
-            place[row.index] = at;
+    /// The residual streams that the rows begin with: the embeddings, or what a step that was broken off has left of the same token.
+    fn begin(&self, tokens: &[u32], positions: &[u32], order: &Order, scratch: &Scratch) -> Result<(), ForwardError> {
+        for (at, row) in order.rows.iter().enumerate() {
             // SAFETY: no thread is at work yet.
             let x = unsafe { scratch.x.slice_mut(self.hidden_row(at)) };
             match row.layer {
                 0 => self.embed_row(tokens[row.index], positions[row.index], x)?,
-                _ => x.copy_from_slice(&begun[row.span].x[self.hidden_row(row.behind)]),
+                _ => x.copy_from_slice(&order.begun[row.span].x[self.hidden_row(row.behind)]),
             }
         }
-        Ok(Order { rows, place })
+        Ok(())
     }
 
     /// Leaves what a step that was broken off before `layer` has worked out in the caches.
@@ -209,7 +187,12 @@ impl Decoder {
     fn embed_row(&self, token: u32, position: u32, x: &mut [f32]) -> candle_core::Result<()> {
         self.embedding.row(token as usize, x);
         if let Some(table) = &self.positions {
-            let learned: Vec<f32> = table.get(position as usize)?.to_vec1()?;
+            let (storage, layout) = table.storage_and_layout();
+            let Storage::Cpu(storage) = &*storage else {
+                candle_core::bail!("learned positions lie on another device")
+            };
+            let from = layout.start_offset() + position as usize * x.len();
+            let learned = storage.as_slice::<f32>()?[from..].iter();
             x.iter_mut().zip(learned).for_each(|(x, learned)| *x += learned);
         }
         Ok(())
@@ -230,18 +213,52 @@ impl Scratch {
         self.inner.reshape(rows, config.intermediate_size);
         self.threads.resize_with(pool().threads(), || {
             let attention = AttentionScratch::new(config.head_dim);
-            Mutex::new(Thread { own: Own::default(), attention, up: Vec::new() })
+            Mutex::new(Thread { own: Own::default(), attention, up: Vec::new(), head: vec![0.0; config.head_dim] })
         });
     }
 }
 
 /// Where the rows of a step lie while it is worked out.
+#[derive(Default)]
 struct Order {
+    /// Those that begin at an earlier layer come first.
     rows: Vec<Begins>,
     /// Where each row of the step is among them.
     place: Vec<usize>,
+    /// Where the wanted ones are.
+    wanted: Vec<usize>,
+    /// What a step that was broken off has left of each span.
+    begun: Vec<Begun>,
 }
 
+impl Order {
+    /// The rows of this step.
+    fn fill(&mut self, tokens: &[u32], wanted: &[usize], step: &mut Step) {
+        let Self { rows, place, begun, .. } = self;
+        rows.clear();
+        begun.clear();
+        for (span, (cache, count)) in step.spans.iter_mut().enumerate() {
+            let from = rows.len();
+            let left = cache.take_begun().unwrap_or_default();
+            let known = kv::common(&left.tokens, &tokens[from..from + *count]);
+            rows.extend((0..*count).map(|row| {
+                let layer = if row < known { left.layers[row] } else { 0 };
+                Begins { index: from + row, layer, span, behind: row }
+            }));
+            begun.push(left);
+        }
+        step.went_on = rows.iter().any(|row| row.layer > 0);
+        rows.sort_by_key(|row| row.layer);
+        place.resize(rows.len(), 0);
+        for (at, row) in rows.iter().enumerate() {
+            place[row.index] = at;
+        }
+        self.wanted.clear();
+        self.wanted.extend(wanted.iter().map(|row| self.place[*row]));
+    }
+}
+
+/// A row of a step.
 struct Begins {
     /// Its place in the step.
     index: usize,
@@ -256,10 +273,10 @@ struct Begins {
 struct Pass<'a> {
     decoder: &'a Decoder,
     kernels: &'static Kernels,
-    /// Those that begin at an earlier layer come first.
-    rows: Vec<Row<'a>>,
-    wanted: &'a [usize],
-    /// Of so many of these all logits are wanted, and of so many the likeliest token.
+    positions: &'a [u32],
+    spans: &'a [(&'a mut KvCache, usize)],
+    order: &'a Order,
+    /// Of so many of the wanted rows all logits are wanted, and of so many the likeliest token.
     whole: usize,
     likeliest: usize,
     scratch: &'a Scratch,
@@ -269,28 +286,25 @@ struct Pass<'a> {
     abort: &'a (dyn Fn() -> bool + Sync),
 }
 
-/// A row of a step.
-struct Row<'a> {
-    position: u32,
-    cache: &'a KvCache,
-    /// Its place behind the cache's length.
-    behind: usize,
-    /// The first layer that it goes through.
-    begins: usize,
-}
-
 impl Pass<'_> {
+    /// A row's cache, and its place behind the cache's length.
+    fn place(&self, row: usize) -> (&KvCache, usize) {
+        let Begins { span, behind, .. } = self.order.rows[row];
+        (&*self.spans[span].0, behind)
+    }
+
     /// One thread's part of the step.
     fn run(&self, member: &mut Member) {
         let Some(thread) = self.scratch.threads.get(member.thread) else { return };
         let thread = &mut *lock(thread);
         let layers = &self.decoder.layers;
-        let first = self.rows.first().map_or(0, |row| row.begins);
+        let (all, wanted) = (&self.order.rows[..], &self.order.wanted[..]);
+        let first = all.first().map_or(0, |row| row.layer);
         for (index, layer) in layers.iter().enumerate().skip(first) {
             if member.thread == 0 && (self.abort)() {
                 self.aborted.store(index, Ordering::Relaxed);
             }
-            let rows = self.rows.partition_point(|row| row.begins <= index);
+            let rows = all.partition_point(|row| row.layer <= index);
             self.normalise(member, &self.scratch.x, rows, |x, out| {
                 layer.attention_norm.row(self.kernels, x, out);
             });
@@ -300,14 +314,14 @@ impl Pass<'_> {
             }
             let last = index + 1 == layers.len();
             self.project(member, thread, layer, rows);
-            self.rotate(member, index, layer, rows);
+            self.rotate(member, thread, index, layer, rows);
             if !last {
                 self.attend(member, thread, index, rows, None);
                 self.rest(member, thread, layer, &self.scratch.x, rows);
-            } else if !self.wanted.is_empty() {
+            } else if !wanted.is_empty() {
                 // Nothing after the last attention needs the rows that nobody asked for.
-                self.attend(member, thread, index, rows, Some(self.wanted));
-                self.rest(member, thread, layer, &self.scratch.wanted, self.wanted.len());
+                self.attend(member, thread, index, rows, Some(wanted));
+                self.rest(member, thread, layer, &self.scratch.wanted, wanted.len());
             }
         }
         self.output(member, thread);

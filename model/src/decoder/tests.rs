@@ -5,9 +5,9 @@ use std::path::Path;
 use candle_core::Device;
 
 use super::{Logits, Wanted};
-use crate::Model;
 use crate::healing::Spelling;
 use crate::kv::{KvCache, Step};
+use crate::{Model, allocations};
 
 /// Runs `tokens` in pieces and compares the logits of some rows with those of the reference (`tests/golden/make.py`).
 fn check(family: &str) {
@@ -49,6 +49,35 @@ fn check(family: &str) {
 #[test]
 fn every_family_gives_the_reference_logits() {
     ["gpt2", "gpt_bigcode", "llama", "qwen2", "qwen3", "starcoder2"].into_iter().for_each(check);
+}
+
+#[test]
+fn a_step_allocates_nothing_once_there_was_one_of_its_size() {
+    let golden =
+        ["gpt2", "gpt_bigcode", "llama", "qwen2", "qwen3", "starcoder2"].map(|family| format!("tests/golden/{family}"));
+    let quantised = ["default/foretype-7m.gguf".to_owned()];
+    for path in golden.iter().chain(&quantised) {
+        let model = Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path), &Device::Cpu).expect("it loads");
+        let (decoder, mut cache, mut logits) =
+            (&model.decoder, KvCache::new(model.decoder.config()), Logits::default());
+        let mut position = 0;
+        // The first three make room for what is asked of the others: the likeliest, or all logits, of one row and of several.
+        for (number, (rows, whole)) in [(6, 0), (6, 6), (1, 1), (1, 0), (6, 6), (1, 1), (6, 0)].into_iter().enumerate()
+        {
+            let tokens: Vec<u32> = (0..rows as u32).map(|row| row + 1).collect();
+            let positions: Vec<u32> = (position..position + rows as u32).collect();
+            let asked: Vec<usize> = (0..rows).collect();
+            let wanted = Wanted { rows: &asked, whole, likeliest: rows - whole };
+            cache.reserve(rows);
+            let mut step = Step { alone: true, ..Step::new(vec![(&mut cache, rows)], decoder.config().heads) };
+            let allocated = allocations::count(|| {
+                decoder.step(&tokens, &positions, wanted, &mut step, &|| false, &mut logits).expect("a step");
+            });
+            cache.commit(rows);
+            position += rows as u32;
+            assert!(number < 3 || allocated == 0, "{path}: step {number} allocated {allocated} times");
+        }
+    }
 }
 
 /// Milliseconds of a step of one row behind some code, the middle of 41, by what is asked of it; the model is named in FORETYPE_MODEL.

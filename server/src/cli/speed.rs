@@ -5,7 +5,7 @@
 use std::sync::mpsc::{Receiver, channel};
 
 use anyhow::{Context, Result};
-use foretype_model::{Engine, Event, Job, Priority, Ticket, Usage};
+use foretype_model::{Engine, Event, Job, Ticket, Usage};
 use foretype_plugins::{Part, Prompt, Source};
 
 /// Tokens that are read to find out, and tokens that are written.
@@ -25,7 +25,7 @@ impl Speed {
     pub(super) fn measure(engine: &Engine) -> Result<Self> {
         let mut best = Self { read: 0.0, written: None };
         for number in 0..2 {
-            let usage = ask(engine, &text(number, READ), WRITTEN, 1)?;
+            let usage = ask(engine, &text(number, READ), Job { max_tokens: WRITTEN, ..Job::default() })?;
             best.read = best.read.max(usage.evaluated as f64 / usage.prefill.as_secs_f64());
             // The first token is of the prompt's last step.
             let steps = usage.generated.saturating_sub(1) as f64;
@@ -42,12 +42,11 @@ pub(super) fn text(number: usize, tokens: usize) -> String {
 }
 
 /// Asks the engine to go on with a text.
-pub(super) fn submit(engine: &Engine, text: &str, max_tokens: usize, candidates: usize) -> (Ticket, Receiver<Event>) {
+pub(super) fn submit(engine: &Engine, text: &str, job: Job) -> (Ticket, Receiver<Event>) {
     let (send, events) = channel();
     let parts = vec![Part::text(text, Source::Before)];
     let prompt = Prompt { parts, heal: false, stop_specials: Vec::new(), window: None };
-    let job = Job { prompt, max_tokens, candidates, priority: Priority::Interactive, ..Job::default() };
-    let ticket = engine.submit(job, move |event| {
+    let ticket = engine.submit(Job { prompt, ..job }, move |event| {
         // Nobody listens any more once the answer is there.
         let _ = send.send(event);
     });
@@ -55,8 +54,8 @@ pub(super) fn submit(engine: &Engine, text: &str, max_tokens: usize, candidates:
 }
 
 /// Lets the engine answer and returns what it cost.
-pub(super) fn ask(engine: &Engine, text: &str, max_tokens: usize, candidates: usize) -> Result<Usage> {
-    let (_ticket, events) = submit(engine, text, max_tokens, candidates);
+pub(super) fn ask(engine: &Engine, text: &str, job: Job) -> Result<Usage> {
+    let (_ticket, events) = submit(engine, text, job);
     let usage = events.into_iter().find_map(|event| if let Event::Done { usage } = event { Some(usage) } else { None });
     usage.context("the engine stopped")
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::super::layer::Layer;
 use super::super::logits::PIECES;
-use super::{PANELS, Pass, Row, Thread};
+use super::{PANELS, Pass, Thread};
 use crate::kernels::RopeTable;
 use crate::kernels::inputs::Inputs;
 use crate::kernels::packed::{Part, copy_results};
@@ -76,7 +76,7 @@ impl Pass<'_> {
     }
 
     /// Norms and rotary positions of queries and keys; keys and values go into the cache.
-    pub(super) fn rotate(&self, member: &mut Member, index: usize, layer: &Layer, rows: usize) {
+    pub(super) fn rotate(&self, member: &mut Member, thread: &mut Thread, index: usize, layer: &Layer, rows: usize) {
         let config = &self.decoder.config;
         let (q_width, kv_width) = (config.query_width(), config.kv_width());
         member.share(rows, 1, |range| {
@@ -89,19 +89,19 @@ impl Pass<'_> {
                         self.scratch.v.slice(row * kv_width..(row + 1) * kv_width),
                     )
                 };
-                let Row { position, cache, behind, .. } = self.rows[row];
+                let (cache, behind) = self.place(row);
                 if let Some((query_norm, key_norm)) = &layer.head_norms {
-                    let mut normed = vec![0.0; config.head_dim];
                     for (heads, norm) in [(&mut *q, query_norm), (&mut *k, key_norm)] {
                         for head in heads.chunks_exact_mut(config.head_dim) {
-                            norm.row(self.kernels, head, &mut normed);
-                            head.copy_from_slice(&normed);
+                            norm.row(self.kernels, head, &mut thread.head);
+                            head.copy_from_slice(&thread.head);
                         }
                     }
                 }
                 if let Some(table) = &self.decoder.rope {
-                    rotate_row(table, position as usize, config.head_dim, q);
-                    rotate_row(table, position as usize, config.head_dim, k);
+                    let position = self.positions[self.order.rows[row].index] as usize;
+                    rotate_row(table, position, config.head_dim, q);
+                    rotate_row(table, position, config.head_dim, k);
                 }
                 // SAFETY: this thread has the row, and room was reserved.
                 unsafe { cache.write(self.kernels, index, behind, k, v) };
@@ -121,14 +121,14 @@ impl Pass<'_> {
     ) {
         let config = &self.decoder.config;
         let (scratch, dim, width) = (self.scratch, config.head_dim, config.query_width());
-        let groups = self.rows[0].cache.groups(config.heads).count();
+        let groups = self.place(0).0.groups(config.heads).count();
         let rows = only.map_or(rows, <[usize]>::len);
         // Later rows see more positions: single items, taken in turn, even that out.
         member.share(rows * groups, 1, |range| {
             for item in range {
                 let (to, group) = (item / groups, item % groups);
                 let row = only.map_or(to, |only| only[to]);
-                let Row { cache, behind, .. } = self.rows[row];
+                let (cache, behind) = self.place(row);
                 let Some((kv_head, heads)) = cache.groups(config.heads).nth(group) else { continue };
                 let (from, end) = (heads.start * dim, heads.end * dim);
                 // SAFETY: this thread has these heads of the row; keys and values have been written.
@@ -228,7 +228,7 @@ impl Pass<'_> {
 
     /// The states of the wanted rows, and of the first of them logits.
     pub(super) fn output(&self, member: &mut Member, thread: &mut Thread) {
-        let (decoder, wanted, rows) = (self.decoder, self.wanted.len(), self.whole + self.likeliest);
+        let (decoder, wanted, rows) = (self.decoder, self.order.wanted.len(), self.whole + self.likeliest);
         self.normalise(member, &self.scratch.wanted, wanted, |x, out| decoder.output_norm.row(self.kernels, x, out));
         if member.thread == 0 {
             let all = 0..wanted * decoder.config.hidden_size;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use foretype_model::{Device, Engine, EngineOptions, Event, Model};
+use foretype_model::{Device, Engine, EngineOptions, Event, Job, Model, Sampling, Tokenizer};
 use serde::Serialize;
 
 use super::process;
@@ -39,6 +39,9 @@ pub(super) struct Args {
     /// The program `llama-bench`, to compare with
     #[arg(long)]
     llama_bench: Option<PathBuf>,
+    /// Read and go on with this text, such as a file of source code, instead of one that repeats itself
+    #[arg(long, value_name = "FILE")]
+    text: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -69,6 +72,9 @@ struct Report {
     /// Milliseconds of a step of one row, and of one with `rows`; the least and the most of each.
     step_ms: f64,
     step_range_ms: [f64; 2],
+    /// Milliseconds of a step of one row that computes the logits of all tokens, as llama-bench's do.
+    all_step_ms: f64,
+    all_step_range_ms: [f64; 2],
     rows: usize,
     rows_step_ms: f64,
     rows_step_range_ms: [f64; 2],
@@ -117,10 +123,11 @@ fn measure(args: &Args, path: &Path) -> Result<Report> {
     let load_seconds = started.elapsed().as_secs_f64();
     let options = EngineOptions { threads: args.threads, draft: 0, ..EngineOptions::default() };
     let engine = Engine::start(model.clone(), options);
+    let texts = Texts::new(args.text.as_deref(), &model)?;
     let mut rounds: Vec<Round> = Vec::new();
     let mut peers: Vec<Vec<Peer>> = vec![Vec::new(); FLAGS.len()];
     for number in 0..args.repeat.max(1) {
-        rounds.push(Round::measure(args, &engine, number)?);
+        rounds.push(Round::measure(args, &engine, &texts, number)?);
         if let Some(program) = &args.llama_bench {
             for (flags, found) in FLAGS.iter().zip(&mut peers) {
                 found.push(peer(args, program, path, flags)?);
@@ -147,6 +154,8 @@ fn measure(args: &Args, path: &Path) -> Result<Report> {
         decode_tokens_per_second: 1.0 / of(|round| round.step),
         step_ms: of(|round| round.step) * 1e3,
         step_range_ms: range(|round| round.step).map(|seconds| seconds * 1e3),
+        all_step_ms: of(|round| round.all_step) * 1e3,
+        all_step_range_ms: range(|round| round.all_step).map(|seconds| seconds * 1e3),
         rows: args.rows,
         rows_step_ms: of(|round| round.rows_step) * 1e3,
         rows_step_range_ms: range(|round| round.rows_step).map(|seconds| seconds * 1e3),
@@ -165,6 +174,8 @@ struct Round {
     prefill: f64,
     /// Seconds of a step of one row.
     step: f64,
+    /// Seconds of a step of one row with the logits of all tokens.
+    all_step: f64,
     /// Seconds of a step of several rows.
     rows_step: f64,
     /// Seconds from giving up until the engine is free: the middle one of some.
@@ -173,39 +184,72 @@ struct Round {
     elsewhere: Option<f64>,
 }
 
+/// What the model reads.
+enum Texts {
+    /// Words that repeat themselves.
+    Words,
+    /// A text of the user's, from its beginning.
+    Given { path: PathBuf, tokens: Vec<u32>, tokenizer: Arc<Tokenizer> },
+}
+
+impl Texts {
+    fn new(path: Option<&Path>, model: &Model) -> Result<Self> {
+        let Some(path) = path else { return Ok(Self::Words) };
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let tokenizer = model.tokenizer.clone();
+        Ok(Self::Given { path: path.to_owned(), tokens: tokenizer.encode(&text), tokenizer })
+    }
+
+    /// About so many tokens that begin like no other text that the engine has read.
+    fn get(&self, number: usize, count: usize) -> Result<String> {
+        let Self::Given { path, tokens, tokenizer } = self else { return Ok(text(number, count)) };
+        let Some(tokens) = tokens.get(..count) else {
+            bail!("{} has {} tokens and {count} are wanted: name a longer text", path.display(), tokens.len());
+        };
+        let bytes: Vec<u8> = tokens.iter().flat_map(|id| tokenizer.bytes(*id)).copied().collect();
+        Ok(format!("{number} {count}\n{}", String::from_utf8_lossy(&bytes)))
+    }
+}
+
 /// A share of the machine's processor time that went elsewhere and that is told.
 const DISTURBED: f64 = 0.1;
 /// Tokens of a prompt that the engine reads in one step.
 const PIECE: f64 = 64.0;
+/// Tokens of the text that is gone on with.
+const START: usize = 8;
 /// Milliseconds after which a prompt is given up.
 const GIVEN_UP: [u64; 7] = [20, 33, 46, 59, 72, 85, 98];
 
 impl Round {
-    fn measure(args: &Args, engine: &Engine, number: usize) -> Result<Self> {
+    fn measure(args: &Args, engine: &Engine, texts: &Texts, number: usize) -> Result<Self> {
         let (started, before) = (Instant::now(), process::machine_and_own_seconds());
         let bandwidth = foretype_model::kernels::read_bandwidth();
-        let read = ask(engine, &text(number, args.prompt), 1, 1)?;
-        let write = |rows| -> Result<f64> {
-            let usage = ask(engine, &text(number, 8), args.generate, rows)?;
+        let read = ask(engine, &texts.get(number, args.prompt)?, Job { max_tokens: 1, ..Job::default() })?;
+        let write = |rows: usize, sampling: Sampling| -> Result<f64> {
+            let job = Job { max_tokens: args.generate, candidates: rows, sampling, ..Job::default() };
+            let usage = ask(engine, &texts.get(number, START)?, job)?;
             let steps = usage.generated as f64 / rows as f64 - 1.0;
             if steps < 1.0 {
                 bail!("the model wrote only {} tokens", usage.generated);
             }
             Ok(usage.decode.as_secs_f64() / steps)
         };
+        // Draws from the likeliest token alone, so it writes the same; but to draw, it wants to know all logits.
+        let drawn = Sampling { temperature: 1.0, top_k: 1, ..Sampling::default() };
         let prefill = read.evaluated as f64 / read.prefill.as_secs_f64();
         let cancel = median(GIVEN_UP.iter().map(|after| give_up(engine, *after)).collect::<Result<_>>()?);
-        let (step, rows_step) = (write(1)?, write(args.rows)?);
+        let (step, all_step) = (write(1, Sampling::default())?, write(1, drawn)?);
+        let rows_step = write(args.rows, Sampling::default())?;
         let (elapsed, after) = (started.elapsed(), process::machine_and_own_seconds());
         let spent = after.zip(before).map(|(now, then)| (now.0 - then.0, now.1 - then.1));
         let elsewhere = spent.map(|(busy, own)| process::elsewhere(busy, own, elapsed));
-        Ok(Self { bandwidth, prefill, step, rows_step, cancel, elsewhere })
+        Ok(Self { bandwidth, prefill, step, all_step, rows_step, cancel, elsewhere })
     }
 }
 
 /// Gives up a prompt that has been read for so many milliseconds; returns the seconds until the engine says that it is over.
 fn give_up(engine: &Engine, after: u64) -> Result<f64> {
-    let (ticket, events) = submit(engine, &text(after as usize, 1500), 1, 1);
+    let (ticket, events) = submit(engine, &text(after as usize, 1500), Job { max_tokens: 1, ..Job::default() });
     std::thread::sleep(Duration::from_millis(after));
     let started = Instant::now();
     drop(ticket);
@@ -267,6 +311,12 @@ impl Report {
             self.read_gigabytes_per_second,
             100.0 * used / self.read_gigabytes_per_second
         );
+        println!(
+            "  all logits {:.1} tokens/s: {:.1} ms {} a step",
+            1e3 / self.all_step_ms,
+            self.all_step_ms,
+            apart(self.all_step_range_ms)
+        );
         let ratio = self.rows_step_ms / self.step_ms;
         println!(
             "  a step    {:.1} ms {} with one row, {:.1} ms {} with {}: {ratio:.2} times",
@@ -293,9 +343,10 @@ impl Report {
         let best = |value: fn(&Peer) -> f64| self.llama_bench.iter().map(value).fold(0.0, f64::max);
         if !self.llama_bench.is_empty() {
             println!(
-                "against its best: prefill {:.2} times as fast, decode {:.2} times",
+                "against its best: prefill {:.2} times as fast, decode {:.2} times, with all logits {:.2} times",
                 self.prefill_tokens_per_second / best(|peer| peer.prefill_tokens_per_second),
-                self.decode_tokens_per_second / best(|peer| peer.decode_tokens_per_second)
+                self.decode_tokens_per_second / best(|peer| peer.decode_tokens_per_second),
+                1e3 / self.all_step_ms / best(|peer| peer.decode_tokens_per_second)
             );
         }
     }
