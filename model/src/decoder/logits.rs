@@ -78,21 +78,43 @@ impl Logits {
         self.states.reserve(rows * hidden);
     }
 
-    /// The values of a row have been estimated: says of a piece what its likeliest token has at the least. `length` is that of the
-    /// row's inputs.
-    pub(super) fn bound(&self, kernels: &Kernels, row: usize, piece: usize, matrix: &Planes, length: f32) {
+    /// The values of a row have been estimated: says of a piece what its likeliest token has at the least. That is what the panel has
+    /// that promises most, worked out by `exact`, which gets a panel and where its values go: by its estimate alone it would be twice the
+    /// error less than what others may have. `length` is that of the row's inputs.
+    pub(super) fn bound(
+        &self,
+        kernels: &Kernels,
+        row: usize,
+        piece: usize,
+        matrix: &Planes,
+        length: f32,
+        mut exact: impl FnMut(usize, &mut [f32]),
+    ) {
         let tokens = self.piece(piece);
-        // SAFETY: nobody writes the values, and one thread has this piece.
-        let values = unsafe { self.values.slice(self.place(row, &tokens)) };
+        // SAFETY: one thread has this piece.
+        let values = unsafe { self.values.slice_mut(self.place(row, &tokens)) };
+        let errors = &matrix.errors()[tokens.clone()];
         // SAFETY: the kernels are those of a set that is here.
-        let least = unsafe { (kernels.bound)(values, &matrix.errors()[tokens], -length) };
+        let promise = |values: &[f32], errors: &[f32]| unsafe { (kernels.bound)(values, errors, -length) };
+        let best = |range: Range<usize>, size: usize| {
+            let parts = values[range.clone()].chunks(size).zip(errors[range].chunks(size));
+            let promises = parts.map(|(values, errors)| promise(values, errors)).enumerate();
+            promises.fold((0, f32::NEG_INFINITY), |best, next| if next.1 > best.1 { next } else { best }).0
+        };
+        let from = best(0..values.len(), GROUP) * GROUP;
+        let to = values.len().min(from + GROUP);
+        let panel = from / PANEL + best(from..to, PANEL);
+        let mut least = f32::NEG_INFINITY;
+        if let Some(values) = values.chunks_mut(PANEL).nth(panel) {
+            exact(tokens.start / PANEL + panel, values);
+            least = values.iter().copied().fold(least, f32::max);
+        }
         let slot = row * PIECES + piece;
         // SAFETY: one thread has this piece.
         unsafe { self.least.slice_mut(slot..slot + 1)[0] = least };
     }
 
-    /// All pieces have their [`bound`](Self::bound): works out exactly, by `exact`, what may be the likeliest token of the row. It gets a
-    /// panel and where its values go.
+    /// All pieces have their [`bound`](Self::bound): works out exactly, by `exact` as there, what may be the likeliest token of the row.
     pub(super) fn refine(
         &self,
         kernels: &Kernels,
@@ -207,14 +229,12 @@ mod tests {
             let part = |panels: Range<usize>| Part::new(kernels(), 0..1, panels, &inputs);
             matrix.multiply(part(all.clone()), &mut prepared, |_, at, y| into(&exactly, at, y));
             matrix.estimate(part(all), &mut for_estimates, |_, at, y| into(&estimated, at, y));
-            (0..PIECES).for_each(|piece| estimated.bound(kernels(), 0, piece, &matrix, length));
-            for piece in 0..PIECES {
-                estimated.refine(kernels(), 0, piece, &matrix, length, |panel, to| {
-                    panels += 1;
-                    let one = panel..panel + 1;
-                    matrix.multiply(part(one), &mut prepared, |_, _, y| to.copy_from_slice(y));
-                });
-            }
+            let mut exact = |panel: usize, to: &mut [f32]| {
+                panels += 1;
+                matrix.multiply(part(panel..panel + 1), &mut prepared, |_, _, y| to.copy_from_slice(y));
+            };
+            (0..PIECES).for_each(|piece| estimated.bound(kernels(), 0, piece, &matrix, length, &mut exact));
+            (0..PIECES).for_each(|piece| estimated.refine(kernels(), 0, piece, &matrix, length, &mut exact));
         }
         let best = [&estimated, &exactly].map(|logits| {
             (0..PIECES).for_each(|piece| logits.sum_up(kernels(), 0, piece));

@@ -66,8 +66,16 @@ fn estimated(matrix: &Planes, inputs: &Inputs, tokens: &[u32], panels: &[usize],
     // SAFETY: nobody writes the inputs, nor the values until the next product.
     let (length, estimates) = unsafe { (inputs.length(0), values.all()) };
     let error = |token: u32| matrix.errors()[token as usize] * length;
-    let bounds = tokens.iter().map(|token| estimates[*token as usize] - error(*token));
-    let least = bounds.fold(f32::NEG_INFINITY, f32::max);
+    let promises = tokens.iter().map(|token| (*token, estimates[*token as usize] - error(*token)));
+    let best = promises.filter(|(_, promise)| !promise.is_nan()).max_by(|a, b| a.1.total_cmp(&b.1));
+    let Some((best, _)) = best else { return };
+    // What it has itself is more than what it has at the least by its estimate, so fewer others may have as much.
+    by_threads(&panels_of(&[best]), &|panels, own| {
+        matrix.multiply(part(panels), &mut own.prepared, |_, output, logits| write(values, output, logits));
+    });
+    // SAFETY: as before.
+    let estimates = unsafe { values.all() };
+    let least = estimates[best as usize];
     let is_possible = |token: &u32| estimates[*token as usize] + error(*token) >= least;
     let possible: Vec<u32> = tokens.iter().copied().filter(is_possible).collect();
     by_threads(&panels_of(&possible), &|panels, own| {

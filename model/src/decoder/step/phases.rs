@@ -274,19 +274,20 @@ impl Pass<'_> {
         // SAFETY: the inputs are complete.
         let length = |row: usize| unsafe { inputs.length(row) };
         let items = self.likeliest * PIECES;
+        let mut exact = |row: usize, panel: usize, to: &mut [f32]| {
+            let take = |_: usize, _: usize, values: &[f32]| to.copy_from_slice(values);
+            matrix.multiply(part(row..row + 1, panel..panel + 1), prepared, take);
+        };
         member.share(items, 1, |range| {
             for item in range {
-                let row = whole + item / PIECES;
-                logits.bound(self.kernels, row, item % PIECES, matrix, length(row));
+                let (row, piece) = (whole + item / PIECES, item % PIECES);
+                logits.bound(self.kernels, row, piece, matrix, length(row), |panel, to| exact(row, panel, to));
             }
         });
         member.share(items, 1, |range| {
             for item in range {
-                let row = whole + item / PIECES;
-                logits.refine(self.kernels, row, item % PIECES, matrix, length(row), |panel, to| {
-                    let take = |_: usize, _: usize, values: &[f32]| to.copy_from_slice(values);
-                    matrix.multiply(part(row..row + 1, panel..panel + 1), prepared, take);
-                });
+                let (row, piece) = (whole + item / PIECES, item % PIECES);
+                logits.refine(self.kernels, row, piece, matrix, length(row), |panel, to| exact(row, panel, to));
             }
         });
     }
