@@ -14,6 +14,16 @@ pub(super) const PIECES: usize = 16;
 /// Tokens that are looked at together for one that may be the likeliest: whole panels, of which nearly all have none.
 const GROUP: usize = 16 * PANEL;
 
+/// A piece of a row whose values have been estimated.
+pub(super) struct Estimated<'a> {
+    pub(super) kernels: &'a Kernels,
+    pub(super) matrix: &'a Planes,
+    pub(super) row: usize,
+    pub(super) piece: usize,
+    /// That of the row's inputs.
+    pub(super) length: f32,
+}
+
 /// The logits of a step's wanted rows.
 #[derive(Default)]
 pub(crate) struct Logits {
@@ -78,18 +88,10 @@ impl Logits {
         self.states.reserve(rows * hidden);
     }
 
-    /// The values of a row have been estimated: says of a piece what its likeliest token has at the least. That is what the panel has
-    /// that promises most, worked out by `exact`, which gets a panel and where its values go: by its estimate alone it would be twice the
-    /// error less than what others may have. `length` is that of the row's inputs.
-    pub(super) fn bound(
-        &self,
-        kernels: &Kernels,
-        row: usize,
-        piece: usize,
-        matrix: &Planes,
-        length: f32,
-        mut exact: impl FnMut(usize, &mut [f32]),
-    ) {
+    /// Says of a piece what its likeliest token has at the least. That is what the panel has that promises most, worked out by `exact`,
+    /// which gets a panel and where its values go: by its estimate alone it would be twice the error less than what others may have.
+    pub(super) fn bound(&self, of: &Estimated, mut exact: impl FnMut(usize, &mut [f32])) {
+        let Estimated { kernels, matrix, row, piece, length } = *of;
         let tokens = self.piece(piece);
         // SAFETY: one thread has this piece.
         let values = unsafe { self.values.slice_mut(self.place(row, &tokens)) };
@@ -115,15 +117,8 @@ impl Logits {
     }
 
     /// All pieces have their [`bound`](Self::bound): works out exactly, by `exact` as there, what may be the likeliest token of the row.
-    pub(super) fn refine(
-        &self,
-        kernels: &Kernels,
-        row: usize,
-        piece: usize,
-        matrix: &Planes,
-        length: f32,
-        mut exact: impl FnMut(usize, &mut [f32]),
-    ) {
+    pub(super) fn refine(&self, of: &Estimated, mut exact: impl FnMut(usize, &mut [f32])) {
+        let Estimated { kernels, matrix, row, piece, length } = *of;
         // SAFETY: all bounds have been written.
         let bounds = unsafe { self.least.slice(row * PIECES..(row + 1) * PIECES) };
         let least = bounds.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -233,8 +228,9 @@ mod tests {
                 panels += 1;
                 matrix.multiply(part(panel..panel + 1), &mut prepared, |_, _, y| to.copy_from_slice(y));
             };
-            (0..PIECES).for_each(|piece| estimated.bound(kernels(), 0, piece, &matrix, length, &mut exact));
-            (0..PIECES).for_each(|piece| estimated.refine(kernels(), 0, piece, &matrix, length, &mut exact));
+            let of = |piece| Estimated { kernels: kernels(), matrix: &matrix, row: 0, piece, length };
+            (0..PIECES).for_each(|piece| estimated.bound(&of(piece), &mut exact));
+            (0..PIECES).for_each(|piece| estimated.refine(&of(piece), &mut exact));
         }
         let best = [&estimated, &exactly].map(|logits| {
             (0..PIECES).for_each(|piece| logits.sum_up(kernels(), 0, piece));

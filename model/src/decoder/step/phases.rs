@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::super::layer::Layer;
-use super::super::logits::PIECES;
+use super::super::logits::{Estimated, PIECES};
 use super::{PANELS, Pass, Thread};
 use crate::kernels::RopeTable;
 use crate::kernels::inputs::Inputs;
@@ -271,24 +271,22 @@ impl Pass<'_> {
             }
             matrix.estimate(part(whole..whole + self.likeliest, panels), for_estimates, take);
         });
-        // SAFETY: the inputs are complete.
-        let length = |row: usize| unsafe { inputs.length(row) };
+        let of = |item: usize| {
+            let row = whole + item / PIECES;
+            // SAFETY: the inputs are complete.
+            let length = unsafe { inputs.length(row) };
+            Estimated { kernels: self.kernels, matrix, row, piece: item % PIECES, length }
+        };
         let items = self.likeliest * PIECES;
         let mut exact = |row: usize, panel: usize, to: &mut [f32]| {
             let take = |_: usize, _: usize, values: &[f32]| to.copy_from_slice(values);
             matrix.multiply(part(row..row + 1, panel..panel + 1), prepared, take);
         };
         member.share(items, 1, |range| {
-            for item in range {
-                let (row, piece) = (whole + item / PIECES, item % PIECES);
-                logits.bound(self.kernels, row, piece, matrix, length(row), |panel, to| exact(row, panel, to));
-            }
+            range.map(of).for_each(|of| logits.bound(&of, |panel, to| exact(of.row, panel, to)));
         });
         member.share(items, 1, |range| {
-            for item in range {
-                let (row, piece) = (whole + item / PIECES, item % PIECES);
-                logits.refine(self.kernels, row, piece, matrix, length(row), |panel, to| exact(row, panel, to));
-            }
+            range.map(of).for_each(|of| logits.refine(&of, |panel, to| exact(of.row, panel, to)));
         });
     }
 }
