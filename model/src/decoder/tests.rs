@@ -122,3 +122,30 @@ fn what_an_output_costs() {
         println!("{what} {text:?}: {:.2} ms", times[times.len() / 2].as_secs_f64() * 1e3);
     }
 }
+
+/// How far log-probabilities of the likeliest token that take the others' from estimates are from exact ones, over some code; the model
+/// is named in FORETYPE_MODEL.
+#[test]
+#[ignore = "measures"]
+fn how_far_probabilities_from_estimates_are() {
+    let path = std::env::var("FORETYPE_MODEL").expect("FORETYPE_MODEL names a model");
+    let model = Model::load(Path::new(&path), &Device::Cpu).expect("it loads");
+    let (decoder, tokens) = (&model.decoder, model.tokenizer.encode(include_str!("logits.rs")));
+    let (mut cache, mut logits) = (KvCache::new(decoder.config()), Logits::default());
+    let mut differences = Vec::new();
+    for (position, token) in (0u32..).zip(&tokens[..200]) {
+        cache.reserve(1);
+        let [exact, estimated] = [(1, 0), (0, 1)].map(|(whole, likeliest)| {
+            let mut step = Step::new(vec![(&mut cache, 1)], decoder.config().heads);
+            let wanted = Wanted { rows: &[0], whole, likeliest };
+            decoder.step(&[*token], &[position], wanted, &mut step, &|| false, &mut logits).expect("a step");
+            logits.row(0).best.expect("no logit is odd")
+        });
+        cache.commit(1);
+        assert_eq!(exact.0, estimated.0);
+        differences.push(estimated.1 - exact.1);
+    }
+    let mean = differences.iter().sum::<f32>() / differences.len() as f32;
+    let most = differences.iter().fold(0f32, |most, difference| most.max(difference.abs()));
+    println!("{mean:.6} in the mean, {most:.6} at the most");
+}

@@ -58,7 +58,8 @@ pub struct TokenInfo {
     /// Its text; bytes that are no whole character show as replacement characters.
     pub text: String,
     /// Its natural log-probability in the model's own distribution, or, with [`Job::cache`], in the mixture; where healing
-    /// allows only some tokens, over those.
+    /// allows only some tokens, over those. Where tokens are taken by their likelihood alone, what the unlikely ones have is estimated, which
+    /// is worth some thousandths.
     pub logprob: f32,
     /// Whether it only spells what healing took back from the prompt, and so was not the model's to choose.
     pub given: bool,
