@@ -70,7 +70,7 @@ fn estimated(matrix: &Planes, inputs: &Inputs, tokens: &[u32], panels: &[usize],
     let best = promises.filter(|(_, promise)| !promise.is_nan()).max_by(|a, b| a.1.total_cmp(&b.1));
     let Some((best, _)) = best else { return };
     // What it has itself is more than what it has at the least by its estimate, so fewer others may have as much.
-    by_threads(&panels_of(&[best]), &|panels, own| {
+    by_threads(&[best as usize / PANEL], &|panels, own| {
         matrix.multiply(part(panels), &mut own.prepared, |_, output, logits| write(values, output, logits));
     });
     // SAFETY: as before.

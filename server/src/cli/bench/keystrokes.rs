@@ -17,7 +17,7 @@ mod screen;
 mod setting;
 mod system;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -115,9 +115,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
 struct Bench<'a> {
     args: &'a Args,
     model: PathBuf,
-    threads: usize,
     traces: Vec<(String, Trace)>,
     contenders: Vec<Contender>,
+    setting: Setting,
 }
 
 impl<'a> Bench<'a> {
@@ -126,14 +126,13 @@ impl<'a> Bench<'a> {
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             Ok((name, Trace::load(path)?))
         });
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Self {
-            args,
-            model: std::path::absolute(crate::models::resolve(args.model.as_deref())?)?,
-            threads: args.threads.unwrap_or(cores),
-            traces: traces.collect::<Result<_>>()?,
-            contenders: contenders::all(args)?,
-        })
+        let model = std::path::absolute(crate::models::resolve(args.model.as_deref())?)?;
+        let (traces, contenders) = (traces.collect::<Result<_>>()?, contenders::all(args)?);
+        let setting = setting(args, &model)?;
+        if let Some(version) = &setting.llama_server {
+            eprintln!("llama-server: {version}");
+        }
+        Ok(Self { args, model, traces, contenders, setting })
     }
 
     /// Each repetition replays each trace into each system before the next; who begins changes, so that no system always
@@ -144,7 +143,7 @@ impl<'a> Bench<'a> {
             let file = std::fs::File::options().append(true).create(true).open(path);
             file.with_context(|| format!("cannot write {}", path.display()))?;
         }
-        measured.add_setting(self.setting()?);
+        measured.add_setting(self.setting.clone());
         for repeat in first..first + usize::from(self.args.repeat) {
             for (name, trace) in &self.traces {
                 for turn in 0..self.contenders.len() {
@@ -157,26 +156,6 @@ impl<'a> Bench<'a> {
             }
         }
         Ok(())
-    }
-
-    fn setting(&self) -> Result<Setting> {
-        let model = self.model.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let bytes = std::fs::metadata(&self.model).with_context(|| format!("cannot read {}", self.model.display()))?;
-        Ok(Setting {
-            foretype: env!("CARGO_PKG_VERSION").to_owned(),
-            llama_server: self.args.llama_server.as_deref().map(llama::server::version).transpose()?,
-            llama_arguments: self.args.llama_argument.clone(),
-            model,
-            model_bytes: bytes.len(),
-            processor: process::processor_name(),
-            processors: std::thread::available_parallelism().map_or(1, usize::from),
-            instruction_set: foretype_model::kernels::isa().name().to_owned(),
-            threads: self.threads,
-            options: self.args.options.clone(),
-            speed: self.args.speed,
-            reaction_ms: self.args.reaction_ms,
-            shortest: self.args.shortest,
-        })
     }
 
     /// Of at most three runs the first that had the machine for itself, else the one that came nearest to it.
@@ -204,6 +183,27 @@ impl<'a> Bench<'a> {
     }
 }
 
+/// What all runs with these arguments have in common.
+fn setting(args: &Args, model: &Path) -> Result<Setting> {
+    let file = std::fs::metadata(model).with_context(|| format!("cannot read {}", model.display()))?;
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(Setting {
+        foretype: env!("CARGO_PKG_VERSION").to_owned(),
+        llama_server: args.llama_server.as_deref().map(llama::server::version).transpose()?,
+        llama_arguments: args.llama_argument.clone(),
+        model: model.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        model_bytes: file.len(),
+        processor: process::processor_name(),
+        processors,
+        instruction_set: foretype_model::kernels::isa().name().to_owned(),
+        threads: args.threads.unwrap_or(processors),
+        options: args.options.clone(),
+        speed: args.speed,
+        reaction_ms: args.reaction_ms,
+        shortest: args.shortest,
+    })
+}
+
 /// Writes the report where `--json` says.
 fn keep(args: &Args, report: &Report) -> Result<()> {
     let Some(path) = &args.json else { return Ok(()) };
@@ -217,8 +217,6 @@ fn parse_json(text: &str) -> serde_json::Result<Value> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     #[test]

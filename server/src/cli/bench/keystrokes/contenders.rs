@@ -58,7 +58,7 @@ impl Contender {
             Self::Llama(variant) => {
                 let program = bench.args.llama_server.as_deref().context("no llama-server")?;
                 let more = &bench.args.llama_argument;
-                Box::new(Llama::start(program, &bench.model, bench.threads, more, *variant)?)
+                Box::new(Llama::start(program, &bench.model, bench.setting.threads, more, *variant)?)
             }
             Self::Server { words, .. } => {
                 let (program, rest) = words.split_first().context("no command")?;
@@ -82,7 +82,7 @@ fn foretype(bench: &Bench, folder: &Path, trace: &Trace) -> Result<LanguageServe
         command.env(name, folder.join(place));
     }
     let mut options = json!({
-        "model": bench.model, "threads": bench.threads,
+        "model": bench.model, "threads": bench.setting.threads,
         "inline": { "multi_line": false, "near_first": false },
         "context": { "definitions": false, "recent_edits": false, "open_files": false },
     });
@@ -137,8 +137,7 @@ pub(super) fn all(args: &Args) -> Result<Vec<Contender>> {
         contenders.push(Contender::Plugged(file.clone()));
     }
     contenders.extend(args.answering.then_some(Contender::Answering));
-    if let Some(program) = &args.llama_server {
-        eprintln!("llama-server: {}", llama::server::version(program)?);
+    if args.llama_server.is_some() {
         let variants = if args.variants.is_empty() { llama::VARIANTS } else { &args.variants };
         contenders.extend(variants.iter().copied().map(Contender::Llama));
     }
