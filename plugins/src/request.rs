@@ -99,6 +99,11 @@ pub struct Budget {
 /// Bytes of code that make a token, about.
 pub(crate) const BYTES_PER_TOKEN: usize = 3;
 
+/// Context length that [`Request::new`] budgets for.
+const DEFAULT_CONTEXT_TOKENS: usize = 4096;
+/// Answer length that [`Request::new`] budgets for.
+const DEFAULT_ANSWER_TOKENS: usize = 256;
+
 impl Budget {
     /// How much text goes where in a context of `context` tokens that also holds an answer of up to `answer` tokens.
     pub fn within(context: usize, answer: usize) -> Self {
@@ -208,6 +213,32 @@ pub struct Answer {
 }
 
 impl Request {
+    /// A request at `cursor`, a byte offset in `document`, with nothing known beyond the document: an automatic suggestion
+    /// in anchored order without a FIM format, for a context of [`DEFAULT_CONTEXT_TOKENS`]. Callers set the rest by struct
+    /// update syntax.
+    pub fn new(document: impl Into<Arc<Document>>, cursor: usize) -> Self {
+        Self {
+            task: Task::Fill,
+            question: None,
+            document: document.into(),
+            cursor,
+            trigger: Trigger::Automatic,
+            selected: None,
+            format: None,
+            budget: Budget::within(DEFAULT_CONTEXT_TOKENS, DEFAULT_ANSWER_TOKENS),
+            repository: None,
+            window: None,
+            symbols: Arc::default(),
+            recent_edits: Arc::new([]),
+            open_files: Arc::new([]),
+            builtins: Arc::default(),
+            tokens: None,
+            order: Order::Anchored,
+            multi_line: true,
+            minimum_confidence: f32::NEG_INFINITY,
+        }
+    }
+
     /// The text left of the cursor.
     pub fn before(&self) -> &str {
         &self.document.text[..self.cursor]
