@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 
 use candle_core::{Device, Result as CandleResult, Tensor};
 
+use crate::attend::Attend;
 use crate::config::{Config, Norm};
 use crate::kernels::{self, Kernels, RopeTable};
 use crate::linear::Linear;
@@ -24,13 +25,6 @@ use layer::Layer;
 pub(crate) use load::{Random, in_memory};
 pub(crate) use logits::{Logits, LogitsRow};
 pub(crate) use step::Wanted;
-
-/// Attention over a cache that the decoder does not know.
-pub trait Attend {
-    /// Attention of one layer: takes `q` `[rows, heads, dim]` and `k`, `v` `[rows, kv_heads, dim]` of the step's rows
-    /// (rotated already), gives `[rows, heads * dim]`.
-    fn attend(&mut self, layer: usize, q: &Tensor, k: &Tensor, v: &Tensor) -> CandleResult<Tensor>;
-}
 
 /// Why a forward pass gave no logits.
 #[derive(Debug, thiserror::Error)]

@@ -9,8 +9,8 @@ use std::ops::Range;
 use candle_core::{Device, Result, Tensor};
 use half::f16;
 
+use crate::attend::Attend;
 use crate::config::Config;
-use crate::decoder::Attend;
 use crate::kernels::attention::{BLOCK, HEADS, Keys, Partial};
 use crate::kernels::memory::Halves;
 use crate::kernels::pool::pool;

@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod allocations;
+mod attend;
 mod cache;
 mod chat;
 mod config;
@@ -25,17 +26,19 @@ mod tokenizer;
 pub mod train;
 mod weights;
 
+pub use attend::Attend;
 pub use candle_core::Device;
 pub use chat::{Chat, ChatError};
 pub use config::{Activation, Architecture, Config, Norm, Positions, RopeScaling};
-pub use decoder::{Attend, Decoder, ForwardError};
+pub use decoder::{Decoder, ForwardError};
 pub use engine::{
     Engine, EngineOptions, EngineStatus, Event, FinishReason, Job, Priority, Ticket, TokenInfo, Until, Usage,
 };
-pub use linear::{Bytes, Linear, Quantized};
+pub use linear::Linear;
 pub use model::{Description, Model};
 pub use sampler::Sampling;
 pub use tokenizer::Tokenizer;
 pub use weights::gguf::write::{Packing, convert};
 pub use weights::merge::merge;
+pub use weights::storage::{Bytes, QuantizedMatrix};
 pub use weights::{Fault, LoadError};

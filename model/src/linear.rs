@@ -11,8 +11,6 @@ use std::sync::Arc;
 use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Module, Result, Shape, Tensor, bail};
 
-use memmap2::Mmap;
-
 use crate::kernels::Kernels;
 use crate::kernels::blocks::Format;
 use crate::kernels::dense::{Dense, Values};
@@ -22,70 +20,9 @@ use crate::kernels::planes::Planes;
 use crate::kernels::pool::pool;
 use crate::kernels::shared::Shared;
 use crate::kernels::simd::PANEL;
+use crate::weights::storage::{Bytes, QuantizedMatrix};
 pub(crate) use addition::Addition;
 use addition::Low;
-
-/// A range of shared, immutable bytes: a piece of a mapped file, or of memory.
-#[derive(Clone)]
-pub struct Bytes {
-    owner: Arc<dyn AsRef<[u8]> + Send + Sync>,
-    range: Range<usize>,
-    /// The owner, if it is a mapped file.
-    map: Option<Arc<Mmap>>,
-}
-
-impl Bytes {
-    /// All bytes of `owner`.
-    pub fn new(owner: Arc<dyn AsRef<[u8]> + Send + Sync>) -> Self {
-        let range = 0..(*owner).as_ref().len();
-        Self { owner, range, map: None }
-    }
-
-    /// All bytes of a mapped file.
-    pub(crate) fn mapped(map: Arc<Mmap>) -> Self {
-        Self { map: Some(map.clone()), ..Self::new(map) }
-    }
-
-    /// Lets the memory go in which pieces of a mapped file lie; whoever reads them again gets them from the file.
-    pub(crate) fn release(&self) {
-        #[cfg(unix)]
-        if let Some(map) = &self.map {
-            // SAFETY: nobody writes to the map, so its pages come back from the file as they were.
-            let released = unsafe {
-                map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, self.range.start, self.range.len())
-            };
-            // They are only memory that the system takes back when it needs it.
-            let _ = released;
-        }
-    }
-
-    /// A part of these bytes; `None` where they do not hold it.
-    pub fn slice(&self, range: Range<usize>) -> Option<Self> {
-        (range.start <= range.end && range.end <= self.range.len()).then(|| Self {
-            owner: self.owner.clone(),
-            range: self.range.start + range.start..self.range.start + range.end,
-            map: self.map.clone(),
-        })
-    }
-}
-
-impl AsRef<[u8]> for Bytes {
-    fn as_ref(&self) -> &[u8] {
-        &(*self.owner).as_ref()[self.range.clone()]
-    }
-}
-
-/// A quantised matrix as it lies in a file.
-pub struct Quantized {
-    /// How its blocks are packed.
-    pub dtype: GgmlDType,
-    /// Rows (outputs) and columns (inputs).
-    pub shape: (usize, usize),
-    /// The blocks, row after row.
-    pub bytes: Bytes,
-    /// Where it is to live.
-    pub device: Device,
-}
 
 /// A matrix `[out, in]` with an optional bias `[out]`, perhaps with an adapter's addition. Copies share the matrix.
 #[derive(Clone)]
@@ -141,9 +78,9 @@ impl Linear {
     }
 
     /// From blocks.
-    pub fn quantized(weight: Quantized, bias: Option<Tensor>) -> Result<Self> {
+    pub fn quantized(weight: QuantizedMatrix, bias: Option<Tensor>) -> Result<Self> {
         weight.check()?;
-        let Quantized { dtype, shape, bytes, device } = weight;
+        let QuantizedMatrix { dtype, shape, bytes, device } = weight;
         if let (Some(format), true) = (Format::of(dtype), device.is_cpu()) {
             let bias = bias.map(Bias::new).transpose()?;
             let packed = Packed::new(format, shape.0, shape.1, bytes.as_ref());
@@ -162,9 +99,9 @@ impl Linear {
     }
 
     /// From blocks, for the outputs of a model, of which often only the largest is asked for.
-    pub(crate) fn vocabulary(weight: Quantized) -> Result<Self> {
+    pub(crate) fn vocabulary(weight: QuantizedMatrix) -> Result<Self> {
         weight.check()?;
-        let Quantized { dtype, shape, bytes, device } = &weight;
+        let QuantizedMatrix { dtype, shape, bytes, device } = &weight;
         let worth_it = *dtype == GgmlDType::Q8_0 && device.is_cpu() && bytes.as_ref().len() >= IN_PLANES;
         match worth_it.then(|| Planes::new(shape.0, shape.1, bytes.as_ref())).flatten() {
             Some(planes) => {
@@ -176,7 +113,7 @@ impl Linear {
     }
 
     /// From blocks, for [`rows`](Self::rows) alone: on the CPU they stay where they are.
-    pub(crate) fn table(weight: Quantized) -> Result<Self> {
+    pub(crate) fn table(weight: QuantizedMatrix) -> Result<Self> {
         weight.check()?;
         match Format::of(weight.dtype) {
             Some(format) if weight.device.is_cpu() => {
@@ -345,19 +282,6 @@ impl Own {
         self.prepared.forget();
         self.for_estimates.forget();
         self.low.forget();
-    }
-}
-
-impl Quantized {
-    /// Whether there are as many bytes as the shape says.
-    fn check(&self) -> Result<()> {
-        let Self { dtype, shape, bytes, .. } = self;
-        let (columns, bytes) = (shape.1, bytes.as_ref().len());
-        let expected = shape.0 * columns / dtype.block_size() * dtype.type_size();
-        if !columns.is_multiple_of(dtype.block_size()) || bytes != expected {
-            bail!("{bytes} bytes are no {dtype:?} matrix of {shape:?}");
-        }
-        Ok(())
     }
 }
 

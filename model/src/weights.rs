@@ -8,13 +8,14 @@ pub(crate) mod merge;
 pub(crate) mod opened;
 pub(crate) mod peft;
 pub(crate) mod safetensors;
+pub(crate) mod storage;
 
 use std::path::{Path, PathBuf};
 
 use candle_core::quantized::{QStorage, QTensor};
 use candle_core::{DType, Device, Tensor};
 
-use crate::linear::Quantized;
+use storage::QuantizedMatrix;
 
 /// A model that could not be loaded: which file, and what is wrong with it.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +99,7 @@ pub(crate) enum Matrix {
     /// In f32, f16 or bf16.
     Dense(Tensor),
     /// In blocks.
-    Quantized(Quantized),
+    Quantized(QuantizedMatrix),
 }
 
 impl Matrix {

@@ -2,7 +2,8 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Attend, Normalize};
+use super::Normalize;
+use crate::attend::Attend;
 use crate::config::Activation;
 use crate::kernels::{self, Kernels, RopeTable};
 use crate::linear::Linear;

@@ -10,7 +10,7 @@ use super::layer::{Layer, Mlp};
 use super::{Decoder, Normalize};
 use crate::config::{Config, Norm, Positions};
 use crate::kernels::RopeTable;
-use crate::linear::{Linear, Quantized};
+use crate::linear::Linear;
 use crate::weights::{Fault, Kind, LoadError, Matrix, Part, Slot, Source};
 
 impl Decoder {
@@ -182,17 +182,6 @@ impl Matrix {
             Self::Dense(weight) => Linear::dense(weight.narrow(0, rows.start, rows.len())?.contiguous()?, bias),
             Self::Quantized(weight) => Linear::quantized(weight.cut(rows)?, bias),
         }
-    }
-}
-
-impl Quantized {
-    /// The matrix of some of the rows: whole blocks, the same bytes.
-    fn cut(&self, rows: Range<usize>) -> candle_core::Result<Self> {
-        let row = self.shape.1 / self.dtype.block_size() * self.dtype.type_size();
-        let Some(bytes) = self.bytes.slice(rows.start * row..rows.end * row) else {
-            candle_core::bail!("a matrix of {} rows has no rows {rows:?}", self.shape.0)
-        };
-        Ok(Self { dtype: self.dtype, shape: (rows.len(), self.shape.1), bytes, device: self.device.clone() })
     }
 }
 

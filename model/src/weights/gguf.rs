@@ -20,8 +20,8 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 
+use super::storage::Bytes;
 use super::{Fault, LoadError};
-use crate::linear::Bytes;
 use cursor::Cursor;
 use tensors::TensorInfo;
 use value::Value;

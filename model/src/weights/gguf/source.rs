@@ -6,9 +6,9 @@ use candle_core::{DType, Device, Tensor};
 use super::tensors::TensorInfo;
 use super::{Gguf, names};
 use crate::config::{Architecture, Config};
-use crate::linear::{Bytes, Quantized};
 use crate::weights::finite;
 use crate::weights::merge::{Order, Place};
+use crate::weights::storage::{Bytes, QuantizedMatrix};
 use crate::weights::{Fault, Kind, LoadError, Matrix, Part, Slot, Source};
 
 /// The weights of a file, for one device.
@@ -81,7 +81,7 @@ impl GgufWeights<'_> {
             }
             dtype => {
                 let shape = (out, inner);
-                Ok(Matrix::Quantized(Quantized { dtype, shape, bytes, device: self.device.clone() }))
+                Ok(Matrix::Quantized(QuantizedMatrix { dtype, shape, bytes, device: self.device.clone() }))
             }
         }
     }
