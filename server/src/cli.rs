@@ -1,7 +1,6 @@
 //! The command line: one file per command in `cli/`, and here what they share.
 
 pub mod ask;
-pub mod bench;
 pub mod chat;
 pub mod complete;
 pub mod daemon;
@@ -10,16 +9,14 @@ pub mod doctor;
 pub mod edit;
 pub mod evaluate;
 pub mod generate;
-pub(crate) mod git;
 pub mod lsp;
 pub mod model;
+mod moved;
 pub mod plugin;
 pub(crate) mod rewrite;
 pub mod search;
-mod speed;
 pub mod train;
 pub mod translate;
-mod typing;
 
 use std::process::ExitCode;
 
@@ -65,14 +62,15 @@ enum Command {
     Train(Box<train::Args>),
     /// Measure how good the completions of a model are
     Evaluate(evaluate::Args),
-    /// Measure how fast completions come, beside what else could be run
-    Bench(bench::Args),
+    /// Moved to the laboratory
+    #[command(hide = true, disable_help_flag = true)]
+    Bench(moved::MovedArgs),
 }
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    leave_when_nobody_reads();
+    exit_on_broken_pipe();
     match cli.command.run() {
         Ok(code) => code,
         Err(error) => {
@@ -83,15 +81,15 @@ pub fn main() -> ExitCode {
 }
 
 /// Ends quietly, as other programs do, when what is printed goes into a pipe that is closed (`| head`).
-fn leave_when_nobody_reads() {
+fn exit_on_broken_pipe() {
     /// What a shell says of a program that a closed pipe has ended.
-    const CLOSED: i32 = 141;
+    const BROKEN_PIPE_EXIT_CODE: i32 = 141;
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let printing =
             panic.payload().downcast_ref::<String>().is_some_and(|why| why.starts_with("failed printing to stdout"));
         if printing {
-            std::process::exit(CLOSED);
+            std::process::exit(BROKEN_PIPE_EXIT_CODE);
         }
         usual(panic);
     }));
@@ -115,7 +113,10 @@ impl Command {
             Self::Doctor(args) => doctor::run(args),
             Self::Train(args) => train::run(&args),
             Self::Evaluate(args) => evaluate::run(args),
-            Self::Bench(args) => bench::run(args),
+            Self::Bench(args) => {
+                let name = args.subcommand();
+                Ok(moved::report(&format!("bench {name}"), name))
+            }
         }
     }
 }

@@ -13,12 +13,17 @@ fn trace(world: &World) -> PathBuf {
     world.write("trace.json", trace.to_string())
 }
 
+/// Exit status and output of the laboratory.
+fn run(world: &World, arguments: &[&str]) -> (bool, String, String) {
+    text(&world.lab(arguments).output().expect("the laboratory starts"))
+}
+
 #[test]
 fn a_trace_is_replayed_into_foretype_and_into_another_server() {
     let world = World::new();
     let model = parrot::write(world.path());
     let (trace, binary) = (trace(&world), foretype_tests::binary().display().to_string());
-    let mut command = world.command(&["bench", "keystrokes", "--speed", "10", "--picture", "picture"]);
+    let mut command = world.lab(&["keystrokes", "--speed", "10", "--picture", "picture"]);
     command.arg(trace).arg("--model").arg(&model).args(["--json", "report.json"]);
     command.arg("--lsp").arg(format!("other={binary} lsp --standalone")).env("FORETYPE_MODEL", &model);
     let (good, output, complaints) = text(&command.output().expect("the binary starts"));
@@ -41,13 +46,13 @@ fn foretype_with_a_hostile_plugin_is_measured_beside_foretype_without() {
     let world = World::new();
     let model = parrot::write(world.path());
     let plugin = repository().join("tests/fixtures/plugins/forever.luau");
-    let mut command = world.command(&["bench", "keystrokes", "--speed", "10", "--disturbed", "100"]);
+    let mut command = world.lab(&["keystrokes", "--speed", "10", "--disturbed", "100"]);
     command.arg(trace(&world)).arg("--model").arg(&model).arg("--plugin").arg(&plugin);
     let (good, output, complaints) = text(&command.output().expect("the binary starts"));
     assert!(good && output.contains("Foretype with forever"), "{output}{complaints}");
     assert!(output.contains("p95, with the plugin forever at most 1.1 of without"), "{output}");
-    let (good, _, complaints) =
-        text(&world.run(&["bench", "keystrokes", "trace.json", "--model", "parrot", "--plugin", "trace.json"]));
+    let arguments = ["keystrokes", "trace.json", "--model", "parrot", "--plugin", "trace.json"];
+    let (good, _, complaints) = run(&world, &arguments);
     assert!(!good && complaints.contains("--plugin wants"), "{complaints}");
 }
 
@@ -56,8 +61,8 @@ fn the_same_seed_makes_the_same_trace() {
     let world = World::new();
     let folder = repository().join("tests/fixtures/tour").display().to_string();
     let make = |output: &str, seed: &str| {
-        let arguments = ["bench", "trace", &folder, "--from", "contents", "--seed", seed, "--output", output];
-        let (good, _, complaints) = text(&world.run(&arguments));
+        let arguments = ["trace", &folder, "--from", "contents", "--seed", seed, "--output", output];
+        let (good, _, complaints) = run(&world, &arguments);
         assert!(good, "{complaints}");
         std::fs::read_to_string(world.path().join(output)).expect("a trace")
     };
@@ -70,7 +75,7 @@ fn what_is_no_trace_is_named() {
     let world = World::new();
     world.write("trace.json", "{}");
     let model = parrot::write(world.path()).display().to_string();
-    let (good, _, complaints) = text(&world.run(&["bench", "keystrokes", "trace.json", "--model", &model]));
+    let (good, _, complaints) = run(&world, &["keystrokes", "trace.json", "--model", &model]);
     assert!(!good && complaints.contains("trace.json"), "{complaints}");
 }
 
@@ -82,8 +87,8 @@ fn a_model_is_measured_on_a_text_of_the_user() {
     world.write("short.py", "x = 1\n");
     let measure = |file: &str| {
         let few = ["--prompt", "64", "--generate", "4", "--rows", "2", "--repeat", "1"];
-        let arguments = ["bench", "model", "--model", &model, "--text", file, "--json"];
-        text(&world.run(&[&arguments[..], &few].concat()))
+        let arguments = ["model", "--model", &model, "--text", file, "--json"];
+        run(&world, &[&arguments[..], &few].concat())
     };
     let (good, output, complaints) = measure("long.py");
     assert!(good, "{complaints}");
@@ -93,4 +98,24 @@ fn a_model_is_measured_on_a_text_of_the_user() {
     }
     let (good, _, complaints) = measure("short.py");
     assert!(!good && complaints.contains("short.py has") && complaints.contains("name a longer text"), "{complaints}");
+}
+
+#[test]
+fn commands_that_moved_to_the_laboratory_say_where_they_went() {
+    let world = World::new();
+    for (arguments, new) in [
+        (&["bench", "keystrokes", "trace.json", "--model", "x"][..], "keystrokes"),
+        (&["bench", "model", "--help"], "model"),
+        (&["bench", "trace", "."], "trace"),
+        (&["bench"], "COMMAND"),
+        (&["evaluate", "humaneval-infilling", "--data", "set.jsonl"], "humaneval-infilling"),
+        (&["evaluate", "humaneval"], "humaneval"),
+        (&["evaluate", "docstring", "--help"], "docstring"),
+        (&["evaluate", "translate", "--way", "plain"], "translate"),
+    ] {
+        let output = world.run(arguments);
+        let (_, out, complaints) = text(&output);
+        assert_eq!((output.status.code(), out.as_str()), (Some(2), ""), "{arguments:?}: {complaints}");
+        assert!(complaints.contains(&format!("cargo run --release -p foretype-lab -- {new} …")), "{complaints}");
+    }
 }

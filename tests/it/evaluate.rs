@@ -17,9 +17,13 @@ fn world() -> World {
     world
 }
 
+/// Runs `foretype evaluate`, or the laboratory for the public problem sets.
 fn run_with(world: &World, model: &str, arguments: &[&str]) -> (bool, String, String) {
-    let arguments = [&["evaluate"], arguments].concat();
-    text(&world.command(&arguments).env("FORETYPE_MODEL", model).output().expect("the binary starts"))
+    let mut command = match arguments {
+        ["repository" | "compare", ..] => world.command(&[&["evaluate"], arguments].concat()),
+        _ => world.lab(arguments),
+    };
+    text(&command.env("FORETYPE_MODEL", model).output().expect("the binary starts"))
 }
 
 fn prints(world: &World, arguments: &[&str]) -> String {

@@ -11,11 +11,24 @@ use std::sync::OnceLock;
 /// The `foretype` binary under test: `FORETYPE_BIN`, or the one that cargo builds in the profile of these tests.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| std::env::var_os("FORETYPE_BIN").map_or_else(build, PathBuf::from))
+    BINARY.get_or_init(|| std::env::var_os("FORETYPE_BIN").map_or_else(|| built("foretype"), PathBuf::from))
 }
 
-/// Cargo builds no binary for another crate's tests, so they build it themselves; when it is fresh this takes no time. Together with
-/// the tests, because alone the binary would have some dependencies with fewer features, and all that needs these would be compiled again.
+/// The `foretype-lab` binary that cargo builds in the profile of these tests.
+pub fn lab_binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| built("foretype-lab"))
+}
+
+/// Path of an executable of this workspace, built if necessary.
+fn built(name: &str) -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(build).join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// Builds the executables and returns their folder. Cargo builds no executables for the tests of another crate; when they
+/// are fresh this takes no time. They are built together with the tests: alone they would have some dependencies with
+/// fewer features, and everything above those would be compiled again.
 fn build() -> PathBuf {
     let own = std::env::current_exe().expect("a test knows its own path");
     let folder = own.parent().and_then(Path::parent).expect("tests lie in TARGET/PROFILE/deps").to_owned();
@@ -23,8 +36,8 @@ fn build() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
-        .args(["build", "--quiet", "--package", "foretype", "--package", "foretype-tests"])
-        .args(["--bin", "foretype", "--test", "it", "--profile", profile])
+        .args(["build", "--quiet", "--package", "foretype", "--package", "foretype-lab", "--package", "foretype-tests"])
+        .args(["--bin", "foretype", "--bin", "foretype-lab", "--test", "it", "--profile", profile])
         .current_dir(repository());
     // What cargo tells a test about its package, some build scripts take for a change.
     for (name, _) in std::env::vars_os() {
@@ -33,8 +46,8 @@ fn build() -> PathBuf {
         }
     }
     let status = command.status();
-    assert!(status.is_ok_and(|status| status.success()), "cargo could not build the binary");
-    folder.join(format!("foretype{}", std::env::consts::EXE_SUFFIX))
+    assert!(status.is_ok_and(|status| status.success()), "cargo could not build the executables");
+    folder
 }
 
 /// The root of the repository.
@@ -81,9 +94,18 @@ impl World {
         path
     }
 
-    /// The binary with these arguments, seeing nothing of the user's settings.
+    /// The `foretype` binary with these arguments, without the user's settings.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
+        self.isolated(binary(), arguments)
+    }
+
+    /// The `foretype-lab` binary with these arguments, without the user's settings.
+    pub fn lab(&self, arguments: &[&str]) -> Command {
+        self.isolated(lab_binary(), arguments)
+    }
+
+    fn isolated(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(self.path());
         for name in
             ["FORETYPE_MODEL", "FORETYPE_MODELS", "HF_ENDPOINT", "HF_TOKEN", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]

@@ -8,8 +8,7 @@ use anyhow::Result;
 use foretype_model::{Engine, EngineOptions, Model};
 
 use super::print_json;
-use super::speed::Speed;
-use crate::completion;
+use crate::speed::EngineSpeed;
 use crate::config::Config;
 use crate::models;
 
@@ -26,7 +25,7 @@ pub struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-enum State {
+enum Severity {
     Good,
     Note,
     Bad,
@@ -35,16 +34,16 @@ enum State {
 /// One thing that was looked at.
 #[derive(Debug, serde::Serialize)]
 struct Finding {
-    what: &'static str,
-    state: State,
+    subject: &'static str,
+    severity: Severity,
     found: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<String>,
 }
 
 impl Finding {
-    fn new(what: &'static str, state: State, found: impl Into<String>) -> Self {
-        Self { what, state, found: found.into(), remedy: None }
+    fn new(what: &'static str, state: Severity, found: impl Into<String>) -> Self {
+        Self { subject: what, severity: state, found: found.into(), remedy: None }
     }
 
     fn remedy(self, remedy: impl Into<String>) -> Self {
@@ -58,22 +57,22 @@ pub fn run(args: Args) -> Result<ExitCode> {
     if !args.folder.is_dir() {
         let found = format!("there is no folder {}", args.folder.display());
         findings.push(
-            Finding::new("workspace", State::Bad, found).remedy("name a folder that is there, or none for this one"),
+            Finding::new("workspace", Severity::Bad, found).remedy("name a folder that is there, or none for this one"),
         );
     }
     match Config::load(Some(&args.folder)) {
         Ok(config) => {
-            findings.push(Finding::new("configuration", State::Good, "read"));
+            findings.push(Finding::new("configuration", Severity::Good, "read"));
             findings.push(device(&config));
             findings.extend(model(&config));
         }
         Err(error) => findings.push(
-            Finding::new("configuration", State::Bad, format!("{error:#}"))
+            Finding::new("configuration", Severity::Bad, format!("{error:#}"))
                 .remedy("mend the file named here; docs/configuration.md lists every option"),
         ),
     }
     findings.extend([editor("Neovim", "nvim"), editor("VS Code", "code"), on_path()]);
-    let bad = findings.iter().any(|finding| finding.state == State::Bad);
+    let bad = findings.iter().any(|finding| finding.severity == Severity::Bad);
     if args.json {
         print_json(&findings)?;
     } else {
@@ -83,12 +82,12 @@ pub fn run(args: Args) -> Result<ExitCode> {
 }
 
 fn print(finding: &Finding) {
-    let mark = match finding.state {
-        State::Good => "ok  ",
-        State::Note => "note",
-        State::Bad => "BAD ",
+    let mark = match finding.severity {
+        Severity::Good => "ok  ",
+        Severity::Note => "note",
+        Severity::Bad => "BAD ",
     };
-    println!("{mark} {:14} {}", finding.what, finding.found);
+    println!("{mark} {:14} {}", finding.subject, finding.found);
     if let Some(remedy) = &finding.remedy {
         println!("     {:14} -> {remedy}", "");
     }
@@ -100,10 +99,10 @@ fn processor() -> Finding {
     let found =
         format!("{cores} cores, {}", if features.is_empty() { "no vector units".into() } else { features.join(" ") });
     if cfg!(target_arch = "x86_64") && !features.contains(&"avx2") {
-        return Finding::new("processor", State::Note, found)
+        return Finding::new("processor", Severity::Note, found)
             .remedy("without AVX2 the model runs on plain code, several times slower; choose a small model");
     }
-    Finding::new("processor", State::Good, found)
+    Finding::new("processor", Severity::Good, found)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -130,57 +129,57 @@ fn memory() -> Finding {
         line.split_whitespace().nth(1)?.parse::<u64>().ok()
     });
     match available {
-        None => Finding::new("memory", State::Note, "cannot be told on this system"),
-        Some(kb) if kb < 1_500_000 => Finding::new("memory", State::Note, format!("{} MB free", kb / 1000))
+        None => Finding::new("memory", Severity::Note, "cannot be told on this system"),
+        Some(kb) if kb < 1_500_000 => Finding::new("memory", Severity::Note, format!("{} MB free", kb / 1000))
             .remedy("a 0.5B model needs about 800 MB: close something or choose a smaller model"),
-        Some(kb) => Finding::new("memory", State::Good, format!("{:.1} GB free", kb as f64 / 1e6)),
+        Some(kb) => Finding::new("memory", Severity::Good, format!("{:.1} GB free", kb as f64 / 1e6)),
     }
 }
 
 fn device(config: &Config) -> Finding {
-    match completion::device(&config.device.0) {
-        Ok(device) => Finding::new("device", State::Good, format!("{device:?} (device = {:?})", config.device.0)),
-        Err(error) => Finding::new("device", State::Bad, format!("{error:#}")).remedy("set device = \"cpu\""),
+    match models::load::parse_device(&config.device.0) {
+        Ok(device) => Finding::new("device", Severity::Good, format!("{device:?} (device = {:?})", config.device.0)),
+        Err(error) => Finding::new("device", Severity::Bad, format!("{error:#}")).remedy("set device = \"cpu\""),
     }
 }
 
 fn model(config: &Config) -> Vec<Finding> {
     let path = match models::resolve(config.model.as_deref()) {
         Ok(path) => path,
-        Err(error) => return vec![Finding::new("model", State::Bad, "none").remedy(format!("{error:#}"))],
+        Err(error) => return vec![Finding::new("model", Severity::Bad, "none").remedy(format!("{error:#}"))],
     };
     let started = std::time::Instant::now();
-    match completion::load(&path, config) {
+    match models::load::load_model(&path, config) {
         Ok(model) => {
             let format = model.fim_format().map_or("from the left only", |format| format.name);
             let took = started.elapsed().as_secs_f64();
             let found = format!("{}, fills {format}, loaded in {took:.1} s", path.display());
-            vec![Finding::new("model", State::Good, found), speed(model, config)]
+            vec![Finding::new("model", Severity::Good, found), speed(model, config)]
         }
         Err(error) => vec![
-            Finding::new("model", State::Bad, format!("{error:#}"))
+            Finding::new("model", Severity::Bad, format!("{error:#}"))
                 .remedy("pull it again with `foretype model pull`, or name another in FORETYPE_MODEL"),
         ],
     }
 }
 
 /// Seconds that somebody waits gladly for the first suggestion in a new place.
-const GLADLY: f64 = 3.0;
+const MAX_PROMPT_SECONDS: f64 = 3.0;
 
 /// How fast the model is here, and what that means where its cache knows nothing.
 fn speed(model: Arc<Model>, config: &Config) -> Finding {
     let longest = model.decoder.config().context_length.min(config.context.max_tokens);
     // Without drafts: how often they are right depends on the text.
     let options = EngineOptions { threads: config.threads, draft: 0, ..EngineOptions::default() };
-    match Speed::measure(&Engine::start(model, options)) {
-        Ok(speed) => judged(&speed, longest),
-        Err(error) => Finding::new("speed", State::Bad, format!("{error:#}")).remedy("please report this"),
+    match EngineSpeed::measure(&Engine::start(model, options)) {
+        Ok(speed) => speed_finding(&speed, longest),
+        Err(error) => Finding::new("speed", Severity::Bad, format!("{error:#}")).remedy("please report this"),
     }
 }
 
 /// The finding where a prompt has at most `longest` tokens.
-fn judged(speed: &Speed, longest: usize) -> Finding {
-    let Speed { read, written } = *speed;
+fn speed_finding(speed: &EngineSpeed, longest: usize) -> Finding {
+    let EngineSpeed { prefill: read, decode: written } = *speed;
     let written = written.map_or(String::new(), |written| format!(" and writes {written:.0}"));
     let seconds = |tokens: usize| tokens as f64 / read;
     let found = format!(
@@ -188,16 +187,16 @@ fn judged(speed: &Speed, longest: usize) -> Finding {
          been before",
         seconds(longest)
     );
-    if seconds(longest) <= GLADLY {
-        return Finding::new("speed", State::Good, found);
+    if seconds(longest) <= MAX_PROMPT_SECONDS {
+        return Finding::new("speed", Severity::Good, found);
     }
-    let fewer = ((read * GLADLY) as usize / 128 * 128).max(256);
+    let fewer = ((read * MAX_PROMPT_SECONDS) as usize / 128 * 128).max(256);
     let less = format!(
         ", or let it read less: context.max_tokens = {fewer} ({:.1} s), for suggestions that know less of the file",
         seconds(fewer)
     );
     let less = if fewer < longest { less } else { String::new() };
-    Finding::new("speed", State::Note, found).remedy(format!("choose a smaller model{less}"))
+    Finding::new("speed", Severity::Note, found).remedy(format!("choose a smaller model{less}"))
 }
 
 fn editor(name: &'static str, program: &str) -> Finding {
@@ -205,9 +204,9 @@ fn editor(name: &'static str, program: &str) -> Finding {
     match output {
         Ok(output) if output.status.success() => {
             let version = String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned();
-            Finding::new(name, State::Good, version)
+            Finding::new(name, Severity::Good, version)
         }
-        _ => Finding::new(name, State::Note, "not found on PATH"),
+        _ => Finding::new(name, Severity::Note, "not found on PATH"),
     }
 }
 
@@ -215,8 +214,8 @@ fn on_path() -> Finding {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|folder| folder.join("foretype")).find(|file| file.is_file());
     match found {
-        Some(file) => Finding::new("foretype", State::Good, file.display().to_string()),
-        None => Finding::new("foretype", State::Note, "not on PATH")
+        Some(file) => Finding::new("foretype", Severity::Good, file.display().to_string()),
+        None => Finding::new("foretype", Severity::Note, "not on PATH")
             .remedy("editors look for it there: run `cargo install --path server`, or tell the extension its path"),
     }
 }
@@ -226,7 +225,7 @@ mod tests {
     use super::*;
 
     fn remedy(read: f64, longest: usize) -> Option<String> {
-        judged(&Speed { read, written: Some(9.0) }, longest).remedy
+        speed_finding(&EngineSpeed { prefill: read, decode: Some(9.0) }, longest).remedy
     }
 
     #[test]

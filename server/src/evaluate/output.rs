@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use super::items::Report;
+use super::items::EvaluationReport;
 use super::{page, table};
 
 /// Options of all sets.
 #[derive(Debug, clap::Args)]
-pub(super) struct Output {
+pub struct OutputArgs {
     /// As JSON, with every item: to this file, or instead of the table
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     json: Option<PathBuf>,
@@ -21,9 +21,9 @@ pub(super) struct Output {
     markdown: bool,
 }
 
-impl Output {
+impl OutputArgs {
     /// Refuses folders that are not there, before an hour has gone into the figures.
-    pub(super) fn check(&self) -> Result<()> {
+    pub fn check_paths(&self) -> Result<()> {
         for file in self.json_file().into_iter().chain(self.html.as_deref()) {
             let folder = folder_of(file);
             ensure!(folder.is_dir(), "cannot write {}: there is no folder {}", file.display(), folder.display());
@@ -33,17 +33,19 @@ impl Output {
     }
 
     /// Writes and prints what was asked for.
-    pub(super) fn deliver(&self, report: &Report) -> Result<()> {
+    pub fn deliver(&self, report: &EvaluationReport) -> Result<()> {
+        let json = || serde_json::to_string_pretty(report);
         if let Some(file) = self.json_file() {
-            write(file, &(serde_json::to_string_pretty(report)? + "\n"))?;
+            write_atomically(file, &(json()? + "\n"))?;
         }
         if let Some(file) = &self.html {
-            write(file, &page::page(report))?;
+            write_atomically(file, &page::html_page(report))?;
         }
         if self.json.is_some() && self.json_file().is_none() {
-            return crate::cli::print_json(report);
+            println!("{}", json()?);
+            return Ok(());
         }
-        print!("{}", self.text(report));
+        print!("{}", self.to_text(report));
         Ok(())
     }
 
@@ -51,7 +53,7 @@ impl Output {
         self.json.as_deref().filter(|file| *file != Path::new("-"))
     }
 
-    fn text(&self, report: &Report) -> String {
+    fn to_text(&self, report: &EvaluationReport) -> String {
         let tables = table::tables(report);
         let tables: Vec<_> = tables.iter().map(|it| if self.markdown { it.markdown() } else { it.text() }).collect();
         let notes =
@@ -66,7 +68,7 @@ fn folder_of(file: &Path) -> &Path {
 }
 
 /// Writes beside the file and renames: whoever reads it, and whenever the process ends, the file is whole.
-fn write(file: &Path, text: &str) -> Result<()> {
+fn write_atomically(file: &Path, text: &str) -> Result<()> {
     let failed = || format!("cannot write {}", file.display());
     let name = file.file_name().with_context(failed)?.to_string_lossy().into_owned();
     let part = file.with_file_name(format!("{name}.{}.part", std::process::id()));
@@ -86,18 +88,18 @@ mod tests {
     fn a_file_is_replaced_as_a_whole_and_nothing_stays_beside_it() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("report.json");
-        write(&file, "one").expect("writable");
-        write(&file, "two").expect("writable");
+        write_atomically(&file, "one").expect("writable");
+        write_atomically(&file, "two").expect("writable");
         assert_eq!(std::fs::read_to_string(&file).expect("it is there"), "two");
         assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
-        assert!(write(folder.path(), "x").is_err(), "a folder is no file");
+        assert!(write_atomically(folder.path(), "x").is_err(), "a folder is no file");
         assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
     }
 
     #[test]
     fn a_folder_that_is_not_there_is_refused_before_the_work() {
-        let output = |json: &str| Output { json: Some(json.into()), html: None, markdown: false };
-        assert!(output("/nowhere/at/all/report.json").check().is_err());
-        assert!(output("report.json").check().is_ok() && output("-").check().is_ok());
+        let output = |json: &str| OutputArgs { json: Some(json.into()), html: None, markdown: false };
+        assert!(output("/nowhere/at/all/report.json").check_paths().is_err());
+        assert!(output("report.json").check_paths().is_ok() && output("-").check_paths().is_ok());
     }
 }

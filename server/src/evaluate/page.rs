@@ -2,18 +2,18 @@
 
 use std::fmt::Write as _;
 
-use super::items::{Item, Report};
-use super::metrics::{METRICS, Metric, Unit};
+use super::items::{EvaluationItem, EvaluationReport};
+use super::metrics::{METRICS, Metric, MetricUnit};
 use super::table;
 
 /// Failures that are shown; the rest is in the JSON.
-const MOST: usize = 200;
+const MAX_SHOWN_FAILURES: usize = 200;
 /// Width of the labels and of the axis of a plot, and height of a bar.
-const LABELS: f64 = 290.0;
-const AXIS: f64 = 420.0;
-const BAR: f64 = 20.0;
+const LABEL_WIDTH: f64 = 290.0;
+const AXIS_WIDTH: f64 = 420.0;
+const BAR_HEIGHT: f64 = 20.0;
 
-const STYLE: &str = "\
+const STYLE_SHEET: &str = "\
 :root { color-scheme: light dark; --ink: #222; --paper: #fcfcfa; --faint: #777; --line: #ccc; --good: #dcefe4; --bad: #f6e0db;
   --c0: #0b6e4f; --c1: #c1432e; --c2: #4a6fa5; --c3: #b07a1e; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e4e4e0; --paper: #1b1c1e; --faint: #999; --line: #444; --good: #1f3a2d;
@@ -31,24 +31,24 @@ details { margin: .5rem 0; } summary { cursor: pointer; }
 ";
 
 /// The page.
-pub(super) fn page(report: &Report) -> String {
+pub(super) fn html_page(report: &EvaluationReport) -> String {
     let title = escape(&report.title);
     let mut out = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
-         <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<p>{}</p>\n<ul>\n",
+         <style>\n{STYLE_SHEET}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<p>{}</p>\n<ul>\n",
         escape(&report.model)
     );
     for note in &report.notes {
         let _ = writeln!(out, "<li>{}</li>", escape(note));
     }
     out += "</ul>\n";
-    for metric in METRICS.iter().filter(|metric| metric.unit == Unit::Percent) {
-        plot(&mut out, report, metric);
+    for metric in METRICS.iter().filter(|metric| metric.unit == MetricUnit::Percent) {
+        write_plot(&mut out, report, metric);
     }
     out += "<h2>Figures</h2>\n";
-    table::tables(report).iter().for_each(|table| figures(&mut out, table));
-    failures(&mut out, report);
+    table::tables(report).iter().for_each(|table| write_table(&mut out, table));
+    write_failures(&mut out, report);
     out + "</body>\n</html>\n"
 }
 
@@ -69,7 +69,7 @@ fn escape(text: &str) -> String {
 }
 
 /// Bars of one metric: for each kind one bar a system, with its interval as a whisker.
-fn plot(out: &mut String, report: &Report, metric: &Metric) {
+fn write_plot(out: &mut String, report: &EvaluationReport, metric: &Metric) {
     let kinds: Vec<_> = std::iter::once(None).chain(report.kinds().into_iter().map(Some)).collect();
     let kinds = if kinds.len() == 2 { &kinds[..1] } else { &kinds[..] };
     let mut bars = String::new();
@@ -82,17 +82,17 @@ fn plot(out: &mut String, report: &Report, metric: &Metric) {
             escape(kind.unwrap_or("all"))
         );
         for (number, system) in report.systems.iter().enumerate() {
-            if let Some(figure) = metric.figure(&system.of(*kind), report.seed) {
+            if let Some(figure) = metric.estimate(&system.items_of_kind(*kind), report.seed) {
                 let interval = figure.interval.map(|it| (it.low, it.high));
                 let label = if report.systems.len() > 1 { system.name.as_str() } else { "" };
-                bar(&mut bars, y, number, label, (figure.value, interval), &metric.write(Some(figure)));
-                y += BAR;
+                write_bar(&mut bars, y, number, label, (figure.value, interval), &metric.format(Some(figure)));
+                y += BAR_HEIGHT;
             }
         }
         y += 10.0;
     }
     if bars.contains("<rect") {
-        let width = LABELS + AXIS + 170.0;
+        let width = LABEL_WIDTH + AXIS_WIDTH + 170.0;
         let label = escape(metric.label);
         let _ = writeln!(
             out,
@@ -101,7 +101,7 @@ fn plot(out: &mut String, report: &Report, metric: &Metric) {
     }
 }
 
-fn bar(
+fn write_bar(
     out: &mut String,
     y: f64,
     number: usize,
@@ -109,20 +109,20 @@ fn bar(
     (value, interval): (f64, Option<(f64, f64)>),
     words: &str,
 ) {
-    let x = |percent: f64| LABELS + AXIS * percent.clamp(0.0, 100.0) / 100.0;
-    let (colour, middle) = (number % 4, y + BAR / 2.0 - 1.0);
+    let x = |percent: f64| LABEL_WIDTH + AXIS_WIDTH * percent.clamp(0.0, 100.0) / 100.0;
+    let (colour, middle) = (number % 4, y + BAR_HEIGHT / 2.0 - 1.0);
     let _ = writeln!(
         out,
         "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-        LABELS - 8.0,
+        LABEL_WIDTH - 8.0,
         y + 14.0,
         escape(label)
     );
     let _ = writeln!(
         out,
-        "<rect x=\"{LABELS:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"var(--c{colour})\" opacity=\"0.75\"/>",
-        x(value) - LABELS,
-        BAR - 3.0
+        "<rect x=\"{LABEL_WIDTH:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"var(--c{colour})\" opacity=\"0.75\"/>",
+        x(value) - LABEL_WIDTH,
+        BAR_HEIGHT - 3.0
     );
     if let Some((low, high)) = interval {
         let (low, high) = (x(low), x(high));
@@ -137,7 +137,7 @@ fn bar(
     let _ = writeln!(out, "<text x=\"{:.1}\" y=\"{:.1}\">{}</text>", x(end) + 8.0, y + 14.0, escape(words));
 }
 
-fn figures(out: &mut String, table: &table::Table) {
+fn write_table(out: &mut String, table: &table::Table) {
     let cells = |tag: &str, row: &[String]| {
         row.iter().map(|cell| format!("<{tag}>{}</{tag}>", escape(cell))).collect::<String>()
     };
@@ -149,22 +149,22 @@ fn figures(out: &mut String, table: &table::Table) {
 }
 
 /// Items that some system did not write as they were.
-fn failures(out: &mut String, report: &Report) {
+fn write_failures(out: &mut String, report: &EvaluationReport) {
     let Some(first) = report.systems.first() else { return };
-    let answers = |at: usize| -> Vec<(&str, &Item)> {
+    let answers = |at: usize| -> Vec<(&str, &EvaluationItem)> {
         report.systems.iter().filter_map(|system| Some((system.name.as_str(), system.items.get(at)?))).collect()
     };
-    let wrong = |item: &Item| !item.scores.passed.unwrap_or(item.scores.exact);
+    let wrong = |item: &EvaluationItem| !item.scores.passed.unwrap_or(item.scores.exact);
     let failed: Vec<usize> =
         (0..first.items.len()).filter(|at| answers(*at).iter().any(|(_, item)| wrong(item))).collect();
-    let shown = failed.len().min(MOST);
+    let shown = failed.len().min(MAX_SHOWN_FAILURES);
     let _ = writeln!(
         out,
         "<h2>Failures</h2>\n<p>{shown} of {} that failed; {} holes in all.</p>",
         failed.len(),
         first.items.len()
     );
-    for at in failed.into_iter().take(MOST) {
+    for at in failed.into_iter().take(MAX_SHOWN_FAILURES) {
         let item = &first.items[at];
         let _ = writeln!(out, "<details>\n<summary>{}</summary>", escape(&item.id));
         let _ = writeln!(
@@ -173,15 +173,15 @@ fn failures(out: &mut String, report: &Report) {
             escape(&item.above),
             escape(&item.below)
         );
-        side(out, "expected", "expected", &item.expected);
+        write_answer(out, "expected", "expected", &item.expected);
         for (name, item) in answers(at) {
-            side(out, if wrong(item) { "wrong" } else { "expected" }, name, &item.answer);
+            write_answer(out, if wrong(item) { "wrong" } else { "expected" }, name, &item.answer);
         }
         *out += "</div>\n</details>\n";
     }
 }
 
-fn side(out: &mut String, class: &str, name: &str, text: &str) {
+fn write_answer(out: &mut String, class: &str, name: &str, text: &str) {
     let shown = if text.trim().is_empty() { "(nothing)" } else { text };
     let _ = writeln!(
         out,
@@ -193,32 +193,32 @@ fn side(out: &mut String, class: &str, name: &str, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::items::{Scores, System};
+    use super::super::items::{ItemScores, EvaluatedSystem};
     use super::*;
 
-    fn report(answer: &str) -> Report {
-        let item = Item {
+    fn report(answer: &str) -> EvaluationReport {
+        let item = EvaluationItem {
             id: "<b>.py:1:1 line".into(),
             kind: "line".into(),
             expected: "a < b".into(),
             answer: answer.into(),
-            scores: Scores::new("a < b", answer, 5.0),
-            ..Item::default()
+            scores: ItemScores::new("a < b", answer, 5.0),
+            ..EvaluationItem::default()
         };
-        let systems = vec![System { name: "with & without".into(), items: vec![item] }];
-        Report::new("holes in <x>".into(), "m".into(), vec!["a note".into()], 1, systems)
+        let systems = vec![EvaluatedSystem { name: "with & without".into(), items: vec![item] }];
+        EvaluationReport::new("holes in <x>".into(), "m".into(), vec!["a note".into()], 1, systems)
     }
 
     #[test]
     fn whatever_stands_in_a_file_stays_text() {
-        let page = page(&report("<script>alert('x')</script>"));
+        let page = html_page(&report("<script>alert('x')</script>"));
         assert!(!page.contains("<script") && page.contains("&lt;script&gt;alert(&#39;x&#39;)"), "{page}");
         assert!(page.contains("holes in &lt;x&gt;") && page.contains("&lt;b&gt;.py") && page.contains("a &lt; b"));
     }
 
     #[test]
     fn the_page_needs_nothing_else() {
-        let page = page(&report("a > b"));
+        let page = html_page(&report("a > b"));
         assert!(page.contains("<svg") && page.contains("prefers-color-scheme: dark") && page.contains("a note"));
         for outside in ["http:", "https:", "src=", "<link", "@import", "url("] {
             assert!(!page.contains(outside), "{outside}");
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn only_failures_are_shown_side_by_side() {
-        assert!(page(&report("a > b")).contains("1 of 1 that failed"));
-        assert!(page(&report("a < b")).contains("0 of 0 that failed"));
+        assert!(html_page(&report("a > b")).contains("1 of 1 that failed"));
+        assert!(html_page(&report("a < b")).contains("0 of 0 that failed"));
     }
 }

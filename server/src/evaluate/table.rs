@@ -1,25 +1,25 @@
 //! Tables of figures for a terminal and for Markdown.
 
-use super::items::{Report, System};
+use super::items::{EvaluationReport, EvaluatedSystem};
 use super::metrics::METRICS;
 
 /// A table: names of columns, and rows of as many cells.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::cli) struct Table {
-    pub(in crate::cli) title: String,
-    pub(in crate::cli) head: Vec<String>,
-    pub(in crate::cli) rows: Vec<Vec<String>>,
+pub struct Table {
+    pub title: String,
+    pub head: Vec<String>,
+    pub rows: Vec<Vec<String>>,
 }
 
 /// A table of all items and, where there are several kinds, one of each. Two systems get a column with their difference.
-pub(super) fn tables(report: &Report) -> Vec<Table> {
+pub fn tables(report: &EvaluationReport) -> Vec<Table> {
     let kinds = report.kinds();
     let each = kinds.iter().filter(|_| kinds.len() > 1).map(|kind| Some(*kind));
     std::iter::once(None).chain(each).map(|kind| table(report, kind)).collect()
 }
 
-fn table(report: &Report, kind: Option<&str>) -> Table {
-    let count = report.systems.first().map_or(0, |system| system.of(kind).len());
+fn table(report: &EvaluationReport, kind: Option<&str>) -> Table {
+    let count = report.systems.first().map_or(0, |system| system.items_of_kind(kind).len());
     let mut head = vec![format!("{} ({count})", kind.unwrap_or("all"))];
     head.extend(report.systems.iter().map(|system| system.name.clone()));
     if report.systems.len() == 2 {
@@ -28,15 +28,15 @@ fn table(report: &Report, kind: Option<&str>) -> Table {
     Table { title: String::new(), head, rows: rows(report, kind) }
 }
 
-fn rows(report: &Report, kind: Option<&str>) -> Vec<Vec<String>> {
-    let items: Vec<_> = report.systems.iter().map(|system: &System| system.of(kind)).collect();
+fn rows(report: &EvaluationReport, kind: Option<&str>) -> Vec<Vec<String>> {
+    let items: Vec<_> = report.systems.iter().map(|system: &EvaluatedSystem| system.items_of_kind(kind)).collect();
     let row = |metric: &super::metrics::Metric| {
-        let figures: Vec<_> = items.iter().map(|items| metric.figure(items, report.seed)).collect();
+        let figures: Vec<_> = items.iter().map(|items| metric.estimate(items, report.seed)).collect();
         figures.iter().any(Option::is_some).then(|| {
             let mut cells = vec![metric.label.to_owned()];
-            cells.extend(figures.iter().map(|figure| metric.write(*figure)));
+            cells.extend(figures.iter().map(|figure| metric.format(*figure)));
             if let [first, second] = items.as_slice() {
-                cells.push(metric.write_difference(metric.difference(first, second, report.seed)));
+                cells.push(metric.format_difference(metric.difference(first, second, report.seed)));
             }
             cells
         })
@@ -46,7 +46,7 @@ fn rows(report: &Report, kind: Option<&str>) -> Vec<Vec<String>> {
 
 impl Table {
     /// For a terminal.
-    pub(in crate::cli) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let lines = || std::iter::once(&self.head).chain(&self.rows);
         let width = |column: usize| lines().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..self.head.len()).map(width).collect();
@@ -62,7 +62,7 @@ impl Table {
     }
 
     /// For a page in Markdown.
-    pub(super) fn markdown(&self) -> String {
+    pub fn markdown(&self) -> String {
         let line = |cells: &[String]| format!("| {} |\n", cells.join(" | ").replace('\n', " "));
         let title = if self.title.is_empty() { String::new() } else { format!("### {}\n\n", self.title) };
         let rule = line(&vec!["---".to_owned(); self.head.len()]);
@@ -72,21 +72,21 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use super::super::items::{Item, Scores};
+    use super::super::items::{EvaluationItem, ItemScores};
     use super::*;
 
-    fn report(systems: &[(&str, &[bool])]) -> Report {
-        let item = |(at, exact): (usize, &bool)| Item {
+    fn report(systems: &[(&str, &[bool])]) -> EvaluationReport {
+        let item = |(at, exact): (usize, &bool)| EvaluationItem {
             id: at.to_string(),
             kind: if at == 0 { "line" } else { "call" }.into(),
-            scores: Scores { exact: *exact, ..Scores::default() },
-            ..Item::default()
+            scores: ItemScores { exact: *exact, ..ItemScores::default() },
+            ..EvaluationItem::default()
         };
-        let system = |(name, right): &(&str, &[bool])| System {
+        let system = |(name, right): &(&str, &[bool])| EvaluatedSystem {
             name: (*name).into(),
             items: right.iter().enumerate().map(item).collect(),
         };
-        Report::new("t".into(), "m".into(), Vec::new(), 1, systems.iter().map(system).collect())
+        EvaluationReport::new("t".into(), "m".into(), Vec::new(), 1, systems.iter().map(system).collect())
     }
 
     #[test]

@@ -7,30 +7,31 @@ use anyhow::Result;
 use foretype_plugins::{Request, Trigger};
 use serde::{Deserialize, Serialize};
 
+use crate::request_builder;
 use crate::completion::{self, Outcome};
 
 /// What came of typing the expected text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Typing {
+pub struct TypingEffort {
     /// Characters to write; a line end and the indentation below it are one.
-    pub(super) characters: usize,
+    pub characters: usize,
     /// Of these, characters that came from accepted suggestions.
-    pub(super) suggested: usize,
+    pub suggested: usize,
     /// Keys that were pressed, one for each accepted suggestion among them.
-    pub(super) keys: usize,
+    pub keys: usize,
 }
 
 /// Types `expected` at the request's cursor. `complete` is asked with what the model wrote last as its drafts, at most once
 /// for each key.
-pub(super) fn run(
+pub fn simulate_typing(
     mut request: Request,
     expected: &str,
     mut complete: impl FnMut(Request, Vec<String>) -> Result<Outcome>,
-) -> Result<Typing> {
+) -> Result<TypingEffort> {
     request.trigger = Trigger::Automatic;
     let mut raw = Vec::new();
-    simulate(expected, |typed| {
-        advance(&mut request, typed);
+    accept_or_type(expected, |typed| {
+        insert_at_cursor(&mut request, typed);
         let drafts = raw.iter().filter_map(|text: &String| text.strip_prefix(typed)).map(str::to_owned).collect();
         let outcome = complete(request.clone(), drafts)?;
         request.window = outcome.prompt.window.clone().map(Arc::new);
@@ -40,26 +41,26 @@ pub(super) fn run(
 }
 
 /// Puts text at the cursor.
-fn advance(request: &mut Request, text: &str) {
+fn insert_at_cursor(request: &mut Request, text: &str) {
     if !text.is_empty() {
         let new = [request.before(), text, request.after()].concat();
-        request.document = Arc::new(completion::document(request.document.path.clone(), new));
+        request.document = Arc::new(request_builder::parse_document(request.document.path.clone(), new));
         request.cursor += text.len();
     }
 }
 
 /// `ask` is told what was typed since it was asked last, and gives the suggestion. It is not asked while what is typed is
 /// what it suggested: an editor then goes on showing the rest.
-fn simulate(expected: &str, mut ask: impl FnMut(&str) -> Result<Option<String>>) -> Result<Typing> {
+fn accept_or_type(expected: &str, mut ask: impl FnMut(&str) -> Result<Option<String>>) -> Result<TypingEffort> {
     let keys = keys(expected);
-    let mut typing = Typing { characters: keys.len(), ..Typing::default() };
+    let mut typing = TypingEffort { characters: keys.len(), ..TypingEffort::default() };
     let (mut at, mut typed, mut shown) = (0, String::new(), String::new());
     while at < keys.len() {
         if shown.is_empty() {
             shown = ask(&typed)?.unwrap_or_default();
             typed.clear();
         }
-        let right = right(&shown, &keys[at..]);
+        let right = accepted_keys(&shown, &keys[at..]);
         let written = keys[at..at + right.max(1)].concat();
         let taken = if right > 0 { None } else { shown.strip_prefix(&written) };
         shown = taken.unwrap_or_default().to_owned();
@@ -89,7 +90,7 @@ fn keys(text: &str) -> Vec<&str> {
 }
 
 /// How many of the keys to come the first line of a suggestion spares; none if it is wrong or ends inside a word.
-fn right(shown: &str, keys: &[&str]) -> usize {
+fn accepted_keys(shown: &str, keys: &[&str]) -> usize {
     let ink = shown.len() - shown.trim_start().len();
     let line = shown[ink..].find('\n').map_or(shown, |end| &shown[..ink + end]).trim_end();
     let (mut length, mut count) = (0, 0);
@@ -108,9 +109,9 @@ mod tests {
     use super::*;
 
     /// Types a text; the suggestions belong to what stands before the cursor. Says what came of it and when it was asked.
-    fn typed(expected: &str, suggestions: &[(&str, &str)]) -> (Typing, Vec<String>) {
+    fn typed(expected: &str, suggestions: &[(&str, &str)]) -> (TypingEffort, Vec<String>) {
         let (mut before, mut asked) = (String::new(), Vec::new());
-        let typing = simulate(expected, |typed| {
+        let typing = accept_or_type(expected, |typed| {
             before += typed;
             asked.push(before.clone());
             Ok(suggestions.iter().find(|(place, _)| *place == before).map(|(_, text)| (*text).to_owned()))
@@ -121,14 +122,14 @@ mod tests {
     #[test]
     fn a_right_suggestion_costs_one_key() {
         let (typing, asked) = typed("return x", &[("re", "turn x")]);
-        assert_eq!(typing, Typing { characters: 8, suggested: 6, keys: 3 });
+        assert_eq!(typing, TypingEffort { characters: 8, suggested: 6, keys: 3 });
         assert_eq!(asked, ["", "r", "re"]);
     }
 
     #[test]
     fn while_the_suggestion_is_typed_nobody_is_asked() {
         let (typing, asked) = typed("return x", &[("", "return y"), ("return x", "never")]);
-        assert_eq!(typing, Typing { characters: 8, suggested: 0, keys: 8 });
+        assert_eq!(typing, TypingEffort { characters: 8, suggested: 0, keys: 8 });
         assert_eq!(asked, [""], "the wrong end shows only at the last key");
     }
 
@@ -136,13 +137,13 @@ mod tests {
     fn the_first_line_is_taken_alone_and_line_ends_bring_their_indentation() {
         let (typing, _) =
             typed("\n    a = 1\n    b = 2", &[("", "\n    a = 1\n    c = 3"), ("\n    a = 1", "\n    b = 2")]);
-        assert_eq!(typing, Typing { characters: 12, suggested: 12, keys: 2 });
+        assert_eq!(typing, TypingEffort { characters: 12, suggested: 12, keys: 2 });
     }
 
     #[test]
     fn what_ends_inside_a_word_is_not_right() {
         assert_eq!(typed("value_sum", &[("", "value")]).0.suggested, 0);
         assert_eq!(typed("value.sum", &[("", "value")]).0.suggested, 5);
-        assert_eq!(typed("größe", &[("g", "röße")]).0, Typing { characters: 5, suggested: 4, keys: 2 });
+        assert_eq!(typed("größe", &[("g", "röße")]).0, TypingEffort { characters: 5, suggested: 4, keys: 2 });
     }
 }

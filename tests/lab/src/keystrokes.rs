@@ -4,17 +4,17 @@
 //! Everything is local: Foretype is this same executable as an editor starts it, peers are started on free ports of this
 //! machine and ended again. docs/benchmarks.md says what each figure means.
 
-mod bars;
+mod thresholds;
 mod contenders;
-mod desk;
-mod figures;
-pub(in crate::cli) mod llama;
+mod simulated_editor;
+mod metrics;
+pub(crate) mod llama;
 mod lsp;
-mod picture;
+mod chart;
 mod replay;
 mod report;
-mod screen;
-mod setting;
+mod visible_suggestion;
+mod environment;
 mod system;
 
 use std::path::{Path, PathBuf};
@@ -22,15 +22,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use foretype::trace::Trace;
 use serde_json::Value;
 
-use super::process;
-use super::trace::Trace;
+use crate::process;
 use contenders::Contender;
-use llama::Variant;
-use replay::{Run, Typist};
-use report::{Measured, Report};
-use setting::Setting;
+use llama::LlamaVariant;
+use replay::{ReplayRun, Typist};
+use report::{Measurements, KeystrokeReport};
+use environment::BenchmarkEnvironment;
 
 /// Arguments of `foretype bench keystrokes`.
 #[derive(Debug, clap::Args)]
@@ -48,7 +48,7 @@ pub(super) struct Args {
     llama_server: Option<PathBuf>,
     /// How llama-server is used; all ways when left out
     #[arg(long = "variant", value_enum)]
-    variants: Vec<Variant>,
+    variants: Vec<LlamaVariant>,
     /// More arguments for llama-server
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     llama_argument: Vec<String>,
@@ -95,40 +95,40 @@ pub(super) struct Args {
 
 /// Runs `foretype bench keystrokes`.
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    let mut measured = report::earlier(&args.from)?;
+    let mut measured = report::load_reports(&args.from)?;
     ensure!(!args.traces.is_empty() || !measured.runs.is_empty(), "name a trace, or a report with --from");
     ensure!(args.speed.is_finite() && args.speed > 0.0, "--speed must be more than 0");
     if !args.traces.is_empty() {
         let first = measured.runs.iter().map(|run| run.repeat + 1).max().unwrap_or(0);
-        Bench::new(args)?.run_all(first, &mut measured)?;
+        KeystrokeBenchmark::new(args)?.run_all(first, &mut measured)?;
     }
-    let report = Report::new(measured);
-    print!("{}", if args.markdown { report.markdown() } else { report.text() });
-    keep(args, &report)?;
+    let report = KeystrokeReport::new(measured);
+    print!("{}", if args.markdown { report.to_markdown() } else { report.to_text() });
+    write_json(args, &report)?;
     if let Some(name) = &args.picture {
-        picture::draw(&report, name)?;
+        chart::write_chart(&report, name)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// What is compared, on what.
-struct Bench<'a> {
+struct KeystrokeBenchmark<'a> {
     args: &'a Args,
     model: PathBuf,
     traces: Vec<(String, Trace)>,
     contenders: Vec<Contender>,
-    setting: Setting,
+    setting: BenchmarkEnvironment,
 }
 
-impl<'a> Bench<'a> {
+impl<'a> KeystrokeBenchmark<'a> {
     fn new(args: &'a Args) -> Result<Self> {
         let traces = args.traces.iter().map(|path| {
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             Ok((name, Trace::load(path)?))
         });
-        let model = std::path::absolute(crate::models::resolve(args.model.as_deref())?)?;
-        let (traces, contenders) = (traces.collect::<Result<_>>()?, contenders::all(args)?);
-        let setting = setting(args, &model)?;
+        let model = std::path::absolute(foretype::models::resolve(args.model.as_deref())?)?;
+        let (traces, contenders) = (traces.collect::<Result<_>>()?, contenders::from_args(args)?);
+        let setting = find_environment(args, &model)?;
         if let Some(version) = &setting.llama_server {
             eprintln!("llama-server: {version}");
         }
@@ -137,21 +137,21 @@ impl<'a> Bench<'a> {
 
     /// Each repetition replays each trace into each system before the next; who begins changes, so that no system always
     /// has the machine as another leaves it.
-    fn run_all(&self, first: usize, measured: &mut Measured) -> Result<()> {
+    fn run_all(&self, first: usize, measured: &mut Measurements) -> Result<()> {
         // A place that cannot be written is found out before anything has run; what an earlier report holds stays there until there is more.
         if let Some(path) = &self.args.json {
             let file = std::fs::File::options().append(true).create(true).open(path);
             file.with_context(|| format!("cannot write {}", path.display()))?;
         }
-        measured.add_setting(self.setting.clone());
+        measured.add_environment(self.setting.clone());
         for repeat in first..first + usize::from(self.args.repeat) {
             for (name, trace) in &self.traces {
                 for turn in 0..self.contenders.len() {
                     let contender = &self.contenders[(turn + repeat) % self.contenders.len()];
                     eprintln!("{name}, {}, repetition {}", contender.name(), repeat + 1);
-                    let run = self.undisturbed(contender, trace).with_context(|| contender.name())?;
-                    measured.runs.push(Run { system: contender.name(), trace: name.clone(), repeat, ..run });
-                    keep(self.args, &Report::new(measured.clone()))?;
+                    let run = self.run_undisturbed(contender, trace).with_context(|| contender.name())?;
+                    measured.runs.push(ReplayRun { system: contender.name(), trace: name.clone(), repeat, ..run });
+                    write_json(self.args, &KeystrokeReport::new(measured.clone()))?;
                 }
             }
         }
@@ -159,35 +159,35 @@ impl<'a> Bench<'a> {
     }
 
     /// Of at most three runs the first that had the machine for itself, else the one that came nearest to it.
-    fn undisturbed(&self, contender: &Contender, trace: &Trace) -> Result<Run> {
-        let mut best: Option<Run> = None;
+    fn run_undisturbed(&self, contender: &Contender, trace: &Trace) -> Result<ReplayRun> {
+        let mut best: Option<ReplayRun> = None;
         for _ in 0..3 {
-            let run = self.replay(contender, trace)?;
-            let elsewhere = run.elsewhere.unwrap_or(0.0);
+            let run = self.run_once(contender, trace)?;
+            let elsewhere = run.other_cpu_share.unwrap_or(0.0);
             if elsewhere * 100.0 <= self.args.disturbed {
                 return Ok(run);
             }
             eprintln!("  disturbed: {:.0} % of the processor time went elsewhere", elsewhere * 100.0);
-            best = Some(best.filter(|best| best.elsewhere <= run.elsewhere).unwrap_or(run));
+            best = Some(best.filter(|best| best.other_cpu_share <= run.other_cpu_share).unwrap_or(run));
         }
         best.context("three runs leave one")
     }
 
     /// A server of its own for each run, so that none finds what an earlier one has computed.
-    fn replay(&self, contender: &Contender, trace: &Trace) -> Result<Run> {
+    fn run_once(&self, contender: &Contender, trace: &Trace) -> Result<ReplayRun> {
         let folder = tempfile::tempdir()?;
         let mut system = contender.start(self, folder.path(), trace)?;
         let reaction = Duration::from_millis(self.args.reaction_ms);
-        let typist = Typist { reaction, shortest: self.args.shortest, speed: self.args.speed };
+        let typist = Typist { reaction_time: reaction, min_characters: self.args.shortest, speed: self.args.speed };
         replay::replay(system.as_mut(), trace, typist)
     }
 }
 
 /// What all runs with these arguments have in common.
-fn setting(args: &Args, model: &Path) -> Result<Setting> {
+fn find_environment(args: &Args, model: &Path) -> Result<BenchmarkEnvironment> {
     let file = std::fs::metadata(model).with_context(|| format!("cannot read {}", model.display()))?;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    Ok(Setting {
+    Ok(BenchmarkEnvironment {
         foretype: env!("CARGO_PKG_VERSION").to_owned(),
         llama_server: args.llama_server.as_deref().map(llama::server::version).transpose()?,
         llama_arguments: args.llama_argument.clone(),
@@ -205,9 +205,9 @@ fn setting(args: &Args, model: &Path) -> Result<Setting> {
 }
 
 /// Writes the report where `--json` says.
-fn keep(args: &Args, report: &Report) -> Result<()> {
+fn write_json(args: &Args, report: &KeystrokeReport) -> Result<()> {
     let Some(path) = &args.json else { return Ok(()) };
-    let text = serde_json::to_string(&report.json())?;
+    let text = serde_json::to_string(&report.to_json())?;
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
@@ -226,15 +226,15 @@ mod tests {
         let traces: Vec<_> = files.map(|path| Trace::load(&path).expect("a trace")).collect();
         assert!(!traces.is_empty());
         for trace in traces {
-            let mut desk = desk::Desk::new(&trace.files);
-            for stint in &trace.stints {
-                desk.go(stint);
-                for ((_, key), slip) in stint.keys.iter().zip(stint.slips()) {
+            let mut desk = simulated_editor::SimulatedEditor::new(&trace.files);
+            for stint in &trace.segments {
+                desk.move_to(stint);
+                for ((_, key), slip) in stint.keys.iter().zip(stint.typos()) {
                     desk.press(key, slip);
                 }
                 assert_eq!(desk.done(), stint.target().len());
             }
-            assert_eq!(desk.texts(), trace.finished().expect("a trace"), "{}", trace.about);
+            assert_eq!(desk.texts(), trace.final_texts().expect("a trace"), "{}", trace.about);
         }
     }
 }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use foretype::models;
+use foretype::speed::{run_job, submit, endless_text};
 use foretype_model::{Device, Engine, EngineOptions, Event, Job, Model, Sampling, Tokenizer};
 use serde::Serialize;
 
-use super::process;
-use crate::cli::speed::{ask, submit, text};
-use crate::models;
+use crate::process;
 
 /// Arguments of `foretype bench model`.
 #[derive(Debug, clap::Args)]
@@ -55,7 +55,7 @@ fn at_least<const LEAST: usize>(text: &str) -> Result<usize, String> {
 
 /// What was measured.
 #[derive(Debug, Serialize)]
-struct Report {
+struct ModelReport {
     model: String,
     instruction_set: &'static str,
     file_megabytes: f64,
@@ -79,24 +79,24 @@ struct Report {
     rows_step_ms: f64,
     rows_step_range_ms: [f64; 2],
     /// Of the processor time that the machine had while Foretype was measured, the share that went elsewhere.
-    elsewhere: Option<f64>,
+    other_cpu_share: Option<f64>,
     /// Milliseconds from giving up a prompt that is being read until the engine is free.
     cancel_ms: f64,
     /// Milliseconds of a layer while a prompt is read.
     layer_ms: f64,
-    llama_bench: Vec<Peer>,
+    llama_bench: Vec<LlamaBenchResult>,
 }
 
 /// llama-bench with some flags.
 #[derive(Debug, Clone, Serialize)]
-struct Peer {
+struct LlamaBenchResult {
     flags: Vec<String>,
     prefill_tokens_per_second: f64,
     decode_tokens_per_second: f64,
 }
 
 /// Flags of llama-bench that are tried; the best counts.
-const FLAGS: [&[&str]; 4] =
+const LLAMA_BENCH_FLAGS: [&[&str]; 4] =
     [&["-fa", "off"], &["-fa", "on"], &["-fa", "off", "--repack", "0"], &["-fa", "on", "--repack", "0"]];
 
 /// Runs `foretype bench model`.
@@ -105,14 +105,14 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let path = models::resolve(named.as_deref())?;
     let report = measure(args, &path)?;
     if args.json {
-        crate::cli::print_json(&report)?;
+        crate::print_json(&report)?;
     } else {
         report.print();
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn measure(args: &Args, path: &Path) -> Result<Report> {
+fn measure(args: &Args, path: &Path) -> Result<ModelReport> {
     // Loaded once before it is timed, so that the file is in memory. What a program holds that has loaded it is looked at now:
     // later, pieces of what was freed would count as well.
     let first = Model::load(path, &Device::Cpu)?;
@@ -123,25 +123,25 @@ fn measure(args: &Args, path: &Path) -> Result<Report> {
     let load_seconds = started.elapsed().as_secs_f64();
     let options = EngineOptions { threads: args.threads, draft: 0, ..EngineOptions::default() };
     let engine = Engine::start(model.clone(), options);
-    let texts = Texts::new(args.text.as_deref(), &model)?;
-    let mut rounds: Vec<Round> = Vec::new();
-    let mut peers: Vec<Vec<Peer>> = vec![Vec::new(); FLAGS.len()];
+    let texts = PromptText::new(args.text.as_deref(), &model)?;
+    let mut rounds: Vec<MeasurementRound> = Vec::new();
+    let mut peers: Vec<Vec<LlamaBenchResult>> = vec![Vec::new(); LLAMA_BENCH_FLAGS.len()];
     for number in 0..args.repeat.max(1) {
-        rounds.push(Round::measure(args, &engine, &texts, number)?);
+        rounds.push(MeasurementRound::measure(args, &engine, &texts, number)?);
         if let Some(program) = &args.llama_bench {
-            for (flags, found) in FLAGS.iter().zip(&mut peers) {
-                found.push(peer(args, program, path, flags)?);
+            for (flags, found) in LLAMA_BENCH_FLAGS.iter().zip(&mut peers) {
+                found.push(run_llama_bench(args, program, path, flags)?);
             }
         }
     }
-    let of = |value: fn(&Round) -> f64| median(rounds.iter().map(value).collect());
-    let range = |value: fn(&Round) -> f64| {
+    let of = |value: fn(&MeasurementRound) -> f64| median(rounds.iter().map(value).collect());
+    let range = |value: fn(&MeasurementRound) -> f64| {
         let values = rounds.iter().map(value);
         [values.clone().fold(f64::INFINITY, f64::min), values.fold(0.0, f64::max)]
     };
-    let elsewhere: Option<Vec<f64>> = rounds.iter().map(|round| round.elsewhere).collect();
+    let other_cpu_share: Option<Vec<f64>> = rounds.iter().map(|round| round.elsewhere).collect();
     let peers = peers.into_iter().filter(|runs| !runs.is_empty());
-    Ok(Report {
+    Ok(ModelReport {
         model: model.name.clone(),
         instruction_set: foretype_model::kernels::isa().name(),
         file_megabytes: megabytes(model.bytes as f64),
@@ -159,15 +159,15 @@ fn measure(args: &Args, path: &Path) -> Result<Report> {
         rows: args.rows,
         rows_step_ms: of(|round| round.rows_step) * 1e3,
         rows_step_range_ms: range(|round| round.rows_step).map(|seconds| seconds * 1e3),
-        elsewhere: elsewhere.map(median),
+        other_cpu_share: other_cpu_share.map(median),
         cancel_ms: of(|round| round.cancel) * 1e3,
-        layer_ms: PIECE / of(|round| round.prefill) / model.decoder.config().layers as f64 * 1e3,
-        llama_bench: peers.map(|runs| middle(&runs)).collect(),
+        layer_ms: PREFILL_STEP_TOKENS / of(|round| round.prefill) / model.decoder.config().layers as f64 * 1e3,
+        llama_bench: peers.map(|runs| median_result(&runs)).collect(),
     })
 }
 
 /// One turn of Foretype.
-struct Round {
+struct MeasurementRound {
     /// Bytes a second.
     bandwidth: f64,
     /// Tokens a second.
@@ -185,14 +185,14 @@ struct Round {
 }
 
 /// What the model reads.
-enum Texts {
+enum PromptText {
     /// Words that repeat themselves.
     Words,
     /// A text of the user's, from its beginning.
     Given { path: PathBuf, tokens: Vec<u32>, tokenizer: Arc<Tokenizer> },
 }
 
-impl Texts {
+impl PromptText {
     fn new(path: Option<&Path>, model: &Model) -> Result<Self> {
         let Some(path) = path else { return Ok(Self::Words) };
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -202,32 +202,32 @@ impl Texts {
 
     /// About so many tokens that begin like no other text that the engine has read.
     fn get(&self, number: usize, count: usize) -> Result<String> {
-        let Self::Given { path, tokens, tokenizer } = self else { return Ok(text(number, count)) };
+        let Self::Given { path, tokens, tokenizer } = self else { return Ok(endless_text(number, count)) };
         let Some(tokens) = tokens.get(..count) else {
             bail!("{} has {} tokens and {count} are wanted: name a longer text", path.display(), tokens.len());
         };
-        let bytes: Vec<u8> = tokens.iter().flat_map(|id| tokenizer.bytes(*id)).copied().collect();
+        let bytes: Vec<u8> = tokens.iter().flat_map(|id| tokenizer.token_bytes(*id)).copied().collect();
         Ok(format!("{number} {count}\n{}", String::from_utf8_lossy(&bytes)))
     }
 }
 
 /// A share of the machine's processor time that went elsewhere and that is told.
-const DISTURBED: f64 = 0.1;
+const DISTURBED_CPU_SHARE: f64 = 0.1;
 /// Tokens of a prompt that the engine reads in one step.
-const PIECE: f64 = 64.0;
+const PREFILL_STEP_TOKENS: f64 = 64.0;
 /// Tokens of the text that is gone on with.
-const START: usize = 8;
+const DECODE_PROMPT_TOKENS: usize = 8;
 /// Milliseconds after which a prompt is given up.
-const GIVEN_UP: [u64; 7] = [20, 33, 46, 59, 72, 85, 98];
+const CANCEL_DELAYS_MS: [u64; 7] = [20, 33, 46, 59, 72, 85, 98];
 
-impl Round {
-    fn measure(args: &Args, engine: &Engine, texts: &Texts, number: usize) -> Result<Self> {
-        let (started, before) = (Instant::now(), process::machine_and_own_seconds());
+impl MeasurementRound {
+    fn measure(args: &Args, engine: &Engine, texts: &PromptText, number: usize) -> Result<Self> {
+        let (started, before) = (Instant::now(), process::machine_and_own_cpu_seconds());
         let bandwidth = foretype_model::kernels::read_bandwidth();
-        let read = ask(engine, &texts.get(number, args.prompt)?, Job { max_tokens: 1, ..Job::default() })?;
+        let read = run_job(engine, &texts.get(number, args.prompt)?, Job { max_tokens: 1, ..Job::default() })?;
         let write = |rows: usize, sampling: Sampling| -> Result<f64> {
             let job = Job { max_tokens: args.generate, candidates: rows, sampling, ..Job::default() };
-            let usage = ask(engine, &texts.get(number, START)?, job)?;
+            let usage = run_job(engine, &texts.get(number, DECODE_PROMPT_TOKENS)?, job)?;
             let steps = usage.generated as f64 / rows as f64 - 1.0;
             if steps < 1.0 {
                 bail!("the model wrote only {} tokens", usage.generated);
@@ -237,19 +237,19 @@ impl Round {
         // Draws from the likeliest token alone, so it writes the same; but to draw, it wants to know all logits.
         let drawn = Sampling { temperature: 1.0, top_k: 1, ..Sampling::default() };
         let prefill = read.evaluated as f64 / read.prefill.as_secs_f64();
-        let cancel = median(GIVEN_UP.iter().map(|after| give_up(engine, *after)).collect::<Result<_>>()?);
+        let cancel = median(CANCEL_DELAYS_MS.iter().map(|after| time_cancellation(engine, *after)).collect::<Result<_>>()?);
         let (step, all_step) = (write(1, Sampling::default())?, write(1, drawn)?);
         let rows_step = write(args.rows, Sampling::default())?;
-        let (elapsed, after) = (started.elapsed(), process::machine_and_own_seconds());
+        let (elapsed, after) = (started.elapsed(), process::machine_and_own_cpu_seconds());
         let spent = after.zip(before).map(|(now, then)| (now.0 - then.0, now.1 - then.1));
-        let elsewhere = spent.map(|(busy, own)| process::elsewhere(busy, own, elapsed));
+        let elsewhere = spent.map(|(busy, own)| process::other_cpu_share(busy, own, elapsed));
         Ok(Self { bandwidth, prefill, step, all_step, rows_step, cancel, elsewhere })
     }
 }
 
 /// Gives up a prompt that has been read for so many milliseconds; returns the seconds until the engine says that it is over.
-fn give_up(engine: &Engine, after: u64) -> Result<f64> {
-    let (ticket, events) = submit(engine, &text(after as usize, 1500), Job { max_tokens: 1, ..Job::default() });
+fn time_cancellation(engine: &Engine, after: u64) -> Result<f64> {
+    let (ticket, events) = submit(engine, &endless_text(after as usize, 1500), Job { max_tokens: 1, ..Job::default() });
     std::thread::sleep(Duration::from_millis(after));
     let started = Instant::now();
     drop(ticket);
@@ -258,7 +258,7 @@ fn give_up(engine: &Engine, after: u64) -> Result<f64> {
 }
 
 /// One turn of llama-bench.
-fn peer(args: &Args, program: &Path, model: &Path, flags: &[&str]) -> Result<Peer> {
+fn run_llama_bench(args: &Args, program: &Path, model: &Path, flags: &[&str]) -> Result<LlamaBenchResult> {
     let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let mut command = Command::new(program);
     command.arg("-m").arg(model).args(flags).args(["-r", "1", "-o", "json"]);
@@ -270,16 +270,16 @@ fn peer(args: &Args, program: &Path, model: &Path, flags: &[&str]) -> Result<Pee
         let found = tests.iter().find(|test| test[key].as_u64().is_some_and(|count| count > 0));
         found.and_then(|test| test["avg_ts"].as_f64()).context("llama-bench left a test out")
     };
-    Ok(Peer {
+    Ok(LlamaBenchResult {
         flags: flags.iter().map(ToString::to_string).collect(),
         prefill_tokens_per_second: speed("n_prompt")?,
         decode_tokens_per_second: speed("n_gen")?,
     })
 }
 
-fn middle(runs: &[Peer]) -> Peer {
-    let of = |value: fn(&Peer) -> f64| median(runs.iter().map(value).collect());
-    Peer {
+fn median_result(runs: &[LlamaBenchResult]) -> LlamaBenchResult {
+    let of = |value: fn(&LlamaBenchResult) -> f64| median(runs.iter().map(value).collect());
+    LlamaBenchResult {
         flags: runs[0].flags.clone(),
         prefill_tokens_per_second: of(|peer| peer.prefill_tokens_per_second),
         decode_tokens_per_second: of(|peer| peer.decode_tokens_per_second),
@@ -291,10 +291,10 @@ fn megabytes(bytes: f64) -> f64 {
 }
 
 fn median(values: Vec<f64>) -> f64 {
-    super::median(values).unwrap_or(f64::NAN)
+    crate::statistics::median(values).unwrap_or(f64::NAN)
 }
 
-impl Report {
+impl ModelReport {
     fn print(&self) {
         println!("{}, {} kernels, file {:.0} MiB", self.model, self.instruction_set, self.file_megabytes);
         let resident = self.resident_megabytes.map_or_else(
@@ -330,7 +330,7 @@ impl Report {
             "  giving up a prompt frees the engine in {:.1} ms; a layer takes {:.1} ms",
             self.cancel_ms, self.layer_ms
         );
-        if let Some(elsewhere) = self.elsewhere.filter(|elsewhere| *elsewhere > DISTURBED) {
+        if let Some(elsewhere) = self.other_cpu_share.filter(|elsewhere| *elsewhere > DISTURBED_CPU_SHARE) {
             println!(
                 "  {:.0} % of the processor time went to other processes: leave the machine alone and measure again",
                 elsewhere * 100.0
@@ -340,7 +340,7 @@ impl Report {
             let (prefill, decode) = (peer.prefill_tokens_per_second, peer.decode_tokens_per_second);
             println!("  llama-bench {:24} prefill {prefill:.1}, decode {decode:.1} tokens/s", peer.flags.join(" "));
         }
-        let best = |value: fn(&Peer) -> f64| self.llama_bench.iter().map(value).fold(0.0, f64::max);
+        let best = |value: fn(&LlamaBenchResult) -> f64| self.llama_bench.iter().map(value).fold(0.0, f64::max);
         if !self.llama_bench.is_empty() {
             println!(
                 "against its best: prefill {:.2} times as fast, decode {:.2} times, with all logits {:.2} times",

@@ -1,27 +1,36 @@
 //! Sets of problems: files with one JSON object a line, packed or not, and the loop that goes through them.
 
+pub(crate) mod docstring;
+pub(crate) mod humaneval;
+pub(crate) mod infilling;
+mod continuation;
+mod sandbox;
+pub(crate) mod translate;
+pub(crate) mod methods;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
+use foretype::completion;
+use foretype::request_builder;
+use foretype::config::{Config, InlineConfig};
+use foretype::evaluate::items::{EvaluationItem, EvaluationReport, EvaluatedSystem};
+use foretype::evaluate::output::OutputArgs;
+use foretype::evaluate::{EvaluatedModel, ModelArgs};
+use foretype::rewrite::CodeWriter;
 use foretype_model::Engine;
 use foretype_plugins::{PromptStrategy, Request};
 use indicatif::ProgressBar;
 use serde::de::DeserializeOwned;
 
-use super::items::{Item, Report, System};
-use super::output::Output;
-use super::sandbox::Sandbox;
-use super::{Asked, ModelArgs};
-use crate::completion;
-use crate::config::{Config, Inline};
-use crate::rewrite::Writer;
+use sandbox::Sandbox;
 
 /// Options that all sets of problems have.
 #[derive(Debug, clap::Args)]
-pub(super) struct SetArgs {
+pub(super) struct ProblemSetArgs {
     /// The set's file, packed with gzip or not; docs/evaluation.md says where to find it
     #[arg(long)]
     data: PathBuf,
@@ -34,73 +43,73 @@ pub(super) struct SetArgs {
     #[command(flatten)]
     pub(super) which: ModelArgs,
     #[command(flatten)]
-    output: Output,
+    output: OutputArgs,
 }
 
 /// A model that problems are put to.
-pub(super) struct Asking<'a> {
-    asked: &'a Asked,
+pub(super) struct ProblemContext<'a> {
+    model: &'a EvaluatedModel,
     pub(super) engine: Engine,
 }
 
-impl SetArgs {
+impl ProblemSetArgs {
     /// Puts each problem to the model in each of some ways, and reports what came of it. `rules` say how answers are cut off.
-    pub(super) fn go_through<P: DeserializeOwned, W: Copy>(
+    pub(super) fn evaluate<P: DeserializeOwned, W: Copy>(
         &self,
         title: &str,
         rules: Vec<String>,
         ways: &[(&str, W)],
-        item: impl Fn(&Asking, &P, W) -> Result<Item>,
+        item: impl Fn(&ProblemContext, &P, W) -> Result<EvaluationItem>,
     ) -> Result<ExitCode> {
-        self.output.check()?;
-        let problems: Vec<P> = read(&self.data, self.every as usize)?;
-        let asked = Asked::load(&self.which, None)?;
+        self.output.check_paths()?;
+        let problems: Vec<P> = read_problems(&self.data, self.every as usize)?;
+        let asked = EvaluatedModel::load(&self.which, None)?;
         let mut systems = Vec::new();
         for (name, way) in ways {
             // What one way left in the cache must not spare another one time.
-            let asking = Asking { asked: &asked, engine: asked.engine() };
+            let asking = ProblemContext { model: &asked, engine: asked.engine() };
             let bar = ProgressBar::new(problems.len() as u64).with_message((*name).to_owned());
             let items = bar.wrap_iter(problems.iter()).map(|problem| item(&asking, problem, *way));
-            systems.push(System { name: (*name).to_owned(), items: items.collect::<Result<_>>()? });
+            systems.push(EvaluatedSystem { name: (*name).to_owned(), items: items.collect::<Result<_>>()? });
             bar.finish_and_clear();
         }
-        let title = format!("{title}, {}, greedy", taken(self.every as usize, problems.len()));
-        self.output.deliver(&Report::new(title, asked.name(), rules, self.seed, systems))?;
+        let title = format!("{title}, {}, greedy", describe_selection(self.every as usize, problems.len()));
+        self.output.deliver(&EvaluationReport::new(title, asked.name(), rules, self.seed, systems))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-impl Asking<'_> {
+impl ProblemContext<'_> {
     pub(super) fn config(&self) -> &Config {
-        &self.asked.config
+        &self.model.config
     }
 
     /// A request with the cursor in a file of this name, with nothing known beyond it.
     pub(super) fn request(&self, file: &str, text: String, cursor: usize) -> Request {
-        completion::request(completion::document(file.into(), text), cursor, &self.asked.model, &self.asked.config)
+        request_builder::request_for_model(request_builder::parse_document(file.into(), text), cursor, &self.model.model, &self.model.config)
     }
 
     /// The code that `foretype translate`, `edit` or `generate` would get for a question, and the milliseconds that it took. `None`
     /// where the question does not fit.
-    pub(super) fn write(&self, work: impl FnOnce(&mut Writer<'_>) -> Result<String>) -> (Option<String>, f64) {
+    pub(super) fn run_writer(&self, work: impl FnOnce(&mut CodeWriter<'_>) -> Result<String>) -> (Option<String>, f64) {
         let started = std::time::Instant::now();
         let (goes_on, show) = (|| true, |_: &str| {});
-        let (engine, config) = (&self.engine, &self.asked.config);
+        let (engine, config) = (&self.engine, &self.model.config);
         let usage = foretype_model::Usage::default();
-        let plugins = crate::plugins::Heard::default();
-        let code = work(&mut Writer { engine, config, goes_on: &goes_on, show: &show, usage, plugins });
+        let plugins = foretype::plugins::Heard::default();
+        let code = work(&mut CodeWriter { engine, config, is_wanted: &goes_on, on_text: &show, usage, plugins });
         let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
         (code.inspect_err(|why| eprintln!("note: {why:#}")).ok(), milliseconds)
     }
 
     /// What the model writes there, at most so many tokens, and the milliseconds that it took; an empty text for nothing.
-    pub(super) fn answer(
+    pub(super) fn complete(
         &self,
         strategy: &Arc<dyn PromptStrategy>,
         request: Request,
         longest: usize,
     ) -> Result<(String, f64)> {
-        let inline = Inline { max_tokens: longest, ..self.asked.config.inline.clone() };
+        let inline = InlineConfig { max_tokens: longest, ..self.model.config.inline.clone() };
         let outcome = completion::complete(&self.engine, strategy, Arc::new(request), 1, &inline, Vec::new())?;
         let text = outcome.suggestions.into_iter().next().map_or_else(String::new, |suggestion| suggestion.text);
         Ok((text, outcome.total.as_secs_f64() * 1000.0))
@@ -108,7 +117,7 @@ impl Asking<'_> {
 }
 
 /// Reads every `every`th problem of a file.
-fn read<T: DeserializeOwned>(path: &Path, every: usize) -> Result<Vec<T>> {
+fn read_problems<T: DeserializeOwned>(path: &Path, every: usize) -> Result<Vec<T>> {
     let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let packed = path.extension().is_some_and(|extension| extension == "gz");
     let reader: Box<dyn std::io::Read> =
@@ -124,7 +133,7 @@ fn read<T: DeserializeOwned>(path: &Path, every: usize) -> Result<Vec<T>> {
 }
 
 /// How many problems were taken, for the notes of a report.
-fn taken(every: usize, count: usize) -> String {
+fn describe_selection(every: usize, count: usize) -> String {
     match every {
         1 => format!("all {count} problems"),
         every => format!("one of every {every} problems, {count} of them"),
@@ -132,9 +141,9 @@ fn taken(every: usize, count: usize) -> String {
 }
 
 /// Where tests are run; says so where they can reach the network.
-pub(super) fn sandbox() -> Result<Sandbox> {
+pub(super) fn new_sandbox() -> Result<Sandbox> {
     let sandbox = Sandbox::new()?;
-    if !sandbox.without_network() {
+    if !sandbox.has_no_network() {
         eprintln!("note: the network cannot be taken away from the tests here; they run with it");
     }
     Ok(sandbox)

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use anyhow::{Result, bail, ensure};
 use serde_json::json;
 
-use super::items::{Item, Report, System};
-use super::metrics::{Figure, METRICS, Metric};
-use super::table::Table;
+use crate::evaluate::items::{EvaluationItem, EvaluationReport, EvaluatedSystem};
+use crate::evaluate::metrics::{Estimate, METRICS, Metric};
+use crate::evaluate::table::Table;
 
 /// Arguments of `foretype evaluate compare`.
 #[derive(Debug, clap::Args)]
@@ -19,7 +19,7 @@ pub(super) struct Args {
     /// Another one of the same items
     second: PathBuf,
     /// Fail when the second is worse by more than so many points: of passed tests where there are any, else of exact match
-    #[arg(long, value_name = "POINTS", default_value_t = 2.0, value_parser = points)]
+    #[arg(long, value_name = "POINTS", default_value_t = 2.0, value_parser = parse_points)]
     flag_worse: f64,
     /// Seed of the intervals
     #[arg(long, default_value_t = 1)]
@@ -32,25 +32,25 @@ pub(super) struct Args {
     markdown: bool,
 }
 
-fn points(text: &str) -> Result<f64, String> {
+fn parse_points(text: &str) -> Result<f64, String> {
     let points = text.parse::<f64>().ok().filter(|points| (0.0..=100.0).contains(points));
     points.ok_or_else(|| "say a number of points from 0 to 100".into())
 }
 
 /// Two systems on the same items, in the same order.
-struct Pair {
+struct SystemPair {
     name: String,
-    first: Vec<Item>,
-    second: Vec<Item>,
+    first: Vec<EvaluationItem>,
+    second: Vec<EvaluationItem>,
 }
 
 /// Runs the comparison and prints it.
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    let (first, second) = (Report::load(&args.first)?, Report::load(&args.second)?);
-    let pairs = pairs((&first, args.first.as_path()), (&second, args.second.as_path()))?;
+    let (first, second) = (EvaluationReport::load(&args.first)?, EvaluationReport::load(&args.second)?);
+    let pairs = pair_systems((&first, args.first.as_path()), (&second, args.second.as_path()))?;
     if args.json {
         let pairs: Vec<_> = pairs.iter().map(|pair| pair.json(args.seed)).collect();
-        super::super::print_json(&pairs)?;
+        crate::cli::print_json(&pairs)?;
     } else {
         println!("first:  {}, {} ({})", first.title, first.model, args.first.display());
         println!("second: {}, {} ({})\n", second.title, second.model, args.second.display());
@@ -58,35 +58,35 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
             println!("{}", if args.markdown { table.markdown() } else { table.text() });
         }
     }
-    let worse: Vec<String> = pairs.iter().filter_map(|pair| pair.worse(args)).collect();
+    let worse: Vec<String> = pairs.iter().filter_map(|pair| pair.regression(args)).collect();
     worse.iter().for_each(|sentence| eprintln!("{sentence}"));
     Ok(if worse.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The systems that both reports have; where each has but one, these, whatever they are called.
-fn pairs(first: (&Report, &Path), second: (&Report, &Path)) -> Result<Vec<Pair>> {
-    let pair = |one: &System, other: &System| {
+fn pair_systems(first: (&EvaluationReport, &Path), second: (&EvaluationReport, &Path)) -> Result<Vec<SystemPair>> {
+    let pair = |one: &EvaluatedSystem, other: &EvaluatedSystem| {
         let name = if one.name == other.name { one.name.clone() } else { format!("{} / {}", one.name, other.name) };
-        Pair::new(name, one, other, (first.1, second.1))
+        SystemPair::new(name, one, other, (first.1, second.1))
     };
     if let ([one], [other]) = (first.0.systems.as_slice(), second.0.systems.as_slice()) {
         return Ok(vec![pair(one, other)?]);
     }
     let named = |name: &str| second.0.systems.iter().find(|system| system.name == name);
     let both = first.0.systems.iter().filter_map(|one| Some((one, named(&one.name)?)));
-    let pairs: Vec<Pair> = both.map(|(one, other)| pair(one, other)).collect::<Result<_>>()?;
+    let pairs: Vec<SystemPair> = both.map(|(one, other)| pair(one, other)).collect::<Result<_>>()?;
     if pairs.is_empty() {
-        let names = |report: &Report| report.systems.iter().map(|it| it.name.clone()).collect::<Vec<_>>().join("; ");
+        let names = |report: &EvaluationReport| report.systems.iter().map(|it| it.name.clone()).collect::<Vec<_>>().join("; ");
         bail!("the reports have no system in common: {} and {}", names(first.0), names(second.0));
     }
     Ok(pairs)
 }
 
-const ADVICE: &str = "evaluate both on the same files with the same --seed, --kinds, --files and number of holes";
+const MISMATCH_ADVICE: &str = "evaluate both on the same files with the same --seed, --kinds, --files and number of holes";
 
-impl Pair {
-    fn new(name: String, one: &System, other: &System, files: (&Path, &Path)) -> Result<Self> {
-        let mut theirs: HashMap<&str, &Item> = other.items.iter().map(|item| (item.id.as_str(), item)).collect();
+impl SystemPair {
+    fn new(name: String, one: &EvaluatedSystem, other: &EvaluatedSystem, files: (&Path, &Path)) -> Result<Self> {
+        let mut theirs: HashMap<&str, &EvaluationItem> = other.items.iter().map(|item| (item.id.as_str(), item)).collect();
         ensure!(!one.items.is_empty() && !theirs.is_empty(), "there is nothing to compare: a report has no items");
         let (mut first, mut second, mut alone) = (Vec::new(), Vec::new(), Vec::new());
         for item in &one.items {
@@ -95,13 +95,13 @@ impl Pair {
                     first.push(item.clone());
                     second.push(same.clone());
                 }
-                Some(_) => bail!("{} is another text in {}: {ADVICE}", item.id, files.1.display()),
+                Some(_) => bail!("{} is another text in {}: {MISMATCH_ADVICE}", item.id, files.1.display()),
                 None => alone.push(item.id.as_str()),
             }
         }
         if let Some(example) = alone.first().copied().or_else(|| theirs.keys().min().copied()) {
             bail!(
-                "the reports are of different items: {} are only in {} and {} only in {}, {example} for example; {ADVICE}",
+                "the reports are of different items: {} are only in {} and {} only in {}, {example} for example; {MISMATCH_ADVICE}",
                 alone.len(),
                 files.0.display(),
                 theirs.len(),
@@ -111,8 +111,8 @@ impl Pair {
         Ok(Self { name, first, second })
     }
 
-    fn of(&self, kind: Option<&str>) -> (Vec<&Item>, Vec<&Item>) {
-        let own = |item: &&Item| kind.is_none_or(|kind| item.kind == kind);
+    fn items_of_kind(&self, kind: Option<&str>) -> (Vec<&EvaluationItem>, Vec<&EvaluationItem>) {
+        let own = |item: &&EvaluationItem| kind.is_none_or(|kind| item.kind == kind);
         (self.first.iter().filter(own).collect(), self.second.iter().filter(own).collect())
     }
 
@@ -123,14 +123,14 @@ impl Pair {
     }
 
     fn table(&self, kind: Option<&str>, seed: u64) -> Table {
-        let (first, second) = self.of(kind);
+        let (first, second) = self.items_of_kind(kind);
         let row = |metric: &Metric| {
             let difference = metric.difference(&first, &second, seed)?;
             Some(vec![
                 metric.label.to_owned(),
-                metric.write(metric.figure(&first, seed)),
-                metric.write(metric.figure(&second, seed)),
-                metric.write_difference(Some(difference)),
+                metric.format(metric.estimate(&first, seed)),
+                metric.format(metric.estimate(&second, seed)),
+                metric.format_difference(Some(difference)),
                 verdict(metric, difference).to_owned(),
             ])
         };
@@ -143,12 +143,12 @@ impl Pair {
     }
 
     fn json(&self, seed: u64) -> serde_json::Value {
-        let (first, second) = self.of(None);
+        let (first, second) = self.items_of_kind(None);
         let row = |metric: &Metric| {
             let difference = metric.difference(&first, &second, seed)?;
             let row = json!({
-                "first": metric.figure(&first, seed),
-                "second": metric.figure(&second, seed),
+                "first": metric.estimate(&first, seed),
+                "second": metric.estimate(&second, seed),
                 "difference": difference,
                 "real": is_real(difference),
                 "verdict": verdict(metric, difference),
@@ -160,9 +160,9 @@ impl Pair {
     }
 
     /// A sentence if the second is worse by more than is allowed.
-    fn worse(&self, args: &Args) -> Option<String> {
-        let (first, second) = self.of(None);
-        let measured = |name: &&str| Some((Metric::named(name)?, Metric::named(name)?.figure(&first, args.seed)?));
+    fn regression(&self, args: &Args) -> Option<String> {
+        let (first, second) = self.items_of_kind(None);
+        let measured = |name: &&str| Some((Metric::by_name(name)?, Metric::by_name(name)?.estimate(&first, args.seed)?));
         let (metric, _) = ["passed", "exact"].iter().find_map(measured)?;
         let difference = metric.difference(&first, &second, args.seed)?;
         (difference.value < -args.flag_worse).then(|| {
@@ -174,11 +174,11 @@ impl Pair {
 }
 
 /// Whether a difference is more than chance.
-fn is_real(difference: Figure) -> bool {
+fn is_real(difference: Estimate) -> bool {
     difference.interval.is_some_and(|interval| interval.excludes_zero())
 }
 
-fn verdict(metric: &Metric, difference: Figure) -> &'static str {
+fn verdict(metric: &Metric, difference: Estimate) -> &'static str {
     match (is_real(difference), (difference.value > 0.0) == metric.more_is_better) {
         (false, _) => "no, it may be chance",
         (true, true) => "yes, the second is better",
@@ -188,26 +188,26 @@ fn verdict(metric: &Metric, difference: Figure) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::items::Scores;
     use super::*;
+    use crate::evaluate::items::ItemScores;
 
-    fn system(name: &str, right: &[bool]) -> System {
-        let item = |(at, exact): (usize, &bool)| Item {
+    fn system(name: &str, right: &[bool]) -> EvaluatedSystem {
+        let item = |(at, exact): (usize, &bool)| EvaluationItem {
             id: format!("a.py:{at}"),
             kind: "line".into(),
             expected: at.to_string(),
-            scores: Scores { exact: *exact, ..Scores::default() },
-            ..Item::default()
+            scores: ItemScores { exact: *exact, ..ItemScores::default() },
+            ..EvaluationItem::default()
         };
-        System { name: name.into(), items: right.iter().enumerate().map(item).collect() }
+        EvaluatedSystem { name: name.into(), items: right.iter().enumerate().map(item).collect() }
     }
 
-    fn pair(first: &[bool], second: &[bool]) -> Result<Pair> {
+    fn pair(first: &[bool], second: &[bool]) -> Result<SystemPair> {
         let files = (Path::new("one.json"), Path::new("two.json"));
-        Pair::new("anchored".into(), &system("a", first), &system("b", second), files)
+        SystemPair::new("anchored".into(), &system("a", first), &system("b", second), files)
     }
 
-    fn row(pair: &Pair) -> Vec<String> {
+    fn row(pair: &SystemPair) -> Vec<String> {
         let table = pair.table(None, 1);
         table.rows.into_iter().find(|row| row[0] == "exact match").expect("it is always measured")
     }
@@ -225,7 +225,7 @@ mod tests {
         let (one, mut other) = (system("a", &[true, false]), system("b", &[true, false]));
         other.items.reverse();
         let files = (Path::new("one.json"), Path::new("two.json"));
-        let pair = Pair::new("a".into(), &one, &other, files).expect("the same items");
+        let pair = SystemPair::new("a".into(), &one, &other, files).expect("the same items");
         assert!(row(&pair)[3].starts_with("+0.0"), "{:?}", row(&pair));
     }
 
@@ -239,6 +239,6 @@ mod tests {
         let (one, mut other) = (system("a", &[true]), system("a", &[true]));
         other.items[0].expected = "changed".into();
         let files = (Path::new("one.json"), Path::new("two.json"));
-        assert!(Pair::new("a".into(), &one, &other, files).is_err());
+        assert!(SystemPair::new("a".into(), &one, &other, files).is_err());
     }
 }

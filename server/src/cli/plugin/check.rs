@@ -149,7 +149,7 @@ fn runnable(entries: &[Entry]) -> Vec<PathBuf> {
 fn load(root: &Path, file: &Path, config: &Config) -> Result<Arc<Plugin>> {
     let source = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     if searches(&source) {
-        super::super::search::refresh(&Workspaces::default().open(root, config), None)?;
+        super::super::search::refresh_with_bar(&Workspaces::default().open(root, config), None)?;
     }
     match Open::default().of(Some(root), config).check(file, &source, config) {
         Ok(plugin) => Ok(plugin),

@@ -20,7 +20,7 @@ pub(super) fn tell_of_unknown(entries: &[Entry], config: &Config) {
     for (option, name) in named.iter().flat_map(|(option, names)| names.iter().map(move |name| (option, name))) {
         let bare = name.split(':').next().unwrap_or_default();
         if !known.contains(&bare) {
-            let meant = sources::nearest(bare, known.iter().copied());
+            let meant = sources::closest_name(bare, known.iter().copied());
             let meant = meant.map_or_else(String::new, |name| format!("; did you mean {name}?"));
             eprintln!("foretype: plugins.{option} names {name}, and there is no such plugin here{meant}");
         }

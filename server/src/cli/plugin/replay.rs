@@ -18,10 +18,11 @@ use foretype_plugins::request::Task;
 use foretype_plugins::{PromptStrategy, Request, registry};
 use indicatif::ProgressBar;
 
-use crate::cli::evaluate::repository::style;
-use crate::cli::{git, typing};
+use crate::cli::evaluate::repository::progress_style;
 use crate::completion;
+use crate::request_builder;
 use crate::config::Config;
+use crate::evaluate::typing;
 use crate::workspace::{Workspace, Workspaces};
 use crate::{models, plugins};
 use figures::{Pair, Typed};
@@ -93,9 +94,9 @@ pub(super) fn run(
     if config.context.definitions {
         workspace.scan(|_| true);
     }
-    let model = completion::load(&model, &config)?;
+    let model = models::load::load_model(&model, &config)?;
     let replay = Replay::new(&workspace, &plugin, &model, &config)?;
-    let bar = ProgressBar::new(places.len() as u64).with_message("typing").with_style(style());
+    let bar = ProgressBar::new(places.len() as u64).with_message("typing").with_style(progress_style());
     let turn = |(at, place): (usize, &Place)| replay.pair(place, at % 2 == 1).inspect(|_| bar.inc(1));
     let pairs = places.iter().enumerate().map(turn).collect::<Result<Vec<_>>>();
     bar.finish_and_clear();
@@ -105,7 +106,7 @@ pub(super) fn run(
 
 /// What a reader needs to measure the same again.
 fn notes(root: &Path, name: &str, args: &ReplayArgs, model: &Model) -> Vec<String> {
-    let revision = git::git(root, &["rev-parse", "--short=12", "HEAD"]);
+    let revision = crate::git::output(root, &["rev-parse", "--short=12", "HEAD"]);
     // Not every workspace has a history.
     let revision = revision.map_or_else(|_| String::new(), |revision| format!(" at {}", revision.trim()));
     let file = model.path.file_name().unwrap_or_default().to_string_lossy();
@@ -131,7 +132,7 @@ impl<'a> Replay<'a> {
     ) -> Result<Self> {
         let fill = registry::strategy("fill").context("the fill strategy is missing")?;
         let plugged = plugins::plugged(fill.clone(), vec![plugin.clone()], config);
-        let engine = || completion::start(model.clone(), config);
+        let engine = || models::load::start_engine(model.clone(), config);
         let (without, with) = ((engine(), fill), (engine(), plugged));
         Ok(Self { workspace, plugin, model, config, without, with })
     }
@@ -154,7 +155,7 @@ impl<'a> Replay<'a> {
 
     fn typed(&self, place: &Place, (engine, strategy): &(Engine, Arc<dyn PromptStrategy>)) -> Result<Typed> {
         let (mut evaluated, mut asked) = (0, Vec::new());
-        let typing = typing::run(self.request(place), &place.expected, |request, drafts| {
+        let typing = typing::simulate_typing(self.request(place), &place.expected, |request, drafts| {
             let before = self.plugin.tally().time;
             let outcome = completion::complete(engine, strategy, Arc::new(request), 1, &self.config.inline, drafts)?;
             asked.push((self.plugin.tally().time - before).as_secs_f64() * 1000.0);
@@ -167,8 +168,8 @@ impl<'a> Replay<'a> {
     }
 
     fn request(&self, place: &Place) -> Request {
-        let document = completion::document(place.path.clone(), [&*place.before, &*place.after].concat());
-        let mut request = completion::request(document, place.before.len(), self.model, self.config);
+        let document = request_builder::parse_document(place.path.clone(), [&*place.before, &*place.after].concat());
+        let mut request = request_builder::request_for_model(document, place.before.len(), self.model, self.config);
         request.repository = self.workspace.name();
         request.symbols = self.workspace.symbols.clone();
         if self.config.context.open_files {

@@ -6,26 +6,26 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::super::trace::Trace;
-use super::llama::{self, Llama, Variant};
+use foretype::trace::Trace;
+use super::llama::{self, LlamaClient, LlamaVariant};
 use super::lsp::LanguageServer;
-use super::system::System;
-use super::{Args, Bench};
+use super::system::CompletionSystem;
+use super::{Args, KeystrokeBenchmark};
 
 /// What the names of [`Contender::Plugged`] begin with.
-pub(super) const PLUGGED: &str = "Foretype with ";
+pub(super) const PLUGIN_SYSTEM_PREFIX: &str = "Foretype with ";
 /// The name of [`Contender::Answering`].
-pub(super) const ANSWERING: &str = "Foretype beside an answer";
+pub(super) const ANSWERING_SYSTEM: &str = "Foretype beside an answer";
 
 /// One way to get completions.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Contender {
     Foretype,
     /// Foretype with a user's plugin.
-    Plugged(PathBuf),
+    WithPlugin(PathBuf),
     /// Foretype that answers questions at the same time.
     Answering,
-    Llama(Variant),
+    Llama(LlamaVariant),
     Server {
         name: String,
         words: Vec<String>,
@@ -37,34 +37,34 @@ impl Contender {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Foretype => "Foretype".to_owned(),
-            Self::Plugged(file) => {
-                format!("{PLUGGED}{}", file.file_stem().unwrap_or_default().to_string_lossy())
+            Self::WithPlugin(file) => {
+                format!("{PLUGIN_SYSTEM_PREFIX}{}", file.file_stem().unwrap_or_default().to_string_lossy())
             }
-            Self::Answering => ANSWERING.to_owned(),
+            Self::Answering => ANSWERING_SYSTEM.to_owned(),
             Self::Llama(variant) => variant.label().to_owned(),
             Self::Server { name, .. } => name.clone(),
         }
     }
 
     /// Starts it, with the files of a trace open. `folder` is empty.
-    pub(super) fn start(&self, bench: &Bench, folder: &Path, trace: &Trace) -> Result<Box<dyn System>> {
+    pub(super) fn start(&self, bench: &KeystrokeBenchmark, folder: &Path, trace: &Trace) -> Result<Box<dyn CompletionSystem>> {
         Ok(match self {
-            Self::Foretype => Box::new(foretype(bench, folder, trace)?),
-            Self::Plugged(file) => {
-                install(file, folder)?;
-                Box::new(foretype(bench, folder, trace)?)
+            Self::Foretype => Box::new(start_foretype(bench, folder, trace)?),
+            Self::WithPlugin(file) => {
+                install_plugin(file, folder)?;
+                Box::new(start_foretype(bench, folder, trace)?)
             }
-            Self::Answering => Box::new(foretype(bench, folder, trace)?.answering()),
+            Self::Answering => Box::new(start_foretype(bench, folder, trace)?.answering()),
             Self::Llama(variant) => {
                 let program = bench.args.llama_server.as_deref().context("no llama-server")?;
                 let more = &bench.args.llama_argument;
-                Box::new(Llama::start(program, &bench.model, bench.setting.threads, more, *variant)?)
+                Box::new(LlamaClient::start(program, &bench.model, bench.setting.threads, more, *variant)?)
             }
             Self::Server { words, .. } => {
                 let (program, rest) = words.split_first().context("no command")?;
                 let mut command = Command::new(program);
                 command.args(rest);
-                let root = workspace(folder, trace)?;
+                let root = write_workspace(folder, trace)?;
                 Box::new(LanguageServer::start(command, &root, &bench.args.options, &trace.files)?)
             }
         })
@@ -72,10 +72,10 @@ impl Contender {
 }
 
 /// This executable as an editor starts it, without the user's own settings, counting into no statistics of the user's.
-fn foretype(bench: &Bench, folder: &Path, trace: &Trace) -> Result<LanguageServer> {
+fn start_foretype(bench: &KeystrokeBenchmark, folder: &Path, trace: &Trace) -> Result<LanguageServer> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["lsp", "--standalone"]);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| ours(&name.to_string_lossy())) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_foretype_option(&name.to_string_lossy())) {
         command.env_remove(name);
     }
     for (name, place) in [("XDG_CONFIG_HOME", "config"), ("XDG_STATE_HOME", "state"), ("XDG_CACHE_HOME", "cache")] {
@@ -86,13 +86,13 @@ fn foretype(bench: &Bench, folder: &Path, trace: &Trace) -> Result<LanguageServe
         "inline": { "multi_line": false, "near_first": false },
         "context": { "definitions": false, "recent_edits": false, "open_files": false },
     });
-    lay(&mut options, &bench.args.options);
-    let root = workspace(folder, trace)?;
+    merge_json(&mut options, &bench.args.options);
+    let root = write_workspace(folder, trace)?;
     LanguageServer::start(command, &root, &options, &trace.files)
 }
 
 /// Makes a plugin the user's own, in the folder that [`foretype`] is started with.
-fn install(file: &Path, folder: &Path) -> Result<()> {
+fn install_plugin(file: &Path, folder: &Path) -> Result<()> {
     let plugins = folder.join("config/foretype/plugins");
     std::fs::create_dir_all(&plugins)?;
     let name = file.file_name().with_context(|| format!("{} is no file", file.display()))?;
@@ -101,22 +101,22 @@ fn install(file: &Path, folder: &Path) -> Result<()> {
 }
 
 /// Whether a variable of the environment sets an option of Foretype. The choice of kernels is not one.
-fn ours(name: &str) -> bool {
+fn is_foretype_option(name: &str) -> bool {
     name.starts_with("FORETYPE_") && name != "FORETYPE_KERNELS"
 }
 
 /// Lays values over others.
-fn lay(under: &mut Value, over: &Value) {
+fn merge_json(under: &mut Value, over: &Value) {
     match (under, over) {
         (Value::Object(under), Value::Object(over)) => {
-            over.iter().for_each(|(name, value)| lay(under.entry(name).or_insert(Value::Null), value));
+            over.iter().for_each(|(name, value)| merge_json(under.entry(name).or_insert(Value::Null), value));
         }
         (under, over) => *under = over.clone(),
     }
 }
 
 /// The files of a trace as they are at the beginning, on disk.
-fn workspace(folder: &Path, trace: &Trace) -> Result<PathBuf> {
+fn write_workspace(folder: &Path, trace: &Trace) -> Result<PathBuf> {
     let root = folder.join("workspace");
     for file in &trace.files {
         let plain = Path::new(&file.path).components().all(|part| matches!(part, std::path::Component::Normal(_)));
@@ -129,16 +129,16 @@ fn workspace(folder: &Path, trace: &Trace) -> Result<PathBuf> {
 }
 
 /// Foretype first, then with each plugin and beside an answer, then the ways to use llama-server, then other language servers.
-pub(super) fn all(args: &Args) -> Result<Vec<Contender>> {
+pub(super) fn from_args(args: &Args) -> Result<Vec<Contender>> {
     let mut contenders = vec![Contender::Foretype];
     for file in &args.plugins {
         let plugin = file.extension().is_some_and(|ending| ending == "luau") && file.is_file();
         ensure!(plugin, "--plugin wants the .luau file of a plugin, which {} is not", file.display());
-        contenders.push(Contender::Plugged(file.clone()));
+        contenders.push(Contender::WithPlugin(file.clone()));
     }
     contenders.extend(args.answering.then_some(Contender::Answering));
     if args.llama_server.is_some() {
-        let variants = if args.variants.is_empty() { llama::VARIANTS } else { &args.variants };
+        let variants = if args.variants.is_empty() { llama::ALL_VARIANTS } else { &args.variants };
         contenders.extend(variants.iter().copied().map(Contender::Llama));
     }
     for server in &args.servers {
@@ -152,13 +152,13 @@ pub(super) fn all(args: &Args) -> Result<Vec<Contender>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::trace::File;
+    use foretype::trace::TraceFile;
     use super::*;
 
     #[test]
     fn options_are_laid_over_each_other() {
         let mut under = json!({ "inline": { "multi_line": false }, "threads": 2 });
-        lay(&mut under, &json!({ "inline": { "max_lines": 3 }, "threads": 1 }));
+        merge_json(&mut under, &json!({ "inline": { "max_lines": 3 }, "threads": 1 }));
         assert_eq!(under, json!({ "inline": { "multi_line": false, "max_lines": 3 }, "threads": 1 }));
     }
 
@@ -166,9 +166,9 @@ mod tests {
     fn a_trace_writes_no_file_outside_its_folder() {
         let folder = tempfile::tempdir().expect("a writable folder");
         for path in ["../a.py", "/etc/a.py"] {
-            let file = File { path: path.into(), text: String::new() };
-            let trace = Trace { about: String::new(), files: vec![file], stints: Vec::new() };
-            assert!(workspace(folder.path(), &trace).is_err(), "{path}");
+            let file = TraceFile { path: path.into(), text: String::new() };
+            let trace = Trace { command: String::new(), files: vec![file], segments: Vec::new() };
+            assert!(write_workspace(folder.path(), &trace).is_err(), "{path}");
         }
     }
 }

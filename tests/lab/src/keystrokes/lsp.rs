@@ -1,8 +1,8 @@
 //! A language server with inline completion, driven as an editor does: an edit, then a request, and a cancelled request
 //! where the next key comes first.
 
-mod answers;
-mod wire;
+mod chat_load;
+mod connection;
 
 use std::path::Path;
 use std::process::Command;
@@ -11,35 +11,35 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use super::super::trace::File;
-use super::desk::{Change, Desk};
-use super::system::{Costs, Said, System};
-use answers::Answers;
-use wire::Wire;
+use foretype::trace::TraceFile;
+use super::simulated_editor::{TextChange, SimulatedEditor};
+use super::system::{ServerUsage, SuggestionUpdate, CompletionSystem};
+use chat_load::ChatLoad;
+use connection::LspConnection;
 
 /// A server may take so long to load its model.
-const LOADING: Duration = Duration::from_secs(120);
+const LOAD_TIMEOUT: Duration = Duration::from_secs(120);
 /// A server that does not say when it is ready gets so long.
-const UNSAID: Duration = Duration::from_secs(2);
+const STARTUP_DELAY: Duration = Duration::from_secs(2);
 
 /// A running server and what it knows.
 pub(super) struct LanguageServer {
-    wire: Wire,
+    wire: LspConnection,
     /// Positions count bytes; else UTF-16 code units.
     utf8: bool,
     /// Documents are sent whole.
-    whole: bool,
+    full_sync: bool,
     /// Whether it is Foretype, which tells what it has done.
-    foretype: bool,
-    documents: Vec<Document>,
-    asked: Option<Asked>,
+    is_foretype: bool,
+    documents: Vec<OpenDocument>,
+    pending: Option<PendingRequest>,
     /// What to run when the shown suggestion is taken.
     command: Option<Value>,
     /// Of somebody who asks meanwhile, and since when.
-    answers: Option<(Answers, Instant)>,
+    answers: Option<(ChatLoad, Instant)>,
 }
 
-struct Document {
+struct OpenDocument {
     uri: String,
     version: i64,
     /// The text as the server knows it.
@@ -47,7 +47,7 @@ struct Document {
 }
 
 /// The newest request.
-struct Asked {
+struct PendingRequest {
     id: i64,
     key: usize,
     file: usize,
@@ -59,8 +59,8 @@ struct Asked {
 
 impl LanguageServer {
     /// Starts a server for the folder `root` and opens the files.
-    pub(super) fn start(command: Command, root: &Path, options: &Value, files: &[File]) -> Result<Self> {
-        let mut wire = Wire::start(command)?;
+    pub(super) fn start(command: Command, root: &Path, options: &Value, files: &[TraceFile]) -> Result<Self> {
+        let mut wire = LspConnection::start(command)?;
         let folder = format!("file://{}", root.display());
         let inline = json!({ "inlineCompletion": { "dynamicRegistration": false } });
         let parameters = json!({
@@ -75,55 +75,55 @@ impl LanguageServer {
             },
             "initializationOptions": options,
         });
-        let about = wire.request("initialize", parameters, LOADING)?;
+        let about = wire.request("initialize", parameters, LOAD_TIMEOUT)?;
         wire.notify("initialized", &json!({}))?;
         let facts = &about["capabilities"];
         let sync = &facts["textDocumentSync"];
         let mut server = Self {
             utf8: facts["positionEncoding"] == "utf-8",
-            whole: *sync == 1 || sync["change"] == 1,
-            foretype: about["serverInfo"]["name"] == "foretype",
+            full_sync: *sync == 1 || sync["change"] == 1,
+            is_foretype: about["serverInfo"]["name"] == "foretype",
             documents: Vec::new(),
-            asked: None,
+            pending: None,
             command: None,
             answers: None,
             wire,
         };
         files.iter().try_for_each(|file| server.open(&folder, file))?;
-        server.ready()?;
+        server.wait_until_ready()?;
         Ok(server)
     }
 
     /// From now on questions are answered, one after the other.
     pub(super) fn answering(mut self) -> Self {
-        self.answers = Some((Answers::default(), Instant::now()));
+        self.answers = Some((ChatLoad::default(), Instant::now()));
         self
     }
 
-    fn open(&mut self, folder: &str, file: &File) -> Result<()> {
+    fn open(&mut self, folder: &str, file: &TraceFile) -> Result<()> {
         let uri = format!("{folder}/{}", file.path);
         let language = foretype_plugins::Language::from_path(&file.path).id();
         let item = json!({ "uri": uri, "languageId": language, "version": 1, "text": file.text });
-        self.documents.push(Document { uri, version: 1, text: file.text.clone() });
+        self.documents.push(OpenDocument { uri, version: 1, text: file.text.clone() });
         self.wire.notify("textDocument/didOpen", &json!({ "textDocument": item }))
     }
 
     /// Foretype tells when its model is there.
-    fn ready(&mut self) -> Result<()> {
-        let until = Instant::now() + if self.foretype { LOADING } else { UNSAID };
+    fn wait_until_ready(&mut self) -> Result<()> {
+        let until = Instant::now() + if self.is_foretype { LOAD_TIMEOUT } else { STARTUP_DELAY };
         while let Some((_, message)) = self.wire.listen(until)? {
-            if self.foretype && message["method"] == "foretype/status" && message["params"]["busy"] == false {
+            if self.is_foretype && message["method"] == "foretype/status" && message["params"]["busy"] == false {
                 if message["params"]["kind"] == "Normal" {
                     return Ok(());
                 }
                 bail!("the server has no model: {}", message["params"]["message"]);
             }
         }
-        if self.foretype { bail!("the server has not loaded its model in time") } else { Ok(()) }
+        if self.is_foretype { bail!("the server has not loaded its model in time") } else { Ok(()) }
     }
 
-    fn change(&mut self, desk: &Desk, change: &Change) -> Result<()> {
-        let (utf8, whole) = (self.utf8, self.whole);
+    fn send_change(&mut self, desk: &SimulatedEditor, change: &TextChange) -> Result<()> {
+        let (utf8, whole) = (self.utf8, self.full_sync);
         let document = self.documents.get_mut(desk.file()).context("a file that was not opened")?;
         document.version += 1;
         let [start, end] = [change.range.start, change.range.end].map(|at| position(&document.text, at, utf8));
@@ -136,112 +136,112 @@ impl LanguageServer {
         self.wire.notify("textDocument/didChange", &json!({ "textDocument": about, "contentChanges": [change] }))
     }
 
-    fn place(&self, file: usize, cursor: usize) -> Result<Value> {
+    fn position_params(&self, file: usize, cursor: usize) -> Result<Value> {
         let document = self.documents.get(file).context("a file that was not opened")?;
         let position = position(&document.text, cursor, self.utf8);
         Ok(json!({ "textDocument": { "uri": document.uri }, "position": position }))
     }
 
-    fn ask(&mut self, key: usize, file: usize, cursor: usize) -> Result<()> {
-        let mut parameters = self.place(file, cursor)?;
+    fn request_completion(&mut self, key: usize, file: usize, cursor: usize) -> Result<()> {
+        let mut parameters = self.position_params(file, cursor)?;
         parameters["context"] = json!({ "triggerKind": 2 });
-        let id = self.wire.send("textDocument/inlineCompletion", parameters)?;
-        self.asked = Some(Asked { id, key, file, cursor, answered: false, incomplete: false });
+        let id = self.wire.send_request("textDocument/inlineCompletion", parameters)?;
+        self.pending = Some(PendingRequest { id, key, file, cursor, answered: false, incomplete: false });
         Ok(())
     }
 
     /// What was shown in part is complete now.
-    fn ask_for_more(&mut self, about: &Value) -> Result<()> {
-        let Some(asked) = self.asked.take_if(|asked| asked.incomplete) else { return Ok(()) };
+    fn request_rest(&mut self, about: &Value) -> Result<()> {
+        let Some(asked) = self.pending.take_if(|asked| asked.incomplete) else { return Ok(()) };
         if self.documents.get(asked.file).is_some_and(|document| about["textDocument"]["uri"] == document.uri) {
-            return self.ask(asked.key, asked.file, asked.cursor);
+            return self.request_completion(asked.key, asked.file, asked.cursor);
         }
-        self.asked = Some(asked);
+        self.pending = Some(asked);
         Ok(())
     }
 
     /// What an answer to the newest request says.
-    fn read(&mut self, at: Instant, answer: &Value) -> Option<Said> {
-        let asked = self.asked.as_mut()?;
+    fn suggestion_from(&mut self, at: Instant, answer: &Value) -> Option<SuggestionUpdate> {
+        let asked = self.pending.as_mut()?;
         asked.answered = true;
         let document = self.documents.get(asked.file)?;
         let result = &answer["result"];
         asked.incomplete = result["isIncomplete"] == true;
         let item = result.get("items").unwrap_or(result).get(0);
-        let nothing = Said::new(at, asked.key, String::new());
+        let nothing = SuggestionUpdate::new(at, asked.key, String::new());
         let Some(item) = item else { return Some(nothing) };
         self.command = item.get("command").filter(|command| command.is_object()).cloned();
         Some(match insertion(item, &document.text, asked.cursor, self.utf8) {
-            Some((text, replaces)) => Said { text, replaces, whole: !asked.incomplete, ..nothing },
-            None => Said { stale: true, ..nothing },
+            Some((text, replaces)) => SuggestionUpdate { text, replaced_bytes: replaces, is_complete: !asked.incomplete, ..nothing },
+            None => SuggestionUpdate { stale: true, ..nothing },
         })
     }
 }
 
-impl System for LanguageServer {
-    fn key(&mut self, number: usize, desk: &Desk, change: Option<&Change>) -> Result<Option<Said>> {
+impl CompletionSystem for LanguageServer {
+    fn key_pressed(&mut self, number: usize, desk: &SimulatedEditor, change: Option<&TextChange>) -> Result<Option<SuggestionUpdate>> {
         if let Some(change) = change {
-            self.change(desk, change)?;
+            self.send_change(desk, change)?;
         }
-        if let Some(old) = self.asked.take().filter(|asked| !asked.answered) {
+        if let Some(old) = self.pending.take().filter(|asked| !asked.answered) {
             self.wire.notify("$/cancelRequest", &json!({ "id": old.id }))?;
         }
-        self.ask(number, desk.file(), desk.cursor())?;
+        self.request_completion(number, desk.file(), desk.cursor())?;
         if let (Some((answers, _)), Some(document)) = (&mut self.answers, self.documents.get(desk.file())) {
-            answers.ask(&mut self.wire, &document.uri)?;
+            answers.ask_if_idle(&mut self.wire, &document.uri)?;
         }
         Ok(None)
     }
 
-    fn goes(&mut self, desk: &Desk) -> Result<()> {
-        if !self.foretype {
+    fn cursor_moved(&mut self, desk: &SimulatedEditor) -> Result<()> {
+        if !self.is_foretype {
             return Ok(());
         }
         // What was shown in part at the old place is not asked for again.
-        self.asked.iter_mut().for_each(|asked| asked.incomplete = false);
-        let place = self.place(desk.file(), desk.cursor())?;
+        self.pending.iter_mut().for_each(|asked| asked.incomplete = false);
+        let place = self.position_params(desk.file(), desk.cursor())?;
         self.wire.notify("textDocument/didFocus", &place)
     }
 
-    fn listen(&mut self, until: Instant) -> Result<Option<Said>> {
+    fn next_update(&mut self, until: Instant) -> Result<Option<SuggestionUpdate>> {
         while let Some((at, message)) = self.wire.listen(until)? {
             if let Some((answers, _)) = &mut self.answers
-                && answers.hear(&message)?
+                && answers.handle(&message)?
             {
                 continue;
             }
             if message["method"] == "foretype/more" {
-                self.ask_for_more(&message["params"])?;
+                self.request_rest(&message["params"])?;
             }
-            let newest = self.asked.as_ref().is_some_and(|asked| message["id"] == asked.id);
+            let newest = self.pending.as_ref().is_some_and(|asked| message["id"] == asked.id);
             if newest && message.get("method").is_none() {
-                return Ok(self.read(at, &message));
+                return Ok(self.suggestion_from(at, &message));
             }
         }
         Ok(None)
     }
 
-    fn took(&mut self) -> Result<()> {
+    fn suggestion_accepted(&mut self) -> Result<()> {
         let Some(command) = self.command.take() else { return Ok(()) };
         let parameters = json!({ "command": command["command"], "arguments": command["arguments"] });
-        self.wire.send("workspace/executeCommand", parameters).map(|_| ())
+        self.wire.send_request("workspace/executeCommand", parameters).map(|_| ())
     }
 
-    fn costs(&mut self) -> Result<Costs> {
-        if !self.foretype {
-            return Ok(Costs::default());
+    fn usage(&mut self) -> Result<ServerUsage> {
+        if !self.is_foretype {
+            return Ok(ServerUsage::default());
         }
         if let Some((answers, since)) = &self.answers {
-            answers.check(since.elapsed())?;
+            answers.report(since.elapsed())?;
         }
         let status = self.wire.request("foretype/status", json!({}), Duration::from_secs(10))?;
         let count = |name: &str| status["engine"][name].as_f64();
-        Ok(Costs {
-            prompt: count("evaluated"),
-            written: count("generated"),
-            drafted: count("drafted"),
-            confirmed: count("accepted"),
-            processor: None,
+        Ok(ServerUsage {
+            prompt_tokens: count("evaluated"),
+            generated_tokens: count("generated"),
+            draft_tokens: count("drafted"),
+            accepted_tokens: count("accepted"),
+            cpu_seconds: None,
         })
     }
 

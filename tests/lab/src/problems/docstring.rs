@@ -4,27 +4,26 @@
 //! write docstrings has to beat. Beside it stands the summary of the docstring that Foretype writes ([`framed`]), and what a chat
 //! client would get.
 
-mod framed;
+mod written_docstring;
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
+use foretype::evaluate::items::{EvaluationItem, ItemScores, surrounding_lines, normalized as compared};
 use foretype_model::evaluate::bleu;
 use foretype_plugins::strategies::code::fenced;
 use foretype_plugins::{Language, docstring, syntax};
 
-use super::items::{Item, Scores, around, plain as compared};
-use super::plain;
-use super::problems::Asking;
-use super::ways::{self, Args, Way};
+use super::{ProblemContext, continuation};
+use super::methods::{self, Args, AnswerMethod};
 
 /// Tokens that a text may have.
-const LONGEST: usize = 192;
-const RULE: &str = "truncation: before the first blank line, example (`>>>`) or end of the comment, or after 192 tokens; what is \
+const MAX_DOCSTRING_TOKENS: usize = 192;
+const TRUNCATION_RULE: &str = "truncation: before the first blank line, example (`>>>`) or end of the comment, or after 192 tokens; what is \
                     expected is cut off in the same way";
 
 #[derive(Debug, serde::Deserialize)]
-struct Problem {
+struct DocstringProblem {
     task_id: String,
     declaration: String,
     canonical_solution: String,
@@ -32,15 +31,15 @@ struct Problem {
 }
 
 /// How a language says that a text is about the code above it.
-struct Comment {
+struct CommentStyle {
     language: &'static str,
     file: &'static str,
     opening: &'static str,
 }
 
 /// By the first part of a problem's name.
-const COMMENTS: [(&str, Comment); 6] = [
-    ("Python", Comment { language: "python", file: "a.py", opening: "# Docstring of the function above:\n\"\"\"" }),
+const COMMENT_STYLES: [(&str, CommentStyle); 6] = [
+    ("Python", CommentStyle { language: "python", file: "a.py", opening: "# Docstring of the function above:\n\"\"\"" }),
     ("CPP", comment("cpp", "a.cpp")),
     ("Go", comment("go", "a.go")),
     ("Java", comment("java", "A.java")),
@@ -48,56 +47,56 @@ const COMMENTS: [(&str, Comment); 6] = [
     ("Rust", comment("rust", "a.rs")),
 ];
 
-const fn comment(language: &'static str, file: &'static str) -> Comment {
-    Comment { language, file, opening: "// Documentation of the function above:\n/**\n *" }
+const fn comment(language: &'static str, file: &'static str) -> CommentStyle {
+    CommentStyle { language, file, opening: "// Documentation of the function above:\n/**\n *" }
 }
 
 /// Runs the evaluation and reports it.
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    let ways = args.ways_with("plain continuation", "foretype docstring")?;
-    args.set.go_through("HumanEvalPack docstrings", vec![RULE.into()], &ways, item)
+    let ways = args.methods_or_both("plain continuation", "foretype docstring")?;
+    args.set.evaluate("HumanEvalPack docstrings", vec![TRUNCATION_RULE.into()], &ways, item)
 }
 
-fn item(asking: &Asking, problem: &Problem, way: Way<'_>) -> Result<Item> {
+fn item(asking: &ProblemContext, problem: &DocstringProblem, way: AnswerMethod<'_>) -> Result<EvaluationItem> {
     let comment = problem.comment()?;
     let (answer, milliseconds, form) = match way {
-        Way::Plain => {
+        AnswerMethod::Plain => {
             let text = problem.prompt(comment);
             let cursor = text.len();
             let request = asking.request(comment.file, text, cursor);
-            let (answer, milliseconds) = asking.answer(&plain::until(end), request, LONGEST)?;
-            (words(&answer), milliseconds, None)
+            let (answer, milliseconds) = asking.complete(&continuation::continue_until(end_of_summary), request, MAX_DOCSTRING_TOKENS)?;
+            (summary_words(&answer), milliseconds, None)
         }
-        Way::Foretype => {
+        AnswerMethod::Foretype => {
             let line = problem.declaration.trim_matches('\n').lines().count().saturating_sub(1);
-            let written = framed::write(asking, comment.file, &problem.code(), line)
+            let written = written_docstring::write(asking, comment.file, &problem.code(), line)
                 .with_context(|| format!("{} got no docstring", problem.task_id))?;
             (summary(&written.text), written.milliseconds, Some(written.form))
         }
-        Way::Llama(server) => {
+        AnswerMethod::Llama(server) => {
             let language = Language::from_path(comment.file);
-            let (answer, milliseconds) = ways::ask(server, &problem.instruction(language));
-            (summary(documentation(language, &answer)), milliseconds, None)
+            let (answer, milliseconds) = methods::chat_code(server, &problem.instruction(language));
+            (summary(docstring_of_answer(language, &answer)), milliseconds, None)
         }
     };
-    let expected = words(&problem.docstring);
-    let bleu = Some(bleu::sentence(&expected, &answer));
-    Ok(Item {
+    let expected = summary_words(&problem.docstring);
+    let bleu = Some(bleu::sentence_bleu(&expected, &answer));
+    Ok(EvaluationItem {
         id: problem.task_id.clone(),
         kind: "docstring".into(),
         language: comment.language.into(),
-        above: around(&problem.code(), "").0,
+        above: surrounding_lines(&problem.code(), "").0,
         below: String::new(),
-        scores: Scores { bleu, form, ..Scores::new(&expected, &answer, milliseconds) },
+        scores: ItemScores { bleu, form, ..ItemScores::new(&expected, &answer, milliseconds) },
         expected,
         answer,
     })
 }
 
-impl Problem {
-    fn comment(&self) -> Result<&'static Comment> {
+impl DocstringProblem {
+    fn comment(&self) -> Result<&'static CommentStyle> {
         let name = self.task_id.split('/').next().unwrap_or_default();
-        let known = COMMENTS.iter().find(|(own, _)| *own == name);
+        let known = COMMENT_STYLES.iter().find(|(own, _)| *own == name);
         known.map(|(_, comment)| comment).ok_or_else(|| {
             anyhow!(
                 "'{}' is no problem of HumanEvalPack: its name begins with a language, as in Python/0",
@@ -121,34 +120,34 @@ impl Problem {
         )
     }
 
-    fn prompt(&self, comment: &Comment) -> String {
+    fn prompt(&self, comment: &CommentStyle) -> String {
         format!("{}\n\n{}", self.code(), comment.opening)
     }
 }
 
 /// Where a text ends: at the end of its comment, before an example or before the first blank line behind its first words.
-fn end(text: &str) -> Option<usize> {
+fn end_of_summary(text: &str) -> Option<usize> {
     let closing = ["\"\"\"", "*/", ">>>"].into_iter().filter_map(|mark| text.find(mark)).min();
     let line_ends = text.match_indices('\n').map(|(at, _)| at);
-    let blank = line_ends.zip(text.split('\n')).skip_while(|(at, _)| bare(&text[..*at]).is_empty());
-    let blank = blank.map(|(at, line)| (at - line.len(), line)).find(|(_, line)| bare(line).is_empty());
+    let blank = line_ends.zip(text.split('\n')).skip_while(|(at, _)| without_comment_marks(&text[..*at]).is_empty());
+    let blank = blank.map(|(at, line)| (at - line.len(), line)).find(|(_, line)| without_comment_marks(line).is_empty());
     [closing, blank.map(|(at, _)| at)].into_iter().flatten().min()
 }
 
 /// A line without the marks of a comment.
-fn bare(line: &str) -> &str {
+fn without_comment_marks(line: &str) -> &str {
     line.trim_matches(|c: char| c.is_whitespace() || c == '*' || c == '/')
 }
 
 /// The words of a docstring: cut off, without the marks that a comment has at the beginnings of its lines.
-fn words(text: &str) -> String {
+fn summary_words(text: &str) -> String {
     let text = text.replace("\r\n", "\n");
-    let cut = &text[..end(&text).unwrap_or(text.len())];
-    compared(&cut.split('\n').map(bare).collect::<Vec<_>>().join("\n"))
+    let cut = &text[..end_of_summary(&text).unwrap_or(text.len())];
+    compared(&cut.split('\n').map(without_comment_marks).collect::<Vec<_>>().join("\n"))
 }
 
 /// The docstring in an answer: that of the function, where the answer repeats it, else all of it.
-fn documentation(language: Language, answer: &str) -> &str {
+fn docstring_of_answer(language: Language, answer: &str) -> &str {
     let tree = syntax::parse(language, answer, None);
     let items = tree.map(|tree| docstring::items(language, &tree, answer)).unwrap_or_default();
     items.into_iter().find_map(|item| answer.get(item.existing?)).unwrap_or(answer).trim()
@@ -158,17 +157,17 @@ fn documentation(language: Language, answer: &str) -> &str {
 /// its own where that is the custom.
 fn summary(docstring: &str) -> String {
     let text = docstring.trim_start_matches(['"', '/', '*', ' ', '\n']);
-    let lines = text.strip_prefix("@brief ").unwrap_or(text).lines().map(bare);
+    let lines = text.strip_prefix("@brief ").unwrap_or(text).lines().map(without_comment_marks);
     let parts = ["Args:", "Returns:", "Yields:", "Raises:", "@", "# "];
     let own = lines.take_while(|line| !parts.iter().any(|part| line.starts_with(part)));
-    words(&own.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"))
+    summary_words(&own.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn problem(task: &str) -> Problem {
+    fn problem(task: &str) -> DocstringProblem {
         let line = format!(
             r#"{{"task_id": "{task}", "declaration": "\ndef f(x):\n", "canonical_solution": "    return x\n",
                 "docstring": "Give it back.\n>>> f(1)\n1", "bug_type": "none"}}"#
@@ -189,9 +188,9 @@ mod tests {
     #[test]
     fn the_docstring_of_an_answer_is_found_in_code_that_is_repeated() {
         let repeated = "def f(x):\n    \"\"\"Gives x back.\"\"\"\n    return x\n";
-        assert_eq!(documentation(Language::Python, repeated), "\"\"\"Gives x back.\"\"\"");
-        assert_eq!(documentation(Language::Rust, "/// Gives x back.\nfn f(x: u8) -> u8 { x }\n"), "/// Gives x back.");
-        assert_eq!(documentation(Language::Java, "/**\n * Gives x back.\n */\n"), "/**\n * Gives x back.\n */");
+        assert_eq!(docstring_of_answer(Language::Python, repeated), "\"\"\"Gives x back.\"\"\"");
+        assert_eq!(docstring_of_answer(Language::Rust, "/// Gives x back.\nfn f(x: u8) -> u8 { x }\n"), "/// Gives x back.");
+        assert_eq!(docstring_of_answer(Language::Java, "/**\n * Gives x back.\n */\n"), "/**\n * Gives x back.\n */");
     }
 
     #[test]
@@ -216,7 +215,7 @@ mod tests {
             ("\r\n  Give it back.\r\n\r\nMore", "Give it back."),
             ("", ""),
         ] {
-            assert_eq!(words(text), expected, "{text:?}");
+            assert_eq!(summary_words(text), expected, "{text:?}");
         }
     }
 }

@@ -7,21 +7,21 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use foretype::completion::document;
+use foretype::evaluate::items::{EvaluationItem, ItemScores, surrounding_lines};
+use foretype::rewrite;
 use foretype_plugins::Language;
 use foretype_plugins::strategies::code::fenced;
 
-use super::items::{Item, Scores, around};
-use super::problems::{self, Asking};
-use super::ways::{self, Args, Way};
-use super::{plain, sandbox::Sandbox};
-use crate::completion::document;
-use crate::rewrite;
+use super::sandbox::Sandbox;
+use super::methods::{self, Args, AnswerMethod};
+use super::{ProblemContext, continuation};
 
 /// Tokens that a body may have.
-const LONGEST: usize = 512;
+const MAX_BODY_TOKENS: usize = 512;
 
 #[derive(Debug, serde::Deserialize)]
-struct Problem {
+struct HumanEvalProblem {
     task_id: String,
     entry_point: String,
     prompt: String,
@@ -31,44 +31,44 @@ struct Problem {
 
 /// Runs the evaluation and reports it.
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    let sandbox = problems::sandbox()?;
-    let rule = format!("truncation: before the first line that is not indented, or after {LONGEST} tokens");
-    let ways = args.ways("from left to right")?;
-    args.set.go_through("HumanEval", vec![rule], &ways, |asking, problem, way| item(asking, problem, way, &sandbox))
+    let sandbox = super::new_sandbox()?;
+    let rule = format!("truncation: before the first line that is not indented, or after {MAX_BODY_TOKENS} tokens");
+    let ways = args.methods("from left to right")?;
+    args.set.evaluate("HumanEval", vec![rule], &ways, |asking, problem, way| item(asking, problem, way, &sandbox))
 }
 
-fn item(asking: &Asking, problem: &Problem, way: Way<'_>, sandbox: &Sandbox) -> Result<Item> {
+fn item(asking: &ProblemContext, problem: &HumanEvalProblem, way: AnswerMethod<'_>, sandbox: &Sandbox) -> Result<EvaluationItem> {
     let (answer, milliseconds) = match way {
-        Way::Plain => {
+        AnswerMethod::Plain => {
             let request = asking.request("solution.py", problem.prompt.clone(), problem.prompt.len());
-            asking.answer(&plain::until(end), request, LONGEST)?
+            asking.complete(&continuation::continue_until(end_of_body), request, MAX_BODY_TOKENS)?
         }
-        Way::Foretype => problem.generated(asking)?,
+        AnswerMethod::Foretype => problem.generate(asking)?,
         // A function that is written once more takes the place of the one that is begun.
-        Way::Llama(server) => ways::ask(server, &problem.instruction()),
+        AnswerMethod::Llama(server) => methods::chat_code(server, &problem.instruction()),
     };
     let program = [&problem.prompt, &answer, "\n", &problem.test].concat();
     let passed = Some(sandbox.passes(&format!("{program}\ncheck({})\n", problem.entry_point))?);
-    Ok(Item {
+    Ok(EvaluationItem {
         id: problem.task_id.clone(),
         kind: "body".into(),
         language: "python".into(),
-        above: around(&problem.prompt, "").0,
-        scores: Scores { passed, ..Scores::new(&problem.canonical_solution, &answer, milliseconds) },
+        above: surrounding_lines(&problem.prompt, "").0,
+        scores: ItemScores { passed, ..ItemScores::new(&problem.canonical_solution, &answer, milliseconds) },
         expected: problem.canonical_solution.clone(),
         answer,
         below: String::new(),
     })
 }
 
-impl Problem {
+impl HumanEvalProblem {
     /// As `foretype generate` does it at the line of the function.
-    fn generated(&self, asking: &Asking) -> Result<(String, f64)> {
+    fn generate(&self, asking: &ProblemContext) -> Result<(String, f64)> {
         let head = format!("def {}(", self.entry_point);
         let at = self.prompt.find(&head).with_context(|| format!("{} begins no {head}", self.task_id))?;
         let line = self.prompt[..at].matches('\n').count();
         let file = document("solution.py".into(), self.prompt.clone());
-        let (written, milliseconds) = asking.write(|writer| Ok(rewrite::generate(writer, &file, line)?.text));
+        let (written, milliseconds) = asking.run_writer(|writer| Ok(rewrite::generate(writer, &file, line)?.text));
         Ok((written.unwrap_or_default(), milliseconds))
     }
 
@@ -80,7 +80,7 @@ impl Problem {
 }
 
 /// Where the function ends: before the first line behind its first one that begins with a letter.
-fn end(text: &str) -> Option<usize> {
+fn end_of_body(text: &str) -> Option<usize> {
     let mut lines = text.match_indices('\n').map(|(at, _)| at + 1);
     let outside = |at: &usize| text[*at..].starts_with(|c: char| !c.is_whitespace());
     let begun = |at: &usize| !text[..*at].trim().is_empty();
@@ -99,7 +99,7 @@ mod tests {
             ("    return 1\n    ", None),
             ("\n    return 1\nx", Some("\n    return 1\n")),
         ] {
-            assert_eq!(end(text).map(|at| &text[..at]), body, "{text:?}");
+            assert_eq!(end_of_body(text).map(|at| &text[..at]), body, "{text:?}");
         }
     }
 }

@@ -8,34 +8,34 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use foretype::evaluate::OrderArg;
+use foretype::evaluate::items::{EvaluationItem, ItemScores, surrounding_lines};
 use foretype_plugins::holes::split;
 use foretype_plugins::{PromptStrategy, Trigger, registry};
 
-use super::OrderName;
-use super::items::{Item, Scores, around};
-use super::problems::{self, Asking, SetArgs};
 use super::sandbox::Sandbox;
+use super::{ProblemContext, ProblemSetArgs};
 
-const RULE: &str = "truncation: the first line of what an editor would show, without white space at its end";
+const TRUNCATION_RULE: &str = "truncation: the first line of what an editor would show, without white space at its end";
 
 /// Tokens that a line may have.
-const LONGEST: usize = 64;
+const MAX_LINE_TOKENS: usize = 64;
 
 /// Arguments of `foretype evaluate humaneval-infilling`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    set: SetArgs,
+    set: ProblemSetArgs,
     /// Type the first part of each line; where it ends follows from the seed and the problem's name
     #[arg(long)]
     half_typed: bool,
     /// Orders of the prompt to compare
     #[arg(long, value_delimiter = ',', default_value = "anchored")]
-    order: Vec<OrderName>,
+    order: Vec<OrderArg>,
 }
 
 #[derive(Debug, serde::Deserialize)]
-struct Problem {
+struct InfillingProblem {
     task_id: String,
     entry_point: String,
     prompt: String,
@@ -47,22 +47,22 @@ struct Problem {
 /// Runs the evaluation and reports it.
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let strategy = registry::strategy("fill").context("the fill strategy is missing")?;
-    let run = Run { args, strategy, sandbox: problems::sandbox()? };
+    let run = InfillingEvaluation { args, strategy, sandbox: super::new_sandbox()? };
     let seed = args.set.seed;
     let kind = if args.half_typed { format!("half-typed lines, seed {seed}") } else { "whole lines".into() };
     let title = format!("HumanEval single-line infilling, {kind}");
     let ways: Vec<_> = args.order.iter().map(|order| (order.name(), *order)).collect();
-    args.set.go_through(&title, vec![RULE.into()], &ways, |asking, problem, order| run.item(asking, problem, order))
+    args.set.evaluate(&title, vec![TRUNCATION_RULE.into()], &ways, |asking, problem, order| run.item(asking, problem, order))
 }
 
-struct Run<'a> {
+struct InfillingEvaluation<'a> {
     args: &'a Args,
     strategy: Arc<dyn PromptStrategy>,
     sandbox: Sandbox,
 }
 
-impl Run<'_> {
-    fn item(&self, asking: &Asking, problem: &Problem, order: OrderName) -> Result<Item> {
+impl InfillingEvaluation<'_> {
+    fn item(&self, asking: &ProblemContext, problem: &InfillingProblem, order: OrderArg) -> Result<EvaluationItem> {
         let wanted = problem.canonical_solution.trim_end_matches('\n');
         let half_typed = self.args.half_typed;
         let (typed, rest) =
@@ -72,12 +72,12 @@ impl Run<'_> {
         request.trigger = Trigger::Invoked;
         request.multi_line = false;
         request.order = order.order();
-        let (shown, milliseconds) = asking.answer(&self.strategy, request, LONGEST)?;
+        let (shown, milliseconds) = asking.complete(&self.strategy, request, MAX_LINE_TOKENS)?;
         let answer = shown.split('\n').next().unwrap_or_default().trim_end();
         let program = [&problem.prompt, typed, answer, "\n", &problem.suffix, &problem.test].concat();
         let passed = Some(self.sandbox.passes(&format!("{program}\ncheck({})\n", problem.entry_point))?);
-        let (above, below) = around(&[&problem.prompt, typed].concat(), &["\n", &problem.suffix].concat());
-        Ok(Item {
+        let (above, below) = surrounding_lines(&[&problem.prompt, typed].concat(), &["\n", &problem.suffix].concat());
+        Ok(EvaluationItem {
             id: problem.task_id.clone(),
             kind: if half_typed { "rest" } else { "line" }.into(),
             language: "python".into(),
@@ -86,7 +86,7 @@ impl Run<'_> {
             expected: rest.into(),
             answer: answer.into(),
             // The answer's indentation counts: here it is the model's to write.
-            scores: Scores { exact: answer == rest.trim_end(), passed, ..Scores::new(rest, answer, milliseconds) },
+            scores: ItemScores { exact: answer == rest.trim_end(), passed, ..ItemScores::new(rest, answer, milliseconds) },
         })
     }
 }

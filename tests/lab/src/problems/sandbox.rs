@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 /// Seconds that a program may take, with what compiles it.
-const SECONDS: u64 = 10;
-const SECONDS_WITH_COMPILER: u64 = 60;
+const RUN_TIMEOUT_SECONDS: u64 = 10;
+const COMPILE_AND_RUN_TIMEOUT_SECONDS: u64 = 60;
 /// What sets the limits of the process that it runs in, with the bytes of memory and the number of processes to be filled in.
-const LIMITS: &str = "\
+const PYTHON_LIMITS: &str = "\
 import resource as _r
 _r.setrlimit(_r.RLIMIT_AS, (MEMORY, MEMORY))
 _r.setrlimit(_r.RLIMIT_CPU, (10, 10))
@@ -23,15 +23,15 @@ del _r
 
 /// What a program is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Runs {
+pub(super) enum ProgramLanguage {
     Python,
     Cpp,
     Java,
 }
 
-impl Runs {
+impl ProgramLanguage {
     /// By the name that Markdown has for the language.
-    pub(super) fn named(language: &str) -> Option<Self> {
+    pub(super) fn from_markdown_name(language: &str) -> Option<Self> {
         [(Self::Python, "python"), (Self::Cpp, "cpp"), (Self::Java, "java")]
             .into_iter()
             .find(|it| it.1 == language)
@@ -50,7 +50,7 @@ impl Runs {
     fn limits(self) -> String {
         // A Java machine reserves much more than it uses, and has many threads.
         let (memory, processes) = if self == Self::Java { (8u64 << 30, 4096) } else { (1 << 30, 64) };
-        LIMITS.replace("MEMORY", &memory.to_string()).replace("PROCESSES", &processes.to_string())
+        PYTHON_LIMITS.replace("MEMORY", &memory.to_string()).replace("PROCESSES", &processes.to_string())
     }
 
     /// A Python program that compiles and runs the file of its folder.
@@ -94,25 +94,25 @@ impl Sandbox {
     }
 
     /// Whether programs run without network.
-    pub(super) fn without_network(&self) -> bool {
+    pub(super) fn has_no_network(&self) -> bool {
         self.unshare
     }
 
     /// Whether what compiles such programs is installed.
-    pub(super) fn can_run(&self, runs: Runs) -> bool {
+    pub(super) fn can_run(&self, runs: ProgramLanguage) -> bool {
         let there = |name| Command::new(name).arg("-version").stdin(Stdio::null()).output();
         runs.compiler().is_none_or(|compiler| there(compiler).is_ok())
     }
 
     /// Whether a Python `program` ends with success within its limits.
     pub(super) fn passes(&self, program: &str) -> Result<bool> {
-        self.passes_as(Runs::Python, program)
+        self.passes_as(ProgramLanguage::Python, program)
     }
 
     /// Whether `program` can be compiled and ends with success within its limits.
-    pub(super) fn passes_as(&self, runs: Runs, program: &str) -> Result<bool> {
+    pub(super) fn passes_as(&self, runs: ProgramLanguage, program: &str) -> Result<bool> {
         let folder = tempfile::tempdir()?;
-        if runs != Runs::Python {
+        if runs != ProgramLanguage::Python {
             std::fs::write(folder.path().join(runs.file()), program)?;
         }
         let mut command = if self.unshare { Command::new("unshare") } else { Command::new(&self.python) };
@@ -134,11 +134,11 @@ impl Sandbox {
             // A program that ends before it is read whole fails by its exit status.
             let _ = stdin.write_all(runs.script(program).as_bytes());
         }
-        wait(&mut child, if runs == Runs::Python { SECONDS } else { SECONDS_WITH_COMPILER })
+        wait_for_exit(&mut child, if runs == ProgramLanguage::Python { RUN_TIMEOUT_SECONDS } else { COMPILE_AND_RUN_TIMEOUT_SECONDS })
     }
 }
 
-fn wait(child: &mut Child, seconds: u64) -> Result<bool> {
+fn wait_for_exit(child: &mut Child, seconds: u64) -> Result<bool> {
     let deadline = Instant::now() + Duration::from_secs(seconds);
     loop {
         if let Some(status) = child.try_wait()? {
@@ -178,7 +178,7 @@ mod tests {
             let test = format!("if (1 + 1 != {value}) throw new RuntimeException();");
             format!("class Main {{ public static void main(String[] arguments) {{ {test} }} }}\n")
         };
-        for (runs, good, bad) in [(Runs::Cpp, cpp(2), cpp(3)), (Runs::Java, java(2), java(3))] {
+        for (runs, good, bad) in [(ProgramLanguage::Cpp, cpp(2), cpp(3)), (ProgramLanguage::Java, java(2), java(3))] {
             if !sandbox.can_run(runs) {
                 println!("skipped: {runs:?} has no compiler here");
                 continue;

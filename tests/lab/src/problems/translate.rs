@@ -7,23 +7,20 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
+use foretype::evaluate::items::{EvaluationItem, ItemScores, surrounding_lines};
 use foretype_plugins::Language;
 use foretype_plugins::strategies::code::{fault, fenced};
 use foretype_plugins::strategies::translate::question;
 
-use super::items::{Item, Scores, around};
-use super::problems::{self, Asking};
-use super::ways::{self, Args, Way};
-use super::{
-    plain,
-    sandbox::{Runs, Sandbox},
-};
+use super::sandbox::{ProgramLanguage, Sandbox};
+use super::methods::{self, Args, AnswerMethod};
+use super::{ProblemContext, continuation};
 
 /// Tokens that a program may have.
-const LONGEST: usize = 512;
+const MAX_PROGRAM_TOKENS: usize = 512;
 
 #[derive(Debug, serde::Deserialize)]
-struct Problem {
+struct TranslationProblem {
     task_id: String,
     /// The program to translate.
     prompt: String,
@@ -34,53 +31,53 @@ struct Problem {
 }
 
 /// The languages by the first part of a problem's name: in Markdown, and for people.
-const LANGUAGES: [(&str, &str, &str); 3] =
+const TARGET_LANGUAGES: [(&str, &str, &str); 3] =
     [("Python", "python", "Python"), ("CPP", "cpp", "C++"), ("Java", "java", "Java")];
 
 /// Runs the evaluation and reports it.
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    let sandbox = problems::sandbox()?;
+    let sandbox = super::new_sandbox()?;
     let rules = vec![
-        format!("truncation: at the end of the block (```), or after {LONGEST} tokens"),
+        format!("truncation: at the end of the block (```), or after {MAX_PROGRAM_TOKENS} tokens"),
         "of a function in Python the first line is given; programs in C++ and Java are tested with the usual includes and \
          imports before them, `public class` as `class`, by g++ and javac, and not at all where those are missing"
             .to_owned(),
     ];
-    let ways = args.ways("plain continuation")?;
-    args.set.go_through("CodeTrans", rules, &ways, |asking, problem, way| item(asking, problem, way, &sandbox))
+    let ways = args.methods("plain continuation")?;
+    args.set.evaluate("CodeTrans", rules, &ways, |asking, problem, way| item(asking, problem, way, &sandbox))
 }
 
-fn item(asking: &Asking, problem: &Problem, way: Way<'_>, sandbox: &Sandbox) -> Result<Item> {
+fn item(asking: &ProblemContext, problem: &TranslationProblem, way: AnswerMethod<'_>, sandbox: &Sandbox) -> Result<EvaluationItem> {
     let (language, name) = problem.language()?;
     let python = language == "python";
     let head = if python { problem.func_title.trim() } else { "" };
     let (answer, milliseconds) = match way {
-        Way::Plain => {
+        AnswerMethod::Plain => {
             let text = problem.prompt(language, name, head);
             let cursor = text.len();
-            let asked = asking.answer(&plain::until(end), asking.request("a.md", text, cursor), LONGEST)?;
+            let asked = asking.complete(&continuation::continue_until(end_of_program), asking.request("a.md", text, cursor), MAX_PROGRAM_TOKENS)?;
             ([head, &asked.0].concat(), asked.1)
         }
-        Way::Foretype => problem.translated(asking, head)?,
-        Way::Llama(server) => ways::ask(server, &problem.instruction()?),
+        AnswerMethod::Foretype => problem.translate(asking, head)?,
+        AnswerMethod::Llama(server) => methods::chat_code(server, &problem.instruction()?),
     };
     let passed = problem.passes(language, &answer, sandbox)?;
-    Ok(Item {
+    Ok(EvaluationItem {
         id: problem.task_id.clone(),
         kind: "program".into(),
         language: language.into(),
-        above: around(&problem.prompt, "").0,
+        above: surrounding_lines(&problem.prompt, "").0,
         below: String::new(),
-        scores: Scores { passed, ..Scores::new(&problem.canonical_solution, &answer, milliseconds) },
+        scores: ItemScores { passed, ..ItemScores::new(&problem.canonical_solution, &answer, milliseconds) },
         expected: problem.canonical_solution.clone(),
         answer,
     })
 }
 
-impl Problem {
+impl TranslationProblem {
     fn language(&self) -> Result<(&'static str, &'static str)> {
         let task = self.task_id.split('/').next().unwrap_or_default();
-        let known = LANGUAGES.iter().find(|(own, ..)| *own == task);
+        let known = TARGET_LANGUAGES.iter().find(|(own, ..)| *own == task);
         known.map(|(_, language, name)| (*language, *name)).ok_or_else(|| {
             anyhow!(
                 "'{}' is no problem of CodeTrans: its name begins with Python, CPP or Java, as in Java/1",
@@ -91,12 +88,12 @@ impl Problem {
 
     /// Whether the tests pass; none where they cannot be run.
     fn passes(&self, language: &str, answer: &str, sandbox: &Sandbox) -> Result<Option<bool>> {
-        let Some(runs) = Runs::named(language).filter(|runs| sandbox.can_run(*runs)) else { return Ok(None) };
-        let answer = if runs == Runs::Java { answer.replace("public class", "class") } else { answer.to_owned() };
+        let Some(runs) = ProgramLanguage::from_markdown_name(language).filter(|runs| sandbox.can_run(*runs)) else { return Ok(None) };
+        let answer = if runs == ProgramLanguage::Java { answer.replace("public class", "class") } else { answer.to_owned() };
         let before = match runs {
-            Runs::Python => "",
-            Runs::Cpp => "#include <bits/stdc++.h>\nusing namespace std;\n",
-            Runs::Java => {
+            ProgramLanguage::Python => "",
+            ProgramLanguage::Cpp => "#include <bits/stdc++.h>\nusing namespace std;\n",
+            ProgramLanguage::Java => {
                 "import java.io.*;\nimport java.lang.*;\nimport java.math.*;\nimport java.util.*;\nimport java.util.stream.*;\n"
             }
         };
@@ -116,10 +113,10 @@ impl Problem {
     }
 
     /// As `foretype translate` does it.
-    fn translated(&self, asking: &Asking, head: &str) -> Result<(String, f64)> {
+    fn translate(&self, asking: &ProblemContext, head: &str) -> Result<(String, f64)> {
         let (from, to) = self.languages()?;
         let wanted = question(from, to, self.prompt.replace("\r\n", "\n").trim(), head);
-        let (code, milliseconds) = asking.write(|writer| Ok(writer.write(&wanted, &|code| fault(to, code))?.code));
+        let (code, milliseconds) = asking.run_writer(|writer| Ok(writer.write(&wanted, &|code| fault(to, code))?.code));
         Ok((code.unwrap_or_default(), milliseconds))
     }
 
@@ -142,7 +139,7 @@ impl Problem {
 }
 
 /// Where a program ends: before the line that closes its block.
-fn end(text: &str) -> Option<usize> {
+fn end_of_program(text: &str) -> Option<usize> {
     text.find("\n```").map(|at| at + 1)
 }
 
@@ -150,7 +147,7 @@ fn end(text: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn problem(task: &str) -> Problem {
+    fn problem(task: &str) -> TranslationProblem {
         let line = format!(
             r#"{{"task_id": "{task}", "prompt": "int f() {{\r\n  return 1;\r\n}}\n", "canonical_solution": "def f(): return 1",
                 "test": "assert f() == 1", "func_title": "def f():\r", "desc_en": "", "Difficulty": "mbpp"}}"#
@@ -170,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_program_ends_where_its_block_is_closed() {
-        assert_eq!(end("\n    return 1\n```\nmore").map(|at| &"\n    return 1\n```"[..at]), Some("\n    return 1\n"));
-        assert_eq!(end("\n    return 1\n"), None);
+        assert_eq!(end_of_program("\n    return 1\n```\nmore").map(|at| &"\n    return 1\n```"[..at]), Some("\n    return 1\n"));
+        assert_eq!(end_of_program("\n    return 1\n"), None);
     }
 }

@@ -7,71 +7,72 @@
 use std::collections::VecDeque;
 
 use anyhow::{Result, ensure};
+use foretype::trace::{BACKSPACE, Trace, TraceFile, TypingSegment};
 use foretype_plugins::random::Random;
 
-use super::{BACKSPACE, File, Piece, Stint, Trace};
+use super::SourceFile;
 
 /// Mean milliseconds between keys, of a fast typist and of a common one.
-const PACES: [f64; 2] = [120.0, 240.0];
+const MEAN_KEY_INTERVALS_MS: [f64; 2] = [120.0, 240.0];
 /// Letters that are hit wrong.
-const SLIPS: f64 = 0.02;
+const TYPO_PROBABILITY: f64 = 0.02;
 /// Visits to a file in which a second place is typed at.
-const STAYS: f64 = 0.3;
+const SECOND_PLACE_PROBABILITY: f64 = 0.3;
 /// Stints in which suggestions are taken.
-const ACCEPTS: f64 = 0.8;
+const ACCEPT_PROBABILITY: f64 = 0.8;
 
 /// Lines of one file that are typed in one go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Part {
+struct PlannedSegment {
     file: usize,
-    first: usize,
-    count: usize,
+    first_line: usize,
+    line_count: usize,
 }
 
 /// A trace of about `keys` keys, of about `stay` lines at each place; each file is typed into.
-pub(super) fn trace(about: String, pieces: &[Piece], keys: usize, stay: usize, random: &mut Random) -> Result<Trace> {
+pub(super) fn compose(about: String, pieces: &[SourceFile], keys: usize, stay: usize, random: &mut Random) -> Result<Trace> {
     let lines: Vec<Vec<&str>> = pieces.iter().map(|piece| piece.text.split('\n').collect()).collect();
-    let order = schedule(pieces, &lines, keys, stay, random);
+    let order = schedule_segments(pieces, &lines, keys, stay, random);
     ensure!(!order.is_empty(), "there is nothing to type");
     let mut missing: Vec<Vec<bool>> = lines.iter().map(|lines| vec![false; lines.len()]).collect();
-    let rows = |part: &Part| part.first..part.first + part.count;
+    let rows = |part: &PlannedSegment| part.first_line..part.first_line + part.line_count;
     order.iter().for_each(|part| missing[part.file][rows(part)].fill(true));
     let files = pieces.iter().zip(&lines).zip(&missing).map(|((piece, lines), missing)| {
         let present: Vec<_> = lines.iter().zip(missing).filter(|(_, gone)| !**gone).map(|(line, _)| *line).collect();
-        File { path: piece.path.clone(), text: present.join("\n") }
+        TraceFile { path: piece.path.clone(), text: present.join("\n") }
     });
     let files = files.collect();
     let mut stints = Vec::new();
     let mut last = None;
     for part in &order {
-        let before = lines[part.file].iter().zip(&missing[part.file]).take(part.first);
+        let before = lines[part.file].iter().zip(&missing[part.file]).take(part.first_line);
         let length: usize = before.filter(|(_, gone)| !**gone).map(|(line, _)| line.len() + 1).sum();
         missing[part.file][rows(part)].fill(false);
         let text: String = lines[part.file][rows(part)].iter().flat_map(|line| ["\n", line]).collect();
         let wait = random.between(400.0, 1200.0) + if last == Some(part.file) { 0.0 } else { 500.0 };
-        let keys = press(&text, PACES[random.below(PACES.len())], random);
-        let accepts = random.chance(ACCEPTS);
-        stints.push(Stint { file: part.file, offset: length - 1, wait: wait as u32, accepts, keys });
+        let keys = type_text(&text, MEAN_KEY_INTERVALS_MS[random.below(MEAN_KEY_INTERVALS_MS.len())], random);
+        let accepts = random.chance(ACCEPT_PROBABILITY);
+        stints.push(TypingSegment { file: part.file, offset: length - 1, wait: wait as u32, accepts, keys });
         last = Some(part.file);
     }
     Ok(Trace { about, files, stints })
 }
 
 /// Which part comes after which: one place, another place of the same file, the first one again, then the next file.
-fn schedule(pieces: &[Piece], lines: &[Vec<&str>], keys: usize, stay: usize, random: &mut Random) -> Vec<Part> {
-    let mut queues: Vec<_> = pieces.iter().enumerate().map(|(file, piece)| parts(file, piece, stay, random)).collect();
+fn schedule_segments(pieces: &[SourceFile], lines: &[Vec<&str>], keys: usize, stay: usize, random: &mut Random) -> Vec<PlannedSegment> {
+    let mut queues: Vec<_> = pieces.iter().enumerate().map(|(file, piece)| split_runs(file, piece, stay, random)).collect();
     let mut order = Vec::new();
     let mut planned = 0;
     while planned < keys && queues.iter().any(|queue| !queue.is_empty()) {
         for queue in &mut queues {
-            for _ in 0..1 + usize::from(random.chance(STAYS)) {
+            for _ in 0..1 + usize::from(random.chance(SECOND_PLACE_PROBABILITY)) {
                 // Every file is visited once before the budget counts.
-                let visited = |file: usize| order.iter().any(|part: &Part| part.file == file);
+                let visited = |file: usize| order.iter().any(|part: &PlannedSegment| part.file == file);
                 if planned >= keys && (0..pieces.len()).all(visited) {
                     return order;
                 }
                 let Some(part) = queue.pop_front() else { break };
-                let typed = &lines[part.file][part.first..part.first + part.count];
+                let typed = &lines[part.file][part.first_line..part.first_line + part.line_count];
                 planned += typed.iter().map(|line| line.trim_start().len() + 1).sum::<usize>();
                 order.push(part);
             }
@@ -81,20 +82,20 @@ fn schedule(pieces: &[Piece], lines: &[Vec<&str>], keys: usize, stay: usize, ran
 }
 
 /// The runs of a file cut into parts of about `stay` lines, those of two runs by turns.
-fn parts(file: usize, piece: &Piece, stay: usize, random: &mut Random) -> VecDeque<Part> {
-    let mut runs: Vec<_> = piece.runs.clone();
+fn split_runs(file: usize, piece: &SourceFile, stay: usize, random: &mut Random) -> VecDeque<PlannedSegment> {
+    let mut runs: Vec<_> = piece.line_runs.clone();
     random.shuffle(&mut runs);
-    let mut cut: Vec<Vec<Part>> = Vec::new();
+    let mut cut: Vec<Vec<PlannedSegment>> = Vec::new();
     for (mut first, mut left) in runs {
         let mut parts = Vec::new();
         while left > 0 {
             let count = (stay - stay / 3 + random.below(stay / 3 * 2 + 1)).min(left);
-            parts.push(Part { file, first, count });
+            parts.push(PlannedSegment { file, first_line: first, line_count: count });
             (first, left) = (first + count, left - count);
         }
         cut.push(parts);
     }
-    let turns = |pair: &[Vec<Part>]| {
+    let turns = |pair: &[Vec<PlannedSegment>]| {
         let longest = pair.iter().map(Vec::len).max().unwrap_or(0);
         let pair = pair.to_vec();
         (0..longest).flat_map(move |at| pair.clone().into_iter().filter_map(move |parts| parts.get(at).copied()))
@@ -103,7 +104,7 @@ fn parts(file: usize, piece: &Piece, stay: usize, random: &mut Random) -> VecDeq
 }
 
 /// The keys for a text.
-fn press(text: &str, pace: f64, random: &mut Random) -> Vec<(u32, String)> {
+fn type_text(text: &str, pace: f64, random: &mut Random) -> Vec<(u32, String)> {
     let mut keys = Vec::new();
     let mut rest = text;
     let mut burst = 0;
@@ -116,7 +117,7 @@ fn press(text: &str, pace: f64, random: &mut Random) -> Vec<(u32, String)> {
             gap += if keys.is_empty() { 0.0 } else { pace * random.between(0.5, 3.1) };
         }
         burst -= 1;
-        let wrong = key.chars().next().and_then(neighbour).filter(|_| random.chance(SLIPS));
+        let wrong = key.chars().next().and_then(neighbouring_letter).filter(|_| random.chance(TYPO_PROBABILITY));
         if let Some(wrong) = wrong {
             keys.push((gap as u32, wrong.to_string()));
             keys.push(((pace * 1.5) as u32, BACKSPACE.to_owned()));
@@ -138,7 +139,7 @@ fn next_key(text: &str) -> Option<&str> {
 }
 
 /// A letter beside it on an English keyboard.
-fn neighbour(letter: char) -> Option<char> {
+fn neighbouring_letter(letter: char) -> Option<char> {
     const ROWS: [&str; 3] = ["qwertyuiop", "asdfghjkl", "zxcvbnm"];
     let row = ROWS.iter().find(|row| row.contains(letter))?.as_bytes();
     let at = row.iter().position(|other| char::from(*other) == letter)?;
@@ -149,14 +150,14 @@ fn neighbour(letter: char) -> Option<char> {
 mod tests {
     use super::*;
 
-    fn pieces() -> Vec<Piece> {
+    fn pieces() -> Vec<SourceFile> {
         let text: String = (0..40).map(|line| format!("{}line_{line}(x)\n", " ".repeat(line % 3 * 4))).collect();
-        let piece = |path: &str| Piece { path: path.into(), text: text.clone(), runs: vec![(3, 5), (8, 4), (20, 6)] };
+        let piece = |path: &str| SourceFile { path: path.into(), text: text.clone(), line_runs: vec![(3, 5), (8, 4), (20, 6)] };
         ["a.rs", "b.py", "c.lua"].map(piece).into()
     }
 
     fn made(seed: u64) -> Trace {
-        trace("test".into(), &pieces(), 300, 3, &mut Random::new(seed)).expect("pieces with text")
+        compose("test".into(), &pieces(), 300, 3, &mut Random::new(seed)).expect("pieces with text")
     }
 
     #[test]
@@ -168,7 +169,7 @@ mod tests {
     #[test]
     fn replaying_ends_in_the_texts_as_they_were() {
         for seed in 0..50 {
-            let finished = made(seed).finished().expect("a trace that can be replayed");
+            let finished = made(seed).final_texts().expect("a trace that can be replayed");
             assert!(finished.iter().zip(pieces()).all(|(text, piece)| *text == piece.text), "seed {seed}");
         }
     }
@@ -176,14 +177,14 @@ mod tests {
     #[test]
     fn a_trace_visits_every_file_and_comes_back() {
         let trace = made(3);
-        let visits: Vec<_> = trace.stints.iter().map(|stint| stint.file).collect();
+        let visits: Vec<_> = trace.segments.iter().map(|stint| stint.file).collect();
         assert!((0..3).all(|file| visits.contains(&file)), "{visits:?}");
-        assert!((280..450).contains(&trace.keys()), "{}", trace.keys());
+        assert!((280..450).contains(&trace.key_count()), "{}", trace.key_count());
     }
 
     #[test]
     fn keys_keep_the_pace_in_the_mean() {
-        let keys = press(&"word ".repeat(400), 120.0, &mut Random::new(5));
+        let keys = type_text(&"word ".repeat(400), 120.0, &mut Random::new(5));
         let mean = keys.iter().map(|(gap, _)| f64::from(*gap)).sum::<f64>() / keys.len() as f64;
         assert!((105.0..140.0).contains(&mean), "{mean}");
     }

@@ -9,12 +9,12 @@ use foretype_plugins::context::secrets;
 use foretype_plugins::{Document, Language};
 use ignore::overrides::{Override, OverrideBuilder};
 
-use crate::cli::git::git;
+use crate::git::output as git;
 use crate::workspace::Workspace;
 
 /// The files of a workspace in known languages, in the order of their paths. None that git ignores, that is excluded or
 /// that holds a secret.
-pub(in crate::cli) fn read(workspace: &Workspace) -> Vec<Arc<Document>> {
+pub(in crate::cli) fn source_files(workspace: &Workspace) -> Vec<Arc<Document>> {
     let file = |path: std::path::PathBuf| {
         let relative = workspace.relative(&path)?;
         let language = Language::from_path(&relative);
@@ -30,7 +30,7 @@ pub(in crate::cli) fn read(workspace: &Workspace) -> Vec<Arc<Document>> {
 }
 
 /// The files that fit one of the patterns; all files without a pattern.
-pub(super) fn named(root: &Path, patterns: &[String]) -> Result<Override> {
+pub(super) fn file_patterns(root: &Path, patterns: &[String]) -> Result<Override> {
     let mut builder = OverrideBuilder::new(root);
     for pattern in patterns {
         builder.add(pattern).with_context(|| format!("--files {pattern} is no pattern"))?;
@@ -40,7 +40,7 @@ pub(super) fn named(root: &Path, patterns: &[String]) -> Result<Override> {
 
 /// The files that were added or changed after a revision or a date, changes that are not committed among them for a
 /// revision.
-pub(super) fn since(root: &Path, since: &str) -> Result<HashSet<String>> {
+pub(super) fn changed_since(root: &Path, since: &str) -> Result<HashSet<String>> {
     let names = ["--name-only", "--no-renames", "--relative", "--diff-filter=AM"];
     // That it is a repository is asked first: its error is the clearer one.
     git(root, &["rev-parse", "--git-dir"]).context("--since asks the history of the folder")?;
@@ -67,16 +67,16 @@ fn is_date(text: &str) -> bool {
 }
 
 /// The files of the same language that lie nearest in the tree, as somebody would have them open.
-pub(in crate::cli) fn nearest(corpus: &[Arc<Document>], own: &Document, most: usize) -> Arc<[Arc<Document>]> {
+pub(in crate::cli) fn nearest_files(corpus: &[Arc<Document>], own: &Document, most: usize) -> Arc<[Arc<Document>]> {
     let mut others: Vec<_> =
         corpus.iter().filter(|file| file.language == own.language && file.path != own.path).collect();
     // The corpus is sorted by path, and so are files that lie equally near.
-    others.sort_by_key(|file| distance(&file.path, &own.path));
+    others.sort_by_key(|file| path_distance(&file.path, &own.path));
     others.into_iter().take(most).cloned().collect()
 }
 
 /// Folders to go up and down from one file to the other.
-fn distance(one: &str, other: &str) -> usize {
+fn path_distance(one: &str, other: &str) -> usize {
     let parts = |path: &'_ str| path.split('/').count();
     let shared = one.split('/').zip(other.split('/')).take_while(|(one, other)| one == other).count();
     parts(one) + parts(other) - 2 * shared
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn the_nearest_files_of_the_language_stand_for_open_ones() {
         let corpus = ["a/b/own.py", "a/b/x.py", "a/b/x.rs", "a/y.py", "z/z/z.py"].map(file);
-        let found = nearest(&corpus, &corpus[0], 2);
+        let found = nearest_files(&corpus, &corpus[0], 2);
         assert_eq!(found.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["a/b/x.py", "a/y.py"]);
     }
 
@@ -105,11 +105,11 @@ mod tests {
 
     #[test]
     fn patterns_are_those_of_gitignore() {
-        let named = named(Path::new("/root"), &["*.py".into(), "!test_*".into()]).expect("patterns");
+        let named = file_patterns(Path::new("/root"), &["*.py".into(), "!test_*".into()]).expect("patterns");
         let takes = |path: &str| !named.matched(path, false).is_ignore();
         assert!(takes("a/x.py") && !takes("a/test_x.py") && !takes("a.rs"));
-        assert!(super::named(Path::new("/root"), &["a{".into()]).is_err());
-        let all = super::named(Path::new("/root"), &[]).expect("none");
+        assert!(super::file_patterns(Path::new("/root"), &["a{".into()]).is_err());
+        let all = super::file_patterns(Path::new("/root"), &[]).expect("none");
         assert!(!all.matched("a.rs", false).is_ignore());
     }
 }

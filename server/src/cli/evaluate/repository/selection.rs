@@ -6,11 +6,11 @@ use foretype_plugins::Document;
 use foretype_plugins::holes::{self, Hole, Kind};
 use indicatif::ProgressBar;
 
-use crate::completion;
+use crate::request_builder;
 
 /// A hole in a file.
 #[derive(Debug, Clone)]
-pub(in crate::cli) struct Chosen {
+pub(in crate::cli) struct SelectedHole {
     pub(in crate::cli) file: Arc<Document>,
     pub(in crate::cli) hole: Hole,
     /// Path, line and column, counted from 1, and kind.
@@ -19,7 +19,7 @@ pub(in crate::cli) struct Chosen {
 
 /// Which are taken.
 #[derive(Debug, Clone)]
-pub(in crate::cli) struct Draw {
+pub(in crate::cli) struct HoleSelection {
     /// The kinds that are wanted.
     pub(in crate::cli) kinds: Vec<Kind>,
     /// The same seed draws the same ones.
@@ -27,53 +27,53 @@ pub(in crate::cli) struct Draw {
     /// One of so many of each kind; without it, `most` are drawn.
     pub(in crate::cli) every: Option<u32>,
     /// So many of each kind.
-    pub(in crate::cli) most: u32,
+    pub(in crate::cli) max_per_kind: u32,
 }
 
 /// Some holes of each kind, in the order of the files.
-pub(in crate::cli) fn choose(files: &[Arc<Document>], draw: &Draw) -> Vec<Chosen> {
-    let bar = ProgressBar::new(files.len() as u64).with_message("looking for holes").with_style(super::style());
-    let all: Vec<Chosen> = bar.wrap_iter(files.iter()).flat_map(|file| of_file(file, &draw.kinds, draw.seed)).collect();
+pub(in crate::cli) fn select(files: &[Arc<Document>], draw: &HoleSelection) -> Vec<SelectedHole> {
+    let bar = ProgressBar::new(files.len() as u64).with_message("looking for holes").with_style(super::progress_style());
+    let all: Vec<SelectedHole> = bar.wrap_iter(files.iter()).flat_map(|file| holes_of_file(file, &draw.kinds, draw.seed)).collect();
     bar.finish_and_clear();
-    let mut chosen: Vec<Chosen> = draw.kinds.iter().flat_map(|kind| of_kind(&all, *kind, draw)).collect();
-    chosen.sort_by(|one, other| place(one).cmp(&place(other)));
+    let mut chosen: Vec<SelectedHole> = draw.kinds.iter().flat_map(|kind| select_of_kind(&all, *kind, draw)).collect();
+    chosen.sort_by(|one, other| sort_key(one).cmp(&sort_key(other)));
     chosen.dedup_by(|one, other| one.id == other.id);
     chosen
 }
 
-fn place(chosen: &Chosen) -> (&str, usize, Kind) {
+fn sort_key(chosen: &SelectedHole) -> (&str, usize, Kind) {
     (&chosen.file.path, chosen.hole.range.start, chosen.hole.kind)
 }
 
-fn of_file(file: &Arc<Document>, kinds: &[Kind], seed: u64) -> Vec<Chosen> {
-    let parsed = completion::document(file.path.clone(), file.text.to_string());
+fn holes_of_file(file: &Arc<Document>, kinds: &[Kind], seed: u64) -> Vec<SelectedHole> {
+    let parsed = request_builder::parse_document(file.path.clone(), file.text.to_string());
     let Some(tree) = &parsed.tree else { return Vec::new() };
     let holes = holes::holes(file.language, &file.text, tree, kinds, seed);
-    let chosen = |hole: Hole| Chosen { id: id(file, &hole), file: file.clone(), hole };
+    let chosen = |hole: Hole| SelectedHole { id: hole_id(file, &hole), file: file.clone(), hole };
     holes.into_iter().map(chosen).collect()
 }
 
-fn id(file: &Document, hole: &Hole) -> String {
+fn hole_id(file: &Document, hole: &Hole) -> String {
     let before = &file.text[..hole.range.start];
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     format!("{}:{line}:{column} {}", file.path, hole.kind.name())
 }
 
-fn of_kind(all: &[Chosen], kind: Kind, draw: &Draw) -> Vec<Chosen> {
+fn select_of_kind(all: &[SelectedHole], kind: Kind, draw: &HoleSelection) -> Vec<SelectedHole> {
     let own = all.iter().filter(|chosen| chosen.hole.kind == kind);
     match draw.every {
         Some(every) => own.step_by(every as usize).cloned().collect(),
         None => {
-            let mut drawn: Vec<_> = own.map(|chosen| (lot(&chosen.id, draw.seed), chosen)).collect();
+            let mut drawn: Vec<_> = own.map(|chosen| (lottery_number(&chosen.id, draw.seed), chosen)).collect();
             drawn.sort_by(|(lot, one), (other_lot, other)| (lot, &one.id).cmp(&(other_lot, &other.id)));
-            drawn.into_iter().take(draw.most as usize).map(|(_, chosen)| chosen.clone()).collect()
+            drawn.into_iter().take(draw.max_per_kind as usize).map(|(_, chosen)| chosen.clone()).collect()
         }
     }
 }
 
 /// A number that looks random and follows from the hole and the seed (FNV-1a, then the end of SplitMix64).
-fn lot(id: &str, seed: u64) -> u64 {
+fn lottery_number(id: &str, seed: u64) -> u64 {
     let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325 ^ seed, |hash: u64, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
@@ -95,17 +95,17 @@ mod tests {
         args: Args,
     }
 
-    fn draw(words: &[&str]) -> Draw {
+    fn draw(words: &[&str]) -> HoleSelection {
         Command::parse_from([&["evaluate", "."], words].concat()).args.draw()
     }
 
     fn files(count: usize) -> Vec<Arc<Document>> {
         let text = |file: usize| (0..20).map(|line| format!("value_{line} = other_{file}.call(line)\n")).collect();
-        (0..count).map(|file| Arc::new(completion::document(format!("f{file}.py"), text(file)))).collect()
+        (0..count).map(|file| Arc::new(request_builder::parse_document(format!("f{file}.py"), text(file)))).collect()
     }
 
     fn ids(files: &[Arc<Document>], words: &[&str]) -> Vec<String> {
-        choose(files, &draw(words)).into_iter().map(|chosen| chosen.id).collect()
+        select(files, &draw(words)).into_iter().map(|chosen| chosen.id).collect()
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! From what was typed in both ways to the figures that a plugin's author sees.
 
-use foretype_model::evaluate::bootstrap::{self, Interval};
+use foretype_model::evaluate::bootstrap::{self, ConfidenceInterval};
 use serde_json::{Value, json};
 
-use crate::cli::evaluate::table::Table;
-use crate::cli::typing::Typing;
+use crate::evaluate::table::Table;
+use crate::evaluate::typing::TypingEffort;
 
 /// What came of typing one piece in one way.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Typed {
-    pub(super) typing: Typing,
+    pub(super) typing: TypingEffort,
     /// Prompt tokens that the model read.
     pub(super) evaluated: usize,
     /// Milliseconds in the plugin's functions, for each key.
@@ -77,14 +77,14 @@ fn per_text(typed: &[&Typed]) -> Option<f64> {
 struct Compared {
     without: f64,
     with: f64,
-    interval: Option<Interval>,
+    interval: Option<ConfidenceInterval>,
 }
 
 impl Row {
     fn compared(&self, report: &Report) -> Option<Compared> {
         let (without, with) = report.ways();
         let drawn = |typed: &[&&Typed]| (self.of)(&typed.iter().map(|typed| **typed).collect::<Vec<_>>());
-        let interval = bootstrap::paired(&without, &with, report.seed, drawn);
+        let interval = bootstrap::paired_difference(&without, &with, report.seed, drawn);
         Some(Compared { without: (self.of)(&without)?, with: (self.of)(&with)?, interval })
     }
 
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     fn typed(suggested: usize, evaluated: usize, plugin_ms: &[f64]) -> Typed {
-        let typing = Typing { characters: 10, suggested, keys: 5 };
+        let typing = TypingEffort { characters: 10, suggested, keys: 5 };
         Typed { typing, evaluated, plugin_ms: plugin_ms.to_vec() }
     }
 

@@ -8,10 +8,10 @@ use foretype_plugins::Document;
 use foretype_plugins::holes::Kind;
 
 use super::ReplayArgs;
-use crate::cli::bench::trace::Trace;
 use crate::cli::evaluate::repository::files;
-use crate::cli::evaluate::repository::selection::{self, Draw};
-use crate::completion;
+use crate::cli::evaluate::repository::selection::{self, HoleSelection};
+use crate::request_builder;
+use crate::trace::Trace;
 use crate::workspace::Workspace;
 
 /// A place and what is to be typed there.
@@ -44,25 +44,25 @@ pub(super) fn all(workspace: &Workspace, args: &ReplayArgs) -> Result<Vec<Place>
     Ok(places)
 }
 
-/// One place for each stint, with the texts as they are by then; the other files of the trace are open.
+/// One place for each segment, with the texts as they are by then; the other files of the trace are open.
 fn of_trace(trace: &Trace, path: &Path) -> Vec<Place> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let mut texts: Vec<_> = trace.files.iter().map(|file| file.text.clone()).collect();
     let mut places = Vec::new();
-    for (number, stint) in trace.stints.iter().enumerate() {
-        let expected = stint.target();
-        let (before, after) = texts[stint.file].split_at(stint.offset);
-        let others = (0..texts.len()).filter(|other| *other != stint.file);
-        let open = others.map(|other| completion::document(trace.files[other].path.clone(), texts[other].clone()));
+    for (number, segment) in trace.segments.iter().enumerate() {
+        let expected = segment.target();
+        let (before, after) = texts[segment.file].split_at(segment.offset);
+        let others = (0..texts.len()).filter(|other| *other != segment.file);
+        let open = others.map(|other| request_builder::parse_document(trace.files[other].path.clone(), texts[other].clone()));
         let place = Place {
             id: format!("{name}, place {}", number + 1),
-            path: trace.files[stint.file].path.clone(),
+            path: trace.files[segment.file].path.clone(),
             before: before.to_owned(),
             after: after.to_owned(),
             open_files: open.map(Arc::new).collect(),
             expected,
         };
-        texts[stint.file].insert_str(stint.offset, &place.expected);
+        texts[segment.file].insert_str(segment.offset, &place.expected);
         places.extend(Some(place).filter(|place| !place.expected.is_empty()));
     }
     places
@@ -70,7 +70,7 @@ fn of_trace(trace: &Trace, path: &Path) -> Vec<Place> {
 
 /// Blocks of those files of the workspace that were named or lie in a folder that was.
 fn of_files(workspace: &Workspace, paths: &[&PathBuf], args: &ReplayArgs) -> Result<Vec<Place>> {
-    let corpus = files::read(workspace);
+    let corpus = files::source_files(workspace);
     let mut named = Vec::new();
     for path in paths {
         let full = path.canonicalize().with_context(|| format!("cannot read {}", path.display()))?;
@@ -86,17 +86,17 @@ fn of_files(workspace: &Workspace, paths: &[&PathBuf], args: &ReplayArgs) -> Res
     }
     named.sort_by(|one, other| one.path.cmp(&other.path));
     named.dedup_by(|one, other| one.path == other.path);
-    let draw = Draw { kinds: vec![Kind::Block], seed: args.seed, every: None, most: args.most };
-    let chosen = selection::choose(&named, &draw);
+    let draw = HoleSelection { kinds: vec![Kind::Block], seed: args.seed, every: None, max_per_kind: args.most };
+    let chosen = selection::select(&named, &draw);
     ensure!(!chosen.is_empty(), "none of the {} files has a block that could be typed again", named.len());
-    let place = |chosen: selection::Chosen| {
+    let place = |chosen: selection::SelectedHole| {
         let (text, range) = (&chosen.file.text, &chosen.hole.range);
         Place {
             path: chosen.file.path.clone(),
             before: text[..range.start].to_owned(),
             after: text[range.end..].to_owned(),
             expected: text[range.clone()].to_owned(),
-            open_files: files::nearest(&corpus, &chosen.file, args.open),
+            open_files: files::nearest_files(&corpus, &chosen.file, args.open),
             id: chosen.id,
         }
     };

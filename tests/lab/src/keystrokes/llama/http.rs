@@ -9,14 +9,14 @@ use anyhow::{Context, Result, ensure};
 
 /// A request in flight.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct HttpConnection {
     stream: TcpStream,
 }
 
 /// The body of an answer.
-pub(super) type Body = BufReader<Box<dyn Read + Send>>;
+pub(super) type ResponseBody = BufReader<Box<dyn Read + Send>>;
 
-impl Connection {
+impl HttpConnection {
     /// Sends a request.
     pub(super) fn open(port: u16, method: &str, path: &str, body: &str) -> Result<Self> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).context("the server cannot be reached")?;
@@ -31,7 +31,7 @@ impl Connection {
     }
 
     /// The answer, once its head has come.
-    pub(super) fn answer(&self) -> Result<Body> {
+    pub(super) fn response_body(&self) -> Result<ResponseBody> {
         let mut reader = BufReader::new(self.stream.try_clone()?);
         let mut line = String::new();
         reader.read_line(&mut line)?;
@@ -45,7 +45,7 @@ impl Connection {
             chunked |= header.to_ascii_lowercase().starts_with("transfer-encoding: chunked");
         }
         ensure!(good, "the server says: {}", line.trim());
-        let body: Box<dyn Read + Send> = if chunked { Box::new(Chunks { reader, left: 0 }) } else { Box::new(reader) };
+        let body: Box<dyn Read + Send> = if chunked { Box::new(ChunkedReader { reader, left: 0 }) } else { Box::new(reader) };
         Ok(BufReader::new(body))
     }
 
@@ -56,28 +56,28 @@ impl Connection {
     }
 
     /// Another hold of the same connection.
-    pub(super) fn share(&self) -> Result<Self> {
+    pub(super) fn try_clone(&self) -> Result<Self> {
         Ok(Self { stream: self.stream.try_clone()? })
     }
 }
 
 /// Sends a request and reads the whole answer.
 pub(super) fn call(port: u16, method: &str, path: &str, body: &str) -> Result<String> {
-    let connection = Connection::open(port, method, path, body)?;
+    let connection = HttpConnection::open(port, method, path, body)?;
     connection.stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let mut text = String::new();
-    connection.answer()?.read_to_string(&mut text)?;
+    connection.response_body()?.read_to_string(&mut text)?;
     Ok(text)
 }
 
 /// Takes the chunked transfer encoding away (RFC 9112, 7.1).
-struct Chunks<R> {
+struct ChunkedReader<R> {
     reader: R,
     /// Bytes left of this chunk.
     left: usize,
 }
 
-impl<R: BufRead> Read for Chunks<R> {
+impl<R: BufRead> Read for ChunkedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         if self.left == 0 {
             let mut line = String::new();
@@ -109,13 +109,13 @@ mod tests {
     fn chunks_are_put_together() {
         let bytes = b"4\r\ndata\r\n6;x=y\r\n: one\n\r\n0\r\n\r\n";
         let mut text = String::new();
-        Chunks { reader: &bytes[..], left: 0 }.read_to_string(&mut text).expect("well-formed");
+        ChunkedReader { reader: &bytes[..], left: 0 }.read_to_string(&mut text).expect("well-formed");
         assert_eq!(text, "data: one\n");
     }
 
     #[test]
     fn nonsense_between_chunks_is_an_error() {
         let mut text = String::new();
-        assert!(Chunks { reader: &b"zz\r\n"[..], left: 0 }.read_to_string(&mut text).is_err());
+        assert!(ChunkedReader { reader: &b"zz\r\n"[..], left: 0 }.read_to_string(&mut text).is_err());
     }
 }

@@ -10,20 +10,20 @@ use anyhow::{Context, Result, bail};
 use foretype_plugins::prompt::FimFormat;
 use serde_json::{Value, json};
 
-use super::super::system::Costs;
+use super::super::system::ServerUsage;
 use super::http;
 
 /// A server may take so long to load its model.
-const LOADING: Duration = Duration::from_secs(120);
+const LOAD_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Lines of its log that are shown where it does not start.
-const LAST_LINES: usize = 8;
+const MAX_LOG_LINES: usize = 8;
 
 /// What a llama-server says of its version, in one line.
 ///
 /// # Errors
 /// If the program cannot be run.
-pub(in crate::cli) fn version(program: &Path) -> Result<String> {
+pub(crate) fn version(program: &Path) -> Result<String> {
     let output = Command::new(program).arg("--version").output();
     let output = output.with_context(|| format!("cannot start {}", program.display()))?;
     let text = [output.stdout, output.stderr].concat();
@@ -34,17 +34,17 @@ pub(in crate::cli) fn version(program: &Path) -> Result<String> {
 
 /// A running server.
 #[derive(Debug)]
-pub(in crate::cli) struct Server {
+pub(crate) struct LlamaServer {
     child: Child,
     /// What it writes.
     log: std::fs::File,
-    pub(in crate::cli) port: u16,
+    pub(crate) port: u16,
 }
 
-impl Server {
+impl LlamaServer {
     /// Starts `program` on a model, with the batch sizes and the cache reuse of llama.cpp's own presets for completion
     /// (`--fim-qwen-1.5b-default`), and waits until it is ready.
-    pub(in crate::cli) fn start(program: &Path, model: &Path, threads: usize, more: &[String]) -> Result<Self> {
+    pub(crate) fn start(program: &Path, model: &Path, threads: usize, more: &[String]) -> Result<Self> {
         let port = free_port()?;
         let mut command = Command::new(program);
         command.arg("--model").arg(model).args(["--host", "127.0.0.1", "--port", &port.to_string()]);
@@ -55,31 +55,31 @@ impl Server {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.try_clone()?);
         let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         let mut server = Self { child, log, port };
-        server.ready()?;
+        server.wait_until_ready()?;
         Ok(server)
     }
 
-    fn ready(&mut self) -> Result<()> {
-        let until = Instant::now() + LOADING;
+    fn wait_until_ready(&mut self) -> Result<()> {
+        let until = Instant::now() + LOAD_TIMEOUT;
         while Instant::now() < until {
             if http::call(self.port, "GET", "/health", "").is_ok() {
                 return Ok(());
             }
             if let Some(status) = self.child.try_wait()? {
-                bail!("llama-server ended: {status}; the last that it wrote:\n{}", self.last_lines());
+                bail!("llama-server ended: {status}; the last that it wrote:\n{}", self.log_tail());
             }
             std::thread::sleep(Duration::from_millis(50));
         }
         bail!("llama-server has not loaded its model in time")
     }
 
-    fn last_lines(&mut self) -> String {
+    fn log_tail(&mut self) -> String {
         let mut text = Vec::new();
         // What cannot be read is left out: there is an error to report already.
         let _ = self.log.rewind().and_then(|()| self.log.read_to_end(&mut text));
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+        lines[lines.len().saturating_sub(MAX_LOG_LINES)..].join("\n")
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -87,7 +87,7 @@ impl Server {
     }
 
     /// The fill-in-the-middle format of the model: known by the special tokens that it has.
-    pub(super) fn format(&self, model: &Path) -> Result<&'static FimFormat> {
+    pub(super) fn fim_format(&self, model: &Path) -> Result<&'static FimFormat> {
         let name = model.file_stem().unwrap_or_default().to_string_lossy();
         let has = |token: &str| {
             let body = json!({ "content": token, "parse_special": true }).to_string();
@@ -99,20 +99,20 @@ impl Server {
     }
 
     /// What it has done since its start, requests that were broken off included.
-    pub(super) fn costs(&self) -> Result<Costs> {
+    pub(super) fn usage(&self) -> Result<ServerUsage> {
         let text = http::call(self.port, "GET", "/metrics", "")?;
         let drafted = metric(&text, "spec_decode_num_draft_tokens_total").filter(|count| *count > 0.0);
-        Ok(Costs {
-            prompt: metric(&text, "prompt_tokens_total"),
-            written: metric(&text, "tokens_predicted_total"),
-            drafted,
-            confirmed: drafted.and(metric(&text, "spec_decode_num_accepted_tokens_total")),
-            processor: None,
+        Ok(ServerUsage {
+            prompt_tokens: metric(&text, "prompt_tokens_total"),
+            generated_tokens: metric(&text, "tokens_predicted_total"),
+            draft_tokens: drafted,
+            accepted_tokens: drafted.and(metric(&text, "spec_decode_num_accepted_tokens_total")),
+            cpu_seconds: None,
         })
     }
 }
 
-impl Drop for Server {
+impl Drop for LlamaServer {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.child.kill();

@@ -1,16 +1,16 @@
 //! What is demanded of Foretype against llama-server, and whether it holds.
 
-use super::contenders::{ANSWERING, PLUGGED};
-use super::figures::{FIGURES, Unit};
-use super::report::Row;
+use super::contenders::{ANSWERING_SYSTEM, PLUGIN_SYSTEM_PREFIX};
+use super::metrics::{METRICS, MetricUnit};
+use super::report::SystemMetrics;
 
 /// How llama-server is used as shipped.
-pub(super) const AS_SHIPPED: &str = "llama-server infill";
-const LLAMA: &str = "llama-server ";
+pub(super) const AS_SHIPPED_SYSTEM: &str = "llama-server infill";
+const LLAMA_SYSTEM_PREFIX: &str = "llama-server ";
 
 /// One demand.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub(super) struct Bar {
+pub(super) struct Threshold {
     /// In words.
     pub(super) demand: String,
     /// Foretype's figure and the one it is measured by.
@@ -26,7 +26,7 @@ pub(super) struct Bar {
 
 /// Whom Foretype is measured by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum By {
+enum Baseline {
     AsShipped,
     /// The variant that is best in this figure.
     Best,
@@ -35,39 +35,39 @@ enum By {
 }
 
 /// Milliseconds that nobody sees: a screen shows less than one picture in it, and the way to a server alone takes as long.
-const AT_ONCE: f64 = 1.0;
+const IMPERCEPTIBLE_MS: f64 = 1.0;
 
 /// Figure, in words, whom by, and the largest ratio; for [`By::Fixed`] the largest value is the number itself.
-const BARS: &[(&str, &str, By, f64)] = &[
-    ("prompt", "prompt tokens a key at most 1/20 of as shipped", By::AsShipped, 1.0 / 20.0),
-    ("prompt", "prompt tokens a key no more than the best variant", By::Best, 1.0),
-    ("prompt_text", "prompt tokens for the same text at most 1/20 of as shipped", By::AsShipped, 1.0 / 20.0),
-    ("prompt_text", "prompt tokens for the same text no more than the best variant", By::Best, 1.0),
-    ("first_p50", "key to first text, p50, at most 1/10 of as shipped", By::AsShipped, 0.1),
-    ("first_p50", "key to first text, p50, at most 1/2 of the best variant", By::Best, 0.5),
-    ("first_p95", "key to first text, p95, at most 1/4 of as shipped", By::AsShipped, 0.25),
-    ("wait_p50", "key to the next text at all, p50, at most 1/10 of as shipped", By::AsShipped, 0.1),
-    ("wait_p50", "key to the next text at all, p50, at most 1/2 of the best variant", By::Best, 0.5),
-    ("wait_p95", "key to the next text at all, p95, at most 1/4 of as shipped", By::AsShipped, 0.25),
-    ("processor", "processor time a key at most 1/5 of as shipped", By::AsShipped, 0.2),
-    ("processor", "processor time a key at most 1/5 of the best variant", By::Best, 0.2),
-    ("processor_text", "processor time for the same text at most 1/5 of as shipped", By::AsShipped, 0.2),
-    ("processor_text", "processor time for the same text at most 1/5 of the best variant", By::Best, 0.2),
-    ("completed", "characters from suggestions no fewer than any variant", By::Best, 1.0),
-    ("stale", "no stale suggestions", By::Fixed(0), 0.0),
-    ("followed_p50", "a key into the shown text answered within 1 ms", By::Fixed(1), 1.0),
+const THRESHOLDS: &[(&str, &str, Baseline, f64)] = &[
+    ("prompt", "prompt tokens a key at most 1/20 of as shipped", Baseline::AsShipped, 1.0 / 20.0),
+    ("prompt", "prompt tokens a key no more than the best variant", Baseline::Best, 1.0),
+    ("prompt_text", "prompt tokens for the same text at most 1/20 of as shipped", Baseline::AsShipped, 1.0 / 20.0),
+    ("prompt_text", "prompt tokens for the same text no more than the best variant", Baseline::Best, 1.0),
+    ("first_p50", "key to first text, p50, at most 1/10 of as shipped", Baseline::AsShipped, 0.1),
+    ("first_p50", "key to first text, p50, at most 1/2 of the best variant", Baseline::Best, 0.5),
+    ("first_p95", "key to first text, p95, at most 1/4 of as shipped", Baseline::AsShipped, 0.25),
+    ("wait_p50", "key to the next text at all, p50, at most 1/10 of as shipped", Baseline::AsShipped, 0.1),
+    ("wait_p50", "key to the next text at all, p50, at most 1/2 of the best variant", Baseline::Best, 0.5),
+    ("wait_p95", "key to the next text at all, p95, at most 1/4 of as shipped", Baseline::AsShipped, 0.25),
+    ("processor", "processor time a key at most 1/5 of as shipped", Baseline::AsShipped, 0.2),
+    ("processor", "processor time a key at most 1/5 of the best variant", Baseline::Best, 0.2),
+    ("processor_text", "processor time for the same text at most 1/5 of as shipped", Baseline::AsShipped, 0.2),
+    ("processor_text", "processor time for the same text at most 1/5 of the best variant", Baseline::Best, 0.2),
+    ("completed", "characters from suggestions no fewer than any variant", Baseline::Best, 1.0),
+    ("stale", "no stale suggestions", Baseline::Fixed(0), 0.0),
+    ("followed_p50", "a key into the shown text answered within 1 ms", Baseline::Fixed(1), 1.0),
 ];
 
 /// All demands, as far as the systems in question were measured.
-pub(super) fn bars(rows: &[Row]) -> Vec<Bar> {
+pub(super) fn check_thresholds(rows: &[SystemMetrics]) -> Vec<Threshold> {
     let Some(ours) = rows.iter().find(|row| row.system == "Foretype") else { return Vec::new() };
-    let llama: Vec<_> = rows.iter().filter(|row| row.system.starts_with(LLAMA)).collect();
-    let bars = BARS.iter().filter_map(|(name, demand, by, limit)| bar(ours, &llama, name, demand, *by, *limit));
-    bars.chain(rows.iter().filter_map(|row| burdened(ours, row))).collect()
+    let llama: Vec<_> = rows.iter().filter(|row| row.system.starts_with(LLAMA_SYSTEM_PREFIX)).collect();
+    let bars = THRESHOLDS.iter().filter_map(|(name, demand, by, limit)| check_threshold(ours, &llama, name, demand, *by, *limit));
+    bars.chain(rows.iter().filter_map(|row| check_burdened(ours, row))).collect()
 }
 
 /// Adds how far the ratios lie apart; `repeats` has the bars of each repetition alone.
-pub(super) fn spread(bars: &mut [Bar], repeats: &[Vec<Bar>]) {
+pub(super) fn add_ranges(bars: &mut [Threshold], repeats: &[Vec<Threshold>]) {
     for bar in bars {
         let same = repeats.iter().flatten().filter(|other| other.demand == bar.demand);
         bar.range = same.filter_map(|other| other.ratio).fold(None, |range, ratio| {
@@ -78,53 +78,53 @@ pub(super) fn spread(bars: &mut [Bar], repeats: &[Vec<Bar>]) {
 }
 
 /// What a plugin may add to the time from the key to the first text, at the most: a tenth, whatever it does.
-const PLUGIN: f64 = 1.1;
+const MAX_PLUGIN_RATIO: f64 = 1.1;
 /// What an answer that is written meanwhile may make of that time.
-const ANSWER: f64 = 2.0;
+const MAX_ANSWERING_RATIO: f64 = 2.0;
 
 /// The demand on Foretype with a plugin or beside an answer, measured by Foretype without.
-fn burdened(without: &Row, row: &Row) -> Option<Bar> {
-    let (what, most) = match row.system.strip_prefix(PLUGGED) {
-        Some(name) => (format!("with the plugin {name}"), PLUGIN),
-        None if row.system == ANSWERING => ("beside an answer".to_owned(), ANSWER),
+fn check_burdened(without: &SystemMetrics, row: &SystemMetrics) -> Option<Threshold> {
+    let (what, most) = match row.system.strip_prefix(PLUGIN_SYSTEM_PREFIX) {
+        Some(name) => (format!("with the plugin {name}"), MAX_PLUGIN_RATIO),
+        None if row.system == ANSWERING_SYSTEM => ("beside an answer".to_owned(), MAX_ANSWERING_RATIO),
         None => return None,
     };
     let (with, without) = (row.value("first_p95"), without.value("first_p95"));
     let both = with.zip(without).filter(|(_, without)| without.is_finite());
-    Some(Bar {
+    Some(Threshold {
         demand: format!("key to first text, p95, {what} at most {most:.1} of without"),
-        ours: Unit::Milliseconds.write(with),
-        theirs: Unit::Milliseconds.write(without),
+        ours: MetricUnit::Milliseconds.format(with),
+        theirs: MetricUnit::Milliseconds.format(without),
         ratio: both.map(|(with, without)| with / without).filter(|ratio| ratio.is_finite()),
         range: None,
-        passed: both.map(|(with, without)| with <= AT_ONCE || with <= without * most),
+        passed: both.map(|(with, without)| with <= IMPERCEPTIBLE_MS || with <= without * most),
     })
 }
 
-fn bar(ours: &Row, llama: &[&Row], name: &str, demand: &str, by: By, limit: f64) -> Option<Bar> {
+fn check_threshold(ours: &SystemMetrics, llama: &[&SystemMetrics], name: &str, demand: &str, by: Baseline, limit: f64) -> Option<Threshold> {
     // Of characters from suggestions the most are best, of all else the least.
     let more_is_better = name == "completed";
     let values = llama.iter().filter_map(|row| row.value(name));
     let theirs = match by {
-        By::AsShipped => llama.iter().find(|row| row.system == AS_SHIPPED)?.value(name),
-        By::Best if more_is_better => values.reduce(f64::max),
-        By::Best => values.reduce(f64::min),
-        By::Fixed(number) => Some(number.into()),
+        Baseline::AsShipped => llama.iter().find(|row| row.system == AS_SHIPPED_SYSTEM)?.value(name),
+        Baseline::Best if more_is_better => values.reduce(f64::max),
+        Baseline::Best => values.reduce(f64::min),
+        Baseline::Fixed(number) => Some(number.into()),
     };
     let own = ours.value(name);
-    let unit = FIGURES.iter().find(|figure| figure.name == name).map_or(Unit::Count, |figure| figure.unit);
+    let unit = METRICS.iter().find(|figure| figure.name == name).map_or(MetricUnit::Count, |figure| figure.unit);
     let passed = own.zip(theirs).and_then(|(own, theirs)| match by {
-        By::Fixed(_) => Some(own <= theirs),
-        _ if unit == Unit::Milliseconds && own <= AT_ONCE => Some(true),
+        Baseline::Fixed(_) => Some(own <= theirs),
+        _ if unit == MetricUnit::Milliseconds && own <= IMPERCEPTIBLE_MS => Some(true),
         _ if own.is_infinite() && theirs.is_infinite() => None,
         _ if more_is_better => Some(own >= theirs * limit),
         _ => Some(own <= theirs * limit),
     });
     let ratio = own.zip(theirs).map(|(own, theirs)| own / theirs).filter(|ratio| ratio.is_finite());
-    Some(Bar {
+    Some(Threshold {
         demand: demand.to_owned(),
-        ours: unit.write(own),
-        theirs: unit.write(theirs),
+        ours: unit.format(own),
+        theirs: unit.format(theirs),
         ratio,
         range: None,
         passed,
@@ -135,18 +135,18 @@ fn bar(ours: &Row, llama: &[&Row], name: &str, demand: &str, by: By, limit: f64)
 mod tests {
     use super::*;
 
-    fn row(system: &str, figure: &str, value: f64) -> Row {
-        let values = FIGURES.iter().map(|other| (other.name == figure).then_some(value));
-        Row { system: system.to_owned(), values: values.collect() }
+    fn row(system: &str, figure: &str, value: f64) -> SystemMetrics {
+        let values = METRICS.iter().map(|other| (other.name == figure).then_some(value));
+        SystemMetrics { system: system.to_owned(), values: values.collect() }
     }
 
     fn passed(figure: &str, ours: f64, shipped: f64, other: f64) -> Vec<Option<bool>> {
         let rows = [
             row("Foretype", figure, ours),
-            row(AS_SHIPPED, figure, shipped),
+            row(AS_SHIPPED_SYSTEM, figure, shipped),
             row("llama-server middle", figure, other),
         ];
-        bars(&rows).into_iter().filter(|bar| bar.ours != "-").map(|bar| bar.passed).collect()
+        check_thresholds(&rows).into_iter().filter(|bar| bar.ours != "-").map(|bar| bar.passed).collect()
     }
 
     #[test]
@@ -164,7 +164,7 @@ mod tests {
     fn a_plugin_may_add_a_tenth() {
         let passed = |with, without| {
             let rows = [row("Foretype", "first_p95", without), row("Foretype with p", "first_p95", with)];
-            bars(&rows).into_iter().find(|bar| bar.demand.contains("the plugin p")).and_then(|bar| bar.passed)
+            check_thresholds(&rows).into_iter().find(|bar| bar.demand.contains("the plugin p")).and_then(|bar| bar.passed)
         };
         assert_eq!(
             [passed(109.0, 100.0), passed(112.0, 100.0), passed(0.9, 0.1)],
@@ -176,8 +176,8 @@ mod tests {
     #[test]
     fn an_answer_may_double_it() {
         let passed = |beside| {
-            let rows = [row("Foretype", "first_p95", 100.0), row(ANSWERING, "first_p95", beside)];
-            bars(&rows).into_iter().find(|bar| bar.demand.contains("beside an answer")).and_then(|bar| bar.passed)
+            let rows = [row("Foretype", "first_p95", 100.0), row(ANSWERING_SYSTEM, "first_p95", beside)];
+            check_thresholds(&rows).into_iter().find(|bar| bar.demand.contains("beside an answer")).and_then(|bar| bar.passed)
         };
         assert_eq!([passed(199.0), passed(201.0)], [Some(true), Some(false)]);
     }

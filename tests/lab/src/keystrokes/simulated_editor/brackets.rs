@@ -1,7 +1,7 @@
 //! Which marks of a text belong together.
 
 /// For each byte that opens a bracket or a quotation, where it is closed in the same text. Quotations end in their line.
-pub(super) fn mates(text: &str) -> Vec<Option<usize>> {
+pub(super) fn matching_brackets(text: &str) -> Vec<Option<usize>> {
     let bytes = text.as_bytes();
     let mut mates = vec![None; bytes.len()];
     let mut open: Vec<usize> = Vec::new();
@@ -9,7 +9,7 @@ pub(super) fn mates(text: &str) -> Vec<Option<usize>> {
     while at < bytes.len() {
         match bytes[at] {
             b'"' => {
-                if let Some(end) = quotation_end(bytes, at) {
+                if let Some(end) = closing_quote(bytes, at) {
                     mates[at] = Some(end);
                     at = end;
                 }
@@ -28,7 +28,7 @@ pub(super) fn mates(text: &str) -> Vec<Option<usize>> {
     mates
 }
 
-fn quotation_end(bytes: &[u8], start: usize) -> Option<usize> {
+fn closing_quote(bytes: &[u8], start: usize) -> Option<usize> {
     let mut at = start + 1;
     loop {
         match bytes.get(at)? {
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn marks_in_quotations_are_letters() {
-        let found: Vec<_> = mates("(\")\\\"\")").into_iter().enumerate().filter_map(|(a, b)| Some((a, b?))).collect();
+        let found: Vec<_> = matching_brackets("(\")\\\"\")").into_iter().enumerate().filter_map(|(a, b)| Some((a, b?))).collect();
         assert_eq!(found, [(0, 6), (1, 5)]);
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 /// What holds for all runs of one call of `foretype bench keystrokes`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Setting {
+pub(super) struct BenchmarkEnvironment {
     /// The version of this executable.
     pub(super) foretype: String,
     /// What llama-server says of its version, and the arguments that were added to the usual ones.
@@ -30,9 +30,9 @@ pub(super) struct Setting {
     pub(super) shortest: usize,
 }
 
-impl Setting {
+impl BenchmarkEnvironment {
     /// In one line.
-    pub(super) fn words(&self) -> String {
+    pub(super) fn summary(&self) -> String {
         let peer = self.llama_server.as_deref().map(|version| format!(", llama-server {version}"));
         format!(
             "{}, {} threads on {} x {} ({} kernels), Foretype {}{}",
@@ -48,7 +48,7 @@ impl Setting {
 }
 
 /// The names of what is not the same in all of them.
-pub(super) fn differences(settings: &[Setting]) -> Vec<String> {
+pub(super) fn differing_fields(settings: &[BenchmarkEnvironment]) -> Vec<String> {
     let all: Vec<Value> = settings.iter().filter_map(|setting| serde_json::to_value(setting).ok()).collect();
     let Some((Value::Object(first), rest)) = all.split_first() else { return Vec::new() };
     let differs = |name: &&String| rest.iter().any(|other| other[name.as_str()] != first[*name]);
@@ -61,10 +61,10 @@ mod tests {
 
     #[test]
     fn what_differs_is_named() {
-        let one = Setting { threads: 2, model: "a.gguf".into(), ..Setting::default() };
-        let other = Setting { threads: 4, processor: Some("x".into()), ..one.clone() };
-        assert_eq!(differences(&[one.clone(), other]), ["processor", "threads"]);
-        assert_eq!(differences(&[one.clone(), one]), [""; 0]);
-        assert_eq!(differences(&[]), [""; 0]);
+        let one = BenchmarkEnvironment { threads: 2, model: "a.gguf".into(), ..BenchmarkEnvironment::default() };
+        let other = BenchmarkEnvironment { threads: 4, processor: Some("x".into()), ..one.clone() };
+        assert_eq!(differing_fields(&[one.clone(), other]), ["processor", "threads"]);
+        assert_eq!(differing_fields(&[one.clone(), one]), [""; 0]);
+        assert_eq!(differing_fields(&[]), [""; 0]);
     }
 }

@@ -5,36 +5,36 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use super::wire::Wire;
+use super::connection::LspConnection;
 
 /// Asks for a long answer.
-const QUESTION: &str = "Explain in detail, line by line, what this code does, and what could go wrong in each line.";
+const CHAT_QUESTION: &str = "Explain in detail, line by line, what this code does, and what could go wrong in each line.";
 /// What the pieces of answers are sent with.
-const TOKEN: &str = "answer";
+const PARTIAL_RESULT_TOKEN: &str = "answer";
 
 /// The answer that is being written.
 #[derive(Debug, Default)]
-pub(super) struct Answers {
+pub(super) struct ChatLoad {
     running: Option<i64>,
     /// Bytes of all answers.
     written: usize,
 }
 
-impl Answers {
+impl ChatLoad {
     /// Asks about a document, unless an answer is being written.
-    pub(super) fn ask(&mut self, wire: &mut Wire, uri: &str) -> Result<()> {
+    pub(super) fn ask_if_idle(&mut self, wire: &mut LspConnection, uri: &str) -> Result<()> {
         if self.running.is_none() {
             let document = json!({ "uri": uri });
-            let parameters = json!({ "question": QUESTION, "textDocument": document, "partialResultToken": TOKEN });
-            self.running = Some(wire.send("foretype/ask", parameters)?);
+            let parameters = json!({ "question": CHAT_QUESTION, "textDocument": document, "partialResultToken": PARTIAL_RESULT_TOKEN });
+            self.running = Some(wire.send_request("foretype/ask", parameters)?);
         }
         Ok(())
     }
 
     /// Takes a message if it belongs to an answer.
-    pub(super) fn hear(&mut self, message: &Value) -> Result<bool> {
+    pub(super) fn handle(&mut self, message: &Value) -> Result<bool> {
         let parameters = &message["params"];
-        if message["method"] == "$/progress" && parameters["token"] == TOKEN {
+        if message["method"] == "$/progress" && parameters["token"] == PARTIAL_RESULT_TOKEN {
             self.written += parameters["value"]["text"].as_str().map_or(0, str::len);
             return Ok(true);
         }
@@ -50,7 +50,7 @@ impl Answers {
     ///
     /// # Errors
     /// If a question was asked and nothing came: then nothing was measured.
-    pub(super) fn check(&self, typed: Duration) -> Result<()> {
+    pub(super) fn report(&self, typed: Duration) -> Result<()> {
         if self.running.is_some() || self.written > 0 {
             ensure!(self.written > 0, "no answer was written while the typist typed");
             eprintln!("  answers: {:.0} bytes a second meanwhile", self.written as f64 / typed.as_secs_f64());

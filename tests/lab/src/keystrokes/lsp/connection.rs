@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 const MOST: usize = 64 << 20;
 
 /// A process and the connection to it. It ends with this.
-pub(super) struct Wire {
+pub(super) struct LspConnection {
     child: Child,
     input: ChildStdin,
     messages: Receiver<(Instant, Value)>,
     last_id: i64,
 }
 
-impl Wire {
+impl LspConnection {
     /// Starts the process.
     pub(super) fn start(mut command: Command) -> Result<Self> {
         let program = command.get_program().to_string_lossy().into_owned();
@@ -48,7 +48,7 @@ impl Wire {
     }
 
     /// Sends a request and returns its number.
-    pub(super) fn send(&mut self, method: &str, parameters: Value) -> Result<i64> {
+    pub(super) fn send_request(&mut self, method: &str, parameters: Value) -> Result<i64> {
         self.last_id += 1;
         self.write(&json!({ "jsonrpc": "2.0", "id": self.last_id, "method": method, "params": parameters }))?;
         Ok(self.last_id)
@@ -56,7 +56,7 @@ impl Wire {
 
     /// Sends a request and waits for its result; what else comes meanwhile is of no interest.
     pub(super) fn request(&mut self, method: &str, parameters: Value, patience: Duration) -> Result<Value> {
-        let id = self.send(method, parameters)?;
+        let id = self.send_request(method, parameters)?;
         let until = Instant::now() + patience;
         while let Some((_, mut message)) = self.listen(until)? {
             if message["id"] == id && message.get("method").is_none() {
@@ -91,7 +91,7 @@ impl Wire {
     }
 }
 
-impl Drop for Wire {
+impl Drop for LspConnection {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.child.kill();

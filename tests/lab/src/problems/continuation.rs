@@ -5,20 +5,20 @@ use std::sync::Arc;
 use foretype_plugins::{Answer, Part, Prompt, PromptStrategy, Request, Snippet, Source};
 
 /// Where an answer ends, if it has ended.
-pub(super) type End = fn(&str) -> Option<usize>;
+pub(super) type AnswerEnd = fn(&str) -> Option<usize>;
 
 /// Writes on from left to right until the answer ends.
 #[derive(Debug)]
-struct Plain {
-    end: End,
+struct PlainContinuation {
+    end: AnswerEnd,
 }
 
 /// The strategy that writes on behind the cursor until `end` says so.
-pub(super) fn until(end: End) -> Arc<dyn PromptStrategy> {
-    Arc::new(Plain { end })
+pub(super) fn continue_until(end: AnswerEnd) -> Arc<dyn PromptStrategy> {
+    Arc::new(PlainContinuation { end })
 }
 
-impl PromptStrategy for Plain {
+impl PromptStrategy for PlainContinuation {
     fn name(&self) -> &str {
         "plain"
     }

@@ -3,58 +3,58 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use foretype::config::DocstringConfig;
+use foretype::evaluate::items::DocstringForm;
 use foretype_plugins::docstring::{self, Ground, Item, Style, Task};
 use foretype_plugins::{Language, syntax};
 
-use crate::cli::evaluate::items::Form;
-use crate::cli::evaluate::problems::Asking;
-use crate::config::Docstring;
+use crate::problems::ProblemContext;
 
 /// What was written for a function.
-pub(super) struct Framed {
+pub(super) struct WrittenDocstring {
     /// The docstring with its marks.
     pub(super) text: String,
-    pub(super) form: Form,
+    pub(super) form: DocstringForm,
     pub(super) milliseconds: f64,
 }
 
 /// Writes the docstring of the function at a line of a text.
-pub(super) fn write(asking: &Asking, file: &str, text: &str, line: usize) -> Result<Framed> {
+pub(super) fn write(asking: &ProblemContext, file: &str, text: &str, line: usize) -> Result<WrittenDocstring> {
     let language = Language::from_path(file);
-    let task = task(language, text, line)?;
-    let most = crate::docstring::context_bytes(asking.engine.model(), asking.config());
+    let task = new_task(language, text, line)?;
+    let most = foretype::docstring::max_context_bytes(asking.engine.model(), asking.config());
     let ground = Ground { language, path: file, text, most, format: asking.engine.model().fim_format(), snippets: &[] };
     let start = Instant::now();
-    let written = crate::docstring::write(&asking.engine, &ground, &task, None, crate::ask::Draw::Likeliest, &|| true)?;
+    let written = foretype::docstring::write_docstring(&asking.engine, &ground, &task, None, foretype::ask::AnswerSampling::Greedy, &|| true)?;
     let milliseconds = start.elapsed().as_secs_f64() * 1000.0;
     let after = written.edit.apply(text);
-    let form = form(language, task.frame.style(), &task.item, (text, &after));
-    Ok(Framed { text: written.edit.text.trim().to_owned(), form, milliseconds })
+    let form = check_form(language, task.frame.style(), &task.item, (text, &after));
+    Ok(WrittenDocstring { text: written.edit.text.trim().to_owned(), form, milliseconds })
 }
 
-fn task(language: Language, text: &str, line: usize) -> Result<Task> {
+fn new_task(language: Language, text: &str, line: usize) -> Result<Task> {
     let tree = syntax::parse(language, text, None);
     let item = docstring::find(language, tree.as_ref(), text, line)?;
     let style = Style::detect(language, []).context("the language has no docstrings")?;
-    Ok(Task::new(item, language, style, text, Docstring::default().width)?)
+    Ok(Task::new(item, language, style, text, DocstringConfig::default().width)?)
 }
 
 /// What the text says once it is read again, as somebody who knows nothing of the frame would read it.
-fn form(language: Language, style: Style, item: &Item, (before, after): (&str, &str)) -> Form {
+fn check_form(language: Language, style: Style, item: &Item, (before, after): (&str, &str)) -> DocstringForm {
     let trees = [before, after].map(|text| syntax::parse(language, text, None));
-    let [Some(one), Some(other)] = &trees else { return Form::default() };
+    let [Some(one), Some(other)] = &trees else { return DocstringForm::default() };
     let found = docstring::items(language, other, after).into_iter().find(|it| it.name == item.name);
     let own = found.and_then(|it| after.get(it.existing?)).unwrap_or_default();
     let expected: Vec<_> = item.parameters.iter().map(|it| it.name.clone()).collect();
-    Form {
+    DocstringForm {
         well_formed: !own.is_empty() && one.root_node().has_error() == other.root_node().has_error(),
-        parameters: (style != Style::Godoc).then(|| named(style, own) == expected),
+        parameters: (style != Style::Godoc).then(|| named_parameters(style, own) == expected),
         unchanged: docstring::same_code(language, (one, before), (other, after)),
     }
 }
 
 /// The parameters that a docstring names, in its order.
-fn named(style: Style, docstring: &str) -> Vec<String> {
+fn named_parameters(style: Style, docstring: &str) -> Vec<String> {
     let lines = docstring.lines().map(|line| line.trim_start_matches([' ', '/']));
     let first = |text: &str, end: &str| text.split(end).next().unwrap_or_default().trim().to_owned();
     let part = |text: &str, title: &str| text.split(title).nth(1).unwrap_or_default().to_owned();
@@ -85,20 +85,20 @@ mod tests {
     #[test]
     fn a_docstring_is_read_without_its_frame() {
         let google = "\"\"\"F.\n\n    Args:\n        x: A: b.\n            on: it goes\n        *y: C.\n\n    Returns:\n        z: D.\n    \"\"\"";
-        assert_eq!(named(Style::Google, google), ["x", "*y"]);
-        assert_eq!(named(Style::Rustdoc, "/// F.\n///\n/// * `x` - A.\n///   `b`\n/// * `y` - C."), ["x", "y"]);
+        assert_eq!(named_parameters(Style::Google, google), ["x", "*y"]);
+        assert_eq!(named_parameters(Style::Rustdoc, "/// F.\n///\n/// * `x` - A.\n///   `b`\n/// * `y` - C."), ["x", "y"]);
         let jsdoc = "/**\n * F.\n *\n * @param {*} x - A.\n * @param {*} [y=2] - B.\n * @returns {*} C.\n */";
-        assert_eq!(named(Style::Jsdoc, jsdoc), ["x", "y"]);
-        assert_eq!(named(Style::Javadoc, "/**\n * F.\n *\n * @param x A.\n */"), ["x"]);
+        assert_eq!(named_parameters(Style::Jsdoc, jsdoc), ["x", "y"]);
+        assert_eq!(named_parameters(Style::Javadoc, "/**\n * F.\n *\n * @param x A.\n */"), ["x"]);
     }
 
     #[test]
     fn a_wrong_name_a_lost_docstring_and_changed_code_are_seen() {
         let before = "def f(x):\n    return x\n";
-        let item = task(Language::Python, before, 0).expect("a function").item;
-        let look = |after: &str| form(Language::Python, Style::Google, &item, (before, after));
+        let item = new_task(Language::Python, before, 0).expect("a function").item;
+        let look = |after: &str| check_form(Language::Python, Style::Google, &item, (before, after));
         let good = "def f(x):\n    \"\"\"F.\n\n    Args:\n        x: A.\n    \"\"\"\n    return x\n";
-        assert_eq!(look(good), Form { well_formed: true, parameters: Some(true), unchanged: true });
+        assert_eq!(look(good), DocstringForm { well_formed: true, parameters: Some(true), unchanged: true });
         assert_eq!(look(&good.replace("x: A", "y: A")).parameters, Some(false));
         assert!(!look(&good.replace("return x", "return 1")).unchanged);
         assert!(!look(before).well_formed);

@@ -5,34 +5,34 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use foretype::config::Config;
+use foretype::models;
 use serde_json::{Value, json};
 
-use super::problems::SetArgs;
-use crate::cli::bench::keystrokes::llama::server::Server;
-use crate::config::Config;
-use crate::models;
+use super::ProblemSetArgs;
+use crate::keystrokes::llama::server::LlamaServer;
 
 /// An answer may take so long on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(600);
+const CHAT_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Options of sets that can be asked in several ways.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    pub(super) set: SetArgs,
+    pub(super) set: ProblemSetArgs,
     /// How the model is asked; several can be compared. Unset, by plain continuation (docstrings: and as Foretype does it)
     #[arg(long = "way", value_enum, value_delimiter = ',')]
-    names: Vec<Name>,
+    methods: Vec<MethodArg>,
     /// The llama-server of `--way llama-server`; it is started and ended
     #[arg(long, value_name = "PROGRAM")]
     llama_server: Option<PathBuf>,
     #[arg(skip)]
-    server: std::sync::OnceLock<Server>,
+    server: std::sync::OnceLock<LlamaServer>,
 }
 
 /// Names of ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Name {
+enum MethodArg {
     /// The bare model, from left to right
     Plain,
     /// `foretype translate`, `generate` or `docstring`
@@ -43,38 +43,38 @@ enum Name {
 
 /// A way that is ready.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Way<'a> {
+pub(super) enum AnswerMethod<'a> {
     Plain,
     Foretype,
-    Llama(&'a Server),
+    Llama(&'a LlamaServer),
 }
 
 impl Args {
     /// The ways that were asked for, with their names in a report; plain continuation where none was.
-    pub(super) fn ways(&self, plain: &'static str) -> Result<Vec<(&'static str, Way<'_>)>> {
-        if self.names.is_empty() { Ok(vec![(plain, Way::Plain)]) } else { self.named(plain, "foretype") }
+    pub(super) fn methods(&self, plain: &'static str) -> Result<Vec<(&'static str, AnswerMethod<'_>)>> {
+        if self.methods.is_empty() { Ok(vec![(plain, AnswerMethod::Plain)]) } else { self.chosen_methods(plain, "foretype") }
     }
 
     /// [`ways`](Self::ways), and beside plain continuation the way of a command of Foretype's, where none was asked for.
-    pub(super) fn ways_with(&self, plain: &'static str, command: &'static str) -> Result<Vec<(&'static str, Way<'_>)>> {
-        match self.names.is_empty() {
-            true => Ok(vec![(plain, Way::Plain), (command, Way::Foretype)]),
-            false => self.named(plain, command),
+    pub(super) fn methods_or_both(&self, plain: &'static str, command: &'static str) -> Result<Vec<(&'static str, AnswerMethod<'_>)>> {
+        match self.methods.is_empty() {
+            true => Ok(vec![(plain, AnswerMethod::Plain), (command, AnswerMethod::Foretype)]),
+            false => self.chosen_methods(plain, command),
         }
     }
 
-    fn named(&self, plain: &'static str, command: &'static str) -> Result<Vec<(&'static str, Way<'_>)>> {
-        let way = |name: &Name| {
+    fn chosen_methods(&self, plain: &'static str, command: &'static str) -> Result<Vec<(&'static str, AnswerMethod<'_>)>> {
+        let way = |name: &MethodArg| {
             Ok(match name {
-                Name::Plain => (plain, Way::Plain),
-                Name::Foretype => (command, Way::Foretype),
-                Name::LlamaServer => ("llama-server chat", Way::Llama(self.server()?)),
+                MethodArg::Plain => (plain, AnswerMethod::Plain),
+                MethodArg::Foretype => (command, AnswerMethod::Foretype),
+                MethodArg::LlamaServer => ("llama-server chat", AnswerMethod::Llama(self.server()?)),
             })
         };
-        self.names.iter().map(way).collect()
+        self.methods.iter().map(way).collect()
     }
 
-    fn server(&self) -> Result<&Server> {
+    fn server(&self) -> Result<&LlamaServer> {
         if let Some(server) = self.server.get() {
             return Ok(server);
         }
@@ -82,16 +82,16 @@ impl Args {
         let config = Config::load(None)?;
         let model = models::resolve(self.set.which.model.as_deref().or(config.model.as_deref()))?;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
-        let server = Server::start(program, &model, threads, &[])?;
+        let server = LlamaServer::start(program, &model, threads, &[])?;
         Ok(self.server.get_or_init(|| server))
     }
 }
 
 /// The code of the answer to one message, greedy, and the milliseconds that it took; an empty text where the server gives none.
-pub(super) fn ask(server: &Server, message: &str) -> (String, f64) {
+pub(super) fn chat_code(server: &LlamaServer, message: &str) -> (String, f64) {
     let started = Instant::now();
     let answer = chat(server.port, message).inspect_err(|why| eprintln!("note: {why:#}"));
-    (block(&answer.unwrap_or_default()).to_owned(), started.elapsed().as_secs_f64() * 1000.0)
+    (first_code_block(&answer.unwrap_or_default()).to_owned(), started.elapsed().as_secs_f64() * 1000.0)
 }
 
 fn chat(port: u16, message: &str) -> Result<String> {
@@ -100,7 +100,7 @@ fn chat(port: u16, message: &str) -> Result<String> {
     let body = json!({
         "messages": [{ "role": "user", "content": message }], "temperature": 0, "max_tokens": TOKENS,
     });
-    let agent = ureq::Agent::new_with_config(ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).build());
+    let agent = ureq::Agent::new_with_config(ureq::Agent::config_builder().timeout_global(Some(CHAT_TIMEOUT)).build());
     let request = agent.post(format!("http://127.0.0.1:{port}/v1/chat/completions")).content_type("application/json");
     let text = request.send(body.to_string())?.body_mut().read_to_string()?;
     let answer: Value = serde_json::from_str(&text)?;
@@ -110,7 +110,7 @@ fn chat(port: u16, message: &str) -> Result<String> {
 }
 
 /// The first block of code in Markdown; all of it where there is none.
-fn block(text: &str) -> &str {
+fn first_code_block(text: &str) -> &str {
     let Some(open) = text.find("```") else { return text };
     let inner = text[open..].find('\n').map_or("", |at| &text[open + at + 1..]);
     inner.find("\n```").map_or(inner, |end| &inner[..=end])
@@ -122,8 +122,8 @@ mod tests {
 
     #[test]
     fn the_first_block_is_the_code() {
-        assert_eq!(block("Sure:\n```python\nx = 1\n```\nand\n```\ny\n```"), "x = 1\n");
-        assert_eq!(block("```python\nx = 1"), "x = 1");
-        assert_eq!(block("x = 1"), "x = 1");
+        assert_eq!(first_code_block("Sure:\n```python\nx = 1\n```\nand\n```\ny\n```"), "x = 1\n");
+        assert_eq!(first_code_block("```python\nx = 1"), "x = 1");
+        assert_eq!(first_code_block("x = 1"), "x = 1");
     }
 }

@@ -1,0 +1,68 @@
+//! `foretype-lab`, the laboratory: how fast Foretype is compared with other systems, and how good its models are on public
+//! problem sets.
+//!
+//! It is part of the repository and not of the product. Users measure their own code with `foretype evaluate`.
+
+mod keystrokes;
+mod model;
+mod problems;
+mod process;
+mod statistics;
+mod trace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Measure Foretype against other systems and on public problem sets.
+#[derive(Debug, Parser)]
+#[command(name = "foretype-lab", version, propagate_version = true, max_term_width = 100)]
+struct Lab {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Replay typing in real time into Foretype and other systems, and compare what the typist gets
+    Keystrokes(Box<keystrokes::Args>),
+    /// Measure prefill and decode speed of a model, next to llama-bench
+    Model(model::Args),
+    /// Make a trace of typing from a repository's history or from any folder of source text
+    Trace(trace::Args),
+    /// HumanEval single-line infilling: pass@1 and exact match, greedy
+    HumanevalInfilling(problems::infilling::Args),
+    /// HumanEval: function bodies from docstrings, pass@1, greedy
+    Humaneval(problems::methods::Args),
+    /// HumanEvalPack: docstrings from code, smoothed BLEU-4 and chrF, greedy
+    Docstring(problems::methods::Args),
+    /// CodeTrans of CodeFuseEval: programs in another language, pass@1 where they can be run, greedy
+    Translate(problems::methods::Args),
+    /// Serve an editor over LSP: the Foretype that `keystrokes` measures is this same build
+    #[command(hide = true)]
+    Lsp(foretype::cli::lsp::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Lab::parse().command {
+        Command::Keystrokes(args) => keystrokes::run(&args),
+        Command::Model(args) => model::run(&args),
+        Command::Trace(args) => trace::run(&args),
+        Command::HumanevalInfilling(args) => problems::infilling::run(&args),
+        Command::Humaneval(args) => problems::humaneval::run(&args),
+        Command::Docstring(args) => problems::docstring::run(&args),
+        Command::Translate(args) => problems::translate::run(&args),
+        Command::Lsp(args) => foretype::cli::lsp::run(args),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("foretype-lab: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Prints a report as indented JSON.
+fn print_json(report: &impl serde::Serialize) -> Result<()> {
+    println!("{}", serde_json::to_string_pretty(report)?);
+    Ok(())
+}
