@@ -14,6 +14,7 @@ mod decoder;
 mod draft;
 mod engine;
 pub mod evaluate;
+pub mod git;
 mod healing;
 pub mod kernels;
 mod kv;
@@ -28,17 +29,17 @@ mod weights;
 
 pub use attend::Attend;
 pub use candle_core::Device;
-pub use chat::{Chat, ChatError};
+pub use chat::{ChatPrompt, ChatError};
 pub use config::{Activation, Architecture, Config, Norm, Positions, RopeScaling};
 pub use decoder::{Decoder, ForwardError};
 pub use engine::{
-    Engine, EngineOptions, EngineStatus, Event, FinishReason, Job, Priority, Ticket, TokenInfo, Until, Usage,
+    Engine, EngineOptions, EngineStatus, Event, FinishReason, Job, Priority, Ticket, TokenInfo, StopCondition, Usage,
 };
 pub use linear::Linear;
-pub use model::{Description, Model};
+pub use model::{ModelInfo, Model};
 pub use sampler::Sampling;
 pub use tokenizer::Tokenizer;
-pub use weights::gguf::write::{Packing, convert};
-pub use weights::merge::merge;
+pub use weights::gguf::write::{WeightFormat, convert_to_gguf};
+pub use weights::merge::merge_adapter;
 pub use weights::storage::{Bytes, QuantizedMatrix};
 pub use weights::{Fault, LoadError};

@@ -1,4 +1,4 @@
-//! Questions about code: from a question and a place to a job for the engine, for the command line and for editors alike.
+//! Questions about code, for the command line and for editors: turns a question and a location into a job for the engine.
 
 pub mod conversation;
 pub mod history;
@@ -8,53 +8,58 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use foretype_model::{Chat, Job, Model, Priority, Sampling};
+use foretype_model::{ChatPrompt, Job, Model, Priority, Sampling};
 use foretype_plugins::context::{definitions::SymbolIndex, secrets};
 use foretype_plugins::strategies::ask::{self, About, Excerpt, Intent, Wanted};
 use foretype_plugins::strategies::code;
 use foretype_plugins::{Document, Snippet};
 
 use crate::config::{self, Config};
-use crate::search::Found;
+use crate::search::SearchResult;
 use crate::workspace::Workspace;
 use conversation::{Conversation, Turn};
 
-/// Pieces that a search gives at the most, of which those that fit are read.
-const LOOKED_AT: usize = 16;
+/// Maximum number of search results. Only those that fit are read.
+const MAX_SEARCH_RESULTS: usize = 16;
+/// Size limit of a file of which excerpts are read.
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// A question with what goes with it.
+/// Question, with the code that belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// As it was asked.
+    /// Text as the user wrote it.
     pub text: String,
-    /// What the model reads of it.
-    pub read: String,
-    /// The pieces of code in it.
+    /// Text that the model reads: the code, then the question.
+    pub prompt_text: String,
+    /// Excerpts of code in the prompt text.
     pub excerpts: Vec<Excerpt>,
 }
 
 impl Question {
-    /// A question about a place of a document, if there is one, with what `workspace` knows of the names in it.
+    /// Creates a question about a document and a selection in it, if given, with related code from `workspace`. The code has
+    /// up to `max_bytes`.
     pub fn about(
         text: &str,
         place: Option<(&Document, Option<Range<usize>>)>,
         workspace: Option<&Workspace>,
-        room: usize,
+        max_bytes: usize,
     ) -> Self {
         let read = |path: &str| {
             let workspace = workspace?;
             let file = workspace.root.join(path);
-            let shown = !workspace.excludes(&file) && file.metadata().is_ok_and(|data| data.len() < 1 << 20);
-            shown.then(|| std::fs::read_to_string(&file).ok().map(Arc::from))?
+            if workspace.excludes(&file) || file.metadata().ok()?.len() >= MAX_FILE_BYTES {
+                return None;
+            }
+            std::fs::read_to_string(&file).ok().map(Arc::from)
         };
         let find = |wanted: &[Wanted]| {
             let Some(workspace) = workspace else { return Vec::new() };
             let own = |path: &str| place.as_ref().filter(|(it, _)| it.path == path).map(|(it, _)| it.text.clone());
-            let hit = |found: Found| {
+            let hit = |found: SearchResult| {
                 let text = own(&found.path).or_else(|| read(&found.path))?;
-                found.hit(text)
+                found.into_hit(text)
             };
-            workspace.search.find(wanted, LOOKED_AT).into_iter().filter_map(hit).collect()
+            workspace.search.find(wanted, MAX_SEARCH_RESULTS).into_iter().filter_map(hit).collect()
         };
         let none = SymbolIndex::default();
         let about = About {
@@ -64,29 +69,30 @@ impl Question {
             symbols: workspace.map_or(&none, |workspace| &workspace.symbols),
             read: &read,
             find: &find,
-            room,
+            room: max_bytes,
         };
         let excerpts = ask::excerpts(&about);
-        Self { text: text.to_owned(), read: ask::message(text, &excerpts), excerpts }
+        Self { text: text.to_owned(), prompt_text: ask::message(text, &excerpts), excerpts }
     }
 
-    /// Another question about the code that went with an earlier one.
-    pub fn in_place_of(turn: Turn, text: &str) -> Self {
-        let code = turn.read.strip_suffix(turn.question.trim()).unwrap_or_default();
-        Self { text: text.to_owned(), read: format!("{code}{text}"), excerpts: turn.places }
+    /// Creates a question about the code of an earlier turn, which it replaces.
+    pub fn replacing(turn: Turn, text: &str) -> Self {
+        let code = turn.prompt_text.strip_suffix(turn.question.trim()).unwrap_or_default();
+        Self { text: text.to_owned(), prompt_text: format!("{code}{text}"), excerpts: turn.excerpts }
     }
 
-    /// With what plugins want the model to read before everything else.
-    pub fn after(mut self, snippets: &[Snippet]) -> Self {
-        self.read = code::from_elsewhere(snippets) + &self.read;
+    /// Puts the snippets of plugins before the question.
+    pub fn with_snippets(mut self, snippets: &[Snippet]) -> Self {
+        self.prompt_text = code::from_elsewhere(snippets) + &self.prompt_text;
         self
     }
 
-    /// A request for the message of a commit. Files that hold secrets are left out of the diff, and so is what does not fit.
+    /// Creates a request for a commit message for `diff`. Files that contain secrets are left out; each other file is cut to
+    /// an equal share of `max_bytes`.
     ///
     /// # Errors
-    /// If nothing is left.
-    pub fn about_diff(diff: &str, room: usize) -> Result<Self> {
+    /// If the diff is empty, or all of its files contain secrets.
+    pub fn commit_message(diff: &str, max_bytes: usize) -> Result<Self> {
         let files = diff.split_inclusive('\n').fold(Vec::<String>::new(), |mut files, line| {
             match files.last_mut().filter(|_| !line.starts_with("diff --git ")) {
                 Some(file) => file.push_str(line),
@@ -100,121 +106,127 @@ impl Question {
             head.split(' ').any(secrets::in_path) || secrets::in_text(file)
         };
         let shown: Vec<String> = files.into_iter().filter(|file| !secret(file)).collect();
-        ensure!(!shown.is_empty(), "what is staged holds secrets: write this message yourself");
-        // Each file has its share, so that a large one does not hide the others.
-        let share = room / shown.len();
-        let diff: String = shown.iter().map(|file| first_lines(file, share)).collect();
+        ensure!(!shown.is_empty(), "the staged changes contain secrets: write this message yourself");
+        // Each file gets an equal share, so that a large one does not hide the others.
+        let share = max_bytes / shown.len();
+        let diff: String = shown.iter().map(|file| whole_lines_within(file, share)).collect();
         let text = Intent::CommitMessage.question();
         let read = format!("````diff\n{}\n````\n\n{text}", diff.trim_end().replace("````", "```"));
-        Ok(Self { text: text.to_owned(), read, excerpts: Vec::new() })
+        Ok(Self { text: text.to_owned(), prompt_text: read, excerpts: Vec::new() })
     }
 
-    /// What the user ought to know of the pieces.
-    pub fn notes(&self) -> Vec<String> {
+    /// Returns a note for each excerpt that was truncated.
+    pub fn truncation_notes(&self) -> Vec<String> {
         let cut = self.excerpts.iter().filter(|it| it.left_out > 0);
         cut.map(|it| format!("only {} was read: {} more lines do not fit", it.place(), it.left_out)).collect()
     }
 }
 
-/// As many whole lines as fit into `room` bytes.
-fn first_lines(text: &str, room: usize) -> String {
-    let mut taken = 0;
+/// Returns the first lines of a text that fit into `max_bytes`.
+fn whole_lines_within(text: &str, max_bytes: usize) -> String {
+    let mut length = 0;
     let fits = |line: &&str| {
-        taken += line.len();
-        taken <= room
+        length += line.len();
+        length <= max_bytes
     };
     text.split_inclusive('\n').take_while(fits).collect()
 }
 
-/// Bytes that the code for one question may take: a third of the conversation's tokens.
-pub fn room(model: &Model, config: &config::Ask) -> usize {
-    limit(model, config)
+/// Returns the maximum number of bytes of code in one question. At about three bytes a token, they are a third of the prompt.
+pub fn max_code_bytes(model: &Model, config: &config::AskConfig) -> usize {
+    max_prompt_tokens(model, config)
 }
 
-/// Tokens that a prompt may have.
-fn limit(model: &Model, config: &config::Ask) -> usize {
+/// Returns the maximum number of tokens in a prompt.
+fn max_prompt_tokens(model: &Model, config: &config::AskConfig) -> usize {
     let context = model.decoder.config().context_length.min(config.context_tokens);
     context.saturating_sub(config.max_tokens.min(context / 2))
 }
 
-/// What the user ought to know of the model before asking it.
-pub fn doubts(model: &Model, intent: Option<Intent>) -> Option<String> {
-    const ADVICE: &str = "`foretype model list` shows models that answer";
+/// Returns a warning about the model, if it is not well suited to answer questions.
+pub fn model_warning(model: &Model, intent: Option<Intent>) -> Option<String> {
+    const ADVICE: &str = "`foretype model list` shows models that can answer";
     let name = &model.name;
-    let millions = model.decoder.config().parameters() / 1_000_000;
+    let millions = model.decoder.config().parameter_count() / 1_000_000;
     if model.chat_template.is_none() {
         return Some(format!("{name} was not trained to answer questions (it has no chat template): {ADVICE}"));
     }
     match intent {
         _ if millions < 300 => {
-            Some(format!("{name} is very small ({millions} million parameters): do not trust it; {ADVICE}"))
+            Some(format!("{name} is very small ({millions} million parameters): do not trust its answers; {ADVICE}"))
         }
         Some(intent) if intent.is_hard() && millions < 1000 => {
-            Some(format!("{name} is small for this ({millions} million parameters): check what it says"))
+            Some(format!("{name} is small for this task ({millions} million parameters): check its answers"))
         }
         _ => None,
     }
 }
 
-/// The prompt for the next question of a conversation. The oldest turns are dropped, and more of them than need be, so that
-/// the prompts of the next questions begin like this one; says how many were.
+/// Builds the prompt for the next question of a conversation. If it does not fit, the oldest turns are dropped until it fills
+/// three quarters of the space, so that the next prompts share its prefix. Returns the prompt and the number of turns dropped.
 ///
 /// # Errors
-/// If the question alone is too long, or the model's chat template is of no use.
-pub fn prompt(model: &Model, config: &config::Ask, talk: &mut Conversation, next: &str) -> Result<(Chat, usize)> {
-    let limit = limit(model, config);
-    let before = talk.dropped;
-    let mut chat = model.chat(&talk.messages(next))?;
+/// If the question alone is too long, or the chat template of the model fails.
+pub fn fit_chat_prompt(
+    model: &Model,
+    config: &config::AskConfig,
+    conversation: &mut Conversation,
+    next: &str,
+) -> Result<(ChatPrompt, usize)> {
+    let limit = max_prompt_tokens(model, config);
+    let before = conversation.dropped_turns;
+    let mut chat = model.chat_prompt(&conversation.messages(next))?;
     let mut most = limit;
     loop {
-        let tokens = model.count(&chat.prompt)?;
+        let tokens = model.count_tokens(&chat.prompt)?;
         if tokens <= most {
-            return Ok((chat, talk.dropped - before));
+            return Ok((chat, conversation.dropped_turns - before));
         }
-        if talk.dropped == talk.turns.len() {
-            ensure!(tokens <= limit, "the question has {tokens} tokens, and {limit} fit: ask about less");
-            return Ok((chat, talk.dropped - before));
+        if conversation.dropped_turns == conversation.turns.len() {
+            ensure!(tokens <= limit, "the question has {tokens} tokens, but only {limit} fit: ask about less");
+            return Ok((chat, conversation.dropped_turns - before));
         }
         most = limit * 3 / 4;
-        talk.dropped += 1;
-        chat = model.chat(&talk.messages(next))?;
+        conversation.dropped_turns += 1;
+        chat = model.chat_prompt(&conversation.messages(next))?;
     }
 }
 
-/// How an answer is drawn: the likeliest one, or another.
+/// Sampling of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Draw {
-    /// The same each time.
-    Likeliest,
-    /// By chance, from this seed.
-    Another(u64),
+pub enum AnswerSampling {
+    /// Greedy decoding, which gives the same answer each time.
+    Greedy,
+    /// Random sampling with this seed.
+    Seeded(u64),
 }
 
-impl Draw {
-    /// What the engine is told of it.
-    pub fn sampling(self) -> Sampling {
+impl AnswerSampling {
+    /// Returns the sampling parameters for the engine.
+    pub fn parameters(self) -> Sampling {
         match self {
-            Self::Likeliest => Sampling::default(),
-            Self::Another(seed) => Sampling { temperature: 0.7, top_p: 0.8, top_k: 20, seed, ..Sampling::default() },
+            Self::Greedy => Sampling::default(),
+            Self::Seeded(seed) => Sampling { temperature: 0.7, top_p: 0.8, top_k: 20, seed, ..Sampling::default() },
         }
     }
 }
 
-/// The job that writes the answer.
-pub fn job(chat: Chat, config: &Config, draw: Draw, priority: Priority) -> Job {
+/// Creates the job that generates the answer.
+pub fn answer_job(chat: ChatPrompt, config: &Config, sampling: AnswerSampling, priority: Priority) -> Job {
     Job {
         prompt: chat.prompt,
         stop_texts: chat.stop_texts,
         max_tokens: config.ask.max_tokens,
-        sampling: draw.sampling(),
+        sampling: sampling.parameters(),
         priority,
-        until: Some(Box::new(|_, text| goes_in_circles(text))),
+        stop_condition: Some(Box::new(|_, text| is_looping(text))),
         ..Job::default()
     }
 }
 
-/// Whether a text ends with four times the same piece of 12 to 300 bytes: small models do not find out of that.
-pub(crate) fn goes_in_circles(text: &str) -> bool {
+/// Returns true if a text ends with four repetitions of the same 12 to 300 bytes. Small models do not recover from such a
+/// loop.
+pub(crate) fn is_looping(text: &str) -> bool {
     let bytes = text.as_bytes();
     let repeats = |length: usize| {
         let Some(start) = bytes.len().checked_sub(4 * length) else { return false };
@@ -224,11 +236,11 @@ pub(crate) fn goes_in_circles(text: &str) -> bool {
     (12..=300).any(repeats)
 }
 
-/// The intent of that name.
+/// Parses the name of an intent.
 ///
 /// # Errors
-/// Names those that there are.
-pub fn intent(name: &str) -> Result<Intent> {
+/// If the name is unknown. The message lists the known ones.
+pub fn parse_intent(name: &str) -> Result<Intent> {
     serde_json::from_value(serde_json::json!(name)).with_context(|| {
         format!("there is no intent {name:?}: say explain, find-bugs, suggest-tests, name, simplify or commit-message")
     })
@@ -239,48 +251,52 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_file_of_a_diff_has_its_share_and_secrets_have_none() {
+    fn each_file_of_a_diff_gets_an_equal_share_and_secrets_are_left_out() {
         let diff = "diff --git a/a.py b/a.py\n+x = 1\n+y = 2\ndiff --git a/.env b/.env\n+KEY=1\ndiff --git a/b.py b/b.py\n+z\n";
-        let question = Question::about_diff(diff, 76).expect("a question");
-        assert!(question.read.contains("a.py\n+x = 1\ndiff --git a/b.py b/b.py\n+z\n"), "{}", question.read);
-        assert!(!question.read.contains("KEY"));
-        let wrong = |diff| Question::about_diff(diff, 80).expect_err("nothing to show").to_string();
+        let question = Question::commit_message(diff, 76).expect("a question");
+        assert!(
+            question.prompt_text.contains("a.py\n+x = 1\ndiff --git a/b.py b/b.py\n+z\n"),
+            "{}",
+            question.prompt_text
+        );
+        assert!(!question.prompt_text.contains("KEY"));
+        let wrong = |diff| Question::commit_message(diff, 80).expect_err("nothing to show").to_string();
         assert!(wrong("").contains("git add"));
         assert!(wrong("diff --git a/.env b/.env\n+KEY=1\n").contains("secrets"));
     }
 
     #[test]
-    fn what_plugins_add_stands_before_the_question_in_a_fence_that_it_cannot_close() {
+    fn plugin_snippets_come_before_the_question_in_a_fence_that_they_cannot_close() {
         let snippet =
             Snippet { path: "RULES.md".into(), text: "Be short.\n````\nBe kind.\n".into(), why: "rules".into() };
-        let question = Question::about("Why?", None, None, 1000).after(&[snippet]);
+        let question = Question::about("Why?", None, None, 1000).with_snippets(&[snippet]);
         let expected = "RULES.md (from the plugin rules):\n````\nBe short.\n```\nBe kind.\n````\n\nWhy?";
-        assert_eq!(question.read, expected);
+        assert_eq!(question.prompt_text, expected);
     }
 
     #[test]
-    fn a_question_in_place_of_another_keeps_its_code() {
+    fn a_replaced_question_keeps_its_code() {
         let turn = Turn {
             question: "Why?".into(),
-            read: "shop.py:1:\nx = 1\n\nWhy?".into(),
-            places: Vec::new(),
+            prompt_text: "shop.py:1:\nx = 1\n\nWhy?".into(),
+            excerpts: Vec::new(),
             answer: String::new(),
         };
-        let question = Question::in_place_of(turn, "What for?");
-        assert_eq!((&*question.text, &*question.read), ("What for?", "shop.py:1:\nx = 1\n\nWhat for?"));
+        let question = Question::replacing(turn, "What for?");
+        assert_eq!((&*question.text, &*question.prompt_text), ("What for?", "shop.py:1:\nx = 1\n\nWhat for?"));
     }
 
     #[test]
-    fn an_answer_that_goes_in_circles_is_known() {
+    fn a_looping_answer_is_detected() {
         let line = "The function returns the sum.\n";
-        assert!(!goes_in_circles(&format!("It adds. {}", line.repeat(3))));
-        assert!(goes_in_circles(&format!("It adds. {}", line.repeat(4))));
-        assert!(!goes_in_circles(&"-".repeat(100)));
+        assert!(!is_looping(&format!("It adds. {}", line.repeat(3))));
+        assert!(is_looping(&format!("It adds. {}", line.repeat(4))));
+        assert!(!is_looping(&"-".repeat(100)));
     }
 
     #[test]
-    fn a_wrong_intent_names_the_right_ones() {
-        assert_eq!(intent("find-bugs").expect("there is one"), Intent::FindBugs);
-        assert!(intent("dance").expect_err("none").to_string().contains("suggest-tests"));
+    fn an_unknown_intent_is_reported_with_the_known_ones() {
+        assert_eq!(parse_intent("find-bugs").expect("there is one"), Intent::FindBugs);
+        assert!(parse_intent("dance").expect_err("none").to_string().contains("suggest-tests"));
     }
 }

@@ -6,6 +6,8 @@ mod bench;
 mod cli;
 mod docstring;
 mod evaluate;
+#[cfg(unix)]
+mod git;
 mod house;
 mod learn;
 #[cfg(target_os = "linux")]

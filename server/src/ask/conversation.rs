@@ -1,7 +1,7 @@
-//! A conversation, and the file that keeps it: one line of JSON for the whole, then one for each question with its answer.
+//! Conversations and their files: one line of JSON for the header, then one for each question with its answer.
 //!
-//! The files lie in the user's state folder, a folder for each workspace, readable by the user alone. They are written whole
-//! and put in place at once, so that no reader sees half of one.
+//! The files are in the user's state folder, in one folder per workspace, and are readable by the user alone. They are
+//! replaced atomically, so that no reader sees half of one.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -13,79 +13,83 @@ use foretype_plugins::strategies::ask::Excerpt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// What was asked and answered.
+/// Question with its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
-    /// The question, as it was asked.
+    /// Question as the user wrote it.
     pub question: String,
-    /// What the model read of it: with the code.
-    pub read: String,
-    /// Where that code is.
-    pub places: Vec<Excerpt>,
-    /// What the model said.
+    /// Text that the model read: the code, then the question.
+    #[serde(rename = "read")]
+    pub prompt_text: String,
+    /// Excerpts of code in the prompt text.
+    #[serde(rename = "places")]
+    pub excerpts: Vec<Excerpt>,
+    /// Answer of the model.
     pub answer: String,
 }
 
-/// Questions and answers, one after the other.
+/// Sequence of questions and answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conversation {
-    /// Its number in the workspace, once it is kept.
+    /// Number in the workspace, once the conversation has been saved.
     pub id: Option<u64>,
-    /// What the model is told to be.
+    /// System prompt.
     pub system: String,
-    /// When it began, in seconds since 1970.
-    pub began: u64,
-    /// How many of the oldest turns are no longer read.
-    pub dropped: usize,
-    /// The turns.
+    /// Start time in seconds since 1970.
+    pub started_at: u64,
+    /// Number of the oldest turns that the model no longer reads, because they do not fit.
+    pub dropped_turns: usize,
+    /// Turns, the oldest first.
     pub turns: Vec<Turn>,
 }
 
-/// The first line of a file.
+/// First line of a file.
 #[derive(Debug, Serialize, Deserialize)]
-struct Head {
+struct ConversationHeader {
     system: String,
-    began: u64,
-    dropped: usize,
+    #[serde(rename = "began")]
+    started_at: u64,
+    #[serde(rename = "dropped")]
+    dropped_turns: usize,
     workspace: PathBuf,
 }
 
 impl Conversation {
-    /// One that begins now.
+    /// Creates an empty conversation that starts now.
     pub fn new(system: &str) -> Self {
         let began = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        Self { system: system.to_owned(), began, ..Self::default() }
+        Self { system: system.to_owned(), started_at: began, ..Self::default() }
     }
 
-    /// What it is called in lists: its first question.
+    /// Returns the title in lists: the first line of the first question.
     pub fn title(&self) -> &str {
         self.turns.first().and_then(|turn| turn.question.lines().next()).unwrap_or_default()
     }
 
-    /// What the model reads when `next` is asked.
+    /// Returns the messages that the model reads for the question `next`.
     pub fn messages(&self, next: &str) -> Vec<Message> {
         let system = (!self.system.is_empty()).then(|| Message::new(Role::System, self.system.as_str()));
         let turn = |turn: &Turn| {
-            [Message::new(Role::User, turn.read.as_str()), Message::new(Role::Assistant, turn.answer.as_str())]
+            [Message::new(Role::User, turn.prompt_text.as_str()), Message::new(Role::Assistant, turn.answer.as_str())]
         };
-        let kept = self.turns.iter().skip(self.dropped).flat_map(turn);
+        let kept = self.turns.iter().skip(self.dropped_turns).flat_map(turn);
         system.into_iter().chain(kept).chain([Message::new(Role::User, next)]).collect()
     }
 
-    /// Takes away all turns from the one at `at` on, counted from 0, and gives that one, if there is one.
+    /// Removes the turns from index `at` on, and returns the first of them, if there is one.
     ///
     /// # Errors
-    /// If there are fewer turns.
-    pub fn cut(&mut self, at: usize) -> Result<Option<Turn>> {
+    /// If `at` is greater than the number of turns.
+    pub fn truncate(&mut self, at: usize) -> Result<Option<Turn>> {
         let count = self.turns.len();
-        ensure!(at <= count, "the conversation has {count} questions: there is no place {at} in it");
+        ensure!(at <= count, "question {at} does not exist: the conversation has {count} questions");
         Ok(self.turns.drain(at..).next())
     }
 
-    /// As Markdown.
-    pub fn markdown(&self) -> String {
+    /// Formats the conversation as Markdown.
+    pub fn to_markdown(&self) -> String {
         let turn = |turn: &Turn| {
-            let places: Vec<String> = turn.places.iter().map(|place| format!("`{}`", place.place())).collect();
+            let places: Vec<String> = turn.excerpts.iter().map(|place| format!("`{}`", place.place())).collect();
             let places = if places.is_empty() { String::new() } else { format!("\n\nRead: {}", places.join(", ")) };
             format!("\n## {}\n\n{}{places}\n", turn.question.trim(), turn.answer.trim())
         };
@@ -93,31 +97,34 @@ impl Conversation {
     }
 }
 
-/// The conversations of one workspace.
+/// Saved conversations of one workspace.
 #[derive(Debug, Clone)]
-pub struct Kept {
+pub struct ConversationStore {
     folder: PathBuf,
     workspace: PathBuf,
 }
 
-impl Kept {
-    /// Those of the workspace at `root`, in the state folder.
+impl ConversationStore {
+    /// Opens the conversations of the workspace at `root`, in the user's state folder.
     ///
     /// # Errors
-    /// If there is no such folder.
-    pub fn of(root: &Path) -> Result<Self> {
-        let state = crate::stats::path().context("no folder for state: set XDG_STATE_HOME or HOME")?;
-        Ok(Self::within(&state.with_file_name("conversations"), root))
+    /// If there is no state folder.
+    pub fn open(root: &Path) -> Result<Self> {
+        let state = crate::stats::stats_file().context("there is no state folder: set XDG_STATE_HOME or HOME")?;
+        Ok(Self::in_folder(&state.with_file_name("conversations"), root))
     }
 
-    fn within(folder: &Path, root: &Path) -> Self {
+    fn in_folder(folder: &Path, root: &Path) -> Self {
         let hash = Sha256::digest(root.as_os_str().as_encoded_bytes());
         let name: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         Self { folder: folder.join(name), workspace: root.to_owned() }
     }
 
-    /// All of them, the oldest first. What cannot be read is named on its own.
-    pub fn all(&self) -> Result<Vec<Result<Conversation>>> {
+    /// Reads all conversations, the oldest first. A damaged one is an error of its own.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn list(&self) -> Result<Vec<Result<Conversation>>> {
         let entries = match std::fs::read_dir(&self.folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.with_context(|| format!("cannot read {}", self.folder.display()))?,
@@ -125,20 +132,18 @@ impl Kept {
         let number = |entry: std::fs::DirEntry| entry.path().file_stem()?.to_str()?.parse::<u64>().ok();
         let mut ids: Vec<u64> = entries.flatten().filter_map(number).collect();
         ids.sort_unstable();
-        Ok(ids.into_iter().map(|id| self.read(id)).collect())
+        Ok(ids.into_iter().map(|id| self.load(id)).collect())
     }
 
-    /// The conversation of that number.
+    /// Reads the conversation with a number.
     ///
     /// # Errors
     /// If there is none, or its file is damaged.
-    pub fn read(&self, id: u64) -> Result<Conversation> {
+    pub fn load(&self, id: u64) -> Result<Conversation> {
         let path = self.path(id);
         let file = match std::fs::File::open(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                bail!(
-                    "there is no conversation {id} in this workspace: `foretype chat list` shows those that there are"
-                )
+                bail!("there is no conversation {id} in this workspace: `foretype chat list` shows all")
             }
             file => file.with_context(|| format!("cannot read {}", path.display()))?,
         };
@@ -146,22 +151,26 @@ impl Kept {
             .with_context(|| format!("{} is damaged: `foretype chat delete {id}` removes it", path.display()))
     }
 
-    /// Writes a conversation; one that is new gets its number.
-    pub fn write(&self, talk: &mut Conversation) -> Result<()> {
-        let failed = || format!("the conversation is not kept: cannot write into {}", self.folder.display());
+    /// Saves a conversation. A new one gets a number.
+    ///
+    /// # Errors
+    /// If its file cannot be written.
+    pub fn save(&self, conversation: &mut Conversation) -> Result<()> {
+        let failed = || format!("the conversation is not saved: cannot write to {}", self.folder.display());
         std::fs::create_dir_all(&self.folder).with_context(failed)?;
-        // It has mode 0600.
+        // A temporary file has mode 0600.
         let mut file = tempfile::NamedTempFile::new_in(&self.folder).with_context(failed)?;
-        let Conversation { system, began, dropped, .. } = talk.clone();
-        let head = Head { system, began, dropped, workspace: self.workspace.clone() };
+        let Conversation { system, started_at: began, dropped_turns: dropped, .. } = conversation.clone();
+        let head =
+            ConversationHeader { system, started_at: began, dropped_turns: dropped, workspace: self.workspace.clone() };
         let mut lines = vec![serde_json::to_string(&head)?];
-        lines.extend(talk.turns.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?);
+        lines.extend(conversation.turns.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?);
         file.write_all(format!("{}\n", lines.join("\n")).as_bytes()).with_context(failed)?;
-        if let Some(id) = talk.id {
+        if let Some(id) = conversation.id {
             file.persist(self.path(id)).with_context(failed)?;
             return Ok(());
         }
-        let mut id = self.last()?;
+        let mut id = self.last_id()?;
         // Another process may take the number first.
         loop {
             id += 1;
@@ -171,14 +180,14 @@ impl Kept {
                 Err(error) => return Err(error.error).with_context(failed),
             }
         }
-        talk.id = Some(id);
+        conversation.id = Some(id);
         Ok(())
     }
 
-    /// Deletes one.
+    /// Deletes a conversation.
     ///
     /// # Errors
-    /// If there is none of that number.
+    /// If there is none with that number.
     pub fn delete(&self, id: u64) -> Result<()> {
         std::fs::remove_file(self.path(id)).with_context(|| format!("there is no conversation {id} in this workspace"))
     }
@@ -187,7 +196,7 @@ impl Kept {
         self.folder.join(format!("{id}.jsonl"))
     }
 
-    fn last(&self) -> Result<u64> {
+    fn last_id(&self) -> Result<u64> {
         let entries = std::fs::read_dir(&self.folder)?.flatten();
         Ok(entries.filter_map(|entry| entry.path().file_stem()?.to_str()?.parse().ok()).max().unwrap_or(0))
     }
@@ -195,10 +204,10 @@ impl Kept {
 
 fn parse(lines: impl BufRead, id: u64) -> Result<Conversation> {
     let mut lines = lines.lines();
-    let head: Head = serde_json::from_str(&lines.next().context("it is empty")??)?;
+    let head: ConversationHeader = serde_json::from_str(&lines.next().context("it is empty")??)?;
     let turns = lines.map(|line| Ok(serde_json::from_str(&line?)?)).collect::<Result<Vec<Turn>>>()?;
-    let dropped = head.dropped.min(turns.len());
-    Ok(Conversation { id: Some(id), system: head.system, began: head.began, dropped, turns })
+    let dropped = head.dropped_turns.min(turns.len());
+    Ok(Conversation { id: Some(id), system: head.system, started_at: head.started_at, dropped_turns: dropped, turns })
 }
 
 #[cfg(test)]
@@ -208,26 +217,27 @@ mod tests {
     fn turn(question: &str, answer: &str) -> Turn {
         Turn {
             question: question.into(),
-            read: format!("code\n\n{question}"),
-            places: Vec::new(),
+            prompt_text: format!("code\n\n{question}"),
+            excerpts: Vec::new(),
             answer: answer.into(),
         }
     }
 
     #[test]
-    fn a_conversation_is_read_as_it_was_written_and_only_by_its_owner() {
+    fn a_conversation_is_loaded_as_it_was_saved_and_private_to_its_owner() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let kept = Kept::within(folder.path(), Path::new("/w"));
-        let mut talk = Conversation { turns: vec![turn("Why?\nSo?", "Because.")], ..Conversation::new("Be short.") };
-        kept.write(&mut talk).expect("writable");
-        assert_eq!((talk.id, talk.title()), (Some(1), "Why?"));
-        talk.turns.push(turn("And?", "So."));
-        kept.write(&mut talk).expect("writable");
-        assert_eq!(kept.read(1).expect("it was written"), talk);
+        let kept = ConversationStore::in_folder(folder.path(), Path::new("/w"));
+        let mut conversation =
+            Conversation { turns: vec![turn("Why?\nSo?", "Because.")], ..Conversation::new("Be short.") };
+        kept.save(&mut conversation).expect("writable");
+        assert_eq!((conversation.id, conversation.title()), (Some(1), "Why?"));
+        conversation.turns.push(turn("And?", "So."));
+        kept.save(&mut conversation).expect("writable");
+        assert_eq!(kept.load(1).expect("it was written"), conversation);
         let mut other = Conversation::new("");
-        kept.write(&mut other).expect("writable");
-        assert_eq!((other.id, kept.all().expect("readable").len()), (Some(2), 2));
-        assert!(Kept::within(folder.path(), Path::new("/v")).all().expect("readable").is_empty());
+        kept.save(&mut other).expect("writable");
+        assert_eq!((other.id, kept.list().expect("readable").len()), (Some(2), 2));
+        assert!(ConversationStore::in_folder(folder.path(), Path::new("/v")).list().expect("readable").is_empty());
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -237,27 +247,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_or_not_there_says_what_to_do() {
+    fn damaged_and_missing_conversations_are_reported_with_a_remedy() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let kept = Kept::within(folder.path(), Path::new("/w"));
-        assert!(kept.read(7).expect_err("none").to_string().contains("chat list"));
-        kept.write(&mut Conversation::new("")).expect("writable");
+        let kept = ConversationStore::in_folder(folder.path(), Path::new("/w"));
+        assert!(kept.load(7).expect_err("none").to_string().contains("chat list"));
+        kept.save(&mut Conversation::new("")).expect("writable");
         std::fs::write(kept.path(1), "{\"system\":").expect("writable");
-        assert!(kept.read(1).expect_err("damaged").to_string().contains("chat delete 1"));
-        assert_eq!(kept.all().expect("readable").len(), 1);
+        assert!(kept.load(1).expect_err("damaged").to_string().contains("chat delete 1"));
+        assert_eq!(kept.list().expect("readable").len(), 1);
         kept.delete(1).expect("it is there");
         assert!(kept.delete(1).is_err());
     }
 
     #[test]
-    fn what_was_dropped_is_no_longer_read() {
-        let talk = Conversation {
-            dropped: 1,
+    fn dropped_turns_are_not_in_the_messages() {
+        let conversation = Conversation {
+            dropped_turns: 1,
             turns: vec![turn("One?", "1"), turn("Two?", "2")],
             ..Conversation::new("Be short.")
         };
-        let said: Vec<_> = talk.messages("Three?").into_iter().map(|it| it.content).collect();
+        let said: Vec<_> = conversation.messages("Three?").into_iter().map(|it| it.content).collect();
         assert_eq!(said, ["Be short.", "code\n\nTwo?", "2", "Three?"]);
-        assert!(talk.markdown().starts_with("# One?\n\n## One?\n\n1\n\n## Two?"), "{}", talk.markdown());
+        assert!(
+            conversation.to_markdown().starts_with("# One?\n\n## One?\n\n1\n\n## Two?"),
+            "{}",
+            conversation.to_markdown()
+        );
     }
 }

@@ -1,61 +1,61 @@
-//! `foretype/conversations` and `foretype/conversation`: the conversations that are kept of a workspace, for an editor that
-//! lists them, opens one again or deletes it.
+//! Handlers of `foretype/conversations` and `foretype/conversation`: an editor lists, opens and deletes the saved
+//! conversations of a workspace.
 
 use anyhow::{Context, Result};
 use foretype_plugins::strategies::ask::cited;
 use tower_lsp::lsp_types::Url;
 
-use super::conversation::{Conversation, Kept, Turn};
-use super::session::places;
+use super::conversation::{Conversation, ConversationStore, Turn};
+use super::session::excerpt_locations;
 use crate::lsp::Session;
-use crate::lsp::ext::{KeptConversation, KeptTurn};
+use crate::lsp::ext::{SavedConversation, SavedTurn};
 
-/// All conversations of the folder, the newest first, without their turns. Damaged ones are left out.
+/// Lists the conversations of a folder, the newest first, without their turns. Damaged ones are left out.
 ///
 /// # Errors
 /// If no folder is open, or the files cannot be read.
-pub fn list(session: &Session, folder: Option<&Url>) -> Result<Vec<KeptConversation>> {
-    let (kept, _) = kept(session, folder)?;
-    let whole = kept.all()?.into_iter().rev().flatten();
-    Ok(whole.map(|talk| head(&talk)).collect())
+pub fn list(session: &Session, folder: Option<&Url>) -> Result<Vec<SavedConversation>> {
+    let (store, _) = store_of(session, folder)?;
+    let readable = store.list()?.into_iter().rev().flatten();
+    Ok(readable.map(|conversation| summary(&conversation)).collect())
 }
 
-/// One conversation with its turns.
+/// Opens a conversation with its turns.
 ///
 /// # Errors
-/// If there is none of that number, or it is damaged.
-pub fn open(session: &Session, folder: Option<&Url>, id: u64) -> Result<KeptConversation> {
-    let (kept, root) = kept(session, folder)?;
-    let talk = kept.read(id)?;
-    let turn = |turn: &Turn| KeptTurn {
+/// If there is none with that number, or it is damaged.
+pub fn open(session: &Session, folder: Option<&Url>, id: u64) -> Result<SavedConversation> {
+    let (store, root) = store_of(session, folder)?;
+    let conversation = store.load(id)?;
+    let turn = |turn: &Turn| SavedTurn {
         question: turn.question.clone(),
         text: turn.answer.clone(),
-        places: places(&turn.places, Some(&root)),
-        citations: cited(&turn.answer, &turn.places),
+        places: excerpt_locations(&turn.excerpts, Some(&root)),
+        citations: cited(&turn.answer, &turn.excerpts),
     };
-    Ok(KeptConversation { turns: talk.turns.iter().map(turn).collect(), ..head(&talk) })
+    Ok(SavedConversation { turns: conversation.turns.iter().map(turn).collect(), ..summary(&conversation) })
 }
 
-/// Deletes one.
+/// Deletes a conversation.
 ///
 /// # Errors
-/// If there is none of that number.
+/// If there is none with that number.
 pub fn delete(session: &Session, folder: Option<&Url>, id: u64) -> Result<()> {
-    kept(session, folder)?.0.delete(id)
+    store_of(session, folder)?.0.delete(id)
 }
 
-fn head(talk: &Conversation) -> KeptConversation {
-    KeptConversation {
-        conversation: talk.id.unwrap_or_default(),
-        title: talk.title().to_owned(),
-        began: talk.began,
-        questions: talk.turns.len(),
+fn summary(conversation: &Conversation) -> SavedConversation {
+    SavedConversation {
+        conversation: conversation.id.unwrap_or_default(),
+        title: conversation.title().to_owned(),
+        began: conversation.started_at,
+        questions: conversation.turns.len(),
         turns: Vec::new(),
     }
 }
 
-fn kept(session: &Session, folder: Option<&Url>) -> Result<(Kept, std::path::PathBuf)> {
+fn store_of(session: &Session, folder: Option<&Url>) -> Result<(ConversationStore, std::path::PathBuf)> {
     let workspace = session.workspace_or_first(folder);
-    let root = workspace.context("conversations belong to a workspace: open a folder")?.root.clone();
-    Ok((Kept::of(&root)?, root))
+    let root = workspace.context("there is no workspace to keep conversations for: open a folder")?.root.clone();
+    Ok((ConversationStore::open(&root)?, root))
 }

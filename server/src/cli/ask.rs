@@ -1,60 +1,60 @@
-//! `foretype ask "…"`: a question about code, answered in the terminal.
+//! `foretype ask "…"`: answers a question about code in the terminal.
 
-pub(super) mod desk;
-pub(super) mod place;
+pub(super) mod location;
+pub(super) mod session;
 
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use foretype_plugins::strategies::ask::{Intent, cited};
 
-use super::{git, print_json};
+use super::print_json;
 use crate::ask::conversation::Conversation;
-use crate::ask::{Draw, Question};
-use desk::{Answered, Desk, Options};
+use crate::ask::{AnswerSampling, Question};
+use crate::git;
+use session::{AskAnswer, AskOptions, AskSession};
 
 /// Arguments of `foretype ask`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The question
+    /// Question to ask
     #[arg(value_name = "QUESTION")]
     question: Vec<String>,
     #[command(flatten)]
-    intents: Intents,
+    intents: IntentFlags,
     #[command(flatten)]
-    options: Options,
-    /// As JSON, once the answer is complete
+    options: AskOptions,
+    /// Print the complete answer as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Questions that need no words.
+/// Questions that need no text.
 #[derive(Debug, clap::Args)]
 #[group(multiple = false)]
-struct Intents {
-    /// Ask what the code does
+struct IntentFlags {
+    /// Explain the code
     #[arg(long)]
     explain: bool,
-    /// Ask what is wrong with the code
+    /// Find bugs in the code
     #[arg(long)]
     find_bugs: bool,
-    /// Ask how the code could be tested
+    /// Suggest tests for the code
     #[arg(long)]
     suggest_tests: bool,
-    /// Ask what the code could be called
+    /// Suggest names for the code
     #[arg(long)]
     name: bool,
-    /// Ask how the code could be simpler
+    /// Suggest how to simplify the code
     #[arg(long)]
     simplify: bool,
-    /// Ask for the message of a commit of what is staged
+    /// Write a commit message for the staged changes
     #[arg(long, conflicts_with = "file")]
     commit_message: bool,
 }
 
-impl Intents {
+impl IntentFlags {
     fn intent(&self) -> Option<Intent> {
         let all = [
             (self.explain, Intent::Explain),
@@ -64,7 +64,7 @@ impl Intents {
             (self.simplify, Intent::Simplify),
             (self.commit_message, Intent::CommitMessage),
         ];
-        all.into_iter().find_map(|(set, intent)| set.then_some(intent))
+        all.into_iter().find(|(set, _)| *set).map(|(_, intent)| intent)
     }
 }
 
@@ -72,49 +72,52 @@ impl Intents {
 pub fn run(args: Args) -> Result<ExitCode> {
     let intent = args.intents.intent();
     let words = args.question.join(" ");
-    ensure!(intent.is_some() || !words.trim().is_empty(), "ask something, or say --explain, --find-bugs and the like");
+    ensure!(
+        intent.is_some() || !words.trim().is_empty(),
+        "there is no question: ask something, or use a flag such as --explain or --find-bugs"
+    );
     let needs_code = intent.is_some_and(|intent| intent != Intent::CommitMessage);
     ensure!(
         !needs_code || args.options.file.is_some(),
-        "say which code with --file FILE:LINE or --file FILE:LINE-LINE"
+        "there is no code to look at: name it with --file FILE:LINE or --file FILE:LINE-LINE"
     );
-    // What is wrong with a diff is found out before a model is loaded.
+    // Faults of the diff are reported before the model is loaded.
     let diff = match intent {
-        Some(Intent::CommitMessage) => Some(staged()?),
+        Some(Intent::CommitMessage) => Some(staged_diff()?),
         _ => None,
     };
-    let desk = Desk::open(&args.options)?;
-    desk.doubts(intent);
+    let desk = AskSession::open(&args.options)?;
+    desk.print_model_warning(intent);
     let question = match &diff {
-        Some(diff) => Question::about_diff(diff, desk.room())?,
+        Some(diff) => Question::commit_message(diff, desk.max_code_bytes())?,
         None => desk.question(&[intent.map_or("", Intent::question), words.as_str()].join(" "), true),
     };
-    let mut talk = Conversation::new(&desk.system());
+    let mut conversation = Conversation::new(&desk.system_prompt());
     let mut shown = String::new();
-    let mut show = |text: &str| if args.json { Ok(()) } else { desk::print(text, &mut shown) };
-    let answered = desk.answer(&mut talk, &question, Draw::Likeliest, &mut show)?;
-    if answered.gone {
+    let mut show = |text: &str| if args.json { Ok(()) } else { session::print_piece(text, &mut shown) };
+    let answered = desk.answer(&mut conversation, &question, AnswerSampling::Greedy, &mut show)?;
+    if answered.output_closed {
         return Ok(ExitCode::SUCCESS);
     }
     if args.json {
-        print_json(&report(&question, &answered))?;
+        print_json(&answer_json(&question, &answered))?;
     } else {
-        finish(&question, &answered)?;
+        print_sources(&question, &answered)?;
     }
-    desk.statistics(&answered);
-    // What a shell expects of a command that was interrupted.
-    Ok(if answered.stopped { ExitCode::from(130) } else { ExitCode::SUCCESS })
+    desk.print_statistics(&answered);
+    // Exit code 130 is what a shell expects of an interrupted command.
+    Ok(if answered.interrupted { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }
 
-/// What is staged here. `git diff` gives the files in an order of its own; binary files have no text.
-fn staged() -> Result<String> {
-    let diff = git::staged(Path::new("."))?;
-    ensure!(!diff.trim().is_empty(), "nothing is staged: stage the change with `git add` first");
+/// Returns the diff of the staged changes in the current folder.
+fn staged_diff() -> Result<String> {
+    let diff = git::staged_diff_here()?;
+    ensure!(!diff.trim().is_empty(), "nothing is staged: stage your changes with `git add` first");
     Ok(diff)
 }
 
-/// The places behind an answer.
-pub(super) fn finish(question: &Question, answered: &Answered) -> Result<()> {
+/// Prints the excerpts that the model read, and those that the answer cites.
+pub(super) fn print_sources(question: &Question, answered: &AskAnswer) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let mut write = || -> std::io::Result<()> {
         if !answered.text.ends_with('\n') {
@@ -134,20 +137,20 @@ pub(super) fn finish(question: &Question, answered: &Answered) -> Result<()> {
         out.flush()
     };
     match write() {
-        // Whoever read this has seen enough.
+        // The reader has seen enough.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("cannot write to standard output"),
     }
 }
 
-fn report(question: &Question, answered: &Answered) -> serde_json::Value {
+fn answer_json(question: &Question, answered: &AskAnswer) -> serde_json::Value {
     serde_json::json!({
         "question": question.text,
         "answer": answered.text,
         "places": question.excerpts,
         "citations": cited(&answered.text, &question.excerpts),
-        "stopped": answered.stopped,
-        "cut": answered.cut,
+        "stopped": answered.interrupted,
+        "cut": answered.truncated,
         "evaluated": answered.usage.evaluated,
         "reused": answered.usage.reused,
         "generated": answered.usage.generated,

@@ -9,9 +9,9 @@ use foretype_plugins::luau::{Git, World};
 use foretype_plugins::strategies::ask::{Hit, wanted};
 use ignore::overrides::OverrideBuilder;
 
-use super::git::{self, Facts};
+use super::git::{self, GitStateCache};
 use crate::config::Config;
-use crate::search::Found;
+use crate::search::SearchResult;
 use crate::workspace::{Workspace, Workspaces};
 
 /// Larger files are made by machines.
@@ -24,7 +24,7 @@ const LISTED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mil
 pub(super) struct Files {
     workspace: Option<Arc<Workspace>>,
     listed: Mutex<Option<(Instant, Arc<Vec<String>>)>>,
-    git: Arc<Facts>,
+    git: Arc<GitStateCache>,
 }
 
 impl Files {
@@ -104,16 +104,16 @@ impl World for Files {
 
     fn search(&self, words: &str, most: usize) -> Vec<Hit> {
         let Some(workspace) = &self.workspace else { return Vec::new() };
-        let hit = |found: Found| {
+        let hit = |found: SearchResult| {
             let text = self.read(&found.path)?;
-            found.hit(text.into())
+            found.into_hit(text.into())
         };
         workspace.search.find(&wanted(words, ""), most).into_iter().filter_map(hit).collect()
     }
 
     fn git(&self, patience: Duration) -> Option<Arc<Git>> {
         let workspace = self.workspace.clone()?;
-        self.git.now(patience, move || git::ask(&workspace.root, |path| may_be_told(&workspace, path)))
+        self.git.current(patience, move || git::query(&workspace.root, |path| may_be_told(&workspace, path)))
     }
 
     fn log(&self, plugin: &str, message: &str) {

@@ -10,13 +10,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
+use foretype_model::git::GitCommand;
 use foretype_plugins::luau::{Plugin, Verdict};
 use foretype_plugins::prompt::FORMATS;
 use foretype_plugins::{Content, Prompt, Request, registry};
 use similar::TextDiff;
 
 use super::Plugins;
-use crate::completion;
+use crate::request_builder;
+use crate::workspace;
 use crate::config::Config;
 pub use parse::{Case, Expected, parse};
 use specials::Specials;
@@ -65,17 +67,15 @@ impl Case {
 
     /// Makes a repository, on the branch `main`.
     fn stage(&self, root: &Path) -> Result<()> {
-        let git = |arguments: &[&str]| {
-            let who = ["-c", "user.name=fixture", "-c", "user.email=fixture@localhost", "-c", "commit.gpgSign=false"];
-            crate::cli::git::git(root, &[&who, arguments].concat())
-        };
-        git(&["init", "-q", "-b", "main"])?;
-        git(&["add", "-A"])?;
-        git(&["commit", "-q", "--allow-empty", "--no-verify", "-m", "files"])?;
+        let author = ["user.name=fixture", "user.email=fixture@localhost"];
+        let git = author.iter().fold(GitCommand::new(root), |git, setting| git.setting(setting));
+        git.run(&["init", "-q", "-b", "main"])?;
+        git.run(&["add", "-A"])?;
+        git.run(&["commit", "-q", "--allow-empty", "-m", "files"])?;
         for (path, text) in &self.staged {
             write(root, path, text)?;
         }
-        git(&["add", "-A"])?;
+        git.run(&["add", "-A"])?;
         Ok(())
     }
 
@@ -91,9 +91,9 @@ impl Case {
 
     fn request(&self, root: &Path, config: &Config) -> Result<Request> {
         let (before, after) = self.text.split_once(parse::CURSOR).context("the text has no cursor")?;
-        let document = completion::document(self.path.clone(), format!("{before}{after}"));
-        let mut request = completion::request_for(document, before.len(), None, CONTEXT, config);
-        request.symbols = completion::index(root, INDEXING);
+        let document = request_builder::parse_document(self.path.clone(), format!("{before}{after}"));
+        let mut request = request_builder::request_for_format(document, before.len(), None, CONTEXT, config);
+        request.symbols = workspace::index_symbols(root, INDEXING);
         request.task = self.task;
         request.question = (!self.question.is_empty()).then(|| self.question.as_str().into());
         Ok(request)

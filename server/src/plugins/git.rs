@@ -1,81 +1,78 @@
-//! What git says of a workspace, asked in the background: nobody who types waits for it.
-//!
-//! The program is run so that it starts no other program that the repository names (hooks, monitors, filters, pagers), within
-//! limits of time and output.
+//! The state of a workspace's git repository, queried in the background so that typing never waits for it.
 
 use std::collections::HashSet;
-use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use foretype_model::git::GitCommand;
 use foretype_plugins::context::secrets;
 use foretype_plugins::luau::Git;
+use parking_lot::{Condvar, Mutex};
 
-/// How long an answer is good for.
-const FRESH: Duration = Duration::from_secs(3);
-/// How long one run of the program may take.
-const LIMIT: Duration = Duration::from_secs(2);
-/// How often it is looked whether it has ended.
-const LOOK: Duration = Duration::from_millis(2);
-/// Bytes of its output that are read.
-const OUTPUT: u64 = 256 << 10;
-/// Files of the last commits.
-const RECENT: usize = 50;
+/// Age at which a state is queried again.
+const MAX_STATE_AGE: Duration = Duration::from_secs(3);
+/// Time limit of one run of git.
+const TIME_LIMIT: Duration = Duration::from_secs(2);
+/// Bytes of git's output that are read.
+const MAX_OUTPUT_BYTES: u64 = 256 << 10;
+/// Recently committed files that plugins get.
+const MAX_RECENT_FILES: usize = 50;
 
-/// What git said last.
+/// Cache of the last state that git reported.
 #[derive(Debug, Default)]
-pub(super) struct Facts {
-    state: Mutex<State>,
-    known: Condvar,
+pub(super) struct GitStateCache {
+    cached: Mutex<CachedGitState>,
+    first_query_done: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    at: Option<Instant>,
-    asking: bool,
+struct CachedGitState {
+    queried_at: Option<Instant>,
+    in_progress: bool,
     git: Option<Arc<Git>>,
 }
 
-impl Facts {
-    /// What is known now. What is old is asked for again; the first time that is waited for, so long.
-    pub(super) fn now(
+impl GitStateCache {
+    /// Returns the last known state and starts a new query if it is old. Only the first query is waited for, for at most
+    /// `patience`.
+    pub(super) fn current(
         self: &Arc<Self>,
         patience: Duration,
-        ask: impl FnOnce() -> Option<Git> + Send + 'static,
+        query: impl FnOnce() -> Option<Git> + Send + 'static,
     ) -> Option<Arc<Git>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if !state.asking && state.at.is_none_or(|at| at.elapsed() > FRESH) {
-            state.asking = true;
-            let facts = self.clone();
-            std::thread::spawn(move || facts.answer(ask()));
+        let mut cached = self.cached.lock();
+        if !cached.in_progress && cached.queried_at.is_none_or(|at| at.elapsed() > MAX_STATE_AGE) {
+            cached.in_progress = true;
+            let cache = self.clone();
+            std::thread::spawn(move || cache.store(query()));
         }
-        let unknown = |state: &mut State| state.at.is_none();
-        let waited = self.known.wait_timeout_while(state, patience, unknown);
-        waited.unwrap_or_else(PoisonError::into_inner).0.git.clone()
+        let is_unknown = |cached: &mut CachedGitState| cached.queried_at.is_none();
+        self.first_query_done.wait_while_for(&mut cached, is_unknown, patience);
+        cached.git.clone()
     }
 
-    fn answer(&self, git: Option<Git>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = State { at: Some(Instant::now()), asking: false, git: git.map(Arc::new) };
-        self.known.notify_all();
+    fn store(&self, git: Option<Git>) {
+        let state = CachedGitState { queried_at: Some(Instant::now()), in_progress: false, git: git.map(Arc::new) };
+        *self.cached.lock() = state;
+        self.first_query_done.notify_all();
     }
 }
 
-/// Asks git about a folder; `may_be_read` says of paths relative to it which may be told.
-pub(super) fn ask(folder: &Path, may_be_read: impl Fn(&str) -> bool) -> Option<Git> {
-    let branch = run(folder, &["branch", "--show-current"])?;
-    let diff = ["diff", "--cached", "--relative", "--no-color", "--no-ext-diff", "--no-textconv"];
-    let staged = run(folder, &diff).unwrap_or_default();
-    let log = ["log", "-n", "20", "--name-only", "--format=", "--relative", "--no-show-signature"];
+/// Queries git about a folder; `may_be_read` decides which paths, relative to the folder, plugins may learn of. `None`
+/// outside a repository.
+pub(super) fn query(folder: &Path, may_be_read: impl Fn(&str) -> bool) -> Option<Git> {
+    let git = GitCommand::new(folder).time_limit(TIME_LIMIT).max_output_bytes(MAX_OUTPUT_BYTES);
+    let branch = git.run_head(&["branch", "--show-current"]).ok()?;
+    let staged = git.run_head(&["diff", "--cached", "--relative"]).unwrap_or_default();
     // A repository without a commit has no log.
-    let recent = run(folder, &log).unwrap_or_default();
+    let log = ["log", "-n", "20", "--name-only", "--format=", "--relative"];
+    let recent = git.run_head(&log).unwrap_or_default();
     let branch = branch.trim().to_owned();
     Some(Git {
         branch: (!branch.is_empty()).then_some(branch),
         staged: files(&staged).filter(|(path, text)| may_be_read(path) && !secrets::in_text(text)).collect(),
-        recent: distinct(recent.lines()).filter(|path| may_be_read(path)).take(RECENT).collect(),
+        recent: distinct(recent.lines()).filter(|path| may_be_read(path)).take(MAX_RECENT_FILES).collect(),
     })
 }
 
@@ -84,7 +81,7 @@ fn distinct<'a>(lines: impl Iterator<Item = &'a str>) -> impl Iterator<Item = St
     lines.filter(move |line| !line.is_empty() && seen.insert(line.to_owned())).map(str::to_owned)
 }
 
-/// The files of a diff with their hunks; without those whose path cannot be read off it.
+/// Splits a diff into files with their hunks. Files whose path the diff does not name are left out.
 fn files(diff: &str) -> impl Iterator<Item = (String, String)> {
     let marked = format!("\n{diff}");
     let pieces: Vec<_> = marked.split("\ndiff --git ").skip(1).filter_map(file).collect();
@@ -98,52 +95,12 @@ fn file(piece: &str) -> Option<(String, String)> {
     Some((path.trim_end_matches('\t').to_owned(), format!("@@ {hunks}\n")))
 }
 
-/// What git prints; `None` if it fails, takes too long or is not there.
-fn run(folder: &Path, arguments: &[&str]) -> Option<String> {
-    let mut command = Command::new("git");
-    command.arg("-C").arg(folder).arg("--no-pager");
-    for setting in
-        ["core.fsmonitor=false", "core.hooksPath=/dev/null", "core.quotePath=false", "diff.mnemonicPrefix=false"]
-    {
-        command.args(["-c", setting]);
-    }
-    command.args(["-c", "diff.noprefix=false"]).args(arguments).env("GIT_OPTIONAL_LOCKS", "0");
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-    within_limits(child.ok()?)
-}
-
-fn within_limits(mut child: Child) -> Option<String> {
-    let output = child.stdout.take()?;
-    let reader = std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // What was read before a failure is whole up to there, and a failure ends the program too.
-        let _ = output.take(OUTPUT).read_to_end(&mut bytes);
-        bytes
-    });
-    let started = Instant::now();
-    let status = loop {
-        match child.try_wait().ok()? {
-            Some(status) => break Some(status),
-            None if started.elapsed() < LIMIT => std::thread::sleep(LOOK),
-            None => break None,
-        }
-    };
-    if status.is_none() {
-        // It may have ended just now.
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-    let bytes = reader.join().ok()?;
-    let whole = status.is_some_and(|status| status.success()) || bytes.len() as u64 == OUTPUT;
-    whole.then(|| String::from_utf8_lossy(&bytes).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_diff_is_taken_apart_by_file() {
+    fn a_diff_is_split_by_file() {
         let diff = "diff --git a/a.py b/a.py\nindex 1..2 100644\n--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-x\n+y\n\
                     diff --git a/b b/b\nsimilarity index 100%\n\
                     diff --git a/c.py b/c.py\ndeleted file\n--- a/c.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-z\n";
@@ -154,16 +111,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_waited_for_once_and_never_longer_than_the_patience() {
-        let facts = Arc::new(Facts::default());
+    fn only_the_first_query_is_waited_for_and_never_longer_than_the_patience() {
+        let cache = Arc::new(GitStateCache::default());
         let (go, wait) = std::sync::mpsc::channel::<()>();
         let slow = move || {
             wait.recv().ok()?;
             Some(Git::default())
         };
-        assert_eq!(facts.now(Duration::from_millis(1), slow), None);
-        assert_eq!(facts.now(Duration::from_millis(1), || unreachable!("it is being asked")), None);
+        assert_eq!(cache.current(Duration::from_millis(1), slow), None);
+        assert_eq!(cache.current(Duration::from_millis(1), || unreachable!("it is being asked")), None);
         go.send(()).expect("it waits");
-        assert!(facts.now(Duration::from_secs(60), || unreachable!("it was asked")).is_some());
+        assert!(cache.current(Duration::from_secs(60), || unreachable!("it was asked")).is_some());
     }
 }

@@ -1,53 +1,54 @@
-//! What git knows of a folder, asked of the program `git`.
+//! Files that git tracks in a folder, and the times of their last commits.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use super::error::CorpusError;
+use crate::git::{GitCommand, GitError};
 
-/// Variables that would make git look at another repository; a hook that starts a training sets them.
-const ELSEWHERE: [&str; 4] = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"];
+/// Time limit of one look at a repository: a history of a million commits takes minutes.
+const TIME_LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// The files in a folder that git tracks: relative to the folder, sorted.
+/// Lists the files in a folder that git tracks: relative to the folder, sorted.
+///
+/// # Errors
+/// If git cannot be run or fails.
 pub(super) fn tracked(folder: &Path) -> Result<Vec<String>, CorpusError> {
-    let output = git(folder, &["ls-files", "-z"]).output().map_err(|e| missing(folder, e))?;
-    if !output.status.success() {
-        return Err(failed(folder, String::from_utf8_lossy(&output.stderr).trim()));
-    }
-    let names = output.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-    let mut paths: Vec<_> = names.map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+    let list = |output: &mut dyn BufRead| {
+        let names = output.split(0).map(|name| Ok(String::from_utf8_lossy(&name?).into_owned()));
+        names.collect::<std::io::Result<Vec<_>>>()
+    };
+    let listed = command(folder).stream(&["ls-files", "-z"], list);
+    let mut paths = listed.map_err(|error| corpus_error(folder, error))?;
     paths.sort_unstable();
-    // A path in conflict stands there once for each side.
+    // A path in conflict is listed once for each side.
     paths.dedup();
     Ok(paths)
 }
 
-/// When a commit last touched each of these paths, in Unix seconds, from one pass over the history that ends as soon as all
-/// are known. A path that was never committed is missing.
+/// Finds the time at which a commit last touched each of these paths, in Unix seconds, in one pass over the history that
+/// ends as soon as all are known. A path that was never committed is missing.
+///
+/// # Errors
+/// If git cannot be run or fails.
 pub(super) fn commit_times(folder: &Path, paths: &[String]) -> Result<HashMap<String, i64>, CorpusError> {
-    let head = git(folder, &["rev-parse", "--verify", "--quiet", "HEAD"]).stdout(Stdio::null()).status();
-    if !head.map_err(|e| missing(folder, e))?.success() {
-        return Ok(HashMap::new());
+    match command(folder).run(&["rev-parse", "--verify", "--quiet", "HEAD"]) {
+        Ok(_) => {}
+        // A repository without a commit.
+        Err(GitError::Failed(_)) => return Ok(HashMap::new()),
+        Err(error) => return Err(corpus_error(folder, error)),
     }
-    // A `/` before the time tells it from a path: those are relative.
-    let format = ["log", "-z", "--format=/%ct", "--name-only", "--no-renames", "--no-show-signature"];
-    let mut log = git(folder, &format);
-    log.args(["-c", "--relative", "HEAD", "--"]).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = log.spawn().map_err(|e| missing(folder, e))?;
+    // A `/` before the time tells it from a path: paths are relative.
+    let log = ["log", "-z", "--format=/%ct", "--name-only", "--no-renames", "-c", "--relative", "HEAD", "--"];
     let mut wanted: HashSet<&str> = paths.iter().map(String::as_str).collect();
-    let times = match child.stdout.take() {
-        Some(output) => first_times(BufReader::new(output), &mut wanted),
-        None => Ok(HashMap::new()),
-    };
-    finish(&mut child, wanted.is_empty() && times.is_ok())
-        .and(times)
-        .map_err(|error| failed(folder, &format!("the history cannot be read ({error}); see what `git log` says")))
+    let times = command(folder).stream(&log, |output| first_times(output, &mut wanted));
+    times.map_err(|error| corpus_error(folder, error))
 }
 
 /// Reads times and the paths below them. The newest commit comes first, so the first time of a path is the one wanted.
-fn first_times(log: impl BufRead, wanted: &mut HashSet<&str>) -> std::io::Result<HashMap<String, i64>> {
+fn first_times(log: &mut dyn BufRead, wanted: &mut HashSet<&str>) -> std::io::Result<HashMap<String, i64>> {
     let mut times = HashMap::new();
     let mut time = None;
     for field in log.split(0) {
@@ -70,32 +71,17 @@ fn first_times(log: impl BufRead, wanted: &mut HashSet<&str>) -> std::io::Result
     Ok(times)
 }
 
-/// Ends a process that has said enough, or waits for one that has said all.
-fn finish(child: &mut Child, enough: bool) -> std::io::Result<()> {
-    if enough {
-        // It may have ended by itself.
-        let _ = child.kill();
+fn command(folder: &Path) -> GitCommand {
+    GitCommand::new(folder).time_limit(TIME_LIMIT)
+}
+
+fn corpus_error(folder: &Path, error: GitError) -> CorpusError {
+    let folder = folder.to_owned();
+    match error {
+        GitError::Start(source) => CorpusError::NoGit { folder, source },
+        GitError::Failed(message) => CorpusError::Git { folder, message },
+        error => CorpusError::Git { folder, message: error.to_string() },
     }
-    let status = child.wait()?;
-    if enough || status.success() { Ok(()) } else { Err(std::io::Error::other(status.to_string())) }
-}
-
-fn git(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new("git");
-    command.arg("-C").arg(folder).args(["-c", "core.quotePath=false"]).args(arguments);
-    command.stdin(Stdio::null());
-    for name in ELSEWHERE {
-        command.env_remove(name);
-    }
-    command
-}
-
-fn missing(folder: &Path, source: std::io::Error) -> CorpusError {
-    CorpusError::NoGit { folder: folder.to_owned(), source }
-}
-
-fn failed(folder: &Path, message: &str) -> CorpusError {
-    CorpusError::Git { folder: folder.to_owned(), message: message.to_owned() }
 }
 
 #[cfg(test)]
@@ -106,7 +92,7 @@ mod tests {
     fn the_first_time_of_a_path_counts_and_reading_stops_when_all_are_known() {
         let log = "/30\0\nb\0/20\0\0a\0b\0/10\0\na\0c\0/5\0\nc\0";
         let mut wanted = HashSet::from(["a", "b"]);
-        let times = first_times(log.as_bytes(), &mut wanted).expect("it can be read");
+        let times = first_times(&mut log.as_bytes(), &mut wanted).expect("it can be read");
         assert_eq!(times, HashMap::from([("a".to_owned(), 20), ("b".to_owned(), 30)]));
         assert!(wanted.is_empty());
     }
@@ -114,7 +100,7 @@ mod tests {
     #[test]
     fn a_path_of_digits_is_no_time() {
         let mut wanted = HashSet::from(["17", "new"]);
-        let times = first_times("/9\0\n17\0".as_bytes(), &mut wanted).expect("it can be read");
+        let times = first_times(&mut "/9\0\n17\0".as_bytes(), &mut wanted).expect("it can be read");
         assert_eq!((times["17"], wanted.len()), (9, 1));
     }
 }

@@ -1,4 +1,4 @@
-//! `foretype evaluate compare`: whether two reports of the same items differ by more than chance.
+//! `foretype evaluate compare`: tests whether two reports of the same items differ by more than chance.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,28 +16,28 @@ use crate::evaluate::table::Table;
 pub(super) struct Args {
     /// A report that `--json` wrote
     first: PathBuf,
-    /// Another one of the same items
+    /// Another report of the same items
     second: PathBuf,
-    /// Fail when the second is worse by more than so many points: of passed tests where there are any, else of exact match
+    /// Fail if the second report is worse by more than this many points: of passed tests if there are any, else of exact match
     #[arg(long, value_name = "POINTS", default_value_t = 2.0, value_parser = parse_points)]
     flag_worse: f64,
-    /// Seed of the intervals
+    /// Seed of the confidence intervals
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
-    /// The table as Markdown
+    /// Print the tables as Markdown
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
 }
 
 fn parse_points(text: &str) -> Result<f64, String> {
     let points = text.parse::<f64>().ok().filter(|points| (0.0..=100.0).contains(points));
-    points.ok_or_else(|| "say a number of points from 0 to 100".into())
+    points.ok_or_else(|| "use a number of points from 0 to 100".into())
 }
 
-/// Two systems on the same items, in the same order.
+/// Two systems with the same items in the same order.
 struct SystemPair {
     name: String,
     first: Vec<EvaluationItem>,
@@ -58,12 +58,14 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
             println!("{}", if args.markdown { table.markdown() } else { table.text() });
         }
     }
-    let worse: Vec<String> = pairs.iter().filter_map(|pair| pair.regression(args)).collect();
-    worse.iter().for_each(|sentence| eprintln!("{sentence}"));
-    Ok(if worse.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let regressions: Vec<String> = pairs.iter().filter_map(|pair| pair.regression(args)).collect();
+    for sentence in &regressions {
+        eprintln!("{sentence}");
+    }
+    Ok(if regressions.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The systems that both reports have; where each has but one, these, whatever they are called.
+/// Pairs systems by name. If each report has only one system, these form a pair whatever their names are.
 fn pair_systems(first: (&EvaluationReport, &Path), second: (&EvaluationReport, &Path)) -> Result<Vec<SystemPair>> {
     let pair = |one: &EvaluatedSystem, other: &EvaluatedSystem| {
         let name = if one.name == other.name { one.name.clone() } else { format!("{} / {}", one.name, other.name) };
@@ -95,13 +97,13 @@ impl SystemPair {
                     first.push(item.clone());
                     second.push(same.clone());
                 }
-                Some(_) => bail!("{} is another text in {}: {MISMATCH_ADVICE}", item.id, files.1.display()),
+                Some(_) => bail!("{} has a different text in {}: {MISMATCH_ADVICE}", item.id, files.1.display()),
                 None => alone.push(item.id.as_str()),
             }
         }
         if let Some(example) = alone.first().copied().or_else(|| theirs.keys().min().copied()) {
             bail!(
-                "the reports are of different items: {} are only in {} and {} only in {}, {example} for example; {MISMATCH_ADVICE}",
+                "the reports have different items: {} are only in {} and {} only in {}, for example {example}; {MISMATCH_ADVICE}",
                 alone.len(),
                 files.0.display(),
                 theirs.len(),
@@ -116,10 +118,13 @@ impl SystemPair {
         (self.first.iter().filter(own).collect(), self.second.iter().filter(own).collect())
     }
 
-    /// A table of all items and, where there are several kinds, one of each.
+    /// A table of all items and, if there are several kinds, one of each kind.
     fn tables(&self, kinds: &[&str], seed: u64) -> Vec<Table> {
-        let each = kinds.iter().filter(|_| kinds.len() > 1).map(|kind| Some(*kind));
-        std::iter::once(None).chain(each).map(|kind| self.table(kind, seed)).collect()
+        let mut tables = vec![self.table(None, seed)];
+        if kinds.len() > 1 {
+            tables.extend(kinds.iter().map(|kind| self.table(Some(kind), seed)));
+        }
+        tables
     }
 
     fn table(&self, kind: Option<&str>, seed: u64) -> Table {
@@ -159,21 +164,21 @@ impl SystemPair {
         json!({ "system": self.name, "items": first.len(), "metrics": metrics })
     }
 
-    /// A sentence if the second is worse by more than is allowed.
+    /// Returns a sentence if the second system is worse by more than `--flag-worse` allows.
     fn regression(&self, args: &Args) -> Option<String> {
         let (first, second) = self.items_of_kind(None);
         let measured = |name: &&str| Some((Metric::by_name(name)?, Metric::by_name(name)?.estimate(&first, args.seed)?));
         let (metric, _) = ["passed", "exact"].iter().find_map(measured)?;
         let difference = metric.difference(&first, &second, args.seed)?;
-        (difference.value < -args.flag_worse).then(|| {
-            let (points, label) = (-difference.value, metric.label);
-            let limit = args.flag_worse;
-            format!("WORSE: {}: {label} fell by {points:.1} points, more than the {limit} allowed", self.name)
-        })
+        let (points, label, limit) = (-difference.value, metric.label, args.flag_worse);
+        if points <= limit {
+            return None;
+        }
+        Some(format!("WORSE: {}: {label} fell by {points:.1} points, more than the {limit} allowed", self.name))
     }
 }
 
-/// Whether a difference is more than chance.
+/// Returns true if zero lies outside the confidence interval.
 fn is_real(difference: Estimate) -> bool {
     difference.interval.is_some_and(|interval| interval.excludes_zero())
 }
@@ -213,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_is_said_to_be_real_or_not() {
+    fn a_difference_is_marked_as_real_or_chance() {
         let share = |right: usize| (0..100).map(|at| at < right).collect::<Vec<_>>();
         assert!(row(&pair(&share(40), &share(60)).expect("the same items"))[4].contains("the second is better"));
         assert!(row(&pair(&share(60), &share(40)).expect("the same items"))[4].contains("the second is worse"));
@@ -221,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn items_are_matched_by_name_and_not_by_place() {
+    fn items_are_matched_by_id_and_not_by_order() {
         let (one, mut other) = (system("a", &[true, false]), system("b", &[true, false]));
         other.items.reverse();
         let files = (Path::new("one.json"), Path::new("two.json"));
@@ -230,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn other_items_are_refused_with_an_example() {
+    fn reports_of_different_items_are_rejected_with_an_example() {
         let error =
             |first: &[bool], second: &[bool]| pair(first, second).map(|_| ()).expect_err("not the same").to_string();
         let message = error(&[true; 3], &[true; 2]);

@@ -1,10 +1,11 @@
-//! Pieces taken out of the files of a folder: how much of them is written again, with and without what the rest of the
-//! folder says, and what that costs.
+//! `foretype evaluate repository`: takes holes out of the files of a folder and completes them again, with and without
+//! context from the rest of the folder.
 //!
-//! Everything goes the way of a key in an editor: the same strategy, stops and trimming, the same budget of the prompt.
+//! A hole is completed as a key press in an editor is: the same strategy, stop conditions, trimming and prompt budget.
 
 pub(in crate::cli) mod files;
 mod fill;
+pub(in crate::cli) mod progress;
 pub(in crate::cli) mod selection;
 
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use foretype_plugins::holes::{self, Kind};
 use foretype_plugins::{Document, registry};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use crate::config::Config;
 use crate::evaluate::items::{EvaluationReport, EvaluatedSystem};
@@ -22,44 +23,44 @@ use crate::evaluate::output::OutputArgs;
 use crate::evaluate::{EvaluatedModel, ModelArgs, OrderArg};
 use crate::models;
 use crate::workspace::{Workspace, Workspaces};
-use fill::{HoleEvaluator, RepositoryContext};
+use fill::{HoleEvaluator, Measures, RepositoryContext};
 use selection::{SelectedHole, HoleSelection};
 
 /// Arguments of `foretype evaluate repository`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A folder of source text
+    /// Folder of source text
     folder: PathBuf,
     #[command(flatten)]
     which: ModelArgs,
     /// Take every Nth hole of each kind
     #[arg(long, conflicts_with = "most", value_parser = clap::value_parser!(u32).range(1..))]
     every: Option<u32>,
-    /// Take so many holes of each kind, drawn by the seed
+    /// Take at most this many holes of each kind, drawn at random
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     most: u32,
-    /// Seed of the draw, of the places where rests of lines begin, and of the intervals
+    /// Seed of the draw, of the columns at which rests of lines begin, and of the confidence intervals
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// What is taken out: line, rest (of a line), block, arguments, call
+    /// Kinds of holes: line, rest (of a line), block, arguments, call
     #[arg(long, value_delimiter = ',', value_parser = parse_kind, default_value = "line,rest,block,arguments,call")]
     kinds: Vec<Kind>,
-    /// Whether the prompt may hold snippets of other files
+    /// Include snippets of other files in the prompt or not
     #[arg(long, value_enum, default_value_t = ContextArg::With)]
     context: ContextArg,
-    /// Orders of the prompt to compare
+    /// Prompt orders to compare
     #[arg(long, value_delimiter = ',', default_value = "anchored")]
     order: Vec<OrderArg>,
-    /// Holes only in files that fit one of these patterns, written as in .gitignore
+    /// Take holes only from files that match one of these patterns, written as in .gitignore
     #[arg(long, value_name = "GLOB")]
     files: Vec<String>,
-    /// Holes only in files that were added or changed after this revision or date (YYYY-MM-DD)
+    /// Take holes only from files that were added or changed after this revision or date (YYYY-MM-DD)
     #[arg(long, value_name = "REVISION|DATE")]
     since: Option<String>,
-    /// Also type each hole key by key and count the characters that come from suggestions; takes many times as long
+    /// Also type each hole key by key and count the characters that come from suggestions; takes much longer
     #[arg(long)]
     typing: bool,
-    /// Also measure how many bits per byte what stood in the hole costs the model to guess; reads each prompt twice
+    /// Also measure the bits per byte of the original text under the model; doubles the prefill
     #[arg(long)]
     bits: bool,
     #[command(flatten)]
@@ -68,15 +69,16 @@ pub(super) struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum ContextArg {
-    /// As in an editor: definitions of the workspace, and the nearest files as if they were open
+    /// As in an editor: definitions of the workspace, and the nearest files as open files
     With,
     /// The file alone
     Without,
-    /// One after the other
+    /// Both, one after the other
     Both,
 }
 
 impl ContextArg {
+    /// Returns for each run whether it has context.
     fn runs(self) -> &'static [bool] {
         match self {
             Self::With => &[true],
@@ -87,87 +89,92 @@ impl ContextArg {
 }
 
 impl Args {
-    fn draw(&self) -> HoleSelection {
+    fn hole_selection(&self) -> HoleSelection {
         HoleSelection { kinds: self.kinds.clone(), seed: self.seed, every: self.every, max_per_kind: self.most }
     }
 }
 
 fn parse_kind(name: &str) -> Result<Kind, String> {
     let names = || Kind::ALL.map(Kind::name).join(", ");
-    Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| format!("say some of: {}", names()))
+    Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| format!("unknown kind of hole: use {}", names()))
 }
 
 /// Runs the evaluation and reports it.
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     args.output.check_paths()?;
-    ensure!(args.folder.is_dir(), "{} is no folder", args.folder.display());
+    ensure!(args.folder.is_dir(), "{} is not a folder", args.folder.display());
     let root = args.folder.canonicalize().with_context(|| format!("cannot read {}", args.folder.display()))?;
     let config = Config::load(Some(&root))?;
-    // A model that is not there is told of before a large folder is read.
+    // A missing model is reported before a large folder is read.
     models::resolve(args.which.model.as_deref().or(config.model.as_deref()))?;
     let workspace = Workspaces::default().open(&root, &config);
     let corpus = files::source_files(&workspace);
-    let chosen = select_holes(args, &root, &corpus)?;
-    let asked = EvaluatedModel::load(&args.which, Some(&root))?;
-    let systems = evaluate_systems(args, &workspace, &corpus, &chosen, &asked)?;
-    let notes = report_notes(args, &chosen, &asked);
-    let report = EvaluationReport::new(report_title(&root), asked.name(), notes, args.seed, systems);
+    let holes = select_holes(args, &root, &corpus)?;
+    let model = EvaluatedModel::load(&args.which, Some(&root))?;
+    let systems = evaluate_systems(args, &workspace, &corpus, &holes, &model)?;
+    let notes = report_notes(args, &holes, &model);
+    let report = EvaluationReport::new(report_title(&root), model.name(), notes, args.seed, systems);
     args.output.deliver(&report)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The holes that are asked for; an error says why there are none.
+/// Selects the holes.
+///
+/// # Errors
+/// If there are none, with the reason.
 fn select_holes(args: &Args, root: &Path, corpus: &[Arc<Document>]) -> Result<Vec<SelectedHole>> {
     let files = files_with_holes(args, root, corpus)?;
-    let chosen = selection::select(&files, &args.draw());
+    let holes = selection::select(&files, &args.hole_selection());
     let kinds: Vec<_> = args.kinds.iter().map(|kind| kind.name()).collect();
     let folder = args.folder.display();
-    ensure!(!chosen.is_empty(), "no holes of kind {} in {} files of {folder}", kinds.join(", "), files.len());
-    Ok(chosen)
+    ensure!(!holes.is_empty(), "no holes of kind {} in {} files of {folder}", kinds.join(", "), files.len());
+    Ok(holes)
 }
 
-/// The files that holes are looked for in.
+/// Files that holes are taken from.
 fn files_with_holes(args: &Args, root: &Path, corpus: &[Arc<Document>]) -> Result<Vec<Arc<Document>>> {
-    let known = |file: &&Arc<Document>| holes::languages().any(|language| language == file.language);
-    let mut files: Vec<_> = corpus.iter().filter(known).cloned().collect();
+    let has_holes = |file: &&Arc<Document>| holes::languages().any(|language| language == file.language);
+    let mut files: Vec<_> = corpus.iter().filter(has_holes).cloned().collect();
     let folder = args.folder.display();
     if files.is_empty() {
         let names: Vec<_> = holes::languages().map(|language| language.id()).collect();
-        bail!("{folder} has no file of a language whose holes are known: {}", names.join(", "));
+        bail!("{folder} has no file in a supported language: {}", names.join(", "));
     }
     let count = files.len();
-    let named = files::file_patterns(root, &args.files)?;
-    files.retain(|file| !named.matched(&file.path, false).is_ignore());
-    ensure!(!files.is_empty(), "none of the {count} files in {folder} fits --files {}", args.files.join(" --files "));
+    let patterns = files::file_patterns(root, &args.files)?;
+    files.retain(|file| !patterns.matched(&file.path, false).is_ignore());
+    ensure!(!files.is_empty(), "none of the {count} files in {folder} matches --files {}", args.files.join(" --files "));
     if let Some(since) = &args.since {
         let changed = files::changed_since(root, since)?;
         files.retain(|file| changed.contains(&file.path));
-        ensure!(!files.is_empty(), "no file of a known language was added or changed after {since} in {folder}");
+        ensure!(!files.is_empty(), "no file in a supported language was added or changed after {since} in {folder}");
     }
     Ok(files)
 }
 
-/// Asks in every way for all holes.
+/// Completes all holes with every combination of context and prompt order.
 fn evaluate_systems(
     args: &Args,
     workspace: &Workspace,
     corpus: &[Arc<Document>],
-    chosen: &[SelectedHole],
-    asked: &EvaluatedModel,
+    holes: &[SelectedHole],
+    model: &EvaluatedModel,
 ) -> Result<Vec<EvaluatedSystem>> {
-    let with = args.context.runs().iter();
-    let runs: Vec<_> = with.flat_map(|with| args.order.iter().map(|order| (*with, *order))).collect();
-    if runs.iter().any(|(with, _)| *with) && asked.config.context.definitions {
+    let contexts = args.context.runs();
+    let runs: Vec<_> = contexts.iter().flat_map(|with| args.order.iter().map(|order| (*with, *order))).collect();
+    if contexts.contains(&true) && model.config.context.definitions {
         workspace.scan(|_| true);
     }
-    let surroundings = RepositoryContext { workspace, corpus };
+    let context = RepositoryContext { workspace, corpus };
     let strategy = registry::strategy("fill").context("the fill strategy is missing")?;
-    let bar = ProgressBar::new((runs.len() * chosen.len()) as u64).with_style(progress_style());
+    let bar = ProgressBar::new((runs.len() * holes.len()) as u64).with_style(progress::style());
     let system = |(with, order): (bool, OrderArg)| -> Result<EvaluatedSystem> {
         let name = format!("{} context, {}", if with { "with" } else { "without" }, order.name());
         bar.set_message(name.clone());
-        let filler = HoleEvaluator::new(asked, strategy.clone(), args, with.then_some(&surroundings), order);
-        let items = chosen.iter().map(|hole| filler.item(hole)).inspect(|_| bar.inc(1)).collect::<Result<_>>()?;
+        let context = if with { Some(&context) } else { None };
+        let measures = Measures { typing: args.typing, bits: args.bits };
+        let evaluator = HoleEvaluator::new(model, strategy.clone(), measures, context, order);
+        let items = holes.iter().map(|hole| evaluator.item(hole)).inspect(|_| bar.inc(1)).collect::<Result<_>>()?;
         Ok(EvaluatedSystem { name, items })
     };
     let systems = runs.into_iter().map(system).collect();
@@ -175,42 +182,35 @@ fn evaluate_systems(
     systems
 }
 
-/// How a bar looks that counts places.
-pub(in crate::cli) fn progress_style() -> ProgressStyle {
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta} left");
-    style.unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
 fn report_title(root: &Path) -> String {
     let name = root.file_name().map_or_else(|| root.display().to_string(), |name| name.to_string_lossy().into_owned());
-    let revision = crate::git::output(root, &["rev-parse", "--short=12", "HEAD"]);
-    match revision {
+    match crate::git::output(root, &["rev-parse", "--short=12", "HEAD"]) {
         Ok(revision) => format!("holes in {name} at {}", revision.trim()),
-        // Not every folder has a history.
+        // The folder is not in a repository.
         Err(_) => format!("holes in {name}"),
     }
 }
 
-/// What a reader of the figures has to know.
-fn report_notes(args: &Args, chosen: &[SelectedHole], asked: &EvaluatedModel) -> Vec<String> {
-    let inline = &asked.config.inline;
+/// Rules that a reader needs to judge the figures.
+fn report_notes(args: &Args, holes: &[SelectedHole], model: &EvaluatedModel) -> Vec<String> {
+    let inline = &model.config.inline;
     let draw = match args.every {
         Some(every) => format!("one of every {every} holes of each kind"),
         None => format!("at most {} holes of each kind, seed {}", args.most, args.seed),
     };
-    let files: std::collections::HashSet<_> = chosen.iter().map(|hole| &hole.file.path).collect();
+    let files: std::collections::HashSet<_> = holes.iter().map(|hole| &hole.file.path).collect();
     let mut notes = vec![
-        format!("{} holes in {} files: {draw}; greedy", chosen.len(), files.len()),
+        format!("{} holes in {} files: {draw}; greedy", holes.len(), files.len()),
         format!(
-            "truncation: what an editor would show, ended and trimmed by the live rules after at most {} tokens; of blocks \
-             its first {} lines, of everything else its first line",
+            "truncation: the text that an editor would show, of at most {} tokens; the first {} lines of a block, the first \
+             line of anything else",
             inline.max_tokens, inline.max_lines
         ),
-        "exact match: every character but white space at both ends; intervals: 95 %, bootstrap over holes".into(),
+        "exact match: equal up to white space at both ends; intervals: 95 %, bootstrap over holes".into(),
     ];
     notes.extend(args.since.iter().map(|since| format!("files added or changed after {since}")));
     if args.context != ContextArg::Without {
-        notes.push("context: definitions of the workspace, and the nearest files as if they were open".into());
+        notes.push("context: definitions of the workspace, and the nearest files as open files".into());
     }
     if args.typing {
         notes.push(

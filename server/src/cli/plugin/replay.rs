@@ -18,7 +18,7 @@ use foretype_plugins::request::Task;
 use foretype_plugins::{PromptStrategy, Request, registry};
 use indicatif::ProgressBar;
 
-use crate::cli::evaluate::repository::progress_style;
+use crate::cli::evaluate::repository::progress;
 use crate::completion;
 use crate::request_builder;
 use crate::config::Config;
@@ -96,7 +96,7 @@ pub(super) fn run(
     }
     let model = models::load::load_model(&model, &config)?;
     let replay = Replay::new(&workspace, &plugin, &model, &config)?;
-    let bar = ProgressBar::new(places.len() as u64).with_message("typing").with_style(progress_style());
+    let bar = ProgressBar::new(places.len() as u64).with_message("typing").with_style(progress::style());
     let turn = |(at, place): (usize, &Place)| replay.pair(place, at % 2 == 1).inspect(|_| bar.inc(1));
     let pairs = places.iter().enumerate().map(turn).collect::<Result<Vec<_>>>();
     bar.finish_and_clear();

@@ -1,4 +1,4 @@
-//! Which files have holes, and which may be shown around them.
+//! Files of a folder: those with holes, and those that serve as context.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -12,8 +12,8 @@ use ignore::overrides::{Override, OverrideBuilder};
 use crate::git::output as git;
 use crate::workspace::Workspace;
 
-/// The files of a workspace in known languages, in the order of their paths. None that git ignores, that is excluded or
-/// that holds a secret.
+/// Files of a workspace in known languages, in the order of their paths, without those that git ignores, that are excluded
+/// or that hold a secret.
 pub(in crate::cli) fn source_files(workspace: &Workspace) -> Vec<Arc<Document>> {
     let file = |path: std::path::PathBuf| {
         let relative = workspace.relative(&path)?;
@@ -29,28 +29,27 @@ pub(in crate::cli) fn source_files(workspace: &Workspace) -> Vec<Arc<Document>> 
     files
 }
 
-/// The files that fit one of the patterns; all files without a pattern.
+/// Matcher for the patterns of `--files`. Without a pattern it matches every file.
 pub(super) fn file_patterns(root: &Path, patterns: &[String]) -> Result<Override> {
     let mut builder = OverrideBuilder::new(root);
     for pattern in patterns {
-        builder.add(pattern).with_context(|| format!("--files {pattern} is no pattern"))?;
+        builder.add(pattern).with_context(|| format!("--files {pattern} is not a valid pattern"))?;
     }
     Ok(builder.build()?)
 }
 
-/// The files that were added or changed after a revision or a date, changes that are not committed among them for a
-/// revision.
+/// Files that were added or changed after a revision or a date. After a revision, uncommitted changes count as well.
 pub(super) fn changed_since(root: &Path, since: &str) -> Result<HashSet<String>> {
     let names = ["--name-only", "--no-renames", "--relative", "--diff-filter=AM"];
-    // That it is a repository is asked first: its error is the clearer one.
-    git(root, &["rev-parse", "--git-dir"]).context("--since asks the history of the folder")?;
+    // Outside a repository, this gives a clearer error than the commands below.
+    git(root, &["rev-parse", "--git-dir"]).context("--since needs the history of the folder")?;
     let commit = format!("{since}^{{commit}}");
     let named = git(root, &["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]);
     let list = match &named {
         Ok(commit) => git(root, &[&["diff"][..], &names[..], &[commit.trim(), "--", "."]].concat())?,
         Err(_) => {
             ensure!(is_date(since), "--since {since} is neither a revision of this repository nor a date (YYYY-MM-DD)");
-            // Without a time of day git would take that of now.
+            // Without a time of day, git would take the current one.
             let time = if since.len() == 10 { " 00:00:00" } else { "" };
             let after = format!("--since={since}{time}");
             git(root, &[&["log", "--format="][..], &names[..], &[&after, "HEAD", "--", "."]].concat())?
@@ -59,23 +58,23 @@ pub(super) fn changed_since(root: &Path, since: &str) -> Result<HashSet<String>>
     Ok(list.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
-/// Whether this begins with a date; a time of day may follow.
+/// Returns true if the text is a date, optionally followed by a time of day.
 fn is_date(text: &str) -> bool {
     let digits = |c: char| c.is_ascii_digit();
     let shape: String = text.chars().take(10).map(|c| if digits(c) { '0' } else { c }).collect();
     shape == "0000-00-00" && text.chars().all(|c| digits(c) || "-:+TZ ".contains(c))
 }
 
-/// The files of the same language that lie nearest in the tree, as somebody would have them open.
-pub(in crate::cli) fn nearest_files(corpus: &[Arc<Document>], own: &Document, most: usize) -> Arc<[Arc<Document>]> {
+/// Files of the same language that are nearest in the folder tree, as a user might have them open.
+pub(in crate::cli) fn nearest_files(corpus: &[Arc<Document>], own: &Document, max_files: usize) -> Arc<[Arc<Document>]> {
     let mut others: Vec<_> =
         corpus.iter().filter(|file| file.language == own.language && file.path != own.path).collect();
-    // The corpus is sorted by path, and so are files that lie equally near.
+    // The sort is stable: files at the same distance stay sorted by path.
     others.sort_by_key(|file| path_distance(&file.path, &own.path));
-    others.into_iter().take(most).cloned().collect()
+    others.into_iter().take(max_files).cloned().collect()
 }
 
-/// Folders to go up and down from one file to the other.
+/// Number of steps up and down the folder tree from one file to the other.
 fn path_distance(one: &str, other: &str) -> usize {
     let parts = |path: &'_ str| path.split('/').count();
     let shared = one.split('/').zip(other.split('/')).take_while(|(one, other)| one == other).count();
@@ -91,20 +90,20 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_files_of_the_language_stand_for_open_ones() {
+    fn the_nearest_files_of_the_same_language_are_chosen_as_open_files() {
         let corpus = ["a/b/own.py", "a/b/x.py", "a/b/x.rs", "a/y.py", "z/z/z.py"].map(file);
         let found = nearest_files(&corpus, &corpus[0], 2);
         assert_eq!(found.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["a/b/x.py", "a/y.py"]);
     }
 
     #[test]
-    fn dates_are_told_from_other_words() {
+    fn dates_are_distinguished_from_other_text() {
         assert!(is_date("2024-05-01") && is_date("2024-05-01 12:30") && is_date("2024-05-01T12:30:00+02:00"));
         assert!(!is_date("yesterday") && !is_date("2024") && !is_date("2024-05-01 --output=x"));
     }
 
     #[test]
-    fn patterns_are_those_of_gitignore() {
+    fn patterns_work_as_in_gitignore() {
         let named = file_patterns(Path::new("/root"), &["*.py".into(), "!test_*".into()]).expect("patterns");
         let takes = |path: &str| !named.matched(path, false).is_ignore();
         assert!(takes("a/x.py") && !takes("a/test_x.py") && !takes("a.rs"));

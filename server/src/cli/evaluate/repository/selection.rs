@@ -1,56 +1,64 @@
-//! Which of the many holes are asked for: the same for the same seed, whatever else lies in the folder.
+//! Selection of holes. The same seed selects the same holes of a file, whatever other files the folder has.
 
+use std::hash::Hasher;
 use std::sync::Arc;
 
+use fnv::FnvHasher;
 use foretype_plugins::Document;
 use foretype_plugins::holes::{self, Hole, Kind};
 use indicatif::ProgressBar;
 
+use super::progress;
 use crate::request_builder;
 
-/// A hole in a file.
+/// A hole in a file, selected for completion.
 #[derive(Debug, Clone)]
 pub(in crate::cli) struct SelectedHole {
+    /// File with the hole's original text in it.
     pub(in crate::cli) file: Arc<Document>,
+    /// Kind and byte range.
     pub(in crate::cli) hole: Hole,
-    /// Path, line and column, counted from 1, and kind.
+    /// Path, line and column, both counted from 1, and kind.
     pub(in crate::cli) id: String,
 }
 
-/// Which are taken.
+/// Rules for the selection of holes.
 #[derive(Debug, Clone)]
 pub(in crate::cli) struct HoleSelection {
-    /// The kinds that are wanted.
+    /// Kinds to select from.
     pub(in crate::cli) kinds: Vec<Kind>,
-    /// The same seed draws the same ones.
+    /// Seed of the draw.
     pub(in crate::cli) seed: u64,
-    /// One of so many of each kind; without it, `most` are drawn.
+    /// Selects every Nth hole of each kind. `None` draws `max_per_kind` at random.
     pub(in crate::cli) every: Option<u32>,
-    /// So many of each kind.
+    /// Number of holes to draw of each kind.
     pub(in crate::cli) max_per_kind: u32,
 }
 
-/// Some holes of each kind, in the order of the files.
-pub(in crate::cli) fn select(files: &[Arc<Document>], draw: &HoleSelection) -> Vec<SelectedHole> {
-    let bar = ProgressBar::new(files.len() as u64).with_message("looking for holes").with_style(super::progress_style());
-    let all: Vec<SelectedHole> = bar.wrap_iter(files.iter()).flat_map(|file| holes_of_file(file, &draw.kinds, draw.seed)).collect();
+/// Selects holes of each kind and returns them in the order of the files.
+pub(in crate::cli) fn select(files: &[Arc<Document>], rules: &HoleSelection) -> Vec<SelectedHole> {
+    let bar = ProgressBar::new(files.len() as u64).with_message("looking for holes").with_style(progress::style());
+    let mut all: Vec<SelectedHole> = Vec::new();
+    for file in bar.wrap_iter(files.iter()) {
+        all.extend(holes_of_file(file, &rules.kinds, rules.seed));
+    }
     bar.finish_and_clear();
-    let mut chosen: Vec<SelectedHole> = draw.kinds.iter().flat_map(|kind| select_of_kind(&all, *kind, draw)).collect();
-    chosen.sort_by(|one, other| sort_key(one).cmp(&sort_key(other)));
-    chosen.dedup_by(|one, other| one.id == other.id);
-    chosen
+    let mut selected: Vec<SelectedHole> =
+        rules.kinds.iter().flat_map(|kind| select_of_kind(&all, *kind, rules)).collect();
+    selected.sort_by(|one, other| sort_key(one).cmp(&sort_key(other)));
+    selected.dedup_by(|one, other| one.id == other.id);
+    selected
 }
 
-fn sort_key(chosen: &SelectedHole) -> (&str, usize, Kind) {
-    (&chosen.file.path, chosen.hole.range.start, chosen.hole.kind)
+fn sort_key(selected: &SelectedHole) -> (&str, usize, Kind) {
+    (&selected.file.path, selected.hole.range.start, selected.hole.kind)
 }
 
 fn holes_of_file(file: &Arc<Document>, kinds: &[Kind], seed: u64) -> Vec<SelectedHole> {
     let parsed = request_builder::parse_document(file.path.clone(), file.text.to_string());
     let Some(tree) = &parsed.tree else { return Vec::new() };
     let holes = holes::holes(file.language, &file.text, tree, kinds, seed);
-    let chosen = |hole: Hole| SelectedHole { id: hole_id(file, &hole), file: file.clone(), hole };
-    holes.into_iter().map(chosen).collect()
+    holes.into_iter().map(|hole| SelectedHole { id: hole_id(file, &hole), file: file.clone(), hole }).collect()
 }
 
 fn hole_id(file: &Document, hole: &Hole) -> String {
@@ -60,23 +68,24 @@ fn hole_id(file: &Document, hole: &Hole) -> String {
     format!("{}:{line}:{column} {}", file.path, hole.kind.name())
 }
 
-fn select_of_kind(all: &[SelectedHole], kind: Kind, draw: &HoleSelection) -> Vec<SelectedHole> {
-    let own = all.iter().filter(|chosen| chosen.hole.kind == kind);
-    match draw.every {
-        Some(every) => own.step_by(every as usize).cloned().collect(),
-        None => {
-            let mut drawn: Vec<_> = own.map(|chosen| (lottery_number(&chosen.id, draw.seed), chosen)).collect();
-            drawn.sort_by(|(lot, one), (other_lot, other)| (lot, &one.id).cmp(&(other_lot, &other.id)));
-            drawn.into_iter().take(draw.max_per_kind as usize).map(|(_, chosen)| chosen.clone()).collect()
-        }
+fn select_of_kind(all: &[SelectedHole], kind: Kind, rules: &HoleSelection) -> Vec<SelectedHole> {
+    let of_kind = all.iter().filter(|selected| selected.hole.kind == kind);
+    if let Some(every) = rules.every {
+        return of_kind.step_by(every as usize).cloned().collect();
     }
+    let mut shuffled: Vec<_> = of_kind.collect();
+    shuffled.sort_by_cached_key(|selected| (lottery_number(&selected.id, rules.seed), selected.id.clone()));
+    shuffled.into_iter().take(rules.max_per_kind as usize).cloned().collect()
 }
 
-/// A number that looks random and follows from the hole and the seed (FNV-1a, then the end of SplitMix64).
+/// Initial state of FNV-1a with 64 bits.
+const FNV_OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// Random number that depends on the hole and the seed alone: FNV-1a, then the finalizer of SplitMix64.
 fn lottery_number(id: &str, seed: u64) -> u64 {
-    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325 ^ seed, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let mut hasher = FnvHasher::with_key(FNV_OFFSET_BASIS ^ seed);
+    hasher.write(id.as_bytes());
+    let hash = hasher.finish();
     let z = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
@@ -84,19 +93,14 @@ fn lottery_number(id: &str, seed: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
-    use super::super::Args;
     use super::*;
 
-    #[derive(Debug, Parser)]
-    struct Command {
-        #[command(flatten)]
-        args: Args,
+    fn every(every: u32, kind: Kind) -> HoleSelection {
+        HoleSelection { kinds: vec![kind], seed: 1, every: Some(every), max_per_kind: 100 }
     }
 
-    fn draw(words: &[&str]) -> HoleSelection {
-        Command::parse_from([&["evaluate", "."], words].concat()).args.draw()
+    fn at_most(max_per_kind: u32, kinds: &[Kind], seed: u64) -> HoleSelection {
+        HoleSelection { kinds: kinds.into(), seed, every: None, max_per_kind }
     }
 
     fn files(count: usize) -> Vec<Arc<Document>> {
@@ -104,38 +108,36 @@ mod tests {
         (0..count).map(|file| Arc::new(request_builder::parse_document(format!("f{file}.py"), text(file)))).collect()
     }
 
-    fn ids(files: &[Arc<Document>], words: &[&str]) -> Vec<String> {
-        select(files, &draw(words)).into_iter().map(|chosen| chosen.id).collect()
+    fn ids(files: &[Arc<Document>], rules: &HoleSelection) -> Vec<String> {
+        select(files, rules).into_iter().map(|selected| selected.id).collect()
     }
 
     #[test]
-    fn as_many_of_each_kind_are_drawn_as_are_asked_for() {
-        let found = ids(&files(3), &["--most", "5", "--kinds", "line,call"]);
+    fn the_requested_number_of_each_kind_is_drawn() {
+        let found = ids(&files(3), &at_most(5, &[Kind::Line, Kind::Call], 1));
         let of = |kind: &str| found.iter().filter(|id| id.ends_with(kind)).count();
         assert_eq!((of("line"), of("call"), found.len()), (5, 5, 10));
     }
 
     #[test]
-    fn the_draw_follows_from_the_seed_and_not_from_the_other_files() {
-        let drawn = |count, seed| ids(&files(count), &["--most", "8", "--kinds", "line", "--seed", seed]);
-        assert_eq!(drawn(3, "1"), drawn(3, "1"));
-        assert_ne!(drawn(3, "1"), drawn(3, "2"));
+    fn the_draw_depends_on_the_seed_and_not_on_other_files() {
+        let drawn = |count, seed| ids(&files(count), &at_most(8, &[Kind::Line], seed));
+        assert_eq!(drawn(3, 1), drawn(3, 1));
+        assert_ne!(drawn(3, 1), drawn(3, 2));
         let in_old = |ids: Vec<String>| ids.into_iter().filter(|id| !id.starts_with("f3")).collect::<Vec<_>>();
-        let (before, after) = (drawn(3, "1"), in_old(drawn(4, "1")));
+        let (before, after) = (drawn(3, 1), in_old(drawn(4, 1)));
         assert!(!after.is_empty() && after.iter().all(|id| before.contains(id)), "{before:?} {after:?}");
     }
 
     #[test]
-    fn every_second_is_half_of_them() {
-        let (all, half) = (["--every", "1"], ["--every", "2"]);
-        let kinds = ["--kinds", "line"];
-        let count = |every: [&str; 2]| ids(&files(2), &[every, kinds].concat()).len();
-        assert_eq!((count(all), count(half)), (38, 19));
+    fn every_second_hole_is_half_of_them() {
+        let count = |nth| ids(&files(2), &every(nth, Kind::Line)).len();
+        assert_eq!((count(1), count(2)), (38, 19));
     }
 
     #[test]
-    fn a_hole_is_named_by_its_place() {
-        let found = ids(&files(1), &["--kinds", "call", "--every", "100"]);
+    fn a_hole_is_named_by_its_position() {
+        let found = ids(&files(1), &every(100, Kind::Call));
         assert_eq!(found, ["f0.py:1:19 call"]);
     }
 }

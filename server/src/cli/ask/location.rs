@@ -1,18 +1,18 @@
-//! A place on the command line: `FILE`, `FILE:LINE` or `FILE:LINE-LINE`.
+//! Locations on the command line: `FILE`, `FILE:LINE` or `FILE:LINE-LINE`.
 
 use std::ops::Range;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
-/// A file, and lines of it.
+/// File, with an optional range of lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cli) struct Place {
+pub(in crate::cli) struct FileLocation {
     pub(in crate::cli) path: PathBuf,
     lines: Option<(usize, usize)>,
 }
 
-impl std::str::FromStr for Place {
+impl std::str::FromStr for FileLocation {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -22,18 +22,22 @@ impl std::str::FromStr for Place {
         let (Ok(first), Ok(last)) = (first.parse::<usize>(), last.parse::<usize>()) else { return Ok(whole()) };
         ensure!(
             first > 0 && last >= first,
-            "{text:?} names no lines: write FILE:LINE or FILE:FIRST-LAST, counted from 1"
+            "{text:?} is not a valid range of lines: write FILE:LINE or FILE:FIRST-LAST, counted from 1"
         );
         Ok(Self { path: path.into(), lines: Some((first, last)) })
     }
 }
 
-impl Place {
-    /// The bytes of the lines in `text`, without the indentation of the first; `None` for the whole file.
+impl FileLocation {
+    /// Returns the byte range of the lines in `text`, without the indentation of the first line and the whitespace at the end
+    /// of the last; `None` for the whole file.
+    ///
+    /// # Errors
+    /// If the lines are past the end of the file.
     pub(in crate::cli) fn selection(&self, text: &str) -> Result<Option<Range<usize>>> {
         let Some((first, last)) = self.lines else { return Ok(None) };
         let lines: Vec<&str> = text.split_inclusive('\n').collect();
-        let wrong = || format!("{} has {} lines: line {last} is outside", self.path.display(), lines.len());
+        let wrong = || format!("line {last} is past the end of {} ({} lines)", self.path.display(), lines.len());
         let start: usize = lines.get(..first - 1).with_context(wrong)?.iter().map(|line| line.len()).sum();
         let selected = lines.get(first - 1..last).with_context(wrong)?;
         let length: usize = selected.iter().map(|line| line.len()).sum();
@@ -48,12 +52,12 @@ mod tests {
     use super::*;
 
     fn selected(place: &str, text: &str) -> Result<Option<String>> {
-        let selection = place.parse::<Place>()?.selection(text)?;
+        let selection = place.parse::<FileLocation>()?.selection(text)?;
         Ok(selection.map(|range| text[range].to_owned()))
     }
 
     #[test]
-    fn lines_count_from_one_and_both_ends_belong_to_them() {
+    fn lines_count_from_one_and_ranges_are_inclusive() {
         let text = "a\n  b\n\nc";
         assert_eq!(selected("f", text).expect("the file"), None);
         assert_eq!(selected("f:2", text).expect("inside").as_deref(), Some("b"));
@@ -62,10 +66,10 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_not_there_say_how_many_there_are() {
+    fn lines_past_the_end_are_reported_with_the_number_of_lines() {
         let error = |place| selected(place, "a\nb\n").expect_err(place).to_string();
         assert!(error("f:3").contains("2 lines") && error("f:1-9").contains("line 9"));
         assert!(error("f:0").contains("FILE:LINE") && error("f:2-1").contains("FILE:FIRST-LAST"));
-        assert_eq!("c:/x.rs".parse::<Place>().expect("a path").path, PathBuf::from("c:/x.rs"));
+        assert_eq!("c:/x.rs".parse::<FileLocation>().expect("a path").path, PathBuf::from("c:/x.rs"));
     }
 }
