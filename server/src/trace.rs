@@ -48,8 +48,8 @@ pub struct TypingSegment {
     /// True if the typist accepts suggestions here, false if the typist ignores all of them.
     #[serde(rename = "accepts")]
     pub accepts_suggestions: bool,
-    /// Milliseconds since the previous key, and the text that the key inserts. A line break comes with the indentation of
-    /// the next line. [`BACKSPACE`] takes the previous key back.
+    /// Milliseconds since the previous key, and the text that the key inserts. A line break comes with the indentation
+    /// of the next line. [`BACKSPACE`] takes the previous key back.
     pub keys: Vec<(u32, String)>,
 }
 
@@ -97,7 +97,8 @@ impl Trace {
     pub fn final_texts(&self) -> Result<Vec<String>> {
         let mut texts: Vec<_> = self.files.iter().map(|file| file.text.clone()).collect();
         for (number, segment) in self.segments.iter().enumerate() {
-            let text = texts.get_mut(segment.file).with_context(|| format!("stint {number} names no file of the trace"))?;
+            let text =
+                texts.get_mut(segment.file).with_context(|| format!("stint {number} names no file of the trace"))?;
             let valid = text.is_char_boundary(segment.offset);
             ensure!(valid, "stint {number} begins outside its file or inside a character");
             text.insert_str(segment.offset, &segment.target());

@@ -142,7 +142,7 @@ fn a_folder_without_holes_says_so() {
     world.write("small/a.py", "x\n");
     for (arguments, words) in [
         (&["repository", "texts"][..], "python"),
-        (&["repository", "missing"], "missing is no folder"),
+        (&["repository", "missing"], "missing is not a folder"),
         (&["repository", "small"], "no holes of kind"),
         (&["repository", "code", "--files", "*.rs"], "--files *.rs"),
         (&["repository", "code", "--since", "HEAD"], "git says"),

@@ -1,7 +1,7 @@
 //! `foretype evaluate`: how good the completions of a model are.
 //!
-//! [`repository`] makes a report of the holes in a folder of source text, and [`compare`] tells whether two reports differ
-//! by more than chance. Items, metrics and reports are in [`crate::evaluate`].
+//! [`repository`] makes a report of the holes in a folder of source text, and [`compare`] tells whether two reports
+//! differ by more than chance. Items, metrics and reports are in [`crate::evaluate`].
 
 mod compare;
 pub(super) mod repository;

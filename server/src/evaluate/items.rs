@@ -1,4 +1,4 @@
-//! What is measured, item by item, and the file that holds it.
+//! Items of an evaluation with their scores, and the report file that holds them.
 
 use std::path::Path;
 
@@ -9,103 +9,117 @@ use serde::{Deserialize, Serialize};
 
 use super::typing::TypingEffort;
 
-/// The file's format; another number is another format.
+/// Version of the report's file format.
 const REPORT_FORMAT: u32 = 1;
 
-/// Everything that is known in the end.
+/// Result of an evaluation: all systems with all their items.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationReport {
     format: u32,
-    /// What was evaluated.
+    /// Name of the evaluation.
     pub title: String,
-    /// With which model.
+    /// Name of the model.
     pub model: String,
-    /// How answers were cut off, and what else a figure needs beside it.
+    /// Rules that a reader needs to judge the figures: truncation, selection of the items, and so on.
     pub notes: Vec<String>,
-    /// The seed of the intervals.
+    /// Seed of the bootstrap that gives the confidence intervals.
     pub seed: u64,
-    /// What was compared, each on the same items in the same order.
+    /// Compared systems. All of them have the same items in the same order.
     pub systems: Vec<EvaluatedSystem>,
 }
 
-/// A way to ask, and what came of it.
+/// A way to ask the model, and the items that it produced.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EvaluatedSystem {
+    /// Name of the system in tables.
     pub name: String,
+    /// Items in the order of the set.
     pub items: Vec<EvaluationItem>,
 }
 
 /// A hole and its answer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationItem {
-    /// The same in every report of the same set.
+    /// Identifier, the same in every report of the same set.
     pub id: String,
+    /// Kind of hole, for example `line` or `call`.
     pub kind: String,
+    /// Identifier of the language, for example `python`.
     pub language: String,
-    /// The lines around the hole, for people.
+    /// Lines above the hole, for human readers.
     pub above: String,
+    /// Lines below the hole, for human readers.
     pub below: String,
-    /// What stood in the hole.
+    /// Original text of the hole.
     pub expected: String,
-    /// What an editor would show; empty for nothing.
+    /// Text that an editor would show. Empty if it would show nothing.
     pub answer: String,
+    /// Similarity of the answer to the expected text.
     #[serde(flatten)]
     pub scores: ItemScores,
 }
 
-/// How near an answer is. What was not measured is left out.
+/// Scores of one answer. Scores that were not measured are left out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ItemScores {
-    /// The same text, but for white space at both ends.
+    /// True if the texts are equal up to white space at both ends.
     pub exact: bool,
+    /// Edit similarity, from 0 to 1.
     pub edit: f64,
+    /// F1 of the identifiers, from 0 to 1.
     pub identifiers: f64,
+    /// chrF, from 0 to 1.
     pub chrf: f64,
-    /// From the request to the answer.
+    /// Milliseconds from the request to the answer.
     pub milliseconds: f64,
-    /// Whether the file has no error of syntax that it had not before; of answers that are not empty.
+    /// True if the file with the answer has no more syntax errors than before. Not measured for empty answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parses: Option<bool>,
-    /// Smoothed BLEU-4, of texts in natural language.
+    /// Smoothed BLEU-4, for texts in natural language.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bleu: Option<f64>,
-    /// What must be right about a docstring.
+    /// Form of a generated docstring.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<DocstringForm>,
-    /// Whether the problem's tests passed.
+    /// True if the problem's tests passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passed: Option<bool>,
+    /// Information content of the expected text under the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<EncodingCost>,
+    /// Keystrokes that it takes to type the expected text with suggestions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub typing: Option<TypingEffort>,
 }
 
-/// What must be right about a docstring, whatever its words are.
+/// Properties that a docstring must have whatever its wording is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct DocstringForm {
-    /// It is found again as the function's docstring, and the file has no more errors of syntax.
+    /// True if the file parses as well as before and the docstring is found as the function's.
     pub well_formed: bool,
-    /// It names the parameters of the signature, all in their order; where its style names any.
+    /// True if the docstring names all parameters of the signature in their order. `None` if its style names no
+    /// parameters.
     pub parameters: Option<bool>,
-    /// The code is the same.
+    /// True if the code around the docstring is unchanged.
     pub unchanged: bool,
 }
 
-/// What the expected text costs the model to guess.
+/// Information content of a text under the model.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EncodingCost {
+    /// Negative base-2 logarithm of the text's probability.
     pub bits: f64,
+    /// Length of the text in bytes.
     pub bytes: usize,
 }
 
-/// A text as it is compared: line ends are all the same, white space at both ends does not count.
+/// Returns the text with `\n` as line ending and without white space at both ends, as comparisons take it.
 pub fn normalized(text: &str) -> String {
     text.replace("\r\n", "\n").trim().to_owned()
 }
 
 impl ItemScores {
-    /// What two texts and a time say.
+    /// Scores that follow from the two texts alone, and the time to the answer in milliseconds.
     pub fn new(expected: &str, answer: &str, milliseconds: f64) -> Self {
         let (expected, answer) = (normalized(expected), normalized(answer));
         Self {
@@ -120,24 +134,32 @@ impl ItemScores {
 }
 
 impl EvaluationReport {
+    /// A report in the current format.
     pub fn new(title: String, model: String, notes: Vec<String>, seed: u64, systems: Vec<EvaluatedSystem>) -> Self {
         Self { format: REPORT_FORMAT, title, model, notes, seed, systems }
     }
 
     /// Reads a report that `--json` wrote.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is not a report of this format.
     pub fn load(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let advice = || {
             let file = path.display();
-            format!("{file} is no report of `foretype evaluate`: make one with `--json {file}`")
+            format!("{file} is not a report of `foretype evaluate`: make one with `--json {file}`")
         };
         let report: Self = serde_json::from_str(&text).with_context(advice)?;
         let own = report.format;
-        ensure!(own == REPORT_FORMAT, "{} has format {own} and this Foretype reads {REPORT_FORMAT}: evaluate again", path.display());
+        ensure!(
+            own == REPORT_FORMAT,
+            "{} has format {own} and this Foretype reads {REPORT_FORMAT}: evaluate again",
+            path.display()
+        );
         Ok(report)
     }
 
-    /// The kinds of items: those of holes in their usual order, others behind them in the order in which they come.
+    /// Kinds of the items: the kinds of holes in their usual order, then all others in order of appearance.
     pub fn kinds(&self) -> Vec<&str> {
         let mut kinds: Vec<&str> = Vec::new();
         for item in self.systems.iter().flat_map(|system| &system.items) {
@@ -152,13 +174,13 @@ impl EvaluationReport {
 }
 
 impl EvaluatedSystem {
-    /// The items of a kind; of all kinds for `None`.
+    /// Items of a kind, or all items for `None`.
     pub fn items_of_kind(&self, kind: Option<&str>) -> Vec<&EvaluationItem> {
         self.items.iter().filter(|item| kind.is_none_or(|kind| item.kind == kind)).collect()
     }
 }
 
-/// The last lines before a place and the first lines after it, for people to look at.
+/// Returns the last lines of `before` and the first lines of `after`, for human readers.
 pub fn surrounding_lines(before: &str, after: &str) -> (String, String) {
     const LINES: usize = 6;
     let lines = before.split('\n').count().saturating_sub(LINES);
@@ -172,18 +194,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_white_space_at_the_ends_does_not_count() {
+    fn white_space_at_both_ends_is_ignored() {
         let exact = |answer| ItemScores::new("a = b\r\n  c\n", answer, 1.0).exact;
         assert!(exact("\n  a = b\n  c") && exact("a = b\r\n  c "));
         assert!(!exact("a = b\n c") && !exact("a=b\n  c") && !exact(""));
     }
 
     #[test]
-    fn a_report_is_read_as_it_was_written() {
+    fn a_report_survives_a_round_trip_through_json() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("report.json");
         let scores = ItemScores { passed: Some(true), ..ItemScores::new("a", "b", 2.0) };
-        let item = EvaluationItem { id: "a.py:1:1 line".into(), kind: "line".into(), scores, ..EvaluationItem::default() };
+        let item =
+            EvaluationItem { id: "a.py:1:1 line".into(), kind: "line".into(), scores, ..EvaluationItem::default() };
         let systems = vec![EvaluatedSystem { name: "anchored".into(), items: vec![item] }];
         let report = EvaluationReport::new("a set".into(), "a model".into(), Vec::new(), 1, systems);
         std::fs::write(&path, serde_json::to_string(&report).expect("plain data")).expect("writable");
@@ -196,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lines_around_a_hole_are_few() {
+    fn only_a_few_lines_around_a_hole_are_kept() {
         let text = (1..=20).map(|number| format!("{number}\n")).collect::<String>();
         let (above, below) = surrounding_lines(&text, &text);
         assert_eq!((above.as_str(), below.as_str()), ("16\n17\n18\n19\n20\n", "1\n2\n3\n4\n5\n6"));

@@ -1,4 +1,4 @@
-//! Where a report goes: the terminal, a JSON file, an HTML page.
+//! Output of a report: a table on the terminal, a JSON file, an HTML page.
 
 use std::path::{Path, PathBuf};
 
@@ -7,22 +7,25 @@ use anyhow::{Context, Result, ensure};
 use super::items::EvaluationReport;
 use super::{page, table};
 
-/// Options of all sets.
+/// Options for the output of a report.
 #[derive(Debug, clap::Args)]
 pub struct OutputArgs {
-    /// As JSON, with every item: to this file, or instead of the table
+    /// Write the report with all items as JSON, to this file or instead of the table
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     json: Option<PathBuf>,
-    /// As a page with plots and, side by side, what was expected and what was written
+    /// Write an HTML page with plots, and with expected and generated text side by side
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// The table as Markdown
+    /// Print the table as Markdown
     #[arg(long)]
     markdown: bool,
 }
 
 impl OutputArgs {
-    /// Refuses folders that are not there, before an hour has gone into the figures.
+    /// Checks that the output files can be created, before an evaluation takes an hour.
+    ///
+    /// # Errors
+    /// If a file's folder does not exist or the file is a folder.
     pub fn check_paths(&self) -> Result<()> {
         for file in self.json_file().into_iter().chain(self.html.as_deref()) {
             let folder = folder_of(file);
@@ -32,7 +35,10 @@ impl OutputArgs {
         Ok(())
     }
 
-    /// Writes and prints what was asked for.
+    /// Writes the files and prints the report as the options say.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
     pub fn deliver(&self, report: &EvaluationReport) -> Result<()> {
         let json = || serde_json::to_string_pretty(report);
         if let Some(file) = self.json_file() {
@@ -67,14 +73,14 @@ fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Writes beside the file and renames: whoever reads it, and whenever the process ends, the file is whole.
+/// Writes a temporary file next to `file` and renames it, so that a reader never sees half a report.
 fn write_atomically(file: &Path, text: &str) -> Result<()> {
     let failed = || format!("cannot write {}", file.display());
     let name = file.file_name().with_context(failed)?.to_string_lossy().into_owned();
     let part = file.with_file_name(format!("{name}.{}.part", std::process::id()));
     let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, file));
     if written.is_err() {
-        // What cannot be removed either is named by the error.
+        // A leftover file is not worth a second error.
         let _ = std::fs::remove_file(&part);
     }
     written.with_context(failed)
@@ -85,19 +91,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_as_a_whole_and_nothing_stays_beside_it() {
+    fn a_file_is_replaced_atomically_and_leaves_no_temporary_file() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("report.json");
         write_atomically(&file, "one").expect("writable");
         write_atomically(&file, "two").expect("writable");
-        assert_eq!(std::fs::read_to_string(&file).expect("it is there"), "two");
+        assert_eq!(std::fs::read_to_string(&file).expect("the written file"), "two");
         assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
-        assert!(write_atomically(folder.path(), "x").is_err(), "a folder is no file");
+        assert!(write_atomically(folder.path(), "x").is_err(), "a folder cannot be overwritten");
         assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_refused_before_the_work() {
+    fn a_missing_folder_is_reported_before_the_evaluation() {
         let output = |json: &str| OutputArgs { json: Some(json.into()), html: None, markdown: false };
         assert!(output("/nowhere/at/all/report.json").check_paths().is_err());
         assert!(output("report.json").check_paths().is_ok() && output("-").check_paths().is_ok());

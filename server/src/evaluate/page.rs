@@ -1,4 +1,4 @@
-//! The report as one HTML page that needs nothing else: bars, tables, and failures side by side.
+//! HTML page of a report: bar plots, tables, and failures side by side. It loads nothing from elsewhere.
 
 use std::fmt::Write as _;
 
@@ -6,31 +6,35 @@ use super::items::{EvaluationItem, EvaluationReport};
 use super::metrics::{METRICS, Metric, MetricUnit};
 use super::table;
 
-/// Failures that are shown; the rest is in the JSON.
+/// Failures on the page. The JSON report has all of them.
 const MAX_SHOWN_FAILURES: usize = 200;
-/// Width of the labels and of the axis of a plot, and height of a bar.
+/// Width of the labels, width of the axis and height of a bar in a plot, in pixels.
 const LABEL_WIDTH: f64 = 290.0;
 const AXIS_WIDTH: f64 = 420.0;
 const BAR_HEIGHT: f64 = 20.0;
 
 const STYLE_SHEET: &str = "\
-:root { color-scheme: light dark; --ink: #222; --paper: #fcfcfa; --faint: #777; --line: #ccc; --good: #dcefe4; --bad: #f6e0db;
+:root { color-scheme: light dark; --ink: #222; --paper: #fcfcfa; --faint: #777; --line: #ccc;
+  --good: #dcefe4; --bad: #f6e0db;
   --c0: #0b6e4f; --c1: #c1432e; --c2: #4a6fa5; --c3: #b07a1e; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e4e4e0; --paper: #1b1c1e; --faint: #999; --line: #444; --good: #1f3a2d;
-  --bad: #452a25; --c0: #3fae86; --c1: #e0725f; --c2: #86a8d1; --c3: #d9a84e; } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; display: block; overflow-x: auto; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e4e4e0; --paper: #1b1c1e; --faint: #999; --line: #444;
+  --good: #1f3a2d; --bad: #452a25; --c0: #3fae86; --c1: #e0725f; --c2: #86a8d1; --c3: #d9a84e; } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 72rem;
+  margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; display: block;
+  overflow-x: auto; }
 th, td { border-bottom: 1px solid var(--line); padding: .25rem .8rem; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 svg { max-width: 100%; height: auto; font: 12px system-ui, sans-serif; fill: var(--ink); }
-pre { font: 13px/1.4 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; padding: .5rem; border: 1px solid var(--line); }
+pre { font: 13px/1.4 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; padding: .5rem;
+  border: 1px solid var(--line); }
 .faint { color: var(--faint); }
 .sides { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: .5rem; }
 .expected { background: var(--good); } .wrong { background: var(--bad); }
 details { margin: .5rem 0; } summary { cursor: pointer; }
 ";
 
-/// The page.
+/// Renders the page.
 pub(super) fn html_page(report: &EvaluationReport) -> String {
     let title = escape(&report.title);
     let mut out = format!(
@@ -47,12 +51,14 @@ pub(super) fn html_page(report: &EvaluationReport) -> String {
         write_plot(&mut out, report, metric);
     }
     out += "<h2>Figures</h2>\n";
-    table::tables(report).iter().for_each(|table| write_table(&mut out, table));
+    for table in table::tables(report) {
+        write_table(&mut out, &table);
+    }
     write_failures(&mut out, report);
     out + "</body>\n</html>\n"
 }
 
-/// A text as HTML shows it.
+/// Escapes a text for HTML.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -68,7 +74,7 @@ fn escape(text: &str) -> String {
     out
 }
 
-/// Bars of one metric: for each kind one bar a system, with its interval as a whisker.
+/// Plot of one metric: per kind and system one bar, with its confidence interval as a whisker.
 fn write_plot(out: &mut String, report: &EvaluationReport, metric: &Metric) {
     let kinds: Vec<_> = std::iter::once(None).chain(report.kinds().into_iter().map(Some)).collect();
     let kinds = if kinds.len() == 2 { &kinds[..1] } else { &kinds[..] };
@@ -96,11 +102,13 @@ fn write_plot(out: &mut String, report: &EvaluationReport, metric: &Metric) {
         let label = escape(metric.label);
         let _ = writeln!(
             out,
-            "<h2>{label}</h2>\n<svg viewBox=\"0 0 {width} {y:.0}\" width=\"{width}\" role=\"img\" aria-label=\"{label}\">\n{bars}</svg>"
+            "<h2>{label}</h2>\n\
+             <svg viewBox=\"0 0 {width} {y:.0}\" width=\"{width}\" role=\"img\" aria-label=\"{label}\">\n{bars}</svg>"
         );
     }
 }
 
+/// One bar with its label on the left and its value on the right.
 fn write_bar(
     out: &mut String,
     y: f64,
@@ -120,7 +128,8 @@ fn write_bar(
     );
     let _ = writeln!(
         out,
-        "<rect x=\"{LABEL_WIDTH:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"var(--c{colour})\" opacity=\"0.75\"/>",
+        "<rect x=\"{LABEL_WIDTH:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"var(--c{colour})\" \
+         opacity=\"0.75\"/>",
         x(value) - LABEL_WIDTH,
         BAR_HEIGHT - 3.0
     );
@@ -128,7 +137,8 @@ fn write_bar(
         let (low, high) = (x(low), x(high));
         let _ = writeln!(
             out,
-            "<path d=\"M{low:.1} {middle:.1}H{high:.1}M{low:.1} {:.1}v8M{high:.1} {:.1}v8\" stroke=\"var(--ink)\" fill=\"none\"/>",
+            "<path d=\"M{low:.1} {middle:.1}H{high:.1}M{low:.1} {:.1}v8M{high:.1} {:.1}v8\" stroke=\"var(--ink)\" \
+             fill=\"none\"/>",
             middle - 4.0,
             middle - 4.0
         );
@@ -137,6 +147,7 @@ fn write_bar(
     let _ = writeln!(out, "<text x=\"{:.1}\" y=\"{:.1}\">{}</text>", x(end) + 8.0, y + 14.0, escape(words));
 }
 
+/// A table of metrics.
 fn write_table(out: &mut String, table: &table::Table) {
     let cells = |tag: &str, row: &[String]| {
         row.iter().map(|cell| format!("<{tag}>{}</{tag}>", escape(cell))).collect::<String>()
@@ -148,24 +159,24 @@ fn write_table(out: &mut String, table: &table::Table) {
     *out += "</table>\n";
 }
 
-/// Items that some system did not write as they were.
+/// Items that at least one system got wrong.
 fn write_failures(out: &mut String, report: &EvaluationReport) {
     let Some(first) = report.systems.first() else { return };
-    let answers = |at: usize| -> Vec<(&str, &EvaluationItem)> {
-        report.systems.iter().filter_map(|system| Some((system.name.as_str(), system.items.get(at)?))).collect()
+    let answers = |index: usize| -> Vec<(&str, &EvaluationItem)> {
+        report.systems.iter().filter_map(|system| Some((system.name.as_str(), system.items.get(index)?))).collect()
     };
-    let wrong = |item: &EvaluationItem| !item.scores.passed.unwrap_or(item.scores.exact);
-    let failed: Vec<usize> =
-        (0..first.items.len()).filter(|at| answers(*at).iter().any(|(_, item)| wrong(item))).collect();
+    let is_wrong = |item: &EvaluationItem| !item.scores.passed.unwrap_or(item.scores.exact);
+    let has_failed = |index: &usize| answers(*index).iter().any(|(_, item)| is_wrong(item));
+    let failed: Vec<usize> = (0..first.items.len()).filter(has_failed).collect();
     let shown = failed.len().min(MAX_SHOWN_FAILURES);
     let _ = writeln!(
         out,
-        "<h2>Failures</h2>\n<p>{shown} of {} that failed; {} holes in all.</p>",
+        "<h2>Failures</h2>\n<p>{shown} of {} failures; {} holes in all.</p>",
         failed.len(),
         first.items.len()
     );
-    for at in failed.into_iter().take(MAX_SHOWN_FAILURES) {
-        let item = &first.items[at];
+    for index in failed.into_iter().take(MAX_SHOWN_FAILURES) {
+        let item = &first.items[index];
         let _ = writeln!(out, "<details>\n<summary>{}</summary>", escape(&item.id));
         let _ = writeln!(
             out,
@@ -174,13 +185,14 @@ fn write_failures(out: &mut String, report: &EvaluationReport) {
             escape(&item.below)
         );
         write_answer(out, "expected", "expected", &item.expected);
-        for (name, item) in answers(at) {
-            write_answer(out, if wrong(item) { "wrong" } else { "expected" }, name, &item.answer);
+        for (name, item) in answers(index) {
+            write_answer(out, if is_wrong(item) { "wrong" } else { "expected" }, name, &item.answer);
         }
         *out += "</div>\n</details>\n";
     }
 }
 
+/// One text with a caption. `class` is `expected` or `wrong`.
 fn write_answer(out: &mut String, class: &str, name: &str, text: &str) {
     let shown = if text.trim().is_empty() { "(nothing)" } else { text };
     let _ = writeln!(
@@ -193,7 +205,7 @@ fn write_answer(out: &mut String, class: &str, name: &str, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::items::{ItemScores, EvaluatedSystem};
+    use super::super::items::{EvaluatedSystem, ItemScores};
     use super::*;
 
     fn report(answer: &str) -> EvaluationReport {
@@ -210,14 +222,14 @@ mod tests {
     }
 
     #[test]
-    fn whatever_stands_in_a_file_stays_text() {
+    fn text_from_files_is_escaped() {
         let page = html_page(&report("<script>alert('x')</script>"));
         assert!(!page.contains("<script") && page.contains("&lt;script&gt;alert(&#39;x&#39;)"), "{page}");
         assert!(page.contains("holes in &lt;x&gt;") && page.contains("&lt;b&gt;.py") && page.contains("a &lt; b"));
     }
 
     #[test]
-    fn the_page_needs_nothing_else() {
+    fn the_page_loads_nothing_from_elsewhere() {
         let page = html_page(&report("a > b"));
         assert!(page.contains("<svg") && page.contains("prefers-color-scheme: dark") && page.contains("a note"));
         for outside in ["http:", "https:", "src=", "<link", "@import", "url("] {
@@ -227,7 +239,7 @@ mod tests {
 
     #[test]
     fn only_failures_are_shown_side_by_side() {
-        assert!(html_page(&report("a > b")).contains("1 of 1 that failed"));
-        assert!(html_page(&report("a < b")).contains("0 of 0 that failed"));
+        assert!(html_page(&report("a > b")).contains("1 of 1 failures"));
+        assert!(html_page(&report("a < b")).contains("0 of 0 failures"));
     }
 }

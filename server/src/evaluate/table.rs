@@ -1,21 +1,28 @@
-//! Tables of figures for a terminal and for Markdown.
+//! Tables of metrics, for a terminal and in Markdown.
 
-use super::items::{EvaluationReport, EvaluatedSystem};
+use super::items::EvaluationReport;
 use super::metrics::METRICS;
 
-/// A table: names of columns, and rows of as many cells.
+/// A table. Every row has as many cells as the head.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
+    /// Title above the table. Empty for none.
     pub title: String,
+    /// Names of the columns.
     pub head: Vec<String>,
+    /// Cells, row by row.
     pub rows: Vec<Vec<String>>,
 }
 
-/// A table of all items and, where there are several kinds, one of each. Two systems get a column with their difference.
+/// A table of all items and, if there are several kinds, one of each kind. Two systems get a column with their
+/// difference.
 pub fn tables(report: &EvaluationReport) -> Vec<Table> {
+    let mut tables = vec![table(report, None)];
     let kinds = report.kinds();
-    let each = kinds.iter().filter(|_| kinds.len() > 1).map(|kind| Some(*kind));
-    std::iter::once(None).chain(each).map(|kind| table(report, kind)).collect()
+    if kinds.len() > 1 {
+        tables.extend(kinds.into_iter().map(|kind| table(report, Some(kind))));
+    }
+    tables
 }
 
 fn table(report: &EvaluationReport, kind: Option<&str>) -> Table {
@@ -29,23 +36,25 @@ fn table(report: &EvaluationReport, kind: Option<&str>) -> Table {
 }
 
 fn rows(report: &EvaluationReport, kind: Option<&str>) -> Vec<Vec<String>> {
-    let items: Vec<_> = report.systems.iter().map(|system: &EvaluatedSystem| system.items_of_kind(kind)).collect();
-    let row = |metric: &super::metrics::Metric| {
-        let figures: Vec<_> = items.iter().map(|items| metric.estimate(items, report.seed)).collect();
-        figures.iter().any(Option::is_some).then(|| {
-            let mut cells = vec![metric.label.to_owned()];
-            cells.extend(figures.iter().map(|figure| metric.format(*figure)));
-            if let [first, second] = items.as_slice() {
-                cells.push(metric.format_difference(metric.difference(first, second, report.seed)));
-            }
-            cells
-        })
-    };
-    METRICS.iter().filter_map(row).collect()
+    let items: Vec<_> = report.systems.iter().map(|system| system.items_of_kind(kind)).collect();
+    let mut rows = Vec::new();
+    for metric in METRICS {
+        let estimates: Vec<_> = items.iter().map(|items| metric.estimate(items, report.seed)).collect();
+        if estimates.iter().all(Option::is_none) {
+            continue;
+        }
+        let mut cells = vec![metric.label.to_owned()];
+        cells.extend(estimates.iter().map(|estimate| metric.format(*estimate)));
+        if let [first, second] = items.as_slice() {
+            cells.push(metric.format_difference(metric.difference(first, second, report.seed)));
+        }
+        rows.push(cells);
+    }
+    rows
 }
 
 impl Table {
-    /// For a terminal.
+    /// Plain text with aligned columns.
     pub fn text(&self) -> String {
         let lines = || std::iter::once(&self.head).chain(&self.rows);
         let width = |column: usize| lines().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -61,7 +70,7 @@ impl Table {
         title + &lines().map(line).collect::<String>()
     }
 
-    /// For a page in Markdown.
+    /// Markdown.
     pub fn markdown(&self) -> String {
         let line = |cells: &[String]| format!("| {} |\n", cells.join(" | ").replace('\n', " "));
         let title = if self.title.is_empty() { String::new() } else { format!("### {}\n\n", self.title) };
@@ -90,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_has_a_table_and_two_systems_have_their_difference() {
+    fn each_kind_has_a_table_and_two_systems_have_a_difference_column() {
         let tables = tables(&report(&[("a", &[true, false]), ("b", &[true, true])]));
         let heads: Vec<_> = tables.iter().map(|table| table.head[0].as_str()).collect();
         assert_eq!(heads, ["all (2)", "line (1)", "call (1)"]);
@@ -98,11 +107,11 @@ mod tests {
         assert!(exact(0)[1].starts_with("50.0 %") && exact(0)[2].starts_with("100.0 %"));
         assert!(exact(2)[3].starts_with("+100.0"), "{:?}", exact(2));
         let unmeasured = tables[0].rows.iter().any(|row| row[0].contains("pass@1"));
-        assert!(!unmeasured, "what was not measured has no row");
+        assert!(!unmeasured, "an unmeasured metric has no row");
     }
 
     #[test]
-    fn columns_are_as_wide_as_their_widest_cell() {
+    fn a_column_is_as_wide_as_its_widest_cell() {
         let table = Table {
             title: String::new(),
             head: vec!["all (2)".into(), "a".into()],

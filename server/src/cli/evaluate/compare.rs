@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail, ensure};
 use serde_json::json;
 
-use crate::evaluate::items::{EvaluationItem, EvaluationReport, EvaluatedSystem};
+use crate::evaluate::items::{EvaluatedSystem, EvaluationItem, EvaluationReport};
 use crate::evaluate::metrics::{Estimate, METRICS, Metric};
 use crate::evaluate::table::Table;
 
@@ -18,7 +18,8 @@ pub(super) struct Args {
     first: PathBuf,
     /// Another report of the same items
     second: PathBuf,
-    /// Fail if the second report is worse by more than this many points: of passed tests if there are any, else of exact match
+    /// Fail if the second report is worse by more than this many points: of passed tests if there are any, else of
+    /// exact match
     #[arg(long, value_name = "POINTS", default_value_t = 2.0, value_parser = parse_points)]
     flag_worse: f64,
     /// Seed of the confidence intervals
@@ -78,35 +79,42 @@ fn pair_systems(first: (&EvaluationReport, &Path), second: (&EvaluationReport, &
     let both = first.0.systems.iter().filter_map(|one| Some((one, named(&one.name)?)));
     let pairs: Vec<SystemPair> = both.map(|(one, other)| pair(one, other)).collect::<Result<_>>()?;
     if pairs.is_empty() {
-        let names = |report: &EvaluationReport| report.systems.iter().map(|it| it.name.clone()).collect::<Vec<_>>().join("; ");
+        let names =
+            |report: &EvaluationReport| report.systems.iter().map(|it| it.name.clone()).collect::<Vec<_>>().join("; ");
         bail!("the reports have no system in common: {} and {}", names(first.0), names(second.0));
     }
     Ok(pairs)
 }
 
-const MISMATCH_ADVICE: &str = "evaluate both on the same files with the same --seed, --kinds, --files and number of holes";
+const MISMATCH_ADVICE: &str =
+    "evaluate both on the same files with the same --seed, --kinds, --files and number of holes";
 
 impl SystemPair {
     fn new(name: String, one: &EvaluatedSystem, other: &EvaluatedSystem, files: (&Path, &Path)) -> Result<Self> {
-        let mut theirs: HashMap<&str, &EvaluationItem> = other.items.iter().map(|item| (item.id.as_str(), item)).collect();
-        ensure!(!one.items.is_empty() && !theirs.is_empty(), "there is nothing to compare: a report has no items");
-        let (mut first, mut second, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+        let mut only_in_second: HashMap<&str, &EvaluationItem> =
+            other.items.iter().map(|item| (item.id.as_str(), item)).collect();
+        ensure!(
+            !one.items.is_empty() && !only_in_second.is_empty(),
+            "there is nothing to compare: a report has no items"
+        );
+        let (mut first, mut second, mut only_in_first) = (Vec::new(), Vec::new(), Vec::new());
         for item in &one.items {
-            match theirs.remove(item.id.as_str()) {
+            match only_in_second.remove(item.id.as_str()) {
                 Some(same) if same.expected == item.expected => {
                     first.push(item.clone());
                     second.push(same.clone());
                 }
                 Some(_) => bail!("{} has a different text in {}: {MISMATCH_ADVICE}", item.id, files.1.display()),
-                None => alone.push(item.id.as_str()),
+                None => only_in_first.push(item.id.as_str()),
             }
         }
-        if let Some(example) = alone.first().copied().or_else(|| theirs.keys().min().copied()) {
+        if let Some(example) = only_in_first.first().copied().or_else(|| only_in_second.keys().min().copied()) {
             bail!(
-                "the reports have different items: {} are only in {} and {} only in {}, for example {example}; {MISMATCH_ADVICE}",
-                alone.len(),
+                "the reports have different items: {} are only in {} and {} only in {}, for example {example}; \
+                 {MISMATCH_ADVICE}",
+                only_in_first.len(),
                 files.0.display(),
-                theirs.len(),
+                only_in_second.len(),
                 files.1.display()
             );
         }
@@ -167,7 +175,8 @@ impl SystemPair {
     /// Returns a sentence if the second system is worse by more than `--flag-worse` allows.
     fn regression(&self, args: &Args) -> Option<String> {
         let (first, second) = self.items_of_kind(None);
-        let measured = |name: &&str| Some((Metric::by_name(name)?, Metric::by_name(name)?.estimate(&first, args.seed)?));
+        let measured =
+            |name: &&str| Some((Metric::by_name(name)?, Metric::by_name(name)?.estimate(&first, args.seed)?));
         let (metric, _) = ["passed", "exact"].iter().find_map(measured)?;
         let difference = metric.difference(&first, &second, args.seed)?;
         let (points, label, limit) = (-difference.value, metric.label, args.flag_worse);

@@ -18,13 +18,13 @@ use foretype_plugins::{Document, registry};
 use indicatif::ProgressBar;
 
 use crate::config::Config;
-use crate::evaluate::items::{EvaluationReport, EvaluatedSystem};
+use crate::evaluate::items::{EvaluatedSystem, EvaluationReport};
 use crate::evaluate::output::OutputArgs;
 use crate::evaluate::{EvaluatedModel, ModelArgs, OrderArg};
 use crate::models;
 use crate::workspace::{Workspace, Workspaces};
 use fill::{HoleEvaluator, Measures, RepositoryContext};
-use selection::{SelectedHole, HoleSelection};
+use selection::{HoleSelection, SelectedHole};
 
 /// Arguments of `foretype evaluate repository`.
 #[derive(Debug, clap::Args)]
@@ -96,7 +96,10 @@ impl Args {
 
 fn parse_kind(name: &str) -> Result<Kind, String> {
     let names = || Kind::ALL.map(Kind::name).join(", ");
-    Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| format!("unknown kind of hole: use {}", names()))
+    Kind::ALL
+        .into_iter()
+        .find(|kind| kind.name() == name)
+        .ok_or_else(|| format!("unknown kind of hole: use {}", names()))
 }
 
 /// Runs the evaluation and reports it.
@@ -143,7 +146,11 @@ fn files_with_holes(args: &Args, root: &Path, corpus: &[Arc<Document>]) -> Resul
     let count = files.len();
     let patterns = files::file_patterns(root, &args.files)?;
     files.retain(|file| !patterns.matched(&file.path, false).is_ignore());
-    ensure!(!files.is_empty(), "none of the {count} files in {folder} matches --files {}", args.files.join(" --files "));
+    ensure!(
+        !files.is_empty(),
+        "none of the {count} files in {folder} matches --files {}",
+        args.files.join(" --files ")
+    );
     if let Some(since) = &args.since {
         let changed = files::changed_since(root, since)?;
         files.retain(|file| changed.contains(&file.path));
@@ -202,8 +209,8 @@ fn report_notes(args: &Args, holes: &[SelectedHole], model: &EvaluatedModel) -> 
     let mut notes = vec![
         format!("{} holes in {} files: {draw}; greedy", holes.len(), files.len()),
         format!(
-            "truncation: the text that an editor would show, of at most {} tokens; the first {} lines of a block, the first \
-             line of anything else",
+            "truncation: the text that an editor would show, of at most {} tokens; the first {} lines of a block, the \
+             first line of anything else",
             inline.max_tokens, inline.max_lines
         ),
         "exact match: equal up to white space at both ends; intervals: 95 %, bootstrap over holes".into(),

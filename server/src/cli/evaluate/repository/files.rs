@@ -9,11 +9,11 @@ use foretype_plugins::context::secrets;
 use foretype_plugins::{Document, Language};
 use ignore::overrides::{Override, OverrideBuilder};
 
-use crate::git::output as git;
+use crate::git;
 use crate::workspace::Workspace;
 
-/// Files of a workspace in known languages, in the order of their paths, without those that git ignores, that are excluded
-/// or that hold a secret.
+/// Files of a workspace in known languages, in the order of their paths, without those that git ignores, that are
+/// excluded or that hold a secret.
 pub(in crate::cli) fn source_files(workspace: &Workspace) -> Vec<Arc<Document>> {
     let file = |path: std::path::PathBuf| {
         let relative = workspace.relative(&path)?;
@@ -42,17 +42,17 @@ pub(super) fn file_patterns(root: &Path, patterns: &[String]) -> Result<Override
 pub(super) fn changed_since(root: &Path, since: &str) -> Result<HashSet<String>> {
     let names = ["--name-only", "--no-renames", "--relative", "--diff-filter=AM"];
     // Outside a repository, this gives a clearer error than the commands below.
-    git(root, &["rev-parse", "--git-dir"]).context("--since needs the history of the folder")?;
+    git::output(root, &["rev-parse", "--git-dir"]).context("--since needs the history of the folder")?;
     let commit = format!("{since}^{{commit}}");
-    let named = git(root, &["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]);
+    let named = git::output(root, &["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]);
     let list = match &named {
-        Ok(commit) => git(root, &[&["diff"][..], &names[..], &[commit.trim(), "--", "."]].concat())?,
+        Ok(commit) => git::output(root, &[&["diff"][..], &names[..], &[commit.trim(), "--", "."]].concat())?,
         Err(_) => {
             ensure!(is_date(since), "--since {since} is neither a revision of this repository nor a date (YYYY-MM-DD)");
             // Without a time of day, git would take the current one.
             let time = if since.len() == 10 { " 00:00:00" } else { "" };
             let after = format!("--since={since}{time}");
-            git(root, &[&["log", "--format="][..], &names[..], &[&after, "HEAD", "--", "."]].concat())?
+            git::output(root, &[&["log", "--format="][..], &names[..], &[&after, "HEAD", "--", "."]].concat())?
         }
     };
     Ok(list.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
@@ -66,7 +66,11 @@ fn is_date(text: &str) -> bool {
 }
 
 /// Files of the same language that are nearest in the folder tree, as a user might have them open.
-pub(in crate::cli) fn nearest_files(corpus: &[Arc<Document>], own: &Document, max_files: usize) -> Arc<[Arc<Document>]> {
+pub(in crate::cli) fn nearest_files(
+    corpus: &[Arc<Document>],
+    own: &Document,
+    max_files: usize,
+) -> Arc<[Arc<Document>]> {
     let mut others: Vec<_> =
         corpus.iter().filter(|file| file.language == own.language && file.path != own.path).collect();
     // The sort is stable: files at the same distance stay sorted by path.

@@ -8,12 +8,12 @@ use foretype_model::score::{ScoreError, Scorer};
 use foretype_plugins::holes::Kind;
 use foretype_plugins::{Document, Prompt, PromptStrategy, Request, Trigger, syntax};
 
-use super::selection::SelectedHole;
 use super::files;
+use super::selection::SelectedHole;
 use crate::completion;
-use crate::request_builder;
-use crate::evaluate::items::{EncodingCost, EvaluationItem, ItemScores, surrounding_lines, normalized};
+use crate::evaluate::items::{EncodingCost, EvaluationItem, ItemScores, normalized, surrounding_lines};
 use crate::evaluate::{EvaluatedModel, OrderArg, typing};
+use crate::request_builder;
 use crate::workspace::Workspace;
 
 /// Files that a request has as open files.
@@ -81,7 +81,16 @@ impl<'a> HoleEvaluator<'a> {
         };
         let (above, below) = surrounding_lines(before, after);
         let (id, kind, language) = (selected.id.clone(), hole.kind.name().into(), file.language.id().into());
-        Ok(EvaluationItem { id, kind, language, above, below, expected: normalized(expected), answer: normalized(&answer), scores })
+        Ok(EvaluationItem {
+            id,
+            kind,
+            language,
+            above,
+            below,
+            expected: normalized(expected),
+            answer: normalized(&answer),
+            scores,
+        })
     }
 
     /// Number of lines of a suggestion that count.
@@ -91,7 +100,8 @@ impl<'a> HoleEvaluator<'a> {
 
     fn request(&self, selected: &SelectedHole, before: &str, after: &str) -> Request {
         let document = request_builder::parse_document(selected.file.path.clone(), [before, after].concat());
-        let mut request = request_builder::request_for_model(document, before.len(), &self.model.model, &self.model.config);
+        let mut request =
+            request_builder::request_for_model(document, before.len(), &self.model.model, &self.model.config);
         request.trigger = Trigger::Invoked;
         request.multi_line = selected.hole.kind == Kind::Block;
         request.order = self.order.order();
@@ -110,7 +120,8 @@ impl<'a> HoleEvaluator<'a> {
         completion::complete(&self.engine, &self.strategy, Arc::new(request), 1, &self.model.config.inline, drafts)
     }
 
-    /// Information content of the expected text. `None` if it was not asked for or the text does not fit behind the prompt.
+    /// Information content of the expected text. `None` if it was not asked for or the text does not fit behind the
+    /// prompt.
     fn cost(&self, prompt: &Prompt, expected: &str) -> Result<Option<EncodingCost>> {
         let Some(scorer) = &self.scorer else { return Ok(None) };
         match scorer.score(prompt, expected) {
@@ -121,7 +132,8 @@ impl<'a> HoleEvaluator<'a> {
     }
 }
 
-/// Returns true if the file with the answer has no more syntax errors than the original. `None` if parsing takes too long.
+/// Returns true if the file with the answer has no more syntax errors than the original. `None` if parsing takes too
+/// long.
 fn still_parses(file: &Document, pieces: [&str; 3]) -> Option<bool> {
     let errors = |text: &str| {
         let tree = syntax::parse(file.language, text, None)?;
