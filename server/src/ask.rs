@@ -1,8 +1,7 @@
 //! Questions about code, for the command line and for editors: turns a question and a location into a job for the engine.
 
 pub mod conversation;
-pub mod history;
-pub mod session;
+pub(crate) mod session;
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,38 +1,44 @@
-//! The models that this process runs, loaded in the background and shared by all sessions.
+//! Models that this process runs. They are loaded in the background and shared by all sessions.
 
-mod bases;
+mod weak_cache;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use foretype_model::{Engine, Model};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::stats::Stats;
 use crate::workspace::Workspaces;
-use crate::{completion, models};
-use bases::Bases;
+use crate::models;
+use weak_cache::WeakCache;
 
-/// What all sessions of this process share.
+/// Time after which a model that failed to load is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(5);
+/// Interval at which the idle time of a model is checked.
+const IDLE_CHECK_INTERVAL: Duration = Duration::from_secs(20);
+
+/// State that all sessions of this process share.
 #[derive(Debug, Default)]
-pub struct Shared {
-    slots: Mutex<HashMap<Wanted, Arc<Slot>>>,
-    bases: Arc<Models>,
-    /// Counts, kept across restarts.
+pub struct SharedState {
+    slots: Mutex<HashMap<ModelKey, Arc<ModelSlot>>>,
+    base_models: Arc<BaseModelCache>,
+    /// Usage counts, which survive restarts.
     pub stats: Stats,
-    /// Symbols of the workspaces that are open.
+    /// Open workspaces, with their symbols.
     pub workspaces: Workspaces,
-    /// Plugins of the workspaces that are open.
+    /// Plugins of the open workspaces.
     pub plugins: crate::plugins::Open,
 }
 
-/// What makes two sessions share a model: everything that decides which is loaded and how.
+/// Settings that decide which model is loaded and how. Sessions with equal keys share a model.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Wanted {
+struct ModelKey {
     model: Option<String>,
     adapter: Option<String>,
     device: String,
@@ -40,42 +46,43 @@ struct Wanted {
     kv_mb: usize,
 }
 
-/// The models that are in memory, by path and device, without their adapters: those share their weights.
-type Models = Bases<(PathBuf, String), Model>;
+/// Models in memory, by path and device, without adapters. Models with adapters share their weights.
+type BaseModelCache = WeakCache<(PathBuf, String), Model>;
 
-/// The model that `config` asks for, with its adapter.
-fn load(models: &Models, config: &Config) -> Result<Arc<Model>> {
+/// Loads the model of `config`, with its adapter.
+fn load(models: &BaseModelCache, config: &Config) -> Result<Arc<Model>> {
     let path = models::resolve(config.model.as_deref())?;
-    let base = models.base((path.clone(), config.device.to_string()), || completion::load_base(&path, config))?;
-    completion::adapt(base, config)
+    let base =
+        models.get_or_load((path.clone(), config.device.to_string()), || models::load::load_base_model(&path, config))?;
+    models::load::with_adapter(base, config)
 }
 
-/// A model's place in memory.
+/// Slot for one model, which may be loaded and unloaded.
 #[derive(Debug)]
-pub struct Slot {
+pub struct ModelSlot {
     config: Config,
-    bases: Arc<Models>,
-    state: watch::Sender<State>,
-    used: Mutex<Instant>,
+    base_models: Arc<BaseModelCache>,
+    state: watch::Sender<ModelState>,
+    last_used: Mutex<Instant>,
 }
 
-/// Whether a model is there.
+/// State of a model.
 #[derive(Clone)]
-pub enum State {
-    /// Not in memory; the next request loads it.
-    Absent,
-    /// On its way.
+pub enum ModelState {
+    /// Not in memory. The next request loads it.
+    Unloaded,
+    /// Being loaded.
     Loading,
-    /// Ready to be asked.
+    /// Loaded and running.
     Ready(Engine),
-    /// It cannot be loaded; the message says what to do. Tried again after a while.
+    /// Failed to load at this time. The message says what to do. The next request after [`RETRY_INTERVAL`] tries again.
     Failed(String, Instant),
 }
 
-impl std::fmt::Debug for State {
+impl std::fmt::Debug for ModelState {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Absent => formatter.write_str("Absent"),
+            Self::Unloaded => formatter.write_str("Absent"),
             Self::Loading => formatter.write_str("Loading"),
             Self::Ready(engine) => write!(formatter, "Ready({})", engine.model().name),
             Self::Failed(why, _) => write!(formatter, "Failed({why})"),
@@ -83,40 +90,37 @@ impl std::fmt::Debug for State {
     }
 }
 
-const RETRY: Duration = Duration::from_secs(5);
-const LOOK: Duration = Duration::from_secs(20);
-
-impl Shared {
-    /// The place of the model that `config` asks for; loading begins now if it has not.
-    pub fn slot(&self, config: &Config) -> Arc<Slot> {
-        let wanted = Wanted {
+impl SharedState {
+    /// Returns the slot of the model of `config`, and starts to load the model if necessary.
+    pub fn slot(&self, config: &Config) -> Arc<ModelSlot> {
+        let key = ModelKey {
             model: config.model.clone(),
             adapter: config.adapter.clone(),
             device: config.device.to_string(),
             threads: config.threads,
             kv_mb: config.memory.kv_mb,
         };
-        let new = || Slot::new(config.clone(), self.bases.clone());
-        let slot = lock(&self.slots).entry(wanted).or_insert_with(new).clone();
-        slot.wake();
+        let new = || ModelSlot::new(config.clone(), self.base_models.clone());
+        let slot = self.slots.lock().entry(key).or_insert_with(new).clone();
+        slot.ensure_loading();
         slot
     }
 
-    /// Gives up the models that no session uses, after one has turned to another.
-    pub fn give_up_unused(&self) {
-        lock(&self.slots).retain(|_, slot| Arc::strong_count(slot) > 1);
+    /// Drops the models that no session uses, after a session has switched to another.
+    pub fn drop_unused_models(&self) {
+        self.slots.lock().retain(|_, slot| Arc::strong_count(slot) > 1);
     }
 
-    /// What each model is doing, for `daemon status`.
-    pub fn models(&self) -> serde_json::Value {
-        lock(&self.slots).values().map(|slot| slot.report()).collect()
+    /// Returns the state of each model, for `daemon status`.
+    pub fn model_reports(&self) -> serde_json::Value {
+        self.slots.lock().values().map(|slot| slot.report()).collect()
     }
 }
 
-impl Slot {
-    fn new(config: Config, bases: Arc<Models>) -> Arc<Self> {
-        let state = watch::Sender::new(State::Absent);
-        let slot = Arc::new(Self { config, bases, state, used: Mutex::new(Instant::now()) });
+impl ModelSlot {
+    fn new(config: Config, bases: Arc<BaseModelCache>) -> Arc<Self> {
+        let state = watch::Sender::new(ModelState::Unloaded);
+        let slot = Arc::new(Self { config, base_models: bases, state, last_used: Mutex::new(Instant::now()) });
         let minutes = slot.config.memory.unload_after_minutes;
         if minutes > 0 {
             tokio::spawn(unload_when_idle(Arc::downgrade(&slot), Duration::from_secs(minutes * 60)));
@@ -124,34 +128,34 @@ impl Slot {
         slot
     }
 
-    /// Follows the state.
-    pub fn watch(&self) -> watch::Receiver<State> {
+    /// Subscribes to changes of the state.
+    pub fn subscribe(&self) -> watch::Receiver<ModelState> {
         self.state.subscribe()
     }
 
-    /// The engine, if it is there. If not, loading begins or goes on, and this returns at once.
+    /// Returns the engine if it is ready. Otherwise makes sure that the model is being loaded and returns immediately.
     pub fn engine(self: &Arc<Self>) -> Option<Engine> {
-        *lock(&self.used) = Instant::now();
-        self.wake();
+        *self.last_used.lock() = Instant::now();
+        self.ensure_loading();
         match &*self.state.borrow() {
-            State::Ready(engine) => Some(engine.clone()),
+            ModelState::Ready(engine) => Some(engine.clone()),
             _ => None,
         }
     }
 
-    fn wake(self: &Arc<Self>) {
-        let begins = self.state.send_if_modified(|state| {
-            let wanted = match state {
-                State::Absent => true,
-                State::Failed(_, at) => at.elapsed() > RETRY,
-                State::Loading | State::Ready(_) => false,
+    fn ensure_loading(self: &Arc<Self>) {
+        let must_load = self.state.send_if_modified(|state| {
+            let must_load = match state {
+                ModelState::Unloaded => true,
+                ModelState::Failed(_, at) => at.elapsed() > RETRY_INTERVAL,
+                ModelState::Loading | ModelState::Ready(_) => false,
             };
-            if wanted {
-                *state = State::Loading;
+            if must_load {
+                *state = ModelState::Loading;
             }
-            wanted
+            must_load
         });
-        if begins {
+        if must_load {
             let slot = self.clone();
             tokio::task::spawn_blocking(move || slot.load());
         }
@@ -159,57 +163,53 @@ impl Slot {
 
     fn load(&self) {
         let started = Instant::now();
-        let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.start()));
+        let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.start_engine()));
         let state = match loaded {
             Ok(Ok(engine)) => {
                 tracing::info!("{} loaded in {:?}", engine.model().name, started.elapsed());
-                State::Ready(engine)
+                ModelState::Ready(engine)
             }
-            Ok(Err(error)) => State::Failed(format!("{error:#}"), Instant::now()),
-            Err(_) => State::Failed("loading the model failed unexpectedly".to_owned(), Instant::now()),
+            Ok(Err(error)) => ModelState::Failed(format!("{error:#}"), Instant::now()),
+            Err(_) => ModelState::Failed("loading the model failed unexpectedly".to_owned(), Instant::now()),
         };
         self.state.send_replace(state);
     }
 
-    fn start(&self) -> Result<Engine> {
-        Ok(completion::start(load(&self.bases, &self.config)?, &self.config))
+    fn start_engine(&self) -> Result<Engine> {
+        Ok(models::load::start_engine(load(&self.base_models, &self.config)?, &self.config))
     }
 
     fn report(&self) -> serde_json::Value {
         match &*self.state.borrow() {
-            State::Ready(engine) => {
+            ModelState::Ready(engine) => {
                 let model = engine.model();
                 let adapter = model.adapter.as_ref().map(|(path, _)| path);
                 serde_json::json!({
                     "state": "ready", "model": model.name, "path": model.path, "adapter": adapter, "engine": engine.status(),
                 })
             }
-            State::Failed(why, _) => serde_json::json!({ "state": "failed", "message": why }),
-            State::Loading => serde_json::json!({ "state": "loading" }),
-            State::Absent => serde_json::json!({ "state": "unloaded" }),
+            ModelState::Failed(why, _) => serde_json::json!({ "state": "failed", "message": why }),
+            ModelState::Loading => serde_json::json!({ "state": "loading" }),
+            ModelState::Unloaded => serde_json::json!({ "state": "unloaded" }),
         }
     }
 }
 
-async fn unload_when_idle(slot: Weak<Slot>, idle: Duration) {
+async fn unload_when_idle(slot: Weak<ModelSlot>, idle: Duration) {
     loop {
-        tokio::time::sleep(LOOK.min(idle)).await;
+        tokio::time::sleep(IDLE_CHECK_INTERVAL.min(idle)).await;
         let Some(slot) = slot.upgrade() else { return };
-        if lock(&slot.used).elapsed() >= idle {
+        if slot.last_used.lock().elapsed() >= idle {
             let unloaded = slot.state.send_if_modified(|state| {
-                let ready = matches!(state, State::Ready(_));
-                if ready {
-                    *state = State::Absent;
+                let is_ready = matches!(state, ModelState::Ready(_));
+                if is_ready {
+                    *state = ModelState::Unloaded;
                 }
-                ready
+                is_ready
             });
             if unloaded {
                 tracing::info!("the model was unloaded after {idle:?} without a request");
             }
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The command line: one file per command in `cli/`, and here what they share.
+//! Command line: one file per command in `cli/`. This module has the list of commands and what they share.
 
 pub mod ask;
 pub mod chat;
@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Code completion by a GPT on your own machine.
+/// Code completion by a GPT on your own machine
 #[derive(Debug, Parser)]
 #[command(name = "foretype", version, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
@@ -32,35 +32,35 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve an editor over LSP on standard input and output
+    /// Run the language server on standard input and output
     Lsp(lsp::Args),
-    /// Print what would be suggested at a position of a file
+    /// Print the suggestion at a position in a file
     Complete(complete::Args),
-    /// Write the docstring of a function, method, class or module
+    /// Write docstrings for functions, methods, classes and modules
     Docstring(docstring::Args),
-    /// Ask something about code
+    /// Ask a question about code
     Ask(ask::Args),
-    /// Find code by words, as questions do
+    /// Search the workspace for code
     Search(search::Args),
-    /// Write code again in another programming language, or its comments in another natural one
+    /// Translate code into another programming language, or comments into another natural language
     Translate(translate::Args),
-    /// Change lines of a file as you say
+    /// Edit lines of a file according to an instruction
     Edit(edit::Args),
-    /// Write the code for a comment, or the body for a signature
+    /// Generate the code for a comment, or the body for a signature
     Generate(generate::Args),
-    /// Talk about code, and look at what was said before
+    /// Chat about code, and manage saved conversations
     Chat(chat::Args),
-    /// List, download and describe models
+    /// Manage models
     Model(model::Args),
-    /// List, write, check and trust plugins
+    /// Manage plugins
     Plugin(plugin::Args),
-    /// Look at the process that editor windows share, or stop it
+    /// Manage the background process that editor windows share
     Daemon(daemon::Args),
-    /// Look at what is installed and say what is wrong and how to mend it
+    /// Check the installation and suggest remedies for problems
     Doctor(doctor::Args),
-    /// Teach a model the code of repositories and folders
+    /// Train a model on your code
     Train(Box<train::Args>),
-    /// Measure how good the completions of a model are
+    /// Evaluate the completions of a model
     Evaluate(evaluate::Args),
     /// Moved to the laboratory
     #[command(hide = true, disable_help_flag = true)]
@@ -80,9 +80,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Ends quietly, as other programs do, when what is printed goes into a pipe that is closed (`| head`).
+/// Exits quietly, as other programs do, when the output goes into a closed pipe (`| head`).
 fn exit_on_broken_pipe() {
-    /// What a shell says of a program that a closed pipe has ended.
+    /// Exit code that a shell reports for a program that SIGPIPE has ended.
     const BROKEN_PIPE_EXIT_CODE: i32 = 141;
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -1,8 +1,8 @@
-//! What a user can set. Every option is declared once, here, with its default, its limits and its manual entry.
+//! Options of Foretype. Each option is declared once, here, with its default, its limits and its manual entry.
 //!
-//! From these declarations come the JSON schema, the VS Code settings and the manual page ([`pages`]); a test fails when
-//! a committed copy is stale. Values come, each overriding the one before, from the user's `foretype/config.toml`, the
-//! workspace's `.foretype/config.toml`, the editor, and the environment ([`sources`]).
+//! The JSON schema, the VS Code settings and the manual page are generated from these declarations ([`pages`]); a test
+//! fails when a committed copy is stale. Values come from the user's `foretype/config.toml`, the workspace's
+//! `.foretype/config.toml`, the editor and the environment, each overriding the one before ([`sources`]).
 
 pub mod pages;
 pub mod sources;
@@ -17,93 +17,94 @@ use foretype_plugins::docstring::Style;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-pub use sources::{Layer, Loaded};
+pub use sources::{Layer, LoadedConfig};
 
 /// Options of Foretype, as resolved from all sources.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Config {
-    /// The model: a name that `foretype model list` shows, a path to a GGUF file, or a path to a Hugging Face model
-    /// directory. Unset, the smallest installed model is used.
+    /// Model to run: a name from `foretype model list`, a path to a GGUF file, or a path to a Hugging Face model
+    /// directory. If unset, the smallest installed model is used.
     #[schemars(extend("scope" = "machine-overridable"))]
     pub model: Option<String>,
-    /// An adapter for this model, as `foretype train` writes it: a folder in the format of PEFT. A relative path begins at the
-    /// workspace. It is loaded on top of the model, whose weights are shared by all adapters.
+    /// LoRA adapter to apply to the model: a folder in PEFT format, as written by `foretype train`. A relative path is
+    /// resolved against the workspace. The weights of the model are shared between adapters.
     pub adapter: Option<String>,
-    /// Where the model runs: `auto` (a GPU if this build supports one and it works, else the CPU), `cpu`, `cuda`, `cuda:N`
-    /// or `metal`.
+    /// Device that runs the model: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`. `auto` uses a GPU if this build supports
+    /// one and it works, and the CPU otherwise.
     #[schemars(extend("scope" = "machine-overridable"))]
-    pub device: Device,
-    /// CPU threads that the model may use. Unset, one for each processor that the system shows.
+    pub device: DeviceName,
+    /// Number of CPU threads for the model. If unset, one per logical processor.
     #[schemars(range(min = 1, max = 1024), extend("scope" = "machine-overridable"))]
     pub threads: Option<usize>,
-    /// Which languages get suggestions, by LSP language id. `*` stands for all that are not named.
-    pub enable: Languages,
-    /// Suggestions while typing.
-    pub inline: Inline,
+    /// Languages that get suggestions, by LSP language ID. `*` stands for every language that is not listed.
+    pub enable: EnabledLanguages,
+    /// Inline suggestions.
+    pub inline: InlineConfig,
     /// Questions about code.
-    pub ask: Ask,
-    /// Docstrings.
-    pub docstring: Docstring,
-    /// What besides the file itself goes into a prompt.
-    pub context: Context,
-    /// Plugins: what users and workspaces add to prompts and say of suggestions.
-    pub plugins: Plugins,
-    /// Memory for what the model has read already (the KV cache), and when to give all memory back.
-    pub memory: Memory,
-    /// The background process that editors share.
-    pub daemon: Daemon,
-    /// How much is logged. Logs never hold source text.
-    pub log: Log,
+    pub ask: AskConfig,
+    /// Docstring generation.
+    pub docstring: DocstringConfig,
+    /// Context that goes into a prompt in addition to the file itself.
+    pub context: ContextConfig,
+    /// Plugins, which add to prompts and filter suggestions.
+    pub plugins: PluginsConfig,
+    /// Memory of the model.
+    pub memory: MemoryConfig,
+    /// Background process that editor windows share.
+    pub daemon: DaemonConfig,
+    /// Verbosity of the log. Logs never contain source text.
+    pub log: LogLevel,
 }
 
-/// Suggestions while typing.
+/// Inline suggestions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Inline {
-    /// `automatic` suggests while you type, `manual` only when you ask.
+pub struct InlineConfig {
+    /// When to suggest.
     pub trigger: TriggerMode,
-    /// How long the editor waits after a key before it asks, in milliseconds.
+    /// Milliseconds that the editor waits after a keystroke before it requests a suggestion.
     #[schemars(range(max = 10_000))]
     pub debounce_ms: u64,
-    /// Whether a suggestion may have more than one line where nothing stands right of the cursor.
+    /// Allow suggestions of several lines when there is no text to the right of the cursor.
     pub multi_line: bool,
-    /// The most lines that a suggestion may have.
+    /// Maximum number of lines in a suggestion.
     #[schemars(range(min = 1, max = 500))]
     pub max_lines: usize,
-    /// The most tokens that the model writes for a suggestion.
+    /// Maximum number of tokens that the model generates for a suggestion.
     #[schemars(range(min = 1, max = 2048))]
     pub max_tokens: usize,
-    /// After this many milliseconds the best complete piece so far is shown; the model writes on, and the next key finds it.
+    /// Milliseconds after which the best complete part of a suggestion is shown. The model keeps generating, and the next
+    /// keystroke picks up the result.
     #[schemars(range(min = 50, max = 60_000))]
     pub deadline_ms: u64,
-    /// How many alternatives to compute when you ask for them.
+    /// Number of alternatives to generate when you explicitly request suggestions.
     #[schemars(range(min = 1, max = 8))]
     pub candidates: usize,
-    /// An automatic suggestion is shown only if the mean log-probability of its tokens is at least this: 0 shows only what
-    /// is certain, -10 shows everything.
+    /// Minimum mean log-probability of the tokens in an automatic suggestion. Less likely suggestions are hidden: 0 shows
+    /// only certain ones, -10 shows all.
     #[schemars(range(min = -10, max = 0))]
     pub minimum_confidence: f32,
-    /// Whether the model works ahead while nobody waits: at what follows a suggestion that it is sure of, once that is accepted;
-    /// when you pause, at a prompt that is nearer to the cursor; and, where the cursor comes to rest, at the prompt for that place, in editors
-    /// that tell where it is. It costs processor time, and gives way at once.
+    /// Prefetch while the model is idle: the suggestion after a likely one, in case you accept it; a prompt anchored closer
+    /// to the cursor, when you pause; and the prompt where the cursor rests, in editors that report it. Prefetching costs
+    /// processor time, but is interrupted as soon as you type.
     pub work_ahead: bool,
-    /// Whether, where reading the text around the cursor would take more than a second, the model reads the nearest of it first, so that
-    /// suggestions come soon, and the whole when you pause. Only with `inline.work_ahead`.
-    pub near_first: bool,
-    /// Whether the first words of a suggestion are shown before all of it is written, when the next key would soon come. The
-    /// rest follows; only in editors that can lengthen what they show.
+    /// Read only the text nearest to the cursor first when reading the full context would take more than a second, so that
+    /// suggestions appear sooner. The full context is read when you pause. Requires `inline.work_ahead`.
+    #[serde(alias = "near_first")]
+    pub progressive_context: bool,
+    /// Show the first words of a suggestion before the rest is generated if your next keystroke is due. The rest follows.
+    /// Only in editors that can extend a visible suggestion.
     pub show_parts: bool,
-    /// Whether what followed the last letters, where they stand elsewhere in the file or in open ones, gets a share of the
-    /// probability (a cache language model). `auto` for models of less than 50 million parameters, which it helps: larger
-    /// ones know without it.
+    /// Mix an n-gram cache model of the current and the open files into the probabilities of the model. It helps small
+    /// models to repeat names and phrases from these files; larger models do so by themselves.
     pub text_cache: TextCache,
-    /// When a new suggestion is shown: `none` as soon as it is there, `adaptive` when the next key is overdue, by your own
-    /// speed of typing. Either way it is computed at once, and the rest of a suggestion that you type into stays.
+    /// Delay before a new suggestion is shown. The suggestion is computed immediately in any case, and one that you are
+    /// typing through stays visible.
     pub show_delay: ShowDelay,
 }
 
-impl Default for Inline {
+impl Default for InlineConfig {
     fn default() -> Self {
         Self {
             trigger: TriggerMode::Automatic,
@@ -115,7 +116,7 @@ impl Default for Inline {
             candidates: 3,
             minimum_confidence: -2.0,
             work_ahead: true,
-            near_first: true,
+            progressive_context: true,
             show_parts: true,
             text_cache: TextCache::Auto,
             show_delay: ShowDelay::None,
@@ -126,36 +127,36 @@ impl Default for Inline {
 /// Questions about code.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Ask {
-    /// What the model is told to be before the first question. Unset, that it answers questions about code briefly.
+pub struct AskConfig {
+    /// System prompt for questions. If unset, the model is told to answer questions about code briefly.
     pub system: Option<String>,
-    /// The most tokens that the model writes for an answer.
+    /// Maximum number of tokens in an answer.
     #[schemars(range(min = 16, max = 32_768))]
     pub max_tokens: usize,
-    /// The most tokens of a conversation, the answer among them; what is older is left out. A shorter context of the model is
-    /// respected.
+    /// Maximum number of tokens in a conversation, including the answer. The oldest questions are dropped first. A shorter
+    /// context length of the model takes precedence.
     #[schemars(range(min = 512, max = 131_072))]
     pub context_tokens: usize,
-    /// Whether the files of a workspace are indexed for a search, so that questions find code by their words. The index lies in
-    /// the cache folder and holds words and places of files, no text.
+    /// Index the files of the workspace so that questions find relevant code. The index is kept in your cache folder and
+    /// contains words and positions, but no source text.
     pub search: bool,
 }
 
-impl Default for Ask {
+impl Default for AskConfig {
     fn default() -> Self {
         Self { system: None, max_tokens: 512, context_tokens: 4096, search: true }
     }
 }
 
-/// Docstrings.
+/// Docstring generation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Docstring {
-    /// The style of docstrings by LSP language id, for example `{ python = "numpy" }`. A language that is not named has that of
-    /// the file, else of files near it, else the first that the page on docstrings lists.
+pub struct DocstringConfig {
+    /// Docstring style by LSP language ID, for example `{ python = "numpy" }`. For other languages, the style is detected
+    /// from the file, then from neighbouring files; failing that, it is the first style listed in `docs/docstrings.md`.
     #[schemars(schema_with = "styles")]
     pub style: BTreeMap<String, Style>,
-    /// The most characters that a line of a docstring may have, with its indentation.
+    /// Maximum line length of a docstring in characters, including indentation.
     #[schemars(range(min = 40, max = 400))]
     pub width: usize,
 }
@@ -165,38 +166,39 @@ fn styles(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "object", "additionalProperties": { "type": "string", "enum": names } })
 }
 
-impl Default for Docstring {
+impl Default for DocstringConfig {
     fn default() -> Self {
         Self { style: BTreeMap::new(), width: 88 }
     }
 }
 
-impl Docstring {
-    /// The style for a language: the one that is set, else that of the first text that shows one, else the language's default.
+impl DocstringConfig {
+    /// Returns the style for a language: the configured one, else the one detected in the first text that shows a style,
+    /// else the default of the language.
     pub fn style_of<'a>(&self, language: Language, texts: impl IntoIterator<Item = &'a str>) -> Option<Style> {
         self.style.get(language.id()).copied().or_else(|| Style::detect(language, texts))
     }
 }
 
-/// What besides the file itself goes into a prompt.
+/// Context that goes into a prompt in addition to the file itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Context {
-    /// Definitions, from anywhere in the workspace, of the names around the cursor.
+pub struct ContextConfig {
+    /// Include definitions, from anywhere in the workspace, of the names around the cursor.
     pub definitions: bool,
-    /// What you changed lately, in any file.
+    /// Include your recent edits in any file.
     pub recent_edits: bool,
-    /// The other open files.
+    /// Include relevant parts of other open files.
     pub open_files: bool,
-    /// The most tokens of a prompt, all parts together. A shorter context of the model is respected.
+    /// Maximum number of tokens in a prompt. A shorter context length of the model takes precedence.
     #[schemars(range(min = 256, max = 131_072))]
     pub max_tokens: usize,
-    /// Files that are never read, in the notation of `.gitignore`. Lists from several sources add up; git-ignored files,
-    /// `.foretypeignore` and files that usually hold secrets (`.env`, keys) are always excluded.
+    /// Patterns of files that are never read, in `.gitignore` syntax. Lists from several sources are combined. Files that
+    /// git or `.foretypeignore` ignores, and files that usually contain secrets (`.env`, keys), are always excluded.
     pub excluded: Vec<String>,
 }
 
-impl Default for Context {
+impl Default for ContextConfig {
     fn default() -> Self {
         Self { definitions: true, recent_edits: true, open_files: true, max_tokens: 2048, excluded: Vec::new() }
     }
@@ -205,33 +207,38 @@ impl Default for Context {
 /// Plugins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Plugins {
-    /// Whether plugins run: those in `foretype/plugins` of your configuration folder, and those in `.foretype/plugins` of a
-    /// workspace whose plugins you trust.
+pub struct PluginsConfig {
+    /// Run plugins: your own in `foretype/plugins` in your configuration folder, and those in `.foretype/plugins` of
+    /// workspaces whose plugins you trust.
     pub enabled: bool,
-    /// Names of plugins and of built-ins (`foretype plugin list` shows them) that take no part, or `NAME:LANGUAGE` for one
-    /// language. Lists from several sources add up.
+    /// Plugins and built-ins to turn off, by the names that `foretype plugin list` shows. `NAME:LANGUAGE` turns one off for
+    /// a single language. Lists from several sources are combined.
     pub disabled: Vec<String>,
-    /// Names of plugins and of built-in sources of context in the order in which they are asked and in which their snippets stand,
-    /// as far as those stay equally long; `NAME:LANGUAGE` for one language. Those not named follow, built-ins first.
+    /// Order in which plugins and built-in context sources are called and their snippets appear in the prompt, among
+    /// snippets that are equally stable. `NAME:LANGUAGE` applies to a single language. Names that are not listed follow,
+    /// built-ins first.
     pub order: Vec<String>,
-    /// The most tokens, about, that one plugin adds to a prompt. All together get at most half of the room for snippets.
+    /// Approximate maximum number of tokens that one plugin may add to a prompt. All plugins together get at most half of
+    /// the space for snippets.
     #[schemars(range(max = 16_384))]
     pub max_tokens: usize,
-    /// The most tokens, about, of the snippets of a plugin or a built-in source of context, by its name, or `NAME:LANGUAGE` for one
-    /// language. A plugin that is not named has `max_tokens`, a built-in its share of the room.
+    /// Approximate maximum number of tokens for the snippets of a plugin or a built-in context source, by name, or by
+    /// `NAME:LANGUAGE` for a single language. A plugin that is not listed gets `plugins.max_tokens`, a built-in its share of
+    /// the space.
     pub budgets: BTreeMap<String, usize>,
-    /// Milliseconds that one call of a plugin may take while you type. One that takes longer three times in a row, or in more than a third of its calls, is stopped.
+    /// Time limit in milliseconds for one call of a plugin while you type. A plugin that exceeds it three times in a row, or
+    /// in more than a third of its calls, is stopped.
     #[schemars(range(min = 1, max = 1000))]
     pub time_ms: u64,
-    /// The same for one call for a docstring, a question, a translation, an edit or code that is asked for.
+    /// Time limit in milliseconds for one call of a plugin for a docstring, a question, a translation, an edit or generated
+    /// code.
     #[schemars(range(min = 1, max = 10_000))]
     pub task_time_ms: u64,
-    /// Options of plugins: a table for each, by name, which it reads as `foretype.options`.
-    pub options: BTreeMap<String, BTreeMap<String, Setting>>,
+    /// Options of plugins: one table per plugin, by name. The plugin reads it as `foretype.options`.
+    pub options: BTreeMap<String, BTreeMap<String, PluginOptionValue>>,
 }
 
-impl Default for Plugins {
+impl Default for PluginsConfig {
     fn default() -> Self {
         Self {
             enabled: true,
@@ -246,52 +253,52 @@ impl Default for Plugins {
     }
 }
 
-impl Plugins {
-    /// The options of the plugin with that name.
+impl PluginsConfig {
+    /// Returns the options of the plugin `name`.
     pub fn options_of(&self, name: &str) -> Vec<(String, foretype_plugins::luau::Setting)> {
         let own = self.options.get(name).into_iter().flatten();
         own.map(|(name, value)| (name.clone(), value.into())).collect()
     }
 }
 
-/// A value of a plugin's option: true or false, a number, a text, or a list of these.
+/// Value of a plugin's option: a boolean, a number, a string, or a list of these.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 #[allow(missing_docs, reason = "the names say it")]
-pub enum Setting {
+pub enum PluginOptionValue {
     Truth(bool),
     Number(f64),
     Text(String),
-    List(Vec<Plain>),
+    List(Vec<PluginOptionScalar>),
 }
 
-/// A value in a list.
+/// Value in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 #[allow(missing_docs, reason = "the names say it")]
-pub enum Plain {
+pub enum PluginOptionScalar {
     Truth(bool),
     Number(f64),
     Text(String),
 }
 
-impl From<&Setting> for foretype_plugins::luau::Setting {
-    fn from(value: &Setting) -> Self {
+impl From<&PluginOptionValue> for foretype_plugins::luau::Setting {
+    fn from(value: &PluginOptionValue) -> Self {
         match value {
-            Setting::Truth(value) => Self::Truth(*value),
-            Setting::Number(value) => Self::Number(*value),
-            Setting::Text(text) => Self::Text(text.clone()),
-            Setting::List(values) => Self::List(values.iter().map(Self::from).collect()),
+            PluginOptionValue::Truth(value) => Self::Truth(*value),
+            PluginOptionValue::Number(value) => Self::Number(*value),
+            PluginOptionValue::Text(text) => Self::Text(text.clone()),
+            PluginOptionValue::List(values) => Self::List(values.iter().map(Self::from).collect()),
         }
     }
 }
 
-impl From<&Plain> for foretype_plugins::luau::Setting {
-    fn from(value: &Plain) -> Self {
+impl From<&PluginOptionScalar> for foretype_plugins::luau::Setting {
+    fn from(value: &PluginOptionScalar) -> Self {
         match value {
-            Plain::Truth(value) => Self::Truth(*value),
-            Plain::Number(value) => Self::Number(*value),
-            Plain::Text(text) => Self::Text(text.clone()),
+            PluginOptionScalar::Truth(value) => Self::Truth(*value),
+            PluginOptionScalar::Number(value) => Self::Number(*value),
+            PluginOptionScalar::Text(text) => Self::Text(text.clone()),
         }
     }
 }
@@ -299,55 +306,56 @@ impl From<&Plain> for foretype_plugins::luau::Setting {
 /// Memory of the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Memory {
-    /// Megabytes for what the model has read already (the KV cache).
+pub struct MemoryConfig {
+    /// Size of the KV cache in megabytes. It holds the text that the model has already read.
     #[schemars(range(min = 16, max = 1_048_576), extend("scope" = "machine-overridable"))]
     pub kv_mb: usize,
-    /// Unload the model after this many minutes without a request; the next request loads it again. 0 keeps it.
+    /// Minutes without a request after which the model is unloaded. The next request loads it again. 0 keeps it loaded.
     #[schemars(range(max = 100_000))]
     pub unload_after_minutes: u64,
 }
 
-impl Default for Memory {
+impl Default for MemoryConfig {
     fn default() -> Self {
         Self { kv_mb: 512, unload_after_minutes: 0 }
     }
 }
 
-/// The background process that editors share.
+/// Background process that editor windows share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Daemon {
-    /// Share one process, and so one copy of the model, between all editor windows. Off, each window has its own.
+pub struct DaemonConfig {
+    /// Share one background process, and so one copy of the model, among all editor windows. If off, each window runs its
+    /// own.
     #[schemars(extend("scope" = "machine-overridable"))]
     pub enabled: bool,
-    /// The daemon ends after this many minutes without an editor.
+    /// Minutes without an editor after which the background process exits.
     #[schemars(range(max = 100_000), extend("scope" = "machine-overridable"))]
     pub idle_minutes: u64,
 }
 
-impl Default for Daemon {
+impl Default for DaemonConfig {
     fn default() -> Self {
         Self { enabled: true, idle_minutes: 10 }
     }
 }
 
-/// When to suggest.
+/// Trigger of suggestions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TriggerMode {
-    /// While you type.
+    /// As you type.
     #[default]
     Automatic,
-    /// Only when you ask.
+    /// Only when you request one.
     Manual,
 }
 
-/// Whether the texts at hand are mixed into what the model says.
+/// Use of the n-gram cache model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TextCache {
-    /// Where the model is small.
+    /// For models with fewer than 50 million parameters.
     #[default]
     Auto,
     /// Always.
@@ -357,49 +365,49 @@ pub enum TextCache {
 }
 
 impl TextCache {
-    /// Whether they are for this model.
-    pub fn holds(self, model: &Model) -> bool {
-        const SMALL: usize = 50_000_000;
+    /// Returns true if the n-gram cache model is used with `model`.
+    pub fn is_enabled_for(self, model: &Model) -> bool {
+        const MAX_AUTO_PARAMETERS: usize = 50_000_000;
         match self {
-            Self::Auto => model.decoder.config().parameters() < SMALL,
+            Self::Auto => model.decoder.config().parameter_count() < MAX_AUTO_PARAMETERS,
             Self::On => true,
             Self::Off => false,
         }
     }
 }
 
-/// How long a new suggestion waits to be shown.
+/// Delay of a new suggestion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ShowDelay {
-    /// Not at all.
+    /// Shown as soon as it is ready.
     #[default]
     None,
-    /// Until the gap between two keys that is usual for you has passed.
+    /// Shown when your next keystroke is overdue, judged by your own typing speed.
     Adaptive,
 }
 
-/// How much to log.
+/// Verbosity of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Log {
+pub enum LogLevel {
     /// Nothing.
     Off,
-    /// What failed.
+    /// Failures.
     Error,
-    /// What is wrong, too.
+    /// Failures and warnings.
     #[default]
     Warn,
-    /// What happens.
+    /// Notable events.
     Info,
     /// Every request.
     Debug,
-    /// Everything.
+    /// All details.
     Trace,
 }
 
-impl Log {
-    /// The name, as `tracing` filters know it.
+impl LogLevel {
+    /// Returns the name in `tracing` filters.
     pub fn name(self) -> &'static str {
         match self {
             Self::Off => "off",
@@ -412,18 +420,18 @@ impl Log {
     }
 }
 
-/// The name of a device.
+/// Name of a device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Device(pub String);
+pub struct DeviceName(pub String);
 
-impl Default for Device {
+impl Default for DeviceName {
     fn default() -> Self {
         Self("auto".into())
     }
 }
 
-impl std::ops::Deref for Device {
+impl std::ops::Deref for DeviceName {
     type Target = str;
 
     fn deref(&self) -> &str {
@@ -431,22 +439,22 @@ impl std::ops::Deref for Device {
     }
 }
 
-/// Languages and whether they get suggestions.
+/// Languages, each with a flag that turns its suggestions on or off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Languages(pub BTreeMap<String, bool>);
+pub struct EnabledLanguages(pub BTreeMap<String, bool>);
 
-impl Default for Languages {
+impl Default for EnabledLanguages {
     fn default() -> Self {
         Self([("*".to_owned(), true)].into())
     }
 }
 
 impl Config {
-    /// The configuration for the workspace at `root`, from files and environment. Warnings go to standard error.
+    /// Loads the configuration for the workspace at `root` from files and the environment. Warnings go to standard error.
     ///
     /// # Errors
-    /// If a source is unreadable or holds a wrong value; the message names the file, the line and the key.
+    /// If a source cannot be read or contains an invalid value. The message names the file, the line and the key.
     pub fn load(root: Option<&Path>) -> Result<Self> {
         let loaded = sources::load(root, &[], |name| std::env::var(name).ok());
         if let Some(error) = loaded.errors.into_iter().next() {
@@ -458,13 +466,13 @@ impl Config {
         Ok(loaded.config)
     }
 
-    /// Whether a language, by its LSP id, gets suggestions.
+    /// Returns true if a language, given by its LSP ID, gets suggestions.
     pub fn enables(&self, language: &str) -> bool {
         let languages = &self.enable.0;
         *languages.get(language).or_else(|| languages.get("*")).unwrap_or(&true)
     }
 
-    /// Bytes for the KV cache.
+    /// Returns the size of the KV cache in bytes.
     pub fn kv_bytes(&self) -> usize {
         self.memory.kv_mb << 20
     }
@@ -475,10 +483,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_language_that_is_not_named_follows_the_star() {
+    fn a_language_that_is_not_listed_uses_the_wildcard() {
         let enables = |map: &[(&str, bool)], language: &str| {
             let map = map.iter().map(|(name, on)| ((*name).to_owned(), *on)).collect();
-            Config { enable: Languages(map), ..Config::default() }.enables(language)
+            Config { enable: EnabledLanguages(map), ..Config::default() }.enables(language)
         };
         assert!(enables(&[("*", true), ("markdown", false)], "rust"));
         assert!(!enables(&[("*", true), ("markdown", false)], "markdown"));
@@ -487,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn every_default_lies_within_its_limits() {
+    fn every_default_is_within_its_limits() {
         let value = serde_json::to_value(Config::default()).expect("a plain structure");
         assert_eq!(pages::out_of_limits(&value), Vec::<String>::new());
     }

@@ -1,8 +1,8 @@
-//! One process for all editor windows of a user, so that ten windows share one model.
+//! Background process that serves all editor windows of a user, so that they share one model.
 //!
 //! `foretype lsp` connects its standard input and output to the daemon over a Unix socket that only the user can reach,
-//! and starts the daemon if there is none. A connection begins with one line of JSON from each side ([`Hello`],
-//! [`Welcome`]); then it carries LSP. If the daemon is of another build or sees other folders, or there can be none, the
+//! and starts the daemon if none is running. A connection begins with one line of JSON from each side ([`ClientHello`],
+//! [`ServerHello`]) and then carries LSP. If the daemon is of another build, uses other folders or cannot be started, the
 //! window serves itself.
 
 #[cfg(unix)]
@@ -18,135 +18,138 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 #[cfg(unix)]
-pub use client::{connect, plugins, status, stop};
+pub(crate) use client::{connect, plugins, status, stop};
 #[cfg(unix)]
-pub use server::serve;
+pub(crate) use server::serve;
 
-/// The first line from a client.
+/// First line from a client.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Hello {
-    /// What it wants.
-    pub want: Want,
-    /// Its [`build`].
+pub struct ClientHello {
+    /// Request of the client.
+    #[serde(rename = "want")]
+    pub request: DaemonRequest,
+    /// [Build](build_id) of the client.
     pub build: String,
-    /// Environment variables that decide which folders are used; they have to be those of the daemon.
-    pub folders: BTreeMap<String, String>,
+    /// Environment variables that decide which folders are used. They must equal those of the daemon.
+    #[serde(rename = "folders")]
+    pub folder_variables: BTreeMap<String, String>,
     /// Environment variables that set options.
-    pub options: BTreeMap<String, String>,
-    /// The workspace that is asked about.
+    #[serde(rename = "options")]
+    pub option_variables: BTreeMap<String, String>,
+    /// Workspace of the request [`DaemonRequest::Plugins`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<PathBuf>,
 }
 
-/// What a client wants.
+/// Request of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Want {
-    /// To speak LSP.
+pub enum DaemonRequest {
+    /// Serves LSP on this connection.
     Lsp,
-    /// To know how a session ended: whether `shutdown` came before `exit`.
+    /// Returns how a session ended: true if `shutdown` came before `exit`.
     Outcome(u64),
-    /// To know how the daemon is.
+    /// Returns the status of the daemon.
     Status,
-    /// To know how the plugins of a workspace are.
+    /// Returns the status of the plugins of a workspace.
     Plugins,
-    /// The end of the daemon.
+    /// Stops the daemon.
     Stop,
 }
 
-/// The answer to [`Hello`].
+/// Reply to [`ClientHello`].
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Welcome {
-    /// Why the daemon does not serve this client.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refused: Option<String>,
-    /// What was wanted, or for [`Want::Lsp`] the number of the session.
-    #[serde(default)]
-    pub answer: Value,
+pub struct ServerHello {
+    /// Reason that the daemon does not serve this client.
+    #[serde(default, rename = "refused", skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
+    /// Result of the request; for [`DaemonRequest::Lsp`], the number of the session.
+    #[serde(default, rename = "answer")]
+    pub response: Value,
 }
 
-/// Tells two builds apart: the version, and the size and age of the binary.
-pub fn build() -> String {
+/// Returns an identifier of this build: the version, and the size and modification time of the binary.
+pub fn build_id() -> String {
     let data = std::env::current_exe().and_then(|path| path.metadata()).ok();
     let age = data.as_ref().and_then(|data| data.modified().ok());
     let age = age.and_then(|age| age.duration_since(std::time::UNIX_EPOCH).ok()).map_or(0, |age| age.as_millis());
     format!("{} {} {age}", env!("CARGO_PKG_VERSION"), data.map_or(0, |data| data.len()))
 }
 
-impl Hello {
-    /// What this process would say.
-    pub fn new(want: Want) -> Self {
+impl ClientHello {
+    /// Creates the hello of this process.
+    pub fn new(want: DaemonRequest) -> Self {
         const FOLDERS: &[&str] =
             &["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "FORETYPE_MODELS"];
         let variable = |name: &&str| std::env::var(name).ok().map(|value| ((*name).to_owned(), value));
         let folders = FOLDERS.iter().filter_map(variable).collect();
         let options = std::env::vars().filter(|(name, _)| name.starts_with("FORETYPE_")).collect();
-        Self { want, build: build(), folders, options, workspace: None }
+        Self { request: want, build: build_id(), folder_variables: folders, option_variables: options, workspace: None }
     }
 }
 
-/// The folder of socket, lock and log: `foretype` in `XDG_RUNTIME_DIR`, else a folder of the user's own among the temporary
-/// ones. It is made if need be, for the user alone.
+/// Returns the folder of the socket, the lock and the log: `foretype` in `XDG_RUNTIME_DIR`, else `foretype-UID` in the
+/// temporary folder. It is created if necessary, and is accessible to the user alone.
+///
+/// # Errors
+/// If the folder cannot be created, or belongs to another user.
 #[cfg(unix)]
-pub fn folder() -> Result<PathBuf> {
+pub fn runtime_folder() -> Result<PathBuf> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 
-    let own = own_uid()?;
+    let own = current_uid()?;
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder =
         runtime.map_or_else(|| std::env::temp_dir().join(format!("foretype-{own}")), |run| run.join("foretype"));
     let failed = || format!("cannot use {} for the daemon's socket", folder.display());
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).with_context(failed)?;
     let data = std::fs::symlink_metadata(&folder).with_context(failed)?;
-    anyhow::ensure!(data.is_dir() && data.uid() == own, "{} belongs to somebody else", folder.display());
+    anyhow::ensure!(data.is_dir() && data.uid() == own, "{} belongs to another user", folder.display());
     if data.permissions().mode() & 0o077 != 0 {
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).with_context(failed)?;
     }
     Ok(folder)
 }
 
-/// The user of this process: who owns what it creates.
+/// Returns the ID of the user of this process: the owner of the files that it creates.
 #[cfg(unix)]
-fn own_uid() -> Result<u32> {
+fn current_uid() -> Result<u32> {
     use std::os::unix::fs::MetadataExt;
 
-    Ok(tempfile::tempfile().context("no temporary file can be made")?.metadata()?.uid())
+    Ok(tempfile::tempfile().context("cannot create a temporary file")?.metadata()?.uid())
 }
 
 #[cfg(unix)]
-fn socket() -> Result<PathBuf> {
-    Ok(folder()?.join("daemon.sock"))
+fn socket_path() -> Result<PathBuf> {
+    Ok(runtime_folder()?.join("daemon.sock"))
 }
 
 #[cfg(not(unix))]
-mod absent {
+mod unsupported {
+    //! Stand-ins for systems without a daemon, where each window serves itself.
+
     use super::{Result, Value};
 
-    /// There is no daemon on this system: the window serves itself.
-    pub fn connect() -> Result<Option<bool>> {
+    pub(crate) fn connect() -> Result<Option<bool>> {
         Ok(None)
     }
 
-    /// There is no daemon on this system.
-    pub fn status() -> Result<Option<Value>> {
+    pub(crate) fn status() -> Result<Option<Value>> {
         Ok(None)
     }
 
-    /// There is no daemon on this system.
-    pub fn plugins(_: &std::path::Path) -> Result<Option<Option<Vec<crate::plugins::Report>>>> {
+    pub(crate) fn plugins(_: &std::path::Path) -> Result<Option<Option<Vec<crate::plugins::Report>>>> {
         Ok(None)
     }
 
-    /// There is no daemon on this system.
-    pub fn stop() -> Result<bool> {
+    pub(crate) fn stop() -> Result<bool> {
         Ok(false)
     }
 
-    /// There is no daemon on this system.
-    pub fn serve() -> Result<()> {
-        anyhow::bail!("there is no daemon on this system; `foretype lsp` keeps everything in one process")
+    pub(crate) fn serve() -> Result<()> {
+        anyhow::bail!("there is no daemon on this system: `foretype lsp` runs in one process")
     }
 }
 
 #[cfg(not(unix))]
-pub use absent::{connect, plugins, serve, status, stop};
+pub(crate) use unsupported::{connect, plugins, serve, status, stop};

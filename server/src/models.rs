@@ -1,53 +1,59 @@
-//! Which model to run and where it lies on disk.
+//! Names and locations of models.
 //!
-//! A model is named in one of three ways: a path to a GGUF file or a Hugging Face directory, a name of the
-//! [`catalogue`], or not at all, which takes the smallest model that is installed, else the one that is [`embedded`] in the
-//! program. Nothing here touches the network but [`pull`].
+//! A model is given as a path to a GGUF file or a Hugging Face directory, or as a name of the [`catalogue`]. If none is given,
+//! the smallest installed model is used, else the one that is [`embedded`] in the program. Only [`pull`] uses the network.
 
 pub mod catalogue;
 pub mod embedded;
+pub mod load;
 pub mod pull;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-/// A model on disk.
+/// Model on disk.
 #[derive(Debug, Clone, serde::Serialize)]
-pub struct Installed {
-    /// The catalogue's name, or the file's stem.
+pub struct InstalledModel {
+    /// Name in the catalogue, or the stem of the file name.
     pub name: String,
-    /// A GGUF file or a directory with `config.json`.
+    /// Path of the GGUF file, or of the directory with `config.json`.
     pub path: PathBuf,
     /// Size on disk in bytes.
     pub bytes: u64,
 }
 
-/// Where pulled models are kept: `FORETYPE_MODELS`, else `foretype/models` in the user's data folder.
-pub fn folder() -> Result<PathBuf> {
+/// Returns the folder of installed models: `FORETYPE_MODELS`, else `foretype/models` in the user's data folder.
+///
+/// # Errors
+/// If there is no data folder.
+pub fn models_folder() -> Result<PathBuf> {
     if let Some(folder) = std::env::var_os("FORETYPE_MODELS").filter(|value| !value.is_empty()) {
         return Ok(folder.into());
     }
     data_home().map(|data| data.join("foretype").join("models")).context(
-        "no folder for models: neither XDG_DATA_HOME nor HOME is set; set FORETYPE_MODELS to a folder of your choice",
+        "there is no folder for models, because neither XDG_DATA_HOME nor HOME is set: set FORETYPE_MODELS to a folder",
     )
 }
 
 fn data_home() -> Option<PathBuf> {
-    home("XDG_DATA_HOME", ".local/share")
+    user_folder("XDG_DATA_HOME", ".local/share")
 }
 
 fn cache_home() -> Option<PathBuf> {
-    home("XDG_CACHE_HOME", ".cache")
+    user_folder("XDG_CACHE_HOME", ".cache")
 }
 
-fn home(named: &str, usual: &str) -> Option<PathBuf> {
+fn user_folder(named: &str, usual: &str) -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set(named).or_else(|| set("HOME").map(|home| home.join(usual))).or_else(|| set("LOCALAPPDATA"))
 }
 
-/// The models in `folder`, by name. A folder that does not exist holds none.
-pub fn installed(folder: &Path) -> Result<Vec<Installed>> {
+/// Lists the models in `folder`, the smallest first. A folder that does not exist is empty.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn installed(folder: &Path) -> Result<Vec<InstalledModel>> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.with_context(|| format!("cannot read the models folder {}", folder.display()))?,
@@ -60,23 +66,23 @@ pub fn installed(folder: &Path) -> Result<Vec<Installed>> {
     Ok(models)
 }
 
-fn as_installed(path: &Path) -> Option<Installed> {
+fn as_installed(path: &Path) -> Option<InstalledModel> {
     if !is_model(path) {
         return None;
     }
     let file = path.file_name()?.to_string_lossy();
     let known = catalogue::CATALOGUE.iter().find(|entry| entry.file == file);
     let name = known.map_or_else(|| file.trim_end_matches(".gguf").to_owned(), |entry| entry.name.to_owned());
-    Some(Installed { name, path: path.to_owned(), bytes: size(path) })
+    Some(InstalledModel { name, path: path.to_owned(), bytes: size_on_disk(path) })
 }
 
-/// Whether this looks like a model: a GGUF file, or a directory as Hugging Face lays it out.
+/// Returns true if `path` looks like a model: a GGUF file, or a Hugging Face directory.
 pub fn is_model(path: &Path) -> bool {
     let gguf = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
     (gguf && path.is_file()) || path.join("config.json").is_file()
 }
 
-fn size(path: &Path) -> u64 {
+fn size_on_disk(path: &Path) -> u64 {
     if path.is_file() {
         return path.metadata().map_or(0, |data| data.len());
     }
@@ -84,10 +90,13 @@ fn size(path: &Path) -> u64 {
     files.filter_map(|file| file.metadata().ok()).filter(|data| data.is_file()).map(|data| data.len()).sum()
 }
 
-/// The model that `wanted` names: a path, a name of the catalogue or of an installed file; if nothing is named, the smallest
-/// that is installed, else the built-in one. The error says how to get one.
+/// Returns the path of a model, given as a path, a name in the catalogue or the name of an installed file. Without a name, it is
+/// the smallest installed model, else the built-in one.
+///
+/// # Errors
+/// If there is no such model. The message says how to get one.
 pub fn resolve(wanted: Option<&str>) -> Result<PathBuf> {
-    resolve_in(wanted, &folder()?, embedded::path)
+    resolve_in(wanted, &models_folder()?, embedded::path)
 }
 
 fn resolve_in(
@@ -112,7 +121,7 @@ fn resolve_in(
     if let Some(model) = installed.iter().find(|model| model.name == wanted) {
         return Ok(model.path.clone());
     }
-    if wanted == embedded::NAME
+    if wanted == embedded::MODEL_NAME
         && let Some(path) = embedded()?
     {
         return Ok(path);
@@ -124,8 +133,7 @@ fn resolve_in(
     match catalogue::by_name(wanted) {
         Some(entry) => bail!("model {wanted} is not installed: run `foretype model pull {}`", entry.name),
         None => bail!(
-            "there is no model {wanted}: it is neither a file, a directory with config.json, nor a name that \
-             `foretype model list` shows"
+            "there is no model {wanted}: give a file, a directory with config.json, or a name from `foretype model list`"
         ),
     }
 }
@@ -154,16 +162,16 @@ mod tests {
     }
 
     #[test]
-    fn without_a_name_the_smallest_installed_model_is_taken_else_the_built_in_one() {
+    fn without_a_name_the_smallest_installed_model_is_used_else_the_built_in_one() {
         let folder = folder_with(&["longer-name.gguf", "b.gguf", "notes.txt"]);
         let resolve = |wanted, folder: &Path| resolve_in(wanted, folder, || Ok(Some("own.gguf".into()))).expect("one");
         assert_eq!(resolve(None, folder.path()), folder.path().join("b.gguf"));
-        assert_eq!(resolve(Some(embedded::NAME), folder.path()), Path::new("own.gguf"));
+        assert_eq!(resolve(Some(embedded::MODEL_NAME), folder.path()), Path::new("own.gguf"));
         assert_eq!(resolve(Some(""), folder_with(&[]).path()), Path::new("own.gguf"));
     }
 
     #[test]
-    fn an_installed_file_is_known_by_its_catalogue_name_and_by_its_path() {
+    fn an_installed_file_is_found_by_its_catalogue_name_and_by_its_path() {
         let entry = &catalogue::CATALOGUE[0];
         let folder = folder_with(&[entry.file]);
         let path = folder.path().join(entry.file);
@@ -172,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn every_failure_says_what_to_do() {
+    fn every_error_has_a_remedy() {
         let empty = folder_with(&[]);
         let message = |wanted| resolve_in(wanted, empty.path(), none).expect_err("nothing is installed").to_string();
         assert!(message(None).contains("foretype model pull"));
@@ -181,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_holds_no_model() {
+    fn a_missing_folder_contains_no_models() {
         assert!(installed(Path::new("/nowhere/at/all")).expect("no error").is_empty());
     }
 }

@@ -1,6 +1,4 @@
-//! How fast a model reads and writes here.
-//!
-//! Everything goes through the engine, as a completion does.
+//! Measurement of the speed of a model on this machine. Jobs go through the engine, as completions do.
 
 use std::sync::mpsc::{Receiver, channel};
 
@@ -8,52 +6,64 @@ use anyhow::{Context, Result};
 use foretype_model::{Engine, Event, Job, Ticket, Usage};
 use foretype_plugins::{Part, Prompt, Source};
 
-/// Tokens that are read to find out, and tokens that are written.
+/// Approximate number of prompt tokens of a measurement.
 const PROMPT_TOKENS: usize = 64;
+/// Number of generated tokens of a measurement.
 const ANSWER_TOKENS: usize = 8;
 
-/// What an engine does in a second.
+/// Speed of an engine.
 pub struct EngineSpeed {
-    /// Prompt tokens.
-    pub prefill: f64,
-    /// Tokens of an answer; `None` where the model ends at once.
-    pub decode: Option<f64>,
+    /// Prompt tokens per second.
+    pub prefill_rate: f64,
+    /// Generated tokens per second; `None` if the model ends at once.
+    pub decode_rate: Option<f64>,
 }
 
 impl EngineSpeed {
-    /// The better of two short measurements: the first one finds memory that was never touched.
+    /// Takes the better of two short measurements, because the first one touches fresh memory.
+    ///
+    /// # Errors
+    /// If the engine stops.
     pub fn measure(engine: &Engine) -> Result<Self> {
-        let mut best = Self { prefill: 0.0, decode: None };
+        let mut best = Self { prefill_rate: 0.0, decode_rate: None };
         for number in 0..2 {
-            let usage = run_job(engine, &endless_text(number, PROMPT_TOKENS), Job { max_tokens: ANSWER_TOKENS, ..Job::default() })?;
-            best.prefill = best.prefill.max(usage.evaluated as f64 / usage.prefill.as_secs_f64());
-            // The first token is of the prompt's last step.
+            let usage = run_job(
+                engine,
+                &endless_text(number, PROMPT_TOKENS),
+                Job { max_tokens: ANSWER_TOKENS, ..Job::default() },
+            )?;
+            best.prefill_rate = best.prefill_rate.max(usage.evaluated as f64 / usage.prefill.as_secs_f64());
+            // The first token comes with the last step of the prefill.
             let steps = usage.generated.saturating_sub(1) as f64;
             let written = (steps > 0.0).then(|| steps / usage.decode.as_secs_f64());
-            best.decode = best.decode.into_iter().chain(written).reduce(f64::max);
+            best.decode_rate = best.decode_rate.into_iter().chain(written).reduce(f64::max);
         }
         Ok(best)
     }
 }
 
-/// A text of about so many tokens that goes on for ever, and that begins like no other.
+/// Returns a text of about `tokens` tokens that a model can continue for ever. Each `number` gives a different beginning, so that
+/// no text shares a prefix with another.
 pub fn endless_text(number: usize, tokens: usize) -> String {
     format!("{number} {tokens}") + &" the x".repeat(tokens / 2)
 }
 
-/// Asks the engine to go on with a text.
+/// Submits a job that continues a text.
 pub fn submit(engine: &Engine, text: &str, job: Job) -> (Ticket, Receiver<Event>) {
     let (send, events) = channel();
     let parts = vec![Part::text(text, Source::Before)];
     let prompt = Prompt { parts, heal: false, stop_specials: Vec::new(), window: None };
     let ticket = engine.submit(Job { prompt, ..job }, move |event| {
-        // Nobody listens any more once the answer is there.
+        // The receiver may be gone before the last event.
         let _ = send.send(event);
     });
     (ticket, events)
 }
 
-/// Lets the engine answer and returns what it cost.
+/// Runs a job that continues a text, and returns its usage.
+///
+/// # Errors
+/// If the engine stops.
 pub fn run_job(engine: &Engine, text: &str, job: Job) -> Result<Usage> {
     let (_ticket, events) = submit(engine, text, job);
     let usage = events.into_iter().find_map(|event| if let Event::Done { usage } = event { Some(usage) } else { None });

@@ -1,163 +1,174 @@
-//! Local counts: how often suggestions were shown and taken, and how fast they came. They never leave the machine.
+//! Local usage counts: suggestions shown and accepted, and their latencies. They never leave the machine.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use foretype_model::Usage;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-/// Counts since they were first kept.
+/// Suggestions whose acceptance can still be reported; older ones are forgotten.
+const MAX_PENDING_SUGGESTIONS: u64 = 256;
+
+/// Usage counts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Counts {
     /// Requests for a suggestion.
     pub requests: u64,
-    /// Requests that were answered with one.
+    /// Requests that were answered with a suggestion.
     pub shown: u64,
-    /// Of these, answered from what the model had written before.
+    /// Suggestions shown that came from the suggestion cache.
     pub typed_through: u64,
-    /// Suggestions that were taken whole.
+    /// Suggestions that were accepted whole.
     pub accepted: u64,
-    /// Suggestions of which a part was taken.
+    /// Suggestions that were accepted in part.
     pub partially_accepted: u64,
-    /// Characters that were taken.
+    /// Characters that were accepted.
     pub characters: u64,
-    /// Prompt tokens that the model read.
+    /// Prompt tokens that were evaluated.
     pub evaluated: u64,
-    /// Prompt tokens that it had read before.
+    /// Prompt tokens that were reused from the KV cache.
     pub reused: u64,
-    /// Tokens that it wrote.
+    /// Tokens that were generated.
     pub generated: u64,
-    /// Tokens that were guessed before it wrote them.
+    /// Tokens that were drafted by speculative decoding.
     pub drafted: u64,
-    /// Of these, those that it then wrote.
-    pub guessed_right: u64,
-    /// Answers by the time they took: entry `i` counts those of less than 2^i milliseconds.
+    /// Drafted tokens that were accepted.
+    #[serde(rename = "guessed_right")]
+    pub accepted_drafts: u64,
+    /// Histogram of the latencies of shown suggestions: entry `i` counts those of less than 2^i milliseconds.
     pub latencies: Vec<u64>,
 }
 
-/// Counts and the suggestions that may yet be taken.
+/// Usage counts of this process, and the suggestions that may still be accepted.
 #[derive(Debug, Default)]
 pub struct Stats {
-    inner: Mutex<Inner>,
+    inner: Mutex<StatsInner>,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
-    /// Of this process.
+struct StatsInner {
+    /// Counts since the start of the process.
     counts: Counts,
-    /// Of these, those that the file does not hold yet.
+    /// Counts that have not been added to the file yet.
     unsaved: Counts,
-    number: u64,
-    /// Characters of each suggestion that was shown, and how many of them were taken.
-    pending: HashMap<u64, (u64, u64)>,
+    last_number: u64,
+    /// Suggestions that were shown, by number.
+    pending: HashMap<u64, PendingSuggestion>,
 }
 
-const PENDING: u64 = 256;
+#[derive(Debug)]
+struct PendingSuggestion {
+    characters: u64,
+    accepted_characters: u64,
+}
 
-impl Inner {
-    fn count(&mut self, change: impl Fn(&mut Counts)) {
+impl StatsInner {
+    fn update(&mut self, change: impl Fn(&mut Counts)) {
         change(&mut self.counts);
         change(&mut self.unsaved);
     }
 }
 
 impl Stats {
-    /// A request was answered.
-    pub fn answered(&self, suggestion: bool, typed_through: bool, took: Duration) {
-        self.lock().count(|counts| {
+    /// Records a request that was answered after `latency`.
+    pub fn record_request(&self, suggestion: bool, typed_through: bool, latency: Duration) {
+        self.inner.lock().update(|counts| {
             counts.requests += 1;
             if suggestion {
                 counts.shown += 1;
                 counts.typed_through += u64::from(typed_through);
-                counts.note(took);
+                counts.record_latency(latency);
             }
         });
     }
 
-    /// A number for a suggestion of `characters`, by which the client names it when it is taken.
-    pub fn number(&self, characters: usize) -> u64 {
-        let mut inner = self.lock();
-        inner.number += 1;
-        let number = inner.number;
-        inner.pending.insert(number, (characters as u64, 0));
-        inner.pending.remove(&number.wrapping_sub(PENDING));
+    /// Returns a number for a suggestion of `characters`, by which the client refers to it when it is accepted.
+    pub fn register_suggestion(&self, characters: usize) -> u64 {
+        let mut inner = self.inner.lock();
+        inner.last_number += 1;
+        let number = inner.last_number;
+        inner.pending.insert(number, PendingSuggestion { characters: characters as u64, accepted_characters: 0 });
+        inner.pending.remove(&number.wrapping_sub(MAX_PENDING_SUGGESTIONS));
         number
     }
 
-    /// A suggestion was taken whole.
-    pub fn accepted(&self, number: u64) {
-        let mut inner = self.lock();
-        if let Some((all, taken)) = inner.pending.remove(&number) {
-            inner.count(|counts| {
+    /// Records that a suggestion was accepted whole. Unknown numbers are ignored.
+    pub fn record_acceptance(&self, number: u64) {
+        let mut inner = self.inner.lock();
+        if let Some(suggestion) = inner.pending.remove(&number) {
+            inner.update(|counts| {
                 counts.accepted += 1;
-                counts.characters += all.saturating_sub(taken);
+                counts.characters += suggestion.characters.saturating_sub(suggestion.accepted_characters);
             });
         }
     }
 
-    /// The first `length` characters of a suggestion were taken.
-    pub fn partially_accepted(&self, number: u64, length: u64) {
-        let mut inner = self.lock();
-        let Some((all, taken)) = inner.pending.get_mut(&number) else { return };
-        let length = length.min(*all);
-        let (first, more) = (*taken == 0, length.saturating_sub(*taken));
-        *taken = length.max(*taken);
-        inner.count(|counts| {
-            counts.partially_accepted += u64::from(first);
-            counts.characters += more;
+    /// Records that the first `length` characters of a suggestion were accepted. Unknown numbers are ignored.
+    pub fn record_partial_acceptance(&self, number: u64, length: u64) {
+        let mut inner = self.inner.lock();
+        let Some(suggestion) = inner.pending.get_mut(&number) else { return };
+        let length = length.min(suggestion.characters);
+        let is_first = suggestion.accepted_characters == 0;
+        let new_characters = length.saturating_sub(suggestion.accepted_characters);
+        suggestion.accepted_characters += new_characters;
+        inner.update(|counts| {
+            counts.partially_accepted += u64::from(is_first);
+            counts.characters += new_characters;
         });
     }
 
-    /// A run of the model ended.
-    pub fn ran(&self, usage: &Usage) {
-        self.lock().count(|counts| {
+    /// Records the token counts of a finished job.
+    pub fn record_usage(&self, usage: &Usage) {
+        self.inner.lock().update(|counts| {
             counts.evaluated += usage.evaluated as u64;
             counts.reused += usage.reused as u64;
             counts.generated += usage.generated as u64;
             counts.drafted += usage.drafted as u64;
-            counts.guessed_right += usage.accepted as u64;
+            counts.accepted_drafts += usage.accepted as u64;
         });
     }
 
-    /// The counts of this process.
+    /// Returns the counts of this process.
     pub fn counts(&self) -> Counts {
-        self.lock().counts.clone()
+        self.inner.lock().counts.clone()
     }
 
-    /// Adds what is new to the file. Several processes may do so.
+    /// Adds the new counts to the file, which several processes share.
+    ///
+    /// # Errors
+    /// If there is no state folder, or the file cannot be read or written.
     pub fn save(&self) -> Result<()> {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         if inner.unsaved == Counts::default() {
             return Ok(());
         }
-        let path = path().context("no folder for state: neither XDG_STATE_HOME nor HOME is set")?;
-        let mut total = load()?;
+        let path = stats_file().context("no folder for state: neither XDG_STATE_HOME nor HOME is set")?;
+        let mut total = load_counts()?;
         total.add(&inner.unsaved);
-        write(&path, &total)?;
+        write_json_atomically(&path, &total)?;
         inner.unsaved = Counts::default();
         Ok(())
     }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// The file: `foretype/stats.json` in `XDG_STATE_HOME`, else `~/.local/state`, else `LOCALAPPDATA`.
-pub fn path() -> Option<PathBuf> {
+/// Returns the file of the counts: `foretype/stats.json` in `XDG_STATE_HOME`, else `~/.local/state`, else `LOCALAPPDATA`.
+pub fn stats_file() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = || set("HOME").map(|home| home.join(".local").join("state"));
     let folder = set("XDG_STATE_HOME").or_else(home).or_else(|| set("LOCALAPPDATA"))?;
     Some(folder.join("foretype").join("stats.json"))
 }
 
-/// All counts that were saved. A file that cannot be understood counts as none.
-pub fn load() -> Result<Counts> {
-    let Some(path) = path() else { return Ok(Counts::default()) };
+/// Reads the saved counts. A damaged file is treated as empty.
+///
+/// # Errors
+/// If the file exists and cannot be read.
+pub fn load_counts() -> Result<Counts> {
+    let Some(path) = stats_file() else { return Ok(Counts::default()) };
     match std::fs::read(&path) {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Counts::default()),
@@ -165,8 +176,11 @@ pub fn load() -> Result<Counts> {
     }
 }
 
-/// Writes beside the file and renames, so that a reader never sees half of it.
-pub(crate) fn write(path: &std::path::Path, content: &impl Serialize) -> Result<()> {
+/// Writes a file as indented JSON. It is renamed into place, so that no reader sees half of it.
+///
+/// # Errors
+/// If the file or its folder cannot be written.
+pub(crate) fn write_json_atomically(path: &Path, content: &impl Serialize) -> Result<()> {
     let failed = || format!("cannot write {}", path.display());
     let folder = path.parent().with_context(failed)?;
     std::fs::create_dir_all(folder).with_context(failed)?;
@@ -177,8 +191,8 @@ pub(crate) fn write(path: &std::path::Path, content: &impl Serialize) -> Result<
 }
 
 impl Counts {
-    fn note(&mut self, took: Duration) {
-        let bucket = (took.as_millis() as u64).checked_ilog2().map_or(0, |log| log as usize + 1);
+    fn record_latency(&mut self, latency: Duration) {
+        let bucket = (latency.as_millis() as u64).checked_ilog2().map_or(0, |log| log as usize + 1);
         if self.latencies.len() <= bucket {
             self.latencies.resize(bucket + 1, 0);
         }
@@ -196,24 +210,27 @@ impl Counts {
         self.reused += other.reused;
         self.generated += other.generated;
         self.drafted += other.drafted;
-        self.guessed_right += other.guessed_right;
+        self.accepted_drafts += other.accepted_drafts;
         self.latencies.resize(self.latencies.len().max(other.latencies.len()), 0);
         for (own, other) in self.latencies.iter_mut().zip(&other.latencies) {
             *own += other;
         }
     }
 
-    /// Milliseconds within which this share (0 to 1) of all suggestions came, to the next power of two. `None` before the
-    /// first.
-    pub fn latency(&self, share: f64) -> Option<u64> {
-        let all: u64 = self.latencies.iter().sum();
-        let wanted = (all as f64 * share).ceil() as u64;
+    /// Returns a quantile (0 to 1) of the latencies in milliseconds, rounded up to a power of two. `None` before the first
+    /// suggestion.
+    pub fn latency_quantile_ms(&self, quantile: f64) -> Option<u64> {
+        let total: u64 = self.latencies.iter().sum();
+        if total == 0 {
+            return None;
+        }
+        let rank = (total as f64 * quantile).ceil() as u64;
         let mut seen = 0;
         let bucket = self.latencies.iter().position(|count| {
             seen += count;
-            seen >= wanted
+            seen >= rank
         })?;
-        (all > 0).then(|| 1 << bucket)
+        Some(1 << bucket)
     }
 }
 
@@ -222,32 +239,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_suggestion_counts_once_however_it_is_taken() {
+    fn a_suggestion_is_counted_once_however_it_is_accepted() {
         let stats = Stats::default();
-        let number = stats.number(10);
-        stats.partially_accepted(number, 4);
-        stats.partially_accepted(number, 6);
-        stats.accepted(number);
-        stats.accepted(number);
+        let number = stats.register_suggestion(10);
+        stats.record_partial_acceptance(number, 4);
+        stats.record_partial_acceptance(number, 6);
+        stats.record_acceptance(number);
+        stats.record_acceptance(number);
         let counts = stats.counts();
         assert_eq!((counts.accepted, counts.partially_accepted, counts.characters), (1, 1, 10));
     }
 
     #[test]
-    fn a_number_that_was_never_given_counts_nothing() {
+    fn unknown_suggestion_numbers_are_ignored() {
         let stats = Stats::default();
-        stats.accepted(7);
-        stats.partially_accepted(8, u64::MAX);
+        stats.record_acceptance(7);
+        stats.record_partial_acceptance(8, u64::MAX);
         assert_eq!(stats.counts(), Counts::default());
     }
 
     #[test]
-    fn latencies_are_known_to_a_power_of_two() {
+    fn latency_quantiles_are_rounded_up_to_a_power_of_two() {
         let mut counts = Counts::default();
-        assert_eq!(counts.latency(0.5), None);
+        assert_eq!(counts.latency_quantile_ms(0.5), None);
         for ms in [0, 3, 3, 3, 100] {
-            counts.note(Duration::from_millis(ms));
+            counts.record_latency(Duration::from_millis(ms));
         }
-        assert_eq!((counts.latency(0.5), counts.latency(0.95)), (Some(4), Some(128)));
+        assert_eq!((counts.latency_quantile_ms(0.5), counts.latency_quantile_ms(0.95)), (Some(4), Some(128)));
     }
 }

@@ -149,7 +149,7 @@ fn where_reading_takes_long_the_nearest_text_is_read_first_and_the_whole_in_a_pa
         let mut command = world.command(&["lsp", "--standalone"]);
         command.env("FORETYPE_MODEL", &model);
         let mut client = Client::start(command);
-        let inline = json!({ "max_tokens": 16, "near_first": near_first });
+        let inline = json!({ "max_tokens": 16, "progressive_context": near_first });
         let options = json!({ "context": { "max_tokens": 32_768 }, "inline": inline });
         client.initialize(json!({ "capabilities": {}, "initializationOptions": options }));
         let engine = eventually(&mut client, status, |engine| engine["reading_speed"].is_number());

@@ -72,7 +72,7 @@ fn a_commit_message_is_written_for_what_is_staged() {
     outside.write("work/a.py", "x = 1\n");
     assert!(complains(&outside, &["ask", "--commit-message"]).contains("not a git repository"));
     world.write("work/a.bin", [0, 159, 1]);
-    assert!(complains(&world, &["ask", "Why?", "--file", "a.bin"]).contains("a.bin is no text"));
+    assert!(complains(&world, &["ask", "Why?", "--file", "a.bin"]).contains("a.bin is a binary file"));
     git(&["add", "shop.py"]);
     let (ok, out, err) = world.run_with_parrot(&["ask", "--commit-message"]);
     assert!(ok, "{err}");
@@ -136,7 +136,7 @@ fn a_conversation_goes_on_is_kept_and_can_be_found_exported_and_deleted() {
     let show = |id: &str| world.run_with_parrot(&["chat", "show", id]).1;
     assert!(show("1").contains("## So?") && !show("1").contains("And then?") && show("2").contains("## So?"));
     assert!(world.run_with_parrot(&["chat", "export", "1", "talk.md"]).0);
-    assert!(complains(&world, &["chat", "export", "1", "talk.md"]).contains("is there already"));
+    assert!(complains(&world, &["chat", "export", "1", "talk.md"]).contains("already exists"));
     assert!(world.run_with_parrot(&["chat", "delete", "1"]).0);
     assert!(complains(&world, &["chat", "show", "1"]).contains("chat list"));
 }

@@ -71,7 +71,7 @@ fn a_plugin_has_the_last_word_on_a_docstring_and_cannot_change_code() {
     assert!(out.contains("+        values: Red_fx.\n") && !out.contains("Brown"), "{out}");
     plugin("return false");
     let (good, _, err) = run(&world, "parrot", &["a.py:4"]);
-    assert!(!good && err.contains("the plugin rules does not want this docstring"), "{err}");
+    assert!(!good && err.contains("the plugin rules rejects this docstring"), "{err}");
     plugin("return text .. 'import os\\n'");
     let (good, _, err) = run(&world, "parrot", &["a.py:4", "--write"]);
     assert!(!good && err.contains("would have changed code"), "{err}");
@@ -98,7 +98,7 @@ fn a_whole_file_gets_what_is_missing_and_nothing_else() {
     assert!(lines.iter().all(|line| line.starts_with("///")) && after.contains("/// Twice.\npub fn twice"), "{after}");
     assert!(after.contains("/// * `factor` - Brown_fx.") && after.contains("\n#[inline]\npub fn scale"), "{after}");
     let (good, _, err) = run(&world, "parrot", &["b.rs", "--all"]);
-    assert!(!good && err.contains("nothing in b.rs lacks a docstring"), "{err}");
+    assert!(!good && err.contains("every item in b.rs has a docstring"), "{err}");
 }
 
 /// `scale` as it was documented before `factor` came and `ratio` went.
@@ -124,7 +124,7 @@ fn an_update_writes_what_is_new_and_leaves_what_still_holds() {
     }
     for (place, says) in [
         (&["a.py:1"][..], "no docstring of `scale` to update: have one written first"),
-        (&["a.py", "--all"], "nothing in a.py has a docstring to update"),
+        (&["a.py", "--all"], "no item in a.py has a docstring to update"),
     ] {
         let (good, _, err) = run(&world, "parrot", &[place, &["--update"]].concat());
         assert!(!good && err.contains(says), "{err}");

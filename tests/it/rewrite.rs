@@ -107,16 +107,16 @@ fn what_cannot_be_written_says_why_and_touches_nothing() {
     world.write("work/.env", "KEY=1\n");
     for (arguments, says) in [
         (&["translate", "shop.py", "--to", "klingon"][..], "Python, Rust"),
-        (&["translate", "shop.py", "--to", "python"], "is Python already"),
+        (&["translate", "shop.py", "--to", "python"], "is already Python"),
         (&["translate", "broken.py", "--to", "rust"], "does not parse (line 1"),
         (&["translate", "large.py", "--to", "rust"], "select less"),
-        (&["translate", "shop.py:99", "--to", "rust"], "line 99 is outside"),
+        (&["translate", "shop.py:99", "--to", "rust"], "line 99 is past the end"),
         (&["translate", ".env", "--to", "rust"], "secrets"),
         (&["translate", "nowhere.py", "--to", "rust"], "cannot read nowhere.py"),
         (&["edit", "large.py:1-80000", "Shorter."], "select less"),
-        (&["edit", "shop.py", "Shorter."], "names no lines"),
+        (&["edit", "shop.py", "Shorter."], "has no line number"),
         (&["edit", "shop.py:5", "Shorter."], "nothing is selected"),
-        (&["generate", "shop.py"], "names no line"),
+        (&["generate", "shop.py"], "has no line number"),
         (&["generate", "shop.py:2"], "`total` has a body already"),
         (&["generate", "shop.py:5"], "line 5 holds no comment"),
     ] {
@@ -127,7 +127,7 @@ fn what_cannot_be_written_says_why_and_touches_nothing() {
     for arguments in
         [&["translate", "shop.py", "--to", "rust"][..], &["edit", "shop.py:4", "x"], &["generate", "shop.py:3"]]
     {
-        assert!(complains(&world, arguments).contains("not trained to do what it is told"));
+        assert!(complains(&world, arguments).contains("not trained to follow instructions"));
     }
 }
 
@@ -192,7 +192,7 @@ fn plugins_have_the_last_word_on_new_code_and_know_what_was_asked() {
     assert!(complains(&world, &["generate", "shop.py:3"]).contains("the plugin code does not want this code"));
     assert!(
         complains(&world, &["edit", "shop.py:4", "total("])
-            .contains("what plugins made of the code would break shop.py")
+            .contains("the code as changed by plugins would break shop.py")
     );
     let (mut client, document) = editor(&world);
     let id = client.send("foretype/generate", json!({ "textDocument": document, "range": line(2) }));
@@ -206,7 +206,7 @@ fn a_plugin_changes_a_translation_into_code_that_parses() {
     add_plugin(&world, "finish = function(request, code) return code .. '// ' .. request.question .. '\\n' end");
     assert_eq!(prints(&world, &["translate", "shop.py", "--to", "rust"]), "fn total() {}\n// rust\n");
     add_plugin(&world, "finish = function(_, code) return code .. '}' end");
-    assert!(complains(&world, &["translate", "shop.py", "--to", "rust"]).contains("plugins made of the translation"));
+    assert!(complains(&world, &["translate", "shop.py", "--to", "rust"]).contains("plugins turned the translation"));
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn an_editor_that_asks_wrongly_stops_or_types_on_gets_one_answer() {
     for (method, params, why) in [
         ("foretype/translate", json!({ "textDocument": document, "to": "klingon" }), "Python, Rust"),
         ("foretype/edit", json!({ "textDocument": document, "instruction": "x" }), "give range"),
-        ("foretype/edit", json!({ "textDocument": document, "range": line(3) }), "say what is to be changed"),
+        ("foretype/edit", json!({ "textDocument": document, "range": line(3) }), "say what to change"),
         ("foretype/generate", json!({ "textDocument": { "uri": "file:///no.py" }, "range": line(3) }), "not open"),
     ] {
         let id = client.send(method, params);
@@ -274,7 +274,7 @@ fn comments_are_translated_and_code_stays() {
     assert!(complains(&world, &["translate", "none.py", "--comments", "de"]).contains("no comment"));
     assert!(complains(&world, &["translate", "sum.py", "--to", "rust", "--write"]).contains("--comments"));
     let (ok, _, err) = world.run_with_parrot(&["translate", "sum.py", "--comments", "zh"]);
-    assert!(ok && err.contains("the comment at line 1 stays: the model wrote no Chinese"), "{err}");
+    assert!(ok && err.contains("the comment at line 1 is unchanged: the model wrote no Chinese"), "{err}");
     assert!(world.run_with_parrot(&["translate", "sum.py", "--comments", "Deutsch", "--write"]).0);
     assert_eq!(read(&world, "sum.py"), "# Die Summe der Preise.\nx = 1  # noqa\n");
     let (mut client, document) = editor(&world);

@@ -1,6 +1,6 @@
-//! `foretype chat`: a conversation about code in the terminal, and those that were held before.
+//! `foretype chat`: conversations about code in the terminal.
 
-mod kept;
+mod saved;
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
@@ -8,149 +8,149 @@ use std::process::ExitCode;
 use anyhow::Result;
 use tokio::sync::mpsc::{Receiver, channel};
 
-use super::ask::desk::{self, Desk, Options};
-use super::ask::finish;
-use crate::ask::Draw;
-use crate::ask::conversation::{Conversation, Kept, Turn};
+use super::ask::print_sources;
+use super::ask::session::{self, AskOptions, AskSession};
+use crate::ask::AnswerSampling;
+use crate::ask::conversation::{Conversation, ConversationStore, Turn};
 
 /// Arguments of `foretype chat`.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
     #[command(subcommand)]
-    command: Option<kept::Command>,
+    command: Option<saved::Command>,
     #[command(flatten)]
-    options: Options,
-    /// Go on with a conversation that `chat list` shows
+    options: AskOptions,
+    /// Continue a conversation from `foretype chat list`
     #[arg(long = "continue", value_name = "NUMBER")]
     id: Option<u64>,
 }
 
-const HELP: &str = "/again     another answer to the last question
-/edit TEXT ask TEXT in place of the last question
-/branch    go on in a copy of this conversation
-/quit      end; Ctrl-C stops an answer";
+const COMMAND_HELP: &str = "/again      generate another answer to the last question
+/edit TEXT  replace the last question with TEXT
+/branch     continue in a copy of this conversation
+/quit       quit (Ctrl-C stops an answer)";
 
 /// Runs `foretype chat`.
 pub fn run(args: Args) -> Result<ExitCode> {
     if let Some(command) = args.command {
-        return kept::run(command);
+        return saved::run(command);
     }
-    let desk = Desk::open(&args.options)?;
-    desk.doubts(None);
-    let kept = Kept::of(&desk.root)?;
-    let talk = match args.id {
-        Some(id) => kept.read(id)?,
-        None => Conversation::new(&desk.system()),
+    let desk = AskSession::open(&args.options)?;
+    desk.print_model_warning(None);
+    let kept = ConversationStore::open(&desk.root)?;
+    let conversation = match args.id {
+        Some(id) => kept.load(id)?,
+        None => Conversation::new(&desk.system_prompt()),
     };
-    Chat { desk, kept, talk, asked: 0 }.go_on()
+    ChatSession { session: desk, store: kept, conversation, question_count: 0 }.run_loop()
 }
 
-/// A conversation that is being held.
-struct Chat {
-    desk: Desk,
-    kept: Kept,
-    talk: Conversation,
-    /// Questions since the start, so that another answer is drawn each time.
-    asked: u64,
+/// Running conversation.
+struct ChatSession {
+    session: AskSession,
+    store: ConversationStore,
+    conversation: Conversation,
+    /// Number of questions so far. It is the seed of alternative answers, so that each differs.
+    question_count: u64,
 }
 
-impl Chat {
-    fn go_on(mut self) -> Result<ExitCode> {
-        let mut lines = lines();
+impl ChatSession {
+    fn run_loop(mut self) -> Result<ExitCode> {
+        let mut lines = stdin_lines();
         let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
         if terminal {
-            println!("Ask about code; /help shows what else there is.");
+            println!("Ask about code, or type /help for a list of commands.");
         }
         loop {
             if terminal {
                 print!("> ");
                 std::io::stdout().flush()?;
             }
-            let next = self.desk.runtime.block_on(async {
+            let next = self.session.runtime.block_on(async {
                 tokio::select! {
                     line = lines.recv() => line,
                     _ = tokio::signal::ctrl_c() => None,
                 }
             });
             let Some(line) = next.filter(|line| line.trim() != "/quit") else { return Ok(ExitCode::SUCCESS) };
-            match self.line(line.trim()) {
+            match self.handle_line(line.trim()) {
                 Ok(true) => {}
                 Ok(false) => return Ok(ExitCode::SUCCESS),
-                // A question that is too long, say: the conversation goes on.
+                // The conversation continues after an error, such as a question that is too long.
                 Err(error) => eprintln!("foretype: {error:#}"),
             }
         }
     }
 
-    /// Does what a line says; false if nobody reads the output any more.
-    fn line(&mut self, line: &str) -> Result<bool> {
+    /// Handles a line of input. Returns false if the reader of the output is gone.
+    fn handle_line(&mut self, line: &str) -> Result<bool> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "" => Ok(true),
             "/help" => {
-                println!("{HELP}");
+                println!("{COMMAND_HELP}");
                 Ok(true)
             }
             "/branch" => {
-                self.talk.id = None;
+                self.conversation.id = None;
                 Ok(true)
             }
             "/edit" if rest.trim().is_empty() => {
-                println!("/edit needs the new text: /edit TEXT");
+                println!("The new text is missing: type /edit TEXT.");
                 Ok(true)
             }
             "/again" | "/edit" => {
-                let Some(last) = self.talk.turns.last().cloned() else {
-                    println!("Nothing was asked yet.");
+                let Some(last) = self.conversation.turns.last().cloned() else {
+                    println!("There is no question yet.");
                     return Ok(true);
                 };
-                let (text, draw) = match word {
-                    "/again" => (last.question.as_str(), Draw::Another(self.asked)),
-                    _ => (rest, Draw::Likeliest),
+                let (text, sampling) = match word {
+                    "/again" => (last.question.as_str(), AnswerSampling::Seeded(self.question_count)),
+                    _ => (rest, AnswerSampling::Greedy),
                 };
-                let before = self.talk.clone();
-                self.talk.turns.pop();
-                self.talk.dropped = self.talk.dropped.min(self.talk.turns.len());
-                let asked = self.ask(text, draw);
+                let before = self.conversation.clone();
+                self.conversation.turns.pop();
+                self.conversation.dropped_turns = self.conversation.dropped_turns.min(self.conversation.turns.len());
+                let asked = self.ask(text, sampling);
                 if asked.is_err() {
-                    self.talk = before;
+                    self.conversation = before;
                 }
                 asked
             }
             _ if word.starts_with('/') => {
-                println!("There is no {word}.\n{HELP}");
+                println!("Unknown command {word}. The commands are:\n{COMMAND_HELP}");
                 Ok(true)
             }
-            _ => self.ask(line, Draw::Likeliest),
+            _ => self.ask(line, AnswerSampling::Greedy),
         }
     }
 
-    fn ask(&mut self, text: &str, draw: Draw) -> Result<bool> {
-        self.asked += 1;
-        // What the model reads already is not shown to it again.
-        let with_code = self.talk.turns.len() == self.talk.dropped;
-        let question = self.desk.question(text, with_code);
+    fn ask(&mut self, text: &str, sampling: AnswerSampling) -> Result<bool> {
+        self.question_count += 1;
+        // The code is included once, unless the turn that has it was dropped.
+        let with_code = self.conversation.turns.len() == self.conversation.dropped_turns;
+        let question = self.session.question(text, with_code);
         let mut shown = String::new();
-        let mut show = |text: &str| desk::print(text, &mut shown);
-        let answered = self.desk.answer(&mut self.talk, &question, draw, &mut show)?;
-        if !answered.gone {
-            finish(&question, &answered)?;
-            self.desk.statistics(&answered);
+        let mut show = |text: &str| session::print_piece(text, &mut shown);
+        let answered = self.session.answer(&mut self.conversation, &question, sampling, &mut show)?;
+        if !answered.output_closed {
+            print_sources(&question, &answered)?;
+            self.session.print_statistics(&answered);
         }
-        let (question, read, places) = (question.text, question.read, question.excerpts);
-        self.talk.turns.push(Turn { question, read, places, answer: answered.text });
-        self.kept.write(&mut self.talk)?;
-        Ok(!answered.gone)
+        let (question, read, places) = (question.text, question.prompt_text, question.excerpts);
+        self.conversation.turns.push(Turn { question, prompt_text: read, excerpts: places, answer: answered.text });
+        self.store.save(&mut self.conversation)?;
+        Ok(!answered.output_closed)
     }
 }
 
-/// The lines of standard input, read on a thread of their own: that one cannot be interrupted.
-fn lines() -> Receiver<String> {
+/// Returns the lines of standard input. They are read on a separate thread, because the read cannot be interrupted.
+fn stdin_lines() -> Receiver<String> {
     let (send, lines) = channel(1);
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
-            // Bytes that are no text end the conversation, as the end of the input does.
+            // Invalid UTF-8 ends the conversation, as does the end of the input.
             let Ok(line) = line else { return };
             if send.blocking_send(line).is_err() {
                 return;

@@ -11,10 +11,12 @@ use foretype_plugins::context::secrets;
 use foretype_plugins::{Content, PromptStrategy, Request, Source, Trigger, registry};
 
 use super::print_json;
-use crate::completion::{self, Outcome};
+use crate::completion::{self, CompletionOutcome};
 use crate::config::Config;
 use crate::models;
 use crate::plugins::{self, Notice};
+use crate::request_builder;
+use crate::workspace;
 
 /// Arguments of `foretype complete`.
 #[derive(Debug, clap::Args)]
@@ -44,7 +46,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     if args.explain {
         crate::lsp::show_plugins_log();
     }
-    let position: Position = args.position.parse()?;
+    let position: FilePosition = args.position.parse()?;
     let text = read_text(&position.path)?;
     let cursor = position.offset(&text)?;
     let root = root_of(&position.path)?;
@@ -56,16 +58,16 @@ pub fn run(args: Args) -> Result<ExitCode> {
     plugins.look(&config);
     // The workspace is read while the model is loaded.
     let (indexed, patience) = (root.clone(), if args.explain { EXPLAINING } else { INDEXING });
-    let symbols = std::thread::spawn(move || completion::index(&indexed, patience));
-    let model = completion::load(&path, &config)?;
-    let place = Place { root, path: position.path, config: &config };
+    let symbols = std::thread::spawn(move || workspace::index_symbols(&indexed, patience));
+    let model = models::load::load_model(&path, &config)?;
+    let place = CompletionTarget { root, path: position.path, config: &config };
     let mut request = place.request(&model, text, cursor)?;
     request.symbols = symbols.join().unwrap_or_default();
     place.warn(&request);
-    let engine = completion::start(model, &config);
+    let engine = models::load::start_engine(model, &config);
     let fill = registry::strategy("fill").context("the fill strategy is missing")?;
     let strategy = plugins.around(fill, request.document.language, &config);
-    let mut report = Report { engine: &engine, strategy, config: &config, args: &args, last: Vec::new() };
+    let mut report = CompletionReport { engine: &engine, strategy, config: &config, args: &args, last: Vec::new() };
     let mut keys = vec![String::new()];
     keys.extend(args.r#type.iter().flat_map(|text| text.chars()).map(String::from));
     let mut answers = Vec::new();
@@ -111,13 +113,13 @@ const EXPLAINING: Duration = Duration::from_secs(2);
 
 /// A place in a file, as given on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Position {
+struct FilePosition {
     path: PathBuf,
     line: usize,
     column: Option<usize>,
 }
 
-impl std::str::FromStr for Position {
+impl std::str::FromStr for FilePosition {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -135,7 +137,7 @@ impl std::str::FromStr for Position {
     }
 }
 
-impl Position {
+impl FilePosition {
     /// The byte offset of the position in `text`.
     fn offset(&self, text: &str) -> Result<usize> {
         let lines = text.split('\n').count();
@@ -172,19 +174,19 @@ pub(super) fn root_of(path: &Path) -> Result<PathBuf> {
     Ok(path.ancestors().skip(1).find(marked).unwrap_or(own).to_owned())
 }
 
-struct Place<'a> {
+struct CompletionTarget<'a> {
     root: PathBuf,
     path: PathBuf,
     config: &'a Config,
 }
 
-impl Place<'_> {
+impl CompletionTarget<'_> {
     fn request(&self, model: &foretype_model::Model, text: String, cursor: usize) -> Result<Request> {
         let path = std::path::absolute(&self.path)?;
         let relative = path.strip_prefix(&self.root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
         let repository = self.root.file_name().map(|name| name.to_string_lossy().into_owned());
-        let document = completion::document(relative, text);
-        let mut request = completion::request(document, cursor, model, self.config);
+        let document = request_builder::parse_document(relative, text);
+        let mut request = request_builder::request_for_model(document, cursor, model, self.config);
         request.repository = repository;
         request.trigger = Trigger::Invoked;
         Ok(request)
@@ -206,14 +208,14 @@ impl Place<'_> {
             return Ok(());
         }
         let new = [request.before(), text, request.after()].concat();
-        request.document = Arc::new(completion::document(request.document.path.clone(), new));
+        request.document = Arc::new(request_builder::parse_document(request.document.path.clone(), new));
         request.cursor += text.len();
         Ok(())
     }
 }
 
 /// Asks and shows.
-struct Report<'a> {
+struct CompletionReport<'a> {
     engine: &'a Engine,
     strategy: Arc<dyn PromptStrategy>,
     config: &'a Config,
@@ -222,9 +224,9 @@ struct Report<'a> {
     last: Vec<String>,
 }
 
-impl Report<'_> {
+impl CompletionReport<'_> {
     /// Asks after `key` was typed, and keeps what is of use for the next one.
-    fn answer(&mut self, request: &mut Request, key: &str) -> Result<Outcome> {
+    fn answer(&mut self, request: &mut Request, key: &str) -> Result<CompletionOutcome> {
         let asked = Arc::new(request.clone());
         let candidates = usize::from(self.args.candidates);
         let drafts = self.last.iter().filter_map(|text| text.strip_prefix(key)).map(str::to_owned).collect();
@@ -239,7 +241,7 @@ impl Report<'_> {
         Ok(outcome)
     }
 
-    fn print(&self, request: &Request, key: &str, outcome: &Outcome) {
+    fn print(&self, request: &Request, key: &str, outcome: &CompletionOutcome) {
         if self.args.explain {
             print_prompt(outcome);
         }
@@ -274,7 +276,7 @@ impl Report<'_> {
         );
     }
 
-    fn json(&self, request: &Request, key: &str, outcome: &Outcome) -> serde_json::Value {
+    fn json(&self, request: &Request, key: &str, outcome: &CompletionOutcome) -> serde_json::Value {
         let ms = |time: Duration| time.as_secs_f64() * 1000.0;
         let mut report = serde_json::json!({
             "typed": key,
@@ -319,11 +321,11 @@ fn ghost(text: &str) -> String {
 }
 
 /// The plugin that laid the prompt out, if one did.
-fn layout_of(outcome: &Outcome) -> Option<&str> {
+fn layout_of(outcome: &CompletionOutcome) -> Option<&str> {
     Some(&outcome.prompt.window.as_ref()?.layout.as_ref()?.plugin)
 }
 
-fn print_prompt(outcome: &Outcome) {
+fn print_prompt(outcome: &CompletionOutcome) {
     if let Some(plugin) = layout_of(outcome) {
         println!("--- laid out by the plugin {plugin}");
     }
@@ -352,7 +354,7 @@ mod tests {
     use super::*;
 
     fn offset(position: &str, text: &str) -> Result<usize> {
-        position.parse::<Position>()?.offset(text)
+        position.parse::<FilePosition>()?.offset(text)
     }
 
     #[test]
@@ -377,7 +379,7 @@ mod tests {
 
     #[test]
     fn a_path_may_hold_colons() {
-        let position: Position = "a:b.rs:3:4".parse().expect("a position");
-        assert_eq!(position, Position { path: "a:b.rs".into(), line: 3, column: Some(4) });
+        let position: FilePosition = "a:b.rs:3:4".parse().expect("a position");
+        assert_eq!(position, FilePosition { path: "a:b.rs".into(), line: 3, column: Some(4) });
     }
 }

@@ -1,4 +1,4 @@
-//! `foretype daemon`: the process that editor windows share.
+//! `foretype daemon`: manages the background process that editor windows share.
 
 use std::process::ExitCode;
 
@@ -17,15 +17,15 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Say whether the daemon runs, for how many editors and with which model; exit code 1 if it does not run
+    /// Show the status of the daemon; exit with code 1 if it is not running
     Status {
-        /// As JSON
+        /// Print as JSON
         #[arg(long)]
         json: bool,
     },
-    /// End the daemon; the next editor window starts it again
+    /// Stop the daemon; the next editor window starts it again
     Stop,
-    /// Be the daemon
+    /// Run the daemon in the foreground
     #[command(hide = true)]
     Serve,
 }
@@ -34,7 +34,7 @@ enum Command {
 pub fn run(args: Args) -> Result<ExitCode> {
     match args.command {
         Command::Status { json } => return status(json),
-        Command::Stop if daemon::stop()? => println!("The daemon is stopped."),
+        Command::Stop if daemon::stop()? => println!("The daemon has stopped."),
         Command::Stop => println!("No daemon is running."),
         Command::Serve => daemon::serve()?,
     }
@@ -51,14 +51,14 @@ fn status(json: bool) -> Result<ExitCode> {
             Some(0) | None => "no editor".to_owned(),
             Some(many) => format!("{many} editors"),
         };
-        println!("The daemon runs as process {} for {editors}.", status["pid"]);
+        println!("The daemon is running as process {} for {editors}.", status["pid"]);
         for model in status["models"].as_array().into_iter().flatten() {
             let text = |name: &str| model[name].as_str().unwrap_or_default();
             println!("  {} {}{}", text("state"), text("model"), text("message"));
             if let Some(engine) = model["engine"].as_object() {
                 let count = |name: &str| engine.get(name).and_then(serde_json::Value::as_u64).unwrap_or_default();
                 println!(
-                    "    {} prompt tokens evaluated, {} reused, {} written ({} of {} drafted accepted)",
+                    "    {} prompt tokens evaluated, {} reused, {} generated ({} of {} drafted tokens accepted)",
                     count("evaluated"),
                     count("reused"),
                     count("generated"),

@@ -1,4 +1,4 @@
-//! `foretype docstring FILE:LINE`: writes the docstring of an item, or of all that have none.
+//! `foretype docstring FILE:LINE`: writes the docstring of an item, or of all items that have none.
 
 pub(super) mod output;
 
@@ -11,92 +11,94 @@ use foretype_plugins::docstring::{self, Edit, Ground, Item, Style, Task, Wanted}
 use foretype_plugins::{Language, request, syntax};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::ask::Draw;
+use crate::ask::AnswerSampling;
 use crate::config::{self, Config};
-use crate::docstring::{RIGHT, context_bytes, none, write};
+use crate::docstring::{UP_TO_DATE_MESSAGE, max_context_bytes, nothing_to_document, write_docstring};
 use crate::plugins::{Asked, Plugins};
-use crate::{completion, models};
+use crate::{models, request_builder};
 
 /// Arguments of `foretype docstring`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A line of what is to be documented, counted from 1; with --all, a file
+    /// Location of the item to document, counted from line 1; with --all, a file
     #[arg(value_name = "FILE:LINE")]
     place: String,
-    /// Document everything in the file that has no docstring
+    /// Document all items in the file that have no docstring
     #[arg(long)]
     all: bool,
-    /// Bring the docstring that is there up to date: parts that the signature no longer has go, new ones are written, the rest
-    /// stays as it is; with --all, every docstring in the file that names its parts
+    /// Update the existing docstring to match the signature: delete outdated entries, write missing ones and keep the rest;
+    /// with --all, update every docstring in the file that has entries
     #[arg(long)]
     update: bool,
-    /// The style: google, numpy, rest, rustdoc, jsdoc, tsdoc, javadoc, godoc, doxygen, xmldoc, yard, phpdoc or luacats; unset,
-    /// that of the configuration, of the file, of its neighbours or of the language
+    /// Use this style: google, numpy, rest, rustdoc, jsdoc, tsdoc, javadoc, godoc, doxygen, xmldoc, yard, phpdoc or luacats
+    /// [default: from the configuration, the file, its neighbours or the language]
     #[arg(long)]
     style: Option<Style>,
-    /// Characters that a line may have; unset, docstring.width of the configuration, which is 88 unless set
+    /// Limit lines to this many characters [default: docstring.width of the configuration]
     #[arg(long, value_parser = clap::value_parser!(u16).range(40..=400))]
     width: Option<u16>,
-    /// The model: a name that `model list` shows or a path
+    /// Use this model: a name from `foretype model list` or a path
     #[arg(long)]
     model: Option<String>,
-    /// Change the file; unset, the change is shown as a diff
+    /// Write the change to the file instead of printing a diff
     #[arg(long)]
     write: bool,
-    /// As JSON
+    /// Print the docstrings as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What was written.
+/// Docstring that was written.
 #[derive(Debug, serde::Serialize)]
-struct Report {
+struct DocstringReport {
     name: String,
     style: Style,
     parameters: Vec<String>,
     docstring: String,
-    plain: usize,
+    #[serde(rename = "plain")]
+    placeholder_holes: usize,
     usage: Usage,
 }
 
 /// Runs `foretype docstring`.
 pub fn run(args: Args) -> Result<ExitCode> {
     let (path, line) = place(&args)?;
-    let file = File::read(path)?;
+    let file = DocumentedFile::read(path)?;
     let root = super::complete::root_of(&file.path)?;
     let mut config = Config::load(Some(&root))?;
     let tasks = file.tasks(&args, &config.docstring, line)?;
     if tasks.is_empty() {
-        eprintln!("foretype: {RIGHT}");
+        eprintln!("foretype: {UP_TO_DATE_MESSAGE}");
         return Ok(ExitCode::SUCCESS);
     }
     config.model = args.model.clone().or(config.model);
-    let model = completion::load(&models::resolve(config.model.as_deref())?, &config)?;
-    let most = context_bytes(&model, &config);
-    let engine = completion::start(model, &config);
+    let model = models::load::load_model(&models::resolve(config.model.as_deref())?, &config)?;
+    let most = max_context_bytes(&model, &config);
+    let engine = models::load::start_engine(model, &config);
     let plugins = crate::plugins::Open::default().of(Some(&root), &config);
-    let (edits, reports) = file.document(&engine, &tasks, most, &|at| file.asked(&root, &plugins, at, &config))?;
+    let (edits, reports) =
+        file.write_all(&engine, &tasks, most, &|at| file.plugin_answers(&root, &plugins, at, &config))?;
     super::complete::tell(&plugins, false);
-    let after = applied(&file.text, edits);
+    let after = apply_edits(&file.text, edits);
     file.check(&after)?;
     if args.write {
-        output::write(&file.path, &file.text, &after)?;
+        output::replace_file(&file.path, &file.text, &after)?;
     }
     if args.json {
         super::print_json(&reports)?;
     } else if args.write {
         eprintln!(
             "foretype: {} documented in {}",
-            output::names(reports.iter().map(|it| &*it.name)),
+            output::item_names(reports.iter().map(|it| &*it.name)),
             file.path.display()
         );
     } else {
-        print!("{}", output::diff(&file.path, &file.text, &after));
+        print!("{}", output::unified_diff(&file.path, &file.text, &after));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The file, and the line that counts from 0.
+/// Returns the file and the line, counted from 0.
 fn place(args: &Args) -> Result<(PathBuf, Option<usize>)> {
     if args.all {
         return Ok((PathBuf::from(&args.place), None));
@@ -104,39 +106,39 @@ fn place(args: &Args) -> Result<(PathBuf, Option<usize>)> {
     let split = args.place.rsplit_once(':').map(|(path, line)| (path, line.parse::<usize>()));
     match split {
         Some((path, Ok(line))) if line > 0 => Ok((path.into(), Some(line - 1))),
-        _ => bail!("{:?} names no line: write FILE:LINE, counted from 1, or --all FILE", args.place),
+        _ => bail!("{:?} has no line number: write FILE:LINE, counted from 1, or --all FILE", args.place),
     }
 }
 
-/// The edits made, which do not touch each other.
-fn applied(text: &str, mut edits: Vec<Edit>) -> String {
+/// Applies edits, which must not overlap, to a text.
+fn apply_edits(text: &str, mut edits: Vec<Edit>) -> String {
     edits.sort_by_key(|edit| edit.range.start);
     edits.iter().rev().fold(text.to_owned(), |text, edit| edit.apply(&text))
 }
 
-/// A file that is to be documented.
-struct File {
+/// File to document.
+struct DocumentedFile {
     path: PathBuf,
     language: Language,
     text: String,
 }
 
-impl File {
+impl DocumentedFile {
     fn read(path: PathBuf) -> Result<Self> {
         let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let text = String::from_utf8(bytes).ok().with_context(|| format!("{} is no UTF-8 text", path.display()))?;
+        let text = String::from_utf8(bytes).ok().with_context(|| format!("{} is not UTF-8 text", path.display()))?;
         let language = Language::from_path(&path.to_string_lossy());
         Ok(Self { path, language, text })
     }
 
-    /// What is to be written: for the item at a line, or for all that are meant.
-    fn tasks(&self, args: &Args, options: &config::Docstring, line: Option<usize>) -> Result<Vec<Task>> {
+    /// Returns the tasks: for the item at `line`, or for all items that need one.
+    fn tasks(&self, args: &Args, options: &config::DocstringConfig, line: Option<usize>) -> Result<Vec<Task>> {
         let tree = syntax::parse(self.language, &self.text, None);
         let wanted = Wanted::of(args.update);
         let items = match line {
             Some(line) => {
                 let lines = self.text.lines().count().max(1);
-                ensure!(line < lines, "{} has {lines} lines: line {} is outside", self.path.display(), line + 1);
+                ensure!(line < lines, "line {} is past the end of {} ({lines} lines)", line + 1, self.path.display());
                 vec![docstring::find(self.language, tree.as_ref(), &self.text, line)?]
             }
             None => self.items(tree.as_ref(), wanted)?,
@@ -155,24 +157,24 @@ impl File {
         ensure!(!Style::of(self.language).is_empty(), docstring::Refusal::Language(self.language.id()));
         let items = docstring::items(self.language, tree.context(docstring::Refusal::Unparsed)?, &self.text);
         let found: Vec<_> = items.into_iter().filter(|item| wanted.is_for(item)).collect();
-        ensure!(!found.is_empty(), none(wanted, self.path.display()));
+        ensure!(!found.is_empty(), nothing_to_document(wanted, self.path.display()));
         Ok(found)
     }
 
-    /// The plugins that have something to say of the docstring of the item at a byte.
-    fn asked(&self, root: &Path, plugins: &Plugins, at: usize, config: &Config) -> Asked {
+    /// Calls the plugins for the docstring of the item at a byte offset.
+    fn plugin_answers(&self, root: &Path, plugins: &Plugins, at: usize, config: &Config) -> Asked {
         let full = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
         let path = full.strip_prefix(root).unwrap_or(&self.path).to_string_lossy().replace('\\', "/");
-        plugins.asked(request::Task::Docstring, completion::document(path, self.text.clone()), at, config)
+        plugins.asked(request::Task::Docstring, request_builder::parse_document(path, self.text.clone()), at, config)
     }
 
-    fn document(
+    fn write_all(
         &self,
         engine: &Engine,
         tasks: &[Task],
         most: usize,
         asked: &dyn Fn(usize) -> Asked,
-    ) -> Result<(Vec<Edit>, Vec<Report>)> {
+    ) -> Result<(Vec<Edit>, Vec<DocstringReport>)> {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let format = engine.model().fim_format();
         let bar = ProgressBar::new(tasks.len() as u64);
@@ -184,14 +186,14 @@ impl File {
             let asked = asked(task.item.range.start);
             let (language, snippets) = (self.language, asked.snippets());
             let ground = Ground { language, path: &name, text: &self.text, most, format, snippets: &snippets };
-            let written = write(engine, &ground, task, Some(&asked), Draw::Likeliest, &|| true)?;
+            let written = write_docstring(engine, &ground, task, Some(&asked), AnswerSampling::Greedy, &|| true)?;
             bar.inc(1);
-            reports.push(Report {
+            reports.push(DocstringReport {
                 name: task.item.name.clone(),
                 style: task.frame.style(),
                 parameters: task.item.parameters.iter().map(|it| it.name.clone()).collect(),
                 docstring: written.edit.text.clone(),
-                plain: written.plain,
+                placeholder_holes: written.placeholder_holes,
                 usage: written.usage,
             });
             edits.push(written.edit);
@@ -200,7 +202,7 @@ impl File {
         Ok((edits, reports))
     }
 
-    /// All edits together, too, may change nothing but comments.
+    /// Checks that all edits together change only comments.
     fn check(&self, after: &str) -> Result<()> {
         let trees = [&*self.text, after].map(|text| syntax::parse(self.language, text, None));
         let [Some(one), Some(other)] = &trees else { bail!(docstring::Refusal::Unparsed) };
@@ -210,15 +212,16 @@ impl File {
     }
 }
 
-/// Texts of the files beside a file that are written in the same language, for the style that they have.
+/// Returns the texts of files in the same folder and language, from which the style is detected.
 fn neighbours(path: &Path, language: Language) -> Vec<String> {
-    const MOST: usize = 20;
-    const LONGEST: u64 = 1 << 18;
+    const MAX_NEIGHBOURS: usize = 20;
+    const MAX_NEIGHBOUR_BYTES: u64 = 1 << 18;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut paths: Vec<_> =
         std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     paths.retain(|other| other != path && Language::from_path(&other.to_string_lossy()) == language);
     paths.sort();
-    let small = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|data| data.is_file() && data.len() <= LONGEST);
-    paths.into_iter().filter(small).take(MOST).filter_map(|path| std::fs::read_to_string(path).ok()).collect()
+    let small =
+        |path: &PathBuf| std::fs::metadata(path).is_ok_and(|data| data.is_file() && data.len() <= MAX_NEIGHBOUR_BYTES);
+    paths.into_iter().filter(small).take(MAX_NEIGHBOURS).filter_map(|path| std::fs::read_to_string(path).ok()).collect()
 }

@@ -1,4 +1,4 @@
-//! `foretype doctor`: what is found here, what is wrong, and how to mend it.
+//! `foretype doctor`: checks the installation and suggests remedies.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -8,17 +8,17 @@ use anyhow::Result;
 use foretype_model::{Engine, EngineOptions, Model};
 
 use super::print_json;
-use crate::speed::EngineSpeed;
 use crate::config::Config;
 use crate::models;
+use crate::speed::EngineSpeed;
 
 /// Arguments of `foretype doctor`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The workspace to look at
+    /// Workspace to check
     #[arg(default_value = ".")]
     folder: PathBuf,
-    /// As JSON
+    /// Print the findings as JSON
     #[arg(long)]
     json: bool,
 }
@@ -31,10 +31,12 @@ enum Severity {
     Bad,
 }
 
-/// One thing that was looked at.
+/// Result of one check.
 #[derive(Debug, serde::Serialize)]
 struct Finding {
+    #[serde(rename = "what")]
     subject: &'static str,
+    #[serde(rename = "state")]
     severity: Severity,
     found: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,24 +53,25 @@ impl Finding {
     }
 }
 
-/// Runs `foretype doctor`. Succeeds when nothing is bad.
+/// Runs `foretype doctor`. The exit code is 1 if a finding is bad.
 pub fn run(args: Args) -> Result<ExitCode> {
     let mut findings = vec![processor(), memory()];
     if !args.folder.is_dir() {
         let found = format!("there is no folder {}", args.folder.display());
         findings.push(
-            Finding::new("workspace", Severity::Bad, found).remedy("name a folder that is there, or none for this one"),
+            Finding::new("workspace", Severity::Bad, found)
+                .remedy("name an existing folder, or none for the current one"),
         );
     }
     match Config::load(Some(&args.folder)) {
         Ok(config) => {
-            findings.push(Finding::new("configuration", Severity::Good, "read"));
+            findings.push(Finding::new("configuration", Severity::Good, "valid"));
             findings.push(device(&config));
             findings.extend(model(&config));
         }
         Err(error) => findings.push(
             Finding::new("configuration", Severity::Bad, format!("{error:#}"))
-                .remedy("mend the file named here; docs/configuration.md lists every option"),
+                .remedy("correct this file; docs/configuration.md lists every option"),
         ),
     }
     findings.extend([editor("Neovim", "nvim"), editor("VS Code", "code"), on_path()]);
@@ -100,7 +103,7 @@ fn processor() -> Finding {
         format!("{cores} cores, {}", if features.is_empty() { "no vector units".into() } else { features.join(" ") });
     if cfg!(target_arch = "x86_64") && !features.contains(&"avx2") {
         return Finding::new("processor", Severity::Note, found)
-            .remedy("without AVX2 the model runs on plain code, several times slower; choose a small model");
+            .remedy("without AVX2, the model runs several times slower: choose a small model");
     }
     Finding::new("processor", Severity::Good, found)
 }
@@ -129,7 +132,7 @@ fn memory() -> Finding {
         line.split_whitespace().nth(1)?.parse::<u64>().ok()
     });
     match available {
-        None => Finding::new("memory", Severity::Note, "cannot be told on this system"),
+        None => Finding::new("memory", Severity::Note, "unknown on this system"),
         Some(kb) if kb < 1_500_000 => Finding::new("memory", Severity::Note, format!("{} MB free", kb / 1000))
             .remedy("a 0.5B model needs about 800 MB: close something or choose a smaller model"),
         Some(kb) => Finding::new("memory", Severity::Good, format!("{:.1} GB free", kb as f64 / 1e6)),
@@ -151,52 +154,53 @@ fn model(config: &Config) -> Vec<Finding> {
     let started = std::time::Instant::now();
     match models::load::load_model(&path, config) {
         Ok(model) => {
-            let format = model.fim_format().map_or("from the left only", |format| format.name);
-            let took = started.elapsed().as_secs_f64();
-            let found = format!("{}, fills {format}, loaded in {took:.1} s", path.display());
+            let format = model.fim_format().map_or("none", |format| format.name);
+            let seconds = started.elapsed().as_secs_f64();
+            let found = format!("{}, fill-in-the-middle format {format}, loaded in {seconds:.1} s", path.display());
             vec![Finding::new("model", Severity::Good, found), speed(model, config)]
         }
         Err(error) => vec![
             Finding::new("model", Severity::Bad, format!("{error:#}"))
-                .remedy("pull it again with `foretype model pull`, or name another in FORETYPE_MODEL"),
+                .remedy("download it again with `foretype model pull`, or set FORETYPE_MODEL to another"),
         ],
     }
 }
 
-/// Seconds that somebody waits gladly for the first suggestion in a new place.
+/// Acceptable time in seconds for the first suggestion in a new place.
 const MAX_PROMPT_SECONDS: f64 = 3.0;
 
-/// How fast the model is here, and what that means where its cache knows nothing.
+/// Measures the speed of the model, and what it means for a prompt that is not in the KV cache.
 fn speed(model: Arc<Model>, config: &Config) -> Finding {
     let longest = model.decoder.config().context_length.min(config.context.max_tokens);
-    // Without drafts: how often they are right depends on the text.
-    let options = EngineOptions { threads: config.threads, draft: 0, ..EngineOptions::default() };
+    // Drafts are off, because their acceptance rate depends on the text.
+    let options = EngineOptions { threads: config.threads, max_draft_tokens: 0, ..EngineOptions::default() };
     match EngineSpeed::measure(&Engine::start(model, options)) {
         Ok(speed) => speed_finding(&speed, longest),
-        Err(error) => Finding::new("speed", Severity::Bad, format!("{error:#}")).remedy("please report this"),
+        Err(error) => Finding::new("speed", Severity::Bad, format!("{error:#}")).remedy("please report this as a bug"),
     }
 }
 
-/// The finding where a prompt has at most `longest` tokens.
-fn speed_finding(speed: &EngineSpeed, longest: usize) -> Finding {
-    let EngineSpeed { prefill: read, decode: written } = *speed;
-    let written = written.map_or(String::new(), |written| format!(" and writes {written:.0}"));
-    let seconds = |tokens: usize| tokens as f64 / read;
+/// Returns the finding for prompts of at most `longest` tokens.
+    let EngineSpeed { prefill_rate, decode_rate } = *speed;
+    let EngineSpeed { prefill_rate: read, decode_rate: written } = *speed;
+    let decode = decode_rate.map_or(String::new(), |rate| format!(", decode {rate:.0} tokens/s"));
+    let seconds = |tokens: usize| tokens as f64 / prefill_rate;
     let found = format!(
-        "reads {read:.0} tokens/s{written}; a prompt of {longest} tokens, the longest, takes {:.1} s where you have not \
-         been before",
+        "prefill {prefill_rate:.0} tokens/s{decode}; the longest prompt ({longest} tokens) takes {:.1} s in a new place",
         seconds(longest)
     );
     if seconds(longest) <= MAX_PROMPT_SECONDS {
         return Finding::new("speed", Severity::Good, found);
     }
-    let fewer = ((read * MAX_PROMPT_SECONDS) as usize / 128 * 128).max(256);
-    let less = format!(
-        ", or let it read less: context.max_tokens = {fewer} ({:.1} s), for suggestions that know less of the file",
-        seconds(fewer)
-    );
-    let less = if fewer < longest { less } else { String::new() };
-    Finding::new("speed", Severity::Note, found).remedy(format!("choose a smaller model{less}"))
+    let fewer = ((prefill_rate * MAX_PROMPT_SECONDS) as usize / 128 * 128).max(256);
+    let mut remedy = "choose a smaller model".to_owned();
+    if fewer < longest {
+        remedy += &format!(
+            ", or a smaller context: context.max_tokens = {fewer} ({:.1} s), for suggestions that see less of the file",
+            seconds(fewer)
+        );
+    }
+    Finding::new("speed", Severity::Note, found).remedy(remedy)
 }
 
 fn editor(name: &'static str, program: &str) -> Finding {
@@ -216,7 +220,7 @@ fn on_path() -> Finding {
     match found {
         Some(file) => Finding::new("foretype", Severity::Good, file.display().to_string()),
         None => Finding::new("foretype", Severity::Note, "not on PATH")
-            .remedy("editors look for it there: run `cargo install --path server`, or tell the extension its path"),
+            .remedy("editors look for it there: run `cargo install --path server`, or set the path in the extension"),
     }
 }
 
@@ -224,12 +228,12 @@ fn on_path() -> Finding {
 mod tests {
     use super::*;
 
-    fn remedy(read: f64, longest: usize) -> Option<String> {
-        speed_finding(&EngineSpeed { prefill: read, decode: Some(9.0) }, longest).remedy
+    fn remedy(prefill_rate: f64, longest: usize) -> Option<String> {
+        speed_finding(&EngineSpeed { prefill_rate, decode_rate: Some(9.0) }, longest).remedy
     }
 
     #[test]
-    fn a_model_that_reads_slowly_is_noted_with_the_room_that_would_be_right() {
+    fn a_slow_model_is_noted_with_a_suitable_context_size() {
         assert_eq!(remedy(1000.0, 2048), None);
         assert!(remedy(200.0, 2048).is_some_and(|it| it.contains("context.max_tokens = 512 (2.6 s)")));
         assert!(remedy(20.0, 2048).is_some_and(|it| it.contains("context.max_tokens = 256 (12.8 s)")));

@@ -1,4 +1,4 @@
-//! `foretype lsp`: what editors start.
+//! `foretype lsp`: the language server, as editors start it.
 
 use std::process::ExitCode;
 
@@ -7,10 +7,10 @@ use anyhow::Result;
 /// Arguments of `foretype lsp`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Keep everything in this process instead of sharing one daemon among all windows
+    /// Run in one process instead of sharing a daemon with other windows
     #[arg(long)]
     standalone: bool,
-    /// Accepted because many clients pass it; standard input and output are the only way
+    /// Use standard input and output, the only transport; accepted because many clients pass it
     #[arg(long, hide = true)]
     stdio: bool,
 }

@@ -1,4 +1,4 @@
-//! `foretype model`: which models there are, and getting one.
+//! `foretype model`: lists, downloads, merges, converts and describes models.
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
-use foretype_model::Packing;
+use foretype_model::WeightFormat;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print_json;
@@ -21,70 +21,70 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Models that are installed, and models that `pull` knows by name
+    /// List installed models and the models that `pull` knows by name
     List {
-        /// As JSON
+        /// Print as JSON
         #[arg(long)]
         json: bool,
     },
-    /// Download a model from the Hugging Face hub (or the mirror that HF_ENDPOINT names)
+    /// Download a model from the Hugging Face hub, or from the mirror in HF_ENDPOINT
     Pull {
-        /// A name that `list` shows, or a repository of the hub as owner/name[:file]
+        /// Name from `foretype model list`, or repository of the hub as owner/name[:file]
         name: String,
-        /// As JSON
+        /// Print as JSON
         #[arg(long)]
         json: bool,
     },
-    /// Work an adapter into a model: a GGUF file becomes a GGUF file, a Hugging Face directory a directory
+    /// Merge an adapter into a model and keep the format of the model
     Merge {
-        /// The base model: a name that `list` shows or a path
+        /// Base model: a name from `foretype model list` or a path
         model: String,
-        /// The adapter's folder
+        /// Folder of the adapter
         adapter: PathBuf,
-        /// Where the merged model goes
+        /// Path of the merged model
         output: PathBuf,
     },
-    /// Write a Hugging Face directory as a GGUF file
+    /// Convert a Hugging Face directory to a GGUF file
     Convert {
-        /// The directory
+        /// Hugging Face directory
         directory: PathBuf,
-        /// The file
+        /// GGUF file to write
         output: PathBuf,
-        /// How its matrices are packed
-        #[arg(long, value_enum, default_value_t = PackedAs::Q8_0)]
-        packing: PackedAs,
-        /// What the model calls itself; the directory's name when left out
+        /// Store matrices in this format
+        #[arg(long, value_enum, default_value_t = PackingArg::Q8_0)]
+        packing: PackingArg,
+        /// Name of the model in the file [default: the name of the directory]
         #[arg(long)]
         name: Option<String>,
     },
-    /// What a model is: architecture, size, context length, how it fills in the middle
+    /// Show the architecture, size, context length and fill-in-the-middle format of a model
     Show {
-        /// A name that `list` shows or a path; without one, the model that would be used
+        /// Name from `foretype model list`, or path [default: the configured model]
         name: Option<String>,
-        /// As JSON
+        /// Print as JSON
         #[arg(long)]
         json: bool,
     },
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum PackedAs {
+enum PackingArg {
     /// 16-bit floats
     F16,
-    /// 8 bits a number
+    /// 8 bits per weight
     #[value(name = "q8_0")]
     Q8_0,
-    /// 4 bits a number
+    /// 4 bits per weight
     #[value(name = "q4_1")]
     Q4_1,
 }
 
-impl From<PackedAs> for Packing {
-    fn from(packed: PackedAs) -> Self {
+impl From<PackingArg> for WeightFormat {
+    fn from(packed: PackingArg) -> Self {
         match packed {
-            PackedAs::F16 => Self::F16,
-            PackedAs::Q8_0 => Self::Q8_0,
-            PackedAs::Q4_1 => Self::Q4_1,
+            PackingArg::F16 => Self::F16,
+            PackingArg::Q8_0 => Self::Q8_0,
+            PackingArg::Q4_1 => Self::Q4_1,
         }
     }
 }
@@ -95,12 +95,12 @@ pub fn run(args: Args) -> Result<ExitCode> {
         Command::List { json } => list(json)?,
         Command::Pull { name, json } => pull_one(&name, json)?,
         Command::Merge { model, adapter, output } => {
-            foretype_model::merge(&models::resolve(Some(&model))?, &adapter, &output)?;
+            foretype_model::merge_adapter(&models::resolve(Some(&model))?, &adapter, &output)?;
             println!("{}", output.display());
         }
         Command::Convert { directory, output, packing, name } => {
             let own = || directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            foretype_model::convert(&directory, &output, &name.unwrap_or_else(own), packing.into())?;
+            foretype_model::convert_to_gguf(&directory, &output, &name.unwrap_or_else(own), packing.into())?;
             println!("{}", output.display());
         }
         Command::Show { name, json } => show(name.as_deref(), json)?,
@@ -109,17 +109,18 @@ pub fn run(args: Args) -> Result<ExitCode> {
 }
 
 fn list(json: bool) -> Result<()> {
-    let folder = models::folder()?;
+    let folder = models::models_folder()?;
     let installed = models::installed(&folder)?;
     if json {
-        let built_in = embedded::BYTES.map(|bytes| serde_json::json!({ "name": embedded::NAME, "bytes": bytes.len() }));
+        let built_in =
+            embedded::BYTES.map(|bytes| serde_json::json!({ "name": embedded::MODEL_NAME, "bytes": bytes.len() }));
         return print_json(&serde_json::json!({
             "folder": folder, "installed": installed, "built_in": built_in, "catalogue": CATALOGUE,
         }));
     }
     if let Some(bytes) = embedded::BYTES {
-        println!("Built in, for when no other is installed or named:");
-        println!("  {:32} {:>6} MB  fills\n", embedded::NAME, bytes.len() / 1_000_000);
+        println!("Built in, used if no other model is installed or configured:");
+        println!("  {:32} {:>6} MB  completes\n", embedded::MODEL_NAME, bytes.len() / 1_000_000);
     }
     println!("Installed in {}:", folder.display());
     if installed.is_empty() {
@@ -128,29 +129,29 @@ fn list(json: bool) -> Result<()> {
     for model in &installed {
         println!("  {:32} {:>6} MB", model.name, model.bytes / 1_000_000);
     }
-    println!("\nTo be had with `foretype model pull NAME`:");
+    println!("\nAvailable with `foretype model pull NAME`:");
     for entry in CATALOGUE {
-        let kind = if entry.instruct { "fills, answers" } else { "fills" };
-        println!("  {:32} {:>6} MB  {kind:16} {}", entry.name, entry.megabytes, entry.licence);
+        let kind = if entry.instruct { "completes, answers" } else { "completes" };
+        println!("  {:32} {:>6} MB  {kind:20} {}", entry.name, entry.megabytes, entry.licence);
     }
     println!(
-        "\nAny other GGUF file or Hugging Face directory works by its path (FORETYPE_MODEL, or `model` in config.toml)."
+        "\nTo use any other GGUF file or Hugging Face directory, set FORETYPE_MODEL, or `model` in config.toml, to its path."
     );
     Ok(())
 }
 
 fn pull_one(name: &str, json: bool) -> Result<()> {
-    let wanted = pull::Wanted::parse(name)?;
+    let wanted = pull::ModelReference::parse(name)?;
     let bar = RefCell::new(None);
     let progress = |file: &str, done: u64, total: u64| show_progress(&bar, file, done, total);
-    let path = pull::pull(&wanted, &models::folder()?, &progress)?;
+    let path = pull::pull(&wanted, &models::models_folder()?, &progress)?;
     if let Some((_, bar)) = bar.take() {
         bar.finish_and_clear();
     }
     if json {
         return print_json(&serde_json::json!({ "name": name, "path": path }));
     }
-    println!("{name} is in {}", path.display());
+    println!("{name} is installed in {}", path.display());
     Ok(())
 }
 
@@ -172,7 +173,7 @@ fn show_progress(bar: &RefCell<Option<(String, ProgressBar)>>, file: &str, done:
 fn show(name: Option<&str>, json: bool) -> Result<()> {
     let config = crate::config::Config::load(None)?;
     let path = models::resolve(name.or(config.model.as_deref()))?;
-    let model = crate::completion::load(&path, &config)?;
+    let model = crate::models::load::load_model(&path, &config)?;
     let shape = model.decoder.config();
     let format = model.fim_format().map(|format| format.name);
     let report = serde_json::json!({

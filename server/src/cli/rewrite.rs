@@ -1,4 +1,4 @@
-//! What `translate`, `edit` and `generate` have in common: a file, a model, and how changes of the file are shown and made.
+//! Common parts of `translate`, `edit` and `generate`: the file, the model, and the output of changes.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -16,37 +16,37 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::docstring::output;
 use crate::config::Config;
 use crate::plugins::{Heard, Open, Plugins};
-use crate::rewrite::{self, Writer};
-use crate::{ask, completion, models};
+use crate::rewrite::{self, CodeWriter};
+use crate::{ask, models, request_builder};
 
-/// Options of both commands that change a file.
+/// Options of the commands that change a file.
 #[derive(Debug, clap::Args)]
-pub(super) struct Options {
-    /// The model: a name that `model list` shows or a path
+pub(super) struct RewriteOptions {
+    /// Use this model: a name from `foretype model list` or a path
     #[arg(long)]
     pub(super) model: Option<String>,
-    /// Change the file; unset, the change is shown as a diff
+    /// Write the change to the file instead of printing a diff
     #[arg(long, conflicts_with = "json")]
     write: bool,
-    /// Ask for each piece of the change whether to make it
+    /// Ask for confirmation of each hunk, and write the confirmed ones to the file
     #[arg(long, conflicts_with_all = ["json", "write"])]
     choose: bool,
-    /// As JSON: the pieces of the change, or the code
+    /// Print the hunks of the change, or the code, as JSON
     #[arg(long)]
     pub(super) json: bool,
 }
 
-/// Reads a file that is shown to a model. Its text must be UTF-8, because it may be written back.
+/// Reads a file to show to a model. Its text must be UTF-8, because it may be written back.
 pub(super) fn read(path: &Path) -> Result<Document> {
     let name = path.to_string_lossy();
-    ensure!(!secrets::in_path(&name), "{name} usually holds secrets: it is not shown to a model");
+    ensure!(!secrets::in_path(&name), "{name} usually contains secrets, so it is not shown to a model");
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let text = String::from_utf8(bytes).ok().with_context(|| format!("{} is no UTF-8 text", path.display()))?;
-    Ok(completion::document(name.into_owned(), text))
+    let text = String::from_utf8(bytes).ok().with_context(|| format!("{} is not UTF-8 text", path.display()))?;
+    Ok(request_builder::parse_document(name.into_owned(), text))
 }
 
-/// A model that writes for a file.
-pub(super) struct Bench {
+/// Loaded model, with the configuration and the plugins for a file.
+pub(super) struct RewriteSession {
     engine: Engine,
     config: Config,
     root: PathBuf,
@@ -54,40 +54,40 @@ pub(super) struct Bench {
     bar: ProgressBar,
 }
 
-impl Bench {
+impl RewriteSession {
     /// Loads the model.
     pub(super) fn open(path: &Path, model: Option<&str>) -> Result<Self> {
         let root = super::complete::root_of(path)?;
         let mut config = Config::load(Some(&root))?;
         let plugins = Open::default().of(Some(&root), &config);
         config.model = model.map(str::to_owned).or(config.model);
-        let model = completion::load(&models::resolve(config.model.as_deref())?, &config)?;
-        rewrite::ready(&model)?;
-        ask::doubts(&model, None).into_iter().for_each(|doubt| eprintln!("foretype: {doubt}"));
+        let model = models::load::load_model(&models::resolve(config.model.as_deref())?, &config)?;
+        rewrite::ensure_follows_instructions(&model)?;
+        ask::model_warning(&model, None).into_iter().for_each(|doubt| eprintln!("foretype: {doubt}"));
         let bar = ProgressBar::new_spinner();
         let style = ProgressStyle::with_template("{spinner} {prefix}{wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        Ok(Self { engine: completion::start(model, &config), config, root, plugins, bar })
+        Ok(Self { engine: models::load::start_engine(model, &config), config, root, plugins, bar })
     }
 
-    /// Says what else the user ought to know of the model.
-    pub(super) fn doubt(&self, doubt: impl Fn(&Model) -> Option<String>) {
+    /// Prints another warning about the model, if there is one.
+    pub(super) fn print_warning(&self, doubt: impl Fn(&Model) -> Option<String>) {
         doubt(self.engine.model()).into_iter().for_each(|doubt| eprintln!("foretype: {doubt}"));
     }
 
-    /// Lets the model write; the line that it is at is shown meanwhile.
-    pub(super) fn work<T>(&self, work: impl FnOnce(&mut Writer<'_>) -> Result<T>) -> Result<(T, Usage)> {
+    /// Runs the model, and shows the current line of its answer meanwhile.
+    pub(super) fn run<T>(&self, work: impl FnOnce(&mut CodeWriter<'_>) -> Result<T>) -> Result<(T, Usage)> {
         let show = |text: &str| {
             self.bar.tick();
             if let Some(line) = text.lines().last().filter(|line| !line.trim().is_empty()) {
                 self.bar.set_message(line.trim().to_owned());
             }
         };
-        let mut writer = Writer {
+        let mut writer = CodeWriter {
             engine: &self.engine,
             config: &self.config,
-            goes_on: &|| true,
-            show: &show,
+            is_wanted: &|| true,
+            on_text: &show,
             usage: Usage::default(),
             plugins: Heard::default(),
         };
@@ -97,33 +97,33 @@ impl Bench {
         Ok((done?, writer.usage))
     }
 
-    /// What plugins have to say of a task at a byte of a document.
-    pub(super) fn heard(&self, task: Task, document: &Document, at: usize, question: Option<&str>) -> Heard {
+    /// Calls the plugins for a task at a byte offset of a document.
+    pub(super) fn plugin_answers(&self, task: Task, document: &Document, at: usize, question: Option<&str>) -> Heard {
         let path = std::path::absolute(&document.path).unwrap_or_else(|_| document.path.clone().into());
         let path = path.strip_prefix(&self.root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
         let document = Document { path, ..document.clone() };
         self.plugins.asked(task, document, at, &self.config).about(question, None).into()
     }
 
-    /// Says which piece of how many is being written.
-    pub(super) fn piece(&self, number: usize, of: usize) {
+    /// Shows the index of the current piece and the number of pieces.
+    pub(super) fn show_piece(&self, number: usize, of: usize) {
         if of > 1 {
             self.bar.set_prefix(format!("{}/{of} ", number + 1));
         }
     }
 }
 
-impl Options {
-    /// Whether the file is to be changed.
-    pub(super) fn changes(&self) -> bool {
+impl RewriteOptions {
+    /// Returns true if the file is to be changed.
+    pub(super) fn changes_file(&self) -> bool {
         self.write || self.choose
     }
 
-    /// Shows a change, or makes it.
+    /// Prints a change, or writes it to the file.
     pub(super) fn deliver(&self, path: &Path, text: &str, edit: &Edit, usage: &Usage) -> Result<ExitCode> {
         let mut hunks = rewrite::hunks(text, edit);
         if self.json {
-            super::print_json(&report(text, &hunks, usage))?;
+            super::print_json(&hunks_json(text, &hunks, usage))?;
             return Ok(ExitCode::SUCCESS);
         }
         if hunks.is_empty() {
@@ -131,22 +131,25 @@ impl Options {
             return Ok(ExitCode::SUCCESS);
         }
         if self.choose {
-            ensure!(std::io::stdin().is_terminal(), "--choose asks on a terminal: say --write, or take the diff");
-            hunks = chosen(path, text, hunks, &mut std::io::stdin().lock(), &mut std::io::stdout())?;
+            ensure!(
+                std::io::stdin().is_terminal(),
+                "--choose needs a terminal: use --write, or apply the diff yourself"
+            );
+            hunks = choose_hunks(path, text, hunks, &mut std::io::stdin().lock(), &mut std::io::stdout())?;
         }
-        let after = rewrite::applied(text, &hunks);
+        let after = rewrite::apply_edits(text, &hunks);
         if self.write || self.choose && !hunks.is_empty() {
-            output::write(path, text, &after)?;
+            output::replace_file(path, text, &after)?;
             eprintln!("foretype: {} changed", path.display());
         } else if !self.choose {
-            print!("{}", output::diff(path, text, &after));
+            print!("{}", output::unified_diff(path, text, &after));
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// The hunks that somebody says yes to: `y` or `n` to each, `a` to all that are left, `q` to none of them.
-fn chosen(
+/// Returns the hunks that the user confirms: `y` or `n` for one, `a` for all that are left, `q` for none of them.
+fn choose_hunks(
     path: &Path,
     text: &str,
     hunks: Vec<Edit>,
@@ -160,8 +163,8 @@ fn chosen(
         let answer = match rest {
             Some(answer) => answer,
             None => {
-                write!(out, "{}", output::diff(path, text, &hunk.apply(text)))?;
-                write!(out, "Make this change ({} of {count})? [y]es, [n]o, [a]ll, [q]uit: ", number + 1)?;
+                write!(out, "{}", output::unified_diff(path, text, &hunk.apply(text)))?;
+                write!(out, "Apply this hunk ({} of {count})? [y]es, [n]o, [a]ll, [q]uit: ", number + 1)?;
                 out.flush()?;
                 let mut line = String::new();
                 let none = input.read_line(&mut line)? == 0;
@@ -176,7 +179,7 @@ fn chosen(
     Ok(taken)
 }
 
-fn report(text: &str, hunks: &[Edit], usage: &Usage) -> serde_json::Value {
+fn hunks_json(text: &str, hunks: &[Edit], usage: &Usage) -> serde_json::Value {
     let line = |at: usize| 1 + text[..at].matches('\n').count();
     let hunk = |edit: &Edit| {
         serde_json::json!({
@@ -190,22 +193,22 @@ fn report(text: &str, hunks: &[Edit], usage: &Usage) -> serde_json::Value {
     serde_json::json!({ "hunks": hunks, "usage": usage })
 }
 
-/// Puts a text into a file that is not there, or is to be replaced.
-pub(super) fn save(path: &PathBuf, text: &str, force: bool) -> Result<()> {
+/// Writes a text to a file, which must not exist unless `force` is set.
+pub(super) fn write_new_file(path: &PathBuf, text: &str, force: bool) -> Result<()> {
     let failed = || format!("cannot write {}", path.display());
     if force {
         return std::fs::write(path, text).with_context(failed);
     }
     let mut file = match std::fs::File::create_new(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => anyhow::bail!(exists(path)),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => anyhow::bail!(already_exists(path)),
         file => file.with_context(failed)?,
     };
     file.write_all(text.as_bytes()).with_context(failed)
 }
 
-/// What is said of a file that is not written over.
-pub(super) fn exists(path: &Path) -> String {
-    format!("{} is there already: name another file, or say --force", path.display())
+/// Returns the message for a file that is not overwritten.
+pub(super) fn already_exists(path: &Path) -> String {
+    format!("{} already exists: name another file, or use --force", path.display())
 }
 
 #[cfg(test)]
@@ -216,12 +219,13 @@ mod tests {
         let (text, edit) = ("a\nb\nc\nd\ne\n", Edit { range: 0..10, text: "A\nb\nC\nd\nE\n".into() });
         let hunks = rewrite::hunks(text, &edit);
         let mut out = Vec::new();
-        let taken = chosen(Path::new("f"), text, hunks, &mut answers.as_bytes(), &mut out).expect("it can be read");
-        rewrite::applied(text, &taken)
+        let taken =
+            choose_hunks(Path::new("f"), text, hunks, &mut answers.as_bytes(), &mut out).expect("it can be read");
+        rewrite::apply_edits(text, &taken)
     }
 
     #[test]
-    fn each_piece_is_made_or_left_as_somebody_says() {
+    fn only_confirmed_hunks_are_applied() {
         assert_eq!(taken("y\nn\ny\n"), "A\nb\nc\nd\nE\n");
         assert_eq!(taken("n\na\n"), "a\nb\nC\nd\nE\n");
         assert_eq!(taken("y\nq\n"), "A\nb\nc\nd\ne\n");

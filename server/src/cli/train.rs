@@ -1,4 +1,4 @@
-//! `foretype train`: teaching a model the code of a team.
+//! `foretype train`: trains a model on code.
 
 mod collect;
 mod curves;
@@ -18,32 +18,32 @@ use clap::Subcommand;
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
     #[command(subcommand)]
-    instead: Option<Instead>,
+    command: Option<TrainCommand>,
     #[command(flatten)]
     corpus: collect::CorpusArgs,
     #[command(flatten)]
     learn: settings::LearnArgs,
-    /// Only show what would be learned from, and why files are left out
+    /// Print which files would be used and why others are left out, without training
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     report: dry_run::ReportArgs,
 }
 
-/// What is done instead of training.
+/// Subcommands of `foretype train`.
 #[derive(Debug, Subcommand)]
-enum Instead {
-    /// Write samples, the model and settings for transformers, accelerate and axolotl, to train on another machine
+enum TrainCommand {
+    /// Export samples, the model and settings for transformers, accelerate and axolotl, to train on another machine
     Export(Box<export::Args>),
-    /// Draw the curves of a run that was made elsewhere
+    /// Draw the loss curves of a run on another machine
     Curves(curves::Args),
 }
 
 /// Runs `foretype train`.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    match &args.instead {
-        Some(Instead::Export(args)) => return export::run(args),
-        Some(Instead::Curves(args)) => return curves::run(args),
+    match &args.command {
+        Some(TrainCommand::Export(args)) => return export::run(args),
+        Some(TrainCommand::Curves(args)) => return curves::run(args),
         None => {}
     }
     if args.dry_run {

@@ -1,33 +1,33 @@
-//! What is generated from the declarations: JSON schema, VS Code settings, manual page.
+//! Documents generated from the option declarations: JSON schema, VS Code settings, manual page.
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::Config;
 
-/// One option: where it stands and what the schema says of it.
+/// Declaration of one option: its path and its schema.
 #[derive(Debug, Clone)]
-pub struct Opt {
-    /// Names from the outermost section to the option, as in `config.toml`.
+pub struct OptionDeclaration {
+    /// Names from the outermost section down to the option, as in `config.toml`.
     pub path: Vec<String>,
-    /// Its JSON schema, with `default` and `description`.
+    /// JSON schema, with `default` and `description`.
     pub schema: Value,
 }
 
-impl Opt {
-    /// The name in `config.toml`, for example `inline.max_tokens`.
+impl OptionDeclaration {
+    /// Returns the name in `config.toml`, for example `inline.max_tokens`.
     pub fn name(&self) -> String {
         self.path.join(".")
     }
 
-    /// The environment variable that sets it, for example `FORETYPE_INLINE_MAX_TOKENS`.
-    pub fn variable(&self) -> String {
+    /// Returns the environment variable that sets the option, for example `FORETYPE_INLINE_MAX_TOKENS`.
+    pub fn environment_variable(&self) -> String {
         format!("FORETYPE_{}", self.path.join("_").to_uppercase())
     }
 
-    /// The name in an editor's settings, for example `foretype.inline.maxTokens`.
-    pub fn setting(&self) -> String {
-        let parts: Vec<_> = self.path.iter().map(|part| camel(part)).collect();
+    /// Returns the name in editor settings, for example `foretype.inline.maxTokens`.
+    pub fn editor_setting(&self) -> String {
+        let parts: Vec<_> = self.path.iter().map(|part| to_camel_case(part)).collect();
         format!("foretype.{}", parts.join("."))
     }
 
@@ -36,13 +36,13 @@ impl Opt {
     }
 }
 
-fn camel(name: &str) -> String {
+fn to_camel_case(name: &str) -> String {
     let mut words = name.split('_');
     let first = words.next().unwrap_or_default().to_owned();
     words.fold(first, |name, word| name + &word[..1].to_uppercase() + &word[1..])
 }
 
-/// The JSON schema of `config.toml`.
+/// Returns the JSON schema of `config.toml`.
 pub fn schema() -> Value {
     let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings.into_generator().into_root_schema_for::<Config>().to_value();
@@ -54,7 +54,7 @@ fn default_value() -> Value {
     serde_json::to_value(Config::default()).unwrap_or_default()
 }
 
-/// A section's default is that of its options; each option gets its own.
+/// Gives each option its own default, and each section the defaults of its options.
 fn fill_defaults(schema: &mut Value, default: &Value) {
     let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
     for (name, property) in properties {
@@ -65,29 +65,29 @@ fn fill_defaults(schema: &mut Value, default: &Value) {
     }
 }
 
-/// All options, by name.
-pub fn options() -> Vec<Opt> {
+/// Returns all options, sorted by name.
+pub fn options() -> Vec<OptionDeclaration> {
     let mut options = Vec::new();
     collect(&schema(), &mut Vec::new(), &mut options);
     options.sort_by(|a, b| (a.path.len().min(2), &a.path).cmp(&(b.path.len().min(2), &b.path)));
     options
 }
 
-fn collect(schema: &Value, path: &mut Vec<String>, options: &mut Vec<Opt>) {
+fn collect(schema: &Value, path: &mut Vec<String>, options: &mut Vec<OptionDeclaration>) {
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         path.push(name.clone());
         if property.get("properties").is_some() {
             collect(property, path, options);
         } else {
-            options.push(Opt { path: path.clone(), schema: property.clone() });
+            options.push(OptionDeclaration { path: path.clone(), schema: property.clone() });
         }
         path.pop();
     }
 }
 
-/// The names of the options whose value in `config` breaks a limit, each with the limit.
+/// Returns a message for each option whose value in `config` is outside its limits.
 pub fn out_of_limits(config: &Value) -> Vec<String> {
-    let broken = |option: &Opt| {
+    let broken = |option: &OptionDeclaration| {
         let value = option.path.iter().fold(config, |value, name| &value[name]).as_f64()?;
         let limit = |name: &str| option.schema[name].as_f64();
         let (low, high) = (limit("minimum"), limit("maximum"));
@@ -99,13 +99,13 @@ pub fn out_of_limits(config: &Value) -> Vec<String> {
     options().iter().filter_map(broken).collect()
 }
 
-/// The value of `contributes.configuration` in the VS Code extension's `package.json`.
-pub fn vscode() -> Value {
-    let properties: Map<_, _> = options().iter().map(|option| (option.setting(), setting(option))).collect();
+/// Returns the value of `contributes.configuration` in the `package.json` of the VS Code extension.
+pub fn vscode_settings() -> Value {
+    let properties: Map<_, _> = options().iter().map(|option| (option.editor_setting(), setting(option))).collect();
     json!({ "title": "Foretype", "properties": properties })
 }
 
-fn setting(option: &Opt) -> Value {
+fn setting(option: &OptionDeclaration) -> Value {
     let mut setting = json!({ "markdownDescription": option.description() });
     for name in ["type", "minimum", "maximum", "items", "additionalProperties", "default", "scope"] {
         if let Some(value) = option.schema.get(name) {
@@ -120,15 +120,15 @@ fn setting(option: &Opt) -> Value {
     setting
 }
 
-/// The values that an option may have, with their descriptions.
-fn choices(option: &Opt) -> Option<Vec<(String, String)>> {
+/// Returns the allowed values of an enumerated option, with their descriptions.
+fn choices(option: &OptionDeclaration) -> Option<Vec<(String, String)>> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let variants = option.schema.get("oneOf")?.as_array()?;
     Some(variants.iter().map(|variant| (text(&variant["const"]), text(&variant["description"]))).collect())
 }
 
-/// The manual page, as Markdown.
-pub fn manual() -> String {
+/// Returns the manual page as Markdown.
+pub fn manual_page() -> String {
     let mut page = String::from(INTRODUCTION);
     for option in options() {
         page += &format!("\n### `{}`\n\n{}\n\n", option.name(), option.description());
@@ -145,14 +145,14 @@ pub fn manual() -> String {
         page += &format!(
             "Default: {default}{} · editor: `{}` · environment: `{}`\n",
             limits(&option),
-            option.setting(),
-            option.variable()
+            option.editor_setting(),
+            option.environment_variable()
         );
     }
     page
 }
 
-fn limits(option: &Opt) -> String {
+fn limits(option: &OptionDeclaration) -> String {
     let (low, high) = (&option.schema["minimum"], &option.schema["maximum"]);
     if high.is_null() { String::new() } else { format!(" · from {low} to {high}") }
 }
@@ -162,14 +162,14 @@ const INTRODUCTION: &str = "\
 
 <!-- Generated from server/src/config.rs by `FORETYPE_UPDATE=1 cargo test -p foretype`. -->
 
-Foretype works without any. Options are read from these places; what comes later wins:
+All options are optional. They are read from the following sources; later sources override earlier ones:
 
-1. `foretype/config.toml` in your configuration folder (`$XDG_CONFIG_HOME`, else `~/.config`);
-2. `.foretype/config.toml` in the workspace;
-3. your editor's settings (an editor's value that equals the default counts as not set);
-4. the environment.
+1. `foretype/config.toml` in your configuration folder (`$XDG_CONFIG_HOME`, or `~/.config` if that is unset)
+2. `.foretype/config.toml` in the workspace
+3. the settings of your editor (a value that equals the default counts as unset)
+4. environment variables
 
-A file looks like this:
+An example of a configuration file:
 
 ```toml
 model = \"qwen2.5-coder-1.5b\"
@@ -181,8 +181,8 @@ markdown = false
 trigger = \"manual\"
 ```
 
-A wrong value is reported with its file, line and key, and that file is left out; an unknown key is reported and
-ignored.
+An invalid value is reported with its file, line and key, and the whole file is ignored. An unknown key is reported, and
+only that key is ignored.
 ";
 
 #[cfg(test)]
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    /// Compares a committed copy with what it is generated from; `FORETYPE_UPDATE=1` writes it.
+    /// Compares a committed copy with the generated text. `FORETYPE_UPDATE=1` writes the copy.
     fn check_copy(path: &str, generated: &str) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
         if std::env::var_os("FORETYPE_UPDATE").is_some() {
@@ -205,7 +205,7 @@ mod tests {
         serde_json::to_string_pretty(&sorted(value)).expect("plain JSON") + "\n"
     }
 
-    /// Names in order, whether or not some crate of the build asks serde_json to keep the order of insertion.
+    /// Sorts the names, because another crate of the build may make serde_json keep the order of insertion.
     fn sorted(value: &Value) -> Value {
         match value {
             Value::Object(table) => {
@@ -219,22 +219,22 @@ mod tests {
     }
 
     #[test]
-    fn the_manual_page_is_fresh() {
-        check_copy("docs/configuration.md", &manual());
+    fn the_manual_page_is_up_to_date() {
+        check_copy("docs/configuration.md", &manual_page());
     }
 
     #[test]
-    fn the_schema_is_fresh() {
+    fn the_schema_is_up_to_date() {
         check_copy("docs/config.schema.json", &pretty(&schema()));
     }
 
     #[test]
-    fn the_settings_of_vs_code_are_fresh() {
-        check_copy("docs/vscode-configuration.json", &pretty(&vscode()));
+    fn the_vs_code_settings_are_up_to_date() {
+        check_copy("docs/vscode-configuration.json", &pretty(&vscode_settings()));
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../editors/vscode/package.json");
         let Ok(package) = std::fs::read_to_string(&path) else { return };
         let (range, section) = section(&package);
-        let mut fresh = vscode();
+        let mut fresh = vscode_settings();
         fresh["properties"].as_object_mut().expect("settings").extend(own_settings(&section));
         if std::env::var_os("FORETYPE_UPDATE").is_some() && section != fresh {
             let text = pretty(&fresh).trim_end().replace('\n', "\n    ");
@@ -244,7 +244,7 @@ mod tests {
         assert!(section == fresh, "package.json is stale: run FORETYPE_UPDATE=1 cargo test -p foretype");
     }
 
-    /// Where the section stands in the text of `package.json`, and its value.
+    /// Returns the range of the section in the text of `package.json`, and its value.
     fn section(package: &str) -> (std::ops::Range<usize>, Value) {
         const KEY: &str = "\"configuration\":";
         let start = package.find(KEY).expect("package.json has a section for settings") + KEY.len();
@@ -254,7 +254,7 @@ mod tests {
         (start..start + values.byte_offset(), value)
     }
 
-    /// Settings of the extension alone, which the server does not know: where the binary lies, what to trace.
+    /// Returns the settings that belong to the extension alone: the path of the binary and the trace level.
     fn own_settings(section: &Value) -> Map<String, Value> {
         let own = ["foretype.serverPath", "foretype.trace.server"];
         let properties = section["properties"].as_object().cloned().unwrap_or_default();
@@ -262,12 +262,12 @@ mod tests {
     }
 
     #[test]
-    fn every_option_is_described_and_has_three_names() {
+    fn every_option_has_a_description_and_three_names() {
         let options = options();
         assert!(options.len() > 20, "only {} options", options.len());
         assert!(options.iter().all(|option| !option.description().is_empty()));
         let option = options.iter().find(|option| option.name() == "inline.max_tokens").expect("an option");
-        assert_eq!(option.setting(), "foretype.inline.maxTokens");
-        assert_eq!(option.variable(), "FORETYPE_INLINE_MAX_TOKENS");
+        assert_eq!(option.editor_setting(), "foretype.inline.maxTokens");
+        assert_eq!(option.environment_variable(), "FORETYPE_INLINE_MAX_TOKENS");
     }
 }

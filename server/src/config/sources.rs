@@ -1,7 +1,7 @@
-//! Where option values come from, and how a wrong one is reported.
+//! Sources of option values, and reports of invalid ones.
 //!
-//! Each source is a [`Layer`]: checked by itself, so that an error can name it, then laid over the ones before. A layer
-//! with an error is left out as a whole; the rest still holds.
+//! Each source is a [`Layer`]. It is checked by itself, so that an error can name it, and then merged over the previous
+//! ones. A layer with an error is left out as a whole; the others still apply.
 
 use std::path::{Path, PathBuf};
 
@@ -9,29 +9,32 @@ use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
 use super::Config;
-use super::pages::{self, Opt};
+use super::pages::{self, OptionDeclaration};
+
+/// Options that have been renamed: the old path and the new one. The old name still works.
+const RENAMED_OPTIONS: &[(&[&str], &[&str])] = &[(&["inline", "near_first"], &["inline", "progressive_context"])];
 
 /// Values from one source.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Layer {
-    /// What to call the source in messages.
+    /// Name of the source in messages.
     pub name: String,
-    /// The values, with the names of `config.toml`.
+    /// Values, with the names of `config.toml`.
     pub values: Value,
 }
 
-/// A configuration and what was wrong with its sources.
+/// Configuration, with the faults of its sources.
 #[derive(Debug, Clone, Default)]
-pub struct Loaded {
-    /// The configuration, without the layers that have errors.
+pub struct LoadedConfig {
+    /// Configuration without the layers that have errors.
     pub config: Config,
     /// Unknown keys.
     pub warnings: Vec<String>,
-    /// Files that cannot be read and values that cannot be used; each names the file, the line and the key.
+    /// Unreadable files and invalid values. Each message names the file, the line and the key.
     pub errors: Vec<String>,
 }
 
-/// The user's file: `foretype/config.toml` in `XDG_CONFIG_HOME`, else `~/.config`, else `APPDATA`.
+/// Returns the user's file: `foretype/config.toml` in `XDG_CONFIG_HOME`, else `~/.config`, else `APPDATA`.
 pub fn user_file() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = || set("HOME").map(|home| home.join(".config"));
@@ -39,28 +42,28 @@ pub fn user_file() -> Option<PathBuf> {
     Some(folder.join("foretype").join("config.toml"))
 }
 
-/// The file of the workspace at `root`.
+/// Returns the file of the workspace at `root`.
 pub fn workspace_file(root: &Path) -> PathBuf {
     root.join(".foretype").join("config.toml")
 }
 
-/// Everything that applies to the workspace at `root`, with what an editor sent between files and environment,
-/// whose variables `variable` looks up.
-pub fn load(root: Option<&Path>, editor: &[Layer], variable: impl Fn(&str) -> Option<String>) -> Loaded {
-    let mut loaded = Loaded::default();
+/// Loads the configuration of the workspace at `root` from the files, then the layers that the editor sent, then the
+/// environment, whose variables `variable` looks up.
+pub fn load(root: Option<&Path>, editor: &[Layer], variable: impl Fn(&str) -> Option<String>) -> LoadedConfig {
+    let mut loaded = LoadedConfig::default();
     let mut merged = Value::Object(Map::new());
     for file in user_file().into_iter().chain(root.map(workspace_file)) {
         match std::fs::read_to_string(&file) {
-            Ok(text) => loaded.lay(&mut merged, read_file(&file.display().to_string(), &text)),
+            Ok(text) => loaded.apply(&mut merged, read_file(&file.display().to_string(), &text)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => loaded.errors.push(format!("{}: {error}", file.display())),
         }
     }
     for layer in editor.iter().cloned() {
-        loaded.lay(&mut merged, check(layer, |_| String::new()));
+        loaded.apply(&mut merged, check(layer, |_| String::new()));
     }
     for layer in environment(variable) {
-        loaded.lay(&mut merged, check(layer, |_| String::new()));
+        loaded.apply(&mut merged, check(layer, |_| String::new()));
     }
     loaded.config = serde_json::from_value(merged).unwrap_or_default();
     if let (Some(root), Some(adapter)) = (root, &mut loaded.config.adapter) {
@@ -69,8 +72,8 @@ pub fn load(root: Option<&Path>, editor: &[Layer], variable: impl Fn(&str) -> Op
     loaded
 }
 
-impl Loaded {
-    fn lay(&mut self, merged: &mut Value, checked: Checked) {
+impl LoadedConfig {
+    fn apply(&mut self, merged: &mut Value, checked: CheckedLayer) {
         self.warnings.extend(checked.warnings);
         match checked.layer {
             Ok(layer) => merge(merged, layer.values),
@@ -79,13 +82,13 @@ impl Loaded {
     }
 }
 
-/// A layer after its check.
-struct Checked {
+/// Layer after its check.
+struct CheckedLayer {
     layer: Result<Layer, String>,
     warnings: Vec<String>,
 }
 
-/// Lays `over` upon `under`: tables are merged, lists add up, all else is replaced.
+/// Merges `over` into `under`: tables are merged, lists are concatenated, all other values are replaced.
 fn merge(under: &mut Value, over: Value) {
     match (under, over) {
         (Value::Object(under), Value::Object(over)) => {
@@ -98,22 +101,22 @@ fn merge(under: &mut Value, over: Value) {
     }
 }
 
-fn read_file(name: &str, text: &str) -> Checked {
+fn read_file(name: &str, text: &str) -> CheckedLayer {
     let position = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
     let table = match toml::from_str::<toml::Table>(text) {
         Ok(table) => table,
         Err(error) => {
             let line = error.span().map_or(1, |span| position(span.start));
-            return Checked { layer: Err(format!("{name}:{line}: {}", error.message())), warnings: Vec::new() };
+            return CheckedLayer { layer: Err(format!("{name}:{line}: {}", error.message())), warnings: Vec::new() };
         }
     };
     let values = serde_json::to_value(table).unwrap_or_default();
     let layer = Layer { name: name.to_owned(), values };
-    check(layer, |path| line_of(text, path).map_or_else(String::new, |at| format!(":{}", position(at))))
+    check(layer, |path| key_offset(text, path).map_or_else(String::new, |at| format!(":{}", position(at))))
 }
 
-/// The byte offset at which the value or table named by `path` is declared.
-fn line_of(text: &str, path: &[String]) -> Option<usize> {
+/// Returns the byte offset at which the value or table named by `path` is declared.
+fn key_offset(text: &str, path: &[String]) -> Option<usize> {
     let document = DeTable::parse(text).ok()?;
     let mut table = document.get_ref();
     let mut found = None;
@@ -128,26 +131,51 @@ fn line_of(text: &str, path: &[String]) -> Option<usize> {
     found
 }
 
-/// Checks a layer by itself; `line` tells where in it a key stands.
-fn check(mut layer: Layer, line: impl Fn(&[String]) -> String) -> Checked {
+/// Checks a layer by itself. `line` returns the position of a key, as it is appended to the name of the layer.
+fn check(mut layer: Layer, line: impl Fn(&[String]) -> String) -> CheckedLayer {
+    move_renamed(&mut layer.values);
+    let line = |path: &[String]| match old_path(path).map_or_else(String::new, |old| line(&old)) {
+        old if old.is_empty() => line(path),
+        old => old,
+    };
     let mut warnings = Vec::new();
     let options = pages::options();
-    let names: Vec<String> = options.iter().map(Opt::name).collect();
+    let names: Vec<String> = options.iter().map(OptionDeclaration::name).collect();
     drop_unknown(&mut layer.values, &mut Vec::new(), &options, &mut |path| {
-        let meant = nearest(&path.join("."), names.iter().map(String::as_str));
+        let meant = closest_name(&path.join("."), names.iter().map(String::as_str));
         let near = meant.map_or_else(String::new, |name| format!("; did you mean {name}?"));
         warnings.push(format!("{}{}: unknown key {}{near}", layer.name, line(path), path.join(".")));
     });
     let wrong = options.iter().find_map(|option| {
         let value = option.path.iter().try_fold(&layer.values, |value, name| value.get(name))?;
-        let fault = fault(option, value)?;
+        let fault = validation_error(option, value)?;
         Some(format!("{}{}: {}: {fault}", layer.name, line(&option.path), option.name()))
     });
-    Checked { layer: wrong.map_or(Ok(layer), Err), warnings }
+    CheckedLayer { layer: wrong.map_or(Ok(layer), Err), warnings }
 }
 
-/// What is wrong with the value of one option, found by giving it to an otherwise empty configuration.
-fn fault(option: &Opt, value: &Value) -> Option<String> {
+/// Moves the values of renamed options to their new names. A value under the new name takes precedence.
+fn move_renamed(values: &mut Value) {
+    for (old, new) in RENAMED_OPTIONS {
+        let [old_parents @ .., old_name] = *old else { continue };
+        let [new_parents @ .., new_name] = *new else { continue };
+        let parent = old_parents.iter().try_fold(&mut *values, |value, name| value.get_mut(name));
+        let Some(value) = parent.and_then(|parent| parent.as_object_mut()?.remove(*old_name)) else { continue };
+        let parent = new_parents.iter().try_fold(&mut *values, |value, name| value.get_mut(name));
+        if let Some(Value::Object(parent)) = parent {
+            parent.entry(*new_name).or_insert(value);
+        }
+    }
+}
+
+/// Returns the path that an option had before it was renamed.
+fn old_path(path: &[String]) -> Option<Vec<String>> {
+    let (old, _) = RENAMED_OPTIONS.iter().find(|(_, new)| path.iter().eq(*new))?;
+    Some(old.iter().map(|name| (*name).to_owned()).collect())
+}
+
+/// Returns the fault of an option's value, found by giving it to an otherwise empty configuration.
+fn validation_error(option: &OptionDeclaration, value: &Value) -> Option<String> {
     let nested = option.path.iter().rev().fold(value.clone(), |value, name| serde_json::json!({ name: value }));
     match serde_json::from_value::<Config>(nested.clone()) {
         Err(error) => Some(error.to_string()),
@@ -155,7 +183,12 @@ fn fault(option: &Opt, value: &Value) -> Option<String> {
     }
 }
 
-fn drop_unknown(values: &mut Value, path: &mut Vec<String>, options: &[Opt], report: &mut impl FnMut(&[String])) {
+fn drop_unknown(
+    values: &mut Value,
+    path: &mut Vec<String>,
+    options: &[OptionDeclaration],
+    report: &mut impl FnMut(&[String]),
+) {
     let Value::Object(table) = values else { return };
     table.retain(|name, value| {
         path.push(name.clone());
@@ -171,8 +204,8 @@ fn drop_unknown(values: &mut Value, path: &mut Vec<String>, options: &[Opt], rep
     });
 }
 
-/// The name that a user most likely meant: the one whose name has the most letter pairs in common.
-pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+/// Returns the known name that shares the most letter pairs with `name`, if it shares at least half of them.
+pub fn closest_name<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let pairs = |text: &str| text.as_bytes().windows(2).map(<[u8]>::to_vec).collect::<Vec<_>>();
     let own = pairs(name);
     let likeness = |other: &str| {
@@ -183,45 +216,48 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&
     known.map(|name| (likeness(name), name)).filter(|(likeness, _)| *likeness >= 50).max().map(|(_, name)| name)
 }
 
-/// Settings of the extensions themselves, which editors send along.
-const OF_EXTENSIONS: &[&str] = &["server_path", "trace"];
+/// Settings of the editor extensions themselves, which editors send along.
+const EXTENSION_SETTINGS: &[&str] = &["server_path", "trace"];
 
-/// A layer from what an editor sends: names in camelCase or as in `config.toml`, nulls and defaults mean "not set".
+/// Returns the layer of the settings that an editor sends. Names are in camelCase or as in `config.toml`; nulls and
+/// defaults count as unset.
 pub fn editor_layer(name: &str, values: &Value) -> Layer {
     let default = serde_json::to_value(Config::default()).unwrap_or_default();
-    let mut values = as_set(values, Some(&default)).unwrap_or_else(|| Value::Object(Map::new()));
+    let mut values = explicit_values(values, Some(&default)).unwrap_or_else(|| Value::Object(Map::new()));
     if let Value::Object(table) = &mut values {
-        OF_EXTENSIONS.iter().for_each(|name| drop(table.remove(*name)));
+        for name in EXTENSION_SETTINGS {
+            table.remove(*name);
+        }
     }
     Layer { name: name.to_owned(), values }
 }
 
-fn as_set(values: &Value, default: Option<&Value>) -> Option<Value> {
+fn explicit_values(values: &Value, default: Option<&Value>) -> Option<Value> {
     match (values, default) {
         (Value::Null, _) => None,
-        // A table of the user's own names has no names to convert.
+        // The names in a table of the user's own are not options and are not converted.
         (Value::Object(_), Some(Value::Object(defaults))) if defaults.contains_key("*") => {
             (Some(values) != default).then(|| values.clone())
         }
         (Value::Object(table), _) => {
             let convert = |(name, value): (&String, &Value)| {
-                let name = snake(name);
-                as_set(value, default.and_then(|default| default.get(&name))).map(|value| (name, value))
+                let name = to_snake_case(name);
+                explicit_values(value, default.and_then(|default| default.get(&name))).map(|value| (name, value))
             };
             Some(Value::Object(table.iter().filter_map(convert).collect()))
         }
-        (value, default) => (!same(value, default)).then(|| value.clone()),
+        (value, default) => (!is_default(value, default)).then(|| value.clone()),
     }
 }
 
-fn same(value: &Value, default: Option<&Value>) -> bool {
+fn is_default(value: &Value, default: Option<&Value>) -> bool {
     match (value.as_f64(), default.and_then(Value::as_f64)) {
         (Some(value), Some(default)) => value == default,
         _ => Some(value) == default,
     }
 }
 
-fn snake(name: &str) -> String {
+fn to_snake_case(name: &str) -> String {
     let mut snake = String::with_capacity(name.len() + 4);
     for letter in name.chars() {
         if letter.is_ascii_uppercase() {
@@ -232,19 +268,26 @@ fn snake(name: &str) -> String {
     snake
 }
 
-/// One layer for each variable that is set, so that an error names the variable.
+/// Returns one layer for each variable that is set, so that an error names the variable.
 fn environment(variable: impl Fn(&str) -> Option<String>) -> Vec<Layer> {
-    let layer = |option: Opt| {
-        let text = variable(&option.variable()).filter(|text| !text.is_empty())?;
+    let layer = |option: OptionDeclaration| {
+        let text = variable(&option.environment_variable()).filter(|text| !text.is_empty())?;
         let is_text = |kind: &Value| kind == "string";
         let kinds = &option.schema["type"];
         let text_only = is_text(kinds) || kinds.as_array().is_some_and(|kinds| kinds.iter().any(is_text));
         let parsed = if text_only { None } else { serde_json::from_str(&text).ok() };
         let value = parsed.unwrap_or(Value::String(text));
         let values = option.path.iter().rev().fold(value, |value, name| serde_json::json!({ name: value }));
-        Some(Layer { name: option.variable(), values })
+        Some(Layer { name: option.environment_variable(), values })
     };
-    pages::options().into_iter().filter_map(layer).collect()
+    let mut options = pages::options();
+    for option in pages::options() {
+        if let Some(path) = old_path(&option.path) {
+            // The new variable comes later and wins.
+            options.insert(0, OptionDeclaration { path, ..option });
+        }
+    }
+    options.into_iter().filter_map(layer).collect()
 }
 
 #[cfg(test)]
@@ -259,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_sets_what_it_names_and_leaves_the_rest() {
+    fn a_file_sets_only_the_options_that_it_names() {
         let (config, warnings) = check_file("model = \"m\"\n[inline]\nmax_tokens = 7\n[enable]\nmarkdown = false\n");
         let config = config.expect("a good file");
         assert_eq!((config.model.as_deref(), config.inline.max_tokens), (Some("m"), 7));
@@ -280,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_reported_with_what_was_meant() {
+    fn an_unknown_key_is_reported_with_a_suggestion() {
         let (config, warnings) = check_file("[inline]\nmax_token = 3\n[inlin]\nx = 1\n");
         assert_eq!(config.expect("still good"), Config::default());
         let meant = "config.toml:2: unknown key inline.max_token; did you mean inline.max_tokens?";
@@ -289,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn later_layers_win_and_lists_add_up() {
+    fn later_layers_win_and_lists_are_concatenated() {
         let mut merged = json!({ "model": "a", "context": { "excluded": ["x"] }, "enable": { "*": true } });
         merge(&mut merged, json!({ "model": "b", "context": { "excluded": ["y"] }, "enable": { "lua": false } }));
         let expected =
@@ -298,19 +341,41 @@ mod tests {
     }
 
     #[test]
-    fn settings_of_an_extension_itself_are_none_of_ours() {
+    fn settings_of_the_extension_itself_are_dropped() {
         let layer = editor_layer("editor", &json!({ "serverPath": "/x", "trace": { "server": "off" }, "threads": 2 }));
         assert_eq!(layer.values, json!({ "threads": 2 }));
     }
 
     #[test]
-    fn an_editor_speaks_camel_case_and_its_defaults_count_as_not_set() {
+    fn editor_settings_are_in_camel_case_and_defaults_count_as_unset() {
         let sent = json!({
             "model": null, "device": "auto", "enable": { "*": true, "fooBar": false },
             "inline": { "maxTokens": 9, "deadlineMs": 1500, "minimumConfidence": -2 },
         });
         let expected = json!({ "enable": { "*": true, "fooBar": false }, "inline": { "max_tokens": 9 } });
         assert_eq!(editor_layer("editor", &sent).values, expected);
+    }
+
+    #[test]
+    fn a_renamed_option_works_under_both_names() {
+        for name in ["near_first", "progressive_context"] {
+            let (config, warnings) = check_file(&format!("[inline]\n{name} = false\n"));
+            assert!(!config.expect("a good file").inline.progressive_context, "{name}");
+            assert!(warnings.is_empty(), "{warnings:?}");
+            let error = check_file(&format!("[inline]\n\n{name} = 3\n")).0.expect_err("not a boolean");
+            assert!(error.starts_with("config.toml:3: inline.progressive_context: "), "{error}");
+        }
+        let (both, _) = check_file("[inline]\nnear_first = true\nprogressive_context = false\n");
+        assert!(!both.expect("the new name wins").inline.progressive_context);
+        let direct: Config = serde_json::from_value(json!({ "inline": { "near_first": false } })).expect("an alias");
+        assert!(!direct.inline.progressive_context);
+        let set = |name: &str| (name == "FORETYPE_INLINE_NEAR_FIRST").then(|| "false".to_owned());
+        let editor = editor_layer("editor", &json!({ "inline": { "nearFirst": false } }));
+        for layer in environment(set).into_iter().chain([editor]) {
+            let checked = check(layer, |_| String::new());
+            let expected = json!({ "inline": { "progressive_context": false } });
+            assert_eq!((checked.layer.expect("valid").values, checked.warnings), (expected, Vec::new()));
+        }
     }
 
     #[test]

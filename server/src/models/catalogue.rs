@@ -1,37 +1,46 @@
-//! The models that `foretype model pull` knows by name. Pure data.
+//! Catalogue of the models that `foretype model pull` knows by name. Pure data.
 
-/// A model by name: where it is on the hub and what it should weigh.
+/// Entry of the catalogue: the name of a model, its file on the hub, and its properties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct Entry {
-    /// The name that `model pull` takes.
+pub struct CatalogueEntry {
+    /// Name for `foretype model pull`.
     pub name: &'static str,
     /// Repository on the hub.
     pub repository: &'static str,
-    /// Commit of the repository, or `main` where none is pinned.
+    /// Commit of the repository, or `main` if none is pinned.
     pub revision: &'static str,
-    /// File inside the repository.
+    /// Path of the file in the repository.
     pub file: &'static str,
-    /// SHA-256 of the file. Where it is `None` the hash that the hub states for the file is checked instead.
+    /// SHA-256 of the file. If it is `None`, the hash that the hub gives for the file is checked instead.
     pub sha256: Option<&'static str>,
-    /// Size of the file in MB, about.
+    /// Approximate size of the file in MB.
     pub megabytes: u32,
     /// Licence of the weights.
     pub licence: &'static str,
-    /// Whether the model was tuned to follow instructions (questions, docstrings, translation).
+    /// True if the model was tuned to follow instructions, as questions and translation need.
     pub instruct: bool,
 }
 
-const fn instruct(name: &'static str, repository: &'static str, file: &'static str, megabytes: u32) -> Entry {
-    Entry { name, repository, revision: "main", file, sha256: None, megabytes, licence: "Apache-2.0", instruct: true }
+const fn instruct(name: &'static str, repository: &'static str, file: &'static str, megabytes: u32) -> CatalogueEntry {
+    CatalogueEntry {
+        name,
+        repository,
+        revision: "main",
+        file,
+        sha256: None,
+        megabytes,
+        licence: "Apache-2.0",
+        instruct: true,
+    }
 }
 
-const fn base(name: &'static str, repository: &'static str, file: &'static str, megabytes: u32) -> Entry {
-    Entry { instruct: false, ..instruct(name, repository, file, megabytes) }
+const fn base(name: &'static str, repository: &'static str, file: &'static str, megabytes: u32) -> CatalogueEntry {
+    CatalogueEntry { instruct: false, ..instruct(name, repository, file, megabytes) }
 }
 
-/// Smallest first. Base models fill better; instruct models also answer questions.
-pub static CATALOGUE: &[Entry] = &[
-    Entry {
+/// Models of the catalogue, the smallest first. Base models complete code better; instruct models also answer questions.
+pub static CATALOGUE: &[CatalogueEntry] = &[
+    CatalogueEntry {
         revision: "ebb2015119c907b064c512bf053e945850b5875f",
         sha256: Some("1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32"),
         ..instruct(
@@ -49,7 +58,7 @@ pub static CATALOGUE: &[Entry] = &[
         1117,
     ),
     base("qwen2.5-coder-1.5b", "ggml-org/Qwen2.5-Coder-1.5B-Q8_0-GGUF", "qwen2.5-coder-1.5b-q8_0.gguf", 1647),
-    Entry {
+    CatalogueEntry {
         licence: "Qwen Research",
         ..instruct(
             "qwen2.5-coder-3b-instruct",
@@ -58,7 +67,7 @@ pub static CATALOGUE: &[Entry] = &[
             2105,
         )
     },
-    Entry {
+    CatalogueEntry {
         licence: "Qwen Research",
         ..base("qwen2.5-coder-3b", "ggml-org/Qwen2.5-Coder-3B-Q8_0-GGUF", "qwen2.5-coder-3b-q8_0.gguf", 3285)
     },
@@ -71,8 +80,8 @@ pub static CATALOGUE: &[Entry] = &[
     base("qwen2.5-coder-7b", "ggml-org/Qwen2.5-Coder-7B-Q8_0-GGUF", "qwen2.5-coder-7b-q8_0.gguf", 8099),
 ];
 
-/// The entry of that name.
-pub fn by_name(name: &str) -> Option<&'static Entry> {
+/// Returns the entry with a name.
+pub fn by_name(name: &str) -> Option<&'static CatalogueEntry> {
     CATALOGUE.iter().find(|entry| entry.name == name)
 }
 
@@ -91,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn base_and_instruct_models_of_four_sizes_are_there() {
+    fn the_catalogue_has_base_and_instruct_models_in_four_sizes() {
         for size in ["0.5b", "1.5b", "3b", "7b"] {
             assert!(by_name(&format!("qwen2.5-coder-{size}")).is_some_and(|e| !e.instruct));
             assert!(by_name(&format!("qwen2.5-coder-{size}-instruct")).is_some_and(|e| e.instruct));

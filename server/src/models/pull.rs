@@ -1,8 +1,9 @@
-//! Downloads a model from the Hugging Face hub, or from a mirror that speaks its routes (`HF_ENDPOINT`).
+//! Downloads models from the Hugging Face hub, or from a mirror with the same routes (`HF_ENDPOINT`).
 //!
-//! A file is written beside its place as `*.part`, continued where it was cut, hashed, and only then given its name: a
-//! file under its own name is whole and is the one that was published. Proxies are taken from the usual environment
-//! variables (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`), a token for private repositories from `HF_TOKEN`.
+//! A file is written as `*.part`, resumed if the connection is lost, checked against its hash, and only then renamed: a file
+//! under its own name is complete and is the one that was published. (The crate `hf-hub` does not check hashes.) Proxies come
+//! from the usual environment variables (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`), a token for private repositories from
+//! `HF_TOKEN`.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -14,26 +15,30 @@ use sha2::{Digest, Sha256};
 
 use super::catalogue;
 
-/// How often a cut connection is taken up again before giving up.
-const ATTEMPTS: u32 = 8;
+/// Number of requests for a file before the download fails.
+const MAX_DOWNLOAD_ATTEMPTS: u32 = 8;
 
-/// What is asked for.
+/// Reference to a model on the hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    /// `owner/name` on the hub.
+pub struct ModelReference {
+    /// Repository, as `owner/name`.
     pub repository: String,
     /// Branch or commit.
     pub revision: String,
-    /// One file; without one, the repository's 4-bit GGUF, or else its safetensors with what belongs to them.
+    /// File to download. Without one, it is the 4-bit GGUF file of the repository, or else its safetensors with the files that
+    /// belong to them.
     pub file: Option<String>,
-    /// The SHA-256 that the file must have, where we know it ourselves.
+    /// SHA-256 of the file, if the catalogue has it.
     pub sha256: Option<String>,
-    /// Whether a name of the catalogue was given.
-    pub named: bool,
+    /// True if the reference is a name of the catalogue.
+    pub from_catalogue: bool,
 }
 
-impl Wanted {
-    /// Understands a name of the catalogue, `owner/name` and `owner/name:file`.
+impl ModelReference {
+    /// Parses a name of the catalogue, `owner/name` or `owner/name:file`.
+    ///
+    /// # Errors
+    /// If the text is none of these.
     pub fn parse(name: &str) -> Result<Self> {
         if let Some(entry) = catalogue::by_name(name) {
             return Ok(Self {
@@ -41,26 +46,26 @@ impl Wanted {
                 revision: entry.revision.into(),
                 file: Some(entry.file.into()),
                 sha256: entry.sha256.map(Into::into),
-                named: true,
+                from_catalogue: true,
             });
         }
         let name = name.trim_start_matches("https://").trim_start_matches("hf.co/");
         let (repository, file) = name.split_once(':').map_or((name, None), |(name, file)| (name, Some(file)));
         ensure!(
             repository.split('/').count() == 2 && repository.split('/').all(is_repository_word),
-            "there is no model {name}: give a name that `foretype model list` shows, or a repository of the hub as owner/name[:file]"
+            "there is no model {name}: give a name from `foretype model list`, or a repository of the hub as owner/name[:file]"
         );
         let (repository, file) = (repository.into(), file.map(Into::into));
-        Ok(Self { repository, revision: "main".into(), file, sha256: None, named: false })
+        Ok(Self { repository, revision: "main".into(), file, sha256: None, from_catalogue: false })
     }
 
-    /// Where it lies if it is there already. A model of the catalogue stays as it is; of other names the hub knows what they
-    /// stand for today.
+    /// Returns the path of the model if it is installed and complete. Only models of the catalogue are looked for, because for
+    /// others only the hub knows the current file.
     fn installed(&self, folder: &Path) -> Option<PathBuf> {
-        let name = self.file.as_deref().filter(|_| self.named)?;
+        let name = self.file.as_deref().filter(|_| self.from_catalogue)?;
         let path = folder.join(base_name(name));
-        let file = Remote { name: name.to_owned(), bytes: None, sha256: self.sha256.clone() };
-        (path.is_file() && check(&path, &file).is_ok()).then_some(path)
+        let file = RemoteFile { name: name.to_owned(), bytes: None, sha256: self.sha256.clone() };
+        (path.is_file() && verify(&path, &file).is_ok()).then_some(path)
     }
 }
 
@@ -69,27 +74,30 @@ fn is_repository_word(word: &str) -> bool {
     !word.is_empty() && word != "." && word != ".." && word.bytes().all(allowed)
 }
 
-/// A file as the hub describes it.
+/// File as the hub describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Remote {
+struct RemoteFile {
     name: String,
     bytes: Option<u64>,
     sha256: Option<String>,
 }
 
-/// Pulls what is wanted into `folder` and returns the path of the model. `progress` is told the file's name, the bytes
-/// that are there and the bytes there will be.
-pub fn pull(wanted: &Wanted, folder: &Path, progress: &dyn Fn(&str, u64, u64)) -> Result<PathBuf> {
+/// Downloads a model into `folder` and returns its path. `progress` is called with the name of the current file, the number of
+/// bytes that have been downloaded, and its size.
+///
+/// # Errors
+/// If the model does not exist, the hub cannot be reached, a hash differs, or a file cannot be written.
+pub fn pull(wanted: &ModelReference, folder: &Path, progress: &dyn Fn(&str, u64, u64)) -> Result<PathBuf> {
     if let Some(path) = wanted.installed(folder) {
         return Ok(path);
     }
-    let hub = Hub::from_environment()?;
+    let hub = HubClient::from_environment()?;
     let (commit, files) = hub.files(wanted)?;
-    let chosen = choose(wanted, &files)?;
+    let chosen = select_files(wanted, &files)?;
     let single = chosen.len() == 1;
     let name = wanted.repository.split('/').next_back().unwrap_or_default();
     let target = if single { folder.to_owned() } else { folder.join(name) };
-    std::fs::create_dir_all(&target).with_context(|| format!("cannot make the folder {}", target.display()))?;
+    std::fs::create_dir_all(&target).with_context(|| format!("cannot create the folder {}", target.display()))?;
     for file in &chosen {
         let url = hub.file_url(&wanted.repository, &commit, &file.name);
         hub.download(&url, file, &target.join(base_name(&file.name)), progress)?;
@@ -97,7 +105,7 @@ pub fn pull(wanted: &Wanted, folder: &Path, progress: &dyn Fn(&str, u64, u64)) -
     Ok(if single { target.join(base_name(&chosen[0].name)) } else { target })
 }
 
-/// Whether a text is the address of a web server.
+/// Returns true if a text is the address of a web server.
 fn is_address(text: &str) -> bool {
     let uri = text.parse::<ureq::http::Uri>().ok();
     uri.is_some_and(|uri| {
@@ -109,56 +117,56 @@ fn base_name(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
-/// The files to pull, the big ones last.
-fn choose(wanted: &Wanted, files: &[Remote]) -> Result<Vec<Remote>> {
+/// Selects the files to download, the large ones last.
+fn select_files(wanted: &ModelReference, files: &[RemoteFile]) -> Result<Vec<RemoteFile>> {
     for file in files {
         let plain = Path::new(&file.name).components().all(|part| matches!(part, Component::Normal(_)));
-        ensure!(plain, "the hub names a file {:?} in {}: refused", file.name, wanted.repository);
+        ensure!(plain, "{} has a file with the unsafe name {:?}: use another repository", wanted.repository, file.name);
     }
     if let Some(name) = &wanted.file {
         let found = files.iter().find(|file| &file.name == name);
         let file = found.with_context(|| format!("{} has no file {name}", wanted.repository))?;
         let sha256 = wanted.sha256.clone().or_else(|| file.sha256.clone());
-        return Ok(vec![Remote { sha256, ..file.clone() }]);
+        return Ok(vec![RemoteFile { sha256, ..file.clone() }]);
     }
     if let Some(file) = four_bit_gguf(files) {
         return Ok(vec![file.clone()]);
     }
-    let wanted_file = |file: &&Remote| {
+    let wanted_file = |file: &&RemoteFile| {
         file.name.ends_with(".safetensors")
             || ["config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"].contains(&&*file.name)
             || file.name == "generation_config.json"
             || file.name == "model.safetensors.index.json"
     };
-    let mut chosen: Vec<Remote> = files.iter().filter(wanted_file).cloned().collect();
+    let mut chosen: Vec<RemoteFile> = files.iter().filter(wanted_file).cloned().collect();
     chosen.sort_by_key(|file| file.bytes);
     ensure!(
         chosen.iter().any(|file| file.name.ends_with(".safetensors")),
-        "{} holds neither a GGUF file nor safetensors: name another repository",
+        "{} contains neither a GGUF file nor safetensors: name another repository",
         wanted.repository
     );
     Ok(chosen)
 }
 
-fn four_bit_gguf(files: &[Remote]) -> Option<&Remote> {
+fn four_bit_gguf(files: &[RemoteFile]) -> Option<&RemoteFile> {
     let gguf = || files.iter().filter(|file| file.name.to_ascii_lowercase().ends_with(".gguf"));
     let named = |mark: &str| gguf().find(|file| file.name.to_ascii_lowercase().contains(mark));
     named("q4_k_m").or_else(|| named("q4_0")).or_else(|| named("q8_0")).or_else(|| gguf().next())
 }
 
-struct Hub {
+struct HubClient {
     agent: ureq::Agent,
     endpoint: String,
     token: Option<String>,
 }
 
-impl Hub {
+impl HubClient {
     fn from_environment() -> Result<Self> {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
         ensure!(
             is_address(&endpoint),
-            "HF_ENDPOINT is {endpoint:?}, which is no address of a hub: give one like https://huggingface.co, or unset it"
+            "HF_ENDPOINT is {endpoint:?}, which is not a valid address: use one like https://huggingface.co, or unset it"
         );
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -186,41 +194,43 @@ impl Hub {
         request.call()
     }
 
-    /// The commit that the revision stands for and the files in it.
-    fn files(&self, wanted: &Wanted) -> Result<(String, Vec<Remote>)> {
-        let Wanted { repository, revision, .. } = wanted;
+    /// Returns the commit of the revision, and the files in it.
+    fn files(&self, wanted: &ModelReference) -> Result<(String, Vec<RemoteFile>)> {
+        let ModelReference { repository, revision, .. } = wanted;
         let url = format!("{}/api/models/{repository}/revision/{revision}?blobs=true", self.endpoint);
         let unreachable = || {
-            format!("cannot reach {}: check the network, HTTPS_PROXY, or name a mirror in HF_ENDPOINT", self.endpoint)
+            format!("cannot reach {}: check the network and HTTPS_PROXY, or set HF_ENDPOINT to a mirror", self.endpoint)
         };
         let mut response = self.get(&url, 0).with_context(unreachable)?;
-        refuse_status(response.status().as_u16(), repository)?;
+        check_status(response.status().as_u16(), repository)?;
         let body = response.body_mut().with_config().limit(64 << 20).read_to_string().with_context(unreachable)?;
         let answer: serde_json::Value =
-            serde_json::from_str(&body).with_context(|| format!("{url} did not answer with JSON"))?;
+            serde_json::from_str(&body).with_context(|| format!("the answer of {url} is not JSON"))?;
         let commit = answer["sha"].as_str().unwrap_or(revision).to_owned();
         let siblings = answer["siblings"].as_array().map(Vec::as_slice).unwrap_or_default();
-        Ok((commit, siblings.iter().filter_map(remote).collect()))
+        Ok((commit, siblings.iter().filter_map(parse_remote_file).collect()))
     }
 
-    /// Makes `target` hold `file`, continuing an earlier part if there is one.
-    fn download(&self, url: &str, file: &Remote, target: &Path, progress: &dyn Fn(&str, u64, u64)) -> Result<()> {
-        if target.is_file() && check(target, file).is_ok() {
+    /// Downloads `file` to `target`, resuming an earlier download.
+    fn download(&self, url: &str, file: &RemoteFile, target: &Path, progress: &dyn Fn(&str, u64, u64)) -> Result<()> {
+        if target.is_file() && verify(target, file).is_ok() {
             return Ok(());
         }
         let mark = file.sha256.as_deref().map_or("", |hash| hash.get(..8).unwrap_or(hash));
         let part = target.with_file_name(format!("{}.{mark}.part", base_name(&file.name)));
         let lock = open_part(&part)?;
-        lock.try_lock().map_err(|_| anyhow::anyhow!("{} is being downloaded already", target.display()))?;
+        lock.try_lock().map_err(|_| {
+            anyhow::anyhow!("{} is already being downloaded: wait for the other download", target.display())
+        })?;
         let mut last = None;
-        for attempt in 0..ATTEMPTS {
+        for attempt in 0..MAX_DOWNLOAD_ATTEMPTS {
             std::thread::sleep(Duration::from_millis(250) * attempt.min(8));
             match self.continue_part(url, file, &part, progress) {
                 Ok(()) => {
                     last = None;
                     break;
                 }
-                Err(error) if error.is::<Refused>() => return Err(error),
+                Err(error) if error.is::<DownloadRefused>() => return Err(error),
                 Err(error) => last = Some(error),
             }
         }
@@ -229,15 +239,21 @@ impl Hub {
             let advice = format!("{} stopped after {kept} bytes: run the same command to continue", file.name);
             return Err(error.context(advice));
         }
-        if let Err(error) = check(&part, file) {
+        if let Err(error) = verify(&part, file) {
             std::fs::remove_file(&part)?;
-            return Err(error.context("the download was thrown away: run the same command to start again"));
+            return Err(error.context("the download was discarded: run the same command to start again"));
         }
-        std::fs::rename(&part, target).with_context(|| format!("cannot put {} in its place", target.display()))
+        std::fs::rename(&part, target).with_context(|| format!("cannot write {}", target.display()))
     }
 
-    /// One request: appends what is missing to the part.
-    fn continue_part(&self, url: &str, file: &Remote, part: &Path, progress: &dyn Fn(&str, u64, u64)) -> Result<()> {
+    /// Appends the missing bytes to the part, in one request.
+    fn continue_part(
+        &self,
+        url: &str,
+        file: &RemoteFile,
+        part: &Path,
+        progress: &dyn Fn(&str, u64, u64),
+    ) -> Result<()> {
         let mut there = part.metadata().map_or(0, |data| data.len());
         if file.bytes.is_some_and(|bytes| there >= bytes) {
             return Ok(());
@@ -251,11 +267,11 @@ impl Hub {
                 OpenOptions::new().write(true).truncate(true).open(part)?
             }
             _ => {
-                refuse_status(status, url)?;
+                check_status(status, url)?;
                 bail!("{url} answered {status}")
             }
         };
-        ensure!(status != 416, "the part did not fit the file: starting again");
+        ensure!(status != 416, "the partial download does not match the file: starting again");
         let total = file.bytes.unwrap_or(0);
         let mut body = response.body_mut().with_config().limit(u64::MAX).reader();
         let mut buffer = vec![0; 1 << 20];
@@ -265,54 +281,54 @@ impl Hub {
                 break;
             }
             out.write_all(&buffer[..read])
-                .map_err(|error| Refused(format!("cannot write {}: {error}", part.display())))?;
+                .map_err(|error| DownloadRefused(format!("cannot write {}: {error}", part.display())))?;
             there += read as u64;
             progress(&file.name, there, total.max(there));
         }
-        ensure!(total == 0 || there >= total, "the connection was cut after {there} of {total} bytes");
+        ensure!(total == 0 || there >= total, "the connection was lost after {there} of {total} bytes");
         Ok(())
     }
 }
 
-/// A failure that trying again does not mend.
+/// Failure that a retry does not resolve.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Refused(String);
+struct DownloadRefused(String);
 
-fn refuse_status(status: u16, what: &str) -> Result<()> {
+fn check_status(status: u16, what: &str) -> Result<()> {
     let message = match status {
         200..=299 => return Ok(()),
-        401 | 403 => format!("the hub refuses {what} ({status}): it is private or gated; set HF_TOKEN"),
-        404 => format!("the hub has no {what} ({status})"),
-        429 | 500..=599 => bail!("the hub is busy with {what} ({status})"),
-        _ => format!("the hub answers {status} for {what}"),
+        401 | 403 => format!("the hub denies access to {what} ({status}), which is private or gated: set HF_TOKEN"),
+        404 => format!("the hub has no {what} ({status}): check the name"),
+        429 | 500..=599 => bail!("the hub is busy ({status} for {what})"),
+        _ => format!("the hub answered {status} for {what}"),
     };
-    Err(Refused(message).into())
+    Err(DownloadRefused(message).into())
 }
 
 fn open_part(part: &Path) -> Result<File> {
     let open = OpenOptions::new().create(true).append(true).open(part);
-    open.with_context(|| format!("cannot write {}: choose another folder with FORETYPE_MODELS", part.display()))
+    open.with_context(|| format!("cannot write {}: set FORETYPE_MODELS to another folder", part.display()))
 }
 
-fn remote(sibling: &serde_json::Value) -> Option<Remote> {
+fn parse_remote_file(sibling: &serde_json::Value) -> Option<RemoteFile> {
     let lfs = &sibling["lfs"];
-    Some(Remote {
+    Some(RemoteFile {
         name: sibling["rfilename"].as_str()?.to_owned(),
         bytes: lfs["size"].as_u64().or_else(|| sibling["size"].as_u64()),
         sha256: lfs["sha256"].as_str().map(str::to_ascii_lowercase),
     })
 }
 
-/// Whether the file on disk is the published one, by size and, where a hash is known, by hash.
-fn check(path: &Path, file: &Remote) -> Result<()> {
+/// Checks that the file on disk is the published one, by size and, if known, by hash.
+fn verify(path: &Path, file: &RemoteFile) -> Result<()> {
     let bytes = path.metadata()?.len();
     if let Some(expected) = file.bytes {
-        ensure!(bytes == expected, "{} has {bytes} bytes where {expected} were published", file.name);
+        ensure!(bytes == expected, "{} has {bytes} bytes, but the published file has {expected}", file.name);
     }
     if let Some(expected) = &file.sha256 {
         let found = sha256(path)?;
-        ensure!(&found == expected, "{} has SHA-256 {found} where {expected} was published", file.name);
+        ensure!(&found == expected, "{} has SHA-256 {found}, but the published file has {expected}", file.name);
     }
     Ok(())
 }
@@ -327,45 +343,45 @@ fn sha256(path: &Path) -> Result<String> {
 mod tests {
     use super::*;
 
-    fn remotes(names: &[&str]) -> Vec<Remote> {
-        names.iter().map(|name| Remote { name: (*name).into(), bytes: None, sha256: None }).collect()
+    fn remotes(names: &[&str]) -> Vec<RemoteFile> {
+        names.iter().map(|name| RemoteFile { name: (*name).into(), bytes: None, sha256: None }).collect()
     }
 
     fn chosen(name: &str, files: &[&str]) -> Result<Vec<String>> {
-        let wanted = Wanted::parse(name)?;
-        Ok(choose(&wanted, &remotes(files))?.into_iter().map(|file| file.name).collect())
+        let wanted = ModelReference::parse(name)?;
+        Ok(select_files(&wanted, &remotes(files))?.into_iter().map(|file| file.name).collect())
     }
 
     #[test]
-    fn a_catalogue_name_stands_for_a_pinned_file() {
-        let wanted = Wanted::parse("qwen2.5-coder-0.5b-instruct").expect("a known name");
+    fn a_catalogue_name_refers_to_a_pinned_file() {
+        let wanted = ModelReference::parse("qwen2.5-coder-0.5b-instruct").expect("a known name");
         assert_eq!(wanted.repository, "Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF");
         assert!(wanted.sha256.is_some());
     }
 
     #[test]
-    fn a_name_that_is_no_repository_is_refused_with_advice() {
+    fn an_invalid_repository_name_is_refused_with_a_remedy() {
         for name in ["nonsense", "a/b/c", "../etc", "a/..", "a b/c"] {
-            let error = Wanted::parse(name).expect_err(name).to_string();
+            let error = ModelReference::parse(name).expect_err(name).to_string();
             assert!(error.contains("foretype model list"), "{name}: {error}");
         }
     }
 
     #[test]
-    fn of_several_ggufs_the_four_bit_one_is_taken() {
+    fn the_four_bit_gguf_is_preferred() {
         let files = ["README.md", "m-q8_0.gguf", "m-Q4_K_M.gguf", "m-f16.gguf"];
         assert_eq!(chosen("a/b", &files).expect("a file"), ["m-Q4_K_M.gguf"]);
         assert_eq!(chosen("a/b:m-f16.gguf", &files).expect("the named file"), ["m-f16.gguf"]);
     }
 
     #[test]
-    fn safetensors_come_with_what_belongs_to_them() {
+    fn safetensors_come_with_their_configuration_and_tokenizer() {
         let files = ["README.md", "config.json", "tokenizer.json", "model.safetensors", "x.bin"];
         assert_eq!(chosen("a/b", &files).expect("files"), ["config.json", "tokenizer.json", "model.safetensors"]);
     }
 
     #[test]
-    fn a_file_name_that_leaves_the_folder_is_refused() {
+    fn a_file_name_outside_the_folder_is_refused() {
         for name in ["../evil.gguf", "/etc/evil.gguf", "a/../../evil.gguf"] {
             assert!(chosen("a/b", &[name]).is_err(), "{name}");
         }

@@ -1,30 +1,30 @@
-//! Code as words, for tantivy.
+//! Tokenizer of tantivy for code: identifiers and their parts.
 
 use foretype_plugins::chunks::{Word, words};
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
-/// The name under which fields know it.
-pub(super) const NAME: &str = "code";
+/// Name under which the tokenizer is registered.
+pub(super) const TOKENIZER_NAME: &str = "code";
 
-/// Splits a text into identifiers and their parts.
+/// Tokenizer that splits a text into identifiers and their parts.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Code;
+pub(super) struct CodeTokenizer;
 
-/// The words of one text.
-pub(super) struct Words<'a> {
+/// Tokens of one text.
+pub(super) struct CodeTokenStream<'a> {
     words: Box<dyn Iterator<Item = Word> + 'a>,
     token: Token,
 }
 
-impl Tokenizer for Code {
-    type TokenStream<'a> = Words<'a>;
+impl Tokenizer for CodeTokenizer {
+    type TokenStream<'a> = CodeTokenStream<'a>;
 
-    fn token_stream<'a>(&'a mut self, text: &'a str) -> Words<'a> {
-        Words { words: Box::new(words(text)), token: Token::default() }
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> CodeTokenStream<'a> {
+        CodeTokenStream { words: Box::new(words(text)), token: Token::default() }
     }
 }
 
-impl TokenStream for Words<'_> {
+impl TokenStream for CodeTokenStream<'_> {
     fn advance(&mut self) -> bool {
         let Some(word) = self.words.next() else { return false };
         self.token.position = self.token.position.wrapping_add(1);

@@ -1,4 +1,4 @@
-//! What a search finds, what an update reads, and what becomes of damaged indexes.
+//! Tests of search results, updates and the recovery from damage.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -7,12 +7,12 @@ use foretype_plugins::strategies::ask::wanted;
 
 use super::*;
 
-/// A workspace and a cache in folders that go away.
-struct World {
+/// Workspace and index in a temporary folder.
+struct IndexedFolder {
     folder: tempfile::TempDir,
 }
 
-impl World {
+impl IndexedFolder {
     fn new(files: &[(&str, &str)]) -> Self {
         let world = Self { folder: tempfile::tempdir().expect("a temporary folder") };
         files.iter().for_each(|(name, text)| world.write(name, text));
@@ -32,12 +32,12 @@ impl World {
         self.folder.path().join("cache")
     }
 
-    fn search(&self) -> Search {
-        Search::within(Some(self.cache()))
+    fn search(&self) -> SearchIndex {
+        SearchIndex::in_folder(Some(self.cache()))
     }
 
-    /// Brings the index up to date with all files of the folder.
-    fn refresh(&self, search: &Search) -> Changes {
+    /// Updates the index with all files of the folder.
+    fn refresh(&self, search: &SearchIndex) -> IndexChanges {
         search.refresh(self.files(), &|_| true).expect("an index")
     }
 
@@ -50,19 +50,19 @@ impl World {
     }
 }
 
-fn places(search: &Search, words: &str) -> Vec<String> {
+fn places(search: &SearchIndex, words: &str) -> Vec<String> {
     let found = search.find(&wanted(words, ""), 10);
-    found.into_iter().map(|it| format!("{}:{}-{}", it.path, it.first, it.last)).collect()
+    found.into_iter().map(|it| format!("{}:{}-{}", it.path, it.first_line, it.last_line)).collect()
 }
 
-fn changes(indexed: usize, removed: usize) -> Changes {
-    Changes { indexed, removed, behind: false }
+fn changes(indexed: usize, removed: usize) -> IndexChanges {
+    IndexChanges { indexed, removed, is_stale: false }
 }
 
 #[test]
-fn a_name_is_found_by_its_words_and_before_what_mentions_it() {
+fn a_definition_is_found_by_the_words_of_its_name_and_ranks_before_mentions() {
     let filler = "    # nothing of interest stands in this long line, nor in the next one\n".repeat(9);
-    let world = World::new(&[
+    let world = IndexedFolder::new(&[
         ("a.py", &format!("def sums():\n{filler}    return retry_delay\n")),
         ("b.py", &format!("import os\n\ndef retryDelay(x):\n{filler}    return x\n")),
         ("c.py", "print(1)\n"),
@@ -79,8 +79,8 @@ fn a_name_is_found_by_its_words_and_before_what_mentions_it() {
 }
 
 #[test]
-fn an_update_reads_what_changed_and_another_process_finds_it() {
-    let world = World::new(&[("a.py", "alpha = 1\n"), ("b.py", "beta = 1\n")]);
+fn an_update_reads_changed_files_and_other_processes_find_them() {
+    let world = IndexedFolder::new(&[("a.py", "alpha = 1\n"), ("b.py", "beta = 1\n")]);
     let (search, other) = (world.search(), world.search());
     assert_eq!(world.refresh(&search), changes(2, 0));
     assert_eq!(world.refresh(&search), changes(0, 0));
@@ -91,17 +91,17 @@ fn an_update_reads_what_changed_and_another_process_finds_it() {
     assert_eq!((places(&other, "gamma"), places(&other, "beta")), (vec!["a.py:1-2".to_owned()], vec![]));
     world.write("c.py", "delta = 1\n");
     let touched = vec![("c.py".to_owned(), Some(world.path("c.py"))), ("a.py".to_owned(), None)];
-    assert_eq!(search.touch(touched).expect("an index"), changes(1, 1));
+    assert_eq!(search.update_files(touched).expect("an index"), changes(1, 1));
     assert_eq!((places(&search, "delta"), places(&search, "alpha")), (vec!["c.py:1-1".to_owned()], vec![]));
 }
 
 #[test]
-fn a_change_while_somebody_is_at_the_index_is_read_by_them_or_by_the_next() {
-    let world = World::new(&[("a.py", "alpha = 1\n"), ("b.py", "beta = 1\n")]);
+fn a_change_during_an_update_is_read_by_that_update_or_the_next() {
+    let world = IndexedFolder::new(&[("a.py", "alpha = 1\n"), ("b.py", "beta = 1\n")]);
     let (search, other) = (world.search(), world.search());
-    let touch = |search: &Search, name: &str, text: &str| {
+    let touch = |search: &SearchIndex, name: &str, text: &str| {
         world.write(name, text);
-        search.touch(vec![(name.to_owned(), Some(world.path(name)))]).expect("an index")
+        search.update_files(vec![(name.to_owned(), Some(world.path(name)))]).expect("an index")
     };
     // In the middle of an update, by the same process and by another one.
     let told = Cell::new(0);
@@ -110,7 +110,7 @@ fn a_change_while_somebody_is_at_the_index_is_read_by_them_or_by_the_next() {
         if told.get() == 2 {
             assert_eq!(touch(&search, "a.py", "gamma = 1\n"), changes(0, 0));
             other.refresh(std::iter::empty(), &|_| true).expect("an index");
-            assert!(touch(&other, "c.py", "delta = 1\n").behind);
+            assert!(touch(&other, "c.py", "delta = 1\n").is_stale);
         }
         true
     };
@@ -122,9 +122,9 @@ fn a_change_while_somebody_is_at_the_index_is_read_by_them_or_by_the_next() {
 }
 
 #[test]
-fn secrets_and_what_machines_made_are_not_indexed() {
+fn secrets_and_generated_files_are_not_indexed() {
     let secret = format!("omega = '{}{}'\n", "ghp_", "x".repeat(36));
-    let world = World::new(&[
+    let world = IndexedFolder::new(&[
         ("a.py", &secret),
         (".env", "OMEGA=1\n"),
         ("b.lock", "omega\n"),
@@ -140,26 +140,29 @@ fn secrets_and_what_machines_made_are_not_indexed() {
 }
 
 #[test]
-fn an_update_that_is_stopped_keeps_what_it_has() {
-    let world = World::new(&[("a.py", "alpha = 1\n"), ("b.py", "alpha = 2\n"), ("c.py", "alpha = 3\n")]);
+fn a_stopped_update_keeps_its_progress() {
+    let world = IndexedFolder::new(&[("a.py", "alpha = 1\n"), ("b.py", "alpha = 2\n"), ("c.py", "alpha = 3\n")]);
     let search = world.search();
-    let told = Cell::new(Progress::default());
+    let told = Cell::new(IndexProgress::default());
     let goes_on = |progress| {
         told.set(progress);
         progress.done < 2
     };
     let stopped = search.refresh(world.files(), &goes_on).expect("an index");
-    assert_eq!((stopped, told.get()), (Changes { behind: true, ..changes(2, 0) }, Progress { done: 2, of: 3 }));
+    assert_eq!(
+        (stopped, told.get()),
+        (IndexChanges { is_stale: true, ..changes(2, 0) }, IndexProgress { done: 2, total: 3 })
+    );
     assert_eq!(places(&search, "alpha").len(), 2);
     assert_eq!(world.refresh(&search), changes(1, 0));
 }
 
 #[test]
-fn a_damaged_index_is_built_anew() {
-    let world = World::new(&[("a.py", "alpha = 1\n")]);
+fn a_damaged_index_is_rebuilt() {
+    let world = IndexedFolder::new(&[("a.py", "alpha = 1\n")]);
     world.refresh(&world.search());
     let files = || std::fs::read_dir(world.cache()).expect("the index").flatten().map(|entry| entry.path());
-    // Their names are new each time, what kinds there are is not.
+    // File names differ each time, but extensions do not.
     let kind = |path: &PathBuf| path.extension().map(|ending| ending.to_owned());
     let kinds: Vec<_> =
         files().map(|path| kind(&path)).filter(|kind| kind.as_ref().is_some_and(|it| it != "lock")).collect();
@@ -170,7 +173,7 @@ fn a_damaged_index_is_built_anew() {
         let name = &same[number % same.len()];
         std::fs::write(name, "damaged").expect("writable");
         let search = world.search();
-        // What is left of it is of no use, or does not need that file.
+        // Either the rest is unusable, or it does not need that file.
         let found = places(&search, "alpha").len();
         let indexed = world.refresh(&search).indexed;
         assert_eq!(found + indexed, 1, "{name:?}");
@@ -180,8 +183,8 @@ fn a_damaged_index_is_built_anew() {
 
 #[test]
 fn without_a_folder_nothing_is_found_and_nothing_fails() {
-    let world = World::new(&[("a.py", "alpha = 1\n")]);
-    let search = Search::within(None);
-    assert_eq!(world.refresh(&search), Changes::default());
-    assert!(places(&search, "alpha").is_empty() && !search.claim());
+    let world = IndexedFolder::new(&[("a.py", "alpha = 1\n")]);
+    let search = SearchIndex::in_folder(None);
+    assert_eq!(world.refresh(&search), IndexChanges::default());
+    assert!(places(&search, "alpha").is_empty() && !search.claim_first_update());
 }

@@ -1,8 +1,7 @@
-//! Bringing an index up to date: which files changed, and what becomes of them.
+//! Updates of the search index: finds the files that changed and replaces their chunks.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::TryLockError;
 use std::time::UNIX_EPOCH;
 
 use anyhow::Result;
@@ -13,107 +12,109 @@ use siphasher::sip::SipHasher13;
 use tantivy::indexer::IndexWriterOptions;
 use tantivy::{IndexWriter, TantivyDocument, TantivyError, Term};
 
-use super::store::{Fields, Manifest, Stamp, Store};
-use super::{Search, lock};
+use super::SearchIndex;
+use super::store::{FileStamp, IndexFields, IndexManifest, IndexStore};
 
-/// Files between two commits: what is committed can be searched, and survives a kill.
-const PORTION: usize = 2000;
-/// The least that tantivy takes.
-const MEMORY: usize = 15_000_000;
+/// Files between two commits. Committed files can be found, and survive a crash.
+const FILES_PER_COMMIT: usize = 2000;
+/// Memory budget of the writer, the minimum that tantivy accepts.
+const WRITER_MEMORY_BYTES: usize = 15_000_000;
 
-/// How far an update is.
+/// Progress of an update.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Files that are done.
+pub struct IndexProgress {
+    /// Number of files that have been processed.
     pub done: usize,
-    /// Files that changed.
-    pub of: usize,
+    /// Number of files to process.
+    pub total: usize,
 }
 
-/// What an update did.
+/// Result of an update.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Changes {
-    /// Files that were indexed.
+pub struct IndexChanges {
+    /// Number of files that were indexed.
     pub indexed: usize,
-    /// Files whose pieces were taken out.
+    /// Number of files that were removed from the index.
     pub removed: usize,
-    /// Whether the index is behind its files: it was stopped, or another process is at it.
-    pub behind: bool,
+    /// True if some changes are not in the index yet, because the update was stopped or another process is running one.
+    #[serde(rename = "behind")]
+    pub is_stale: bool,
 }
 
-/// A file to look at; without a path it is gone.
-pub(super) struct Work {
+/// File to update in the index. A file without a path is removed from it.
+pub(super) struct PendingFile {
     relative: String,
     path: Option<PathBuf>,
 }
 
-impl Search {
-    /// Looks at all files, by their paths in the workspace and on disk, and indexes those that changed. `progress` is told of
-    /// each file; it returns false to stop.
+impl SearchIndex {
+    /// Compares all files, given by their paths in the workspace and on disk, with the index and indexes those that changed.
+    /// `progress` is called for each changed file, and returns false to stop.
     ///
     /// # Errors
-    /// If the index can be neither used nor made anew.
+    /// If the index can be neither used nor rebuilt.
     pub fn refresh(
         &self,
         files: impl Iterator<Item = (String, PathBuf)>,
-        progress: &dyn Fn(Progress) -> bool,
-    ) -> Result<Changes> {
-        let changes = self.refresh_alone(files, progress)?;
-        self.catch_up()?;
+        progress: &dyn Fn(IndexProgress) -> bool,
+    ) -> Result<IndexChanges> {
+        let changes = self.update_all(files, progress)?;
+        self.process_changed_files()?;
         Ok(changes)
     }
 
-    fn refresh_alone(
+    fn update_all(
         &self,
         files: impl Iterator<Item = (String, PathBuf)>,
-        progress: &dyn Fn(Progress) -> bool,
-    ) -> Result<Changes> {
-        let _one = lock(&self.updating);
-        let Some(store) = self.store()? else { return Ok(Changes::default()) };
+        progress: &dyn Fn(IndexProgress) -> bool,
+    ) -> Result<IndexChanges> {
+        let _guard = self.update_lock.lock();
+        let Some(store) = self.open_store()? else { return Ok(IndexChanges::default()) };
         let before = store.manifest()?;
-        let mut there = HashSet::new();
+        let mut present = HashSet::new();
         let mut work = Vec::new();
         for (relative, path) in files.filter(|(relative, _)| !secrets::in_path(relative)) {
-            if before.files.get(&relative).is_none_or(|known| times(&path) != Some((known.modified, known.size))) {
-                work.push(Work { relative: relative.clone(), path: Some(path) });
+            if before
+                .files
+                .get(&relative)
+                .is_none_or(|known| modified_and_size(&path) != Some((known.modified, known.size)))
+            {
+                work.push(PendingFile { relative: relative.clone(), path: Some(path) });
             }
-            there.insert(relative);
+            present.insert(relative);
         }
-        let gone = before.files.into_keys().filter(|relative| !there.contains(relative));
-        work.extend(gone.map(|relative| Work { relative, path: None }));
+        let removed = before.files.into_keys().filter(|relative| !present.contains(relative));
+        work.extend(removed.map(|relative| PendingFile { relative, path: None }));
         apply(&store, &work, progress)
     }
 
-    /// Looks at files that changed; those without a path may no longer be read. Does nothing before the first
-    /// [`refresh`](Self::refresh): that sees all of them. While somebody is at the index, it leaves them to them, and while
-    /// another process is, to the next who changes a file.
+    /// Updates the index for files that changed. Files without a path are removed from it. Does nothing before the first
+    /// [`refresh`](Self::refresh), which reads all files anyway. The files are left to an update that is already running in
+    /// this process; if one is running in another process, they are left to the next call.
     ///
     /// # Errors
     /// If the index cannot be written.
-    pub fn touch(&self, files: Vec<(String, Option<PathBuf>)>) -> Result<Changes> {
-        lock(&self.touched).extend(files.into_iter().map(|(relative, path)| Work { relative, path }));
-        self.catch_up()
+    pub fn update_files(&self, files: Vec<(String, Option<PathBuf>)>) -> Result<IndexChanges> {
+        let files = files.into_iter().map(|(relative, path)| PendingFile { relative, path });
+        self.changed_files.lock().extend(files);
+        self.process_changed_files()
     }
 
-    fn catch_up(&self) -> Result<Changes> {
-        let mut all = Changes::default();
-        // Asked again after each time: who came while the lock was held has left their files here.
-        while !lock(&self.touched).is_empty() {
-            let _one = match self.updating.try_lock() {
-                Ok(one) => one,
-                Err(TryLockError::Poisoned(one)) => one.into_inner(),
-                Err(TryLockError::WouldBlock) => return Ok(all),
-            };
-            let work = std::mem::take(&mut *lock(&self.touched));
-            let Some(store) = lock(&self.store).clone() else { return Ok(all) };
+    fn process_changed_files(&self) -> Result<IndexChanges> {
+        let mut all = IndexChanges::default();
+        // Callers that came while the lock was held have added files in the meantime.
+        while !self.changed_files.lock().is_empty() {
+            let Some(_guard) = self.update_lock.try_lock() else { return Ok(all) };
+            let work = std::mem::take(&mut *self.changed_files.lock());
+            let Some(store) = self.store.lock().clone() else { return Ok(all) };
             let changes = apply(&store, &work, &|_| true)?;
-            all = Changes {
+            all = IndexChanges {
                 indexed: all.indexed + changes.indexed,
                 removed: all.removed + changes.removed,
-                behind: changes.behind,
+                is_stale: changes.is_stale,
             };
-            if changes.behind {
-                lock(&self.touched).extend(work);
+            if changes.is_stale {
+                self.changed_files.lock().extend(work);
                 return Ok(all);
             }
         }
@@ -121,35 +122,35 @@ impl Search {
     }
 }
 
-fn apply(store: &Store, work: &[Work], progress: &dyn Fn(Progress) -> bool) -> Result<Changes> {
-    let mut changes = Changes::default();
+fn apply(store: &IndexStore, work: &[PendingFile], progress: &dyn Fn(IndexProgress) -> bool) -> Result<IndexChanges> {
+    let mut changes = IndexChanges::default();
     if work.is_empty() {
         return Ok(changes);
     }
     let options = IndexWriterOptions::builder().num_worker_threads(1).num_merge_threads(1);
-    let options = options.memory_budget_per_thread(MEMORY).build();
+    let options = options.memory_budget_per_thread(WRITER_MEMORY_BYTES).build();
     let mut writer: IndexWriter = match store.index.writer_with_options(options) {
         Ok(writer) => writer,
-        // Another process brings it up to date.
-        Err(TantivyError::LockFailure(..)) => return Ok(Changes { behind: true, ..changes }),
+        // Another process is running an update.
+        Err(TantivyError::LockFailure(..)) => return Ok(IndexChanges { is_stale: true, ..changes }),
         Err(error) => return Err(error.into()),
     };
-    // Nobody else changes it from here on.
+    // The writer locks the index, so the manifest cannot change from here on.
     let mut manifest = store.manifest()?;
     let mut done = 0;
-    for portion in work.chunks(PORTION) {
+    for portion in work.chunks(FILES_PER_COMMIT) {
         for one in portion {
             one.index(&writer, &store.fields, &mut manifest, &mut changes)?;
             done += 1;
-            changes.behind = !progress(Progress { done, of: work.len() }) && done < work.len();
-            if changes.behind {
+            changes.is_stale = !progress(IndexProgress { done, total: work.len() }) && done < work.len();
+            if changes.is_stale {
                 break;
             }
         }
         let mut commit = writer.prepare_commit()?;
         commit.set_payload(&serde_json::to_string(&manifest)?);
         commit.commit()?;
-        if changes.behind {
+        if changes.is_stale {
             break;
         }
     }
@@ -157,31 +158,31 @@ fn apply(store: &Store, work: &[Work], progress: &dyn Fn(Progress) -> bool) -> R
     Ok(changes)
 }
 
-impl Work {
+impl PendingFile {
     fn index(
         &self,
         writer: &IndexWriter,
-        fields: &Fields,
-        manifest: &mut Manifest,
-        changes: &mut Changes,
+        fields: &IndexFields,
+        manifest: &mut IndexManifest,
+        changes: &mut IndexChanges,
     ) -> Result<()> {
         let known = manifest.files.get(&self.relative).copied();
-        let now = self.path.as_deref().and_then(|path| Some((times(path)?, std::fs::read(path).ok()?)));
+        let now = self.path.as_deref().and_then(|path| Some((modified_and_size(path)?, std::fs::read(path).ok()?)));
         let whole = Term::from_field_text(fields.path, &self.relative);
         let Some(((modified, size), bytes)) = now else {
             writer.delete_term(whole);
             changes.removed += usize::from(manifest.files.remove(&self.relative).is_some());
             return Ok(());
         };
-        let stamp = Stamp { modified, size, hash: hash(&bytes) };
+        let stamp = FileStamp { modified, size, hash: hash(&bytes) };
         manifest.files.insert(self.relative.clone(), stamp);
         if known.is_some_and(|known| known.hash == stamp.hash) {
             return Ok(());
         }
         writer.delete_term(whole);
-        if let Some(text) = String::from_utf8(bytes).ok().filter(|text| is_read(&self.relative, text)) {
+        if let Some(text) = String::from_utf8(bytes).ok().filter(|text| is_indexable(&self.relative, text)) {
             changes.indexed += 1;
-            for document in pieces(&self.relative, &text, fields) {
+            for document in chunk_documents(&self.relative, &text, fields) {
                 writer.add_document(document)?;
             }
         }
@@ -189,8 +190,8 @@ impl Work {
     }
 }
 
-/// The pieces of a file, for the index.
-fn pieces(relative: &str, text: &str, fields: &Fields) -> Vec<TantivyDocument> {
+/// Returns the chunks of a file as documents of the index.
+fn chunk_documents(relative: &str, text: &str, fields: &IndexFields) -> Vec<TantivyDocument> {
     let tree = syntax::parse(Language::from_path(relative), text, None);
     let document = |chunk: foretype_plugins::chunks::Chunk| {
         let body = &text[chunk.range.clone()];
@@ -199,8 +200,8 @@ fn pieces(relative: &str, text: &str, fields: &Fields) -> Vec<TantivyDocument> {
         document.add_text(fields.file, relative);
         document.add_text(fields.names, &chunk.names);
         document.add_text(fields.body, body);
-        document.add_u64(fields.first, chunk.first as u64);
-        document.add_u64(fields.last, chunk.last as u64);
+        document.add_u64(fields.first_line, chunk.first as u64);
+        document.add_u64(fields.last_line, chunk.last as u64);
         document.add_u64(fields.start, chunk.range.start as u64);
         document.add_u64(fields.end, chunk.range.end as u64);
         document.add_u64(fields.hash, hash(body));
@@ -209,52 +210,54 @@ fn pieces(relative: &str, text: &str, fields: &Fields) -> Vec<TantivyDocument> {
     chunks(tree.as_ref(), text).into_iter().map(document).collect()
 }
 
-/// Whether people write and read such a file, and no secret is in it.
-fn is_read(path: &str, text: &str) -> bool {
-    const MADE: &[&str] = &[".lock", "-lock.json", "-lock.yaml", ".min.js", ".min.css", ".map", ".svg", ".csv", ".tsv"];
-    /// Larger ones are data.
-    const JSON: usize = 64 << 10;
-    const LINE: usize = 5000;
-    let made = MADE.iter().any(|ending| path.ends_with(ending)) || path.ends_with(".json") && text.len() > JSON;
-    !made && !text.contains('\0') && text.lines().all(|line| line.len() <= LINE) && !secrets::in_text(text)
+/// Returns true for text that people write, without secrets. Generated files and data are not indexed.
+fn is_indexable(path: &str, text: &str) -> bool {
+    const GENERATED_SUFFIXES: &[&str] =
+        &[".lock", "-lock.json", "-lock.yaml", ".min.js", ".min.css", ".map", ".svg", ".csv", ".tsv"];
+    /// Larger JSON files are data.
+    const MAX_JSON_BYTES: usize = 64 << 10;
+    const MAX_LINE_BYTES: usize = 5000;
+    let made = GENERATED_SUFFIXES.iter().any(|ending| path.ends_with(ending))
+        || path.ends_with(".json") && text.len() > MAX_JSON_BYTES;
+    !made && !text.contains('\0') && text.lines().all(|line| line.len() <= MAX_LINE_BYTES) && !secrets::in_text(text)
 }
 
-/// When a file was changed, in nanoseconds, and its size.
-fn times(path: &Path) -> Option<(u64, u64)> {
+/// Returns the modification time of a file, in nanoseconds since 1970, and its size in bytes.
+fn modified_and_size(path: &Path) -> Option<(u64, u64)> {
     let data = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
     let since = data.modified().ok()?.duration_since(UNIX_EPOCH).unwrap_or_default();
     Some((u64::try_from(since.as_nanos()).unwrap_or(u64::MAX), data.len()))
 }
 
-/// The same for all builds, because it is kept.
+/// Returns a hash that is the same in all builds, because it is stored.
 pub(super) fn hash(bytes: impl AsRef<[u8]>) -> u64 {
     SipHasher13::new().hash(bytes.as_ref())
 }
 
-/// Runs work on a thread that gives way to all others, and so do the threads that it starts.
+/// Runs `work` on a thread of low priority. Threads that it starts inherit the priority.
 ///
 /// # Errors
-/// If no thread can be started.
-pub fn background<T: Send + 'static>(
+/// If the thread cannot be started.
+pub fn spawn_background<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> std::io::Result<std::thread::JoinHandle<T>> {
     std::thread::Builder::new().name("search".to_owned()).spawn(move || {
-        give_way();
+        lower_priority();
         let done = work();
-        foretype_model::kernels::give_back();
+        foretype_model::kernels::trim_heap();
         done
     })
 }
 
 #[cfg(target_os = "linux")]
-fn give_way() {
-    const NICE: i32 = 15;
-    // SAFETY: the call takes plain numbers; on Linux, 0 is the calling thread. If it fails, the thread is like any other.
+fn lower_priority() {
+    const BACKGROUND_NICENESS: i32 = 15;
+    // SAFETY: the call takes plain numbers. On Linux, 0 is the calling thread. If it fails, the priority stays as it is.
     unsafe {
-        libc::setpriority(libc::PRIO_PROCESS, 0, NICE);
+        libc::setpriority(libc::PRIO_PROCESS, 0, BACKGROUND_NICENESS);
     }
 }
 
-/// Elsewhere, one cannot make a single thread give way as simply.
+/// Does nothing: elsewhere, there is no simple way to lower the priority of a single thread.
 #[cfg(not(target_os = "linux"))]
 fn give_way() {}

@@ -20,9 +20,9 @@ use indicatif::ProgressBar;
 
 use crate::cli::evaluate::repository::progress;
 use crate::completion;
-use crate::request_builder;
 use crate::config::Config;
 use crate::evaluate::typing;
+use crate::request_builder;
 use crate::workspace::{Workspace, Workspaces};
 use crate::{models, plugins};
 use figures::{Pair, Typed};

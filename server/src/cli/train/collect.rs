@@ -1,4 +1,4 @@
-//! What of a corpus the command line decides, and a progress bar while it is collected.
+//! Corpus options of `foretype train`, and the progress bar of the collection.
 
 use std::path::PathBuf;
 
@@ -6,45 +6,45 @@ use clap::ValueEnum;
 use foretype_model::train::corpus::{Corpus, CorpusError, Options, Progress, SplitBy, Stage};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Which text to learn from.
+/// Options of the corpus.
 #[derive(Debug, clap::Args)]
 pub(super) struct CorpusArgs {
-    /// Git repositories, or any other folders of text
+    /// Folders to train on: git repositories, or any other folders of text
     #[arg(required = true, value_name = "FOLDER")]
     folders: Vec<PathBuf>,
-    /// Leave larger files out
+    /// Leave out files that are larger than this
     #[arg(long, value_name = "BYTES", default_value_t = Options::default().max_file_bytes)]
     max_file_bytes: u64,
-    /// The share of files to keep from training, to measure with
+    /// Hold out this share of the files for evaluation
     #[arg(long, value_name = "SHARE", default_value_t = Options::default().held_out)]
     held_out: f64,
-    /// Which files to hold out
-    #[arg(long, value_enum, default_value_t = Split::File)]
-    split: Split,
-    /// Another seed holds out other files and mixes the others otherwise
+    /// Choose the held-out files by this method
+    #[arg(long, value_enum, default_value_t = SplitArg::File)]
+    split: SplitArg,
+    /// Seed of the random choice of held-out files and of the order of the others
     #[arg(long, default_value_t = Options::default().seed)]
     seed: u64,
-    /// Only files with these ends of their names, for example `rs,py`; all known languages when left out
+    /// Use only files with these extensions, for example rs,py [default: all known languages]
     #[arg(long, value_delimiter = ',', value_name = "ENDS")]
     only: Vec<String>,
-    /// Take folders as they lie, without asking git which files belong to a repository
+    /// Use all files in the folders, whether or not git tracks them
     #[arg(long)]
     no_git: bool,
-    /// Keep large data files and tables of numbers
+    /// Keep large data files and number tables
     #[arg(long)]
     keep_data: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Split {
-    /// Some of all files, always the same ones
+enum SplitArg {
+    /// A random choice, which is the same for equal seeds
     File,
-    /// The files that were committed last
+    /// The most recently committed files
     Time,
 }
 
 impl CorpusArgs {
-    /// The seed of all chance.
+    /// Returns the seed of all random choices.
     pub(super) fn seed(&self) -> u64 {
         self.seed
     }
@@ -63,8 +63,8 @@ impl CorpusArgs {
             max_file_bytes: self.max_file_bytes,
             held_out: self.held_out,
             split_by: match self.split {
-                Split::File => SplitBy::File,
-                Split::Time => SplitBy::Time,
+                SplitArg::File => SplitBy::File,
+                SplitArg::Time => SplitBy::Time,
             },
             seed: self.seed,
             only: self.only.clone(),

@@ -1,4 +1,4 @@
-//! `foretype train --dry-run`: what would be learned from, and why files are left out.
+//! `foretype train --dry-run`: reports the files of the corpus, and why others are left out.
 
 mod languages;
 
@@ -12,18 +12,18 @@ use serde::Serialize;
 
 use super::super::print_json;
 use super::collect;
-use languages::Row;
+use languages::LanguageRow;
 
-/// How to report.
+/// Options of the report.
 #[derive(Debug, clap::Args)]
 pub(super) struct ReportArgs {
-    /// List all files that were left out for this reason
+    /// List all files that are left out for this reason
     #[arg(long, value_name = "REASON", value_parser = reason())]
     left_out: Option<Reason>,
-    /// How many examples to name for each reason
+    /// Print this many examples for each reason
     #[arg(long, default_value_t = 3)]
     examples: usize,
-    /// As JSON
+    /// Print the report as JSON
     #[arg(long)]
     json: bool,
 }
@@ -32,25 +32,25 @@ fn reason() -> impl TypedValueParser<Value = Reason> {
     PossibleValuesParser::new(Reason::ALL.map(Reason::id)).try_map(|name| name.parse::<Reason>())
 }
 
-/// A rough number of tokens: in source text one is about so many bytes long.
-const BYTES_A_TOKEN: f64 = 3.3;
+/// Average length of a token in source text, for estimates.
+const BYTES_PER_TOKEN: f64 = 3.3;
 
 #[derive(Debug, Serialize)]
-struct Report<'a> {
+struct CorpusReport<'a> {
     sources: &'a [Source],
-    languages: Vec<Row>,
-    total: Row,
-    /// Rough.
+    languages: Vec<LanguageRow>,
+    total: LanguageRow,
+    /// Estimate.
     tokens: u64,
-    left_out: Vec<Group<'a>>,
+    left_out: Vec<LeftOutGroup<'a>>,
     secrets: usize,
     licences: &'a Licences,
     warnings: Vec<String>,
 }
 
-/// The files that were left out for one reason.
+/// Files that are left out for one reason.
 #[derive(Debug, Serialize)]
-struct Group<'a> {
+struct LeftOutGroup<'a> {
     reason: Reason,
     meaning: &'static str,
     files: usize,
@@ -60,26 +60,32 @@ struct Group<'a> {
 /// Collects a corpus and reports on it.
 pub(super) fn run(corpus: &collect::CorpusArgs, args: &ReportArgs) -> Result<ExitCode> {
     let corpus = collected(corpus, args)?;
-    let report = Report::new(&corpus, args);
-    match args.json {
-        true => print_json(&report)?,
-        false => report.print(args),
+    let report = CorpusReport::new(&corpus, args);
+    if args.json {
+        print_json(&report)?;
+    } else {
+        report.print(args);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The corpus; where nothing was left of it, an error with all that is known of why.
+/// Collects the corpus.
+///
+/// # Errors
+/// If the corpus cannot be collected. If no file is left, the reasons are printed, too.
 pub(super) fn collected(corpus: &collect::CorpusArgs, args: &ReportArgs) -> Result<Corpus> {
     corpus.collect().map_err(|error| refused(error, args))
 }
 
-/// What somebody should know before learning from a corpus.
+/// Prints the warnings about a corpus.
 pub(super) fn warn(corpus: &Corpus) {
     let (_, total) = languages::table(&corpus.files);
-    warnings(corpus, &total).iter().for_each(|warning| eprintln!("foretype: {warning}"));
+    for warning in warnings(corpus, &total) {
+        eprintln!("foretype: {warning}");
+    }
 }
 
-/// Why there is no corpus; where nothing was left, with all that is known of it.
+/// Adds remedies to an error of the collection, and prints the reasons if no file is left.
 fn refused(error: CorpusError, args: &ReportArgs) -> anyhow::Error {
     let left_out = match &error {
         CorpusError::NothingLeft { left_out } => left_out,
@@ -93,10 +99,10 @@ fn refused(error: CorpusError, args: &ReportArgs) -> anyhow::Error {
     anyhow!("{error}{}", remedies(&groups))
 }
 
-impl<'a> Report<'a> {
+impl<'a> CorpusReport<'a> {
     fn new(corpus: &'a Corpus, args: &ReportArgs) -> Self {
         let (languages, total) = languages::table(&corpus.files);
-        let tokens = (total.bytes as f64 / BYTES_A_TOKEN) as u64;
+        let tokens = (total.bytes as f64 / BYTES_PER_TOKEN) as u64;
         let secrets = corpus.counts().get(&Reason::Secret).copied().unwrap_or_default();
         let warnings = warnings(corpus, &total);
         let left_out = groups(&corpus.left_out, args);
@@ -114,7 +120,7 @@ impl<'a> Report<'a> {
         }
         println!();
         languages::print(&self.languages, &self.total);
-        println!("\nabout {} tokens, roughly: {BYTES_A_TOKEN} bytes each\n", self.tokens);
+        println!("\nabout {} tokens (estimated at {BYTES_PER_TOKEN} bytes each)\n", self.tokens);
         print_left_out(&self.left_out, args);
         print_licences(self.licences);
         for warning in &self.warnings {
@@ -123,8 +129,8 @@ impl<'a> Report<'a> {
     }
 }
 
-/// By reason, with examples; with `--left-out` only that reason, and all of its files.
-fn groups<'a>(left_out: &'a [LeftOut], args: &ReportArgs) -> Vec<Group<'a>> {
+/// Groups files by reason, with examples. With `--left-out`, that reason has all of its files.
+fn groups<'a>(left_out: &'a [LeftOut], args: &ReportArgs) -> Vec<LeftOutGroup<'a>> {
     let mut files: BTreeMap<Reason, Vec<&LeftOut>> = BTreeMap::new();
     for file in left_out {
         files.entry(file.reason).or_default().push(file);
@@ -132,35 +138,35 @@ fn groups<'a>(left_out: &'a [LeftOut], args: &ReportArgs) -> Vec<Group<'a>> {
     let group = |(reason, files): (Reason, Vec<&'a LeftOut>)| {
         let all = args.left_out == Some(reason);
         let examples = files.iter().take(if all { usize::MAX } else { args.examples }).copied().collect();
-        Group { reason, meaning: reason.meaning(), files: files.len(), examples }
+        LeftOutGroup { reason, meaning: reason.meaning(), files: files.len(), examples }
     };
     files.into_iter().map(group).collect()
 }
 
-/// What a user should know before training.
-fn warnings(corpus: &Corpus, total: &Row) -> Vec<String> {
+/// Returns the warnings about a corpus.
+fn warnings(corpus: &Corpus, total: &LanguageRow) -> Vec<String> {
     let mut warnings = Vec::new();
     let copyleft = corpus.licences.copyleft();
     if !copyleft.is_empty() {
         let names = copyleft.join(", ");
-        warnings.push(format!("copyleft ({names}): ask before you share a model that learned from this"));
+        warnings.push(format!("copyleft ({names}): seek advice before you share a model trained on this code"));
     }
     if !corpus.licences.missing.is_empty() {
         let names = corpus.licences.missing.join(", ");
-        warnings.push(format!("no licence at the root of {names}: see that you may learn from it"));
+        warnings.push(format!("no licence at the root of {names}: make sure that you may train on this code"));
     }
     if total.held_out == 0 {
-        warnings.push("no file is held out, so nothing will tell how well it was learned; raise --held-out".into());
+        warnings.push("no file is held out, so the result cannot be evaluated: raise --held-out".into());
     }
     warnings
 }
 
-/// Which options bring back what was left out.
-fn remedies(groups: &[Group]) -> String {
-    let remedy = |group: &Group| {
+/// Names the options that bring back files that are left out.
+fn remedies(groups: &[LeftOutGroup]) -> String {
+    let remedy = |group: &LeftOutGroup| {
         Some(match group.reason {
-            Reason::UnknownLanguage => "name their ends with --only, for example --only kt,swift",
-            Reason::NotAsked => "name other ends with --only",
+            Reason::UnknownLanguage => "name their extensions with --only, for example --only kt,swift",
+            Reason::NotAsked => "name other extensions with --only",
             Reason::TooLarge => "raise --max-file-bytes",
             Reason::Data => "keep data with --keep-data",
             Reason::Ignored => "shorten .foretypeignore",
@@ -172,25 +178,28 @@ fn remedies(groups: &[Group]) -> String {
     if remedies.is_empty() { String::new() } else { format!(". To bring them back, {}", remedies.join("; ")) }
 }
 
-fn print_left_out(groups: &[Group], args: &ReportArgs) {
+fn print_left_out(groups: &[LeftOutGroup], args: &ReportArgs) {
     if let Some(wanted) = args.left_out {
-        let listed = groups.iter().filter(|group| group.reason == wanted).flat_map(|group| &group.examples);
-        listed.for_each(|file| println!("{}", described(file)));
+        for file in groups.iter().filter(|group| group.reason == wanted).flat_map(|group| &group.examples) {
+            println!("{}", described(file));
+        }
         return;
     }
     if groups.is_empty() {
         return;
     }
-    println!("left out (all of a reason with --left-out REASON):");
+    println!("left out (use --left-out REASON to list all files of a reason):");
     for group in groups {
         println!("{:>7} {:16} {}", group.files, group.reason.id(), group.meaning);
-        group.examples.iter().for_each(|file| println!("{:24} {}", "", described(file)));
+        for file in &group.examples {
+            println!("{:24} {}", "", described(file));
+        }
     }
     println!();
 }
 
 fn described(file: &LeftOut) -> String {
-    let original = file.duplicate_of.as_ref().map(|other| format!(" (like {other})")).unwrap_or_default();
+    let original = file.duplicate_of.as_ref().map(|other| format!(" (duplicate of {other})")).unwrap_or_default();
     format!("{}/{}{original}", file.repository, file.path)
 }
 
@@ -200,7 +209,7 @@ fn print_licences(licences: &Licences) {
         println!("  {}/{}: {}", licence.repository, licence.path, licence.names.join(", "));
     }
     for (name, files) in &licences.identifiers {
-        println!("  {files} files say {name}");
+        println!("  {name} in {files} files");
     }
     if licences.found.is_empty() && licences.identifiers.is_empty() {
         println!("  none found");

@@ -1,4 +1,4 @@
-//! `foretype train` itself: from a corpus to an adapter or a model.
+//! `foretype train` without a subcommand: trains an adapter or a model on a corpus.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -10,97 +10,103 @@ use foretype_model::train::memory::{self, Memory};
 use foretype_model::train::run::Run;
 use foretype_model::train::sample::{self, Packed, Position, Rows};
 use foretype_model::train::{Base, Plan, Trainer};
-use foretype_model::{Description, Device, Tokenizer};
+use foretype_model::{Device, ModelInfo, Tokenizer};
 use foretype_plugins::sample::Repository;
 
 use super::curves;
-use super::progress::{Interrupted, Shown};
-use super::settings::{LearnArgs, Mode, Record};
+use super::progress::{InterruptFlag, TrainingProgress};
+use super::settings::{LearnArgs, RunRecord, TrainingMode};
 use crate::config::Config;
-use crate::{completion, models};
+use crate::models;
 
-/// Held-out rows that are looked at.
-const LOOKED_AT: usize = 16;
+/// Maximum number of held-out rows on which the loss is measured.
+const MAX_HELD_OUT_ROWS: usize = 16;
 
 /// Runs `foretype train`.
 pub(super) fn run(corpus: &Corpus, args: &LearnArgs, seed: u64) -> Result<ExitCode> {
     let config = Config::load(std::env::current_dir().ok().as_deref())?;
-    let device = completion::device(&config.device.0)?;
-    let start = Start::new(corpus, args, &config, &args.output)?;
+    let device = models::load::parse_device(&config.device.0)?;
+    let start = TrainingBase::new(corpus, args, &config, &args.output)?;
     let model = &start.description;
     let options = sample_options(model, args, seed)?;
     let (training, held_out) = (repositories(corpus, Split::Training), repositories(corpus, Split::HeldOut));
     let counts = sample::statistics(&training, &model.tokenizer, &options)?;
-    ensure!(counts.rows > 0, "the texts are too short to learn from");
+    ensure!(counts.rows > 0, "the corpus is too short to train on: add files");
     let steps = args.steps(counts.rows);
     let mut plan = args.plan(steps, seed, &device)?;
-    plan.recompute = recompute(&model.config, &plan, options.context, &device)?;
-    let record = Record { base: start.name(), plan: plan.clone(), context: options.context, corpus_rows: counts.rows };
+    plan.recompute = needs_recompute(&model.config, &plan, options.context, &device)?;
+    let record =
+        RunRecord { base: start.name(), plan: plan.clone(), context: options.context, corpus_rows: counts.rows };
     let run = args.run(steps);
-    prepare(&run, &record, args)?;
+    prepare_folder(&run, &record, args)?;
     memory::keep_freed();
     let held_out = held_out_rows(&held_out, &model.tokenizer, &options)?;
     let mut trainer = Trainer::new(&start.base, &plan, &device)?;
     let position = if args.resume { run.resume(&mut trainer)? } else { None };
     if args.resume && position.is_none() {
-        eprintln!("foretype: there is no checkpoint in {} yet: beginning anew", run.folder.display());
+        eprintln!("foretype: there is no checkpoint in {} yet: starting from the beginning", run.folder.display());
     }
     let options = sample::Options { epochs: None, ..options };
     let mut rows = Rows::new(&training, &model.tokenizer, options, position.unwrap_or_default())?;
     eprintln!(
-        "{} rows of up to {} tokens, {steps} steps of {} rows; {} numbers are trained; learning from {}",
+        "{} rows of up to {} tokens, {steps} steps of {} rows; {} trainable parameters; base model {}",
         counts.rows,
         record.context,
         args.rows,
         trainer.parameters(),
         record.base
     );
-    lead(&run, &mut trainer, &mut rows, &held_out, &model.tokenizer)?;
+    run_steps(&run, &mut trainer, &mut rows, &held_out, &model.tokenizer)?;
     if trainer.steps() < steps {
-        eprintln!("stopped after step {}; `--resume` goes on from there", trainer.steps());
+        eprintln!("stopped after step {}: use --resume to continue", trainer.steps());
         return Ok(ExitCode::from(130));
     }
     trainer.export(&args.output, &record.base)?;
     println!("{}", args.output.display());
-    eprintln!("{}", args.mode.what_now(&args.output));
+    eprintln!("{}", args.mode.next_step(&args.output));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs the steps, showing how it goes, and draws the curves.
-fn lead(run: &Run, trainer: &mut Trainer, rows: &mut Rows, held_out: &[Packed], tokenizer: &Tokenizer) -> Result<()> {
-    let interrupted = Interrupted::watch();
-    let shown = Shown::new(run.steps, trainer.steps(), bytes_per_token(held_out, tokenizer));
+/// Runs the steps with a progress bar, and draws the curves.
+fn run_steps(
+    run: &Run,
+    trainer: &mut Trainer,
+    rows: &mut Rows,
+    held_out: &[Packed],
+    tokenizer: &Tokenizer,
+) -> Result<()> {
+    let interrupted = InterruptFlag::watch();
+    let shown = TrainingProgress::new(run.steps, trainer.steps(), bytes_per_token(held_out, tokenizer));
     let led = run.lead(trainer, rows, held_out, |metrics| {
-        shown.step(metrics);
-        if interrupted.yes() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        shown.show_step(metrics);
+        if interrupted.is_set() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    shown.end();
+    shown.finish();
     let picture = run.folder.join("curves.svg");
     let points: Vec<_> = run.metrics().into_iter().map(Into::into).collect();
     std::fs::write(&picture, curves::svg(&points)).with_context(|| format!("cannot write {}", picture.display()))?;
     Ok(led?)
 }
 
-/// Where a run begins: the base, and what is known of it beside its weights.
-pub(super) struct Start {
+/// Base model of a run.
+pub(super) struct TrainingBase {
     pub(super) base: Base,
-    pub(super) description: Description,
+    pub(super) description: ModelInfo,
 }
 
-impl Start {
-    /// The vocabulary of a new model goes into `folder`.
+impl TrainingBase {
+    /// Resolves the base model. The vocabulary of a new model is written to `folder`.
     pub(super) fn new(corpus: &Corpus, args: &LearnArgs, config: &Config, folder: &Path) -> Result<Self> {
-        if args.mode == Mode::Pretrain {
+        if args.mode == TrainingMode::Pretrain {
             let (config, description) = args.new_model(corpus, folder)?;
             return Ok(Self { base: Base::New(Box::new(config)), description });
         }
         let path = models::resolve(args.model.as_deref().or(config.model.as_deref()))?;
-        let description =
-            Description::read(&path).with_context(|| format!("cannot learn on top of {}", path.display()))?;
+        let description = ModelInfo::read(&path).with_context(|| format!("cannot train {}", path.display()))?;
         Ok(Self { base: Base::Model(path), description })
     }
 
-    /// What an adapter's settings call the base.
+    /// Returns the name of the base model in the settings of an adapter.
     fn name(&self) -> String {
         match &self.base {
             Base::Model(_) => self.description.name.clone(),
@@ -109,7 +115,7 @@ impl Start {
     }
 }
 
-pub(super) fn sample_options(model: &Description, args: &LearnArgs, seed: u64) -> Result<sample::Options> {
+pub(super) fn sample_options(model: &ModelInfo, args: &LearnArgs, seed: u64) -> Result<sample::Options> {
     let context = args.context.min(model.config.context_length);
     let mut options = sample::Options::new(&model.tokenizer, model.fim_format(), context)?;
     options.seed = seed;
@@ -122,7 +128,7 @@ pub(super) fn sample_options(model: &Description, args: &LearnArgs, seed: u64) -
     Ok(options)
 }
 
-/// The files of a part of the corpus, by repository.
+/// Returns the files of a split of the corpus, by repository.
 pub(super) fn repositories(corpus: &Corpus, split: Split) -> Vec<Repository> {
     let mut names: Vec<&str> = corpus.files.iter().map(|file| &*file.repository).collect();
     names.dedup();
@@ -139,61 +145,64 @@ pub(super) fn repositories(corpus: &Corpus, split: Split) -> Vec<Repository> {
     names.into_iter().map(of).collect()
 }
 
-/// Some rows of the held-out part, always the same.
+/// Returns the first rows of the held-out split.
 fn held_out_rows(held_out: &[Repository], tokenizer: &Tokenizer, options: &sample::Options) -> Result<Vec<Packed>> {
     let options = sample::Options { epochs: Some(1), ..options.clone() };
     let rows = Rows::new(held_out, tokenizer, options, Position::default())?;
-    Ok(rows.take(LOOKED_AT).collect::<Result<_, _>>()?)
+    Ok(rows.take(MAX_HELD_OUT_ROWS).collect::<Result<_, _>>()?)
 }
 
-/// Mean bytes of a token that is learned, so that a loss can be compared between vocabularies.
+/// Returns the mean number of bytes of a learned token, with which losses can be compared between vocabularies.
 fn bytes_per_token(rows: &[Packed], tokenizer: &Tokenizer) -> f64 {
     let targets = || rows.iter().flat_map(|row| row.targets.iter().flatten());
-    let bytes: usize = targets().map(|token| tokenizer.bytes(*token).len()).sum();
+    let bytes: usize = targets().map(|token| tokenizer.token_bytes(*token).len()).sum();
     bytes as f64 / targets().count().max(1) as f64
 }
 
-/// Whether layers have to be computed again to fit into memory.
+/// Returns true if activations must be recomputed in the backward pass to fit into memory.
 ///
 /// # Errors
-/// If the run does not fit either way; the message says what to do.
-fn recompute(config: &foretype_model::Config, plan: &Plan, context: usize, device: &Device) -> Result<bool> {
+/// If the run does not fit even then. The message says what to do.
+fn needs_recompute(config: &foretype_model::Config, plan: &Plan, context: usize, device: &Device) -> Result<bool> {
     let Some(room) = memory::available(device) else { return Ok(plan.recompute) };
     let needed = |recompute| Memory::estimate(config, &plan.mode, plan.precision, context, recompute).total();
     let gigabytes = |bytes: usize| bytes as f64 / f64::from(1 << 30);
     match (plan.recompute, needed(false) < room, needed(true) < room) {
         (again, true, _) => Ok(again),
         (_, false, true) => {
-            eprintln!("foretype: layers are computed again on the way back, because memory is short");
+            eprintln!("foretype: activations are recomputed in the backward pass, because memory is short");
             Ok(true)
         }
         _ => bail!(
-            "this takes about {:.1} GB of memory, and {:.1} GB are free: take a smaller --context, a smaller model, or \
-             --mode lora with a lower --rank",
+            "training needs about {:.1} GB of memory, but only {:.1} GB are free: use a smaller --context, a smaller model, \
+             or --mode lora with a lower --rank",
             gigabytes(needed(true)),
             gigabytes(room)
         ),
     }
 }
 
-/// Makes the run's folder, or looks whether the one that is there is of the same run.
-fn prepare(run: &Run, record: &Record, args: &LearnArgs) -> Result<()> {
+/// Creates the folder of the run, or checks that the existing one belongs to the same run.
+fn prepare_folder(run: &Run, record: &RunRecord, args: &LearnArgs) -> Result<()> {
     let path = run.folder.join("plan.json");
-    if let Some(old) = Record::read(&path)? {
+    if let Some(old) = RunRecord::read(&path)? {
         ensure!(
             args.resume,
-            "there is a run in {} already: go on with it (--resume), or give another --output",
+            "{} already contains a run: continue it with --resume, or use another --output",
             run.folder.display()
         );
         if let Some(difference) = old.difference(record) {
-            bail!("the run in {} was begun with {difference}: say the same, or give another --output", path.display());
+            bail!(
+                "the run in {} was started with {difference}: use the same value, or another --output",
+                path.display()
+            );
         }
         return Ok(());
     }
     record.write(&path)
 }
 
-/// The folder of a run's own files inside of its output.
-pub(super) fn folder(output: &Path) -> PathBuf {
+/// Returns the folder of checkpoints, metrics and curves in the output folder.
+pub(super) fn run_folder(output: &Path) -> PathBuf {
     output.join("run")
 }

@@ -1,4 +1,4 @@
-//! How a run goes, on the terminal, and Ctrl-C.
+//! Progress of a training run on the terminal, and its interruption by Ctrl-C.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use foretype_model::train::run::Metrics;
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A progress bar with the figures of the last step.
-pub(super) struct Shown {
+/// Progress bar with the figures of the last step.
+pub(super) struct TrainingProgress {
     bar: ProgressBar,
     bytes_per_token: f64,
     held_out: std::cell::Cell<Option<f64>>,
 }
 
-impl Shown {
-    /// For a run of so many steps, of which some are done.
+impl TrainingProgress {
+    /// Creates the bar for a run of `steps` steps, of which `done` are already done.
     pub(super) fn new(steps: usize, done: usize, bytes_per_token: f64) -> Self {
         let bar = ProgressBar::new(steps as u64).with_position(done as u64);
         let style = ProgressStyle::with_template("{pos}/{len} {wide_bar} {msg} {eta} left");
@@ -23,12 +23,12 @@ impl Shown {
         Self { bar, bytes_per_token, held_out: std::cell::Cell::new(None) }
     }
 
-    /// A step was done.
-    pub(super) fn step(&self, metrics: &Metrics) {
+    /// Shows the figures of a step.
+    pub(super) fn show_step(&self, metrics: &Metrics) {
         let step = &metrics.step;
         if let Some(loss) = metrics.held_out {
             self.held_out.set(Some(loss));
-            self.say(metrics, loss);
+            self.print_held_out(metrics, loss);
         }
         let held_out = self.held_out.get().map(|loss| format!(", held-out {loss:.3}")).unwrap_or_default();
         let speed = step.tokens as f64 / metrics.seconds.max(1e-9);
@@ -36,24 +36,24 @@ impl Shown {
         self.bar.set_position(step.step as u64);
     }
 
-    /// A line that stays.
-    fn say(&self, metrics: &Metrics, held_out: f64) {
+    /// Prints the held-out loss on a line that stays.
+    fn print_held_out(&self, metrics: &Metrics, held_out: f64) {
         let bits = held_out / std::f64::consts::LN_2 / self.bytes_per_token.max(1e-9);
         let (step, loss) = (metrics.step.step, metrics.step.loss);
-        let line = format!("step {step}: loss {loss:.4}, held-out {held_out:.4} ({bits:.4} bits a byte)");
+        let line = format!("step {step}: loss {loss:.4}, held-out {held_out:.4} ({bits:.4} bits per byte)");
         if self.bar.is_hidden() { eprintln!("{line}") } else { self.bar.println(line) }
     }
 
-    pub(super) fn end(&self) {
+    pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }
 
-/// Whether somebody pressed Ctrl-C.
-pub(super) struct Interrupted(Arc<AtomicBool>);
+/// Flag that is set when Ctrl-C is pressed.
+pub(super) struct InterruptFlag(Arc<AtomicBool>);
 
-impl Interrupted {
-    /// Listens from now on. The first time the run ends after its step, with a checkpoint; the second time the process ends.
+impl InterruptFlag {
+    /// Listens from now on. The first Ctrl-C ends the run after the current step, with a checkpoint; the second ends the process.
     pub(super) fn watch() -> Self {
         let pressed = Arc::new(AtomicBool::new(false));
         let heard = pressed.clone();
@@ -64,14 +64,14 @@ impl Interrupted {
                     if heard.swap(true, Ordering::Relaxed) {
                         std::process::exit(130);
                     }
-                    eprintln!("foretype: stopping after this step; press again to stop at once");
+                    eprintln!("foretype: stopping after this step (press Ctrl-C again to stop immediately)");
                 }
             });
         });
         Self(pressed)
     }
 
-    pub(super) fn yes(&self) -> bool {
+    pub(super) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }

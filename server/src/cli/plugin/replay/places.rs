@@ -53,7 +53,8 @@ fn of_trace(trace: &Trace, path: &Path) -> Vec<Place> {
         let expected = segment.target();
         let (before, after) = texts[segment.file].split_at(segment.offset);
         let others = (0..texts.len()).filter(|other| *other != segment.file);
-        let open = others.map(|other| request_builder::parse_document(trace.files[other].path.clone(), texts[other].clone()));
+        let open =
+            others.map(|other| request_builder::parse_document(trace.files[other].path.clone(), texts[other].clone()));
         let place = Place {
             id: format!("{name}, place {}", number + 1),
             path: trace.files[segment.file].path.clone(),

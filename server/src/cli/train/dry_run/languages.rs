@@ -1,4 +1,4 @@
-//! The table of a corpus by language.
+//! Table of a corpus by language.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use foretype_model::train::corpus::{SourceFile, Split};
 use serde::Serialize;
 
-/// A language, or all of them.
+/// Figures of one language, or of all languages together.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Row {
+pub(super) struct LanguageRow {
     pub(super) language: &'static str,
     pub(super) files: usize,
     pub(super) bytes: usize,
@@ -17,7 +17,7 @@ pub(super) struct Row {
     pub(super) held_out: usize,
 }
 
-impl Row {
+impl LanguageRow {
     fn add(&mut self, file: &SourceFile) {
         self.files += 1;
         self.bytes += file.text.len();
@@ -29,13 +29,13 @@ impl Row {
     }
 }
 
-/// A row for each language, the one with most bytes first, and their sum.
-pub(super) fn table(files: &[SourceFile]) -> (Vec<Row>, Row) {
-    let mut rows: HashMap<&'static str, Row> = HashMap::new();
-    let mut total = Row { language: "all", ..Row::default() };
+/// Returns a row for each language, the one with the most bytes first, and their sum.
+pub(super) fn table(files: &[SourceFile]) -> (Vec<LanguageRow>, LanguageRow) {
+    let mut rows: HashMap<&'static str, LanguageRow> = HashMap::new();
+    let mut total = LanguageRow { language: "all", ..LanguageRow::default() };
     for file in files {
         let language = file.language.id();
-        rows.entry(language).or_insert_with(|| Row { language, ..Row::default() }).add(file);
+        rows.entry(language).or_insert_with(|| LanguageRow { language, ..LanguageRow::default() }).add(file);
         total.add(file);
     }
     let mut rows: Vec<_> = rows.into_values().collect();
@@ -43,10 +43,10 @@ pub(super) fn table(files: &[SourceFile]) -> (Vec<Row>, Row) {
     (rows, total)
 }
 
-pub(super) fn print(rows: &[Row], total: &Row) {
+pub(super) fn print(rows: &[LanguageRow], total: &LanguageRow) {
     println!("{:16} {:>8} {:>12} {:>10} {:>10} {:>10}", "language", "files", "bytes", "lines", "training", "held out");
     for row in rows.iter().chain([total]) {
-        let Row { language, files, bytes, lines, training, held_out } = row;
+        let LanguageRow { language, files, bytes, lines, training, held_out } = row;
         println!("{language:16} {files:>8} {bytes:>12} {lines:>10} {training:>10} {held_out:>10}");
     }
 }
