@@ -80,7 +80,7 @@ impl Cutter<'_> {
     fn cut(&mut self, range: Range<usize>, name: &str) {
         let mut start = range.start;
         while range.end - start > MOST {
-            let part = &self.text[start..crate::window::floor(self.text, start + MOST)];
+            let part = &self.text[start..self.text.floor_char_boundary(start + MOST)];
             let blank = part.rfind("\n\n").map(|at| at + 2).filter(|at| *at > MOST / 2);
             let line = || part.rfind('\n').map(|at| at + 1);
             let end = blank.or_else(line).map_or_else(|| line_end(self.text, start + 1), |length| start + length);
@@ -116,7 +116,7 @@ fn above(text: &str, from: usize, start: usize) -> usize {
 
 /// Where the line of the byte before `at` ends, with its line end.
 fn line_end(text: &str, at: usize) -> usize {
-    let last = crate::window::floor(text, at.saturating_sub(1));
+    let last = text.floor_char_boundary(at.saturating_sub(1));
     text[last..].find('\n').map_or(text.len(), |length| last + length + 1)
 }
 

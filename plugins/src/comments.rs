@@ -4,10 +4,10 @@
 //! What is no prose stays as it is: marks, indentation, directives to tools, names in tags, code, rules. A paragraph is a piece
 //! of text of its own, so one that cannot be translated leaves the others alone.
 
+mod classify;
 mod find;
-mod lines;
-mod prose;
-mod tongue;
+mod natural_language;
+mod paragraph;
 mod wrap;
 
 use std::ops::Range;
@@ -18,8 +18,8 @@ use crate::Language;
 use crate::docstring::Edit;
 use crate::strategies::code::{self, Wanted};
 
-pub use prose::Refusal;
-pub use tongue::{Tongue, UnknownTongue};
+pub use natural_language::{NaturalLanguage, UnknownNaturalLanguage};
+pub use paragraph::TranslationError;
 
 /// Prose in a comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,20 +33,20 @@ pub struct Paragraph {
     /// It in one line.
     pub text: String,
     /// What further lines begin with; `None` where there may be none.
-    next: Option<String>,
+    continuation_prefix: Option<String>,
     /// Columns left of the bullet or tag before it, if there is one.
-    base: Option<usize>,
+    marker_column: Option<usize>,
     /// Columns left of its first letter.
-    column: usize,
+    start_column: usize,
     /// Columns of its longest line.
-    longest: usize,
+    max_width: usize,
 }
 
 /// The prose of the comments that `range` touches, in the order of the text.
 pub fn paragraphs(language: Language, tree: &Tree, text: &str, range: &Range<usize>) -> Vec<Paragraph> {
     let mut all = Vec::new();
-    for (number, comment) in find::comments(language, tree, text).into_iter().enumerate() {
-        all.extend(prose::paragraphs(language, text, number, &comment));
+    for (number, comment) in find::find_comments(language, tree, text).into_iter().enumerate() {
+        all.extend(paragraph::paragraphs(language, text, number, &comment));
     }
     all.retain(|it: &Paragraph| it.range.start <= range.end && range.start <= it.range.end);
     all
@@ -54,16 +54,16 @@ pub fn paragraphs(language: Language, tree: &Tree, text: &str, range: &Range<usi
 
 impl Paragraph {
     /// Whether it is not in the language yet, as far as its letters and words tell.
-    pub fn is_wanted(&self, to: &Tongue) -> bool {
-        !to.is_spoken(&prose::without_kept(&self.text))
+    pub fn needs_translation(&self, to: &NaturalLanguage) -> bool {
+        !to.is_language_of(&paragraph::without_verbatim(&self.text))
     }
 
     /// What a model is asked.
-    pub fn question(&self, to: &Tongue) -> Wanted {
+    pub fn question(&self, to: &NaturalLanguage) -> Wanted {
         let system = "You translate comments of programs. Keep names and what stands in backticks as they are. Give only \
                       the translation.";
         let block = code::fenced(Language::PlainText, &self.text);
-        let question = format!("{block}\n\nTranslate this text into {}.", to.said());
+        let question = format!("{block}\n\nTranslate this text into {}.", to.prompt_name());
         Wanted::new(Language::PlainText, system, question, &self.text, "")
     }
 
@@ -75,17 +75,17 @@ impl Paragraph {
         &self,
         language: Language,
         text: &str,
-        to: &Tongue,
+        to: &NaturalLanguage,
         width: usize,
         answer: &str,
-    ) -> Result<Edit, Refusal> {
-        let prose = prose::accepted(language, &self.text, to, answer)?;
-        let lines = match &self.next {
-            Some(next) => wrap::wrapped(&prose, self.column, wrap::columns(next), width.max(self.longest)),
+    ) -> Result<Edit, TranslationError> {
+        let prose = paragraph::checked_answer(language, &self.text, to, answer)?;
+        let lines = match &self.continuation_prefix {
+            Some(next) => wrap::wrap(&prose, self.start_column, wrap::display_width(next), width.max(self.max_width)),
             None => vec![prose],
         };
         let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
-        let next = self.next.as_deref().unwrap_or_default();
+        let next = self.continuation_prefix.as_deref().unwrap_or_default();
         Ok(Edit { range: self.range.clone(), text: lines.join(&format!("{end}{next}")) })
     }
 }

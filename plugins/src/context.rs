@@ -5,8 +5,7 @@ pub mod open_files;
 pub mod recent_edits;
 pub mod secrets;
 
-use crate::luau::Stability;
-use crate::prompt::Snippet;
+use crate::prompt::{Snippet, Stability};
 use crate::request::Request;
 
 /// A built-in source of snippets.

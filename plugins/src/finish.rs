@@ -17,10 +17,6 @@ mod whole;
 
 use crate::request::{Answer, Request, Trigger};
 
-/// Where an answer ought to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct End(pub(crate) usize);
-
 /// A built-in rule of finishing.
 #[derive(Debug)]
 pub struct Rule {
@@ -29,10 +25,10 @@ pub struct Rule {
     /// What it does.
     pub about: &'static str,
     /// Looks at the text so far and says where it ends, if it can tell already; `None` for a rule that mends the whole.
-    end: Option<fn(&Request, &str) -> Option<End>>,
+    end: Option<fn(&Request, &str) -> Option<usize>>,
 }
 
-const fn ends(name: &'static str, about: &'static str, end: fn(&Request, &str) -> Option<End>) -> Rule {
+const fn ends(name: &'static str, about: &'static str, end: fn(&Request, &str) -> Option<usize>) -> Rule {
     Rule { name, about, end: Some(end) }
 }
 
@@ -65,7 +61,7 @@ pub static RULES: &[Rule] = &[
 /// The text as far as the rule of that name keeps it, if there is such a rule.
 pub fn kept_by<'a>(name: &str, request: &Request, text: &'a str) -> Option<&'a str> {
     let rule = RULES.iter().find(|rule| rule.name == name)?;
-    let end = rule.end.and_then(|end| end(request, text)).map_or(text.len(), |End(at)| at);
+    let end = rule.end.and_then(|end| end(request, text)).map_or(text.len(), |at| at);
     Some(&text[..end])
 }
 
@@ -73,7 +69,7 @@ pub fn kept_by<'a>(name: &str, request: &Request, text: &'a str) -> Option<&'a s
 fn end(request: &Request, text: &str, by_syntax: bool) -> Option<usize> {
     let asked = |rule: &&Rule| (by_syntax || rule.name != SCOPE) && request.builtins.runs(rule.name);
     let ends = RULES.iter().filter(asked).filter_map(|rule| rule.end?(request, text));
-    ends.min().map(|End(at)| at)
+    ends.min()
 }
 
 /// Whether nothing that comes after `text` would be kept.
@@ -116,37 +112,13 @@ fn mend(request: &Request, text: &mut String) {
 fn worth_showing(request: &Request, text: &str) -> bool {
     let says_something = text.chars().any(|c| !c.is_whitespace());
     let repeats = request.builtins.runs(OVERLAP) && overlap::is_neighbour(request, text);
-    says_something && !repeats && follows_selected(request, text)
-}
-
-/// Whether the text goes on from the item that is selected in the completion popup.
-fn follows_selected(request: &Request, text: &str) -> bool {
-    let Some(selected) = &request.selected else { return true };
-    let from = request.cursor.saturating_sub(selected.replaces);
-    let typed = request.before().get(from..).unwrap_or_default();
-    format!("{typed}{text}").starts_with(&selected.text)
+    says_something && !repeats
 }
 
 /// Whether two suggestions differ in nothing but white space, so that showing both tells the user nothing.
 pub fn alike(one: &str, other: &str) -> bool {
     let ink = |text: &'_ str| text.split_whitespace().collect::<String>();
     ink(one) == ink(other)
-}
-
-/// The line of the cursor up to the cursor.
-pub(crate) fn line_before(request: &Request) -> &str {
-    request.before().rsplit('\n').next().unwrap_or_default()
-}
-
-/// The line of the cursor from the cursor on, without its line end.
-pub(crate) fn line_after(request: &Request) -> &str {
-    request.after().split('\n').next().unwrap_or_default().trim_end_matches('\r')
-}
-
-/// Columns of white space at the beginning of a line, a tab to the next multiple of 4.
-pub(crate) fn indent(line: &str) -> usize {
-    let blank = line.chars().take_while(|c| matches!(c, ' ' | '\t'));
-    blank.fold(0, |column, c| if c == '\t' { column / 4 * 4 + 4 } else { column + 1 })
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ mod types;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use answers::{Found, Stability, Verdict};
+pub use answers::{Found, Verdict};
 pub use fault::Fault;
 pub use plugin::{Plugin, Tally};
 pub use types::declarations;

@@ -10,9 +10,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::context::{self, secrets};
-use crate::luau::{Found, Plugin, Stability, Verdict};
+use crate::luau::{Found, Plugin, Verdict};
+use crate::prompt::{Stability, Window};
 use crate::strategies::fill;
-use crate::window::{self, Window, line_end};
+use crate::text::line_end;
+use crate::window;
 use crate::{Answer, Prompt, PromptStrategy, Request, Result, Snippet};
 
 /// The strategy.

@@ -5,8 +5,6 @@
 
 use std::borrow::Cow;
 
-use crate::window::Window;
-
 /// One piece of a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
@@ -83,6 +81,36 @@ impl Part {
     }
 }
 
+/// What must stay as it is for the next prompt to begin with the last one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// What comes before the file's own text: repository, snippets, path. Only ever appended to while typing.
+    pub header: Vec<Part>,
+    /// Text before the anchor, as it stands in the prompt.
+    pub before: String,
+    /// Byte offset of the anchor in the document.
+    pub anchor: usize,
+    /// Text after the cursor, as it stands in the prompt.
+    pub after: String,
+    /// What a plugin made of all this; `None` where the model's own format says how it is written.
+    pub layout: Option<Layout>,
+    /// Whether the next prompt is to have a new window although this one still holds: set while nobody waits.
+    pub spent: bool,
+    /// Whether it shows less than there is room for, so that its prompt was read sooner.
+    pub near: bool,
+}
+
+/// Everything that the model reads before the text typed since the anchor, as a plugin wants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// The plugin's name.
+    pub plugin: String,
+    /// In the order in which the model reads them.
+    pub parts: Vec<Part>,
+    /// Names of special tokens that end the answer.
+    pub stops: Vec<Cow<'static, str>>,
+}
+
 /// Everything that the model room needs to know of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Prompt {
@@ -109,147 +137,14 @@ pub struct Snippet {
     pub why: String,
 }
 
-/// How a model family wants fill-in-the-middle written. Pure data, chosen by the special tokens that a tokenizer has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FimFormat {
-    /// The family, for example `qwen2.5-coder`.
-    pub name: &'static str,
-    /// Token before the text that precedes the hole.
-    pub prefix: &'static str,
-    /// Token before the text that follows the hole.
-    pub suffix: &'static str,
-    /// Token after which the model writes the hole; `None` where the format is suffix first and writes on from the prefix.
-    pub middle: Option<&'static str>,
-    /// Whether the suffix is written before the prefix.
-    pub suffix_first: bool,
-    /// Token before the name of the repository, if the family has one.
-    pub repository: Option<&'static str>,
-    /// Token before each file's path, if the family has one.
-    pub file: Option<&'static str>,
-    /// Tokens that end an answer.
-    pub stops: &'static [&'static str],
-    /// Where other families have the same tokens: a word of the model's own name, in small letters.
-    pub model: Option<&'static str>,
-}
-
-const fn tokens(
-    name: &'static str,
-    [prefix, suffix, middle]: [&'static str; 3],
-    stops: &'static [&'static str],
-) -> FimFormat {
-    FimFormat {
-        name,
-        prefix,
-        suffix,
-        middle: Some(middle),
-        suffix_first: false,
-        repository: None,
-        file: None,
-        stops,
-        model: None,
-    }
-}
-
-/// The known formats, the more particular ones first. Published formats are never edited in place: a change is a new row.
-pub static FORMATS: &[FimFormat] = &[
-    FimFormat {
-        repository: Some("<|repo_name|>"),
-        file: Some("<|file_sep|>"),
-        ..tokens(
-            "qwen2.5-coder",
-            ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"],
-            &[
-                "<|endoftext|>",
-                "<|fim_prefix|>",
-                "<|fim_middle|>",
-                "<|fim_suffix|>",
-                "<|fim_pad|>",
-                "<|repo_name|>",
-                "<|file_sep|>",
-                "<|im_start|>",
-                "<|im_end|>",
-            ],
-        )
-    },
-    FimFormat {
-        repository: Some("<repo_name>"),
-        file: Some("<file_sep>"),
-        ..tokens(
-            "starcoder2",
-            ["<fim_prefix>", "<fim_suffix>", "<fim_middle>"],
-            &["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<file_sep>", "<repo_name>"],
-        )
-    },
-    FimFormat {
-        suffix_first: true,
-        file: Some("<filename>"),
-        model: Some("mellum"),
-        ..tokens(
-            "mellum",
-            ["<fim_prefix>", "<fim_suffix>", "<fim_middle>"],
-            &["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<filename>", "<reponame>"],
-        )
-    },
-    tokens(
-        "starcoder",
-        ["<fim_prefix>", "<fim_suffix>", "<fim_middle>"],
-        &["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<filename>", "<reponame>"],
-    ),
-    tokens(
-        "santacoder",
-        ["<fim-prefix>", "<fim-suffix>", "<fim-middle>"],
-        &["<|endoftext|>", "<fim-prefix>", "<fim-middle>", "<fim-suffix>"],
-    ),
-    tokens(
-        "codegemma",
-        ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"],
-        &["<eos>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|file_separator|>", "<|endoftext|>"],
-    ),
-    tokens("codellama", ["▁<PRE>", "▁<SUF>", "▁<MID>"], &["▁<EOT>", "</s>"]),
-    tokens(
-        "deepseek-coder",
-        ["<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>"],
-        &["<｜end▁of▁sentence｜>", "<|EOT|>", "<｜fim▁begin｜>"],
-    ),
-    FimFormat {
-        middle: None,
-        suffix_first: true,
-        ..tokens("codestral", ["[PREFIX]", "[SUFFIX]", ""], &["</s>", "[PREFIX]", "[SUFFIX]"])
-    },
-];
-
-impl FimFormat {
-    /// The first format whose tokens a tokenizer has, for a model of this name.
-    pub fn detect(model: &str, has: impl Fn(&str) -> bool) -> Option<&'static Self> {
-        let model = model.to_lowercase();
-        FORMATS.iter().find(|format| {
-            let needed = [Some(format.prefix), Some(format.suffix), format.middle, format.repository, format.file];
-            format.model.is_none_or(|word| model.contains(word)) && needed.into_iter().flatten().all(&has)
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_format_is_known_by_the_tokens_of_a_tokenizer() {
-        for format in FORMATS {
-            let has = |name: &str| {
-                [format.prefix, format.suffix].contains(&name)
-                    || [format.middle, format.repository, format.file].contains(&Some(name))
-            };
-            let model = format.model.unwrap_or("my model");
-            assert_eq!(FimFormat::detect(model, has).map(|found| found.name), Some(format.name));
-        }
-        assert_eq!(FimFormat::detect("my model", |_| false), None);
-    }
-
-    #[test]
-    fn no_format_writes_on_past_its_own_markers() {
-        for format in FORMATS {
-            assert!(!format.stops.is_empty(), "{}", format.name);
-        }
-    }
+/// How long a snippet stays as it is; the order is that of the prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Stability {
+    /// The same wherever the cursor is.
+    Stable,
+    /// The same while the cursor is in one file.
+    #[default]
+    File,
+    /// Changes with each edit.
+    Edit,
 }

@@ -154,9 +154,6 @@ pub struct Request {
     pub cursor: usize,
     /// What made the editor ask.
     pub trigger: Trigger,
-    /// The item selected in the editor's completion popup, if one is open: the text that it would put in place of
-    /// `replaces` bytes left of the cursor. A suggestion has to begin with it.
-    pub selected: Option<Selected>,
     /// How the model wants a hole written; `None` for a model that only writes from left to right.
     pub format: Option<&'static FimFormat>,
     /// How much text may go where.
@@ -166,7 +163,7 @@ pub struct Request {
     /// The window that the last prompt for this document was built on.
     pub window: Option<Arc<Window>>,
     /// Symbols of the workspace.
-    pub symbols: Arc<crate::context::definitions::SymbolIndex>,
+    pub symbols: Arc<crate::symbol_index::SymbolIndex>,
     /// What the user changed lately in any file, the oldest first.
     pub recent_edits: Arc<[RecentEdit]>,
     /// The other documents that are open, the most recently used first.
@@ -192,15 +189,6 @@ pub trait Tokens: std::fmt::Debug + Send + Sync {
     fn has(&self, special: &str) -> bool;
 }
 
-/// The selected item of the editor's completion popup.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Selected {
-    /// Bytes left of the cursor that the item replaces.
-    pub replaces: usize,
-    /// What it puts there.
-    pub text: String,
-}
-
 /// What a model wrote.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
@@ -223,7 +211,6 @@ impl Request {
             document: document.into(),
             cursor,
             trigger: Trigger::Automatic,
-            selected: None,
             format: None,
             budget: Budget::within(DEFAULT_CONTEXT_TOKENS, DEFAULT_ANSWER_TOKENS),
             repository: None,
@@ -247,5 +234,14 @@ impl Request {
     /// The text right of the cursor.
     pub fn after(&self) -> &str {
         &self.document.text[self.cursor..]
+    }
+    /// The cursor's line, up to the cursor.
+    pub(crate) fn line_before(&self) -> &str {
+        self.before().rsplit('\n').next().unwrap_or_default()
+    }
+
+    /// The cursor's line from the cursor on, without its line end.
+    pub(crate) fn line_after(&self) -> &str {
+        self.after().split('\n').next().unwrap_or_default().trim_end_matches('\r')
     }
 }

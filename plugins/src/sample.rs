@@ -19,11 +19,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chat::Message;
-use crate::prompt::{FimFormat, Part, Prompt, Source};
+use crate::fim_format::FimFormat;
+use crate::prompt::{Part, Prompt, Source, Window};
 use crate::random::Random;
-use crate::request::{Budget, Document, Order, Request, Trigger};
+use crate::request::{Budget, Document, Order, Request};
 use crate::strategies::fill::{self, Fill};
-use crate::window::Window;
 use crate::{PromptStrategy, Result, syntax};
 
 use hole::Ground;
@@ -244,26 +244,13 @@ impl Subject<'_> {
         let header = random.chance(options.mix.header);
         let imports = header && !random.chance(options.mix.drop_imports);
         let open_files = repository.related(self.file, random);
-        Request {
-            task: crate::request::Task::Fill,
-            question: None,
-            document: Arc::new(self.without(hole, header, imports)),
-            cursor: hole.start,
-            trigger: Trigger::Automatic,
-            selected: None,
-            format: options.format,
-            budget: options.budget,
-            repository: repository.name().filter(|_| header).map(String::from),
-            window: None,
-            symbols: if header { repository.symbols() } else { Arc::default() },
-            recent_edits: Arc::new([]),
-            open_files: if header { open_files } else { Arc::new([]) },
-            builtins: Arc::default(),
-            tokens: None,
-            order,
-            multi_line: true,
-            minimum_confidence: f32::NEG_INFINITY,
+        let empty = Request::new(self.without(hole, header, imports), hole.start);
+        let request = Request { format: options.format, budget: options.budget, order, ..empty };
+        if !header {
+            return request;
         }
+        let repository_name = repository.name().map(String::from);
+        Request { repository: repository_name, symbols: repository.symbols(), open_files, ..request }
     }
 
     fn without(&self, hole: &Range<usize>, path: bool, parsed: bool) -> Document {

@@ -325,13 +325,8 @@ pub fn first_error(tree: &Tree) -> Option<usize> {
 
 /// The words near `offset` that could be names, the nearest first, without repetitions.
 pub fn identifiers_near(text: &str, offset: usize, reach: usize) -> Vec<&str> {
-    let floor = |mut at: usize| {
-        while !text.is_char_boundary(at) {
-            at -= 1;
-        }
-        at
-    };
-    let (from, to) = (floor(offset.saturating_sub(reach)), floor((offset + reach / 4).min(text.len())));
+    let from = text.floor_char_boundary(offset.saturating_sub(reach));
+    let to = text.floor_char_boundary(offset + reach / 4);
     let word = |c: char| c.is_alphanumeric() || c == '_';
     let before = text[from..offset].rsplit(|c| !word(c));
     let after = text[offset..to].split(|c| !word(c));

@@ -4,7 +4,9 @@
 //! marker. As long as nothing outside anchor..cursor changes, the next prompt is the last one plus what was typed, and a
 //! model's cache of the last prompt is good for the next one.
 
+use crate::prompt::Window;
 use crate::request::{Order, Request};
+use crate::text::line_end;
 
 /// Lines that the anchor lies above the cursor when it is set anew.
 const LINES_ABOVE: usize = 8;
@@ -12,36 +14,6 @@ const LINES_ABOVE: usize = 8;
 /// Characters of a rest of line that editors insert by themselves while the user types. They stay out of the frozen text,
 /// so that they cost no new anchor.
 const CLOSERS: &[char] = &[')', ']', '}', '"', '\'', '`', '>', ';', ',', ':', ' ', '\t', '\r'];
-
-/// What must stay as it is for the next prompt to begin with the last one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Window {
-    /// What comes before the file's own text: repository, snippets, path. Only ever appended to while typing.
-    pub header: Vec<crate::Part>,
-    /// Text before the anchor, as it stands in the prompt.
-    pub before: String,
-    /// Byte offset of the anchor in the document.
-    pub anchor: usize,
-    /// Text after the cursor, as it stands in the prompt.
-    pub after: String,
-    /// What a plugin made of all this; `None` where the model's own format says how it is written.
-    pub layout: Option<Layout>,
-    /// Whether the next prompt is to have a new window although this one still holds: set while nobody waits.
-    pub spent: bool,
-    /// Whether it shows less than there is room for, so that its prompt was read sooner.
-    pub near: bool,
-}
-
-/// Everything that the model reads before the text typed since the anchor, as a plugin wants it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layout {
-    /// The plugin's name.
-    pub plugin: String,
-    /// In the order in which the model reads them.
-    pub parts: Vec<crate::Part>,
-    /// Names of special tokens that end the answer.
-    pub stops: Vec<std::borrow::Cow<'static, str>>,
-}
 
 /// The text right of the cursor as a prompt shows it: a rest of line made only of closing marks is left out.
 pub fn after(request: &Request) -> &str {
@@ -90,7 +62,7 @@ fn shifted(window: &Window, request: &Request) -> Option<usize> {
     if tail.is_empty() {
         return Some(window.anchor);
     }
-    let from = floor(request.before(), request.cursor.saturating_sub(request.budget.middle + tail.len()));
+    let from = request.before().floor_char_boundary(request.cursor.saturating_sub(request.budget.middle + tail.len()));
     let found = request.before()[from..].rfind(tail).map(|at| from + at + tail.len());
     Some(found.unwrap_or(window.anchor))
 }
@@ -161,35 +133,17 @@ fn start(request: &Request, anchor: usize) -> usize {
     // The whole begins far above what is near, and at the same place if it is not read at once and the cursor goes on meanwhile.
     let whole = window.is_some_and(|window| window.near && !near);
     let old = window.filter(|_| !whole).and_then(|window| {
-        let head = &window.before[..floor(&window.before, 200)];
-        let from = floor(text, anchor.saturating_sub(budget));
+        let head = &window.before[..window.before.floor_char_boundary(200)];
+        let from = text.floor_char_boundary(anchor.saturating_sub(budget));
         text[from..anchor].find(head).filter(|_| !head.is_empty()).map(|at| from + at)
     });
     old.unwrap_or_else(|| {
         let (from, step) = (anchor - budget * 3 / 4, if whole { (budget / 4).max(1) } else { 1 });
-        let from = floor(text, from / step * step);
+        let from = text.floor_char_boundary(from / step * step);
         text[from..anchor].find('\n').map_or(from, |at| from + at + 1)
     })
 }
 
-/// The length of the longest beginning of `text` that ends a line and has at most `most` bytes.
-pub(crate) fn line_end(text: &str, most: usize) -> usize {
-    if text.len() <= most {
-        return text.len();
-    }
-    let cut = floor(text, most);
-    text[..cut].rfind('\n').map_or(cut, |at| at + 1)
-}
-
 fn tail(text: &str, bytes: usize) -> &str {
-    &text[floor(text, text.len().saturating_sub(bytes))..]
-}
-
-/// The nearest character border at or below `at`.
-pub(crate) fn floor(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
+    &text[text.floor_char_boundary(text.len().saturating_sub(bytes))..]
 }

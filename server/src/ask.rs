@@ -1,4 +1,5 @@
-//! Questions about code, for the command line and for editors: turns a question and a location into a job for the engine.
+//! Questions about code, for the command line and for editors: turns a question and a location into a job for the
+//! engine.
 
 pub mod conversation;
 pub(crate) mod session;
@@ -8,7 +9,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use foretype_model::{ChatPrompt, Job, Model, Priority, Sampling};
-use foretype_plugins::context::{definitions::SymbolIndex, secrets};
+use foretype_plugins::context::secrets;
+use foretype_plugins::symbol_index::SymbolIndex;
 use foretype_plugins::strategies::ask::{self, About, Excerpt, Intent, Wanted};
 use foretype_plugins::strategies::code;
 use foretype_plugins::{Document, Snippet};
@@ -35,8 +37,8 @@ pub struct Question {
 }
 
 impl Question {
-    /// Creates a question about a document and a selection in it, if given, with related code from `workspace`. The code has
-    /// up to `max_bytes`.
+    /// Creates a question about a document and a selection in it, if given, with related code from `workspace`. The
+    /// code has up to `max_bytes`.
     pub fn about(
         text: &str,
         place: Option<(&Document, Option<Range<usize>>)>,
@@ -86,19 +88,19 @@ impl Question {
         self
     }
 
-    /// Creates a request for a commit message for `diff`. Files that contain secrets are left out; each other file is cut to
-    /// an equal share of `max_bytes`.
+    /// Creates a request for a commit message for `diff`. Files that contain secrets are left out; each other file is
+    /// cut to an equal share of `max_bytes`.
     ///
     /// # Errors
     /// If the diff is empty, or all of its files contain secrets.
     pub fn commit_message(diff: &str, max_bytes: usize) -> Result<Self> {
-        let files = diff.split_inclusive('\n').fold(Vec::<String>::new(), |mut files, line| {
-            match files.last_mut().filter(|_| !line.starts_with("diff --git ")) {
-                Some(file) => file.push_str(line),
-                None => files.push(line.to_owned()),
+        let mut files: Vec<String> = Vec::new();
+        for line in diff.split_inclusive('\n') {
+            match files.last_mut() {
+                Some(file) if !line.starts_with("diff --git ") => file.push_str(line),
+                _ => files.push(line.to_owned()),
             }
-            files
-        });
+        }
         ensure!(!files.is_empty(), "nothing is staged: stage the change with `git add` first");
         let secret = |file: &String| {
             let head = file.lines().next().unwrap_or_default();
@@ -131,7 +133,8 @@ fn whole_lines_within(text: &str, max_bytes: usize) -> String {
     text.split_inclusive('\n').take_while(fits).collect()
 }
 
-/// Returns the maximum number of bytes of code in one question. At about three bytes a token, they are a third of the prompt.
+/// Returns the maximum number of bytes of code in one question. At about three bytes a token, they are a third of the
+/// prompt.
 pub fn max_code_bytes(model: &Model, config: &config::AskConfig) -> usize {
     max_prompt_tokens(model, config)
 }
@@ -161,8 +164,9 @@ pub fn model_warning(model: &Model, intent: Option<Intent>) -> Option<String> {
     }
 }
 
-/// Builds the prompt for the next question of a conversation. If it does not fit, the oldest turns are dropped until it fills
-/// three quarters of the space, so that the next prompts share its prefix. Returns the prompt and the number of turns dropped.
+/// Builds the prompt for the next question of a conversation. If it does not fit, the oldest turns are dropped until it
+/// fills three quarters of the space, so that the next prompts share its prefix. Returns the prompt and the number of
+/// turns dropped.
 ///
 /// # Errors
 /// If the question alone is too long, or the chat template of the model fails.
@@ -223,8 +227,8 @@ pub fn answer_job(chat: ChatPrompt, config: &Config, sampling: AnswerSampling, p
     }
 }
 
-/// Returns true if a text ends with four repetitions of the same 12 to 300 bytes. Small models do not recover from such a
-/// loop.
+/// Returns true if a text ends with four repetitions of the same 12 to 300 bytes. Small models do not recover from such
+/// a loop.
 pub(crate) fn is_looping(text: &str) -> bool {
     let bytes = text.as_bytes();
     let repeats = |length: usize| {
@@ -251,7 +255,8 @@ mod tests {
 
     #[test]
     fn each_file_of_a_diff_gets_an_equal_share_and_secrets_are_left_out() {
-        let diff = "diff --git a/a.py b/a.py\n+x = 1\n+y = 2\ndiff --git a/.env b/.env\n+KEY=1\ndiff --git a/b.py b/b.py\n+z\n";
+        let diff = "diff --git a/a.py b/a.py\n+x = 1\n+y = 2\ndiff --git a/.env b/.env\n+KEY=1\n\
+                    diff --git a/b.py b/b.py\n+z\n";
         let question = Question::commit_message(diff, 76).expect("a question");
         assert!(
             question.prompt_text.contains("a.py\n+x = 1\ndiff --git a/b.py b/b.py\n+z\n"),

@@ -5,16 +5,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use foretype_plugins::Language;
-use foretype_plugins::context::{definitions::SymbolIndex, secrets};
+use foretype_plugins::context::secrets;
+use foretype_plugins::symbol_index::SymbolIndex;
 use ignore::WalkBuilder;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::overrides::{Override, OverrideBuilder};
+use parking_lot::Mutex;
 
 use crate::config::Config;
-use crate::search::{Changes, Progress, Search};
+use crate::search::{IndexChanges, IndexProgress, SearchIndex};
 
 /// A folder that is open in some editor.
 #[derive(Debug)]
@@ -24,7 +27,7 @@ pub struct Workspace {
     /// What its files define.
     pub symbols: Arc<SymbolIndex>,
     /// Finds pieces of them by words.
-    pub search: Search,
+    pub search: SearchIndex,
     excluded: Vec<String>,
     scanned: AtomicBool,
 }
@@ -37,16 +40,16 @@ pub struct Workspaces {
 
 const IGNORE_FILE: &str = ".foretypeignore";
 /// Larger files are made by machines.
-const MOST_BYTES: u64 = 512 << 10;
-const MOST_FILES: usize = 20_000;
+const MAX_FILE_BYTES: u64 = 512 << 10;
+const MAX_FILES: usize = 20_000;
 
 impl Workspaces {
     /// The workspace at `root`, shared by all who exclude the same files.
     pub fn open(&self, root: &Path, config: &Config) -> Arc<Workspace> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         open.retain(|workspace| workspace.strong_count() > 0);
         let same = |workspace: &Arc<Workspace>| {
-            let same = workspace.search.is_on() == config.ask.search && workspace.excluded == config.context.excluded;
+            let same = workspace.search.is_enabled() == config.ask.search && workspace.excluded == config.context.excluded;
             workspace.root == root && same
         };
         if let Some(workspace) = open.iter().filter_map(Weak::upgrade).find(same) {
@@ -61,13 +64,13 @@ impl Workspaces {
 impl Workspace {
     fn new(root: &Path, config: &Config) -> Self {
         let excluded = config.context.excluded.clone();
-        let search = if config.ask.search { Search::of(root, &excluded) } else { Search::off() };
+        let search = if config.ask.search { SearchIndex::for_workspace(root, &excluded) } else { SearchIndex::disabled() };
         Self { root: root.to_owned(), symbols: Arc::default(), search, excluded, scanned: AtomicBool::new(false) }
     }
 
     /// The workspace at `root` with its search index in `folder`, which nobody shares.
     pub fn indexed_in(folder: &Path, root: &Path, config: &Config) -> Self {
-        Self { search: Search::within(Some(folder.to_owned())), ..Self::new(root, config) }
+        Self { search: SearchIndex::in_folder(Some(folder.to_owned())), ..Self::new(root, config) }
     }
 
     /// The name that a prompt shows for the whole.
@@ -98,19 +101,19 @@ impl Workspace {
     /// The files that may be read, as far as their names and sizes say.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> + use<> {
         let mut walk = WalkBuilder::new(&self.root);
-        walk.require_git(false).follow_links(false).hidden(true).max_filesize(Some(MOST_BYTES));
+        walk.require_git(false).follow_links(false).hidden(true).max_filesize(Some(MAX_FILE_BYTES));
         walk.add_custom_ignore_filename(IGNORE_FILE);
         let rules = self.named();
         walk.filter_entry(move |entry| !rules.matched(entry.path(), entry.path().is_dir()).is_ignore());
         let files = walk.build().flatten().filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()));
-        files.take(MOST_FILES).map(ignore::DirEntry::into_path)
+        files.take(MAX_FILES).map(ignore::DirEntry::into_path)
     }
 
     /// Brings the search index up to date with the files that may be read; see [`Search::refresh`].
     ///
     /// # Errors
     /// If there can be no index.
-    pub fn refresh_search(&self, progress: &dyn Fn(Progress) -> bool) -> anyhow::Result<Changes> {
+    pub fn refresh_search(&self, progress: &dyn Fn(IndexProgress) -> bool) -> anyhow::Result<IndexChanges> {
         self.search.refresh(self.files().filter_map(|path| Some((self.relative(&path)?, path))), progress)
     }
 
@@ -118,20 +121,20 @@ impl Workspace {
     ///
     /// # Errors
     /// If the index cannot be written.
-    pub fn touched_search(&self, paths: &[PathBuf]) -> anyhow::Result<Changes> {
+    pub fn touched_search(&self, paths: &[PathBuf]) -> anyhow::Result<IndexChanges> {
         let file = |path: &PathBuf| {
             // A walk leaves hidden files out, too.
             let relative = self.relative(path).filter(|it| !it.split('/').any(|part| part.starts_with('.')))?;
-            let shown = !self.excludes(path) && path.metadata().is_ok_and(|data| data.len() <= MOST_BYTES);
+            let shown = !self.excludes(path) && path.metadata().is_ok_and(|data| data.len() <= MAX_FILE_BYTES);
             Some((relative, shown.then(|| path.clone())))
         };
-        self.search.touch(paths.iter().filter_map(file).collect())
+        self.search.update_files(paths.iter().filter_map(file).collect())
     }
 
     /// A file was created, changed or deleted on disk.
     pub fn touched(&self, path: &Path) {
         let Some(relative) = self.relative(path) else { return };
-        let readable = path.metadata().is_ok_and(|data| data.is_file() && data.len() <= MOST_BYTES);
+        let readable = path.metadata().is_ok_and(|data| data.is_file() && data.len() <= MAX_FILE_BYTES);
         if readable && !self.excludes(path) {
             self.index(path);
         } else {
@@ -187,6 +190,26 @@ impl Workspace {
         }
         builder.build().unwrap_or_else(|_| Override::empty())
     }
+}
+
+/// Indexes the symbols of the files below `root`, as far as `limit` allows. Files that git ignores, hidden files and files
+/// that usually hold secrets are left out.
+pub(crate) fn index_symbols(root: &Path, limit: Duration) -> Arc<SymbolIndex> {
+    let started = Instant::now();
+    let index = SymbolIndex::default();
+    let walk = WalkBuilder::new(root).add_custom_ignore_filename(IGNORE_FILE).build();
+    for entry in walk.flatten().take_while(|_| started.elapsed() < limit) {
+        let path = entry.path().strip_prefix(root).unwrap_or(entry.path()).to_string_lossy().replace('\\', "/");
+        let language = Language::from_path(&path);
+        let is_small = entry.metadata().is_ok_and(|data| data.is_file() && data.len() < 1 << 20);
+        if language == Language::PlainText || !is_small || secrets::in_path(&path) {
+            continue;
+        }
+        if let Ok(text) = std::fs::read_to_string(entry.path()) {
+            index.update(&path, language, &text);
+        }
+    }
+    Arc::new(index)
 }
 
 fn ignores(folder: &Path) -> Gitignore {

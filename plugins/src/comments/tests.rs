@@ -15,7 +15,7 @@ fn prose(language: Language, text: &str) -> Vec<String> {
 
 /// The text with each paragraph replaced by what `answer` makes of it.
 fn translated(language: Language, text: &str, width: usize, answer: impl Fn(&str) -> String) -> String {
-    let german = Tongue::named("German").expect("known");
+    let german = NaturalLanguage::from_name("German").expect("known");
     let edit = |it: &Paragraph| it.edit(language, text, german, width, &answer(&it.text)).expect("fit");
     let edits: Vec<Edit> = found(language, text).iter().map(edit).collect();
     let after = edits.iter().rev().fold(text.to_owned(), |text, edit| edit.apply(&text));
@@ -82,9 +82,9 @@ fn an_answer_takes_the_place_in_lines_of_the_width() {
 
 #[test]
 fn an_answer_that_is_no_translation_is_refused() {
-    let german = Tongue::named("German").expect("known");
-    let refused = |source: &str, to: &Tongue, answer: &str| {
-        prose::accepted(Language::Python, source, to, answer).map_err(|refusal| refusal.to_string())
+    let german = NaturalLanguage::from_name("German").expect("known");
+    let refused = |source: &str, to: &NaturalLanguage, answer: &str| {
+        paragraph::checked_answer(Language::Python, source, to, answer).map_err(|refusal| refusal.to_string())
     };
     assert_eq!(refused("The sum.", german, " \"Die Summe.\"\n"), Ok("Die Summe.".into()));
     assert_eq!(refused("Calls `f(x)`.", german, "Ruft `f(x)` auf."), Ok("Ruft `f(x)` auf.".into()));
@@ -101,16 +101,16 @@ fn an_answer_that_is_no_translation_is_refused() {
         assert!(error.contains(why), "{answer}: {error}");
     }
     assert!(refused("The sum.", german, &"Die Summe. ".repeat(20)).expect_err("long").contains("much more"));
-    let chinese = Tongue::named("zh").expect("known");
+    let chinese = NaturalLanguage::from_name("zh").expect("known");
     assert_eq!(refused("The sum of `x`.", chinese, "`x` 的总和。"), Ok("`x` 的总和。".into()));
     assert!(refused("The sum.", chinese, "Die Summe.").is_err());
 }
 
 #[test]
 fn what_is_in_the_language_already_is_not_asked_for() {
-    let german = Tongue::named("German").expect("known");
-    assert!(found(Language::C, "// The sum of all.\n")[0].is_wanted(german));
-    assert!(!found(Language::C, "// Die Summe der Preise ist leer.\n")[0].is_wanted(german));
+    let german = NaturalLanguage::from_name("German").expect("known");
+    assert!(found(Language::C, "// The sum of all.\n")[0].needs_translation(german));
+    assert!(!found(Language::C, "// Die Summe der Preise ist leer.\n")[0].needs_translation(german));
     let asked = found(Language::C, "// The sum of all.\n")[0].question(german);
     assert!(asked.messages[1].content.contains("The sum of all.\n```\n\nTranslate this text into German (Deutsch)."));
 }

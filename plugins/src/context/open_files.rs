@@ -50,7 +50,7 @@ pub(super) fn snippets(request: &Request, room: usize) -> Vec<Snippet> {
 
 /// The pieces of a text that are at most `room` bytes long.
 fn pieces<'a>(path: &'a str, text: &'a str, room: usize) -> Vec<Piece<'a>> {
-    let text = &text[..crate::window::floor(text, REACH)];
+    let text = &text[..text.floor_char_boundary(REACH)];
     let mut starts: Vec<usize> = vec![0];
     starts.extend(text.match_indices('\n').map(|(at, _)| at + 1));
     let piece = |first: usize| {

@@ -5,7 +5,7 @@
 use super::item::{Kind, Place};
 use super::{Edit, Task};
 use crate::prompt::{Part, Prompt, Snippet, Source};
-use crate::{FimFormat, Language, window};
+use crate::{FimFormat, Language};
 
 /// What ends the prose of a hole.
 pub const STOPS: &[&str] = &["\n"];
@@ -93,8 +93,8 @@ fn bare(task: &Task, text: &str) -> (String, usize) {
 fn between(ground: &Ground<'_>, task: &Task, written: &str, format: &'static FimFormat) -> Prompt {
     let (text, at) = bare(task, ground.text);
     let end = task.item.range.end.saturating_sub(ground.text.len() - text.len()).max(at);
-    let after = &text[at..window::floor(&text, end.min(at + ground.most * 2 / 3))];
-    let from = window::floor(&text, at.saturating_sub(ground.most.saturating_sub(after.len())));
+    let after = &text[at..text.floor_char_boundary(end.min(at + ground.most * 2 / 3))];
+    let from = text.floor_char_boundary(at.saturating_sub(ground.most.saturating_sub(after.len())));
     let before = from_line(&text[from..at], from > 0);
     let markers = [format.prefix, format.suffix, format.middle.unwrap_or_default()].map(Part::special);
     let [prefix, suffix, middle] = markers;
@@ -155,8 +155,8 @@ fn shown<'a>(ground: &Ground<'_>, task: &Task, text: &'a str, at: usize) -> (&'a
     let before = if at > task.item.range.start { 0 } else { shift };
     let start = task.item.range.start.saturating_sub(before);
     let end = task.item.range.end.saturating_sub(shift);
-    let end = window::floor(text, end.min(start + ground.most * 3 / 4));
-    let from = window::floor(text, start.saturating_sub(ground.most.saturating_sub(end - start)));
+    let end = text.floor_char_boundary(end.min(start + ground.most * 3 / 4));
+    let from = text.floor_char_boundary(start.saturating_sub(ground.most.saturating_sub(end - start)));
     (from_line(&text[from..end], from > 0).trim_end(), start)
 }
 

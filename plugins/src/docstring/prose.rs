@@ -252,7 +252,7 @@ fn sentences(text: &str, most: usize) -> &str {
     if text.len() <= most {
         return text;
     }
-    let short = &text[..crate::window::floor(text, most)];
+    let short = &text[..text.floor_char_boundary(most)];
     let end = short.rfind(". ").map(|at| at + 1).or_else(|| short.rfind(' '));
     short[..end.unwrap_or(short.len())].trim_end()
 }

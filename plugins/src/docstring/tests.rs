@@ -423,8 +423,8 @@ fn what_plugins_add_stands_before_the_code_and_stays_foreign() {
     let task = Task::new(item, Language::Python, Style::Google, &text, 80).expect("it can be documented");
     let snippet = |text: &str| crate::Snippet { path: "RULES.md".into(), text: text.into(), why: "rules".into() };
     let snippets = [snippet("Be short.\nBe kind.\n")];
-    let qwen = crate::prompt::FORMATS.iter().find(|format| format.name == "qwen2.5-coder");
-    let other = crate::prompt::FORMATS.iter().find(|format| format.name == "deepseek-coder");
+    let qwen = crate::fim_format::FORMATS.iter().find(|format| format.name == "qwen2.5-coder");
+    let other = crate::fim_format::FORMATS.iter().find(|format| format.name == "deepseek-coder");
     for (format, begins) in [
         (None, "# RULES.md:\n# Be short.\n# Be kind.\n# a.py\n"),
         (qwen, "<|file_sep|>RULES.md\nBe short.\nBe kind.\n<|file_sep|>a.py\n<|fim_prefix|>def f(x)"),

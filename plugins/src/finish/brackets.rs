@@ -1,9 +1,7 @@
 //! Brackets: an answer ends before a bracket that closes what was opened before the cursor, unless nothing closes it yet.
 
-use super::{End, line_after};
 use crate::Language;
 use crate::request::Request;
-use crate::window::floor;
 
 const PAIRS: [(char, char); 3] = [('(', ')'), ('[', ']'), ('{', '}')];
 
@@ -11,7 +9,7 @@ const PAIRS: [(char, char); 3] = [('(', ')'), ('[', ']'), ('{', '}')];
 const REACH: usize = 3000;
 
 /// Ends before the first closing bracket that is too many. Prose has single ones, and so have the cases of a shell.
-pub(super) fn end(request: &Request, text: &str) -> Option<End> {
+pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
     let language = request.document.language;
     if matches!(language, Language::Markdown | Language::PlainText) {
         return None;
@@ -27,7 +25,7 @@ pub(super) fn end(request: &Request, text: &str) -> Option<End> {
             } else if missing[kind] > 0 {
                 missing[kind] -= 1;
             } else if !(language == Language::Bash && c == ')') {
-                return Some(End(at));
+                return Some(at);
             }
         }
     }
@@ -81,13 +79,13 @@ pub(super) fn needs(text: &str, at: usize) -> bool {
 /// For each kind, how many brackets are open before the cursor that nothing after it closes.
 fn missing(request: &Request) -> [usize; 3] {
     let before = request.before();
-    let before = &before[floor(before, before.len().saturating_sub(REACH))..];
-    let after = &request.after()[..floor(request.after(), REACH)];
+    let before = &before[before.floor_char_boundary(before.len().saturating_sub(REACH))..];
+    let after = &request.after()[..request.after().floor_char_boundary(REACH)];
     std::array::from_fn(|kind| {
         let (open, close) = PAIRS[kind];
         let opened = unmatched(before.chars().rev(), close, open);
         // A bracket at once right of the cursor was put there by the editor for the last one opened.
-        let closed = unmatched(after.chars(), open, close).max(usize::from(line_after(request).contains(close)));
+        let closed = unmatched(after.chars(), open, close).max(usize::from(request.line_after().contains(close)));
         opened.saturating_sub(closed)
     })
 }

@@ -1,8 +1,8 @@
 //! Tabs, spaces and line ends as the file has them.
 
 use super::lines::begins_block;
-use super::{indent, line_before};
 use crate::request::Request;
+use crate::text::indent;
 
 /// Spaces of one level where neither the file nor the answer tells.
 const USUAL: usize = 4;
@@ -31,7 +31,7 @@ pub(super) fn adapt(request: &Request, text: &str) -> String {
 /// The first line without the part of its indentation that is typed already: a model that is asked behind half an indentation
 /// may write a whole one.
 fn first_line(request: &Request, first: &str) -> String {
-    let typed = line_before(request);
+    let typed = request.line_before();
     let body = first.trim_start_matches([' ', '\t']);
     let blank = &first[..first.len() - body.len()];
     let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '"' | '\'' | '@' | '#');
@@ -92,7 +92,7 @@ fn step<'a>(lines: impl Iterator<Item = &'a str>) -> usize {
 /// The spaces that the answer takes for one level of a file with tabs: a line below a header is one level further in than the
 /// cursor's line, any other first line on its level.
 fn own_unit(request: &Request, text: &str) -> usize {
-    let line = line_before(request);
+    let line = request.line_before();
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
     let level = line.chars().take_while(|c| *c == '\t').count()
         + usize::from(begins_block(request.document.language, &format!("{line}{first}")));

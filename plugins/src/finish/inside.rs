@@ -1,11 +1,10 @@
 //! Inside a comment or a string an answer is prose, and ends where the comment or string does.
 
-use super::{End, line_before};
 use crate::request::Request;
 use crate::syntax::{self, Region};
 
 /// Ends with the comment or the string around the cursor, and at once where a new line of it begins with code.
-pub(super) fn end(request: &Request, text: &str) -> Option<End> {
+pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
     match syntax::region(request.document.tree.as_ref(), request.cursor) {
         Region::Code => None,
         Region::Comment => comment(request, text),
@@ -13,11 +12,11 @@ pub(super) fn end(request: &Request, text: &str) -> Option<End> {
     }
 }
 
-fn comment(request: &Request, text: &str) -> Option<End> {
-    let line = line_before(request).trim_start();
+fn comment(request: &Request, text: &str) -> Option<usize> {
+    let line = request.line_before().trim_start();
     let mark = request.document.language.line_comment().filter(|mark| line.contains(mark));
     match mark {
-        Some(_) => text.find('\n').map(End),
+        Some(_) => text.find('\n'),
         None => enclosed(request, text, closing_mark(request)),
     }
 }
@@ -30,17 +29,17 @@ fn closing_mark(request: &Request) -> &'static str {
 }
 
 /// A docstring or another string of several lines; one of a single line is held by its quotes.
-fn string(request: &Request, text: &str) -> Option<End> {
+fn string(request: &Request, text: &str) -> Option<usize> {
     const QUOTES: &[&str] = &["\"\"\"", "'''"];
     let last = QUOTES.iter().filter_map(|quotes| Some((request.before().rfind(quotes)?, *quotes))).max();
     enclosed(request, text, last?.1)
 }
 
 /// Ends with what closes, which stands after the cursor: the tree would know of no comment or string if it did not.
-fn enclosed(request: &Request, text: &str, close: &str) -> Option<End> {
-    let closed = text.find(close).map(End);
-    let fresh = line_before(request).trim_start_matches([' ', '\t', '*']).is_empty();
-    let code = (fresh && is_code(text.split('\n').next().unwrap_or_default())).then_some(End(0));
+fn enclosed(request: &Request, text: &str, close: &str) -> Option<usize> {
+    let closed = text.find(close);
+    let fresh = request.line_before().trim_start_matches([' ', '\t', '*']).is_empty();
+    let code = (fresh && is_code(text.split('\n').next().unwrap_or_default())).then_some(0);
     code.or(closed)
 }
 

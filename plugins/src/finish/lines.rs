@@ -1,10 +1,10 @@
 //! How many lines an answer has: one in the middle of a line, a statement on a statement's line, else up to the end of
 //! the block, by indentation.
 
-use super::{End, indent, line_after, line_before};
 use crate::Language;
 use crate::language::Blocks;
 use crate::request::Request;
+use crate::text::indent;
 use crate::window;
 
 /// Lines of a suggestion at the most.
@@ -12,17 +12,17 @@ const MOST: usize = 16;
 
 /// Ends with the line where a rest of line follows that is more than the closing marks of a block which opens here, or where
 /// only one line is wanted.
-pub(super) fn single(request: &Request, text: &str) -> Option<End> {
-    let room = line_after(request).trim().is_empty() || text.starts_with('\n') && between_brackets(request);
+pub(super) fn single(request: &Request, text: &str) -> Option<usize> {
+    let room = request.line_after().trim().is_empty() || text.starts_with('\n') && between_brackets(request);
     let only = !request.multi_line || !room;
-    text.find('\n').filter(|_| only).map(End)
+    text.find('\n').filter(|_| only)
 }
 
 /// Whether the cursor stands between a bracket that opens and the one that an editor put there to close it, perhaps with the
 /// closing marks of what is around them.
 pub(super) fn between_brackets(request: &Request) -> bool {
-    let rest = line_after(request).trim();
-    let closer = match line_before(request).trim_end().chars().next_back() {
+    let rest = request.line_after().trim();
+    let closer = match request.line_before().trim_end().chars().next_back() {
         Some('{') => '}',
         Some('[') => ']',
         Some('(') => ')',
@@ -36,7 +36,7 @@ pub(super) fn close_below(request: &Request, text: &mut String) {
     if !text.starts_with(['\n', '\r']) || !between_brackets(request) {
         return;
     }
-    let line = line_before(request);
+    let line = request.line_before();
     let blank = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];
     text.push_str(if text.contains("\r\n") { "\r\n" } else { "\n" });
     text.push_str(blank);
@@ -44,10 +44,10 @@ pub(super) fn close_below(request: &Request, text: &mut String) {
 
 /// Ends with the line where the cursor stands behind the beginning of a statement, unless the line opens a block or a
 /// bracket.
-pub(super) fn statement(request: &Request, text: &str) -> Option<End> {
+pub(super) fn statement(request: &Request, text: &str) -> Option<usize> {
     let first = text.find('\n')?;
-    let line = format!("{}{}", line_before(request), &text[..first]);
-    let begun = !line_before(request).trim().is_empty();
+    let line = format!("{}{}", request.line_before(), &text[..first]);
+    let begun = !request.line_before().trim().is_empty();
     let language = request.document.language;
     if !begun || begins_block(language, &line) {
         return None;
@@ -55,7 +55,7 @@ pub(super) fn statement(request: &Request, text: &str) -> Option<End> {
     // A body may begin on a line of its own, which the next letter tells.
     let body = text[first..].trim_start();
     let waits = first == 0 && language.blocks() == Blocks::Brackets && (body.is_empty() || body.starts_with('{'));
-    (!waits).then_some(End(first))
+    (!waits).then_some(first)
 }
 
 /// Whether more belongs to this line than the line itself.
@@ -95,8 +95,8 @@ fn opens_with_a_word(line: &str) -> bool {
 
 /// Ends where the block ends: at a line that is indented less than the first, at a blank line, or after so many lines. Below a
 /// header a single blank line belongs to the body if what follows is further in than the header.
-pub(super) fn block(request: &Request, text: &str) -> Option<End> {
-    let line = line_before(request);
+pub(super) fn block(request: &Request, text: &str) -> Option<usize> {
+    let line = request.line_before();
     let header = !line.trim().is_empty();
     let first = text.split('\n').next().unwrap_or_default();
     let base = if header { indent(line) } else { indent(&format!("{line}{first}")) };
@@ -115,7 +115,7 @@ pub(super) fn block(request: &Request, text: &str) -> Option<End> {
         if let Some(gap) = gap.take()
             && (blank || indent(line) <= base)
         {
-            return Some(End(gap));
+            return Some(gap);
         }
         if blank && number > 0 && header && !flat {
             gap = Some(start);
@@ -127,7 +127,7 @@ pub(super) fn block(request: &Request, text: &str) -> Option<End> {
             continue;
         }
         if out || blank && number > 0 || number >= MOST {
-            return Some(End(start));
+            return Some(start);
         }
     }
     None

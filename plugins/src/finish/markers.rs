@@ -1,6 +1,5 @@
 //! Leftovers of training: markers that came out as text, code fences and chat.
 
-use super::{End, line_before};
 use crate::{Language, Request};
 
 const MARKERS: &[&str] = &["<|", "<fim_", "<file_sep>", "<｜"];
@@ -8,17 +7,17 @@ const CHAT: &[&str] =
     &["Here is", "Here's", "This code", "The code", "Note that", "In this example", "Explanation:", "Sure,"];
 
 /// Ends before a marker, a fence or a sentence of chat.
-pub(super) fn end(request: &Request, text: &str) -> Option<End> {
+pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
     let marker = MARKERS.iter().filter_map(|marker| text.find(marker)).min();
     let prose = matches!(request.document.language, Language::Markdown | Language::PlainText);
     let chat = if prose { None } else { chat(request, text) };
-    marker.into_iter().chain(chat).min().map(End)
+    marker.into_iter().chain(chat).min()
 }
 
 fn chat(request: &Request, text: &str) -> Option<usize> {
     let mut at = 0;
     for (number, line) in text.split_inclusive('\n').enumerate() {
-        let fresh = number > 0 || line_before(request).trim().is_empty();
+        let fresh = number > 0 || request.line_before().trim().is_empty();
         let start = line.trim_start();
         let in_comment = number == 0 && !fresh;
         if fresh && !in_comment && (start.starts_with("```") || CHAT.iter().any(|words| start.starts_with(words))) {

@@ -1,8 +1,9 @@
 //! Text that stands right of the cursor already is not written a second time.
 
+use super::brackets;
 use super::lines::following;
-use super::{End, brackets, indent, line_after, line_before};
 use crate::request::Request;
+use crate::text::indent;
 
 /// Characters that make a line worth comparing.
 const TELLING: usize = 4;
@@ -12,16 +13,16 @@ fn telling(line: &str) -> bool {
 }
 
 /// Ends before a line that comes next in the document anyway. Its first line counts where the cursor's line is empty.
-pub(super) fn end(request: &Request, text: &str) -> Option<End> {
+pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
     let next = following(request).next()?;
     let first = text.find('\n')?;
-    if line_before(request).trim().is_empty() && is_again(&[line_before(request), &text[..first]].concat(), next) {
-        return Some(End(0));
+    if request.line_before().trim().is_empty() && is_again(&[request.line_before(), &text[..first]].concat(), next) {
+        return Some(0);
     }
     let mut at = first;
     for line in text[at..].split('\n').skip(1) {
         if is_again(line, next) {
-            return Some(End(at));
+            return Some(at);
         }
         at += 1 + line.len();
     }
@@ -38,7 +39,7 @@ fn is_again(line: &str, next: &str) -> bool {
 
 /// Takes from the end of a one-line text what the rest of the cursor's line says already.
 pub(super) fn trim(request: &Request, text: &mut String) {
-    let rest = line_after(request).trim_end();
+    let rest = request.line_after().trim_end();
     if rest.trim().is_empty() || text.contains('\n') {
         return;
     }
@@ -56,7 +57,7 @@ pub(super) fn trim(request: &Request, text: &mut String) {
 
 /// Whether the text would only repeat the line above or below.
 pub(super) fn is_neighbour(request: &Request, text: &str) -> bool {
-    let line = format!("{}{}{}", line_before(request), text, line_after(request));
+    let line = format!("{}{}{}", request.line_before(), text, request.line_after());
     if text.trim().contains('\n') || !telling(&line) {
         return false;
     }

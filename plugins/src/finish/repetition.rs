@@ -1,25 +1,24 @@
 //! Models that have nothing left to say say it again.
 
-use super::{End, line_before};
 use crate::request::Request;
 
 /// Ends before a line that comes a third time, or at once a second time.
-pub(super) fn end(request: &Request, text: &str) -> Option<End> {
+pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
     let mut at = 0;
     let mut seen: Vec<&str> = Vec::new();
-    let whole_first = line_before(request).trim().is_empty();
+    let whole_first = request.line_before().trim().is_empty();
     for (number, line) in text.split_inclusive('\n').enumerate() {
         let content = line.trim();
         if line.ends_with('\n') && content.len() > 8 && (number > 0 || whole_first) {
             let times = seen.iter().filter(|other| **other == content).count();
             if times >= 2 || seen.last() == Some(&content) {
-                return Some(End(at));
+                return Some(at);
             }
             seen.push(content);
         }
         at += line.len();
     }
-    cycle(text).map(End)
+    cycle(text)
 }
 
 /// Where a short piece begins to be repeated over and over at the end of the text.

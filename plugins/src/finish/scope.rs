@@ -3,19 +3,19 @@
 //! Indentation says so sooner ([`lines`](super::lines) stops at the first letter of the next line) but not in code that is
 //! indented in a way of its own. This rule costs a parse, so it is asked at the end of a line.
 
-use super::{End, line_before, whole};
+use super::whole;
 use crate::language::Blocks;
 use crate::request::Request;
 use crate::syntax;
 
 /// Ends after the statement that the cursor's line begins, or on an empty line after the block around it, once something
 /// follows it.
-pub(super) fn end(request: &Request, text: &str) -> Option<End> {
+pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
     if !text.contains('\n') || request.document.language.blocks() == Blocks::None {
         return None;
     }
     let tree = whole::with_inserted(request, text)?;
-    let begun = line_before(request).trim_start();
+    let begun = request.line_before().trim_start();
     let cursor = request.cursor;
     let end = if begun.is_empty() {
         let first = cursor + text.len() - text.trim_start().len();
@@ -26,7 +26,7 @@ pub(super) fn end(request: &Request, text: &str) -> Option<End> {
     };
     let end = end.checked_sub(cursor)?;
     let followed = text.get(end..).is_some_and(|rest| !rest.trim().is_empty());
-    followed.then_some(End(end))
+    followed.then_some(end)
 }
 
 #[cfg(test)]

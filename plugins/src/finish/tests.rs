@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::request::{Budget, Document, Order, Task};
+use crate::request::{Budget, Document};
 use crate::{Language, syntax};
 
 pub(crate) fn request(path: &str, marked: &str) -> Request {
@@ -11,25 +11,11 @@ pub(crate) fn request(path: &str, marked: &str) -> Request {
     let text = marked.replace('▁', "");
     let language = Language::from_path(path);
     let tree = syntax::parse(language, &text, None);
+    let document = Document { path: path.into(), language, text: text.into(), tree };
     Request {
-        task: Task::Fill,
-        question: None,
-        document: Arc::new(Document { path: path.into(), language, text: text.into(), tree }),
-        cursor,
-        trigger: Trigger::Automatic,
-        selected: None,
-        format: None,
         budget: Budget { before: 2000, after: 600, middle: 800, snippets: 800, answer: 400, near: false },
-        repository: None,
-        window: None,
-        symbols: Arc::default(),
-        recent_edits: Arc::new([]),
-        open_files: Arc::new([]),
-        builtins: Arc::default(),
-        tokens: None,
-        order: Order::Anchored,
-        multi_line: true,
         minimum_confidence: -5.0,
+        ..Request::new(document, cursor)
     }
 }
 
@@ -73,14 +59,6 @@ fn an_unsure_answer_is_shown_only_on_demand() {
     assert_eq!(finish(&request, &unsure), None);
     request.trigger = Trigger::Invoked;
     assert_eq!(finish(&request, &unsure).as_deref(), Some("1"));
-}
-
-#[test]
-fn a_suggestion_goes_on_from_the_selected_item() {
-    let mut request = request("a.py", "x.ap▁\n");
-    request.selected = Some(crate::request::Selected { replaces: 2, text: "append".into() });
-    assert_eq!(finish(&request, &answer("pend(1)")).as_deref(), Some("pend(1)"));
-    assert_eq!(finish(&request, &answer("ply(1)")), None);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use mlua::{Table, Value};
 
-use crate::window::{Layout, Window};
+use crate::prompt::{Layout, Stability, Window};
 use crate::{FimFormat, Part, Request, Source};
 
 /// Snippets of one call.
@@ -16,18 +16,6 @@ const MOST_PARTS: usize = 512;
 const LONGEST_NAME: usize = 200;
 /// Bytes that a prompt may have beside what its request has room for: paths, markers, imports.
 const AROUND: usize = 2 << 10;
-
-/// How long a snippet stays as it is; the order is that of the prompt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Stability {
-    /// The same wherever the cursor is.
-    Stable,
-    /// The same while the cursor is in one file.
-    #[default]
-    File,
-    /// Changes with each edit.
-    Edit,
-}
 
 /// A snippet that a plugin found.
 #[derive(Debug, Clone, PartialEq, Eq)]

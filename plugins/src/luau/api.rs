@@ -244,7 +244,7 @@ fn complaining(lua: &Lua) -> mlua::Result<mlua::Table> {
     let unknown = lua.create_function(|_, (_, name): (Value, Value)| -> mlua::Result<Value> {
         let name = name.as_string().map(|name| name.to_string_lossy()).unwrap_or_default();
         let known = FUNCTIONS.iter().map(|declared| declared.name).chain(["options"]).collect::<Vec<_>>();
-        let name = &name[..crate::window::floor(&name, MOST_SHOWN)];
+        let name = &name[..name.floor_char_boundary(MOST_SHOWN)];
         Err(mlua::Error::runtime(format!("foretype has no {name}: it has {}", known.join(", "))))
     })?;
     let table = lua.create_table()?;

@@ -66,7 +66,7 @@ fn the_trait_of_an_impl_is_shown() {
     let store = "pub trait Store {\n    fn load(&self);\n}\n";
     let plugin = example("traits", &[("src/store.rs", "pub trait Store {\n    fn load(&self);\n}\n")]);
     let mut request = request("src/disk.rs", "impl crate::store::Store for Disk {\n    ▁\n}\n");
-    let symbols = crate::context::definitions::SymbolIndex::default();
+    let symbols = crate::symbol_index::SymbolIndex::default();
     symbols.update("src/store.rs", crate::Language::Rust, store);
     request.symbols = Arc::new(symbols);
     let found = plugin.context(&request);

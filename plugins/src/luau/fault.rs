@@ -81,7 +81,7 @@ fn without_place(text: &str, file: &str) -> String {
     let place = text.strip_prefix(file).and_then(|rest| rest.strip_prefix(':'));
     let text = place.map_or(text, |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches(':'));
     let text = text.split("\nstack traceback:").next().unwrap_or(text).trim();
-    text[..crate::window::floor(text, LONGEST)].to_owned()
+    text[..text.floor_char_boundary(LONGEST)].to_owned()
 }
 
 #[cfg(test)]

@@ -6,8 +6,7 @@ use mlua::{Lua, Table};
 
 use super::api::{Current, Host, MOST_FILES};
 use crate::Request;
-use crate::context::definitions::distance;
-use crate::window::floor;
+use crate::symbol_index::distance;
 
 /// Files that are read for the references of one name.
 const FILES_READ: usize = 20;
@@ -78,7 +77,7 @@ fn add_lines(lua: &Lua, list: &Table, path: &str, text: &str, name: &str) -> mlu
         let entry = lua.create_table()?;
         entry.raw_set("path", path)?;
         entry.raw_set("line", at + 1)?;
-        entry.raw_set("text", &line[..floor(line, LONGEST_LINE)])?;
+        entry.raw_set("text", &line[..line.floor_char_boundary(LONGEST_LINE)])?;
         list.raw_push(entry)?;
     }
     Ok(())
@@ -97,7 +96,7 @@ fn names(line: &str, name: &str) -> bool {
 pub(super) fn search(lua: &Lua, host: &Host, words: &str, most: Option<usize>) -> mlua::Result<Table> {
     let list = lua.create_table()?;
     let most = most.unwrap_or(MOST_PIECES).min(MOST_PIECES);
-    for hit in host.world.search(&words[..floor(words, LONGEST_SEARCH)], most) {
+    for hit in host.world.search(&words[..words.floor_char_boundary(LONGEST_SEARCH)], most) {
         host.clock.check()?;
         let Some(text) = hit.text.get(hit.range.clone()) else { continue };
         let entry = lua.create_table()?;

@@ -13,8 +13,8 @@ use super::manifest::{self, Functions, Hook, Manifest};
 use super::tables::View;
 use super::times::Times;
 use super::{Fault, Limits, Setting, World, api, sandbox, tables};
+use crate::prompt::{Layout, Window};
 use crate::request::Task;
-use crate::window::{Layout, Window};
 use crate::{Language, Request, Snippet, context, finish};
 
 /// Bytes of a plugin's file.

@@ -3,8 +3,8 @@
 
 use mlua::{Lua, Table, Value};
 
+use crate::prompt::Window;
 use crate::request::{Request, Trigger};
-use crate::window::{Window, floor};
 use crate::{Snippet, Source};
 
 /// Bytes of the document on each side of the cursor that stand in the table; `foretype.text()` gives all of it.
@@ -57,14 +57,14 @@ pub(super) const FIELDS: &[Field<Request>] = &[
         about: "The text left of the cursor, at most the last 16 KB of it.",
         value: |lua, request| {
             let before = request.before();
-            string(lua, &before[floor(before, before.len().saturating_sub(AROUND))..])
+            string(lua, &before[before.floor_char_boundary(before.len().saturating_sub(AROUND))..])
         },
     },
     Field {
         name: "after",
         kind: "string",
         about: "The text right of the cursor, at most the first 16 KB of it.",
-        value: |lua, request| string(lua, &request.after()[..floor(request.after(), AROUND)]),
+        value: |lua, request| string(lua, &request.after()[..request.after().floor_char_boundary(AROUND)]),
     },
     Field {
         name: "invoked",

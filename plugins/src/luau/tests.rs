@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::finish::tests::request;
+use crate::prompt::{Layout, Stability};
 use crate::request::Task;
-use crate::window::Layout;
 use crate::{Language, Part, Request, Source};
 
 /// A workspace in memory.

@@ -86,7 +86,7 @@ impl Holes {
 
     fn start(&self, ground: &Ground<'_>, random: &mut Random) -> usize {
         let (text, piece) = (ground.text, &ground.piece);
-        let at = window::floor(text, piece.start + random.below(piece.len()));
+        let at = text.floor_char_boundary(piece.start + random.below(piece.len()));
         if !random.chance(self.at_lines) {
             // No cursor stands inside a line end.
             let inside = text[..at].ends_with('\r') && text[at..].starts_with('\n');
@@ -113,8 +113,8 @@ impl Holes {
             End::Line => start + line,
             End::Lines => ground.lines(start, below),
             End::Block => ground.block(start).unwrap_or_else(|| ground.lines(start, below)),
-            End::Within => window::floor(ground.text, start + 1 + random.below(line)),
-            End::Anywhere => window::floor(ground.text, start + 1 + random.below(rest.len())),
+            End::Within => ground.text.floor_char_boundary(start + 1 + random.below(line)),
+            End::Anywhere => ground.text.floor_char_boundary(start + 1 + random.below(rest.len())),
         };
         end.min(start + rest.len())
     }
@@ -133,7 +133,7 @@ impl<'a> Ground<'a> {
 
     /// What a hole that begins at `start` can take.
     fn rest(&self, start: usize) -> &'a str {
-        &self.text[start..window::floor(self.text, self.piece.end.min(start + self.most)).max(start)]
+        &self.text[start..self.text.floor_char_boundary(self.piece.end.min(start + self.most)).max(start)]
     }
 
     /// Where the line ends that lies `below` the one at `start`, or else the last line that ends in reach.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::random::Random;
-use crate::window;
+use crate::text;
 
 /// The shortest piece that may be asked for, in bytes.
 pub(super) const SMALLEST: usize = 64;
@@ -16,7 +16,7 @@ pub(super) fn pieces(text: &str, most: usize, random: &mut Random) -> Vec<Range<
     let mut pieces = Vec::new();
     let mut at = 0;
     while at < text.len() {
-        let end = at + window::line_end(&text[at..], room);
+        let end = at + text::line_end(&text[at..], room);
         pieces.push(at..end);
         (at, room) = (end, most);
     }

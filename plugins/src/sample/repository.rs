@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::context::definitions::{self, SymbolIndex};
 use crate::random::Random;
 use crate::request::Document;
+use crate::symbol_index::{self, SymbolIndex};
 
 /// Files before and after one, in the order of their paths, that are looked at.
 const NEAR: usize = 32;
@@ -58,8 +58,8 @@ impl Repository {
         let near = file.saturating_sub(NEAR)..(file + NEAR + 1).min(self.files.len());
         let others = near.filter(|other| *other != file).map(|other| &self.files[other]);
         let mut others: Vec<_> =
-            others.filter(|other| definitions::related(other.language, own.language)).cloned().collect();
-        others.sort_by_key(|other| definitions::distance(&other.path, &own.path));
+            others.filter(|other| symbol_index::related(other.language, own.language)).cloned().collect();
+        others.sort_by_key(|other| symbol_index::distance(&other.path, &own.path));
         others.truncate(NEAREST);
         random.shuffle(&mut others);
         others.truncate(random.below(OPEN + 1));

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::Language;
+use crate::fim_format::FORMATS;
 use crate::finish;
-use crate::prompt::{Content, FORMATS};
+use crate::prompt::Content;
 
 const STORE: &str = "import os\nimport json\n\n\nclass Store:\n    \"\"\"Keeps orders in a folder.\"\"\"\n\n    \
     def __init__(self, folder):\n        self.folder = folder\n\n    def load_order(self, order_id, customer):\n        \

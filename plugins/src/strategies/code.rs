@@ -118,7 +118,7 @@ pub fn fault(language: Language, code: &str) -> Option<Fault> {
     let tag = if language == Language::Php && !code.contains("<?") { TAG } else { "" };
     let whole = [tag, code].concat();
     let at = syntax::first_error(&syntax::parse(language, &whole, None)?)?.saturating_sub(tag.len());
-    let at = crate::window::floor(code, at.min(code.len()));
+    let at = code.floor_char_boundary(at.min(code.len()));
     let number = 1 + code[..at].matches('\n').count();
     let text = code.lines().nth(number - 1).unwrap_or_default().trim();
     Some(Fault::Line { number, text: text.chars().take(120).collect() })

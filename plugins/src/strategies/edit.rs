@@ -81,7 +81,7 @@ pub fn fault(language: Language, text: &str, edit: &Edit) -> Option<Fault> {
         _ => return None,
     };
     let at = first.max(edit.range.start).min(edit.range.start + edit.text.len());
-    let at = crate::window::floor(&after, at);
+    let at = after.floor_char_boundary(at);
     let line = 1 + after[edit.range.start..at].matches('\n').count();
     let shown = after[at..].lines().next().unwrap_or_default();
     let start = after[..at].rfind('\n').map_or(0, |at| at + 1);

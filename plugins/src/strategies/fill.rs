@@ -5,15 +5,24 @@
 //! without fill-in-the-middle gets the same from left to right, with everything foreign in comments.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use crate::prompt::{FimFormat, Part, Prompt, Snippet, Source};
+use crate::fim_format::FimFormat;
+use crate::prompt::{Part, Prompt, Snippet, Source, Window};
 use crate::request::{Answer, Order, Request};
-use crate::window::{self, Window};
-use crate::{PromptStrategy, Result, context, finish, syntax};
+use crate::window;
+use crate::{PromptStrategy, Result, context, finish, syntax, text};
 
 /// The strategy.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Fill;
+
+impl Fill {
+    /// The strategy, ready to be shared between requests and wrapped by plugins.
+    pub fn shared() -> Arc<dyn PromptStrategy> {
+        Arc::new(Self)
+    }
+}
 
 impl PromptStrategy for Fill {
     fn name(&self) -> &str {
@@ -153,17 +162,17 @@ fn outside(request: &Request, window: &Window) -> Vec<Part> {
 /// around it is seldom whole.
 fn signatures(above: &str, shown: &str) -> String {
     const MOST: usize = 6;
-    let mut limit = finish::indent(shown.rsplit('\n').next().unwrap_or_default());
+    let mut limit = text::indent(shown.rsplit('\n').next().unwrap_or_default());
     for line in shown.rsplit('\n').skip(1).filter(|line| !line.trim().is_empty()) {
-        limit = limit.min(finish::indent(line));
+        limit = limit.min(text::indent(line));
     }
     let mut heads = Vec::new();
     for line in above.rsplit('\n').map(str::trim_end).filter(|line| line.chars().any(char::is_alphanumeric)) {
         if limit == 0 || heads.len() == MOST {
             break;
         }
-        if finish::indent(line) < limit {
-            limit = finish::indent(line);
+        if text::indent(line) < limit {
+            limit = text::indent(line);
             heads.push(line);
         }
     }

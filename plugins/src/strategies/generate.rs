@@ -109,7 +109,7 @@ impl Hole {
         const REPEATED: usize = 1024;
         let (begun, indent) = self.begun(text);
         let above = &text[..self.begun.start];
-        let from = crate::window::floor(above, above.len().saturating_sub(room));
+        let from = above.floor_char_boundary(above.len().saturating_sub(room));
         let from = if from == 0 { 0 } else { above[from..].find('\n').map_or(above.len(), |at| from + at + 1) };
         let shown = format!("{}{}", above[from..].replace("\r\n", "\n"), begun);
         let repeats = from == 0 && above.len() <= REPEATED && indent.is_empty();
@@ -159,7 +159,7 @@ impl Hole {
     /// there yet.
     fn end(&self, language: Language, text: &str, code: &str, begun: &str) -> usize {
         let Some(tree) = syntax::parse(language, code, None) else { return code.len() };
-        let around = |at: usize| syntax::enclosing(&tree, code, crate::window::floor(code, at)).into_iter().next();
+        let around = |at: usize| syntax::enclosing(&tree, code, code.floor_char_boundary(at)).into_iter().next();
         let Some(item) = around(begun.trim_end().len().min(code.len())) else { return code.len() };
         let mut end = item.range.end;
         // Behind a closing brace that is there nothing can follow.

@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use foretype_model::Engine;
 use foretype_plugins::context::secrets;
-use foretype_plugins::{Content, PromptStrategy, Request, Source, Trigger, registry};
+use foretype_plugins::strategies::fill::Fill;
+use foretype_plugins::{Content, PromptStrategy, Request, Source, Trigger};
 
 use super::print_json;
 use crate::completion::{self, CompletionOutcome};
@@ -44,7 +45,7 @@ pub struct Args {
 /// Runs `foretype complete`.
 pub fn run(args: Args) -> Result<ExitCode> {
     if args.explain {
-        crate::lsp::show_plugins_log();
+        crate::log::show_plugin_messages();
     }
     let position: FilePosition = args.position.parse()?;
     let text = read_text(&position.path)?;
@@ -65,7 +66,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     request.symbols = symbols.join().unwrap_or_default();
     place.warn(&request);
     let engine = models::load::start_engine(model, &config);
-    let fill = registry::strategy("fill").context("the fill strategy is missing")?;
+    let fill = Fill::shared();
     let strategy = plugins.around(fill, request.document.language, &config);
     let mut report = CompletionReport { engine: &engine, strategy, config: &config, args: &args, last: Vec::new() };
     let mut keys = vec![String::new()];

@@ -7,8 +7,8 @@ use foretype_plugins::luau::Plugin;
 use foretype_plugins::request::Task;
 use foretype_plugins::{Document, Request, Snippet, plugged};
 
-use super::{BYTES_PER_TOKEN, Plugins};
-use crate::completion;
+use super::Plugins;
+use crate::request_builder;
 use crate::config::Config;
 use crate::workspace::Workspace;
 
@@ -25,10 +25,10 @@ impl Plugins {
     pub fn asked(&self, task: Task, document: Document, cursor: usize, config: &Config) -> Asked {
         self.look_in_turn(config);
         let plugins = self.running(document.language, config);
-        let request = completion::request_for(document, cursor, None, config.context.max_tokens, config);
+        let request = request_builder::request_for_format(document, cursor, None, config.context.max_tokens, config);
         let workspace = self.files.workspace();
         let request = Request { task, repository: workspace.and_then(Workspace::name), ..request };
-        Asked { plugins, request, each: config.plugins.max_tokens * BYTES_PER_TOKEN }
+        Asked { plugins, request, each: config.plugins.max_tokens * request_builder::BYTES_PER_TOKEN }
     }
 }
 
@@ -43,7 +43,7 @@ impl Plugins {
     ) -> Vec<Snippet> {
         let (document, cursor) = match place {
             Some((document, selection)) => (document.clone(), selection.as_ref().map_or(0, |range| range.start)),
-            None => (completion::document(String::new(), String::new()), 0),
+            None => (request_builder::parse_document(String::new(), String::new()), 0),
         };
         self.asked(Task::Ask, document, cursor, config).about(Some(question), workspace).snippets()
     }

@@ -2,34 +2,15 @@
 
 use std::sync::Arc;
 
-use foretype_plugins::luau::{Plugin, Stability};
+use foretype_plugins::luau::Plugin;
+use foretype_plugins::prompt::Stability;
 use foretype_plugins::request::Task;
 use foretype_plugins::{Builtins, Language, context, finish};
 use serde::Serialize;
 
-use super::{BYTES_PER_TOKEN, Plugins};
+use super::Plugins;
 use crate::config::{self, Config};
-
-/// What the configuration says of built-ins and plugins for documents of a language.
-pub fn chosen(config: &config::Plugins, language: Language) -> Builtins {
-    let names =
-        |entries: &[String]| entries.iter().filter_map(|entry| of(entry, language)).map(str::to_owned).collect();
-    let mut room = std::collections::BTreeMap::new();
-    // What is said of one language is said more exactly.
-    let (particular, general): (Vec<_>, Vec<_>) = config.budgets.iter().partition(|(entry, _)| entry.contains(':'));
-    for (entry, tokens) in general.into_iter().chain(particular) {
-        room.extend(of(entry, language).map(|name| (name.to_owned(), tokens * BYTES_PER_TOKEN)));
-    }
-    Builtins { off: names(&config.disabled), order: names(&config.order), room }
-}
-
-/// The name that `NAME` or `NAME:LANGUAGE` says for a language, if it says one.
-fn of(entry: &str, language: Language) -> Option<&str> {
-    match entry.split_once(':') {
-        None => Some(entry),
-        Some((name, id)) => (id == language.id()).then_some(name),
-    }
-}
+use crate::request_builder::{BYTES_PER_TOKEN, builtins_for};
 
 /// One that adds to prompts or has a say in suggestions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -77,7 +58,7 @@ impl Plugins {
     pub fn places(&self, language: Language, snippets: usize, config: &Config) -> Vec<Place> {
         let mut plugins = self.running(language, config);
         plugins.retain(|plugin| plugin.tasks().contains(&Task::Fill));
-        let mut chosen = chosen(&config.plugins, language);
+        let mut chosen = builtins_for(&config.plugins, language);
         chosen.off.extend(not_gathered(&config.context).map(str::to_owned));
         let mut places: Vec<_> = context::SOURCES
             .iter()
@@ -100,7 +81,7 @@ impl Plugins {
 }
 
 /// Sources that an option of their own switches off.
-fn not_gathered(context: &config::Context) -> impl Iterator<Item = &'static str> {
+fn not_gathered(context: &config::ContextConfig) -> impl Iterator<Item = &'static str> {
     let options = [
         ("definitions", context.definitions),
         ("recent-edits", context.recent_edits),
@@ -151,16 +132,16 @@ mod tests {
     fn a_language_has_what_is_said_of_it_and_of_all() {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let budgets = [("open-files", 10), ("open-files:rust", 20), ("definitions:go", 30)];
-        let config = config::Plugins {
+        let config = config::PluginsConfig {
             disabled: names(&["brackets", "recent-edits:rust", "overlap:go"]),
             order: names(&["open-files:go", "house-rules"]),
             budgets: budgets.map(|(name, tokens)| (name.to_owned(), tokens)).into(),
-            ..config::Plugins::default()
+            ..config::PluginsConfig::default()
         };
-        let rust = chosen(&config, Language::Rust);
+        let rust = builtins_for(&config, Language::Rust);
         assert_eq!((rust.off, rust.order), (names(&["brackets", "recent-edits"]), names(&["house-rules"])));
         assert_eq!(rust.room, [("open-files".to_owned(), 60)].into());
-        let python = chosen(&config, Language::Python);
+        let python = builtins_for(&config, Language::Python);
         assert_eq!((python.off, python.room), (names(&["brackets"]), [("open-files".to_owned(), 30)].into()));
     }
 }

@@ -12,8 +12,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, ensure};
 use foretype_model::git::GitCommand;
 use foretype_plugins::luau::{Plugin, Verdict};
-use foretype_plugins::prompt::FORMATS;
-use foretype_plugins::{Content, Prompt, Request, registry};
+use foretype_plugins::fim_format::FORMATS;
+use foretype_plugins::strategies::fill::Fill;
+use foretype_plugins::{Content, Prompt, Request};
 use similar::TextDiff;
 
 use super::Plugins;
@@ -137,7 +138,7 @@ impl Case {
         let names = || FORMATS.iter().map(|format| format.name).collect::<Vec<_>>().join(", ");
         let format = FORMATS.iter().find(|format| format.name == family);
         ensure!(family.is_empty() || format.is_some(), "there is no format {family}: say {}", names());
-        let fill = registry::strategy("fill").context("the fill strategy is missing")?;
+        let fill = Fill::shared();
         let strategy = super::plugged(fill, vec![plugin.clone()], config);
         let tokens = Specials::of(format, &self.specials);
         let request = Request { format, tokens: Some(std::sync::Arc::new(tokens)), ..request.clone() };

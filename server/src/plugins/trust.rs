@@ -24,7 +24,7 @@ fn key(root: &Path) -> String {
 }
 
 fn file() -> Option<PathBuf> {
-    Some(stats::path()?.with_file_name("trusted-plugins.json"))
+    Some(stats::stats_file()?.with_file_name("trusted-plugins.json"))
 }
 
 /// What is trusted. A file that cannot be understood trusts nothing.
@@ -58,5 +58,5 @@ pub fn remove(root: &Path) -> Result<bool> {
 
 fn save(trusted: &Trusted) -> Result<()> {
     let file = file().context("no folder for state: neither XDG_STATE_HOME nor HOME is set")?;
-    stats::write(&file, &trusted.0)
+    stats::write_json_atomically(&file, &trusted.0)
 }

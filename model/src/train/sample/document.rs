@@ -4,7 +4,7 @@ use foretype_plugins::sample::{Kind, Sample};
 use foretype_plugins::{Content, Source};
 
 use super::SampleError;
-use crate::engine::prompt::Encoder;
+use crate::engine::prompt::PromptEncoder;
 use crate::tokenizer::Tokenizer;
 
 /// A sample as tokens.
@@ -34,12 +34,12 @@ impl Document {
     /// # Errors
     /// Names a special token that the tokenizer does not have.
     pub fn new(sample: &Sample, tokenizer: &Tokenizer) -> Result<Self, SampleError> {
-        let (mut tokens, healed) = Encoder::default().read(&sample.prompt, tokenizer).map_err(SampleError::Prompt)?;
+        let (mut tokens, healed) = PromptEncoder::default().encode_parts(&sample.prompt, tokenizer).map_err(SampleError::Prompt)?;
         let answer = tokens.len();
         tokens.extend(tokenizer.encode(&(healed + &sample.answer)));
         if let Some(end) = &sample.end {
             let missing = || SampleError::Prompt(format!("the model has no token {end}"));
-            tokens.push(tokenizer.special(end).ok_or_else(missing)?);
+            tokens.push(tokenizer.special_id(end).ok_or_else(missing)?);
         }
         Ok(Self { tokens, answer })
     }
@@ -92,7 +92,7 @@ fn first_text(sample: &mut Sample) -> Option<&mut String> {
 /// Where the first line begins before which there are at least `excess` tokens.
 fn cut(text: &str, excess: usize, tokenizer: &Tokenizer) -> Option<usize> {
     let ids = tokenizer.encode(text);
-    let bytes: usize = ids.get(..excess)?.iter().map(|id| tokenizer.bytes(*id).len()).sum();
+    let bytes: usize = ids.get(..excess)?.iter().map(|id| tokenizer.token_bytes(*id).len()).sum();
     let from = bytes.saturating_sub(1);
     let end = text.as_bytes().get(from..)?.iter().position(|byte| *byte == b'\n')?;
     Some(from + end + 1)

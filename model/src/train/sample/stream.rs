@@ -138,7 +138,7 @@ impl<'a> Rows<'a> {
     fn spelt(&self, mut sample: Sample) -> Result<Sample, SampleError> {
         if let Some(template) = self.options.chat_template.as_ref().filter(|_| !sample.conversation.is_empty()) {
             let said = std::mem::take(&mut sample.conversation);
-            sample.prompt.parts.splice(0..0, chat::spelt(template, self.tokenizer, &said)?);
+            sample.prompt.parts.splice(0..0, chat::render_conversation(template, self.tokenizer, &said)?);
             sample.end = super::end(self.tokenizer, None);
         }
         Ok(sample)

@@ -6,12 +6,11 @@ use foretype_plugins::random::Random;
 use foretype_plugins::sample::{Kind, Mix, Repository, Sample, samples};
 use foretype_plugins::strategies::fill::Fill;
 use foretype_plugins::{
-    Budget, Content, Document as File, FimFormat, Language, Order, Part, Prompt, PromptStrategy, Request, Source,
-    Trigger,
+    Budget, Content, Document as File, FimFormat, Language, Part, Prompt, PromptStrategy, Request, Source,
 };
 
 use super::*;
-use crate::engine::prompt::Encoder;
+use crate::engine::prompt::PromptEncoder;
 
 const SPECIALS: &[&str] = &[
     "<|endoftext|>",
@@ -73,8 +72,8 @@ fn made(repository: &Repository, options: &Options, seed: u64) -> Vec<Sample> {
 
 fn spelt(tokens: &[u32]) -> String {
     let tokenizer = tokenizer();
-    let name = |id| tokenizer.specials().find(|(_, other)| *other == id).map(|(name, _)| format!("⟨{name}⟩"));
-    let piece = |id: &u32| name(*id).map_or_else(|| tokenizer.bytes(*id).to_vec(), String::into_bytes);
+    let name = |id| tokenizer.special_tokens().find(|(_, other)| *other == id).map(|(name, _)| format!("⟨{name}⟩"));
+    let piece = |id: &u32| name(*id).map_or_else(|| tokenizer.token_bytes(*id).to_vec(), String::into_bytes);
     String::from_utf8_lossy(&tokens.iter().flat_map(piece).collect::<Vec<_>>()).into_owned()
 }
 
@@ -102,7 +101,7 @@ fn no_special_token_comes_from_the_text_of_a_file() {
     let (tokenizer, options) = (tokenizer(), options());
     for sample in made(&repositories()[0], &options, 4) {
         let special = |part: &Part| match &part.content {
-            Content::Special(name) => tokenizer.special(name),
+            Content::Special(name) => tokenizer.special_id(name),
             Content::Text(_) => None,
         };
         let expected: Vec<_> = sample.parts().iter().filter_map(special).collect();
@@ -116,26 +115,8 @@ fn no_special_token_comes_from_the_text_of_a_file() {
 fn live(sample: &Sample, text: &str, options: &Options) -> Prompt {
     let text: Arc<str> = [&text[..sample.bytes.start], &text[sample.bytes.end..]].concat().into();
     let document = File { path: String::new(), language: Language::Python, text, tree: None };
-    let request = Request {
-        task: foretype_plugins::request::Task::Fill,
-        question: None,
-        document: Arc::new(document),
-        cursor: sample.bytes.start,
-        trigger: Trigger::Automatic,
-        selected: None,
-        format: format(),
-        budget: options.samples.budget,
-        repository: None,
-        window: None,
-        symbols: Arc::default(),
-        recent_edits: Arc::new([]),
-        open_files: Arc::new([]),
-        builtins: Arc::default(),
-        tokens: None,
-        order: Order::Anchored,
-        multi_line: true,
-        minimum_confidence: 0.0,
-    };
+    let empty = Request::new(document, sample.bytes.start);
+    let request = Request { format: format(), budget: options.samples.budget, ..empty };
     Fill.prompt(&request, &[]).expect("a prompt")
 }
 
@@ -151,12 +132,12 @@ fn a_sample_begins_with_the_tokens_of_the_live_prompt_and_its_answer_with_what_h
             let made = samples(&repository, i, &options.samples, &mut Random::new(5)).expect("samples");
             for sample in made.iter().filter(|sample| sample.kind == Kind::Anchored) {
                 let tokens =
-                    Encoder::default().encode(&live(sample, &file.text, &options), &tokenizer).expect("tokens");
+                    PromptEncoder::default().encode(&live(sample, &file.text, &options), &tokenizer).expect("tokens");
                 let document = Document::new(sample, &tokenizer).expect("tokens");
                 assert_eq!(document.tokens[..document.answer], tokens.ids);
-                let answer = format!("{}{}⟨<|endoftext|>⟩", tokens.healed, sample.answer);
+                let answer = format!("{}{}⟨<|endoftext|>⟩", tokens.healing_prefix, sample.answer);
                 assert_eq!(spelt(&document.tokens[document.answer..]), answer);
-                healed += usize::from(!tokens.healed.is_empty());
+                healed += usize::from(!tokens.healing_prefix.is_empty());
             }
         }
     }
@@ -167,7 +148,7 @@ fn a_sample_begins_with_the_tokens_of_the_live_prompt_and_its_answer_with_what_h
 fn every_row_fits_and_every_sample_is_in_one() {
     let (repositories, tokenizer, options) = (repositories(), tokenizer(), options());
     let all = rows(&repositories, &options, Position::default());
-    let end = tokenizer.special("<|endoftext|>").expect("it has one");
+    let end = tokenizer.special_id("<|endoftext|>").expect("it has one");
     for (_, row) in &all {
         assert!(row.tokens.len() <= CONTEXT && row.segments.last().is_some_and(|last| last.end == row.tokens.len()));
         for segment in &row.segments {

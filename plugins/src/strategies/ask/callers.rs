@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tree_sitter::Tree;
 
 use super::excerpts::{About, Excerpt, head, shown};
-use crate::context::definitions::{distance, related};
 use crate::context::secrets;
+use crate::symbol_index::{distance, related};
 use crate::syntax::{self, Item, Region};
 use crate::{Document, Language};
 

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::chunks::words;
-use crate::context::definitions::{Definition, SymbolIndex, related};
 use crate::context::secrets;
+use crate::symbol_index::{Definition, SymbolIndex, related};
 use crate::syntax::{self, Item};
 use crate::{Document, Language};
 
@@ -94,12 +94,12 @@ impl Excerpt {
         let start = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
         // A range that ends where a line begins does not touch that line.
         let last = if range.end > start { range.end - 1 } else { start };
-        let last = crate::window::floor(text, last);
+        let last = text.floor_char_boundary(last);
         let end = text[last..].find('\n').map_or(text.len(), |at| last + at);
         let whole = &text[start..end.max(start)];
         let kept = match whole.len() <= room {
             true => whole,
-            false => &whole[..whole[..crate::window::floor(whole, room)].rfind('\n').unwrap_or_default()],
+            false => &whole[..whole[..whole.floor_char_boundary(room)].rfind('\n').unwrap_or_default()],
         };
         let lines = |text: &str| text.matches('\n').count();
         let first = 1 + lines(&text[..start]);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::*;
-use crate::context::definitions::SymbolIndex;
+use crate::symbol_index::SymbolIndex;
 use crate::{Document, Language, syntax};
 
 const SHOP: &str = "from tools import tax\n\nclass Shop:\n    def total(self, items):\n        prices = [it.price for it in items]\n        return tax(sum(prices))\n\n    def close(self):\n        self.open = False\n";

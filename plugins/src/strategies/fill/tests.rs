@@ -1,8 +1,9 @@
 //! Prompts as whole texts, and the promise that typing only adds to them.
 
 use super::*;
+use crate::fim_format::FORMATS;
 use crate::finish::tests::request;
-use crate::prompt::{Content, FORMATS};
+use crate::prompt::Content;
 use std::sync::Arc;
 
 fn written(prompt: &Prompt) -> String {

@@ -11,11 +11,12 @@ mod places;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use foretype_model::{Engine, Model};
 use foretype_plugins::luau::Plugin;
 use foretype_plugins::request::Task;
-use foretype_plugins::{PromptStrategy, Request, registry};
+use foretype_plugins::strategies::fill::Fill;
+use foretype_plugins::{PromptStrategy, Request};
 use indicatif::ProgressBar;
 
 use crate::cli::evaluate::repository::progress;
@@ -130,7 +131,7 @@ impl<'a> Replay<'a> {
         model: &'a Arc<Model>,
         config: &'a Config,
     ) -> Result<Self> {
-        let fill = registry::strategy("fill").context("the fill strategy is missing")?;
+        let fill = Fill::shared();
         let plugged = plugins::plugged(fill.clone(), vec![plugin.clone()], config);
         let engine = || models::load::start_engine(model.clone(), config);
         let (without, with) = ((engine(), fill), (engine(), plugged));

@@ -11,7 +11,8 @@ use anyhow::{Context, Result};
 use foretype::evaluate::OrderArg;
 use foretype::evaluate::items::{EvaluationItem, ItemScores, surrounding_lines};
 use foretype_plugins::holes::split;
-use foretype_plugins::{PromptStrategy, Trigger, registry};
+use foretype_plugins::strategies::fill::Fill;
+use foretype_plugins::{PromptStrategy, Trigger};
 
 use super::sandbox::Sandbox;
 use super::{ProblemContext, ProblemSetArgs};
@@ -46,7 +47,7 @@ struct InfillingProblem {
 
 /// Runs the evaluation and reports it.
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    let strategy = registry::strategy("fill").context("the fill strategy is missing")?;
+    let strategy = Fill::shared();
     let run = InfillingEvaluation { args, strategy, sandbox: super::new_sandbox()? };
     let seed = args.set.seed;
     let kind = if args.half_typed { format!("half-typed lines, seed {seed}") } else { "whole lines".into() };

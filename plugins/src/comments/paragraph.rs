@@ -2,89 +2,89 @@
 
 use std::ops::Range;
 
-use super::find::{Comment, Line};
-use super::lines::{Kind, Reader};
-use super::tongue::Tongue;
+use super::find::{Comment, CommentLine};
+use super::classify::{LineKind, LineClassifier};
+use super::natural_language::NaturalLanguage;
 use super::{Paragraph, wrap};
 use crate::Language;
 
 /// Why an answer is not put in place of what it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum TranslationError {
     /// There is nothing.
     #[error("the model wrote nothing")]
     Empty,
     /// The text came back.
     #[error("the model gave the text back")]
-    Same,
+    Unchanged,
     /// It is in another language.
     #[error("the model wrote no {0}")]
-    Foreign(&'static str),
+    WrongLanguage(&'static str),
     /// Something that stays as it is does not stand in it.
     #[error("the model left out {0}")]
-    Lost(String),
+    MissingName(String),
     /// It would end the comment, or begin another.
     #[error("the model wrote {0}, which means something to the language")]
-    Mark(String),
+    UnsafeMark(String),
     /// The model went on.
     #[error("the model wrote much more than it was given")]
-    Long,
+    TooLong,
 }
 
 /// The paragraphs of a comment.
 pub(super) fn paragraphs(language: Language, text: &str, number: usize, comment: &Comment) -> Vec<Paragraph> {
     let mut all: Vec<Paragraph> = Vec::new();
-    let mut reader = Reader::default();
+    let mut reader = LineClassifier::default();
     // Whether the next line may go on with the last paragraph.
     let mut open = false;
     for line in &comment.lines {
         let content = &text[line.start..line.end];
-        let before = wrap::columns(&text[text[..line.start].rfind('\n').map_or(0, |at| at + 1)..line.start]);
+        let before = wrap::display_width(&text[text[..line.start].rfind('\n').map_or(0, |at| at + 1)..line.start]);
         let shebang = text[..line.start].trim_end() == "#!";
-        let kind = if shebang { Kind::Other } else { reader.read(language, content, before, line.tight) };
+        let kind = if shebang { LineKind::Other } else { reader.classify(language, content, before, line.no_space) };
         let (at, hang) = match kind {
-            Kind::Other => {
+            LineKind::Other => {
                 open = false;
                 continue;
             }
-            Kind::Prose if open && all.last_mut().is_some_and(|above| above.takes(text, line, before)) => continue,
-            Kind::Prose => (0, 0),
-            Kind::Begins { at, hang } => (at, hang),
+            LineKind::Prose if open && all.last_mut().is_some_and(|above| above.append_line(text, line, before)) => continue,
+            LineKind::Prose => (0, 0),
+            LineKind::ProseAt { offset: at, hanging_indent: hang } => (at, hang),
         };
-        all.push(paragraph(text, number, line, at, hang, comment.grows));
-        open = comment.grows;
+        all.push(paragraph(text, number, line, at, hang, comment.multiline));
+        open = comment.multiline;
     }
     all
 }
 
 /// A paragraph of one line, which begins behind `at` bytes of the line's content.
-fn paragraph(text: &str, comment: usize, line: &Line, at: usize, hang: usize, grows: bool) -> Paragraph {
+fn paragraph(text: &str, comment: usize, line: &CommentLine, at: usize, hang: usize, grows: bool) -> Paragraph {
     let content = &text[line.start..line.end];
     // A tag that closes what was opened before the text stays.
     let closing = content.rfind("</").filter(|close| *close > at && content.ends_with('>')).unwrap_or(content.len());
     let range = line.start + at..line.start + at + content[at..closing].trim_end().len();
     let row = &text[text[..range.start].rfind('\n').map_or(0, |at| at + 1)..range.end];
-    let column = wrap::columns(&row[..row.len() - range.len()]);
+    let column = wrap::display_width(&row[..row.len() - range.len()]);
     Paragraph {
         comment,
         line: 1 + text[..range.start].matches('\n').count(),
         text: text[range.clone()].to_owned(),
-        next: (grows && closing == content.len()).then(|| format!("{}{}", line.lead, " ".repeat(hang))),
-        base: (hang > 0).then(|| column - wrap::columns(&content[..at])),
-        column,
-        longest: wrap::columns(row),
+        continuation_prefix: (grows && closing == content.len()).then(|| format!("{}{}", line.prefix, " ".repeat(hang))),
+        marker_column: (hang > 0).then(|| column - wrap::display_width(&content[..at])),
+        start_column: column,
+        max_width: wrap::display_width(row),
         range,
     }
 }
 
 impl Paragraph {
     /// Adds a line, if it is part of this: its marks are those of the lines above it, or it is the second one.
-    fn takes(&mut self, text: &str, line: &Line, columns: usize) -> bool {
-        let Some(next) = &self.next else { return false };
+    fn append_line(&mut self, text: &str, line: &CommentLine, columns: usize) -> bool {
+        let Some(next) = &self.continuation_prefix else { return false };
         let second = !text[self.range.clone()].contains('\n');
         // Behind a bullet or a tag, whatever is deeper goes on.
-        let deeper = second && self.base.is_some_and(|base| columns > base);
-        if *next != line.lead && !deeper {
+        let deeper = second && self.marker_column.is_some_and(|base| columns > base);
+        if *next != line.prefix && !deeper {
             return false;
         }
         let content = &text[line.start..line.end];
@@ -94,46 +94,46 @@ impl Paragraph {
         }
         self.text.push_str(content);
         self.range.end = line.end;
-        self.next = Some(line.lead.clone());
-        self.longest = self.longest.max(columns + wrap::columns(content));
+        self.continuation_prefix = Some(line.prefix.clone());
+        self.max_width = self.max_width.max(columns + wrap::display_width(content));
         true
     }
 }
 
 /// An answer as one line, if it is fit to take the place of `source`.
-pub(super) fn accepted(language: Language, source: &str, to: &Tongue, answer: &str) -> Result<String, Refusal> {
+pub(super) fn checked_answer(language: Language, source: &str, to: &NaturalLanguage, answer: &str) -> Result<String, TranslationError> {
     let whole = answer.split_whitespace().collect::<Vec<_>>().join(" ");
-    let bare = unquoted(source, &whole);
+    let bare = without_quotes(source, &whole);
     if !bare.chars().any(char::is_alphabetic) {
-        return Err(Refusal::Empty);
+        return Err(TranslationError::Empty);
     }
     if bare == source {
-        return Err(Refusal::Same);
+        return Err(TranslationError::Unchanged);
     }
     if bare.chars().count() > 4 * source.chars().count() + 60 {
-        return Err(Refusal::Long);
+        return Err(TranslationError::TooLong);
     }
-    if let Some(lost) = kept(source).into_iter().map(|range| &source[range]).find(|piece| !bare.contains(piece)) {
-        return Err(Refusal::Lost(lost.to_owned()));
+    if let Some(lost) = verbatim_ranges(source).into_iter().map(|range| &source[range]).find(|piece| !bare.contains(piece)) {
+        return Err(TranslationError::MissingName(lost.to_owned()));
     }
     let marks = ["*/", "/*", "\"\"\"", "'''", "-->", "]]", "=end", "?>", "</script"];
     let escapes = if language == Language::Python { &["\\"][..] } else { &[] };
     let new = |mark: &&&str| bare.contains(**mark) && !source.contains(**mark);
     if let Some(mark) = marks.iter().chain(escapes).find(new) {
-        return Err(Refusal::Mark((*mark).to_owned()));
+        return Err(TranslationError::UnsafeMark((*mark).to_owned()));
     }
     // A quote at the end would stand beside those of a docstring.
     if language == Language::Python && bare.ends_with('"') {
-        return Err(Refusal::Mark("\"".to_owned()));
+        return Err(TranslationError::UnsafeMark("\"".to_owned()));
     }
-    if !to.is_written(&without_kept(bare)) {
-        return Err(Refusal::Foreign(to.name));
+    if !to.is_script_of(&without_verbatim(bare)) {
+        return Err(TranslationError::WrongLanguage(to.name));
     }
     Ok(bare.to_owned())
 }
 
 /// Without quotes that a model has put around it.
-fn unquoted<'a>(source: &str, answer: &'a str) -> &'a str {
+fn without_quotes<'a>(source: &str, answer: &'a str) -> &'a str {
     const QUOTES: &[(char, char)] = &[('"', '"'), ('\'', '\''), ('“', '”'), ('„', '“'), ('«', '»'), ('「', '」')];
     let around = |(open, close): &(char, char)| {
         let inner = answer.strip_prefix(*open)?.strip_suffix(*close)?;
@@ -143,7 +143,7 @@ fn unquoted<'a>(source: &str, answer: &'a str) -> &'a str {
 }
 
 /// What stays as it is: what is in backticks or braces, addresses, tags, and names that only code has.
-pub(super) fn kept(text: &str) -> Vec<Range<usize>> {
+pub(super) fn verbatim_ranges(text: &str) -> Vec<Range<usize>> {
     let mut all = Vec::new();
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {
@@ -153,7 +153,7 @@ pub(super) fn kept(text: &str) -> Vec<Range<usize>> {
             '<' if text[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '/') => {
                 text[at + 1..].find('>').map(|end| end + 2)
             }
-            _ => named(&text[at..]),
+            _ => verbatim_name_length(&text[at..]),
         };
         match length {
             Some(length) => {
@@ -161,7 +161,7 @@ pub(super) fn kept(text: &str) -> Vec<Range<usize>> {
                 at += length;
             }
             // The rest of a word is no name of its own.
-            None if c.is_alphanumeric() => at += word(&text[at..]).len(),
+            None if c.is_alphanumeric() => at += leading_word(&text[at..]).len(),
             None => at += c.len_utf8(),
         }
     }
@@ -169,12 +169,12 @@ pub(super) fn kept(text: &str) -> Vec<Range<usize>> {
 }
 
 /// The length of an address or of a name of code at the beginning of a text.
-fn named(text: &str) -> Option<usize> {
+fn verbatim_name_length(text: &str) -> Option<usize> {
     if text.starts_with("http://") || text.starts_with("https://") {
         let end = text.find(|c: char| c.is_whitespace() || "<>\"".contains(c)).unwrap_or(text.len());
         return Some(text[..end].trim_end_matches(['.', ',', ')', ';', ':']).len());
     }
-    let word = word(text);
+    let word = leading_word(text);
     let call = text[word.len()..].starts_with("()");
     let inner = word.trim_matches('_');
     let name = !word.is_empty() && (call || inner.contains('_') || word.starts_with("__"));
@@ -182,15 +182,15 @@ fn named(text: &str) -> Option<usize> {
 }
 
 /// The word that a text begins with.
-fn word(text: &str) -> &str {
+fn leading_word(text: &str) -> &str {
     &text[..text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len())]
 }
 
 /// A text without what stays as it is.
-pub(super) fn without_kept(text: &str) -> String {
+pub(super) fn without_verbatim(text: &str) -> String {
     let mut bare = String::new();
     let mut at = 0;
-    for range in kept(text) {
+    for range in verbatim_ranges(text) {
         bare.push_str(&text[at..range.start]);
         at = range.end;
     }

@@ -2,20 +2,20 @@
 
 /// A natural language.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Tongue {
+pub struct NaturalLanguage {
     /// Its name in English.
     pub name: &'static str,
     /// Its name in itself.
-    pub own: &'static str,
+    pub native_name: &'static str,
     /// Its ISO 639-1 code.
     pub code: &'static str,
-    letters: Letters,
+    script: Script,
     /// Words that stand in most sentences and in few other languages.
-    words: &'static [&'static str],
+    common_words: &'static [&'static str],
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Letters {
+enum Script {
     Latin,
     Cyrillic,
     Chinese,
@@ -23,128 +23,128 @@ enum Letters {
     Korean,
 }
 
-use Letters::{Chinese, Cyrillic, Japanese, Korean, Latin};
+use Script::{Chinese, Cyrillic, Japanese, Korean, Latin};
 
-const fn tongue(
+const fn natural_language(
     name: &'static str,
     own: &'static str,
     code: &'static str,
-    letters: Letters,
+    letters: Script,
     words: &'static [&'static str],
-) -> Tongue {
-    Tongue { name, own, code, letters, words }
+) -> NaturalLanguage {
+    NaturalLanguage { name, native_name: own, code, script: letters, common_words: words }
 }
 
-static ALL: &[Tongue] = &[
-    tongue("Chinese", "中文", "zh", Chinese, &[]),
-    tongue(
+static LANGUAGES: &[NaturalLanguage] = &[
+    natural_language("Chinese", "中文", "zh", Chinese, &[]),
+    natural_language(
         "English",
         "English",
         "en",
         Latin,
         &["the", "of", "and", "is", "to", "are", "this", "that", "with", "from", "for"],
     ),
-    tongue(
+    natural_language(
         "French",
         "Français",
         "fr",
         Latin,
         &["le", "la", "les", "des", "du", "et", "est", "une", "pour", "dans", "que", "ce"],
     ),
-    tongue(
+    natural_language(
         "German",
         "Deutsch",
         "de",
         Latin,
         &["der", "die", "das", "und", "ist", "ein", "eine", "den", "für", "von", "mit", "wird"],
     ),
-    tongue(
+    natural_language(
         "Italian",
         "Italiano",
         "it",
         Latin,
         &["il", "lo", "gli", "della", "di", "è", "una", "per", "che", "nel", "sono"],
     ),
-    tongue("Japanese", "日本語", "ja", Japanese, &[]),
-    tongue("Korean", "한국어", "ko", Korean, &[]),
-    tongue(
+    natural_language("Japanese", "日本語", "ja", Japanese, &[]),
+    natural_language("Korean", "한국어", "ko", Korean, &[]),
+    natural_language(
         "Portuguese",
         "Português",
         "pt",
         Latin,
         &["o", "os", "da", "do", "e", "é", "uma", "um", "para", "que", "não", "com"],
     ),
-    tongue("Russian", "Русский", "ru", Cyrillic, &["и", "в", "не", "на", "что", "для", "это", "из", "по", "если"]),
-    tongue(
+    natural_language("Russian", "Русский", "ru", Cyrillic, &["и", "в", "не", "на", "что", "для", "это", "из", "по", "если"]),
+    natural_language(
         "Spanish",
         "Español",
         "es",
         Latin,
         &["el", "los", "las", "del", "y", "es", "una", "para", "que", "con", "por", "se"],
     ),
-    tongue("Ukrainian", "Українська", "uk", Cyrillic, &["і", "та", "не", "що", "для", "це", "з", "до", "якщо", "є"]),
+    natural_language("Ukrainian", "Українська", "uk", Cyrillic, &["і", "та", "не", "що", "для", "це", "з", "до", "якщо", "є"]),
 ];
 
 /// Nobody knows how to translate into that.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no language {0:?} to translate comments into: say {names}, or a code such as de", names = known())]
-pub struct UnknownTongue(String);
+#[error("there is no language {0:?} to translate comments into: say {names}, or a code such as de", names = known_names())]
+pub struct UnknownNaturalLanguage(String);
 
-fn known() -> String {
-    ALL.iter().map(|it| it.name.to_owned()).collect::<Vec<_>>().join(", ")
+fn known_names() -> String {
+    LANGUAGES.iter().map(|it| it.name.to_owned()).collect::<Vec<_>>().join(", ")
 }
 
-impl Tongue {
+impl NaturalLanguage {
     /// The language of that name: in English, in itself, or an ISO code, in any case; a region behind the code does not count.
     ///
     /// # Errors
     /// Names those that there are.
-    pub fn named(name: &str) -> Result<&'static Self, UnknownTongue> {
+    pub fn from_name(name: &str) -> Result<&'static Self, UnknownNaturalLanguage> {
         let wanted = name.trim().to_lowercase();
         let code = wanted.split(['-', '_']).next().unwrap_or_default();
-        let is = |it: &&Self| wanted == it.name.to_lowercase() || wanted == it.own.to_lowercase() || code == it.code;
-        ALL.iter().find(is).ok_or_else(|| UnknownTongue(name.to_owned()))
+        let is = |it: &&Self| wanted == it.name.to_lowercase() || wanted == it.native_name.to_lowercase() || code == it.code;
+        LANGUAGES.iter().find(is).ok_or_else(|| UnknownNaturalLanguage(name.to_owned()))
     }
 
     /// As models are told.
-    pub(super) fn said(&self) -> String {
-        if self.name == self.own { self.name.to_owned() } else { format!("{} ({})", self.name, self.own) }
+    pub(super) fn prompt_name(&self) -> String {
+        if self.name == self.native_name { self.name.to_owned() } else { format!("{} ({})", self.name, self.native_name) }
     }
 
     /// Whether a text is in it already, as far as its letters and words tell.
-    pub fn is_spoken(&self, text: &str) -> bool {
-        if !self.is_written(text) {
+    pub fn is_language_of(&self, text: &str) -> bool {
+        if !self.is_script_of(text) {
             return false;
         }
-        if self.words.is_empty() {
+        if self.common_words.is_empty() {
             // Kana tell Japanese from Chinese.
             let kana = text.chars().any(|c| matches!(c, '\u{3040}'..='\u{30ff}'));
-            return kana == (self.letters == Japanese) || self.letters == Korean;
+            return kana == (self.script == Japanese) || self.script == Korean;
         }
-        let own = self.count(text);
-        let others = ALL.iter().filter(|it| it.code != self.code).map(|it| it.count(text)).max().unwrap_or_default();
+        let own = self.count_common_words(text);
+        let others = LANGUAGES.iter().filter(|it| it.code != self.code).map(|it| it.count_common_words(text)).max().unwrap_or_default();
         own > others
     }
 
-    fn count(&self, text: &str) -> usize {
+    fn count_common_words(&self, text: &str) -> usize {
         let words = text.split(|c: char| !c.is_alphabetic()).map(str::to_lowercase);
-        words.filter(|word| self.words.contains(&word.as_str())).count()
+        words.filter(|word| self.common_words.contains(&word.as_str())).count()
     }
 
     /// Whether at least a third of the letters of a text are its own: names of things stay in theirs.
-    pub(super) fn is_written(&self, text: &str) -> bool {
+    pub(super) fn is_script_of(&self, text: &str) -> bool {
         let letters = text.chars().filter(|c| c.is_alphabetic());
         let (mut own, mut all) = (0, 0);
         for letter in letters {
             all += 1;
-            own += usize::from(self.letters.has(letter));
+            own += usize::from(self.script.contains(letter));
         }
         own * 3 >= all
     }
 }
 
-impl Letters {
-    fn has(self, c: char) -> bool {
+impl Script {
+    fn contains(self, c: char) -> bool {
         let han = matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}');
         match self {
             Latin => matches!(c, 'a'..='z' | 'A'..='Z' | '\u{c0}'..='\u{24f}'),
@@ -176,16 +176,16 @@ mod tests {
             ("русский", "ru"),
             ("Russian", "ru"),
         ] {
-            assert_eq!(Tongue::named(name).map(|it| it.code), Ok(code), "{name}");
+            assert_eq!(NaturalLanguage::from_name(name).map(|it| it.code), Ok(code), "{name}");
         }
-        let error = Tongue::named("Klingon").expect_err("none").to_string();
+        let error = NaturalLanguage::from_name("Klingon").expect_err("none").to_string();
         assert!(error.contains("Chinese, English") && error.contains("Klingon"), "{error}");
     }
 
     #[test]
     fn a_text_shows_the_language_that_it_is_in() {
         let spoken = |text: &str| {
-            let all = ALL.iter().filter(|it| it.is_spoken(text)).map(|it| it.code);
+            let all = LANGUAGES.iter().filter(|it| it.is_language_of(text)).map(|it| it.code);
             all.collect::<Vec<_>>().join(" ")
         };
         assert_eq!(spoken("The sum of all prices."), "en");
