@@ -1,142 +1,146 @@
-//! The way from a request to suggestions when nobody is typing: for the command line and for evaluation.
+//! Completion pipeline: from a request to a prompt, the engine's job and trimmed suggestions.
 //!
-//! The language server does the same in [`inline`](crate::inline), with deadlines, type-through and cancelling; both
-//! use the pieces here, so that what `foretype complete` prints is what an editor shows.
+//! The language server ([`inline_completion`](crate::inline_completion)) and the command line ([`complete`]) build their jobs
+//! with [`PreparedPrompt::job`] and trim answers with [`finish_suggestion`], so `foretype complete` prints what an editor
+//! shows.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use foretype_model::{Engine, EngineOptions, Event, FinishReason, Job, Model, TokenInfo, Usage};
-use foretype_plugins::context::{definitions::SymbolIndex, secrets};
-use foretype_plugins::{
-    Answer, Budget, Document, FimFormat, Language, Order, Prompt, PromptStrategy, Request, Trigger,
-};
+use anyhow::{Result, bail};
+use foretype_model::{Engine, Event, FinishReason, Job, Model, Priority, StopCondition, TokenInfo, Usage};
+use foretype_plugins::{Answer, Prompt, PromptStrategy, Request, finish};
 
-use crate::config::{Config, Inline};
-use crate::plugins::builtins::chosen;
+use crate::config::InlineConfig;
 
-/// Loads the model at `path` onto the device that the configuration names, with the adapter that it names.
-pub fn load(path: &Path, config: &Config) -> Result<Arc<Model>> {
-    adapt(load_base(path, config)?, config)
+/// Largest text that is searched for drafts in each step.
+const MAX_NGRAM_SOURCE_BYTES: usize = 512 << 10;
+
+/// Prompt, with the request and the strategy that it was built from. The stop condition of its job uses the same two.
+pub(crate) struct PreparedPrompt {
+    pub(crate) request: Arc<Request>,
+    pub(crate) strategy: Arc<dyn PromptStrategy>,
+    pub(crate) prompt: Prompt,
 }
 
-/// The model with the adapter of the configuration, if there is one.
-pub fn adapt(base: Arc<Model>, config: &Config) -> Result<Arc<Model>> {
-    let Some(adapter) = &config.adapter else { return Ok(base) };
-    let adapted = base.adapted(Path::new(adapter));
-    Ok(Arc::new(adapted.with_context(|| format!("cannot use the adapter {adapter} with the model {}", base.name))?))
+/// Properties of a job that do not follow from its prompt and the configuration.
+pub(crate) struct JobOptions {
+    /// Number of answers.
+    pub(crate) candidates: usize,
+    /// Urgency of the job.
+    pub(crate) priority: Priority,
+    /// Answers that are likely, as drafts.
+    pub(crate) likely_completions: Vec<String>,
+    /// Texts that the model wrote nearby, the likeliest last.
+    pub(crate) recent_generations: Vec<Arc<str>>,
 }
 
-/// Loads the model at `path` alone.
-pub fn load_base(path: &Path, config: &Config) -> Result<Arc<Model>> {
-    let device = device(&config.device.0)?;
-    let model = Model::load(path, &device).with_context(|| format!("cannot use the model {}", path.display()))?;
-    Ok(Arc::new(model))
-}
+impl PreparedPrompt {
+    /// Gathers context and builds the prompt. Plugins are called, which may take long.
+    ///
+    /// # Errors
+    /// If the strategy fails.
+    pub(crate) fn build(request: Arc<Request>, strategy: Arc<dyn PromptStrategy>) -> foretype_plugins::Result<Self> {
+        let snippets = strategy.context(&request)?;
+        let prompt = strategy.prompt(&request, &snippets)?;
+        Ok(Self { request, strategy, prompt })
+    }
 
-/// Starts an engine as the configuration asks.
-pub fn start(model: Arc<Model>, config: &Config) -> Engine {
-    let options = EngineOptions { kv_bytes: config.kv_bytes(), threads: config.threads, ..EngineOptions::default() };
-    Engine::start(model, options)
-}
-
-/// The device named `cpu`, `cuda`, `cuda:N`, `metal` or `auto` (a GPU if this build has one and it works, else the CPU).
-pub fn device(name: &str) -> Result<foretype_model::Device> {
-    use foretype_model::Device;
-    let number = |rest: &str| rest.strip_prefix(':').unwrap_or("0").parse::<usize>();
-    match name {
-        "cpu" => Ok(Device::Cpu),
-        "auto" if cfg!(feature = "cuda") => Ok(Device::new_cuda(0).unwrap_or(Device::Cpu)),
-        "auto" if cfg!(feature = "metal") => Ok(Device::new_metal(0).unwrap_or(Device::Cpu)),
-        "auto" => Ok(Device::Cpu),
-        _ if name.starts_with("cuda") => Device::new_cuda(number(&name[4..])?).context(NO_GPU),
-        _ if name.starts_with("metal") => Device::new_metal(number(&name[5..])?).context(NO_GPU),
-        _ => bail!("there is no device {name:?}: say cpu, cuda, cuda:N, metal or auto"),
+    /// Builds the engine's job.
+    pub(crate) fn job(self, model: &Model, inline: &InlineConfig, options: JobOptions) -> Job {
+        let repeats = ngram_sources(&self.request);
+        Job {
+            max_tokens: inline.max_tokens,
+            candidates: options.candidates,
+            priority: options.priority,
+            stop_condition: Some(stop_condition(self.strategy, self.request, inline.max_lines)),
+            prompt: self.prompt,
+            likely_completions: options.likely_completions,
+            ngram_sources: repeats,
+            recent_generations: options.recent_generations,
+            cache_lm: inline.text_cache.is_enabled_for(model),
+            ..Job::default()
+        }
     }
 }
 
-const NO_GPU: &str =
-    "this device cannot be used: build with `--features cuda` or `--features metal`, or set device = \"cpu\"";
-
-/// How much text goes where, for a model of this context length (tokens).
-pub fn budget(context_length: usize, config: &Config) -> Budget {
-    Budget::within(context_length.min(config.context.max_tokens), config.inline.max_tokens)
+/// Ends an answer where the strategy ends a suggestion, and past `max_lines` lines.
+fn stop_condition(strategy: Arc<dyn PromptStrategy>, request: Arc<Request>, max_lines: usize) -> StopCondition {
+    Box::new(move |_, text| text.matches('\n').count() > max_lines || strategy.done(&request, text))
 }
 
-/// One thing that could be inserted.
+/// Trims an answer to a suggestion of at most `inline.max_lines` lines; `None` if nothing of it is worth showing.
+pub(crate) fn finish_suggestion(
+    strategy: &dyn PromptStrategy,
+    request: &Request,
+    answer: &Answer,
+    inline: &InlineConfig,
+) -> Option<String> {
+    let text = first_lines(&strategy.finish(request, answer)?, inline.max_lines);
+    if text.is_empty() { None } else { Some(text) }
+}
+
+/// True if a suggestion adds nothing to those before it: they differ only in white space.
+pub(crate) fn is_duplicate<'a>(text: &str, mut others: impl Iterator<Item = &'a String>) -> bool {
+    others.any(|other| finish::alike(other, text))
+}
+
+/// Suggestion for insertion at the cursor.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Suggestion {
-    /// The text to insert at the cursor.
+    /// Text to insert.
     pub text: String,
-    /// What the model wrote before it was trimmed.
+    /// Text of the model before it was trimmed.
     pub raw: String,
     /// Mean natural log-probability of the model's tokens.
     pub confidence: f32,
-    /// The tokens that the model wrote.
+    /// Tokens of the model.
     #[serde(skip)]
     pub tokens: Vec<TokenInfo>,
 }
 
-/// What came of a request.
+/// Result of [`complete`].
 #[derive(Debug)]
-pub struct Outcome {
-    /// The prompt that was evaluated.
+pub struct CompletionOutcome {
+    /// Prompt that was evaluated.
     pub prompt: Prompt,
-    /// At most as many as were asked for; without repetitions.
+    /// Suggestions without duplicates, at most as many as were requested.
     pub suggestions: Vec<Suggestion>,
-    /// What the model wrote when every candidate was vetoed, for diagnosis.
+    /// Texts of the model of which nothing was worth showing, for diagnosis.
     pub vetoed: Vec<String>,
-    /// What it cost.
+    /// Usage of the engine.
     pub usage: Usage,
-    /// From the request to the first piece of text.
+    /// Time from the request to the first piece of text.
     pub first_text: Option<Duration>,
-    /// From the request to the last suggestion.
+    /// Time from the request to the last suggestion.
     pub total: Duration,
 }
 
-/// Builds the prompt, lets the engine write and trims the answers. Blocks until all candidates are done. `drafts` are
-/// answers that are likely.
+/// Builds the prompt, runs the model and trims the answers. Blocks until all candidates are done. `likely_completions` are
+/// drafts.
+///
+/// # Errors
+/// If no prompt can be built, or the model fails.
 pub fn complete(
     engine: &Engine,
     strategy: &Arc<dyn PromptStrategy>,
     request: Arc<Request>,
     candidates: usize,
-    inline: &Inline,
-    drafts: Vec<String>,
-) -> Result<Outcome> {
+    inline: &InlineConfig,
+    likely_completions: Vec<String>,
+) -> Result<CompletionOutcome> {
     let started = Instant::now();
-    let snippets = strategy.context(&request)?;
-    let prompt = strategy.prompt(&request, &snippets)?;
+    let prepared = PreparedPrompt::build(request.clone(), strategy.clone())?;
+    let mut outcome = CompletionOutcome::new(prepared.prompt.clone());
+    let options =
+        JobOptions { candidates, priority: Priority::Interactive, likely_completions, recent_generations: Vec::new() };
+    let job = prepared.job(engine.model(), inline, options);
     let (send, receive) = channel();
-    let until = {
-        let (strategy, request) = (strategy.clone(), request.clone());
-        move |_: usize, text: &str| strategy.done(&request, text)
-    };
-    let job = Job {
-        prompt: prompt.clone(),
-        max_tokens: inline.max_tokens,
-        candidates,
-        until: Some(Box::new(until)),
-        drafts,
-        repeats: repeats(&request),
-        cache: inline.text_cache.holds(engine.model()),
-        ..Job::default()
-    };
-    let ticket = engine.submit(job, move |event| {
+    let _ticket = engine.submit(job, move |event| {
         // The receiver is gone only when this call has failed already.
         let _ = send.send((event, Instant::now()));
     });
-    let mut outcome = Outcome {
-        prompt,
-        suggestions: Vec::new(),
-        vetoed: Vec::new(),
-        usage: Usage::default(),
-        first_text: None,
-        total: Duration::ZERO,
-    };
     let mut texts = vec![String::new(); candidates];
     for (event, at) in receive {
         match event {
@@ -148,12 +152,9 @@ pub fn complete(
             Event::Finished { reason: FinishReason::Failed(message), .. } => bail!("the model failed: {message}"),
             Event::Finished { candidate, reason, tokens, confidence } => {
                 let raw = std::mem::take(&mut texts[candidate]);
-                let answer = Answer { text: raw.clone(), ended: matches!(reason, FinishReason::End), confidence };
-                match strategy.finish(&request, &answer) {
-                    Some(text) if outcome.suggestions.iter().any(|other| other.text == text) => {}
-                    Some(text) => outcome.suggestions.push(Suggestion { text, raw, confidence, tokens }),
-                    None => outcome.vetoed.push(raw),
-                }
+                let answer = Answer { text: raw.clone(), ended: reason == FinishReason::End, confidence };
+                let text = finish_suggestion(&**strategy, &request, &answer, inline);
+                outcome.add(text, raw, confidence, tokens);
             }
             Event::Done { usage } => {
                 outcome.usage = usage;
@@ -161,85 +162,82 @@ pub fn complete(
             }
         }
     }
-    drop(ticket);
     outcome.total = started.elapsed();
     Ok(outcome)
 }
 
-/// The texts that an answer may repeat a piece of, the likeliest last: open files, and the document on both sides of the
-/// cursor. Longer ones than are worth searching in each step are left out.
-pub fn repeats(request: &Request) -> Vec<Arc<str>> {
-    const LONGEST: usize = 512 << 10;
+impl CompletionOutcome {
+    fn new(prompt: Prompt) -> Self {
+        Self {
+            prompt,
+            suggestions: Vec::new(),
+            vetoed: Vec::new(),
+            usage: Usage::default(),
+            first_text: None,
+            total: Duration::ZERO,
+        }
+    }
+
+    fn add(&mut self, text: Option<String>, raw: String, confidence: f32, tokens: Vec<TokenInfo>) {
+        let Some(text) = text else { return self.vetoed.push(raw) };
+        if !is_duplicate(&text, self.suggestions.iter().map(|other| &other.text)) {
+            self.suggestions.push(Suggestion { text, raw, confidence, tokens });
+        }
+    }
+}
+
+/// Texts that an answer may repeat a part of, for n-gram drafts and the cache model, the likeliest last: open files, and the
+/// document on both sides of the cursor.
+fn ngram_sources(request: &Request) -> Vec<Arc<str>> {
     let open = request.open_files.iter().rev().map(|file| file.text.clone());
     let own = [request.after(), request.before()].map(Arc::from);
-    open.chain(own).filter(|text| text.len() <= LONGEST).collect()
+    open.chain(own).filter(|text| text.len() <= MAX_NGRAM_SOURCE_BYTES).collect()
 }
 
-/// At most the first `most` lines of a suggestion, as the option `inline.max_lines` wants it.
-pub fn first_lines(text: &str, most: usize) -> String {
-    text.split('\n').take(most).collect::<Vec<_>>().join("\n")
+/// First `max_lines` lines of a suggestion.
+pub fn first_lines(text: &str, max_lines: usize) -> String {
+    text.split('\n').take(max_lines).collect::<Vec<_>>().join("\n")
 }
 
-/// A document of this text, parsed; the language follows from the path (relative to the workspace, with `/`).
-pub fn document(path: String, text: String) -> Document {
-    let language = Language::from_path(&path);
-    let tree = foretype_plugins::syntax::parse(language, &text, None);
-    Document { path, language, text: text.into(), tree }
-}
+#[cfg(test)]
+mod tests {
+    use foretype_plugins::{Document, Language, Snippet};
 
-/// A request at `cursor` with nothing known beyond the document.
-pub fn request(document: Document, cursor: usize, model: &Model, config: &Config) -> Request {
-    let request = request_for(document, cursor, model.fim_format(), model.decoder.config().context_length, config);
-    Request { tokens: Some(model.tokenizer.clone()), ..request }
-}
+    use super::*;
 
-/// [`request`] for any model with this format and context length.
-pub fn request_for(
-    document: Document,
-    cursor: usize,
-    format: Option<&'static FimFormat>,
-    context_length: usize,
-    config: &Config,
-) -> Request {
-    let builtins = Arc::new(chosen(&config.plugins, document.language));
-    Request {
-        task: foretype_plugins::request::Task::Fill,
-        question: None,
-        document: Arc::new(document),
-        cursor,
-        trigger: Trigger::Automatic,
-        selected: None,
-        format,
-        budget: budget(context_length, config),
-        repository: None,
-        window: None,
-        symbols: Arc::default(),
-        recent_edits: Arc::new([]),
-        open_files: Arc::new([]),
-        builtins,
-        tokens: None,
-        order: Order::Anchored,
-        multi_line: config.inline.multi_line,
-        minimum_confidence: config.inline.minimum_confidence,
-    }
-}
+    /// Strategy that leaves answers as they are.
+    struct Verbatim;
 
-/// The symbols of a folder's files, as far as they are found within `limit`: what git ignores, hidden files and files with
-/// secrets are left out.
-pub fn index(root: &Path, limit: Duration) -> Arc<SymbolIndex> {
-    let started = Instant::now();
-    let index = SymbolIndex::default();
-    let walk = ignore::WalkBuilder::new(root).add_custom_ignore_filename(".foretypeignore").build();
-    for entry in walk.flatten().take_while(|_| started.elapsed() < limit) {
-        let path = entry.path().strip_prefix(root).unwrap_or(entry.path()).to_string_lossy().replace('\\', "/");
-        let language = Language::from_path(&path);
-        let small = entry.metadata().is_ok_and(|data| data.is_file() && data.len() < 1 << 20);
-        if language == Language::PlainText || !small || secrets::in_path(&path) {
-            continue;
+    impl PromptStrategy for Verbatim {
+        fn name(&self) -> &str {
+            "verbatim"
         }
-        if let Ok(text) = std::fs::read_to_string(entry.path()) {
-            index.update(&path, language, &text);
+
+        fn context(&self, _: &Request) -> foretype_plugins::Result<Vec<Snippet>> {
+            Ok(Vec::new())
+        }
+
+        fn prompt(&self, _: &Request, _: &[Snippet]) -> foretype_plugins::Result<Prompt> {
+            Ok(Prompt::default())
+        }
+
+        fn done(&self, _: &Request, _: &str) -> bool {
+            false
+        }
+
+        fn finish(&self, _: &Request, answer: &Answer) -> Option<String> {
+            Some(answer.text.clone())
         }
     }
-    Arc::new(index)
+
+    #[test]
+    fn max_lines_stops_decoding_and_cuts_the_suggestion() {
+        let document = Document { path: "a".into(), language: Language::PlainText, text: "".into(), tree: None };
+        let request = Arc::new(Request::new(document, 0));
+        let inline = InlineConfig { max_lines: 2, ..InlineConfig::default() };
+        let mut stops = stop_condition(Arc::new(Verbatim), request.clone(), inline.max_lines);
+        assert!(!stops(0, "a\nb\n") && stops(0, "a\nb\n\n"));
+        let answer = Answer { text: "a\nb\nc".into(), ended: false, confidence: 0.0 };
+        assert_eq!(finish_suggestion(&Verbatim, &request, &answer, &inline).as_deref(), Some("a\nb"));
+    }
 }

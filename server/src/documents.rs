@@ -1,117 +1,156 @@
-//! The open documents: one writer, which applies edits in wire order, and snapshots for everyone else.
+//! Open documents: one writer, which applies edits in wire order, and snapshots for everyone else.
 //!
-//! A [`Snapshot`] is immutable and cheap to clone, so no lock is held while anything is computed from it. Syntax trees
-//! are made on demand and outside the lock; while one is being made, edits are remembered and applied to it afterwards.
+//! A [`Snapshot`] is immutable and cheap to clone, so no lock is held while anything is computed from it. Syntax trees are
+//! parsed on demand and outside the lock; edits that arrive during a parse are recorded and applied to its tree afterwards.
 
 mod edits;
+mod line_index;
+mod meta;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dashmap::DashMap;
-use foretype_plugins::{Language, syntax};
+use foretype_plugins::{Document, Language, syntax};
+use parking_lot::Mutex;
 use tower_lsp::lsp_types::TextDocumentContentChangeEvent;
 use tree_sitter::{InputEdit, Tree};
 
-use crate::lsp::convert::{Encoding, LineIndex};
+use crate::workspace::Workspace;
+pub use line_index::{Encoding, LineIndex};
+pub use meta::DocumentMeta;
 
-/// A document as it was at one moment.
+/// Immutable state of a document at one version.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// As the client names it.
-    pub uri: String,
-    /// The client's version number.
-    pub version: i32,
-    /// The client's name for the language.
-    pub language_id: Arc<str>,
-    /// The language as we know it.
-    pub language: Language,
-    /// The text, with the line ends that it has.
-    pub text: Arc<str>,
-    /// Where its lines begin.
-    pub lines: Arc<LineIndex>,
-    /// The tree of exactly this text, if it has been made.
-    pub tree: Option<Tree>,
-    /// False after an edit that cannot have been meant for this text; until the client sends the whole text again.
-    pub in_sync: bool,
-    /// Rises with every edit of any document; the larger, the more recently used.
-    pub used: u64,
+    /// Facts that do not depend on the text.
+    pub(crate) meta: Arc<DocumentMeta>,
+    /// Version number that the client assigned.
+    pub(crate) version: i32,
+    /// Language identifier that the client sent.
+    pub(crate) language_id: Arc<str>,
+    /// Language of the text.
+    pub(crate) language: Language,
+    /// Text, with its own line ends.
+    pub(crate) text: Arc<str>,
+    /// Line starts of the text.
+    pub(crate) lines: Arc<LineIndex>,
+    /// Syntax tree of exactly this text, if it has been parsed.
+    pub(crate) tree: Option<Tree>,
+    /// False after an edit that cannot have been meant for this text, until the client sends the whole text again.
+    pub(crate) in_sync: bool,
+    /// Time of the last edit on a clock that ticks with every edit of any document.
+    pub(crate) last_used: u64,
 }
 
-/// A place that was edited lately.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Edited {
-    /// The document.
-    pub uri: String,
-    /// Its lines as they are after the edit, with one around.
-    pub text: String,
+impl Snapshot {
+    /// URI by which the client names the document.
+    pub(crate) fn uri(&self) -> &str {
+        &self.meta.uri
+    }
+
+    /// The snapshot as a prompt sees it, with a tree only if there is one already.
+    pub(crate) fn document(&self) -> Document {
+        let (language, text, tree) = (self.language, self.text.clone(), self.tree.clone());
+        Document { path: self.meta.relative_path.clone(), language, text, tree }
+    }
+
+    /// The snapshot as a prompt sees it, parsed now if it has no tree. Call it where blocking is allowed.
+    pub(crate) fn parsed_document(&self) -> Document {
+        let mut document = self.document();
+        document.tree = document.tree.or_else(|| syntax::parse(self.language, &self.text, None));
+        document
+    }
+}
+
+/// Lines that were edited recently.
+#[derive(Debug, Clone)]
+pub(crate) struct EditedLines {
+    /// Document that contains them. It may have been closed since.
+    pub(crate) meta: Arc<DocumentMeta>,
+    /// The lines after the edit, with one line of context on either side.
+    pub(crate) text: String,
     first: usize,
     last: usize,
 }
 
-/// What there is for one open document.
+/// State of one open document.
 #[derive(Debug)]
-struct Open {
+struct OpenDocument {
     snapshot: Arc<Snapshot>,
-    /// A tree that the next parse can start from: every edit since has been told to it.
+    /// Tree that the next parse can start from: every edit since has been applied to it.
     old_tree: Option<Tree>,
-    /// While a parse runs: the edits that it does not know of.
-    parsing: Option<Vec<InputEdit>>,
-    /// Whether the whole text was replaced while a parse runs, so that its tree is good for nothing.
+    /// Edits that the parse in progress does not know of; `None` if none is in progress.
+    edits_during_parse: Option<Vec<InputEdit>>,
+    /// Set when the whole text is replaced during a parse, whose tree is useless then.
     replaced: bool,
-    /// Tells this opening of the document from a later one.
+    /// Distinguishes this opening of the document from a later one.
     opening: u64,
 }
 
 /// All open documents of one client.
 #[derive(Debug, Default)]
 pub struct Documents {
-    open: DashMap<String, Open>,
-    edited: Mutex<VecDeque<Edited>>,
+    open: DashMap<String, OpenDocument>,
+    recent_edits: Mutex<VecDeque<EditedLines>>,
     clock: AtomicU64,
 }
 
-const EDITS_KEPT: usize = 16;
+const MAX_RECENT_EDITS: usize = 16;
 
 impl Documents {
-    /// A document was opened; opening it again replaces its text.
-    pub fn open(&self, uri: String, language_id: &str, version: i32, text: String) {
-        let used = self.tick();
+    /// Opens a document. Opening it again replaces its text.
+    pub(crate) fn open(&self, meta: DocumentMeta, language_id: &str, version: i32, text: String) {
+        let opening = self.tick();
+        let uri = meta.uri.clone();
         let text: Arc<str> = text.into();
         let snapshot = Arc::new(Snapshot {
-            uri: uri.clone(),
+            language: language(language_id, &uri),
+            meta: Arc::new(meta),
             version,
             language_id: language_id.into(),
-            language: language(language_id, &uri),
             lines: Arc::new(LineIndex::new(&text)),
             text,
             tree: None,
             in_sync: true,
-            used,
+            last_used: opening,
         });
-        self.open.insert(uri, Open { snapshot, old_tree: None, parsing: None, replaced: false, opening: used });
+        let document = OpenDocument { snapshot, old_tree: None, edits_during_parse: None, replaced: false, opening };
+        self.open.insert(uri, document);
     }
 
-    /// A document was closed and is forgotten.
-    pub fn close(&self, uri: &str) {
+    /// Closes a document and drops its state.
+    pub(crate) fn close(&self, uri: &str) {
         self.open.remove(uri);
     }
 
-    /// The document as it is now.
-    pub fn snapshot(&self, uri: &str) -> Option<Arc<Snapshot>> {
+    /// Resolves all documents again among `folders`, after something changed that [`DocumentMeta`] depends on.
+    pub(crate) fn refresh_meta(&self, folders: &[Arc<Workspace>]) {
+        let resolve = |uri: &str| Arc::new(DocumentMeta::resolve(uri.to_owned(), folders));
+        for mut document in self.open.iter_mut() {
+            let meta = resolve(document.snapshot.uri());
+            document.snapshot = Arc::new(Snapshot { meta, ..Snapshot::clone(&document.snapshot) });
+        }
+        for edit in self.recent_edits.lock().iter_mut() {
+            edit.meta = resolve(&edit.meta.uri);
+        }
+    }
+
+    /// Current snapshot of a document; `None` if it is not open.
+    pub(crate) fn snapshot(&self, uri: &str) -> Option<Arc<Snapshot>> {
         self.open.get(uri).map(|open| open.snapshot.clone())
     }
 
-    /// All documents, the most recently used first.
-    pub fn snapshots(&self) -> Vec<Arc<Snapshot>> {
+    /// Snapshots of all documents, the most recently used first.
+    pub(crate) fn snapshots(&self) -> Vec<Arc<Snapshot>> {
         let mut all: Vec<_> = self.open.iter().map(|open| open.snapshot.clone()).collect();
-        all.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.used));
+        all.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.last_used));
         all
     }
 
-    /// Applies all changes of a notification, in order. `None` if the document was never opened.
-    pub fn change(
+    /// Applies all changes of a notification, in order. Returns `None` if the document is not open.
+    pub(crate) fn change(
         &self,
         uri: &str,
         version: i32,
@@ -124,62 +163,60 @@ impl Documents {
             tracing::warn!("{uri}: version {version} follows version {}", old.version);
         }
         let applied = edits::apply(&old, changes, encoding);
-        open.note(&applied);
+        open.record_edits(&applied);
         let snapshot = Arc::new(Snapshot {
             version,
             lines: applied.lines,
             text: applied.text.into(),
             tree: None,
             in_sync: applied.in_sync,
-            used: self.tick(),
+            last_used: self.tick(),
             ..(*old).clone()
         });
         open.snapshot = snapshot.clone();
         drop(open);
         if let Some(range) = applied.range {
-            self.remember(&snapshot, range);
+            self.record_edit(&snapshot, range);
         }
         Some(snapshot)
     }
 
-    /// The document with its syntax tree, parsed now if need be. This may take long for a large text: call it where
-    /// blocking is allowed. While another call parses the same document, there is no tree.
-    pub fn parsed(&self, uri: &str) -> Option<Arc<Snapshot>> {
+    /// Current snapshot of a document with its syntax tree, parsed now if there is none. A large text takes long: call it where
+    /// blocking is allowed. While another call parses the same document, the snapshot has no tree.
+    pub(crate) fn parsed(&self, uri: &str) -> Option<Arc<Snapshot>> {
         let (snapshot, old, opening) = {
             let mut open = self.open.get_mut(uri)?;
-            if open.snapshot.tree.is_some() || open.parsing.is_some() {
+            if open.snapshot.tree.is_some() || open.edits_during_parse.is_some() {
                 return Some(open.snapshot.clone());
             }
-            open.parsing = Some(Vec::new());
+            open.edits_during_parse = Some(Vec::new());
             open.replaced = false;
             (open.snapshot.clone(), open.old_tree.take(), open.opening)
         };
         let tree = syntax::parse(snapshot.language, &snapshot.text, old.as_ref());
-        let parsed = Arc::new(Snapshot { tree: tree.clone(), ..(*snapshot).clone() });
         let mut open = self.open.get_mut(uri)?;
         if open.opening == opening {
-            open.finish_parse(tree, &parsed);
+            open.finish_parse(tree.clone(), &snapshot.text);
         }
-        Some(parsed)
+        drop(open);
+        Some(Arc::new(Snapshot { tree, ..Snapshot::clone(&snapshot) }))
     }
 
-    /// What was edited lately, the oldest first.
-    pub fn edited(&self) -> Vec<Edited> {
-        self.lock_edited().iter().cloned().collect()
+    /// Lines that were edited recently, the oldest first.
+    pub(crate) fn recent_edits(&self) -> Vec<EditedLines> {
+        self.recent_edits.lock().iter().cloned().collect()
     }
 
-    fn remember(&self, snapshot: &Snapshot, range: std::ops::Range<usize>) {
-        let new = edits::surroundings(snapshot, range);
-        let mut edited = self.lock_edited();
-        edited.retain(|old| !(old.uri == new.uri && old.first <= new.last && new.first <= old.last));
-        edited.push_back(new);
-        if edited.len() > EDITS_KEPT {
-            edited.pop_front();
+    fn record_edit(&self, snapshot: &Snapshot, range: std::ops::Range<usize>) {
+        let new = edits::edited_lines(snapshot, range);
+        let overlaps =
+            |old: &EditedLines| old.meta.uri == new.meta.uri && old.first <= new.last && new.first <= old.last;
+        let mut recent = self.recent_edits.lock();
+        recent.retain(|old| !overlaps(old));
+        recent.push_back(new);
+        if recent.len() > MAX_RECENT_EDITS {
+            recent.pop_front();
         }
-    }
-
-    fn lock_edited(&self) -> MutexGuard<'_, VecDeque<Edited>> {
-        self.edited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tick(&self) -> u64 {
@@ -187,36 +224,43 @@ impl Documents {
     }
 }
 
-impl Open {
-    /// Tells the trees of edits.
-    fn note(&mut self, applied: &edits::Applied) {
-        if let Some(pending) = &mut self.parsing {
+impl OpenDocument {
+    /// Keeps the trees in step with the text.
+    fn record_edits(&mut self, applied: &edits::AppliedChanges) {
+        if let Some(pending) = &mut self.edits_during_parse {
             pending.extend_from_slice(&applied.edits);
         }
         if let Some(tree) = &mut self.old_tree {
-            applied.edits.iter().for_each(|edit| tree.edit(edit));
+            for edit in &applied.edits {
+                tree.edit(edit);
+            }
         }
-        if applied.whole {
-            // Nothing of the old text is known to be left.
+        if applied.replaced_all {
+            // No part of the old text is known to remain.
             self.old_tree = None;
             self.replaced = true;
         }
     }
 
-    fn finish_parse(&mut self, tree: Option<Tree>, parsed: &Arc<Snapshot>) {
-        let pending = self.parsing.take().unwrap_or_default();
-        let unchanged = Arc::ptr_eq(&self.snapshot.text, &parsed.text);
-        if unchanged {
-            self.snapshot = parsed.clone();
+    /// Takes the tree of `text`, which may have been edited since.
+    fn finish_parse(&mut self, tree: Option<Tree>, text: &Arc<str>) {
+        let pending = self.edits_during_parse.take().unwrap_or_default();
+        if Arc::ptr_eq(&self.snapshot.text, text) {
+            self.snapshot = Arc::new(Snapshot { tree: tree.clone(), ..Snapshot::clone(&self.snapshot) });
         }
-        self.old_tree = tree.filter(|_| !self.replaced).map(|mut tree| {
-            pending.iter().for_each(|edit| tree.edit(edit));
-            tree
-        });
+        self.old_tree = None;
+        if let Some(mut tree) = tree
+            && !self.replaced
+        {
+            for edit in &pending {
+                tree.edit(edit);
+            }
+            self.old_tree = Some(tree);
+        }
     }
 }
 
-/// The language by the client's name for it, else by the file's name.
+/// Language of a document: by the client's identifier, or else by the file name.
 fn language(id: &str, uri: &str) -> Language {
     match Language::from_lsp_id(id) {
         Language::PlainText => Language::from_path(uri),

@@ -36,6 +36,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use foretype_model::Engine;
+use foretype_plugins::tasks::fill::Fill;
 use foretype_plugins::{Answer, Budget, Document, Request, Trigger, window};
 use tokio::sync::watch;
 
@@ -350,7 +351,7 @@ impl InlineRequest {
     /// Trims an answer with the strategy of its prompt. Plugins may take long, so they run where blocking is allowed.
     async fn finish(&self, generation: &Generation, answer: Answer) -> Option<String> {
         let strategy = generation.strategy()?;
-        let has_plugins = !Arc::ptr_eq(&strategy, &completion::fill_strategy());
+        let has_plugins = !Arc::ptr_eq(&strategy, &Fill::shared());
         let (request, config) = (self.request.clone(), self.config.clone());
         let finish = move || finish_suggestion(&*strategy, &request, &answer, &config.inline);
         // A rule or plugin that panics costs its suggestion, not the request.

@@ -3,26 +3,27 @@
 //! This is the only crate with an async runtime, sockets and configuration files.
 
 pub mod ask;
-pub mod backend;
+pub(crate) mod backend;
 pub mod cli;
 pub mod completion;
 pub mod config;
-pub mod daemon;
+pub(crate) mod daemon;
 pub mod docstring;
-pub mod documents;
+pub(crate) mod documents;
 pub mod evaluate;
 pub mod git;
-pub mod inline_completion;
-pub mod lsp;
+pub(crate) mod inline_completion;
+pub(crate) mod log;
+pub(crate) mod lsp;
 pub mod models;
 pub(crate) mod paths;
 pub mod plugins;
 pub mod request_builder;
 pub mod rewrite;
-pub mod search;
+pub(crate) mod search;
 pub(crate) mod session;
 pub mod speed;
-pub mod suggestion_cache;
-pub mod stats;
+pub(crate) mod suggestion_cache;
+pub(crate) mod stats;
 pub mod trace;
 pub mod workspace;

@@ -1,21 +1,35 @@
-//! The language server: one session for each client, over whatever carries bytes.
+//! Language server: one session for each client, over any byte stream.
 //!
-//! Edits come through [`ingress`]; here is what the rest of the protocol does. Whatever takes time runs elsewhere: models
-//! load, files are read and prompts are built on blocking threads, inference on the engine's.
+//! [`ingress`] sees each message first and applies edits in wire order. Every other method has a file named after it, with a
+//! handler that converts the parameters, calls the feature and converts its result; features live outside this module. Slow
+//! work runs elsewhere: models are loaded, files read and prompts built on blocking threads, and the engine has a thread of
+//! its own.
 
-pub mod capabilities;
-pub mod convert;
+mod ask;
+mod capabilities;
+mod code_action;
+mod conversations;
+mod convert;
+mod did_change_configuration;
+mod did_change_watched_files;
+mod did_change_workspace_folders;
+mod did_focus;
+mod did_save;
 mod docstring;
-pub mod ext;
+mod execute_command;
+mod ext;
 mod framing;
-pub mod ingress;
+mod index_progress;
+mod ingress;
+mod initialize;
+mod inline_completion;
+mod plugin_notices;
 mod plugins;
+mod progress;
 mod rewrite;
-mod search;
 mod serve;
 mod server;
-mod session;
+mod status;
+mod streaming;
 
-pub use serve::{run, serve};
-pub(crate) use serve::{show_plugins_log, start_log};
-pub use session::{Moment, PerDocument, Session};
+pub(crate) use serve::serve;

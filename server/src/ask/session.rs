@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use foretype_model::{ChatPrompt, Engine, Event, FinishReason, Priority, Ticket, Usage};
-use foretype_plugins::strategies::ask::{Citation, Excerpt, Intent, SYSTEM, cited};
+use foretype_plugins::tasks::ask::{Citation, Excerpt, Intent, SYSTEM, cited};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::conversation::{Conversation, ConversationStore, Turn};
@@ -75,8 +75,8 @@ impl RunningAnswer {
     /// Prepares a question and submits it to the engine.
     ///
     /// # Errors
-    /// If the code may not be shown to a model, the question is incomplete or too long, or the model writes no prose. The
-    /// message says what to do.
+    /// If the code may not be shown to a model, the question is incomplete or too long, or the model writes no prose.
+    /// The message says what to do.
     pub(crate) async fn start(session: Arc<Session>, engine: Engine, query: AskQuery) -> Result<Self> {
         let question = {
             let (session, engine) = (session.clone(), engine.clone());

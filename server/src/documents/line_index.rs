@@ -1,26 +1,26 @@
-//! Positions of the protocol and byte offsets of ours.
+//! Converts between LSP positions and byte offsets.
 //!
 //! A position counts code units of the negotiated encoding within a line; lines end with `\n`, `\r\n` or `\r`. A position
-//! past the end of its line means the end of the line, as the protocol says; one inside a character means its beginning.
+//! past the end of its line means the end of the line, as the protocol says; one inside a character means its start.
 
 use std::ops::Range;
 
 use tower_lsp::lsp_types;
 
-/// What a `character` of a position counts.
+/// Unit that the `character` of a position counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Encoding {
     /// Bytes.
     Utf8,
-    /// UTF-16 code units, what is meant where nothing was negotiated.
+    /// UTF-16 code units, the protocol's default.
     #[default]
     Utf16,
-    /// Characters.
+    /// Unicode scalar values.
     Utf32,
 }
 
 impl Encoding {
-    /// The best of what a client offers: bytes cost nothing to convert.
+    /// Chooses among the encodings that a client offers. UTF-8 is preferred: byte offsets cost nothing to convert.
     pub fn negotiate(offered: Option<&[lsp_types::PositionEncodingKind]>) -> Self {
         let offers = |kind: lsp_types::PositionEncodingKind| offered.is_some_and(|offered| offered.contains(&kind));
         if offers(lsp_types::PositionEncodingKind::UTF8) {
@@ -32,7 +32,7 @@ impl Encoding {
         }
     }
 
-    /// The name in the protocol.
+    /// Name of the encoding in the protocol.
     pub fn kind(self) -> lsp_types::PositionEncodingKind {
         match self {
             Self::Utf8 => lsp_types::PositionEncodingKind::UTF8,
@@ -49,7 +49,7 @@ impl Encoding {
         }
     }
 
-    /// Units in `text`.
+    /// Length of `text` in units of the encoding.
     pub fn length(self, text: &str) -> usize {
         match self {
             Self::Utf8 => text.len(),
@@ -59,14 +59,14 @@ impl Encoding {
     }
 }
 
-/// Where the lines of a text begin.
+/// Byte offsets at which the lines of a text start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineIndex {
     starts: Vec<usize>,
 }
 
 impl LineIndex {
-    /// The lines of `text`.
+    /// Indexes the lines of `text`.
     pub fn new(text: &str) -> Self {
         let bytes = text.as_bytes();
         let mut starts = vec![0];
@@ -79,24 +79,24 @@ impl LineIndex {
         Self { starts }
     }
 
-    /// How many lines there are; a text that ends with a line end has an empty last line.
+    /// Number of lines. A text that ends with a line end has an empty last line.
     pub fn lines(&self) -> usize {
         self.starts.len()
     }
 
-    /// The bytes of a line without its end.
+    /// Byte range of a line without its line end.
     pub fn line(&self, text: &str, line: usize) -> Range<usize> {
         let start = self.starts[line];
         let end = self.starts.get(line + 1).copied().unwrap_or(text.len());
         start..start + text[start..end].trim_end_matches(['\r', '\n']).len()
     }
 
-    /// The line that a byte offset lies in.
+    /// Line that contains a byte offset.
     pub fn line_of(&self, offset: usize) -> usize {
         self.starts.partition_point(|start| *start <= offset) - 1
     }
 
-    /// The byte offset of a position; past the last line it is the end of the text.
+    /// Byte offset of a position. A position past the last line maps to the end of the text.
     pub fn offset(&self, text: &str, position: lsp_types::Position, encoding: Encoding) -> usize {
         let Some(line) = usize::try_from(position.line).ok().filter(|line| *line < self.lines()) else {
             return text.len();
@@ -113,7 +113,7 @@ impl LineIndex {
         range.end
     }
 
-    /// The position of a byte offset, which must lie on a character border.
+    /// Position of a byte offset, which must lie on a character boundary.
     pub fn position(&self, text: &str, offset: usize, encoding: Encoding) -> lsp_types::Position {
         let line = self.line_of(offset);
         let character = encoding.length(&text[self.starts[line]..offset]);
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use lsp_types::Position;
 
-    /// `text` with the cursor marked `▁`, and the position that it has in each encoding.
+    /// Checks the position of the cursor, marked `▁`, in each encoding.
     fn check(marked: &str, line: u32, utf8: u32, utf16: u32, utf32: u32) {
         let cursor = marked.find('▁').expect("a marked cursor");
         let text = marked.replace('▁', "");
@@ -147,14 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn all_three_line_ends_end_a_line() {
+    fn all_three_line_ends_are_recognised() {
         check("a\r\nb▁", 1, 1, 1, 1);
         check("a\rb▁", 1, 1, 1, 1);
         check("a\n\r\n▁", 2, 0, 0, 0);
     }
 
     #[test]
-    fn positions_outside_are_drawn_in() {
+    fn positions_outside_the_text_are_clamped() {
         let offset = |text: &str, line, character, encoding| {
             LineIndex::new(text).offset(text, Position { line, character }, encoding)
         };

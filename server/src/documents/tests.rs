@@ -1,4 +1,4 @@
-//! Edits, versions and encodings, and any sequence of edits against a reference model.
+//! Edits, versions and encodings, and arbitrary sequences of edits against a reference model.
 
 use super::*;
 
@@ -8,7 +8,7 @@ const URI: &str = "file:///w/a.py";
 
 fn opened(text: &str) -> Documents {
     let documents = Documents::default();
-    documents.open(URI.into(), "python", 1, text.into());
+    documents.open(DocumentMeta::resolve(URI.into(), &[]), "python", 1, text.into());
     documents
 }
 
@@ -32,7 +32,7 @@ fn all_changes_of_a_notification_are_applied_in_order() {
 }
 
 #[test]
-fn an_older_snapshot_stays_as_it_was() {
+fn an_older_snapshot_does_not_change() {
     let documents = opened("x");
     let before = documents.snapshot(URI).expect("open");
     changed(&documents, 2, &[change(None, "y")]);
@@ -40,7 +40,7 @@ fn an_older_snapshot_stays_as_it_was() {
 }
 
 #[test]
-fn an_edit_outside_the_text_is_drawn_in_and_marks_the_document() {
+fn an_edit_outside_the_text_is_clamped_and_marks_the_document() {
     let documents = opened("one\n");
     assert!(changed(&documents, 2, &[change(Some((0, 99, 2, 0)), "!")]).in_sync, "the end of the document");
     let snapshot = changed(&documents, 3, &[change(Some((70, 0, 80, 0)), "?")]);
@@ -49,14 +49,14 @@ fn an_edit_outside_the_text_is_drawn_in_and_marks_the_document() {
 }
 
 #[test]
-fn a_range_the_wrong_way_round_and_an_old_version_do_no_harm() {
+fn a_reversed_range_and_an_old_version_do_no_harm() {
     let documents = opened("abc");
     let snapshot = changed(&documents, -5, &[change(Some((0, 2, 0, 1)), "-")]);
     assert_eq!((&*snapshot.text, snapshot.version, snapshot.in_sync), ("a-c", -5, false));
 }
 
 #[test]
-fn a_closed_document_is_forgotten() {
+fn a_closed_document_is_dropped() {
     let documents = opened("abc");
     documents.close(URI);
     assert!(documents.snapshot(URI).is_none() && documents.parsed(URI).is_none());
@@ -64,7 +64,7 @@ fn a_closed_document_is_forgotten() {
 }
 
 #[test]
-fn a_tree_is_that_of_the_text_after_every_edit() {
+fn the_tree_matches_the_text_after_every_edit() {
     let documents = opened("def f():\n    pass\n");
     for (version, edit) in [
         change(Some((0, 4, 0, 5)), "größe𝄞"),
@@ -84,17 +84,17 @@ fn a_tree_is_that_of_the_text_after_every_edit() {
 }
 
 #[test]
-fn edits_of_one_place_are_remembered_as_one() {
+fn overlapping_edits_are_recorded_as_one() {
     let documents = opened(&"line\n".repeat(40));
     for (version, letter) in ["a", "b", "c"].into_iter().enumerate() {
         changed(&documents, version as i32 + 2, &[change(Some((3, version as u32, 3, version as u32)), letter)]);
     }
     changed(&documents, 9, &[change(Some((30, 0, 30, 0)), "far ")]);
-    let edited: Vec<_> = documents.edited().into_iter().map(|edited| edited.text).collect();
+    let edited: Vec<_> = documents.recent_edits().into_iter().map(|edited| edited.text).collect();
     assert_eq!(edited, ["line\nabcline\nline", "line\nfar line\nline"]);
 }
 
-/// The obvious way to apply an edit: walk the characters and count.
+/// Reference implementation of a position: walks the characters and counts.
 fn reference_offset(text: &str, line: u32, character: u32, width: impl Fn(char) -> u32) -> usize {
     let (mut at_line, mut left) = (0, character);
     let mut letters = text.char_indices().peekable();
@@ -117,7 +117,7 @@ proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig { cases: 10_000, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn a_document_is_what_the_edits_make_of_it_in_every_encoding(
+    fn edits_match_the_reference_model_in_every_encoding(
         start in "([ab é𝄞]|\r\n|\n|\r){0,30}",
         edits in proptest::collection::vec(
             ((0u32..6, 0u32..9), (0u32..6, 0u32..9), "([xé𝄞]|\r\n|\n|\r){0,5}"), 1..6),

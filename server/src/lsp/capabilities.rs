@@ -1,94 +1,43 @@
-//! What client and server can do.
+//! Capabilities that the server announces, and registrations that it sends.
 
 use serde_json::{Value, json};
 use tower_lsp::lsp_types::{
-    ClientCapabilities, CodeActionKind, CodeActionOptions, CodeActionProviderCapability, ExecuteCommandOptions,
-    InitializeResult, OneOf, Registration, ServerCapabilities, ServerInfo, TextDocumentSyncCapability,
-    TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions, WorkspaceFoldersServerCapabilities,
+    CodeActionKind, CodeActionOptions, CodeActionProviderCapability, ExecuteCommandOptions, InitializeResult, OneOf,
+    Registration, ServerCapabilities, ServerInfo, TextDocumentSyncCapability, TextDocumentSyncKind,
+    TextDocumentSyncOptions, TextDocumentSyncSaveOptions, WorkspaceFoldersServerCapabilities,
     WorkspaceServerCapabilities,
 };
 
-use super::convert::Encoding;
 use super::ext;
+use crate::session::ResolvedClientCapabilities;
 
-/// What a client can do, as far as it matters here.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Client {
-    /// How positions are counted.
-    pub encoding: Encoding,
-    /// Takes a later registration of inline completion.
-    pub registers_inline_completion: bool,
-    /// Takes a registration for watched files.
-    pub registers_watched_files: bool,
-    /// Takes a registration for changes of the configuration.
-    pub registers_configuration: bool,
-    /// Answers `workspace/configuration`.
-    pub configuration: bool,
-    /// Shows progress.
-    pub progress: bool,
-    /// Takes edits that are meant for one version of a document.
-    pub document_changes: bool,
-    /// Shows a suggestion in part and asks again when it is told of [more](ext::More).
-    pub more: bool,
+/// Registrations to send once the client is ready.
+pub(super) fn registrations(client: &ResolvedClientCapabilities) -> Vec<Registration> {
+    let watchers = json!({ "watchers": [{ "globPattern": "**/*" }] });
+    let section = json!({ "section": "foretype" });
+    let selector = json!({ "documentSelector": null });
+    let all = [
+        (client.registers_inline_completion, ext::INLINE_COMPLETION_METHOD, selector),
+        (client.registers_watched_files, "workspace/didChangeWatchedFiles", watchers),
+        (client.registers_configuration, "workspace/didChangeConfiguration", section),
+    ];
+    let supported = all.into_iter().filter(|(is_supported, ..)| *is_supported);
+    let registration = |(_, method, options): (bool, &str, Value)| Registration {
+        id: format!("foretype-{method}"),
+        method: method.to_owned(),
+        register_options: Some(options),
+    };
+    supported.map(registration).collect()
 }
 
-impl Client {
-    /// Reads the raw capabilities, of which lsp-types knows those up to 3.17, and the typed ones.
-    pub fn read(typed: &ClientCapabilities, inline_completion_dynamic: bool) -> Self {
-        let workspace = typed.workspace.as_ref();
-        let window = typed.window.as_ref();
-        let encodings = typed.general.as_ref().and_then(|general| general.position_encodings.as_deref());
-        Self {
-            encoding: Encoding::negotiate(encodings),
-            registers_inline_completion: inline_completion_dynamic,
-            registers_watched_files: workspace
-                .and_then(|workspace| workspace.did_change_watched_files.as_ref())
-                .and_then(|files| files.dynamic_registration)
-                .unwrap_or(false),
-            registers_configuration: workspace
-                .and_then(|workspace| workspace.did_change_configuration.as_ref())
-                .and_then(|configuration| configuration.dynamic_registration)
-                .unwrap_or(false),
-            configuration: workspace.and_then(|workspace| workspace.configuration).unwrap_or(false),
-            progress: window.and_then(|window| window.work_done_progress).unwrap_or(false),
-            document_changes: workspace
-                .and_then(|workspace| workspace.workspace_edit.as_ref())
-                .and_then(|edit| edit.document_changes)
-                .unwrap_or(false),
-            more: typed.experimental.as_ref().is_some_and(|own| own["foretype"]["more"] == true),
-        }
-    }
-
-    /// What to register once the client is ready.
-    pub fn registrations(&self) -> Vec<Registration> {
-        let register = |wanted: bool, method: &str, options: Value| {
-            wanted.then(|| Registration {
-                id: format!("foretype-{method}"),
-                method: method.to_owned(),
-                register_options: Some(options),
-            })
-        };
-        let watchers = json!({ "watchers": [{ "globPattern": "**/*" }] });
-        let section = json!({ "section": "foretype" });
-        [
-            register(self.registers_inline_completion, ext::INLINE_COMPLETION, json!({ "documentSelector": null })),
-            register(self.registers_watched_files, "workspace/didChangeWatchedFiles", watchers),
-            register(self.registers_configuration, "workspace/didChangeConfiguration", section),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
-    }
-}
-
-/// Whether raw client capabilities declare dynamic registration of inline completion.
-pub fn inline_completion_dynamic(params: Option<&Value>) -> bool {
+/// True if raw client capabilities declare dynamic registration of inline completion.
+pub(super) fn inline_completion_dynamic(params: Option<&Value>) -> bool {
     let path = "/capabilities/textDocument/inlineCompletion/dynamicRegistration";
     params.and_then(|params| params.pointer(path)).and_then(Value::as_bool).unwrap_or(false)
 }
 
-/// The answer to `initialize`, but for what [`complete`] adds.
-pub fn server(client: &Client) -> InitializeResult {
+/// Answer to `initialize`, without the capabilities that lsp-types does not know.
+pub(super) fn initialize_result(client: &ResolvedClientCapabilities) -> InitializeResult {
     let sync = TextDocumentSyncOptions {
         open_close: Some(true),
         change: Some(TextDocumentSyncKind::INCREMENTAL),
@@ -106,7 +55,7 @@ pub fn server(client: &Client) -> InitializeResult {
                 ..CodeActionOptions::default()
             })),
             execute_command_provider: Some(ExecuteCommandOptions {
-                commands: vec![ext::ACCEPTED.to_owned(), ext::DOCSTRING.to_owned()],
+                commands: vec![ext::ACCEPTED_COMMAND.to_owned(), ext::DOCSTRING_COMMAND.to_owned()],
                 ..ExecuteCommandOptions::default()
             }),
             workspace: Some(WorkspaceServerCapabilities { workspace_folders: Some(folders), file_operations: None }),
@@ -119,9 +68,9 @@ pub fn server(client: &Client) -> InitializeResult {
     }
 }
 
-/// Adds to an `initialize` answer what lsp-types does not know. A client that registers later is not told twice.
-pub fn complete(result: &mut Value, client_registers: bool) {
-    if !client_registers && let Some(capabilities) = result["capabilities"].as_object_mut() {
+/// Adds inline completion to an answer to `initialize`, unless it will be registered dynamically.
+pub(super) fn add_inline_completion(result: &mut Value, is_registered_later: bool) {
+    if !is_registered_later && let Some(capabilities) = result["capabilities"].as_object_mut() {
         capabilities.insert("inlineCompletionProvider".to_owned(), json!({}));
     }
 }
@@ -130,23 +79,23 @@ pub fn complete(result: &mut Value, client_registers: bool) {
 mod tests {
     use super::*;
 
-    fn check(capabilities: Value) -> (Client, Value) {
+    fn check(capabilities: Value) -> (ResolvedClientCapabilities, Value) {
         let params = json!({ "capabilities": capabilities });
         let typed = serde_json::from_value(capabilities).expect("capabilities");
-        let client = Client::read(&typed, inline_completion_dynamic(Some(&params)));
-        let mut result = serde_json::to_value(server(&client)).expect("plain data");
-        complete(&mut result, client.registers_inline_completion);
+        let client = ResolvedClientCapabilities::read(&typed, inline_completion_dynamic(Some(&params)));
+        let mut result = serde_json::to_value(initialize_result(&client)).expect("plain data");
+        add_inline_completion(&mut result, client.registers_inline_completion);
         (client, result["capabilities"].clone())
     }
 
     #[test]
     fn inline_completion_is_static_unless_the_client_registers_it() {
         let (client, server) = check(json!({}));
-        assert!(server["inlineCompletionProvider"].is_object() && client.registrations().is_empty());
+        assert!(server["inlineCompletionProvider"].is_object() && registrations(&client).is_empty());
         let dynamic = json!({ "textDocument": { "inlineCompletion": { "dynamicRegistration": true } } });
         let (client, server) = check(dynamic);
         assert!(server["inlineCompletionProvider"].is_null());
-        assert_eq!(client.registrations()[0].method, ext::INLINE_COMPLETION);
+        assert_eq!(registrations(&client)[0].method, ext::INLINE_COMPLETION_METHOD);
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! What the protocol has and lsp-types 0.94 does not: inline completion (LSP 3.18), and our own messages.
+//! Extensions of the protocol that lsp-types 0.94 lacks: inline completion (LSP 3.18), and the messages of Foretype.
 
 use std::path::PathBuf;
 
 use foretype_plugins::docstring::Style;
-use foretype_plugins::strategies::ask::Citation;
+use foretype_plugins::tasks::ask::Citation;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tower_lsp::jsonrpc::{Error, ErrorCode};
@@ -13,50 +13,52 @@ use tower_lsp::lsp_types::{
 
 use crate::plugins::Report;
 
-/// The method of an inline completion request.
-pub const INLINE_COMPLETION: &str = "textDocument/inlineCompletion";
-/// The command that a client runs when a suggestion was accepted; its argument is the suggestion's number.
-pub const ACCEPTED: &str = "foretype.accepted";
-/// The command that writes a docstring; its argument names the document, a line and, if it is to be another than the one in
-/// use, the style: `{ uri, line, style }`.
-pub const DOCSTRING: &str = "foretype.docstring";
+/// Method of an inline completion request.
+pub(super) const INLINE_COMPLETION_METHOD: &str = "textDocument/inlineCompletion";
+/// Command that a client runs when a suggestion was accepted. Its argument is the number of the suggestion.
+pub(super) const ACCEPTED_COMMAND: &str = "foretype.accepted";
+/// Command that writes a docstring. Its argument is `{ uri, line, style, update }`; the last two are optional.
+pub(super) const DOCSTRING_COMMAND: &str = "foretype.docstring";
 
-/// A request that was understood and failed for this reason, which its sender may show: `RequestFailed` of LSP 3.17.
-pub fn failed(why: &str) -> Error {
-    const CODE: i64 = -32803;
-    Error { code: ErrorCode::ServerError(CODE), message: why.to_owned().into(), data: None }
+/// Error for a request that was valid but failed, with a reason that the client may show: `RequestFailed` of LSP 3.17.
+pub(super) fn failed(why: &str) -> Error {
+    const REQUEST_FAILED_CODE: i64 = -32803;
+    Error { code: ErrorCode::ServerError(REQUEST_FAILED_CODE), message: why.to_owned().into(), data: None }
 }
 
 /// Parameters of `textDocument/inlineCompletion`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct InlineCompletionParams {
-    /// The document.
-    pub text_document: TextDocumentIdentifier,
-    /// The cursor.
-    pub position: Position,
-    /// What made the client ask. Some clients leave it out.
+pub(super) struct InlineCompletionParams {
+    /// Document.
+    pub(super) text_document: TextDocumentIdentifier,
+    /// Cursor.
+    pub(super) position: Position,
+    /// Cause of the request. Some clients omit it.
     #[serde(default)]
-    pub context: InlineCompletionContext,
-    /// Written by the ingress, whatever the client sent: which moment this request was read at.
+    pub(super) context: InlineCompletionContext,
+    /// Number of the request, which the ingress adds as [`REQUEST_ID`] whatever the client sent.
     #[serde(default, rename = "foretype/moment")]
-    pub moment: Option<u64>,
+    pub(super) request_id: Option<u64>,
 }
 
-/// What made the client ask.
+/// Cause of a request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct InlineCompletionContext {
-    /// 1: the user asked; 2: the user typed or moved.
+pub(super) struct InlineCompletionContext {
+    /// 1: the user requested it; 2: the user typed or moved the cursor.
     #[serde(default = "automatic")]
-    pub trigger_kind: u32,
-    /// The item that is selected in the completion popup.
+    pub(super) trigger_kind: u32,
+    /// Item that is selected in the completion popup.
     #[serde(default)]
-    pub selected_completion_info: Option<SelectedCompletionInfo>,
+    pub(super) selected_completion_info: Option<SelectedCompletionInfo>,
 }
 
-/// [`InlineCompletionContext::trigger_kind`] when the user asked.
-pub const INVOKED: u32 = 1;
+/// Name of the parameter with which the ingress numbers inline completion requests. It never leaves the process.
+pub(super) const REQUEST_ID: &str = "foretype/moment";
+
+/// [`InlineCompletionContext::trigger_kind`] of a request by the user.
+pub(super) const TRIGGER_INVOKED: u32 = 1;
 
 fn automatic() -> u32 {
     2
@@ -68,349 +70,349 @@ impl Default for InlineCompletionContext {
     }
 }
 
-/// The item that is selected in the completion popup.
+/// Item that is selected in the completion popup.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SelectedCompletionInfo {
-    /// What it replaces.
-    pub range: Range,
-    /// What it puts there.
-    pub text: String,
+pub(super) struct SelectedCompletionInfo {
+    /// Range that it replaces.
+    pub(super) range: Range,
+    /// Text that it inserts.
+    pub(super) text: String,
 }
 
-/// The answer.
+/// Suggestions.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct InlineCompletionList {
-    /// The best first.
-    pub items: Vec<InlineCompletionItem>,
-    /// Whether the model still writes at what is shown. Only a client that understands [`More`] gets such an answer; it asks
-    /// again when told to.
+pub(super) struct InlineCompletionList {
+    /// Suggestions, the best first.
+    pub(super) items: Vec<InlineCompletionItem>,
+    /// True if the model is still writing the suggestions. Only a client that supports [`CompletionReady`] gets such an answer;
+    /// it asks again when it is notified.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_incomplete: bool,
+    pub(super) is_incomplete: bool,
 }
 
-/// One suggestion.
+/// Suggestion.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct InlineCompletionItem {
-    /// What is put in place of `range`.
-    pub insert_text: String,
-    /// What the client compares with what stands in `range`, where that is not empty.
+pub(super) struct InlineCompletionItem {
+    /// Text that replaces `range`.
+    pub(super) insert_text: String,
+    /// Text that the client compares with the text in `range`, if that is not empty.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub filter_text: Option<String>,
-    /// What is replaced.
-    pub range: Range,
-    /// What the client runs after it has accepted the item.
-    pub command: Command,
+    pub(super) filter_text: Option<String>,
+    /// Range that is replaced.
+    pub(super) range: Range,
+    /// Command that the client runs when the item was accepted.
+    pub(super) command: Command,
 }
 
 /// Parameters of `textDocument/didShowCompletion` and `textDocument/didPartiallyAcceptCompletion`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ItemParams {
-    /// The item as the server sent it; of it, only the command's argument is looked at.
-    pub item: Value,
-    /// UTF-16 code units that were accepted.
+pub(super) struct ItemParams {
+    /// Item as the server sent it. Only the argument of its command is read.
+    pub(super) item: Value,
+    /// Number of UTF-16 code units that were accepted.
     #[serde(default)]
-    pub accepted_length: Option<u64>,
+    pub(super) accepted_length: Option<u64>,
 }
 
 impl ItemParams {
-    /// The number of the suggestion.
-    pub fn number(&self) -> Option<u64> {
+    /// Number of the suggestion.
+    pub(super) fn number(&self) -> Option<u64> {
         self.item["command"]["arguments"][0].as_u64()
     }
 }
 
-/// How the server is, as Copilot's language server says it.
+/// Status of the server, in the form of Copilot's language server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Status {
-    /// Whether the model is loading or somebody waits for an answer.
-    pub busy: bool,
+pub(super) struct Status {
+    /// True while the model is being loaded.
+    pub(super) busy: bool,
     /// `Normal`, `Warning`, `Error` or `Inactive`.
-    pub kind: String,
-    /// For people.
-    pub message: String,
+    pub(super) kind: String,
+    /// Text for the user.
+    pub(super) message: String,
 }
 
-/// Tells the client a new [`Status`].
+/// Notification of a new [`Status`].
 #[derive(Debug)]
-pub enum DidChangeStatus {}
+pub(super) enum DidChangeStatus {}
 
 impl Notification for DidChangeStatus {
     type Params = Status;
     const METHOD: &'static str = "foretype/status";
 }
 
-/// Tells the client that what was shown in part is complete now: asked again at the same place, the server has all of it at
-/// once. Sent to clients with `experimental.foretype.more` among their capabilities.
+/// Notification that unfinished suggestions are complete now: the same request is then answered at once. Sent to clients with the
+/// capability `experimental.foretype.more`.
 #[derive(Debug)]
-pub enum More {}
+pub(super) enum CompletionReady {}
 
-impl Notification for More {
+impl Notification for CompletionReady {
     type Params = DocumentParams;
     const METHOD: &'static str = "foretype/more";
 }
 
-/// Names a document.
+/// Parameters of a notification about a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct DocumentParams {
-    /// The document.
-    pub text_document: TextDocumentIdentifier,
+pub(super) struct DocumentParams {
+    /// Document.
+    pub(super) text_document: TextDocumentIdentifier,
 }
 
-/// Parameters of `textDocument/didFocus`: where the user is, without having typed there.
+/// Parameters of `textDocument/didFocus`: the cursor has moved without an edit.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct FocusParams {
-    /// The document.
-    pub text_document: TextDocumentIdentifier,
-    /// The cursor. Without it, the notification says nothing.
+pub(super) struct DidFocusParams {
+    /// Document.
+    pub(super) text_document: TextDocumentIdentifier,
+    /// Cursor. Without it, the notification has no effect.
     #[serde(default)]
-    pub position: Option<Position>,
+    pub(super) position: Option<Position>,
 }
 
 /// Parameters of the request `foretype/status`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct StatusParams {
-    /// Say whether this document gets suggestions, and why not.
+pub(super) struct StatusParams {
+    /// Document for which to report whether it gets suggestions.
     #[serde(default)]
-    pub text_document: Option<TextDocumentIdentifier>,
+    pub(super) text_document: Option<TextDocumentIdentifier>,
 }
 
 /// Parameters of the request `foretype/plugins`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct PluginsParams {
-    /// A document of the folder that is meant; without it, the first folder.
-    pub text_document: Option<TextDocumentIdentifier>,
+pub(super) struct PluginsParams {
+    /// Document of a workspace folder. Without it, the first folder is meant.
+    pub(super) text_document: Option<TextDocumentIdentifier>,
 }
 
-/// The answer to `foretype/plugins`.
+/// Result of `foretype/plugins`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PluginsResult {
-    /// The folder of the workspace's plugins, whether or not it is there; null outside every workspace.
-    pub folder: Option<PathBuf>,
-    /// That of the user's.
-    pub user_folder: Option<PathBuf>,
-    /// The plugins of both, in their order.
-    pub plugins: Vec<Told>,
+pub(super) struct PluginsResult {
+    /// Folder of the workspace's plugins, which need not exist; null outside every workspace.
+    pub(super) folder: Option<PathBuf>,
+    /// Folder of the user's plugins.
+    pub(super) user_folder: Option<PathBuf>,
+    /// Plugins of both folders, in the order in which they run.
+    pub(super) plugins: Vec<PluginStatus>,
 }
 
-/// How a plugin is.
+/// Status of a plugin.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Told {
-    /// In figures.
+pub(super) struct PluginStatus {
+    /// Counters and state.
     #[serde(flatten)]
-    pub report: Report,
-    /// In a few words, for people.
-    pub words: String,
+    pub(super) report: Report,
+    /// The same in a few words, for the user.
+    pub(super) words: String,
 }
 
 /// Parameters of the request `foretype/ask`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct AskParams {
-    /// The question. With an intent it is added to that.
-    pub question: Option<String>,
-    /// A question that needs no words: `explain`, `find-bugs`, `suggest-tests`, `name`, `simplify` or `commit-message`.
-    pub intent: Option<String>,
-    /// The open document that is asked about.
-    pub text_document: Option<TextDocumentIdentifier>,
-    /// What is selected in it; an empty range is a place. Without it, the whole document.
-    pub range: Option<Range>,
-    /// The folder whose conversation it is, where several are open and no document is named.
-    pub workspace: Option<Url>,
-    /// The conversation to go on with; without it, one begins.
-    pub conversation: Option<u64>,
-    /// Whether the last question of the conversation is to be answered anew.
-    pub regenerate: bool,
-    /// Where in the conversation the question stands, counted from 0. What stands there and behind goes, but the code that went
-    /// with a question stays with the one that takes its place.
-    pub at: Option<usize>,
-    /// Whether it goes on in a copy, so that the conversation stays as it is.
-    pub branch: bool,
-    /// The answer is sent in pieces as `$/progress` with this token.
-    pub partial_result_token: Option<ProgressToken>,
+pub(super) struct AskParams {
+    /// Question. With an intent, it is added to that.
+    pub(super) question: Option<String>,
+    /// Predefined question: `explain`, `find-bugs`, `suggest-tests`, `name`, `simplify` or `commit-message`.
+    pub(super) intent: Option<String>,
+    /// Open document that the question is about.
+    pub(super) text_document: Option<TextDocumentIdentifier>,
+    /// Selection in the document; an empty range is a cursor. Without it, the whole document is meant.
+    pub(super) range: Option<Range>,
+    /// Folder of the conversation, if several are open and no document is named.
+    pub(super) workspace: Option<Url>,
+    /// Number of the conversation to continue. Without it, a new one is started.
+    pub(super) conversation: Option<u64>,
+    /// Answers the last question of the conversation again.
+    pub(super) regenerate: bool,
+    /// Index of the turn that the question replaces, counted from 0. Later turns are removed. The new question keeps the code of
+    /// the one that it replaces.
+    pub(super) at: Option<usize>,
+    /// Continues in a copy, so that the conversation stays unchanged.
+    pub(super) branch: bool,
+    /// Token with which the text is streamed as `$/progress`.
+    pub(super) partial_result_token: Option<ProgressToken>,
 }
 
-/// The answer to `foretype/ask`.
+/// Result of `foretype/ask`.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct AskResult {
-    /// All of it, in Markdown.
-    pub text: String,
-    /// False if it was cut at the limit of tokens.
-    pub complete: bool,
-    /// The number of the conversation, to go on with; null outside a workspace.
-    pub conversation: Option<u64>,
-    /// The code that the model read with the question.
-    pub places: Vec<AskedPlace>,
-    /// Where the text names a line of it; ranges are in bytes of the text.
-    pub citations: Vec<Citation>,
-    /// What the user ought to know: of the model, of what did not fit.
-    pub notes: Vec<String>,
-    /// Prompt tokens that the model read.
-    pub evaluated: usize,
-    /// Prompt tokens that it had read before.
-    pub reused: usize,
+pub(super) struct AskResult {
+    /// Answer, in Markdown.
+    pub(super) text: String,
+    /// False if it was cut off at the token limit.
+    pub(super) complete: bool,
+    /// Number of the conversation, to continue it; null outside a workspace.
+    pub(super) conversation: Option<u64>,
+    /// Code that the model read with the question.
+    pub(super) places: Vec<AskExcerpt>,
+    /// Places where the text names lines of that code. Ranges are in bytes of the text.
+    pub(super) citations: Vec<Citation>,
+    /// Notes for the user, for example about code that did not fit.
+    pub(super) notes: Vec<String>,
+    /// Prompt tokens that were evaluated.
+    pub(super) evaluated: usize,
+    /// Prompt tokens that were reused from the KV cache.
+    pub(super) reused: usize,
 }
 
-/// A piece of code that the model read.
+/// Code that the model read.
 #[derive(Debug, Clone, Serialize)]
-pub struct AskedPlace {
-    /// The file, if it is one.
-    pub uri: Option<Url>,
-    /// Its path in the workspace.
-    pub path: String,
-    /// The first line, from 1.
-    pub first: usize,
-    /// The last line.
-    pub last: usize,
-    /// Why it was read.
-    pub why: String,
+pub(super) struct AskExcerpt {
+    /// URI of the file, if it is one.
+    pub(super) uri: Option<Url>,
+    /// Path in the workspace.
+    pub(super) path: String,
+    /// First line, counted from 1.
+    pub(super) first: usize,
+    /// Last line.
+    pub(super) last: usize,
+    /// Reason for which it was read.
+    pub(super) why: String,
 }
 
 /// Parameters of the requests `foretype/conversations` and `foretype/conversation`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct KeptParams {
-    /// The open folder whose conversations are meant; without it, the first.
-    pub workspace: Option<Url>,
-    /// The number of one of them. The list needs none.
-    pub conversation: u64,
-    /// Whether to delete it.
-    pub delete: bool,
+pub(super) struct ConversationParams {
+    /// Open folder of the conversations. Without it, the first folder is meant.
+    pub(super) workspace: Option<Url>,
+    /// Number of a conversation. The list needs none.
+    pub(super) conversation: u64,
+    /// Deletes the conversation.
+    pub(super) delete: bool,
 }
 
-/// A conversation that is kept.
+/// Saved conversation.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct KeptConversation {
-    /// Its number, to go on with.
-    pub conversation: u64,
-    /// The first line of its first question.
-    pub title: String,
-    /// When it began, in seconds since 1970.
-    pub began: u64,
-    /// How many questions it has.
-    pub questions: usize,
-    /// They and their answers, where one conversation was asked for.
+pub(super) struct SavedConversation {
+    /// Number of the conversation, to continue it.
+    pub(super) conversation: u64,
+    /// First line of the first question.
+    pub(super) title: String,
+    /// Start of the conversation, in seconds since 1970.
+    pub(super) began: u64,
+    /// Number of questions.
+    pub(super) questions: usize,
+    /// Questions and answers, if one conversation was requested.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub turns: Vec<KeptTurn>,
+    pub(super) turns: Vec<SavedTurn>,
 }
 
-/// A question that was asked, and its answer as [`AskResult`] had it.
+/// Question with its answer.
 #[derive(Debug, Clone, Serialize)]
-pub struct KeptTurn {
-    /// The question.
-    pub question: String,
-    /// The answer, in Markdown.
-    pub text: String,
-    /// The code that the model read with the question.
-    pub places: Vec<AskedPlace>,
-    /// Where the text names a line of it.
-    pub citations: Vec<Citation>,
+pub(super) struct SavedTurn {
+    /// Question.
+    pub(super) question: String,
+    /// Answer, in Markdown.
+    pub(super) text: String,
+    /// Code that the model read with the question.
+    pub(super) places: Vec<AskExcerpt>,
+    /// Places where the text names lines of that code.
+    pub(super) citations: Vec<Citation>,
 }
 
-/// A piece of an answer, for the token that the client gave.
+/// Notification with a part of a result, for the token that the client gave.
 #[derive(Debug)]
-pub enum Partial {}
+pub(super) enum PartialResult {}
 
-impl Notification for Partial {
-    type Params = PartialParams;
+impl Notification for PartialResult {
+    type Params = PartialResultParams;
     const METHOD: &'static str = "$/progress";
 }
 
-/// Parameters of [`Partial`].
+/// Parameters of [`PartialResult`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PartialParams {
-    /// The client's token.
-    pub token: ProgressToken,
-    /// The piece.
-    pub value: PartialText,
+pub(super) struct PartialResultParams {
+    /// Token of the client.
+    pub(super) token: ProgressToken,
+    /// Part of the result.
+    pub(super) value: PartialText,
 }
 
-/// What [`Partial`] carries.
+/// Value of a [`PartialResult`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PartialText {
-    /// To be added to what came before.
-    pub text: String,
+pub(super) struct PartialText {
+    /// Text to append to the parts before.
+    pub(super) text: String,
 }
 
 /// Parameters of `foretype/translate`, `foretype/edit` and `foretype/generate`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct RewriteParams {
-    /// The open document.
-    pub text_document: TextDocumentIdentifier,
-    /// What is selected in it; an empty range means the function or class around it. To generate, its beginning is the place; to
-    /// translate, it may be left out for the whole document.
+pub(super) struct RewriteParams {
+    /// Open document.
+    pub(super) text_document: TextDocumentIdentifier,
+    /// Selection. An empty range means the function or class around it; `foretype/generate` uses its start only.
+    /// `foretype/translate` takes the whole document if it is missing.
     #[serde(default)]
-    pub range: Option<Range>,
-    /// To translate: the language that is wanted.
+    pub(super) range: Option<Range>,
+    /// Programming language to translate into.
     #[serde(default)]
-    pub to: Option<String>,
-    /// To translate comments and docstrings alone: the natural language that is wanted.
+    pub(super) to: Option<String>,
+    /// Natural language to translate only comments and docstrings into.
     #[serde(default)]
-    pub comments: Option<String>,
-    /// To edit: what is to be changed.
+    pub(super) comments: Option<String>,
+    /// Instruction of an edit.
     #[serde(default)]
-    pub instruction: Option<String>,
-    /// What the model writes is sent in pieces as `$/progress` with this token.
+    pub(super) instruction: Option<String>,
+    /// Token with which the text is streamed as `$/progress`.
     #[serde(default)]
-    pub partial_result_token: Option<ProgressToken>,
+    pub(super) partial_result_token: Option<ProgressToken>,
 }
 
 /// Parameters of `foretype/docstring`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct DocstringParams {
-    /// The open document.
-    pub text_document: TextDocumentIdentifier,
-    /// The place of what is documented; where several lines are selected, all that begins there and has no docstring; without
-    /// it, all in the document that has none. With `update`, all that has one which names its parts.
+pub(super) struct DocstringParams {
+    /// Open document.
+    pub(super) text_document: TextDocumentIdentifier,
+    /// Range on one line: the item at that line. On several lines: the items that start there and have no docstring, or, with
+    /// `update`, have one that names their parts. Without a range: all such items of the document.
     #[serde(default)]
-    pub range: Option<Range>,
-    /// The style, where it is not to be found out.
+    pub(super) range: Option<Range>,
+    /// Style, unless it is to be detected.
     #[serde(default)]
-    pub style: Option<Style>,
-    /// Whether what is there is to be brought up to date with its signature.
+    pub(super) style: Option<Style>,
+    /// Updates existing docstrings to their signatures.
     #[serde(default)]
-    pub update: bool,
-    /// 0 for the likeliest docstring, any other number for another one.
+    pub(super) update: bool,
+    /// 0 for the likeliest docstring, any other number to sample another one.
     #[serde(default)]
-    pub attempt: u64,
-    /// The name of each item is sent as `$/progress` with this token when its turn comes.
+    pub(super) attempt: u64,
+    /// Token with which the name of each item is sent as `$/progress` when its turn comes.
     #[serde(default)]
-    pub partial_result_token: Option<ProgressToken>,
+    pub(super) partial_result_token: Option<ProgressToken>,
 }
 
-/// The answer to these requests.
+/// Result of these requests.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct RewriteResult {
-    /// The version of the document that this is for.
-    pub version: i32,
-    /// Changes of the document that can be made one by one, in the order of the text. Nothing is applied by the server.
-    pub hunks: Vec<Hunk>,
-    /// The translation; null for the others.
-    pub text: Option<String>,
-    /// Its language.
-    pub language_id: Option<&'static str>,
-    /// What the user ought to know.
-    pub notes: Vec<String>,
+pub(super) struct RewriteResult {
+    /// Version of the document that the hunks are for.
+    pub(super) version: i32,
+    /// Changes that can be applied one by one, in the order of the text. The server applies nothing.
+    pub(super) hunks: Vec<Hunk>,
+    /// Translation; null for other requests.
+    pub(super) text: Option<String>,
+    /// Language of the translation.
+    pub(super) language_id: Option<&'static str>,
+    /// Notes for the user.
+    pub(super) notes: Vec<String>,
 }
 
-/// A change of a document.
+/// Change of a document.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Hunk {
-    /// What is replaced.
-    pub range: Range,
-    /// What stands there afterwards.
-    pub new_text: String,
+pub(super) struct Hunk {
+    /// Range that is replaced.
+    pub(super) range: Range,
+    /// Text that replaces the range.
+    pub(super) new_text: String,
 }

@@ -1,27 +1,28 @@
-//! Looks at each message before the transport does.
+//! Validates each message before the transport parses it.
 //!
-//! The transport stops reading at the first message that is no JSON-RPC. Here such a message is replaced by a request that
-//! the ingress answers with the protocol's error, so that one bad message costs one error and not the session.
+//! The transport stops reading at the first message that is not valid JSON-RPC. Here such a message is replaced by a
+//! notification that the ingress answers with the protocol's error, so that a malformed message costs one error and not the
+//! session.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
 
-/// The method that stands for a malformed message; its parameter is the error's code.
+/// Method that replaces a malformed message. Its parameter is the code of the error.
 pub(super) const MALFORMED: &str = "foretype/malformed";
 const PARSE_ERROR: i64 = -32700;
 const INVALID_REQUEST: i64 = -32600;
-/// A longer message is no message.
-const MOST_BYTES: u64 = 256 << 20;
-const BUFFER: usize = 64 << 10;
+/// Longest message that is read.
+const MAX_MESSAGE_BYTES: u64 = 256 << 20;
+const BUFFER_BYTES: usize = 64 << 10;
 
-/// The messages of `input`, all well-formed.
-pub(super) fn checked<R: AsyncRead + Unpin + Send + 'static>(input: R) -> DuplexStream {
-    let (mut to, from) = tokio::io::duplex(BUFFER);
+/// Messages of `input`, all well-formed. A task of its own reads and validates them.
+pub(super) fn validated<R: AsyncRead + Unpin + Send + 'static>(input: R) -> DuplexStream {
+    let (mut to, from) = tokio::io::duplex(BUFFER_BYTES);
     tokio::spawn(async move {
         let mut input = BufReader::new(input);
-        while let Some(body) = next(&mut input).await {
-            let body = fault(&body).map_or(body, replacement);
+        while let Some(body) = read_message(&mut input).await {
+            let body = error_code(&body).map_or(body, replacement);
             let header = format!("Content-Length: {}\r\n\r\n", body.len());
             if to.write_all(header.as_bytes()).await.is_err() || to.write_all(&body).await.is_err() {
                 return;
@@ -31,8 +32,8 @@ pub(super) fn checked<R: AsyncRead + Unpin + Send + 'static>(input: R) -> Duplex
     from
 }
 
-/// The body of the next message; `None` at the end of input. Headers without a length are passed over.
-async fn next(input: &mut (impl AsyncBufReadExt + Unpin)) -> Option<Vec<u8>> {
+/// Body of the next message; `None` at the end of the input. Headers without a length are skipped.
+async fn read_message(input: &mut (impl AsyncBufReadExt + Unpin)) -> Option<Vec<u8>> {
     let mut length = None;
     loop {
         let mut line = Vec::new();
@@ -43,7 +44,7 @@ async fn next(input: &mut (impl AsyncBufReadExt + Unpin)) -> Option<Vec<u8>> {
         let line = String::from_utf8_lossy(&line);
         match line.split_once(':') {
             Some((name, value)) if name.trim().eq_ignore_ascii_case("content-length") => {
-                length = value.trim().parse::<u64>().ok().filter(|length| *length <= MOST_BYTES);
+                length = value.trim().parse::<u64>().ok().filter(|length| *length <= MAX_MESSAGE_BYTES);
             }
             _ if line.trim().is_empty() && length.is_some() => break,
             _ => {}
@@ -61,7 +62,7 @@ struct Envelope {
     #[serde(default)]
     method: Option<String>,
     #[serde(default)]
-    id: Option<Id>,
+    id: Option<MessageId>,
     #[serde(default)]
     result: Option<IgnoredAny>,
     #[serde(default)]
@@ -70,7 +71,7 @@ struct Envelope {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Id {
+enum MessageId {
     Number(#[expect(dead_code, reason = "only the shape matters")] i64),
     Text(#[expect(dead_code, reason = "only the shape matters")] String),
 }
@@ -83,12 +84,12 @@ struct ErrorShape {
     _message: String,
 }
 
-/// The code of the error that a message deserves.
-fn fault(body: &[u8]) -> Option<i64> {
+/// Error code for a malformed message; `None` for a valid one.
+fn error_code(body: &[u8]) -> Option<i64> {
     match serde_json::from_slice::<Envelope>(body) {
         Ok(message) if message.jsonrpc != "2.0" => Some(INVALID_REQUEST),
         Ok(message) if message.method.is_some() => None,
-        // An answer to us; one whose result is null has neither field here.
+        // A response. One whose result is null has neither field here.
         Ok(message) if message.id.is_some() || message.result.is_some() || message.error.is_some() => None,
         Ok(_) => Some(INVALID_REQUEST),
         Err(error) if error.is_data() => Some(INVALID_REQUEST),
@@ -105,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_fault_has_its_code() {
+    fn each_kind_of_malformed_message_has_its_code() {
         for (body, code) in [
             (r#"{"jsonrpc":"2.0","method":"x","id":1}"#, None),
             (r#"{"jsonrpc":"2.0","method":"x","params":{"a":[1]}}"#, None),
@@ -119,16 +120,16 @@ mod tests {
             (r#"[1,2]"#, Some(INVALID_REQUEST)),
             (r#"{}"#, Some(INVALID_REQUEST)),
         ] {
-            assert_eq!(fault(body.as_bytes()), code, "{body}");
+            assert_eq!(error_code(body.as_bytes()), code, "{body}");
         }
-        assert_eq!(fault(b"{\"jsonrpc\": \"\xff\"}"), Some(PARSE_ERROR));
+        assert_eq!(error_code(b"{\"jsonrpc\": \"\xff\"}"), Some(PARSE_ERROR));
     }
 
     #[tokio::test]
-    async fn a_header_without_a_length_is_passed_over() {
+    async fn a_header_without_a_length_is_skipped() {
         let input = &b"nonsense\r\n\r\nContent-Length: x\r\n\r\ncontent-length: 2\r\nContent-Type: y\r\n\r\n{}Content-Length: 5\r\n\r\n{}"[..];
         let mut input = BufReader::new(input);
-        assert_eq!(next(&mut input).await, Some(b"{}".to_vec()));
-        assert_eq!(next(&mut input).await, None, "cut short");
+        assert_eq!(read_message(&mut input).await, Some(b"{}".to_vec()));
+        assert_eq!(read_message(&mut input).await, None, "cut short");
     }
 }

@@ -1,8 +1,8 @@
-//! The first to see a message: applies edits in wire order, before anything is awaited.
+//! Ingress: sees each message first and applies edits in wire order, before anything is awaited.
 //!
-//! tower-lsp runs handlers side by side and in no order, so an edit that waited for its handler could be overtaken. Here
-//! `didOpen`, `didChange` and `didClose` are applied inside [`Service::call`], which is called once for each message in the
-//! order of the wire. An inline completion request is stamped with the moment at which it was read.
+//! tower-lsp runs handlers concurrently and in no order, so an edit that waited for its handler could be overtaken. Here
+//! `didOpen`, `didChange` and `didClose` are applied inside [`Service::call`], which is called once for each message in wire
+//! order. Inline completion requests are numbered and get the snapshot that they were read with.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -16,20 +16,21 @@ use tower::Service;
 use tower_lsp::jsonrpc::{Error, Id, Request, Response};
 use tower_lsp::lsp_types::{DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams};
 
-use super::{Session, capabilities, ext, framing};
+use super::{capabilities, ext, framing};
+use crate::session::Session;
 
-/// A service around the language server's.
+/// Service that wraps the language server's.
 #[derive(Debug)]
-pub struct Ingress<S> {
+pub(super) struct Ingress<S> {
     inner: S,
     session: Arc<Session>,
 }
 
-type Answer<E> = Pin<Box<dyn Future<Output = Result<Option<Response>, E>> + Send>>;
+type AnswerFuture<E> = Pin<Box<dyn Future<Output = Result<Option<Response>, E>> + Send>>;
 
 impl<S> Ingress<S> {
-    /// Puts itself before `inner`.
-    pub fn new(inner: S, session: Arc<Session>) -> Self {
+    /// Wraps `inner`.
+    pub(super) fn new(inner: S, session: Arc<Session>) -> Self {
         Self { inner, session }
     }
 }
@@ -42,22 +43,22 @@ where
 {
     type Response = Option<Response>;
     type Error = S::Error;
-    type Future = Answer<S::Error>;
+    type Future = AnswerFuture<S::Error>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request) -> Answer<S::Error> {
+    fn call(&mut self, request: Request) -> AnswerFuture<S::Error> {
         let request = without_null_params(request);
         let session = &self.session;
         let id = request.id().cloned();
         match request.method() {
             method @ ("textDocument/didOpen" | "textDocument/didChange" | "textDocument/didClose") if id.is_none() => {
-                if session.client_facts().is_some() {
-                    let applied = catch_unwind(AssertUnwindSafe(|| apply(session, method, request.params())));
+                if session.client_capabilities().is_some() {
+                    let applied = catch_unwind(AssertUnwindSafe(|| apply_edit(session, method, request.params())));
                     if applied.is_err() {
-                        tracing::error!("{method} failed; the document may be out of sync");
+                        tracing::error!("{method} panicked: the document may be out of sync");
                     }
                 }
                 return Box::pin(std::future::ready(Ok(None)));
@@ -67,47 +68,51 @@ where
                 let dynamic = capabilities::inline_completion_dynamic(request.params());
                 session.registers_inline_completion.store(dynamic, Ordering::Relaxed);
                 let answer = self.inner.call(request);
-                return Box::pin(
-                    async move { answer.await.map(|answer| answer.map(|answer| patched(answer, dynamic))) },
-                );
+                return Box::pin(async move {
+                    answer.await.map(|answer| answer.map(|answer| add_capabilities(answer, dynamic)))
+                });
             }
             "shutdown" => session.shut_down.store(true, Ordering::Relaxed),
             "exit" => session.end(),
             _ => {}
         }
-        let request = if request.method() == ext::INLINE_COMPLETION { stamped(session, request) } else { request };
-        Box::pin(Caught { inner: Box::pin(self.inner.call(request)), id })
+        let is_inline_completion = request.method() == ext::INLINE_COMPLETION_METHOD;
+        let request = if is_inline_completion { stamp(session, request) } else { request };
+        Box::pin(CatchPanic { inner: Box::pin(self.inner.call(request)), id })
     }
 }
 
-fn apply(session: &Arc<Session>, method: &str, params: Option<&Value>) {
-    let done = match method {
-        "textDocument/didOpen" => read(params).map(|params: DidOpenTextDocumentParams| {
+/// Applies an edit to the documents of a session.
+fn apply_edit(session: &Arc<Session>, method: &str, params: Option<&Value>) {
+    let applied = match method {
+        "textDocument/didOpen" => parse(params).map(|params: DidOpenTextDocumentParams| {
             let document = params.text_document;
-            session.opened(document.uri.into(), &document.language_id, document.version, document.text);
+            session.open_document(document.uri.into(), &document.language_id, document.version, document.text);
         }),
-        "textDocument/didChange" => read(params).map(|params: DidChangeTextDocumentParams| {
+        "textDocument/didChange" => parse(params).map(|params: DidChangeTextDocumentParams| {
             let document = params.text_document;
-            session.changed(document.uri.as_str(), document.version, &params.content_changes);
+            session.change_document(document.uri.as_str(), document.version, &params.content_changes);
         }),
-        _ => read(params).map(|params: DidCloseTextDocumentParams| session.closed(params.text_document.uri.as_str())),
+        _ => parse(params)
+            .map(|params: DidCloseTextDocumentParams| session.close_document(params.text_document.uri.as_str())),
     };
-    if let Err(error) = done {
-        tracing::warn!("{method} has wrong parameters and is ignored: {error}");
+    if let Err(error) = applied {
+        tracing::warn!("{method} has invalid parameters and is ignored: {error}");
     }
 }
 
-fn read<T: DeserializeOwned>(params: Option<&Value>) -> Result<T, serde_json::Error> {
+fn parse<T: DeserializeOwned>(params: Option<&Value>) -> Result<T, serde_json::Error> {
     T::deserialize(params.unwrap_or(&Value::Null))
 }
 
-fn stamped(session: &Session, request: Request) -> Request {
+/// Adds its number to the parameters of an inline completion request; null if the document is not open.
+fn stamp(session: &Session, request: Request) -> Request {
     let (method, id, params) = request.into_parts();
     let mut params = params.unwrap_or_default();
     let uri = params["textDocument"]["uri"].as_str().map(canonical);
-    let moment = uri.and_then(|uri| session.asked(&uri));
+    let number = uri.and_then(|uri| session.stamp_request(&uri));
     if let Some(params) = params.as_object_mut() {
-        params.insert("foretype/moment".to_owned(), json!(moment));
+        params.insert(ext::REQUEST_ID.to_owned(), json!(number));
     }
     let request = Request::build(method).params(params);
     match id {
@@ -116,6 +121,7 @@ fn stamped(session: &Session, request: Request) -> Request {
     }
 }
 
+/// Error for a message that [`framing`] has replaced.
 fn malformed(request: &Request) -> Response {
     let code = request.params().and_then(|params| params[0].as_i64());
     let invalid = Error::invalid_request();
@@ -123,7 +129,7 @@ fn malformed(request: &Request) -> Response {
     Response::from_error(Id::Null, error)
 }
 
-/// Some clients write `"params": null` where there are none; tower-lsp takes that for parameters.
+/// Removes `"params": null`, which some clients send for methods without parameters and tower-lsp rejects.
 fn without_null_params(request: Request) -> Request {
     if request.params() != Some(&Value::Null) {
         return request;
@@ -135,27 +141,28 @@ fn without_null_params(request: Request) -> Request {
     }
 }
 
-/// The same spelling as the typed parameters have, which pass through a parser of URLs.
+/// Spelling that a URI has in typed parameters, which pass through a URL parser.
 fn canonical(uri: &str) -> String {
     tower_lsp::lsp_types::Url::parse(uri).map_or_else(|_| uri.to_owned(), String::from)
 }
 
-fn patched(answer: Response, dynamic: bool) -> Response {
+/// Adds to the answer of `initialize` the capabilities that lsp-types does not know.
+fn add_capabilities(answer: Response, dynamic: bool) -> Response {
     let (id, body) = answer.into_parts();
     let body = body.map(|mut result| {
-        capabilities::complete(&mut result, dynamic);
+        capabilities::add_inline_completion(&mut result, dynamic);
         result
     });
     Response::from_parts(id, body)
 }
 
-/// A handler whose panic is an error answer, not the end of the process.
-struct Caught<E> {
-    inner: Answer<E>,
+/// Handler whose panic becomes an error answer instead of the end of the process.
+struct CatchPanic<E> {
+    inner: AnswerFuture<E>,
     id: Option<Id>,
 }
 
-impl<E> Future for Caught<E> {
+impl<E> Future for CatchPanic<E> {
     type Output = Result<Option<Response>, E>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {

@@ -35,7 +35,7 @@ pub(crate) fn load_base_model(path: &Path, config: &Config) -> Result<Arc<Model>
 /// If the adapter cannot be read or does not fit the model.
 pub(crate) fn with_adapter(base: Arc<Model>, config: &Config) -> Result<Arc<Model>> {
     let Some(adapter) = &config.adapter else { return Ok(base) };
-    let adapted = base.adapted(Path::new(adapter));
+    let adapted = base.with_adapter(Path::new(adapter));
     Ok(Arc::new(adapted.with_context(|| format!("cannot use the adapter {adapter} with the model {}", base.name))?))
 }
 
@@ -45,8 +45,8 @@ pub fn start_engine(model: Arc<Model>, config: &Config) -> Engine {
     Engine::start(model, options)
 }
 
-/// Parses a device name: `cpu`, `cuda`, `cuda:N`, `metal` or `auto`, which means a GPU if this build supports one and it
-/// works, and else the CPU.
+/// Parses a device name: `cpu`, `cuda`, `cuda:N`, `metal` or `auto`, which means a GPU if this build supports one and
+/// it works, and else the CPU.
 ///
 /// # Errors
 /// If the name is unknown, or the device cannot be used.

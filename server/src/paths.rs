@@ -1,0 +1,17 @@
+//! Paths of documents that clients name by URI.
+
+use std::path::{Path, PathBuf};
+
+use tower_lsp::lsp_types::Url;
+
+/// Path of a `file:` URI; `None` for other schemes.
+pub(crate) fn file_path(uri: &str) -> Option<PathBuf> {
+    Url::parse(uri).ok().filter(|uri| uri.scheme() == "file")?.to_file_path().ok()
+}
+
+/// File name that a prompt shows for a document outside every workspace: the last component of `path`, or of the URI where
+/// the document has no path.
+pub(crate) fn file_name(path: Option<&Path>, uri: &str) -> String {
+    let name = path.unwrap_or(Path::new(uri)).file_name();
+    name.map_or_else(|| "untitled".to_owned(), |name| name.to_string_lossy().into_owned())
+}
