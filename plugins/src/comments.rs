@@ -16,7 +16,7 @@ use tree_sitter::Tree;
 
 use crate::Language;
 use crate::docstring::Edit;
-use crate::strategies::code::{self, Wanted};
+use crate::tasks::code::{self, Wanted};
 
 pub use natural_language::{NaturalLanguage, UnknownNaturalLanguage};
 pub use paragraph::TranslationError;

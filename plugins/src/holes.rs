@@ -3,6 +3,7 @@
 //!
 //! What grammars call these is a table, one row a grammar (`rows`); nothing else here knows a language.
 
+mod hole;
 mod lines;
 mod rows;
 
@@ -13,48 +14,8 @@ use tree_sitter::{Node, Tree};
 use crate::Language;
 use rows::{ROWS, Row, row};
 
+pub use hole::{Hole, Kind};
 pub use lines::split;
-
-/// What is taken out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// A line of code; its indentation stays.
-    Line,
-    /// A line from some place inside it on.
-    Rest,
-    /// What stands between the header of a block and its end.
-    Block,
-    /// What stands between the brackets of a call.
-    Arguments,
-    /// The name behind a dot or a path, and the arguments of its call.
-    Call,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Line, Self::Rest, Self::Block, Self::Arguments, Self::Call];
-
-    /// Its name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Line => "line",
-            Self::Rest => "rest",
-            Self::Block => "block",
-            Self::Arguments => "arguments",
-            Self::Call => "call",
-        }
-    }
-}
-
-/// A piece that can be taken out. The cursor then stands where it began.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hole {
-    /// What it is.
-    pub kind: Kind,
-    /// Where it is, in bytes.
-    pub range: Range<usize>,
-}
 
 /// Lines and bytes that a block may have: what an editor shows of a suggestion at the most.
 const BLOCK: (usize, usize) = (8, 280);

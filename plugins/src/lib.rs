@@ -20,7 +20,7 @@ pub mod prompt;
 pub mod random;
 pub mod request;
 pub mod sample;
-pub mod strategies;
+pub mod tasks;
 pub mod strategy;
 pub mod symbol_index;
 pub mod syntax;

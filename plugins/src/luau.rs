@@ -32,7 +32,7 @@ pub use plugin::{Plugin, Tally};
 pub use types::declarations;
 
 use crate::request::Task;
-use crate::strategies::ask::Hit;
+use crate::tasks::ask::Hit;
 
 /// The version of the interface that a plugin names in `api`.
 pub const API: u32 = 1;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::context::{self, secrets};
 use crate::luau::{Found, Plugin, Verdict};
 use crate::prompt::{Stability, Window};
-use crate::strategies::fill;
+use crate::tasks::fill;
 use crate::text::line_end;
 use crate::window;
 use crate::{Answer, Prompt, PromptStrategy, Request, Result, Snippet};

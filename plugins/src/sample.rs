@@ -23,32 +23,13 @@ use crate::fim_format::FimFormat;
 use crate::prompt::{Part, Prompt, Source, Window};
 use crate::random::Random;
 use crate::request::{Budget, Document, Order, Request};
-use crate::strategies::fill::{self, Fill};
+use crate::tasks::fill::{self, Fill};
 use crate::{PromptStrategy, Result, syntax};
 
 use hole::Ground;
 pub use hole::Holes;
-pub use mix::{Mix, OptionsError};
+pub use mix::{Kind, Mix, OptionsError};
 pub use repository::Repository;
-
-/// In which way a sample is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// From left to right, without a hole.
-    Whole,
-    /// Prefix, suffix, hole.
-    Usual,
-    /// Suffix, then prefix and hole in one: the live order with the anchor at the beginning. It is spelt with an empty
-    /// prefix before the suffix, as the tokens of the common formats ask for.
-    SuffixFirst,
-    /// The live order: prefix and suffix frozen at an anchor above the cursor, then what was typed since, and the hole.
-    Anchored,
-    /// The usual order, where the hole is the text of a docstring or doc comment.
-    Docstring,
-    /// A conversation in which the body of a documented function is asked for.
-    Chat,
-}
 
 /// A sample.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use anyhow::{Context, Result, ensure};
 use foretype_model::{ChatPrompt, Job, Model, Priority, Sampling};
 use foretype_plugins::context::secrets;
 use foretype_plugins::symbol_index::SymbolIndex;
-use foretype_plugins::strategies::ask::{self, About, Excerpt, Intent, Wanted};
-use foretype_plugins::strategies::code;
+use foretype_plugins::tasks::ask::{self, About, Excerpt, Intent, Wanted};
+use foretype_plugins::tasks::code;
 use foretype_plugins::{Document, Snippet};
 
 use crate::config::{self, Config};

@@ -2,6 +2,7 @@
 //! requested once more if it has a syntax error. Documents are not modified: the result is plain data.
 
 pub mod comments;
+pub(crate) mod open_document;
 
 use std::ops::Range;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -10,8 +11,8 @@ use std::time::Duration;
 use anyhow::{Result, anyhow, bail, ensure};
 use foretype_model::{ChatPrompt, Engine, Event, FinishReason, Job, Model, Priority, Usage};
 use foretype_plugins::docstring::Edit;
-use foretype_plugins::strategies::code::{Fault, Wanted, fault, from_elsewhere};
-use foretype_plugins::strategies::{edit, generate, translate};
+use foretype_plugins::tasks::code::{Fault, Wanted, fault, from_elsewhere};
+use foretype_plugins::tasks::{edit, generate, translate};
 use foretype_plugins::{Document, Language, Part, Prompt, Source, syntax};
 use similar::{ChangeTag, TextDiff};
 
@@ -58,7 +59,8 @@ impl CodeWriter<'_> {
         write_with_retry(wanted, &mut |wanted| self.answer(wanted), check)
     }
 
-    /// Puts the snippets of plugins before the question, unless the prompt would then fill more than half of the context.
+    /// Puts the snippets of plugins before the question, unless the prompt would then fill more than half of the
+    /// context.
     fn with_plugin_snippets(&self, wanted: &Wanted) -> Result<Wanted> {
         if self.plugins.snippets.is_empty() {
             return Ok(wanted.clone());
@@ -172,13 +174,13 @@ fn write_with_retry(
 /// If the model has no chat template, or is the built-in one.
 pub fn ensure_follows_instructions(model: &Model) -> Result<()> {
     crate::models::embedded::ensure_writes_prose(model)?;
-    let why = || {
-        anyhow!(
-            "{} was not trained to follow instructions (it has no chat template): `foretype model list` shows models that can",
-            model.name
-        )
-    };
-    model.chat_template.as_ref().map(|_| ()).ok_or_else(why)
+    ensure!(
+        model.chat_template.is_some(),
+        "{} was not trained to follow instructions (it has no chat template): `foretype model list` shows models that \
+         were",
+        model.name
+    );
+    Ok(())
 }
 
 fn max_context_tokens(model: &Model, config: &Config) -> usize {
@@ -216,8 +218,8 @@ pub struct Translation {
     pub invalid_pieces: Vec<InvalidPiece>,
 }
 
-/// Translates a part of a document. The translation begins with `signature`, unless that is empty. `piece` is called with the
-/// index of the next piece and the number of pieces.
+/// Translates a part of a document. The translation begins with `signature`, unless that is empty. `piece` is called
+/// with the index of the next piece and the number of pieces.
 ///
 /// # Errors
 /// If the part is too large or has syntax errors, or the model fails.

@@ -6,7 +6,7 @@ use super::*;
 use crate::finish::tests::request;
 use crate::luau::tests::{Files, OneSpecial, ROOMY, load};
 use crate::request::RecentEdit;
-use crate::strategies::fill::Fill;
+use crate::tasks::fill::Fill;
 use crate::{Part, Source};
 
 fn plugged(sources: &[&str], each: usize) -> Plugged {

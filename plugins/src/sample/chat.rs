@@ -5,8 +5,8 @@ use std::ops::Range;
 use crate::chat::Message;
 use crate::random::Random;
 use crate::request::Document;
-use crate::strategies::code;
-use crate::strategies::generate::Hole;
+use crate::tasks::code;
+use crate::tasks::generate::Hole;
 use crate::{Language, syntax};
 
 /// Items of a file that are looked at.

@@ -2,8 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
 use crate::random::Random;
+
+/// In which way a sample is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// From left to right, without a hole.
+    Whole,
+    /// Prefix, suffix, hole.
+    Usual,
+    /// Suffix, then prefix and hole in one: the live order with the anchor at the beginning. It is spelt with an empty
+    /// prefix before the suffix, as the tokens of the common formats ask for.
+    SuffixFirst,
+    /// The live order: prefix and suffix frozen at an anchor above the cursor, then what was typed since, and the hole.
+    Anchored,
+    /// The usual order, where the hole is the text of a docstring or doc comment.
+    Docstring,
+    /// A conversation in which the body of a documented function is asked for.
+    Chat,
+}
 
 /// Shares of the kinds of sample. `usual`, `suffix_first`, `anchored` and `docstring` add up to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 use foretype_plugins::chat::{Message, Role};
-use foretype_plugins::strategies::ask::Excerpt;
+use foretype_plugins::tasks::ask::Excerpt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -68,12 +68,16 @@ impl Conversation {
 
     /// Returns the messages that the model reads for the question `next`.
     pub fn messages(&self, next: &str) -> Vec<Message> {
-        let system = (!self.system.is_empty()).then(|| Message::new(Role::System, self.system.as_str()));
-        let turn = |turn: &Turn| {
-            [Message::new(Role::User, turn.prompt_text.as_str()), Message::new(Role::Assistant, turn.answer.as_str())]
-        };
-        let kept = self.turns.iter().skip(self.dropped_turns).flat_map(turn);
-        system.into_iter().chain(kept).chain([Message::new(Role::User, next)]).collect()
+        let mut messages = Vec::new();
+        if !self.system.is_empty() {
+            messages.push(Message::new(Role::System, self.system.as_str()));
+        }
+        for turn in self.turns.iter().skip(self.dropped_turns) {
+            messages.push(Message::new(Role::User, turn.prompt_text.as_str()));
+            messages.push(Message::new(Role::Assistant, turn.answer.as_str()));
+        }
+        messages.push(Message::new(Role::User, next));
+        messages
     }
 
     /// Removes the turns from index `at` on, and returns the first of them, if there is one.

@@ -7,9 +7,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use foretype_plugins::strategies::ask::{Intent, cited};
+use foretype_plugins::tasks::ask::{Intent, cited};
 
-use super::print_json;
+use super::output::print_json;
 use crate::ask::conversation::Conversation;
 use crate::ask::{AnswerSampling, Question};
 use crate::git;

@@ -8,10 +8,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use foretype_model::Engine;
 use foretype_plugins::context::secrets;
-use foretype_plugins::strategies::fill::Fill;
+use foretype_plugins::tasks::fill::Fill;
 use foretype_plugins::{Content, PromptStrategy, Request, Source, Trigger};
 
-use super::print_json;
+use super::output::print_json;
 use crate::completion::{self, CompletionOutcome};
 use crate::config::Config;
 use crate::models;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use foretype_plugins::strategies::ask::wanted;
+use foretype_plugins::tasks::ask::wanted;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::config::Config;
@@ -52,13 +52,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let searched = started.elapsed() - updated;
     let found: Vec<SearchResult> = found.into_iter().filter(|it| is_current(&workspace, it)).collect();
     if args.json {
-        super::print_json(&serde_json::json!({ "root": root, "found": found, "index": changes }))?;
+        super::output::print_json(&serde_json::json!({ "root": root, "found": found, "index": changes }))?;
     } else if found.is_empty() {
         println!("Nothing found in {}.", root.display());
     } else {
-        found
-            .iter()
-            .for_each(|it| println!("{:>6.2}  {}:{}-{}  {}", it.score, it.path, it.first_line, it.last_line, it.names));
+        for it in &found {
+            println!("{:>6.2}  {}:{}-{}  {}", it.score, it.path, it.first_line, it.last_line, it.names);
+        }
     }
     if changes.is_stale {
         eprintln!("foretype: another process is indexing, so some files may be missing: try again later");
@@ -81,7 +81,8 @@ fn is_current(workspace: &Workspace, found: &SearchResult) -> bool {
     !workspace.excludes(&file) && std::fs::read_to_string(&file).is_ok_and(|text| found.text(&text).is_some())
 }
 
-/// Updates the search index, with a progress bar if there are many files. Stops after `limit`; files indexed by then are kept.
+/// Updates the search index, with a progress bar if there are many files. Stops after `limit`; files indexed by then
+/// are kept.
 pub(super) fn refresh_with_bar(workspace: &Workspace, limit: Option<Duration>) -> Result<IndexChanges> {
     /// Number of files from which on a bar is shown.
     const MIN_FILES_FOR_BAR: usize = 200;

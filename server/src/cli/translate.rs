@@ -1,5 +1,5 @@
-//! `foretype translate FILE --to LANGUAGE`: translates code into another programming language. With `--comments LANGUAGE`, it
-//! translates comments and docstrings into another natural language.
+//! `foretype translate FILE --to LANGUAGE`: translates code into another programming language. With `--comments
+//! LANGUAGE`, it translates comments and docstrings into another natural language.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use foretype_plugins::comments::NaturalLanguage;
 use foretype_plugins::docstring::Edit;
 use foretype_plugins::request::Task;
-use foretype_plugins::strategies::translate;
+use foretype_plugins::tasks::translate;
 
 use super::ask::location::FileLocation;
 use super::rewrite::{RewriteOptions, RewriteSession, already_exists, read, write_new_file};
@@ -64,7 +64,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         rewrite::translate(writer, &document, selection, to, args.signature.trim(), &piece)
     })?;
     if args.options.json {
-        super::print_json(&serde_json::json!({
+        super::output::print_json(&serde_json::json!({
             "language": to,
             "text": translation.text,
             "broken": translation.invalid_pieces,

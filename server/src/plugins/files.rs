@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use foretype_plugins::context::secrets;
 use foretype_plugins::luau::{Git, World};
-use foretype_plugins::strategies::ask::{Hit, wanted};
+use foretype_plugins::tasks::ask::{Hit, wanted};
 use ignore::overrides::OverrideBuilder;
 
 use super::git::{self, GitStateCache};

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use foretype_model::git::GitCommand;
 use foretype_plugins::luau::{Plugin, Verdict};
 use foretype_plugins::fim_format::FORMATS;
-use foretype_plugins::strategies::fill::Fill;
+use foretype_plugins::tasks::fill::Fill;
 use foretype_plugins::{Content, Prompt, Request};
 use similar::TextDiff;
 

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::path::PathBuf;
 
-use foretype_plugins::strategies::ask::wanted;
+use foretype_plugins::tasks::ask::wanted;
 
 use super::*;
 
@@ -15,7 +15,9 @@ struct IndexedFolder {
 impl IndexedFolder {
     fn new(files: &[(&str, &str)]) -> Self {
         let world = Self { folder: tempfile::tempdir().expect("a temporary folder") };
-        files.iter().for_each(|(name, text)| world.write(name, text));
+        for (name, text) in files {
+            world.write(name, text);
+        }
         world
     }
 
@@ -104,10 +106,10 @@ fn a_change_during_an_update_is_read_by_that_update_or_the_next() {
         search.update_files(vec![(name.to_owned(), Some(world.path(name)))]).expect("an index")
     };
     // In the middle of an update, by the same process and by another one.
-    let told = Cell::new(0);
+    let last = Cell::new(0);
     let during = |_| {
-        told.set(told.get() + 1);
-        if told.get() == 2 {
+        last.set(last.get() + 1);
+        if last.get() == 2 {
             assert_eq!(touch(&search, "a.py", "gamma = 1\n"), changes(0, 0));
             other.refresh(std::iter::empty(), &|_| true).expect("an index");
             assert!(touch(&other, "c.py", "delta = 1\n").is_stale);
@@ -143,14 +145,14 @@ fn secrets_and_generated_files_are_not_indexed() {
 fn a_stopped_update_keeps_its_progress() {
     let world = IndexedFolder::new(&[("a.py", "alpha = 1\n"), ("b.py", "alpha = 2\n"), ("c.py", "alpha = 3\n")]);
     let search = world.search();
-    let told = Cell::new(IndexProgress::default());
+    let last = Cell::new(IndexProgress::default());
     let goes_on = |progress| {
-        told.set(progress);
+        last.set(progress);
         progress.done < 2
     };
     let stopped = search.refresh(world.files(), &goes_on).expect("an index");
     assert_eq!(
-        (stopped, told.get()),
+        (stopped, last.get()),
         (IndexChanges { is_stale: true, ..changes(2, 0) }, IndexProgress { done: 2, total: 3 })
     );
     assert_eq!(places(&search, "alpha").len(), 2);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use foretype_plugins::random::Random;
 use foretype_plugins::sample::{Kind, Mix, Repository, Sample, samples};
-use foretype_plugins::strategies::fill::Fill;
+use foretype_plugins::tasks::fill::Fill;
 use foretype_plugins::{
     Budget, Content, Document as File, FimFormat, Language, Part, Prompt, PromptStrategy, Request, Source,
 };

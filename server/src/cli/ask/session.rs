@@ -1,4 +1,5 @@
-//! Session of `ask` and `chat`: the model, the workspace, the code in question, and the terminal that shows the answers.
+//! Session of `ask` and `chat`: the model, the workspace, the code in question, and the terminal that shows the
+//! answers.
 
 use std::io::Write;
 use std::ops::Range;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 use foretype_model::{Engine, Event, FinishReason, Job, Priority, Usage};
 use foretype_plugins::context::secrets;
-use foretype_plugins::strategies::ask::{Intent, SYSTEM};
+use foretype_plugins::tasks::ask::{Intent, SYSTEM};
 use foretype_plugins::{Document, Snippet};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::unbounded_channel;
@@ -117,9 +118,12 @@ impl AskSession {
 
     /// Creates a question. The code is included unless the conversation contains it already.
     pub(crate) fn question(&self, text: &str, with_code: bool) -> Question {
-        let code = self.code.as_ref().filter(|_| with_code).map(|(document, selection)| (document, selection.clone()));
-        // Later questions of a conversation have the snippets above them.
-        let snippets = if with_code { self.plugin_snippets(text.trim()) } else { Vec::new() };
+        let mut code = None;
+        let mut snippets = Vec::new();
+        if with_code {
+            code = self.code.as_ref().map(|(document, selection)| (document, selection.clone()));
+            snippets = self.plugin_snippets(text.trim());
+        }
         let max_bytes = self.max_code_bytes().saturating_sub(snippets.iter().map(|snippet| snippet.text.len()).sum());
         let question = Question::about(text.trim(), code, Some(&self.workspace), max_bytes).with_snippets(&snippets);
         for note in question.truncation_notes() {
@@ -167,7 +171,8 @@ impl AskSession {
             let Usage { evaluated, reused, generated, .. } = answered.usage;
             let first = answered.first_text.unwrap_or_default().as_millis();
             eprintln!(
-                "foretype: {evaluated} prompt tokens evaluated, {reused} reused, {generated} generated; first text after {first} ms"
+                "foretype: {evaluated} prompt tokens evaluated, {reused} reused, {generated} generated; first text \
+                 after {first} ms"
             );
         }
     }
@@ -175,14 +180,14 @@ impl AskSession {
 
 /// Updates the search index until the time limit.
 fn update_search_index(workspace: &Workspace) {
-    let told = match crate::cli::search::refresh_with_bar(workspace, Some(SEARCH_INDEX_LIMIT)) {
+    let warning = match crate::cli::search::refresh_with_bar(workspace, Some(SEARCH_INDEX_LIMIT)) {
         Ok(changes) if changes.is_stale => {
             "only a part of the workspace is indexed: run `foretype search` once to index the rest"
         }
         Ok(_) => return,
         Err(error) => &format!("cannot search the workspace: {error:#}"),
     };
-    eprintln!("foretype: {told}");
+    eprintln!("foretype: {warning}");
 }
 
 /// Reads the code at a location.

@@ -3,18 +3,19 @@
 //!
 //! A hole is completed as a key press in an editor is: the same strategy, stop conditions, trimming and prompt budget.
 
-pub(in crate::cli) mod files;
+pub(crate) mod files;
 mod fill;
-pub(in crate::cli) mod progress;
-pub(in crate::cli) mod selection;
+pub(crate) mod progress;
+pub(crate) mod selection;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
+use foretype_plugins::Document;
 use foretype_plugins::holes::{self, Kind};
-use foretype_plugins::{Document, registry};
+use foretype_plugins::tasks::fill::Fill;
 use indicatif::ProgressBar;
 
 use crate::config::Config;
@@ -173,7 +174,7 @@ fn evaluate_systems(
         workspace.scan(|_| true);
     }
     let context = RepositoryContext { workspace, corpus };
-    let strategy = registry::strategy("fill").context("the fill strategy is missing")?;
+    let strategy = Fill::shared();
     let bar = ProgressBar::new((runs.len() * holes.len()) as u64).with_style(progress::style());
     let system = |(with, order): (bool, OrderArg)| -> Result<EvaluatedSystem> {
         let name = format!("{} context, {}", if with { "with" } else { "without" }, order.name());

@@ -15,7 +15,7 @@ use anyhow::{Result, bail, ensure};
 use foretype_model::{Engine, Model};
 use foretype_plugins::luau::Plugin;
 use foretype_plugins::request::Task;
-use foretype_plugins::strategies::fill::Fill;
+use foretype_plugins::tasks::fill::Fill;
 use foretype_plugins::{PromptStrategy, Request};
 use indicatif::ProgressBar;
 

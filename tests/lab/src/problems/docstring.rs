@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow};
 use foretype::evaluate::items::{EvaluationItem, ItemScores, surrounding_lines, normalized as compared};
 use foretype_model::evaluate::bleu;
-use foretype_plugins::strategies::code::fenced;
+use foretype_plugins::tasks::code::fenced;
 use foretype_plugins::{Language, docstring, syntax};
 
 use super::{ProblemContext, continuation};

@@ -11,7 +11,7 @@ use foretype::completion::document;
 use foretype::evaluate::items::{EvaluationItem, ItemScores, surrounding_lines};
 use foretype::rewrite;
 use foretype_plugins::Language;
-use foretype_plugins::strategies::code::fenced;
+use foretype_plugins::tasks::code::fenced;
 
 use super::sandbox::Sandbox;
 use super::methods::{self, Args, AnswerMethod};

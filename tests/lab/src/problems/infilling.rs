@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use foretype::evaluate::OrderArg;
 use foretype::evaluate::items::{EvaluationItem, ItemScores, surrounding_lines};
 use foretype_plugins::holes::split;
-use foretype_plugins::strategies::fill::Fill;
+use foretype_plugins::tasks::fill::Fill;
 use foretype_plugins::{PromptStrategy, Trigger};
 
 use super::sandbox::Sandbox;

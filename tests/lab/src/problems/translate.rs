@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow};
 use foretype::evaluate::items::{EvaluationItem, ItemScores, surrounding_lines};
 use foretype_plugins::Language;
-use foretype_plugins::strategies::code::{fault, fenced};
-use foretype_plugins::strategies::translate::question;
+use foretype_plugins::tasks::code::{fault, fenced};
+use foretype_plugins::tasks::translate::question;
 
 use super::sandbox::{ProgramLanguage, Sandbox};
 use super::methods::{self, Args, AnswerMethod};

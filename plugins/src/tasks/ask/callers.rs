@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tree_sitter::Tree;
 
-use super::excerpts::{About, Excerpt, head, shown};
+use super::excerpt::{About, Excerpt, head, shown};
 use crate::context::secrets;
 use crate::symbol_index::{distance, related};
 use crate::syntax::{self, Item, Region};

@@ -1,20 +1,4 @@
-//! `ask`: questions about code. What the model reads is short: the code in question with what it needs to be understood, each
-//! piece under its `path:line`, and then the question.
-
-mod callers;
-mod citations;
-mod excerpts;
-mod wanted;
-
-use std::fmt::Write;
-
-pub use citations::{Citation, cited};
-pub use excerpts::{About, Excerpt, Hit, excerpts};
-pub use wanted::{Wanted, wanted};
-
-/// What the model is told to be where nobody says otherwise.
-pub const SYSTEM: &str =
-    "You answer questions about program code. Be short and exact. Speak only of the code that you were given.";
+//! Ready-made questions.
 
 /// A question that is asked often, in words that small models understand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -71,21 +55,3 @@ impl Intent {
         matches!(self, Self::FindBugs | Self::SuggestTests | Self::Simplify)
     }
 }
-
-/// What the model reads: the pieces of code, and the question.
-pub fn message(question: &str, excerpts: &[Excerpt]) -> String {
-    let mut message = String::new();
-    for excerpt in excerpts {
-        // Writing to a string does not fail.
-        let _ = writeln!(message, "{} ({}):\n{}\n", excerpt.place(), excerpt.why, fenced(excerpt));
-    }
-    message.push_str(question.trim());
-    message
-}
-
-fn fenced(excerpt: &Excerpt) -> String {
-    super::code::fenced(excerpt.language, &excerpt.text)
-}
-
-#[cfg(test)]
-mod tests;

@@ -3,15 +3,15 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::chunks::words;
 use crate::context::secrets;
-use crate::symbol_index::{Definition, SymbolIndex, related};
+use crate::symbol_index::{Definition, related};
 use crate::syntax::{self, Item};
 use crate::{Document, Language};
 
 use super::callers::callers;
+use super::excerpt::{About, Excerpt, head, shown};
 use super::wanted::{Wanted, own_words, wanted};
 
 /// Definitions from elsewhere at the most.
@@ -22,92 +22,6 @@ const MEANINGS: usize = 4;
 const FOUND: usize = 5;
 /// A piece whose score is a smaller share of the best one's has little to do with the question.
 const SCORE: f32 = 0.45;
-
-/// What a question is about, and where to look for more.
-pub struct About<'a> {
-    /// The file that is asked about.
-    pub document: Option<&'a Document>,
-    /// What is selected in it, in bytes; empty for a place only.
-    pub selection: Option<Range<usize>>,
-    /// The question.
-    pub question: &'a str,
-    /// What the workspace defines.
-    pub symbols: &'a SymbolIndex,
-    /// The text of a file of the workspace, if it may be shown.
-    pub read: &'a dyn Fn(&str) -> Option<Arc<str>>,
-    /// Pieces of files that these words are in, the best first.
-    pub find: &'a dyn Fn(&[Wanted]) -> Vec<Hit>,
-    /// Bytes of all pieces together.
-    pub room: usize,
-}
-
-/// A piece of a file that a search found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Hit {
-    /// The file, relative to the workspace.
-    pub path: String,
-    /// The text of the file.
-    pub text: Arc<str>,
-    /// Where the piece is, in bytes.
-    pub range: Range<usize>,
-    /// How well it fits.
-    pub score: f32,
-}
-
-/// A piece of a file.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Excerpt {
-    /// The file, relative to the workspace.
-    pub path: String,
-    /// Its first line, from 1.
-    pub first: usize,
-    /// Its last line.
-    pub last: usize,
-    /// Why it is here.
-    pub why: String,
-    /// How many lines that were asked about did not fit behind it.
-    #[serde(default)]
-    pub left_out: usize,
-    /// Its language.
-    #[serde(skip, default = "plain")]
-    pub language: Language,
-    /// Whole lines.
-    #[serde(skip)]
-    pub text: String,
-}
-
-fn plain() -> Language {
-    Language::PlainText
-}
-
-impl Excerpt {
-    /// `path:line`, or `path:first-last`.
-    pub fn place(&self) -> String {
-        match self.first == self.last {
-            true => format!("{}:{}", self.path, self.first),
-            false => format!("{}:{}-{}", self.path, self.first, self.last),
-        }
-    }
-
-    /// The lines of `text` that `range` touches, as many as fit into `room` bytes.
-    pub(super) fn new(path: &str, language: Language, text: &str, range: Range<usize>, why: &str, room: usize) -> Self {
-        let start = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
-        // A range that ends where a line begins does not touch that line.
-        let last = if range.end > start { range.end - 1 } else { start };
-        let last = text.floor_char_boundary(last);
-        let end = text[last..].find('\n').map_or(text.len(), |at| last + at);
-        let whole = &text[start..end.max(start)];
-        let kept = match whole.len() <= room {
-            true => whole,
-            false => &whole[..whole[..whole.floor_char_boundary(room)].rfind('\n').unwrap_or_default()],
-        };
-        let lines = |text: &str| text.matches('\n').count();
-        let first = 1 + lines(&text[..start]);
-        let left_out = if kept.is_empty() && !whole.is_empty() { lines(whole) + 1 } else { lines(whole) - lines(kept) };
-        let (path, why, text) = (path.to_owned(), why.to_owned(), kept.to_owned());
-        Self { path, first, last: first + lines(kept), why, left_out, language, text }
-    }
-}
 
 /// The pieces for a question, the most important first.
 pub fn excerpts(about: &About<'_>) -> Vec<Excerpt> {
@@ -247,19 +161,8 @@ fn range_of(found: &Definition, name: &str, text: &str, whole: bool, room: usize
     Some(if fits { item.range.clone() } else { head(text, item) })
 }
 
-/// Where an item is before its body.
-pub(super) fn head(text: &str, item: &Item) -> Range<usize> {
-    let signature = text.get(item.signature.clone()).unwrap_or_default();
-    item.signature.start..item.signature.start + signature.trim_end().len()
-}
-
 /// Words that could be names, in the order of the text.
 fn names(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
     words.filter(|word| word.len() > 2 && !word.starts_with(|c: char| c.is_ascii_digit())).take(400)
-}
-
-/// Whether the lines of a piece are among those of another.
-pub(super) fn shown(found: &[Excerpt], it: &Excerpt) -> bool {
-    found.iter().any(|other| other.path == it.path && other.first <= it.last && it.first <= other.last)
 }
