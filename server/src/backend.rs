@@ -13,9 +13,9 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::models;
 use crate::stats::Stats;
 use crate::workspace::Workspaces;
-use crate::models;
 use weak_cache::WeakCache;
 
 /// Time after which a model that failed to load is tried again.
@@ -52,8 +52,8 @@ type BaseModelCache = WeakCache<(PathBuf, String), Model>;
 /// Loads the model of `config`, with its adapter.
 fn load(models: &BaseModelCache, config: &Config) -> Result<Arc<Model>> {
     let path = models::resolve(config.model.as_deref())?;
-    let base =
-        models.get_or_load((path.clone(), config.device.to_string()), || models::load::load_base_model(&path, config))?;
+    let base = models
+        .get_or_load((path.clone(), config.device.to_string()), || models::load::load_base_model(&path, config))?;
     models::load::with_adapter(base, config)
 }
 
@@ -185,7 +185,8 @@ impl ModelSlot {
                 let model = engine.model();
                 let adapter = model.adapter.as_ref().map(|(path, _)| path);
                 serde_json::json!({
-                    "state": "ready", "model": model.name, "path": model.path, "adapter": adapter, "engine": engine.status(),
+                    "state": "ready", "model": model.name, "path": model.path, "adapter": adapter,
+                    "engine": engine.status(),
                 })
             }
             ModelState::Failed(why, _) => serde_json::json!({ "state": "failed", "message": why }),

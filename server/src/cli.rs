@@ -12,6 +12,7 @@ pub mod generate;
 pub mod lsp;
 pub mod model;
 mod moved;
+mod output;
 pub mod plugin;
 pub(crate) mod rewrite;
 pub mod search;
@@ -119,10 +120,4 @@ impl Command {
             }
         }
     }
-}
-
-/// Prints a report as indented JSON.
-fn print_json(report: &impl serde::Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(report)?);
-    Ok(())
 }

@@ -8,9 +8,7 @@ pub mod pages;
 pub mod sources;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use anyhow::Result;
 use foretype_model::Model;
 use foretype_plugins::Language;
 use foretype_plugins::docstring::Style;
@@ -74,27 +72,27 @@ pub struct InlineConfig {
     /// Maximum number of tokens that the model generates for a suggestion.
     #[schemars(range(min = 1, max = 2048))]
     pub max_tokens: usize,
-    /// Milliseconds after which the best complete part of a suggestion is shown. The model keeps generating, and the next
-    /// keystroke picks up the result.
+    /// Milliseconds after which the best complete part of a suggestion is shown. The model keeps generating, and the
+    /// next keystroke picks up the result.
     #[schemars(range(min = 50, max = 60_000))]
     pub deadline_ms: u64,
     /// Number of alternatives to generate when you explicitly request suggestions.
     #[schemars(range(min = 1, max = 8))]
     pub candidates: usize,
-    /// Minimum mean log-probability of the tokens in an automatic suggestion. Less likely suggestions are hidden: 0 shows
-    /// only certain ones, -10 shows all.
+    /// Minimum mean log-probability of the tokens in an automatic suggestion. Less likely suggestions are hidden: 0
+    /// shows only certain ones, -10 shows all.
     #[schemars(range(min = -10, max = 0))]
     pub minimum_confidence: f32,
-    /// Prefetch while the model is idle: the suggestion after a likely one, in case you accept it; a prompt anchored closer
-    /// to the cursor, when you pause; and the prompt where the cursor rests, in editors that report it. Prefetching costs
-    /// processor time, but is interrupted as soon as you type.
+    /// Prefetch while the model is idle: the suggestion after a likely one, in case you accept it; a prompt anchored
+    /// closer to the cursor, when you pause; and the prompt where the cursor rests, in editors that report it.
+    /// Prefetching costs processor time, but is interrupted as soon as you type.
     pub work_ahead: bool,
-    /// Read only the text nearest to the cursor first when reading the full context would take more than a second, so that
-    /// suggestions appear sooner. The full context is read when you pause. Requires `inline.work_ahead`.
+    /// Read only the text nearest to the cursor first when reading the full context would take more than a second, so
+    /// that suggestions appear sooner. The full context is read when you pause. Requires `inline.work_ahead`.
     #[serde(alias = "near_first")]
     pub progressive_context: bool,
-    /// Show the first words of a suggestion before the rest is generated if your next keystroke is due. The rest follows.
-    /// Only in editors that can extend a visible suggestion.
+    /// Show the first words of a suggestion before the rest is generated if your next keystroke is due. The rest
+    /// follows. Only in editors that can extend a visible suggestion.
     pub show_parts: bool,
     /// Mix an n-gram cache model of the current and the open files into the probabilities of the model. It helps small
     /// models to repeat names and phrases from these files; larger models do so by themselves.
@@ -133,12 +131,12 @@ pub struct AskConfig {
     /// Maximum number of tokens in an answer.
     #[schemars(range(min = 16, max = 32_768))]
     pub max_tokens: usize,
-    /// Maximum number of tokens in a conversation, including the answer. The oldest questions are dropped first. A shorter
-    /// context length of the model takes precedence.
+    /// Maximum number of tokens in a conversation, including the answer. The oldest questions are dropped first. A
+    /// shorter context length of the model takes precedence.
     #[schemars(range(min = 512, max = 131_072))]
     pub context_tokens: usize,
-    /// Index the files of the workspace so that questions find relevant code. The index is kept in your cache folder and
-    /// contains words and positions, but no source text.
+    /// Index the files of the workspace so that questions find relevant code. The index is kept in your cache folder
+    /// and contains words and positions, but no source text.
     pub search: bool,
 }
 
@@ -152,8 +150,9 @@ impl Default for AskConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct DocstringConfig {
-    /// Docstring style by LSP language ID, for example `{ python = "numpy" }`. For other languages, the style is detected
-    /// from the file, then from neighbouring files; failing that, it is the first style listed in `docs/docstrings.md`.
+    /// Docstring style by LSP language ID, for example `{ python = "numpy" }`. For other languages, the style is
+    /// detected from the file, then from neighbouring files; failing that, it is the first style listed in
+    /// `docs/docstrings.md`.
     #[schemars(schema_with = "styles")]
     pub style: BTreeMap<String, Style>,
     /// Maximum line length of a docstring in characters, including indentation.
@@ -173,8 +172,8 @@ impl Default for DocstringConfig {
 }
 
 impl DocstringConfig {
-    /// Returns the style for a language: the configured one, else the one detected in the first text that shows a style,
-    /// else the default of the language.
+    /// Returns the style for a language: the configured one, else the one detected in the first text that shows a
+    /// style, else the default of the language.
     pub fn style_of<'a>(&self, language: Language, texts: impl IntoIterator<Item = &'a str>) -> Option<Style> {
         self.style.get(language.id()).copied().or_else(|| Style::detect(language, texts))
     }
@@ -193,8 +192,9 @@ pub struct ContextConfig {
     /// Maximum number of tokens in a prompt. A shorter context length of the model takes precedence.
     #[schemars(range(min = 256, max = 131_072))]
     pub max_tokens: usize,
-    /// Patterns of files that are never read, in `.gitignore` syntax. Lists from several sources are combined. Files that
-    /// git or `.foretypeignore` ignores, and files that usually contain secrets (`.env`, keys), are always excluded.
+    /// Patterns of files that are never read, in `.gitignore` syntax. Lists from several sources are combined. Files
+    /// that git or `.foretypeignore` ignores, and files that usually contain secrets (`.env`, keys), are always
+    /// excluded.
     pub excluded: Vec<String>,
 }
 
@@ -211,27 +211,27 @@ pub struct PluginsConfig {
     /// Run plugins: your own in `foretype/plugins` in your configuration folder, and those in `.foretype/plugins` of
     /// workspaces whose plugins you trust.
     pub enabled: bool,
-    /// Plugins and built-ins to turn off, by the names that `foretype plugin list` shows. `NAME:LANGUAGE` turns one off for
-    /// a single language. Lists from several sources are combined.
+    /// Plugins and built-ins to turn off, by the names that `foretype plugin list` shows. `NAME:LANGUAGE` turns one off
+    /// for a single language. Lists from several sources are combined.
     pub disabled: Vec<String>,
     /// Order in which plugins and built-in context sources are called and their snippets appear in the prompt, among
-    /// snippets that are equally stable. `NAME:LANGUAGE` applies to a single language. Names that are not listed follow,
-    /// built-ins first.
+    /// snippets that are equally stable. `NAME:LANGUAGE` applies to a single language. Names that are not listed
+    /// follow, built-ins first.
     pub order: Vec<String>,
-    /// Approximate maximum number of tokens that one plugin may add to a prompt. All plugins together get at most half of
-    /// the space for snippets.
+    /// Approximate maximum number of tokens that one plugin may add to a prompt. All plugins together get at most half
+    /// of the space for snippets.
     #[schemars(range(max = 16_384))]
     pub max_tokens: usize,
     /// Approximate maximum number of tokens for the snippets of a plugin or a built-in context source, by name, or by
-    /// `NAME:LANGUAGE` for a single language. A plugin that is not listed gets `plugins.max_tokens`, a built-in its share of
-    /// the space.
+    /// `NAME:LANGUAGE` for a single language. A plugin that is not listed gets `plugins.max_tokens`, a built-in its
+    /// share of the space.
     pub budgets: BTreeMap<String, usize>,
-    /// Time limit in milliseconds for one call of a plugin while you type. A plugin that exceeds it three times in a row, or
-    /// in more than a third of its calls, is stopped.
+    /// Time limit in milliseconds for one call of a plugin while you type. A plugin that exceeds it three times in a
+    /// row, or in more than a third of its calls, is stopped.
     #[schemars(range(min = 1, max = 1000))]
     pub time_ms: u64,
-    /// Time limit in milliseconds for one call of a plugin for a docstring, a question, a translation, an edit or generated
-    /// code.
+    /// Time limit in milliseconds for one call of a plugin for a docstring, a question, a translation, an edit or
+    /// generated code.
     #[schemars(range(min = 1, max = 10_000))]
     pub task_time_ms: u64,
     /// Options of plugins: one table per plugin, by name. The plugin reads it as `foretype.options`.
@@ -325,8 +325,8 @@ impl Default for MemoryConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct DaemonConfig {
-    /// Share one background process, and so one copy of the model, among all editor windows. If off, each window runs its
-    /// own.
+    /// Share one background process, and so one copy of the model, among all editor windows. If off, each window runs
+    /// its own.
     #[schemars(extend("scope" = "machine-overridable"))]
     pub enabled: bool,
     /// Minutes without an editor after which the background process exits.
@@ -451,21 +451,6 @@ impl Default for EnabledLanguages {
 }
 
 impl Config {
-    /// Loads the configuration for the workspace at `root` from files and the environment. Warnings go to standard error.
-    ///
-    /// # Errors
-    /// If a source cannot be read or contains an invalid value. The message names the file, the line and the key.
-    pub fn load(root: Option<&Path>) -> Result<Self> {
-        let loaded = sources::load(root, &[], |name| std::env::var(name).ok());
-        if let Some(error) = loaded.errors.into_iter().next() {
-            anyhow::bail!(error);
-        }
-        for warning in &loaded.warnings {
-            eprintln!("foretype: {warning}");
-        }
-        Ok(loaded.config)
-    }
-
     /// Returns true if a language, given by its LSP ID, gets suggestions.
     pub fn enables(&self, language: &str) -> bool {
         let languages = &self.enable.0;

@@ -1,4 +1,5 @@
-//! Docstring generation: the model fills the holes of a template that is built from the syntax tree, one after the other.
+//! Docstring generation: the model fills the holes of a template that is built from the syntax tree, one after the
+//! other.
 
 pub(crate) mod open_document;
 

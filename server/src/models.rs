@@ -1,16 +1,20 @@
 //! Names and locations of models.
 //!
-//! A model is given as a path to a GGUF file or a Hugging Face directory, or as a name of the [`catalogue`]. If none is given,
-//! the smallest installed model is used, else the one that is [`embedded`] in the program. Only [`pull`] uses the network.
+//! A model is given as a path to a GGUF file or a Hugging Face directory, or as a name of the [`catalogue`]. If none is
+//! given, the smallest installed model is used, else the one that is [`embedded`] in the program. Only [`pull`] uses
+//! the network.
 
 pub mod catalogue;
 pub mod embedded;
+pub(crate) mod folders;
 pub mod load;
 pub mod pull;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+
+pub(crate) use folders::models_folder;
 
 /// Model on disk.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -21,32 +25,6 @@ pub struct InstalledModel {
     pub path: PathBuf,
     /// Size on disk in bytes.
     pub bytes: u64,
-}
-
-/// Returns the folder of installed models: `FORETYPE_MODELS`, else `foretype/models` in the user's data folder.
-///
-/// # Errors
-/// If there is no data folder.
-pub fn models_folder() -> Result<PathBuf> {
-    if let Some(folder) = std::env::var_os("FORETYPE_MODELS").filter(|value| !value.is_empty()) {
-        return Ok(folder.into());
-    }
-    data_home().map(|data| data.join("foretype").join("models")).context(
-        "there is no folder for models, because neither XDG_DATA_HOME nor HOME is set: set FORETYPE_MODELS to a folder",
-    )
-}
-
-fn data_home() -> Option<PathBuf> {
-    user_folder("XDG_DATA_HOME", ".local/share")
-}
-
-fn cache_home() -> Option<PathBuf> {
-    user_folder("XDG_CACHE_HOME", ".cache")
-}
-
-fn user_folder(named: &str, usual: &str) -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    set(named).or_else(|| set("HOME").map(|home| home.join(usual))).or_else(|| set("LOCALAPPDATA"))
 }
 
 /// Lists the models in `folder`, the smallest first. A folder that does not exist is empty.
@@ -90,8 +68,8 @@ fn size_on_disk(path: &Path) -> u64 {
     files.filter_map(|file| file.metadata().ok()).filter(|data| data.is_file()).map(|data| data.len()).sum()
 }
 
-/// Returns the path of a model, given as a path, a name in the catalogue or the name of an installed file. Without a name, it is
-/// the smallest installed model, else the built-in one.
+/// Returns the path of a model, given as a path, a name in the catalogue or the name of an installed file. Without a
+/// name, it is the smallest installed model, else the built-in one.
 ///
 /// # Errors
 /// If there is no such model. The message says how to get one.
@@ -112,8 +90,8 @@ fn resolve_in(
         return match embedded()? {
             Some(path) => Ok(path),
             None => bail!(
-                "no model is installed: run `foretype model pull {}`, or set FORETYPE_MODEL (or `model` in config.toml) \
-                 to a GGUF file or a Hugging Face model directory",
+                "no model is installed: run `foretype model pull {}`, or set FORETYPE_MODEL (or `model` in \
+                 config.toml) to a GGUF file or a Hugging Face model directory",
                 catalogue::CATALOGUE[0].name
             ),
         };
@@ -133,7 +111,8 @@ fn resolve_in(
     match catalogue::by_name(wanted) {
         Some(entry) => bail!("model {wanted} is not installed: run `foretype model pull {}`", entry.name),
         None => bail!(
-            "there is no model {wanted}: give a file, a directory with config.json, or a name from `foretype model list`"
+            "there is no model {wanted}: give a file, a directory with config.json, or a name from `foretype model \
+             list`"
         ),
     }
 }

@@ -35,15 +35,15 @@ impl EngineSpeed {
             best.prefill_rate = best.prefill_rate.max(usage.evaluated as f64 / usage.prefill.as_secs_f64());
             // The first token comes with the last step of the prefill.
             let steps = usage.generated.saturating_sub(1) as f64;
-            let written = (steps > 0.0).then(|| steps / usage.decode.as_secs_f64());
+            let written = if steps > 0.0 { Some(steps / usage.decode.as_secs_f64()) } else { None };
             best.decode_rate = best.decode_rate.into_iter().chain(written).reduce(f64::max);
         }
         Ok(best)
     }
 }
 
-/// Returns a text of about `tokens` tokens that a model can continue for ever. Each `number` gives a different beginning, so that
-/// no text shares a prefix with another.
+/// Returns a text of about `tokens` tokens that a model can continue for ever. Each `number` gives a different
+/// beginning, so that no text shares a prefix with another.
 pub fn endless_text(number: usize, tokens: usize) -> String {
     format!("{number} {tokens}") + &" the x".repeat(tokens / 2)
 }

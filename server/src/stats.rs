@@ -155,7 +155,8 @@ impl Stats {
     }
 }
 
-/// Returns the file of the counts: `foretype/stats.json` in `XDG_STATE_HOME`, else `~/.local/state`, else `LOCALAPPDATA`.
+/// Returns the file of the counts: `foretype/stats.json` in `XDG_STATE_HOME`, else `~/.local/state`, else
+/// `LOCALAPPDATA`.
 pub fn stats_file() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = || set("HOME").map(|home| home.join(".local").join("state"));
@@ -216,22 +217,6 @@ impl Counts {
             *own += other;
         }
     }
-
-    /// Returns a quantile (0 to 1) of the latencies in milliseconds, rounded up to a power of two. `None` before the first
-    /// suggestion.
-    pub fn latency_quantile_ms(&self, quantile: f64) -> Option<u64> {
-        let total: u64 = self.latencies.iter().sum();
-        if total == 0 {
-            return None;
-        }
-        let rank = (total as f64 * quantile).ceil() as u64;
-        let mut seen = 0;
-        let bucket = self.latencies.iter().position(|count| {
-            seen += count;
-            seen >= rank
-        })?;
-        Some(1 << bucket)
-    }
 }
 
 #[cfg(test)]
@@ -256,15 +241,5 @@ mod tests {
         stats.record_acceptance(7);
         stats.record_partial_acceptance(8, u64::MAX);
         assert_eq!(stats.counts(), Counts::default());
-    }
-
-    #[test]
-    fn latency_quantiles_are_rounded_up_to_a_power_of_two() {
-        let mut counts = Counts::default();
-        assert_eq!(counts.latency_quantile_ms(0.5), None);
-        for ms in [0, 3, 3, 3, 100] {
-            counts.record_latency(Duration::from_millis(ms));
-        }
-        assert_eq!((counts.latency_quantile_ms(0.5), counts.latency_quantile_ms(0.95)), (Some(4), Some(128)));
     }
 }

@@ -48,8 +48,9 @@ fn hostile_repository() -> World {
     world.write("work/.git/info/attributes", "* filter=evil diff=evil merge=evil\n");
     world.write("work/.foretype/plugins/quiet.luau", "return { api = 1, name = 'quiet', context = function() end }");
     let fixture = format!(
-        "=== it adds nothing\n--- at a.py\n▁\n--- file a.py\nx = 1\n--- file .gitattributes\n* filter=evil diff=evil\n\
-         --- file .git/config\n{config}--- staged a.py\nx = 2\n--- no snippets\n"
+        "=== it adds nothing\n--- at a.py\n▁\n--- file a.py\nx = 1\n\
+         --- file .gitattributes\n* filter=evil diff=evil\n--- file .git/config\n{config}\
+         --- staged a.py\nx = 2\n--- no snippets\n"
     );
     world.write("work/.foretype/plugins/quiet.fixtures", fixture);
     world

@@ -25,8 +25,8 @@ impl<K: std::fmt::Debug, T> std::fmt::Debug for WeakCache<K, T> {
 }
 
 impl<K: Eq + Hash, T> WeakCache<K, T> {
-    /// Returns the value of `key`, and calls `load` if it is not in memory. Other callers with the same key wait for it;
-    /// callers with other keys do not.
+    /// Returns the value of `key`, and calls `load` if it is not in memory. Other callers with the same key wait for
+    /// it; callers with other keys do not.
     ///
     /// # Errors
     /// If `load` fails.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Subcommand;
 
-use super::print_json;
+use super::output::print_json;
 use crate::daemon;
 
 /// Arguments of `foretype daemon`.

@@ -1,7 +1,5 @@
 //! `foretype docstring FILE:LINE`: writes the docstring of an item, or of all items that have none.
 
-pub(super) mod output;
-
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,6 +9,7 @@ use foretype_plugins::docstring::{self, Edit, Ground, Item, Style, Task, Wanted}
 use foretype_plugins::{Language, request, syntax};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output;
 use crate::ask::AnswerSampling;
 use crate::config::{self, Config};
 use crate::docstring::{UP_TO_DATE_MESSAGE, max_context_bytes, nothing_to_document, write_docstring};
@@ -26,12 +25,12 @@ pub struct Args {
     /// Document all items in the file that have no docstring
     #[arg(long)]
     all: bool,
-    /// Update the existing docstring to match the signature: delete outdated entries, write missing ones and keep the rest;
-    /// with --all, update every docstring in the file that has entries
+    /// Update the existing docstring to match the signature: delete outdated entries, write missing ones and keep the
+    /// rest; with --all, update every docstring in the file that has entries
     #[arg(long)]
     update: bool,
-    /// Use this style: google, numpy, rest, rustdoc, jsdoc, tsdoc, javadoc, godoc, doxygen, xmldoc, yard, phpdoc or luacats
-    /// [default: from the configuration, the file, its neighbours or the language]
+    /// Use this style: google, numpy, rest, rustdoc, jsdoc, tsdoc, javadoc, godoc, doxygen, xmldoc, yard, phpdoc or
+    /// luacats [default: from the configuration, the file, its neighbours or the language]
     #[arg(long)]
     style: Option<Style>,
     /// Limit lines to this many characters [default: docstring.width of the configuration]
@@ -85,7 +84,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         output::replace_file(&file.path, &file.text, &after)?;
     }
     if args.json {
-        super::print_json(&reports)?;
+        super::output::print_json(&reports)?;
     } else if args.write {
         eprintln!(
             "foretype: {} documented in {}",

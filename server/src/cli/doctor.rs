@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use foretype_model::{Engine, EngineOptions, Model};
 
-use super::print_json;
+use super::output::print_json;
 use crate::config::Config;
 use crate::models;
 use crate::speed::EngineSpeed;
@@ -79,7 +79,9 @@ pub fn run(args: Args) -> Result<ExitCode> {
     if args.json {
         print_json(&findings)?;
     } else {
-        findings.iter().for_each(print);
+        for finding in &findings {
+            print(finding);
+        }
     }
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -181,12 +183,13 @@ fn speed(model: Arc<Model>, config: &Config) -> Finding {
 }
 
 /// Returns the finding for prompts of at most `longest` tokens.
+fn speed_finding(speed: &EngineSpeed, longest: usize) -> Finding {
     let EngineSpeed { prefill_rate, decode_rate } = *speed;
-    let EngineSpeed { prefill_rate: read, decode_rate: written } = *speed;
     let decode = decode_rate.map_or(String::new(), |rate| format!(", decode {rate:.0} tokens/s"));
     let seconds = |tokens: usize| tokens as f64 / prefill_rate;
     let found = format!(
-        "prefill {prefill_rate:.0} tokens/s{decode}; the longest prompt ({longest} tokens) takes {:.1} s in a new place",
+        "prefill {prefill_rate:.0} tokens/s{decode}; the longest prompt ({longest} tokens) takes {:.1} s in a new \
+         place",
         seconds(longest)
     );
     if seconds(longest) <= MAX_PROMPT_SECONDS {

@@ -9,7 +9,7 @@ use clap::Subcommand;
 use foretype_model::WeightFormat;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::print_json;
+use super::output::print_json;
 use crate::models::{self, catalogue::CATALOGUE, embedded, pull};
 
 /// Arguments of `foretype model`.
@@ -135,7 +135,8 @@ fn list(json: bool) -> Result<()> {
         println!("  {:32} {:>6} MB  {kind:20} {}", entry.name, entry.megabytes, entry.licence);
     }
     println!(
-        "\nTo use any other GGUF file or Hugging Face directory, set FORETYPE_MODEL, or `model` in config.toml, to its path."
+        "\nTo use any other GGUF file or Hugging Face directory, set FORETYPE_MODEL, or `model` in config.toml, to its \
+         path."
     );
     Ok(())
 }

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use foretype_plugins::luau::declarations;
 use serde_json::json;
 
-use super::print_json;
+use super::output::print_json;
 use crate::config::Config;
 use crate::daemon;
 use crate::plugins::{self, Entry, EntryState, Open, Plugins, Report, trust};
@@ -61,11 +61,11 @@ pub fn run(args: Args) -> Result<ExitCode> {
         Task::List { json } => list(&root, json),
         Task::New { name, user } => new(&root, &name, user),
         Task::Check(args) => {
-            crate::lsp::show_plugins_log();
+            crate::log::show_plugin_messages();
             check::run(&root, &args)
         }
         Task::Test(args) => {
-            crate::lsp::show_plugins_log();
+            crate::log::show_plugin_messages();
             test::run(&root, &args)
         }
         Task::Trust => trust(&root),

@@ -13,7 +13,7 @@ use foretype_plugins::docstring::Edit;
 use foretype_plugins::request::Task;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::docstring::output;
+use super::output;
 use crate::config::Config;
 use crate::plugins::{Heard, Open, Plugins};
 use crate::rewrite::{self, CodeWriter};
@@ -63,7 +63,9 @@ impl RewriteSession {
         config.model = model.map(str::to_owned).or(config.model);
         let model = models::load::load_model(&models::resolve(config.model.as_deref())?, &config)?;
         rewrite::ensure_follows_instructions(&model)?;
-        ask::model_warning(&model, None).into_iter().for_each(|doubt| eprintln!("foretype: {doubt}"));
+        if let Some(warning) = ask::model_warning(&model, None) {
+            eprintln!("foretype: {warning}");
+        }
         let bar = ProgressBar::new_spinner();
         let style = ProgressStyle::with_template("{spinner} {prefix}{wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
@@ -71,8 +73,10 @@ impl RewriteSession {
     }
 
     /// Prints another warning about the model, if there is one.
-    pub(super) fn print_warning(&self, doubt: impl Fn(&Model) -> Option<String>) {
-        doubt(self.engine.model()).into_iter().for_each(|doubt| eprintln!("foretype: {doubt}"));
+    pub(super) fn print_warning(&self, warning: impl Fn(&Model) -> Option<String>) {
+        if let Some(warning) = warning(self.engine.model()) {
+            eprintln!("foretype: {warning}");
+        }
     }
 
     /// Runs the model, and shows the current line of its answer meanwhile.
@@ -123,7 +127,7 @@ impl RewriteOptions {
     pub(super) fn deliver(&self, path: &Path, text: &str, edit: &Edit, usage: &Usage) -> Result<ExitCode> {
         let mut hunks = rewrite::hunks(text, edit);
         if self.json {
-            super::print_json(&hunks_json(text, &hunks, usage))?;
+            super::output::print_json(&hunks_json(text, &hunks, usage))?;
             return Ok(ExitCode::SUCCESS);
         }
         if hunks.is_empty() {
@@ -171,7 +175,9 @@ fn choose_hunks(
                 if none { 'q' } else { line.trim().chars().next().unwrap_or('n').to_ascii_lowercase() }
             }
         };
-        rest = matches!(answer, 'a' | 'q').then_some(answer);
+        if matches!(answer, 'a' | 'q') {
+            rest = Some(answer);
+        }
         if matches!(answer, 'y' | 'a') {
             taken.push(hunk);
         }

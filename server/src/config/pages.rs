@@ -91,10 +91,11 @@ pub fn out_of_limits(config: &Value) -> Vec<String> {
         let value = option.path.iter().fold(config, |value, name| &value[name]).as_f64()?;
         let limit = |name: &str| option.schema[name].as_f64();
         let (low, high) = (limit("minimum"), limit("maximum"));
-        (low.is_some_and(|low| value < low) || high.is_some_and(|high| value > high)).then(|| {
-            let end = |limit: Option<f64>| limit.map_or_else(|| "any".to_owned(), |limit| limit.to_string());
-            format!("{} = {value} is not between {} and {}", option.name(), end(low), end(high))
-        })
+        if low.is_none_or(|low| value >= low) && high.is_none_or(|high| value <= high) {
+            return None;
+        }
+        let end = |limit: Option<f64>| limit.map_or_else(|| "any".to_owned(), |limit| limit.to_string());
+        Some(format!("{} = {value} is not between {} and {}", option.name(), end(low), end(high)))
     };
     options().iter().filter_map(broken).collect()
 }

@@ -72,6 +72,24 @@ pub fn load(root: Option<&Path>, editor: &[Layer], variable: impl Fn(&str) -> Op
     loaded
 }
 
+impl Config {
+    /// Loads the configuration for the workspace at `root` from files and the environment. Warnings go to standard
+    /// error.
+    ///
+    /// # Errors
+    /// If a source cannot be read or contains an invalid value. The message names the file, the line and the key.
+    pub fn load(root: Option<&Path>) -> anyhow::Result<Self> {
+        let loaded = load(root, &[], |name| std::env::var(name).ok());
+        if let Some(error) = loaded.errors.into_iter().next() {
+            anyhow::bail!(error);
+        }
+        for warning in &loaded.warnings {
+            eprintln!("foretype: {warning}");
+        }
+        Ok(loaded.config)
+    }
+}
+
 impl LoadedConfig {
     fn apply(&mut self, merged: &mut Value, checked: CheckedLayer) {
         self.warnings.extend(checked.warnings);
@@ -134,9 +152,10 @@ fn key_offset(text: &str, path: &[String]) -> Option<usize> {
 /// Checks a layer by itself. `line` returns the position of a key, as it is appended to the name of the layer.
 fn check(mut layer: Layer, line: impl Fn(&[String]) -> String) -> CheckedLayer {
     move_renamed(&mut layer.values);
-    let line = |path: &[String]| match old_path(path).map_or_else(String::new, |old| line(&old)) {
-        old if old.is_empty() => line(path),
-        old => old,
+    let line = |path: &[String]| {
+        // The layer may still have the old name.
+        let old = old_path(path).map_or_else(String::new, |old| line(&old));
+        if old.is_empty() { line(path) } else { old }
     };
     let mut warnings = Vec::new();
     let options = pages::options();

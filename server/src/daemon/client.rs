@@ -9,7 +9,8 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
-use super::{ClientHello, DaemonRequest, ServerHello, runtime_folder, socket_path};
+use super::folder::{runtime_folder, socket_path};
+use super::handshake::{ClientHello, DaemonRequest, ServerHello};
 use crate::plugins::Report;
 
 /// Time limit for a daemon that was just started to listen, and for a listening one to answer.
@@ -17,8 +18,8 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 type DaemonConnection = BufReader<UnixStream>;
 
-/// Connects the editor on standard input and output to the daemon until the session ends. Returns true if the editor sent
-/// `shutdown` before it left, or `None` if the daemon does not serve this window, which must then serve itself.
+/// Connects the editor on standard input and output to the daemon until the session ends. Returns true if the editor
+/// sent `shutdown` before it left, or `None` if the daemon does not serve this window, which must then serve itself.
 ///
 /// # Errors
 /// If the outcome of the session cannot be queried.
@@ -77,8 +78,8 @@ pub fn status() -> Result<Option<Value>> {
     request(ClientHello::new(DaemonRequest::Status))
 }
 
-/// Returns the status of the plugins of a workspace in the daemon. The outer option is `None` if no daemon is running, the
-/// inner one if no editor has opened that workspace.
+/// Returns the status of the plugins of a workspace in the daemon. The outer option is `None` if no daemon is running,
+/// the inner one if no editor has opened that workspace.
 ///
 /// # Errors
 /// If the daemon does not answer, or is of another build.

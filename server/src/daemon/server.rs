@@ -13,10 +13,11 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
-use super::{ClientHello, DaemonRequest, ServerHello, current_uid, runtime_folder, socket_path};
+use super::folder::{current_uid, runtime_folder, socket_path};
+use super::handshake::{ClientHello, DaemonRequest, ServerHello};
 use crate::backend::SharedState;
 use crate::config::Config;
-use crate::lsp;
+use crate::{log, lsp};
 
 /// Time limit for the first line of a client.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
@@ -40,14 +41,14 @@ struct DaemonServer {
     outcomes: watch::Sender<BTreeMap<u64, bool>>,
 }
 
-/// Serves until the daemon is stopped or has had no client for the configured time. Returns at once if a daemon is already
-/// running.
+/// Serves until the daemon is stopped or has had no client for the configured time. Returns at once if a daemon is
+/// already running.
 ///
 /// # Errors
 /// If the lock, the socket or the statistics cannot be written.
 pub fn serve() -> Result<()> {
     let config = Config::load(None).unwrap_or_default();
-    lsp::start_log(&config);
+    log::start(&config);
     let lock = File::create(runtime_folder()?.join("daemon.lock")).context("cannot write the daemon's lock")?;
     if lock.try_lock().is_err() {
         tracing::info!("a daemon is already running");

@@ -38,7 +38,8 @@ const fn base(name: &'static str, repository: &'static str, file: &'static str, 
     CatalogueEntry { instruct: false, ..instruct(name, repository, file, megabytes) }
 }
 
-/// Models of the catalogue, the smallest first. Base models complete code better; instruct models also answer questions.
+/// Models of the catalogue, the smallest first. Base models complete code better; instruct models also answer
+/// questions.
 pub static CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         revision: "ebb2015119c907b064c512bf053e945850b5875f",

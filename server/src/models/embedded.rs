@@ -1,6 +1,7 @@
 //! Small model that is embedded in the program (feature `default-model`), so that nothing has to be downloaded.
 //!
-//! Models are mapped from files, so the embedded one is written to the cache folder, under its hash, when it is first used.
+//! Models are mapped from files, so the embedded one is written to the cache folder, under its hash, when it is first
+//! used.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,9 +29,9 @@ const MODEL_SHA256: &str = "7acec994177314569ade512dfdbf141144af08ce6bfd62643342
 /// If the file cannot be written.
 pub fn path() -> Result<Option<PathBuf>> {
     let Some(bytes) = BYTES else { return Ok(None) };
-    let cache = super::cache_home().context(
-        "there is no folder for the built-in model, because neither XDG_CACHE_HOME nor HOME is set: set FORETYPE_MODEL to \
-         another model",
+    let cache = super::folders::cache_home().context(
+        "there is no folder for the built-in model, because neither XDG_CACHE_HOME nor HOME is set: set FORETYPE_MODEL \
+         to another model",
     )?;
     let folder = cache.join("foretype").join(&MODEL_SHA256[..16]);
     ensure_written(&folder, bytes).map(Some).with_context(|| {

@@ -1,9 +1,9 @@
 //! Downloads models from the Hugging Face hub, or from a mirror with the same routes (`HF_ENDPOINT`).
 //!
-//! A file is written as `*.part`, resumed if the connection is lost, checked against its hash, and only then renamed: a file
-//! under its own name is complete and is the one that was published. (The crate `hf-hub` does not check hashes.) Proxies come
-//! from the usual environment variables (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`), a token for private repositories from
-//! `HF_TOKEN`.
+//! A file is written as `*.part`, resumed if the connection is lost, checked against its hash, and only then renamed: a
+//! file under its own name is complete and is the one that was published. (The crate `hf-hub` does not check hashes.)
+//! Proxies come from the usual environment variables (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`), a token for private
+//! repositories from `HF_TOKEN`.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -25,8 +25,8 @@ pub struct ModelReference {
     pub repository: String,
     /// Branch or commit.
     pub revision: String,
-    /// File to download. Without one, it is the 4-bit GGUF file of the repository, or else its safetensors with the files that
-    /// belong to them.
+    /// File to download. Without one, it is the 4-bit GGUF file of the repository, or else its safetensors with the
+    /// files that belong to them.
     pub file: Option<String>,
     /// SHA-256 of the file, if the catalogue has it.
     pub sha256: Option<String>,
@@ -53,19 +53,21 @@ impl ModelReference {
         let (repository, file) = name.split_once(':').map_or((name, None), |(name, file)| (name, Some(file)));
         ensure!(
             repository.split('/').count() == 2 && repository.split('/').all(is_repository_word),
-            "there is no model {name}: give a name from `foretype model list`, or a repository of the hub as owner/name[:file]"
+            "there is no model {name}: give a name from `foretype model list`, or a repository of the hub as \
+             owner/name[:file]"
         );
         let (repository, file) = (repository.into(), file.map(Into::into));
         Ok(Self { repository, revision: "main".into(), file, sha256: None, from_catalogue: false })
     }
 
-    /// Returns the path of the model if it is installed and complete. Only models of the catalogue are looked for, because for
-    /// others only the hub knows the current file.
+    /// Returns the path of the model if it is installed and complete. Only models of the catalogue are looked for,
+    /// because for others only the hub knows the current file.
     fn installed(&self, folder: &Path) -> Option<PathBuf> {
-        let name = self.file.as_deref().filter(|_| self.from_catalogue)?;
+        let name = self.file.as_deref()?;
         let path = folder.join(base_name(name));
         let file = RemoteFile { name: name.to_owned(), bytes: None, sha256: self.sha256.clone() };
-        (path.is_file() && verify(&path, &file).is_ok()).then_some(path)
+        let is_complete = self.from_catalogue && path.is_file() && verify(&path, &file).is_ok();
+        if is_complete { Some(path) } else { None }
     }
 }
 
@@ -82,8 +84,8 @@ struct RemoteFile {
     sha256: Option<String>,
 }
 
-/// Downloads a model into `folder` and returns its path. `progress` is called with the name of the current file, the number of
-/// bytes that have been downloaded, and its size.
+/// Downloads a model into `folder` and returns its path. `progress` is called with the name of the current file, the
+/// number of bytes that have been downloaded, and its size.
 ///
 /// # Errors
 /// If the model does not exist, the hub cannot be reached, a hash differs, or a file cannot be written.
@@ -166,7 +168,8 @@ impl HubClient {
         let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
         ensure!(
             is_address(&endpoint),
-            "HF_ENDPOINT is {endpoint:?}, which is not a valid address: use one like https://huggingface.co, or unset it"
+            "HF_ENDPOINT is {endpoint:?}, which is not a valid address: use one like https://huggingface.co, or unset \
+             it"
         );
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)

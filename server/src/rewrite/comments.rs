@@ -1,7 +1,6 @@
-//! Translation of comments and docstrings into another natural language. Each paragraph is translated by itself and checked;
-//! translations that would change code are left out.
+//! Translation of comments and docstrings into another natural language. Each paragraph is translated by itself and
+//! checked; translations that would change code are left out.
 
-use crate::request_builder;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -37,8 +36,8 @@ impl std::fmt::Display for UnchangedComment {
     }
 }
 
-/// Translates the comments of a part of a document, wrapped at `width` columns. `piece` is called with the index of the next
-/// paragraph and the number of paragraphs.
+/// Translates the comments of a part of a document, wrapped at `width` columns. `piece` is called with the index of the
+/// next paragraph and the number of paragraphs.
 ///
 /// # Errors
 /// If there is nothing to translate, or the model fails.
@@ -148,7 +147,7 @@ fn preserves_code(document: &Document, edits: &[Edit]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::completion;
+    use crate::request_builder;
 
     const SHOP: &str = "# The sum of all prices.\ndef total(items):\n    \"\"\"Adds the prices.\n\n    Args:\n        items: What is sold.\n    \"\"\"\n    return sum(items)  # fast enough\n";
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
+use siphasher::sip::SipHasher13;
 use tantivy::schema::{Field, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions};
 use tantivy::{Index, IndexReader, ReloadPolicy, Searcher};
 
@@ -56,6 +57,12 @@ pub(super) struct FileStamp {
     pub(super) hash: u64,
 }
 
+/// File to update in the index. A file without a path is removed from it.
+pub(super) struct PendingFile {
+    pub(super) relative: String,
+    pub(super) path: Option<PathBuf>,
+}
+
 impl IndexStore {
     /// Opens the index in `folder`, if it contains a usable one.
     pub(super) fn open_existing(folder: &Path) -> Option<Self> {
@@ -85,8 +92,8 @@ impl IndexStore {
     fn read(folder: &Path) -> Result<Self> {
         let index = Index::open_in_dir(folder)?;
         ensure!(index.schema() == schema().0, "the fields differ");
-        // Damage must be found here, because tantivy panics on it later. It also panics on a file that is too short for its
-        // checksum.
+        // Damage must be found here, because tantivy panics on it later. It also panics on a file that is too short for
+        // its checksum.
         ensure!(!has_truncated_file(folder, &index)?, "a file is truncated");
         ensure!(index.validate_checksum()?.is_empty(), "a file is damaged");
         let store = Self::new(index)?;
@@ -167,4 +174,9 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn private(_: &Path) -> std::io::Result<()> {
     Ok(())
+}
+
+/// Returns a hash that is the same in all builds, because it is stored.
+pub(super) fn hash(bytes: impl AsRef<[u8]>) -> u64 {
+    SipHasher13::new().hash(bytes.as_ref())
 }

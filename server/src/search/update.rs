@@ -8,12 +8,11 @@ use anyhow::Result;
 use foretype_plugins::chunks::chunks;
 use foretype_plugins::context::secrets;
 use foretype_plugins::{Language, syntax};
-use siphasher::sip::SipHasher13;
 use tantivy::indexer::IndexWriterOptions;
 use tantivy::{IndexWriter, TantivyDocument, TantivyError, Term};
 
-use super::SearchIndex;
-use super::store::{FileStamp, IndexFields, IndexManifest, IndexStore};
+use super::index::SearchIndex;
+use super::store::{FileStamp, IndexFields, IndexManifest, IndexStore, PendingFile, hash};
 
 /// Files between two commits. Committed files can be found, and survive a crash.
 const FILES_PER_COMMIT: usize = 2000;
@@ -41,15 +40,9 @@ pub struct IndexChanges {
     pub is_stale: bool,
 }
 
-/// File to update in the index. A file without a path is removed from it.
-pub(super) struct PendingFile {
-    relative: String,
-    path: Option<PathBuf>,
-}
-
 impl SearchIndex {
-    /// Compares all files, given by their paths in the workspace and on disk, with the index and indexes those that changed.
-    /// `progress` is called for each changed file, and returns false to stop.
+    /// Compares all files, given by their paths in the workspace and on disk, with the index and indexes those that
+    /// changed. `progress` is called for each changed file, and returns false to stop.
     ///
     /// # Errors
     /// If the index can be neither used nor rebuilt.
@@ -88,9 +81,9 @@ impl SearchIndex {
         apply(&store, &work, progress)
     }
 
-    /// Updates the index for files that changed. Files without a path are removed from it. Does nothing before the first
-    /// [`refresh`](Self::refresh), which reads all files anyway. The files are left to an update that is already running in
-    /// this process; if one is running in another process, they are left to the next call.
+    /// Updates the index for files that changed. Files without a path are removed from it. Does nothing before the
+    /// first [`refresh`](Self::refresh), which reads all files anyway. The files are left to an update that is already
+    /// running in this process; if one is running in another process, they are left to the next call.
     ///
     /// # Errors
     /// If the index cannot be written.
@@ -229,11 +222,6 @@ fn modified_and_size(path: &Path) -> Option<(u64, u64)> {
     Some((u64::try_from(since.as_nanos()).unwrap_or(u64::MAX), data.len()))
 }
 
-/// Returns a hash that is the same in all builds, because it is stored.
-pub(super) fn hash(bytes: impl AsRef<[u8]>) -> u64 {
-    SipHasher13::new().hash(bytes.as_ref())
-}
-
 /// Runs `work` on a thread of low priority. Threads that it starts inherit the priority.
 ///
 /// # Errors
@@ -252,7 +240,8 @@ pub fn spawn_background<T: Send + 'static>(
 #[cfg(target_os = "linux")]
 fn lower_priority() {
     const BACKGROUND_NICENESS: i32 = 15;
-    // SAFETY: the call takes plain numbers. On Linux, 0 is the calling thread. If it fails, the priority stays as it is.
+    // SAFETY: the call takes plain numbers. On Linux, 0 is the calling thread. If it fails, the priority stays as it
+    // is.
     unsafe {
         libc::setpriority(libc::PRIO_PROCESS, 0, BACKGROUND_NICENESS);
     }

@@ -7,8 +7,8 @@ use anyhow::{Context, Result, ensure};
 
 /// File, with an optional range of lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cli) struct FileLocation {
-    pub(in crate::cli) path: PathBuf,
+pub(crate) struct FileLocation {
+    pub(crate) path: PathBuf,
     lines: Option<(usize, usize)>,
 }
 
@@ -29,12 +29,12 @@ impl std::str::FromStr for FileLocation {
 }
 
 impl FileLocation {
-    /// Returns the byte range of the lines in `text`, without the indentation of the first line and the whitespace at the end
-    /// of the last; `None` for the whole file.
+    /// Returns the byte range of the lines in `text`, without the indentation of the first line and the whitespace at
+    /// the end of the last; `None` for the whole file.
     ///
     /// # Errors
     /// If the lines are past the end of the file.
-    pub(in crate::cli) fn selection(&self, text: &str) -> Result<Option<Range<usize>>> {
+    pub(crate) fn selection(&self, text: &str) -> Result<Option<Range<usize>>> {
         let Some((first, last)) = self.lines else { return Ok(None) };
         let lines: Vec<&str> = text.split_inclusive('\n').collect();
         let wrong = || format!("line {last} is past the end of {} ({} lines)", self.path.display(), lines.len());

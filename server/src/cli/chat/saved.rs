@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::ask::conversation::{Conversation, ConversationStore};
 use crate::cli::complete::root_of;
-use crate::cli::print_json;
+use crate::cli::output::print_json;
 
 /// Subcommands for saved conversations.
 #[derive(Debug, clap::Subcommand)]
@@ -74,7 +74,8 @@ fn list(kept: &ConversationStore, wanted: impl Fn(&Conversation) -> bool, json: 
     }
     let row = |conversation: &Conversation| {
         serde_json::json!({
-            "number": conversation.id, "title": conversation.title(), "questions": conversation.turns.len(), "began": conversation.started_at,
+            "number": conversation.id, "title": conversation.title(), "questions": conversation.turns.len(),
+            "began": conversation.started_at,
         })
     };
     if json {

@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let pairs = pair_systems((&first, args.first.as_path()), (&second, args.second.as_path()))?;
     if args.json {
         let pairs: Vec<_> = pairs.iter().map(|pair| pair.json(args.seed)).collect();
-        crate::cli::print_json(&pairs)?;
+        crate::cli::output::print_json(&pairs)?;
     } else {
         println!("first:  {}, {} ({})", first.title, first.model, args.first.display());
         println!("second: {}, {} ({})\n", second.title, second.model, args.second.display());

@@ -10,7 +10,7 @@ use foretype_plugins::luau::{Plugin, declarations};
 use serde_json::json;
 
 use super::{look, names, replay};
-use crate::cli::print_json;
+use crate::cli::output::print_json;
 use crate::config::Config;
 use crate::plugins::report::tally_in_words;
 use crate::plugins::{Entry, EntryState, Open, searches, user_folder, workspace_folder};

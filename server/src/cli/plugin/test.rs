@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::check::file_of;
-use crate::cli::print_json;
+use crate::cli::output::print_json;
 use crate::plugins::fixtures::{self, Case};
 use crate::plugins::{user_folder, workspace_folder};
 

@@ -71,7 +71,8 @@ const SMOOTHING_SHARE: f64 = 0.02;
 /// Draws the chart as SVG.
 pub(super) fn svg(points: &[CurvePoint]) -> String {
     let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{PICTURE_WIDTH}\" height=\"{PICTURE_HEIGHT}\" viewBox=\"0 0 {PICTURE_WIDTH} {PICTURE_HEIGHT}\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{PICTURE_WIDTH}\" height=\"{PICTURE_HEIGHT}\" \
+         viewBox=\"0 0 {PICTURE_WIDTH} {PICTURE_HEIGHT}\" \
          font-family=\"DejaVu Sans, Verdana, Arial, sans-serif\" font-size=\"12\" fill=\"#222222\">\n\
          <rect width=\"{PICTURE_WIDTH}\" height=\"{PICTURE_HEIGHT}\" fill=\"#fcfcfa\"/>\n"
     );

@@ -10,7 +10,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use foretype_model::train::corpus::{Corpus, CorpusError, LeftOut, Licences, Reason, Source};
 use serde::Serialize;
 
-use super::super::print_json;
+use super::super::output::print_json;
 use super::collect;
 use languages::LanguageRow;
 

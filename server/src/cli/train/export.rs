@@ -1,4 +1,5 @@
-//! `foretype train export`: writes the data, the model and the settings to train on another machine with another framework.
+//! `foretype train export`: writes the data, the model and the settings to train on another machine with another
+//! framework.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

@@ -1,7 +1,7 @@
 //! `foretype train` without a subcommand: trains an adapter or a model on a corpus.
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -174,8 +174,8 @@ fn needs_recompute(config: &foretype_model::Config, plan: &Plan, context: usize,
             Ok(true)
         }
         _ => bail!(
-            "training needs about {:.1} GB of memory, but only {:.1} GB are free: use a smaller --context, a smaller model, \
-             or --mode lora with a lower --rank",
+            "training needs about {:.1} GB of memory, but only {:.1} GB are free: use a smaller --context, a smaller \
+             model, or --mode lora with a lower --rank",
             gigabytes(needed(true)),
             gigabytes(room)
         ),
@@ -200,9 +200,4 @@ fn prepare_folder(run: &Run, record: &RunRecord, args: &LearnArgs) -> Result<()>
         return Ok(());
     }
     record.write(&path)
-}
-
-/// Returns the folder of checkpoints, metrics and curves in the output folder.
-pub(super) fn run_folder(output: &Path) -> PathBuf {
-    output.join("run")
 }

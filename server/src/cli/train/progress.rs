@@ -53,7 +53,8 @@ impl TrainingProgress {
 pub(super) struct InterruptFlag(Arc<AtomicBool>);
 
 impl InterruptFlag {
-    /// Listens from now on. The first Ctrl-C ends the run after the current step, with a checkpoint; the second ends the process.
+    /// Listens from now on. The first Ctrl-C ends the run after the current step, with a checkpoint; the second ends
+    /// the process.
     pub(super) fn watch() -> Self {
         let pressed = Arc::new(AtomicBool::new(false));
         let heard = pressed.clone();

@@ -39,8 +39,8 @@ pub(super) struct LearnArgs {
     /// Share of the samples that are fill-in-the-middle
     #[arg(long, default_value_t = 0.7)]
     pub(super) fim_rate: f64,
-    /// Share of the samples that are conversations asking for the body of a documented function; only for models with a chat
-    /// template
+    /// Share of the samples that are conversations asking for the body of a documented function; only for models with a
+    /// chat template
     #[arg(long, default_value_t = 0.05)]
     pub(super) chat_rate: f64,
     /// Peak learning rate [default: 3e-4 for an adapter, 5e-5 for all weights, 3e-3 for a new model]
@@ -55,7 +55,8 @@ pub(super) struct LearnArgs {
     /// Precision of matrix products [default: bf16 on a GPU, f32 on the CPU]
     #[arg(long, value_enum)]
     precision: Option<PrecisionArg>,
-    /// Dropout rate of the inputs of the adapter, or in the other modes, of the outputs of attention and feed-forward layers
+    /// Dropout rate of the inputs of the adapter, or in the other modes, of the outputs of attention and feed-forward
+    /// layers
     #[arg(long, default_value_t = 0.0)]
     dropout: f64,
     /// Resume the run in the output folder from its last checkpoint
@@ -137,7 +138,7 @@ impl LearnArgs {
     /// Returns the folder and the intervals of the run.
     pub(super) fn run(&self, steps: usize) -> Run {
         let (save_every, look_every) = (self.save_every, self.look_every);
-        Run { folder: super::learn::run_folder(&self.output), steps, rows: self.rows.into(), save_every, look_every }
+        Run { folder: run_folder(&self.output), steps, rows: self.rows.into(), save_every, look_every }
     }
 
     /// Returns the precision of matrix products on a device.
@@ -243,4 +244,9 @@ impl RunRecord {
         };
         first(&ours, &theirs).or_else(|| first(&ours["plan"], &theirs["plan"]))
     }
+}
+
+/// Returns the folder of checkpoints, metrics and curves in the output folder.
+fn run_folder(output: &Path) -> PathBuf {
+    output.join("run")
 }

@@ -14,7 +14,7 @@ use crate::workspace::Workspace;
 
 /// Files of a workspace in known languages, in the order of their paths, without those that git ignores, that are
 /// excluded or that hold a secret.
-pub(in crate::cli) fn source_files(workspace: &Workspace) -> Vec<Arc<Document>> {
+pub(crate) fn source_files(workspace: &Workspace) -> Vec<Arc<Document>> {
     let file = |path: std::path::PathBuf| {
         let relative = workspace.relative(&path)?;
         let language = Language::from_path(&relative);
@@ -66,11 +66,7 @@ fn is_date(text: &str) -> bool {
 }
 
 /// Files of the same language that are nearest in the folder tree, as a user might have them open.
-pub(in crate::cli) fn nearest_files(
-    corpus: &[Arc<Document>],
-    own: &Document,
-    max_files: usize,
-) -> Arc<[Arc<Document>]> {
+pub(crate) fn nearest_files(corpus: &[Arc<Document>], own: &Document, max_files: usize) -> Arc<[Arc<Document>]> {
     let mut others: Vec<_> =
         corpus.iter().filter(|file| file.language == own.language && file.path != own.path).collect();
     // The sort is stable: files at the same distance stay sorted by path.

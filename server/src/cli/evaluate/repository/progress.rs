@@ -3,7 +3,7 @@
 use indicatif::ProgressStyle;
 
 /// A bar with a message, a count and the remaining time.
-pub(in crate::cli) fn style() -> ProgressStyle {
+pub(crate) fn style() -> ProgressStyle {
     let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta} left");
     style.unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -13,30 +13,30 @@ use crate::request_builder;
 
 /// A hole in a file, selected for completion.
 #[derive(Debug, Clone)]
-pub(in crate::cli) struct SelectedHole {
+pub(crate) struct SelectedHole {
     /// File with the hole's original text in it.
-    pub(in crate::cli) file: Arc<Document>,
+    pub(crate) file: Arc<Document>,
     /// Kind and byte range.
-    pub(in crate::cli) hole: Hole,
+    pub(crate) hole: Hole,
     /// Path, line and column, both counted from 1, and kind.
-    pub(in crate::cli) id: String,
+    pub(crate) id: String,
 }
 
 /// Rules for the selection of holes.
 #[derive(Debug, Clone)]
-pub(in crate::cli) struct HoleSelection {
+pub(crate) struct HoleSelection {
     /// Kinds to select from.
-    pub(in crate::cli) kinds: Vec<Kind>,
+    pub(crate) kinds: Vec<Kind>,
     /// Seed of the draw.
-    pub(in crate::cli) seed: u64,
+    pub(crate) seed: u64,
     /// Selects every Nth hole of each kind. `None` draws `max_per_kind` at random.
-    pub(in crate::cli) every: Option<u32>,
+    pub(crate) every: Option<u32>,
     /// Number of holes to draw of each kind.
-    pub(in crate::cli) max_per_kind: u32,
+    pub(crate) max_per_kind: u32,
 }
 
 /// Selects holes of each kind and returns them in the order of the files.
-pub(in crate::cli) fn select(files: &[Arc<Document>], rules: &HoleSelection) -> Vec<SelectedHole> {
+pub(crate) fn select(files: &[Arc<Document>], rules: &HoleSelection) -> Vec<SelectedHole> {
     let bar = ProgressBar::new(files.len() as u64).with_message("looking for holes").with_style(progress::style());
     let mut all: Vec<SelectedHole> = Vec::new();
     for file in bar.wrap_iter(files.iter()) {
