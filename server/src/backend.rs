@@ -25,7 +25,7 @@ const IDLE_CHECK_INTERVAL: Duration = Duration::from_secs(20);
 
 /// State that all sessions of this process share.
 #[derive(Debug, Default)]
-pub struct SharedState {
+pub(crate) struct SharedState {
     slots: Mutex<HashMap<ModelKey, Arc<ModelSlot>>>,
     base_models: Arc<BaseModelCache>,
     /// Usage counts, which survive restarts.
@@ -59,7 +59,7 @@ fn load(models: &BaseModelCache, config: &Config) -> Result<Arc<Model>> {
 
 /// Slot for one model, which may be loaded and unloaded.
 #[derive(Debug)]
-pub struct ModelSlot {
+pub(crate) struct ModelSlot {
     config: Config,
     base_models: Arc<BaseModelCache>,
     state: watch::Sender<ModelState>,
@@ -68,7 +68,7 @@ pub struct ModelSlot {
 
 /// State of a model.
 #[derive(Clone)]
-pub enum ModelState {
+pub(crate) enum ModelState {
     /// Not in memory. The next request loads it.
     Unloaded,
     /// Being loaded.
@@ -92,7 +92,7 @@ impl std::fmt::Debug for ModelState {
 
 impl SharedState {
     /// Returns the slot of the model of `config`, and starts to load the model if necessary.
-    pub fn slot(&self, config: &Config) -> Arc<ModelSlot> {
+    pub(crate) fn slot(&self, config: &Config) -> Arc<ModelSlot> {
         let key = ModelKey {
             model: config.model.clone(),
             adapter: config.adapter.clone(),
@@ -107,12 +107,12 @@ impl SharedState {
     }
 
     /// Drops the models that no session uses, after a session has switched to another.
-    pub fn drop_unused_models(&self) {
+    pub(crate) fn drop_unused_models(&self) {
         self.slots.lock().retain(|_, slot| Arc::strong_count(slot) > 1);
     }
 
     /// Returns the state of each model, for `daemon status`.
-    pub fn model_reports(&self) -> serde_json::Value {
+    pub(crate) fn model_reports(&self) -> serde_json::Value {
         self.slots.lock().values().map(|slot| slot.report()).collect()
     }
 }
@@ -129,12 +129,12 @@ impl ModelSlot {
     }
 
     /// Subscribes to changes of the state.
-    pub fn subscribe(&self) -> watch::Receiver<ModelState> {
+    pub(crate) fn subscribe(&self) -> watch::Receiver<ModelState> {
         self.state.subscribe()
     }
 
     /// Returns the engine if it is ready. Otherwise makes sure that the model is being loaded and returns immediately.
-    pub fn engine(self: &Arc<Self>) -> Option<Engine> {
+    pub(crate) fn engine(self: &Arc<Self>) -> Option<Engine> {
         *self.last_used.lock() = Instant::now();
         self.ensure_loading();
         match &*self.state.borrow() {

@@ -15,7 +15,7 @@ const MAX_PENDING_SUGGESTIONS: u64 = 256;
 /// Usage counts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Requests for a suggestion.
     pub requests: u64,
     /// Requests that were answered with a suggestion.
@@ -45,7 +45,7 @@ pub struct Counts {
 
 /// Usage counts of this process, and the suggestions that may still be accepted.
 #[derive(Debug, Default)]
-pub struct Stats {
+pub(crate) struct Stats {
     inner: Mutex<StatsInner>,
 }
 
@@ -75,7 +75,7 @@ impl StatsInner {
 
 impl Stats {
     /// Records a request that was answered after `latency`.
-    pub fn record_request(&self, suggestion: bool, typed_through: bool, latency: Duration) {
+    pub(crate) fn record_request(&self, suggestion: bool, typed_through: bool, latency: Duration) {
         self.inner.lock().update(|counts| {
             counts.requests += 1;
             if suggestion {
@@ -87,7 +87,7 @@ impl Stats {
     }
 
     /// Returns a number for a suggestion of `characters`, by which the client refers to it when it is accepted.
-    pub fn register_suggestion(&self, characters: usize) -> u64 {
+    pub(crate) fn register_suggestion(&self, characters: usize) -> u64 {
         let mut inner = self.inner.lock();
         inner.last_number += 1;
         let number = inner.last_number;
@@ -97,7 +97,7 @@ impl Stats {
     }
 
     /// Records that a suggestion was accepted whole. Unknown numbers are ignored.
-    pub fn record_acceptance(&self, number: u64) {
+    pub(crate) fn record_acceptance(&self, number: u64) {
         let mut inner = self.inner.lock();
         if let Some(suggestion) = inner.pending.remove(&number) {
             inner.update(|counts| {
@@ -108,7 +108,7 @@ impl Stats {
     }
 
     /// Records that the first `length` characters of a suggestion were accepted. Unknown numbers are ignored.
-    pub fn record_partial_acceptance(&self, number: u64, length: u64) {
+    pub(crate) fn record_partial_acceptance(&self, number: u64, length: u64) {
         let mut inner = self.inner.lock();
         let Some(suggestion) = inner.pending.get_mut(&number) else { return };
         let length = length.min(suggestion.characters);
@@ -122,7 +122,7 @@ impl Stats {
     }
 
     /// Records the token counts of a finished job.
-    pub fn record_usage(&self, usage: &Usage) {
+    pub(crate) fn record_usage(&self, usage: &Usage) {
         self.inner.lock().update(|counts| {
             counts.evaluated += usage.evaluated as u64;
             counts.reused += usage.reused as u64;
@@ -133,7 +133,7 @@ impl Stats {
     }
 
     /// Returns the counts of this process.
-    pub fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         self.inner.lock().counts.clone()
     }
 
@@ -141,7 +141,7 @@ impl Stats {
     ///
     /// # Errors
     /// If there is no state folder, or the file cannot be read or written.
-    pub fn save(&self) -> Result<()> {
+    pub(crate) fn save(&self) -> Result<()> {
         let mut inner = self.inner.lock();
         if inner.unsaved == Counts::default() {
             return Ok(());
@@ -157,7 +157,7 @@ impl Stats {
 
 /// Returns the file of the counts: `foretype/stats.json` in `XDG_STATE_HOME`, else `~/.local/state`, else
 /// `LOCALAPPDATA`.
-pub fn stats_file() -> Option<PathBuf> {
+pub(crate) fn stats_file() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = || set("HOME").map(|home| home.join(".local").join("state"));
     let folder = set("XDG_STATE_HOME").or_else(home).or_else(|| set("LOCALAPPDATA"))?;
@@ -168,7 +168,7 @@ pub fn stats_file() -> Option<PathBuf> {
 ///
 /// # Errors
 /// If the file exists and cannot be read.
-pub fn load_counts() -> Result<Counts> {
+pub(crate) fn load_counts() -> Result<Counts> {
     let Some(path) = stats_file() else { return Ok(Counts::default()) };
     match std::fs::read(&path) {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),

@@ -23,7 +23,7 @@ type DaemonConnection = BufReader<UnixStream>;
 ///
 /// # Errors
 /// If the outcome of the session cannot be queried.
-pub fn connect() -> Result<Option<bool>> {
+pub(crate) fn connect() -> Result<Option<bool>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let (connection, welcome) = match connect_or_start().await {
@@ -74,7 +74,7 @@ async fn forward(connection: DaemonConnection) {
 ///
 /// # Errors
 /// If the daemon does not answer.
-pub fn status() -> Result<Option<Value>> {
+pub(crate) fn status() -> Result<Option<Value>> {
     request(ClientHello::new(DaemonRequest::Status))
 }
 
@@ -83,7 +83,7 @@ pub fn status() -> Result<Option<Value>> {
 ///
 /// # Errors
 /// If the daemon does not answer, or is of another build.
-pub fn plugins(root: &Path) -> Result<Option<Option<Vec<Report>>>> {
+pub(crate) fn plugins(root: &Path) -> Result<Option<Option<Vec<Report>>>> {
     let hello = ClientHello { workspace: Some(root.to_owned()), ..ClientHello::new(DaemonRequest::Plugins) };
     let answer = request(hello)?;
     answer.map(|answer| serde_json::from_value(answer).context("the daemon is of another build")).transpose()
@@ -93,7 +93,7 @@ pub fn plugins(root: &Path) -> Result<Option<Option<Vec<Report>>>> {
 ///
 /// # Errors
 /// If the daemon does not answer.
-pub fn stop() -> Result<bool> {
+pub(crate) fn stop() -> Result<bool> {
     Ok(request(ClientHello::new(DaemonRequest::Stop))?.is_some())
 }
 

@@ -46,7 +46,7 @@ struct DaemonServer {
 ///
 /// # Errors
 /// If the lock, the socket or the statistics cannot be written.
-pub fn serve() -> Result<()> {
+pub(crate) fn serve() -> Result<()> {
     let config = Config::load(None).unwrap_or_default();
     log::start(&config);
     let lock = File::create(runtime_folder()?.join("daemon.lock")).context("cannot write the daemon's lock")?;

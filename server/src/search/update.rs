@@ -66,7 +66,7 @@ impl SearchIndex {
         let before = store.manifest()?;
         let mut present = HashSet::new();
         let mut work = Vec::new();
-        for (relative, path) in files.filter(|(relative, _)| !secrets::in_path(relative)) {
+        for (relative, path) in files.filter(|(relative, _)| !secrets::is_secret_path(relative)) {
             if before
                 .files
                 .get(&relative)
@@ -212,7 +212,7 @@ fn is_indexable(path: &str, text: &str) -> bool {
     const MAX_LINE_BYTES: usize = 5000;
     let made = GENERATED_SUFFIXES.iter().any(|ending| path.ends_with(ending))
         || path.ends_with(".json") && text.len() > MAX_JSON_BYTES;
-    !made && !text.contains('\0') && text.lines().all(|line| line.len() <= MAX_LINE_BYTES) && !secrets::in_text(text)
+    !made && !text.contains('\0') && text.lines().all(|line| line.len() <= MAX_LINE_BYTES) && !secrets::contains_secret(text)
 }
 
 /// Returns the modification time of a file, in nanoseconds since 1970, and its size in bytes.
@@ -226,7 +226,7 @@ fn modified_and_size(path: &Path) -> Option<(u64, u64)> {
 ///
 /// # Errors
 /// If the thread cannot be started.
-pub fn spawn_background<T: Send + 'static>(
+pub(crate) fn spawn_background<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> std::io::Result<std::thread::JoinHandle<T>> {
     std::thread::Builder::new().name("search".to_owned()).spawn(move || {
