@@ -67,7 +67,7 @@ impl PreparedPrompt {
 
 /// Ends an answer where the strategy ends a suggestion, and past `max_lines` lines.
 fn stop_condition(strategy: Arc<dyn PromptStrategy>, request: Arc<Request>, max_lines: usize) -> StopCondition {
-    Box::new(move |_, text| text.matches('\n').count() > max_lines || strategy.done(&request, text))
+    Box::new(move |_, text| text.matches('\n').count() > max_lines || strategy.is_done(&request, text))
 }
 
 /// Trims an answer to a suggestion of at most `inline.max_lines` lines; `None` if nothing of it is worth showing.
@@ -83,7 +83,7 @@ pub(crate) fn finish_suggestion(
 
 /// True if a suggestion adds nothing to those before it: they differ only in white space.
 pub(crate) fn is_duplicate<'a>(text: &str, mut others: impl Iterator<Item = &'a String>) -> bool {
-    others.any(|other| finish::alike(other, text))
+    others.any(|other| finish::equal_ignoring_whitespace(other, text))
 }
 
 /// Suggestion for insertion at the cursor.
@@ -152,7 +152,7 @@ pub fn complete(
             Event::Finished { reason: FinishReason::Failed(message), .. } => bail!("the model failed: {message}"),
             Event::Finished { candidate, reason, tokens, confidence } => {
                 let raw = std::mem::take(&mut texts[candidate]);
-                let answer = Answer { text: raw.clone(), ended: reason == FinishReason::End, confidence };
+                let answer = Answer { text: raw.clone(), reached_end_token: reason == FinishReason::End, confidence };
                 let text = finish_suggestion(&**strategy, &request, &answer, inline);
                 outcome.add(text, raw, confidence, tokens);
             }
@@ -190,7 +190,7 @@ impl CompletionOutcome {
 /// document on both sides of the cursor.
 fn ngram_sources(request: &Request) -> Vec<Arc<str>> {
     let open = request.open_files.iter().rev().map(|file| file.text.clone());
-    let own = [request.after(), request.before()].map(Arc::from);
+    let own = [request.suffix(), request.prefix()].map(Arc::from);
     open.chain(own).filter(|text| text.len() <= MAX_NGRAM_SOURCE_BYTES).collect()
 }
 
@@ -221,7 +221,7 @@ mod tests {
             Ok(Prompt::default())
         }
 
-        fn done(&self, _: &Request, _: &str) -> bool {
+        fn is_done(&self, _: &Request, _: &str) -> bool {
             false
         }
 
@@ -237,7 +237,7 @@ mod tests {
         let inline = InlineConfig { max_lines: 2, ..InlineConfig::default() };
         let mut stops = stop_condition(Arc::new(Verbatim), request.clone(), inline.max_lines);
         assert!(!stops(0, "a\nb\n") && stops(0, "a\nb\n\n"));
-        let answer = Answer { text: "a\nb\nc".into(), ended: false, confidence: 0.0 };
+        let answer = Answer { text: "a\nb\nc".into(), reached_end_token: false, confidence: 0.0 };
         assert_eq!(finish_suggestion(&Verbatim, &request, &answer, &inline).as_deref(), Some("a\nb"));
     }
 }

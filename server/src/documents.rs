@@ -18,12 +18,12 @@ use tower_lsp::lsp_types::TextDocumentContentChangeEvent;
 use tree_sitter::{InputEdit, Tree};
 
 use crate::workspace::Workspace;
-pub use line_index::{Encoding, LineIndex};
-pub use meta::DocumentMeta;
+pub(crate) use line_index::{Encoding, LineIndex};
+pub(crate) use meta::DocumentMeta;
 
 /// Immutable state of a document at one version.
 #[derive(Debug, Clone)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     /// Facts that do not depend on the text.
     pub(crate) meta: Arc<DocumentMeta>,
     /// Version number that the client assigned.
@@ -91,7 +91,7 @@ struct OpenDocument {
 
 /// All open documents of one client.
 #[derive(Debug, Default)]
-pub struct Documents {
+pub(crate) struct Documents {
     open: DashMap<String, OpenDocument>,
     recent_edits: Mutex<VecDeque<EditedLines>>,
     clock: AtomicU64,

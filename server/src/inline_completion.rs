@@ -148,7 +148,7 @@ pub(crate) async fn prefetch_on_focus(
 fn reduced_budget(budget: Budget, uncached_bytes: usize, tokens_per_second: f32) -> Budget {
     let tokens = uncached_bytes as f32 / BYTES_PER_TOKEN;
     if tokens > (tokens_per_second * SLOW_PREFILL_SECONDS).max(MIN_REDUCIBLE_TOKENS) {
-        budget.nearest((tokens_per_second * REDUCED_PREFILL_SECONDS) as usize)
+        budget.reduced((tokens_per_second * REDUCED_PREFILL_SECONDS) as usize)
     } else {
         budget
     }
@@ -205,7 +205,7 @@ impl InlineRequest {
             && !is_reusable
             && let Some(speed) = self.engine.status().prefill_tokens_per_second
         {
-            request.budget = reduced_budget(request.budget, window::unread(request), speed);
+            request.budget = reduced_budget(request.budget, window::uncached_bytes(request), speed);
         }
     }
 
@@ -281,7 +281,7 @@ impl InlineRequest {
             lookup = self.await_completions(&mut guard) => lookup,
             _ = superseded.changed() => Lookup::Miss,
         };
-        guard.answered = true;
+        guard.is_answered = true;
         match lookup {
             Lookup::Hit(completions) => Some((guard, completions)),
             Lookup::Miss | Lookup::Pending => None,
@@ -332,7 +332,7 @@ impl InlineRequest {
                 if completion.incomplete {
                     completion.answer.text = displayable_prefix(&completion.answer.text).to_owned();
                     // The prefix ends with a complete line or word, so no rule may cut an unfinished one off.
-                    completion.answer.ended = true;
+                    completion.answer.reached_end_token = true;
                 }
                 self.finish(&guard.generation, completion.answer).await
             };
@@ -404,14 +404,14 @@ mod tests {
 
     #[test]
     fn the_budget_is_reduced_where_prefill_would_be_slow() {
-        let full = Budget::within(2048, 96);
+        let full = Budget::for_context(2048, 96);
         assert_eq!(reduced_budget(full, 3000, 1000.0), full);
         assert_eq!(reduced_budget(full, 1200, 50.0), full, "a short text");
         let reduced = reduced_budget(full, 3000, 200.0);
         assert!(
-            reduced.near && reduced.before < 300 && reduced.after < 300 && reduced.middle == full.middle,
+            reduced.reduced && reduced.prefix < 300 && reduced.suffix < 300 && reduced.middle == full.middle,
             "{reduced:?}"
         );
-        assert!(reduced_budget(full, 6000, 1000.0).before > reduced.before, "as much as is prefilled in time");
+        assert!(reduced_budget(full, 6000, 1000.0).prefix > reduced.prefix, "as much as is prefilled in time");
     }
 }

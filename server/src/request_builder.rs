@@ -22,7 +22,7 @@ pub fn parse_document(path: String, text: String) -> Document {
 pub fn request_for_model(document: Document, cursor: usize, model: &Model, config: &Config) -> Request {
     let context_length = model.decoder.config().context_length;
     let request = request_for_format(document, cursor, model.fim_format(), context_length, config);
-    Request { tokens: Some(model.tokenizer.clone()), ..request }
+    Request { tokenizer: Some(model.tokenizer.clone()), ..request }
 }
 
 /// [`request_for_model`] for any model with this FIM format and context length (in tokens).
@@ -38,14 +38,14 @@ pub(crate) fn request_for_format(
         budget: budget(context_length, config),
         builtins: Arc::new(builtins_for(&config.plugins, document.language)),
         multi_line: config.inline.multi_line,
-        minimum_confidence: config.inline.minimum_confidence,
+        min_confidence: config.inline.minimum_confidence,
         ..Request::new(document, cursor)
     }
 }
 
 /// Prompt budget for a model of this context length (in tokens).
 pub(crate) fn budget(context_length: usize, config: &Config) -> Budget {
-    Budget::within(context_length.min(config.context.max_tokens), config.inline.max_tokens)
+    Budget::for_context(context_length.min(config.context.max_tokens), config.inline.max_tokens)
 }
 
 /// Configuration of built-ins and plugins for documents of a language.
@@ -60,7 +60,7 @@ pub(crate) fn builtins_for(config: &PluginsConfig, language: Language) -> Builti
             room.insert(name.to_owned(), tokens * BYTES_PER_TOKEN);
         }
     }
-    Builtins { off: names(&config.disabled), order: names(&config.order), room }
+    Builtins { disabled: names(&config.disabled), order: names(&config.order), byte_limits: room }
 }
 
 /// Name in an entry `NAME` or `NAME:LANGUAGE`; `None` if the entry is for another language.

@@ -24,13 +24,13 @@ use crate::backend::{ModelSlot, SharedState};
 use crate::config::Config;
 use crate::documents::Documents;
 use crate::workspace::Workspace;
-pub use client_capabilities::ResolvedClientCapabilities;
-pub use documents::{DocumentState, RequestSnapshot};
+pub(crate) use client_capabilities::ResolvedClientCapabilities;
+pub(crate) use documents::{DocumentState, RequestSnapshot};
 use settings::ClientSettings;
 
 /// State of one client.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     /// State shared with the other clients of this process.
     pub(crate) shared: Arc<SharedState>,
     /// Open documents.

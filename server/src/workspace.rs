@@ -1,7 +1,7 @@
-//! The files around the open ones: which may be read, and what they define.
+//! Workspace folders: the files that may be read, and their symbols.
 //!
-//! Git-ignored files, what `.foretypeignore` and the option `context.excluded` name, and files that usually hold secrets
-//! are never read: not for an index, not for a prompt.
+//! Files that git ignores, that `.foretypeignore` or the option `context.excluded` names, or that usually contain secrets are
+//! never read, neither for an index nor for a prompt.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,40 +19,43 @@ use parking_lot::Mutex;
 use crate::config::Config;
 use crate::search::{IndexChanges, IndexProgress, SearchIndex};
 
-/// A folder that is open in some editor.
+/// Folder that is open in an editor.
 #[derive(Debug)]
 pub struct Workspace {
-    /// Its path.
+    /// Path of the folder.
     pub root: PathBuf,
-    /// What its files define.
+    /// Symbols that its files define.
     pub symbols: Arc<SymbolIndex>,
-    /// Finds pieces of them by words.
+    /// Index for searching its files by words.
     pub search: SearchIndex,
     excluded: Vec<String>,
-    scanned: AtomicBool,
+    /// True once its symbols are being indexed.
+    is_claimed: AtomicBool,
 }
 
-/// The workspaces that are open in any session.
+/// Workspaces that are open in any session.
 #[derive(Debug, Default)]
 pub struct Workspaces {
     open: Mutex<Vec<Weak<Workspace>>>,
 }
 
 const IGNORE_FILE: &str = ".foretypeignore";
-/// Larger files are made by machines.
+/// Largest file that is read. Larger ones are usually generated.
 const MAX_FILE_BYTES: u64 = 512 << 10;
+/// Files of one workspace that are read.
 const MAX_FILES: usize = 20_000;
 
 impl Workspaces {
-    /// The workspace at `root`, shared by all who exclude the same files.
+    /// Opens the workspace at `root`. Sessions that exclude the same files share it.
     pub fn open(&self, root: &Path, config: &Config) -> Arc<Workspace> {
         let mut open = self.open.lock();
         open.retain(|workspace| workspace.strong_count() > 0);
-        let same = |workspace: &Arc<Workspace>| {
-            let same = workspace.search.is_enabled() == config.ask.search && workspace.excluded == config.context.excluded;
-            workspace.root == root && same
+        let is_same = |workspace: &Arc<Workspace>| {
+            workspace.root == root
+                && workspace.excluded == config.context.excluded
+                && workspace.search.is_enabled() == config.ask.search
         };
-        if let Some(workspace) = open.iter().filter_map(Weak::upgrade).find(same) {
+        if let Some(workspace) = open.iter().filter_map(Weak::upgrade).find(is_same) {
             return workspace;
         }
         let workspace = Arc::new(Workspace::new(root, config));
@@ -64,128 +67,131 @@ impl Workspaces {
 impl Workspace {
     fn new(root: &Path, config: &Config) -> Self {
         let excluded = config.context.excluded.clone();
-        let search = if config.ask.search { SearchIndex::for_workspace(root, &excluded) } else { SearchIndex::disabled() };
-        Self { root: root.to_owned(), symbols: Arc::default(), search, excluded, scanned: AtomicBool::new(false) }
+        let search =
+            if config.ask.search { SearchIndex::for_workspace(root, &excluded) } else { SearchIndex::disabled() };
+        Self { root: root.to_owned(), symbols: Arc::default(), search, excluded, is_claimed: AtomicBool::new(false) }
     }
 
-    /// The workspace at `root` with its search index in `folder`, which nobody shares.
-    pub fn indexed_in(folder: &Path, root: &Path, config: &Config) -> Self {
+    /// Opens the workspace at `root` with a search index of its own in `folder`.
+    pub fn with_index_in(folder: &Path, root: &Path, config: &Config) -> Self {
         Self { search: SearchIndex::in_folder(Some(folder.to_owned())), ..Self::new(root, config) }
     }
 
-    /// The name that a prompt shows for the whole.
+    /// Name of the folder, as the prompt shows it.
     pub fn name(&self) -> Option<String> {
         self.root.file_name().map(|name| name.to_string_lossy().into_owned())
     }
 
-    /// The path of a file relative to the root, with `/`; `None` outside.
-    pub fn relative(&self, path: &Path) -> Option<String> {
+    /// Path of a file relative to the root, with `/`; `None` for a file outside.
+    pub fn relative_path(&self, path: &Path) -> Option<String> {
         path.strip_prefix(&self.root).ok().map(|path| path.to_string_lossy().replace('\\', "/"))
     }
 
-    /// Whether the caller is the first to ask, and so the one to scan.
-    pub fn claim_scan(&self) -> bool {
-        !self.scanned.swap(true, Ordering::Relaxed)
+    /// Claims the indexing of symbols. Returns true to the first caller only.
+    pub fn claim_indexing(&self) -> bool {
+        !self.is_claimed.swap(true, Ordering::Relaxed)
     }
 
-    /// Reads all files that may be read. `progress` is told how many were; it returns false to stop.
-    pub fn scan(&self, progress: impl Fn(usize) -> bool) {
+    /// Indexes the symbols of all files that may be read. `progress` receives the number of files so far and returns false to
+    /// stop.
+    pub fn index_all_symbols(&self, progress: impl Fn(usize) -> bool) {
         for (number, path) in self.files().enumerate() {
-            self.index(&path);
+            self.index_file(&path);
             if !progress(number + 1) {
                 return;
             }
         }
     }
 
-    /// The files that may be read, as far as their names and sizes say.
+    /// Files that may be read, judging by their names and sizes.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> + use<> {
         let mut walk = WalkBuilder::new(&self.root);
         walk.require_git(false).follow_links(false).hidden(true).max_filesize(Some(MAX_FILE_BYTES));
         walk.add_custom_ignore_filename(IGNORE_FILE);
-        let rules = self.named();
+        let rules = self.excluded_patterns();
         walk.filter_entry(move |entry| !rules.matched(entry.path(), entry.path().is_dir()).is_ignore());
         let files = walk.build().flatten().filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()));
         files.take(MAX_FILES).map(ignore::DirEntry::into_path)
     }
 
-    /// Brings the search index up to date with the files that may be read; see [`Search::refresh`].
+    /// Updates the search index to the files that may be read; see [`SearchIndex::refresh`].
     ///
     /// # Errors
-    /// If there can be no index.
+    /// If the index cannot be created.
     pub fn refresh_search(&self, progress: &dyn Fn(IndexProgress) -> bool) -> anyhow::Result<IndexChanges> {
-        self.search.refresh(self.files().filter_map(|path| Some((self.relative(&path)?, path))), progress)
+        self.search.refresh(self.files().filter_map(|path| Some((self.relative_path(&path)?, path))), progress)
     }
 
-    /// Files were created, changed or deleted on disk: the search index follows.
+    /// Updates the search index after files were created, changed or deleted on disk.
     ///
     /// # Errors
     /// If the index cannot be written.
-    pub fn touched_search(&self, paths: &[PathBuf]) -> anyhow::Result<IndexChanges> {
+    pub fn update_search(&self, paths: &[PathBuf]) -> anyhow::Result<IndexChanges> {
         let file = |path: &PathBuf| {
-            // A walk leaves hidden files out, too.
-            let relative = self.relative(path).filter(|it| !it.split('/').any(|part| part.starts_with('.')))?;
-            let shown = !self.excludes(path) && path.metadata().is_ok_and(|data| data.len() <= MAX_FILE_BYTES);
-            Some((relative, shown.then(|| path.clone())))
+            // As in a walk, hidden files are left out.
+            let relative = self.relative_path(path).filter(|it| !it.split('/').any(|part| part.starts_with('.')))?;
+            let is_readable = !self.excludes(path) && path.metadata().is_ok_and(|data| data.len() <= MAX_FILE_BYTES);
+            Some((relative, if is_readable { Some(path.clone()) } else { None }))
         };
         self.search.update_files(paths.iter().filter_map(file).collect())
     }
 
-    /// A file was created, changed or deleted on disk.
-    pub fn touched(&self, path: &Path) {
-        let Some(relative) = self.relative(path) else { return };
-        let readable = path.metadata().is_ok_and(|data| data.is_file() && data.len() <= MAX_FILE_BYTES);
-        if readable && !self.excludes(path) {
-            self.index(path);
+    /// Updates the symbols of a file after it was created, changed or deleted on disk.
+    pub fn update_symbols(&self, path: &Path) {
+        let Some(relative) = self.relative_path(path) else { return };
+        let is_readable = path.metadata().is_ok_and(|data| data.is_file() && data.len() <= MAX_FILE_BYTES);
+        if is_readable && !self.excludes(path) {
+            self.index_file(path);
         } else {
             self.symbols.remove(&relative);
         }
     }
 
-    fn index(&self, path: &Path) {
-        let Some(relative) = self.relative(path) else { return };
+    fn index_file(&self, path: &Path) {
+        let Some(relative) = self.relative_path(path) else { return };
         let language = Language::from_path(&relative);
-        if language == Language::PlainText || secrets::in_path(&relative) {
+        if language == Language::PlainText || secrets::is_secret_path(&relative) {
             return;
         }
         match std::fs::read_to_string(path) {
-            Ok(text) if !secrets::in_text(&text) => self.symbols.update(&relative, language, &text),
-            // Unreadable, no text, or secret: none of its symbols may be shown.
+            Ok(text) if !secrets::contains_secret(&text) => self.symbols.update(&relative, language, &text),
+            // Unreadable, binary, or with secrets: none of its symbols may be shown.
             _ => self.symbols.remove(&relative),
         }
     }
 
-    /// Whether a file may not be read: outside, ignored, excluded or secret by its name.
+    /// True if a file may not be read: it is outside, ignored, excluded, or secret by its name. Reads ignore files.
     pub fn excludes(&self, path: &Path) -> bool {
         let Ok(inside) = path.strip_prefix(&self.root) else { return true };
-        if secrets::in_path(&path.to_string_lossy()) {
+        if secrets::is_secret_path(&path.to_string_lossy()) {
             return true;
         }
-        let named = self.named();
+        let named = self.excluded_patterns();
         let mut chain: Vec<Gitignore> =
-            vec![Gitignore::new(self.root.join(".git/info/exclude")).0, ignores(&self.root)];
+            vec![Gitignore::new(self.root.join(".git/info/exclude")).0, ignore_rules(&self.root)];
         let mut current = self.root.clone();
         let parts: Vec<_> = inside.components().collect();
         for (at, part) in parts.iter().enumerate() {
             current.push(part);
             let folder = at + 1 < parts.len();
-            // The deepest file that says something decides.
-            let said = chain.iter().rev().map(|rules| rules.matched(&current, folder)).find(|said| !said.is_none());
-            if said.is_some_and(|said| said.is_ignore()) || named.matched(&current, folder).is_ignore() {
+            // The deepest ignore file with a matching rule decides.
+            let matched =
+                chain.iter().rev().map(|rules| rules.matched(&current, folder)).find(|matched| !matched.is_none());
+            if matched.is_some_and(|matched| matched.is_ignore()) || named.matched(&current, folder).is_ignore() {
                 return true;
             }
             if folder {
-                chain.push(ignores(&current));
+                chain.push(ignore_rules(&current));
             }
         }
         false
     }
 
-    /// What the configuration excludes.
-    fn named(&self) -> Override {
+    /// Patterns of the option `context.excluded`.
+    fn excluded_patterns(&self) -> Override {
         let mut builder = OverrideBuilder::new(&self.root);
         for pattern in &self.excluded {
-            // A pattern that makes no sense excludes nothing; the rest still holds.
+            // An invalid pattern excludes nothing; the others still apply.
             let _ = builder.add(&format!("!{pattern}"));
         }
         builder.build().unwrap_or_else(|_| Override::empty())
@@ -202,7 +208,7 @@ pub(crate) fn index_symbols(root: &Path, limit: Duration) -> Arc<SymbolIndex> {
         let path = entry.path().strip_prefix(root).unwrap_or(entry.path()).to_string_lossy().replace('\\', "/");
         let language = Language::from_path(&path);
         let is_small = entry.metadata().is_ok_and(|data| data.is_file() && data.len() < 1 << 20);
-        if language == Language::PlainText || !is_small || secrets::in_path(&path) {
+        if language == Language::PlainText || !is_small || secrets::is_secret_path(&path) {
             continue;
         }
         if let Ok(text) = std::fs::read_to_string(entry.path()) {
@@ -212,7 +218,8 @@ pub(crate) fn index_symbols(root: &Path, limit: Duration) -> Arc<SymbolIndex> {
     Arc::new(index)
 }
 
-fn ignores(folder: &Path) -> Gitignore {
+/// Rules of the ignore files in a folder.
+fn ignore_rules(folder: &Path) -> Gitignore {
     let mut builder = GitignoreBuilder::new(folder);
     for name in [".gitignore", IGNORE_FILE] {
         // A missing file has no rules.
@@ -267,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scan_finds_what_may_be_read_and_follows_changes_on_disk() {
+    fn symbols_of_readable_files_follow_changes_on_disk() {
         let secret = format!("def gamma(): return '{}{}'\n", "ghp_", "x".repeat(36));
         let files = [
             (".gitignore", "out/\n"),
@@ -276,14 +283,14 @@ mod tests {
             ("c.py", secret.as_str()),
         ];
         let (folder, workspace) = workspace(&files, &[]);
-        assert!(workspace.claim_scan() && !workspace.claim_scan(), "one scan is enough");
-        workspace.scan(|_| true);
+        assert!(workspace.claim_indexing() && !workspace.claim_indexing(), "the second claim is refused");
+        workspace.index_all_symbols(|_| true);
         let known = |name: &str| !workspace.symbols.definitions(name).is_empty();
         assert!(known("alpha") && !known("beta") && !known("gamma"));
         let change = |name: &str, text: &str| {
             let path = folder.path().join(name);
             std::fs::write(&path, text).expect("writable");
-            workspace.touched(&path);
+            workspace.update_symbols(&path);
         };
         change("a.py", "def delta(x):\n    return x\n");
         assert!(known("delta") && !known("alpha"));
@@ -293,7 +300,7 @@ mod tests {
         assert!(!known("delta") && !known("gamma"));
         change("a.py", "def delta(x):\n    return x\n");
         std::fs::remove_file(folder.path().join("a.py")).expect("it was there");
-        workspace.touched(&folder.path().join("a.py"));
+        workspace.update_symbols(&folder.path().join("a.py"));
         assert!(!known("delta"));
     }
 }

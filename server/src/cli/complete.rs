@@ -1,4 +1,4 @@
-//! `foretype complete FILE:LINE[:COL]`: what an editor would show at a position, and what it cost.
+//! `foretype complete FILE:LINE[:COL]`: prints the suggestions that an editor would show at a position, and their cost.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use foretype_model::Engine;
 use foretype_plugins::context::secrets;
 use foretype_plugins::tasks::fill::Fill;
-use foretype_plugins::{Content, PromptStrategy, Request, Source, Trigger};
+use foretype_plugins::{Content, PartSource, PromptStrategy, Request, Trigger};
 
 use super::output::print_json;
 use crate::completion::{self, CompletionOutcome};
@@ -22,22 +22,22 @@ use crate::workspace;
 /// Arguments of `foretype complete`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A position: lines and columns count from 1, columns are characters; without a column, the end of the line
+    /// Position in a file. Lines and columns count from 1, and columns count characters; without a column, the end of the line
     #[arg(value_name = "FILE:LINE[:COL]")]
     position: String,
-    /// How many different suggestions to ask for
+    /// Number of different suggestions
     #[arg(short = 'n', long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     candidates: u8,
-    /// Then type this text at the position, key by key, and show each answer and its cost
+    /// Type this text at the position, key by key, and show the suggestions and the cost of each key
     #[arg(long, value_name = "TEXT")]
     r#type: Option<String>,
-    /// The model: a name that `model list` shows or a path
+    /// Model: a name that `model list` shows, or a path
     #[arg(long)]
     model: Option<String>,
     /// Show the prompt with the source of each part, and the probability of each token
     #[arg(long)]
     explain: bool,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -54,26 +54,27 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let mut config = Config::load(Some(&root))?;
     config.model = args.model.clone().or(config.model);
     let path = models::resolve(config.model.as_deref())?;
-    // What plugins ask git for is there when the model is loaded.
+    // Loaded before the model, so that git has answered the plugins' queries by the time the model is loaded.
     let plugins = plugins::Open::default().of(Some(&root), &config);
     plugins.look(&config);
-    // The workspace is read while the model is loaded.
-    let (indexed, patience) = (root.clone(), if args.explain { EXPLAINING } else { INDEXING });
-    let symbols = std::thread::spawn(move || workspace::index_symbols(&indexed, patience));
+    // The workspace is indexed while the model is loaded.
+    let limit = if args.explain { EXPLAIN_INDEXING_TIME } else { INDEXING_TIME };
+    let indexed = root.clone();
+    let symbols = std::thread::spawn(move || workspace::index_symbols(&indexed, limit));
     let model = models::load::load_model(&path, &config)?;
-    let place = CompletionTarget { root, path: position.path, config: &config };
-    let mut request = place.request(&model, text, cursor)?;
+    let target = CompletionTarget { root, path: position.path, config: &config };
+    let mut request = target.request(&model, text, cursor)?;
     request.symbols = symbols.join().unwrap_or_default();
-    place.warn(&request);
+    target.warn_if_disabled(&request);
     let engine = models::load::start_engine(model, &config);
-    let fill = Fill::shared();
-    let strategy = plugins.around(fill, request.document.language, &config);
-    let mut report = CompletionReport { engine: &engine, strategy, config: &config, args: &args, last: Vec::new() };
+    let strategy = plugins.around(Fill::shared(), request.document.language, &config);
+    let mut report =
+        CompletionReport { engine: &engine, strategy, config: &config, args: &args, last_texts: Vec::new() };
     let mut keys = vec![String::new()];
     keys.extend(args.r#type.iter().flat_map(|text| text.chars()).map(String::from));
     let mut answers = Vec::new();
     for key in keys {
-        place.type_text(&mut request, &key)?;
+        type_text(&mut request, &key);
         let outcome = report.answer(&mut request, &key)?;
         if args.json {
             answers.push(report.json(&request, &key, &outcome));
@@ -83,7 +84,9 @@ pub fn run(args: Args) -> Result<ExitCode> {
     }
     if args.explain && !args.json {
         let (language, room) = (request.document.language, request.budget.snippets);
-        plugins.places(language, room, &config).iter().for_each(|place| println!("{place}"));
+        for place in plugins.places(language, room, &config) {
+            println!("{place}");
+        }
     }
     tell(&plugins, args.explain && !args.json);
     if args.json {
@@ -92,7 +95,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says what is wrong with plugins, and what they did where that was asked for.
+/// Prints faults of plugins and, with `explain`, the state of each.
 pub(super) fn tell(plugins: &plugins::Plugins, explain: bool) {
     for notice in plugins.news() {
         match notice {
@@ -102,17 +105,19 @@ pub(super) fn tell(plugins: &plugins::Plugins, explain: bool) {
             }
         }
     }
-    for entry in plugins.entries().iter().filter(|_| explain) {
-        println!("plugin {}: {}", entry.name, super::plugin::state(entry));
+    if explain {
+        for entry in plugins.entries() {
+            println!("plugin {}: {}", entry.name, super::plugin::state(&entry));
+        }
     }
 }
 
-/// How long the symbols of the workspace may be looked for: one answer is not worth more.
-const INDEXING: Duration = Duration::from_millis(200);
-/// The same where the prompt is what the user wants to see: an editor's has them all.
-const EXPLAINING: Duration = Duration::from_secs(2);
+/// Time limit for indexing the symbols of the workspace: a single suggestion is not worth more.
+const INDEXING_TIME: Duration = Duration::from_millis(200);
+/// The same limit with `--explain`, where the prompt should be as complete as an editor's.
+const EXPLAIN_INDEXING_TIME: Duration = Duration::from_secs(2);
 
-/// A place in a file, as given on the command line.
+/// Position in a file, as given on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct FilePosition {
     path: PathBuf,
@@ -132,33 +137,35 @@ impl std::str::FromStr for FilePosition {
         {
             (path, numbers) = (rest, [vec![number], numbers].concat());
         }
-        let advice = || format!("{text:?} is no position: write FILE:LINE or FILE:LINE:COL, counted from 1");
+        let advice = || format!("{text:?} is not a position: write FILE:LINE or FILE:LINE:COL, counted from 1");
         ensure!(!numbers.is_empty() && numbers.iter().all(|number| *number > 0), advice());
         Ok(Self { path: path.into(), line: numbers[0], column: numbers.get(1).copied() })
     }
 }
 
 impl FilePosition {
-    /// The byte offset of the position in `text`.
+    /// Byte offset of the position in `text`.
     fn offset(&self, text: &str) -> Result<usize> {
         let lines = text.split('\n').count();
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
-        let start = starts
-            .into_iter()
-            .nth(self.line - 1)
-            .with_context(|| format!("{} has {lines} lines: line {} is outside", self.path.display(), self.line))?;
+        let start = starts.into_iter().nth(self.line - 1).with_context(|| {
+            format!("line {} is past the end of {} ({lines} lines)", self.line, self.path.display())
+        })?;
         let line = text[start..].split('\n').next().unwrap_or_default().trim_end_matches('\r');
         let Some(column) = self.column else { return Ok(start + line.len()) };
         let ends = line.char_indices().map(|(at, _)| at).chain([line.len()]);
         let offset = ends.into_iter().nth(column - 1).with_context(|| {
             let columns = line.chars().count() + 1;
-            format!("line {} has {columns} columns to stand at: column {column} is outside", self.line)
+            format!("column {column} is past the end of line {} ({columns} columns)", self.line)
         })?;
         Ok(start + offset)
     }
 }
 
-/// The text of a file; bytes that are no UTF-8 are shown to the model as replacement characters.
+/// Text of a file. Bytes that are not UTF-8 become replacement characters.
+///
+/// # Errors
+/// If the file cannot be read.
 pub(super) fn read_text(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(match String::from_utf8(bytes) {
@@ -167,14 +174,18 @@ pub(super) fn read_text(path: &Path) -> Result<String> {
     })
 }
 
-/// The folder of the workspace that a file belongs to: the nearest with `.foretype` or `.git`, else the file's own.
+/// Root of the workspace that contains a file: the nearest folder with `.foretype` or `.git`, or else the folder of the file.
+///
+/// # Errors
+/// If the path is empty.
 pub(super) fn root_of(path: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(path)?;
-    let marked = |folder: &&Path| folder.join(".foretype").is_dir() || folder.join(".git").exists();
+    let is_root = |folder: &&Path| folder.join(".foretype").is_dir() || folder.join(".git").exists();
     let own = path.parent().unwrap_or(&path);
-    Ok(path.ancestors().skip(1).find(marked).unwrap_or(own).to_owned())
+    Ok(path.ancestors().skip(1).find(is_root).unwrap_or(own).to_owned())
 }
 
+/// File to complete in.
 struct CompletionTarget<'a> {
     root: PathBuf,
     path: PathBuf,
@@ -193,51 +204,46 @@ impl CompletionTarget<'_> {
         Ok(request)
     }
 
-    /// Says where an editor would show nothing.
-    fn warn(&self, request: &Request) {
+    /// Warns if an editor would show nothing.
+    fn warn_if_disabled(&self, request: &Request) {
         let (path, language) = (&request.document.path, request.document.language.id());
-        if secrets::in_path(path) {
-            eprintln!("foretype: {path} usually holds secrets: an editor shows nothing there");
+        if secrets::is_secret_path(path) {
+            eprintln!("foretype: {path} usually contains secrets: an editor shows nothing there");
         } else if !self.config.enables(language) {
             eprintln!("foretype: suggestions are off for {language} (option enable): an editor shows nothing there");
         }
     }
-
-    /// Puts `text` at the cursor, as a typist would.
-    fn type_text(&self, request: &mut Request, text: &str) -> Result<()> {
-        if text.is_empty() {
-            return Ok(());
-        }
-        let new = [request.before(), text, request.after()].concat();
-        request.document = Arc::new(request_builder::parse_document(request.document.path.clone(), new));
-        request.cursor += text.len();
-        Ok(())
-    }
 }
 
-/// Asks and shows.
+/// Inserts `text` at the cursor.
+fn type_text(request: &mut Request, text: &str) {
+    if text.is_empty() {
+        return;
+    }
+    let new = [request.prefix(), text, request.suffix()].concat();
+    request.document = Arc::new(request_builder::parse_document(request.document.path.clone(), new));
+    request.cursor += text.len();
+}
+
+/// Requests suggestions and prints them.
 struct CompletionReport<'a> {
     engine: &'a Engine,
     strategy: Arc<dyn PromptStrategy>,
     config: &'a Config,
     args: &'a Args,
-    /// What the model wrote for the last key.
-    last: Vec<String>,
+    /// Texts of the model for the last key, as drafts.
+    last_texts: Vec<String>,
 }
 
 impl CompletionReport<'_> {
-    /// Asks after `key` was typed, and keeps what is of use for the next one.
+    /// Requests suggestions after `key` was typed, and keeps drafts and the window for the next key.
     fn answer(&mut self, request: &mut Request, key: &str) -> Result<CompletionOutcome> {
-        let asked = Arc::new(request.clone());
         let candidates = usize::from(self.args.candidates);
-        let drafts = self.last.iter().filter_map(|text| text.strip_prefix(key)).map(str::to_owned).collect();
-        let mut outcome =
-            completion::complete(self.engine, &self.strategy, asked, candidates, &self.config.inline, drafts)?;
+        let drafts = self.last_texts.iter().filter_map(|text| text.strip_prefix(key)).map(str::to_owned).collect();
+        let (shared, inline) = (Arc::new(request.clone()), &self.config.inline);
+        let outcome = completion::complete(self.engine, &self.strategy, shared, candidates, inline, drafts)?;
         let raw = outcome.suggestions.iter().map(|suggestion| &suggestion.raw);
-        self.last = raw.chain(&outcome.vetoed).cloned().collect();
-        for suggestion in &mut outcome.suggestions {
-            suggestion.text = completion::first_lines(&suggestion.text, self.config.inline.max_lines);
-        }
+        self.last_texts = raw.chain(&outcome.vetoed).cloned().collect();
         request.window = outcome.prompt.window.clone().map(Arc::new);
         Ok(outcome)
     }
@@ -246,7 +252,7 @@ impl CompletionReport<'_> {
         if self.args.explain {
             print_prompt(outcome);
         }
-        let line = request.before().rsplit('\n').next().unwrap_or_default();
+        let line = request.prefix().rsplit('\n').next().unwrap_or_default();
         if !key.is_empty() {
             println!("after typing {key:?}:");
         }
@@ -266,7 +272,8 @@ impl CompletionReport<'_> {
         let ms = |time: Duration| time.as_secs_f64() * 1000.0;
         let usage = &outcome.usage;
         println!(
-            "  {} prompt tokens evaluated, {} reused, {} written ({} of {} drafted accepted); first text after {:.0} ms, all after {:.0} ms",
+            "  {} prompt tokens evaluated, {} reused, {} written ({} of {} drafted accepted); first text after {:.0} ms, all \
+             after {:.0} ms",
             usage.evaluated,
             usage.reused,
             usage.generated,
@@ -281,7 +288,7 @@ impl CompletionReport<'_> {
         let ms = |time: Duration| time.as_secs_f64() * 1000.0;
         let mut report = serde_json::json!({
             "typed": key,
-            "prefix": request.before().rsplit('\n').next(),
+            "prefix": request.prefix().rsplit('\n').next(),
             "suggestions": outcome.suggestions,
             "evaluated": outcome.usage.evaluated,
             "reused": outcome.usage.reused,
@@ -292,8 +299,9 @@ impl CompletionReport<'_> {
             "total_ms": ms(outcome.total),
         });
         if self.args.explain {
-            let tokens = |s: &completion::Suggestion| {
-                s.tokens.iter().map(|t| serde_json::json!([t.text, t.logprob])).collect::<Vec<_>>()
+            let tokens = |suggestion: &completion::Suggestion| {
+                let tokens = suggestion.tokens.iter();
+                tokens.map(|token| serde_json::json!([token.text, token.logprob])).collect::<Vec<_>>()
             };
             report["prompt"] = outcome.prompt.parts.iter().map(part_json).collect();
             report["laid_out_by"] = serde_json::json!(layout_of(outcome));
@@ -312,7 +320,7 @@ fn part_json(part: &foretype_plugins::Part) -> serde_json::Value {
     serde_json::json!({ "source": part.source, "special": special, "text": text })
 }
 
-/// Ghost text is grey where the terminal can show it and set in marks where it cannot.
+/// Formats ghost text: grey on a terminal, in brackets elsewhere.
 fn ghost(text: &str) -> String {
     use std::io::IsTerminal;
     if std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
@@ -321,7 +329,7 @@ fn ghost(text: &str) -> String {
     format!("⟦{text}⟧")
 }
 
-/// The plugin that laid the prompt out, if one did.
+/// Name of the plugin that laid out the prompt.
 fn layout_of(outcome: &CompletionOutcome) -> Option<&str> {
     Some(&outcome.prompt.window.as_ref()?.layout.as_ref()?.plugin)
 }
@@ -342,10 +350,10 @@ fn print_prompt(outcome: &CompletionOutcome) {
     println!("---");
 }
 
-fn source_name(source: &Source) -> String {
+fn source_name(source: &PartSource) -> String {
     match source {
-        Source::Snippet { path, why } => format!("{why} from {path}"),
-        Source::Plugin { name } => format!("plugin {name}"),
+        PartSource::Snippet { path, origin: why } => format!("{why} from {path}"),
+        PartSource::Plugin { name } => format!("plugin {name}"),
         other => format!("{other:?}").to_lowercase(),
     }
 }
@@ -369,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_position_outside_the_text_says_how_much_there_is() {
+    fn an_error_names_the_size_of_the_text() {
         let error = |position| offset(position, "one\ntwo\n").expect_err(position).to_string();
         assert!(error("f:9").contains("3 lines"));
         assert!(error("f:1:9").contains("4 columns"));
@@ -379,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_may_hold_colons() {
+    fn a_path_may_contain_colons() {
         let position: FilePosition = "a:b.rs:3:4".parse().expect("a position");
         assert_eq!(position, FilePosition { path: "a:b.rs".into(), line: 3, column: Some(4) });
     }

@@ -9,7 +9,7 @@ use tower_lsp::lsp_types;
 
 /// Unit that the `character` of a position counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Encoding {
+pub(crate) enum Encoding {
     /// Bytes.
     Utf8,
     /// UTF-16 code units, the protocol's default.
@@ -21,7 +21,7 @@ pub enum Encoding {
 
 impl Encoding {
     /// Chooses among the encodings that a client offers. UTF-8 is preferred: byte offsets cost nothing to convert.
-    pub fn negotiate(offered: Option<&[lsp_types::PositionEncodingKind]>) -> Self {
+    pub(crate) fn negotiate(offered: Option<&[lsp_types::PositionEncodingKind]>) -> Self {
         let offers = |kind: lsp_types::PositionEncodingKind| offered.is_some_and(|offered| offered.contains(&kind));
         if offers(lsp_types::PositionEncodingKind::UTF8) {
             Self::Utf8
@@ -33,7 +33,7 @@ impl Encoding {
     }
 
     /// Name of the encoding in the protocol.
-    pub fn kind(self) -> lsp_types::PositionEncodingKind {
+    pub(crate) fn kind(self) -> lsp_types::PositionEncodingKind {
         match self {
             Self::Utf8 => lsp_types::PositionEncodingKind::UTF8,
             Self::Utf16 => lsp_types::PositionEncodingKind::UTF16,
@@ -50,7 +50,7 @@ impl Encoding {
     }
 
     /// Length of `text` in units of the encoding.
-    pub fn length(self, text: &str) -> usize {
+    pub(crate) fn length(self, text: &str) -> usize {
         match self {
             Self::Utf8 => text.len(),
             Self::Utf16 => text.encode_utf16().count(),
@@ -61,13 +61,13 @@ impl Encoding {
 
 /// Byte offsets at which the lines of a text start.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LineIndex {
+pub(crate) struct LineIndex {
     starts: Vec<usize>,
 }
 
 impl LineIndex {
     /// Indexes the lines of `text`.
-    pub fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         let bytes = text.as_bytes();
         let mut starts = vec![0];
         for (at, byte) in bytes.iter().enumerate() {
@@ -80,24 +80,24 @@ impl LineIndex {
     }
 
     /// Number of lines. A text that ends with a line end has an empty last line.
-    pub fn lines(&self) -> usize {
+    pub(crate) fn lines(&self) -> usize {
         self.starts.len()
     }
 
     /// Byte range of a line without its line end.
-    pub fn line(&self, text: &str, line: usize) -> Range<usize> {
+    pub(crate) fn line(&self, text: &str, line: usize) -> Range<usize> {
         let start = self.starts[line];
         let end = self.starts.get(line + 1).copied().unwrap_or(text.len());
         start..start + text[start..end].trim_end_matches(['\r', '\n']).len()
     }
 
     /// Line that contains a byte offset.
-    pub fn line_of(&self, offset: usize) -> usize {
+    pub(crate) fn line_of(&self, offset: usize) -> usize {
         self.starts.partition_point(|start| *start <= offset) - 1
     }
 
     /// Byte offset of a position. A position past the last line maps to the end of the text.
-    pub fn offset(&self, text: &str, position: lsp_types::Position, encoding: Encoding) -> usize {
+    pub(crate) fn offset(&self, text: &str, position: lsp_types::Position, encoding: Encoding) -> usize {
         let Some(line) = usize::try_from(position.line).ok().filter(|line| *line < self.lines()) else {
             return text.len();
         };
@@ -114,7 +114,7 @@ impl LineIndex {
     }
 
     /// Position of a byte offset, which must lie on a character boundary.
-    pub fn position(&self, text: &str, offset: usize, encoding: Encoding) -> lsp_types::Position {
+    pub(crate) fn position(&self, text: &str, offset: usize, encoding: Encoding) -> lsp_types::Position {
         let line = self.line_of(offset);
         let character = encoding.length(&text[self.starts[line]..offset]);
         lsp_types::Position { line: line as u32, character: character as u32 }

@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 /// They are resolved once, when the document is opened, and again when the workspace folders, the configuration or ignore
 /// rules change. A request keeps those of the snapshot that it was read with.
 #[derive(Debug)]
-pub struct DocumentMeta {
+pub(crate) struct DocumentMeta {
     /// URI by which the client names the document.
     pub(crate) uri: String,
     /// Path of a `file:` document.
@@ -34,7 +34,7 @@ impl DocumentMeta {
             let containing = folders.iter().filter(|folder| path.starts_with(&folder.root));
             containing.max_by_key(|folder| folder.root.as_os_str().len()).cloned()
         });
-        let relative = workspace.as_ref().zip(path.as_deref()).and_then(|(folder, path)| folder.relative(path));
+        let relative = workspace.as_ref().zip(path.as_deref()).and_then(|(folder, path)| folder.relative_path(path));
         let relative_path = relative.unwrap_or_else(|| paths::file_name(path.as_deref(), &uri));
         Self { uri, path, workspace, relative_path, excluded: OnceLock::new() }
     }
@@ -44,7 +44,7 @@ impl DocumentMeta {
     pub(crate) fn is_excluded(&self) -> bool {
         *self.excluded.get_or_init(|| {
             let Some(path) = &self.path else { return false };
-            let secret = secrets::in_path(&path.to_string_lossy());
+            let secret = secrets::is_secret_path(&path.to_string_lossy());
             secret || self.workspace.as_ref().is_some_and(|workspace| workspace.excludes(path))
         })
     }

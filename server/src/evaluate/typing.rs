@@ -9,7 +9,7 @@ use anyhow::Result;
 use foretype_plugins::{Request, Trigger};
 use serde::{Deserialize, Serialize};
 
-use crate::completion::{self, Outcome};
+use crate::completion::CompletionOutcome;
 use crate::request_builder;
 
 /// Effort of typing a text with suggestions.
@@ -31,7 +31,7 @@ pub struct TypingEffort {
 pub fn simulate_typing(
     mut request: Request,
     expected: &str,
-    mut complete: impl FnMut(Request, Vec<String>) -> Result<Outcome>,
+    mut complete: impl FnMut(Request, Vec<String>) -> Result<CompletionOutcome>,
 ) -> Result<TypingEffort> {
     request.trigger = Trigger::Automatic;
     let mut generations: Vec<String> = Vec::new();
@@ -49,7 +49,7 @@ pub fn simulate_typing(
 /// Inserts text at the cursor and moves the cursor behind it.
 fn insert_at_cursor(request: &mut Request, text: &str) {
     if !text.is_empty() {
-        let new = [request.before(), text, request.after()].concat();
+        let new = [request.prefix(), text, request.suffix()].concat();
         request.document = Arc::new(request_builder::parse_document(request.document.path.clone(), new));
         request.cursor += text.len();
     }

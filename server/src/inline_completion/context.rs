@@ -19,7 +19,7 @@ pub(super) fn recent_edits(documents: &Documents, config: &ContextConfig) -> Arc
         return Arc::new([]);
     }
     let mut edits = documents.recent_edits();
-    edits.retain(|edit| edit.meta.may_be_context() && !secrets::in_text(&edit.text));
+    edits.retain(|edit| edit.meta.may_be_context() && !secrets::contains_secret(&edit.text));
     edits.into_iter().map(|edit| RecentEdit { path: edit.meta.relative_path.clone(), text: edit.text }).collect()
 }
 
@@ -33,5 +33,5 @@ pub(super) fn open_files(documents: &Documents, config: &ContextConfig, own: &Sn
 }
 
 fn may_be_context(snapshot: &Snapshot) -> bool {
-    snapshot.in_sync && snapshot.meta.may_be_context() && !secrets::in_text(&snapshot.text)
+    snapshot.in_sync && snapshot.meta.may_be_context() && !secrets::contains_secret(&snapshot.text)
 }

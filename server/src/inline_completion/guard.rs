@@ -19,21 +19,21 @@ pub(super) struct GenerationGuard {
     /// Notified when the generation has written more or is done.
     pub(super) changed: watch::Receiver<()>,
     /// True once the request has been answered.
-    pub(super) answered: bool,
+    pub(super) is_answered: bool,
 }
 
 impl GenerationGuard {
     /// Claims a generation; `None` if it has been cancelled.
     pub(super) fn new(generation: Arc<Generation>, cursor: RegionCursor) -> Option<Self> {
         let changed = generation.subscribe()?;
-        Some(Self { generation, cursor, changed, answered: false })
+        Some(Self { generation, cursor, changed, is_answered: false })
     }
 }
 
 impl Drop for GenerationGuard {
     fn drop(&mut self) {
         let is_last = self.generation.unsubscribe();
-        if !self.answered && is_last {
+        if !self.is_answered && is_last {
             let generation = self.generation.clone();
             tokio::spawn(async move {
                 tokio::time::sleep(CANCEL_DELAY).await;

@@ -49,7 +49,7 @@ impl InlineRequest {
     fn start_acceptance_prefetch(self, request: &Request, suggestion: &str) {
         let has_crlf = request.document.text.contains("\r\n");
         let inserted = if has_crlf { suggestion.replace('\n', "\r\n") } else { suggestion.to_owned() };
-        let accepted: Arc<str> = [request.before(), &inserted, request.after()].concat().into();
+        let accepted: Arc<str> = [request.prefix(), &inserted, request.suffix()].concat().into();
         let cursor = request.cursor + inserted.len();
         let started = {
             let mut suggestions = self.document.state.suggestions();
@@ -83,7 +83,7 @@ impl InlineRequest {
     /// after the pause finds it in the KV cache.
     async fn reanchor_when_idle(self, request: Arc<Request>) {
         let mut superseded = self.document.superseded.clone();
-        if !window::outgrown(&request) || tokio::time::timeout(REANCHOR_IDLE, superseded.changed()).await.is_ok() {
+        if !window::should_reanchor(&request) || tokio::time::timeout(REANCHOR_IDLE, superseded.changed()).await.is_ok() {
             return;
         }
         tokio::select! {
@@ -95,7 +95,7 @@ impl InlineRequest {
     /// Prefills a prompt with a new window, which replaces the request's once it has been evaluated.
     async fn prefill_reanchored(&self, mut request: Request) {
         let Some(old) = request.window.take() else { return };
-        request.window = Some(Arc::new(Window { spent: true, ..Window::clone(&old) }));
+        request.window = Some(Arc::new(Window { expired: true, ..Window::clone(&old) }));
         request.budget = self.full_budget();
         let Some(prompt) = self.build_prompt(request).await else { return };
         let new = prompt.window.clone().map(Arc::new);
@@ -116,7 +116,7 @@ impl InlineRequest {
         if let Some(window) = &request.window {
             self.document.state.suggestions().recent_windows.push(window.clone());
         }
-        if self.prefill(prompt).await && request.window.as_ref().is_some_and(|window| window.near) {
+        if self.prefill(prompt).await && request.window.as_ref().is_some_and(|window| window.reduced) {
             self.prefill_reanchored(request).await;
         }
     }

@@ -63,9 +63,9 @@ pub(super) fn excerpt_locations(excerpts: &[Excerpt], root: Option<&Path>) -> Ve
     let location = |excerpt: &Excerpt| AskExcerpt {
         uri: root.and_then(|root| Url::from_file_path(root.join(&excerpt.path)).ok()),
         path: excerpt.path.clone(),
-        first: excerpt.first,
-        last: excerpt.last,
-        why: excerpt.why.clone(),
+        first: excerpt.first_line,
+        last: excerpt.last_line,
+        why: excerpt.reason.clone(),
     };
     excerpts.iter().map(location).collect()
 }

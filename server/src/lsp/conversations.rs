@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use foretype_plugins::tasks::ask::cited;
+use foretype_plugins::tasks::ask::find_citations;
 use tower_lsp::jsonrpc::Result;
 use tower_lsp::lsp_types::Url;
 
@@ -41,7 +41,7 @@ pub(super) async fn open_or_delete(
             question: turn.question.clone(),
             text: turn.answer.clone(),
             places: excerpt_locations(&turn.excerpts, Some(&root)),
-            citations: cited(&turn.answer, &turn.excerpts),
+            citations: find_citations(&turn.answer, &turn.excerpts),
         };
         let turns = conversation.turns.iter().map(turn).collect();
         Ok(Some(SavedConversation { turns, ..summary(&conversation) }))

@@ -19,9 +19,9 @@ pub(super) fn update_indexes(server: &LspServer, paths: Vec<PathBuf>) {
     tokio::task::spawn_blocking(move || {
         for folder in session.folders() {
             for path in &paths {
-                folder.touched(path);
+                folder.update_symbols(path);
             }
-            if let Err(error) = folder.touched_search(&paths) {
+            if let Err(error) = folder.update_search(&paths) {
                 tracing::warn!("the search index is not updated: {error:#}");
             }
         }

@@ -28,7 +28,7 @@ pub(super) fn index_workspaces(server: &LspServer) {
     if !server.session.config().context.definitions {
         return;
     }
-    for workspace in folders.into_iter().filter(|workspace| workspace.claim_scan()) {
+    for workspace in folders.into_iter().filter(|workspace| workspace.claim_indexing()) {
         tokio::spawn(scan_symbols(server.clone(), workspace));
     }
 }
@@ -42,7 +42,7 @@ async fn scan_symbols(server: LspServer, workspace: Arc<Workspace>) {
         progress::send(&server, &token, WorkDoneProgress::Begin(begin)).await;
     }
     let ended = server.session.ended();
-    let scan = tokio::task::spawn_blocking(move || workspace.scan(|_| !*ended.borrow()));
+    let scan = tokio::task::spawn_blocking(move || workspace.index_all_symbols(|_| !*ended.borrow()));
     if scan.await.is_err() {
         tracing::error!("reading the workspace failed");
     }

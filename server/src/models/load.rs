@@ -15,7 +15,7 @@ const NO_GPU: &str =
 ///
 /// # Errors
 /// If the device, the model or the adapter cannot be used. The message says what to do.
-pub fn load_model(path: &Path, config: &Config) -> Result<Arc<Model>> {
+pub(crate) fn load_model(path: &Path, config: &Config) -> Result<Arc<Model>> {
     with_adapter(load_base_model(path, config)?, config)
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn with_adapter(base: Arc<Model>, config: &Config) -> Result<Arc<Mode
 }
 
 /// Starts an engine with the configured number of threads and KV cache size.
-pub fn start_engine(model: Arc<Model>, config: &Config) -> Engine {
+pub(crate) fn start_engine(model: Arc<Model>, config: &Config) -> Engine {
     let options = EngineOptions { kv_bytes: config.kv_bytes(), threads: config.threads, ..EngineOptions::default() };
     Engine::start(model, options)
 }

@@ -6,7 +6,7 @@ use crate::documents::Encoding;
 
 /// Capabilities of a client, as far as the server depends on them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ResolvedClientCapabilities {
+pub(crate) struct ResolvedClientCapabilities {
     /// Encoding in which positions count.
     pub(crate) encoding: Encoding,
     /// The client accepts a dynamic registration of inline completion.

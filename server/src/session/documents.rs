@@ -19,7 +19,7 @@ const EXCLUDED: &str = "the file is ignored, excluded or usually contains secret
 
 /// State of one open document other than its text.
 #[derive(Debug)]
-pub struct DocumentState {
+pub(crate) struct DocumentState {
     /// Incremented by each edit and each request. A request that sees it change is superseded.
     epoch: watch::Sender<u64>,
     /// Number of the latest inline completion request, and the snapshot that it was read with.
@@ -46,7 +46,7 @@ impl DocumentState {
 
 /// Document as it was when a request was read, in wire order.
 #[derive(Debug, Clone)]
-pub struct RequestSnapshot {
+pub(crate) struct RequestSnapshot {
     /// Text and facts of the document.
     pub(crate) snapshot: Arc<Snapshot>,
     /// Remaining state of the document.

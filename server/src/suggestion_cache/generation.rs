@@ -363,7 +363,7 @@ impl CandidateState {
             return None;
         }
         let confidence = self.confidence.unwrap_or_else(|| self.logprob_after(0) / self.pieces.len().max(1) as f32);
-        let answer = Answer { text: rest.to_owned(), ended: self.ended || shown, confidence };
+        let answer = Answer { text: rest.to_owned(), reached_end_token: self.ended || shown, confidence };
         Some(Completion { answer, candidate, incomplete, shown, logprob: self.logprob_after(typed.len()) })
     }
 

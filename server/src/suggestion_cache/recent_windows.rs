@@ -26,7 +26,7 @@ impl RecentWindows {
     pub(crate) fn attach_to(&self, request: &mut Request) -> bool {
         for window in self.windows.iter().rev() {
             request.window = Some(window.clone());
-            if window::holds(request) {
+            if window::is_reusable(request) {
                 return true;
             }
         }
@@ -56,6 +56,6 @@ impl RecentWindows {
 
     /// Removes a window by its text, since edits above it shift its anchor.
     fn remove(&mut self, window: &Window) {
-        self.windows.retain(|other| (&other.before, &other.after) != (&window.before, &window.after));
+        self.windows.retain(|other| (&other.prefix, &other.suffix) != (&window.prefix, &window.suffix));
     }
 }

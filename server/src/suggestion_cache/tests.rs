@@ -57,7 +57,7 @@ fn answer(text: &str, incomplete: bool) -> Option<Lookup> {
 }
 
 fn answer_of(text: &str, incomplete: bool, logprob: f32) -> Option<Lookup> {
-    let answer = Answer { text: text.into(), ended: false, confidence: -0.5 };
+    let answer = Answer { text: text.into(), reached_end_token: false, confidence: -0.5 };
     Some(Lookup::Hit(vec![Completion { answer, candidate: 0, incomplete, shown: false, logprob }]))
 }
 

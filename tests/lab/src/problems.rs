@@ -109,7 +109,8 @@ impl ProblemContext<'_> {
         request: Request,
         longest: usize,
     ) -> Result<(String, f64)> {
-        let inline = InlineConfig { max_tokens: longest, ..self.model.config.inline.clone() };
+        // Solutions of problems may be longer than suggestions.
+        let inline = InlineConfig { max_tokens: longest, max_lines: usize::MAX, ..self.model.config.inline.clone() };
         let outcome = completion::complete(&self.engine, strategy, Arc::new(request), 1, &inline, Vec::new())?;
         let text = outcome.suggestions.into_iter().next().map_or_else(String::new, |suggestion| suggestion.text);
         Ok((text, outcome.total.as_secs_f64() * 1000.0))
