@@ -48,7 +48,7 @@ impl Cache {
         let mut gains = vec![0.0; top.len()];
         for (weight, follows) in places {
             let length =
-                |at: usize| Some(tokenizer.bytes(top[at].0)).filter(|it| follows.starts_with(it)).map(<[u8]>::len);
+                |at: usize| Some(tokenizer.token_bytes(top[at].0)).filter(|it| follows.starts_with(it)).map(<[u8]>::len);
             let fits = (0..top.len()).filter_map(|at| Some((length(at)?, at)));
             if let Some((1.., at)) = fits.max_by_key(|(length, at)| (*length, std::cmp::Reverse(*at))) {
                 gains[at] += weight;
@@ -118,7 +118,7 @@ mod tests {
         let log = crate::sampler::log_probability(&values, None, best);
         let cache = Cache::new(texts.iter().map(|text| Arc::from(*text)).collect(), lead, 0);
         let (id, log) = cache.choose(&tokenizer, &values, (best, log), b"");
-        (String::from_utf8_lossy(tokenizer.bytes(id)).into_owned(), log.exp())
+        (String::from_utf8_lossy(tokenizer.token_bytes(id)).into_owned(), log.exp())
     }
 
     const SEEN: &str = "    total = total + item.prices\n";

@@ -7,7 +7,7 @@ pub(crate) mod gguf;
 pub(crate) mod hugging_face;
 #[cfg(test)]
 mod tests;
-mod written;
+mod to_hugging_face;
 
 use crate::weights::Fault;
 
@@ -79,11 +79,11 @@ pub enum RopeScaling {
         /// The divisor of the long wavelengths.
         factor: f64,
         /// Wavelengths above `original / low` are divided.
-        low: f64,
+        low_freq_factor: f64,
         /// Wavelengths below `original / high` are kept.
-        high: f64,
+        high_freq_factor: f64,
         /// The context length of the first training.
-        original: f64,
+        original_context: f64,
     },
     /// One divisor per frequency, as GGUF files carry them (`rope_freqs.weight`).
     Factors(Vec<f32>),
@@ -135,13 +135,13 @@ pub struct Config {
 }
 
 /// No dimension of a model of this line comes near; a product of two still fits a `usize` by far.
-const LARGEST: usize = 1 << 24;
+const MAX_DIMENSION: usize = 1 << 24;
 /// Longer contexts are cut to this many tokens: tables by position stay small.
-const LONGEST_CONTEXT: usize = 1 << 20;
+const MAX_CONTEXT_TOKENS: usize = 1 << 20;
 
 impl Config {
     /// Numbers that the model has learned, but for biases and norms.
-    pub fn parameters(&self) -> usize {
+    pub fn parameter_count(&self) -> usize {
         let embeddings = self.vocab_size * self.hidden_size * if self.tied { 1 } else { 2 };
         let attention = 2 * self.hidden_size * self.head_dim * (self.heads + self.kv_heads);
         let feed_forward = self.hidden_size * self.intermediate_size * if self.gated { 3 } else { 2 };
@@ -185,7 +185,7 @@ impl Config {
     }
 
     /// Refuses sizes that cannot be a model's, so that later arithmetic on them neither overflows nor divides by zero.
-    pub(crate) fn check(mut self) -> Result<Self, Fault> {
+    pub(crate) fn validated(mut self) -> Result<Self, Fault> {
         let sizes = [
             ("vocabulary size", self.vocab_size),
             ("hidden size", self.hidden_size),
@@ -193,10 +193,10 @@ impl Config {
             ("number of KV heads", self.kv_heads),
             ("head size", self.head_dim),
             ("feed-forward size", self.intermediate_size),
-            ("number of layers", self.layers.saturating_mul(LARGEST / 4096)),
+            ("number of layers", self.layers.saturating_mul(MAX_DIMENSION / 4096)),
             ("query width", self.heads.saturating_mul(self.head_dim)),
         ];
-        if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0 || *size > LARGEST) {
+        if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0 || *size > MAX_DIMENSION) {
             return Err(Fault::Malformed(format!("the {name} is zero or too large")));
         }
         if self.context_length == 0 {
@@ -222,7 +222,7 @@ impl Config {
                 return Err(Fault::Malformed("the rotary scaling gives no usable frequencies".into()));
             }
         }
-        self.context_length = self.context_length.min(LONGEST_CONTEXT);
+        self.context_length = self.context_length.min(MAX_CONTEXT_TOKENS);
         Ok(self)
     }
 
@@ -247,7 +247,7 @@ impl RopeScaling {
             Self::None => frequency,
             Self::Linear { factor } => frequency / factor,
             Self::Factors(factors) => frequency / f64::from(factors[i]),
-            Self::Llama3 { factor, low, high, original } => {
+            Self::Llama3 { factor, low_freq_factor: low, high_freq_factor: high, original_context: original } => {
                 let turns = original * frequency / std::f64::consts::TAU;
                 let keep = ((turns - low) / (high - low)).clamp(0.0, 1.0);
                 (1.0 - keep) * frequency / factor + keep * frequency

@@ -4,11 +4,11 @@
 //! to [`Attend`] and gets the attention's output. Every operation treats each row alone, so a row's logits do not depend
 //! on the rows that share the step.
 
-mod adapted;
+mod adapter;
 mod layer;
 mod load;
 mod logits;
-mod output;
+mod hidden_state;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -24,7 +24,7 @@ use crate::linear::Linear;
 use layer::Layer;
 pub(crate) use load::{Random, in_memory};
 pub(crate) use logits::{Logits, LogitsRow};
-pub(crate) use step::Wanted;
+pub(crate) use step::LogitsRequest;
 
 /// Why a forward pass gave no logits.
 #[derive(Debug, thiserror::Error)]

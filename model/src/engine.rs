@@ -21,8 +21,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-pub use job::{Event, FinishReason, Job, Priority, TokenInfo, Until, Usage};
-pub(crate) use prompt::Encoder;
+pub use job::{Event, FinishReason, Job, Priority, TokenInfo, StopCondition, Usage};
+pub(crate) use prompt::PromptEncoder;
 
 use crate::Model;
 
@@ -36,12 +36,12 @@ pub struct EngineOptions {
     pub threads: Option<usize>,
     /// Tokens of an answer that are guessed and evaluated along with the one before them, at the most. The answer is the same
     /// without.
-    pub draft: usize,
+    pub max_draft_tokens: usize,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { kv_bytes: 512 << 20, threads: None, draft: crate::draft::MOST }
+        Self { kv_bytes: 512 << 20, threads: None, max_draft_tokens: crate::draft::MOST }
     }
 }
 
@@ -67,47 +67,47 @@ pub struct EngineStatus {
     /// Of these, those that the model then wrote.
     pub accepted: u64,
     /// Prompt tokens that it reads in a second, as the latest steps have shown; `None` until one has.
-    pub reading_speed: Option<f32>,
+    pub prefill_tokens_per_second: Option<f32>,
 }
 
 /// A running engine. Clones share it; it stops when the last one is dropped.
 #[derive(Clone)]
 pub struct Engine {
-    inner: Arc<Inner>,
+    inner: Arc<EngineInner>,
 }
 
-struct Inner {
+struct EngineInner {
     model: Arc<Model>,
-    jobs: Mutex<Option<Sender<Submitted>>>,
-    shared: Arc<Shared>,
+    jobs: Mutex<Option<Sender<SubmittedJob>>>,
+    state: Arc<EngineState>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
 /// What the engine's thread and its callers both see.
-pub(crate) struct Shared {
+pub(crate) struct EngineState {
     pub(crate) status: Mutex<EngineStatus>,
     /// An interactive job waits.
-    pub(crate) urgent: AtomicBool,
+    pub(crate) interactive_waiting: AtomicBool,
     pub(crate) stopping: AtomicBool,
 }
 
 /// A job on its way to the engine.
-pub(crate) struct Submitted {
+pub(crate) struct SubmittedJob {
     pub(crate) job: Job,
     pub(crate) events: Box<dyn FnMut(Event) + Send>,
-    pub(crate) claim: Arc<Claim>,
-    pub(crate) at: Instant,
+    pub(crate) ticket: Arc<TicketState>,
+    pub(crate) submitted_at: Instant,
 }
 
 /// What its owner may say of a job while it runs.
 #[derive(Debug)]
-pub(crate) struct Claim {
+pub(crate) struct TicketState {
     cancelled: AtomicBool,
     /// A [`Priority`], as a number.
     priority: AtomicU8,
 }
 
-impl Claim {
+impl TicketState {
     fn new(priority: Priority) -> Arc<Self> {
         Arc::new(Self { cancelled: AtomicBool::new(false), priority: AtomicU8::new(priority as u8) })
     }
@@ -117,7 +117,7 @@ impl Claim {
     }
 
     pub(crate) fn priority(&self) -> Priority {
-        let all = [Priority::Interactive, Priority::Answer, Priority::Background];
+        let all = [Priority::Interactive, Priority::Streaming, Priority::Background];
         all[usize::from(self.priority.load(Ordering::Acquire)).min(2)]
     }
 }
@@ -126,7 +126,7 @@ impl Claim {
 #[derive(Debug)]
 #[must_use = "dropping the ticket cancels the job"]
 pub struct Ticket {
-    claim: Arc<Claim>,
+    state: Arc<TicketState>,
 }
 
 impl Ticket {
@@ -136,14 +136,14 @@ impl Ticket {
     }
 
     /// Somebody waits now for a job that was background work.
-    pub fn hurry(&self) {
-        self.claim.priority.store(Priority::Interactive as u8, Ordering::Release);
+    pub fn promote(&self) {
+        self.state.priority.store(Priority::Interactive as u8, Ordering::Release);
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.claim.cancelled.store(true, Ordering::Release);
+        self.state.cancelled.store(true, Ordering::Release);
     }
 }
 
@@ -154,40 +154,40 @@ impl Engine {
             crate::kernels::set_threads(threads);
         }
         let (jobs, receive) = channel();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(EngineState {
             status: Mutex::new(EngineStatus { kv_limit: options.kv_bytes, ..EngineStatus::default() }),
-            urgent: AtomicBool::new(false),
+            interactive_waiting: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         });
         let body = {
             let (model, shared) = (model.clone(), shared.clone());
-            move || serve(&model, &shared, &receive, &options)
+            move || run_loop(&model, &shared, &receive, &options)
         };
         let thread = std::thread::Builder::new().name("engine".into()).spawn(body).ok();
-        Self { inner: Arc::new(Inner { model, jobs: Mutex::new(Some(jobs)), shared, thread: Mutex::new(thread) }) }
+        Self { inner: Arc::new(EngineInner { model, jobs: Mutex::new(Some(jobs)), state: shared, thread: Mutex::new(thread) }) }
     }
 
     /// Queues a job. `events` is called on the engine's thread and must not block; [`Event::Done`] comes exactly once and
     /// last, whatever happens.
     pub fn submit(&self, job: Job, events: impl FnMut(Event) + Send + 'static) -> Ticket {
-        let claim = Claim::new(job.priority);
+        let claim = TicketState::new(job.priority);
         if job.priority == Priority::Interactive {
-            self.inner.shared.urgent.store(true, Ordering::Release);
+            self.inner.state.interactive_waiting.store(true, Ordering::Release);
         }
-        let submitted = Submitted { job, events: Box::new(events), claim: claim.clone(), at: Instant::now() };
+        let submitted = SubmittedJob { job, events: Box::new(events), ticket: claim.clone(), submitted_at: Instant::now() };
         let rejected = match &*lock(&self.inner.jobs) {
             Some(jobs) => jobs.send(submitted).err().map(|error| error.0),
             None => Some(submitted),
         };
         if let Some(mut rejected) = rejected {
-            job::fail_all(&mut *rejected.events, rejected.job.candidates, "the engine has stopped");
+            job::reject_job(&mut *rejected.events, rejected.job.candidates, "the engine has stopped");
         }
-        Ticket { claim }
+        Ticket { state: claim }
     }
 
     /// What the engine is doing.
     pub fn status(&self) -> EngineStatus {
-        lock(&self.inner.shared.status).clone()
+        lock(&self.inner.state.status).clone()
     }
 
     /// The model that it runs.
@@ -196,9 +196,9 @@ impl Engine {
     }
 }
 
-impl Drop for Inner {
+impl Drop for EngineInner {
     fn drop(&mut self) {
-        self.shared.stopping.store(true, Ordering::Release);
+        self.state.stopping.store(true, Ordering::Release);
         *lock(&self.jobs) = None;
         let thread = lock(&self.thread).take();
         if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
@@ -213,9 +213,9 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// The engine's thread: takes jobs in while there is work, and sleeps when there is none.
-fn serve(model: &Model, shared: &Shared, jobs: &Receiver<Submitted>, options: &EngineOptions) {
-    let mut runner = run::Runner::new(model, shared, options);
-    if catch_unwind(AssertUnwindSafe(|| runner.try_out())).is_err() {
+fn run_loop(model: &Model, shared: &EngineState, jobs: &Receiver<SubmittedJob>, options: &EngineOptions) {
+    let mut runner = run::Worker::new(model, shared, options);
+    if catch_unwind(AssertUnwindSafe(|| runner.warm_up())).is_err() {
         tracing::error!("a first step panicked; please report this");
     }
     while !shared.stopping.load(Ordering::Acquire) {
@@ -228,12 +228,12 @@ fn serve(model: &Model, shared: &Shared, jobs: &Receiver<Submitted>, options: &E
         while let Ok(job) = jobs.try_recv() {
             runner.admit(job);
         }
-        shared.urgent.store(false, Ordering::Release);
+        shared.interactive_waiting.store(false, Ordering::Release);
         runner.step();
     }
     runner.cancel_all();
     while let Ok(mut job) = jobs.recv_timeout(Duration::ZERO) {
-        job::fail_all(&mut *job.events, job.job.candidates, "the engine has stopped");
+        job::reject_job(&mut *job.events, job.job.candidates, "the engine has stopped");
     }
 }
 

@@ -12,13 +12,13 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 /// How often each thing occurs.
-fn counts<T: Eq + Hash>(things: impl Iterator<Item = T>) -> HashMap<T, usize> {
+fn count_occurrences<T: Eq + Hash>(things: impl Iterator<Item = T>) -> HashMap<T, usize> {
     let mut counts = HashMap::new();
     things.for_each(|thing| *counts.entry(thing).or_default() += 1);
     counts
 }
 
 /// How many things two multisets share.
-fn shared<T: Eq + Hash>(one: &HashMap<T, usize>, other: &HashMap<T, usize>) -> usize {
+fn overlap<T: Eq + Hash>(one: &HashMap<T, usize>, other: &HashMap<T, usize>) -> usize {
     one.iter().map(|(thing, count)| other.get(thing).map_or(0, |own| (*own).min(*count))).sum()
 }

@@ -1,8 +1,8 @@
 //! Runs the program `git` in folders that nobody vouches for.
 //!
-//! A repository's configuration and attributes can name programs: hooks, file system monitors, filters, text converters,
-//! external diffs, pagers, signature checkers, transports. [`GitCommand`] switches all of them off, so that reading a
-//! cloned or unpacked repository never runs code from it. It also bounds the time and the output of a run.
+//! A repository's configuration and attributes can name programs: hooks, file system monitors, filters, text
+//! converters, external diffs, pagers, signature checkers, transports. [`GitCommand`] switches all of them off, so that
+//! reading a cloned or unpacked repository never runs code from it. It also bounds the time and the output of a run.
 //!
 //! This module is the only place that starts `git`.
 
@@ -50,8 +50,8 @@ const SAFE_SETTINGS: &[&str] = &[
     "diff.dstPrefix=b/",
 ];
 
-/// Variables that override the environment: no prompt, no lock that a run can do without, no download of missing objects.
-/// `GIT_ALLOW_PROTOCOL` also overrides the settings `protocol.NAME.allow`, which `protocol.allow` does not.
+/// Variables that override the environment: no prompt, no lock that a run can do without, no download of missing
+/// objects. `GIT_ALLOW_PROTOCOL` also overrides the settings `protocol.NAME.allow`, which `protocol.allow` does not.
 const SAFE_ENVIRONMENT: &[(&str, &str)] = &[
     ("GIT_TERMINAL_PROMPT", "0"),
     ("GIT_ASKPASS", ""),

@@ -37,8 +37,8 @@ impl Spelling {
     /// Of all tokens that stand for bytes.
     pub(crate) fn new(tokenizer: &Tokenizer) -> Self {
         let ids = 0..tokenizer.vocab_size() as u32;
-        let mut sorted: Vec<u32> = ids.filter(|id| !tokenizer.bytes(*id).is_empty()).collect();
-        sorted.sort_by(|a, b| tokenizer.bytes(*a).cmp(tokenizer.bytes(*b)));
+        let mut sorted: Vec<u32> = ids.filter(|id| !tokenizer.token_bytes(*id).is_empty()).collect();
+        sorted.sort_by(|a, b| tokenizer.token_bytes(*a).cmp(tokenizer.token_bytes(*b)));
         Self { sorted }
     }
 
@@ -46,12 +46,12 @@ impl Spelling {
     pub(crate) fn allowed(&self, tokenizer: &Tokenizer, text: &[u8]) -> Vec<u32> {
         let mut allowed = Vec::new();
         for length in 1..text.len() {
-            let from = self.sorted.partition_point(|id| tokenizer.bytes(*id) < &text[..length]);
-            let same = self.sorted[from..].iter().take_while(|id| tokenizer.bytes(**id) == &text[..length]);
+            let from = self.sorted.partition_point(|id| tokenizer.token_bytes(*id) < &text[..length]);
+            let same = self.sorted[from..].iter().take_while(|id| tokenizer.token_bytes(**id) == &text[..length]);
             allowed.extend(same.copied());
         }
-        let longer = &self.sorted[self.sorted.partition_point(|id| tokenizer.bytes(*id) < text)..];
-        allowed.extend(&longer[..longer.partition_point(|id| tokenizer.bytes(*id).starts_with(text))]);
+        let longer = &self.sorted[self.sorted.partition_point(|id| tokenizer.token_bytes(*id) < text)..];
+        allowed.extend(&longer[..longer.partition_point(|id| tokenizer.token_bytes(*id).starts_with(text))]);
         allowed
     }
 }
@@ -88,7 +88,7 @@ mod tests {
         let tokenizer = Tokenizer::byte_level(&["ret", "return", "re", "rex"], &[]);
         let spelling = Spelling::new(&tokenizer);
         let allowed = spelling.allowed(&tokenizer, b"ret");
-        let mut names: Vec<_> = allowed.iter().map(|id| String::from_utf8_lossy(tokenizer.bytes(*id))).collect();
+        let mut names: Vec<_> = allowed.iter().map(|id| String::from_utf8_lossy(tokenizer.token_bytes(*id))).collect();
         names.sort();
         assert!(names.contains(&"r".into()) && !names.contains(&"x".into()), "{names:?}");
     }

@@ -8,30 +8,30 @@ pub(crate) mod attention;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-pub(crate) mod blocks;
+pub(crate) mod block_format;
 pub(crate) mod dense;
-pub(crate) mod inputs;
+pub(crate) mod activations;
 mod layout;
 pub(crate) mod memory;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 pub(crate) mod packed;
-pub(crate) mod planes;
+pub(crate) mod split_q8;
 pub(crate) mod pool;
 mod portable;
 mod product;
-pub(crate) mod rows;
-pub(crate) mod shared;
+pub(crate) mod elementwise;
+pub(crate) mod shared_buffer;
 pub(crate) mod simd;
-pub(crate) mod tensors;
+pub(crate) mod tensor_ops;
 
 use std::sync::OnceLock;
 
-use blocks::Format;
-pub use memory::{give_back, read_bandwidth};
+use block_format::Format;
+pub use memory::{trim_heap, read_bandwidth};
 pub use pool::set_threads;
 use product::Products;
-pub(crate) use tensors::{RopeTable, layer_norm, rms_norm, rope, swiglu};
+pub(crate) use tensor_ops::{RopeTable, layer_norm, rms_norm, rope, swiglu};
 
 /// The instruction sets that kernels exist for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,14 +122,14 @@ pub(crate) fn kernels() -> &'static Kernels {
 
 /// The kernels of one instruction set. They may be called where the processor has it.
 pub(crate) struct Kernels {
-    pub(crate) quantise: rows::Quantise,
-    pub(crate) rms_norm: rows::RmsNorm,
-    pub(crate) layer_norm: rows::LayerNorm,
-    pub(crate) silu: rows::Silu,
-    pub(crate) bound: rows::Bound,
-    pub(crate) log_sum: rows::LogSum,
-    pub(crate) to_halves: rows::ToHalves,
-    pub(crate) read: rows::Read,
+    pub(crate) quantise: elementwise::Quantise,
+    pub(crate) rms_norm: elementwise::RmsNorm,
+    pub(crate) layer_norm: elementwise::LayerNorm,
+    pub(crate) silu: elementwise::Silu,
+    pub(crate) bound: elementwise::Bound,
+    pub(crate) log_sum: elementwise::LogSum,
+    pub(crate) to_halves: elementwise::ToHalves,
+    pub(crate) read: elementwise::Read,
     pub(crate) dot: dense::Dot,
     pub(crate) attend_block: attention::AttendBlock,
     /// By layout: bits and span.
@@ -159,7 +159,7 @@ macro_rules! table {
             use super::memory::Line;
             use super::product::{self, Panel, Product, Products, Rows, Widen};
             use super::simd::{PANEL, Simd};
-            use super::{Kernels, dense, rows};
+            use super::{Kernels, dense, elementwise};
 
             type Set = $set;
 
@@ -178,37 +178,37 @@ macro_rules! table {
             $(#[$features])*
             unsafe fn quantise(x: &[f32], numbers: &mut [i8], scales: &mut [f32], sums: &mut [i32]) {
                 // SAFETY: the caller's.
-                unsafe { rows::quantise::<Set>(x, numbers, scales, sums) }
+                unsafe { elementwise::quantise::<Set>(x, numbers, scales, sums) }
             }
 
             $(#[$features])*
             unsafe fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
                 // SAFETY: the caller's.
-                unsafe { rows::rms_norm::<Set>(x, weight, eps, out) }
+                unsafe { elementwise::rms_norm::<Set>(x, weight, eps, out) }
             }
 
             $(#[$features])*
             unsafe fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut [f32]) {
                 // SAFETY: the caller's.
-                unsafe { rows::layer_norm::<Set>(x, weight, bias, eps, out) }
+                unsafe { elementwise::layer_norm::<Set>(x, weight, bias, eps, out) }
             }
 
             $(#[$features])*
             unsafe fn silu(gate: &mut [f32], up: &[f32]) {
                 // SAFETY: the caller's.
-                unsafe { rows::silu::<Set>(gate, up) }
+                unsafe { elementwise::silu::<Set>(gate, up) }
             }
 
             $(#[$features])*
             unsafe fn bound(values: &[f32], errors: &[f32], by: f32) -> f32 {
                 // SAFETY: the caller's.
-                unsafe { rows::bound::<Set>(values, errors, by) }
+                unsafe { elementwise::bound::<Set>(values, errors, by) }
             }
 
             $(#[$features])*
             unsafe fn log_sum(x: &[f32]) -> (f32, f32) {
                 // SAFETY: the caller's.
-                unsafe { rows::log_sum::<Set>(x) }
+                unsafe { elementwise::log_sum::<Set>(x) }
             }
 
             $(#[$features])*
@@ -226,13 +226,13 @@ macro_rules! table {
             $(#[$features])*
             unsafe fn to_halves(x: &[f32], halves: &mut [f16]) {
                 // SAFETY: the caller's.
-                unsafe { rows::to_halves::<Set>(x, halves) }
+                unsafe { elementwise::to_halves::<Set>(x, halves) }
             }
 
             $(#[$features])*
             unsafe fn read(lines: &[Line]) -> i32 {
                 // SAFETY: the caller's.
-                unsafe { rows::read::<Set>(lines) }
+                unsafe { elementwise::read::<Set>(lines) }
             }
 
             $(#[$features])*
@@ -242,7 +242,7 @@ macro_rules! table {
             }
 
             const fn packed<L: Layout>() -> (usize, usize, Products) {
-                let wide = <Set as Simd>::WIDENS && L::BITS > 4 && L::BITS < 8;
+                let wide = <Set as Simd>::UNPACKS_FOR_BATCHES && L::BITS > 4 && L::BITS < 8;
                 let wide = if wide { Some((widen::<L> as Widen, product::<Wide<L>> as Product)) } else { None };
                 (L::BITS, L::SPAN, Products { product: product::<L>, wide })
             }

@@ -12,9 +12,9 @@ use half::f16;
 use crate::attend::Attend;
 use crate::config::Config;
 use crate::kernels::attention::{BLOCK, HEADS, Keys, Partial};
-use crate::kernels::memory::Halves;
+use crate::kernels::memory::F16Buffer;
 use crate::kernels::pool::pool;
-use crate::kernels::shared::Shared;
+use crate::kernels::shared_buffer::SharedBuffer;
 use crate::kernels::simd::PANEL;
 use crate::kernels::{Kernels, kernels};
 
@@ -25,7 +25,7 @@ const GROWTH: usize = 256;
 /// `[capacity][dim]`.
 pub(crate) struct KvCache {
     /// Layer after layer, keys before values.
-    memory: Halves,
+    memory: F16Buffer,
     layers: usize,
     kv_heads: usize,
     dim: usize,
@@ -54,7 +54,7 @@ impl KvCache {
     /// An empty cache for a model of this shape.
     pub(crate) fn new(config: &Config) -> Self {
         let Config { layers, kv_heads, head_dim: dim, .. } = *config;
-        Self { memory: Halves::zeroed(0), layers, kv_heads, dim, capacity: 0, length: 0, begun: None }
+        Self { memory: F16Buffer::zeroed(0), layers, kv_heads, dim, capacity: 0, length: 0, begun: None }
     }
 
     /// Bytes that one position takes in a model of this shape.
@@ -133,7 +133,7 @@ impl KvCache {
     /// The first `written` positions, of which `length` count, in a cache of another capacity.
     fn copy(&self, capacity: usize, length: usize, written: usize) -> Self {
         let Self { layers, kv_heads, dim, .. } = *self;
-        let memory = Halves::zeroed(layers * 2 * kv_heads * capacity * dim);
+        let memory = F16Buffer::zeroed(layers * 2 * kv_heads * capacity * dim);
         let copy = Self { memory, layers, kv_heads, dim, capacity, length, begun: None };
         let size = written.next_multiple_of(PANEL).min(self.capacity) * self.dim;
         for (layer, head) in (0..self.layers).flat_map(|layer| (0..self.kv_heads).map(move |head| (layer, head))) {
@@ -298,7 +298,7 @@ impl Attend for Step<'_> {
                 cache.write(kernels(), layer, *row, &k[i * width..(i + 1) * width], &v[i * width..(i + 1) * width])
             };
         }
-        let mut out = Shared::default();
+        let mut out = SharedBuffer::default();
         out.reserve(rows * heads * dim);
         pool().ranges(rows, &|range| {
             let mut scratch = AttentionScratch::new(dim);

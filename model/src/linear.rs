@@ -3,7 +3,7 @@
 //! On the CPU they run on our kernels, as one candle operation each; on another device on candle's. A row of the input
 //! gives the same bits whatever the other rows of the call are.
 
-mod addition;
+mod lora_delta;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Module, Result, Shape, Tensor, bail};
 
 use crate::kernels::Kernels;
-use crate::kernels::blocks::Format;
+use crate::kernels::block_format::Format;
 use crate::kernels::dense::{Dense, Values};
-use crate::kernels::inputs::{Inputs, Prepared};
+use crate::kernels::activations::{Activations, GroupedActivations};
 use crate::kernels::packed::{Packed, Part, copy_results};
-use crate::kernels::planes::Planes;
+use crate::kernels::split_q8::SplitQ8;
 use crate::kernels::pool::pool;
-use crate::kernels::shared::Shared;
+use crate::kernels::shared_buffer::SharedBuffer;
 use crate::kernels::simd::PANEL;
 use crate::weights::storage::{Bytes, QuantizedMatrix};
-pub(crate) use addition::Addition;
-use addition::Low;
+pub(crate) use lora_delta::LoraDelta;
+use lora_delta::LowRankFactor;
 
 /// A matrix `[out, in]` with an optional bias `[out]`, perhaps with an adapter's addition. Copies share the matrix.
 #[derive(Clone)]
@@ -30,7 +30,7 @@ pub struct Linear {
     weight: Arc<Weight>,
     bias: Option<Bias>,
     shape: (usize, usize),
-    addition: Option<Arc<Addition>>,
+    addition: Option<Arc<LoraDelta>>,
 }
 
 #[derive(Clone)]
@@ -48,7 +48,7 @@ impl Bias {
 
 enum Weight {
     Packed(Packed),
-    Planes(Planes),
+    Planes(SplitQ8),
     Dense(Dense),
     /// For look-ups only: blocks that stay in the file.
     Table(Format, Bytes),
@@ -103,7 +103,7 @@ impl Linear {
         weight.check()?;
         let QuantizedMatrix { dtype, shape, bytes, device } = &weight;
         let worth_it = *dtype == GgmlDType::Q8_0 && device.is_cpu() && bytes.as_ref().len() >= IN_PLANES;
-        match worth_it.then(|| Planes::new(shape.0, shape.1, bytes.as_ref())).flatten() {
+        match worth_it.then(|| SplitQ8::new(shape.0, shape.1, bytes.as_ref())).flatten() {
             Some(planes) => {
                 bytes.release();
                 Ok(Self::of(Weight::Planes(planes), None, *shape))
@@ -141,7 +141,7 @@ impl Linear {
     }
 
     /// The same matrix with the addition of an adapter.
-    pub(crate) fn adapted(&self, addition: Addition) -> Self {
+    pub(crate) fn adapted(&self, addition: LoraDelta) -> Self {
         Self { addition: Some(Arc::new(addition)), ..self.clone() }
     }
 
@@ -190,8 +190,8 @@ impl Linear {
         kernels: &Kernels,
         rows: usize,
         panels: Range<usize>,
-        inputs: &Inputs,
-        own: &mut Own,
+        inputs: &Activations,
+        own: &mut ThreadScratch,
         mut take: impl FnMut(usize, usize, &[f32]),
     ) {
         let bias = self.bias.as_ref().map(|bias| &bias.values[..]);
@@ -220,8 +220,8 @@ impl Linear {
         kernels: &Kernels,
         rows: usize,
         panels: Range<usize>,
-        inputs: &Inputs,
-        own: &mut Own,
+        inputs: &Activations,
+        own: &mut ThreadScratch,
         take: impl FnMut(usize, usize, &[f32]),
     ) {
         let part = Part::new(kernels, 0..rows, panels, inputs);
@@ -244,7 +244,7 @@ impl Linear {
     }
 
     /// The matrix, if its largest product can be found from half of its bytes.
-    pub(crate) fn planes(&self) -> Option<&Planes> {
+    pub(crate) fn planes(&self) -> Option<&SplitQ8> {
         match &*self.weight {
             Weight::Planes(matrix) if self.bias.is_none() && self.addition.is_none() => Some(matrix),
             _ => None,
@@ -267,16 +267,16 @@ const IN_PLANES: usize = 16 << 20;
 
 /// What one thread needs to multiply.
 #[derive(Default)]
-pub(crate) struct Own {
+pub(crate) struct ThreadScratch {
     /// What it worked out of the inputs.
-    pub(crate) prepared: Prepared,
+    pub(crate) prepared: GroupedActivations,
     /// The same for the estimates of a matrix in planes.
-    pub(crate) for_estimates: Prepared,
-    low: Low,
+    pub(crate) for_estimates: GroupedActivations,
+    low: LowRankFactor,
     weights: Vec<f32>,
 }
 
-impl Own {
+impl ThreadScratch {
     /// The inputs have changed.
     pub(crate) fn forget(&mut self) {
         self.prepared.forget();
@@ -300,11 +300,11 @@ impl CustomOp1 for Linear {
             bail!("{columns} inputs for a matrix of {:?}", self.shape);
         }
         let kernels = crate::kernels::kernels();
-        let inputs = Inputs::new(kernels, &x[start..end], columns);
-        let mut y = Shared::default();
+        let inputs = Activations::new(kernels, &x[start..end], columns);
+        let mut y = SharedBuffer::default();
         y.reserve(rows * out);
         pool().ranges(self.panels(), &|panels| {
-            self.product(kernels, rows, panels, &inputs, &mut Own::default(), |row, output, values| {
+            self.product(kernels, rows, panels, &inputs, &mut ThreadScratch::default(), |row, output, values| {
                 // SAFETY: each result is written once, by the thread that has its panel.
                 unsafe { y.slice_mut(row * out + output..row * out + output + values.len()) }.copy_from_slice(values);
             });

@@ -10,10 +10,10 @@ use serde_json::Value;
 use crate::config::Config;
 use crate::decoder::Decoder;
 use crate::tokenizer::Tokenizer;
-use crate::weights::gguf::Gguf;
-use crate::weights::opened::{self, Opened};
+use crate::weights::gguf::GgufFile;
+use crate::weights::model_files::{self, ModelFiles};
 use crate::weights::peft;
-use crate::weights::safetensors::Directory;
+use crate::weights::safetensors::SafetensorsDirectory;
 use crate::weights::{Fault, LoadError};
 
 /// A loaded model. Immutable; shared by everything that runs it.
@@ -39,20 +39,20 @@ impl Model {
     ///
     /// Errors name the file and what is wrong with it.
     pub fn load(path: &Path, device: &Device) -> Result<Self, LoadError> {
-        let opened = Opened::open(path)?;
+        let opened = ModelFiles::open(path)?;
         // The tokenizer takes as long to build as the weights take to check.
         let (decoder, model) = rayon::join(
             || Decoder::load(opened.config().clone(), &*opened.source(device), device),
-            || Description::new(&opened, path),
+            || ModelInfo::new(&opened, path),
         );
-        let (decoder, Description { tokenizer, chat_template, name, bytes, .. }) = (decoder?, model?);
+        let (decoder, ModelInfo { tokenizer, chat_template, name, bytes, .. }) = (decoder?, model?);
         let tokenizer = Arc::new(tokenizer);
         let model = Self { decoder, tokenizer, chat_template, name, path: path.to_path_buf(), bytes, adapter: None };
-        crate::kernels::give_back();
+        crate::kernels::trim_heap();
         let (tokens, rows) = (model.tokenizer.vocab_size(), model.decoder.config().vocab_size);
         match tokens <= rows {
             true => Ok(model),
-            false => Err(Fault::Malformed(format!("{tokens} tokens for an embedding of {rows}")).within(path)),
+            false => Err(Fault::Malformed(format!("{tokens} tokens for an embedding of {rows}")).in_file(path)),
         }
     }
 
@@ -61,9 +61,9 @@ impl Model {
     ///
     /// # Errors
     /// If the adapter was made for another model, is damaged, or of a kind that is not supported (DoRA, whole modules, biases).
-    pub fn adapted(self: &Arc<Self>, adapter: &Path) -> Result<Self, LoadError> {
-        let parts = peft::Adapter::open(adapter, self.decoder.config())?;
-        let decoder = self.decoder.adapted(&parts).map_err(|e| Fault::Tensor(e).within(adapter))?;
+    pub fn with_adapter(self: &Arc<Self>, adapter: &Path) -> Result<Self, LoadError> {
+        let parts = peft::PeftAdapter::open(adapter, self.decoder.config())?;
+        let decoder = self.decoder.adapted(&parts).map_err(|e| Fault::Tensor(e).in_file(adapter))?;
         Ok(Self {
             decoder,
             tokenizer: self.tokenizer.clone(),
@@ -82,7 +82,7 @@ impl Model {
 }
 
 /// What a model is beside its weights.
-pub struct Description {
+pub struct ModelInfo {
     /// The vocabulary.
     pub tokenizer: Tokenizer,
     /// How a conversation is written, as a Jinja template.
@@ -95,10 +95,10 @@ pub struct Description {
     pub config: Config,
 }
 
-impl Description {
+impl ModelInfo {
     /// Reads all of a model but its weights.
     pub fn read(path: &Path) -> Result<Self, LoadError> {
-        Self::new(&Opened::open(path)?, path)
+        Self::new(&ModelFiles::open(path)?, path)
     }
 
     /// How this model wants a hole written; `None` for one that only writes from left to right.
@@ -106,31 +106,31 @@ impl Description {
         self.tokenizer.fim_format(&self.name)
     }
 
-    fn new(opened: &Opened, path: &Path) -> Result<Self, LoadError> {
+    fn new(opened: &ModelFiles, path: &Path) -> Result<Self, LoadError> {
         match opened {
-            Opened::Gguf(file, config) => Self::of_gguf(file, config, path).map_err(|fault| fault.within(path)),
-            Opened::Directory(directory, config, json) => Self::of_directory(directory, config, json, path),
+            ModelFiles::Gguf(file, config) => Self::from_gguf(file, config, path).map_err(|fault| fault.in_file(path)),
+            ModelFiles::Directory(directory, config, json) => Self::from_directory(directory, config, json, path),
         }
     }
 
-    fn of_gguf(file: &Gguf, config: &Config, path: &Path) -> Result<Self, Fault> {
-        let text = |key| -> Result<_, Fault> { Ok(file.optional_text(key)?.map(String::from)) };
+    fn from_gguf(file: &GgufFile, config: &Config, path: &Path) -> Result<Self, Fault> {
+        let text = |key| -> Result<_, Fault> { Ok(file.optional_string(key)?.map(String::from)) };
         Ok(Self {
             tokenizer: Tokenizer::from_gguf(file)?,
             chat_template: text("tokenizer.chat_template")?,
-            name: text("general.name")?.unwrap_or_else(|| stem(path)),
+            name: text("general.name")?.unwrap_or_else(|| file_stem(path)),
             bytes: file.len(),
             config: config.clone(),
         })
     }
 
-    fn of_directory(directory: &Directory, config: &Config, json: &Value, path: &Path) -> Result<Self, LoadError> {
-        let generation = optional_json(&path.join("generation_config.json"))?;
-        let ends: Vec<u32> = [json, &generation].into_iter().flat_map(|json| ids(&json["eos_token_id"])).collect();
+    fn from_directory(directory: &SafetensorsDirectory, config: &Config, json: &Value, path: &Path) -> Result<Self, LoadError> {
+        let generation = read_optional_json(&path.join("generation_config.json"))?;
+        let ends: Vec<u32> = [json, &generation].into_iter().flat_map(|json| token_ids(&json["eos_token_id"])).collect();
         Ok(Self {
             tokenizer: Tokenizer::from_directory(path, &ends)?,
             chat_template: chat_template(path)?,
-            name: stem(path),
+            name: file_stem(path),
             bytes: directory.len(),
             config: config.clone(),
         })
@@ -138,12 +138,12 @@ impl Description {
 }
 
 /// The file's name without its ending.
-fn stem(path: &Path) -> String {
+fn file_stem(path: &Path) -> String {
     path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// A token id or a list of them.
-fn ids(value: &Value) -> Vec<u32> {
+fn token_ids(value: &Value) -> Vec<u32> {
     let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
     match value {
         Value::Array(values) => values.iter().filter_map(id).collect(),
@@ -152,17 +152,17 @@ fn ids(value: &Value) -> Vec<u32> {
 }
 
 /// The file's content; null where there is none.
-fn optional_json(path: &Path) -> Result<Value, LoadError> {
-    if path.is_file() { opened::json(path) } else { Ok(Value::Null) }
+fn read_optional_json(path: &Path) -> Result<Value, LoadError> {
+    if path.is_file() { model_files::read_json(path) } else { Ok(Value::Null) }
 }
 
 /// From a file of its own, or from `tokenizer_config.json`, where it may be one of several by name.
 fn chat_template(directory: &Path) -> Result<Option<String>, LoadError> {
     let own = directory.join("chat_template.jinja");
     if own.is_file() {
-        return std::fs::read_to_string(&own).map(Some).map_err(|e| Fault::Io(e).within(&own));
+        return std::fs::read_to_string(&own).map(Some).map_err(|e| Fault::Io(e).in_file(&own));
     }
-    let config = optional_json(&directory.join("tokenizer_config.json"))?;
+    let config = read_optional_json(&directory.join("tokenizer_config.json"))?;
     Ok(match &config["chat_template"] {
         Value::String(template) => Some(template.clone()),
         Value::Array(named) => {

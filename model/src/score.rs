@@ -3,8 +3,8 @@
 
 use foretype_plugins::Prompt;
 
-use crate::decoder::{Logits, Wanted};
-use crate::engine::Encoder;
+use crate::decoder::{Logits, LogitsRequest};
+use crate::engine::PromptEncoder;
 use crate::healing::Spelling;
 use crate::kv::{KvCache, Step};
 use crate::sampler::log_probability;
@@ -62,22 +62,22 @@ impl<'a> Scorer<'a> {
     /// See [`ScoreError`].
     pub fn score(&self, prompt: &Prompt, answer: &str) -> Result<Score, ScoreError> {
         let tokenizer = &self.model.tokenizer;
-        let read = Encoder::default().encode(prompt, tokenizer).map_err(ScoreError::Prompt)?;
+        let read = PromptEncoder::default().encode(prompt, tokenizer).map_err(ScoreError::Prompt)?;
         let prompt = read.ids.len();
         if prompt == 0 {
             return Err(ScoreError::Prompt("the prompt is empty".into()));
         }
-        let written = tokenizer.encode(&[read.healed.as_str(), answer].concat());
+        let written = tokenizer.encode(&[read.healing_prefix.as_str(), answer].concat());
         let tokens = [read.ids, written].concat();
         let context = self.model.decoder.config().context_length;
         if tokens.len() > context {
             return Err(ScoreError::TooLong { tokens: tokens.len(), context });
         }
-        let mut healed = read.healed.as_bytes();
+        let mut healed = read.healing_prefix.as_bytes();
         let mut nats = 0.0;
         self.forward(&tokens, prompt, |token, logits| {
             let allowed = (!healed.is_empty()).then(|| self.spelling.allowed(tokenizer, healed));
-            healed = healed.get(tokenizer.bytes(token).len()..).unwrap_or_default();
+            healed = healed.get(tokenizer.token_bytes(token).len()..).unwrap_or_default();
             nats -= f64::from(log_probability(logits, allowed.as_deref(), token));
         })?;
         Ok(Score { bits: nats / std::f64::consts::LN_2, bytes: answer.len() })
@@ -98,7 +98,7 @@ impl<'a> Scorer<'a> {
             let wanted: Vec<usize> = if at + 1 < prompt { Vec::new() } else { (0..end - at).collect() };
             cache.reserve(end - at);
             let mut step = Step::new(vec![(&mut cache, end - at)], decoder.config().heads);
-            decoder.step(&tokens[at..end], &positions, Wanted::whole(&wanted), &mut step, &|| false, &mut logits)?;
+            decoder.step(&tokens[at..end], &positions, LogitsRequest::whole(&wanted), &mut step, &|| false, &mut logits)?;
             cache.commit(end - at);
             wanted.iter().for_each(|row| tell(tokens[at + row + 1], logits.row(*row).values));
             at = end;
@@ -111,7 +111,7 @@ impl<'a> Scorer<'a> {
 mod tests {
     use std::sync::{Arc, mpsc};
 
-    use foretype_plugins::{Part, Source};
+    use foretype_plugins::{Part, PartSource};
 
     use super::*;
     use crate::{Config, Decoder, Engine, EngineOptions, Event, Job, Tokenizer};
@@ -130,7 +130,7 @@ mod tests {
     }
 
     fn prompt(text: &str, heal: bool) -> Prompt {
-        Prompt { parts: vec![Part::text(text, Source::Before)], heal, ..Prompt::default() }
+        Prompt { parts: vec![Part::text(text, PartSource::Prefix)], heal, ..Prompt::default() }
     }
 
     fn bits(model: &Model, prompt: &Prompt, answer: &str) -> f64 {

@@ -6,34 +6,34 @@
 mod byte_level;
 pub(crate) mod gguf;
 pub(crate) mod hugging_face;
-mod pieces;
-mod recent;
+mod token_bytes;
+mod lru;
 mod sentence_piece;
 #[cfg(test)]
 mod tests;
-pub(crate) mod written;
+pub(crate) mod to_gguf;
 
 use std::collections::{HashMap, HashSet};
 
-use foretype_plugins::{FimFormat, Tokens};
-use pieces::Pieces;
-use recent::Recent;
+use foretype_plugins::{FimFormat, TokenizerInfo};
+use token_bytes::TokenBytes;
+use lru::EncodingLru;
 
 use crate::weights::Fault;
 
 /// The vocabulary of a model.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
-    pieces: Pieces,
-    specials: HashMap<String, u32>,
+    token_bytes: TokenBytes,
+    special_tokens: HashMap<String, u32>,
     special_ids: HashSet<u32>,
-    ends: Vec<u32>,
-    start: Option<u32>,
-    recent: Recent,
+    end_tokens: Vec<u32>,
+    start_token: Option<u32>,
+    encodings: EncodingLru,
 }
 
 /// Names under which models of this line have tokens that end a text or a turn.
-const END_NAMES: &[&str] = &[
+const END_TOKEN_NAMES: &[&str] = &[
     "<|endoftext|>",
     "<|im_end|>",
     "<|end_of_text|>",
@@ -48,44 +48,44 @@ const END_NAMES: &[&str] = &[
 
 impl std::fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tokenizer").field("specials", &self.specials.len()).finish_non_exhaustive()
+        f.debug_struct("Tokenizer").field("specials", &self.special_tokens.len()).finish_non_exhaustive()
     }
 }
 
-impl Tokens for Tokenizer {
-    fn count(&self, text: &str) -> usize {
+impl TokenizerInfo for Tokenizer {
+    fn count_tokens(&self, text: &str) -> usize {
         // Not kept among the texts that prompts are made of.
-        self.encode_anew(text).len()
+        self.encode_uncached(text).len()
     }
 
-    fn has(&self, special: &str) -> bool {
-        self.special(special).is_some()
+    fn has_special_token(&self, special: &str) -> bool {
+        self.special_id(special).is_some()
     }
 }
 
 impl Tokenizer {
     /// `ends`: tokens that the file says end a text; those with a well-known name are added.
-    fn assemble(inner: tokenizers::Tokenizer, pieces: Pieces, specials: HashMap<String, u32>, ends: &[u32]) -> Self {
-        let named = END_NAMES.iter().filter_map(|&name| specials.get(name).copied());
+    fn assemble(inner: tokenizers::Tokenizer, pieces: TokenBytes, specials: HashMap<String, u32>, ends: &[u32]) -> Self {
+        let named = END_TOKEN_NAMES.iter().filter_map(|&name| specials.get(name).copied());
         let mut ends: Vec<u32> = ends.iter().copied().chain(named).collect();
         ends.sort_unstable();
         ends.dedup();
         let special_ids = specials.values().copied().collect();
-        Self { inner, pieces, specials, special_ids, ends, start: None, recent: Recent::default() }
+        Self { inner, token_bytes: pieces, special_tokens: specials, special_ids, end_tokens: ends, start_token: None, encodings: EncodingLru::default() }
     }
 
     /// The ids of an ordinary text. Names of special tokens in it are text like any other.
     pub fn encode(&self, text: &str) -> Vec<u32> {
-        self.recent.ids(text, |text| self.encode_anew(text))
+        self.encodings.encode_with(text, |text| self.encode_uncached(text))
     }
 
-    fn encode_anew(&self, text: &str) -> Vec<u32> {
-        let mut ids = self.merge(text);
+    fn encode_uncached(&self, text: &str) -> Vec<u32> {
+        let mut ids = self.apply_merges(text);
         // Where the merges themselves can spell a special token, it is spelt by its characters instead.
         while let Some(at) = ids.iter().position(|&id| self.is_special(id)) {
-            let name = self.specials.iter().find(|(_, id)| **id == ids[at]).map(|(name, _)| name.as_str());
+            let name = self.special_tokens.iter().find(|(_, id)| **id == ids[at]).map(|(name, _)| name.as_str());
             let mut buffer = [0; 4];
-            let characters = name.unwrap_or_default().chars().flat_map(|c| self.merge(c.encode_utf8(&mut buffer)));
+            let characters = name.unwrap_or_default().chars().flat_map(|c| self.apply_merges(c.encode_utf8(&mut buffer)));
             let spelt: Vec<u32> = characters.filter(|&id| !self.is_special(id)).collect();
             ids.splice(at..=at, spelt);
         }
@@ -93,7 +93,7 @@ impl Tokenizer {
     }
 
     /// The merges applied to a text. Where the cutting into words gives up on a text, it does not on the halves.
-    fn merge(&self, text: &str) -> Vec<u32> {
+    fn apply_merges(&self, text: &str) -> Vec<u32> {
         match self.inner.encode_fast(text, false) {
             Ok(encoding) => encoding.get_ids().to_vec(),
             Err(_) => {
@@ -102,19 +102,19 @@ impl Tokenizer {
                     return Vec::new();
                 }
                 let (left, right) = text.split_at(middle);
-                [self.merge(left), self.merge(right)].concat()
+                [self.apply_merges(left), self.apply_merges(right)].concat()
             }
         }
     }
 
     /// How a model of this name with this vocabulary wants a hole written; `None` for one that only writes from left to right.
     pub(crate) fn fim_format(&self, model: &str) -> Option<&'static FimFormat> {
-        FimFormat::detect(model, |name| self.special(name).is_some())
+        FimFormat::detect(model, |name| self.special_id(name).is_some())
     }
 
     /// The id of a special token by its exact name.
-    pub fn special(&self, name: &str) -> Option<u32> {
-        self.specials.get(name).copied()
+    pub fn special_id(&self, name: &str) -> Option<u32> {
+        self.special_tokens.get(name).copied()
     }
 
     /// Whether the id is a special token's.
@@ -123,28 +123,28 @@ impl Tokenizer {
     }
 
     /// The names and ids of all special tokens, in no order.
-    pub fn specials(&self) -> impl Iterator<Item = (&str, u32)> {
-        self.specials.iter().map(|(name, &id)| (name.as_str(), id))
+    pub fn special_tokens(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.special_tokens.iter().map(|(name, &id)| (name.as_str(), id))
     }
 
     /// Tokens that end a text or a turn, in rising order.
     pub fn end_tokens(&self) -> &[u32] {
-        &self.ends
+        &self.end_tokens
     }
 
     /// The token that this model was trained to see at the very start of a text, if it has one.
     pub fn start_token(&self) -> Option<u32> {
-        self.start
+        self.start_token
     }
 
     /// The exact bytes of a token, which need not be whole characters. Empty for special and unknown ids.
-    pub fn bytes(&self, id: u32) -> &[u8] {
-        if self.is_special(id) { &[] } else { self.pieces.bytes(id) }
+    pub fn token_bytes(&self, id: u32) -> &[u8] {
+        if self.is_special(id) { &[] } else { self.token_bytes.bytes(id) }
     }
 
     /// One more than the largest id. The model's embedding may have more rows.
     pub fn vocab_size(&self) -> usize {
-        self.pieces.len()
+        self.token_bytes.len()
     }
 }
 
@@ -154,7 +154,7 @@ fn is_marker(name: &str) -> bool {
 }
 
 /// Whether every merge can be a token: the library's own check takes that for granted.
-fn merges_fit<'a>(tokens: impl Iterator<Item = &'a str>, mut merged: impl Iterator<Item = usize>) -> Result<(), Fault> {
+fn check_merges<'a>(tokens: impl Iterator<Item = &'a str>, mut merged: impl Iterator<Item = usize>) -> Result<(), Fault> {
     let longest = tokens.map(str::len).max().unwrap_or(0);
     match merged.any(|length| length > longest) {
         true => Err(Fault::Malformed("the tokenizer's merges do not fit its tokens".into())),

@@ -2,10 +2,10 @@
 //!
 //! [`gguf`] and [`safetensors`] each implement [`Source`]; the decoder is built from a source and never sees a file.
 
-mod finite;
+mod validate;
 pub(crate) mod gguf;
 pub(crate) mod merge;
-pub(crate) mod opened;
+pub(crate) mod model_files;
 pub(crate) mod peft;
 pub(crate) mod safetensors;
 pub(crate) mod storage;
@@ -49,7 +49,7 @@ pub enum Fault {
 
 impl Fault {
     /// The same fault, with the file that has it.
-    pub fn within(self, path: &Path) -> LoadError {
+    pub fn in_file(self, path: &Path) -> LoadError {
         LoadError { path: path.to_path_buf(), fault: self }
     }
 }
@@ -66,21 +66,21 @@ pub(crate) enum Slot {
     /// `[vocabulary, hidden]`, where it is not the embedding.
     Output,
     /// A place in one layer.
-    Layer(usize, Part),
+    Layer(usize, LayerTensor),
 }
 
 /// A place in a layer that a tensor fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum LayerTensor {
     AttentionNorm,
     /// Query, key and value in one matrix, in that order of rows.
-    Fused,
+    FusedQkv,
     Query,
     Key,
     Value,
     QueryNorm,
     KeyNorm,
-    AttentionOut,
+    AttentionOutput,
     MlpNorm,
     Gate,
     Up,
@@ -89,22 +89,22 @@ pub(crate) enum Part {
 
 /// Which of a slot's tensors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TensorKind {
     Weight,
     Bias,
 }
 
 /// A weight matrix `[out, in]` as it lies in the file.
-pub(crate) enum Matrix {
+pub(crate) enum WeightMatrix {
     /// In f32, f16 or bf16.
     Dense(Tensor),
     /// In blocks.
     Quantized(QuantizedMatrix),
 }
 
-impl Matrix {
+impl WeightMatrix {
     /// In 32-bit floats on a device.
-    pub(crate) fn floats(self, device: &Device) -> candle_core::Result<Tensor> {
+    pub(crate) fn to_f32(self, device: &Device) -> candle_core::Result<Tensor> {
         match self {
             Self::Dense(weight) => weight.to_dtype(DType::F32)?.to_device(device),
             Self::Quantized(weight) => {
@@ -118,9 +118,9 @@ impl Matrix {
 }
 
 /// Where a decoder's weights come from. Shapes are checked: what comes back has the shape that was asked for.
-pub(crate) trait Source {
+pub(crate) trait WeightSource {
     /// The weight matrix of a slot, `[out, in]`.
-    fn matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<Matrix, LoadError>;
+    fn matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<WeightMatrix, LoadError>;
     /// A vector of a slot, in f32.
-    fn vector(&self, slot: Slot, kind: Kind, len: usize) -> Result<Tensor, LoadError>;
+    fn vector(&self, slot: Slot, kind: TensorKind, len: usize) -> Result<Tensor, LoadError>;
 }

@@ -7,28 +7,28 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Builtins {
     /// Names of those that are off.
-    pub off: Vec<String>,
+    pub disabled: Vec<String>,
     /// Names in the order of their snippets, built-ins and plugins among each other; those not named follow.
     pub order: Vec<String>,
     /// The most bytes of snippets by name; a name that is missing has its usual share.
-    pub room: BTreeMap<String, usize>,
+    pub byte_limits: BTreeMap<String, usize>,
 }
 
 impl Builtins {
     /// Whether the one of that name takes part.
-    pub fn runs(&self, name: &str) -> bool {
-        !self.off.iter().any(|off| off == name)
+    pub fn is_enabled(&self, name: &str) -> bool {
+        !self.disabled.iter().any(|off| off == name)
     }
 
     /// Its place in the order.
-    pub fn place(&self, name: &str) -> usize {
+    pub fn rank(&self, name: &str) -> usize {
         self.order.iter().position(|named| named == name).unwrap_or(self.order.len())
     }
 
     /// The same with others off, too.
-    pub fn without(&self, names: &[&str]) -> Self {
+    pub fn with_disabled(&self, names: &[&str]) -> Self {
         let mut narrowed = self.clone();
-        narrowed.off.extend(names.iter().map(|name| (*name).to_owned()));
+        narrowed.disabled.extend(names.iter().map(|name| (*name).to_owned()));
         narrowed
     }
 }

@@ -7,18 +7,18 @@ use std::ops::Range;
 
 use tree_sitter::Tree;
 
-use crate::syntax::{self, Item};
+use crate::syntax::{self, SyntaxItem};
 
 pub use words::{Word, words};
 
 /// Bytes of a piece at the most, but for a single line that is longer.
-const MOST: usize = 1500;
+const MAX_CHUNK_BYTES: usize = 1500;
 /// Neighbours of at most this many bytes become one piece.
-const SMALL: usize = 240;
+const SMALL_CHUNK_BYTES: usize = 240;
 /// Items of a text that are looked at.
-const ITEMS: usize = 5000;
+const MAX_ITEMS: usize = 5000;
 /// How deep items are taken apart.
-const DEPTH: usize = 8;
+const MAX_ITEM_DEPTH: usize = 8;
 
 /// A piece of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,64 +26,64 @@ pub struct Chunk {
     /// Where it is, in bytes: whole lines, the first and the last of which are not blank.
     pub range: Range<usize>,
     /// Its first line, from 1.
-    pub first: usize,
+    pub first_line: usize,
     /// Its last line.
-    pub last: usize,
+    pub last_line: usize,
     /// The names of the items in it, with blanks between; that of the item around it where it is a part of one.
     pub names: String,
 }
 
 /// The pieces of a text, in its order. `tree` is its syntax, if that is known.
-pub fn chunks(tree: Option<&Tree>, text: &str) -> Vec<Chunk> {
-    let items = tree.map(|tree| syntax::items(tree, text, ITEMS)).unwrap_or_default();
-    let mut cutter = Cutter { text, pieces: Vec::new() };
-    cutter.cover(0..text.len(), &items, "", 0);
-    numbered(text, joined(cutter.pieces))
+pub fn split_chunks(tree: Option<&Tree>, text: &str) -> Vec<Chunk> {
+    let items = tree.map(|tree| syntax::items(tree, text, MAX_ITEMS)).unwrap_or_default();
+    let mut cutter = ChunkSplitter { text, pieces: Vec::new() };
+    cutter.split_items(0..text.len(), &items, "", 0);
+    with_line_numbers(text, merge_small(cutter.pieces))
 }
 
-struct Piece {
+struct NamedRange {
     range: Range<usize>,
     names: String,
 }
 
-struct Cutter<'a> {
+struct ChunkSplitter<'a> {
     text: &'a str,
-    pieces: Vec<Piece>,
+    pieces: Vec<NamedRange>,
 }
 
-impl Cutter<'_> {
+impl ChunkSplitter<'_> {
     /// Cuts a range with these items in it, which lie in `name`. The items come in order, each before those inside it.
-    fn cover(&mut self, range: Range<usize>, items: &[Item], name: &str, depth: usize) {
+    fn split_items(&mut self, range: Range<usize>, items: &[SyntaxItem], name: &str, depth: usize) {
         let mut at = range.start;
         let mut rest = items;
         while let Some((item, others)) = rest.split_first() {
             let inside = others.iter().take_while(|it| it.range.start < item.range.end).count();
             rest = &others[inside..];
-            let start = above(self.text, at, item.range.start);
+            let start = start_with_comments(self.text, at, item.range.start);
             // On the line of the item before, or the one that is being taken apart.
             if item.range.start < at || start >= range.end {
                 continue;
             }
-            let end = line_end(self.text, item.range.end).min(range.end);
-            self.cut(at..start, name);
-            if end - start <= MOST || inside == 0 || depth == DEPTH {
-                self.cut(start..end, &item.name);
+            let end = end_of_line(self.text, item.range.end).min(range.end);
+            self.split_range(at..start, name);
+            if end - start <= MAX_CHUNK_BYTES || inside == 0 || depth == MAX_ITEM_DEPTH {
+                self.split_range(start..end, &item.name);
             } else {
-                self.cover(start..end, &others[..inside], &item.name, depth + 1);
+                self.split_items(start..end, &others[..inside], &item.name, depth + 1);
             }
             at = end;
         }
-        self.cut(at..range.end, name);
+        self.split_range(at..range.end, name);
     }
 
     /// Adds a range, in parts if it is too long: at blank lines where there are some, else between lines.
-    fn cut(&mut self, range: Range<usize>, name: &str) {
+    fn split_range(&mut self, range: Range<usize>, name: &str) {
         let mut start = range.start;
-        while range.end - start > MOST {
-            let part = &self.text[start..self.text.floor_char_boundary(start + MOST)];
-            let blank = part.rfind("\n\n").map(|at| at + 2).filter(|at| *at > MOST / 2);
+        while range.end - start > MAX_CHUNK_BYTES {
+            let part = &self.text[start..self.text.floor_char_boundary(start + MAX_CHUNK_BYTES)];
+            let blank = part.rfind("\n\n").map(|at| at + 2).filter(|at| *at > MAX_CHUNK_BYTES / 2);
             let line = || part.rfind('\n').map(|at| at + 1);
-            let end = blank.or_else(line).map_or_else(|| line_end(self.text, start + 1), |length| start + length);
+            let end = blank.or_else(line).map_or_else(|| end_of_line(self.text, start + 1), |length| start + length);
             self.push(start..end.min(range.end), name);
             start = end.min(range.end);
         }
@@ -92,18 +92,18 @@ impl Cutter<'_> {
 
     fn push(&mut self, range: Range<usize>, name: &str) {
         if !range.is_empty() {
-            self.pieces.push(Piece { range, names: name.to_owned() });
+            self.pieces.push(NamedRange { range, names: name.to_owned() });
         }
     }
 }
 
 /// The start of the line that `start` is in, or of the comments and attributes above it, but not before `from`.
-fn above(text: &str, from: usize, start: usize) -> usize {
+fn start_with_comments(text: &str, from: usize, start: usize) -> usize {
     const MARKS: &[&str] = &["#", "//", "/*", "*", "@", "--", "["];
     let line = |at: usize| text[..at].rfind('\n').map_or(0, |at| at + 1).max(from);
     let own = if start < from { return from } else { line(start) };
     let mut first = own;
-    while first > from && own - first < MOST / 2 {
+    while first > from && own - first < MAX_CHUNK_BYTES / 2 {
         let upper = line(first - 1);
         let begins = text[upper..first].trim_start();
         if !MARKS.iter().any(|mark| begins.starts_with(mark)) {
@@ -115,17 +115,20 @@ fn above(text: &str, from: usize, start: usize) -> usize {
 }
 
 /// Where the line of the byte before `at` ends, with its line end.
-fn line_end(text: &str, at: usize) -> usize {
+fn end_of_line(text: &str, at: usize) -> usize {
     let last = text.floor_char_boundary(at.saturating_sub(1));
     text[last..].find('\n').map_or(text.len(), |length| last + length + 1)
 }
 
 /// Small neighbours together.
-fn joined(pieces: Vec<Piece>) -> Vec<Piece> {
-    let mut all: Vec<Piece> = Vec::new();
+fn merge_small(pieces: Vec<NamedRange>) -> Vec<NamedRange> {
+    let mut all: Vec<NamedRange> = Vec::new();
     for piece in pieces {
         match all.last_mut() {
-            Some(last) if piece.range.len().max(last.range.len()) <= SMALL && last.range.end == piece.range.start => {
+            Some(last)
+                if piece.range.len().max(last.range.len()) <= SMALL_CHUNK_BYTES
+                    && last.range.end == piece.range.start =>
+            {
                 last.range.end = piece.range.end;
                 if last.names != piece.names {
                     last.names = format!("{} {}", last.names, piece.names).trim().to_owned();
@@ -138,11 +141,11 @@ fn joined(pieces: Vec<Piece>) -> Vec<Piece> {
 }
 
 /// Without blank lines at both ends, and with their numbers.
-fn numbered(text: &str, pieces: Vec<Piece>) -> Vec<Chunk> {
+fn with_line_numbers(text: &str, pieces: Vec<NamedRange>) -> Vec<Chunk> {
     let lines = |range: Range<usize>| text[range].matches('\n').count();
     let (mut at, mut line) = (0, 1);
     let mut all = Vec::new();
-    for Piece { range, names } in pieces {
+    for NamedRange { range, names } in pieces {
         let own = &text[range.clone()];
         let blank = own.len() - own.trim_start().len();
         if blank == own.len() {
@@ -153,7 +156,7 @@ fn numbered(text: &str, pieces: Vec<Piece>) -> Vec<Chunk> {
         let end = range.start + own.trim_end().len();
         line += lines(at..start);
         let last = line + lines(start..end);
-        all.push(Chunk { range: start..end, first: line, last, names });
+        all.push(Chunk { range: start..end, first_line: line, last_line: last, names });
         (at, line) = (end, last);
     }
     all
@@ -166,14 +169,14 @@ mod tests {
 
     fn cut(language: Language, text: &str) -> Vec<(usize, usize, String)> {
         let tree = syntax::parse(language, text, None);
-        let all = chunks(tree.as_ref(), text);
+        let all = split_chunks(tree.as_ref(), text);
         for chunk in &all {
-            assert_eq!(text[..chunk.range.start].matches('\n').count() + 1, chunk.first);
-            assert_eq!(text[..chunk.range.end].matches('\n').count() + 1, chunk.last);
+            assert_eq!(text[..chunk.range.start].matches('\n').count() + 1, chunk.first_line);
+            assert_eq!(text[..chunk.range.end].matches('\n').count() + 1, chunk.last_line);
         }
         let nothing_lost: usize = all.iter().map(|it| text[it.range.clone()].split_whitespace().count()).sum();
         assert_eq!(nothing_lost, text.split_whitespace().count());
-        all.into_iter().map(|it| (it.first, it.last, it.names)).collect()
+        all.into_iter().map(|it| (it.first_line, it.last_line, it.names)).collect()
     }
 
     fn triples(found: &[(usize, usize, &str)]) -> Vec<(usize, usize, String)> {
@@ -201,7 +204,10 @@ mod tests {
     fn a_text_without_items_is_cut_between_its_lines() {
         let text = "one line of words and another\n".repeat(200);
         let all = cut(Language::PlainText, &text);
-        assert!(all.len() > 3 && all.iter().all(|(first, last, _)| (last - first + 1) * 30 <= MOST), "{all:?}");
+        assert!(
+            all.len() > 3 && all.iter().all(|(first, last, _)| (last - first + 1) * 30 <= MAX_CHUNK_BYTES),
+            "{all:?}"
+        );
         let long = "word ".repeat(2000);
         assert_eq!(cut(Language::PlainText, &format!("a\n{long}\nb\n")).len(), 3);
         assert_eq!(cut(Language::PlainText, "\n \n"), []);

@@ -16,7 +16,7 @@ use tree_sitter::Tree;
 
 use crate::Language;
 use crate::docstring::Edit;
-use crate::tasks::code::{self, Wanted};
+use crate::tasks::code::{self, CodePrompt};
 
 pub use natural_language::{NaturalLanguage, UnknownNaturalLanguage};
 pub use paragraph::TranslationError;
@@ -59,12 +59,12 @@ impl Paragraph {
     }
 
     /// What a model is asked.
-    pub fn question(&self, to: &NaturalLanguage) -> Wanted {
+    pub fn question(&self, to: &NaturalLanguage) -> CodePrompt {
         let system = "You translate comments of programs. Keep names and what stands in backticks as they are. Give only \
                       the translation.";
         let block = code::fenced(Language::PlainText, &self.text);
         let question = format!("{block}\n\nTranslate this text into {}.", to.prompt_name());
-        Wanted::new(Language::PlainText, system, question, &self.text, "")
+        CodePrompt::new(Language::PlainText, system, question, &self.text, "")
     }
 
     /// The change that puts an answer in its place, in lines of at most `width` columns, or as many as it has now.

@@ -10,72 +10,72 @@ use crate::request::Request;
 
 /// A built-in source of snippets.
 #[derive(Debug)]
-pub struct Source {
+pub struct ContextSource {
     /// By which the configuration knows it.
     pub name: &'static str,
     /// What it shows.
-    pub about: &'static str,
+    pub description: &'static str,
     /// What its snippets say of themselves.
-    pub why: &'static str,
+    pub origin: &'static str,
     /// How long its snippets stay as they are.
     pub stability: Stability,
     /// It has at most one part in so many of the room that is left, unless the user says otherwise.
-    pub divisor: usize,
+    pub share_divisor: usize,
     /// Its snippets within so many bytes, in the order of the prompt.
-    find: fn(&Request, usize) -> Vec<Snippet>,
+    collect: fn(&Request, usize) -> Vec<Snippet>,
 }
 
 /// All sources in the order in which they take room; no source takes the room of all others.
-pub static SOURCES: &[Source] = &[
-    Source {
+pub static CONTEXT_SOURCES: &[ContextSource] = &[
+    ContextSource {
         name: "definitions",
-        about: "definitions, from anywhere in the workspace, of the names around the cursor",
-        why: "definition",
+        description: "definitions, from anywhere in the workspace, of the names around the cursor",
+        origin: "definition",
         stability: Stability::File,
-        divisor: 2,
-        find: |request, room| within(room, definitions::snippets(request)),
+        share_divisor: 2,
+        collect: |request, room| fitting_snippets(room, definitions::snippets(request)),
     },
-    Source {
+    ContextSource {
         name: "recent-edits",
-        about: "what was changed lately in other files",
-        why: "recent edit",
+        description: "what was changed lately in other files",
+        origin: "recent edit",
         stability: Stability::Edit,
-        divisor: 2,
-        find: |request, room| {
+        share_divisor: 2,
+        collect: |request, room| {
             // The latest edits matter most; in the prompt they stand last.
             let latest = recent_edits::snippets(request).into_iter().rev().collect();
-            within(room, latest).into_iter().rev().collect()
+            fitting_snippets(room, latest).into_iter().rev().collect()
         },
     },
-    Source {
+    ContextSource {
         name: "open-files",
-        about: "pieces of the other open files that share names with the text around the cursor",
-        why: "open file",
+        description: "pieces of the other open files that share names with the text around the cursor",
+        origin: "open file",
         stability: Stability::File,
-        divisor: 1,
-        find: |request, room| within(room, open_files::snippets(request, room)),
+        share_divisor: 1,
+        collect: |request, room| fitting_snippets(room, open_files::snippets(request, room)),
     },
 ];
 
 /// The source of that name.
-pub fn source(name: &str) -> Option<&'static Source> {
-    SOURCES.iter().find(|source| source.name == name)
+pub fn find_source(name: &str) -> Option<&'static ContextSource> {
+    CONTEXT_SOURCES.iter().find(|source| source.name == name)
 }
 
-impl Source {
+impl ContextSource {
     /// Its snippets where nothing else takes room.
-    pub fn alone(&self, request: &Request) -> Vec<Snippet> {
-        (self.find)(request, self.room(request, request.budget.snippets))
+    pub fn collect_alone(&self, request: &Request) -> Vec<Snippet> {
+        (self.collect)(request, self.byte_limit(request, request.budget.snippets))
     }
 
     /// Bytes that it may take of those that are left.
-    fn room(&self, request: &Request, left: usize) -> usize {
-        request.builtins.room.get(self.name).map_or(left / self.divisor, |most| left.min(*most))
+    fn byte_limit(&self, request: &Request, left: usize) -> usize {
+        request.builtins.byte_limits.get(self.name).map_or(left / self.share_divisor, |most| left.min(*most))
     }
 
     /// The place of its snippets in a prompt.
-    fn place(&self, request: &Request) -> (Stability, usize) {
-        (self.stability, request.builtins.place(self.name))
+    fn sort_key(&self, request: &Request) -> (Stability, usize) {
+        (self.stability, request.builtins.rank(self.name))
     }
 }
 
@@ -83,32 +83,32 @@ impl Source {
 pub fn gather(request: &Request) -> Vec<Snippet> {
     let mut left = request.budget.snippets;
     let mut all = Vec::new();
-    for source in SOURCES.iter().filter(|source| request.builtins.runs(source.name)) {
-        let found = (source.find)(request, source.room(request, left));
-        left -= found.iter().map(size).sum::<usize>();
-        all.push((source.place(request), found));
+    for source in CONTEXT_SOURCES.iter().filter(|source| request.builtins.is_enabled(source.name)) {
+        let found = (source.collect)(request, source.byte_limit(request, left));
+        left -= found.iter().map(snippet_bytes).sum::<usize>();
+        all.push((source.sort_key(request), found));
     }
     all.sort_by_key(|(place, _)| *place);
     all.into_iter().flat_map(|(_, found)| found).collect()
 }
 
 /// The place of a snippet that a source found.
-pub(crate) fn place(request: &Request, snippet: &Snippet) -> (Stability, usize) {
-    let source = SOURCES.iter().find(|source| source.why == snippet.why);
-    source.map_or((Stability::File, usize::MAX), |source| source.place(request))
+pub(crate) fn snippet_sort_key(request: &Request, snippet: &Snippet) -> (Stability, usize) {
+    let source = CONTEXT_SOURCES.iter().find(|source| source.origin == snippet.origin);
+    source.map_or((Stability::File, usize::MAX), |source| source.sort_key(request))
 }
 
-fn size(snippet: &Snippet) -> usize {
+fn snippet_bytes(snippet: &Snippet) -> usize {
     snippet.text.len() + snippet.path.len()
 }
 
 /// Those of `found` that may be shown and fit into `room` bytes together.
-fn within(room: usize, found: Vec<Snippet>) -> Vec<Snippet> {
+fn fitting_snippets(room: usize, found: Vec<Snippet>) -> Vec<Snippet> {
     let mut left = room;
     let mut kept = found;
     kept.retain(|snippet| {
-        let size = size(snippet);
-        let shown = size <= left && !secrets::in_path(&snippet.path) && !secrets::in_text(&snippet.text);
+        let size = snippet_bytes(snippet);
+        let shown = size <= left && !secrets::is_secret_path(&snippet.path) && !secrets::contains_secret(&snippet.text);
         left -= if shown { size } else { 0 };
         shown
     });
@@ -151,11 +151,11 @@ mod tests {
     fn a_source_is_switched_off_ordered_and_given_room_by_its_name() {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert_eq!(shown(Builtins::default()), ["b.py", "c.py", "d.py"]);
-        assert_eq!(shown(Builtins { off: names(&["definitions"]), ..Builtins::default() }), ["c.py", "d.py"]);
+        assert_eq!(shown(Builtins { disabled: names(&["definitions"]), ..Builtins::default() }), ["c.py", "d.py"]);
         // What changes with each edit stays behind what does not, whatever the order says.
         let order = names(&["recent-edits", "open-files"]);
         assert_eq!(shown(Builtins { order, ..Builtins::default() }), ["c.py", "b.py", "d.py"]);
         let room = [("open-files".to_owned(), 20), ("recent-edits".to_owned(), 1000)].into();
-        assert_eq!(shown(Builtins { room, ..Builtins::default() }), ["b.py", "d.py"]);
+        assert_eq!(shown(Builtins { byte_limits: room, ..Builtins::default() }), ["b.py", "d.py"]);
     }
 }

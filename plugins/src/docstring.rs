@@ -4,12 +4,12 @@
 //! whatever the model is. A model only writes prose into the holes of the frame, one after the other, and what it writes is
 //! cleaned. `check` then says whether nothing but comments has changed.
 
-mod above;
+mod leading_comment;
 mod body;
-mod check;
+mod same_code;
 mod find;
-mod frame;
-mod inside;
+mod doc_template;
+mod body_docstring;
 mod item;
 mod parameters;
 mod prompt;
@@ -24,13 +24,13 @@ use tree_sitter::Tree;
 
 use crate::Language;
 
-pub use check::same_code;
+pub use same_code::same_code;
 pub use find::{item_at, items};
-pub use frame::{About, Frame};
-pub use item::{Item, Kind, Parameter, Place, Returns};
+pub use doc_template::{Field, DocTemplate};
+pub use item::{DocItem, ItemKind, Parameter, DocstringPosition, Returns};
 pub use prompt::{Ground, STOPS, SUMMARY_STOPS, prompt, summary_prompt};
 pub use prose::is_over;
-pub use style::Style;
+pub use style::DocStyle;
 
 /// A replacement of a piece of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Edit {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// No docstring style is known for the language.
-    #[error("there is no docstring style for {0}: docstrings are written in {names}", names = Style::languages())]
+    #[error("there is no docstring style for {0}: docstrings are written in {names}", names = DocStyle::languages())]
     Language(&'static str),
     /// Nothing that can be documented lies there.
     #[error(
@@ -77,10 +77,10 @@ pub enum Refusal {
     #[error("`{0}` does not begin its line: put it on a line of its own, then ask again")]
     InLine(String),
     /// The language of the item does not have the style.
-    #[error("{style} is no docstring style for {language}: use {styles}", styles = Style::names(Style::of(*language)), language = language.id())]
+    #[error("{style} is no docstring style for {language}: use {styles}", styles = DocStyle::names(DocStyle::of(*language)), language = language.lsp_id())]
     Style {
         /// The style that was asked for.
-        style: Style,
+        style: DocStyle,
         /// The language that it was asked for.
         language: Language,
     },
@@ -108,14 +108,14 @@ impl Wanted {
     }
 
     /// Whether an item gets one where all of a text do: one that has none, or one that has some.
-    pub fn is_for(self, item: &Item) -> bool {
+    pub fn is_for(self, item: &DocItem) -> bool {
         match self {
-            Self::New => item.wants_docstring(),
+            Self::New => item.needs_docstring(),
             Self::Updated => {
-                item.kind == Kind::Function
+                item.kind == ItemKind::Function
                     && item.existing.is_some()
-                    && item.broken.is_none()
-                    && item.place != Place::InLine
+                    && item.error_line.is_none()
+                    && item.position != DocstringPosition::SharedLine
             }
         }
     }
@@ -125,9 +125,9 @@ impl Wanted {
 #[derive(Debug, Clone)]
 pub struct Task {
     /// What is documented.
-    pub item: Item,
+    pub item: DocItem,
     /// The docstring with holes.
-    pub frame: Frame,
+    pub frame: DocTemplate,
 }
 
 impl Task {
@@ -135,17 +135,17 @@ impl Task {
     ///
     /// # Errors
     /// If the item is not one that can be documented safely.
-    pub fn new(item: Item, language: Language, style: Style, text: &str, width: usize) -> Result<Self, Refusal> {
-        if !Style::of(language).contains(&style) {
+    pub fn new(item: DocItem, language: Language, style: DocStyle, text: &str, width: usize) -> Result<Self, Refusal> {
+        if !DocStyle::of(language).contains(&style) {
             return Err(Refusal::Style { style, language });
         }
-        if let Some(line) = item.broken {
+        if let Some(line) = item.error_line {
             return Err(Refusal::Broken { name: item.name, line });
         }
-        if item.place == Place::InLine {
+        if item.position == DocstringPosition::SharedLine {
             return Err(Refusal::InLine(item.name));
         }
-        let frame = Frame::new(&item, language, style, text, width);
+        let frame = DocTemplate::new(&item, language, style, text, width);
         Ok(Self { item, frame })
     }
 
@@ -156,9 +156,9 @@ impl Task {
     /// As [`new`](Self::new), and if there is no docstring to update.
     pub fn wanted(
         (wanted, of_many): (Wanted, bool),
-        item: Item,
+        item: DocItem,
         language: Language,
-        style: Style,
+        style: DocStyle,
         text: &str,
         width: usize,
     ) -> Result<Option<Self>, Refusal> {
@@ -178,16 +178,16 @@ impl Task {
     /// # Errors
     /// If the item is not one that can be documented safely.
     pub fn updated(
-        item: Item,
+        item: DocItem,
         language: Language,
-        style: Style,
+        style: DocStyle,
         text: &str,
         width: usize,
         only_parts: bool,
     ) -> Result<Option<Self>, Refusal> {
         let existing = item.existing.clone().and_then(|range| text.get(range));
-        let Some(existing) = existing.filter(|_| item.kind == Kind::Function) else { return Ok(None) };
-        let style = Style::shown(language, existing).unwrap_or(style);
+        let Some(existing) = existing.filter(|_| item.kind == ItemKind::Function) else { return Ok(None) };
+        let style = DocStyle::shown(language, existing).unwrap_or(style);
         let Self { item, frame } = Self::new(item, language, style, text, width)?;
         Ok(frame.updated(&item, existing, only_parts).map(|frame| Self { item, frame }))
     }
@@ -195,19 +195,19 @@ impl Task {
     /// The replacement that puts the docstring with this prose into `text`; holes without prose get plain words.
     pub fn edit(&self, text: &str, prose: &[String]) -> Edit {
         let mut all = prose.to_vec();
-        all.extend(self.frame.holes().skip(prose.len()).map(|about| prose::plain(about, &self.item)));
-        let written = self.frame.text(&all);
-        self.item.place.edit(text, &written, self.item.existing.as_ref())
+        all.extend(self.frame.fields().skip(prose.len()).map(|about| prose::plain(about, &self.item)));
+        let written = self.frame.render(&all);
+        self.item.position.edit(text, &written, self.item.existing.as_ref())
     }
 
     /// Words made of names alone, for a hole that no model has filled.
-    pub fn plain(&self, about: &About) -> String {
+    pub fn plain(&self, about: &Field) -> String {
         prose::plain(about, &self.item)
     }
 
     /// What of a model's answer goes into hole number `hole`.
     pub fn clean(&self, hole: usize, answer: &str) -> String {
-        let about = self.frame.holes().nth(hole);
+        let about = self.frame.fields().nth(hole);
         about.map(|about| prose::clean(about, &self.item, &self.frame, answer)).unwrap_or_default()
     }
 }
@@ -216,9 +216,9 @@ impl Task {
 ///
 /// # Errors
 /// Says why there is none.
-pub fn find(language: Language, tree: Option<&Tree>, text: &str, line: usize) -> Result<Item, Refusal> {
-    if Style::of(language).is_empty() {
-        return Err(Refusal::Language(language.id()));
+pub fn find(language: Language, tree: Option<&Tree>, text: &str, line: usize) -> Result<DocItem, Refusal> {
+    if DocStyle::of(language).is_empty() {
+        return Err(Refusal::Language(language.lsp_id()));
     }
     item_at(language, tree.ok_or(Refusal::Unparsed)?, text, line).ok_or(Refusal::NoItem(line + 1))
 }

@@ -18,12 +18,12 @@ pub struct FimFormat {
     /// Token before each file's path, if the family has one.
     pub file: Option<&'static str>,
     /// Tokens that end an answer.
-    pub stops: &'static [&'static str],
+    pub stop_tokens: &'static [&'static str],
     /// Where other families have the same tokens: a word of the model's own name, in small letters.
-    pub model: Option<&'static str>,
+    pub model_name_part: Option<&'static str>,
 }
 
-const fn tokens(
+const fn format(
     name: &'static str,
     [prefix, suffix, middle]: [&'static str; 3],
     stops: &'static [&'static str],
@@ -36,17 +36,17 @@ const fn tokens(
         suffix_first: false,
         repository: None,
         file: None,
-        stops,
-        model: None,
+        stop_tokens: stops,
+        model_name_part: None,
     }
 }
 
 /// The known formats, the more particular ones first. Published formats are never edited in place: a change is a new row.
-pub static FORMATS: &[FimFormat] = &[
+pub static FIM_FORMATS: &[FimFormat] = &[
     FimFormat {
         repository: Some("<|repo_name|>"),
         file: Some("<|file_sep|>"),
-        ..tokens(
+        ..format(
             "qwen2.5-coder",
             ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"],
             &[
@@ -65,7 +65,7 @@ pub static FORMATS: &[FimFormat] = &[
     FimFormat {
         repository: Some("<repo_name>"),
         file: Some("<file_sep>"),
-        ..tokens(
+        ..format(
             "starcoder2",
             ["<fim_prefix>", "<fim_suffix>", "<fim_middle>"],
             &["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<file_sep>", "<repo_name>"],
@@ -74,30 +74,30 @@ pub static FORMATS: &[FimFormat] = &[
     FimFormat {
         suffix_first: true,
         file: Some("<filename>"),
-        model: Some("mellum"),
-        ..tokens(
+        model_name_part: Some("mellum"),
+        ..format(
             "mellum",
             ["<fim_prefix>", "<fim_suffix>", "<fim_middle>"],
             &["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<filename>", "<reponame>"],
         )
     },
-    tokens(
+    format(
         "starcoder",
         ["<fim_prefix>", "<fim_suffix>", "<fim_middle>"],
         &["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<filename>", "<reponame>"],
     ),
-    tokens(
+    format(
         "santacoder",
         ["<fim-prefix>", "<fim-suffix>", "<fim-middle>"],
         &["<|endoftext|>", "<fim-prefix>", "<fim-middle>", "<fim-suffix>"],
     ),
-    tokens(
+    format(
         "codegemma",
         ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"],
         &["<eos>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|file_separator|>", "<|endoftext|>"],
     ),
-    tokens("codellama", ["▁<PRE>", "▁<SUF>", "▁<MID>"], &["▁<EOT>", "</s>"]),
-    tokens(
+    format("codellama", ["▁<PRE>", "▁<SUF>", "▁<MID>"], &["▁<EOT>", "</s>"]),
+    format(
         "deepseek-coder",
         ["<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>"],
         &["<｜end▁of▁sentence｜>", "<|EOT|>", "<｜fim▁begin｜>"],
@@ -105,7 +105,7 @@ pub static FORMATS: &[FimFormat] = &[
     FimFormat {
         middle: None,
         suffix_first: true,
-        ..tokens("codestral", ["[PREFIX]", "[SUFFIX]", ""], &["</s>", "[PREFIX]", "[SUFFIX]"])
+        ..format("codestral", ["[PREFIX]", "[SUFFIX]", ""], &["</s>", "[PREFIX]", "[SUFFIX]"])
     },
 ];
 
@@ -113,9 +113,9 @@ impl FimFormat {
     /// The first format whose tokens a tokenizer has, for a model of this name.
     pub fn detect(model: &str, has: impl Fn(&str) -> bool) -> Option<&'static Self> {
         let model = model.to_lowercase();
-        FORMATS.iter().find(|format| {
+        FIM_FORMATS.iter().find(|format| {
             let needed = [Some(format.prefix), Some(format.suffix), format.middle, format.repository, format.file];
-            format.model.is_none_or(|word| model.contains(word)) && needed.into_iter().flatten().all(&has)
+            format.model_name_part.is_none_or(|word| model.contains(word)) && needed.into_iter().flatten().all(&has)
         })
     }
 }
@@ -126,12 +126,12 @@ mod tests {
 
     #[test]
     fn a_format_is_known_by_the_tokens_of_a_tokenizer() {
-        for format in FORMATS {
+        for format in FIM_FORMATS {
             let has = |name: &str| {
                 [format.prefix, format.suffix].contains(&name)
                     || [format.middle, format.repository, format.file].contains(&Some(name))
             };
-            let model = format.model.unwrap_or("my model");
+            let model = format.model_name_part.unwrap_or("my model");
             assert_eq!(FimFormat::detect(model, has).map(|found| found.name), Some(format.name));
         }
         assert_eq!(FimFormat::detect("my model", |_| false), None);
@@ -139,8 +139,8 @@ mod tests {
 
     #[test]
     fn no_format_writes_on_past_its_own_markers() {
-        for format in FORMATS {
-            assert!(!format.stops.is_empty(), "{}", format.name);
+        for format in FIM_FORMATS {
+            assert!(!format.stop_tokens.is_empty(), "{}", format.name);
         }
     }
 }

@@ -30,104 +30,111 @@ pub enum Language {
 
 /// How a language marks the end of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Blocks {
+pub enum BlockStyle {
     /// By indentation alone.
     Indentation,
     /// By a closing bracket.
     Brackets,
     /// By a word such as `end`.
-    Words,
+    Keywords,
     /// There are none to speak of.
     None,
 }
 
 /// What is known of a language: LSP ids, file endings and names, line comment, blocks.
-struct Facts {
+struct LanguageInfo {
+    language: Language,
+    lsp_ids: &'static [&'static str],
+    extensions: &'static [&'static str],
+    file_names: &'static [&'static str],
+    line_comment: Option<&'static str>,
+    blocks: BlockStyle,
+}
+
+const fn language_info(
     language: Language,
     ids: &'static [&'static str],
     endings: &'static [&'static str],
-    names: &'static [&'static str],
     comment: Option<&'static str>,
-    blocks: Blocks,
+    blocks: BlockStyle,
+) -> LanguageInfo {
+    LanguageInfo { language, lsp_ids: ids, extensions: endings, file_names: &[], line_comment: comment, blocks }
 }
 
-const fn facts(
-    language: Language,
-    ids: &'static [&'static str],
-    endings: &'static [&'static str],
-    comment: Option<&'static str>,
-    blocks: Blocks,
-) -> Facts {
-    Facts { language, ids, endings, names: &[], comment, blocks }
-}
-
-use Blocks::{Brackets, Indentation, Words};
+use BlockStyle::{Brackets, Indentation, Keywords};
 use Language::*;
 
-static FACTS: &[Facts] = &[
-    facts(Python, &["python"], &["py", "pyi", "pyw"], Some("#"), Indentation),
-    facts(Rust, &["rust"], &["rs"], Some("//"), Brackets),
-    facts(JavaScript, &["javascript", "javascriptreact"], &["js", "mjs", "cjs", "jsx"], Some("//"), Brackets),
-    facts(TypeScript, &["typescript"], &["ts", "mts", "cts"], Some("//"), Brackets),
-    facts(Tsx, &["typescriptreact"], &["tsx"], Some("//"), Brackets),
-    facts(Go, &["go"], &["go"], Some("//"), Brackets),
-    facts(Java, &["java"], &["java"], Some("//"), Brackets),
-    facts(C, &["c"], &["c", "h"], Some("//"), Brackets),
-    facts(Cpp, &["cpp", "c++"], &["cpp", "cc", "cxx", "hpp", "hh", "hxx"], Some("//"), Brackets),
-    facts(CSharp, &["csharp", "cs"], &["cs"], Some("//"), Brackets),
-    Facts { names: &["Gemfile", "Rakefile"], ..facts(Ruby, &["ruby"], &["rb", "rake", "gemspec"], Some("#"), Words) },
-    facts(Php, &["php"], &["php"], Some("//"), Brackets),
-    facts(Lua, &["lua"], &["lua"], Some("--"), Words),
-    Facts {
-        names: &[".bashrc", ".bash_profile", ".profile", ".zshrc"],
-        ..facts(Bash, &["shellscript", "sh", "bash", "zsh"], &["sh", "bash", "zsh"], Some("#"), Words)
+static LANGUAGES: &[LanguageInfo] = &[
+    language_info(Python, &["python"], &["py", "pyi", "pyw"], Some("#"), Indentation),
+    language_info(Rust, &["rust"], &["rs"], Some("//"), Brackets),
+    language_info(JavaScript, &["javascript", "javascriptreact"], &["js", "mjs", "cjs", "jsx"], Some("//"), Brackets),
+    language_info(TypeScript, &["typescript"], &["ts", "mts", "cts"], Some("//"), Brackets),
+    language_info(Tsx, &["typescriptreact"], &["tsx"], Some("//"), Brackets),
+    language_info(Go, &["go"], &["go"], Some("//"), Brackets),
+    language_info(Java, &["java"], &["java"], Some("//"), Brackets),
+    language_info(C, &["c"], &["c", "h"], Some("//"), Brackets),
+    language_info(Cpp, &["cpp", "c++"], &["cpp", "cc", "cxx", "hpp", "hh", "hxx"], Some("//"), Brackets),
+    language_info(CSharp, &["csharp", "cs"], &["cs"], Some("//"), Brackets),
+    LanguageInfo {
+        file_names: &["Gemfile", "Rakefile"],
+        ..language_info(Ruby, &["ruby"], &["rb", "rake", "gemspec"], Some("#"), Keywords)
     },
-    facts(Html, &["html"], &["html", "htm"], None, Blocks::None),
-    facts(Css, &["css"], &["css"], None, Brackets),
-    facts(Json, &["json", "jsonc"], &["json", "jsonc"], None, Brackets),
-    facts(Yaml, &["yaml"], &["yaml", "yml"], Some("#"), Indentation),
-    Facts { names: &["Cargo.lock"], ..facts(Toml, &["toml"], &["toml"], Some("#"), Blocks::None) },
-    facts(Markdown, &["markdown"], &["md", "markdown"], None, Blocks::None),
-    facts(PlainText, &["plaintext", "text"], &["txt"], None, Blocks::None),
+    language_info(Php, &["php"], &["php"], Some("//"), Brackets),
+    language_info(Lua, &["lua"], &["lua"], Some("--"), Keywords),
+    LanguageInfo {
+        file_names: &[".bashrc", ".bash_profile", ".profile", ".zshrc"],
+        ..language_info(Bash, &["shellscript", "sh", "bash", "zsh"], &["sh", "bash", "zsh"], Some("#"), Keywords)
+    },
+    language_info(Html, &["html"], &["html", "htm"], None, BlockStyle::None),
+    language_info(Css, &["css"], &["css"], None, Brackets),
+    language_info(Json, &["json", "jsonc"], &["json", "jsonc"], None, Brackets),
+    language_info(Yaml, &["yaml"], &["yaml", "yml"], Some("#"), Indentation),
+    LanguageInfo {
+        file_names: &["Cargo.lock"],
+        ..language_info(Toml, &["toml"], &["toml"], Some("#"), BlockStyle::None)
+    },
+    language_info(Markdown, &["markdown"], &["md", "markdown"], None, BlockStyle::None),
+    language_info(PlainText, &["plaintext", "text"], &["txt"], None, BlockStyle::None),
 ];
 
 impl Language {
     /// Every language, plain text last.
     pub fn all() -> impl Iterator<Item = Self> {
-        FACTS.iter().map(|facts| facts.language)
+        LANGUAGES.iter().map(|facts| facts.language)
     }
 
-    fn facts(self) -> &'static Facts {
-        FACTS.iter().find(|facts| facts.language == self).unwrap_or(&FACTS[FACTS.len() - 1])
+    fn info(self) -> &'static LanguageInfo {
+        LANGUAGES.iter().find(|facts| facts.language == self).unwrap_or(&LANGUAGES[LANGUAGES.len() - 1])
     }
 
     /// The language of an LSP language id; plain text where it is not known.
     pub fn from_lsp_id(id: &str) -> Self {
-        FACTS.iter().find(|facts| facts.ids.contains(&id)).map_or(PlainText, |facts| facts.language)
+        LANGUAGES.iter().find(|facts| facts.lsp_ids.contains(&id)).map_or(PlainText, |facts| facts.language)
     }
 
     /// The language of a file by its name; plain text where it is not known.
     pub fn from_path(path: &str) -> Self {
         let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
         let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
-        let fits = |facts: &&Facts| facts.names.contains(&name) || facts.endings.contains(&ending.as_str());
-        FACTS.iter().find(fits).map_or(PlainText, |facts| facts.language)
+        let fits =
+            |facts: &&LanguageInfo| facts.file_names.contains(&name) || facts.extensions.contains(&ending.as_str());
+        LANGUAGES.iter().find(fits).map_or(PlainText, |facts| facts.language)
     }
 
     /// The LSP id of the language, which is also its name in configuration.
-    pub fn id(self) -> &'static str {
-        self.facts().ids[0]
+    pub fn lsp_id(self) -> &'static str {
+        self.info().lsp_ids[0]
     }
 
     /// The language by its name, its id or an ending of its files, in any case.
     pub fn from_name(name: &str) -> Option<Self> {
         let name = name.trim().to_lowercase();
-        let is = |facts: &&Facts| {
-            facts.ids.contains(&&*name)
+        let is = |facts: &&LanguageInfo| {
+            facts.lsp_ids.contains(&&*name)
                 || facts.language.name().to_lowercase() == name
-                || facts.endings.contains(&&*name)
+                || facts.extensions.contains(&&*name)
         };
-        FACTS.iter().find(is).map(|facts| facts.language)
+        LANGUAGES.iter().find(is).map(|facts| facts.language)
     }
 
     /// The name that people use.
@@ -158,18 +165,18 @@ impl Language {
     }
 
     /// Whether programs are written in it.
-    pub fn is_program(self) -> bool {
+    pub fn is_programming_language(self) -> bool {
         !matches!(self, Html | Css | Json | Yaml | Toml | Markdown | PlainText)
     }
 
     /// What begins a comment that ends with the line.
     pub fn line_comment(self) -> Option<&'static str> {
-        self.facts().comment
+        self.info().line_comment
     }
 
     /// How blocks end.
-    pub fn blocks(self) -> Blocks {
-        self.facts().blocks
+    pub fn blocks(self) -> BlockStyle {
+        self.info().blocks
     }
 
     /// The grammar, where there is one.

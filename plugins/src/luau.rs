@@ -31,8 +31,8 @@ pub use fault::Fault;
 pub use plugin::{Plugin, Tally};
 pub use types::declarations;
 
-use crate::request::Task;
-use crate::tasks::ask::Hit;
+use crate::request::TaskKind;
+use crate::tasks::ask::SearchHit;
 
 /// The version of the interface that a plugin names in `api`.
 pub const API: u32 = 1;
@@ -61,9 +61,9 @@ impl Default for Limits {
 
 impl Limits {
     /// The time for one call, and the option that sets it.
-    fn of(&self, task: Task) -> (Duration, &'static str) {
+    fn of(&self, task: TaskKind) -> (Duration, &'static str) {
         match task {
-            Task::Fill => (self.time, "plugins.time_ms"),
+            TaskKind::Fill => (self.time, "plugins.time_ms"),
             _ => (self.task_time, "plugins.task_time_ms"),
         }
     }
@@ -80,7 +80,7 @@ pub trait World: Send + Sync {
 
     /// The pieces of files that fit words best and may be read, the best first, at most `most`; none before the workspace
     /// has been indexed.
-    fn search(&self, words: &str, most: usize) -> Vec<Hit>;
+    fn search(&self, words: &str, most: usize) -> Vec<SearchHit>;
 
     /// What git says of the workspace, if that is known or comes to be known within `patience`.
     fn git(&self, patience: Duration) -> Option<Arc<Git>>;

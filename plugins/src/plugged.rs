@@ -13,7 +13,7 @@ use crate::context::{self, secrets};
 use crate::luau::{Found, Plugin, Verdict};
 use crate::prompt::{Stability, Window};
 use crate::tasks::fill;
-use crate::text::line_end;
+use crate::text::whole_lines_len;
 use crate::window;
 use crate::{Answer, Prompt, PromptStrategy, Request, Result, Snippet};
 
@@ -62,7 +62,7 @@ fn narrowed<'a>(request: &'a Request, replaced: &[&str]) -> Cow<'a, Request> {
     if replaced.is_empty() {
         return Cow::Borrowed(request);
     }
-    Cow::Owned(Request { builtins: Arc::new(request.builtins.without(replaced)), ..request.clone() })
+    Cow::Owned(Request { builtins: Arc::new(request.builtins.with_disabled(replaced)), ..request.clone() })
 }
 
 /// What plugins show, cut to the room there is: at most half of what the request has for snippets.
@@ -78,8 +78,10 @@ fn found<'a>(plugins: &'a [Arc<Plugin>], request: &Request, each: usize) -> Show
     for plugin in plugins {
         let Some(all) = plugin.snippets(request) else { continue };
         shown_all.answered.push(plugin.name.as_str());
-        let mut own = request.builtins.room.get(&plugin.name).copied().unwrap_or(each).min(room);
-        for found in all.iter().filter(|found| !secrets::in_path(&found.path) && !secrets::in_text(&found.text)) {
+        let mut own = request.builtins.byte_limits.get(&plugin.name).copied().unwrap_or(each).min(room);
+        for found in
+            all.iter().filter(|found| !secrets::is_secret_path(&found.path) && !secrets::contains_secret(&found.text))
+        {
             let snippet = shown(found, &plugin.name, own);
             if snippet.as_ref().is_none_or(|snippet| snippet.text.len() < found.text.len()) && !is_empty(found) {
                 plugin.was_cut();
@@ -87,7 +89,7 @@ fn found<'a>(plugins: &'a [Arc<Plugin>], request: &Request, each: usize) -> Show
             let Some(snippet) = snippet else { continue };
             let size = snippet.text.len() + snippet.path.len();
             (own, room) = (own - size, room - size);
-            shown_all.snippets.push((found.stability, request.builtins.place(&plugin.name), snippet));
+            shown_all.snippets.push((found.stability, request.builtins.rank(&plugin.name), snippet));
         }
     }
     shown_all
@@ -122,9 +124,9 @@ fn is_empty(found: &Found) -> bool {
 /// A snippet as a prompt may show it within so many bytes: the first lines of one that is too long.
 fn shown(found: &Found, plugin: &str, room: usize) -> Option<Snippet> {
     let room = room.checked_sub(found.path.len())?;
-    let text = &found.text[..line_end(&found.text, room)];
+    let text = &found.text[..whole_lines_len(&found.text, room)];
     let whole_lines = text.len() == found.text.len() || text.ends_with('\n');
-    let snippet = || Snippet { path: found.path.clone(), text: text.to_owned(), why: plugin.to_owned() };
+    let snippet = || Snippet { path: found.path.clone(), text: text.to_owned(), origin: plugin.to_owned() };
     (whole_lines && !text.trim().is_empty()).then(snippet)
 }
 
@@ -134,7 +136,7 @@ impl PromptStrategy for Plugged {
     }
 
     fn context(&self, request: &Request) -> Result<Vec<Snippet>> {
-        if self.plugins.is_empty() || window::holds(request) {
+        if self.plugins.is_empty() || window::is_reusable(request) {
             return self.inner.context(request);
         }
         let Shown { snippets, answered } = found(&self.plugins, request, self.each);
@@ -144,23 +146,23 @@ impl PromptStrategy for Plugged {
         rest.budget.snippets -=
             snippets.iter().map(|(.., snippet)| snippet.text.len() + snippet.path.len()).sum::<usize>();
         let own = self.inner.context(&rest)?.into_iter().map(|snippet| {
-            let (stability, place) = context::place(request, &snippet);
+            let (stability, place) = context::snippet_sort_key(request, &snippet);
             (stability, place, snippet)
         });
         Ok(in_order(own.chain(snippets).collect()))
     }
 
     fn prompt(&self, request: &Request, snippets: &[Snippet]) -> Result<Prompt> {
-        let held = window::holds(request);
+        let held = window::is_reusable(request);
         let mut prompt = self.inner.prompt(request, snippets)?;
         // A window that holds has its layout already.
         let Some(window) = prompt.window.take_if(|_| !held) else { return Ok(prompt) };
         let layout = self.plugins.iter().find_map(|plugin| plugin.prompt(request, &window, snippets));
-        Ok(fill::written(request, Window { layout, ..window }))
+        Ok(fill::build_prompt(request, Window { layout, ..window }))
     }
 
-    fn done(&self, request: &Request, text: &str) -> bool {
-        self.inner.done(&narrowed(request, &self.replaced(request)), text)
+    fn is_done(&self, request: &Request, text: &str) -> bool {
+        self.inner.is_done(&narrowed(request, &self.replaced(request)), text)
     }
 
     fn finish(&self, request: &Request, answer: &Answer) -> Option<String> {

@@ -27,7 +27,7 @@ impl Content {
 /// Where a piece of a prompt came from, for `--explain`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
-pub enum Source {
+pub enum PartSource {
     /// A marker that the format asks for.
     Format,
     /// The name of the repository, the path of the file.
@@ -37,16 +37,19 @@ pub enum Source {
         /// The file it comes from, relative to the workspace.
         path: String,
         /// Why it is here: `definition`, `recent edit`, `open file`, or a plugin's name.
-        why: String,
+        #[serde(rename = "why")]
+        origin: String,
     },
     /// Imports of this file that lie outside the window.
     Imports,
     /// Signatures of the items around the cursor that begin outside the window.
     Enclosing,
     /// Text before the anchor.
-    Before,
+    #[serde(rename = "before")]
+    Prefix,
     /// Text after the cursor.
-    After,
+    #[serde(rename = "after")]
+    Suffix,
     /// Text between the anchor and the cursor.
     Middle,
     /// What a plugin put there that lays the prompt out.
@@ -66,18 +69,18 @@ pub struct Part {
     /// What the model reads.
     pub content: Content,
     /// Where it came from.
-    pub source: Source,
+    pub source: PartSource,
 }
 
 impl Part {
     /// Ordinary text.
-    pub fn text(text: impl Into<String>, source: Source) -> Self {
+    pub fn text(text: impl Into<String>, source: PartSource) -> Self {
         Self { content: Content::Text(text.into()), source }
     }
 
     /// A special token.
     pub fn special(name: impl Into<Cow<'static, str>>) -> Self {
-        Self { content: Content::Special(name.into()), source: Source::Format }
+        Self { content: Content::Special(name.into()), source: PartSource::Format }
     }
 }
 
@@ -87,28 +90,28 @@ pub struct Window {
     /// What comes before the file's own text: repository, snippets, path. Only ever appended to while typing.
     pub header: Vec<Part>,
     /// Text before the anchor, as it stands in the prompt.
-    pub before: String,
+    pub prefix: String,
     /// Byte offset of the anchor in the document.
     pub anchor: usize,
     /// Text after the cursor, as it stands in the prompt.
-    pub after: String,
+    pub suffix: String,
     /// What a plugin made of all this; `None` where the model's own format says how it is written.
-    pub layout: Option<Layout>,
+    pub layout: Option<PluginLayout>,
     /// Whether the next prompt is to have a new window although this one still holds: set while nobody waits.
-    pub spent: bool,
+    pub expired: bool,
     /// Whether it shows less than there is room for, so that its prompt was read sooner.
-    pub near: bool,
+    pub reduced: bool,
 }
 
 /// Everything that the model reads before the text typed since the anchor, as a plugin wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layout {
+pub struct PluginLayout {
     /// The plugin's name.
     pub plugin: String,
     /// In the order in which the model reads them.
     pub parts: Vec<Part>,
     /// Names of special tokens that end the answer.
-    pub stops: Vec<Cow<'static, str>>,
+    pub stop_tokens: Vec<Cow<'static, str>>,
 }
 
 /// Everything that the model room needs to know of a request.
@@ -121,7 +124,7 @@ pub struct Prompt {
     pub heal: bool,
     /// Names of special tokens that end the answer, beside the model's own end-of-text tokens. Names that the tokenizer
     /// does not have are ignored.
-    pub stop_specials: Vec<Cow<'static, str>>,
+    pub stop_tokens: Vec<Cow<'static, str>>,
     /// The frozen window that this prompt was built on, to be handed back with the next request for this document.
     pub window: Option<Window>,
 }
@@ -134,7 +137,7 @@ pub struct Snippet {
     /// The text itself.
     pub text: String,
     /// Why it is here: `definition`, `recent edit`, `open file`, or a plugin's name.
-    pub why: String,
+    pub origin: String,
 }
 
 /// How long a snippet stays as it is; the order is that of the prompt.

@@ -13,12 +13,12 @@ impl Random {
     }
 
     /// The stream of several numbers together, for example a seed, an epoch and a file: each of them makes another one.
-    pub fn keyed(keys: &[u64]) -> Self {
-        let stir = |state: u64, key: &u64| Self::new(state ^ key).next();
+    pub fn from_keys(keys: &[u64]) -> Self {
+        let stir = |state: u64, key: &u64| Self::new(state ^ key).next_u64();
         Self::new(keys.iter().fold(keys.len() as u64, stir))
     }
 
-    fn next(&mut self) -> u64 {
+    fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -28,16 +28,16 @@ impl Random {
 
     /// A number from 0 to below `count`; 0 if that is 0.
     pub fn below(&mut self, count: usize) -> usize {
-        ((u128::from(self.next()) * count as u128) >> 64) as usize
+        ((u128::from(self.next_u64()) * count as u128) >> 64) as usize
     }
 
     /// A number in 0..1.
     pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// Whether something happens that does so with this probability.
-    pub fn chance(&mut self, probability: f64) -> bool {
+    pub fn happens(&mut self, probability: f64) -> bool {
         self.unit() < probability
     }
 
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn the_numbers_are_those_of_the_published_generator() {
         let mut random = Random::new(1_234_567);
-        assert_eq!([random.next(), random.next()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
+        assert_eq!([random.next_u64(), random.next_u64()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
     }
 
     #[test]
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn each_key_and_their_order_make_another_stream() {
-        let first = |keys: &[u64]| Random::keyed(keys).next();
+        let first = |keys: &[u64]| Random::from_keys(keys).next_u64();
         let all = [first(&[1, 2]), first(&[2, 1]), first(&[1, 3]), first(&[1]), first(&[1, 2, 0]), first(&[])];
         assert!((0..all.len()).all(|i| !all[..i].contains(&all[i])), "{all:?}");
         assert_eq!(first(&[1, 2]), all[0]);

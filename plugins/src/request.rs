@@ -30,7 +30,7 @@ pub enum Trigger {
 
 /// What the model is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Task {
+pub enum TaskKind {
     /// A suggestion at the cursor.
     #[default]
     Fill,
@@ -46,7 +46,7 @@ pub enum Task {
     Generate,
 }
 
-impl Task {
+impl TaskKind {
     /// All tasks.
     pub const ALL: [Self; 6] = [Self::Fill, Self::Docstring, Self::Ask, Self::Translate, Self::Edit, Self::Generate];
 
@@ -63,14 +63,14 @@ impl Task {
     }
 
     /// The task of that name.
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|task| task.name() == name)
     }
 }
 
 /// In which order a hole is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Order {
+pub enum PromptOrder {
     /// Prefix and suffix frozen at an anchor above the cursor, and the text since the anchor after the middle marker.
     #[default]
     Anchored,
@@ -83,9 +83,9 @@ pub enum Order {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// Text of this file before the cursor.
-    pub before: usize,
+    pub prefix: usize,
     /// Text of this file after the cursor.
-    pub after: usize,
+    pub suffix: usize,
     /// Text typed since the anchor; past this the anchor moves.
     pub middle: usize,
     /// All snippets together.
@@ -93,7 +93,7 @@ pub struct Budget {
     /// The answer.
     pub answer: usize,
     /// Whether it is what [`nearest`](Self::nearest) left of a larger one.
-    pub near: bool,
+    pub reduced: bool,
 }
 
 /// Bytes of code that make a token, about.
@@ -106,27 +106,27 @@ const DEFAULT_ANSWER_TOKENS: usize = 256;
 
 impl Budget {
     /// How much text goes where in a context of `context` tokens that also holds an answer of up to `answer` tokens.
-    pub fn within(context: usize, answer: usize) -> Self {
+    pub fn for_context(context: usize, answer: usize) -> Self {
         let room = context.saturating_sub(answer + 64) * BYTES_PER_TOKEN;
         Self {
-            before: room * 45 / 100,
-            after: room * 15 / 100,
+            prefix: room * 45 / 100,
+            suffix: room * 15 / 100,
             middle: room * 20 / 100,
             snippets: room * 20 / 100,
             answer: answer * BYTES_PER_TOKEN,
-            near: false,
+            reduced: false,
         }
     }
 
     /// The part of it that lies nearest to the cursor, of about `context` tokens beside the lines at the cursor: for a prompt that is
     /// read sooner.
-    pub fn nearest(self, context: usize) -> Self {
+    pub fn reduced(self, context: usize) -> Self {
         let room = context * BYTES_PER_TOKEN;
         Self {
-            before: self.before.min(room * 60 / 100),
-            after: self.after.min(room * 25 / 100),
+            prefix: self.prefix.min(room * 60 / 100),
+            suffix: self.suffix.min(room * 25 / 100),
             snippets: self.snippets.min(room * 15 / 100),
-            near: true,
+            reduced: true,
             ..self
         }
     }
@@ -145,7 +145,7 @@ pub struct RecentEdit {
 #[derive(Debug, Clone)]
 pub struct Request {
     /// What the model is asked for.
-    pub task: Task,
+    pub task: TaskKind,
     /// What is asked: a question, the instruction of an edit, or the LSP id of the language that is translated into.
     pub question: Option<Arc<str>>,
     /// The document that the cursor is in.
@@ -171,22 +171,22 @@ pub struct Request {
     /// What the user says of the built-in sources of context and rules of finishing.
     pub builtins: Arc<crate::Builtins>,
     /// What knows the model's tokens; `None` where no model is at hand.
-    pub tokens: Option<Arc<dyn Tokens>>,
+    pub tokenizer: Option<Arc<dyn TokenizerInfo>>,
     /// In which order the hole is written.
-    pub order: Order,
+    pub order: PromptOrder,
     /// Whether a suggestion may have more than one line where nothing stands right of the cursor.
     pub multi_line: bool,
     /// Mean log-probability per token (natural logarithm, so at most 0) below which an automatic suggestion is not shown.
-    pub minimum_confidence: f32,
+    pub min_confidence: f32,
 }
 
 /// What is to be known of a model's tokens.
-pub trait Tokens: std::fmt::Debug + Send + Sync {
+pub trait TokenizerInfo: std::fmt::Debug + Send + Sync {
     /// How many tokens a text makes that stands alone.
-    fn count(&self, text: &str) -> usize;
+    fn count_tokens(&self, text: &str) -> usize;
 
     /// Whether there is a special token of exactly this name.
-    fn has(&self, special: &str) -> bool;
+    fn has_special_token(&self, special: &str) -> bool;
 }
 
 /// What a model wrote.
@@ -195,7 +195,7 @@ pub struct Answer {
     /// The text, without what healing had backed up over.
     pub text: String,
     /// Whether the model ended by itself (an end token), rather than by a limit, a deadline or `done`.
-    pub ended: bool,
+    pub reached_end_token: bool,
     /// Mean natural log-probability of its tokens.
     pub confidence: f32,
 }
@@ -206,42 +206,42 @@ impl Request {
     /// update syntax.
     pub fn new(document: impl Into<Arc<Document>>, cursor: usize) -> Self {
         Self {
-            task: Task::Fill,
+            task: TaskKind::Fill,
             question: None,
             document: document.into(),
             cursor,
             trigger: Trigger::Automatic,
             format: None,
-            budget: Budget::within(DEFAULT_CONTEXT_TOKENS, DEFAULT_ANSWER_TOKENS),
+            budget: Budget::for_context(DEFAULT_CONTEXT_TOKENS, DEFAULT_ANSWER_TOKENS),
             repository: None,
             window: None,
             symbols: Arc::default(),
             recent_edits: Arc::new([]),
             open_files: Arc::new([]),
             builtins: Arc::default(),
-            tokens: None,
-            order: Order::Anchored,
+            tokenizer: None,
+            order: PromptOrder::Anchored,
             multi_line: true,
-            minimum_confidence: f32::NEG_INFINITY,
+            min_confidence: f32::NEG_INFINITY,
         }
     }
 
     /// The text left of the cursor.
-    pub fn before(&self) -> &str {
+    pub fn prefix(&self) -> &str {
         &self.document.text[..self.cursor]
     }
 
     /// The text right of the cursor.
-    pub fn after(&self) -> &str {
+    pub fn suffix(&self) -> &str {
         &self.document.text[self.cursor..]
     }
     /// The cursor's line, up to the cursor.
     pub(crate) fn line_before(&self) -> &str {
-        self.before().rsplit('\n').next().unwrap_or_default()
+        self.prefix().rsplit('\n').next().unwrap_or_default()
     }
 
     /// The cursor's line from the cursor on, without its line end.
     pub(crate) fn line_after(&self) -> &str {
-        self.after().split('\n').next().unwrap_or_default().trim_end_matches('\r')
+        self.suffix().split('\n').next().unwrap_or_default().trim_end_matches('\r')
     }
 }

@@ -8,7 +8,7 @@
 mod chat;
 mod hole;
 mod mix;
-mod piece;
+mod pieces;
 mod repository;
 #[cfg(test)]
 mod tests;
@@ -20,22 +20,22 @@ use std::time::Duration;
 
 use crate::chat::Message;
 use crate::fim_format::FimFormat;
-use crate::prompt::{Part, Prompt, Source, Window};
+use crate::prompt::{Part, PartSource, Prompt, Window};
 use crate::random::Random;
-use crate::request::{Budget, Document, Order, Request};
+use crate::request::{Budget, Document, PromptOrder, Request};
 use crate::tasks::fill::{self, Fill};
 use crate::{PromptStrategy, Result, syntax};
 
-use hole::Ground;
-pub use hole::Holes;
-pub use mix::{Kind, Mix, OptionsError};
+use hole::HoleContext;
+pub use hole::HoleShares;
+pub use mix::{OptionsError, SampleKind, SampleMix};
 pub use repository::Repository;
 
 /// A sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
     /// How it is written.
-    pub kind: Kind,
+    pub kind: SampleKind,
     /// What was said before the prompt, as the model's own template is to spell it.
     pub conversation: Vec<Message>,
     /// What the model reads, as it would read it live. Empty in a whole sample without a header.
@@ -44,44 +44,51 @@ pub struct Sample {
     pub answer: String,
     /// The special token that ends the answer. A whole sample that is not the last piece of its file has none, since
     /// nothing ends there; that of a conversation is the template's affair.
-    pub end: Option<Cow<'static, str>>,
+    pub end_token: Option<Cow<'static, str>>,
     /// Where in the file the answer stands, in bytes.
-    pub bytes: Range<usize>,
+    pub answer_range: Range<usize>,
 }
 
 impl Sample {
     /// All that is learnt from, in reading order: the prompt, the answer and the special token that ends it,
     /// if there is one.
     pub fn parts(&self) -> Vec<Part> {
-        let answer = Part::text(self.answer.clone(), Source::Answer);
-        let end = self.end.clone().map(Part::special);
+        let answer = Part::text(self.answer.clone(), PartSource::Answer);
+        let end = self.end_token.clone().map(Part::special);
         self.prompt.parts.iter().cloned().chain([answer]).chain(end).collect()
     }
 }
 
 /// How samples are made.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Options {
+pub struct SampleOptions {
     /// How the model wants a hole written; without one all samples are whole.
     pub format: Option<&'static FimFormat>,
     /// The special token that ends a text.
-    pub end: Cow<'static, str>,
+    pub end_token: Cow<'static, str>,
     /// Which kinds of sample there are.
-    pub mix: Mix,
+    pub mix: SampleMix,
     /// Where holes are cut.
-    pub holes: Holes,
+    pub holes: HoleShares,
     /// Bytes of a file in one sample, at the most. A longer file makes several samples.
-    pub piece: usize,
+    pub max_piece_bytes: usize,
     /// What an anchored sample shows of a file, and every header of other files.
     pub budget: Budget,
 }
 
-impl Options {
+impl SampleOptions {
     /// Defaults for a model that reads `context` tokens.
     pub fn new(format: Option<&'static FimFormat>, end: impl Into<Cow<'static, str>>, context: usize) -> Self {
-        let budget = Budget::within(context, context / 8);
-        let piece = (budget.before + budget.after + budget.middle + budget.answer).max(piece::SMALLEST);
-        Self { format, end: end.into(), mix: Mix::default(), holes: Holes::default(), piece, budget }
+        let budget = Budget::for_context(context, context / 8);
+        let piece = (budget.prefix + budget.suffix + budget.middle + budget.answer).max(pieces::MIN_PIECE_BYTES);
+        Self {
+            format,
+            end_token: end.into(),
+            mix: SampleMix::default(),
+            holes: HoleShares::default(),
+            max_piece_bytes: piece,
+            budget,
+        }
     }
 
     /// Whether these options make sense.
@@ -91,8 +98,8 @@ impl Options {
     pub fn check(&self) -> std::result::Result<(), OptionsError> {
         self.mix.check()?;
         self.holes.check()?;
-        match self.piece < piece::SMALLEST {
-            true => Err(OptionsError::Piece { piece: self.piece, smallest: piece::SMALLEST }),
+        match self.max_piece_bytes < pieces::MIN_PIECE_BYTES {
+            true => Err(OptionsError::PieceTooShort { piece: self.max_piece_bytes, smallest: pieces::MIN_PIECE_BYTES }),
             false => Ok(()),
         }
     }
@@ -102,130 +109,148 @@ impl Options {
 ///
 /// # Errors
 /// Where the strategy cannot write a prompt.
-pub fn samples(repository: &Repository, file: usize, options: &Options, random: &mut Random) -> Result<Vec<Sample>> {
+pub fn samples(
+    repository: &Repository,
+    file: usize,
+    options: &SampleOptions,
+    random: &mut Random,
+) -> Result<Vec<Sample>> {
     let Some(document) = repository.files().get(file) else { return Ok(Vec::new()) };
-    let document = Document { tree: tree(document, &document.text), ..Document::clone(document) };
-    let pieces = piece::pieces(&document.text, options.piece, random);
-    let subject = Subject { repository, file, document, options };
+    let document = Document { tree: parse_document(document, &document.text), ..Document::clone(document) };
+    let pieces = pieces::split_pieces(&document.text, options.max_piece_bytes, random);
+    let subject = SampledFile { repository, file, document, options };
     pieces.into_iter().map(|piece| subject.sample(piece, random)).collect()
 }
 
-fn said(talk: chat::Talk) -> Sample {
-    let chat::Talk { messages, opening, answer, bytes } = talk;
-    let prompt = Prompt { parts: vec![Part::text(opening, Source::Conversation)], ..Prompt::default() };
-    Sample { kind: Kind::Chat, conversation: messages, prompt, answer, end: None, bytes }
+fn chat_sample(talk: chat::Conversation) -> Sample {
+    let chat::Conversation { messages, answer_prefix: opening, answer, bytes } = talk;
+    let prompt = Prompt { parts: vec![Part::text(opening, PartSource::Conversation)], ..Prompt::default() };
+    Sample { kind: SampleKind::Chat, conversation: messages, prompt, answer, end_token: None, answer_range: bytes }
 }
 
 /// The syntax tree of a text in the place of a document's. Text too long to be parsed for each sample has none. The time
 /// limit is so long that the clock has no say in what a sample becomes.
-fn tree(document: &Document, text: &str) -> Option<tree_sitter::Tree> {
+fn parse_document(document: &Document, text: &str) -> Option<tree_sitter::Tree> {
     const LONGEST: usize = 200_000;
     const PATIENCE: Duration = Duration::from_secs(600);
     (text.len() <= LONGEST).then(|| syntax::parse_within(document.language, text, None, PATIENCE)).flatten()
 }
 
 /// A file that samples are made of.
-struct Subject<'a> {
+struct SampledFile<'a> {
     repository: &'a Repository,
     file: usize,
     document: Document,
-    options: &'a Options,
+    options: &'a SampleOptions,
 }
 
-impl Subject<'_> {
+impl SampledFile<'_> {
     fn sample(&self, piece: Range<usize>, random: &mut Random) -> Result<Sample> {
         let chat = self.options.mix.chat;
         if chat > 0.0
-            && random.chance(chat)
-            && let Some(talk) = chat::talk(&self.document, &piece, random)
+            && random.happens(chat)
+            && let Some(talk) = chat::draw_conversation(&self.document, &piece, random)
         {
-            return Ok(said(talk));
+            return Ok(chat_sample(talk));
         }
-        match self.hole(&piece, random) {
-            None => self.whole(piece, random),
-            Some((Kind::Anchored, hole)) => self.anchored(hole, random),
-            Some((kind, hole)) => self.filled(kind, piece, hole, random),
+        match self.draw_hole(&piece, random) {
+            None => self.whole_sample(piece, random),
+            Some((SampleKind::Anchored, hole)) => self.anchored_sample(hole, random),
+            Some((kind, hole)) => self.fim_sample(kind, piece, hole, random),
         }
     }
 
     /// A kind of sample with a hole for it, or `None` for a whole one.
-    fn hole(&self, piece: &Range<usize>, random: &mut Random) -> Option<(Kind, Range<usize>)> {
+    fn draw_hole(&self, piece: &Range<usize>, random: &mut Random) -> Option<(SampleKind, Range<usize>)> {
         self.options.format?;
         let kind = self.options.mix.draw(random);
         let (text, tree) = (&*self.document.text, self.document.tree.as_ref());
         // An anchored prompt shows the file beyond the piece.
         let (end, most) = match kind {
-            Kind::Anchored => (text.len(), self.options.budget.answer),
+            SampleKind::Anchored => (text.len(), self.options.budget.answer),
             _ => (piece.end, piece.len()),
         };
-        let ground = Ground { text, tree, piece: piece.clone(), end, most };
+        let ground = HoleContext { text, tree, piece: piece.clone(), text_end: end, max_bytes: most };
         match kind {
-            Kind::Whole => None,
-            Kind::Docstring => match ground.docstring(random) {
+            SampleKind::Whole => None,
+            SampleKind::Docstring => match ground.docstring(random) {
                 Some(hole) => Some((kind, hole)),
-                None => Some((Kind::Usual, self.options.holes.draw(&ground, random)?)),
+                None => Some((SampleKind::Usual, self.options.holes.draw(&ground, random)?)),
             },
             kind => Some((kind, self.options.holes.draw(&ground, random)?)),
         }
     }
 
-    fn whole(&self, piece: Range<usize>, random: &mut Random) -> Result<Sample> {
+    fn whole_sample(&self, piece: Range<usize>, random: &mut Random) -> Result<Sample> {
         let cursor = piece.start + self.document.text[piece.clone()].trim_end().len();
-        let request = self.request(&(cursor..cursor), Order::Plain, random);
+        let request = self.request(&(cursor..cursor), PromptOrder::Plain, random);
         let window = self.window(piece.start..cursor, cursor, cursor..cursor);
         let parts = fill::header(&request, &Fill.context(&request)?, &window);
         let last = self.document.text[piece.end..].trim().is_empty();
-        let sample = self.answered(Kind::Whole, Prompt { parts, ..Prompt::default() }, piece);
-        Ok(Sample { end: sample.end.filter(|_| last), ..sample })
+        let sample = self.with_answer(SampleKind::Whole, Prompt { parts, ..Prompt::default() }, piece);
+        Ok(Sample { end_token: sample.end_token.filter(|_| last), ..sample })
     }
 
     /// The live prompt, whatever that is.
-    fn anchored(&self, hole: Range<usize>, random: &mut Random) -> Result<Sample> {
-        let request = self.request(&hole, Order::Anchored, random);
+    fn anchored_sample(&self, hole: Range<usize>, random: &mut Random) -> Result<Sample> {
+        let request = self.request(&hole, PromptOrder::Anchored, random);
         let prompt = Fill.prompt(&request, &Fill.context(&request)?)?;
-        Ok(self.answered(Kind::Anchored, prompt, hole))
+        Ok(self.with_answer(SampleKind::Anchored, prompt, hole))
     }
 
     /// The piece of the file around a hole, in the usual order or suffix first.
-    fn filled(&self, kind: Kind, piece: Range<usize>, hole: Range<usize>, random: &mut Random) -> Result<Sample> {
+    fn fim_sample(
+        &self,
+        kind: SampleKind,
+        piece: Range<usize>,
+        hole: Range<usize>,
+        random: &mut Random,
+    ) -> Result<Sample> {
         let (order, anchor) = match kind {
-            Kind::SuffixFirst => (Order::Anchored, piece.start),
-            _ => (Order::Plain, hole.start),
+            SampleKind::SuffixFirst => (PromptOrder::Anchored, piece.start),
+            _ => (PromptOrder::Plain, hole.start),
         };
         let request = self.request(&hole, order, random);
         let window = self.window(piece.start..anchor, anchor, hole.end..piece.end);
         let header = fill::header(&request, &Fill.context(&request)?, &window);
-        let prompt = fill::written(&request, Window { header, ..window });
-        Ok(self.answered(kind, prompt, hole))
+        let prompt = fill::build_prompt(&request, Window { header, ..window });
+        Ok(self.with_answer(kind, prompt, hole))
     }
 
     fn window(&self, before: Range<usize>, anchor: usize, after: Range<usize>) -> Window {
         let text = |range: Range<usize>| self.document.text[range].to_owned();
         Window {
             header: Vec::new(),
-            before: text(before),
+            prefix: text(before),
             anchor,
-            after: text(after),
+            suffix: text(after),
             layout: None,
-            spent: false,
-            near: false,
+            expired: false,
+            reduced: false,
         }
     }
 
-    fn answered(&self, kind: Kind, prompt: Prompt, bytes: Range<usize>) -> Sample {
+    fn with_answer(&self, kind: SampleKind, prompt: Prompt, bytes: Range<usize>) -> Sample {
         let answer = self.document.text[bytes.clone()].to_owned();
         let prompt = Prompt { window: None, ..prompt };
-        Sample { kind, conversation: Vec::new(), prompt, answer, end: Some(self.options.end.clone()), bytes }
+        Sample {
+            kind,
+            conversation: Vec::new(),
+            prompt,
+            answer,
+            end_token: Some(self.options.end_token.clone()),
+            answer_range: bytes,
+        }
     }
 
     /// What an editor would ask where the file lacks the hole. Without a header it knows neither path nor other files, as for
     /// a text that was never saved; without imports it has no syntax tree, as for one that is still being parsed.
-    fn request(&self, hole: &Range<usize>, order: Order, random: &mut Random) -> Request {
+    fn request(&self, hole: &Range<usize>, order: PromptOrder, random: &mut Random) -> Request {
         let (options, repository) = (self.options, self.repository);
-        let header = random.chance(options.mix.header);
-        let imports = header && !random.chance(options.mix.drop_imports);
-        let open_files = repository.related(self.file, random);
-        let empty = Request::new(self.without(hole, header, imports), hole.start);
+        let header = random.happens(options.mix.header);
+        let imports = header && !random.happens(options.mix.drop_imports);
+        let open_files = repository.draw_open_files(self.file, random);
+        let empty = Request::new(self.document_without(hole, header, imports), hole.start);
         let request = Request { format: options.format, budget: options.budget, order, ..empty };
         if !header {
             return request;
@@ -234,13 +259,13 @@ impl Subject<'_> {
         Request { repository: repository_name, symbols: repository.symbols(), open_files, ..request }
     }
 
-    fn without(&self, hole: &Range<usize>, path: bool, parsed: bool) -> Document {
+    fn document_without(&self, hole: &Range<usize>, path: bool, parsed: bool) -> Document {
         let whole = &self.document;
         let (text, parse) = match hole.is_empty() {
             true => (whole.text.clone(), whole.tree.clone()),
             false => {
                 let text: Arc<str> = [&whole.text[..hole.start], &whole.text[hole.end..]].concat().into();
-                let tree = parsed.then(|| tree(whole, &text)).flatten();
+                let tree = parsed.then(|| parse_document(whole, &text)).flatten();
                 (text, tree)
             }
         };

@@ -32,7 +32,7 @@ pub trait PromptStrategy: Send + Sync {
     fn prompt(&self, request: &Request, snippets: &[Snippet]) -> Result<Prompt>;
 
     /// Whether `text`, generated so far, is already as much as [`finish`](Self::finish) would keep. Decoding stops then.
-    fn done(&self, request: &Request, text: &str) -> bool;
+    fn is_done(&self, request: &Request, text: &str) -> bool;
 
     /// What of the model's answer to show: trimmed, mended, or `None` for nothing.
     fn finish(&self, request: &Request, answer: &Answer) -> Option<String>;

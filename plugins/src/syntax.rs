@@ -13,16 +13,16 @@ use tree_sitter::{Node, ParseOptions, Parser, Tree};
 
 use crate::Language;
 
-pub use docstrings::{docstrings, end_of_docstring};
+pub use docstrings::{docstring_end, docstring_ranges};
 pub(crate) use nodes::nodes;
 
 /// How long a parse may take.
-const LIMIT: Duration = Duration::from_millis(500);
+const PARSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The syntax tree of `text`; `None` for plain text and where parsing takes too long. `old` is a tree of an earlier text
 /// that has been told of all edits since.
 pub fn parse(language: Language, text: &str, old: Option<&Tree>) -> Option<Tree> {
-    parse_within(language, text, old, LIMIT)
+    parse_within(language, text, old, PARSE_TIMEOUT)
 }
 
 /// [`parse`] with a limit of one's own.
@@ -50,7 +50,7 @@ pub enum Region {
 }
 
 /// What the byte left of `offset` belongs to.
-pub fn region(tree: Option<&Tree>, offset: usize) -> Region {
+pub fn region_at(tree: Option<&Tree>, offset: usize) -> Region {
     let Some(tree) = tree else { return Region::Code };
     let at = offset.saturating_sub(1);
     let mut node = tree.root_node().descendant_for_byte_range(at, at);
@@ -71,7 +71,7 @@ pub fn region(tree: Option<&Tree>, offset: usize) -> Region {
 
 /// A function, a class, a module: something with a name that others use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
+pub struct SyntaxItem {
     /// Its name.
     pub name: String,
     /// The grammar's kind, for example `function_definition`.
@@ -83,7 +83,7 @@ pub struct Item {
 }
 
 /// Kinds of nodes that define something by name, in all grammars.
-fn defines(kind: &str) -> bool {
+fn is_definition(kind: &str) -> bool {
     const WHOLE: &[&str] = &["type_spec", "impl_item", "class", "module", "method", "singleton_method", "type_alias"];
     const ENDS: &[&str] = &[
         "function_definition",
@@ -118,19 +118,19 @@ fn defines(kind: &str) -> bool {
     WHOLE.contains(&kind) || ENDS.contains(&kind)
 }
 
-fn item(node: Node<'_>, text: &str) -> Option<Item> {
-    if !defines(node.kind()) {
+fn item_of_node(node: Node<'_>, text: &str) -> Option<SyntaxItem> {
+    if !is_definition(node.kind()) {
         return None;
     }
     let body = node.child_by_field_name("body").or_else(|| node.child_by_field_name("type").filter(Node::is_named));
     let end = body.map_or(node.end_byte(), |body| body.start_byte());
-    let name = name_of(node)?;
+    let name = name_node(node)?;
     let name = text.get(name.byte_range())?.to_owned();
-    Some(Item { name, kind: node.kind().into(), range: node.byte_range(), signature: node.start_byte()..end })
+    Some(SyntaxItem { name, kind: node.kind().into(), range: node.byte_range(), signature: node.start_byte()..end })
 }
 
 /// The node that holds a definition's name: in C it lies inside declarators.
-fn name_of(node: Node<'_>) -> Option<Node<'_>> {
+fn name_node(node: Node<'_>) -> Option<Node<'_>> {
     let mut at = node;
     for _ in 0..16 {
         if let Some(name) = at.child_by_field_name("name") {
@@ -146,7 +146,7 @@ fn name_of(node: Node<'_>) -> Option<Node<'_>> {
 }
 
 /// The items around `offset`, the outermost first.
-pub fn enclosing(tree: &Tree, text: &str, offset: usize) -> Vec<Item> {
+pub fn enclosing_items(tree: &Tree, text: &str, offset: usize) -> Vec<SyntaxItem> {
     let mut items = Vec::new();
     let mut node = tree.root_node();
     let mut cursor = node.walk();
@@ -155,17 +155,17 @@ pub fn enclosing(tree: &Tree, text: &str, offset: usize) -> Vec<Item> {
         if node.start_byte() >= offset {
             break;
         }
-        items.extend(item(node, text));
+        items.extend(item_of_node(node, text));
     }
     items
 }
 
 /// All items of a text in its order, at most `most` of them.
-pub fn items(tree: &Tree, text: &str, most: usize) -> Vec<Item> {
+pub fn items(tree: &Tree, text: &str, most: usize) -> Vec<SyntaxItem> {
     let mut items = Vec::new();
     let mut cursor = tree.walk();
     loop {
-        items.extend(item(cursor.node(), text));
+        items.extend(item_of_node(cursor.node(), text));
         if items.len() >= most {
             return items;
         }
@@ -258,7 +258,7 @@ pub fn statement_end(tree: &Tree, text: &str, from: usize, offset: usize) -> Opt
 }
 
 /// Where the imports at the top level of a text lie, in its order.
-pub fn imports(tree: &Tree) -> Vec<Range<usize>> {
+pub fn import_ranges(tree: &Tree) -> Vec<Range<usize>> {
     const KINDS: &[&str] = &[
         "import_statement",
         "import_from_statement",
@@ -279,7 +279,7 @@ pub fn imports(tree: &Tree) -> Vec<Range<usize>> {
 }
 
 /// How many error and missing nodes touch `range`, counted up to 64.
-pub fn errors(tree: &Tree, range: &Range<usize>) -> usize {
+pub fn count_errors(tree: &Tree, range: &Range<usize>) -> usize {
     let mut count = 0;
     let mut cursor = tree.walk();
     loop {
@@ -303,7 +303,7 @@ pub fn errors(tree: &Tree, range: &Range<usize>) -> usize {
 }
 
 /// Where the first error in the syntax of a text lies.
-pub fn first_error(tree: &Tree) -> Option<usize> {
+pub fn first_error_offset(tree: &Tree) -> Option<usize> {
     let mut cursor = tree.walk();
     let mut found = None;
     // Down through whatever holds an error, to the innermost.

@@ -1,7 +1,7 @@
 //! Questions about code, for the command line and for editors: turns a question and a location into a job for the
 //! engine.
 
-pub mod conversation;
+pub(crate) mod conversation;
 pub(crate) mod session;
 
 use std::ops::Range;
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use foretype_model::{ChatPrompt, Job, Model, Priority, Sampling};
 use foretype_plugins::context::secrets;
 use foretype_plugins::symbol_index::SymbolIndex;
-use foretype_plugins::tasks::ask::{self, About, Excerpt, Intent, Wanted};
+use foretype_plugins::tasks::ask::{self, QuestionContext, Excerpt, Intent, SearchTerm};
 use foretype_plugins::tasks::code;
 use foretype_plugins::{Document, Snippet};
 
@@ -27,19 +27,19 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Question, with the code that belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
+pub(crate) struct Question {
     /// Text as the user wrote it.
-    pub text: String,
+    pub(crate) text: String,
     /// Text that the model reads: the code, then the question.
-    pub prompt_text: String,
+    pub(crate) prompt_text: String,
     /// Excerpts of code in the prompt text.
-    pub excerpts: Vec<Excerpt>,
+    pub(crate) excerpts: Vec<Excerpt>,
 }
 
 impl Question {
     /// Creates a question about a document and a selection in it, if given, with related code from `workspace`. The
     /// code has up to `max_bytes`.
-    pub fn about(
+    pub(crate) fn about(
         text: &str,
         place: Option<(&Document, Option<Range<usize>>)>,
         workspace: Option<&Workspace>,
@@ -53,7 +53,7 @@ impl Question {
             }
             std::fs::read_to_string(&file).ok().map(Arc::from)
         };
-        let find = |wanted: &[Wanted]| {
+        let find = |wanted: &[SearchTerm]| {
             let Some(workspace) = workspace else { return Vec::new() };
             let own = |path: &str| place.as_ref().filter(|(it, _)| it.path == path).map(|(it, _)| it.text.clone());
             let hit = |found: SearchResult| {
@@ -63,27 +63,27 @@ impl Question {
             workspace.search.find(wanted, MAX_SEARCH_RESULTS).into_iter().filter_map(hit).collect()
         };
         let none = SymbolIndex::default();
-        let about = About {
+        let about = QuestionContext {
             document: place.as_ref().map(|(document, _)| *document),
             selection: place.as_ref().and_then(|(_, selection)| selection.clone()),
             question: text,
             symbols: workspace.map_or(&none, |workspace| &workspace.symbols),
-            read: &read,
-            find: &find,
-            room: max_bytes,
+            read_file: &read,
+            search: &find,
+            max_bytes,
         };
         let excerpts = ask::excerpts(&about);
-        Self { text: text.to_owned(), prompt_text: ask::message(text, &excerpts), excerpts }
+        Self { text: text.to_owned(), prompt_text: ask::user_message(text, &excerpts), excerpts }
     }
 
     /// Creates a question about the code of an earlier turn, which it replaces.
-    pub fn replacing(turn: Turn, text: &str) -> Self {
+    pub(crate) fn replacing(turn: Turn, text: &str) -> Self {
         let code = turn.prompt_text.strip_suffix(turn.question.trim()).unwrap_or_default();
         Self { text: text.to_owned(), prompt_text: format!("{code}{text}"), excerpts: turn.excerpts }
     }
 
     /// Puts the snippets of plugins before the question.
-    pub fn with_snippets(mut self, snippets: &[Snippet]) -> Self {
+    pub(crate) fn with_snippets(mut self, snippets: &[Snippet]) -> Self {
         self.prompt_text = code::from_elsewhere(snippets) + &self.prompt_text;
         self
     }
@@ -93,7 +93,7 @@ impl Question {
     ///
     /// # Errors
     /// If the diff is empty, or all of its files contain secrets.
-    pub fn commit_message(diff: &str, max_bytes: usize) -> Result<Self> {
+    pub(crate) fn commit_message(diff: &str, max_bytes: usize) -> Result<Self> {
         let mut files: Vec<String> = Vec::new();
         for line in diff.split_inclusive('\n') {
             match files.last_mut() {
@@ -104,7 +104,7 @@ impl Question {
         ensure!(!files.is_empty(), "nothing is staged: stage the change with `git add` first");
         let secret = |file: &String| {
             let head = file.lines().next().unwrap_or_default();
-            head.split(' ').any(secrets::in_path) || secrets::in_text(file)
+            head.split(' ').any(secrets::is_secret_path) || secrets::contains_secret(file)
         };
         let shown: Vec<String> = files.into_iter().filter(|file| !secret(file)).collect();
         ensure!(!shown.is_empty(), "the staged changes contain secrets: write this message yourself");
@@ -117,9 +117,9 @@ impl Question {
     }
 
     /// Returns a note for each excerpt that was truncated.
-    pub fn truncation_notes(&self) -> Vec<String> {
-        let cut = self.excerpts.iter().filter(|it| it.left_out > 0);
-        cut.map(|it| format!("only {} was read: {} more lines do not fit", it.place(), it.left_out)).collect()
+    pub(crate) fn truncation_notes(&self) -> Vec<String> {
+        let cut = self.excerpts.iter().filter(|it| it.omitted_lines > 0);
+        cut.map(|it| format!("only {} was read: {} more lines do not fit", it.location(), it.omitted_lines)).collect()
     }
 }
 
@@ -135,7 +135,7 @@ fn whole_lines_within(text: &str, max_bytes: usize) -> String {
 
 /// Returns the maximum number of bytes of code in one question. At about three bytes a token, they are a third of the
 /// prompt.
-pub fn max_code_bytes(model: &Model, config: &config::AskConfig) -> usize {
+pub(crate) fn max_code_bytes(model: &Model, config: &config::AskConfig) -> usize {
     max_prompt_tokens(model, config)
 }
 
@@ -146,7 +146,7 @@ fn max_prompt_tokens(model: &Model, config: &config::AskConfig) -> usize {
 }
 
 /// Returns a warning about the model, if it is not well suited to answer questions.
-pub fn model_warning(model: &Model, intent: Option<Intent>) -> Option<String> {
+pub(crate) fn model_warning(model: &Model, intent: Option<Intent>) -> Option<String> {
     const ADVICE: &str = "`foretype model list` shows models that can answer";
     let name = &model.name;
     let millions = model.decoder.config().parameter_count() / 1_000_000;
@@ -157,7 +157,7 @@ pub fn model_warning(model: &Model, intent: Option<Intent>) -> Option<String> {
         _ if millions < 300 => {
             Some(format!("{name} is very small ({millions} million parameters): do not trust its answers; {ADVICE}"))
         }
-        Some(intent) if intent.is_hard() && millions < 1000 => {
+        Some(intent) if intent.needs_capable_model() && millions < 1000 => {
             Some(format!("{name} is small for this task ({millions} million parameters): check its answers"))
         }
         _ => None,
@@ -170,7 +170,7 @@ pub fn model_warning(model: &Model, intent: Option<Intent>) -> Option<String> {
 ///
 /// # Errors
 /// If the question alone is too long, or the chat template of the model fails.
-pub fn fit_chat_prompt(
+pub(crate) fn fit_chat_prompt(
     model: &Model,
     config: &config::AskConfig,
     conversation: &mut Conversation,
@@ -206,7 +206,7 @@ pub enum AnswerSampling {
 
 impl AnswerSampling {
     /// Returns the sampling parameters for the engine.
-    pub fn parameters(self) -> Sampling {
+    pub(crate) fn parameters(self) -> Sampling {
         match self {
             Self::Greedy => Sampling::default(),
             Self::Seeded(seed) => Sampling { temperature: 0.7, top_p: 0.8, top_k: 20, seed, ..Sampling::default() },
@@ -215,7 +215,7 @@ impl AnswerSampling {
 }
 
 /// Creates the job that generates the answer.
-pub fn answer_job(chat: ChatPrompt, config: &Config, sampling: AnswerSampling, priority: Priority) -> Job {
+pub(crate) fn answer_job(chat: ChatPrompt, config: &Config, sampling: AnswerSampling, priority: Priority) -> Job {
     Job {
         prompt: chat.prompt,
         stop_texts: chat.stop_texts,
@@ -243,7 +243,7 @@ pub(crate) fn is_looping(text: &str) -> bool {
 ///
 /// # Errors
 /// If the name is unknown. The message lists the known ones.
-pub fn parse_intent(name: &str) -> Result<Intent> {
+pub(crate) fn parse_intent(name: &str) -> Result<Intent> {
     serde_json::from_value(serde_json::json!(name)).with_context(|| {
         format!("there is no intent {name:?}: say explain, find-bugs, suggest-tests, name, simplify or commit-message")
     })
@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn plugin_snippets_come_before_the_question_in_a_fence_that_they_cannot_close() {
         let snippet =
-            Snippet { path: "RULES.md".into(), text: "Be short.\n````\nBe kind.\n".into(), why: "rules".into() };
+            Snippet { path: "RULES.md".into(), text: "Be short.\n````\nBe kind.\n".into(), origin: "rules".into() };
         let question = Question::about("Why?", None, None, 1000).with_snippets(&[snippet]);
         let expected = "RULES.md (from the plugin rules):\n````\nBe short.\n```\nBe kind.\n````\n\nWhy?";
         assert_eq!(question.prompt_text, expected);

@@ -29,11 +29,11 @@ pub(crate) struct SharedState {
     slots: Mutex<HashMap<ModelKey, Arc<ModelSlot>>>,
     base_models: Arc<BaseModelCache>,
     /// Usage counts, which survive restarts.
-    pub stats: Stats,
+    pub(crate) stats: Stats,
     /// Open workspaces, with their symbols.
-    pub workspaces: Workspaces,
+    pub(crate) workspaces: Workspaces,
     /// Plugins of the open workspaces.
-    pub plugins: crate::plugins::Open,
+    pub(crate) plugins: crate::plugins::Open,
 }
 
 /// Settings that decide which model is loaded and how. Sessions with equal keys share a model.

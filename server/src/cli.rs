@@ -1,23 +1,23 @@
 //! Command line: one file per command in `cli/`. This module has the list of commands and what they share.
 
-pub mod ask;
-pub mod chat;
-pub mod complete;
-pub mod daemon;
-pub mod docstring;
-pub mod doctor;
-pub mod edit;
-pub mod evaluate;
-pub mod generate;
+mod ask;
+mod chat;
+mod complete;
+mod daemon;
+mod docstring;
+mod doctor;
+mod edit;
+mod evaluate;
+mod generate;
 pub mod lsp;
-pub mod model;
+mod model;
 mod moved;
 mod output;
-pub mod plugin;
-pub(crate) mod rewrite;
-pub mod search;
-pub mod train;
-pub mod translate;
+mod plugin;
+mod rewrite;
+mod search;
+mod train;
+mod translate;
 
 use std::process::ExitCode;
 
@@ -26,7 +26,7 @@ use clap::{Parser, Subcommand};
 /// Code completion by a GPT on your own machine
 #[derive(Debug, Parser)]
 #[command(name = "foretype", version, propagate_version = true, max_term_width = 100)]
-pub struct Cli {
+struct Cli {
     #[command(subcommand)]
     command: Command,
 }

@@ -1,21 +1,23 @@
 //! Options of Foretype. Each option is declared once, here, with its default, its limits and its manual entry.
 //!
-//! The JSON schema, the VS Code settings and the manual page are generated from these declarations ([`pages`]); a test
-//! fails when a committed copy is stale. Values come from the user's `foretype/config.toml`, the workspace's
+//! The JSON schema, the VS Code settings and the manual page are generated from these declarations (`generated`); a
+//! test fails when a committed copy is stale. Values come from the user's `foretype/config.toml`, the workspace's
 //! `.foretype/config.toml`, the editor and the environment, each overriding the one before ([`sources`]).
 
-pub mod pages;
-pub mod sources;
+mod declarations;
+#[cfg(test)]
+mod generated;
+pub(crate) mod sources;
 
 use std::collections::BTreeMap;
 
 use foretype_model::Model;
 use foretype_plugins::Language;
-use foretype_plugins::docstring::Style;
+use foretype_plugins::docstring::DocStyle;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-pub use sources::{Layer, LoadedConfig};
+pub(crate) use sources::Layer;
 
 /// Options of Foretype, as resolved from all sources.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -154,14 +156,14 @@ pub struct DocstringConfig {
     /// detected from the file, then from neighbouring files; failing that, it is the first style listed in
     /// `docs/docstrings.md`.
     #[schemars(schema_with = "styles")]
-    pub style: BTreeMap<String, Style>,
+    pub style: BTreeMap<String, DocStyle>,
     /// Maximum line length of a docstring in characters, including indentation.
     #[schemars(range(min = 40, max = 400))]
     pub width: usize,
 }
 
 fn styles(_: &mut SchemaGenerator) -> Schema {
-    let names: Vec<_> = Style::all().map(|style| style.to_string()).collect();
+    let names: Vec<_> = DocStyle::all().map(|style| style.to_string()).collect();
     json_schema!({ "type": "object", "additionalProperties": { "type": "string", "enum": names } })
 }
 
@@ -174,8 +176,8 @@ impl Default for DocstringConfig {
 impl DocstringConfig {
     /// Returns the style for a language: the configured one, else the one detected in the first text that shows a
     /// style, else the default of the language.
-    pub fn style_of<'a>(&self, language: Language, texts: impl IntoIterator<Item = &'a str>) -> Option<Style> {
-        self.style.get(language.id()).copied().or_else(|| Style::detect(language, texts))
+    pub(crate) fn style_of<'a>(&self, language: Language, texts: impl IntoIterator<Item = &'a str>) -> Option<DocStyle> {
+        self.style.get(language.lsp_id()).copied().or_else(|| DocStyle::detect(language, texts))
     }
 }
 
@@ -255,7 +257,7 @@ impl Default for PluginsConfig {
 
 impl PluginsConfig {
     /// Returns the options of the plugin `name`.
-    pub fn options_of(&self, name: &str) -> Vec<(String, foretype_plugins::luau::Setting)> {
+    pub(crate) fn options_of(&self, name: &str) -> Vec<(String, foretype_plugins::luau::Setting)> {
         let own = self.options.get(name).into_iter().flatten();
         own.map(|(name, value)| (name.clone(), value.into())).collect()
     }
@@ -366,7 +368,7 @@ pub enum TextCache {
 
 impl TextCache {
     /// Returns true if the n-gram cache model is used with `model`.
-    pub fn is_enabled_for(self, model: &Model) -> bool {
+    pub(crate) fn is_enabled_for(self, model: &Model) -> bool {
         const MAX_AUTO_PARAMETERS: usize = 50_000_000;
         match self {
             Self::Auto => model.decoder.config().parameter_count() < MAX_AUTO_PARAMETERS,
@@ -408,7 +410,7 @@ pub enum LogLevel {
 
 impl LogLevel {
     /// Returns the name in `tracing` filters.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Off => "off",
             Self::Error => "error",
@@ -452,13 +454,13 @@ impl Default for EnabledLanguages {
 
 impl Config {
     /// Returns true if a language, given by its LSP ID, gets suggestions.
-    pub fn enables(&self, language: &str) -> bool {
+    pub(crate) fn enables(&self, language: &str) -> bool {
         let languages = &self.enable.0;
         *languages.get(language).or_else(|| languages.get("*")).unwrap_or(&true)
     }
 
     /// Returns the size of the KV cache in bytes.
-    pub fn kv_bytes(&self) -> usize {
+    pub(crate) fn kv_bytes(&self) -> usize {
         self.memory.kv_mb << 20
     }
 }
@@ -482,6 +484,6 @@ mod tests {
     #[test]
     fn every_default_is_within_its_limits() {
         let value = serde_json::to_value(Config::default()).expect("a plain structure");
-        assert_eq!(pages::out_of_limits(&value), Vec::<String>::new());
+        assert_eq!(declarations::out_of_limits(&value), Vec::<String>::new());
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail, ensure};
 use foretype_model::{Engine, Event, FinishReason, Job, Model, Priority, Usage};
-use foretype_plugins::docstring::{self, About, Edit, Ground, STOPS, SUMMARY_STOPS, Task, Wanted};
+use foretype_plugins::docstring::{self, Field, Edit, Ground, STOPS, SUMMARY_STOPS, Task, Wanted};
 use foretype_plugins::{Language, syntax};
 
 use crate::ask::AnswerSampling;
@@ -23,10 +23,10 @@ const MAX_SUMMARY_TOKENS: usize = 192;
 const CANCEL_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Message for a docstring that needs no update.
-pub const UP_TO_DATE_MESSAGE: &str = "nothing to update: the docstring agrees with the signature";
+pub(crate) const UP_TO_DATE_MESSAGE: &str = "nothing to update: the docstring agrees with the signature";
 
 /// Creates the error for a place (`a.py`, `this document`) without items that need a docstring, or an update of one.
-pub fn nothing_to_document(wanted: Wanted, place: impl std::fmt::Display) -> anyhow::Error {
+pub(crate) fn nothing_to_document(wanted: Wanted, place: impl std::fmt::Display) -> anyhow::Error {
     match wanted {
         Wanted::New => anyhow!("every item in {place} has a docstring: name a line to replace one"),
         Wanted::Updated => anyhow!("no item in {place} has a docstring to update"),
@@ -39,9 +39,9 @@ pub struct WrittenDocstring {
     /// Edit that inserts the docstring, or replaces an old one.
     pub edit: Edit,
     /// Number of holes for which the model gave no prose. They contain words derived from names.
-    pub placeholder_holes: usize,
+    pub(crate) placeholder_holes: usize,
     /// Token counts of all jobs together.
-    pub usage: Usage,
+    pub(crate) usage: Usage,
 }
 
 /// Returns the maximum number of bytes of code in a prompt for this model.
@@ -66,7 +66,7 @@ pub fn write_docstring(
     sampling: AnswerSampling,
     is_wanted: &dyn Fn() -> bool,
 ) -> Result<WrittenDocstring> {
-    if task.frame.holes().next().is_some() {
+    if task.frame.fields().next().is_some() {
         crate::models::embedded::ensure_writes_prose(engine.model())?;
     }
     let mut prose: Vec<String> = Vec::new();
@@ -75,9 +75,9 @@ pub fn write_docstring(
         placeholder_holes: 0,
         usage: Usage::default(),
     };
-    for (hole, about) in task.frame.holes().enumerate() {
+    for (hole, about) in task.frame.fields().enumerate() {
         let mut words = None;
-        let jobs = if *about == About::Summary { vec![summary_job(ground, task, sampling)] } else { Vec::new() };
+        let jobs = if *about == Field::Summary { vec![summary_job(ground, task, sampling)] } else { Vec::new() };
         for job in jobs.into_iter().chain([hole_job(ground, task, &prose, sampling)]) {
             let (answers, usage) = run_job(engine, job, is_wanted)?;
             add(&mut written.usage, &usage);

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use foretype_model::{Engine, Model};
-use foretype_plugins::Order;
+use foretype_plugins::PromptOrder;
 
 use crate::config::Config;
 use crate::models;
@@ -32,10 +32,10 @@ pub enum OrderArg {
 
 impl OrderArg {
     /// Prompt order that a request takes.
-    pub fn order(self) -> Order {
+    pub fn order(self) -> PromptOrder {
         match self {
-            Self::Anchored => Order::Anchored,
-            Self::Plain => Order::Plain,
+            Self::Anchored => PromptOrder::Anchored,
+            Self::Plain => PromptOrder::Plain,
         }
     }
 

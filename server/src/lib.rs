@@ -26,4 +26,4 @@ pub mod speed;
 pub(crate) mod suggestion_cache;
 pub(crate) mod stats;
 pub mod trace;
-pub mod workspace;
+pub(crate) mod workspace;

@@ -4,11 +4,11 @@
 //! given, the smallest installed model is used, else the one that is [`embedded`] in the program. Only [`pull`] uses
 //! the network.
 
-pub mod catalogue;
-pub mod embedded;
+pub(crate) mod catalogue;
+pub(crate) mod embedded;
 pub(crate) mod folders;
-pub mod load;
-pub mod pull;
+pub(crate) mod load;
+pub(crate) mod pull;
 
 use std::path::{Path, PathBuf};
 
@@ -18,20 +18,20 @@ pub(crate) use folders::models_folder;
 
 /// Model on disk.
 #[derive(Debug, Clone, serde::Serialize)]
-pub struct InstalledModel {
+pub(crate) struct InstalledModel {
     /// Name in the catalogue, or the stem of the file name.
-    pub name: String,
+    pub(crate) name: String,
     /// Path of the GGUF file, or of the directory with `config.json`.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Size on disk in bytes.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 /// Lists the models in `folder`, the smallest first. A folder that does not exist is empty.
 ///
 /// # Errors
 /// If the folder cannot be read.
-pub fn installed(folder: &Path) -> Result<Vec<InstalledModel>> {
+pub(crate) fn installed(folder: &Path) -> Result<Vec<InstalledModel>> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.with_context(|| format!("cannot read the models folder {}", folder.display()))?,
@@ -55,7 +55,7 @@ fn as_installed(path: &Path) -> Option<InstalledModel> {
 }
 
 /// Returns true if `path` looks like a model: a GGUF file, or a Hugging Face directory.
-pub fn is_model(path: &Path) -> bool {
+pub(crate) fn is_model(path: &Path) -> bool {
     let gguf = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
     (gguf && path.is_file()) || path.join("config.json").is_file()
 }

@@ -28,7 +28,7 @@ use foretype_plugins::{Document, Language, PromptStrategy, Request, window};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-use crate::completion;
+use crate::request_builder;
 use crate::config::{self, Config, sources};
 use crate::workspace::Workspace;
 use files::Files;
@@ -41,8 +41,6 @@ const SAVED: Duration = Duration::from_secs(5);
 const LARGEST: u64 = 1 << 20;
 /// Files of one folder that are taken for plugins.
 const MOST: usize = 64;
-/// Bytes that make a token, about: a budget in bytes costs nothing to check.
-const BYTES_PER_TOKEN: usize = 3;
 
 /// The plugins of all workspaces that are open.
 #[derive(Debug, Default)]
@@ -115,7 +113,7 @@ struct State {
 struct Seen {
     files: Vec<(PathBuf, Option<SystemTime>, u64)>,
     trusted: trust::Trusted,
-    config: config::Plugins,
+    config: config::PluginsConfig,
 }
 
 /// A plugin's file.
@@ -164,7 +162,7 @@ impl Plugins {
 
     /// For a workspace that nobody else has open, indexed in `index` for the searches of plugins.
     fn indexed_in(index: &Path, root: &Path, config: &Config) -> anyhow::Result<Self> {
-        let workspace = Workspace::indexed_in(index, root, config);
+        let workspace = Workspace::with_index_in(index, root, config);
         workspace.refresh_search(&|_| true)?;
         Ok(Self::seeing(Some(root), Files::of(Some(Arc::new(workspace)))))
     }
@@ -266,7 +264,7 @@ impl Plugins {
         plugin.fault().map_or(Ok(plugin), Err)
     }
 
-    fn load(&self, path: &Path, name: &str, source: &str, config: &config::Plugins) -> Result<Arc<Plugin>, Fault> {
+    fn load(&self, path: &Path, name: &str, source: &str, config: &config::PluginsConfig) -> Result<Arc<Plugin>, Fault> {
         if source.contains("foretype.git") {
             // Asked now, so that the answer is there when somebody types.
             self.files.git(Duration::ZERO);
@@ -300,15 +298,15 @@ impl Plugins {
 
     /// Those that run for documents of this language, in their order.
     fn running(&self, language: Language, config: &Config) -> Vec<Arc<Plugin>> {
-        let chosen = builtins::chosen(&config.plugins, language);
+        let chosen = request_builder::builtins_for(&config.plugins, language);
         let state = lock(&self.state);
         let loaded = state.entries.iter().filter_map(|entry| match &entry.state {
             EntryState::Loaded(plugin) => Some(plugin.clone()),
             _ => None,
         });
-        let runs = |plugin: &Arc<Plugin>| plugin.knows(language) && chosen.runs(&plugin.name);
+        let runs = |plugin: &Arc<Plugin>| plugin.knows(language) && chosen.is_enabled(&plugin.name);
         let mut running: Vec<_> = loaded.filter(runs).collect();
-        running.sort_by_key(|plugin| chosen.place(&plugin.name));
+        running.sort_by_key(|plugin| chosen.rank(&plugin.name));
         running
     }
 
@@ -372,7 +370,7 @@ pub(crate) fn plugged(
     plugins: Vec<Arc<Plugin>>,
     config: &Config,
 ) -> Arc<dyn PromptStrategy> {
-    Arc::new(Plugged::new(inner, plugins, config.plugins.max_tokens * BYTES_PER_TOKEN))
+    Arc::new(Plugged::new(inner, plugins, config.plugins.max_tokens * request_builder::BYTES_PER_TOKEN))
 }
 
 /// Whether a plugin searches the workspace, as far as its text says.
@@ -383,7 +381,7 @@ pub fn searches(source: &str) -> bool {
 /// A request in an empty document.
 fn empty(language: Language, config: &Config) -> Request {
     let document = Document { path: "empty".to_owned(), language, text: "".into(), tree: None };
-    completion::request_for(document, 0, None, config.context.max_tokens, config)
+    request_builder::request_for_format(document, 0, None, config.context.max_tokens, config)
 }
 
 /// The folder of a workspace's plugins.

@@ -67,7 +67,7 @@ pub(crate) fn builtins_for(config: &PluginsConfig, language: Language) -> Builti
 fn name_for(entry: &str, language: Language) -> Option<&str> {
     match entry.split_once(':') {
         None => Some(entry),
-        Some((name, id)) if id == language.id() => Some(name),
+        Some((name, id)) if id == language.lsp_id() => Some(name),
         Some(_) => None,
     }
 }

@@ -1,7 +1,7 @@
 //! Code that a chat model writes: translations, edits, and code for a comment or a signature. The code is parsed, and
 //! requested once more if it has a syntax error. Documents are not modified: the result is plain data.
 
-pub mod comments;
+pub(crate) mod comments;
 pub(crate) mod open_document;
 
 use std::ops::Range;
@@ -11,9 +11,9 @@ use std::time::Duration;
 use anyhow::{Result, anyhow, bail, ensure};
 use foretype_model::{ChatPrompt, Engine, Event, FinishReason, Job, Model, Priority, Usage};
 use foretype_plugins::docstring::Edit;
-use foretype_plugins::tasks::code::{Fault, Wanted, fault, from_elsewhere};
+use foretype_plugins::tasks::code::{CodeFault, CodePrompt, fault, from_elsewhere};
 use foretype_plugins::tasks::{edit, generate, translate};
-use foretype_plugins::{Document, Language, Part, Prompt, Source, syntax};
+use foretype_plugins::{Document, Language, Part, Prompt, PartSource, syntax};
 use similar::{ChangeTag, TextDiff};
 
 use crate::config::Config;
@@ -46,7 +46,7 @@ pub struct GeneratedCode {
     /// Code.
     pub code: String,
     /// First syntax error.
-    pub fault: Option<Fault>,
+    pub fault: Option<CodeFault>,
 }
 
 impl CodeWriter<'_> {
@@ -54,34 +54,34 @@ impl CodeWriter<'_> {
     ///
     /// # Errors
     /// If the model cannot answer, or the result is no longer wanted.
-    pub fn write(&mut self, wanted: &Wanted, check: &dyn Fn(&str) -> Option<Fault>) -> Result<GeneratedCode> {
+    pub fn write(&mut self, wanted: &CodePrompt, check: &dyn Fn(&str) -> Option<CodeFault>) -> Result<GeneratedCode> {
         let wanted = &self.with_plugin_snippets(wanted)?;
         write_with_retry(wanted, &mut |wanted| self.answer(wanted), check)
     }
 
     /// Puts the snippets of plugins before the question, unless the prompt would then fill more than half of the
     /// context.
-    fn with_plugin_snippets(&self, wanted: &Wanted) -> Result<Wanted> {
+    fn with_plugin_snippets(&self, wanted: &CodePrompt) -> Result<CodePrompt> {
         if self.plugins.snippets.is_empty() {
             return Ok(wanted.clone());
         }
         let model = self.engine.model();
-        let behind = wanted.behind(&self.plugins.snippets);
+        let behind = wanted.with_snippets(&self.plugins.snippets);
         let fits =
             model.count_tokens(&self.chat_prompt(&behind)?.prompt)? <= max_context_tokens(model, self.config) / 2;
         Ok(if fits { behind } else { wanted.clone() })
     }
 
-    fn chat_prompt(&self, wanted: &Wanted) -> Result<ChatPrompt> {
+    fn chat_prompt(&self, wanted: &CodePrompt) -> Result<ChatPrompt> {
         let model = self.engine.model();
         ensure_follows_instructions(model)?;
         let mut chat = model.chat_prompt(&wanted.messages)?;
-        chat.prompt.parts.push(Part::text(wanted.opening(), Source::Conversation));
+        chat.prompt.parts.push(Part::text(wanted.answer_prefix(), PartSource::Conversation));
         chat.stop_texts.push(wanted.stop_text());
         Ok(chat)
     }
 
-    fn answer(&mut self, wanted: &Wanted) -> Result<String> {
+    fn answer(&mut self, wanted: &CodePrompt) -> Result<String> {
         let model = self.engine.model();
         let ChatPrompt { prompt, stop_texts } = self.chat_prompt(wanted)?;
         let tokens = model.count_tokens(&prompt)?;
@@ -130,7 +130,7 @@ impl CodeWriter<'_> {
         const QUESTION_TOKENS: usize = 128;
         let model = self.engine.model();
         let count = |text: &str| {
-            let parts = vec![Part::text(text, Source::Conversation)];
+            let parts = vec![Part::text(text, PartSource::Conversation)];
             model.count_tokens(&Prompt { parts, ..Prompt::default() })
         };
         let tokens = count(text)?.max(1);
@@ -149,17 +149,17 @@ struct PromptTooLong {
 }
 
 fn write_with_retry(
-    wanted: &Wanted,
-    answer: &mut dyn FnMut(&Wanted) -> Result<String>,
-    check: &dyn Fn(&str) -> Option<Fault>,
+    wanted: &CodePrompt,
+    answer: &mut dyn FnMut(&CodePrompt) -> Result<String>,
+    check: &dyn Fn(&str) -> Option<CodeFault>,
 ) -> Result<GeneratedCode> {
-    let code = wanted.code(&answer(wanted)?);
+    let code = wanted.extract_code(&answer(wanted)?);
     let Some(fault) = check(&code) else { return Ok(GeneratedCode { code, fault: None }) };
-    let again = wanted.again(&code, &fault);
+    let again = wanted.retry(&code, &fault);
     let second = match answer(&again) {
         // The first answer and its fault do not fit into the prompt, so the first answer stays.
         Err(error) if error.is::<PromptTooLong>() => return Ok(GeneratedCode { code, fault: Some(fault) }),
-        second => again.code(&second?),
+        second => again.extract_code(&second?),
     };
     Ok(match check(&second) {
         None => GeneratedCode { code: second, fault: None },
@@ -172,7 +172,7 @@ fn write_with_retry(
 ///
 /// # Errors
 /// If the model has no chat template, or is the built-in one.
-pub fn ensure_follows_instructions(model: &Model) -> Result<()> {
+pub(crate) fn ensure_follows_instructions(model: &Model) -> Result<()> {
     crate::models::embedded::ensure_writes_prose(model)?;
     ensure!(
         model.chat_template.is_some(),
@@ -198,24 +198,24 @@ fn ensure_size(length: usize) -> Result<()> {
 
 /// Piece of a translation that does not parse.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct InvalidPiece {
+pub(crate) struct InvalidPiece {
     /// First line in the source, counted from 1.
     #[serde(rename = "first")]
-    pub first_line: usize,
+    pub(crate) first_line: usize,
     /// Last line in the source.
     #[serde(rename = "last")]
-    pub last_line: usize,
+    pub(crate) last_line: usize,
     /// Description of the fault.
-    pub why: String,
+    pub(crate) why: String,
 }
 
 /// Translation of code into another language.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Translation {
+pub(crate) struct Translation {
     /// Translated code.
-    pub text: String,
+    pub(crate) text: String,
     /// Pieces that are not valid in the target language.
-    pub invalid_pieces: Vec<InvalidPiece>,
+    pub(crate) invalid_pieces: Vec<InvalidPiece>,
 }
 
 /// Translates a part of a document. The translation begins with `signature`, unless that is empty. `piece` is called
@@ -223,7 +223,7 @@ pub struct Translation {
 ///
 /// # Errors
 /// If the part is too large or has syntax errors, or the model fails.
-pub fn translate(
+pub(crate) fn translate(
     writer: &mut CodeWriter<'_>,
     document: &Document,
     selection: Option<Range<usize>>,
@@ -234,19 +234,19 @@ pub fn translate(
     ensure_follows_instructions(writer.engine.model())?;
     let text = &*document.text;
     let range = selection.unwrap_or(0..text.len());
-    ensure!(document.language.is_program(), "{} is not a program that can be translated", document.path);
+    ensure!(document.language.is_programming_language(), "{} is not a program that can be translated", document.path);
     ensure!(document.language != to, "{} is already {}", document.path, to.name());
     ensure!(!text[range.clone()].trim().is_empty(), "there is nothing to translate");
     ensure_size(range.len())?;
     ensure_parses(document, &range)?;
     let room = writer.max_input_bytes(&text[range.clone()])?;
-    let pieces = translate::pieces(document.tree.as_ref(), text, range, room);
+    let pieces = translate::split(document.tree.as_ref(), text, range, room);
     let (mut texts, mut broken) = (Vec::new(), Vec::new());
     for (number, range) in pieces.iter().enumerate() {
         piece(number, pieces.len());
-        let lines = edit::Lines::of(text, range.clone());
+        let lines = edit::SelectedLines::touching(text, range.clone());
         let begins = if number == 0 { signature } else { "" };
-        let wanted = translate::question(document.language, to, lines.bare.trim(), begins);
+        let wanted = translate::prompt(document.language, to, lines.dedented.trim(), begins);
         let first = 1 + text[..range.start].matches('\n').count();
         let last = first + text[range.clone()].trim_end().matches('\n').count();
         let written = writer.write(&wanted, &|code| fault(to, code));
@@ -258,7 +258,7 @@ pub fn translate(
         }));
         texts.push(written.code);
     }
-    let written = translate::joined(to, &texts);
+    let written = translate::join(to, &texts);
     let text = writer.plugins.finish(written.clone())?;
     if text != written && broken.is_empty() {
         let fault = fault(to, &text);
@@ -270,11 +270,11 @@ pub fn translate(
 /// Checks that a part of a document is valid code.
 fn ensure_parses(document: &Document, range: &Range<usize>) -> Result<()> {
     let Some(tree) = &document.tree else { return Ok(()) };
-    if syntax::errors(tree, range) == 0 {
+    if syntax::count_errors(tree, range) == 0 {
         return Ok(());
     }
     // A part of a broken file may be valid by itself.
-    match fault(document.language, &edit::Lines::of(&document.text, range.clone()).bare) {
+    match fault(document.language, &edit::SelectedLines::touching(&document.text, range.clone()).dedented) {
         Some(fault) => bail!("{} does not parse ({fault}): correct it first", document.path),
         None => Ok(()),
     }
@@ -284,7 +284,7 @@ fn ensure_parses(document: &Document, range: &Range<usize>) -> Result<()> {
 ///
 /// # Errors
 /// If the selection is too large, the model fails, or its code would break the file.
-pub fn edit(
+pub(crate) fn edit(
     writer: &mut CodeWriter<'_>,
     document: &Document,
     selection: Range<usize>,
@@ -294,17 +294,17 @@ pub fn edit(
     let (language, text) = (document.language, &*document.text);
     ensure!(!instruction.trim().is_empty(), "the instruction is empty: say what to change");
     ensure_size(selection.len())?;
-    let lines = edit::Lines::of(text, selection);
-    ensure!(!lines.bare.trim().is_empty(), "nothing is selected: `foretype generate` writes new code");
-    let head = edit::head(document.tree.as_ref(), text, &lines);
-    let wanted = lines.question(language, instruction, head);
+    let lines = edit::SelectedLines::touching(text, selection);
+    ensure!(!lines.dedented.trim().is_empty(), "nothing is selected: `foretype generate` writes new code");
+    let head = edit::enclosing_signature(document.tree.as_ref(), text, &lines);
+    let wanted = lines.prompt(language, instruction, head);
     let check = |code: &str| {
-        if code.trim().is_empty() { Some(Fault::Empty) } else { edit::fault(language, text, &lines.edit(text, code)) }
+        if code.trim().is_empty() { Some(CodeFault::Empty) } else { edit::introduced_fault(language, text, &lines.replacement(text, code)) }
     };
     let GeneratedCode { code, fault } = writer.write(&wanted, &check)?;
     match fault {
         Some(fault) => bail!("the model's code would break {} ({fault}): reword the instruction", document.path),
-        None => apply_plugins(writer, document, lines.edit(text, &code)),
+        None => apply_plugins(writer, document, lines.replacement(text, &code)),
     }
 }
 
@@ -315,18 +315,18 @@ pub fn edit(
 pub fn generate(writer: &mut CodeWriter<'_>, document: &Document, line: usize) -> Result<Edit> {
     ensure_follows_instructions(writer.engine.model())?;
     let (language, text) = (document.language, &*document.text);
-    ensure!(language.is_program(), "{} is not a program", document.path);
-    let hole = generate::Hole::at(language, document.tree.as_ref(), text, line)?;
+    ensure!(language.is_programming_language(), "{} is not a program", document.path);
+    let hole = generate::GenerationTarget::at(language, document.tree.as_ref(), text, line)?;
     let room = writer.max_input_bytes(text)?.min(4096);
-    let wanted = hole.question(language, text, room);
+    let wanted = hole.prompt(language, text, room);
     let check = |code: &str| {
-        let edit = hole.edit(language, text, code);
-        if edit.text.trim().is_empty() { Some(Fault::Empty) } else { edit::fault(language, text, &edit) }
+        let edit = hole.insertion(language, text, code);
+        if edit.text.trim().is_empty() { Some(CodeFault::Empty) } else { edit::introduced_fault(language, text, &edit) }
     };
     let GeneratedCode { code, fault } = writer.write(&wanted, &check)?;
     match fault {
         Some(fault) => bail!("the model's code would break {} ({fault}): reword the comment", document.path),
-        None => apply_plugins(writer, document, hole.edit(language, text, &code)),
+        None => apply_plugins(writer, document, hole.insertion(language, text, &code)),
     }
 }
 
@@ -334,7 +334,7 @@ pub fn generate(writer: &mut CodeWriter<'_>, document: &Document, line: usize) -
 fn apply_plugins(writer: &CodeWriter<'_>, document: &Document, written: Edit) -> Result<Edit> {
     let edit = Edit { text: writer.plugins.finish(written.text.clone())?, ..written.clone() };
     if edit != written
-        && let Some(fault) = edit::fault(document.language, &document.text, &edit)
+        && let Some(fault) = edit::introduced_fault(document.language, &document.text, &edit)
     {
         bail!("the code as changed by plugins would break {} ({fault})", document.path);
     }
@@ -342,7 +342,7 @@ fn apply_plugins(writer: &CodeWriter<'_>, document: &Document, written: Edit) ->
 }
 
 /// Splits an edit into hunks that can be applied separately: runs of changed lines, in the order of the text.
-pub fn hunks(text: &str, edit: &Edit) -> Vec<Edit> {
+pub(crate) fn hunks(text: &str, edit: &Edit) -> Vec<Edit> {
     let before = &text[edit.range.clone()];
     let mut hunks: Vec<Edit> = Vec::new();
     let mut at = edit.range.start;
@@ -370,7 +370,7 @@ pub fn hunks(text: &str, edit: &Edit) -> Vec<Edit> {
 }
 
 /// Applies edits, which must be sorted and must not overlap, to a text.
-pub fn apply_edits(text: &str, edits: &[Edit]) -> String {
+pub(crate) fn apply_edits(text: &str, edits: &[Edit]) -> String {
     edits.iter().rev().fold(text.to_owned(), |text, edit| edit.apply(&text))
 }
 
@@ -379,10 +379,10 @@ mod tests {
     use super::*;
 
     fn twice(answers: &[&str]) -> (GeneratedCode, Vec<String>) {
-        let wanted = translate::question(Language::Python, Language::Lua, "f()", "");
+        let wanted = translate::prompt(Language::Python, Language::Lua, "f()", "");
         let mut answers = answers.iter();
         let mut asked = Vec::new();
-        let mut answer = |wanted: &Wanted| {
+        let mut answer = |wanted: &CodePrompt| {
             asked.push(wanted.messages.last().map(|it| it.content.clone()).unwrap_or_default());
             Ok((*answers.next().expect("asked too often")).to_owned())
         };
@@ -403,15 +403,15 @@ mod tests {
 
     #[test]
     fn a_second_request_that_does_not_fit_leaves_the_first_answer() {
-        let wanted = translate::question(Language::Python, Language::Lua, "f()", "");
+        let wanted = translate::prompt(Language::Python, Language::Lua, "f()", "");
         let mut asked = 0;
-        let mut answer = |_: &Wanted| {
+        let mut answer = |_: &CodePrompt| {
             asked += 1;
             if asked == 1 { Ok("f(".to_owned()) } else { Err(PromptTooLong { tokens: 9, context: 8 }.into()) }
         };
         let written = write_with_retry(&wanted, &mut answer, &|code| fault(Language::Lua, code)).expect("no error");
         assert_eq!((written.code.as_str(), written.fault.is_some(), asked), ("f(\n", true, 2));
-        let mut answer = |_: &Wanted| bail!("cancelled");
+        let mut answer = |_: &CodePrompt| bail!("cancelled");
         assert!(write_with_retry(&wanted, &mut answer, &|_| None).is_err());
     }
 

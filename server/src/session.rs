@@ -4,6 +4,8 @@
 //! order; everyone else works on snapshots.
 
 mod client_capabilities;
+mod client_settings;
+mod document_state;
 mod documents;
 mod model;
 mod plugins;
@@ -25,8 +27,8 @@ use crate::config::Config;
 use crate::documents::Documents;
 use crate::workspace::Workspace;
 pub(crate) use client_capabilities::ResolvedClientCapabilities;
-pub(crate) use documents::{DocumentState, RequestSnapshot};
-use settings::ClientSettings;
+use client_settings::ClientSettings;
+pub(crate) use document_state::{DocumentState, RequestSnapshot};
 
 /// State of one client.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use anyhow::{Context, Result};
 use foretype_model::{Engine, Event, Job, Ticket, Usage};
-use foretype_plugins::{Part, Prompt, Source};
+use foretype_plugins::{Part, Prompt, PartSource};
 
 /// Approximate number of prompt tokens of a measurement.
 const PROMPT_TOKENS: usize = 64;
@@ -12,11 +12,11 @@ const PROMPT_TOKENS: usize = 64;
 const ANSWER_TOKENS: usize = 8;
 
 /// Speed of an engine.
-pub struct EngineSpeed {
+pub(crate) struct EngineSpeed {
     /// Prompt tokens per second.
-    pub prefill_rate: f64,
+    pub(crate) prefill_rate: f64,
     /// Generated tokens per second; `None` if the model ends at once.
-    pub decode_rate: Option<f64>,
+    pub(crate) decode_rate: Option<f64>,
 }
 
 impl EngineSpeed {
@@ -24,7 +24,7 @@ impl EngineSpeed {
     ///
     /// # Errors
     /// If the engine stops.
-    pub fn measure(engine: &Engine) -> Result<Self> {
+    pub(crate) fn measure(engine: &Engine) -> Result<Self> {
         let mut best = Self { prefill_rate: 0.0, decode_rate: None };
         for number in 0..2 {
             let usage = run_job(
@@ -51,8 +51,8 @@ pub fn endless_text(number: usize, tokens: usize) -> String {
 /// Submits a job that continues a text.
 pub fn submit(engine: &Engine, text: &str, job: Job) -> (Ticket, Receiver<Event>) {
     let (send, events) = channel();
-    let parts = vec![Part::text(text, Source::Before)];
-    let prompt = Prompt { parts, heal: false, stop_specials: Vec::new(), window: None };
+    let parts = vec![Part::text(text, PartSource::Prefix)];
+    let prompt = Prompt { parts, heal: false, stop_tokens: Vec::new(), window: None };
     let ticket = engine.submit(Job { prompt, ..job }, move |event| {
         // The receiver may be gone before the last event.
         let _ = send.send(event);

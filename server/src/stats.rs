@@ -17,30 +17,30 @@ const MAX_PENDING_SUGGESTIONS: u64 = 256;
 #[serde(default)]
 pub(crate) struct Counts {
     /// Requests for a suggestion.
-    pub requests: u64,
+    pub(crate) requests: u64,
     /// Requests that were answered with a suggestion.
-    pub shown: u64,
+    pub(crate) shown: u64,
     /// Suggestions shown that came from the suggestion cache.
-    pub typed_through: u64,
+    pub(crate) typed_through: u64,
     /// Suggestions that were accepted whole.
-    pub accepted: u64,
+    pub(crate) accepted: u64,
     /// Suggestions that were accepted in part.
-    pub partially_accepted: u64,
+    pub(crate) partially_accepted: u64,
     /// Characters that were accepted.
-    pub characters: u64,
+    pub(crate) characters: u64,
     /// Prompt tokens that were evaluated.
-    pub evaluated: u64,
+    pub(crate) evaluated: u64,
     /// Prompt tokens that were reused from the KV cache.
-    pub reused: u64,
+    pub(crate) reused: u64,
     /// Tokens that were generated.
-    pub generated: u64,
+    pub(crate) generated: u64,
     /// Tokens that were drafted by speculative decoding.
-    pub drafted: u64,
+    pub(crate) drafted: u64,
     /// Drafted tokens that were accepted.
     #[serde(rename = "guessed_right")]
-    pub accepted_drafts: u64,
+    pub(crate) accepted_drafts: u64,
     /// Histogram of the latencies of shown suggestions: entry `i` counts those of less than 2^i milliseconds.
-    pub latencies: Vec<u64>,
+    pub(crate) latencies: Vec<u64>,
 }
 
 /// Usage counts of this process, and the suggestions that may still be accepted.

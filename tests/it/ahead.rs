@@ -144,12 +144,12 @@ fn where_reading_takes_long_the_nearest_text_is_read_first_and_the_whole_in_a_pa
     let uri = "file:///w/main.py";
     let status = |client: &mut Client| client.request("foretype/status", json!({}))["engine"].clone();
     let count = |engine: &Value| engine["evaluated"].as_u64().expect("a count");
-    let start = |near_first: bool| {
+    let start = |progressive: bool| {
         let world = World::new();
         let mut command = world.command(&["lsp", "--standalone"]);
         command.env("FORETYPE_MODEL", &model);
         let mut client = Client::start(command);
-        let inline = json!({ "max_tokens": 16, "progressive_context": near_first });
+        let inline = json!({ "max_tokens": 16, "progressive_context": progressive });
         let options = json!({ "context": { "max_tokens": 32_768 }, "inline": inline });
         client.initialize(json!({ "capabilities": {}, "initializationOptions": options }));
         let engine = eventually(&mut client, status, |engine| engine["reading_speed"].is_number());

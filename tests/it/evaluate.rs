@@ -285,7 +285,7 @@ fn docstrings_are_compared_with_those_of_the_set() {
     assert!(table.contains("BLEU-4") && table.contains("chrF") && table.contains("truncation"), "{table}");
     world.write("set.jsonl", python("Poem/0"));
     assert!(
-        complains(&world, &["docstring", "--data", "set.jsonl"]).contains("'Poem/0' is no problem of HumanEvalPack")
+        complains(&world, &["docstring", "--data", "set.jsonl"]).contains("'Poem/0' is not a problem of HumanEvalPack")
     );
 }
 
@@ -307,7 +307,7 @@ fn a_translation_counts_when_the_tests_of_the_other_language_pass() {
     assert_ne!(passed[2], Some(json!(true)), "{found:?}");
     assert_eq!(found[0]["answer"], "brown_fx = 1\ny = brown_fx\n");
     world.write("set.jsonl", problem("Perl/1", 1));
-    assert!(complains(&world, &["translate", "--data", "set.jsonl"]).contains("'Perl/1' is no problem of CodeTrans"));
+    assert!(complains(&world, &["translate", "--data", "set.jsonl"]).contains("'Perl/1' is not a problem of CodeTrans"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use foretype_tests::{World, parrot, repository, text};
 use serde_json::{Value, json};
 
-use crate::lsp::{Editor, SUGGESTION};
+use crate::lsp::{Editor, SUGGESTION, eventually};
 
 /// How long a change on disk may go unseen.
 const SEEN: Duration = Duration::from_millis(700);
@@ -36,6 +36,32 @@ fn a_plugin_changes_ghost_text_and_a_saved_change_shows_with_the_next_key() {
     let uri = editor.uri.clone();
     editor.client.insert(&uri, 2, (0, 0), "z = 2\n");
     assert_eq!(editor.suggestions((2, 3)), [format!("{SUGGESTION}?")]);
+}
+
+#[test]
+fn a_plugin_saved_between_prompt_and_finish_does_not_change_that_suggestion() {
+    let first_bytes = |count: u32| plugin("cut", &format!("finish = function(_, text) return text:sub(1, {count}) end"));
+    let world = World::new();
+    let path = world.write("config/foretype/plugins/cut.luau", first_bytes(3));
+    let (mut editor, _) = Editor::start_in(world, json!({}), &["lsp", "--standalone"]);
+    let uri = editor.uri.clone();
+    editor.client.open(&uri, "python", "x = 1\ny =\n");
+    assert_eq!(editor.suggestions((1, 3)), [" br"]);
+    // The acceptance of the suggestion is prefetched: its prompt is built, and the model writes the whole rest.
+    let generated = |editor: &mut Editor| editor.client.request("foretype/status", json!({}))["engine"].clone();
+    let is_prefetched =
+        |engine: &Value| engine["generated"].as_u64() > Some(SUGGESTION.len() as u64 + 4) && engine["running"] == 0;
+    eventually(&mut editor, generated, is_prefetched);
+    std::fs::write(&path, first_bytes(2)).expect("writable");
+    let saved = json!({ "textDocument": { "uri": format!("file://{}", path.display()) } });
+    editor.client.notify("textDocument/didSave", saved);
+    editor.client.wait_for("textDocument/publishDiagnostics");
+    std::thread::sleep(SEEN);
+    editor.client.request("foretype/plugins", json!({}));
+    editor.client.insert(&uri, 2, (1, 3), " br");
+    assert_eq!(editor.suggestions((1, 6)), ["own"], "finished by the plugin that the prompt was built with");
+    editor.client.insert(&uri, 3, (0, 0), "z = 2\n");
+    assert_eq!(editor.suggestions((2, 6)), ["ow"], "a new prompt runs the new plugin");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use minijinja_contrib::pycompat::unknown_method_callback;
 use super::ChatError;
 
 /// Steps that a template may take: far more than a long conversation needs, few enough to end at once.
-const FUEL: u64 = 5_000_000;
+const TEMPLATE_FUEL: u64 = 5_000_000;
 
 /// What the template makes of the conversation, up to where the answer begins.
 pub(super) fn render(
@@ -23,8 +23,8 @@ pub(super) fn render(
     environment.set_lstrip_blocks(true);
     environment.set_undefined_behavior(UndefinedBehavior::Lenient);
     environment.set_unknown_method_callback(unknown_method_callback);
-    environment.set_fuel(Some(FUEL));
-    environment.add_function("raise_exception", refuse);
+    environment.set_fuel(Some(TEMPLATE_FUEL));
+    environment.add_function("raise_exception", raise_exception);
     let values = context! {
         messages,
         bos_token => start.unwrap_or_default(),
@@ -36,6 +36,6 @@ pub(super) fn render(
 }
 
 /// The template does not want the conversation, and says why.
-fn refuse(why: &str) -> Result<String, Error> {
+fn raise_exception(why: &str) -> Result<String, Error> {
     Err(Error::new(ErrorKind::InvalidOperation, why.to_owned()))
 }

@@ -2,20 +2,20 @@
 
 use super::{Activation, Architecture, Config, Norm, Positions, RopeScaling};
 use crate::weights::Fault;
-use crate::weights::gguf::Gguf;
+use crate::weights::gguf::GgufFile;
 
 impl Config {
     /// From the metadata, and from which tensors there are: GGUF does not say otherwise which biases a model has.
-    pub(crate) fn from_gguf(file: &Gguf) -> Result<Self, Fault> {
-        let name = file.text("general.architecture")?;
+    pub(crate) fn from_gguf(file: &GgufFile) -> Result<Self, Fault> {
+        let name = file.string("general.architecture")?;
         let architecture = architecture(name)?;
-        let keys = Keys { file, name };
+        let keys = ArchitectureKeys { file, name };
         let (hidden_size, heads) = (keys.size("embedding_length")?, keys.size("attention.head_count")?);
         let layer_norm =
             matches!(architecture, Architecture::Gpt2 | Architecture::GptBigCode | Architecture::StarCoder2);
         let epsilon = if layer_norm { "attention.layer_norm_epsilon" } else { "attention.layer_norm_rms_epsilon" };
-        let gated = file.has("blk.0.ffn_gate.weight");
-        let fused_qkv = file.has("blk.0.attn_qkv.weight");
+        let gated = file.has_tensor("blk.0.ffn_gate.weight");
+        let fused_qkv = file.has_tensor("blk.0.attn_qkv.weight");
         let head_dim = keys.size_or("attention.key_length", hidden_size.checked_div(heads).unwrap_or(0))?;
         if keys.size_or("attention.value_length", head_dim)? != head_dim {
             return Err(Fault::Unsupported("a value size that is not the key size".into()));
@@ -29,20 +29,20 @@ impl Config {
             kv_heads: keys.size_or("attention.head_count_kv", heads)?,
             head_dim,
             intermediate_size: keys.size("feed_forward_length")?,
-            context_length: keys.size("context_length")?.min(keys.window()?),
+            context_length: keys.size("context_length")?.min(keys.sliding_window()?),
             norm: if layer_norm { Norm::Layer } else { Norm::Rms },
             norm_eps: keys.float_or(epsilon, 1e-5)? as f32,
             positions: keys.positions(architecture, head_dim)?,
             activation: if gated { Activation::Silu } else { Activation::GeluTanh },
             gated,
             fused_qkv,
-            qkv_bias: file.has(if fused_qkv { "blk.0.attn_qkv.bias" } else { "blk.0.attn_q.bias" }),
-            out_bias: file.has("blk.0.attn_output.bias"),
-            mlp_bias: file.has("blk.0.ffn_up.bias"),
-            qk_norm: file.has("blk.0.attn_q_norm.weight"),
-            tied: !file.has("output.weight"),
+            qkv_bias: file.has_tensor(if fused_qkv { "blk.0.attn_qkv.bias" } else { "blk.0.attn_q.bias" }),
+            out_bias: file.has_tensor("blk.0.attn_output.bias"),
+            mlp_bias: file.has_tensor("blk.0.ffn_up.bias"),
+            qk_norm: file.has_tensor("blk.0.attn_q_norm.weight"),
+            tied: !file.has_tensor("output.weight"),
         }
-        .check()
+        .validated()
     }
 }
 
@@ -59,12 +59,12 @@ fn architecture(name: &str) -> Result<Architecture, Fault> {
 }
 
 /// Metadata under the name of the architecture.
-struct Keys<'a> {
-    file: &'a Gguf,
+struct ArchitectureKeys<'a> {
+    file: &'a GgufFile,
     name: &'a str,
 }
 
-impl Keys<'_> {
+impl ArchitectureKeys<'_> {
     fn key(&self, rest: &str) -> String {
         format!("{}.{rest}", self.name)
     }
@@ -83,7 +83,7 @@ impl Keys<'_> {
     }
 
     /// The sliding window of attention, in tokens: within it, full attention is the same.
-    fn window(&self) -> Result<usize, Fault> {
+    fn sliding_window(&self) -> Result<usize, Fault> {
         Ok(match self.size_or("attention.sliding_window", 0)? {
             0 => usize::MAX,
             window => window,
@@ -102,10 +102,10 @@ impl Keys<'_> {
     }
 
     fn scaling(&self) -> Result<RopeScaling, Fault> {
-        if self.file.has("rope_freqs.weight") {
-            return Ok(RopeScaling::Factors(self.file.floats("rope_freqs.weight")?));
+        if self.file.has_tensor("rope_freqs.weight") {
+            return Ok(RopeScaling::Factors(self.file.read_f32_vector("rope_freqs.weight")?));
         }
-        match self.file.optional_text(&self.key("rope.scaling.type"))? {
+        match self.file.optional_string(&self.key("rope.scaling.type"))? {
             None | Some("none") => Ok(RopeScaling::None),
             Some("linear") => Ok(RopeScaling::Linear { factor: self.float_or("rope.scaling.factor", 1.0)? }),
             Some(other) => Err(Fault::Unsupported(format!("the rope scaling '{other}'"))),

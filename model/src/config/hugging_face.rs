@@ -5,21 +5,21 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{Activation, Architecture, Config, Norm, Positions, RopeScaling};
-use crate::weights::{Fault, LoadError, opened};
+use crate::weights::{Fault, LoadError, model_files};
 
 impl Config {
     /// From a `config.json`, checked.
-    pub fn of_file(path: &Path) -> Result<Self, LoadError> {
-        Self::from_hugging_face(&opened::json(path)?).map_err(|fault| fault.within(path))
+    pub fn from_file(path: &Path) -> Result<Self, LoadError> {
+        Self::from_hugging_face(&model_files::read_json(path)?).map_err(|fault| fault.in_file(path))
     }
 
     /// From the parsed text of a `config.json`.
     pub(crate) fn from_hugging_face(json: &Value) -> Result<Self, Fault> {
-        let fields = Fields(json);
+        let fields = JsonFields(json);
         let architecture = architecture(fields.text("model_type")?)?;
         match architecture {
-            Architecture::Gpt2 | Architecture::GptBigCode => learned(architecture, &fields)?.check(),
-            _ => rotary(architecture, &fields)?.check(),
+            Architecture::Gpt2 | Architecture::GptBigCode => learned_position_config(architecture, &fields)?.validated(),
+            _ => rotary_config(architecture, &fields)?.validated(),
         }
     }
 }
@@ -37,7 +37,7 @@ fn architecture(model_type: &str) -> Result<Architecture, Fault> {
 }
 
 /// GPT-2 and GPTBigCode: the old names of the fields.
-fn learned(architecture: Architecture, fields: &Fields) -> Result<Config, Fault> {
+fn learned_position_config(architecture: Architecture, fields: &JsonFields) -> Result<Config, Fault> {
     let big_code = architecture == Architecture::GptBigCode;
     if big_code && !fields.flag_or("multi_query", true)? {
         return Err(Fault::Unsupported("GPTBigCode without multi-query attention".into()));
@@ -71,7 +71,7 @@ fn learned(architecture: Architecture, fields: &Fields) -> Result<Config, Fault>
 }
 
 /// The families with rotary positions.
-fn rotary(architecture: Architecture, fields: &Fields) -> Result<Config, Fault> {
+fn rotary_config(architecture: Architecture, fields: &JsonFields) -> Result<Config, Fault> {
     let (hidden_size, heads) = (fields.size("hidden_size")?, fields.size("num_attention_heads")?);
     let star_coder = architecture == Architecture::StarCoder2;
     let bias = if star_coder { fields.flag_or("use_bias", true)? } else { fields.flag_or("attention_bias", false)? };
@@ -85,7 +85,7 @@ fn rotary(architecture: Architecture, fields: &Fields) -> Result<Config, Fault> 
         kv_heads: fields.size_or("num_key_value_heads", heads)?,
         head_dim: fields.size_or("head_dim", hidden_size.checked_div(heads).unwrap_or(0))?,
         intermediate_size: fields.size("intermediate_size")?,
-        context_length: fields.size("max_position_embeddings")?.min(window(architecture, fields)?),
+        context_length: fields.size("max_position_embeddings")?.min(sliding_window(architecture, fields)?),
         norm: if star_coder { Norm::Layer } else { Norm::Rms },
         norm_eps: fields.float_or(epsilon.0, epsilon.1)? as f32,
         positions: rotary_positions(fields)?,
@@ -101,7 +101,7 @@ fn rotary(architecture: Architecture, fields: &Fields) -> Result<Config, Fault> 
 }
 
 /// The sliding window of attention, in tokens: within it, full attention is the same.
-fn window(architecture: Architecture, fields: &Fields) -> Result<usize, Fault> {
+fn sliding_window(architecture: Architecture, fields: &JsonFields) -> Result<usize, Fault> {
     let used = match architecture {
         Architecture::Qwen2 | Architecture::Qwen3 => fields.flag_or("use_sliding_window", false)?,
         _ => true,
@@ -110,10 +110,10 @@ fn window(architecture: Architecture, fields: &Fields) -> Result<usize, Fault> {
 }
 
 /// The base and scaling: at the top level, or (newer files) in `rope_parameters`.
-fn rotary_positions(fields: &Fields) -> Result<Positions, Fault> {
+fn rotary_positions(fields: &JsonFields) -> Result<Positions, Fault> {
     let missing = Value::Null;
     let object = |name| fields.0.get(name).filter(|value| value.is_object());
-    let scaling = Fields(object("rope_parameters").or_else(|| object("rope_scaling")).unwrap_or(&missing));
+    let scaling = JsonFields(object("rope_parameters").or_else(|| object("rope_scaling")).unwrap_or(&missing));
     let theta = scaling.float_or("rope_theta", fields.float_or("rope_theta", 10_000.0)?)?;
     let kind = scaling.text_or("rope_type", scaling.text_or("type", "default")?)?;
     let scaling = match kind {
@@ -121,9 +121,9 @@ fn rotary_positions(fields: &Fields) -> Result<Positions, Fault> {
         "linear" => RopeScaling::Linear { factor: scaling.float("factor")? },
         "llama3" => RopeScaling::Llama3 {
             factor: scaling.float("factor")?,
-            low: scaling.float("low_freq_factor")?,
-            high: scaling.float("high_freq_factor")?,
-            original: scaling.float("original_max_position_embeddings")?,
+            low_freq_factor: scaling.float("low_freq_factor")?,
+            high_freq_factor: scaling.float("high_freq_factor")?,
+            original_context: scaling.float("original_max_position_embeddings")?,
         },
         other => return Err(Fault::Unsupported(format!("the rope scaling '{other}'"))),
     };
@@ -141,9 +141,9 @@ fn activation(name: &str) -> Result<Activation, Fault> {
 }
 
 /// The fields of a JSON object. Absent and null are the same.
-struct Fields<'a>(&'a Value);
+struct JsonFields<'a>(&'a Value);
 
-impl<'a> Fields<'a> {
+impl<'a> JsonFields<'a> {
     fn read<T>(&self, name: &str, what: &str, as_type: impl Fn(&'a Value) -> Option<T>) -> Result<Option<T>, Fault> {
         match self.0.get(name).filter(|value| !value.is_null()) {
             None => Ok(None),

@@ -11,11 +11,11 @@ use super::{Decoder, Normalize};
 use crate::config::{Config, Norm, Positions};
 use crate::kernels::RopeTable;
 use crate::linear::Linear;
-use crate::weights::{Fault, Kind, LoadError, Matrix, Part, Slot, Source};
+use crate::weights::{Fault, TensorKind, LoadError, WeightMatrix, LayerTensor, Slot, WeightSource};
 
 impl Decoder {
     /// A decoder with the weights of `source`. `config` must have been checked.
-    pub(crate) fn load(config: Config, source: &dyn Source, device: &Device) -> Result<Self, LoadError> {
+    pub(crate) fn load(config: Config, source: &dyn WeightSource, device: &Device) -> Result<Self, LoadError> {
         let build = Builder { config: &config, source };
         let embedding = build.embedding()?;
         let positions = match config.positions {
@@ -41,20 +41,20 @@ impl Decoder {
 
     /// A decoder of random weights, the same for the same seed, on the CPU. For tests.
     pub fn random(config: &Config, seed: u64) -> Result<Self, LoadError> {
-        let config = config.clone().check().map_err(|fault| fault.within(Path::new("random")))?;
+        let config = config.clone().validated().map_err(|fault| fault.in_file(Path::new("random")))?;
         Self::load(config, &Random { seed }, &Device::Cpu)
     }
 }
 
 /// An error that no file is to blame for.
 pub(crate) fn in_memory(error: candle_core::Error) -> LoadError {
-    Fault::Tensor(error).within(Path::new("memory"))
+    Fault::Tensor(error).in_file(Path::new("memory"))
 }
 
 /// Asks a source for the parts of a decoder.
 struct Builder<'a> {
     config: &'a Config,
-    source: &'a dyn Source,
+    source: &'a dyn WeightSource,
 }
 
 impl Builder<'_> {
@@ -64,20 +64,20 @@ impl Builder<'_> {
         let [query, key, value] = self.projections(index)?;
         let head_norms = match config.qk_norm {
             true => Some((
-                self.norm(slot(Part::QueryNorm), Norm::Rms, config.head_dim)?,
-                self.norm(slot(Part::KeyNorm), Norm::Rms, config.head_dim)?,
+                self.norm(slot(LayerTensor::QueryNorm), Norm::Rms, config.head_dim)?,
+                self.norm(slot(LayerTensor::KeyNorm), Norm::Rms, config.head_dim)?,
             )),
             false => None,
         };
-        let out = slot(Part::AttentionOut);
+        let out = slot(LayerTensor::AttentionOutput);
         Ok(Layer {
-            attention_norm: self.norm(slot(Part::AttentionNorm), config.norm, config.hidden_size)?,
+            attention_norm: self.norm(slot(LayerTensor::AttentionNorm), config.norm, config.hidden_size)?,
             query,
             key,
             value,
             head_norms,
             attention_out: self.linear(out, config.hidden_size, config.query_width(), config.out_bias)?,
-            mlp_norm: self.norm(slot(Part::MlpNorm), config.norm, config.hidden_size)?,
+            mlp_norm: self.norm(slot(LayerTensor::MlpNorm), config.norm, config.hidden_size)?,
             mlp: self.mlp(index)?,
             head_dim: config.head_dim,
         })
@@ -87,11 +87,11 @@ impl Builder<'_> {
         let (hidden, inner, bias) = (self.config.hidden_size, self.config.intermediate_size, self.config.mlp_bias);
         let slot = |part| Slot::Layer(index, part);
         let gate = match self.config.gated {
-            true => Some(self.linear(slot(Part::Gate), inner, hidden, bias)?),
+            true => Some(self.linear(slot(LayerTensor::Gate), inner, hidden, bias)?),
             false => None,
         };
-        let up = self.linear(slot(Part::Up), inner, hidden, bias)?;
-        let down = self.linear(slot(Part::Down), hidden, inner, bias)?;
+        let up = self.linear(slot(LayerTensor::Up), inner, hidden, bias)?;
+        let down = self.linear(slot(LayerTensor::Down), hidden, inner, bias)?;
         Ok(Mlp { gate, up, down, activation: self.config.activation })
     }
 
@@ -99,7 +99,7 @@ impl Builder<'_> {
     fn embedding(&self) -> Result<Linear, LoadError> {
         let (out, inner) = (self.config.vocab_size, self.config.hidden_size);
         match self.source.matrix(Slot::Embedding, out, inner)? {
-            Matrix::Quantized(weight) if !self.config.tied => Linear::table(weight).map_err(in_memory),
+            WeightMatrix::Quantized(weight) if !self.config.tied => Linear::table(weight).map_err(in_memory),
             matrix => matrix.vocabulary().map_err(in_memory),
         }
     }
@@ -117,16 +117,16 @@ impl Builder<'_> {
         if !config.fused_qkv {
             let slot = |part| Slot::Layer(index, part);
             return Ok([
-                self.linear(slot(Part::Query), query, config.hidden_size, bias)?,
-                self.linear(slot(Part::Key), kv, config.hidden_size, bias)?,
-                self.linear(slot(Part::Value), kv, config.hidden_size, bias)?,
+                self.linear(slot(LayerTensor::Query), query, config.hidden_size, bias)?,
+                self.linear(slot(LayerTensor::Key), kv, config.hidden_size, bias)?,
+                self.linear(slot(LayerTensor::Value), kv, config.hidden_size, bias)?,
             ]);
         }
-        let slot = Slot::Layer(index, Part::Fused);
+        let slot = Slot::Layer(index, LayerTensor::FusedQkv);
         let all = query + 2 * kv;
         let matrix = self.source.matrix(slot, all, config.hidden_size)?;
         let bias = match bias {
-            true => Some(self.source.vector(slot, Kind::Bias, all)?),
+            true => Some(self.source.vector(slot, TensorKind::Bias, all)?),
             false => None,
         };
         let cut = |rows: Range<usize>| matrix.cut(bias.as_ref(), rows).map_err(in_memory);
@@ -135,7 +135,7 @@ impl Builder<'_> {
 
     fn linear(&self, slot: Slot, out: usize, inner: usize, bias: bool) -> Result<Linear, LoadError> {
         let bias = match bias {
-            true => Some(self.source.vector(slot, Kind::Bias, out)?),
+            true => Some(self.source.vector(slot, TensorKind::Bias, out)?),
             false => None,
         };
         self.source.matrix(slot, out, inner)?.linear(bias).map_err(in_memory)
@@ -143,10 +143,10 @@ impl Builder<'_> {
 
     fn norm(&self, slot: Slot, kind: Norm, len: usize) -> Result<Normalize, LoadError> {
         let bias = match kind {
-            Norm::Layer => Some(self.source.vector(slot, Kind::Bias, len)?),
+            Norm::Layer => Some(self.source.vector(slot, TensorKind::Bias, len)?),
             Norm::Rms => None,
         };
-        let weight = self.source.vector(slot, Kind::Weight, len)?;
+        let weight = self.source.vector(slot, TensorKind::Weight, len)?;
         Normalize::new(kind, weight, bias, self.config.norm_eps).map_err(in_memory)
     }
 
@@ -159,7 +159,7 @@ impl Builder<'_> {
     }
 }
 
-impl Matrix {
+impl WeightMatrix {
     fn linear(self, bias: Option<Tensor>) -> candle_core::Result<Linear> {
         match self {
             Self::Dense(weight) => Linear::dense(weight, bias),
@@ -192,7 +192,7 @@ pub(crate) struct Random {
 
 impl Random {
     /// Numbers in -1..1 that depend on the seed, the slot and the kind alone (splitmix64, Steele et al. 2014).
-    fn numbers(&self, slot: Slot, kind: Kind, count: usize) -> impl Iterator<Item = f32> {
+    fn numbers(&self, slot: Slot, kind: TensorKind, count: usize) -> impl Iterator<Item = f32> {
         let name = format!("{slot:?} {kind:?}");
         let mut state = name.bytes().fold(self.seed, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
         std::iter::repeat_with(move || {
@@ -205,15 +205,15 @@ impl Random {
     }
 }
 
-impl Source for Random {
-    fn matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<Matrix, LoadError> {
+impl WeightSource for Random {
+    fn matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<WeightMatrix, LoadError> {
         let scale = if slot == Slot::Embedding { 1.0 } else { (3.0 / inner as f32).sqrt() };
-        let values: Vec<f32> = self.numbers(slot, Kind::Weight, out * inner).map(|x| x * scale).collect();
-        Tensor::from_vec(values, (out, inner), &Device::Cpu).map(Matrix::Dense).map_err(in_memory)
+        let values: Vec<f32> = self.numbers(slot, TensorKind::Weight, out * inner).map(|x| x * scale).collect();
+        Tensor::from_vec(values, (out, inner), &Device::Cpu).map(WeightMatrix::Dense).map_err(in_memory)
     }
 
-    fn vector(&self, slot: Slot, kind: Kind, len: usize) -> Result<Tensor, LoadError> {
-        let centre = if kind == Kind::Weight { 1.0 } else { 0.0 };
+    fn vector(&self, slot: Slot, kind: TensorKind, len: usize) -> Result<Tensor, LoadError> {
+        let centre = if kind == TensorKind::Weight { 1.0 } else { 0.0 };
         let values: Vec<f32> = self.numbers(slot, kind, len).map(|x| centre + 0.1 * x).collect();
         Tensor::from_vec(values, len, &Device::Cpu).map_err(in_memory)
     }

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use crate::kernels::Kernels;
-use crate::kernels::planes::Planes;
-use crate::kernels::shared::Shared;
+use crate::kernels::split_q8::SplitQ8;
+use crate::kernels::shared_buffer::SharedBuffer;
 use crate::kernels::simd::PANEL;
 
 /// Pieces of the vocabulary whose likeliest token and sum are worked out apart; fixed, so that the sum is the same on any number of
@@ -17,7 +17,7 @@ const GROUP: usize = 16 * PANEL;
 /// A piece of a row whose values have been estimated.
 pub(super) struct Estimated<'a> {
     pub(super) kernels: &'a Kernels,
-    pub(super) matrix: &'a Planes,
+    pub(super) matrix: &'a SplitQ8,
     pub(super) row: usize,
     pub(super) piece: usize,
     /// That of the row's inputs.
@@ -28,13 +28,13 @@ pub(super) struct Estimated<'a> {
 #[derive(Default)]
 pub(crate) struct Logits {
     /// `[wanted, vocabulary]`
-    pub(super) values: Shared<f32>,
+    pub(super) values: SharedBuffer<f32>,
     /// `[wanted, PIECES]`
-    pub(super) pieces: Shared<Piece>,
+    pub(super) pieces: SharedBuffer<Piece>,
     /// `[wanted, PIECES]`: what the likeliest token of a piece has at the least, where logits are estimated first.
-    least: Shared<f32>,
+    least: SharedBuffer<f32>,
     /// `[wanted, hidden]`: what the output matrix gets; nothing where a device has it.
-    pub(super) states: Shared<f32>,
+    pub(super) states: SharedBuffer<f32>,
     pub(super) width: usize,
     /// Rows of which all logits are there, and rows of which the likeliest token is; of the others there is the state.
     counts: (usize, usize),
@@ -196,7 +196,7 @@ mod tests {
     use foretype_plugins::random::Random;
 
     use super::*;
-    use crate::kernels::inputs::{Inputs, Prepared};
+    use crate::kernels::activations::{Activations, GroupedActivations};
     use crate::kernels::kernels;
     use crate::kernels::packed::Part;
 
@@ -206,10 +206,10 @@ mod tests {
     fn both(width: usize, weights: Vec<f32>, x: &[f32]) -> ([(u32, f32); 2], usize) {
         let tensor = Tensor::from_vec(weights, (width, COLUMNS), &Device::Cpu).expect("a matrix");
         let quantised = QTensor::quantize(&tensor, GgmlDType::Q8_0).expect("quantised");
-        let matrix = Planes::new(width, COLUMNS, &quantised.data().expect("bytes")).expect("usual scales");
-        let inputs = Inputs::new(kernels(), x, COLUMNS);
+        let matrix = SplitQ8::new(width, COLUMNS, &quantised.data().expect("bytes")).expect("usual scales");
+        let inputs = Activations::new(kernels(), x, COLUMNS);
         let (mut estimated, mut exactly) = (Logits::default(), Logits::default());
-        let (mut prepared, mut for_estimates) = (Prepared::default(), Prepared::default());
+        let (mut prepared, mut for_estimates) = (GroupedActivations::default(), GroupedActivations::default());
         let mut panels = 0;
         for logits in [&mut estimated, &mut exactly] {
             logits.reserve((1, 0), width);

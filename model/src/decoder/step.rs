@@ -12,12 +12,12 @@ use candle_core::Storage;
 
 use super::logits::{Logits, PIECES};
 use super::{Decoder, ForwardError};
-use crate::kernels::inputs::Inputs;
-use crate::kernels::pool::{Member, Team, lock, pool};
-use crate::kernels::shared::Shared;
+use crate::kernels::activations::Activations;
+use crate::kernels::pool::{Member, ThreadGroup, lock, pool};
+use crate::kernels::shared_buffer::SharedBuffer;
 use crate::kernels::{Kernels, kernels};
 use crate::kv::{self, AttentionScratch, Begun, KvCache, Step};
-use crate::linear::Own;
+use crate::linear::ThreadScratch;
 
 /// Panels that a thread takes at once at the least: two make a block of 32 inputs for the next matrix.
 const PANELS: usize = 2;
@@ -25,22 +25,22 @@ const PANELS: usize = 2;
 /// What a step writes between its phases; it is kept for the next step.
 #[derive(Default)]
 pub(super) struct Scratch {
-    x: Shared<f32>,      // [rows, hidden], the residual stream
-    wanted: Shared<f32>, // [wanted, hidden], the same after the last attention
-    q: Shared<f32>,      // [rows, heads * dim]
-    k: Shared<f32>,      // [rows, kv_heads * dim]
-    v: Shared<f32>,      // [rows, kv_heads * dim]
-    hidden: Inputs,      // [rows, hidden], normalised
-    attended: Inputs,    // [rows, heads * dim]
-    inner: Inputs,       // [rows, intermediate]
+    x: SharedBuffer<f32>,      // [rows, hidden], the residual stream
+    wanted: SharedBuffer<f32>, // [wanted, hidden], the same after the last attention
+    q: SharedBuffer<f32>,      // [rows, heads * dim]
+    k: SharedBuffer<f32>,      // [rows, kv_heads * dim]
+    v: SharedBuffer<f32>,      // [rows, kv_heads * dim]
+    hidden: Activations,      // [rows, hidden], normalised
+    attended: Activations,    // [rows, heads * dim]
+    inner: Activations,       // [rows, intermediate]
     threads: Vec<Mutex<Thread>>,
     order: Order,
-    pub(super) tokens: Shared<f32>, // [vocabulary], what was asked for afterwards
+    pub(super) tokens: SharedBuffer<f32>, // [vocabulary], what was asked for afterwards
 }
 
 /// Rows of a step that somebody asks about.
 #[derive(Clone, Copy)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct LogitsRequest<'a> {
     pub(crate) rows: &'a [usize],
     /// Of the first so many all logits are asked for.
     pub(crate) whole: usize,
@@ -48,7 +48,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) likeliest: usize,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> LogitsRequest<'a> {
     /// All logits of all rows.
     pub(crate) fn whole(rows: &'a [usize]) -> Self {
         Self { rows, whole: rows.len(), likeliest: 0 }
@@ -57,7 +57,7 @@ impl<'a> Wanted<'a> {
 
 /// What belongs to one thread.
 struct Thread {
-    own: Own,
+    own: ThreadScratch,
     attention: AttentionScratch,
     up: Vec<f32>,
     head: Vec<f32>, // [dim]
@@ -73,12 +73,12 @@ impl Decoder {
         &self,
         tokens: &[u32],
         positions: &[u32],
-        wanted: Wanted,
+        wanted: LogitsRequest,
         step: &mut Step,
         abort: &(dyn Fn() -> bool + Sync),
         logits: &mut Logits,
     ) -> Result<(), ForwardError> {
-        let Wanted { rows: wanted, whole, likeliest } = wanted;
+        let LogitsRequest { rows: wanted, whole, likeliest } = wanted;
         if !self.device.is_cpu() {
             logits.reserve((wanted.len(), 0), self.config.vocab_size);
             return self.step_on_device(tokens, positions, wanted, step, abort, logits);
@@ -111,9 +111,9 @@ impl Decoder {
             abort,
         };
         match step.alone {
-            true => pass.run(&mut Team::new(1).join(0)),
+            true => pass.run(&mut ThreadGroup::new(1).join(0)),
             false => {
-                let team = Team::new(pool().threads());
+                let team = ThreadGroup::new(pool().threads());
                 pool().run(&|thread| pass.run(&mut team.join(thread)));
             }
         }
@@ -213,7 +213,7 @@ impl Scratch {
         self.inner.reshape(rows, config.intermediate_size);
         self.threads.resize_with(pool().threads(), || {
             let attention = AttentionScratch::new(config.head_dim);
-            Mutex::new(Thread { own: Own::default(), attention, up: Vec::new(), head: vec![0.0; config.head_dim] })
+            Mutex::new(Thread { own: ThreadScratch::default(), attention, up: Vec::new(), head: vec![0.0; config.head_dim] })
         });
     }
 }

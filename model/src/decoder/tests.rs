@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candle_core::Device;
 
-use super::{Logits, Wanted};
+use super::{Logits, LogitsRequest};
 use crate::healing::Spelling;
 use crate::kv::{KvCache, Step};
 use crate::{Model, allocations};
@@ -29,7 +29,7 @@ fn check(family: &str) {
         let mut step = Step::new(vec![(&mut cache, range.len())], decoder.config().heads);
         let mut logits = Logits::default();
         decoder
-            .step(&tokens[range.clone()], &positions, Wanted::whole(&asked), &mut step, &|| false, &mut logits)
+            .step(&tokens[range.clone()], &positions, LogitsRequest::whole(&asked), &mut step, &|| false, &mut logits)
             .expect("a step");
         cache.commit(range.len());
         for (at, i) in here.into_iter().enumerate() {
@@ -67,7 +67,7 @@ fn a_step_allocates_nothing_once_there_was_one_of_its_size() {
             let tokens: Vec<u32> = (0..rows as u32).map(|row| row + 1).collect();
             let positions: Vec<u32> = (position..position + rows as u32).collect();
             let asked: Vec<usize> = (0..rows).collect();
-            let wanted = Wanted { rows: &asked, whole, likeliest: rows - whole };
+            let wanted = LogitsRequest { rows: &asked, whole, likeliest: rows - whole };
             cache.reserve(rows);
             let mut step = Step { alone: true, ..Step::new(vec![(&mut cache, rows)], decoder.config().heads) };
             let allocated = allocations::count(|| {
@@ -94,7 +94,7 @@ fn what_an_output_costs() {
     let mut cache = KvCache::new(decoder.config());
     cache.reserve(before.len());
     let mut step = Step::new(vec![(&mut cache, before.len())], decoder.config().heads);
-    let (read, asked) = (&positions[..before.len()], Wanted::whole(&[]));
+    let (read, asked) = (&positions[..before.len()], LogitsRequest::whole(&[]));
     decoder.step(before, read, asked, &mut step, &|| false, &mut Logits::default()).expect("a step");
     cache.commit(before.len());
     let mut logits = Logits::default();
@@ -105,7 +105,7 @@ fn what_an_output_costs() {
         for ((_, whole, likeliest, text), times) in asked.iter().chain(&spelt).zip(&mut times) {
             cache.reserve(1);
             let mut step = Step::new(vec![(&mut cache, 1)], decoder.config().heads);
-            let wanted = Wanted { rows: &[0], whole: *whole, likeliest: *likeliest };
+            let wanted = LogitsRequest { rows: &[0], whole: *whole, likeliest: *likeliest };
             let began = std::time::Instant::now();
             decoder
                 .step(&[*last], &positions[before.len()..], wanted, &mut step, &|| false, &mut logits)
@@ -137,7 +137,7 @@ fn how_far_probabilities_from_estimates_are() {
         cache.reserve(1);
         let [exact, estimated] = [(1, 0), (0, 1)].map(|(whole, likeliest)| {
             let mut step = Step::new(vec![(&mut cache, 1)], decoder.config().heads);
-            let wanted = Wanted { rows: &[0], whole, likeliest };
+            let wanted = LogitsRequest { rows: &[0], whole, likeliest };
             decoder.step(&[*token], &[position], wanted, &mut step, &|| false, &mut logits).expect("a step");
             logits.row(0).best.expect("no logit is odd")
         });

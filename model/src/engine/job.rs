@@ -14,13 +14,13 @@ pub enum Priority {
     #[default]
     Interactive,
     /// A user reads along while the answer is written: gives way at once to who waits for a suggestion, and goes on afterwards.
-    Answer,
+    Streaming,
     /// Work ahead of need; gives way at once.
     Background,
 }
 
 /// Decides from a candidate's number and its text so far whether the candidate is done.
-pub type Until = Box<dyn FnMut(usize, &str) -> bool + Send>;
+pub type StopCondition = Box<dyn FnMut(usize, &str) -> bool + Send>;
 
 /// A question to the model.
 #[derive(Default)]
@@ -39,17 +39,17 @@ pub struct Job {
     /// Texts that end an answer; they are not part of it.
     pub stop_texts: Vec<String>,
     /// Ends an answer early.
-    pub until: Option<Until>,
+    pub stop_condition: Option<StopCondition>,
     /// Answers that are likely to come, such as what was written here a moment ago. Like [`repeats`](Self::repeats) they
     /// make an answer faster and never change it.
-    pub drafts: Vec<String>,
+    pub likely_completions: Vec<String>,
     /// Texts that the answer may repeat a piece of, beside the prompt's own; the likeliest last.
-    pub repeats: Vec<Arc<str>>,
+    pub ngram_sources: Vec<Arc<str>>,
     /// Texts that a model wrote near here, the likeliest last: a draft may repeat a piece of them too.
-    pub earlier: Vec<Arc<str>>,
+    pub recent_generations: Vec<Arc<str>>,
     /// Whether what followed in [`repeats`](Self::repeats) and the prompt, where they say what was just written, gets a share of
     /// the probability. Unlike a draft it changes the answer. Only where tokens are taken by their likelihood alone.
-    pub cache: bool,
+    pub cache_lm: bool,
 }
 
 /// A token that was written.
@@ -62,7 +62,7 @@ pub struct TokenInfo {
     /// is worth some thousandths.
     pub logprob: f32,
     /// Whether it only spells what healing took back from the prompt, and so was not the model's to choose.
-    pub given: bool,
+    pub forced: bool,
 }
 
 /// Why an answer ended.
@@ -71,7 +71,7 @@ pub enum FinishReason {
     /// The model ended it.
     End,
     /// [`Job::until`] said so.
-    Until,
+    StopCondition,
     /// One of [`Job::stop_texts`] was written.
     StopText,
     /// [`Job::max_tokens`] or the model's context length was reached.
@@ -141,7 +141,7 @@ pub enum Event {
 }
 
 /// Ends a job that never ran.
-pub(crate) fn fail_all(events: &mut dyn FnMut(Event), candidates: usize, why: &str) {
+pub(crate) fn reject_job(events: &mut dyn FnMut(Event), candidates: usize, why: &str) {
     for candidate in 0..candidates.max(1) {
         let reason = FinishReason::Failed(why.into());
         events(Event::Finished { candidate, reason, tokens: Vec::new(), confidence: 0.0 });

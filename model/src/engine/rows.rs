@@ -7,145 +7,145 @@
 use std::ops::Range;
 
 use super::job::Priority;
-use super::pace::{CHUNK, MANY, Pace};
-use super::running::{Candidate, Running, Stage};
+use super::pace::{MAX_PREFILL_TOKENS_PER_STEP, MIN_PREFILL_TOKENS_PER_STEP, StepCostModel};
+use super::running::{ActiveCandidate, ActiveJob, Phase};
 use crate::Model;
-use crate::decoder::{Logits, LogitsRow, Wanted};
+use crate::decoder::{Logits, LogitsRow, LogitsRequest};
 use crate::draft::Room;
 use crate::kv::KvCache;
 
 /// At the most while somebody is written for.
-const SHARED_CHUNK: usize = 32;
+const MAX_PREFILL_TOKENS_WITH_DECODE: usize = 32;
 /// Up to so many rows a step takes little longer than with one; drafts fill it.
-const CHEAP: usize = 16;
+const MAX_MEMORY_BOUND_ROWS: usize = 16;
 /// So many tokens shorter a prompt counts for each step that it had no row in.
-const PATIENCE: usize = 16;
+const AGING_TOKENS_PER_STEP: usize = 16;
 
 /// The rows of a step.
 #[derive(Default)]
-pub(super) struct Rows {
+pub(super) struct Batch {
     pub(super) tokens: Vec<u32>,
     pub(super) positions: Vec<u32>,
     /// Rows whose logits are all of interest.
-    whole: Vec<usize>,
+    full_logit_rows: Vec<usize>,
     /// Rows of which only the likeliest token is.
-    likeliest: Vec<usize>,
+    argmax_rows: Vec<usize>,
     /// Rows behind which a word is still spelled: few tokens are allowed there, and their logits are worked out afterwards.
-    spelling: Vec<usize>,
+    healing_rows: Vec<usize>,
     /// All of these, in this order.
-    wanted: Vec<usize>,
+    logit_rows: Vec<usize>,
     /// In the order of the jobs and their candidates.
-    pub(super) pieces: Vec<Piece>,
+    pub(super) spans: Vec<ScheduledSpan>,
 }
 
 /// Rows of one sequence, one after the other.
-pub(super) struct Piece {
+pub(super) struct ScheduledSpan {
     pub(super) job: usize,
     /// The place of the candidate in its job's list; `None` for a piece of the prompt.
-    pub(super) place: Option<usize>,
+    pub(super) candidate: Option<usize>,
     /// Where it stands among the step's rows.
     pub(super) rows: Range<usize>,
     /// How many of its rows, the last ones, are a draft.
-    pub(super) draft: usize,
+    pub(super) draft_len: usize,
     /// Whether it is asked what follows its last token before the draft, and what follows those of the draft.
-    pub(super) answers: bool,
+    pub(super) samples: bool,
     /// The first so many of these are rows of spelling, and lie among the logits from the place on.
-    spelling: (usize, usize),
+    healing_logits: (usize, usize),
     /// From where the others lie.
-    others: usize,
+    first_other_logit: usize,
     /// Whether all logits of the others are asked for.
-    whole: bool,
+    full_logits: bool,
 }
 
 /// What is asked of the last token of a piece and of the draft behind it.
-struct Asked {
+struct SpanLogitsRequest {
     /// Of the first so many rows: few tokens' logits, afterwards.
-    spelling: usize,
+    healing_rows: usize,
     /// Of the others: all logits, or the likeliest token.
-    whole: bool,
+    full: bool,
 }
 
-impl Piece {
+impl ScheduledSpan {
     /// The logits of its last token, and from 1 on those of its draft.
-    pub(super) fn row<'l>(&self, logits: &'l Logits, at: usize) -> LogitsRow<'l> {
-        let (count, first) = self.spelling;
-        logits.row(if at < count { first + at } else { self.others + at - count })
+    pub(super) fn logits_row<'l>(&self, logits: &'l Logits, at: usize) -> LogitsRow<'l> {
+        let (count, first) = self.healing_logits;
+        logits.row(if at < count { first + at } else { self.first_other_logit + at - count })
     }
 }
 
-impl Rows {
+impl Batch {
     /// The next step for the jobs whose `turn` it is, with at most `draft` rows for a draft of each answer.
-    pub(super) fn plan(jobs: &[Running], turn: Priority, model: &Model, draft: usize, pace: &Pace) -> Self {
-        let shares = shares(jobs, turn, pace);
-        let answers: usize = jobs.iter().zip(&shares).map(|(job, share)| answers(job, turn, *share)).sum();
-        let room = Room { most: (CHEAP.saturating_sub(answers) / answers.max(1)).min(draft), row: pace.row() };
+    pub(super) fn schedule(jobs: &[ActiveJob], turn: Priority, model: &Model, draft: usize, pace: &StepCostModel) -> Self {
+        let shares = allocate_prefill(jobs, turn, pace);
+        let answers: usize = jobs.iter().zip(&shares).map(|(job, share)| decoding_candidates(job, turn, *share)).sum();
+        let room = Room { most: (MAX_MEMORY_BOUND_ROWS.saturating_sub(answers) / answers.max(1)).min(draft), row: pace.marginal_row_cost() };
         let mut rows = Self::default();
         for (index, job) in jobs.iter().enumerate().filter(|(_, job)| job.priority() == turn) {
-            match &job.stage {
-                Stage::Reading(_) => rows.read(index, job, shares[index], room, model),
-                Stage::Writing(candidates) => {
+            match &job.phase {
+                Phase::Prefill(_) => rows.add_prefill(index, job, shares[index], room, model),
+                Phase::Decode(candidates) => {
                     for (place, candidate) in candidates.iter().enumerate() {
-                        rows.write(index, job, place, candidate, room, model);
+                        rows.add_decode(index, job, place, candidate, room, model);
                     }
                 }
             }
         }
-        let (whole, both) = (rows.whole.len(), rows.whole.len() + rows.likeliest.len());
-        for piece in &mut rows.pieces {
-            piece.spelling.1 += both;
-            piece.others += if piece.whole { 0 } else { whole };
+        let (whole, both) = (rows.full_logit_rows.len(), rows.full_logit_rows.len() + rows.argmax_rows.len());
+        for piece in &mut rows.spans {
+            piece.healing_logits.1 += both;
+            piece.first_other_logit += if piece.full_logits { 0 } else { whole };
         }
-        rows.wanted = [&rows.whole[..], &rows.likeliest, &rows.spelling].concat();
+        rows.logit_rows = [&rows.full_logit_rows[..], &rows.argmax_rows, &rows.healing_rows].concat();
         rows
     }
 
     /// What is asked of them.
-    pub(super) fn wanted(&self) -> Wanted<'_> {
-        Wanted { rows: &self.wanted, whole: self.whole.len(), likeliest: self.likeliest.len() }
+    pub(super) fn logits_request(&self) -> LogitsRequest<'_> {
+        LogitsRequest { rows: &self.logit_rows, whole: self.full_logit_rows.len(), likeliest: self.argmax_rows.len() }
     }
 
     /// Whether it reads so much that who comes meanwhile does not wait for its end: what it has worked out stays.
-    pub(super) fn reads(&self) -> bool {
-        self.pieces.iter().any(|piece| piece.place.is_none() && piece.rows.len() >= MANY)
+    pub(super) fn is_preemptible(&self) -> bool {
+        self.spans.iter().any(|piece| piece.candidate.is_none() && piece.rows.len() >= MIN_PREFILL_TOKENS_PER_STEP)
     }
 
     /// Whether one thread is enough for them where nobody waits: the memory sets the time that so few rows take, and a second thread costs more
     /// of the processor than it saves of that. Where the machine is slow, what is worked out ahead would come too late.
-    pub(super) fn leave_threads(&self, pace: &Pace) -> bool {
-        self.tokens.len() <= CHEAP && pace.is_quick()
+    pub(super) fn fits_one_thread(&self, pace: &StepCostModel) -> bool {
+        self.tokens.len() <= MAX_MEMORY_BOUND_ROWS && pace.is_fast_machine()
     }
 
     /// The next tokens of a prompt; at its end, a draft of the answer.
-    fn read(&mut self, index: usize, job: &Running, share: usize, room: Room, model: &Model) {
-        let to = job.tokens.ids.len();
-        let from = to - job.unread();
-        let tokens = &job.tokens.ids[from..from + share];
+    fn add_prefill(&mut self, index: usize, job: &ActiveJob, share: usize, room: Room, model: &Model) {
+        let to = job.prompt.ids.len();
+        let from = to - job.remaining_prompt_tokens();
+        let tokens = &job.prompt.ids[from..from + share];
         let ends = share > 0 && from + share == to;
-        let draft = if ends { job.draft(model, &[], 0, to, room) } else { Vec::new() };
-        let asked = ends.then(|| Asked {
-            spelling: job.spelling_rows(model, job.tokens.healed.len(), &draft),
-            whole: job.weighs_all() || job.count > 1,
+        let draft = if ends { job.propose_draft(model, &[], 0, to, room) } else { Vec::new() };
+        let asked = ends.then(|| SpanLogitsRequest {
+            healing_rows: job.healing_row_count(model, job.prompt.healing_prefix.len(), &draft),
+            full: job.needs_full_logits() || job.candidate_count > 1,
         });
-        self.add(index, None, tokens, &draft, from, asked);
+        self.add_span(index, None, tokens, &draft, from, asked);
     }
 
-    fn write(&mut self, index: usize, job: &Running, place: usize, candidate: &Candidate, room: Room, model: &Model) {
+    fn add_decode(&mut self, index: usize, job: &ActiveJob, place: usize, candidate: &ActiveCandidate, room: Room, model: &Model) {
         let from = candidate.sequence.tokens.len();
-        let draft = job.draft(model, candidate.answer.bytes(), candidate.written.len(), from + 1, room);
-        let spelling = job.spelling_rows(model, candidate.answer.to_spell().len(), &draft);
-        let asked = Asked { spelling, whole: job.weighs_all() };
-        self.add(index, Some(place), &[candidate.next], &draft, from, Some(asked));
+        let draft = job.propose_draft(model, candidate.output.bytes(), candidate.generated_ids.len(), from + 1, room);
+        let spelling = job.healing_row_count(model, candidate.output.remaining_prefix().len(), &draft);
+        let asked = SpanLogitsRequest { healing_rows: spelling, full: job.needs_full_logits() };
+        self.add_span(index, Some(place), &[candidate.pending_token], &draft, from, Some(asked));
     }
 
     /// Rows for `tokens` and a draft behind them.
-    fn add(
+    fn add_span(
         &mut self,
         job: usize,
         place: Option<usize>,
         tokens: &[u32],
         draft: &[u32],
         from: usize,
-        asked: Option<Asked>,
+        asked: Option<SpanLogitsRequest>,
     ) {
         if tokens.is_empty() {
             return;
@@ -155,34 +155,34 @@ impl Rows {
         let rows = start..self.tokens.len();
         self.positions.extend((from..from + rows.len()).map(|position| position as u32));
         let (answers, draft) = (asked.is_some(), draft.len());
-        let Asked { spelling, whole } = asked.unwrap_or(Asked { spelling: 0, whole: false });
-        let others = if whole { &mut self.whole } else { &mut self.likeliest };
-        let piece = Piece {
+        let SpanLogitsRequest { healing_rows: spelling, full: whole } = asked.unwrap_or(SpanLogitsRequest { healing_rows: 0, full: false });
+        let others = if whole { &mut self.full_logit_rows } else { &mut self.argmax_rows };
+        let piece = ScheduledSpan {
             job,
-            place,
-            draft,
-            answers,
-            spelling: (spelling, self.spelling.len()),
-            others: others.len(),
-            whole,
+            candidate: place,
+            draft_len: draft,
+            samples: answers,
+            healing_logits: (spelling, self.healing_rows.len()),
+            first_other_logit: others.len(),
+            full_logits: whole,
             rows: rows.clone(),
         };
         if answers {
             let last = rows.end - draft - 1;
-            self.spelling.extend(last..last + spelling);
+            self.healing_rows.extend(last..last + spelling);
             others.extend(last + spelling..rows.end);
         }
-        self.pieces.push(piece);
+        self.spans.push(piece);
     }
 
     /// The caches of the step's sequences, with room for their rows.
-    pub(super) fn spans<'a>(&self, jobs: &'a mut [Running]) -> Vec<(&'a mut KvCache, usize)> {
-        let mut pieces = self.pieces.iter().peekable();
+    pub(super) fn kv_spans<'a>(&self, jobs: &'a mut [ActiveJob]) -> Vec<(&'a mut KvCache, usize)> {
+        let mut pieces = self.spans.iter().peekable();
         let mut spans = Vec::new();
         for (index, job) in jobs.iter_mut().enumerate() {
-            let caches: Vec<&mut KvCache> = match &mut job.stage {
-                Stage::Reading(sequence) => vec![&mut sequence.cache],
-                Stage::Writing(candidates) => candidates.iter_mut().map(|one| &mut one.sequence.cache).collect(),
+            let caches: Vec<&mut KvCache> = match &mut job.phase {
+                Phase::Prefill(sequence) => vec![&mut sequence.cache],
+                Phase::Decode(candidates) => candidates.iter_mut().map(|one| &mut one.sequence.cache).collect(),
             };
             for cache in caches {
                 if let Some(piece) = pieces.next_if(|piece| piece.job == index) {
@@ -196,26 +196,26 @@ impl Rows {
 }
 
 /// How many prompt tokens of each job the next step reads.
-fn shares(jobs: &[Running], turn: Priority, pace: &Pace) -> Vec<usize> {
-    let writes = |job: &Running| job.priority() == turn && matches!(job.stage, Stage::Writing(_));
-    let mut room = if jobs.iter().any(writes) { SHARED_CHUNK.min(pace.beside()) } else { CHUNK };
+fn allocate_prefill(jobs: &[ActiveJob], turn: Priority, pace: &StepCostModel) -> Vec<usize> {
+    let writes = |job: &ActiveJob| job.priority() == turn && matches!(job.phase, Phase::Decode(_));
+    let mut room = if jobs.iter().any(writes) { MAX_PREFILL_TOKENS_WITH_DECODE.min(pace.prefill_budget()) } else { MAX_PREFILL_TOKENS_PER_STEP };
     let mut readers: Vec<usize> =
-        (0..jobs.len()).filter(|job| jobs[*job].priority() == turn && jobs[*job].unread() > 0).collect();
-    readers.sort_by_key(|job| jobs[*job].unread().saturating_sub(jobs[*job].waited * PATIENCE));
+        (0..jobs.len()).filter(|job| jobs[*job].priority() == turn && jobs[*job].remaining_prompt_tokens() > 0).collect();
+    readers.sort_by_key(|job| jobs[*job].remaining_prompt_tokens().saturating_sub(jobs[*job].steps_waited * AGING_TOKENS_PER_STEP));
     let mut shares = vec![0; jobs.len()];
     for job in readers {
-        shares[job] = room.min(jobs[job].unread());
+        shares[job] = room.min(jobs[job].remaining_prompt_tokens());
         room -= shares[job];
     }
     shares
 }
 
 /// Answers that a step with this share of the job's prompt draws tokens for.
-fn answers(job: &Running, turn: Priority, share: usize) -> usize {
-    match &job.stage {
+fn decoding_candidates(job: &ActiveJob, turn: Priority, share: usize) -> usize {
+    match &job.phase {
         _ if job.priority() != turn => 0,
-        Stage::Reading(_) => usize::from(share > 0 && share == job.unread()),
-        Stage::Writing(candidates) => candidates.len(),
+        Phase::Prefill(_) => usize::from(share > 0 && share == job.remaining_prompt_tokens()),
+        Phase::Decode(candidates) => candidates.len(),
     }
 }
 
@@ -228,11 +228,11 @@ mod tests {
     #[test]
     fn one_thread_is_enough_for_a_few_rows_on_a_quick_machine() {
         let leaves = |rows: usize, milliseconds: Option<u64>| {
-            let mut pace = Pace::default();
-            milliseconds.into_iter().for_each(|time| pace.took(64, Duration::from_millis(time)));
-            Rows { tokens: vec![0; rows], ..Rows::default() }.leave_threads(&pace)
+            let mut pace = StepCostModel::default();
+            milliseconds.into_iter().for_each(|time| pace.record(64, Duration::from_millis(time)));
+            Batch { tokens: vec![0; rows], ..Batch::default() }.fits_one_thread(&pace)
         };
-        assert!(leaves(1, Some(60)) && leaves(CHEAP, Some(110)));
-        assert!(!leaves(CHEAP + 1, Some(60)) && !leaves(1, Some(130)) && !leaves(1, None));
+        assert!(leaves(1, Some(60)) && leaves(MAX_MEMORY_BOUND_ROWS, Some(110)));
+        assert!(!leaves(MAX_MEMORY_BOUND_ROWS + 1, Some(60)) && !leaves(1, Some(130)) && !leaves(1, None));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use foretype_plugins::{Part, Prompt, Source};
+use foretype_plugins::{Part, Prompt, PartSource};
 use proptest::prelude::*;
 
 mod begun;
@@ -12,7 +12,7 @@ mod drafts;
 mod load;
 
 use super::*;
-use crate::decoder::{Logits, LogitsRow, Wanted};
+use crate::decoder::{Logits, LogitsRow, LogitsRequest};
 use crate::kv::{KvCache, Step};
 use crate::{Config, Decoder, ForwardError, Sampling, Tokenizer};
 
@@ -41,7 +41,7 @@ fn engine() -> Engine {
 }
 
 fn prompt(text: &str) -> Prompt {
-    Prompt { parts: vec![Part::text(text, Source::Before)], ..Prompt::default() }
+    Prompt { parts: vec![Part::text(text, PartSource::Prefix)], ..Prompt::default() }
 }
 
 fn healed(text: &str) -> Prompt {
@@ -127,7 +127,7 @@ fn step_of(caches: &mut [(&mut KvCache, &[u32])], alone: bool) -> Vec<Vec<u32>> 
     let model = model();
     let mut step = Step { spans, heads: model.decoder.config().heads, alone, went_on: false };
     let mut logits = Logits::default();
-    model.decoder.step(&tokens, &positions, Wanted::whole(&wanted), &mut step, &|| false, &mut logits).expect("a step");
+    model.decoder.step(&tokens, &positions, LogitsRequest::whole(&wanted), &mut step, &|| false, &mut logits).expect("a step");
     caches.iter_mut().for_each(|(cache, new)| cache.commit(new.len()));
     wanted.iter().map(|row| logits.row(*row).values.iter().map(|logit| logit.to_bits()).collect()).collect()
 }
@@ -188,7 +188,7 @@ proptest! {
         let (mut kept, mut logits) = (cache(), Logits::default());
         kept.reserve(tokens.len());
         let rows = [tokens.len() - 1, 0, tokens.len() / 2];
-        let wanted = Wanted { rows: &rows, whole: 1, likeliest: 1 };
+        let wanted = LogitsRequest { rows: &rows, whole: 1, likeliest: 1 };
         let positions: Vec<u32> = (0..tokens.len() as u32).collect();
         let mut step = Step::new(vec![(&mut kept, tokens.len())], decoder.config().heads);
         decoder.step(&tokens, &positions, wanted, &mut step, &|| false, &mut logits).expect("a step");
@@ -214,7 +214,7 @@ proptest! {
         let asked = AtomicUsize::new(0);
         let abort = || asked.fetch_add(1, Ordering::Relaxed) == layers;
         let mut spoilt = Step::new(vec![(&mut kept, lost.len())], model().decoder.config().heads);
-        let outcome = model().decoder.step(&lost, &positions, Wanted::whole(&[0]), &mut spoilt, &abort, &mut Logits::default());
+        let outcome = model().decoder.step(&lost, &positions, LogitsRequest::whole(&[0]), &mut spoilt, &abort, &mut Logits::default());
         prop_assert!(matches!(outcome, Err(ForwardError::Aborted)));
         prop_assert!(asked.into_inner() == layers + 1, "the flag is read once before each layer");
         let fresh = step(&mut [(&mut cache(), &tokens)]);
@@ -249,7 +249,7 @@ proptest! {
         for (kind, candidates, max_tokens, background, drops) in jobs {
             let long = "long ".repeat(200);
             let text = ["", "a", "return", &long, "ü𝄞", "x = "][kind];
-            let mut parts = vec![Part::text(text, Source::Before)];
+            let mut parts = vec![Part::text(text, PartSource::Prefix)];
             if kind == 1 {
                 parts.push(Part::special("<|nothing|>"));
             }
@@ -301,7 +301,7 @@ fn typing_inside_a_word_costs_nothing_and_the_answer_spells_the_word() {
         let written: String = ended.tokens[0].iter().map(|token| token.text.as_str()).collect();
         assert_eq!(written, format!("{word}{}", ended.texts[0]));
         let given: String =
-            ended.tokens[0].iter().filter(|token| token.given).map(|token| token.text.as_str()).collect();
+            ended.tokens[0].iter().filter(|token| token.forced).map(|token| token.text.as_str()).collect();
         assert!(word.starts_with(&given), "{given:?} was given, {word:?} was typed");
     }
 }
@@ -362,9 +362,9 @@ fn a_seed_draws_the_same_tokens_again_and_another_seed_others() {
 fn an_answer_ends_where_it_was_told_to() {
     let all = run(&engine(), job(prompt("abc")));
     assert_eq!((all.tokens[0].len(), &all.reasons[0]), (12, &FinishReason::Length));
-    let until: Until = Box::new(|_, text| text.chars().count() >= 2);
-    let early = run(&engine(), Job { until: Some(until), ..job(prompt("abc")) });
-    assert_eq!(early.reasons, [FinishReason::Until]);
+    let until: StopCondition = Box::new(|_, text| text.chars().count() >= 2);
+    let early = run(&engine(), Job { stop_condition: Some(until), ..job(prompt("abc")) });
+    assert_eq!(early.reasons, [FinishReason::StopCondition]);
     assert!(early.tokens[0].len() < 12 && all.texts[0].starts_with(&early.texts[0]));
     let stop = all.tokens[0].iter().map(|token| token.text.clone()).find(|text| !text.contains('\u{fffd}'));
     let stop = stop.expect("a token that is a whole character");
@@ -404,8 +404,8 @@ fn dropping_the_ticket_ends_the_job_and_keeps_what_was_read() {
 #[test]
 fn an_interactive_job_overtakes_a_background_one_and_an_answer_which_lose_nothing() {
     overtakes(Priority::Interactive, Priority::Background);
-    overtakes(Priority::Interactive, Priority::Answer);
-    overtakes(Priority::Answer, Priority::Background);
+    overtakes(Priority::Interactive, Priority::Streaming);
+    overtakes(Priority::Streaming, Priority::Background);
 }
 
 fn overtakes(first: Priority, second: Priority) {
@@ -440,8 +440,8 @@ fn overtakes(first: Priority, second: Priority) {
 fn a_panic_in_one_job_is_the_failure_of_that_job_alone() {
     let engine = engine();
     let (_ticket, bystander, _) = submit(&engine, Job { max_tokens: 60, ..job(prompt("bystander")) });
-    let until: Until = Box::new(|_, _| panic!("a rule that panics"));
-    let ended = run(&engine, Job { until: Some(until), ..job(prompt("abc")) });
+    let until: StopCondition = Box::new(|_, _| panic!("a rule that panics"));
+    let ended = run(&engine, Job { stop_condition: Some(until), ..job(prompt("abc")) });
     assert!(matches!(ended.reasons[0], FinishReason::Failed(_)), "{:?}", ended.reasons);
     assert_eq!(collect(&bystander, 1).reasons, [FinishReason::Length]);
     assert_eq!(run(&engine, job(prompt("abc"))).reasons, [FinishReason::Length]);

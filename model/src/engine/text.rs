@@ -2,13 +2,13 @@
 
 /// An answer as it grows.
 #[derive(Debug, Default)]
-pub(crate) struct Answer {
+pub(crate) struct Detokenizer {
     /// All bytes written so far, the healed ones too.
     bytes: Vec<u8>,
     /// What has to be spelt first.
-    healed: Vec<u8>,
+    healing_prefix: Vec<u8>,
     /// Bytes of `bytes` that have been given out.
-    given: usize,
+    emitted_bytes: usize,
     /// Text given out so far.
     text: String,
     stop_texts: Vec<String>,
@@ -16,22 +16,22 @@ pub(crate) struct Answer {
 
 /// What a token did to the answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Grown {
+pub(crate) enum TextDelta {
     /// Text that can be given out, possibly none.
     Text(String),
     /// The last text; a stop text follows.
     Stopped(String),
 }
 
-impl Answer {
+impl Detokenizer {
     pub(crate) fn new(healed: &str, stop_texts: &[String]) -> Self {
         let stop_texts = stop_texts.iter().filter(|text| !text.is_empty()).cloned().collect();
-        Self { healed: healed.into(), stop_texts, ..Self::default() }
+        Self { healing_prefix: healed.into(), stop_texts, ..Self::default() }
     }
 
     /// What the next tokens have to spell before they are free; empty when they are.
-    pub(crate) fn to_spell(&self) -> &[u8] {
-        self.healed.get(self.bytes.len()..).unwrap_or_default()
+    pub(crate) fn remaining_prefix(&self) -> &[u8] {
+        self.healing_prefix.get(self.bytes.len()..).unwrap_or_default()
     }
 
     /// All bytes written so far, the healed ones among them.
@@ -45,33 +45,33 @@ impl Answer {
     }
 
     /// Adds a token's bytes.
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> Grown {
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> TextDelta {
         self.bytes.extend(bytes);
-        self.given = self.given.max(self.healed.len().min(self.bytes.len()));
-        let pending = &self.bytes[self.given..];
-        let whole = whole_characters(pending);
+        self.emitted_bytes = self.emitted_bytes.max(self.healing_prefix.len().min(self.bytes.len()));
+        let pending = &self.bytes[self.emitted_bytes..];
+        let whole = complete_utf8_len(pending);
         let text = String::from_utf8_lossy(&pending[..whole]).into_owned();
-        let (end, stopped) = self.until_stop(&text);
+        let (end, stopped) = self.find_stop(&text);
         let given = text[..end].to_owned();
         // Replaced bytes change the length; such a text is given out whole, so that the count stays one of bytes.
         let exact = text.len() == whole;
         let given = if exact || stopped { given } else { text };
-        self.given += if exact { given.len() } else { whole };
+        self.emitted_bytes += if exact { given.len() } else { whole };
         self.text.push_str(&given);
-        if stopped { Grown::Stopped(given) } else { Grown::Text(given) }
+        if stopped { TextDelta::Stopped(given) } else { TextDelta::Text(given) }
     }
 
     /// What was held back in case a stop text began there, once nothing more comes.
-    pub(crate) fn rest(&mut self) -> String {
-        let pending = &self.bytes[self.given.max(self.healed.len()).min(self.bytes.len())..];
-        let text = String::from_utf8_lossy(&pending[..whole_characters(pending)]).into_owned();
-        self.given = self.bytes.len();
+    pub(crate) fn flush(&mut self) -> String {
+        let pending = &self.bytes[self.emitted_bytes.max(self.healing_prefix.len()).min(self.bytes.len())..];
+        let text = String::from_utf8_lossy(&pending[..complete_utf8_len(pending)]).into_owned();
+        self.emitted_bytes = self.bytes.len();
         self.text.push_str(&text);
         text
     }
 
     /// How much of `text` can be given out, and whether a stop text comes right after it.
-    fn until_stop(&self, text: &str) -> (usize, bool) {
+    fn find_stop(&self, text: &str) -> (usize, bool) {
         if let Some(at) = self.stop_texts.iter().filter_map(|stop| text.find(stop.as_str())).min() {
             return (at, true);
         }
@@ -82,13 +82,13 @@ impl Answer {
 }
 
 /// Bytes of `bytes` up to a character that is not whole yet. Bytes that can never become one are let through.
-fn whole_characters(bytes: &[u8]) -> usize {
+fn complete_utf8_len(bytes: &[u8]) -> usize {
     match std::str::from_utf8(bytes) {
         Ok(_) => bytes.len(),
         Err(error) if error.error_len().is_none() => error.valid_up_to(),
         Err(error) => {
             let bad = error.valid_up_to() + error.error_len().unwrap_or(1);
-            bad + whole_characters(&bytes[bad..])
+            bad + complete_utf8_len(&bytes[bad..])
         }
     }
 }
@@ -100,18 +100,18 @@ mod tests {
 
     fn pieces(healed: &str, stops: &[&str], tokens: &[&[u8]]) -> (Vec<String>, bool) {
         let stops: Vec<String> = stops.iter().map(|stop| stop.to_string()).collect();
-        let mut answer = Answer::new(healed, &stops);
+        let mut answer = Detokenizer::new(healed, &stops);
         let mut pieces = Vec::new();
         for token in tokens {
             match answer.push(token) {
-                Grown::Text(text) => pieces.push(text),
-                Grown::Stopped(text) => {
+                TextDelta::Text(text) => pieces.push(text),
+                TextDelta::Stopped(text) => {
                     pieces.push(text);
                     return (pieces, true);
                 }
             }
         }
-        pieces.push(answer.rest());
+        pieces.push(answer.flush());
         (pieces, false)
     }
 

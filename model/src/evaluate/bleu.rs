@@ -6,29 +6,29 @@
 
 use std::collections::HashMap;
 
-use super::{counts, shared};
+use super::{count_occurrences, overlap};
 
-const LONGEST: usize = 4;
+const MAX_NGRAM_WORDS: usize = 4;
 
 /// Of one text against one reference.
-pub fn sentence(reference: &str, candidate: &str) -> f64 {
+pub fn sentence_bleu(reference: &str, candidate: &str) -> f64 {
     let (reference, candidate) = (words(reference), words(candidate));
-    let precisions: f64 = (1..=LONGEST).map(|length| log_precision(&reference, &candidate, length)).sum();
+    let precisions: f64 = (1..=MAX_NGRAM_WORDS).map(|length| log_precision(&reference, &candidate, length)).sum();
     let brevity = (1.0 - (reference.len() + 1) as f64 / (candidate.len() + 1) as f64).min(0.0);
-    (precisions / LONGEST as f64 + brevity).exp()
+    (precisions / MAX_NGRAM_WORDS as f64 + brevity).exp()
 }
 
 /// The natural logarithm of the smoothed share of the candidate's n-grams that the reference has.
 fn log_precision(reference: &[String], candidate: &[String], length: usize) -> f64 {
     let smoothing = f64::from(u8::from(length > 1));
-    let both = shared(&grams(reference, length), &grams(candidate, length)) as f64;
+    let both = overlap(&ngrams(reference, length), &ngrams(candidate, length)) as f64;
     let all = (candidate.len() + 1).saturating_sub(length) as f64;
     // The smallest number keeps a text without a single right word finite, as in the original.
     (both + smoothing + f64::MIN_POSITIVE).ln() - (all + smoothing + f64::MIN_POSITIVE).ln()
 }
 
-fn grams(words: &[String], length: usize) -> HashMap<&[String], usize> {
-    counts(words.windows(length))
+fn ngrams(words: &[String], length: usize) -> HashMap<&[String], usize> {
+    count_occurrences(words.windows(length))
 }
 
 /// The words of a text as NIST's mteval cuts them: punctuation stands alone, but for apostrophes, hyphens in words and the
@@ -68,17 +68,17 @@ mod tests {
 
     #[test]
     fn a_sentence_against_itself_is_perfect() {
-        assert!((sentence("Return the sum.", "return the sum.") - 1.0).abs() < 1e-12);
+        assert!((sentence_bleu("Return the sum.", "return the sum.") - 1.0).abs() < 1e-12);
     }
 
     #[test]
     fn the_smoothed_score_is_that_of_the_formula() {
         // "the cat sat" against "the cat sits": 2/3, (1+1)/(2+1), (0+1)/(1+1), (0+1)/(0+1), no brevity penalty.
         let expected = (2.0 / 3.0 * 2.0 / 3.0 * 0.5f64).powf(0.25);
-        assert!((sentence("the cat sits", "the cat sat") - expected).abs() < 1e-12);
+        assert!((sentence_bleu("the cat sits", "the cat sat") - expected).abs() < 1e-12);
         // "the cat" against the same three words: 2/2, (1+1)/(1+1), 1/1, 1/1, and exp(1 - 4/3).
         let expected = (1.0f64 - 4.0 / 3.0).exp();
-        assert!((sentence("the cat sits", "the cat") - expected).abs() < 1e-12);
+        assert!((sentence_bleu("the cat sits", "the cat") - expected).abs() < 1e-12);
     }
 
     #[test]
@@ -97,15 +97,15 @@ mod tests {
                 0.215_306_524_951,
             ),
         ] {
-            let score = sentence(reference, candidate);
+            let score = sentence_bleu(reference, candidate);
             assert!((score - expected).abs() < 1e-9, "{candidate}: {score}");
         }
     }
 
     #[test]
     fn nothing_right_is_next_to_nothing() {
-        let score = sentence("a b c d", "x y z");
+        let score = sentence_bleu("a b c d", "x y z");
         assert!(score.is_finite() && score < 1e-6, "{score}");
-        assert!(sentence("a b c d", "") < 0.03);
+        assert!(sentence_bleu("a b c d", "") < 0.03);
     }
 }

@@ -3,18 +3,18 @@
 //! both (paired), so that what is hard for both does not count as a difference.
 
 /// Resamples that an interval is taken from.
-pub const RESAMPLES: usize = 1000;
+pub const RESAMPLE_COUNT: usize = 1000;
 
 /// Where a figure lies with a confidence of 95 %.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Interval {
+pub struct ConfidenceInterval {
     /// The lower end.
     pub low: f64,
     /// The upper end.
     pub high: f64,
 }
 
-impl Interval {
+impl ConfidenceInterval {
     /// Whether zero lies outside, so that a difference is more than chance.
     pub fn excludes_zero(&self) -> bool {
         self.low > 0.0 || self.high < 0.0
@@ -22,13 +22,13 @@ impl Interval {
 }
 
 /// The interval of a figure of `items`. `None` without items, and where half of the resamples have no such figure.
-pub fn interval<T>(items: &[T], seed: u64, figure: impl Fn(&[&T]) -> Option<f64>) -> Option<Interval> {
+pub fn confidence_interval<T>(items: &[T], seed: u64, figure: impl Fn(&[&T]) -> Option<f64>) -> Option<ConfidenceInterval> {
     resample(items.len(), seed, |drawn| figure(&pick(items, drawn)))
 }
 
 /// The interval of the difference, the second system's figure less the first's. Items at the same place belong together; what
 /// one list has more than the other is left out.
-pub fn paired<T>(first: &[T], second: &[T], seed: u64, figure: impl Fn(&[&T]) -> Option<f64>) -> Option<Interval> {
+pub fn paired_difference<T>(first: &[T], second: &[T], seed: u64, figure: impl Fn(&[&T]) -> Option<f64>) -> Option<ConfidenceInterval> {
     resample(first.len().min(second.len()), seed, |drawn| {
         Some(figure(&pick(second, drawn))? - figure(&pick(first, drawn))?)
     })
@@ -38,23 +38,23 @@ fn pick<'a, T>(items: &'a [T], drawn: &[usize]) -> Vec<&'a T> {
     drawn.iter().map(|at| &items[*at]).collect()
 }
 
-fn resample(count: usize, seed: u64, figure: impl Fn(&[usize]) -> Option<f64>) -> Option<Interval> {
+fn resample(count: usize, seed: u64, figure: impl Fn(&[usize]) -> Option<f64>) -> Option<ConfidenceInterval> {
     if count == 0 {
         return None;
     }
     let mut state = seed;
     let mut drawn = vec![0; count];
-    let mut figures = Vec::with_capacity(RESAMPLES);
-    for _ in 0..RESAMPLES {
+    let mut figures = Vec::with_capacity(RESAMPLE_COUNT);
+    for _ in 0..RESAMPLE_COUNT {
         drawn.iter_mut().for_each(|at| *at = below(&mut state, count));
         figures.extend(figure(&drawn));
     }
     figures.sort_by(f64::total_cmp);
-    (figures.len() > RESAMPLES / 2).then(|| Interval { low: at(&figures, 0.025), high: at(&figures, 0.975) })
+    (figures.len() > RESAMPLE_COUNT / 2).then(|| ConfidenceInterval { low: percentile(&figures, 0.025), high: percentile(&figures, 0.975) })
 }
 
 /// The value that this share of the sorted values lies below, between two neighbours in proportion.
-fn at(sorted: &[f64], share: f64) -> f64 {
+fn percentile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
     let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
     low + (high - low) * place.fract()
@@ -84,32 +84,32 @@ mod tests {
     #[test]
     fn the_interval_of_a_share_is_as_wide_as_theory_says() {
         // 100 of 400: the standard error is sqrt(0.25 * 0.75 / 400) = 0.02165, the half width 1.96 times that.
-        let found = interval(&shares(100, 400), 1, mean).expect("items");
+        let found = confidence_interval(&shares(100, 400), 1, mean).expect("items");
         assert!((found.low - 0.2076).abs() < 0.006 && (found.high - 0.2924).abs() < 0.006, "{found:?}");
     }
 
     #[test]
     fn the_same_seed_gives_the_same_interval() {
         let items = shares(30, 100);
-        assert_eq!(interval(&items, 7, mean), interval(&items, 7, mean));
-        assert_ne!(interval(&items, 7, mean), interval(&items, 8, mean));
+        assert_eq!(confidence_interval(&items, 7, mean), confidence_interval(&items, 7, mean));
+        assert_ne!(confidence_interval(&items, 7, mean), confidence_interval(&items, 8, mean));
     }
 
     #[test]
     fn pairs_see_a_small_difference_that_hard_items_would_hide() {
         // Ten more of 400 items are right and none is lost: real, although the two intervals overlap widely.
         let (first, second) = (shares(200, 400), shares(210, 400));
-        let found = paired(&first, &second, 1, mean).expect("items");
+        let found = paired_difference(&first, &second, 1, mean).expect("items");
         assert!(found.excludes_zero() && found.low > 0.0, "{found:?}");
-        let apart = (interval(&first, 1, mean).expect("items"), interval(&second, 1, mean).expect("items"));
+        let apart = (confidence_interval(&first, 1, mean).expect("items"), confidence_interval(&second, 1, mean).expect("items"));
         assert!(apart.0.high > apart.1.low);
-        let same = paired(&first, &first, 1, mean).expect("items");
+        let same = paired_difference(&first, &first, 1, mean).expect("items");
         assert!(!same.excludes_zero() && same.low == 0.0 && same.high == 0.0);
     }
 
     #[test]
     fn without_items_there_is_no_interval() {
-        assert_eq!(interval(&[], 1, mean), None);
-        assert_eq!(interval(&[1.0], 1, |_: &[&f64]| None), None);
+        assert_eq!(confidence_interval(&[], 1, mean), None);
+        assert_eq!(confidence_interval(&[1.0], 1, |_: &[&f64]| None), None);
     }
 }

@@ -3,22 +3,22 @@
 
 use std::collections::HashMap;
 
-use super::{counts, shared};
+use super::{count_occurrences, overlap};
 
-const LONGEST: usize = 6;
-const BETA: f64 = 2.0;
+const MAX_NGRAM_CHARS: usize = 6;
+const RECALL_BETA: f64 = 2.0;
 
 /// Of one text against one reference. Lengths that one of them has no n-grams of are left out of the mean.
-pub fn sentence(reference: &str, candidate: &str) -> f64 {
-    let (reference, candidate) = (ink(reference), ink(candidate));
-    let lengths = LONGEST.min(reference.len()).min(candidate.len());
+pub fn sentence_chrf(reference: &str, candidate: &str) -> f64 {
+    let (reference, candidate) = (visible_chars(reference), visible_chars(candidate));
+    let lengths = MAX_NGRAM_CHARS.min(reference.len()).min(candidate.len());
     if lengths == 0 {
         return f64::from(u8::from(reference == candidate));
     }
     let (mut precision, mut recall) = (0.0, 0.0);
     for length in 1..=lengths {
-        let (wanted, written) = (grams(&reference, length), grams(&candidate, length));
-        let both = shared(&wanted, &written) as f64;
+        let (wanted, written) = (ngrams(&reference, length), ngrams(&candidate, length));
+        let both = overlap(&wanted, &written) as f64;
         precision += both / (candidate.len() + 1 - length) as f64;
         recall += both / (reference.len() + 1 - length) as f64;
     }
@@ -26,16 +26,16 @@ pub fn sentence(reference: &str, candidate: &str) -> f64 {
 }
 
 fn f_score(precision: f64, recall: f64) -> f64 {
-    let weighed = BETA * BETA * precision + recall;
-    if weighed == 0.0 { 0.0 } else { (1.0 + BETA * BETA) * precision * recall / weighed }
+    let weighed = RECALL_BETA * RECALL_BETA * precision + recall;
+    if weighed == 0.0 { 0.0 } else { (1.0 + RECALL_BETA * RECALL_BETA) * precision * recall / weighed }
 }
 
-fn ink(text: &str) -> Vec<char> {
+fn visible_chars(text: &str) -> Vec<char> {
     text.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
-fn grams(text: &[char], length: usize) -> HashMap<&[char], usize> {
-    counts(text.windows(length))
+fn ngrams(text: &[char], length: usize) -> HashMap<&[char], usize> {
+    count_occurrences(text.windows(length))
 }
 
 #[cfg(test)]
@@ -55,14 +55,14 @@ mod tests {
                 0.650_530_862_698,
             ),
         ] {
-            let score = sentence(reference, candidate);
+            let score = sentence_chrf(reference, candidate);
             assert!((score - expected).abs() < 1e-9, "{candidate}: {score}");
         }
     }
 
     #[test]
     fn white_space_does_not_count() {
-        assert_eq!(sentence("a  b\n", "ab"), 1.0);
-        assert_eq!((sentence("", " "), sentence("a", ""), sentence("", "a")), (1.0, 0.0, 0.0));
+        assert_eq!(sentence_chrf("a  b\n", "ab"), 1.0);
+        assert_eq!((sentence_chrf("", " "), sentence_chrf("a", ""), sentence_chrf("", "a")), (1.0, 0.0, 0.0));
     }
 }

@@ -4,7 +4,7 @@
 //! strings count like all others, so that one rule does for every language. A name that stands twice has to be written
 //! twice.
 
-use super::{counts, shared};
+use super::{count_occurrences, overlap};
 
 /// The identifiers of a text in its order.
 pub fn identifiers(text: &str) -> impl Iterator<Item = &str> {
@@ -14,11 +14,11 @@ pub fn identifiers(text: &str) -> impl Iterator<Item = &str> {
 
 /// The harmonic mean of precision and recall of the identifiers; 1 where neither text has any.
 pub fn f1(expected: &str, answer: &str) -> f64 {
-    let (expected, answer) = (counts(identifiers(expected)), counts(identifiers(answer)));
+    let (expected, answer) = (count_occurrences(identifiers(expected)), count_occurrences(identifiers(answer)));
     let all = expected.values().chain(answer.values()).sum::<usize>();
     match all {
         0 => 1.0,
-        all => 2.0 * shared(&expected, &answer) as f64 / all as f64,
+        all => 2.0 * overlap(&expected, &answer) as f64 / all as f64,
     }
 }
 

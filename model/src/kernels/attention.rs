@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use half::f16;
 
-use super::rows::exponents;
+use super::elementwise::exponents;
 use super::simd::{PANEL, Simd, with_count};
 
 /// Positions of a block; a multiple of [`PANEL`].
@@ -117,7 +117,7 @@ unsafe fn some_heads<S: Simd, const H: usize>(
         for at in (0..whole).step_by(S::LANES) {
             let sums = weigh::<S, H>(scores, values.add(at), keys.dim, count, width);
             for (head, sum) in sums.into_iter().enumerate() {
-                S::store(out.out.as_mut_ptr().add(head * keys.dim + at), sum);
+                S::store_f32(out.out.as_mut_ptr().add(head * keys.dim + at), sum);
             }
         }
         for at in whole..keys.dim {
@@ -137,15 +137,15 @@ unsafe fn score<S: Simd, const H: usize>(q: &[f32], keys: Keys, first: usize, wi
     unsafe {
         for at in (0..width).step_by(S::LANES) {
             let panel = keys.keys.add((first + at / PANEL) * keys.dim * PANEL + at % PANEL);
-            let mut sums = [S::splat(0.0); H];
+            let mut sums = [S::splat_f32(0.0); H];
             for d in 0..keys.dim {
-                let key = S::halves(panel.add(d * PANEL));
+                let key = S::load_f16(panel.add(d * PANEL));
                 for (head, sum) in sums.iter_mut().enumerate() {
-                    *sum = S::mul_add(key, S::splat(*q.as_ptr().add(head * keys.dim + d)), *sum);
+                    *sum = S::mul_add(key, S::splat_f32(*q.as_ptr().add(head * keys.dim + d)), *sum);
                 }
             }
             for (head, sum) in sums.iter().enumerate() {
-                S::store(scores.as_mut_ptr().add(head * width + at), S::mul(*sum, S::splat(keys.scale)));
+                S::store_f32(scores.as_mut_ptr().add(head * width + at), S::mul(*sum, S::splat_f32(keys.scale)));
             }
         }
     }
@@ -162,11 +162,11 @@ unsafe fn weigh<S: Simd, const H: usize>(
 ) -> [S::Floats; H] {
     // SAFETY: the caller's; `weights` holds `H * width`.
     unsafe {
-        let mut sums = [S::splat(0.0); H];
+        let mut sums = [S::splat_f32(0.0); H];
         for position in 0..count {
-            let value = S::halves(values.add(position * dim));
+            let value = S::load_f16(values.add(position * dim));
             for (head, sum) in sums.iter_mut().enumerate() {
-                *sum = S::mul_add(value, S::splat(*weights.as_ptr().add(head * width + position)), *sum);
+                *sum = S::mul_add(value, S::splat_f32(*weights.as_ptr().add(head * width + position)), *sum);
             }
         }
         sums

@@ -16,8 +16,8 @@ pub(crate) struct Avx2<D>(PhantomData<D>);
 
 /// How four products of bytes are added to each lane.
 pub(crate) trait Dot: Copy {
-    /// [`Simd::SIGNED`]; what is signed works in pairs.
-    const SIGNED: bool;
+    /// [`Simd::SIGNED_DOT`]; what is signed works in pairs.
+    const SIGNED_DOT: bool;
     /// [`Simd::dot`].
     ///
     /// # Safety
@@ -30,7 +30,7 @@ pub(crate) trait Dot: Copy {
 pub(crate) struct Plain;
 
 impl Dot for Plain {
-    const SIGNED: bool = true;
+    const SIGNED_DOT: bool = true;
 
     #[inline(always)]
     unsafe fn dot(sum: __m256i, numbers: __m256i, zero: __m256i, x: __m256i) -> __m256i {
@@ -48,7 +48,7 @@ impl Dot for Plain {
 pub(crate) struct Vnni;
 
 impl Dot for Vnni {
-    const SIGNED: bool = false;
+    const SIGNED_DOT: bool = false;
 
     #[inline(always)]
     unsafe fn dot(sum: __m256i, numbers: __m256i, _zero: __m256i, x: __m256i) -> __m256i {
@@ -64,7 +64,7 @@ impl Dot for Vnni {
 )]
 impl<D: Dot> Simd for Avx2<D> {
     const LANES: usize = 8;
-    const SIGNED: bool = D::SIGNED;
+    const SIGNED_DOT: bool = D::SIGNED_DOT;
     type Ints = __m256i;
     type Floats = __m256;
 
@@ -73,15 +73,15 @@ impl<D: Dot> Simd for Avx2<D> {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
     #[inline(always)]
-    unsafe fn prefetch_far(at: *const u8) {
+    unsafe fn prefetch_l2(at: *const u8) {
         unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
     }
     #[inline(always)]
-    unsafe fn bytes(at: *const u8) -> __m256i {
+    unsafe fn load_bytes(at: *const u8) -> __m256i {
         unsafe { _mm256_loadu_si256(at.cast()) }
     }
     #[inline(always)]
-    unsafe fn spread(value: i32) -> __m256i {
+    unsafe fn splat_i32(value: i32) -> __m256i {
         unsafe { _mm256_set1_epi32(value) }
     }
     #[inline(always)]
@@ -104,29 +104,29 @@ impl<D: Dot> Simd for Avx2<D> {
     unsafe fn dot(sum: __m256i, numbers: __m256i, zero: __m256i, x: __m256i) -> __m256i {
         unsafe { D::dot(sum, numbers, zero, x) }
     }
-    const PARTS: usize = 2;
-    const TWO_PARTS: bool = D::SIGNED;
-    const WIDENS: bool = D::SIGNED;
+    const SMALL_BATCH_REGISTERS: usize = 2;
+    const PAIRED_REGISTERS: bool = D::SIGNED_DOT;
+    const UNPACKS_FOR_BATCHES: bool = D::SIGNED_DOT;
 
     #[inline(always)]
-    unsafe fn dots<const PARTS: usize, const AT: usize>(
+    unsafe fn dot_many<const PARTS: usize, const AT: usize>(
         sums: &mut [__m256i; PARTS],
         numbers: [__m256i; PARTS],
         zero: __m256i,
         x: *const i8,
     ) {
         unsafe {
-            if D::SIGNED && PARTS == 2 {
+            if D::SIGNED_DOT && PARTS == 2 {
                 (sums[0], sums[1]) = two_dots::<AT>([sums[0], sums[1]], [numbers[0], numbers[1]], zero, x);
             } else {
                 each_dot::<Self, PARTS, AT>(sums, numbers, zero, x);
             }
         }
     }
-    const IN_PAIRS: bool = D::SIGNED;
+    const HAS_MADD_I16: bool = D::SIGNED_DOT;
 
     #[inline(always)]
-    unsafe fn pairs<const PARTS: usize, const AT: usize>(
+    unsafe fn madd_i16<const PARTS: usize, const AT: usize>(
         sums: &mut [__m256i; PARTS],
         numbers: [__m256i; PARTS],
         x: *const i8,
@@ -136,19 +136,19 @@ impl<D: Dot> Simd for Avx2<D> {
                 (sums[0], sums[1]) = two_pairs::<AT>([sums[0], sums[1]], [numbers[0], numbers[1]], x);
                 return;
             }
-            let four = Self::spread(x.add(AT).cast::<i32>().read_unaligned());
+            let four = Self::splat_i32(x.add(AT).cast::<i32>().read_unaligned());
             for part in 0..PARTS {
                 sums[part] = _mm256_add_epi16(sums[part], _mm256_maddubs_epi16(numbers[part], four));
             }
         }
     }
     #[inline(always)]
-    unsafe fn first_pairs<const PARTS: usize, const AT: usize>(
+    unsafe fn madd_i16_first<const PARTS: usize, const AT: usize>(
         numbers: [__m256i; PARTS],
         x: *const i8,
     ) -> [__m256i; PARTS] {
         unsafe {
-            let four = Self::spread(x.add(AT).cast::<i32>().read_unaligned());
+            let four = Self::splat_i32(x.add(AT).cast::<i32>().read_unaligned());
             let mut products = numbers;
             for part in 0..PARTS {
                 products[part] = _mm256_maddubs_epi16(numbers[part], four);
@@ -157,47 +157,47 @@ impl<D: Dot> Simd for Avx2<D> {
         }
     }
     #[inline(always)]
-    unsafe fn add_pairs(sum: __m256i, pairs: __m256i) -> __m256i {
+    unsafe fn add_i16_pairs(sum: __m256i, pairs: __m256i) -> __m256i {
         unsafe { _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))) }
     }
     #[inline(always)]
-    unsafe fn floats(x: __m256i) -> __m256 {
+    unsafe fn to_f32(x: __m256i) -> __m256 {
         unsafe { _mm256_cvtepi32_ps(x) }
     }
     #[inline(always)]
-    unsafe fn rounded(x: __m256) -> __m256i {
+    unsafe fn round_to_i32(x: __m256) -> __m256i {
         unsafe { _mm256_cvtps_epi32(x) }
     }
     #[inline(always)]
-    unsafe fn store_ints(at: *mut i32, x: __m256i) {
+    unsafe fn store_i32(at: *mut i32, x: __m256i) {
         unsafe { _mm256_storeu_si256(at.cast(), x) }
     }
     #[inline(always)]
-    unsafe fn halves(at: *const f16) -> __m256 {
+    unsafe fn load_f16(at: *const f16) -> __m256 {
         unsafe { _mm256_cvtph_ps(_mm_loadu_si128(at.cast())) }
     }
     #[inline(always)]
-    unsafe fn store_halves(at: *mut f16, x: __m256) {
+    unsafe fn store_f16(at: *mut f16, x: __m256) {
         unsafe { _mm_storeu_si128(at.cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(x)) }
     }
     #[inline(always)]
-    unsafe fn signed(at: *const i8) -> __m256 {
+    unsafe fn load_i8(at: *const i8) -> __m256 {
         unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(at.cast()))) }
     }
     #[inline(always)]
-    unsafe fn unsigned(at: *const u8) -> __m256 {
+    unsafe fn load_u8(at: *const u8) -> __m256 {
         unsafe { _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(at.cast()))) }
     }
     #[inline(always)]
-    unsafe fn load(at: *const f32) -> __m256 {
+    unsafe fn load_f32(at: *const f32) -> __m256 {
         unsafe { _mm256_loadu_ps(at) }
     }
     #[inline(always)]
-    unsafe fn store(at: *mut f32, x: __m256) {
+    unsafe fn store_f32(at: *mut f32, x: __m256) {
         unsafe { _mm256_storeu_ps(at, x) }
     }
     #[inline(always)]
-    unsafe fn splat(value: f32) -> __m256 {
+    unsafe fn splat_f32(value: f32) -> __m256 {
         unsafe { _mm256_set1_ps(value) }
     }
     #[inline(always)]
@@ -234,7 +234,7 @@ impl<D: Dot> Simd for Avx2<D> {
     }
 }
 
-/// [`Simd::pairs`] for two parts. As text, because the compiler orders such products in a way that needs far more than 16 registers.
+/// [`Simd::madd_i16`] for two parts. As text, because the compiler orders such products in a way that needs far more than 16 registers.
 ///
 /// # Safety
 /// That of [`Simd`].
@@ -264,7 +264,7 @@ unsafe fn two_pairs<const AT: usize>(sums: [__m256i; 2], numbers: [__m256i; 2], 
     (first, second)
 }
 
-/// [`Simd::dots`] for two parts, as text for the same reason.
+/// [`Simd::dot_many`] for two parts, as text for the same reason.
 ///
 /// # Safety
 /// That of [`Simd`].

@@ -17,7 +17,7 @@ pub(crate) struct Avx512;
 )]
 impl Simd for Avx512 {
     const LANES: usize = 16;
-    const SIGNED: bool = false;
+    const SIGNED_DOT: bool = false;
     type Ints = __m512i;
     type Floats = __m512;
 
@@ -26,15 +26,15 @@ impl Simd for Avx512 {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
     #[inline(always)]
-    unsafe fn prefetch_far(at: *const u8) {
+    unsafe fn prefetch_l2(at: *const u8) {
         unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
     }
     #[inline(always)]
-    unsafe fn bytes(at: *const u8) -> __m512i {
+    unsafe fn load_bytes(at: *const u8) -> __m512i {
         unsafe { _mm512_loadu_si512(at.cast()) }
     }
     #[inline(always)]
-    unsafe fn spread(value: i32) -> __m512i {
+    unsafe fn splat_i32(value: i32) -> __m512i {
         unsafe { _mm512_set1_epi32(value) }
     }
     #[inline(always)]
@@ -58,43 +58,43 @@ impl Simd for Avx512 {
         unsafe { _mm512_dpbusd_epi32(sum, numbers, x) }
     }
     #[inline(always)]
-    unsafe fn floats(x: __m512i) -> __m512 {
+    unsafe fn to_f32(x: __m512i) -> __m512 {
         unsafe { _mm512_cvtepi32_ps(x) }
     }
     #[inline(always)]
-    unsafe fn rounded(x: __m512) -> __m512i {
+    unsafe fn round_to_i32(x: __m512) -> __m512i {
         unsafe { _mm512_cvtps_epi32(x) }
     }
     #[inline(always)]
-    unsafe fn store_ints(at: *mut i32, x: __m512i) {
+    unsafe fn store_i32(at: *mut i32, x: __m512i) {
         unsafe { _mm512_storeu_si512(at.cast(), x) }
     }
     #[inline(always)]
-    unsafe fn halves(at: *const f16) -> __m512 {
+    unsafe fn load_f16(at: *const f16) -> __m512 {
         unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(at.cast())) }
     }
     #[inline(always)]
-    unsafe fn store_halves(at: *mut f16, x: __m512) {
+    unsafe fn store_f16(at: *mut f16, x: __m512) {
         unsafe { _mm256_storeu_si256(at.cast(), _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(x)) }
     }
     #[inline(always)]
-    unsafe fn signed(at: *const i8) -> __m512 {
+    unsafe fn load_i8(at: *const i8) -> __m512 {
         unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(at.cast()))) }
     }
     #[inline(always)]
-    unsafe fn unsigned(at: *const u8) -> __m512 {
+    unsafe fn load_u8(at: *const u8) -> __m512 {
         unsafe { _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(at.cast()))) }
     }
     #[inline(always)]
-    unsafe fn load(at: *const f32) -> __m512 {
+    unsafe fn load_f32(at: *const f32) -> __m512 {
         unsafe { _mm512_loadu_ps(at) }
     }
     #[inline(always)]
-    unsafe fn store(at: *mut f32, x: __m512) {
+    unsafe fn store_f32(at: *mut f32, x: __m512) {
         unsafe { _mm512_storeu_ps(at, x) }
     }
     #[inline(always)]
-    unsafe fn splat(value: f32) -> __m512 {
+    unsafe fn splat_f32(value: f32) -> __m512 {
         unsafe { _mm512_set1_ps(value) }
     }
     #[inline(always)]

@@ -80,11 +80,11 @@ pub(crate) unsafe fn dot<S: Simd>(a: &[f32], b: &[f32]) -> f32 {
     let whole = a.len().min(b.len()) / (SUMS * S::LANES) * (SUMS * S::LANES);
     // SAFETY: the caller's; reads stay inside both rows.
     let sum = unsafe {
-        let mut sums = [S::splat(0.0); SUMS];
+        let mut sums = [S::splat_f32(0.0); SUMS];
         for at in (0..whole).step_by(SUMS * S::LANES) {
             for (i, sum) in sums.iter_mut().enumerate() {
                 let at = at + i * S::LANES;
-                *sum = S::mul_add(S::load(a.as_ptr().add(at)), S::load(b.as_ptr().add(at)), *sum);
+                *sum = S::mul_add(S::load_f32(a.as_ptr().add(at)), S::load_f32(b.as_ptr().add(at)), *sum);
             }
         }
         across::<S>(S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3])))

@@ -59,7 +59,7 @@ impl<const SPAN: usize> Layout for Bytes<SPAN> {
     #[inline(always)]
     unsafe fn vector<S: Simd>(span: *const u8, _: *const u8, index: usize) -> S::Ints {
         // SAFETY: the span has `SPAN / 4` lines.
-        unsafe { S::bytes(span.add(index * LINE)) }
+        unsafe { S::load_bytes(span.add(index * LINE)) }
     }
 }
 
@@ -74,13 +74,13 @@ impl<const SPAN: usize, const EXTRA: usize> Layout for Nibbles<SPAN, EXTRA> {
     unsafe fn vector<S: Simd>(span: *const u8, _: *const u8, index: usize) -> S::Ints {
         // SAFETY: the span has `SPAN / 8` lines of halves, and one more if `EXTRA` is not 0.
         unsafe {
-            let line = S::bytes(span.add(index / 2 * LINE));
+            let line = S::load_bytes(span.add(index / 2 * LINE));
             let line = if index.is_multiple_of(2) { line } else { S::shift_right(line, 4) };
             let low = S::and(line, bytes_of::<S>(15));
             if EXTRA == 0 {
                 return low;
             }
-            let upper = S::bytes(span.add(SPAN / 8 * LINE));
+            let upper = S::load_bytes(span.add(SPAN / 8 * LINE));
             let at = index * EXTRA;
             let upper =
                 if at <= 4 { S::shift_left(upper, 4 - at as u32) } else { S::shift_right(upper, at as u32 - 4) };
@@ -117,7 +117,7 @@ impl Layout for Planes {
     unsafe fn vector<S: Simd>(span: *const u8, lower: *const u8, index: usize) -> S::Ints {
         // SAFETY: a span has 4 lines of halves in each plane.
         unsafe {
-            let upper = S::bytes(span.add(index / 2 * LINE));
+            let upper = S::load_bytes(span.add(index / 2 * LINE));
             let lower = Nibbles::<32, 0>::vector::<S>(lower, lower, index);
             let upper = if index.is_multiple_of(2) { S::shift_left(upper, 4) } else { upper };
             S::or(lower, S::and(upper, bytes_of::<S>(0xf0)))
@@ -132,7 +132,7 @@ impl Layout for Planes {
 #[inline(always)]
 pub(crate) unsafe fn bytes_of<S: Simd>(byte: u8) -> S::Ints {
     // SAFETY: the caller's.
-    unsafe { S::spread(i32::from_ne_bytes([byte; 4])) }
+    unsafe { S::splat_i32(i32::from_ne_bytes([byte; 4])) }
 }
 
 /// Puts a number into the lines of its span, which are zero there: vector `index`, byte `byte`.

@@ -79,12 +79,12 @@ impl Piece {
 
 /// Memory of its own, which the system has back as soon as it is dropped. An allocator would keep it, once for each thread that
 /// has asked for some.
-pub(crate) struct Halves {
+pub(crate) struct F16Buffer {
     map: Option<MmapMut>,
     count: usize,
 }
 
-impl Halves {
+impl F16Buffer {
     /// So many zeros.
     pub(crate) fn zeroed(count: usize) -> Self {
         let bytes = count * size_of::<f16>();
@@ -145,7 +145,7 @@ impl std::fmt::Debug for Lines {
 
 /// Gives memory that was freed back to the system. Building a tokenizer and writing a search index free tens of megabytes, in
 /// pieces that the allocator would keep.
-pub fn give_back() {
+pub fn trim_heap() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: it may be called at any time.
     unsafe {

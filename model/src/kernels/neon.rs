@@ -21,8 +21,8 @@ pub(crate) struct Neon;
 )]
 impl Simd for Neon {
     const LANES: usize = 4;
-    const PARTS: usize = 4;
-    const SIGNED: bool = true;
+    const SMALL_BATCH_REGISTERS: usize = 4;
+    const SIGNED_DOT: bool = true;
     type Ints = int32x4_t;
     type Floats = float32x4_t;
 
@@ -31,15 +31,15 @@ impl Simd for Neon {
         unsafe { asm!("prfm pldl1keep, [{0}]", in(reg) at, options(readonly, nostack, preserves_flags)) }
     }
     #[inline(always)]
-    unsafe fn prefetch_far(at: *const u8) {
+    unsafe fn prefetch_l2(at: *const u8) {
         unsafe { asm!("prfm pldl2keep, [{0}]", in(reg) at, options(readonly, nostack, preserves_flags)) }
     }
     #[inline(always)]
-    unsafe fn bytes(at: *const u8) -> int32x4_t {
+    unsafe fn load_bytes(at: *const u8) -> int32x4_t {
         unsafe { vreinterpretq_s32_u8(vld1q_u8(at)) }
     }
     #[inline(always)]
-    unsafe fn spread(value: i32) -> int32x4_t {
+    unsafe fn splat_i32(value: i32) -> int32x4_t {
         unsafe { vdupq_n_s32(value) }
     }
     #[inline(always)]
@@ -69,19 +69,19 @@ impl Simd for Neon {
         }
     }
     #[inline(always)]
-    unsafe fn floats(x: int32x4_t) -> float32x4_t {
+    unsafe fn to_f32(x: int32x4_t) -> float32x4_t {
         unsafe { vcvtq_f32_s32(x) }
     }
     #[inline(always)]
-    unsafe fn rounded(x: float32x4_t) -> int32x4_t {
+    unsafe fn round_to_i32(x: float32x4_t) -> int32x4_t {
         unsafe { vcvtnq_s32_f32(x) }
     }
     #[inline(always)]
-    unsafe fn store_ints(at: *mut i32, x: int32x4_t) {
+    unsafe fn store_i32(at: *mut i32, x: int32x4_t) {
         unsafe { vst1q_s32(at, x) }
     }
     #[inline(always)]
-    unsafe fn halves(at: *const f16) -> float32x4_t {
+    unsafe fn load_f16(at: *const f16) -> float32x4_t {
         unsafe {
             let four = vld1_u16(at.cast());
             let floats: float32x4_t;
@@ -90,7 +90,7 @@ impl Simd for Neon {
         }
     }
     #[inline(always)]
-    unsafe fn store_halves(at: *mut f16, x: float32x4_t) {
+    unsafe fn store_f16(at: *mut f16, x: float32x4_t) {
         unsafe {
             let four: uint16x4_t;
             asm!("fcvtn {0:v}.4h, {1:v}.4s", out(vreg) four, in(vreg) x, options(pure, nomem, nostack, preserves_flags));
@@ -98,23 +98,23 @@ impl Simd for Neon {
         }
     }
     #[inline(always)]
-    unsafe fn signed(at: *const i8) -> float32x4_t {
+    unsafe fn load_i8(at: *const i8) -> float32x4_t {
         unsafe { vld1q_f32(at.cast::<[i8; 4]>().read_unaligned().map(f32::from).as_ptr()) }
     }
     #[inline(always)]
-    unsafe fn unsigned(at: *const u8) -> float32x4_t {
+    unsafe fn load_u8(at: *const u8) -> float32x4_t {
         unsafe { vld1q_f32(at.cast::<[u8; 4]>().read_unaligned().map(f32::from).as_ptr()) }
     }
     #[inline(always)]
-    unsafe fn load(at: *const f32) -> float32x4_t {
+    unsafe fn load_f32(at: *const f32) -> float32x4_t {
         unsafe { vld1q_f32(at) }
     }
     #[inline(always)]
-    unsafe fn store(at: *mut f32, x: float32x4_t) {
+    unsafe fn store_f32(at: *mut f32, x: float32x4_t) {
         unsafe { vst1q_f32(at, x) }
     }
     #[inline(always)]
-    unsafe fn splat(value: f32) -> float32x4_t {
+    unsafe fn splat_f32(value: f32) -> float32x4_t {
         unsafe { vdupq_n_f32(value) }
     }
     #[inline(always)]

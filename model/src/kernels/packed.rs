@@ -9,8 +9,8 @@ use half::f16;
 use rayon::prelude::*;
 
 use super::Kernels;
-use super::blocks::{Columns, Format};
-use super::inputs::{Inputs, Prepared};
+use super::block_format::{Columns, Format};
+use super::activations::{Activations, GroupedActivations};
 use super::layout::{self, LINE};
 use super::memory::{Line, Lines};
 use super::product::{MANY, Panel, Products, Rows, TILE};
@@ -23,11 +23,11 @@ pub(crate) struct Part<'a> {
     pub(super) rows: Range<usize>,
     /// Of 16 outputs of the matrix.
     pub(super) panels: Range<usize>,
-    pub(super) inputs: &'a Inputs,
+    pub(super) inputs: &'a Activations,
 }
 
 impl<'a> Part<'a> {
-    pub(crate) fn new(kernels: &'a Kernels, rows: Range<usize>, panels: Range<usize>, inputs: &'a Inputs) -> Self {
+    pub(crate) fn new(kernels: &'a Kernels, rows: Range<usize>, panels: Range<usize>, inputs: &'a Activations) -> Self {
         Self { kernels, rows, panels, inputs }
     }
 
@@ -217,7 +217,7 @@ impl Packed {
     }
 
     /// Works out a part of a product and hands every result to `take`: row, first output, up to 16 values.
-    pub(crate) fn multiply(&self, part: Part, prepared: &mut Prepared, take: impl FnMut(usize, usize, &[f32])) {
+    pub(crate) fn multiply(&self, part: Part, prepared: &mut GroupedActivations, take: impl FnMut(usize, usize, &[f32])) {
         let x = prepared.rows(self.format.zero, self.format.span, part.inputs);
         let products = part.kernels.products(&self.format);
         part.work_out(self.out, products, x, |panel| self.panel(panel), &mut prepared.wide, take);

@@ -107,23 +107,23 @@ impl Pool {
 ///
 /// The work of a step is a list of phases. In each, threads take pieces of it until there are none left and then wait for the others,
 /// so a thread that is slower or is held up takes fewer.
-pub(crate) struct Team {
+pub(crate) struct ThreadGroup {
     threads: usize,
-    arrived: OwnLine<AtomicUsize>,
-    generation: OwnLine<AtomicUsize>,
+    arrived: CachePadded<AtomicUsize>,
+    generation: CachePadded<AtomicUsize>,
     /// A member panicked: nobody may wait for it.
     broken: AtomicBool,
     /// Items taken in this phase; phases take turns with the counters.
-    taken: OwnLine<[AtomicUsize; 4]>,
+    taken: CachePadded<[AtomicUsize; 4]>,
 }
 
 /// Alone in its lines of the cache: who waits for one value does not slow down who changes another. Two lines, because processors bring
 /// them in pairs.
 #[derive(Default)]
 #[repr(align(128))]
-struct OwnLine<T>(T);
+struct CachePadded<T>(T);
 
-impl<T> Deref for OwnLine<T> {
+impl<T> Deref for CachePadded<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -131,15 +131,15 @@ impl<T> Deref for OwnLine<T> {
     }
 }
 
-impl Team {
+impl ThreadGroup {
     /// A team of so many threads, each of which has to [`join`](Self::join).
     pub(crate) fn new(threads: usize) -> Self {
         Self {
             threads,
-            arrived: OwnLine::default(),
-            generation: OwnLine::default(),
+            arrived: CachePadded::default(),
+            generation: CachePadded::default(),
             broken: AtomicBool::new(false),
-            taken: OwnLine::default(),
+            taken: CachePadded::default(),
         }
     }
 
@@ -157,7 +157,7 @@ impl Team {
 
 /// A thread of a team.
 pub(crate) struct Member<'a> {
-    team: &'a Team,
+    team: &'a ThreadGroup,
     /// Which of the threads it is.
     pub(crate) thread: usize,
     phase: usize,
@@ -298,7 +298,7 @@ mod tests {
     #[test]
     fn a_team_does_every_item_of_a_phase_before_the_next() {
         for threads in [1, 2, 5] {
-            let (pool, team) = (Pool::new(threads), Team::new(threads));
+            let (pool, team) = (Pool::new(threads), ThreadGroup::new(threads));
             let done: Vec<AtomicUsize> = (0..50).map(|_| AtomicUsize::new(0)).collect();
             pool.run(&|thread| {
                 let mut member = team.join(thread);
@@ -315,7 +315,7 @@ mod tests {
     #[test]
     fn pieces_become_no_larger_and_the_last_are_small() {
         for (threads, count, least) in [(1, 304, 2), (2, 304, 2), (2, 56, 2), (2, 9496, 2), (3, 7, 1), (16, 56, 2)] {
-            let team = Team::new(threads);
+            let team = ThreadGroup::new(threads);
             let next = |from| (from < count).then(|| from..from + team.piece(count, from, least));
             let pieces: Vec<_> = std::iter::successors(next(0), |last| next(last.end)).collect();
             assert!(pieces.is_sorted_by(|a, b| a.end == b.start && a.len() >= b.len()), "{pieces:?}");
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_panic_of_a_member_frees_the_others() {
-        let (pool, team) = (Pool::new(3), Team::new(3));
+        let (pool, team) = (Pool::new(3), ThreadGroup::new(3));
         let run = || {
             pool.run(&|thread| {
                 let mut member = team.join(thread);

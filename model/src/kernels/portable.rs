@@ -22,21 +22,21 @@ fn kept(byte: u8) -> u32 {
 #[allow(clippy::missing_safety_doc, reason = "the trait says it")]
 impl Simd for Portable {
     const LANES: usize = 4;
-    const SIGNED: bool = true;
+    const SIGNED_DOT: bool = true;
     type Ints = Four<i32>;
     type Floats = Four<f32>;
 
     #[inline(always)]
     unsafe fn prefetch(_: *const u8) {}
     #[inline(always)]
-    unsafe fn prefetch_far(_: *const u8) {}
+    unsafe fn prefetch_l2(_: *const u8) {}
     #[inline(always)]
-    unsafe fn bytes(at: *const u8) -> Four<i32> {
+    unsafe fn load_bytes(at: *const u8) -> Four<i32> {
         // SAFETY: 16 bytes by contract; `i32` has no invalid values.
         unsafe { at.cast::<Four<i32>>().read_unaligned() }
     }
     #[inline(always)]
-    unsafe fn spread(value: i32) -> Four<i32> {
+    unsafe fn splat_i32(value: i32) -> Four<i32> {
         [value; 4]
     }
     #[inline(always)]
@@ -64,51 +64,51 @@ impl Simd for Portable {
         })
     }
     #[inline(always)]
-    unsafe fn floats(x: Four<i32>) -> Four<f32> {
+    unsafe fn to_f32(x: Four<i32>) -> Four<f32> {
         x.map(|lane| lane as f32)
     }
     #[inline(always)]
-    unsafe fn rounded(x: Four<f32>) -> Four<i32> {
+    unsafe fn round_to_i32(x: Four<f32>) -> Four<i32> {
         // Adding and taking off 1.5 * 2^23 rounds as the processor does, without a call.
         x.map(|lane| if lane.abs() < 4_194_304.0 { (lane + 12_582_912.0 - 12_582_912.0) as i32 } else { lane as i32 })
     }
     #[inline(always)]
-    unsafe fn store_ints(at: *mut i32, x: Four<i32>) {
+    unsafe fn store_i32(at: *mut i32, x: Four<i32>) {
         // SAFETY: four lanes by contract.
         unsafe { at.cast::<Four<i32>>().write_unaligned(x) }
     }
     #[inline(always)]
-    unsafe fn halves(at: *const f16) -> Four<f32> {
+    unsafe fn load_f16(at: *const f16) -> Four<f32> {
         // SAFETY: four lanes by contract.
         unsafe { at.cast::<Four<f16>>().read_unaligned() }.map(f16::to_f32)
     }
     #[inline(always)]
-    unsafe fn store_halves(at: *mut f16, x: Four<f32>) {
+    unsafe fn store_f16(at: *mut f16, x: Four<f32>) {
         // SAFETY: four lanes by contract.
         unsafe { at.cast::<Four<f16>>().write_unaligned(x.map(f16::from_f32)) }
     }
     #[inline(always)]
-    unsafe fn signed(at: *const i8) -> Four<f32> {
+    unsafe fn load_i8(at: *const i8) -> Four<f32> {
         // SAFETY: four lanes by contract.
         unsafe { at.cast::<Four<i8>>().read_unaligned() }.map(f32::from)
     }
     #[inline(always)]
-    unsafe fn unsigned(at: *const u8) -> Four<f32> {
+    unsafe fn load_u8(at: *const u8) -> Four<f32> {
         // SAFETY: four lanes by contract.
         unsafe { at.cast::<Four<u8>>().read_unaligned() }.map(f32::from)
     }
     #[inline(always)]
-    unsafe fn load(at: *const f32) -> Four<f32> {
+    unsafe fn load_f32(at: *const f32) -> Four<f32> {
         // SAFETY: four lanes by contract.
         unsafe { at.cast::<Four<f32>>().read_unaligned() }
     }
     #[inline(always)]
-    unsafe fn store(at: *mut f32, x: Four<f32>) {
+    unsafe fn store_f32(at: *mut f32, x: Four<f32>) {
         // SAFETY: four lanes by contract.
         unsafe { at.cast::<Four<f32>>().write_unaligned(x) }
     }
     #[inline(always)]
-    unsafe fn splat(value: f32) -> Four<f32> {
+    unsafe fn splat_f32(value: f32) -> Four<f32> {
         [value; 4]
     }
     #[inline(always)]

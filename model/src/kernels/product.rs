@@ -107,7 +107,7 @@ const GROUP: usize = 4;
 #[inline(always)]
 pub(crate) unsafe fn product<S: Simd, L: Layout>(panel: Panel, rows: Rows, row: usize, result: &mut [[f32; PANEL]]) {
     let adds = !panel.minima.is_null() || panel.more != 0.0;
-    let most = if S::TWO_PARTS { GROUP } else { TILE };
+    let most = if S::PAIRED_REGISTERS { GROUP } else { TILE };
     for (group, result) in result.chunks_mut(most).enumerate() {
         let row = row + group * most;
         // SAFETY: the caller's.
@@ -132,12 +132,12 @@ pub(crate) unsafe fn widen<S: Simd, L: Layout>(panel: Panel, wide: *mut u8) {
         unsafe {
             let numbers = panel.numbers.add(index * L::LINES * LINE);
             for line in 0..L::LINES {
-                S::prefetch_far(numbers.wrapping_add((spans * L::LINES + line) * LINE));
+                S::prefetch_l2(numbers.wrapping_add((spans * L::LINES + line) * LINE));
             }
             each_vector!(L, V => {
                 for lane in (0..PANEL).step_by(S::LANES) {
                     let vector = L::vector::<S>(numbers.add(lane * 4), panel.lower, V);
-                    S::store_ints(wide.add((index * L::SPAN / 4 + V) * LINE + lane * 4).cast(), vector);
+                    S::store_i32(wide.add((index * L::SPAN / 4 + V) * LINE + lane * 4).cast(), vector);
                 }
             });
         }
@@ -155,7 +155,7 @@ unsafe fn group_of_rows<S: Simd, L: Layout, const ADDS: bool>(
     // SAFETY: the caller's.
     unsafe {
         // What does not hold for a set is not compiled for it: its conditions are constants.
-        if const { S::PARTS == 2 } {
+        if const { S::SMALL_BATCH_REGISTERS == 2 } {
             // One or two rows wait for memory, which is followed best when each line that comes is used up at once.
             match result.len() {
                 0 | 1 => return some_rows::<S, L, ADDS, 2, 1>(p, x, row, result),
@@ -163,15 +163,15 @@ unsafe fn group_of_rows<S: Simd, L: Layout, const ADDS: bool>(
                 _ => {}
             }
         }
-        if const { S::PARTS == 4 } {
+        if const { S::SMALL_BATCH_REGISTERS == 4 } {
             match result.len() {
                 0 | 1 => return some_rows::<S, L, ADDS, 4, 1>(p, x, row, result),
                 2 => return some_rows::<S, L, ADDS, 4, 2>(p, x, row, result),
                 _ => {}
             }
         }
-        const { assert!(S::PARTS == 2 || !S::TWO_PARTS, "one and two rows go the way of sets with two parts") };
-        if const { S::TWO_PARTS } {
+        const { assert!(S::SMALL_BATCH_REGISTERS == 2 || !S::PAIRED_REGISTERS, "one and two rows go the way of sets with two parts") };
+        if const { S::PAIRED_REGISTERS } {
             match result.len() {
                 ..=3 => some_rows::<S, L, ADDS, 2, 3>(p, x, row, result),
                 _ => some_rows::<S, L, ADDS, 2, GROUP>(p, x, row, result),
@@ -193,7 +193,7 @@ unsafe fn some_rows<S: Simd, L: Layout, const ADDS: bool, const PARTS: usize, co
     // SAFETY: spans, rows and lanes are inside what the pointers hold, by contract.
     unsafe {
         for lane in (0..PANEL).step_by(S::LANES * PARTS) {
-            let mut sums = [[S::splat(0.0); PARTS]; R];
+            let mut sums = [[S::splat_f32(0.0); PARTS]; R];
             let mut inputs: [_; R] = std::array::from_fn(|r| x.numbers.add((row + r) * x.columns));
             for block in 0..p.blocks {
                 for index in block * p.spans..(block + 1) * p.spans {
@@ -209,7 +209,7 @@ unsafe fn some_rows<S: Simd, L: Layout, const ADDS: bool, const PARTS: usize, co
             }
             for (result, sums) in result.iter_mut().zip(&sums) {
                 for (part, sum) in sums.iter().enumerate() {
-                    S::store(result.as_mut_ptr().add(lane + part * S::LANES), *sum);
+                    S::store_f32(result.as_mut_ptr().add(lane + part * S::LANES), *sum);
                 }
             }
         }
@@ -259,7 +259,7 @@ impl Span {
                 if L::PLANES {
                     S::prefetch(self.lower.wrapping_add((AHEAD * L::LINES + line) * LINE));
                 }
-                S::prefetch_far(self.numbers.wrapping_add((FAR_AHEAD * L::LINES + line) * LINE));
+                S::prefetch_l2(self.numbers.wrapping_add((FAR_AHEAD * L::LINES + line) * LINE));
             }
         }
     }
@@ -269,7 +269,7 @@ impl Span {
     unsafe fn vector<S: Simd, L: Layout, const PARTS: usize>(&self, index: usize) -> [S::Ints; PARTS] {
         // SAFETY: the caller's.
         unsafe {
-            let mut parts = [S::spread(0); PARTS];
+            let mut parts = [S::splat_i32(0); PARTS];
             for (part, numbers) in parts.iter_mut().enumerate() {
                 let at = part * S::LANES * 4;
                 *numbers = L::vector::<S>(self.numbers.add(at), self.lower.wrapping_add(at), index);
@@ -290,57 +290,57 @@ impl Span {
         let (p, block, index, lane) = (&self.panel, self.block, self.index, self.lane);
         // Of the first row.
         let at = index * x.count + row;
-        let together = if S::IN_PAIRS && !L::PLANES { in_pairs(L::BITS).min(L::SPAN / 4) } else { 0 };
+        let together = if S::HAS_MADD_I16 && !L::PLANES { in_pairs(L::BITS).min(L::SPAN / 4) } else { 0 };
         // SAFETY: the caller's.
         unsafe {
             let zero = bytes_of::<S>(p.zero);
-            let mut dots = [[S::spread(0); PARTS]; R];
-            if !S::SIGNED || together > 0 {
+            let mut dots = [[S::splat_i32(0); PARTS]; R];
+            if !S::SIGNED_DOT || together > 0 {
                 for (r, dots) in dots.iter_mut().enumerate() {
-                    *dots = [S::spread(*x.starts.add(at + r)); PARTS];
+                    *dots = [S::splat_i32(*x.starts.add(at + r)); PARTS];
                 }
             }
-            let mut pairs = [[S::spread(0); PARTS]; R];
+            let mut pairs = [[S::splat_i32(0); PARTS]; R];
             each_vector!(L, V => {
                 let w = self.vector::<S, L, PARTS>(V);
                 for (r, four) in inputs.iter().copied().enumerate() {
                     match together {
-                        0 => S::dots::<PARTS, { V * 4 }>(&mut dots[r], w, zero, four),
-                        _ if V.is_multiple_of(together) => pairs[r] = S::first_pairs::<PARTS, { V * 4 }>(w, four),
-                        _ => S::pairs::<PARTS, { V * 4 }>(&mut pairs[r], w, four),
+                        0 => S::dot_many::<PARTS, { V * 4 }>(&mut dots[r], w, zero, four),
+                        _ if V.is_multiple_of(together) => pairs[r] = S::madd_i16_first::<PARTS, { V * 4 }>(w, four),
+                        _ => S::madd_i16::<PARTS, { V * 4 }>(&mut pairs[r], w, four),
                     }
                 }
                 if together > 0 && (V + 1usize).is_multiple_of(together) {
                     for r in 0..R {
                         for (dot, pairs) in dots[r].iter_mut().zip(pairs[r]) {
-                            *dot = S::add_pairs(*dot, pairs);
+                            *dot = S::add_i16_pairs(*dot, pairs);
                         }
                     }
                 }
             });
             for part in 0..PARTS {
                 let lane = lane + part * S::LANES;
-                let block_scale = S::halves(p.scales.add(block * PANEL + lane));
+                let block_scale = S::load_f16(p.scales.add(block * PANEL + lane));
                 let scale = match p.factors.is_null() {
                     true => block_scale,
-                    false => S::mul(block_scale, S::signed(p.factors.add(index * PANEL + lane))),
+                    false => S::mul(block_scale, S::load_i8(p.factors.add(index * PANEL + lane))),
                 };
                 for r in 0..R {
-                    let factor = S::mul(scale, S::splat(*x.scales.add(at + r)));
-                    sums[r][part] = S::mul_add(S::floats(dots[r][part]), factor, sums[r][part]);
+                    let factor = S::mul(scale, S::splat_f32(*x.scales.add(at + r)));
+                    sums[r][part] = S::mul_add(S::to_f32(dots[r][part]), factor, sums[r][part]);
                 }
                 if ADDS {
                     let added = if p.minima.is_null() {
-                        S::mul(scale, S::splat(p.more))
+                        S::mul(scale, S::splat_f32(p.more))
                     } else {
-                        let minimum = S::halves(p.minima.add(block * PANEL + lane));
+                        let minimum = S::load_f16(p.minima.add(block * PANEL + lane));
                         match p.minimum_factors.is_null() {
                             true => minimum,
-                            false => S::mul(minimum, S::unsigned(p.minimum_factors.add(index * PANEL + lane))),
+                            false => S::mul(minimum, S::load_u8(p.minimum_factors.add(index * PANEL + lane))),
                         }
                     };
                     for (r, sums) in sums.iter_mut().enumerate() {
-                        let sum = S::splat(*x.sums.add(at + r));
+                        let sum = S::splat_f32(*x.sums.add(at + r));
                         sums[part] = S::mul_add(added, sum, sums[part]);
                     }
                 }

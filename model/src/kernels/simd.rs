@@ -16,7 +16,7 @@ pub(crate) trait Simd: Copy {
     /// 32-bit lanes of a register; divides [`PANEL`].
     const LANES: usize;
     /// Whether [`dot`](Self::dot) takes the zero off the numbers. Where it does not, the caller does.
-    const SIGNED: bool;
+    const SIGNED_DOT: bool;
     /// Integers: 32-bit lanes, or four bytes in each.
     type Ints: Copy;
     /// Floats.
@@ -25,10 +25,10 @@ pub(crate) trait Simd: Copy {
     /// Asks for the line at `at`, which may lie anywhere, to be brought near.
     unsafe fn prefetch(at: *const u8);
     /// The same, for later: to the second-level cache.
-    unsafe fn prefetch_far(at: *const u8);
-    unsafe fn bytes(at: *const u8) -> Self::Ints;
+    unsafe fn prefetch_l2(at: *const u8);
+    unsafe fn load_bytes(at: *const u8) -> Self::Ints;
     /// The same 32 bits in every lane.
-    unsafe fn spread(value: i32) -> Self::Ints;
+    unsafe fn splat_i32(value: i32) -> Self::Ints;
     unsafe fn and(a: Self::Ints, b: Self::Ints) -> Self::Ints;
     unsafe fn or(a: Self::Ints, b: Self::Ints) -> Self::Ints;
     /// Shifts groups of at least 8 bits; what moves across a byte's border is undefined.
@@ -39,17 +39,17 @@ pub(crate) trait Simd: Copy {
     unsafe fn dot(sum: Self::Ints, numbers: Self::Ints, zero: Self::Ints, x: Self::Ints) -> Self::Ints;
 
     /// Parts of a panel that a product with one or two rows works on at once: 1, 2 or 4.
-    const PARTS: usize = 1;
+    const SMALL_BATCH_REGISTERS: usize = 1;
 
     /// Whether products with more rows work on two parts of a panel at once, so that what is read of a row serves both.
-    const TWO_PARTS: bool = false;
+    const PAIRED_REGISTERS: bool = false;
 
     /// Whether numbers of five and six bits are unpacked once for many rows.
-    const WIDENS: bool = false;
+    const UNPACKS_FOR_BATCHES: bool = false;
 
     /// [`dot`](Self::dot) for some parts, with the four bytes `AT` behind `x` in every lane.
     #[inline(always)]
-    unsafe fn dots<const PARTS: usize, const AT: usize>(
+    unsafe fn dot_many<const PARTS: usize, const AT: usize>(
         sums: &mut [Self::Ints; PARTS],
         numbers: [Self::Ints; PARTS],
         zero: Self::Ints,
@@ -59,19 +59,19 @@ pub(crate) trait Simd: Copy {
         unsafe { each_dot::<Self, PARTS, AT>(sums, numbers, zero, x) }
     }
 
-    /// Whether [`pairs`](Self::pairs) and what belongs to it is there, and faster than [`dot`](Self::dot).
-    const IN_PAIRS: bool = false;
+    /// Whether [`madd_i16`](Self::madd_i16) and what belongs to it is there, and faster than [`dot`](Self::dot).
+    const HAS_MADD_I16: bool = false;
 
     /// Adds to each half of a lane, 16 bits, the two products of unsigned `numbers` with signed bytes: the four `AT` behind `x`.
-    unsafe fn pairs<const PARTS: usize, const AT: usize>(
+    unsafe fn madd_i16<const PARTS: usize, const AT: usize>(
         _sums: &mut [Self::Ints; PARTS],
         _numbers: [Self::Ints; PARTS],
         _x: *const i8,
     ) {
     }
 
-    /// [`pairs`](Self::pairs) where nothing is summed yet.
-    unsafe fn first_pairs<const PARTS: usize, const AT: usize>(
+    /// [`madd_i16`](Self::madd_i16) where nothing is summed yet.
+    unsafe fn madd_i16_first<const PARTS: usize, const AT: usize>(
         numbers: [Self::Ints; PARTS],
         _x: *const i8,
     ) -> [Self::Ints; PARTS] {
@@ -79,21 +79,21 @@ pub(crate) trait Simd: Copy {
     }
 
     /// Adds to each lane its two signed halves in `pairs`.
-    unsafe fn add_pairs(sum: Self::Ints, _pairs: Self::Ints) -> Self::Ints {
+    unsafe fn add_i16_pairs(sum: Self::Ints, _pairs: Self::Ints) -> Self::Ints {
         sum
     }
 
-    unsafe fn floats(x: Self::Ints) -> Self::Floats;
+    unsafe fn to_f32(x: Self::Ints) -> Self::Floats;
     /// Rounded to the nearest, ties to even.
-    unsafe fn rounded(x: Self::Floats) -> Self::Ints;
-    unsafe fn store_ints(at: *mut i32, x: Self::Ints);
-    unsafe fn halves(at: *const f16) -> Self::Floats;
-    unsafe fn store_halves(at: *mut f16, x: Self::Floats);
-    unsafe fn signed(at: *const i8) -> Self::Floats;
-    unsafe fn unsigned(at: *const u8) -> Self::Floats;
-    unsafe fn load(at: *const f32) -> Self::Floats;
-    unsafe fn store(at: *mut f32, x: Self::Floats);
-    unsafe fn splat(value: f32) -> Self::Floats;
+    unsafe fn round_to_i32(x: Self::Floats) -> Self::Ints;
+    unsafe fn store_i32(at: *mut i32, x: Self::Ints);
+    unsafe fn load_f16(at: *const f16) -> Self::Floats;
+    unsafe fn store_f16(at: *mut f16, x: Self::Floats);
+    unsafe fn load_i8(at: *const i8) -> Self::Floats;
+    unsafe fn load_u8(at: *const u8) -> Self::Floats;
+    unsafe fn load_f32(at: *const f32) -> Self::Floats;
+    unsafe fn store_f32(at: *mut f32, x: Self::Floats);
+    unsafe fn splat_f32(value: f32) -> Self::Floats;
     unsafe fn add(a: Self::Floats, b: Self::Floats) -> Self::Floats;
     unsafe fn mul(a: Self::Floats, b: Self::Floats) -> Self::Floats;
     unsafe fn div(a: Self::Floats, b: Self::Floats) -> Self::Floats;
@@ -106,7 +106,7 @@ pub(crate) trait Simd: Copy {
     unsafe fn power_of_two(x: Self::Ints) -> Self::Floats;
 }
 
-/// [`Simd::dots`], part after part.
+/// [`Simd::dot_many`], part after part.
 ///
 /// # Safety
 /// That of [`Simd`].
@@ -119,7 +119,7 @@ pub(crate) unsafe fn each_dot<S: Simd, const PARTS: usize, const AT: usize>(
 ) {
     // SAFETY: the caller's.
     unsafe {
-        let four = S::spread(x.add(AT).cast::<i32>().read_unaligned());
+        let four = S::splat_i32(x.add(AT).cast::<i32>().read_unaligned());
         for part in 0..PARTS {
             sums[part] = S::dot(sums[part], numbers[part], zero, four);
         }
@@ -175,7 +175,7 @@ pub(crate) use with_count;
 pub(crate) unsafe fn across<S: Simd>(x: S::Floats) -> f32 {
     let mut lanes = [0f32; PANEL];
     // SAFETY: `LANES` is at most `PANEL`.
-    unsafe { S::store(lanes.as_mut_ptr(), x) };
+    unsafe { S::store_f32(lanes.as_mut_ptr(), x) };
     lanes[..S::LANES].iter().sum()
 }
 
@@ -187,7 +187,7 @@ pub(crate) unsafe fn across<S: Simd>(x: S::Floats) -> f32 {
 pub(crate) unsafe fn largest<S: Simd>(x: S::Floats) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; PANEL];
     // SAFETY: `LANES` is at most `PANEL`.
-    unsafe { S::store(lanes.as_mut_ptr(), x) };
+    unsafe { S::store_f32(lanes.as_mut_ptr(), x) };
     halve::<8>(&mut lanes);
     halve::<4>(&mut lanes);
     halve::<2>(&mut lanes);
@@ -214,16 +214,16 @@ pub(crate) unsafe fn exp<S: Simd>(x: S::Floats) -> S::Floats {
     const POLYNOMIAL: [f32; 5] = [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
     // SAFETY: the caller's.
     unsafe {
-        let x = S::min(S::max(x, S::splat(-88.029_69)), S::splat(88.0));
-        let power = S::rounded(S::mul(x, S::splat(std::f32::consts::LOG2_E)));
-        let whole = S::floats(power);
-        let rest = S::mul_add(whole, S::splat(-0.693_359_4), x);
-        let rest = S::mul_add(whole, S::splat(2.121_944_4e-4), rest);
-        let mut sum = S::splat(1.987_569_2e-4);
+        let x = S::min(S::max(x, S::splat_f32(-88.029_69)), S::splat_f32(88.0));
+        let power = S::round_to_i32(S::mul(x, S::splat_f32(std::f32::consts::LOG2_E)));
+        let whole = S::to_f32(power);
+        let rest = S::mul_add(whole, S::splat_f32(-0.693_359_4), x);
+        let rest = S::mul_add(whole, S::splat_f32(2.121_944_4e-4), rest);
+        let mut sum = S::splat_f32(1.987_569_2e-4);
         for factor in POLYNOMIAL {
-            sum = S::mul_add(sum, rest, S::splat(factor));
+            sum = S::mul_add(sum, rest, S::splat_f32(factor));
         }
-        let sum = S::mul_add(sum, S::mul(rest, rest), S::add(rest, S::splat(1.0)));
+        let sum = S::mul_add(sum, S::mul(rest, rest), S::add(rest, S::splat_f32(1.0)));
         S::mul(sum, S::power_of_two(power))
     }
 }

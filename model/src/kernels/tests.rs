@@ -2,9 +2,9 @@
 
 use candle_core::quantized::GgmlDType;
 
-use super::blocks::Format;
-use super::blocks::tests::{ALL, sample};
-use super::inputs::{Inputs, Prepared};
+use super::block_format::Format;
+use super::block_format::tests::{ALL, sample};
+use super::activations::{Activations, GroupedActivations};
 use super::packed::{Packed, Part};
 use super::product::TILE;
 use super::simd::PANEL;
@@ -22,10 +22,10 @@ pub(super) fn wave(count: usize) -> Vec<f32> {
 /// `x` (`[rows, columns]`) times the matrix: `[rows, out]`.
 pub(super) fn product(kernels: &Kernels, matrix: &Packed, x: &[f32]) -> Vec<f32> {
     let (rows, out) = (x.len() / matrix.columns, matrix.out);
-    let inputs = Inputs::new(kernels, x, matrix.columns);
+    let inputs = Activations::new(kernels, x, matrix.columns);
     let mut y = vec![f32::NAN; rows * out];
     let part = Part::new(kernels, 0..rows, 0..matrix.panels(), &inputs);
-    matrix.multiply(part, &mut Prepared::default(), |row, output, values| {
+    matrix.multiply(part, &mut GroupedActivations::default(), |row, output, values| {
         y[row * out + output..][..values.len()].copy_from_slice(values);
     });
     y
@@ -230,7 +230,7 @@ fn extreme_inputs_give_no_nan() {
         // SAFETY: the set is here.
         unsafe { (kernels.silu)(&mut x, &[]) };
         assert!(x.iter().all(|x| x.is_finite()), "{isa:?} {x:?}");
-        let zeros = Inputs::new(kernels, &[0.0; 64], 32);
+        let zeros = Activations::new(kernels, &[0.0; 64], 32);
         // SAFETY: nobody writes.
         assert!(unsafe { zeros.row(1) }.iter().all(|x| *x == 0.0));
     }
@@ -252,8 +252,8 @@ fn what_a_span_costs() {
             let kernels = crate::kernels::kernels();
             let spans = (out / PANEL * columns / 32) as f64;
             let costs = [1, 2, 4, 8, 16, 64].map(|rows| {
-                let inputs = Inputs::new(kernels, &wave(columns * rows), columns);
-                let mut prepared = Prepared::default();
+                let inputs = Activations::new(kernels, &wave(columns * rows), columns);
+                let mut prepared = GroupedActivations::default();
                 let mut times: Vec<f64> = (0..9)
                     .map(|_| {
                         let started = std::time::Instant::now();

@@ -10,10 +10,10 @@ use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{PreTokenizerWrapper, SplitDelimiterBehavior};
 
 use super::Tokenizer;
-use super::pieces::Pieces;
+use super::token_bytes::TokenBytes;
 
 /// The stand-in character of each byte: itself where it is printable, else the next character from U+0100 on.
-static CHARACTERS: LazyLock<[char; 256]> = LazyLock::new(|| {
+static BYTE_TO_CHAR: LazyLock<[char; 256]> = LazyLock::new(|| {
     let mut next = 0x100;
     std::array::from_fn(|byte| match byte as u8 {
         b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff => char::from(byte as u8),
@@ -24,19 +24,19 @@ static CHARACTERS: LazyLock<[char; 256]> = LazyLock::new(|| {
     })
 });
 
-static BYTES: LazyLock<HashMap<char, u8>> =
-    LazyLock::new(|| CHARACTERS.iter().enumerate().map(|(byte, &c)| (c, byte as u8)).collect());
+static CHAR_TO_BYTE: LazyLock<HashMap<char, u8>> =
+    LazyLock::new(|| BYTE_TO_CHAR.iter().enumerate().map(|(byte, &c)| (c, byte as u8)).collect());
 
 /// A byte string in stand-in characters.
-pub(super) fn to_characters(bytes: &[u8]) -> String {
-    bytes.iter().map(|&byte| CHARACTERS[byte as usize]).collect()
+pub(super) fn bytes_to_chars(bytes: &[u8]) -> String {
+    bytes.iter().map(|&byte| BYTE_TO_CHAR[byte as usize]).collect()
 }
 
 /// The bytes that a token stands for. A character that is no stand-in stands for itself (some files have such tokens).
-pub(super) fn to_bytes(token: &str) -> Vec<u8> {
+pub(super) fn token_to_bytes(token: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(token.len());
     for c in token.chars() {
-        match BYTES.get(&c) {
+        match CHAR_TO_BYTE.get(&c) {
             Some(&byte) => bytes.push(byte),
             None => bytes.extend(c.encode_utf8(&mut [0; 4]).bytes()),
         }
@@ -64,7 +64,7 @@ impl Tokenizer {
     pub fn byte_level(words: &[&str], specials: &[&str]) -> Self {
         let texts: Vec<Vec<u8>> =
             (0..=255).map(|byte| vec![byte]).chain(words.iter().map(|word| word.as_bytes().to_vec())).collect();
-        let vocabulary: Vocab = texts.iter().map(|text| to_characters(text)).zip(0..).collect();
+        let vocabulary: Vocab = texts.iter().map(|text| bytes_to_chars(text)).zip(0..).collect();
         // A word that is in the vocabulary is taken whole; all others fall into bytes.
         let model = BPE::builder().vocab_and_merges(vocabulary, vec![]);
         let model = model.ignore_merges(true).build().unwrap_or_default();
@@ -72,6 +72,6 @@ impl Tokenizer {
         let first = texts.len() as u32;
         let specials: HashMap<String, u32> = specials.iter().map(|name| name.to_string()).zip(first..).collect();
         let blanks = vec![Vec::new(); specials.len()];
-        Self::assemble(inner, Pieces::new(texts.into_iter().chain(blanks)), specials, &[])
+        Self::assemble(inner, TokenBytes::new(texts.into_iter().chain(blanks)), specials, &[])
     }
 }

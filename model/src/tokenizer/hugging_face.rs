@@ -5,21 +5,21 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::pieces::Pieces;
-use super::{Tokenizer, byte_level, is_marker, merges_fit, sentence_piece};
+use super::token_bytes::TokenBytes;
+use super::{Tokenizer, byte_level, is_marker, check_merges, sentence_piece};
 use crate::weights::{Fault, LoadError};
 
 /// No vocabulary of this line comes near.
-const LARGEST_ID: u32 = 1 << 22;
+const MAX_TOKEN_ID: u32 = 1 << 22;
 
 impl Tokenizer {
     /// Writes `tokenizer.json` into a directory, special tokens included.
-    pub fn write(&self, directory: &Path) -> Result<(), LoadError> {
+    pub fn save(&self, directory: &Path) -> Result<(), LoadError> {
         let path = directory.join("tokenizer.json");
         let write = || -> Result<(), Fault> {
             let wrong = |error: serde_json::Error| Fault::Malformed(error.to_string());
             let mut json = serde_json::to_value(&self.inner).map_err(wrong)?;
-            let mut added: Vec<_> = self.specials().collect();
+            let mut added: Vec<_> = self.special_tokens().collect();
             added.sort_by_key(|(_, id)| *id);
             let token = |(name, id): (&str, u32)| {
                 json!({
@@ -30,11 +30,11 @@ impl Tokenizer {
             json["added_tokens"] = added.into_iter().map(token).collect();
             Ok(std::fs::write(&path, serde_json::to_vec(&json).map_err(wrong)?)?)
         };
-        write().map_err(|fault| fault.within(&path))
+        write().map_err(|fault| fault.in_file(&path))
     }
 
     /// From a directory's `tokenizer.json` alone.
-    pub fn of_directory(directory: &Path) -> Result<Self, LoadError> {
+    pub fn load(directory: &Path) -> Result<Self, LoadError> {
         Self::from_directory(directory, &[])
     }
 
@@ -45,7 +45,7 @@ impl Tokenizer {
             let json = serde_json::from_slice(&std::fs::read(&path)?).map_err(|e| Fault::Malformed(e.to_string()))?;
             Self::from_json(json, ends)
         };
-        read().map_err(|fault| fault.within(&path))
+        read().map_err(|fault| fault.in_file(&path))
     }
 
     fn from_json(mut json: Value, ends: &[u32]) -> Result<Self, Fault> {
@@ -55,21 +55,21 @@ impl Tokenizer {
         check_model(&json["model"])?;
         let added = added_tokens(&json)?;
         let start = start_token(&json["post_processor"]);
-        let byte_level = mentions_byte_level(&json["decoder"]) || mentions_byte_level(&json["pre_tokenizer"]);
+        let byte_level = has_byte_level_step(&json["decoder"]) || has_byte_level_step(&json["pre_tokenizer"]);
         // Added tokens would be found in ordinary text, and the rest would change it.
         json["added_tokens"] = json!([]);
         for field in ["truncation", "padding", "post_processor"] {
             json[field] = Value::Null;
         }
-        keep_starts(&mut json["normalizer"]);
-        keep_starts(&mut json["pre_tokenizer"]);
+        remove_space_prefix(&mut json["normalizer"]);
+        remove_space_prefix(&mut json["pre_tokenizer"]);
         let inner: tokenizers::Tokenizer =
             serde_json::from_value(json).map_err(|e| Fault::Malformed(format!("the tokenizer does not parse: {e}")))?;
         let specials: HashMap<String, u32> =
             added.iter().filter(|t| t.special || is_marker(&t.name)).map(|t| (t.name.clone(), t.id)).collect();
-        let pieces = pieces(&inner, &added, byte_level)?;
+        let pieces = token_bytes(&inner, &added, byte_level)?;
         let mut tokenizer = Self::assemble(inner, pieces, specials, ends);
-        tokenizer.start = start.and_then(|name| tokenizer.special(&name));
+        tokenizer.start_token = start.and_then(|name| tokenizer.special_id(&name));
         Ok(tokenizer)
     }
 }
@@ -89,60 +89,60 @@ fn check_model(model: &Value) -> Result<(), Fault> {
         Value::Array(parts) => parts.iter().filter_map(Value::as_str).map(str::len).sum(),
         _ => 0,
     };
-    merges_fit(tokens.keys().map(String::as_str), merges.iter().map(merged))
+    check_merges(tokens.keys().map(String::as_str), merges.iter().map(merged))
 }
 
 /// A token beside the merges.
-struct Added {
+struct AddedToken {
     name: String,
     id: u32,
     special: bool,
 }
 
-fn added_tokens(json: &Value) -> Result<Vec<Added>, Fault> {
+fn added_tokens(json: &Value) -> Result<Vec<AddedToken>, Fault> {
     let read = |token: &Value| {
-        let id = token["id"].as_u64().and_then(|id| u32::try_from(id).ok()).filter(|&id| id < LARGEST_ID)?;
-        Some(Added {
+        let id = token["id"].as_u64().and_then(|id| u32::try_from(id).ok()).filter(|&id| id < MAX_TOKEN_ID)?;
+        Some(AddedToken {
             name: token["content"].as_str()?.to_string(),
             id,
             special: token["special"].as_bool().unwrap_or(false),
         })
     };
     let tokens = json["added_tokens"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let tokens: Option<Vec<Added>> = tokens.iter().map(read).collect();
+    let tokens: Option<Vec<AddedToken>> = tokens.iter().map(read).collect();
     tokens.ok_or_else(|| Fault::Malformed("an added token lacks a name or a sensible id".into()))
 }
 
 /// The bytes of all tokens.
-fn pieces(inner: &tokenizers::Tokenizer, added: &[Added], byte_level: bool) -> Result<Pieces, Fault> {
+fn token_bytes(inner: &tokenizers::Tokenizer, added: &[AddedToken], byte_level: bool) -> Result<TokenBytes, Fault> {
     let vocabulary = inner.get_vocab(false);
     let last = vocabulary.values().copied().chain(added.iter().map(|t| t.id)).max();
-    let Some(last) = last.filter(|&last| last < LARGEST_ID) else {
+    let Some(last) = last.filter(|&last| last < MAX_TOKEN_ID) else {
         return Err(Fault::Malformed("the vocabulary is empty or has an absurd id".into()));
     };
     let mut all = vec![Vec::new(); last as usize + 1];
     for (token, id) in vocabulary {
-        all[id as usize] = if byte_level { byte_level::to_bytes(&token) } else { sentence_piece::to_bytes(&token) };
+        all[id as usize] = if byte_level { byte_level::token_to_bytes(&token) } else { sentence_piece::token_to_bytes(&token) };
     }
     for token in added {
         all[token.id as usize] = token.name.clone().into_bytes();
     }
-    Ok(Pieces::new(all))
+    Ok(TokenBytes::new(all))
 }
 
 /// Whether a step, or one inside it, is of the byte-level kind.
-fn mentions_byte_level(step: &Value) -> bool {
+fn has_byte_level_step(step: &Value) -> bool {
     match step {
         Value::Object(fields) => {
-            fields.get("type").is_some_and(|kind| kind == "ByteLevel") || fields.values().any(mentions_byte_level)
+            fields.get("type").is_some_and(|kind| kind == "ByteLevel") || fields.values().any(has_byte_level_step)
         }
-        Value::Array(steps) => steps.iter().any(mentions_byte_level),
+        Value::Array(steps) => steps.iter().any(has_byte_level_step),
         _ => false,
     }
 }
 
 /// Takes away what puts a space before a text: parts of a prompt are tokenised one by one, and none begins a sentence.
-fn keep_starts(step: &mut Value) {
+fn remove_space_prefix(step: &mut Value) {
     if step["type"] == "Prepend" {
         *step = Value::Null;
     } else if step["type"] == "Metaspace" {
@@ -153,7 +153,7 @@ fn keep_starts(step: &mut Value) {
     }
     for list in ["normalizers", "pretokenizers"] {
         if let Some(steps) = step.get_mut(list).and_then(Value::as_array_mut) {
-            steps.iter_mut().for_each(keep_starts);
+            steps.iter_mut().for_each(remove_space_prefix);
             steps.retain(|step| !step.is_null());
         }
     }

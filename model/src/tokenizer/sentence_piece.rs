@@ -6,15 +6,15 @@ use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::normalizers::replace::{Replace, ReplacePattern};
 
 /// The bytes that a token stands for.
-pub(super) fn to_bytes(token: &str) -> Vec<u8> {
-    match byte(token) {
+pub(super) fn token_to_bytes(token: &str) -> Vec<u8> {
+    match parse_byte_token(token) {
         Some(byte) => vec![byte],
         None => token.replace('▁', " ").into_bytes(),
     }
 }
 
 /// The byte of a token like `<0x0A>`.
-fn byte(token: &str) -> Option<u8> {
+fn parse_byte_token(token: &str) -> Option<u8> {
     let digits = token.strip_prefix("<0x")?.strip_suffix('>')?;
     if digits.len() == 2 { u8::from_str_radix(digits, 16).ok() } else { None }
 }

@@ -10,7 +10,7 @@ fn golden() -> Tokenizer {
 }
 
 fn spelt(tokenizer: &Tokenizer, ids: &[u32]) -> Vec<u8> {
-    ids.iter().flat_map(|&id| tokenizer.bytes(id)).copied().collect()
+    ids.iter().flat_map(|&id| tokenizer.token_bytes(id)).copied().collect()
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn the_tiny_tokenizer_has_bytes_then_words_then_specials() {
     let tokenizer = Tokenizer::byte_level(&["def", " return"], &["<fim_prefix>", "<|endoftext|>"]);
     assert_eq!(tokenizer.encode("def return"), [256, 257]);
     assert_eq!(tokenizer.encode("de\n"), [100, 101, 10]);
-    assert_eq!(tokenizer.special("<fim_prefix>"), Some(258));
+    assert_eq!(tokenizer.special_id("<fim_prefix>"), Some(258));
     assert_eq!(tokenizer.end_tokens(), [259]);
     assert_eq!(tokenizer.vocab_size(), 260);
 }
@@ -54,27 +54,27 @@ fn a_special_token_is_never_read_out_of_a_text() {
 fn a_special_token_that_merges_can_spell_is_not_read_out_of_a_text_either() {
     let inner = sentence_piece::assemble(&["<unk>", "</s>", "</", "s>", "<", "/", "s", ">"], &[0.0; 8]).expect("sound");
     let specials: HashMap<String, u32> = [("<unk>".to_string(), 0), ("</s>".to_string(), 1)].into();
-    let tokenizer = Tokenizer::assemble(inner, Pieces::new(vec![vec![]; 8]), specials, &[]);
+    let tokenizer = Tokenizer::assemble(inner, TokenBytes::new(vec![vec![]; 8]), specials, &[]);
     assert_eq!(tokenizer.encode("</s>"), [4, 5, 6, 7]);
 }
 
 #[test]
 fn specials_and_unknown_ids_have_no_bytes() {
     let tokenizer = golden();
-    let end = tokenizer.special("<|endoftext|>").expect("it has one");
-    assert!(tokenizer.is_special(end) && tokenizer.bytes(end).is_empty());
-    assert!(tokenizer.bytes(u32::MAX).is_empty());
+    let end = tokenizer.special_id("<|endoftext|>").expect("it has one");
+    assert!(tokenizer.is_special(end) && tokenizer.token_bytes(end).is_empty());
+    assert!(tokenizer.token_bytes(u32::MAX).is_empty());
     assert_eq!(tokenizer.end_tokens(), [end]);
 }
 
 #[test]
 fn sentence_pieces_spell_spaces_and_bytes() {
-    assert_eq!(sentence_piece::to_bytes("▁the"), b" the");
-    assert_eq!(sentence_piece::to_bytes("<0x0A>"), b"\n");
-    assert_eq!(sentence_piece::to_bytes("<0xzz>"), b"<0xzz>");
+    assert_eq!(sentence_piece::token_to_bytes("▁the"), b" the");
+    assert_eq!(sentence_piece::token_to_bytes("<0x0A>"), b"\n");
+    assert_eq!(sentence_piece::token_to_bytes("<0xzz>"), b"<0xzz>");
     let tokens = ["<unk>", "<0xC3>", "<0xA9>", "▁", "a", "b", "ab", "▁ab"];
     let inner = sentence_piece::assemble(&tokens, &[0.0, 0.0, 0.0, -3.0, -4.0, -5.0, -1.0, -2.0]).expect("sound");
-    let tokenizer = Tokenizer::assemble(inner, Pieces::new(vec![vec![]; 8]), HashMap::new(), &[]);
+    let tokenizer = Tokenizer::assemble(inner, TokenBytes::new(vec![vec![]; 8]), HashMap::new(), &[]);
     assert_eq!(tokenizer.encode("ab ab"), [6, 7]);
     assert_eq!(tokenizer.encode("é"), [1, 2]);
 }

@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 use super::TrainError;
 use super::network::{Network, Role};
 use super::trainer::Trainer;
-use crate::weights::peft::tensor_names;
-use crate::weights::safetensors::names::names;
+use crate::weights::peft::lora_tensor_names;
+use crate::weights::safetensors::names::tensor_names;
 
 /// Checkpoints that are kept.
 const KEPT: usize = 2;
@@ -34,13 +34,13 @@ struct State<P> {
 pub(super) fn name(network: &Network, role: Role) -> String {
     let architecture = network.config().architecture;
     match role {
-        Role::Base(slot, kind) => names(architecture, slot, kind).swap_remove(0),
+        Role::Base(slot, kind) => tensor_names(architecture, slot, kind).swap_remove(0),
         Role::A(slot) => {
-            let [a, _] = tensor_names(architecture, slot);
+            let [a, _] = lora_tensor_names(architecture, slot);
             a
         }
         Role::B(slot) => {
-            let [_, b] = tensor_names(architecture, slot);
+            let [_, b] = lora_tensor_names(architecture, slot);
             b
         }
     }

@@ -34,7 +34,7 @@ fn write(network: &Network, mode: &Mode, folder: &Path, base: &str) -> Result<()
     let config = network.config();
     let (weights, settings, values) = match mode {
         Mode::Lora(Lora { rank, alpha, dropout }) => {
-            (peft::WEIGHTS, peft::CONFIG, peft::settings(config, base, *rank, *alpha, *dropout))
+            (peft::ADAPTER_WEIGHTS_FILE, peft::ADAPTER_CONFIG_FILE, peft::adapter_config(config, base, *rank, *alpha, *dropout))
         }
         Mode::Full => ("model.safetensors", "config.json", config.to_hugging_face()),
     };

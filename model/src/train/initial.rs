@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 
 use crate::decoder::{Random, in_memory};
-use crate::weights::{Kind, LoadError, Matrix, Part, Slot, Source};
+use crate::weights::{TensorKind, LoadError, WeightMatrix, LayerTensor, Slot, WeightSource};
 
 /// Standard deviation of embeddings and output, as GPT-2's (Radford et al. 2019): logits begin near zero.
 const EMBEDDING: f64 = 0.02;
@@ -20,24 +20,24 @@ impl Initial {
     }
 }
 
-impl Source for Initial {
-    fn matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<Matrix, LoadError> {
+impl WeightSource for Initial {
+    fn matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<WeightMatrix, LoadError> {
         let factor = match slot {
-            Slot::Layer(_, Part::AttentionOut | Part::Down) => 0.0,
+            Slot::Layer(_, LayerTensor::AttentionOutput | LayerTensor::Down) => 0.0,
             Slot::Layer(..) | Slot::OutputNorm => 1.0,
             Slot::Embedding => EMBEDDING * 3f64.sqrt(), // the source's embeddings lie evenly in -1..1
             Slot::Positions | Slot::Output => EMBEDDING * (inner as f64).sqrt(),
         };
         match self.random.matrix(slot, out, inner)? {
-            Matrix::Dense(values) => (values * factor).map(Matrix::Dense).map_err(in_memory),
-            quantized @ Matrix::Quantized(_) => Ok(quantized),
+            WeightMatrix::Dense(values) => (values * factor).map(WeightMatrix::Dense).map_err(in_memory),
+            quantized @ WeightMatrix::Quantized(_) => Ok(quantized),
         }
     }
 
-    fn vector(&self, _slot: Slot, kind: Kind, len: usize) -> Result<Tensor, LoadError> {
+    fn vector(&self, _slot: Slot, kind: TensorKind, len: usize) -> Result<Tensor, LoadError> {
         let values = match kind {
-            Kind::Weight => Tensor::ones(len, DType::F32, &Device::Cpu),
-            Kind::Bias => Tensor::zeros(len, DType::F32, &Device::Cpu),
+            TensorKind::Weight => Tensor::ones(len, DType::F32, &Device::Cpu),
+            TensorKind::Bias => Tensor::zeros(len, DType::F32, &Device::Cpu),
         };
         values.map_err(in_memory)
     }

@@ -26,12 +26,12 @@ pub struct Memory {
 impl Memory {
     /// An estimate for rows of `context` tokens, a little high.
     pub fn estimate(config: &Config, mode: &Mode, precision: Precision, context: usize, recompute: bool) -> Self {
-        let matrices: usize = peft::matrices(config).iter().map(|(_, out, inner)| out * inner).sum();
+        let matrices: usize = peft::layer_matrices(config).iter().map(|(_, out, inner)| out * inner).sum();
         let tables = config.vocab_size * config.hidden_size * if config.tied { 1 } else { 2 };
         let trained = match mode {
             Mode::Full => matrices + tables,
             Mode::Lora(Lora { rank, .. }) => {
-                peft::matrices(config).iter().map(|(_, out, inner)| rank * (out + inner)).sum()
+                peft::layer_matrices(config).iter().map(|(_, out, inner)| rank * (out + inner)).sum()
             }
         };
         let adapter = if *mode == Mode::Full { 0 } else { trained };

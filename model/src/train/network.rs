@@ -15,7 +15,7 @@ use candle_core::{DType, Device, Result as CandleResult, Tensor, Var};
 use super::head::Output;
 use super::operations::{self, Precision};
 use crate::config::{Config, Norm, Positions};
-use crate::weights::{Kind, LoadError, Slot, Source};
+use crate::weights::{TensorKind, LoadError, Slot, WeightSource};
 use layer::Layer;
 pub(super) use projection::Dropout;
 use projection::{Build, Projection};
@@ -58,7 +58,7 @@ impl Lora {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// A tensor of the model itself.
-    Base(Slot, Kind),
+    Base(Slot, TensorKind),
     /// The first matrix of an adapter, `[rank, in]`.
     A(Slot),
     /// The second one, `[out, rank]`.
@@ -128,7 +128,7 @@ impl Network {
     /// The model of `source`. `config` must have been checked. `seed` decides the first matrices of adapters.
     pub(crate) fn load(
         config: &Config,
-        source: &dyn Source,
+        source: &dyn WeightSource,
         mode: &Mode,
         precision: Precision,
         seed: u64,
@@ -214,7 +214,7 @@ impl Network {
     /// The trained tensor that is the output matrix, if it is trained.
     pub(super) fn output_parameter(&self) -> Option<usize> {
         let slot = if self.config.tied { Slot::Embedding } else { Slot::Output };
-        self.parameters.iter().position(|parameter| parameter.role == Role::Base(slot, Kind::Weight))
+        self.parameters.iter().position(|parameter| parameter.role == Role::Base(slot, TensorKind::Weight))
     }
 
     /// Cosines and sines of the rows of a batch.

@@ -38,7 +38,7 @@ pub enum Loss {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// How samples are made of files.
-    pub samples: sample::Options,
+    pub samples: sample::SampleOptions,
     /// How the model wants conversations written; without it there can be none.
     pub chat_template: Option<String>,
     /// Tokens of a row, at the most.
@@ -61,7 +61,7 @@ impl Options {
     /// Where the tokenizer has no token that ends a text.
     pub fn new(tokenizer: &Tokenizer, format: Option<&'static FimFormat>, context: usize) -> Result<Self, SampleError> {
         let end = end(tokenizer, format).ok_or(SampleError::NoEnd)?;
-        let samples = sample::Options::new(format, end, context);
+        let samples = sample::SampleOptions::new(format, end, context);
         Ok(Self { samples, chat_template: None, context, loss: Loss::All, seed: 1, epochs: None })
     }
 
@@ -79,8 +79,8 @@ impl Options {
         }
         let format = self.samples.format;
         let format = format.map(|it| [Some(it.prefix), Some(it.suffix), it.middle, it.repository, it.file]);
-        let mut names = format.into_iter().flatten().flatten().chain([&*self.samples.end]);
-        match names.find(|name| tokenizer.special(name).is_none()) {
+        let mut names = format.into_iter().flatten().flatten().chain([&*self.samples.end_token]);
+        match names.find(|name| tokenizer.special_id(name).is_none()) {
             Some(name) => Err(SampleError::Prompt(format!("the model has no token {name}"))),
             None => Ok(()),
         }
@@ -89,9 +89,9 @@ impl Options {
 
 /// The name of the token that ends a text.
 fn end(tokenizer: &Tokenizer, format: Option<&FimFormat>) -> Option<Cow<'static, str>> {
-    let known = |name: &&str| tokenizer.special(name).is_some();
-    let of_format = format.and_then(|format| format.stops.iter().copied().find(known)).map(Cow::Borrowed);
-    let named = |id: &u32| tokenizer.specials().find(|(_, other)| other == id).map(|(name, _)| name.to_owned());
+    let known = |name: &&str| tokenizer.special_id(name).is_some();
+    let of_format = format.and_then(|format| format.stop_tokens.iter().copied().find(known)).map(Cow::Borrowed);
+    let named = |id: &u32| tokenizer.special_tokens().find(|(_, other)| other == id).map(|(name, _)| name.to_owned());
     of_format.or_else(|| tokenizer.end_tokens().iter().find_map(named).map(Cow::Owned))
 }
 

@@ -195,7 +195,7 @@ fn an_adapter_is_written_as_peft_writes_it_and_read_again() {
         assert_eq!(settings[key], reference[key], "{key}");
     }
     let base = std::sync::Arc::new(crate::Model::load(&qwen3(), &Device::Cpu).expect("it loads"));
-    base.adapted(folder.path()).expect("it was just written");
+    base.with_adapter(folder.path()).expect("it was just written");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::schedule::Schedule;
 use super::{TrainError, head};
 use crate::config::Config;
 use crate::weights::LoadError;
-use crate::weights::opened::Opened;
+use crate::weights::model_files::ModelFiles;
 
 /// Everything that decides how weights change; the same plan, base and rows give the same weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,11 +61,11 @@ impl Base {
     ) -> Result<Network, LoadError> {
         match self {
             Self::Model(path) => {
-                let opened = Opened::open(path)?;
+                let opened = ModelFiles::open(path)?;
                 Network::load(opened.config(), &*opened.source(device), mode, precision, seed, device)
             }
             Self::New(config) => {
-                let config = (**config).clone().check().map_err(|fault| fault.within(Path::new("the new model")))?;
+                let config = (**config).clone().validated().map_err(|fault| fault.in_file(Path::new("the new model")))?;
                 Network::load(&config, &Initial::new(seed), mode, precision, seed, device)
             }
         }

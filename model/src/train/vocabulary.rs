@@ -14,7 +14,7 @@ use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{AddedToken, NormalizerWrapper, PostProcessorWrapper, SplitDelimiterBehavior, TokenizerBuilder};
 
 use super::TrainError;
-use crate::tokenizer::gguf::QWEN2;
+use crate::tokenizer::gguf::QWEN2_SPLIT_REGEX;
 
 /// The special tokens, the end of a text first.
 pub const SPECIALS: [&str; 9] = [
@@ -48,7 +48,7 @@ pub fn learn<'a>(texts: impl Iterator<Item = &'a str> + Send, size: usize, folde
         .special_tokens(SPECIALS.iter().map(|name| AddedToken::from(*name, true)).collect())
         .build();
     let split =
-        Split::new(SplitPattern::Regex(QWEN2.into()), SplitDelimiterBehavior::Isolated, false).map_err(failed)?;
+        Split::new(SplitPattern::Regex(QWEN2_SPLIT_REGEX.into()), SplitDelimiterBehavior::Isolated, false).map_err(failed)?;
     let bytes = ByteLevel::new(false, false, false);
     let mut tokenizer = TokenizerBuilder::<BPE, NormalizerWrapper, Sequence, PostProcessorWrapper, ByteLevel>::new()
         .with_model(BPE::default())
@@ -84,14 +84,14 @@ mod tests {
         assert!((265..=400).contains(&count), "{count}");
         let tokenizer = Tokenizer::from_directory(folder.path(), &[]).expect("it was just written");
         for text in [&text, "naïve 日本 \r\n\t∆ <|fim_prefix|>"] {
-            let bytes: Vec<u8> = tokenizer.encode(text).iter().flat_map(|id| tokenizer.bytes(*id).to_vec()).collect();
+            let bytes: Vec<u8> = tokenizer.encode(text).iter().flat_map(|id| tokenizer.token_bytes(*id).to_vec()).collect();
             assert_eq!(String::from_utf8(bytes).expect("whole characters"), *text);
         }
         assert_eq!(tokenizer.encode(" question").len(), 1);
         for name in SPECIALS {
-            assert!(tokenizer.special(name).is_some(), "{name}");
+            assert!(tokenizer.special_id(name).is_some(), "{name}");
         }
-        assert!(tokenizer.end_tokens().contains(&tokenizer.special("<|endoftext|>").expect("it is there")));
+        assert!(tokenizer.end_tokens().contains(&tokenizer.special_id("<|endoftext|>").expect("it is there")));
     }
 
     #[test]

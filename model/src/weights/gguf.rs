@@ -24,21 +24,21 @@ use super::storage::Bytes;
 use super::{Fault, LoadError};
 use cursor::Cursor;
 use tensors::TensorInfo;
-use value::Value;
+use value::MetadataValue;
 
 /// An opened file, checked.
-pub(crate) struct Gguf {
+pub(crate) struct GgufFile {
     path: PathBuf,
     map: Arc<Mmap>,
     bytes: Bytes,
-    values: HashMap<String, Value>,
+    values: HashMap<String, MetadataValue>,
     tensors: HashMap<String, TensorInfo>,
 }
 
 /// Smallest key with its value: a length, a type, one byte.
-const SMALLEST_PAIR: usize = 8 + 4 + 1;
+const MIN_METADATA_ENTRY_BYTES: usize = 8 + 4 + 1;
 
-impl Gguf {
+impl GgufFile {
     /// Maps a file and reads all but the weights.
     pub(crate) fn open(path: &Path) -> Result<Self, LoadError> {
         let read = || -> Result<Self, Fault> {
@@ -48,7 +48,7 @@ impl Gguf {
             let map = Arc::new(unsafe { Mmap::map(&file)? });
             Self::parse(path, map)
         };
-        read().map_err(|fault| fault.within(path))
+        read().map_err(|fault| fault.in_file(path))
     }
 
     fn parse(path: &Path, map: Arc<Mmap>) -> Result<Self, Fault> {
@@ -56,8 +56,8 @@ impl Gguf {
         let (tensor_count, value_count) = header(&mut cursor)?;
         let mut values = HashMap::with_capacity(value_count);
         for _ in 0..value_count {
-            let key = cursor.text()?;
-            let value = Value::read(&mut cursor)?;
+            let key = cursor.string()?;
+            let value = MetadataValue::read(&mut cursor)?;
             if values.insert(key.to_string(), value).is_some() {
                 return Err(Fault::Malformed(format!("the key '{key}' is there twice")));
             }
@@ -74,7 +74,7 @@ impl Gguf {
     }
 
     /// Whether there is a tensor of this name.
-    pub(crate) fn has(&self, tensor: &str) -> bool {
+    pub(crate) fn has_tensor(&self, tensor: &str) -> bool {
         self.tensors.contains_key(tensor)
     }
 
@@ -102,15 +102,15 @@ fn header(cursor: &mut Cursor) -> Result<(usize, usize), Fault> {
         version if version & 0xffff == 0 => return Err(Fault::Unsupported("a big-endian GGUF file".into())),
         version => return Err(Fault::Unsupported(format!("version {version} of GGUF"))),
     }
-    let tensors = cursor.count(tensors::SMALLEST, "tensors")?;
-    Ok((tensors, cursor.count(SMALLEST_PAIR, "metadata values")?))
+    let tensors = cursor.count(tensors::MIN_TENSOR_ENTRY_BYTES, "tensors")?;
+    Ok((tensors, cursor.count(MIN_METADATA_ENTRY_BYTES, "metadata values")?))
 }
 
 /// What the tensors' places are multiples of.
-fn alignment(values: &HashMap<String, Value>) -> Result<usize, Fault> {
+fn alignment(values: &HashMap<String, MetadataValue>) -> Result<usize, Fault> {
     match values.get("general.alignment") {
         None => Ok(32),
-        Some(Value::Integer(n @ 8..=65_536)) if n.count_ones() == 1 => Ok(*n as usize),
+        Some(MetadataValue::Integer(n @ 8..=65_536)) if n.count_ones() == 1 => Ok(*n as usize),
         Some(_) => Err(Fault::Malformed("its alignment is not a power of two from 8 to 65536".into())),
     }
 }

@@ -12,29 +12,29 @@ use std::path::{Path, PathBuf};
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{DType, Device, Result as CandleResult, Tensor};
 
-use super::opened::Opened;
-use super::peft::{Adapter, LowRank, matrices};
+use super::model_files::ModelFiles;
+use super::peft::{PeftAdapter, LoraWeights, layer_matrices};
 use super::{Fault, LoadError, Slot};
 
 /// Where a matrix lies.
-pub(crate) struct Place {
+pub(crate) struct MatrixLocation {
     /// The file.
     pub(crate) path: PathBuf,
     /// Its bytes there.
     pub(crate) range: Range<usize>,
     pub(crate) dtype: GgmlDType,
-    pub(crate) order: Order,
+    pub(crate) order: ElementOrder,
 }
 
 /// In which order a file has the numbers of a matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
+pub(crate) enum ElementOrder {
     /// Row after row.
-    Plain,
+    RowMajor,
     /// Column after column.
-    Transposed,
+    ColumnMajor,
     /// The rows of so many heads each with halves interleaved.
-    Interleaved(usize),
+    InterleavedHeads(usize),
 }
 
 /// Writes the model at `base` with the adapter at `adapter` worked in to `output`: a GGUF file for a GGUF file, a directory for a
@@ -43,19 +43,19 @@ pub(crate) enum Order {
 /// # Errors
 /// If either cannot be read, the adapter was made for another model, there is something at `output` already, or it cannot be
 /// written; nothing is left there then.
-pub fn merge(base: &Path, adapter: &Path, output: &Path) -> Result<(), LoadError> {
-    let opened = Opened::open(base)?;
-    let adapter = Adapter::open(adapter, opened.config())?;
+pub fn merge_adapter(base: &Path, adapter: &Path, output: &Path) -> Result<(), LoadError> {
+    let opened = ModelFiles::open(base)?;
+    let adapter = PeftAdapter::open(adapter, opened.config())?;
     let at = |path: &Path| {
         let path = path.to_path_buf();
-        move |error: std::io::Error| Fault::Io(error).within(&path)
+        move |error: std::io::Error| Fault::Io(error).in_file(&path)
     };
     if output.exists() {
-        return Err(Fault::Malformed("there is something already: give another name".into()).within(output));
+        return Err(Fault::Malformed("there is something already: give another name".into()).in_file(output));
     }
     let unfinished = output.with_extension("unfinished");
-    let merged = copy(base, &unfinished).map_err(at(&unfinished)).and_then(|()| {
-        write_parts(&opened, &adapter, base, &unfinished)?;
+    let merged = copy_model(base, &unfinished).map_err(at(&unfinished)).and_then(|()| {
+        overwrite_matrices(&opened, &adapter, base, &unfinished)?;
         fs::rename(&unfinished, output).map_err(at(output))
     });
     if merged.is_err() {
@@ -65,7 +65,7 @@ pub fn merge(base: &Path, adapter: &Path, output: &Path) -> Result<(), LoadError
 }
 
 /// Copies a file, or the files of a directory.
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+fn copy_model(from: &Path, to: &Path) -> std::io::Result<()> {
     if !from.is_dir() {
         return fs::copy(from, to).map(|_| ());
     }
@@ -80,22 +80,22 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 /// Writes the merged matrices over those of the copy.
-fn write_parts(opened: &Opened, adapter: &Adapter, base: &Path, copy: &Path) -> Result<(), LoadError> {
+fn overwrite_matrices(opened: &ModelFiles, adapter: &PeftAdapter, base: &Path, copy: &Path) -> Result<(), LoadError> {
     let source = opened.source(&Device::Cpu);
-    for (slot, out, inner) in matrices(opened.config()) {
-        let Some(part) = adapter.part(slot) else { continue };
-        let place = opened.place(slot)?;
+    for (slot, out, inner) in layer_matrices(opened.config()) {
+        let Some(part) = adapter.weights_for(slot) else { continue };
+        let place = opened.locate(slot)?;
         let path =
             if base.is_dir() { copy.join(place.path.file_name().unwrap_or_default()) } else { copy.to_path_buf() };
         let weight = source.matrix(slot, out, inner)?;
-        let bytes = weight.floats(&Device::Cpu).and_then(|weight| part.merged(&weight)).and_then(|w| place.bytes(&w));
-        let bytes = bytes.map_err(|error| Fault::Tensor(error).within(&place.path))?;
-        overwrite(&path, &place, slot, &bytes).map_err(|fault| fault.within(&path))?;
+        let bytes = weight.to_f32(&Device::Cpu).and_then(|weight| part.merged(&weight)).and_then(|w| place.encode(&w));
+        let bytes = bytes.map_err(|error| Fault::Tensor(error).in_file(&place.path))?;
+        overwrite(&path, &place, slot, &bytes).map_err(|fault| fault.in_file(&path))?;
     }
     Ok(())
 }
 
-fn overwrite(path: &Path, place: &Place, slot: Slot, bytes: &[u8]) -> Result<(), Fault> {
+fn overwrite(path: &Path, place: &MatrixLocation, slot: Slot, bytes: &[u8]) -> Result<(), Fault> {
     if bytes.len() != place.range.len() {
         let (found, room) = (bytes.len(), place.range.len());
         return Err(Fault::Malformed(format!("{slot:?} takes {found} bytes where there are {room}")));
@@ -106,20 +106,20 @@ fn overwrite(path: &Path, place: &Place, slot: Slot, bytes: &[u8]) -> Result<(),
     Ok(file.sync_data()?)
 }
 
-impl LowRank {
+impl LoraWeights {
     /// A matrix with this addition.
     fn merged(&self, weight: &Tensor) -> CandleResult<Tensor> {
         weight + (self.b.matmul(&self.a)? * self.scale)?
     }
 }
 
-impl Place {
+impl MatrixLocation {
     /// A matrix `[out, in]` as the file has it.
-    fn bytes(&self, weight: &Tensor) -> CandleResult<Vec<u8>> {
+    fn encode(&self, weight: &Tensor) -> CandleResult<Vec<u8>> {
         let weight = match self.order {
-            Order::Plain => weight.clone(),
-            Order::Transposed => weight.t()?.contiguous()?,
-            Order::Interleaved(heads) => interleaved(weight, heads)?,
+            ElementOrder::RowMajor => weight.clone(),
+            ElementOrder::ColumnMajor => weight.t()?.contiguous()?,
+            ElementOrder::InterleavedHeads(heads) => interleave_heads(weight, heads)?,
         };
         let flat = weight.flatten_all()?;
         Ok(match self.dtype {
@@ -138,7 +138,7 @@ impl Place {
 }
 
 /// The rows of each head in the order that pairs neighbours: row `j * dim/2 + i` goes to row `2i + j`.
-pub(super) fn interleaved(weight: &Tensor, heads: usize) -> CandleResult<Tensor> {
+pub(super) fn interleave_heads(weight: &Tensor, heads: usize) -> CandleResult<Tensor> {
     let rows = weight.dim(0)?;
     let dim = rows / heads;
     let from = (0..rows).map(|row| (row / dim * dim + row % 2 * (dim / 2) + row % dim / 2) as u32);

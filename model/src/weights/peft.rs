@@ -10,18 +10,18 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
 
-use super::opened;
-use super::safetensors::names::names;
-use super::{Fault, Kind, LoadError, Part, Slot};
+use super::model_files;
+use super::safetensors::names::tensor_names;
+use super::{Fault, TensorKind, LoadError, LayerTensor, Slot};
 use crate::config::{Architecture, Config};
 
 /// The settings' file in an adapter's folder.
-pub(crate) const CONFIG: &str = "adapter_config.json";
+pub(crate) const ADAPTER_CONFIG_FILE: &str = "adapter_config.json";
 /// The weights' file in an adapter's folder.
-pub(crate) const WEIGHTS: &str = "adapter_model.safetensors";
+pub(crate) const ADAPTER_WEIGHTS_FILE: &str = "adapter_model.safetensors";
 
 /// The addition to one matrix.
-pub(crate) struct LowRank {
+pub(crate) struct LoraWeights {
     /// `[rank, in]`
     pub(crate) a: Tensor,
     /// `[out, rank]`
@@ -29,51 +29,51 @@ pub(crate) struct LowRank {
     pub(crate) scale: f64,
 }
 
-impl LowRank {
+impl LoraWeights {
     /// The addition to some of the outputs.
-    pub(crate) fn cut(&self, rows: Range<usize>) -> candle_core::Result<Self> {
+    pub(crate) fn slice_outputs(&self, rows: Range<usize>) -> candle_core::Result<Self> {
         let b = self.b.narrow(0, rows.start, rows.len())?.contiguous()?;
         Ok(Self { a: self.a.clone(), b, scale: self.scale })
     }
 }
 
 /// An adapter as it was read.
-pub(crate) struct Adapter {
+pub(crate) struct PeftAdapter {
     /// By matrix.
-    pub(crate) parts: Vec<(Slot, LowRank)>,
+    pub(crate) matrices: Vec<(Slot, LoraWeights)>,
 }
 
 /// All matrices of a model's layers that an adapter can add to, with their outputs and inputs.
-pub(crate) fn matrices(config: &Config) -> Vec<(Slot, usize, usize)> {
+pub(crate) fn layer_matrices(config: &Config) -> Vec<(Slot, usize, usize)> {
     let (hidden, inner, query, kv) =
         (config.hidden_size, config.intermediate_size, config.query_width(), config.kv_width());
     let mut parts = match config.fused_qkv {
-        true => vec![(Part::Fused, query + 2 * kv, hidden)],
-        false => vec![(Part::Query, query, hidden), (Part::Key, kv, hidden), (Part::Value, kv, hidden)],
+        true => vec![(LayerTensor::FusedQkv, query + 2 * kv, hidden)],
+        false => vec![(LayerTensor::Query, query, hidden), (LayerTensor::Key, kv, hidden), (LayerTensor::Value, kv, hidden)],
     };
-    parts.extend(config.gated.then_some((Part::Gate, inner, hidden)));
-    parts.extend([(Part::AttentionOut, hidden, query), (Part::Up, inner, hidden), (Part::Down, hidden, inner)]);
+    parts.extend(config.gated.then_some((LayerTensor::Gate, inner, hidden)));
+    parts.extend([(LayerTensor::AttentionOutput, hidden, query), (LayerTensor::Up, inner, hidden), (LayerTensor::Down, hidden, inner)]);
     let layer = |index| parts.clone().into_iter().map(move |(part, out, inner)| (Slot::Layer(index, part), out, inner));
     (0..config.layers).flat_map(layer).collect()
 }
 
 /// The module of a matrix in a Hugging Face model, without `.weight`.
-fn module(architecture: Architecture, slot: Slot) -> String {
-    let mut names = names(architecture, slot, Kind::Weight);
+fn module_name(architecture: Architecture, slot: Slot) -> String {
+    let mut names = tensor_names(architecture, slot, TensorKind::Weight);
     names.swap_remove(0).trim_end_matches(".weight").to_owned()
 }
 
 /// The names of an adapter's tensors for a matrix.
-pub(crate) fn tensor_names(architecture: Architecture, slot: Slot) -> [String; 2] {
-    let module = module(architecture, slot);
+pub(crate) fn lora_tensor_names(architecture: Architecture, slot: Slot) -> [String; 2] {
+    let module = module_name(architecture, slot);
     ["A", "B"].map(|matrix| format!("base_model.model.{module}.lora_{matrix}.weight"))
 }
 
 /// The settings of an adapter as PEFT reads them. `base` is the base model's name or path.
-pub(crate) fn settings(config: &Config, base: &str, rank: usize, alpha: f64, dropout: f64) -> Value {
-    let mut modules: Vec<String> = matrices(config)
+pub(crate) fn adapter_config(config: &Config, base: &str, rank: usize, alpha: f64, dropout: f64) -> Value {
+    let mut modules: Vec<String> = layer_matrices(config)
         .into_iter()
-        .map(|(slot, _, _)| module(config.architecture, slot).rsplit('.').next().unwrap_or_default().to_owned())
+        .map(|(slot, _, _)| module_name(config.architecture, slot).rsplit('.').next().unwrap_or_default().to_owned())
         .collect();
     modules.sort();
     modules.dedup();
@@ -95,31 +95,31 @@ pub(crate) fn settings(config: &Config, base: &str, rank: usize, alpha: f64, dro
     })
 }
 
-impl Adapter {
+impl PeftAdapter {
     /// Reads an adapter for a model of this shape.
     ///
     /// # Errors
     /// If it is of a kind that is not supported, was made for another model, or is damaged.
     pub(crate) fn open(folder: &Path, config: &Config) -> Result<Self, LoadError> {
-        let path = folder.join(CONFIG);
-        let settings = Settings::read(&opened::json(&path)?).map_err(|fault| fault.within(&path))?;
-        let path = folder.join(WEIGHTS);
+        let path = folder.join(ADAPTER_CONFIG_FILE);
+        let settings = AdapterConfig::read(&model_files::read_json(&path)?).map_err(|fault| fault.in_file(&path))?;
+        let path = folder.join(ADAPTER_WEIGHTS_FILE);
         let tensors = candle_core::safetensors::load(&path, &Device::Cpu);
-        let tensors = tensors.map_err(|e| Fault::Malformed(e.to_string()).within(&path))?;
-        Self::assemble(&settings, tensors, config).map_err(|fault| fault.within(&path))
+        let tensors = tensors.map_err(|e| Fault::Malformed(e.to_string()).in_file(&path))?;
+        Self::assemble(&settings, tensors, config).map_err(|fault| fault.in_file(&path))
     }
 
-    fn assemble(settings: &Settings, mut tensors: HashMap<String, Tensor>, config: &Config) -> Result<Self, Fault> {
+    fn assemble(settings: &AdapterConfig, mut tensors: HashMap<String, Tensor>, config: &Config) -> Result<Self, Fault> {
         let mut parts = Vec::new();
-        for (slot, out, inner) in matrices(config) {
-            let [a_name, b_name] = tensor_names(config.architecture, slot);
+        for (slot, out, inner) in layer_matrices(config) {
+            let [a_name, b_name] = lora_tensor_names(config.architecture, slot);
             let (a, b) = match (tensors.remove(&a_name), tensors.remove(&b_name)) {
                 (Some(a), Some(b)) => (a, b),
                 (None, None) => continue,
                 (None, _) => return Err(Fault::Missing(format!("the tensor '{a_name}'"))),
                 (_, None) => return Err(Fault::Missing(format!("the tensor '{b_name}'"))),
             };
-            let rank = settings.rank_of(&a_name);
+            let rank = settings.rank_for(&a_name);
             for (name, tensor, shape) in [(&a_name, &a, [rank, inner]), (&b_name, &b, [out, rank])] {
                 if tensor.dims() != shape {
                     return Err(Fault::Malformed(format!(
@@ -128,36 +128,36 @@ impl Adapter {
                     )));
                 }
             }
-            let scale = settings.scale_of(&a_name, rank);
+            let scale = settings.scale_for(&a_name, rank);
             let (a, b) = (a.to_dtype(DType::F32)?, b.to_dtype(DType::F32)?);
-            parts.push((slot, LowRank { a, b, scale }));
+            parts.push((slot, LoraWeights { a, b, scale }));
         }
         match (tensors.into_keys().min(), parts.is_empty()) {
             (Some(name), _) => Err(Fault::Unsupported(format!(
                 "the tensor '{name}', which belongs to no matrix of this model (is the adapter made for another one?),"
             ))),
             (None, true) => Err(Fault::Malformed("the adapter is empty".into())),
-            (None, false) => Ok(Self { parts }),
+            (None, false) => Ok(Self { matrices: parts }),
         }
     }
 
     /// The addition to a matrix.
-    pub(crate) fn part(&self, slot: Slot) -> Option<&LowRank> {
-        self.parts.iter().find(|(other, _)| *other == slot).map(|(_, part)| part)
+    pub(crate) fn weights_for(&self, slot: Slot) -> Option<&LoraWeights> {
+        self.matrices.iter().find(|(other, _)| *other == slot).map(|(_, part)| part)
     }
 }
 
 /// What `adapter_config.json` says.
-struct Settings {
+struct AdapterConfig {
     rank: usize,
     alpha: f64,
     /// Whether the scale is `alpha / sqrt(rank)` (rank-stabilised).
-    root: bool,
-    ranks: HashMap<String, usize>,
-    alphas: HashMap<String, f64>,
+    rank_stabilized: bool,
+    rank_pattern: HashMap<String, usize>,
+    alpha_pattern: HashMap<String, f64>,
 }
 
-impl Settings {
+impl AdapterConfig {
     fn read(json: &Value) -> Result<Self, Fault> {
         let kind = json["peft_type"].as_str().unwrap_or("none");
         if kind != "LORA" {
@@ -184,24 +184,24 @@ impl Settings {
         Ok(Self {
             rank: rank as usize,
             alpha,
-            root: on("use_rslora"),
-            ranks: pattern("rank_pattern").into_iter().filter_map(number).map(|(n, x)| (n, x as usize)).collect(),
-            alphas: pattern("alpha_pattern").into_iter().filter_map(number).collect(),
+            rank_stabilized: on("use_rslora"),
+            rank_pattern: pattern("rank_pattern").into_iter().filter_map(number).map(|(n, x)| (n, x as usize)).collect(),
+            alpha_pattern: pattern("alpha_pattern").into_iter().filter_map(number).collect(),
         })
     }
 
-    fn rank_of(&self, name: &str) -> usize {
-        of_pattern(&self.ranks, name).unwrap_or(self.rank)
+    fn rank_for(&self, name: &str) -> usize {
+        pattern_value(&self.rank_pattern, name).unwrap_or(self.rank)
     }
 
-    fn scale_of(&self, name: &str, rank: usize) -> f64 {
-        let alpha = of_pattern(&self.alphas, name).unwrap_or(self.alpha);
-        alpha / if self.root { (rank as f64).sqrt() } else { rank as f64 }
+    fn scale_for(&self, name: &str, rank: usize) -> f64 {
+        let alpha = pattern_value(&self.alpha_pattern, name).unwrap_or(self.alpha);
+        alpha / if self.rank_stabilized { (rank as f64).sqrt() } else { rank as f64 }
     }
 }
 
 /// The value whose key is the end of a tensor's module.
-fn of_pattern<T: Copy>(pattern: &HashMap<String, T>, name: &str) -> Option<T> {
+fn pattern_value<T: Copy>(pattern: &HashMap<String, T>, name: &str) -> Option<T> {
     let module = name.trim_end_matches(".lora_A.weight");
     pattern.iter().find(|(key, _)| module == *key || module.ends_with(&format!(".{key}"))).map(|(_, value)| *value)
 }

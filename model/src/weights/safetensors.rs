@@ -15,12 +15,12 @@ use candle_core::{DType, Device, Tensor};
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 
-use super::merge::{Order, Place};
-use super::{Fault, Kind, LoadError, Matrix, Slot, Source, finite};
+use super::merge::{ElementOrder, MatrixLocation};
+use super::{Fault, TensorKind, LoadError, WeightMatrix, Slot, WeightSource, validate};
 use crate::config::{Architecture, Config};
 
 /// The mapped files of a directory, and which of them has which tensor.
-pub(crate) struct Directory {
+pub(crate) struct SafetensorsDirectory {
     path: PathBuf,
     files: Vec<Shard>,
     tensors: HashMap<String, usize>, // index in `files`
@@ -30,11 +30,11 @@ pub(crate) struct Directory {
 struct Shard {
     path: PathBuf,
     map: Mmap,
-    data: usize, // where the tensors begin
+    data_offset: usize, // where the tensors begin
     metadata: Metadata,
 }
 
-impl Directory {
+impl SafetensorsDirectory {
     /// Maps what `model.safetensors.index.json` lists, or else `model.safetensors`.
     pub(crate) fn open(path: &Path) -> Result<Self, LoadError> {
         let files =
@@ -43,7 +43,7 @@ impl Directory {
         for (index, file) in files.iter().enumerate() {
             for name in file.metadata.tensors().into_keys() {
                 if tensors.insert(name.clone(), index).is_some() {
-                    return Err(Fault::Malformed(format!("the tensor '{name}' is in two files")).within(&file.path));
+                    return Err(Fault::Malformed(format!("the tensor '{name}' is in two files")).in_file(&file.path));
                 }
             }
         }
@@ -85,7 +85,7 @@ fn shard_names(directory: &Path) -> Result<Vec<String>, LoadError> {
             None => Ok(names.into_iter().map(String::from).collect()),
         }
     };
-    read().map_err(|fault| fault.within(&index))
+    read().map_err(|fault| fault.in_file(&index))
 }
 
 impl Shard {
@@ -95,9 +95,9 @@ impl Shard {
             // SAFETY: the map is only read; see the same words in `gguf`.
             let map = unsafe { Mmap::map(&file)? };
             let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|e| Fault::Malformed(e.to_string()))?;
-            Ok(Self { path: path.to_path_buf(), data: header + 8, map, metadata })
+            Ok(Self { path: path.to_path_buf(), data_offset: header + 8, map, metadata })
         };
-        read().map_err(|fault| fault.within(path))
+        read().map_err(|fault| fault.in_file(path))
     }
 
     /// A tensor with the shape that is expected of it.
@@ -113,9 +113,9 @@ impl Shard {
             other => return Err(Fault::Unsupported(format!("the type {other:?} of the tensor '{name}'"))),
         };
         let (start, end) = info.data_offsets;
-        let bytes = self.map.get(self.data + start..self.data + end);
+        let bytes = self.map.get(self.data_offset + start..self.data_offset + end);
         let bytes = bytes.ok_or_else(|| Fault::Malformed(format!("the tensor '{name}' reaches past the end")))?;
-        if !finite::all_finite(packing, bytes) {
+        if !validate::is_finite(packing, bytes) {
             return Err(Fault::Malformed(format!("the tensor '{name}' holds a number that is infinite or none")));
         }
         Ok(Tensor::from_raw_buffer(bytes, dtype, shape, device)?)
@@ -124,55 +124,55 @@ impl Shard {
 
 /// The weights of a directory, for one device.
 pub(crate) struct SafetensorsWeights<'a> {
-    pub(crate) directory: &'a Directory,
+    pub(crate) directory: &'a SafetensorsDirectory,
     pub(crate) config: &'a Config,
     pub(crate) device: &'a Device,
 }
 
 impl SafetensorsWeights<'_> {
-    fn read(&self, slot: Slot, kind: Kind, shape: &[usize]) -> Result<Tensor, LoadError> {
-        let names = names::names(self.config.architecture, slot, kind);
+    fn read(&self, slot: Slot, kind: TensorKind, shape: &[usize]) -> Result<Tensor, LoadError> {
+        let names = names::tensor_names(self.config.architecture, slot, kind);
         let Some((name, file, info)) = self.directory.find(&names) else {
-            return Err(Fault::Missing(format!("the tensor '{}'", names[0])).within(&self.directory.path));
+            return Err(Fault::Missing(format!("the tensor '{}'", names[0])).in_file(&self.directory.path));
         };
-        file.tensor(name, info, shape, self.device).map_err(|fault| fault.within(&file.path))
+        file.tensor(name, info, shape, self.device).map_err(|fault| fault.in_file(&file.path))
     }
 
     /// Where a matrix lies.
-    pub(crate) fn place(&self, slot: Slot) -> Result<Place, LoadError> {
-        let names = names::names(self.config.architecture, slot, Kind::Weight);
+    pub(crate) fn locate(&self, slot: Slot) -> Result<MatrixLocation, LoadError> {
+        let names = names::tensor_names(self.config.architecture, slot, TensorKind::Weight);
         let Some((name, file, info)) = self.directory.find(&names) else {
-            return Err(Fault::Missing(format!("the tensor '{}'", names[0])).within(&self.directory.path));
+            return Err(Fault::Missing(format!("the tensor '{}'", names[0])).in_file(&self.directory.path));
         };
         let dtype = match info.dtype {
             Dtype::F32 => GgmlDType::F32,
             Dtype::F16 => GgmlDType::F16,
             Dtype::BF16 => GgmlDType::BF16,
             other => {
-                return Err(Fault::Unsupported(format!("the type {other:?} of the tensor '{name}'")).within(&file.path));
+                return Err(Fault::Unsupported(format!("the type {other:?} of the tensor '{name}'")).in_file(&file.path));
             }
         };
         let (start, end) = info.data_offsets;
-        let order = if self.transposed(slot) { Order::Transposed } else { Order::Plain };
-        Ok(Place { path: file.path.clone(), range: file.data + start..file.data + end, dtype, order })
+        let order = if self.is_transposed(slot) { ElementOrder::ColumnMajor } else { ElementOrder::RowMajor };
+        Ok(MatrixLocation { path: file.path.clone(), range: file.data_offset + start..file.data_offset + end, dtype, order })
     }
 
     /// GPT-2 keeps the matrices of its layers transposed.
-    fn transposed(&self, slot: Slot) -> bool {
+    fn is_transposed(&self, slot: Slot) -> bool {
         self.config.architecture == Architecture::Gpt2 && matches!(slot, Slot::Layer(..))
     }
 }
 
-impl Source for SafetensorsWeights<'_> {
-    fn matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<Matrix, LoadError> {
-        let turned = self.transposed(slot);
-        let weight = self.read(slot, Kind::Weight, &if turned { [inner, out] } else { [out, inner] })?;
+impl WeightSource for SafetensorsWeights<'_> {
+    fn matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<WeightMatrix, LoadError> {
+        let turned = self.is_transposed(slot);
+        let weight = self.read(slot, TensorKind::Weight, &if turned { [inner, out] } else { [out, inner] })?;
         let weight = if turned { weight.t().and_then(|t| t.contiguous()) } else { Ok(weight) };
-        weight.map(Matrix::Dense).map_err(|e| Fault::Tensor(e).within(&self.directory.path))
+        weight.map(WeightMatrix::Dense).map_err(|e| Fault::Tensor(e).in_file(&self.directory.path))
     }
 
-    fn vector(&self, slot: Slot, kind: Kind, len: usize) -> Result<Tensor, LoadError> {
+    fn vector(&self, slot: Slot, kind: TensorKind, len: usize) -> Result<Tensor, LoadError> {
         let vector = self.read(slot, kind, &[len])?;
-        vector.to_dtype(DType::F32).map_err(|e| Fault::Tensor(e).within(&self.directory.path))
+        vector.to_dtype(DType::F32).map_err(|e| Fault::Tensor(e).in_file(&self.directory.path))
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::Device;
-use foretype_model::{Model, Packing, convert, merge};
+use foretype_model::{Model, WeightFormat, convert_to_gguf, merge_adapter};
 
 use crate::families::{Golden, folder, relative_error};
 
@@ -32,7 +32,7 @@ fn refused(change: impl FnOnce(&Path)) -> String {
         std::fs::copy(adapter().join(name), place.path().join(name)).expect("a copy");
     }
     change(place.path());
-    load(&folder("qwen3")).adapted(place.path()).map(|_| ()).expect_err("it must be refused").to_string()
+    load(&folder("qwen3")).with_adapter(place.path()).map(|_| ()).expect_err("it must be refused").to_string()
 }
 
 fn with_setting(key: &str, value: serde_json::Value) -> String {
@@ -48,7 +48,7 @@ fn with_setting(key: &str, value: serde_json::Value) -> String {
 #[test]
 fn an_adapter_on_top_has_the_logits_of_peft() {
     for base in [folder("qwen3"), folder("qwen3").join("model.gguf")] {
-        let adapted = load(&base).adapted(&adapter()).expect("it fits");
+        let adapted = load(&base).with_adapter(&adapter()).expect("it fits");
         let error = relative_error(&adapted, &golden(), 20);
         assert!(error < 1e-4, "{}: {error}", base.display());
     }
@@ -59,7 +59,7 @@ fn an_adapter_on_top_has_the_logits_of_peft() {
 fn an_adapter_has_the_logits_of_peft_wherever_it_was_trained() {
     let place = std::env::var("FORETYPE_PEFT").expect("tests/check-peft sets it");
     for name in ["ours", "theirs"] {
-        let adapted = load(&folder("qwen3")).adapted(&Path::new(&place).join(name)).expect("it fits");
+        let adapted = load(&folder("qwen3")).with_adapter(&Path::new(&place).join(name)).expect("it fits");
         let error = relative_error(&adapted, &read(&Path::new(&place).join(format!("{name}.json"))), 20);
         println!("{name}: relative error {error:.1e}");
         assert!(error < 1e-4, "{name}: {error}");
@@ -71,11 +71,11 @@ fn an_adapter_worked_into_the_files_has_the_logits_of_peft() {
     let place = tempfile::tempdir().expect("a folder");
     for (base, output) in [(folder("qwen3"), "merged"), (folder("qwen3").join("model.gguf"), "merged.gguf")] {
         let output = place.path().join(output);
-        merge(&base, &adapter(), &output).expect("it fits");
+        merge_adapter(&base, &adapter(), &output).expect("it fits");
         let error = relative_error(&load(&output), &golden(), 20);
         // The files hold 16 bits a number.
         assert!(error < 1e-2, "{}: {error}", output.display());
-        let again = merge(&base, &adapter(), &output).expect_err("there is something");
+        let again = merge_adapter(&base, &adapter(), &output).expect_err("there is something");
         assert!(again.to_string().contains("another name"), "{again}");
     }
     let left: Vec<_> = std::fs::read_dir(place.path()).expect("a folder").flatten().map(|e| e.file_name()).collect();
@@ -87,7 +87,7 @@ fn a_converted_model_has_the_logits_of_the_directory() {
     let place = tempfile::tempdir().expect("a folder");
     for family in ["qwen2", "qwen3"] {
         let output = place.path().join(format!("{family}.gguf"));
-        convert(&folder(family), &output, family, Packing::F16).expect("it is a directory");
+        convert_to_gguf(&folder(family), &output, family, WeightFormat::F16).expect("it is a directory");
         let error = relative_error(&load(&output), &crate::families::golden(family), 37);
         assert!(error < 1e-3, "{family}: {error}");
         let (text, tokens) =
@@ -99,7 +99,7 @@ fn a_converted_model_has_the_logits_of_the_directory() {
 #[test]
 fn adapters_share_the_weights_of_their_model() {
     let base = load(&folder("qwen3"));
-    let one = base.adapted(&adapter()).expect("it fits");
+    let one = base.with_adapter(&adapter()).expect("it fits");
     assert!(one.adapter.as_ref().is_some_and(|(_, other)| Arc::ptr_eq(other, &base)));
     // The model itself is as it was.
     assert!(relative_error(&base, &crate::families::golden("qwen3"), 37) < 1e-4);
@@ -125,6 +125,6 @@ fn a_damaged_adapter_or_one_for_another_model_is_refused_with_the_file() {
     assert!(cut.contains("adapter_model.safetensors"), "{cut}");
     let missing = refused(|folder| std::fs::remove_file(folder.join("adapter_config.json")).expect("it was there"));
     assert!(missing.contains("adapter_config.json"), "{missing}");
-    let other = load(&folder("gpt2")).adapted(&adapter()).map(|_| ()).expect_err("another model").to_string();
+    let other = load(&folder("gpt2")).with_adapter(&adapter()).map(|_| ()).expect_err("another model").to_string();
     assert!(other.contains("another one"), "{other}");
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex, mpsc};
 
 use candle_core::Device;
 use foretype_model::{Engine, EngineOptions, Event, Job, Model, Ticket, TokenInfo};
-use foretype_plugins::{Part, Prompt, Source};
+use foretype_plugins::{Part, Prompt, PartSource};
 
 use crate::families::folder;
 use crate::reference::Exact;
@@ -75,7 +75,7 @@ fn written(engine: &Engine, prompts: &[String], max_tokens: usize) -> Vec<Vec<To
     let ask = |prompt: &String| {
         let (sender, receiver) = mpsc::channel();
         let job = Job {
-            prompt: Prompt { parts: vec![Part::text(prompt.as_str(), Source::Before)], ..Prompt::default() },
+            prompt: Prompt { parts: vec![Part::text(prompt.as_str(), PartSource::Prefix)], ..Prompt::default() },
             max_tokens,
             ..Job::default()
         };
@@ -96,7 +96,7 @@ fn written(engine: &Engine, prompts: &[String], max_tokens: usize) -> Vec<Vec<To
 /// The step at which a text takes another token than the recorded one, if it does.
 fn first_difference(model: &Model, recorded: &[u32], written: &[TokenInfo]) -> Option<usize> {
     let same = |(index, &token): (usize, &u32)| match written.get(index) {
-        Some(own) => own.text == String::from_utf8_lossy(model.tokenizer.bytes(token)),
+        Some(own) => own.text == String::from_utf8_lossy(model.tokenizer.token_bytes(token)),
         None => model.tokenizer.end_tokens().contains(&token),
     };
     recorded.iter().enumerate().position(|step| !same(step))

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Longer words are keys and hashes that nobody looks for.
-const LONGEST: usize = 64;
+const MAX_WORD_BYTES: usize = 64;
 
 /// A word of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,20 +13,21 @@ pub struct Word {
     /// In lower case.
     pub text: String,
     /// Whether it is a part of the identifier before it.
-    pub part: bool,
+    pub is_part: bool,
 }
 
 /// The words of a text: each identifier, and its parts if it has several (`compute_total`, `compute`, `total`). Letters of
 /// scripts that put no blanks between words stand alone.
 pub fn words(text: &str) -> impl Iterator<Item = Word> + '_ {
     identifiers(text).flat_map(move |range| {
-        let parts = parts(&text[range.clone()]);
+        let parts = identifier_parts(&text[range.clone()]);
         let parts: Vec<_> = parts.into_iter().map(|it| range.start + it.start..range.start + it.end).collect();
-        let whole = (range.len() <= LONGEST).then_some((range, false));
+        let whole = (range.len() <= MAX_WORD_BYTES).then_some((range, false));
         let several = if parts.len() > 1 { parts } else { Vec::new() };
         let all = whole.into_iter().chain(several.into_iter().map(|range| (range, true)));
-        let fit = all.filter(|(range, _)| range.len() <= LONGEST);
-        fit.map(|(range, part)| Word { text: text[range.clone()].to_lowercase(), range, part }).collect::<Vec<_>>()
+        let fit = all.filter(|(range, _)| range.len() <= MAX_WORD_BYTES);
+        fit.map(|(range, part)| Word { text: text[range.clone()].to_lowercase(), range, is_part: part })
+            .collect::<Vec<_>>()
     })
 }
 
@@ -36,8 +37,8 @@ fn identifiers(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     std::iter::from_fn(move || {
         let (start, first) = letters.find(|(_, c)| c.is_alphanumeric())?;
         let mut end = start + first.len_utf8();
-        while !alone(first)
-            && let Some((at, c)) = letters.next_if(|(_, c)| (c.is_alphanumeric() || *c == '_') && !alone(*c))
+        while !stands_alone(first)
+            && let Some((at, c)) = letters.next_if(|(_, c)| (c.is_alphanumeric() || *c == '_') && !stands_alone(*c))
         {
             // Underscores at the end belong to no word.
             end = if c == '_' { end } else { at + c.len_utf8() };
@@ -47,13 +48,13 @@ fn identifiers(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
 }
 
 /// Chinese and Japanese letters.
-fn alone(c: char) -> bool {
+fn stands_alone(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
 }
 
 /// The words of an identifier: between underscores, where a capital follows a small letter, and before the last of several
 /// capitals (`HTTPServer`).
-fn parts(name: &str) -> Vec<Range<usize>> {
+fn identifier_parts(name: &str) -> Vec<Range<usize>> {
     let letters: Vec<(usize, char)> = name.char_indices().collect();
     let mut parts = Vec::new();
     let mut start = 0;
@@ -80,7 +81,7 @@ mod tests {
     fn found(text: &str) -> String {
         let all = words(text).map(|word| {
             assert_eq!(text[word.range.clone()].to_lowercase(), word.text);
-            if word.part { format!("+{}", word.text) } else { word.text }
+            if word.is_part { format!("+{}", word.text) } else { word.text }
         });
         all.collect::<Vec<_>>().join(" ")
     }

@@ -172,7 +172,9 @@ impl LineClassifier {
             self.literal_indent = Some(columns);
         }
         if let Some(at) = prose_after_tag(language, content) {
-            return at.filter(|at| is_prose(&content[*at..])).map_or(LineKind::Other, |at| LineKind::ProseAt { offset: at, hanging_indent: 4 });
+            return at
+                .filter(|at| is_prose(&content[*at..]))
+                .map_or(LineKind::Other, |at| LineKind::ProseAt { offset: at, hanging_indent: 4 });
         }
         // `name : type`, as NumPy has it.
         if self.in_section && content.split_once(" : ").is_some_and(|(name, _)| !name.contains(' ')) {
@@ -181,7 +183,11 @@ impl LineClassifier {
         let entry = prose_after_entry_name(content).filter(|_| self.in_section);
         if let Some(at) = entry.or_else(|| prose_after_bullet(content)) {
             let hang = if entry.is_some() { 4 } else { at };
-            return if is_prose(&content[at..]) { LineKind::ProseAt { offset: at, hanging_indent: hang } } else { LineKind::Other };
+            return if is_prose(&content[at..]) {
+                LineKind::ProseAt { offset: at, hanging_indent: hang }
+            } else {
+                LineKind::Other
+            };
         }
         if is_prose(content) && !looks_like_code(content) { LineKind::Prose } else { LineKind::Other }
     }

@@ -28,7 +28,8 @@ pub(super) struct CommentLine {
 
 /// All comments, in the order of the text.
 pub(super) fn find_comments(language: Language, tree: &Tree, text: &str) -> Vec<Comment> {
-    let docstrings = if language == Language::Python { syntax::docstrings(tree, text, usize::MAX) } else { Vec::new() };
+    let docstrings =
+        if language == Language::Python { syntax::docstring_ranges(tree, text, usize::MAX) } else { Vec::new() };
     let mut all: Vec<Comment> = Vec::new();
     // The row and the column of the comment of one line that was last.
     let mut last = None;

@@ -74,7 +74,13 @@ static LANGUAGES: &[NaturalLanguage] = &[
         Latin,
         &["o", "os", "da", "do", "e", "é", "uma", "um", "para", "que", "não", "com"],
     ),
-    natural_language("Russian", "Русский", "ru", Cyrillic, &["и", "в", "не", "на", "что", "для", "это", "из", "по", "если"]),
+    natural_language(
+        "Russian",
+        "Русский",
+        "ru",
+        Cyrillic,
+        &["и", "в", "не", "на", "что", "для", "это", "из", "по", "если"],
+    ),
     natural_language(
         "Spanish",
         "Español",
@@ -82,7 +88,13 @@ static LANGUAGES: &[NaturalLanguage] = &[
         Latin,
         &["el", "los", "las", "del", "y", "es", "una", "para", "que", "con", "por", "se"],
     ),
-    natural_language("Ukrainian", "Українська", "uk", Cyrillic, &["і", "та", "не", "що", "для", "це", "з", "до", "якщо", "є"]),
+    natural_language(
+        "Ukrainian",
+        "Українська",
+        "uk",
+        Cyrillic,
+        &["і", "та", "не", "що", "для", "це", "з", "до", "якщо", "є"],
+    ),
 ];
 
 /// Nobody knows how to translate into that.
@@ -102,13 +114,18 @@ impl NaturalLanguage {
     pub fn from_name(name: &str) -> Result<&'static Self, UnknownNaturalLanguage> {
         let wanted = name.trim().to_lowercase();
         let code = wanted.split(['-', '_']).next().unwrap_or_default();
-        let is = |it: &&Self| wanted == it.name.to_lowercase() || wanted == it.native_name.to_lowercase() || code == it.code;
+        let is =
+            |it: &&Self| wanted == it.name.to_lowercase() || wanted == it.native_name.to_lowercase() || code == it.code;
         LANGUAGES.iter().find(is).ok_or_else(|| UnknownNaturalLanguage(name.to_owned()))
     }
 
     /// As models are told.
     pub(super) fn prompt_name(&self) -> String {
-        if self.name == self.native_name { self.name.to_owned() } else { format!("{} ({})", self.name, self.native_name) }
+        if self.name == self.native_name {
+            self.name.to_owned()
+        } else {
+            format!("{} ({})", self.name, self.native_name)
+        }
     }
 
     /// Whether a text is in it already, as far as its letters and words tell.
@@ -122,7 +139,12 @@ impl NaturalLanguage {
             return kana == (self.script == Japanese) || self.script == Korean;
         }
         let own = self.count_common_words(text);
-        let others = LANGUAGES.iter().filter(|it| it.code != self.code).map(|it| it.count_common_words(text)).max().unwrap_or_default();
+        let others = LANGUAGES
+            .iter()
+            .filter(|it| it.code != self.code)
+            .map(|it| it.count_common_words(text))
+            .max()
+            .unwrap_or_default();
         own > others
     }
 

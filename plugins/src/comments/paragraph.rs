@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use super::classify::{LineClassifier, LineKind};
 use super::find::{Comment, CommentLine};
-use super::classify::{LineKind, LineClassifier};
 use super::natural_language::NaturalLanguage;
 use super::{Paragraph, wrap};
 use crate::Language;
@@ -47,7 +47,9 @@ pub(super) fn paragraphs(language: Language, text: &str, number: usize, comment:
                 open = false;
                 continue;
             }
-            LineKind::Prose if open && all.last_mut().is_some_and(|above| above.append_line(text, line, before)) => continue,
+            LineKind::Prose if open && all.last_mut().is_some_and(|above| above.append_line(text, line, before)) => {
+                continue;
+            }
             LineKind::Prose => (0, 0),
             LineKind::ProseAt { offset: at, hanging_indent: hang } => (at, hang),
         };
@@ -69,7 +71,8 @@ fn paragraph(text: &str, comment: usize, line: &CommentLine, at: usize, hang: us
         comment,
         line: 1 + text[..range.start].matches('\n').count(),
         text: text[range.clone()].to_owned(),
-        continuation_prefix: (grows && closing == content.len()).then(|| format!("{}{}", line.prefix, " ".repeat(hang))),
+        continuation_prefix: (grows && closing == content.len())
+            .then(|| format!("{}{}", line.prefix, " ".repeat(hang))),
         marker_column: (hang > 0).then(|| column - wrap::display_width(&content[..at])),
         start_column: column,
         max_width: wrap::display_width(row),
@@ -101,7 +104,12 @@ impl Paragraph {
 }
 
 /// An answer as one line, if it is fit to take the place of `source`.
-pub(super) fn checked_answer(language: Language, source: &str, to: &NaturalLanguage, answer: &str) -> Result<String, TranslationError> {
+pub(super) fn checked_answer(
+    language: Language,
+    source: &str,
+    to: &NaturalLanguage,
+    answer: &str,
+) -> Result<String, TranslationError> {
     let whole = answer.split_whitespace().collect::<Vec<_>>().join(" ");
     let bare = without_quotes(source, &whole);
     if !bare.chars().any(char::is_alphabetic) {
@@ -113,7 +121,9 @@ pub(super) fn checked_answer(language: Language, source: &str, to: &NaturalLangu
     if bare.chars().count() > 4 * source.chars().count() + 60 {
         return Err(TranslationError::TooLong);
     }
-    if let Some(lost) = verbatim_ranges(source).into_iter().map(|range| &source[range]).find(|piece| !bare.contains(piece)) {
+    if let Some(lost) =
+        verbatim_ranges(source).into_iter().map(|range| &source[range]).find(|piece| !bare.contains(piece))
+    {
         return Err(TranslationError::MissingName(lost.to_owned()));
     }
     let marks = ["*/", "/*", "\"\"\"", "'''", "-->", "]]", "=end", "?>", "</script"];

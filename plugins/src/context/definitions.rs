@@ -2,7 +2,7 @@
 
 use crate::prompt::Snippet;
 use crate::request::Request;
-use crate::symbol_index::{Definition, distance, related};
+use crate::symbol_index::{Definition, path_distance, share_symbols};
 use crate::syntax;
 
 /// Signatures of the names near the cursor that other files define, in an order that does not change while the user types
@@ -14,10 +14,11 @@ pub(super) fn snippets(request: &Request) -> Vec<Snippet> {
     let mut found: Vec<Definition> = Vec::new();
     for name in names.into_iter().take(NAMES) {
         let mut all = request.symbols.definitions(name);
-        let foreign =
-            |it: &Definition| *it.path != *request.document.path && related(it.language, request.document.language);
+        let foreign = |it: &Definition| {
+            *it.path != *request.document.path && share_symbols(it.language, request.document.language)
+        };
         all.retain(foreign);
-        all.sort_by_key(|it| distance(&it.path, &request.document.path));
+        all.sort_by_key(|it| path_distance(&it.path, &request.document.path));
         // A name that many files define says nothing.
         if all.len() <= 4 {
             let nearest = all.into_iter().next().filter(|it| !found.contains(it));
@@ -35,7 +36,7 @@ pub(super) fn snippets(request: &Request) -> Vec<Snippet> {
             None => snippets.push(Snippet {
                 path: definition.path.to_string(),
                 text: definition.signature,
-                why: "definition".into(),
+                origin: "definition".into(),
             }),
         }
     }

@@ -10,17 +10,17 @@ use crate::request::Request;
 use crate::syntax;
 
 /// Files that are looked at, the most recently used first.
-const FILES: usize = 6;
+const MAX_FILES: usize = 6;
 /// Lines of a piece. Pieces begin at every half of it, whatever was typed, so that a piece stays the same while it is useful.
-const LINES: usize = 16;
+const CHUNK_LINES: usize = 16;
 /// Bytes of a file that are looked at.
-const REACH: usize = 200_000;
+const MAX_FILE_BYTES: usize = 200_000;
 /// Bytes around the cursor whose names count.
-const AROUND: usize = 1000;
+const CURSOR_REACH_BYTES: usize = 1000;
 /// Names that a piece has to share at the least.
-const SHARED: usize = 2;
+const MIN_SHARED_NAMES: usize = 2;
 
-struct Piece<'a> {
+struct FileChunk<'a> {
     path: &'a str,
     text: &'a str,
     names: HashSet<&'a str>,
@@ -30,11 +30,12 @@ struct Piece<'a> {
 /// goes from file to file.
 pub(super) fn snippets(request: &Request, room: usize) -> Vec<Snippet> {
     let own = &request.document;
-    let wanted: HashSet<&str> = syntax::identifiers_near(&own.text, request.cursor, AROUND).into_iter().collect();
-    let others = request.open_files.iter().filter(|file| file.path != own.path).take(FILES);
-    let files: Vec<Vec<Piece>> = others.map(|file| pieces(&file.path, &file.text, room)).collect();
-    let weights = weights(&wanted, files.iter().flatten());
-    let mut best: Vec<(f32, &Piece)> = files.iter().filter_map(|pieces| best(pieces, &weights)).collect();
+    let wanted: HashSet<&str> =
+        syntax::identifiers_near(&own.text, request.cursor, CURSOR_REACH_BYTES).into_iter().collect();
+    let others = request.open_files.iter().filter(|file| file.path != own.path).take(MAX_FILES);
+    let files: Vec<Vec<FileChunk>> = others.map(|file| split_chunks(&file.path, &file.text, room)).collect();
+    let weights = inverse_frequencies(&wanted, files.iter().flatten());
+    let mut best: Vec<(f32, &FileChunk)> = files.iter().filter_map(|pieces| best_chunk(pieces, &weights)).collect();
     best.sort_by(|a, b| b.0.total_cmp(&a.0));
     let mut left = room;
     best.retain(|(_, piece)| {
@@ -44,27 +45,31 @@ pub(super) fn snippets(request: &Request, room: usize) -> Vec<Snippet> {
         fits
     });
     best.sort_by_key(|(_, piece)| piece.path);
-    let snippet = |piece: &Piece| Snippet { path: piece.path.into(), text: piece.text.into(), why: "open file".into() };
+    let snippet =
+        |piece: &FileChunk| Snippet { path: piece.path.into(), text: piece.text.into(), origin: "open file".into() };
     best.into_iter().map(|(_, piece)| snippet(piece)).collect()
 }
 
 /// The pieces of a text that are at most `room` bytes long.
-fn pieces<'a>(path: &'a str, text: &'a str, room: usize) -> Vec<Piece<'a>> {
-    let text = &text[..text.floor_char_boundary(REACH)];
+fn split_chunks<'a>(path: &'a str, text: &'a str, room: usize) -> Vec<FileChunk<'a>> {
+    let text = &text[..text.floor_char_boundary(MAX_FILE_BYTES)];
     let mut starts: Vec<usize> = vec![0];
     starts.extend(text.match_indices('\n').map(|(at, _)| at + 1));
     let piece = |first: usize| {
-        let end = starts.get(first + LINES).copied().unwrap_or(text.len());
+        let end = starts.get(first + CHUNK_LINES).copied().unwrap_or(text.len());
         let text = text[starts[first]..end].trim_end();
         let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
-        Piece { path, text, names: words.filter(|word| word.len() > 2).collect() }
+        FileChunk { path, text, names: words.filter(|word| word.len() > 2).collect() }
     };
-    let all = (0..starts.len()).step_by(LINES / 2).map(piece);
+    let all = (0..starts.len()).step_by(CHUNK_LINES / 2).map(piece);
     all.filter(|piece| piece.text.len() + path.len() <= room).collect()
 }
 
 /// How telling each wanted name is.
-fn weights<'a>(wanted: &HashSet<&'a str>, pieces: impl Iterator<Item = &'a Piece<'a>>) -> HashMap<&'a str, f32> {
+fn inverse_frequencies<'a>(
+    wanted: &HashSet<&'a str>,
+    pieces: impl Iterator<Item = &'a FileChunk<'a>>,
+) -> HashMap<&'a str, f32> {
     let mut holders: HashMap<&str, usize> = HashMap::new();
     let mut count = 0;
     for piece in pieces {
@@ -77,12 +82,12 @@ fn weights<'a>(wanted: &HashSet<&'a str>, pieces: impl Iterator<Item = &'a Piece
 }
 
 /// The piece with the most telling names, if it shares enough of them.
-fn best<'a>(pieces: &'a [Piece<'a>], weights: &HashMap<&str, f32>) -> Option<(f32, &'a Piece<'a>)> {
+fn best_chunk<'a>(pieces: &'a [FileChunk<'a>], weights: &HashMap<&str, f32>) -> Option<(f32, &'a FileChunk<'a>)> {
     let weighed = pieces.iter().filter_map(|piece| {
         let mut shared: Vec<f32> = piece.names.iter().filter_map(|name| weights.get(name).copied()).collect();
         // The names come in any order, and a sum of floats depends on its order.
         shared.sort_by(f32::total_cmp);
-        (shared.len() >= SHARED).then(|| (shared.iter().sum::<f32>(), piece))
+        (shared.len() >= MIN_SHARED_NAMES).then(|| (shared.iter().sum::<f32>(), piece))
     });
     // Of equals the first, so that the choice does not move.
     weighed.reduce(|best, other| if other.0 > best.0 { other } else { best })
@@ -113,8 +118,8 @@ mod tests {
         let request = with_open("order = load_order(order_id, ▁)\n", &[("store.py", &store), ("other.py", FILLER)]);
         let found = snippets(&request, 800);
         assert_eq!(found.len(), 1, "{found:?}");
-        assert_eq!((found[0].path.as_str(), found[0].why.as_str()), ("store.py", "open file"));
-        assert!(found[0].text.contains("def load_order") && found[0].text.lines().count() <= LINES);
+        assert_eq!((found[0].path.as_str(), found[0].origin.as_str()), ("store.py", "open file"));
+        assert!(found[0].text.contains("def load_order") && found[0].text.lines().count() <= CHUNK_LINES);
     }
 
     #[test]
@@ -129,7 +134,7 @@ mod tests {
     fn of_equal_pieces_the_first_is_shown_every_time() {
         let names: Vec<_> = (0..30).map(|i| format!("name_{i}")).collect();
         let (wanted, rare) = (names.join(" "), names[..20].join(" "));
-        let filler = "one = 1\n".repeat(LINES - 1);
+        let filler = "one = 1\n".repeat(CHUNK_LINES - 1);
         let piece = |at: &str| format!("{at} {wanted}\n{filler}");
         let store = format!("{}{}{}", piece("first"), piece("second"), format!("{rare}\n{filler}").repeat(7));
         let request = with_open(&format!("{wanted} ▁\n"), &[("store.py", &store), ("other.py", &names[..7].join(" "))]);

@@ -6,5 +6,7 @@ use crate::request::Request;
 /// Edits of other files, the oldest first, so that a new one only adds to the prompt.
 pub(super) fn snippets(request: &Request) -> Vec<Snippet> {
     let others = request.recent_edits.iter().filter(|edit| edit.path != request.document.path);
-    others.map(|edit| Snippet { path: edit.path.clone(), text: edit.text.clone(), why: "recent edit".into() }).collect()
+    others
+        .map(|edit| Snippet { path: edit.path.clone(), text: edit.text.clone(), origin: "recent edit".into() })
+        .collect()
 }

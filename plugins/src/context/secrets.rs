@@ -1,7 +1,7 @@
 //! What must never enter a prompt, an index or a training set: files that hold secrets, and texts that look like them.
 
 /// File names that hold secrets by convention.
-const NAMES: &[&str] = &[
+const SECRET_FILE_NAMES: &[&str] = &[
     ".env",
     ".envrc",
     ".netrc",
@@ -21,10 +21,10 @@ const NAMES: &[&str] = &[
 ];
 
 /// Endings of key files.
-const ENDINGS: &[&str] = &[".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx"];
+const SECRET_FILE_SUFFIXES: &[&str] = &[".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx"];
 
 /// How well-known secrets begin, and how many characters of theirs follow.
-const BEGINNINGS: &[(&str, usize)] = &[
+const SECRET_PREFIXES: &[(&str, usize)] = &[
     ("-----BEGIN RSA PRIVATE KEY", 0),
     ("-----BEGIN PRIVATE KEY", 0),
     ("-----BEGIN ENCRYPTED PRIVATE KEY", 0),
@@ -49,16 +49,17 @@ const BEGINNINGS: &[(&str, usize)] = &[
 ];
 
 /// Whether a file of this path is left alone.
-pub fn in_path(path: &str) -> bool {
+pub fn is_secret_path(path: &str) -> bool {
     let name = path.rsplit(['/', '\\']).next().unwrap_or(path).to_ascii_lowercase();
     let example = [".example", ".sample", ".template"].iter().any(|ending| name.ends_with(ending));
     let env = name.starts_with(".env.") && !example;
-    env || NAMES.contains(&name.as_str()) || ENDINGS.iter().any(|ending| name.ends_with(ending))
+    env || SECRET_FILE_NAMES.contains(&name.as_str())
+        || SECRET_FILE_SUFFIXES.iter().any(|ending| name.ends_with(ending))
 }
 
 /// Whether a text holds what looks like a secret.
-pub fn in_text(text: &str) -> bool {
-    BEGINNINGS.iter().any(|(beginning, most)| {
+pub fn contains_secret(text: &str) -> bool {
+    SECRET_PREFIXES.iter().any(|(beginning, most)| {
         text.match_indices(beginning).any(|(at, _)| {
             let word = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
             let fresh = text[..at].chars().next_back().is_none_or(|c| !c.is_ascii_alphanumeric());
@@ -74,17 +75,17 @@ mod tests {
     #[test]
     fn files_with_secrets_are_known_by_name() {
         for path in [".env", "a/.env.local", "deploy/server.pem", "C:\\x\\id_rsa"] {
-            assert!(in_path(path), "{path}");
+            assert!(is_secret_path(path), "{path}");
         }
         for path in ["src/env.rs", ".env.example", "keyboard.rs", "environment.py"] {
-            assert!(!in_path(path), "{path}");
+            assert!(!is_secret_path(path), "{path}");
         }
     }
 
     #[test]
     fn secrets_are_known_by_their_beginnings() {
-        assert!(in_text(&format!("key = \"{}{}\"", "AKIA", "A".repeat(16))));
-        assert!(in_text(&format!("token: {}{}", "ghp_", "x".repeat(36))));
-        assert!(!in_text("AKIA is a prefix; graph_path = hf_model; SLAVAKIAAAAAAAAAAAAAAAAAA"));
+        assert!(contains_secret(&format!("key = \"{}{}\"", "AKIA", "A".repeat(16))));
+        assert!(contains_secret(&format!("token: {}{}", "ghp_", "x".repeat(36))));
+        assert!(!contains_secret("AKIA is a prefix; graph_path = hf_model; SLAVAKIAAAAAAAAAAAAAAAAAA"));
     }
 }

@@ -4,92 +4,92 @@ use std::ops::Range;
 
 use tree_sitter::{Node, Tree};
 
-use super::item::{Item, Kind, Returns};
+use super::item::{DocItem, ItemKind, Returns};
 use super::parameters::{self, Signature};
-use super::{above, body, inside};
+use super::{leading_comment, body, body_docstring};
 use crate::Language;
 use crate::syntax::nodes;
 
 /// All items of a text in its order; files as modules are left out.
-pub fn items(language: Language, tree: &Tree, text: &str) -> Vec<Item> {
+pub fn items(language: Language, tree: &Tree, text: &str) -> Vec<DocItem> {
     nodes(tree.root_node(), |_| true).filter_map(|node| item(language, node, text)).collect()
 }
 
 /// The innermost item at a line (from 0): its docstring, its signature or its body. At the first line, the module.
-pub fn item_at(language: Language, tree: &Tree, text: &str, line: usize) -> Option<Item> {
+pub fn item_at(language: Language, tree: &Tree, text: &str, line: usize) -> Option<DocItem> {
     let start = text.split_inclusive('\n').take(line).map(str::len).sum::<usize>();
     let own = text.get(start..)?.split('\n').next().unwrap_or_default();
     // From the first letter on: what ends on the line before it is not meant.
     let at = start + own.len() - own.trim_start().len();
     let touches = |range: &Range<usize>| range.start <= start + own.len() && at < range.end;
-    let here = |item: &Item| touches(&item.range) || item.existing.as_ref().is_some_and(&touches);
+    let here = |item: &DocItem| touches(&item.range) || item.existing.as_ref().is_some_and(&touches);
     let found = items(language, tree, text).into_iter().filter(here).min_by_key(|item| item.range.len());
-    found.or_else(|| inside::file(language, tree, text).filter(|item| line == 0 || here_in(item, &touches)))
+    found.or_else(|| body_docstring::file(language, tree, text).filter(|item| line == 0 || here_in(item, &touches)))
 }
 
-fn here_in(item: &Item, touches: &impl Fn(&Range<usize>) -> bool) -> bool {
+fn here_in(item: &DocItem, touches: &impl Fn(&Range<usize>) -> bool) -> bool {
     item.existing.as_ref().is_some_and(touches)
 }
 
 /// What a node documents, if it can be documented.
-fn kind(language: Language, node: Node<'_>) -> Option<Kind> {
+fn kind(language: Language, node: Node<'_>) -> Option<ItemKind> {
     use Language::{C, Cpp, Go, JavaScript, Ruby, Tsx, TypeScript};
     let kind = match node.kind() {
         "function_definition" if language == Language::Lua => return None,
-        "function_definition" | "function_item" | "function_signature_item" | "function_declaration" => Kind::Function,
-        "generator_function_declaration" | "function_signature" | "method_signature" => Kind::Function,
-        "method_definition" | "method_declaration" | "constructor_declaration" => Kind::Function,
-        "abstract_method_signature" => Kind::Function,
-        "method" | "singleton_method" if language == Ruby => Kind::Function,
+        "function_definition" | "function_item" | "function_signature_item" | "function_declaration" => ItemKind::Function,
+        "generator_function_declaration" | "function_signature" | "method_signature" => ItemKind::Function,
+        "method_definition" | "method_declaration" | "constructor_declaration" => ItemKind::Function,
+        "abstract_method_signature" => ItemKind::Function,
+        "method" | "singleton_method" if language == Ruby => ItemKind::Function,
         // Inside a function, what looks like a prototype is a variable.
-        "declaration" | "field_declaration" if matches!(language, C | Cpp) && !is_nested(node) => Kind::Function,
+        "declaration" | "field_declaration" if matches!(language, C | Cpp) && !is_nested(node) => ItemKind::Function,
         "lexical_declaration" | "variable_declaration" if matches!(language, JavaScript | TypeScript | Tsx) => {
             let outside = node.parent().is_some_and(|it| matches!(it.kind(), "program" | "export_statement"));
-            return outside.then_some(Kind::Function).filter(|_| parameters::signature(language, node).is_some());
+            return outside.then_some(ItemKind::Function).filter(|_| parameters::signature(language, node).is_some());
         }
-        "class_definition" | "class_declaration" | "abstract_class_declaration" | "interface_declaration" => Kind::Type,
-        "enum_declaration" | "record_declaration" | "struct_declaration" | "trait_declaration" => Kind::Type,
-        "struct_item" | "enum_item" | "trait_item" | "union_item" | "type_item" => Kind::Type,
-        "type_alias_declaration" => Kind::Type,
-        "type_declaration" if language == Go => Kind::Type,
-        "class" if language == Ruby && node.is_named() => Kind::Type,
-        "module" if language == Ruby && node.is_named() => Kind::Module,
+        "class_definition" | "class_declaration" | "abstract_class_declaration" | "interface_declaration" => ItemKind::Type,
+        "enum_declaration" | "record_declaration" | "struct_declaration" | "trait_declaration" => ItemKind::Type,
+        "struct_item" | "enum_item" | "trait_item" | "union_item" | "type_item" => ItemKind::Type,
+        "type_alias_declaration" => ItemKind::Type,
+        "type_declaration" if language == Go => ItemKind::Type,
+        "class" if language == Ruby && node.is_named() => ItemKind::Type,
+        "module" if language == Ruby && node.is_named() => ItemKind::Module,
         "class_specifier" | "struct_specifier" | "enum_specifier" | "union_specifier" => {
-            return node.child_by_field_name("body").map(|_| Kind::Type);
+            return node.child_by_field_name("body").map(|_| ItemKind::Type);
         }
-        "mod_item" => return node.child_by_field_name("body").map(|_| Kind::Module),
-        "package_clause" if language == Go => Kind::Module,
+        "mod_item" => return node.child_by_field_name("body").map(|_| ItemKind::Module),
+        "package_clause" if language == Go => ItemKind::Module,
         _ => return None,
     };
     Some(kind)
 }
 
-fn item(language: Language, node: Node<'_>, text: &str) -> Option<Item> {
+fn item(language: Language, node: Node<'_>, text: &str) -> Option<DocItem> {
     let kind = kind(language, node)?;
     let signature = parameters::signature(language, node)?;
     let of = |node: Node<'_>| text.get(node.byte_range()).map(str::to_owned);
-    let whole = above::whole(node);
+    let whole = leading_comment::whole(node);
     let (place, existing, range) = if language == Language::Python {
-        let (place, existing) = inside::block(node, text)?;
+        let (place, existing) = body_docstring::block(node, text)?;
         (place, existing, whole.byte_range())
     } else {
-        above::place(language, whole, text)
+        leading_comment::place(language, whole, text)
     };
-    let function = kind == Kind::Function;
+    let function = kind == ItemKind::Function;
     let parameters = signature.parameters.filter(|_| function);
-    Some(Item {
+    Some(DocItem {
         kind,
         name: of(signature.name)?,
         parameters: parameters.map(|list| parameters::read(language, list, text)).unwrap_or_default(),
-        generics: signature.generics.map(|list| parameters::generics(list, text)).unwrap_or_default(),
+        type_parameters: signature.generics.map(|list| parameters::generics(list, text)).unwrap_or_default(),
         returns: if function { body::returns(language, node, &signature, text) } else { Returns::Nothing },
-        says_nothing: function && body::says_nothing(language, node, &signature, text),
+        declares_no_result: function && body::says_nothing(language, node, &signature, text),
         raises: if function { body::raises(language, node, &signature, text) } else { Vec::new() },
         range,
         existing,
-        place,
+        position: place,
         nested: is_nested(node),
-        broken: broken(node, &signature),
+        error_line: broken(node, &signature),
     })
 }
 

@@ -6,7 +6,7 @@ use super::Edit;
 
 /// What is documented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ItemKind {
     /// A function or a method.
     Function,
     /// A class, a structure, an enumeration, an interface, a trait, an alias.
@@ -21,7 +21,7 @@ pub struct Parameter {
     /// Its name, with the stars that Python puts before it.
     pub name: String,
     /// Its type as written.
-    pub of_type: Option<String>,
+    pub type_name: Option<String>,
     /// Its default as written.
     pub default: Option<String>,
 }
@@ -40,9 +40,9 @@ pub enum Returns {
 
 /// Where a docstring goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum DocstringPosition {
     /// On lines of its own that begin at this byte, where a line begins.
-    Line {
+    OwnLines {
         /// Where the line begins that it is put before.
         at: usize,
         /// What its lines begin with.
@@ -56,24 +56,24 @@ pub enum Place {
         indentation: String,
     },
     /// Nowhere: other code stands on the line.
-    InLine,
+    SharedLine,
 }
 
 /// Something that can be documented.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
+pub struct DocItem {
     /// What it is.
-    pub kind: Kind,
+    pub kind: ItemKind,
     /// Its name; empty for a module that is a file.
     pub name: String,
     /// Its parameters in order, without the receiver.
     pub parameters: Vec<Parameter>,
     /// Its type parameters in order.
-    pub generics: Vec<String>,
+    pub type_parameters: Vec<String>,
     /// What it gives back.
     pub returns: Returns,
     /// Whether the signature says that it gives nothing back.
-    pub says_nothing: bool,
+    pub declares_no_result: bool,
     /// The errors that its syntax shows, in order and once each. In Rust, `panic` where it panics by a macro.
     pub raises: Vec<String>,
     /// All of it, with attributes, without a comment above it.
@@ -81,31 +81,31 @@ pub struct Item {
     /// Its docstring with the marks, if it has one.
     pub existing: Option<Range<usize>>,
     /// Where a docstring goes.
-    pub place: Place,
+    pub position: DocstringPosition,
     /// Whether it lies inside a function.
     pub nested: bool,
     /// The line, from 1, of the first syntax error in it.
-    pub broken: Option<usize>,
+    pub error_line: Option<usize>,
 }
 
-impl Item {
+impl DocItem {
     /// Whether it has no docstring and is one that readers look for: a function or a type, not broken, not inside a function, on
     /// lines of its own.
-    pub fn wants_docstring(&self) -> bool {
+    pub fn needs_docstring(&self) -> bool {
         self.existing.is_none()
-            && self.kind != Kind::Module
+            && self.kind != ItemKind::Module
             && !self.nested
-            && self.broken.is_none()
-            && self.place != Place::InLine
+            && self.error_line.is_none()
+            && self.position != DocstringPosition::SharedLine
     }
 }
 
-impl Place {
+impl DocstringPosition {
     /// What the lines of a docstring there begin with.
     pub fn indentation(&self) -> &str {
         match self {
-            Self::Line { indentation, .. } | Self::AfterColon { indentation, .. } => indentation,
-            Self::InLine => "",
+            Self::OwnLines { indentation, .. } | Self::AfterColon { indentation, .. } => indentation,
+            Self::SharedLine => "",
         }
     }
 
@@ -117,7 +117,7 @@ impl Place {
             return Edit { range: existing.clone(), text: written.trim_start().to_owned() };
         }
         match self {
-            Self::Line { at, .. } => {
+            Self::OwnLines { at, .. } => {
                 let before = text[..*at].trim_start_matches('\u{feff}');
                 let unfinished = !before.is_empty() && !before.ends_with('\n');
                 let before = if unfinished { end } else { "" };
@@ -126,7 +126,7 @@ impl Place {
             Self::AfterColon { gap, indentation } => {
                 Edit { range: gap.clone(), text: format!("{end}{written}{end}{indentation}") }
             }
-            Self::InLine => Edit { range: 0..0, text: String::new() },
+            Self::SharedLine => Edit { range: 0..0, text: String::new() },
         }
     }
 }

@@ -104,7 +104,7 @@ pub(super) fn read(language: Language, list: Node<'_>, text: &str) -> Vec<Parame
     let children: Vec<_> = list.named_children(&mut cursor).collect();
     let mut all: Vec<_> = children.into_iter().flat_map(|node| one(language, node, text)).collect();
     let receiver = |it: &Parameter| match language {
-        Language::Python => matches!(it.name.as_str(), "self" | "cls") && it.of_type.is_none() && in_class(list),
+        Language::Python => matches!(it.name.as_str(), "self" | "cls") && it.type_name.is_none() && in_class(list),
         Language::TypeScript | Language::Tsx => it.name == "this",
         _ => false,
     };
@@ -134,7 +134,7 @@ fn one(language: Language, node: Node<'_>, text: &str) -> Vec<Parameter> {
     let default =
         field("value").or_else(|| field("default_value")).or_else(|| field("right")).map(|it| of(it).to_owned());
     let parameter =
-        |name: &str| Parameter { name: name.to_owned(), of_type: of_type.clone(), default: default.clone() };
+        |name: &str| Parameter { name: name.to_owned(), type_name: of_type.clone(), default: default.clone() };
     if language == Language::Go {
         let mut cursor = node.walk();
         return node

@@ -2,9 +2,9 @@
 //!
 //! What changes from hole to hole comes last, so that a model reads only what is new.
 
-use super::item::{Kind, Place};
+use super::item::{ItemKind, DocstringPosition};
 use super::{Edit, Task};
-use crate::prompt::{Part, Prompt, Snippet, Source};
+use crate::prompt::{Part, PartSource, Prompt, Snippet};
 use crate::{FimFormat, Language};
 
 /// What ends the prose of a hole.
@@ -38,26 +38,26 @@ pub fn summary_prompt(ground: &Ground<'_>, task: &Task) -> Prompt {
     let mark = ground.language.line_comment().unwrap_or("//");
     let what = if ground.language == Language::Python { "Docstring" } else { "Documentation" };
     let kind = match task.item.kind {
-        Kind::Function => "function",
-        Kind::Type => "type",
-        Kind::Module => "module",
+        ItemKind::Function => "function",
+        ItemKind::Type => "type",
+        ItemKind::Module => "module",
     };
     // Whatever the frame's own marks are: what is written is put into the frame without them.
     // With a subject, small models say more of what happens when; the frame does not take it. In Python they do so without one.
     let opening = match mark {
         _ if ground.language == Language::Python => "\"\"\"".to_owned(),
         "//" => format!("/**\n * This {kind}"),
-        _ => format!("{} This {kind}", task.frame.text(&[]).trim()),
+        _ => format!("{} This {kind}", task.frame.render(&[]).trim()),
     };
     let code = format!("{shown}\n\n{mark} {what} of the {kind} above:\n");
-    let own = vec![Part::text(code, Source::Before), Part::text(opening, Source::Middle)];
+    let own = vec![Part::text(code, PartSource::Prefix), Part::text(opening, PartSource::Middle)];
     // Not healed: what follows the opening is a word, no line end, and small models then say what a function does and not that it is one.
-    Prompt { parts: [commented(ground), own].concat(), heal: false, stop_specials: Vec::new(), window: None }
+    Prompt { parts: [commented(ground), own].concat(), heal: false, stop_tokens: Vec::new(), window: None }
 }
 
 /// The prompt for the first hole without prose.
 pub fn prompt(ground: &Ground<'_>, task: &Task, prose: &[String]) -> Prompt {
-    let written = task.frame.text(prose);
+    let written = task.frame.render(prose);
     match ground.format.filter(|format| format.middle.is_some()) {
         Some(format) => between(ground, task, &written, format),
         None => again(ground, task, &written),
@@ -78,10 +78,10 @@ fn bare(task: &Task, text: &str) -> (String, usize) {
             (removed(whole).apply(text), at)
         }
         None => {
-            let at = match &item.place {
-                Place::Line { at, .. } => *at,
-                Place::AfterColon { gap, .. } => gap.start,
-                Place::InLine => item.range.start,
+            let at = match &item.position {
+                DocstringPosition::OwnLines { at, .. } => *at,
+                DocstringPosition::AfterColon { gap, .. } => gap.start,
+                DocstringPosition::SharedLine => item.range.start,
             };
             (text.to_owned(), at)
         }
@@ -104,18 +104,18 @@ fn between(ground: &Ground<'_>, task: &Task, written: &str, format: &'static Fim
             let text = format!("{}\n{}\n", snippet.path, snippet.text.trim_end());
             parts.extend([Part::special(file), Part::text(text, source(snippet))]);
         }
-        parts.extend([Part::special(file), Part::text(format!("{}\n", ground.path), Source::Header)]);
+        parts.extend([Part::special(file), Part::text(format!("{}\n", ground.path), PartSource::Header)]);
     }
     let foreign = if parts.is_empty() { commented(ground) } else { Vec::new() };
-    let before = [vec![prefix], foreign, vec![Part::text(before, Source::Before)]].concat();
-    let after = vec![suffix, Part::text(after, Source::After)];
+    let before = [vec![prefix], foreign, vec![Part::text(before, PartSource::Prefix)]].concat();
+    let after = vec![suffix, Part::text(after, PartSource::Suffix)];
     parts.extend(if format.suffix_first { [after, before] } else { [before, after] }.concat());
-    parts.extend([middle, Part::text(written, Source::Middle)]);
-    Prompt { parts, heal: true, stop_specials: stops(format), window: None }
+    parts.extend([middle, Part::text(written, PartSource::Middle)]);
+    Prompt { parts, heal: true, stop_tokens: stops(format), window: None }
 }
 
-fn source(snippet: &Snippet) -> Source {
-    Source::Snippet { path: snippet.path.clone(), why: snippet.why.clone() }
+fn source(snippet: &Snippet) -> PartSource {
+    PartSource::Snippet { path: snippet.path.clone(), origin: snippet.origin.clone() }
 }
 
 /// What plugins add, as comments of the language.
@@ -129,7 +129,7 @@ fn commented(ground: &Ground<'_>) -> Vec<Part> {
 }
 
 fn stops(format: &FimFormat) -> Vec<std::borrow::Cow<'static, str>> {
-    format.stops.iter().map(|name| (*name).into()).collect()
+    format.stop_tokens.iter().map(|name| (*name).into()).collect()
 }
 
 /// The code, then the same code again with its docstring: for every model that goes on with a text.
@@ -143,9 +143,9 @@ fn again(ground: &Ground<'_>, task: &Task, written: &str) -> Prompt {
     let signature = if inside { format!("{indentation}{}", &text[start..at]) } else { String::new() };
     let last =
         if signature.is_empty() || signature.ends_with('\n') { written.to_owned() } else { format!("\n{written}") };
-    let own = vec![Part::text(code, Source::Before), Part::text(signature + &last, Source::Middle)];
+    let own = vec![Part::text(code, PartSource::Prefix), Part::text(signature + &last, PartSource::Middle)];
     let parts = [commented(ground), own].concat();
-    Prompt { parts, heal: true, stop_specials: Vec::new(), window: None }
+    Prompt { parts, heal: true, stop_tokens: Vec::new(), window: None }
 }
 
 /// The item with what stands above it, and where it begins in a text without its docstring, which would stand at `at`.

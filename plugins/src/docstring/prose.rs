@@ -1,8 +1,8 @@
 //! What a model writes into a hole, cleaned, and plain words where it writes nothing of use.
 
-use super::frame::{About, Frame, Marks};
-use super::item::{Item, Returns};
-use super::style::Style;
+use super::doc_template::{Field, DocTemplate, CommentMarks};
+use super::item::{DocItem, Returns};
+use super::style::DocStyle;
 
 /// The longest prose of a hole in bytes.
 const MOST: usize = 400;
@@ -17,8 +17,8 @@ const ENDS: &[&str] = &[
 ];
 
 /// What of `answer` goes into the hole; empty if nothing does.
-pub(super) fn clean(about: &About, item: &Item, frame: &Frame, answer: &str) -> String {
-    let summary = *about == About::Summary;
+pub(super) fn clean(about: &Field, item: &DocItem, frame: &DocTemplate, answer: &str) -> String {
+    let summary = *about == Field::Summary;
     let line = if summary { &paragraph(answer) } else { answer.trim_start().lines().next().unwrap_or_default() };
     let end = ENDS.iter().filter_map(|mark| line.find(mark)).min().unwrap_or(line.len());
     let line = if line.starts_with('@') { "" } else { &line[..end] };
@@ -90,8 +90,8 @@ pub fn is_over(answer: &str) -> bool {
 }
 
 /// With the first sentence in a paragraph of its own, where that is the custom: PEP 257 and rustdoc.
-fn apart(frame: &Frame, text: String) -> String {
-    if !matches!(frame.style, Style::Google | Style::Numpy | Style::Rest | Style::Rustdoc) {
+fn apart(frame: &DocTemplate, text: String) -> String {
+    if !matches!(frame.style, DocStyle::Google | DocStyle::Numpy | DocStyle::Rest | DocStyle::Rustdoc) {
         return text;
     }
     let first = sentence_ends(&text).next();
@@ -128,18 +128,18 @@ fn without_circles(text: &str) -> &str {
 }
 
 /// Without bullets, the hole's own name and a type that the model repeats.
-fn without_label<'a>(about: &About, item: &Item, frame: &Frame, text: &'a str) -> &'a str {
+fn without_label<'a>(about: &Field, item: &DocItem, frame: &DocTemplate, text: &'a str) -> &'a str {
     let strip =
         |text: &'a str| text.trim_start_matches([' ', '-', '*', ':', '#', '>', '.', ',', '\u{2013}', '\u{2014}']);
     let mut text = strip(without_signature(about, item, frame, without_subject(about, strip(text))));
     let own = match about {
-        About::Parameter(name) | About::Generic(name) | About::Raises(name) => {
+        Field::Parameter(name) | Field::TypeParameter(name) | Field::Raises(name) => {
             name.trim_start_matches(['*', '$', '&', '.'])
         }
-        About::Summary => &item.name,
-        About::Returns => "",
+        Field::Summary => &item.name,
+        Field::Returns => "",
     };
-    if let Some(rest) = label(text, own).or_else(|| label(text, if *about == About::Returns { "Returns" } else { "" }))
+    if let Some(rest) = label(text, own).or_else(|| label(text, if *about == Field::Returns { "Returns" } else { "" }))
     {
         text = strip(rest);
     }
@@ -147,16 +147,16 @@ fn without_label<'a>(about: &About, item: &Item, frame: &Frame, text: &'a str) -
 }
 
 /// What a summary says of `This function`.
-fn without_subject<'a>(about: &About, text: &'a str) -> &'a str {
-    let rest = text.strip_prefix("This ").filter(|_| *about == About::Summary);
+fn without_subject<'a>(about: &Field, text: &'a str) -> &'a str {
+    let rest = text.strip_prefix("This ").filter(|_| *about == Field::Summary);
     let kinds = ["function ", "method ", "type ", "class ", "module "];
     rest.and_then(|rest| kinds.iter().find_map(|kind| rest.strip_prefix(kind))).unwrap_or(text)
 }
 
 /// What follows `name(parameters) -> type` in a summary; in Go, where the frame has it, what follows the name.
-fn without_signature<'a>(about: &About, item: &Item, frame: &Frame, text: &'a str) -> &'a str {
+fn without_signature<'a>(about: &Field, item: &DocItem, frame: &DocTemplate, text: &'a str) -> &'a str {
     let begins = text.get(..item.name.len()).is_some_and(|it| it.eq_ignore_ascii_case(&item.name));
-    if *about != About::Summary || item.name.is_empty() || !begins {
+    if *about != Field::Summary || item.name.is_empty() || !begins {
         return text;
     }
     let rest = &text[item.name.len()..];
@@ -164,7 +164,7 @@ fn without_signature<'a>(about: &About, item: &Item, frame: &Frame, text: &'a st
         let of_type = behind.strip_prefix("->").map(|it| it.trim_start().split_once(' ').map_or("", |(_, rest)| rest));
         return of_type.unwrap_or(behind);
     }
-    if frame.style == Style::Godoc && rest.starts_with(' ') { rest.trim_start() } else { text }
+    if frame.style == DocStyle::Godoc && rest.starts_with(' ') { rest.trim_start() } else { text }
 }
 
 /// What follows `name:`, `name -`, or `name (type):`, with or without backticks.
@@ -194,10 +194,10 @@ fn group(text: &str) -> Option<&str> {
 }
 
 /// What follows the type of a parameter or result, as in `int: the sum`.
-fn of_type<'a>(about: &About, item: &Item, text: &'a str) -> Option<&'a str> {
+fn of_type<'a>(about: &Field, item: &DocItem, text: &'a str) -> Option<&'a str> {
     let written = match about {
-        About::Parameter(name) => item.parameters.iter().find(|it| it.name == *name)?.of_type.as_deref()?,
-        About::Returns => match &item.returns {
+        Field::Parameter(name) => item.parameters.iter().find(|it| it.name == *name)?.type_name.as_deref()?,
+        Field::Returns => match &item.returns {
             Returns::Value(it) | Returns::Yields(it) => it.as_deref()?,
             Returns::Nothing => return None,
         },
@@ -218,8 +218,8 @@ fn is_code(text: &str) -> bool {
 }
 
 /// Whether text is about another parameter, as in `other: …`.
-fn names_another(about: &About, item: &Item, text: &str) -> bool {
-    let own = |name: &str| matches!(about, About::Parameter(it) | About::Generic(it) if it == name);
+fn names_another(about: &Field, item: &DocItem, text: &str) -> bool {
+    let own = |name: &str| matches!(about, Field::Parameter(it) | Field::TypeParameter(it) if it == name);
     let bare = |name: &str| name.trim_start_matches(['*', '$', '&', '.']).to_owned();
     let begins = |name: &str| {
         label(text, name).is_some() || text.strip_prefix('`').is_some_and(|it| it.starts_with(&format!("{name}`")))
@@ -228,7 +228,7 @@ fn names_another(about: &About, item: &Item, text: &str) -> bool {
 }
 
 /// Whether a summary is the name again, or the beginning of a section.
-fn says_nothing(item: &Item, text: &str) -> bool {
+fn says_nothing(item: &DocItem, text: &str) -> bool {
     let first = text.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
     let section = ["param", "params", "parameter", "parameters", "args", "arguments"];
     section.iter().any(|word| first.eq_ignore_ascii_case(word)) || words(text) == words(&item.name)
@@ -258,26 +258,26 @@ fn sentences(text: &str, most: usize) -> &str {
 }
 
 /// With what means something to the style or the language made harmless.
-fn marked(frame: &Frame, text: &str) -> String {
+fn marked(frame: &DocTemplate, text: &str) -> String {
     let mut text = match frame.marks {
-        Marks::Quotes => text.replace('\\', "\\\\").replace('"', "'"),
-        Marks::Block => text.replace(['\\', '@'], ""),
-        Marks::Lines(_) => text.replace('\\', ""),
+        CommentMarks::Quotes => text.replace('\\', "\\\\").replace('"', "'"),
+        CommentMarks::Block => text.replace(['\\', '@'], ""),
+        CommentMarks::Lines(_) => text.replace('\\', ""),
     };
     if text.matches('`').count() % 2 == 1 {
         text = text.replace('`', "");
     }
     match frame.style {
-        Style::Xmldoc => text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
-        Style::Javadoc => text.replace('<', "&lt;").replace('>', "&gt;"),
+        DocStyle::Xmldoc => text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
+        DocStyle::Javadoc => text.replace('<', "&lt;").replace('>', "&gt;"),
         _ => text,
     }
 }
 
 /// As a sentence: a capital first, but for Go, where the name comes first; a full stop last.
-fn sentence(about: &About, frame: &Frame, text: String) -> String {
+fn sentence(about: &Field, frame: &DocTemplate, text: String) -> String {
     let text = text.trim_end_matches([',', ':', '-', ' ', '(']);
-    let goes_on = frame.style == Style::Godoc && *about == About::Summary;
+    let goes_on = frame.style == DocStyle::Godoc && *about == Field::Summary;
     let mut letters = text.chars();
     let first = letters.next().map(|first| match letters.clone().next() {
         Some(second) if goes_on && !second.is_uppercase() => first.to_lowercase().collect::<String>(),
@@ -289,15 +289,15 @@ fn sentence(about: &About, frame: &Frame, text: String) -> String {
 }
 
 /// Words from names alone, for a hole that no model has filled.
-pub(super) fn plain(about: &About, item: &Item) -> String {
+pub(super) fn plain(about: &Field, item: &DocItem) -> String {
     match about {
-        About::Summary if item.name.is_empty() => "This module.".into(),
-        About::Summary => capital(&words(&item.name)),
-        About::Parameter(name) | About::Generic(name) => format!("The {}.", words(name)),
-        About::Returns => "The result.".into(),
-        About::Raises(name) if name == "Errors" => "If it fails.".into(),
-        About::Raises(name) if name == "Panics" => "If an assumption does not hold.".into(),
-        About::Raises(_) => "If the input is not valid.".into(),
+        Field::Summary if item.name.is_empty() => "This module.".into(),
+        Field::Summary => capital(&words(&item.name)),
+        Field::Parameter(name) | Field::TypeParameter(name) => format!("The {}.", words(name)),
+        Field::Returns => "The result.".into(),
+        Field::Raises(name) if name == "Errors" => "If it fails.".into(),
+        Field::Raises(name) if name == "Panics" => "If an assumption does not hold.".into(),
+        Field::Raises(_) => "If the input is not valid.".into(),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::Language;
 /// How docstrings are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Style {
+pub enum DocStyle {
     /// Python: `Args:`, indented names.
     Google,
     /// Python: underlined sections, a type beside each name.
@@ -34,10 +34,10 @@ pub enum Style {
     Luacats,
 }
 
-use Style::*;
+use DocStyle::*;
 
 /// Each style with its name and its languages; the first style of a language is its default.
-static STYLES: &[(Style, &str, &[Language])] = &[
+static STYLES: &[(DocStyle, &str, &[Language])] = &[
     (Google, "google", &[Language::Python]),
     (Numpy, "numpy", &[Language::Python]),
     (Rest, "rest", &[Language::Python]),
@@ -54,14 +54,14 @@ static STYLES: &[(Style, &str, &[Language])] = &[
     (Luacats, "luacats", &[Language::Lua]),
 ];
 
-impl std::fmt::Display for Style {
+impl std::fmt::Display for DocStyle {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let name = STYLES.iter().find(|(style, ..)| style == self).map_or("", |(_, name, _)| name);
         formatter.write_str(name)
     }
 }
 
-impl std::str::FromStr for Style {
+impl std::str::FromStr for DocStyle {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
@@ -72,7 +72,7 @@ impl std::str::FromStr for Style {
     }
 }
 
-impl Style {
+impl DocStyle {
     /// All styles, each once.
     pub fn all() -> impl Iterator<Item = Self> {
         let first = |at: &usize| STYLES[..*at].iter().all(|(style, ..)| *style != STYLES[*at].0);
@@ -133,7 +133,7 @@ impl Style {
 
     /// The languages that have a style, for messages.
     pub(super) fn languages() -> String {
-        let all: Vec<_> = Language::all().filter(|it| !Self::of(*it).is_empty()).map(Language::id).collect();
+        let all: Vec<_> = Language::all().filter(|it| !Self::of(*it).is_empty()).map(Language::lsp_id).collect();
         all.join(", ")
     }
 }

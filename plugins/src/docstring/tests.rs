@@ -3,7 +3,7 @@
 use super::*;
 
 /// The item at the line that holds `▁`, and the text without that mark.
-fn item(language: Language, marked: &str) -> (Item, String) {
+fn item(language: Language, marked: &str) -> (DocItem, String) {
     let line = marked[..marked.find('▁').expect("a mark")].matches('\n').count();
     let text = marked.replace('▁', "");
     let tree = crate::syntax::parse(language, &text, None);
@@ -12,7 +12,7 @@ fn item(language: Language, marked: &str) -> (Item, String) {
 }
 
 /// The text after a docstring was put there, which must be the same program.
-fn documented(language: Language, style: Style, marked: &str, prose: &[&str]) -> String {
+fn documented(language: Language, style: DocStyle, marked: &str, prose: &[&str]) -> String {
     let (item, text) = item(language, marked);
     let task = Task::new(item, language, style, &text, 80).expect("it can be documented");
     let prose: Vec<_> = prose.iter().map(|it| (*it).to_owned()).collect();
@@ -22,7 +22,7 @@ fn documented(language: Language, style: Style, marked: &str, prose: &[&str]) ->
     after
 }
 
-fn check(language: Language, style: Style, marked: &str, expected: &str) {
+fn check(language: Language, style: DocStyle, marked: &str, expected: &str) {
     let after = documented(language, style, marked, &[]);
     assert_eq!(after, expected, "{language:?} {style}\n{after}");
 }
@@ -31,7 +31,7 @@ fn check(language: Language, style: Style, marked: &str, expected: &str) {
 fn google_names_every_parameter_with_its_stars_and_no_receiver() {
     check(
         Language::Python,
-        Style::Google,
+        DocStyle::Google,
         "class A:\n    def f(self, x▁: int = 3, *rest, key=None, **more) -> int:\n        # first\n        if x:\n            raise ValueError(x)\n        return x\n",
         "class A:\n    def f(self, x: int = 3, *rest, key=None, **more) -> int:\n        \"\"\"F.\n\n        Args:\n            x: The x.\n            *rest: The rest.\n            key: The key.\n            **more: The more.\n\n        Returns:\n            The result.\n\n        Raises:\n            ValueError: If the input is not valid.\n        \"\"\"\n        # first\n        if x:\n            raise ValueError(x)\n        return x\n",
     );
@@ -41,7 +41,7 @@ fn google_names_every_parameter_with_its_stars_and_no_receiver() {
 fn numpy_writes_types_and_defaults_and_a_generator_yields() {
     check(
         Language::Python,
-        Style::Numpy,
+        DocStyle::Numpy,
         "@cached\ndef f(a: list[int], b=2):▁\n    for x in a:\n        yield x + b\n",
         "@cached\ndef f(a: list[int], b=2):\n    \"\"\"F.\n\n    Parameters\n    ----------\n    a : list[int]\n        The a.\n    b : default 2\n        The b.\n\n    Yields\n    ------\n    object\n        The result.\n    \"\"\"\n    for x in a:\n        yield x + b\n",
     );
@@ -51,7 +51,7 @@ fn numpy_writes_types_and_defaults_and_a_generator_yields() {
 fn rest_fits_a_body_on_the_line_of_the_colon() {
     check(
         Language::Python,
-        Style::Rest,
+        DocStyle::Rest,
         "def f(a):▁ return a\n",
         "def f(a):\n    \"\"\"F.\n\n    :param a: The a.\n    :returns: The result.\n    \"\"\"\n    return a\n",
     );
@@ -61,7 +61,7 @@ fn rest_fits_a_body_on_the_line_of_the_colon() {
 fn rustdoc_stands_above_attributes_and_tells_of_errors_and_panics() {
     check(
         Language::Rust,
-        Style::Rustdoc,
+        DocStyle::Rustdoc,
         "impl A {\n    #[inline]\n    pub fn f<T: Ord>(&self, mut x: u8, y: &[T]) -> Result<u8, E> {\n        assert!(x > 0);▁\n        Ok(x)\n    }\n}\n",
         "impl A {\n    /// F.\n    ///\n    /// # Type parameters\n    ///\n    /// * `T` - The t.\n    ///\n    /// # Arguments\n    ///\n    /// * `x` - The x.\n    /// * `y` - The y.\n    ///\n    /// # Returns\n    ///\n    /// The result.\n    ///\n    /// # Errors\n    ///\n    /// If it fails.\n    ///\n    /// # Panics\n    ///\n    /// If an assumption does not hold.\n    #[inline]\n    pub fn f<T: Ord>(&self, mut x: u8, y: &[T]) -> Result<u8, E> {\n        assert!(x > 0);\n        Ok(x)\n    }\n}\n",
     );
@@ -71,7 +71,7 @@ fn rustdoc_stands_above_attributes_and_tells_of_errors_and_panics() {
 fn tsdoc_leaves_types_to_the_code() {
     check(
         Language::TypeScript,
-        Style::Tsdoc,
+        DocStyle::Tsdoc,
         "export class A {\n  sum▁<T>(items: T[], start = 0, ...more: number[]): number {\n    if (!items) throw new RangeError(\"no\");\n    return start;\n  }\n}\n",
         "export class A {\n  /**\n   * Sum.\n   *\n   * @typeParam T - The t.\n   * @param items - The items.\n   * @param start - The start.\n   * @param more - The more.\n   * @returns The result.\n   * @throws {@link RangeError} If the input is not valid.\n   */\n  sum<T>(items: T[], start = 0, ...more: number[]): number {\n    if (!items) throw new RangeError(\"no\");\n    return start;\n  }\n}\n",
     );
@@ -81,7 +81,7 @@ fn tsdoc_leaves_types_to_the_code() {
 fn jsdoc_documents_a_function_that_is_the_value_of_a_constant() {
     check(
         Language::JavaScript,
-        Style::Jsdoc,
+        DocStyle::Jsdoc,
         "export const addAll = (a, b = 2, {c}) => a + b▁;\n",
         "/**\n * Add all.\n *\n * @param {*} a - The a.\n * @param {*} [b=2] - The b.\n * @param {*} options - The options.\n * @returns {*} The result.\n */\nexport const addAll = (a, b = 2, {c}) => a + b;\n",
     );
@@ -91,7 +91,7 @@ fn jsdoc_documents_a_function_that_is_the_value_of_a_constant() {
 fn javadoc_tells_of_type_parameters_and_the_throws_clause() {
     check(
         Language::Java,
-        Style::Javadoc,
+        DocStyle::Javadoc,
         "class A {\n    @Override\n    public <T> int f(final int x, T... more) throws IOException {\n        throw new IllegalStateException();▁\n    }\n}\n",
         "class A {\n    /**\n     * F.\n     *\n     * @param <T> The t.\n     * @param x The x.\n     * @param more The more.\n     * @return The result.\n     * @throws IOException If the input is not valid.\n     * @throws IllegalStateException If the input is not valid.\n     */\n    @Override\n    public <T> int f(final int x, T... more) throws IOException {\n        throw new IllegalStateException();\n    }\n}\n",
     );
@@ -101,7 +101,7 @@ fn javadoc_tells_of_type_parameters_and_the_throws_clause() {
 fn godoc_goes_on_from_the_name() {
     let after = documented(
         Language::Go,
-        Style::Godoc,
+        DocStyle::Godoc,
         "package p\n\nfunc (a *A) Sum(x, y int) int {\n\treturn x▁\n}\n",
         &["adds two numbers."],
     );
@@ -114,13 +114,13 @@ fn godoc_goes_on_from_the_name() {
 fn doxygen_reads_declarators_templates_and_prototypes() {
     check(
         Language::Cpp,
-        Style::Doxygen,
+        DocStyle::Doxygen,
         "template <typename T>\nT *find(const std::vector<T> &all, int *at, char name[]▁ = 0) {\n  throw std::out_of_range(\"no\");\n}\n",
         "/**\n * @brief Find.\n *\n * @tparam T The t.\n * @param all The all.\n * @param at The at.\n * @param name The name.\n * @return The result.\n * @throws std::out_of_range If the input is not valid.\n */\ntemplate <typename T>\nT *find(const std::vector<T> &all, int *at, char name[] = 0) {\n  throw std::out_of_range(\"no\");\n}\n",
     );
     check(
         Language::C,
-        Style::Doxygen,
+        DocStyle::Doxygen,
         "/// One.\nint one(void);\n\nint two(int x▁);\n",
         "/// One.\nint one(void);\n\n/// @brief Two.\n///\n/// @param x The x.\n/// @return The result.\nint two(int x);\n",
     );
@@ -130,25 +130,25 @@ fn doxygen_reads_declarators_templates_and_prototypes() {
 fn the_other_styles_name_every_parameter_too() {
     check(
         Language::Ruby,
-        Style::Yard,
+        DocStyle::Yard,
         "class A\n  def f(x▁, y = 2, *rest, key:)\n    raise ArgumentError, \"no\" unless x\n    return y\n  end\nend\n",
         "class A\n  # F.\n  #\n  # @param x [Object] The x.\n  # @param y [Object] The y.\n  # @param rest [Object] The rest.\n  # @param key [Object] The key.\n  # @return [Object] The result.\n  # @raise [ArgumentError] If the input is not valid.\n  def f(x, y = 2, *rest, key:)\n    raise ArgumentError, \"no\" unless x\n    return y\n  end\nend\n",
     );
     check(
         Language::Php,
-        Style::Phpdoc,
+        DocStyle::Phpdoc,
         "<?php\nfunction f(int $x, $y = 2): string {\n    return \"\";▁\n}\n",
         "<?php\n/**\n * F.\n *\n * @param int $x The x.\n * @param mixed $y The y.\n * @return string The result.\n */\nfunction f(int $x, $y = 2): string {\n    return \"\";\n}\n",
     );
     check(
         Language::CSharp,
-        Style::Xmldoc,
+        DocStyle::Xmldoc,
         "class A {\n    int F(int x, string y = \"\") {\n        throw new ArgumentException();▁\n    }\n}\n",
         "class A {\n    /// <summary>\n    /// F.\n    /// </summary>\n    /// <param name=\"x\">The x.</param>\n    /// <param name=\"y\">The y.</param>\n    /// <returns>The result.</returns>\n    /// <exception cref=\"ArgumentException\">If the input is not\n    /// valid.</exception>\n    int F(int x, string y = \"\") {\n        throw new ArgumentException();\n    }\n}\n",
     );
     check(
         Language::Lua,
-        Style::Luacats,
+        DocStyle::Luacats,
         "local function f(x, y)▁\n  return x\nend\n",
         "--- F.\n--- @param x any The x.\n--- @param y any The y.\n--- @return any # The result.\nlocal function f(x, y)\n  return x\nend\n",
     );
@@ -158,37 +158,37 @@ fn the_other_styles_name_every_parameter_too() {
 fn types_and_modules_get_a_summary() {
     check(
         Language::Rust,
-        Style::Rustdoc,
+        DocStyle::Rustdoc,
         "#[derive(Debug)]\nstruct▁ Big {\n    x: u8,\n}\n",
         "/// Big.\n#[derive(Debug)]\nstruct Big {\n    x: u8,\n}\n",
     );
-    check(Language::Python, Style::Google, "class Big:▁\n    x = 1\n", "class Big:\n    \"\"\"Big.\"\"\"\n    x = 1\n");
+    check(Language::Python, DocStyle::Google, "class Big:▁\n    x = 1\n", "class Big:\n    \"\"\"Big.\"\"\"\n    x = 1\n");
     check(
         Language::Python,
-        Style::Google,
+        DocStyle::Google,
         "#!/bin/env python▁\nimport os\n",
         "#!/bin/env python\n\"\"\"This module.\"\"\"\nimport os\n",
     );
-    check(Language::Rust, Style::Rustdoc, "use std::fmt;▁\n", "//! This module.\nuse std::fmt;\n");
+    check(Language::Rust, DocStyle::Rustdoc, "use std::fmt;▁\n", "//! This module.\nuse std::fmt;\n");
 }
 
 #[test]
 fn a_docstring_that_is_there_is_replaced() {
     check(
         Language::Python,
-        Style::Google,
+        DocStyle::Google,
         "def f(x):\n    '''Old▁\n\n    words.\n    '''\n    return x\n",
         "def f(x):\n    \"\"\"F.\n\n    Args:\n        x: The x.\n\n    Returns:\n        The result.\n    \"\"\"\n    return x\n",
     );
     check(
         Language::Rust,
-        Style::Rustdoc,
+        DocStyle::Rustdoc,
         "// a remark\n\n/// Old\n/// words.▁\n#[inline]\nfn f() {}\n",
         "// a remark\n\n/// F.\n#[inline]\nfn f() {}\n",
     );
     check(
         Language::Java,
-        Style::Javadoc,
+        DocStyle::Javadoc,
         "class A {\n    /**\n     * Old▁\n     */\n    void f() {}\n}\n",
         "class A {\n    /**\n     * F.\n     */\n    void f() {}\n}\n",
     );
@@ -197,7 +197,7 @@ fn a_docstring_that_is_there_is_replaced() {
 #[test]
 fn lines_are_no_wider_than_asked_and_line_ends_are_the_files() {
     let long = "word ".repeat(40);
-    let after = documented(Language::Rust, Style::Rustdoc, "mod m {\r\n    fn f▁(x: u8) {}\r\n}\r\n", &[&long, &long]);
+    let after = documented(Language::Rust, DocStyle::Rustdoc, "mod m {\r\n    fn f▁(x: u8) {}\r\n}\r\n", &[&long, &long]);
     assert!(after.lines().all(|line| line.chars().count() <= 80), "{after}");
     assert!(after.lines().count() > 8 && after.matches('\n').count() == after.matches("\r\n").count(), "{after:?}");
     assert!(after.contains("\r\n    ///   word"), "what goes on below a bullet hangs: {after}");
@@ -207,13 +207,13 @@ fn lines_are_no_wider_than_asked_and_line_ends_are_the_files() {
 fn the_style_is_that_of_the_first_text_that_has_one() {
     let numpy = "def f(x):\n    '''F.\n\n    Parameters\n    ----------\n    x\n        Y.\n    '''\n";
     let rest = "def f(x):\n    '''F.\n\n    :param x: Y.\n    '''\n";
-    let detect = |texts: &[&str]| Style::detect(Language::Python, texts.iter().copied());
-    assert_eq!(detect(&["x = 1\n"]), Some(Style::Google));
-    assert_eq!(detect(&["x = 1\n", rest, numpy]), Some(Style::Rest));
-    assert_eq!(detect(&[numpy, rest]), Some(Style::Numpy));
-    assert_eq!(Style::detect(Language::TypeScript, ["/**\n * @param {number} x - Y.\n */\n"]), Some(Style::Jsdoc));
-    assert_eq!(Style::detect(Language::Json, ["{}"]), None);
-    assert!("sphinx".parse::<Style>().is_err_and(|why| why.contains("google") && why.contains("luacats")));
+    let detect = |texts: &[&str]| DocStyle::detect(Language::Python, texts.iter().copied());
+    assert_eq!(detect(&["x = 1\n"]), Some(DocStyle::Google));
+    assert_eq!(detect(&["x = 1\n", rest, numpy]), Some(DocStyle::Rest));
+    assert_eq!(detect(&[numpy, rest]), Some(DocStyle::Numpy));
+    assert_eq!(DocStyle::detect(Language::TypeScript, ["/**\n * @param {number} x - Y.\n */\n"]), Some(DocStyle::Jsdoc));
+    assert_eq!(DocStyle::detect(Language::Json, ["{}"]), None);
+    assert!("sphinx".parse::<DocStyle>().is_err_and(|why| why.contains("google") && why.contains("luacats")));
 }
 
 #[test]
@@ -223,13 +223,13 @@ fn a_refusal_says_what_to_do() {
         let found = find(language, tree.as_ref(), text, line).and_then(|it| Task::new(it, language, style, text, 80));
         found.expect_err(text).to_string()
     };
-    assert!(refusal(Language::Json, "{}", 0, Style::Google).contains("python, rust"));
-    assert!(refusal(Language::Python, "x = 1\ny = 2\n", 1, Style::Google).contains("line 2"));
+    assert!(refusal(Language::Json, "{}", 0, DocStyle::Google).contains("python, rust"));
+    assert!(refusal(Language::Python, "x = 1\ny = 2\n", 1, DocStyle::Google).contains("line 2"));
     let broken = "x = 1\n\ndef f(:\n    pass\n";
-    assert!(refusal(Language::Python, broken, 2, Style::Google).contains("of `f` is broken at line 3"));
-    assert!(refusal(Language::Python, broken, 0, Style::Google).contains("of the file is broken at line 3"));
-    assert!(refusal(Language::Python, "def f():\n    pass\n", 0, Style::Javadoc).contains("google, numpy or rest"));
-    assert!(refusal(Language::Java, "class A { void f() {} }\n", 0, Style::Javadoc).contains("a line of its own"));
+    assert!(refusal(Language::Python, broken, 2, DocStyle::Google).contains("of `f` is broken at line 3"));
+    assert!(refusal(Language::Python, broken, 0, DocStyle::Google).contains("of the file is broken at line 3"));
+    assert!(refusal(Language::Python, "def f():\n    pass\n", 0, DocStyle::Javadoc).contains("google, numpy or rest"));
+    assert!(refusal(Language::Java, "class A { void f() {} }\n", 0, DocStyle::Javadoc).contains("a line of its own"));
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn another_program_is_not_the_same_code() {
 }
 
 /// What becomes of an answer for the second hole, the parameter `x`.
-fn cleaned(language: Language, style: Style, answer: &str) -> String {
+fn cleaned(language: Language, style: DocStyle, answer: &str) -> String {
     let marked = match language {
         Language::Python => "def f(x: int, other):▁\n    pass\n",
         Language::CSharp => "class A {\n    void F(int x, int other) {▁}\n}\n",
@@ -260,7 +260,7 @@ fn cleaned(language: Language, style: Style, answer: &str) -> String {
 
 #[test]
 fn prose_is_a_sentence_without_labels_marks_or_code() {
-    let python = |answer| cleaned(Language::Python, Style::Google, answer);
+    let python = |answer| cleaned(Language::Python, DocStyle::Google, answer);
     assert_eq!(python(" the number of rows\n    other: x"), "The number of rows.");
     assert_eq!(python("(int): The number."), "The number.");
     assert_eq!(python("int: The number."), "The number.");
@@ -270,14 +270,14 @@ fn prose_is_a_sentence_without_labels_marks_or_code() {
     for nothing in ["", "  ", "other: The rest.", "x = f(y)", "return x", "\"\"\"", "--- ***", "The docstring of f."] {
         assert_eq!(python(nothing), "", "{nothing:?}");
     }
-    assert_eq!(cleaned(Language::Java, Style::Javadoc, "A List<String> */ int y; @see z"), "A List&lt;String&gt;.");
-    assert_eq!(cleaned(Language::CSharp, Style::Xmldoc, "Less & <more>"), "Less &amp; &lt;more&gt;.");
+    assert_eq!(cleaned(Language::Java, DocStyle::Javadoc, "A List<String> */ int y; @see z"), "A List&lt;String&gt;.");
+    assert_eq!(cleaned(Language::CSharp, DocStyle::Xmldoc, "Less & <more>"), "Less &amp; &lt;more&gt;.");
     let long = python(&"A sentence of words. ".repeat(60));
     assert!(long.len() <= 400 && long.ends_with("words."), "{long}");
 }
 
 /// What becomes of an answer for the summary of `f(x)`, and the docstring with it.
-fn summary(language: Language, style: Style, answer: &str) -> (String, String) {
+fn summary(language: Language, style: DocStyle, answer: &str) -> (String, String) {
     let marked = match language {
         Language::Python => "def f(x):▁\n    pass\n",
         Language::Go => "package a\n\nfunc Find(x int) {▁\n}\n",
@@ -292,7 +292,7 @@ fn summary(language: Language, style: Style, answer: &str) -> (String, String) {
 
 #[test]
 fn a_summary_is_the_first_paragraph_without_tags_and_marks() {
-    let python = |answer| summary(Language::Python, Style::Google, answer).0;
+    let python = |answer| summary(Language::Python, DocStyle::Google, answer).0;
     assert_eq!(python(" gives it\n    back\n\n    Args:\n        x: y"), "Gives it back.");
     assert_eq!(python("Gives it back\n@param x y"), "Gives it back.");
     assert_eq!(python("@brief Gives it back.\n * And more\n * @return it"), "Gives it back.\n\nAnd more.");
@@ -309,24 +309,24 @@ fn a_summary_is_the_first_paragraph_without_tags_and_marks() {
     assert_eq!(python("@param x the number"), "");
     assert_eq!(python("(x, y) == z) and so on"), "");
     assert_eq!(python("Gives e.g. It. Then stops, i.e. Ends."), "Gives e.g. It.\n\nThen stops, i.e. Ends.");
-    let go = |answer| summary(Language::Go, Style::Godoc, answer).0;
+    let go = |answer| summary(Language::Go, DocStyle::Godoc, answer).0;
     assert_eq!(go("Find finds it. It is quick."), "finds it. It is quick.");
     assert_eq!(go("find finds it."), "finds it.");
 }
 
 #[test]
 fn sentences_behind_the_first_stand_apart_where_that_is_the_custom() {
-    let (_, python) = summary(Language::Python, Style::Google, "Gives it back. It may be nothing.");
+    let (_, python) = summary(Language::Python, DocStyle::Google, "Gives it back. It may be nothing.");
     assert_eq!(
         python.trim_start(),
         "\"\"\"Gives it back.\n\n    It may be nothing.\n\n    Args:\n        x: The number.\n    \"\"\"\n"
     );
-    let (_, rust) = summary(Language::Rust, Style::Rustdoc, "Gives it back. It may be nothing.");
+    let (_, rust) = summary(Language::Rust, DocStyle::Rustdoc, "Gives it back. It may be nothing.");
     assert!(rust.starts_with("/// Gives it back.\n///\n/// It may be nothing.\n///\n"), "{rust}");
-    let (_, go) = summary(Language::Go, Style::Godoc, "Gives it back. It may be nothing.");
+    let (_, go) = summary(Language::Go, DocStyle::Godoc, "Gives it back. It may be nothing.");
     assert!(go.starts_with("// Find gives it back. It may be nothing.\n"), "{go}");
     let (item, text) = item(Language::Python, "def f():▁\n    pass\n");
-    let task = Task::new(item, Language::Python, Style::Google, &text, 80).expect("it can be documented");
+    let task = Task::new(item, Language::Python, DocStyle::Google, &text, 80).expect("it can be documented");
     let written = task.edit(&text, &["One.\n\nTwo.".to_owned()]).text;
     assert_eq!(written.trim_start(), "\"\"\"One.\n\n    Two.\n    \"\"\"\n");
 }
@@ -368,7 +368,7 @@ fn a_model_that_fills_in_the_middle_reads_nothing_below_the_item() {
         "def f(x):▁\n    'Old.'\n    return x\n\n\ndef g(y):\n    pass\n",
     ] {
         let (item, text) = item(Language::Python, marked);
-        let task = Task::new(item, Language::Python, Style::Google, &text, 80).expect("it can be documented");
+        let task = Task::new(item, Language::Python, DocStyle::Google, &text, 80).expect("it can be documented");
         let ground =
             Ground { language: Language::Python, path: "a.py", text: &text, most: 3000, format, snippets: &[] };
         let shown = shown(&ground, &task, &[]);
@@ -396,7 +396,7 @@ fn the_summary_is_asked_for_below_the_code_whatever_stood_there() {
         ),
     ] {
         let (item, text) = item(language, marked);
-        let style = Style::of(language)[0];
+        let style = DocStyle::of(language)[0];
         let task = Task::new(item, language, style, &text, 80).expect("it can be documented");
         let ground = Ground { language, path: "a", text: &text, most: 3000, format: None, snippets: &[] };
         let read = joined(summary_prompt(&ground, &task));
@@ -407,7 +407,7 @@ fn the_summary_is_asked_for_below_the_code_whatever_stood_there() {
 #[test]
 fn each_prompt_begins_with_the_one_before_and_ends_where_the_hole_is() {
     let (item, text) = item(Language::Python, "import os\n\n\ndef f(x):▁\n    '''Old words.'''\n    return x\n");
-    let task = Task::new(item, Language::Python, Style::Google, &text, 80).expect("it can be documented");
+    let task = Task::new(item, Language::Python, DocStyle::Google, &text, 80).expect("it can be documented");
     let ground =
         Ground { language: Language::Python, path: "a.py", text: &text, most: 3000, format: None, snippets: &[] };
     let read = |prose: &[String]| shown(&ground, &task, prose);
@@ -420,11 +420,11 @@ fn each_prompt_begins_with_the_one_before_and_ends_where_the_hole_is() {
 #[test]
 fn what_plugins_add_stands_before_the_code_and_stays_foreign() {
     let (item, text) = item(Language::Python, "def f(x):▁\n    return x\n");
-    let task = Task::new(item, Language::Python, Style::Google, &text, 80).expect("it can be documented");
-    let snippet = |text: &str| crate::Snippet { path: "RULES.md".into(), text: text.into(), why: "rules".into() };
+    let task = Task::new(item, Language::Python, DocStyle::Google, &text, 80).expect("it can be documented");
+    let snippet = |text: &str| crate::Snippet { path: "RULES.md".into(), text: text.into(), origin: "rules".into() };
     let snippets = [snippet("Be short.\nBe kind.\n")];
-    let qwen = crate::fim_format::FORMATS.iter().find(|format| format.name == "qwen2.5-coder");
-    let other = crate::fim_format::FORMATS.iter().find(|format| format.name == "deepseek-coder");
+    let qwen = crate::fim_format::FIM_FORMATS.iter().find(|format| format.name == "qwen2.5-coder");
+    let other = crate::fim_format::FIM_FORMATS.iter().find(|format| format.name == "deepseek-coder");
     for (format, begins) in [
         (None, "# RULES.md:\n# Be short.\n# Be kind.\n# a.py\n"),
         (qwen, "<|file_sep|>RULES.md\nBe short.\nBe kind.\n<|file_sep|>a.py\n<|fim_prefix|>def f(x)"),
@@ -443,7 +443,7 @@ fn a_docstring_that_is_there_is_seen_above_a_first_member_and_behind_a_byte_orde
     assert_eq!(ruby.existing.map(|range| text[range].to_owned()).as_deref(), Some("# Gives one."));
     let (rust, text) = item(Language::Rust, "\u{feff}/// Gives one.\nfn f▁() {}\n");
     assert_eq!(rust.existing.map(|range| text[range].to_owned()).as_deref(), Some("/// Gives one."));
-    let after = documented(Language::Rust, Style::Rustdoc, "\u{feff}fn f▁() {}\n", &["Gives one."]);
+    let after = documented(Language::Rust, DocStyle::Rustdoc, "\u{feff}fn f▁() {}\n", &["Gives one."]);
     assert_eq!(after, "\u{feff}/// Gives one.\nfn f() {}\n");
 }
 
@@ -451,7 +451,7 @@ fn a_docstring_that_is_there_is_seen_above_a_first_member_and_behind_a_byte_orde
 fn parameters_of_templates_have_their_names_and_a_default_cannot_end_a_docstring() {
     let (template, _) =
         item(Language::Cpp, "template <typename T, int N, class = void, template <class> class C>\nvoid f▁() {}\n");
-    assert_eq!(template.generics, ["T", "N", "C"]);
-    let after = documented(Language::Python, Style::Numpy, "def f▁(a=\"\"\"x\ny\"\"\"):\n    pass\n", &[]);
+    assert_eq!(template.type_parameters, ["T", "N", "C"]);
+    let after = documented(Language::Python, DocStyle::Numpy, "def f▁(a=\"\"\"x\ny\"\"\"):\n    pass\n", &[]);
     assert!(after.contains("    a\n        The a.\n"), "{after}");
 }

@@ -5,10 +5,10 @@ mod head;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::frame::{About, Marks};
-use super::item::Item;
-use super::sections::Line;
-use super::style::Style;
+use super::doc_template::{Field, CommentMarks};
+use super::item::DocItem;
+use super::sections::TemplateLine;
+use super::style::DocStyle;
 use entries::{Entry, Group, Heading};
 
 /// A docstring that is there, line by line.
@@ -33,22 +33,22 @@ struct Row {
 
 impl Existing {
     /// `text` begins with its marks, without the indentation of its first line.
-    pub(super) fn new(text: &str, marks: Marks, indentation: &str) -> Self {
+    pub(super) fn new(text: &str, marks: CommentMarks, indentation: &str) -> Self {
         let quotes = text.trim_start_matches(|c: char| c.is_ascii_alphabetic());
-        let verbatim = marks == Marks::Quotes && text[..text.len() - quotes.len()].contains(['r', 'R']);
+        let verbatim = marks == CommentMarks::Quotes && text[..text.len() - quotes.len()].contains(['r', 'R']);
         let quote = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quote| quotes.starts_with(quote)).unwrap_or("");
         let (opening, close) = match marks {
-            Marks::Quotes => (text.len() - quotes.len() + quote.len(), quote),
-            Marks::Block => (text.len() - text.trim_start_matches(['/', '*', '!']).len(), "*/"),
-            Marks::Lines(mark) => (mark.len(), ""),
+            CommentMarks::Quotes => (text.len() - quotes.len() + quote.len(), quote),
+            CommentMarks::Block => (text.len() - text.trim_start_matches(['/', '*', '!']).len(), "*/"),
+            CommentMarks::Lines(mark) => (mark.len(), ""),
         };
         let inner = text.strip_suffix(close).filter(|inner| inner.len() >= opening && !close.is_empty());
         let inner = inner.unwrap_or(text);
         let body = |at: usize, line: &str| match marks {
             _ if at == 0 => line.get(opening..).unwrap_or_default().trim().to_owned(),
-            Marks::Quotes => line.strip_prefix(indentation).unwrap_or(line.trim_start()).trim_end().to_owned(),
-            Marks::Block => unmarked(line, "*"),
-            Marks::Lines(mark) => unmarked(line, mark),
+            CommentMarks::Quotes => line.strip_prefix(indentation).unwrap_or(line.trim_start()).trim_end().to_owned(),
+            CommentMarks::Block => unmarked(line, "*"),
+            CommentMarks::Lines(mark) => unmarked(line, mark),
         };
         let mut rows: Vec<Row> = inner
             .split('\n')
@@ -77,7 +77,7 @@ impl Existing {
             closing = Some(format!("{between}{close}"));
         }
         let mut existing = Self { rows, closing, indentation: indentation.to_owned(), verbatim };
-        if marks == Marks::Block && existing.rows.len() == 1 {
+        if marks == CommentMarks::Block && existing.rows.len() == 1 {
             existing.open_block();
         }
         existing
@@ -118,24 +118,24 @@ fn unmarked(line: &str, mark: &str) -> String {
 
 /// What the frame has for one part of an item.
 struct Part<'a> {
-    about: &'a About,
+    about: &'a Field,
     group: Group,
     /// Its section's title, if it is the first of it.
-    title: &'a [Line],
-    lines: &'a [Line],
+    title: &'a [TemplateLine],
+    lines: &'a [TemplateLine],
 }
 
 /// The parts of a frame that are not its summary.
-fn parts(frame: &[Line], style: Style) -> Vec<Part<'_>> {
+fn parts(frame: &[TemplateLine], style: DocStyle) -> Vec<Part<'_>> {
     let mut found = Vec::new();
     let mut from = 0;
     for (at, line) in frame.iter().enumerate() {
         let Some(about) = &line.hole else { continue };
         if let Some(group) = Group::of(about) {
             // Beside a name stands a line of its own.
-            let start = if style == Style::Numpy { at - 1 } else { at };
+            let start = if style == DocStyle::Numpy { at - 1 } else { at };
             found.push(Part { about, group, title: &frame[from..start], lines: &frame[start..=at] });
-        } else if style == Style::Xmldoc {
+        } else if style == DocStyle::Xmldoc {
             // The summary's closing tag.
             from = at + 2;
             continue;
@@ -147,12 +147,12 @@ fn parts(frame: &[Line], style: Style) -> Vec<Part<'_>> {
 
 /// The lines of the docstring brought up to date; nothing where it is, and where it cannot be read.
 pub(super) fn lines(
-    item: &Item,
-    frame: &[Line],
-    style: Style,
+    item: &DocItem,
+    frame: &[TemplateLine],
+    style: DocStyle,
     existing: &Existing,
     only_parts: bool,
-) -> Option<Vec<Line>> {
+) -> Option<Vec<TemplateLine>> {
     let (entries, headings) = entries::read(style, &existing.rows)?;
     if only_parts && entries.is_empty() {
         return None;
@@ -180,14 +180,14 @@ pub(super) fn lines(
     for at in 0..=existing.rows.len() {
         out.extend(inserted.get(&at).into_iter().flatten().cloned());
         if let Some(row) = existing.rows.get(at).filter(|_| !removed.contains(&at)) {
-            out.push(Line::whole(mended.get(&at).unwrap_or(&row.raw)));
+            out.push(TemplateLine::existing(mended.get(&at).unwrap_or(&row.raw)));
         }
     }
     if let Some(closing) = &existing.closing {
         let kept = !removed.contains(&(existing.rows.len() - 1)) && !inserted.contains_key(&existing.rows.len());
         match out.last_mut().filter(|last| kept && last.whole) {
             Some(last) => last.text.push_str(closing),
-            None => out.push(Line::whole(format!("{}{}", existing.indentation, closing.trim_start()))),
+            None => out.push(TemplateLine::existing(format!("{}{}", existing.indentation, closing.trim_start()))),
         }
     }
     Some(out)
@@ -195,14 +195,14 @@ pub(super) fn lines(
 
 /// What is to be done with the rows of a docstring.
 struct Change<'a> {
-    item: &'a Item,
-    style: Style,
+    item: &'a DocItem,
+    style: DocStyle,
     existing: &'a Existing,
     entries: &'a [Entry],
     headings: &'a [Heading],
     removed: BTreeSet<usize>,
     /// New lines before a row.
-    inserted: BTreeMap<usize, Vec<Line>>,
+    inserted: BTreeMap<usize, Vec<TemplateLine>>,
     /// Rows that get another text.
     mended: BTreeMap<usize, String>,
 }
@@ -218,7 +218,7 @@ impl Change<'_> {
         let wanted: Vec<_> = parts.iter().filter(|part| part.group == group).collect();
         let own: Vec<_> = self.entries.iter().filter(|entry| entry.group == group).collect();
         // Rust's custom is to name parameters in prose: only a docstring with such a section keeps it.
-        let custom = self.style != Style::Rustdoc || group == Group::Raises;
+        let custom = self.style != DocStyle::Rustdoc || group == Group::Raises;
         if own.is_empty() {
             // A section in which nothing could be read has its own way to tell of them.
             let told = self.headings.iter().any(|heading| heading.group == Some(group));
@@ -240,7 +240,7 @@ impl Change<'_> {
     }
 
     /// The parts of a group in the order of the signature, each with what it is about if the signature has it.
-    fn next<'a>(&self, group: Group, wanted: &[&'a Part<'a>], own: &[&'a Entry]) -> Vec<(Next<'a>, Option<&'a About>)> {
+    fn next<'a>(&self, group: Group, wanted: &[&'a Part<'a>], own: &[&'a Entry]) -> Vec<(Next<'a>, Option<&'a Field>)> {
         let is_next = |next: &[(Next<'a>, _)], entry: &Entry| {
             next.iter().any(|(next, _)| next.old().is_some_and(|old| std::ptr::eq(old, entry)))
         };
@@ -248,11 +248,11 @@ impl Change<'_> {
             return self.raised(wanted, own);
         }
         let gone = |entry: &Entry| !wanted.iter().any(|part| entry.is_about(part.about));
-        let mut next: Vec<(Next<'a>, Option<&'a About>)> = Vec::new();
+        let mut next: Vec<(Next<'a>, Option<&'a Field>)> = Vec::new();
         for part in wanted {
             let mut found: Vec<_> = own.iter().filter(|entry| entry.is_about(part.about)).collect();
             // What is taken apart has no name in the signature: it has the one that the docstring gives it.
-            if found.is_empty() && *part.about == About::Parameter("options".into()) {
+            if found.is_empty() && *part.about == Field::Parameter("options".into()) {
                 let names = own.iter().find(|entry| gone(entry)).map(|entry| &entry.names);
                 found = own.iter().filter(|entry| Some(&entry.names) == names).collect();
             }
@@ -271,11 +271,11 @@ impl Change<'_> {
     }
 
     /// The errors, which come from what is called, too, and in no order; new ones come last. In Rust, the section for errors comes first.
-    fn raised<'a>(&self, wanted: &[&'a Part<'a>], own: &[&'a Entry]) -> Vec<(Next<'a>, Option<&'a About>)> {
+    fn raised<'a>(&self, wanted: &[&'a Part<'a>], own: &[&'a Entry]) -> Vec<(Next<'a>, Option<&'a Field>)> {
         let mut next: Vec<_> = own.iter().map(|entry| (Next::Old(entry), None)).collect();
         let new = wanted.iter().filter(|part| !own.iter().any(|entry| entry.is_about(part.about)));
         for part in new {
-            let first = *part.about == About::Raises("Errors".into()) && self.style == Style::Rustdoc;
+            let first = *part.about == Field::Raises("Errors".into()) && self.style == DocStyle::Rustdoc;
             next.insert(if first { 0 } else { next.len() }, (Next::New(part), None));
         }
         next
@@ -289,14 +289,14 @@ impl Change<'_> {
             // Without a word in the signature, a result may come from somewhere else; some say `@return void`.
             Group::Returns => {
                 let rows = entry.rows.clone().map(|at| &*self.existing.rows[at].body).collect::<String>();
-                !self.item.says_nothing || rows.contains("void") || rows.contains("None")
+                !self.item.declares_no_result || rows.contains("void") || rows.contains("None")
             }
             Group::Generics | Group::Raises => false,
         }
     }
 
-    fn mend(&mut self, entry: &Entry, about: &About) {
-        let About::Parameter(name) = about else { return };
+    fn mend(&mut self, entry: &Entry, about: &Field) {
+        let Field::Parameter(name) = about else { return };
         let Some(parameter) = self.item.parameters.iter().find(|it| it.name == *name) else { return };
         let at = entry.rows.start;
         if let Some(text) = head::mended(self.style, &self.existing.rows[at].raw, parameter) {
@@ -319,9 +319,9 @@ impl Change<'_> {
         let mut lines = Vec::new();
         for (at, next) in next.into_iter().enumerate() {
             match next {
-                Next::Old(entry) => lines.extend(entry.rows.clone().map(|at| Line::whole(self.text(at)))),
+                Next::Old(entry) => lines.extend(entry.rows.clone().map(|at| TemplateLine::existing(self.text(at)))),
                 // In Rust each of these is a section.
-                Next::New(part) if self.style == Style::Rustdoc && group == Group::Raises => {
+                Next::New(part) if self.style == DocStyle::Rustdoc && group == Group::Raises => {
                     lines.extend(section(part.title, part.lines.to_vec(), at == 0));
                 }
                 Next::New(part) => lines.extend(self.like(own[0], part.lines)),
@@ -347,18 +347,18 @@ impl Change<'_> {
     }
 
     /// New lines with the indentation and the mark of tags that another part has.
-    fn like(&self, entry: &Entry, lines: &[Line]) -> Vec<Line> {
+    fn like(&self, entry: &Entry, lines: &[TemplateLine]) -> Vec<TemplateLine> {
         let row = &self.existing.rows[entry.rows.start];
         let usual = lines.first().map_or(0, |line| line.text.len() - line.text.trim_start().len());
         let indent = row.indent();
         let backslash = row.body.trim_start().starts_with('\\');
-        let like = |line: &Line| {
+        let like = |line: &TemplateLine| {
             let own = line.text.len() - line.text.trim_start().len();
             let text = line.text.trim_start();
             let text = &if self.existing.verbatim { text.replace("\\\\", "\\") } else { text.to_owned() };
             let text = if backslash { text.replacen('@', "\\", 1) } else { text.to_owned() };
             let text = format!("{}{text}", " ".repeat((own + indent).saturating_sub(usual)));
-            Line { text, hang: (line.hang + indent).saturating_sub(usual), ..line.clone() }
+            TemplateLine { text, hang: (line.hang + indent).saturating_sub(usual), ..line.clone() }
         };
         lines.iter().map(like).collect()
     }
@@ -388,8 +388,8 @@ impl Change<'_> {
     }
 
     /// The lines of a part of a new section: in Rust, sections of their own.
-    fn added(&self, at: usize, part: &Part<'_>) -> Vec<Line> {
-        let title = if at > 0 && self.style == Style::Rustdoc { part.title } else { &[] };
+    fn added(&self, at: usize, part: &Part<'_>) -> Vec<TemplateLine> {
+        let title = if at > 0 && self.style == DocStyle::Rustdoc { part.title } else { &[] };
         let like = self.entries.first().filter(|_| !entries::is_sectioned(self.style));
         let own = like.map_or_else(|| part.lines.to_vec(), |entry| self.like(entry, part.lines));
         [title.to_vec(), own].concat()
@@ -416,7 +416,7 @@ impl<'a> Next<'a> {
 }
 
 /// A section with its title: before what follows it, or behind what is there.
-fn section(title: &[Line], lines: Vec<Line>, before: bool) -> Vec<Line> {
+fn section(title: &[TemplateLine], lines: Vec<TemplateLine>, before: bool) -> Vec<TemplateLine> {
     let (blank, title) = title.split_at(title.len().min(1));
     if before { [title, &lines, blank].concat() } else { [blank, title, &lines].concat() }
 }

@@ -3,10 +3,10 @@
 use crate::Language;
 use crate::request::Request;
 
-const PAIRS: [(char, char); 3] = [('(', ')'), ('[', ']'), ('{', '}')];
+const BRACKET_PAIRS: [(char, char); 3] = [('(', ')'), ('[', ']'), ('{', '}')];
 
 /// Bytes around the cursor in which brackets are counted.
-const REACH: usize = 3000;
+const CURSOR_REACH_BYTES: usize = 3000;
 
 /// Ends before the first closing bracket that is too many. Prose has single ones, and so have the cases of a shell.
 pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
@@ -14,12 +14,12 @@ pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
     if matches!(language, Language::Markdown | Language::PlainText) {
         return None;
     }
-    let mut missing = missing(request);
+    let mut missing = missing_closers(request);
     let mut open: Vec<char> = Vec::new();
     for (at, c) in outside_strings(language, text) {
-        if let Some((_, close)) = PAIRS.iter().find(|(open, _)| *open == c) {
+        if let Some((_, close)) = BRACKET_PAIRS.iter().find(|(open, _)| *open == c) {
             open.push(*close);
-        } else if let Some(kind) = PAIRS.iter().position(|(_, close)| *close == c) {
+        } else if let Some(kind) = BRACKET_PAIRS.iter().position(|(_, close)| *close == c) {
             if open.last() == Some(&c) {
                 open.pop();
             } else if missing[kind] > 0 {
@@ -49,7 +49,7 @@ fn outside_strings(language: Language, text: &str) -> impl Iterator<Item = (usiz
                 return false;
             }
             None if matches!(c, '"' | '`') || (*c == '\'' && !single) => quote = Some(*c),
-            None if *c == '\'' => skip_to = at + character(&text[*at..]),
+            None if *c == '\'' => skip_to = at + char_literal_len(&text[*at..]),
             None => return true,
         }
         false
@@ -57,7 +57,7 @@ fn outside_strings(language: Language, text: &str) -> impl Iterator<Item = (usiz
 }
 
 /// The length of the character literal that a text begins with; 1 if it is none.
-fn character(text: &str) -> usize {
+fn char_literal_len(text: &str) -> usize {
     let inner = text.get(1..).unwrap_or_default();
     let letters = if inner.starts_with('\\') { 2 } else { 1 };
     let end = inner.char_indices().nth(letters).filter(|(_, c)| *c == '\'');
@@ -65,11 +65,11 @@ fn character(text: &str) -> usize {
 }
 
 /// Whether cutting `text` at `at` takes away a bracket or a quote that closes one of the text's own.
-pub(super) fn needs(text: &str, at: usize) -> bool {
+pub(super) fn cut_unbalances(text: &str, at: usize) -> bool {
     let surplus = |text: &str, (open, close): (char, char)| {
         text.matches(open).count().saturating_sub(text.matches(close).count())
     };
-    let brackets = PAIRS.iter().any(|pair| surplus(&text[..at], *pair) > surplus(text, *pair));
+    let brackets = BRACKET_PAIRS.iter().any(|pair| surplus(&text[..at], *pair) > surplus(text, *pair));
     let quotes = ['"', '\'', '`']
         .iter()
         .any(|quote| text[at..].contains(*quote) && text.matches(*quote).count().is_multiple_of(2));
@@ -77,21 +77,21 @@ pub(super) fn needs(text: &str, at: usize) -> bool {
 }
 
 /// For each kind, how many brackets are open before the cursor that nothing after it closes.
-fn missing(request: &Request) -> [usize; 3] {
-    let before = request.before();
-    let before = &before[before.floor_char_boundary(before.len().saturating_sub(REACH))..];
-    let after = &request.after()[..request.after().floor_char_boundary(REACH)];
+fn missing_closers(request: &Request) -> [usize; 3] {
+    let before = request.prefix();
+    let before = &before[before.floor_char_boundary(before.len().saturating_sub(CURSOR_REACH_BYTES))..];
+    let after = &request.suffix()[..request.suffix().floor_char_boundary(CURSOR_REACH_BYTES)];
     std::array::from_fn(|kind| {
-        let (open, close) = PAIRS[kind];
-        let opened = unmatched(before.chars().rev(), close, open);
+        let (open, close) = BRACKET_PAIRS[kind];
+        let opened = count_unmatched(before.chars().rev(), close, open);
         // A bracket at once right of the cursor was put there by the editor for the last one opened.
-        let closed = unmatched(after.chars(), open, close).max(usize::from(request.line_after().contains(close)));
+        let closed = count_unmatched(after.chars(), open, close).max(usize::from(request.line_after().contains(close)));
         opened.saturating_sub(closed)
     })
 }
 
 /// How many `wanted` there are that no `other` before them (in the order given) makes up for.
-fn unmatched(chars: impl Iterator<Item = char>, other: char, wanted: char) -> usize {
+fn count_unmatched(chars: impl Iterator<Item = char>, other: char, wanted: char) -> usize {
     let (mut depth, mut count) = (0usize, 0);
     for c in chars {
         if c == other {

@@ -2,25 +2,25 @@
 
 use super::lines::begins_block;
 use crate::request::Request;
-use crate::text::indent;
+use crate::text::indent_columns;
 
 /// Spaces of one level where neither the file nor the answer tells.
-const USUAL: usize = 4;
+const DEFAULT_INDENT_COLUMNS: usize = 4;
 
 /// The text with the file's own indentation and line ends.
-pub(super) fn adapt(request: &Request, text: &str) -> String {
+pub(super) fn match_file_indentation(request: &Request, text: &str) -> String {
     let mut lines = text.split('\n');
-    let mut out = first_line(request, lines.next().unwrap_or_default());
-    let file = style(&request.document.text);
-    let own = own_unit(request, text);
+    let mut out = complete_first_indent(request, lines.next().unwrap_or_default());
+    let file = file_indent_style(&request.document.text);
+    let own = answer_indent_unit(request, text);
     let line_end = if request.document.text.contains("\r\n") { "\r\n" } else { "\n" };
     for line in lines {
         let body = line.trim_start_matches([' ', '\t']);
         let (blank, body) = line.split_at(line.len() - body.len());
         out.push_str(line_end);
         match file {
-            Some(Style::Tabs) => out.push_str(&blank.replace(&" ".repeat(own), "\t")),
-            Some(Style::Spaces(unit)) => out.push_str(&blank.replace('\t', &" ".repeat(unit))),
+            Some(IndentStyle::Tabs) => out.push_str(&blank.replace(&" ".repeat(own), "\t")),
+            Some(IndentStyle::Spaces(unit)) => out.push_str(&blank.replace('\t', &" ".repeat(unit))),
             None => out.push_str(blank),
         }
         out.push_str(body.trim_end_matches('\r'));
@@ -30,55 +30,55 @@ pub(super) fn adapt(request: &Request, text: &str) -> String {
 
 /// The first line without the part of its indentation that is typed already: a model that is asked behind half an indentation
 /// may write a whole one.
-fn first_line(request: &Request, first: &str) -> String {
+fn complete_first_indent(request: &Request, first: &str) -> String {
     let typed = request.line_before();
     let body = first.trim_start_matches([' ', '\t']);
     let blank = &first[..first.len() - body.len()];
     let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '"' | '\'' | '@' | '#');
-    let above = request.before().rsplit('\n').skip(1).find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let above = request.prefix().rsplit('\n').skip(1).find(|line| !line.trim().is_empty()).unwrap_or_default();
     let lines_up = above.trim_end().ends_with(',');
     if typed.is_empty() || !typed.trim().is_empty() || blank.is_empty() || lines_up || !body.starts_with(word) {
         return first.to_owned();
     }
     let tabs = typed.contains('\t') || above.starts_with('\t');
-    let unit = match style(&request.document.text) {
-        Some(Style::Spaces(unit)) if !tabs => unit,
-        _ => USUAL,
+    let unit = match file_indent_style(&request.document.text) {
+        Some(IndentStyle::Spaces(unit)) if !tabs => unit,
+        _ => DEFAULT_INDENT_COLUMNS,
     };
-    let expected = indent(above) + if begins_block(request.document.language, above) { unit } else { 0 };
-    let (there, with_all) = (indent(typed), indent(&format!("{typed}{blank}")));
+    let expected = indent_columns(above) + if begins_block(request.document.language, above) { unit } else { 0 };
+    let (there, with_all) = (indent_columns(typed), indent_columns(&format!("{typed}{blank}")));
     if there > expected || with_all <= expected {
         return first.to_owned();
     }
     let missing = expected - there;
-    let blank = if tabs { "\t".repeat(missing / USUAL) } else { " ".repeat(missing) };
+    let blank = if tabs { "\t".repeat(missing / DEFAULT_INDENT_COLUMNS) } else { " ".repeat(missing) };
     blank + body
 }
 
 /// How a file is indented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Style {
+enum IndentStyle {
     Tabs,
     /// So many spaces a level.
     Spaces(usize),
 }
 
 /// How the file's indented lines begin; `None` where it has none, or both kinds.
-fn style(text: &str) -> Option<Style> {
+fn file_indent_style(text: &str) -> Option<IndentStyle> {
     let lines = || text.split('\n').take(2000).filter(|line| !line.trim().is_empty());
     let (tabs, spaces) = (lines().any(|line| line.starts_with('\t')), lines().any(|line| line.starts_with("  ")));
     match (tabs, spaces) {
-        (true, false) => Some(Style::Tabs),
-        (false, true) => Some(Style::Spaces(step(lines()))),
+        (true, false) => Some(IndentStyle::Tabs),
+        (false, true) => Some(IndentStyle::Spaces(usual_indent_step(lines()))),
         _ => None,
     }
 }
 
 /// The step that lines are most often further in by than the line above them.
-fn step<'a>(lines: impl Iterator<Item = &'a str>) -> usize {
+fn usual_indent_step<'a>(lines: impl Iterator<Item = &'a str>) -> usize {
     let mut counts = [0usize; 9];
     let mut above = 0;
-    for column in lines.map(indent) {
+    for column in lines.map(indent_columns) {
         let step = column.saturating_sub(above);
         if (2..counts.len()).contains(&step) {
             counts[step] += 1;
@@ -86,12 +86,12 @@ fn step<'a>(lines: impl Iterator<Item = &'a str>) -> usize {
         above = column;
     }
     let best = (2..counts.len()).max_by_key(|step| (counts[*step], std::cmp::Reverse(*step)));
-    best.filter(|step| counts[*step] > 0).unwrap_or(USUAL)
+    best.filter(|step| counts[*step] > 0).unwrap_or(DEFAULT_INDENT_COLUMNS)
 }
 
 /// The spaces that the answer takes for one level of a file with tabs: a line below a header is one level further in than the
 /// cursor's line, any other first line on its level.
-fn own_unit(request: &Request, text: &str) -> usize {
+fn answer_indent_unit(request: &Request, text: &str) -> usize {
     let line = request.line_before();
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
     let level = line.chars().take_while(|c| *c == '\t').count()
@@ -101,7 +101,7 @@ fn own_unit(request: &Request, text: &str) -> usize {
     if level > 0 && spaces.is_multiple_of(level) && (2..=8).contains(&(spaces / level)) {
         spaces / level
     } else {
-        USUAL
+        DEFAULT_INDENT_COLUMNS
     }
 }
 

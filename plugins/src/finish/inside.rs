@@ -5,7 +5,7 @@ use crate::syntax::{self, Region};
 
 /// Ends with the comment or the string around the cursor, and at once where a new line of it begins with code.
 pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
-    match syntax::region(request.document.tree.as_ref(), request.cursor) {
+    match syntax::region_at(request.document.tree.as_ref(), request.cursor) {
         Region::Code => None,
         Region::Comment => comment(request, text),
         Region::String => string(request, text),
@@ -17,34 +17,34 @@ fn comment(request: &Request, text: &str) -> Option<usize> {
     let mark = request.document.language.line_comment().filter(|mark| line.contains(mark));
     match mark {
         Some(_) => text.find('\n'),
-        None => enclosed(request, text, closing_mark(request)),
+        None => end_of_enclosed(request, text, closing_mark(request)),
     }
 }
 
 /// What closes the block comment that was opened last.
 fn closing_mark(request: &Request) -> &'static str {
     const PAIRS: &[(&str, &str)] = &[("/*", "*/"), ("<!--", "-->"), ("--[[", "]]"), ("=begin", "=end")];
-    let opened = PAIRS.iter().max_by_key(|(open, _)| request.before().rfind(open));
+    let opened = PAIRS.iter().max_by_key(|(open, _)| request.prefix().rfind(open));
     opened.map_or("*/", |(_, close)| close)
 }
 
 /// A docstring or another string of several lines; one of a single line is held by its quotes.
 fn string(request: &Request, text: &str) -> Option<usize> {
     const QUOTES: &[&str] = &["\"\"\"", "'''"];
-    let last = QUOTES.iter().filter_map(|quotes| Some((request.before().rfind(quotes)?, *quotes))).max();
-    enclosed(request, text, last?.1)
+    let last = QUOTES.iter().filter_map(|quotes| Some((request.prefix().rfind(quotes)?, *quotes))).max();
+    end_of_enclosed(request, text, last?.1)
 }
 
 /// Ends with what closes, which stands after the cursor: the tree would know of no comment or string if it did not.
-fn enclosed(request: &Request, text: &str, close: &str) -> Option<usize> {
+fn end_of_enclosed(request: &Request, text: &str, close: &str) -> Option<usize> {
     let closed = text.find(close);
     let fresh = request.line_before().trim_start_matches([' ', '\t', '*']).is_empty();
-    let code = (fresh && is_code(text.split('\n').next().unwrap_or_default())).then_some(0);
+    let code = (fresh && looks_like_code(text.split('\n').next().unwrap_or_default())).then_some(0);
     code.or(closed)
 }
 
 /// Whether a line reads as a statement rather than as a sentence. An example after `>>>` is meant to.
-fn is_code(line: &str) -> bool {
+fn looks_like_code(line: &str) -> bool {
     const FIRST: &[&str] =
         &["return ", "import ", "def ", "class ", "let ", "const ", "var ", "raise ", "throw ", "await "];
     let line = line.trim();

@@ -2,17 +2,17 @@
 //! the block, by indentation.
 
 use crate::Language;
-use crate::language::Blocks;
+use crate::language::BlockStyle;
 use crate::request::Request;
-use crate::text::indent;
+use crate::text::indent_columns;
 use crate::window;
 
 /// Lines of a suggestion at the most.
-const MOST: usize = 16;
+const MAX_SUGGESTION_LINES: usize = 16;
 
 /// Ends with the line where a rest of line follows that is more than the closing marks of a block which opens here, or where
 /// only one line is wanted.
-pub(super) fn single(request: &Request, text: &str) -> Option<usize> {
+pub(super) fn single_line_end(request: &Request, text: &str) -> Option<usize> {
     let room = request.line_after().trim().is_empty() || text.starts_with('\n') && between_brackets(request);
     let only = !request.multi_line || !room;
     text.find('\n').filter(|_| only)
@@ -44,7 +44,7 @@ pub(super) fn close_below(request: &Request, text: &mut String) {
 
 /// Ends with the line where the cursor stands behind the beginning of a statement, unless the line opens a block or a
 /// bracket.
-pub(super) fn statement(request: &Request, text: &str) -> Option<usize> {
+pub(super) fn statement_line_end(request: &Request, text: &str) -> Option<usize> {
     let first = text.find('\n')?;
     let line = format!("{}{}", request.line_before(), &text[..first]);
     let begun = !request.line_before().trim().is_empty();
@@ -54,18 +54,18 @@ pub(super) fn statement(request: &Request, text: &str) -> Option<usize> {
     }
     // A body may begin on a line of its own, which the next letter tells.
     let body = text[first..].trim_start();
-    let waits = first == 0 && language.blocks() == Blocks::Brackets && (body.is_empty() || body.starts_with('{'));
+    let waits = first == 0 && language.blocks() == BlockStyle::Brackets && (body.is_empty() || body.starts_with('{'));
     (!waits).then_some(first)
 }
 
 /// Whether more belongs to this line than the line itself.
 pub(super) fn begins_block(language: Language, line: &str) -> bool {
-    let worded = language.blocks() == Blocks::Words && opens_with_a_word(line);
-    opens(line) || worded || opens_in(language, line)
+    let worded = language.blocks() == BlockStyle::Keywords && begins_worded_block(line);
+    continues_on_next_line(line) || worded || is_unmarked_header(language, line)
 }
 
 /// Headers of languages whose blocks have no mark.
-fn opens_in(language: Language, line: &str) -> bool {
+fn is_unmarked_header(language: Language, line: &str) -> bool {
     let line = line.trim();
     match language {
         Language::Toml => line.starts_with('[') && line.ends_with(']'),
@@ -76,14 +76,14 @@ fn opens_in(language: Language, line: &str) -> bool {
 }
 
 /// Whether something begins with this line that goes on in the next.
-fn opens(line: &str) -> bool {
+fn continues_on_next_line(line: &str) -> bool {
     let end = line.trim_end();
     let words = [" then", " do", "else", "begin", "\\", "=>", "->", "="];
     end.ends_with([':', '{', '(', '[', ',']) || words.iter().any(|word| end.ends_with(word)) || end.starts_with('@')
 }
 
 /// Whether a line begins a block that a word such as `end` closes: by its first word, or by a function or block at its end.
-fn opens_with_a_word(line: &str) -> bool {
+fn begins_worded_block(line: &str) -> bool {
     const FIRST: &[&str] =
         &["def", "class", "module", "if", "unless", "while", "until", "for", "case", "begin", "function", "repeat"];
     let word = |c: char| c.is_alphanumeric() || c == '_';
@@ -95,13 +95,13 @@ fn opens_with_a_word(line: &str) -> bool {
 
 /// Ends where the block ends: at a line that is indented less than the first, at a blank line, or after so many lines. Below a
 /// header a single blank line belongs to the body if what follows is further in than the header.
-pub(super) fn block(request: &Request, text: &str) -> Option<usize> {
+pub(super) fn block_end(request: &Request, text: &str) -> Option<usize> {
     let line = request.line_before();
     let header = !line.trim().is_empty();
     let first = text.split('\n').next().unwrap_or_default();
-    let base = if header { indent(line) } else { indent(&format!("{line}{first}")) };
+    let base = if header { indent_columns(line) } else { indent_columns(&format!("{line}{first}")) };
     // A body that is not indented ends with a blank line.
-    let flat = header && opens_in(request.document.language, &format!("{line}{first}"));
+    let flat = header && is_unmarked_header(request.document.language, &format!("{line}{first}"));
     let mut at = first.len();
     let mut gap: Option<usize> = None;
     for (number, line) in text[at..].split('\n').skip(1).enumerate() {
@@ -113,7 +113,7 @@ pub(super) fn block(request: &Request, text: &str) -> Option<usize> {
             continue;
         }
         if let Some(gap) = gap.take()
-            && (blank || indent(line) <= base)
+            && (blank || indent_columns(line) <= base)
         {
             return Some(gap);
         }
@@ -121,12 +121,14 @@ pub(super) fn block(request: &Request, text: &str) -> Option<usize> {
             gap = Some(start);
             continue;
         }
-        let out = !blank && (indent(line) < base || header && !flat && indent(line) == base && !closes(line));
-        if out && closes(line) && indent(line) <= base {
+        let out = !blank
+            && (indent_columns(line) < base
+                || header && !flat && indent_columns(line) == base && !closes_or_resumes_block(line));
+        if out && closes_or_resumes_block(line) && indent_columns(line) <= base {
             // Whether a closing line belongs to the answer is for the brackets to say.
             continue;
         }
-        if out || blank && number > 0 || number >= MOST {
+        if out || blank && number > 0 || number >= MAX_SUGGESTION_LINES {
             return Some(start);
         }
     }
@@ -134,7 +136,7 @@ pub(super) fn block(request: &Request, text: &str) -> Option<usize> {
 }
 
 /// Whether a line only closes what was opened, or goes on after closing it.
-fn closes(line: &str) -> bool {
+fn closes_or_resumes_block(line: &str) -> bool {
     let line = line.trim_start();
     let words = [
         "end", "fi", "done", "esac", "else", "elif", "elsif", "except", "finally", "case", "rescue", "ensure",
@@ -145,15 +147,15 @@ fn closes(line: &str) -> bool {
 }
 
 /// Drops the last line where the model was cut off in it and there is a whole one before.
-pub(super) fn drop_partial(text: &mut String) {
+pub(super) fn drop_partial_line(text: &mut String) {
     if let Some(at) = text.rfind('\n').filter(|at| !text[..*at].trim().is_empty()) {
         text.truncate(at);
     }
 }
 
 /// What follows the cursor's line.
-pub(super) fn following(request: &Request) -> impl Iterator<Item = &str> {
-    let after = window::after(request);
+pub(super) fn lines_below(request: &Request) -> impl Iterator<Item = &str> {
+    let after = window::visible_suffix(request);
     after.split('\n').skip(1).map(|line| line.trim_end_matches('\r')).filter(|line| !line.trim().is_empty())
 }
 

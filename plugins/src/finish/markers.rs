@@ -3,24 +3,27 @@
 use crate::{Language, Request};
 
 const MARKERS: &[&str] = &["<|", "<fim_", "<file_sep>", "<｜"];
-const CHAT: &[&str] =
+const CHAT_OPENINGS: &[&str] =
     &["Here is", "Here's", "This code", "The code", "Note that", "In this example", "Explanation:", "Sure,"];
 
 /// Ends before a marker, a fence or a sentence of chat.
 pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
     let marker = MARKERS.iter().filter_map(|marker| text.find(marker)).min();
     let prose = matches!(request.document.language, Language::Markdown | Language::PlainText);
-    let chat = if prose { None } else { chat(request, text) };
+    let chat = if prose { None } else { chat_start(request, text) };
     marker.into_iter().chain(chat).min()
 }
 
-fn chat(request: &Request, text: &str) -> Option<usize> {
+fn chat_start(request: &Request, text: &str) -> Option<usize> {
     let mut at = 0;
     for (number, line) in text.split_inclusive('\n').enumerate() {
         let fresh = number > 0 || request.line_before().trim().is_empty();
         let start = line.trim_start();
         let in_comment = number == 0 && !fresh;
-        if fresh && !in_comment && (start.starts_with("```") || CHAT.iter().any(|words| start.starts_with(words))) {
+        if fresh
+            && !in_comment
+            && (start.starts_with("```") || CHAT_OPENINGS.iter().any(|words| start.starts_with(words)))
+        {
             return Some(at);
         }
         at += line.len();

@@ -1,27 +1,29 @@
 //! Text that stands right of the cursor already is not written a second time.
 
 use super::brackets;
-use super::lines::following;
+use super::lines::lines_below;
 use crate::request::Request;
-use crate::text::indent;
+use crate::text::indent_columns;
 
 /// Characters that make a line worth comparing.
-const TELLING: usize = 4;
+const MIN_DISTINCTIVE_CHARS: usize = 4;
 
-fn telling(line: &str) -> bool {
-    line.chars().filter(|c| c.is_alphanumeric()).count() >= TELLING
+fn is_distinctive(line: &str) -> bool {
+    line.chars().filter(|c| c.is_alphanumeric()).count() >= MIN_DISTINCTIVE_CHARS
 }
 
 /// Ends before a line that comes next in the document anyway. Its first line counts where the cursor's line is empty.
 pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
-    let next = following(request).next()?;
+    let next = lines_below(request).next()?;
     let first = text.find('\n')?;
-    if request.line_before().trim().is_empty() && is_again(&[request.line_before(), &text[..first]].concat(), next) {
+    if request.line_before().trim().is_empty()
+        && repeats_next_line(&[request.line_before(), &text[..first]].concat(), next)
+    {
         return Some(0);
     }
     let mut at = first;
     for line in text[at..].split('\n').skip(1) {
-        if is_again(line, next) {
+        if repeats_next_line(line, next) {
             return Some(at);
         }
         at += 1 + line.len();
@@ -31,14 +33,14 @@ pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
 
 /// Whether a line is the document's `next` one. The same words further in belong to another block; a line that says little
 /// has to stand at the same place.
-fn is_again(line: &str, next: &str) -> bool {
-    let (own, others) = (indent(line), indent(next));
+fn repeats_next_line(line: &str, next: &str) -> bool {
+    let (own, others) = (indent_columns(line), indent_columns(next));
     let words = line.trim().chars().any(char::is_alphanumeric) && line.trim().len() > 2;
-    line.trim() == next.trim() && own <= others && (telling(line) || words && own == others)
+    line.trim() == next.trim() && own <= others && (is_distinctive(line) || words && own == others)
 }
 
 /// Takes from the end of a one-line text what the rest of the cursor's line says already.
-pub(super) fn trim(request: &Request, text: &mut String) {
+pub(super) fn trim_rest_of_line(request: &Request, text: &mut String) {
     let rest = request.line_after().trim_end();
     if rest.trim().is_empty() || text.contains('\n') {
         return;
@@ -47,8 +49,8 @@ pub(super) fn trim(request: &Request, text: &mut String) {
     let mut overlaps = ends.filter(|end| text.ends_with(&rest[..*end]));
     // A short overlap in the middle of a longer rest is chance.
     let overlap = overlaps.find(|end| {
-        let telling = *end == rest.len() || *end >= TELLING;
-        telling && !brackets::needs(text, text.len() - end)
+        let telling = *end == rest.len() || *end >= MIN_DISTINCTIVE_CHARS;
+        telling && !brackets::cut_unbalances(text, text.len() - end)
     });
     if let Some(overlap) = overlap {
         text.truncate(text.len() - overlap);
@@ -56,13 +58,13 @@ pub(super) fn trim(request: &Request, text: &mut String) {
 }
 
 /// Whether the text would only repeat the line above or below.
-pub(super) fn is_neighbour(request: &Request, text: &str) -> bool {
+pub(super) fn repeats_adjacent_line(request: &Request, text: &str) -> bool {
     let line = format!("{}{}{}", request.line_before(), text, request.line_after());
-    if text.trim().contains('\n') || !telling(&line) {
+    if text.trim().contains('\n') || !is_distinctive(&line) {
         return false;
     }
-    let above = request.before().rsplit('\n').skip(1).map(str::trim).find(|line| !line.is_empty());
-    let below = following(request).next().map(str::trim);
+    let above = request.prefix().rsplit('\n').skip(1).map(str::trim).find(|line| !line.is_empty());
+    let below = lines_below(request).next().map(str::trim);
     Some(line.trim()) == above || Some(line.trim()) == below
 }
 

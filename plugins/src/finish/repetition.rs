@@ -18,11 +18,11 @@ pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
         }
         at += line.len();
     }
-    cycle(text)
+    cycle_start(text)
 }
 
 /// Where a short piece begins to be repeated over and over at the end of the text.
-fn cycle(text: &str) -> Option<usize> {
+fn cycle_start(text: &str) -> Option<usize> {
     const TIMES: usize = 6;
     let bytes = text.as_bytes();
     (3..=24).find_map(|length| {

@@ -4,24 +4,24 @@
 //! indented in a way of its own. This rule costs a parse, so it is asked at the end of a line.
 
 use super::whole;
-use crate::language::Blocks;
+use crate::language::BlockStyle;
 use crate::request::Request;
 use crate::syntax;
 
 /// Ends after the statement that the cursor's line begins, or on an empty line after the block around it, once something
 /// follows it.
 pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
-    if !text.contains('\n') || request.document.language.blocks() == Blocks::None {
+    if !text.contains('\n') || request.document.language.blocks() == BlockStyle::None {
         return None;
     }
-    let tree = whole::with_inserted(request, text)?;
+    let tree = whole::parse_with_inserted(request, text)?;
     let begun = request.line_before().trim_start();
     let cursor = request.cursor;
     let end = if begun.is_empty() {
         let first = cursor + text.len() - text.trim_start().len();
         syntax::block_end(&tree, cursor, first)?
     } else {
-        let before_and_text = [request.before(), text].concat();
+        let before_and_text = [request.prefix(), text].concat();
         syntax::statement_end(&tree, &before_and_text, cursor - begun.len(), cursor)?
     };
     let end = end.checked_sub(cursor)?;

@@ -13,14 +13,14 @@ pub(crate) fn request(path: &str, marked: &str) -> Request {
     let tree = syntax::parse(language, &text, None);
     let document = Document { path: path.into(), language, text: text.into(), tree };
     Request {
-        budget: Budget { before: 2000, after: 600, middle: 800, snippets: 800, answer: 400, near: false },
-        minimum_confidence: -5.0,
+        budget: Budget { prefix: 2000, suffix: 600, middle: 800, snippets: 800, answer: 400, reduced: false },
+        min_confidence: -5.0,
         ..Request::new(document, cursor)
     }
 }
 
 fn answer(text: &str) -> Answer {
-    Answer { text: text.into(), ended: false, confidence: -0.1 }
+    Answer { text: text.into(), reached_end_token: false, confidence: -0.1 }
 }
 
 /// In Python, or in Rust where the text looks like it.
@@ -38,7 +38,7 @@ pub(crate) fn check_in(path: &str, marked: &str, written: &str, shown: Option<&s
 }
 
 pub(crate) fn check_done_in(path: &str, marked: &str, written: &str, expected: bool) {
-    assert_eq!(done(&request(path, marked), written), expected, "{path} {marked:?} + {written:?}");
+    assert_eq!(is_done(&request(path, marked), written), expected, "{path} {marked:?} + {written:?}");
 }
 
 pub(crate) fn check_done(marked: &str, written: &str, expected: bool) {
@@ -63,22 +63,22 @@ fn an_unsure_answer_is_shown_only_on_demand() {
 
 #[test]
 fn an_answer_that_is_too_long_is_done() {
-    assert!(done(&request("a.py", "x = ▁\n"), &"a + ".repeat(200)));
+    assert!(is_done(&request("a.py", "x = ▁\n"), &"a + ".repeat(200)));
 }
 
 #[test]
 fn suggestions_that_differ_in_white_space_only_are_alike() {
-    assert!(alike("f(a, b)\n", " f(a,b)"));
-    assert!(!alike("f(a)", "f(b)"));
+    assert!(equal_ignoring_whitespace("f(a, b)\n", " f(a,b)"));
+    assert!(!equal_ignoring_whitespace("f(a)", "f(b)"));
 }
 
 #[test]
 fn a_rule_is_switched_off_by_its_name() {
     let says = |off: &[&str], marked: &str, text: &str| {
         let mut request = request("a.py", marked);
-        request.builtins = Arc::new(crate::Builtins::default().without(off));
-        assert_eq!(done(&request, text), end(&request, text, text.ends_with('\n')).is_some());
-        finish(&request, &Answer { ended: true, ..answer(text) })
+        request.builtins = Arc::new(crate::Builtins::default().with_disabled(off));
+        assert_eq!(is_done(&request, text), earliest_end(&request, text, text.ends_with('\n')).is_some());
+        finish(&request, &Answer { reached_end_token: true, ..answer(text) })
     };
     assert_eq!(says(&[], "x = f(▁)\n", "1))").as_deref(), Some("1"));
     assert_eq!(says(&["brackets", "overlap"], "x = f(▁)\n", "1))").as_deref(), Some("1))"));
@@ -92,11 +92,14 @@ fn a_rule_is_switched_off_by_its_name() {
 #[test]
 fn every_rule_has_a_name_of_its_own_and_says_what_it_keeps() {
     let request = request("a.py", "x = f(▁)\n");
-    assert_eq!(kept_by("brackets", &request, "1))"), Some("1"));
-    assert_eq!(kept_by("whole", &request, "1))"), Some("1))"));
-    assert_eq!(kept_by("no-such-rule", &request, "1))"), None);
-    let mut names: Vec<_> =
-        RULES.iter().map(|rule| rule.name).chain(crate::context::SOURCES.iter().map(|s| s.name)).collect();
+    assert_eq!(trim_by_rule("brackets", &request, "1))"), Some("1"));
+    assert_eq!(trim_by_rule("whole", &request, "1))"), Some("1))"));
+    assert_eq!(trim_by_rule("no-such-rule", &request, "1))"), None);
+    let mut names: Vec<_> = FINISH_RULES
+        .iter()
+        .map(|rule| rule.name)
+        .chain(crate::context::CONTEXT_SOURCES.iter().map(|s| s.name))
+        .collect();
     let all = names.len();
     names.sort_unstable();
     names.dedup();

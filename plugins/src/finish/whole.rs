@@ -8,11 +8,11 @@ use crate::request::Request;
 use crate::syntax;
 
 /// Texts larger than this are not parsed again for each suggestion.
-const LARGEST: usize = 300_000;
+const MAX_DOCUMENT_BYTES: usize = 300_000;
 
 /// Cuts `text` back, line by line, while it brings errors that were not there. A single line stays as it is: the user is
 /// in the middle of it, and so may the error be.
-pub(super) fn cut_back(request: &Request, text: &mut String) {
+pub(super) fn cut_to_parsing_lines(request: &Request, text: &mut String) {
     if !text.contains('\n') {
         return;
     }
@@ -26,19 +26,19 @@ pub(super) fn cut_back(request: &Request, text: &mut String) {
 
 /// Errors around the cursor with `text` inserted there.
 fn errors_with(request: &Request, text: &str) -> Option<usize> {
-    let tree = with_inserted(request, text)?;
+    let tree = parse_with_inserted(request, text)?;
     let (start, end) = (request.cursor, request.cursor + text.len());
-    Some(syntax::errors(&tree, &(start.saturating_sub(200)..end + 200)))
+    Some(syntax::count_errors(&tree, &(start.saturating_sub(200)..end + 200)))
 }
 
 /// The tree of the document with `text` inserted at the cursor.
-pub(super) fn with_inserted(request: &Request, text: &str) -> Option<Tree> {
+pub(super) fn parse_with_inserted(request: &Request, text: &str) -> Option<Tree> {
     let document = &request.document;
-    if document.text.len() > LARGEST {
+    if document.text.len() > MAX_DOCUMENT_BYTES {
         return None;
     }
     let mut tree = document.tree.clone()?;
-    let whole = [request.before(), text, request.after()].concat();
+    let whole = [request.prefix(), text, request.suffix()].concat();
     let (start, end) = (request.cursor, request.cursor + text.len());
     let at = point(&whole, start);
     tree.edit(&InputEdit {

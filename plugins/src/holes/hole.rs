@@ -5,7 +5,7 @@ use std::ops::Range;
 /// What is taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum HoleKind {
     /// A line of code; its indentation stays.
     Line,
     /// A line from some place inside it on.
@@ -18,7 +18,7 @@ pub enum Kind {
     Call,
 }
 
-impl Kind {
+impl HoleKind {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Line, Self::Rest, Self::Block, Self::Arguments, Self::Call];
 
@@ -38,7 +38,7 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hole {
     /// What it is.
-    pub kind: Kind,
+    pub kind: HoleKind,
     /// Where it is, in bytes.
     pub range: Range<usize>,
 }

@@ -2,27 +2,27 @@
 
 use tree_sitter::Tree;
 
-use super::{Hole, Kind};
-use crate::syntax::{Region, region};
+use super::{Hole, HoleKind};
+use crate::syntax::{Region, region_at};
 
 /// Characters that a line has to have, and bytes that it may have.
 const LENGTH: (usize, usize) = (4, 120);
 
 /// Lines and rests of lines, where they are asked for.
-pub(super) fn holes(text: &str, tree: &Tree, kinds: &[Kind], seed: u64) -> Vec<Hole> {
+pub(super) fn line_holes(text: &str, tree: &Tree, kinds: &[HoleKind], seed: u64) -> Vec<Hole> {
     let mut holes = Vec::new();
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let ink = line.trim();
         let from = start + line.len() - line.trim_start().len();
         let range = from..from + ink.len();
-        if start > 0 && worth_asking(ink) && is_code(tree, range.start, range.end) {
-            if kinds.contains(&Kind::Line) {
-                holes.push(Hole { kind: Kind::Line, range: range.clone() });
+        if start > 0 && is_worth_asking(ink) && is_line_of_code(tree, range.start, range.end) {
+            if kinds.contains(&HoleKind::Line) {
+                holes.push(Hole { kind: HoleKind::Line, range: range.clone() });
             }
-            let at = split(ink, &from.to_string(), seed);
-            if kinds.contains(&Kind::Rest) && ink[at..].contains(|c: char| c.is_alphanumeric()) {
-                holes.push(Hole { kind: Kind::Rest, range: range.start + at..range.end });
+            let at = cursor_in_line(ink, &from.to_string(), seed);
+            if kinds.contains(&HoleKind::Rest) && ink[at..].contains(|c: char| c.is_alphanumeric()) {
+                holes.push(Hole { kind: HoleKind::Rest, range: range.start + at..range.end });
             }
         }
         start += line.len();
@@ -30,20 +30,20 @@ pub(super) fn holes(text: &str, tree: &Tree, kinds: &[Kind], seed: u64) -> Vec<H
     holes
 }
 
-fn worth_asking(line: &str) -> bool {
+fn is_worth_asking(line: &str) -> bool {
     line.chars().count() >= LENGTH.0 && line.len() <= LENGTH.1 && line.contains(char::is_alphabetic)
 }
 
 /// Whether a line is neither a comment nor inside a string, nor nothing but a string.
-fn is_code(tree: &Tree, start: usize, end: usize) -> bool {
-    let at = |offset| region(Some(tree), offset);
+fn is_line_of_code(tree: &Tree, start: usize, end: usize) -> bool {
+    let at = |offset| region_at(Some(tree), offset);
     let only_text = at(start + 1) == Region::String && at(end - 1) == Region::String;
     at(start) != Region::String && at(start + 1) != Region::Comment && !only_text
 }
 
 /// Where the typed part of a line ends: after its indentation and at least one character, and before the last one. The
 /// place follows from the name and the seed alone.
-pub fn split(line: &str, name: &str, seed: u64) -> usize {
+pub fn cursor_in_line(line: &str, name: &str, seed: u64) -> usize {
     let indentation = line.len() - line.trim_start().len();
     let places: Vec<usize> = line.char_indices().map(|(at, _)| at).filter(|at| *at > indentation).collect();
     // FNV-1a, so that the place depends on nothing but the name and the seed.

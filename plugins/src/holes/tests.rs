@@ -4,17 +4,17 @@ use super::*;
 use crate::syntax::parse;
 
 /// The texts of the holes of one kind.
-fn found(path: &str, text: &str, kind: Kind) -> Vec<String> {
+fn found(path: &str, text: &str, kind: HoleKind) -> Vec<String> {
     let language = Language::from_path(path);
     let tree = parse(language, text, None).expect("a small text");
     assert!(!tree.root_node().has_error(), "{path} is sound");
-    let holes = holes(language, text, &tree, &[kind], 1);
+    let holes = find_holes(language, text, &tree, &[kind], 1);
     assert!(holes.iter().all(|hole| hole.kind == kind));
     holes.into_iter().map(|hole| text[hole.range].to_owned()).collect()
 }
 
 /// Checks that exactly the pieces in `⟦⟧` are found.
-fn check(path: &str, marked: &str, kind: Kind) {
+fn check(path: &str, marked: &str, kind: HoleKind) {
     assert_eq!(found(path, &marked.replace(['⟦', '⟧'], ""), kind), marked_pieces(marked), "{path}");
 }
 
@@ -37,23 +37,23 @@ fn bodies_are_found_in_every_language() {
         ("a.cs", "class A { int F(int x) ", "return x;", " }"),
         ("a.php", "<?php\nfunction f($x) ", "return $x;", ""),
     ] {
-        check(path, &brackets(head, body, tail), Kind::Block);
+        check(path, &brackets(head, body, tail), HoleKind::Block);
     }
-    check("a.py", "def f(x):⟦\n    y = x\n    return y⟧\n\n\nz = 1\n", Kind::Block);
+    check("a.py", "def f(x):⟦\n    y = x\n    return y⟧\n\n\nz = 1\n", HoleKind::Block);
 }
 
 #[test]
 fn a_docstring_stays_above_its_body() {
-    check("a.py", "def f(x):\n    \"\"\"Doc.\"\"\"\n    ⟦y = x\n    return y⟧\n", Kind::Block);
-    check("a.py", "def f(x):\n    \"\"\"Doc.\"\"\"\n", Kind::Block);
+    check("a.py", "def f(x):\n    \"\"\"Doc.\"\"\"\n    ⟦y = x\n    return y⟧\n", HoleKind::Block);
+    check("a.py", "def f(x):\n    \"\"\"Doc.\"\"\"\n", HoleKind::Block);
 }
 
 #[test]
 fn bodies_that_no_editor_would_show_whole_are_left_out() {
-    check("a.rs", "fn f() {}\nfn g() { h() }\nfn h() { // why\n    g()\n}\n", Kind::Block);
-    check("a.py", "if x: f()\n", Kind::Block);
+    check("a.rs", "fn f() {}\nfn g() { h() }\nfn h() { // why\n    g()\n}\n", HoleKind::Block);
+    check("a.py", "if x: f()\n", HoleKind::Block);
     let long = "    f();\n".repeat(9);
-    check("a.js", &format!("function f() {{\n{long}}}\n"), Kind::Block);
+    check("a.js", &format!("function f() {{\n{long}}}\n"), HoleKind::Block);
 }
 
 #[test]
@@ -69,9 +69,9 @@ fn arguments_are_found_in_every_language() {
         ("a.cs", "class A { void F() { G(⟦a, b⟧); } }\n"),
         ("a.php", "<?php\nf(⟦$a, $b⟧);\n"),
     ] {
-        check(path, marked, Kind::Arguments);
+        check(path, marked, HoleKind::Arguments);
     }
-    assert_eq!(found("a.py", "x = f(a, b=g(1))\n", Kind::Arguments), ["a, b=g(1)", "1"], "calls in calls");
+    assert_eq!(found("a.py", "x = f(a, b=g(1))\n", HoleKind::Arguments), ["a, b=g(1)", "1"], "calls in calls");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn calls_behind_a_dot_or_a_path_are_found_in_every_language() {
         ("a.cs", "class A { void F() { list.⟦Add(1)⟧; G(2); } }\n"),
         ("a.php", "<?php\n$list->⟦add(1)⟧;\nA::⟦make(2)⟧;\nf(3);\n"),
     ] {
-        check(path, marked, Kind::Call);
+        check(path, marked, HoleKind::Call);
     }
 }
 
@@ -96,15 +96,15 @@ fn calls_behind_a_dot_or_a_path_are_found_in_every_language() {
 fn lines_of_code_are_found_without_their_indentation() {
     let text = "import os\n\n⟦def f(x):⟧\n    \"\"\"Doc\n    of two lines.\"\"\"\n    # a comment\n    ⟦y = [⟧\n    ]\n    ⟦return y⟧\n";
     // `y = [` has five characters and a letter; the bracket below has none.
-    check("a.py", text, Kind::Line);
-    check("a.rs", "//! Doc.\n⟦fn f() {⟧\n    // why\n    ⟦g(1);⟧\r\n}\n", Kind::Line);
+    check("a.py", text, HoleKind::Line);
+    check("a.rs", "//! Doc.\n⟦fn f() {⟧\n    // why\n    ⟦g(1);⟧\r\n}\n", HoleKind::Line);
 }
 
 #[test]
 fn a_rest_begins_inside_its_line_and_always_at_the_same_place() {
     let text = "x = 1\ntotal_price = compute_total(items)\n";
-    let rests = found("a.py", text, Kind::Rest);
-    assert_eq!(rests, found("a.py", text, Kind::Rest));
+    let rests = found("a.py", text, HoleKind::Rest);
+    assert_eq!(rests, found("a.py", text, HoleKind::Rest));
     let line = "total_price = compute_total(items)";
     assert!(rests.len() == 1 && line.ends_with(&rests[0]) && rests[0].len() < line.len(), "{rests:?}");
 }
@@ -113,18 +113,18 @@ fn a_rest_begins_inside_its_line_and_always_at_the_same_place() {
 fn a_split_is_inside_the_line_and_follows_from_the_seed() {
     let line = "        for idx2, elem2 in enumerate(numbers):";
     for name in ["a", "b", "c"] {
-        let at = split(line, name, 1);
+        let at = cursor_in_line(line, name, 1);
         assert!(at > 8 && at < line.len());
-        assert_eq!(at, split(line, name, 1));
+        assert_eq!(at, cursor_in_line(line, name, 1));
     }
-    assert_ne!(split(line, "a", 1), split(line, "a", 2));
+    assert_ne!(cursor_in_line(line, "a", 1), cursor_in_line(line, "a", 2));
 }
 
 #[test]
 fn broken_syntax_is_left_alone() {
     let text = "def f(:\n    return g(1\n";
     let tree = parse(Language::Python, text, None).expect("a tree of broken text");
-    let kinds = [Kind::Block, Kind::Call];
-    assert!(holes(Language::Python, text, &tree, &kinds, 1).is_empty());
-    assert!(holes(Language::Json, "{}", &tree, &Kind::ALL, 1).is_empty(), "no row, no holes");
+    let kinds = [HoleKind::Block, HoleKind::Call];
+    assert!(find_holes(Language::Python, text, &tree, &kinds, 1).is_empty());
+    assert!(find_holes(Language::Json, "{}", &tree, &HoleKind::ALL, 1).is_empty(), "no row, no holes");
 }

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use mlua::{Table, Value};
 
-use crate::prompt::{Layout, Stability, Window};
-use crate::{FimFormat, Part, Request, Source};
+use crate::prompt::{PluginLayout, Stability, Window};
+use crate::{FimFormat, Part, PartSource, Request};
 
 /// Snippets of one call.
 const MOST_SNIPPETS: usize = 16;
@@ -90,7 +90,12 @@ impl Reader<'_> {
     }
 
     /// What `prompt` gave for a window: the parts before what is typed, within the room of the request.
-    pub(super) fn layout(&self, value: &Value, request: &Request, window: &Window) -> mlua::Result<Option<Layout>> {
+    pub(super) fn layout(
+        &self,
+        value: &Value,
+        request: &Request,
+        window: &Window,
+    ) -> mlua::Result<Option<PluginLayout>> {
         let table = match value {
             Value::Nil => return Ok(None),
             Value::Table(table) => table,
@@ -102,13 +107,13 @@ impl Reader<'_> {
         };
         // Before anything is copied: one text may stand there many times.
         let size = parts.iter().map(|part| part.as_string().map_or(0, |text| text.as_bytes().len())).sum::<usize>();
-        let room = request.budget.before + request.budget.after + request.budget.snippets + AROUND;
+        let room = request.budget.prefix + request.budget.suffix + request.budget.snippets + AROUND;
         if size > room {
             return Err(mlua::Error::runtime(format!("its prompt has {size} bytes: this model has room for {room}")));
         }
         let parts = parts.iter().map(|part| self.part(part, request, window)).collect::<mlua::Result<Vec<_>>>()?;
         let stops = stops(&table.raw_get("stop")?, request.format)?;
-        Ok(Some(Layout { plugin: self.plugin.to_owned(), parts, stops }))
+        Ok(Some(PluginLayout { plugin: self.plugin.to_owned(), parts, stop_tokens: stops }))
     }
 
     fn part(&self, value: &Value, request: &Request, window: &Window) -> mlua::Result<Part> {
@@ -116,9 +121,9 @@ impl Reader<'_> {
             Value::String(text) => {
                 let text = self.text(text)?;
                 let source = match &text {
-                    text if *text == window.before => Source::Before,
-                    text if *text == window.after => Source::After,
-                    _ => Source::Plugin { name: self.plugin.to_owned() },
+                    text if *text == window.prefix => PartSource::Prefix,
+                    text if *text == window.suffix => PartSource::Suffix,
+                    _ => PartSource::Plugin { name: self.plugin.to_owned() },
                 };
                 Ok(Part::text(text, source))
             }
@@ -155,7 +160,7 @@ fn stability_of(value: &Value) -> mlua::Result<Stability> {
 
 /// A special token that the model has. Where no model is at hand, as in a dry run, every name will do.
 fn special(name: String, request: &Request) -> mlua::Result<Part> {
-    match request.tokens.as_ref().is_none_or(|tokens| tokens.has(&name)) {
+    match request.tokenizer.as_ref().is_none_or(|tokens| tokens.has_special_token(&name)) {
         true => Ok(Part::special(name)),
         false => Err(mlua::Error::runtime(format!(
             "the model has no special token {name:?}: ask foretype.special({name:?}) before"
@@ -167,7 +172,7 @@ fn special(name: String, request: &Request) -> mlua::Result<Part> {
 fn stops(value: &Value, format: Option<&'static FimFormat>) -> mlua::Result<Vec<Cow<'static, str>>> {
     let names = match value {
         Value::Nil => {
-            return Ok(format.map_or(&[][..], |format| format.stops).iter().copied().map(Cow::from).collect());
+            return Ok(format.map_or(&[][..], |format| format.stop_tokens).iter().copied().map(Cow::from).collect());
         }
         Value::Table(list) => listed(list, MOST_PARTS)?,
         other => return Err(wrong("a prompt's stop", "a list of names of special tokens", other)),

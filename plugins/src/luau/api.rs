@@ -189,9 +189,10 @@ pub(super) const FUNCTIONS: &[Declared] = &[
         make: |lua, _| {
             lua.create_function(|lua, name: mlua::LuaString| match lua.app_data_ref::<Current>().as_deref() {
                 // Where no model is at hand, as in a dry run, it has all that is asked for.
-                Some(Current(Some(request))) => {
-                    Ok(request.tokens.as_ref().is_none_or(|tokens| tokens.has(&name.to_string_lossy())))
-                }
+                Some(Current(Some(request))) => Ok(request
+                    .tokenizer
+                    .as_ref()
+                    .is_none_or(|tokens| tokens.has_special_token(&name.to_string_lossy()))),
                 _ => Ok(false),
             })
         },
@@ -272,8 +273,8 @@ fn tokens(lua: &Lua, text: &mlua::LuaString) -> usize {
     let size = text.as_bytes().len();
     let current = lua.app_data_ref::<Current>();
     let counter = match current.as_deref() {
-        Some(Current(Some(request))) => request.tokens.as_ref().filter(|_| size <= COUNTED),
+        Some(Current(Some(request))) => request.tokenizer.as_ref().filter(|_| size <= COUNTED),
         _ => None,
     };
-    counter.map_or(size.div_ceil(BYTES_PER_TOKEN), |counter| counter.count(&text.to_string_lossy()))
+    counter.map_or(size.div_ceil(BYTES_PER_TOKEN), |counter| counter.count_tokens(&text.to_string_lossy()))
 }

@@ -8,8 +8,8 @@ use crate::{context, finish};
 /// What the source of that name shows.
 pub(super) fn snippets(lua: &Lua, name: &str) -> mlua::Result<Table> {
     let current = lua.app_data_ref::<Current>();
-    let found = match (current.as_deref(), context::source(name)) {
-        (Some(Current(Some(request))), Some(source)) => source.alone(request),
+    let found = match (current.as_deref(), context::find_source(name)) {
+        (Some(Current(Some(request))), Some(source)) => source.collect_alone(request),
         _ => Vec::new(),
     };
     let list = lua.create_table()?;
@@ -27,7 +27,7 @@ pub(super) fn trimmed(lua: &Lua, name: &str, text: &LuaString) -> mlua::Result<L
     let current = lua.app_data_ref::<Current>();
     let whole = text.to_string_lossy();
     let kept = match current.as_deref() {
-        Some(Current(Some(request))) => finish::kept_by(name, request, &whole),
+        Some(Current(Some(request))) => finish::trim_by_rule(name, request, &whole),
         _ => None,
     };
     kept.map_or_else(|| Ok(text.clone()), |kept| lua.create_string(kept))

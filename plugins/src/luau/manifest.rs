@@ -3,7 +3,7 @@
 use mlua::{Function, Table, Value};
 
 use super::API;
-use crate::request::Task;
+use crate::request::TaskKind;
 
 /// What a plugin's table may hold.
 const KEYS: &[&str] = &["api", "name", "languages", "tasks", "applies", "context", "prompt", "finish"];
@@ -12,7 +12,7 @@ const KEYS: &[&str] = &["api", "name", "languages", "tasks", "applies", "context
 pub(super) struct Manifest {
     pub(super) name: String,
     pub(super) languages: Option<Vec<String>>,
-    pub(super) tasks: Vec<Task>,
+    pub(super) tasks: Vec<TaskKind>,
     pub(super) functions: Functions,
 }
 
@@ -100,11 +100,11 @@ fn name(value: &Value) -> Result<String, String> {
     Ok(name)
 }
 
-fn tasks(value: &Value) -> Result<Vec<Task>, String> {
-    let all = Task::ALL.map(|task| format!("{:?}", task.name())).join(", ");
+fn tasks(value: &Value) -> Result<Vec<TaskKind>, String> {
+    let all = TaskKind::ALL.map(|task| format!("{:?}", task.name())).join(", ");
     let advice = format!("tasks has to be a list of {all}");
-    let Some(names) = list(value, &advice)? else { return Ok(vec![Task::Fill]) };
-    let tasks = names.iter().map(|name| Task::named(name)).collect::<Option<Vec<_>>>();
+    let Some(names) = list(value, &advice)? else { return Ok(vec![TaskKind::Fill]) };
+    let tasks = names.iter().map(|name| TaskKind::from_name(name)).collect::<Option<Vec<_>>>();
     tasks.filter(|tasks| !tasks.is_empty()).ok_or(advice)
 }
 

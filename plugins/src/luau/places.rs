@@ -6,7 +6,7 @@ use mlua::{Lua, Table};
 
 use super::api::{Current, Host, MOST_FILES};
 use crate::Request;
-use crate::symbol_index::distance;
+use crate::symbol_index::path_distance;
 
 /// Files that are read for the references of one name.
 const FILES_READ: usize = 20;
@@ -62,9 +62,9 @@ pub(super) fn references(lua: &Lua, host: &Host, name: &str) -> mlua::Result<Tab
 /// The other files that name something, the nearest first.
 fn nearest(request: &Request, name: &str) -> Vec<Arc<str>> {
     let own = &request.document.path;
-    let mut paths = request.symbols.mentions(name);
+    let mut paths = request.symbols.files_mentioning(name);
     paths.retain(|path| **path != **own);
-    paths.sort_by_cached_key(|path| (distance(path, own), path.clone()));
+    paths.sort_by_cached_key(|path| (path_distance(path, own), path.clone()));
     paths.truncate(FILES_READ);
     paths
 }

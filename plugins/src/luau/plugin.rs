@@ -13,8 +13,8 @@ use super::manifest::{self, Functions, Hook, Manifest};
 use super::tables::View;
 use super::times::Times;
 use super::{Fault, Limits, Setting, World, api, sandbox, tables};
-use crate::prompt::{Layout, Window};
-use crate::request::Task;
+use crate::prompt::{PluginLayout, Window};
+use crate::request::TaskKind;
 use crate::{Language, Request, Snippet, context, finish};
 
 /// Bytes of a plugin's file.
@@ -54,7 +54,7 @@ pub struct Plugin {
     /// The name of its file, for messages.
     pub file: String,
     languages: Option<Vec<String>>,
-    tasks: Vec<Task>,
+    tasks: Vec<TaskKind>,
     limits: Limits,
     clock: Clock,
     functions: Functions,
@@ -125,11 +125,11 @@ impl Plugin {
 
     /// Whether it is asked for documents of this language.
     pub fn knows(&self, language: Language) -> bool {
-        self.languages.as_ref().is_none_or(|ids| ids.iter().any(|id| id == language.id()))
+        self.languages.as_ref().is_none_or(|ids| ids.iter().any(|id| id == language.lsp_id()))
     }
 
     /// The tasks that it takes part in: at least one.
-    pub fn tasks(&self) -> &[Task] {
+    pub fn tasks(&self) -> &[TaskKind] {
         &self.tasks
     }
 
@@ -145,7 +145,7 @@ impl Plugin {
     }
 
     /// How the prompt on a new window is to be written; `None` if it leaves that to others or fails.
-    pub fn prompt(&self, request: &Request, window: &Window, snippets: &[Snippet]) -> Option<Layout> {
+    pub fn prompt(&self, request: &Request, window: &Window, snippets: &[Snippet]) -> Option<PluginLayout> {
         let hook = self.functions.prompt.as_ref()?;
         let view = View { window: window.clone(), snippets: snippets.to_vec() };
         let layout = self.call(hook, request, |lua, table| {
@@ -173,8 +173,8 @@ impl Plugin {
 
     /// Whether it stands in the place of the built-in of its name, as long as it answers.
     pub fn stands_in(&self) -> bool {
-        let source = context::source(&self.name).is_some() && self.functions.context.is_some();
-        let rule = finish::RULES.iter().any(|rule| rule.name == self.name) && self.functions.finish.is_some();
+        let source = context::find_source(&self.name).is_some() && self.functions.context.is_some();
+        let rule = finish::FINISH_RULES.iter().any(|rule| rule.name == self.name) && self.functions.finish.is_some();
         source || rule
     }
 
@@ -275,7 +275,7 @@ impl Plugin {
     }
 
     /// Keeps what came of a call; true if the plugin is to be stopped.
-    fn note(&self, hook: &Hook, task: Task, took: Duration, error: Option<&mlua::Error>) -> bool {
+    fn note(&self, hook: &Hook, task: TaskKind, took: Duration, error: Option<&mlua::Error>) -> bool {
         let mut record = lock(&self.record);
         record.tally.calls += 1;
         record.tally.time += took;

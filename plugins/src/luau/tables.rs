@@ -5,7 +5,7 @@ use mlua::{Lua, Table, Value};
 
 use crate::prompt::Window;
 use crate::request::{Request, Trigger};
-use crate::{Snippet, Source};
+use crate::{PartSource, Snippet};
 
 /// Bytes of the document on each side of the cursor that stand in the table; `foretype.text()` gives all of it.
 const AROUND: usize = 16 << 10;
@@ -43,20 +43,20 @@ pub(super) const FIELDS: &[Field<Request>] = &[
         name: "language",
         kind: "string",
         about: "Its language, by its LSP id: \"rust\", \"python\", \"typescript\".",
-        value: |lua, request| string(lua, request.document.language.id()),
+        value: |lua, request| string(lua, request.document.language.lsp_id()),
     },
     Field {
         name: "line",
         kind: "number",
         about: "The line of the cursor, counted from 1.",
-        value: |_, request| Ok(Value::Number((request.before().matches('\n').count() + 1) as f64)),
+        value: |_, request| Ok(Value::Number((request.prefix().matches('\n').count() + 1) as f64)),
     },
     Field {
         name: "before",
         kind: "string",
         about: "The text left of the cursor, at most the last 16 KB of it.",
         value: |lua, request| {
-            let before = request.before();
+            let before = request.prefix();
             string(lua, &before[before.floor_char_boundary(before.len().saturating_sub(AROUND))..])
         },
     },
@@ -64,7 +64,7 @@ pub(super) const FIELDS: &[Field<Request>] = &[
         name: "after",
         kind: "string",
         about: "The text right of the cursor, at most the first 16 KB of it.",
-        value: |lua, request| string(lua, &request.after()[..request.after().floor_char_boundary(AROUND)]),
+        value: |lua, request| string(lua, &request.suffix()[..request.suffix().floor_char_boundary(AROUND)]),
     },
     Field {
         name: "invoked",
@@ -122,13 +122,13 @@ pub(super) const VIEW_FIELDS: &[Field<View>] = &[
         name: "before",
         kind: "string",
         about: "The text of the document before the place where typing began: whole lines.",
-        value: |lua, view| string(lua, &view.window.before),
+        value: |lua, view| string(lua, &view.window.prefix),
     },
     Field {
         name: "after",
         kind: "string",
         about: "The text right of the cursor, without closing marks that the editor put there.",
-        value: |lua, view| string(lua, &view.window.after),
+        value: |lua, view| string(lua, &view.window.suffix),
     },
     Field {
         name: "above",
@@ -145,7 +145,7 @@ pub(super) const VIEW_FIELDS: &[Field<View>] = &[
                 let entry = lua.create_table()?;
                 entry.raw_set("path", snippet.path.as_str())?;
                 entry.raw_set("text", snippet.text.as_str())?;
-                entry.raw_set("why", snippet.why.as_str())?;
+                entry.raw_set("why", snippet.origin.as_str())?;
                 Ok(entry)
             });
             lua.create_sequence_from(snippets.collect::<mlua::Result<Vec<_>>>()?).map(Value::Table)
@@ -155,7 +155,7 @@ pub(super) const VIEW_FIELDS: &[Field<View>] = &[
 
 /// What the header has of the document itself.
 fn above(window: &Window) -> String {
-    let own = window.header.iter().filter(|part| matches!(part.source, Source::Imports | Source::Enclosing));
+    let own = window.header.iter().filter(|part| matches!(part.source, PartSource::Imports | PartSource::Enclosing));
     own.filter_map(|part| part.content.text()).collect()
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::*;
 use crate::finish::tests::request;
-use crate::prompt::{Layout, Stability};
-use crate::request::Task;
-use crate::{Language, Part, Request, Source};
+use crate::prompt::{PluginLayout, Stability};
+use crate::request::TaskKind;
+use crate::{Language, Part, PartSource, Request};
 
 /// A workspace in memory.
 pub(crate) struct Files(pub(crate) &'static [(&'static str, &'static str)]);
@@ -22,10 +22,10 @@ impl World for Files {
         names.filter(|name| pieces().all(|piece| name.contains(piece))).take(most).collect()
     }
 
-    fn search(&self, words: &str, most: usize) -> Vec<Hit> {
+    fn search(&self, words: &str, most: usize) -> Vec<SearchHit> {
         let hit = |(path, text): &(&str, &str)| {
             let at = text.find(words)?;
-            Some(Hit { path: (*path).to_owned(), text: (*text).into(), range: at..text.len(), score: 1.0 })
+            Some(SearchHit { path: (*path).to_owned(), text: (*text).into(), range: at..text.len(), score: 1.0 })
         };
         self.0.iter().filter_map(hit).take(most).collect()
     }
@@ -137,7 +137,7 @@ fn a_call_that_takes_too_long_is_told_with_its_line_and_the_limit() {
     let source = "return { api = 1, name = 'p', tasks = { 'fill', 'ask' }, context = function()\n    local x = 1\n    while true do\n        x += 1\n    end\nend }";
     let limits = Limits { time: Duration::from_millis(5), task_time: Duration::from_millis(8), ..ROOMY };
     for (task, limit) in
-        [(Task::Fill, "5 ms (option plugins.time_ms)"), (Task::Ask, "8 ms (option plugins.task_time_ms)")]
+        [(TaskKind::Fill, "5 ms (option plugins.time_ms)"), (TaskKind::Ask, "8 ms (option plugins.task_time_ms)")]
     {
         let plugin = Plugin::load("p.luau", source, &[], Arc::new(Files(&[])), limits).expect("a plugin");
         plugin.context(&Request { task, ..request("a.py", "▁") });
@@ -199,19 +199,19 @@ fn git_facts_are_a_table() {
 fn tokens_are_counted_as_the_model_does_where_one_is_at_hand() {
     #[derive(Debug)]
     struct Letters;
-    impl crate::Tokens for Letters {
-        fn count(&self, text: &str) -> usize {
+    impl crate::TokenizerInfo for Letters {
+        fn count_tokens(&self, text: &str) -> usize {
             text.chars().count()
         }
 
-        fn has(&self, _: &str) -> bool {
+        fn has_special_token(&self, _: &str) -> bool {
             false
         }
     }
     let plugin =
         with_context("return { tostring(foretype.tokens('äbc')), tostring(foretype.tokens(('x'):rep(30000))) }");
     let mut request = request("a.py", "▁");
-    request.tokens = Some(Arc::new(Letters));
+    request.tokenizer = Some(Arc::new(Letters));
     let found: Vec<_> = plugin.context(&request).into_iter().map(|found| found.text).collect();
     assert_eq!(found, ["3", "10000"]);
 }
@@ -220,23 +220,23 @@ fn tokens_are_counted_as_the_model_does_where_one_is_at_hand() {
 #[derive(Debug)]
 pub(crate) struct OneSpecial;
 
-impl crate::Tokens for OneSpecial {
-    fn count(&self, text: &str) -> usize {
+impl crate::TokenizerInfo for OneSpecial {
+    fn count_tokens(&self, text: &str) -> usize {
         text.len()
     }
 
-    fn has(&self, special: &str) -> bool {
+    fn has_special_token(&self, special: &str) -> bool {
         special == "<HOLE>"
     }
 }
 
 /// What a plugin with this body of `prompt` makes of a place below ten lines.
-fn laid_out(body: &str) -> (Option<Layout>, Plugin) {
+fn laid_out(body: &str) -> (Option<PluginLayout>, Plugin) {
     let source = format!("return {{ api = 1, name = 'p', prompt = function(request, window)\n{body}\nend }}");
     let plugin = load(&source).expect("a plugin");
     let mut request = request("a.py", &format!("{}x = ▁)\nafter\n", "line\n".repeat(10)));
-    request.tokens = Some(Arc::new(OneSpecial));
-    let snippet = crate::Snippet { path: "b.py".into(), text: "b()".into(), why: "definition".into() };
+    request.tokenizer = Some(Arc::new(OneSpecial));
+    let snippet = crate::Snippet { path: "b.py".into(), text: "b()".into(), origin: "definition".into() };
     let layout = plugin.prompt(&request, &crate::window::set(&request), &[snippet]);
     (layout, plugin)
 }
@@ -252,13 +252,13 @@ fn a_prompt_is_made_of_texts_and_of_special_tokens_that_are_said_to_be_special()
     assert_eq!(plugin.fault(), None);
     let layout = layout.expect("a layout");
     let expected = [
-        Part::text("line\nline\nline\n", Source::Before),
+        Part::text("line\nline\nline\n", PartSource::Prefix),
         Part::special("<HOLE>"),
-        Part::text("\nafter\n", Source::After),
-        Part::text("<HOLE> b.py definition", Source::Plugin { name: "p".into() }),
+        Part::text("\nafter\n", PartSource::Suffix),
+        Part::text("<HOLE> b.py definition", PartSource::Plugin { name: "p".into() }),
     ];
     assert_eq!((layout.parts.as_slice(), layout.plugin.as_str()), (&expected[..], "p"));
-    assert_eq!(layout.stops, ["<HOLE>", "<OTHER>"]);
+    assert_eq!(layout.stop_tokens, ["<HOLE>", "<OTHER>"]);
     assert_eq!(laid_out("return nil").0, None);
 }
 
@@ -317,7 +317,7 @@ fn a_plugin_is_asked_only_for_its_languages_and_where_it_applies() {
 
 #[test]
 fn a_plugin_takes_part_in_the_tasks_that_it_names_and_else_in_suggestions() {
-    let asked = |tasks: &str, task: Task| {
+    let asked = |tasks: &str, task: TaskKind| {
         let source = format!(
             "return {{ api = 1, name = 'p', {tasks}
             context = function(request) return request.task .. (request.question or '') end }}"
@@ -326,10 +326,10 @@ fn a_plugin_takes_part_in_the_tasks_that_it_names_and_else_in_suggestions() {
         let request = crate::Request { task, question: Some("?".into()), ..request("a.py", "▁") };
         plugin.context(&request).into_iter().map(|found| found.text).collect::<Vec<_>>()
     };
-    assert_eq!(asked("", Task::Fill), ["fill?"]);
-    assert_eq!(asked("", Task::Docstring), [""; 0]);
-    assert_eq!(asked("tasks = { 'docstring', 'ask' },", Task::Ask), ["ask?"]);
-    assert_eq!(asked("tasks = { 'docstring', 'ask' },", Task::Fill), [""; 0]);
+    assert_eq!(asked("", TaskKind::Fill), ["fill?"]);
+    assert_eq!(asked("", TaskKind::Docstring), [""; 0]);
+    assert_eq!(asked("tasks = { 'docstring', 'ask' },", TaskKind::Ask), ["ask?"]);
+    assert_eq!(asked("tasks = { 'docstring', 'ask' },", TaskKind::Fill), [""; 0]);
 }
 
 #[test]

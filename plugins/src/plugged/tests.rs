@@ -7,7 +7,7 @@ use crate::finish::tests::request;
 use crate::luau::tests::{Files, OneSpecial, ROOMY, load};
 use crate::request::RecentEdit;
 use crate::tasks::fill::Fill;
-use crate::{Part, Source};
+use crate::{Part, PartSource};
 
 fn plugged(sources: &[&str], each: usize) -> Plugged {
     let plugins = sources.iter().map(|source| {
@@ -17,7 +17,7 @@ fn plugged(sources: &[&str], each: usize) -> Plugged {
 }
 
 fn answer(text: &str) -> Answer {
-    Answer { text: text.into(), ended: true, confidence: -0.1 }
+    Answer { text: text.into(), reached_end_token: true, confidence: -0.1 }
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_keystroke_asks_no_plugin_and_changes_nothing_that_was_read() {
         strategy.prompt(request, &snippets).expect("a prompt")
     };
     let first = built(&asked);
-    assert!(first.parts.iter().any(|part| matches!(&part.source, Source::Snippet { why, .. } if why == "p")));
+    assert!(first.parts.iter().any(|part| matches!(&part.source, PartSource::Snippet { origin, .. } if origin == "p")));
     asked = Request { window: first.window.clone().map(Arc::new), ..request("app.py", "x = some▁\n") };
     let second = built(&asked);
     let frozen = |prompt: &Prompt| prompt.parts[..prompt.parts.len() - 1].to_vec();
@@ -83,7 +83,7 @@ fn two_keys(strategy: &Plugged, marked: [&str; 2]) -> [Prompt; 2] {
         let snippets = strategy.context(request).expect("snippets");
         strategy.prompt(request, &snippets).expect("a prompt")
     };
-    let request = |marked: &str| Request { tokens: Some(Arc::new(OneSpecial)), ..request("app.py", marked) };
+    let request = |marked: &str| Request { tokenizer: Some(Arc::new(OneSpecial)), ..request("app.py", marked) };
     let first = built(&request(marked[0]));
     let second = built(&Request { window: first.window.clone().map(Arc::new), ..request(marked[1]) });
     [first, second]
@@ -98,13 +98,13 @@ fn a_plugin_lays_the_prompt_out_once_and_what_is_typed_stands_behind_it() {
     let prompts = two_keys(&strategy, ["x = ▁\n<HOLE>\n", "x = some▁\n<HOLE>\n"]);
     for (prompt, typed) in prompts.iter().zip(["x = ", "x = some"]) {
         let expected = [
-            Part::text("\n<HOLE>\n", Source::After),
+            Part::text("\n<HOLE>\n", PartSource::Suffix),
             Part::special("<HOLE>"),
-            Part::text("", Source::Before),
-            Part::text(typed, Source::Middle),
+            Part::text("", PartSource::Prefix),
+            Part::text(typed, PartSource::Middle),
         ];
         assert_eq!((prompt.parts.as_slice(), prompt.heal), (&expected[..], true));
-        assert_eq!(prompt.stop_specials, ["<HOLE>"]);
+        assert_eq!(prompt.stop_tokens, ["<HOLE>"]);
     }
     assert_eq!(strategy.plugins[0].tally().calls, 1);
 }
@@ -154,7 +154,7 @@ fn a_plugin_of_a_source_s_name_stands_in_its_place_and_may_show_what_that_would(
     let shows = |source: &str| {
         let strategy = Plugged::new(Arc::new(Fill), vec![named("recent-edits", source)], 300);
         let snippets = strategy.context(&request).expect("snippets");
-        snippets.into_iter().map(|snippet| (snippet.why, snippet.text)).collect::<Vec<_>>()
+        snippets.into_iter().map(|snippet| (snippet.origin, snippet.text)).collect::<Vec<_>>()
     };
     let of = |why: &str, text: &str| vec![(why.to_owned(), text.to_owned())];
     assert_eq!(shows("context = function() return nil end"), []);
@@ -172,7 +172,7 @@ fn a_plugin_of_a_rule_s_name_stands_in_its_place() {
     let request = request("app.py", "x = f(▁)\n");
     let says = |source: &str| {
         let strategy = Plugged::new(Arc::new(Fill), vec![named("brackets", source)], 0);
-        (strategy.done(&request, "1)]"), strategy.finish(&request, &answer("1)]")))
+        (strategy.is_done(&request, "1)]"), strategy.finish(&request, &answer("1)]")))
     };
     assert_eq!(says("finish = function(_, text) return text .. '!' end"), (false, Some("1)]!".to_owned())));
     let trims = "finish = function(_, text) return foretype.trimmed(text) .. '!' end";
@@ -189,11 +189,11 @@ fn the_user_s_order_and_room_hold_for_plugins_and_built_ins() {
     request.symbols.update("b.py", crate::Language::Python, "def other(x):\n    return x\n");
     let whys = |request: &Request| {
         let snippets = strategy.context(request).expect("snippets");
-        snippets.into_iter().map(|snippet| (snippet.why, snippet.text.len())).collect::<Vec<_>>()
+        snippets.into_iter().map(|snippet| (snippet.origin, snippet.text.len())).collect::<Vec<_>>()
     };
     let usual = whys(&request);
     assert_eq!(usual.iter().map(|(why, _)| why.as_str()).collect::<Vec<_>>(), ["definition", "p"]);
     let (order, room) = (vec!["p".to_owned()], [("p".to_owned(), 22)].into());
-    request.builtins = Arc::new(crate::Builtins { order, room, ..Default::default() });
+    request.builtins = Arc::new(crate::Builtins { order, byte_limits: room, ..Default::default() });
     assert_eq!(whys(&request), [("p".to_owned(), 20), usual[0].clone()]);
 }

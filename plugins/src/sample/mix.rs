@@ -7,7 +7,7 @@ use crate::random::Random;
 /// In which way a sample is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum SampleKind {
     /// From left to right, without a hole.
     Whole,
     /// Prefix, suffix, hole.
@@ -26,7 +26,7 @@ pub enum Kind {
 /// Shares of the kinds of sample. `usual`, `suffix_first`, `anchored` and `docstring` add up to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Mix {
+pub struct SampleMix {
     /// Of all samples, the ones that are a conversation about a documented function, where there is one; only for models
     /// with a chat template. Default 0.
     pub chat: f64,
@@ -48,7 +48,7 @@ pub struct Mix {
     pub drop_imports: f64,
 }
 
-impl Default for Mix {
+impl Default for SampleMix {
     fn default() -> Self {
         Self {
             chat: 0.0,
@@ -68,7 +68,7 @@ impl Default for Mix {
 pub enum OptionsError {
     /// A share is not one.
     #[error("`{name}` is {value}: give a share between 0 and 1")]
-    Share {
+    NotAShare {
         /// The option.
         name: &'static str,
         /// Its value.
@@ -76,7 +76,7 @@ pub enum OptionsError {
     },
     /// Shares do not add up to 1.
     #[error("{names} add up to {sum}: change them so that they add up to 1")]
-    Sum {
+    NotOne {
         /// The options.
         names: String,
         /// Their sum.
@@ -84,7 +84,7 @@ pub enum OptionsError {
     },
     /// A piece is too short for a hole.
     #[error("pieces of {piece} bytes are too short to learn from: take at least {smallest}")]
-    Piece {
+    PieceTooShort {
         /// The option's value.
         piece: usize,
         /// The least that it may be.
@@ -92,17 +92,17 @@ pub enum OptionsError {
     },
 }
 
-impl Mix {
+impl SampleMix {
     /// Whether the shares are shares and add up.
     ///
     /// # Errors
     /// Names the option and says what it may be.
     pub fn check(&self) -> Result<(), OptionsError> {
-        share("chat", self.chat)?;
-        share("fim_rate", self.fim_rate)?;
-        share("header", self.header)?;
-        share("drop_imports", self.drop_imports)?;
-        sum(&[
+        check_share("chat", self.chat)?;
+        check_share("fim_rate", self.fim_rate)?;
+        check_share("header", self.header)?;
+        check_share("drop_imports", self.drop_imports)?;
+        check_sum(&[
             ("usual", self.usual),
             ("suffix_first", self.suffix_first),
             ("anchored", self.anchored),
@@ -110,31 +110,31 @@ impl Mix {
         ])
     }
 
-    pub(super) fn draw(&self, random: &mut Random) -> Kind {
+    pub(super) fn draw(&self, random: &mut Random) -> SampleKind {
         let shares = [
-            (Kind::Usual, self.usual),
-            (Kind::SuffixFirst, self.suffix_first),
-            (Kind::Anchored, self.anchored),
-            (Kind::Docstring, self.docstring),
+            (SampleKind::Usual, self.usual),
+            (SampleKind::SuffixFirst, self.suffix_first),
+            (SampleKind::Anchored, self.anchored),
+            (SampleKind::Docstring, self.docstring),
         ];
-        let hole = random.chance(self.fim_rate);
-        random.pick(&shares).filter(|_| hole).unwrap_or(Kind::Whole)
+        let hole = random.happens(self.fim_rate);
+        random.pick(&shares).filter(|_| hole).unwrap_or(SampleKind::Whole)
     }
 }
 
 /// Whether an option is a share.
-pub(super) fn share(name: &'static str, value: f64) -> Result<(), OptionsError> {
-    if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(OptionsError::Share { name, value }) }
+pub(super) fn check_share(name: &'static str, value: f64) -> Result<(), OptionsError> {
+    if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(OptionsError::NotAShare { name, value }) }
 }
 
 /// Whether options are shares that add up to 1.
-pub(super) fn sum(shares: &[(&'static str, f64)]) -> Result<(), OptionsError> {
+pub(super) fn check_sum(shares: &[(&'static str, f64)]) -> Result<(), OptionsError> {
     for (name, value) in shares {
-        share(name, *value)?;
+        check_share(name, *value)?;
     }
     let sum: f64 = shares.iter().map(|(_, value)| value).sum();
     let names = shares.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    if (sum - 1.0).abs() < 1e-6 { Ok(()) } else { Err(OptionsError::Sum { names, sum }) }
+    if (sum - 1.0).abs() < 1e-6 { Ok(()) } else { Err(OptionsError::NotOne { names, sum }) }
 }
 
 #[cfg(test)]
@@ -143,18 +143,23 @@ mod tests {
 
     #[test]
     fn the_defaults_are_in_order() {
-        assert_eq!(Mix::default().check(), Ok(()));
+        assert_eq!(SampleMix::default().check(), Ok(()));
     }
 
     #[test]
     fn a_wrong_share_is_named_with_what_to_do() {
-        let message = |mix: Mix| mix.check().expect_err("it is wrong").to_string();
-        assert_eq!(message(Mix { header: 1.5, ..Mix::default() }), "`header` is 1.5: give a share between 0 and 1");
-        let nan = Mix { fim_rate: f64::NAN, ..Mix::default() };
-        assert!(message(nan).contains("`fim_rate`"));
-        assert!(message(Mix { anchored: -0.1, usual: 0.75, ..Mix::default() }).contains("`anchored` is -0.1"));
+        let message = |mix: SampleMix| mix.check().expect_err("it is wrong").to_string();
         assert_eq!(
-            message(Mix { usual: 0.75, ..Mix::default() }),
+            message(SampleMix { header: 1.5, ..SampleMix::default() }),
+            "`header` is 1.5: give a share between 0 and 1"
+        );
+        let nan = SampleMix { fim_rate: f64::NAN, ..SampleMix::default() };
+        assert!(message(nan).contains("`fim_rate`"));
+        assert!(
+            message(SampleMix { anchored: -0.1, usual: 0.75, ..SampleMix::default() }).contains("`anchored` is -0.1")
+        );
+        assert_eq!(
+            message(SampleMix { usual: 0.75, ..SampleMix::default() }),
             "`usual`, `suffix_first`, `anchored`, `docstring` add up to 1.5: change them so that they add up to 1"
         );
     }
@@ -162,15 +167,15 @@ mod tests {
     #[test]
     fn kinds_come_in_their_shares() {
         let mut random = Random::new(3);
-        let mix = Mix::default();
+        let mix = SampleMix::default();
         let drawn: Vec<_> = (0..10_000).map(|_| mix.draw(&mut random)).collect();
         let share = |kind| drawn.iter().filter(|it| **it == kind).count() as f64 / drawn.len() as f64;
         for (kind, expected) in [
-            (Kind::Whole, 0.3),
-            (Kind::Usual, 0.175),
-            (Kind::SuffixFirst, 0.175),
-            (Kind::Anchored, 0.28),
-            (Kind::Docstring, 0.07),
+            (SampleKind::Whole, 0.3),
+            (SampleKind::Usual, 0.175),
+            (SampleKind::SuffixFirst, 0.175),
+            (SampleKind::Anchored, 0.28),
+            (SampleKind::Docstring, 0.07),
         ] {
             assert!((share(kind) - expected).abs() < 0.02, "{kind:?}: {}", share(kind));
         }

@@ -7,11 +7,11 @@ use crate::request::Document;
 use crate::symbol_index::{self, SymbolIndex};
 
 /// Files before and after one, in the order of their paths, that are looked at.
-const NEAR: usize = 32;
+const PATH_NEIGHBORS: usize = 32;
 /// The nearest of them that may be open.
-const NEAREST: usize = 12;
+const MAX_OPEN_CANDIDATES: usize = 12;
 /// How many are open at the most.
-const OPEN: usize = 6;
+const MAX_OPEN_FILES: usize = 6;
 
 /// The files of a repository.
 #[derive(Debug, Clone, Default)]
@@ -53,16 +53,16 @@ impl Repository {
     }
 
     /// Files that somebody might have open beside one: some of the nearest in the folders that use the same names.
-    pub(super) fn related(&self, file: usize, random: &mut Random) -> Arc<[Arc<Document>]> {
+    pub(super) fn draw_open_files(&self, file: usize, random: &mut Random) -> Arc<[Arc<Document>]> {
         let Some(own) = self.files.get(file) else { return Arc::new([]) };
-        let near = file.saturating_sub(NEAR)..(file + NEAR + 1).min(self.files.len());
+        let near = file.saturating_sub(PATH_NEIGHBORS)..(file + PATH_NEIGHBORS + 1).min(self.files.len());
         let others = near.filter(|other| *other != file).map(|other| &self.files[other]);
         let mut others: Vec<_> =
-            others.filter(|other| symbol_index::related(other.language, own.language)).cloned().collect();
-        others.sort_by_key(|other| symbol_index::distance(&other.path, &own.path));
-        others.truncate(NEAREST);
+            others.filter(|other| symbol_index::share_symbols(other.language, own.language)).cloned().collect();
+        others.sort_by_key(|other| symbol_index::path_distance(&other.path, &own.path));
+        others.truncate(MAX_OPEN_CANDIDATES);
         random.shuffle(&mut others);
-        others.truncate(random.below(OPEN + 1));
+        others.truncate(random.below(MAX_OPEN_FILES + 1));
         others.into()
     }
 }
@@ -83,9 +83,9 @@ mod tests {
         let files = near.chain(far).chain([file("a/b/x.rs"), file("a/b/own.py")]).collect();
         let repository = Repository::new(None, files);
         let own = repository.files().iter().position(|file| file.path == "a/b/own.py").expect("it is there");
-        let mut counts = [0; OPEN + 1];
+        let mut counts = [0; MAX_OPEN_FILES + 1];
         for seed in 0..100 {
-            let related = repository.related(own, &mut Random::new(seed));
+            let related = repository.draw_open_files(own, &mut Random::new(seed));
             counts[related.len()] += 1;
             let fits = |path: &str| path.starts_with("a/b/") && path.ends_with(".py") && path != "a/b/own.py";
             assert!(related.iter().all(|file| fits(&file.path)), "{related:?}");

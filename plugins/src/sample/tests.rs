@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Language;
-use crate::fim_format::FORMATS;
+use crate::fim_format::FIM_FORMATS;
 use crate::finish;
 use crate::prompt::Content;
 
@@ -22,26 +22,26 @@ fn shop() -> Repository {
     Repository::new(Some("shop".into()), vec![document("store.py", STORE), document("app.py", APP)])
 }
 
-fn options() -> Options {
-    let budget = Budget { before: 500, after: 200, middle: 300, snippets: 400, answer: 150, near: false };
-    Options { piece: 600, budget, ..Options::new(Some(&FORMATS[0]), "<|endoftext|>", 1024) }
+fn options() -> SampleOptions {
+    let budget = Budget { prefix: 500, suffix: 200, middle: 300, snippets: 400, answer: 150, reduced: false };
+    SampleOptions { max_piece_bytes: 600, budget, ..SampleOptions::new(Some(&FIM_FORMATS[0]), "<|endoftext|>", 1024) }
 }
 
-fn only(kind: Kind) -> Options {
-    let share = |it: Kind| f64::from(u8::from(it == kind));
-    let mix = Mix {
-        fim_rate: 1.0 - share(Kind::Whole),
-        usual: share(Kind::Usual) + share(Kind::Whole),
-        suffix_first: share(Kind::SuffixFirst),
-        anchored: share(Kind::Anchored),
-        docstring: share(Kind::Docstring),
-        ..Mix::default()
+fn only(kind: SampleKind) -> SampleOptions {
+    let share = |it: SampleKind| f64::from(u8::from(it == kind));
+    let mix = SampleMix {
+        fim_rate: 1.0 - share(SampleKind::Whole),
+        usual: share(SampleKind::Usual) + share(SampleKind::Whole),
+        suffix_first: share(SampleKind::SuffixFirst),
+        anchored: share(SampleKind::Anchored),
+        docstring: share(SampleKind::Docstring),
+        ..SampleMix::default()
     };
     assert_eq!(mix.check(), Ok(()));
-    Options { mix, ..options() }
+    SampleOptions { mix, ..options() }
 }
 
-fn all(repository: &Repository, options: &Options, seed: u64) -> Vec<(String, Sample)> {
+fn all(repository: &Repository, options: &SampleOptions, seed: u64) -> Vec<(String, Sample)> {
     let mut random = Random::new(seed);
     let mut made = Vec::new();
     for (i, file) in repository.files().iter().enumerate() {
@@ -52,7 +52,7 @@ fn all(repository: &Repository, options: &Options, seed: u64) -> Vec<(String, Sa
 }
 
 /// The texts of one source joined.
-fn shown(sample: &Sample, source: &Source) -> String {
+fn shown(sample: &Sample, source: &PartSource) -> String {
     let texts = sample.prompt.parts.iter().filter(|part| part.source == *source);
     texts.filter_map(|part| if let Content::Text(text) = &part.content { Some(text.as_str()) } else { None }).collect()
 }
@@ -67,19 +67,19 @@ fn written(parts: &[Part]) -> String {
 
 /// The sample's own piece of the file, put together again, and where in the file its answer says that it lies.
 fn restored(sample: &Sample) -> (String, usize) {
-    let before = shown(sample, &Source::Before) + &shown(sample, &Source::Middle);
-    let start = sample.bytes.start - before.len();
-    (before + &sample.answer + &shown(sample, &Source::After), start)
+    let before = shown(sample, &PartSource::Prefix) + &shown(sample, &PartSource::Middle);
+    let start = sample.answer_range.start - before.len();
+    (before + &sample.answer + &shown(sample, &PartSource::Suffix), start)
 }
 
 proptest::proptest! {
     #[test]
     fn prefix_answer_and_suffix_are_the_text(seed: u64, text in "([a-zé🙂 (){}\"':,\t]{0,40}\r?\n){0,40}[a-z]{0,5}") {
         let repository = Repository::new(None, vec![document("a.py", &text), document("store.py", STORE)]);
-        let format = Some(&FORMATS[(seed % FORMATS.len() as u64) as usize]);
-        for (text, sample) in all(&repository, &Options { format, ..options() }, seed) {
+        let format = Some(&FIM_FORMATS[(seed % FIM_FORMATS.len() as u64) as usize]);
+        for (text, sample) in all(&repository, &SampleOptions { format, ..options() }, seed) {
             let (restored, start) = restored(&sample);
-            proptest::prop_assert_eq!(&text[sample.bytes.clone()], &sample.answer);
+            proptest::prop_assert_eq!(&text[sample.answer_range.clone()], &sample.answer);
             proptest::prop_assert_eq!(&text[start..start + restored.len()], restored);
             proptest::prop_assert!(!sample.answer.trim().is_empty());
         }
@@ -87,22 +87,22 @@ proptest::proptest! {
 
     #[test]
     fn an_anchored_sample_is_the_live_prompt_and_the_answer(seed: u64) {
-        let mut options = only(Kind::Anchored);
+        let mut options = only(SampleKind::Anchored);
         (options.mix.header, options.mix.drop_imports) = (1.0, 0.0);
         // Another file that is open is drawn by chance; none are here.
         let repository = Repository::new(Some("shop".into()), vec![document("store.py", &STORE.repeat(3))]);
         for (text, sample) in all(&repository, &options, seed) {
-            if sample.kind != Kind::Anchored {
+            if sample.kind != SampleKind::Anchored {
                 continue;
             }
-            let marked = format!("{}▁{}", &text[..sample.bytes.start], &text[sample.bytes.end..]);
+            let marked = format!("{}▁{}", &text[..sample.answer_range.start], &text[sample.answer_range.end..]);
             let mut live = finish::tests::request("store.py", &marked);
             (live.format, live.budget, live.repository) = (options.format, options.budget, Some("shop".into()));
             let snippets = Fill.context(&live).expect("snippets");
             let mut expected = Fill.prompt(&live, &snippets).expect("a prompt");
             expected.window = None;
             proptest::prop_assert_eq!(&sample.prompt, &expected);
-            let ending = [Part::text(sample.answer.as_str(), Source::Answer), Part::special("<|endoftext|>")];
+            let ending = [Part::text(sample.answer.as_str(), PartSource::Answer), Part::special("<|endoftext|>")];
             proptest::prop_assert_eq!(sample.parts(), [expected.parts, ending.to_vec()].concat());
         }
     }
@@ -110,23 +110,25 @@ proptest::proptest! {
 
 #[test]
 fn an_anchored_sample_shows_definitions_and_open_files_as_a_live_prompt_does() {
-    let mut options = only(Kind::Anchored);
+    let mut options = only(SampleKind::Anchored);
     options.mix.header = 1.0;
     let made: Vec<_> = (0..40).flat_map(|seed| all(&shop(), &options, seed)).collect();
     let snippets: Vec<_> = made.iter().flat_map(|(_, sample)| &sample.prompt.parts).map(|part| &part.source).collect();
     for wanted in ["definition", "open file"] {
-        let found = snippets.iter().any(|source| matches!(source, Source::Snippet { why, .. } if why == wanted));
+        let found =
+            snippets.iter().any(|source| matches!(source, PartSource::Snippet { origin, .. } if origin == wanted));
         assert!(found, "{wanted}");
     }
 }
 
 #[test]
 fn the_suffix_stands_first_after_an_empty_prefix() {
-    let mut options = only(Kind::SuffixFirst);
+    let mut options = only(SampleKind::SuffixFirst);
     options.mix.header = 0.0;
     for (text, sample) in (0..20).flat_map(|seed| all(&shop(), &options, seed)) {
         let (piece, start) = restored(&sample);
-        let (before, after) = (&text[start..sample.bytes.start], &text[sample.bytes.end..start + piece.len()]);
+        let (before, after) =
+            (&text[start..sample.answer_range.start], &text[sample.answer_range.end..start + piece.len()]);
         let expected =
             format!("⟨<|fim_prefix|>⟩⟨<|fim_suffix|>⟩{after}⟨<|fim_middle|>⟩{before}{}⟨<|endoftext|>⟩", sample.answer);
         assert_eq!(written(&sample.parts()), expected);
@@ -136,7 +138,7 @@ fn the_suffix_stands_first_after_an_empty_prefix() {
 
 #[test]
 fn the_usual_order_ends_with_the_middle_marker() {
-    for (_, sample) in all(&shop(), &only(Kind::Usual), 5) {
+    for (_, sample) in all(&shop(), &only(SampleKind::Usual), 5) {
         let text = written(&sample.parts());
         let ending = format!("⟨<|fim_middle|>⟩{}⟨<|endoftext|>⟩", sample.answer);
         assert!(text.ends_with(&ending) && !sample.prompt.heal, "{text}");
@@ -147,18 +149,18 @@ fn the_usual_order_ends_with_the_middle_marker() {
 fn a_docstring_is_filled_in() {
     let second = "Reads one order.\n\n        Raises KeyError where there is none.\n        \"\"\"";
     let docstrings = ["Keeps orders in a folder.\"\"\"", second];
-    let made: Vec<_> = (0..20).flat_map(|seed| all(&shop(), &only(Kind::Docstring), seed)).collect();
-    let (filled, others): (Vec<_>, Vec<_>) = made.iter().partition(|(_, sample)| sample.kind == Kind::Docstring);
+    let made: Vec<_> = (0..20).flat_map(|seed| all(&shop(), &only(SampleKind::Docstring), seed)).collect();
+    let (filled, others): (Vec<_>, Vec<_>) = made.iter().partition(|(_, sample)| sample.kind == SampleKind::Docstring);
     for wanted in docstrings {
         assert!(filled.iter().any(|(_, sample)| sample.answer == wanted), "{wanted}");
     }
     assert!(filled.iter().all(|(_, sample)| docstrings.contains(&sample.answer.as_str())));
-    assert!(!others.is_empty() && others.iter().all(|(_, sample)| sample.kind == Kind::Usual));
+    assert!(!others.is_empty() && others.iter().all(|(_, sample)| sample.kind == SampleKind::Usual));
 }
 
 #[test]
 fn a_header_names_the_repository_then_other_files_then_the_path() {
-    let mut options = only(Kind::Whole);
+    let mut options = only(SampleKind::Whole);
     options.mix.header = 1.0;
     let repository = shop();
     let texts: Vec<_> =
@@ -175,20 +177,22 @@ fn a_header_names_the_repository_then_other_files_then_the_path() {
 fn imports_are_shown_unless_they_are_dropped() {
     let text = format!("{STORE}{}", "\n\ndef more(value):\n    return value + 1\n".repeat(40));
     let repository = Repository::new(None, vec![document("store.py", &text)]);
-    for (kind, drop, shows) in [(Kind::Usual, 0.0, true), (Kind::Anchored, 0.0, true), (Kind::Usual, 1.0, false)] {
+    for (kind, drop, shows) in
+        [(SampleKind::Usual, 0.0, true), (SampleKind::Anchored, 0.0, true), (SampleKind::Usual, 1.0, false)]
+    {
         let mut options = only(kind);
         (options.mix.header, options.mix.drop_imports) = (1.0, drop);
         let made = all(&repository, &options, 2);
         let last = made.last().expect("samples");
-        assert_eq!(shown(&last.1, &Source::Imports) == "import os\nimport json\n", shows, "{kind:?} {drop}");
+        assert_eq!(shown(&last.1, &PartSource::Imports) == "import os\nimport json\n", shows, "{kind:?} {drop}");
     }
 }
 
 #[test]
 fn without_a_format_all_samples_are_whole() {
-    let options = Options { format: None, ..only(Kind::Anchored) };
+    let options = SampleOptions { format: None, ..only(SampleKind::Anchored) };
     let made = all(&shop(), &options, 1);
-    assert!(!made.is_empty() && made.iter().all(|(_, sample)| sample.kind == Kind::Whole));
+    assert!(!made.is_empty() && made.iter().all(|(_, sample)| sample.kind == SampleKind::Whole));
     let joined: String = made.iter().map(|(_, sample)| sample.answer.as_str()).collect();
     assert_eq!(joined, format!("{APP}{STORE}"));
 }
@@ -197,10 +201,11 @@ fn without_a_format_all_samples_are_whole() {
 fn only_the_last_piece_of_a_file_ends_it() {
     let text = format!("{}\n\n", "x = 1\n".repeat(300));
     let repository = Repository::new(None, vec![document("a.py", &text)]);
-    let ends: Vec<_> = all(&repository, &only(Kind::Whole), 1).into_iter().map(|it| it.1.end.is_some()).collect();
+    let ends: Vec<_> =
+        all(&repository, &only(SampleKind::Whole), 1).into_iter().map(|it| it.1.end_token.is_some()).collect();
     assert!(ends.len() > 2 && ends.iter().rposition(|end| !end) == Some(ends.len() - 2), "{ends:?}");
-    let holes = all(&repository, &only(Kind::Usual), 1);
-    assert!(holes.iter().all(|(_, sample)| sample.kind == Kind::Whole || sample.end.is_some()));
+    let holes = all(&repository, &only(SampleKind::Usual), 1);
+    assert!(holes.iter().all(|(_, sample)| sample.kind == SampleKind::Whole || sample.end_token.is_some()));
 }
 
 #[test]
@@ -216,12 +221,12 @@ fn nothing_of_the_hole_decides_which_other_files_are_shown() {
     let text = format!("x = 1\ny = {hidden}(2)\n");
     let other = format!("def {hidden}(value):\n    return value\n");
     let repository = Repository::new(None, vec![document("a.py", &text), document("b.py", &other)]);
-    let mut options = only(Kind::Usual);
+    let mut options = only(SampleKind::Usual);
     options.mix.header = 1.0;
     let made = |seed| samples(&repository, 0, &options, &mut Random::new(seed)).expect("samples");
     let made: Vec<_> = (0..60).flat_map(made).collect();
     let foreign =
-        |sample: &Sample| sample.prompt.parts.iter().any(|part| matches!(part.source, Source::Snippet { .. }));
+        |sample: &Sample| sample.prompt.parts.iter().any(|part| matches!(part.source, PartSource::Snippet { .. }));
     let (without, with): (Vec<_>, Vec<_>) = made.iter().partition(|sample| sample.answer.contains(hidden));
     assert!(!without.is_empty() && without.iter().all(|sample| !foreign(sample)));
     assert!(with.iter().any(|sample| foreign(sample)), "it is shown where the name is known");
@@ -230,7 +235,7 @@ fn nothing_of_the_hole_decides_which_other_files_are_shown() {
 #[test]
 fn options_that_make_no_sense_are_refused() {
     assert_eq!(options().check(), Ok(()));
-    let message = Options { piece: 3, ..options() }.check().expect_err("too short").to_string();
+    let message = SampleOptions { max_piece_bytes: 3, ..options() }.check().expect_err("too short").to_string();
     assert_eq!(message, "pieces of 3 bytes are too short to learn from: take at least 64");
-    assert!(Options { mix: Mix { usual: 2.0, ..Mix::default() }, ..options() }.check().is_err());
+    assert!(SampleOptions { mix: SampleMix { usual: 2.0, ..SampleMix::default() }, ..options() }.check().is_err());
 }

@@ -8,27 +8,28 @@ use super::nodes;
 
 /// The texts of docstrings (Python) and of doc comments before something (`///`, `/** */`), in the order of the text, without the
 /// marks at their beginning and end. At most `most` of them.
-pub fn docstrings(tree: &Tree, text: &str, most: usize) -> Vec<Range<usize>> {
+pub fn docstring_ranges(tree: &Tree, text: &str, most: usize) -> Vec<Range<usize>> {
     let found = nodes(tree.root_node(), |_| true).filter_map(|node| match node.kind() {
-        "string" => docstring(node),
-        kind if kind.contains("comment") => doc_comment(node, text),
+        "string" => string_docstring(node),
+        kind if kind.contains("comment") => doc_comment_range(node, text),
         _ => None,
     });
     found.filter(|range| text.get(range.clone()).is_some_and(|it| !it.trim().is_empty())).take(most).collect()
 }
 
 /// Where a docstring that opens the body of an item ends, behind its quotes. Of Python, where it stands inside.
-pub fn end_of_docstring(tree: &Tree, text: &str, body: &Range<usize>) -> Option<usize> {
+pub fn docstring_end(tree: &Tree, text: &str, body: &Range<usize>) -> Option<usize> {
     /// Docstrings that are looked through.
     const MOST: usize = 1000;
-    let doc = docstrings(tree, text, MOST).into_iter().find(|doc| body.start <= doc.start && doc.end <= body.end)?;
+    let doc =
+        docstring_ranges(tree, text, MOST).into_iter().find(|doc| body.start <= doc.start && doc.end <= body.end)?;
     let opens = text[body.start..doc.start].trim().trim_matches(['"', '\'', 'r']).is_empty();
     let quotes = text[doc.end..].len() - text[doc.end..].trim_start_matches(['"', '\'']).len();
     opens.then_some(doc.end + quotes)
 }
 
 /// A string that stands first in a module, a class or a function of Python.
-fn docstring(string: Node<'_>) -> Option<Range<usize>> {
+fn string_docstring(string: Node<'_>) -> Option<Range<usize>> {
     let statement = string.parent().filter(|it| it.kind() == "expression_statement")?;
     let mut above = std::iter::successors(statement.prev_named_sibling(), |it| it.prev_named_sibling());
     let first = above.all(|it| it.kind() == "comment");
@@ -42,7 +43,7 @@ fn docstring(string: Node<'_>) -> Option<Range<usize>> {
 }
 
 /// A comment of several lines, or the first of several comments of one line, that documents what follows.
-fn doc_comment(node: Node<'_>, text: &str) -> Option<Range<usize>> {
+fn doc_comment_range(node: Node<'_>, text: &str) -> Option<Range<usize>> {
     let own = text.get(node.byte_range())?.trim_end();
     let (last, range) = match own.strip_prefix("/**").and_then(|inner| inner.strip_suffix("*/")) {
         Some(inner) => {

@@ -29,7 +29,7 @@ fn the_items_around_the_cursor_are_named_from_outside_in() {
     for (language, marked, names) in SNIPPETS {
         let (text, offset) = split(marked);
         let tree = parse(*language, &text, None).expect("a tree");
-        let found: Vec<_> = enclosing(&tree, &text, offset).into_iter().map(|item| item.name).collect();
+        let found: Vec<_> = enclosing_items(&tree, &text, offset).into_iter().map(|item| item.name).collect();
         assert_eq!(found.join(" "), *names, "{language:?}");
         let all: Vec<_> = items(&tree, &text, 100).into_iter().map(|item| item.name).collect();
         for name in names.split(' ') {
@@ -45,14 +45,14 @@ fn imports_are_found() {
     {
         let (text, _) = split(marked);
         let tree = parse(*language, &text, None).expect("a tree");
-        assert_eq!(imports(&tree).first().map(|range| range.start), Some(0), "{language:?}");
+        assert_eq!(import_ranges(&tree).first().map(|range| range.start), Some(0), "{language:?}");
     }
 }
 
 fn check_region(language: Language, marked: &str, expected: Region) {
     let (text, offset) = split(marked);
     let tree = parse(language, &text, None);
-    assert_eq!(region(tree.as_ref(), offset), expected, "{language:?} {marked:?}");
+    assert_eq!(region_at(tree.as_ref(), offset), expected, "{language:?} {marked:?}");
 }
 
 #[test]
@@ -70,8 +70,8 @@ fn comments_and_strings_are_told_from_code() {
 fn errors_are_counted_where_they_are() {
     let text = "def f(:\n    pass\n\n\ndef g():\n    return 1\n";
     let tree = parse(Language::Python, text, None).expect("a tree");
-    assert!(errors(&tree, &(0..8)) > 0);
-    assert_eq!(errors(&tree, &(25..text.len())), 0);
+    assert!(count_errors(&tree, &(0..8)) > 0);
+    assert_eq!(count_errors(&tree, &(25..text.len())), 0);
 }
 
 #[test]
@@ -88,10 +88,10 @@ fn strange_texts_neither_crash_nor_take_for_ever() {
         for text in [deep.as_str(), &wide, "\0\0\0", "\u{feff}x", "a\r\nb\r\n", "🙂{[("] {
             let started = Instant::now();
             if let Some(tree) = parse_within(language, text, None, Duration::from_millis(100)) {
-                region(Some(&tree), text.len());
-                enclosing(&tree, text, text.len());
+                region_at(Some(&tree), text.len());
+                enclosing_items(&tree, text, text.len());
                 items(&tree, text, 10);
-                errors(&tree, &(0..text.len()));
+                count_errors(&tree, &(0..text.len()));
             }
             assert!(started.elapsed() < Duration::from_secs(20), "{language:?}");
         }
@@ -119,7 +119,7 @@ fn the_texts_of_docstrings_are_found() {
         let text = marked.replace(['⟦', '⟧'], "");
         let tree = parse(language, &text, None).expect("a tree");
         let expected: Vec<_> = marked.split('⟦').skip(1).filter_map(|it| it.split('⟧').next()).collect();
-        let found: Vec<_> = docstrings(&tree, &text, 100).into_iter().map(|range| &text[range]).collect();
+        let found: Vec<_> = docstring_ranges(&tree, &text, 100).into_iter().map(|range| &text[range]).collect();
         assert_eq!(found, expected, "{language:?}");
     }
 }

@@ -4,24 +4,24 @@ use std::ops::Range;
 
 use tree_sitter::Tree;
 
-use super::code::{self, Fault, Wanted};
+use super::code::{self, CodeFault, CodePrompt};
 use crate::docstring::Edit;
 use crate::{Language, syntax};
 
 /// Lines that are to be changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lines {
+pub struct SelectedLines {
     /// Where they are: whole lines, without the last line end.
     pub range: Range<usize>,
     /// The lines without the indentation that they share, with `\n` at their ends.
-    pub bare: String,
+    pub dedented: String,
     /// That indentation.
     pub indent: String,
 }
 
-impl Lines {
+impl SelectedLines {
     /// The lines that a selection touches.
-    pub fn of(text: &str, selection: Range<usize>) -> Self {
+    pub fn touching(text: &str, selection: Range<usize>) -> Self {
         let start = text[..selection.start].rfind('\n').map_or(0, |at| at + 1);
         // A selection that ends where a line begins does not touch that line.
         let last = if selection.end > selection.start.max(start) && text[..selection.end].ends_with('\n') {
@@ -32,49 +32,49 @@ impl Lines {
         let end = text[last..].find('\n').map_or(text.len(), |at| last + at);
         let end = if text[start..end].ends_with('\r') { end - 1 } else { end };
         let (bare, indent) = code::dedented(&text[start..end].replace("\r\n", "\n"));
-        Self { range: start..end, bare, indent }
+        Self { range: start..end, dedented: bare, indent }
     }
 
     /// The question: `instruction` is in the user's words. `head` is what the lines stand in, if they stand in something.
-    pub fn question(&self, language: Language, instruction: &str, head: Option<&str>) -> Wanted {
+    pub fn prompt(&self, language: Language, instruction: &str, head: Option<&str>) -> CodePrompt {
         let system = format!("You change {} code as you are told, and nothing else. Give only code.", language.name());
         let head = head.map(|head| format!("These lines stand in `{}`:\n\n", head.trim())).unwrap_or_default();
-        let block = code::fenced(language, &self.bare);
+        let block = code::fenced(language, &self.dedented);
         let question = format!("{head}{block}\n\n{}\n\nWrite all of this code with that change.", instruction.trim());
-        Wanted::new(language, &system, question, &self.bare, "")
+        CodePrompt::new(language, &system, question, &self.dedented, "")
     }
 
     /// The replacement of the lines by what was written.
-    pub fn edit(&self, text: &str, code: &str) -> Edit {
+    pub fn replacement(&self, text: &str, code: &str) -> Edit {
         let (bare, _) = code::dedented(code);
         let lines = code::indented(bare.trim_end(), &self.indent);
-        Edit { range: self.range.clone(), text: with_line_ends(text, lines) }
+        Edit { range: self.range.clone(), text: match_line_ends(text, lines) }
     }
 }
 
 /// `written` with the line ends of `text`.
-pub(super) fn with_line_ends(text: &str, written: String) -> String {
+pub(super) fn match_line_ends(text: &str, written: String) -> String {
     if text.contains("\r\n") { written.replace('\n', "\r\n") } else { written }
 }
 
 /// The first line of the innermost item that holds the lines and more than them.
-pub fn head<'a>(tree: Option<&Tree>, text: &'a str, lines: &Lines) -> Option<&'a str> {
-    let around = syntax::enclosing(tree?, text, lines.range.start + lines.indent.len() + 1);
-    let holds = |item: &&syntax::Item| item.range.start < lines.range.start && lines.range.end <= item.range.end;
+pub fn enclosing_signature<'a>(tree: Option<&Tree>, text: &'a str, lines: &SelectedLines) -> Option<&'a str> {
+    let around = syntax::enclosing_items(tree?, text, lines.range.start + lines.indent.len() + 1);
+    let holds = |item: &&syntax::SyntaxItem| item.range.start < lines.range.start && lines.range.end <= item.range.end;
     let item = around.iter().rev().find(holds)?;
     text.get(item.signature.clone())?.lines().next()
 }
 
 /// What an edit breaks: the first syntax error of a text that had none. `None` for texts without a grammar and for those that
 /// had errors before and have no more now.
-pub fn fault(language: Language, text: &str, edit: &Edit) -> Option<Fault> {
+pub fn introduced_fault(language: Language, text: &str, edit: &Edit) -> Option<CodeFault> {
     let after = edit.apply(text);
     let (old, new) = (syntax::parse(language, text, None)?, syntax::parse(language, &after, None)?);
     let (whole, changed) = (0..text.len(), 0..after.len());
-    let errors = syntax::errors(&new, &changed) > syntax::errors(&old, &whole);
-    let packages = [&old, &new].map(|tree| packages(language, tree));
+    let errors = syntax::count_errors(&new, &changed) > syntax::count_errors(&old, &whole);
+    let packages = [&old, &new].map(|tree| package_clauses(language, tree));
     let first = match (errors, &packages) {
-        (true, _) => syntax::first_error(&new)?,
+        (true, _) => syntax::first_error_offset(&new)?,
         (false, [old, new]) if new.len() > old.len().max(1) => {
             *new.iter().find(|at| edit.range.start <= **at).or(new.last())?
         }
@@ -85,11 +85,14 @@ pub fn fault(language: Language, text: &str, edit: &Edit) -> Option<Fault> {
     let line = 1 + after[edit.range.start..at].matches('\n').count();
     let shown = after[at..].lines().next().unwrap_or_default();
     let start = after[..at].rfind('\n').map_or(0, |at| at + 1);
-    Some(Fault::Line { number: line, text: format!("{}{shown}", &after[start..at]).trim().chars().take(120).collect() })
+    Some(CodeFault::SyntaxError {
+        number: line,
+        text: format!("{}{shown}", &after[start..at]).trim().chars().take(120).collect(),
+    })
 }
 
 /// Where Go's package clauses stand: the grammar takes any number, the language one.
-fn packages(language: Language, tree: &Tree) -> Vec<usize> {
+fn package_clauses(language: Language, tree: &Tree) -> Vec<usize> {
     let mut cursor = tree.walk();
     let children = tree.root_node().children(&mut cursor);
     let clauses = children.filter(|it| language == Language::Go && it.kind() == "package_clause");
@@ -102,25 +105,25 @@ mod tests {
 
     const TEXT: &str = "def f(x):\n    y = x\n    return y\n\nz = 1\n";
 
-    fn lines(selected: &str) -> Lines {
+    fn lines(selected: &str) -> SelectedLines {
         let start = TEXT.find(selected).expect("it is there");
-        Lines::of(TEXT, start..start + selected.len())
+        SelectedLines::touching(TEXT, start..start + selected.len())
     }
 
     #[test]
     fn whole_lines_are_changed_and_keep_their_indentation() {
         let lines = lines("x\n    ret");
-        assert_eq!((lines.bare.as_str(), lines.indent.as_str()), ("y = x\nreturn y", "    "));
-        let after = lines.edit(TEXT, "return x\n").apply(TEXT);
+        assert_eq!((lines.dedented.as_str(), lines.indent.as_str()), ("y = x\nreturn y", "    "));
+        let after = lines.replacement(TEXT, "return x\n").apply(TEXT);
         assert_eq!(after, "def f(x):\n    return x\n\nz = 1\n");
-        assert_eq!(self::lines("y = x\n").bare, "y = x");
+        assert_eq!(self::lines("y = x\n").dedented, "y = x");
     }
 
     #[test]
     fn line_ends_stay_as_they_are() {
         let text = TEXT.replace('\n', "\r\n");
         let at = text.find("y = x").expect("it is there");
-        let after = Lines::of(&text, at..at).edit(&text, "a = x\ny = a\n").apply(&text);
+        let after = SelectedLines::touching(&text, at..at).replacement(&text, "a = x\ny = a\n").apply(&text);
         assert!(after.contains("\r\n    a = x\r\n    y = a\r\n    return y\r\n"), "{after:?}");
     }
 
@@ -128,15 +131,15 @@ mod tests {
     fn the_question_says_what_to_do_and_where_the_lines_stand() {
         let lines = lines("y = x");
         let tree = syntax::parse(Language::Python, TEXT, None);
-        let head = head(tree.as_ref(), TEXT, &lines);
-        let asked = lines.question(Language::Python, "Double it.", head).messages[1].content.clone();
+        let head = enclosing_signature(tree.as_ref(), TEXT, &lines);
+        let asked = lines.prompt(Language::Python, "Double it.", head).messages[1].content.clone();
         assert!(asked.contains("`def f(x):`") && asked.contains("```python\ny = x\n```\n\nDouble it."), "{asked}");
     }
 
     #[test]
     fn an_edit_that_breaks_the_syntax_is_known_by_its_line() {
         let lines = lines("return y");
-        let check = |code| fault(Language::Python, TEXT, &lines.edit(TEXT, code));
+        let check = |code| introduced_fault(Language::Python, TEXT, &lines.replacement(TEXT, code));
         assert_eq!(check("return x * 2"), None);
         let broken = check("y += 1\nreturn (y").map(|fault| fault.to_string());
         assert!(broken.as_deref().is_some_and(|it| it.contains("return (y")), "{broken:?}");
@@ -146,8 +149,8 @@ mod tests {
     fn a_second_package_clause_breaks_a_file_of_go() {
         let text = "package m\n\nfunc f() {}\n";
         let edit = |written: &str| Edit { range: 11..text.len(), text: written.to_owned() };
-        let broken = fault(Language::Go, text, &edit("package main\n\nfunc f() {}\n")).expect("a fault");
+        let broken = introduced_fault(Language::Go, text, &edit("package main\n\nfunc f() {}\n")).expect("a fault");
         assert!(broken.to_string().contains("package main"), "{broken}");
-        assert_eq!(fault(Language::Go, text, &edit("func f() int { return 1 }\n")), None);
+        assert_eq!(introduced_fault(Language::Go, text, &edit("func f() int { return 1 }\n")), None);
     }
 }

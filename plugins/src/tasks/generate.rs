@@ -5,140 +5,153 @@ use std::ops::Range;
 
 use tree_sitter::Tree;
 
-use super::code::{self, Wanted};
+use super::code::{self, CodePrompt};
 use crate::docstring::Edit;
 use crate::{Language, syntax};
 
 /// What stands for a body that is yet to be written.
-const PLACEHOLDERS: [&str; 5] = ["", "pass", "...", "todo!()", "unimplemented!()"];
+const PLACEHOLDER_BODIES: [&str; 5] = ["", "pass", "...", "todo!()", "unimplemented!()"];
 
 /// A place where code is to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hole {
+pub struct GenerationTarget {
     /// The comment or signature, whole lines.
-    begun: Range<usize>,
+    given: Range<usize>,
     /// What the new code replaces: nothing, or a body that is empty.
     replaced: Range<usize>,
     /// What is written of the code behind `begun` without asking.
-    opening: &'static str,
+    separator: &'static str,
     /// Whether the closing brace stands there already.
-    closed: bool,
+    has_closing_brace: bool,
     /// Whether it is a function.
-    function: bool,
+    is_function: bool,
 }
 
 /// Why nothing can be written at a line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum GenerationRefusal {
     /// The line is empty or outside.
     #[error("line {0} holds no comment or signature: write one, then name its line")]
-    Nothing(usize),
+    NoTarget(usize),
     /// The function is written already.
     #[error("`{0}` has a body already: `foretype edit` changes it")]
-    Written(String),
+    HasBody(String),
 }
 
-impl Hole {
+impl GenerationTarget {
     /// The hole at a line that counts from 0.
     ///
     /// # Errors
     /// If nothing is there to go on from.
-    pub fn at(language: Language, tree: Option<&Tree>, text: &str, line: usize) -> Result<Self, Refusal> {
+    pub fn at(language: Language, tree: Option<&Tree>, text: &str, line: usize) -> Result<Self, GenerationRefusal> {
         let start = text.split_inclusive('\n').take(line).map(str::len).sum::<usize>();
         let own = text[start..].lines().next().unwrap_or_default();
         if own.trim().is_empty() {
-            return Err(Refusal::Nothing(line + 1));
+            return Err(GenerationRefusal::NoTarget(line + 1));
         }
         let end = start + own.len();
         let mark = language.line_comment().unwrap_or("//");
         if own.trim_start().starts_with(mark) {
-            let begun = comment_above(text, start, mark)..comment_below(text, end, mark);
+            let begun = comment_start(text, start, mark)..comment_end(text, end, mark);
             let replaced = begun.end..begun.end;
-            return Ok(Self { begun, replaced, opening: "\n", closed: false, function: false });
+            return Ok(Self { given: begun, replaced, separator: "\n", has_closing_brace: false, is_function: false });
         }
         let at = start + own.len() - own.trim_start().len() + 1;
-        let around = tree.map(|tree| syntax::enclosing(tree, text, at)).unwrap_or_default();
+        let around = tree.map(|tree| syntax::enclosing_items(tree, text, at)).unwrap_or_default();
         // What follows a signature without a body may look like its body to the grammar.
         let item = around.iter().rev().find(|item| item.signature.contains(&(at - 1)));
         match item.zip(tree) {
-            Some((item, tree)) => Self::of(language, tree, text, item, mark),
-            None => Ok(Self::bare(language, comment_above(text, start, mark)..end)),
+            Some((item, tree)) => Self::for_item(language, tree, text, item, mark),
+            None => Ok(Self::signature_on_last_line(language, comment_start(text, start, mark)..end)),
         }
     }
 
     /// A signature that ends with its line.
-    fn bare(language: Language, begun: Range<usize>) -> Self {
+    fn signature_on_last_line(language: Language, begun: Range<usize>) -> Self {
         let opening = if language == Language::Python { "\n" } else { "" };
-        Self { replaced: begun.end..begun.end, begun, opening, closed: false, function: true }
+        Self {
+            replaced: begun.end..begun.end,
+            given: begun,
+            separator: opening,
+            has_closing_brace: false,
+            is_function: true,
+        }
     }
 
-    fn of(language: Language, tree: &Tree, text: &str, item: &syntax::Item, mark: &str) -> Result<Self, Refusal> {
+    fn for_item(
+        language: Language,
+        tree: &Tree,
+        text: &str,
+        item: &syntax::SyntaxItem,
+        mark: &str,
+    ) -> Result<Self, GenerationRefusal> {
         let line = text[..item.range.start].rfind('\n').map_or(0, |at| at + 1);
-        let start = comment_above(text, line, mark);
+        let start = comment_start(text, line, mark);
         let body = item.signature.end..item.range.end;
         let inner = text[body.clone()].trim();
-        let written = || Refusal::Written(item.name.clone());
+        let written = || GenerationRefusal::HasBody(item.name.clone());
         let signature = item.range.start + text[item.signature.clone()].trim_end().len();
         if let Some(inside) = inner.strip_prefix('{').and_then(|it| it.strip_suffix('}')) {
             let bare: String = inside.lines().filter(|line| !line.trim().starts_with(mark)).collect();
             let open = body.start + text[body.clone()].find('{').unwrap_or_default() + 1;
-            let placeholder = PLACEHOLDERS.contains(&bare.trim().trim_end_matches(';'));
+            let placeholder = PLACEHOLDER_BODIES.contains(&bare.trim().trim_end_matches(';'));
             let replaced = open..open + inside.len();
-            let hole = Self { begun: start..open, replaced, opening: "\n", closed: true, function: true };
+            let hole =
+                Self { given: start..open, replaced, separator: "\n", has_closing_brace: true, is_function: true };
             return placeholder.then_some(hole).ok_or_else(written);
         }
         if language != Language::Python {
-            let whole = Self::bare(language, start..signature);
-            return PLACEHOLDERS.contains(&inner.trim_end_matches(';')).then_some(whole).ok_or_else(written);
+            let whole = Self::signature_on_last_line(language, start..signature);
+            return PLACEHOLDER_BODIES.contains(&inner.trim_end_matches(';')).then_some(whole).ok_or_else(written);
         }
-        let end = syntax::end_of_docstring(tree, text, &body).unwrap_or(signature);
+        let end = syntax::docstring_end(tree, text, &body).unwrap_or(signature);
         let rest = text[end.max(body.start).min(body.end)..body.end].trim();
         let replaced = end..if rest.is_empty() { end } else { body.end };
-        let hole = Self { begun: start..end, replaced, opening: "\n", closed: false, function: true };
-        PLACEHOLDERS.contains(&rest).then_some(hole).ok_or_else(written)
+        let hole = Self { given: start..end, replaced, separator: "\n", has_closing_brace: false, is_function: true };
+        PLACEHOLDER_BODIES.contains(&rest).then_some(hole).ok_or_else(written)
     }
 
     /// Where the comment or signature begins.
     pub(crate) fn start(&self) -> usize {
-        self.begun.start
+        self.given.start
     }
 
     /// The question. At most `room` bytes above the place are shown.
-    pub fn question(&self, language: Language, text: &str, room: usize) -> Wanted {
+    pub fn prompt(&self, language: Language, text: &str, room: usize) -> CodePrompt {
         /// Bytes above the place that the answer repeats at the most, as a model does that is left to itself.
         const REPEATED: usize = 1024;
-        let (begun, indent) = self.begun(text);
-        let above = &text[..self.begun.start];
+        let (begun, indent) = self.given_text(text);
+        let above = &text[..self.given.start];
         let from = above.floor_char_boundary(above.len().saturating_sub(room));
         let from = if from == 0 { 0 } else { above[from..].find('\n').map_or(above.len(), |at| from + at + 1) };
         let shown = format!("{}{}", above[from..].replace("\r\n", "\n"), begun);
         let repeats = from == 0 && above.len() <= REPEATED && indent.is_empty();
-        let begun = if repeats && self.function { &shown } else { &begun };
+        let begun = if repeats && self.is_function { &shown } else { &begun };
         let name = language.name();
         let block = code::fenced(language, &shown);
-        let question = match self.function {
+        let question = match self.is_function {
             true => format!("Complete this {name} function. Give the whole function.\n\n{block}"),
             false => format!("Write the {name} code that the last comment describes. Give only that.\n\n{block}"),
         };
-        Wanted::new(language, "", question, &shown, begun)
+        CodePrompt::new(language, "", question, &shown, begun)
     }
 
     /// What is there, without its indentation.
-    fn begun(&self, text: &str) -> (String, String) {
-        let (bare, indent) = code::dedented(&text[self.begun.clone()].replace("\r\n", "\n"));
-        (bare + self.opening, indent)
+    fn given_text(&self, text: &str) -> (String, String) {
+        let (bare, indent) = code::dedented(&text[self.given.clone()].replace("\r\n", "\n"));
+        (bare + self.separator, indent)
     }
 
     /// The insertion of what was written: `code` begins with what was begun, or with what stands above that.
-    pub fn edit(&self, language: Language, text: &str, code: &str) -> Edit {
-        let (begun, indent) = self.begun(text);
+    pub fn insertion(&self, language: Language, text: &str, code: &str) -> Edit {
+        let (begun, indent) = self.given_text(text);
         let code = code.find(&begun).map_or(code, |at| &code[at..]);
-        let end = if self.function { self.end(language, text, code, &begun) } else { code.len() };
+        let end = if self.is_function { self.end_of_item(language, text, code, &begun) } else { code.len() };
         let written = code.get(begun.len()..end.max(begun.len())).unwrap_or_default().trim_end();
         // Models like to leave blanks in empty lines.
         let lines: Vec<_> = written.split('\n').map(|line| if line.trim().is_empty() { "" } else { line }).collect();
         let mut written = lines.join("\n");
-        if self.closed && written.ends_with('}') {
+        if self.has_closing_brace && written.ends_with('}') {
             written.pop();
             written.truncate(written.trim_end().len());
         }
@@ -146,25 +159,25 @@ impl Hole {
         let mut added = whole[code::indented(&begun, &indent).len().min(whole.len())..].to_owned();
         if !added.is_empty() {
             // The line end that the opening stands for.
-            added.insert_str(0, self.opening);
-            if self.closed {
+            added.insert_str(0, self.separator);
+            if self.has_closing_brace {
                 added.push('\n');
                 added.push_str(&indent);
             }
         }
-        Edit { range: self.replaced.clone(), text: super::edit::with_line_ends(text, added) }
+        Edit { range: self.replaced.clone(), text: super::edit::match_line_ends(text, added) }
     }
 
     /// Where in what was written the item ends that is begun, or the last of the functions behind it that it calls and that are not
     /// there yet.
-    fn end(&self, language: Language, text: &str, code: &str, begun: &str) -> usize {
+    fn end_of_item(&self, language: Language, text: &str, code: &str, begun: &str) -> usize {
         let Some(tree) = syntax::parse(language, code, None) else { return code.len() };
-        let around = |at: usize| syntax::enclosing(&tree, code, code.floor_char_boundary(at)).into_iter().next();
+        let around = |at: usize| syntax::enclosing_items(&tree, code, code.floor_char_boundary(at)).into_iter().next();
         let Some(item) = around(begun.trim_end().len().min(code.len())) else { return code.len() };
         let mut end = item.range.end;
         // Behind a closing brace that is there nothing can follow.
         let next = |end: usize| {
-            let at = code[end..].find(|c: char| !c.is_whitespace()).filter(|_| !self.closed)?;
+            let at = code[end..].find(|c: char| !c.is_whitespace()).filter(|_| !self.has_closing_brace)?;
             let helper = around(end + at + 1).filter(|next| next.range.start >= end && !next.name.is_empty())?;
             let call = format!("{}(", helper.name);
             (code[..end].contains(&call) && !text.contains(&call)).then_some(helper.range.end)
@@ -177,14 +190,14 @@ impl Hole {
 }
 
 /// Where the comment begins that ends above the line at `start`.
-fn comment_above(text: &str, start: usize, mark: &str) -> usize {
+fn comment_start(text: &str, start: usize, mark: &str) -> usize {
     let lines = text[..start].split_inclusive('\n').rev();
     let above = lines.take_while(|line| line.trim_start().starts_with(mark) || line.trim_start().starts_with('@'));
     start - above.map(str::len).sum::<usize>()
 }
 
 /// Where the comment ends that goes on below the line that ends at `end`.
-fn comment_below(text: &str, end: usize, mark: &str) -> usize {
+fn comment_end(text: &str, end: usize, mark: &str) -> usize {
     let more = text[end..].split_inclusive('\n').skip(1).take_while(|line| line.trim_start().starts_with(mark));
     let length = more.map(str::len).sum::<usize>();
     let first = text[end..].find('\n').map_or(0, |at| at + 1);
@@ -198,9 +211,9 @@ mod tests {
     /// What comes of a text when the model writes `answer` behind what was begun at a line.
     fn check(language: Language, text: &str, line: usize, answer: &str, expected: &str) {
         let tree = syntax::parse(language, text, None);
-        let hole = Hole::at(language, tree.as_ref(), text, line).expect("a hole");
-        let code = hole.question(language, text, 1000).code(answer);
-        assert_eq!(hole.edit(language, text, &code).apply(text), expected, "{text:?}");
+        let hole = GenerationTarget::at(language, tree.as_ref(), text, line).expect("a hole");
+        let code = hole.prompt(language, text, 1000).extract_code(answer);
+        assert_eq!(hole.insertion(language, text, &code).apply(text), expected, "{text:?}");
     }
 
     #[test]
@@ -245,8 +258,8 @@ mod tests {
     fn the_answer_to_a_function_begins_with_what_stands_above_it() {
         let text = "import math\n\ndef f():\n";
         let tree = syntax::parse(Language::Python, text, None);
-        let hole = Hole::at(Language::Python, tree.as_ref(), text, 2).expect("a hole");
-        assert!(hole.question(Language::Python, text, 1000).opening().ends_with("\nimport math\n\ndef f():\n"));
+        let hole = GenerationTarget::at(Language::Python, tree.as_ref(), text, 2).expect("a hole");
+        assert!(hole.prompt(Language::Python, text, 1000).answer_prefix().ends_with("\nimport math\n\ndef f():\n"));
     }
 
     #[test]
@@ -261,7 +274,7 @@ mod tests {
     fn what_cannot_be_generated_says_why() {
         let refuses = |text: &str, line| {
             let tree = syntax::parse(Language::Python, text, None);
-            Hole::at(Language::Python, tree.as_ref(), text, line).expect_err("refused").to_string()
+            GenerationTarget::at(Language::Python, tree.as_ref(), text, line).expect_err("refused").to_string()
         };
         assert!(refuses("def f():\n    return 1\n", 0).contains("`f` has a body already"));
         assert!(refuses("\n\n", 1).contains("line 2 holds no comment"));

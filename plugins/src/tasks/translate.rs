@@ -6,44 +6,44 @@ use std::ops::Range;
 
 use tree_sitter::Tree;
 
-use super::code::Wanted;
+use super::code::CodePrompt;
 use crate::{Language, syntax};
 
 /// A language that programs can be translated into, by the name that somebody gave it.
 ///
 /// # Errors
 /// Names those that there are.
-pub fn target(name: &str) -> Result<Language, UnknownTarget> {
-    Language::from_name(name).filter(|it| it.is_program()).ok_or_else(|| UnknownTarget(name.to_owned()))
+pub fn target_language(name: &str) -> Result<Language, UnknownTarget> {
+    Language::from_name(name).filter(|it| it.is_programming_language()).ok_or_else(|| UnknownTarget(name.to_owned()))
 }
 
 /// Nobody knows how to translate into that.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no language {0:?} to translate into: say {names}", names = known())]
+#[error("there is no language {0:?} to translate into: say {names}", names = target_names())]
 pub struct UnknownTarget(String);
 
-fn known() -> String {
-    let all: Vec<_> = Language::all().filter(|it| it.is_program()).map(Language::name).collect();
+fn target_names() -> String {
+    let all: Vec<_> = Language::all().filter(|it| it.is_programming_language()).map(Language::name).collect();
     all.join(", ")
 }
 
 /// The question for a piece of code. `signature`, if it is known, is what the translation begins with.
-pub fn question(from: Language, to: Language, source: &str, signature: &str) -> Wanted {
+pub fn prompt(from: Language, to: Language, source: &str, signature: &str) -> CodePrompt {
     let (old, new) = (from.name(), to.name());
     let system = format!("You translate {old} code to {new}. Keep names, comments and behaviour. Give only code.");
     let begins = if signature.is_empty() { String::new() } else { format!(" It begins with `{signature}`.") };
     let block = super::code::fenced(from, source);
     let question = format!("{block}\n\nWrite this {old} code in {new}, so that it does exactly the same.{begins}");
-    Wanted::new(to, &system, question, source, signature)
+    CodePrompt::new(to, &system, question, source, signature)
 }
 
 /// Cuts `range` of a text between the items at its top level, so that each piece has at most `room` bytes where that can be.
 /// Comments stay with what follows them.
-pub fn pieces(tree: Option<&Tree>, text: &str, range: Range<usize>, room: usize) -> Vec<Range<usize>> {
+pub fn split(tree: Option<&Tree>, text: &str, range: Range<usize>, room: usize) -> Vec<Range<usize>> {
     let mut pieces = Vec::new();
     let mut start = range.start;
     let mut end = range.start;
-    for next in ends(tree, &range) {
+    for next in item_ends(tree, &range) {
         if next - start > room && end > start {
             pieces.push(start..end);
             start = end;
@@ -56,7 +56,7 @@ pub fn pieces(tree: Option<&Tree>, text: &str, range: Range<usize>, room: usize)
 }
 
 /// Where the items at the top level end, and the range does.
-fn ends(tree: Option<&Tree>, range: &Range<usize>) -> Vec<usize> {
+fn item_ends(tree: Option<&Tree>, range: &Range<usize>) -> Vec<usize> {
     let mut ends = Vec::new();
     if let Some(tree) = tree {
         let root = tree.root_node();
@@ -69,7 +69,7 @@ fn ends(tree: Option<&Tree>, range: &Range<usize>) -> Vec<usize> {
 }
 
 /// Puts translated pieces together: imports once, at the top.
-pub fn joined(to: Language, pieces: &[String]) -> String {
+pub fn join(to: Language, pieces: &[String]) -> String {
     if let [only] = pieces {
         return only.clone();
     }
@@ -78,10 +78,10 @@ pub fn joined(to: Language, pieces: &[String]) -> String {
     for piece in pieces {
         let tree = syntax::parse(to, piece, None);
         let mut bare = piece.clone();
-        for range in tree.iter().flat_map(syntax::imports).collect::<Vec<_>>().into_iter().rev() {
+        for range in tree.iter().flat_map(syntax::import_ranges).collect::<Vec<_>>().into_iter().rev() {
             bare.replace_range(range, "");
         }
-        for range in tree.iter().flat_map(syntax::imports) {
+        for range in tree.iter().flat_map(syntax::import_ranges) {
             let import = piece[range].trim();
             if seen.insert(import.to_owned()) {
                 imports.push_str(import);
@@ -102,24 +102,24 @@ mod tests {
 
     #[test]
     fn an_unknown_target_names_the_known_ones() {
-        assert_eq!(target("c++"), Ok(Language::Cpp));
+        assert_eq!(target_language("c++"), Ok(Language::Cpp));
         for name in ["Klingon", "json", ""] {
-            let error = target(name).expect_err(name).to_string();
+            let error = target_language(name).expect_err(name).to_string();
             assert!(error.contains("Python, Rust, JavaScript") && !error.contains("JSON"), "{error}");
         }
     }
 
     #[test]
     fn the_question_holds_the_code_and_how_the_answer_begins() {
-        let wanted = question(Language::Java, Language::Python, "int f() { return 1; }\n", "def f():");
-        assert_eq!(wanted.opening(), "```python\ndef f():");
+        let wanted = prompt(Language::Java, Language::Python, "int f() { return 1; }\n", "def f():");
+        assert_eq!(wanted.answer_prefix(), "```python\ndef f():");
         let asked = &wanted.messages[1].content;
         assert!(asked.starts_with("```java\nint f() { return 1; }\n```\n") && asked.contains("`def f():`"), "{asked}");
     }
 
     fn cut(text: &str, room: usize) -> Vec<&str> {
         let tree = syntax::parse(Language::Python, text, None);
-        pieces(tree.as_ref(), text, 0..text.len(), room).into_iter().map(|piece| &text[piece]).collect()
+        split(tree.as_ref(), text, 0..text.len(), room).into_iter().map(|piece| &text[piece]).collect()
     }
 
     #[test]
@@ -134,8 +134,8 @@ mod tests {
     fn imports_of_all_pieces_stand_once_at_the_top() {
         let pieces = ["import math\n\ndef f():\n    pass\n", "import math\nimport re\n\ndef g():\n    pass\n"]
             .map(str::to_owned);
-        let text = joined(Language::Python, &pieces);
+        let text = join(Language::Python, &pieces);
         assert_eq!(text, "import math\nimport re\n\ndef f():\n    pass\n\n\ndef g():\n    pass\n");
-        assert_eq!(joined(Language::Python, &pieces[..1]), pieces[0]);
+        assert_eq!(join(Language::Python, &pieces[..1]), pieces[0]);
     }
 }

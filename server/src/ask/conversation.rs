@@ -15,32 +15,32 @@ use sha2::{Digest, Sha256};
 
 /// Question with its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Turn {
+pub(crate) struct Turn {
     /// Question as the user wrote it.
-    pub question: String,
+    pub(crate) question: String,
     /// Text that the model read: the code, then the question.
     #[serde(rename = "read")]
-    pub prompt_text: String,
+    pub(crate) prompt_text: String,
     /// Excerpts of code in the prompt text.
     #[serde(rename = "places")]
-    pub excerpts: Vec<Excerpt>,
+    pub(crate) excerpts: Vec<Excerpt>,
     /// Answer of the model.
-    pub answer: String,
+    pub(crate) answer: String,
 }
 
 /// Sequence of questions and answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Conversation {
+pub(crate) struct Conversation {
     /// Number in the workspace, once the conversation has been saved.
-    pub id: Option<u64>,
+    pub(crate) id: Option<u64>,
     /// System prompt.
-    pub system: String,
+    pub(crate) system: String,
     /// Start time in seconds since 1970.
-    pub started_at: u64,
+    pub(crate) started_at: u64,
     /// Number of the oldest turns that the model no longer reads, because they do not fit.
-    pub dropped_turns: usize,
+    pub(crate) dropped_turns: usize,
     /// Turns, the oldest first.
-    pub turns: Vec<Turn>,
+    pub(crate) turns: Vec<Turn>,
 }
 
 /// First line of a file.
@@ -56,18 +56,18 @@ struct ConversationHeader {
 
 impl Conversation {
     /// Creates an empty conversation that starts now.
-    pub fn new(system: &str) -> Self {
+    pub(crate) fn new(system: &str) -> Self {
         let began = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         Self { system: system.to_owned(), started_at: began, ..Self::default() }
     }
 
     /// Returns the title in lists: the first line of the first question.
-    pub fn title(&self) -> &str {
+    pub(crate) fn title(&self) -> &str {
         self.turns.first().and_then(|turn| turn.question.lines().next()).unwrap_or_default()
     }
 
     /// Returns the messages that the model reads for the question `next`.
-    pub fn messages(&self, next: &str) -> Vec<Message> {
+    pub(crate) fn messages(&self, next: &str) -> Vec<Message> {
         let mut messages = Vec::new();
         if !self.system.is_empty() {
             messages.push(Message::new(Role::System, self.system.as_str()));
@@ -84,16 +84,16 @@ impl Conversation {
     ///
     /// # Errors
     /// If `at` is greater than the number of turns.
-    pub fn truncate(&mut self, at: usize) -> Result<Option<Turn>> {
+    pub(crate) fn truncate(&mut self, at: usize) -> Result<Option<Turn>> {
         let count = self.turns.len();
         ensure!(at <= count, "question {at} does not exist: the conversation has {count} questions");
         Ok(self.turns.drain(at..).next())
     }
 
     /// Formats the conversation as Markdown.
-    pub fn to_markdown(&self) -> String {
+    pub(crate) fn to_markdown(&self) -> String {
         let turn = |turn: &Turn| {
-            let places: Vec<String> = turn.excerpts.iter().map(|place| format!("`{}`", place.place())).collect();
+            let places: Vec<String> = turn.excerpts.iter().map(|place| format!("`{}`", place.location())).collect();
             let places = if places.is_empty() { String::new() } else { format!("\n\nRead: {}", places.join(", ")) };
             format!("\n## {}\n\n{}{places}\n", turn.question.trim(), turn.answer.trim())
         };
@@ -103,7 +103,7 @@ impl Conversation {
 
 /// Saved conversations of one workspace.
 #[derive(Debug, Clone)]
-pub struct ConversationStore {
+pub(crate) struct ConversationStore {
     folder: PathBuf,
     workspace: PathBuf,
 }
@@ -113,7 +113,7 @@ impl ConversationStore {
     ///
     /// # Errors
     /// If there is no state folder.
-    pub fn open(root: &Path) -> Result<Self> {
+    pub(crate) fn open(root: &Path) -> Result<Self> {
         let state = crate::stats::stats_file().context("there is no state folder: set XDG_STATE_HOME or HOME")?;
         Ok(Self::in_folder(&state.with_file_name("conversations"), root))
     }
@@ -128,7 +128,7 @@ impl ConversationStore {
     ///
     /// # Errors
     /// If the folder cannot be read.
-    pub fn list(&self) -> Result<Vec<Result<Conversation>>> {
+    pub(crate) fn list(&self) -> Result<Vec<Result<Conversation>>> {
         let entries = match std::fs::read_dir(&self.folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.with_context(|| format!("cannot read {}", self.folder.display()))?,
@@ -143,7 +143,7 @@ impl ConversationStore {
     ///
     /// # Errors
     /// If there is none, or its file is damaged.
-    pub fn load(&self, id: u64) -> Result<Conversation> {
+    pub(crate) fn load(&self, id: u64) -> Result<Conversation> {
         let path = self.path(id);
         let file = match std::fs::File::open(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -159,7 +159,7 @@ impl ConversationStore {
     ///
     /// # Errors
     /// If its file cannot be written.
-    pub fn save(&self, conversation: &mut Conversation) -> Result<()> {
+    pub(crate) fn save(&self, conversation: &mut Conversation) -> Result<()> {
         let failed = || format!("the conversation is not saved: cannot write to {}", self.folder.display());
         std::fs::create_dir_all(&self.folder).with_context(failed)?;
         // A temporary file has mode 0600.
@@ -192,7 +192,7 @@ impl ConversationStore {
     ///
     /// # Errors
     /// If there is none with that number.
-    pub fn delete(&self, id: u64) -> Result<()> {
+    pub(crate) fn delete(&self, id: u64) -> Result<()> {
         std::fs::remove_file(self.path(id)).with_context(|| format!("there is no conversation {id} in this workspace"))
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use foretype_model::{ChatPrompt, Engine, Event, FinishReason, Priority, Ticket, Usage};
-use foretype_plugins::tasks::ask::{Citation, Excerpt, Intent, SYSTEM, cited};
+use foretype_plugins::tasks::ask::{Citation, Excerpt, Intent, SYSTEM_PROMPT, find_citations};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::conversation::{Conversation, ConversationStore, Turn};
@@ -155,7 +155,7 @@ impl PreparedQuestion {
             Some(id) => {
                 store.as_ref().context("there is no workspace to keep conversations for: open a folder")?.load(id)?
             }
-            None => Conversation::new(config.ask.system.as_deref().unwrap_or(SYSTEM)),
+            None => Conversation::new(config.ask.system.as_deref().unwrap_or(SYSTEM_PROMPT)),
         };
         let turns = conversation.turns.len();
         let edited = query.at.map(|at| conversation.truncate(at)).transpose()?.flatten();
@@ -188,7 +188,7 @@ impl PreparedQuestion {
 
     /// Saves the conversation and returns the answer.
     fn save(mut self, written: ModelAnswer) -> SessionAnswer {
-        let citations = cited(&written.text, &self.question.excerpts);
+        let citations = find_citations(&written.text, &self.question.excerpts);
         let Question { text: question, prompt_text, excerpts } = self.question;
         let answer = written.text.clone();
         self.conversation.turns.push(Turn { question, prompt_text, excerpts: excerpts.clone(), answer });

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use foretype_plugins::tasks::ask::{Intent, cited};
+use foretype_plugins::tasks::ask::{Intent, find_citations};
 
 use super::output::print_json;
 use crate::ask::conversation::Conversation;
@@ -17,7 +17,7 @@ use session::{AskAnswer, AskOptions, AskSession};
 
 /// Arguments of `foretype ask`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Question to ask
     #[arg(value_name = "QUESTION")]
     question: Vec<String>,
@@ -69,7 +69,7 @@ impl IntentFlags {
 }
 
 /// Runs `foretype ask`.
-pub fn run(args: Args) -> Result<ExitCode> {
+pub(crate) fn run(args: Args) -> Result<ExitCode> {
     let intent = args.intents.intent();
     let words = args.question.join(" ");
     ensure!(
@@ -127,9 +127,9 @@ pub(super) fn print_sources(question: &Question, answered: &AskAnswer) -> Result
             writeln!(out, "\nRead:")?;
         }
         for place in &question.excerpts {
-            writeln!(out, "  {} ({})", place.place(), place.why)?;
+            writeln!(out, "  {} ({})", place.location(), place.reason)?;
         }
-        let cited: Vec<_> = cited(&answered.text, &question.excerpts);
+        let cited: Vec<_> = find_citations(&answered.text, &question.excerpts);
         if !cited.is_empty() {
             let cited: Vec<String> = cited.iter().map(|it| format!("{}:{}", it.path, it.line)).collect();
             writeln!(out, "Cited: {}", cited.join(", "))?;
@@ -148,7 +148,7 @@ fn answer_json(question: &Question, answered: &AskAnswer) -> serde_json::Value {
         "question": question.text,
         "answer": answered.text,
         "places": question.excerpts,
-        "citations": cited(&answered.text, &question.excerpts),
+        "citations": find_citations(&answered.text, &question.excerpts),
         "stopped": answered.interrupted,
         "cut": answered.truncated,
         "evaluated": answered.usage.evaluated,

@@ -16,7 +16,7 @@ use crate::ask::conversation::{Conversation, ConversationStore, Turn};
 /// Arguments of `foretype chat`.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<saved::Command>,
     #[command(flatten)]
@@ -32,7 +32,7 @@ const COMMAND_HELP: &str = "/again      generate another answer to the last ques
 /quit       quit (Ctrl-C stops an answer)";
 
 /// Runs `foretype chat`.
-pub fn run(args: Args) -> Result<ExitCode> {
+pub(crate) fn run(args: Args) -> Result<ExitCode> {
     if let Some(command) = args.command {
         return saved::run(command);
     }

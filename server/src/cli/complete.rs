@@ -206,7 +206,7 @@ impl CompletionTarget<'_> {
 
     /// Warns if an editor would show nothing.
     fn warn_if_disabled(&self, request: &Request) {
-        let (path, language) = (&request.document.path, request.document.language.id());
+        let (path, language) = (&request.document.path, request.document.language.lsp_id());
         if secrets::is_secret_path(path) {
             eprintln!("foretype: {path} usually contains secrets: an editor shows nothing there");
         } else if !self.config.enables(language) {

@@ -10,7 +10,7 @@ use crate::daemon;
 
 /// Arguments of `foretype daemon`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -31,7 +31,7 @@ enum Command {
 }
 
 /// Runs `foretype daemon`.
-pub fn run(args: Args) -> Result<ExitCode> {
+pub(crate) fn run(args: Args) -> Result<ExitCode> {
     match args.command {
         Command::Status { json } => return status(json),
         Command::Stop if daemon::stop()? => println!("The daemon has stopped."),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use foretype_model::{Engine, Usage};
-use foretype_plugins::docstring::{self, Edit, Ground, Item, Style, Task, Wanted};
+use foretype_plugins::docstring::{self, Edit, Ground, DocItem, DocStyle, Task, Wanted};
 use foretype_plugins::{Language, request, syntax};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -18,7 +18,7 @@ use crate::{models, request_builder};
 
 /// Arguments of `foretype docstring`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Location of the item to document, counted from line 1; with --all, a file
     #[arg(value_name = "FILE:LINE")]
     place: String,
@@ -32,7 +32,7 @@ pub struct Args {
     /// Use this style: google, numpy, rest, rustdoc, jsdoc, tsdoc, javadoc, godoc, doxygen, xmldoc, yard, phpdoc or
     /// luacats [default: from the configuration, the file, its neighbours or the language]
     #[arg(long)]
-    style: Option<Style>,
+    style: Option<DocStyle>,
     /// Limit lines to this many characters [default: docstring.width of the configuration]
     #[arg(long, value_parser = clap::value_parser!(u16).range(40..=400))]
     width: Option<u16>,
@@ -51,7 +51,7 @@ pub struct Args {
 #[derive(Debug, serde::Serialize)]
 struct DocstringReport {
     name: String,
-    style: Style,
+    style: DocStyle,
     parameters: Vec<String>,
     docstring: String,
     #[serde(rename = "plain")]
@@ -60,7 +60,7 @@ struct DocstringReport {
 }
 
 /// Runs `foretype docstring`.
-pub fn run(args: Args) -> Result<ExitCode> {
+pub(crate) fn run(args: Args) -> Result<ExitCode> {
     let (path, line) = place(&args)?;
     let file = DocumentedFile::read(path)?;
     let root = super::complete::root_of(&file.path)?;
@@ -145,15 +145,15 @@ impl DocumentedFile {
         let neighbours = neighbours(&self.path, self.language);
         let texts = std::iter::once(&*self.text).chain(neighbours.iter().map(|text| &**text));
         let style = args.style.or_else(|| options.style_of(self.language, texts));
-        let style = style.ok_or(docstring::Refusal::Language(self.language.id()))?;
+        let style = style.ok_or(docstring::Refusal::Language(self.language.lsp_id()))?;
         let width = args.width.map_or(options.width, usize::from);
         let wanted = (wanted, line.is_none());
         let task = |item| Task::wanted(wanted, item, self.language, style, &self.text, width);
         Ok(items.into_iter().filter_map(|item| task(item).transpose()).collect::<Result<_, _>>()?)
     }
 
-    fn items(&self, tree: Option<&tree_sitter::Tree>, wanted: Wanted) -> Result<Vec<Item>> {
-        ensure!(!Style::of(self.language).is_empty(), docstring::Refusal::Language(self.language.id()));
+    fn items(&self, tree: Option<&tree_sitter::Tree>, wanted: Wanted) -> Result<Vec<DocItem>> {
+        ensure!(!DocStyle::of(self.language).is_empty(), docstring::Refusal::Language(self.language.lsp_id()));
         let items = docstring::items(self.language, tree.context(docstring::Refusal::Unparsed)?, &self.text);
         let found: Vec<_> = items.into_iter().filter(|item| wanted.is_for(item)).collect();
         ensure!(!found.is_empty(), nothing_to_document(wanted, self.path.display()));
@@ -164,7 +164,7 @@ impl DocumentedFile {
     fn plugin_answers(&self, root: &Path, plugins: &Plugins, at: usize, config: &Config) -> Asked {
         let full = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
         let path = full.strip_prefix(root).unwrap_or(&self.path).to_string_lossy().replace('\\', "/");
-        plugins.asked(request::Task::Docstring, request_builder::parse_document(path, self.text.clone()), at, config)
+        plugins.asked(request::TaskKind::Docstring, request_builder::parse_document(path, self.text.clone()), at, config)
     }
 
     fn write_all(

@@ -14,7 +14,7 @@ use crate::speed::EngineSpeed;
 
 /// Arguments of `foretype doctor`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Workspace to check
     #[arg(default_value = ".")]
     folder: PathBuf,
@@ -54,7 +54,7 @@ impl Finding {
 }
 
 /// Runs `foretype doctor`. The exit code is 1 if a finding is bad.
-pub fn run(args: Args) -> Result<ExitCode> {
+pub(crate) fn run(args: Args) -> Result<ExitCode> {
     let mut findings = vec![processor(), memory()];
     if !args.folder.is_dir() {
         let found = format!("there is no folder {}", args.folder.display());

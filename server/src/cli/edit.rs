@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use foretype_plugins::request::Task;
+use foretype_plugins::request::TaskKind;
 
 use super::ask::location::FileLocation;
 use super::rewrite::{RewriteOptions, RewriteSession, read};
@@ -11,7 +11,7 @@ use crate::rewrite;
 
 /// Arguments of `foretype edit`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Lines to edit, counted from 1
     #[arg(value_name = "FILE:LINE[-LINE]")]
     place: String,
@@ -23,7 +23,7 @@ pub struct Args {
 }
 
 /// Runs `foretype edit`.
-pub fn run(args: &Args) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let place: FileLocation = args.place.parse()?;
     let document = read(&place.path)?;
     let selection = place.selection(&document.text)?;
@@ -32,7 +32,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let bench = RewriteSession::open(&place.path, args.options.model.as_deref())?;
     let instruction = args.instruction.join(" ");
     let (edit, usage) = bench.run(|writer| {
-        writer.plugins = bench.plugin_answers(Task::Edit, &document, selection.start, Some(&instruction));
+        writer.plugins = bench.plugin_answers(TaskKind::Edit, &document, selection.start, Some(&instruction));
         rewrite::edit(writer, &document, selection, &instruction)
     })?;
     args.options.deliver(&place.path, &document.text, &edit, &usage)

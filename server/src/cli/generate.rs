@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use foretype_plugins::request::Task;
+use foretype_plugins::request::TaskKind;
 
 use super::ask::location::FileLocation;
 use super::rewrite::{RewriteOptions, RewriteSession, read};
@@ -11,7 +11,7 @@ use crate::rewrite;
 
 /// Arguments of `foretype generate`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Location of the comment or the signature, counted from line 1
     #[arg(value_name = "FILE:LINE")]
     place: String,
@@ -20,7 +20,7 @@ pub struct Args {
 }
 
 /// Runs `foretype generate`.
-pub fn run(args: &Args) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let place: FileLocation = args.place.parse()?;
     let document = read(&place.path)?;
     let selection = place.selection(&document.text)?;
@@ -28,7 +28,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let line = document.text[..at].matches('\n').count();
     let bench = RewriteSession::open(&place.path, args.options.model.as_deref())?;
     let (edit, usage) = bench.run(|writer| {
-        writer.plugins = bench.plugin_answers(Task::Generate, &document, at, None);
+        writer.plugins = bench.plugin_answers(TaskKind::Generate, &document, at, None);
         rewrite::generate(writer, &document, line)
     })?;
     args.options.deliver(&place.path, &document.text, &edit, &usage)

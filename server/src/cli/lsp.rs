@@ -20,8 +20,11 @@ pub struct Args {
     stdio: bool,
 }
 
-/// Serves an editor on standard input and output, through the daemon if there is one. The exit code is 0 if the editor sent
-/// `shutdown` before it sent `exit` or disconnected.
+/// Serves an editor on standard input and output, through the daemon if there is one. The exit code is 0 if the editor
+/// sent `shutdown` before it sent `exit` or disconnected.
+///
+/// # Errors
+/// If the daemon fails during the session, or no runtime can be started.
 pub fn run(args: Args) -> Result<ExitCode> {
     let config = Config::load(None).unwrap_or_default();
     log::start(&config);

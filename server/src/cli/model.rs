@@ -14,7 +14,7 @@ use crate::models::{self, catalogue::CATALOGUE, embedded, pull};
 
 /// Arguments of `foretype model`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -90,7 +90,7 @@ impl From<PackingArg> for WeightFormat {
 }
 
 /// Runs `foretype model`.
-pub fn run(args: Args) -> Result<ExitCode> {
+pub(crate) fn run(args: Args) -> Result<ExitCode> {
     match args.command {
         Command::List { json } => list(json)?,
         Command::Pull { name, json } => pull_one(&name, json)?,

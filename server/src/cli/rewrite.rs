@@ -10,7 +10,7 @@ use foretype_model::{Engine, Model, Usage};
 use foretype_plugins::Document;
 use foretype_plugins::context::secrets;
 use foretype_plugins::docstring::Edit;
-use foretype_plugins::request::Task;
+use foretype_plugins::request::TaskKind;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output;
@@ -39,7 +39,7 @@ pub(super) struct RewriteOptions {
 /// Reads a file to show to a model. Its text must be UTF-8, because it may be written back.
 pub(super) fn read(path: &Path) -> Result<Document> {
     let name = path.to_string_lossy();
-    ensure!(!secrets::in_path(&name), "{name} usually contains secrets, so it is not shown to a model");
+    ensure!(!secrets::is_secret_path(&name), "{name} usually contains secrets, so it is not shown to a model");
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let text = String::from_utf8(bytes).ok().with_context(|| format!("{} is not UTF-8 text", path.display()))?;
     Ok(request_builder::parse_document(name.into_owned(), text))
@@ -102,7 +102,7 @@ impl RewriteSession {
     }
 
     /// Calls the plugins for a task at a byte offset of a document.
-    pub(super) fn plugin_answers(&self, task: Task, document: &Document, at: usize, question: Option<&str>) -> Heard {
+    pub(super) fn plugin_answers(&self, task: TaskKind, document: &Document, at: usize, question: Option<&str>) -> Heard {
         let path = std::path::absolute(&document.path).unwrap_or_else(|_| document.path.clone().into());
         let path = path.strip_prefix(&self.root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
         let document = Document { path, ..document.clone() };

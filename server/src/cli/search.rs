@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use foretype_plugins::tasks::ask::wanted;
+use foretype_plugins::tasks::ask::search_terms;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::config::Config;
@@ -14,7 +14,7 @@ use crate::workspace::{Workspace, Workspaces};
 
 /// Arguments of `foretype search`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Words, names or a whole question to search for
     #[arg(value_name = "WORDS", required = true)]
     words: Vec<String>,
@@ -33,9 +33,9 @@ pub struct Args {
 }
 
 /// Runs `foretype search`.
-pub fn run(args: &Args) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let words = args.words.join(" ");
-    let wanted = wanted(&words, "");
+    let wanted = search_terms(&words, "");
     ensure!(!wanted.is_empty(), "{words:?} contains no word to search for: use words from the code");
     let folder = match &args.folder {
         Some(folder) => folder.canonicalize().with_context(|| format!("there is no folder {}", folder.display()))?,

@@ -16,7 +16,7 @@ use clap::Subcommand;
 /// Arguments of `foretype train`.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<TrainCommand>,
     #[command(flatten)]
@@ -40,7 +40,7 @@ enum TrainCommand {
 }
 
 /// Runs `foretype train`.
-pub fn run(args: &Args) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     match &args.command {
         Some(TrainCommand::Export(args)) => return export::run(args),
         Some(TrainCommand::Curves(args)) => return curves::run(args),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use foretype_plugins::comments::NaturalLanguage;
 use foretype_plugins::docstring::Edit;
-use foretype_plugins::request::Task;
+use foretype_plugins::request::TaskKind;
 use foretype_plugins::tasks::translate;
 
 use super::ask::location::FileLocation;
@@ -16,7 +16,7 @@ use crate::rewrite::{self, comments::translate_comments};
 
 /// Arguments of `foretype translate`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// File, or lines of it, to translate
     #[arg(value_name = "FILE[:LINE[-LINE]]")]
     place: String,
@@ -40,7 +40,7 @@ pub struct Args {
 }
 
 /// Runs `foretype translate`.
-pub fn run(args: &Args) -> Result<ExitCode> {
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     // Faults of the arguments are reported before the model is loaded.
     if let Some(to) = &args.comments {
         return run_comments(args, NaturalLanguage::from_name(to)?);
@@ -49,7 +49,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         !args.options.changes_file(),
         "--write and --choose need --comments: use -o FILE for a translation of code"
     );
-    let to = translate::target(args.to.as_deref().unwrap_or_default())?;
+    let to = translate::target_language(args.to.as_deref().unwrap_or_default())?;
     if let Some(path) = args.output.as_ref().filter(|path| !args.force && path.exists()) {
         anyhow::bail!(already_exists(path));
     }
@@ -60,7 +60,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let (translation, usage) = bench.run(|writer| {
         let piece = |number, of| bench.show_piece(number, of);
         let at = selection.as_ref().map_or(0, |lines| lines.start);
-        writer.plugins = bench.plugin_answers(Task::Translate, &document, at, Some(to.id()));
+        writer.plugins = bench.plugin_answers(TaskKind::Translate, &document, at, Some(to.lsp_id()));
         rewrite::translate(writer, &document, selection, to, args.signature.trim(), &piece)
     })?;
     if args.options.json {

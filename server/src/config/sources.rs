@@ -9,33 +9,33 @@ use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
 use super::Config;
-use super::pages::{self, OptionDeclaration};
+use super::declarations::{self, OptionDeclaration};
 
 /// Options that have been renamed: the old path and the new one. The old name still works.
 const RENAMED_OPTIONS: &[(&[&str], &[&str])] = &[(&["inline", "near_first"], &["inline", "progressive_context"])];
 
 /// Values from one source.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Layer {
+pub(crate) struct Layer {
     /// Name of the source in messages.
-    pub name: String,
+    pub(crate) name: String,
     /// Values, with the names of `config.toml`.
-    pub values: Value,
+    pub(crate) values: Value,
 }
 
 /// Configuration, with the faults of its sources.
 #[derive(Debug, Clone, Default)]
-pub struct LoadedConfig {
+pub(crate) struct LoadedConfig {
     /// Configuration without the layers that have errors.
-    pub config: Config,
+    pub(crate) config: Config,
     /// Unknown keys.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
     /// Unreadable files and invalid values. Each message names the file, the line and the key.
-    pub errors: Vec<String>,
+    pub(crate) errors: Vec<String>,
 }
 
 /// Returns the user's file: `foretype/config.toml` in `XDG_CONFIG_HOME`, else `~/.config`, else `APPDATA`.
-pub fn user_file() -> Option<PathBuf> {
+pub(crate) fn user_file() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = || set("HOME").map(|home| home.join(".config"));
     let folder = set("XDG_CONFIG_HOME").or_else(home).or_else(|| set("APPDATA"))?;
@@ -43,13 +43,13 @@ pub fn user_file() -> Option<PathBuf> {
 }
 
 /// Returns the file of the workspace at `root`.
-pub fn workspace_file(root: &Path) -> PathBuf {
+pub(crate) fn workspace_file(root: &Path) -> PathBuf {
     root.join(".foretype").join("config.toml")
 }
 
 /// Loads the configuration of the workspace at `root` from the files, then the layers that the editor sent, then the
 /// environment, whose variables `variable` looks up.
-pub fn load(root: Option<&Path>, editor: &[Layer], variable: impl Fn(&str) -> Option<String>) -> LoadedConfig {
+pub(crate) fn load(root: Option<&Path>, editor: &[Layer], variable: impl Fn(&str) -> Option<String>) -> LoadedConfig {
     let mut loaded = LoadedConfig::default();
     let mut merged = Value::Object(Map::new());
     for file in user_file().into_iter().chain(root.map(workspace_file)) {
@@ -158,7 +158,7 @@ fn check(mut layer: Layer, line: impl Fn(&[String]) -> String) -> CheckedLayer {
         if old.is_empty() { line(path) } else { old }
     };
     let mut warnings = Vec::new();
-    let options = pages::options();
+    let options = declarations::options();
     let names: Vec<String> = options.iter().map(OptionDeclaration::name).collect();
     drop_unknown(&mut layer.values, &mut Vec::new(), &options, &mut |path| {
         let meant = closest_name(&path.join("."), names.iter().map(String::as_str));
@@ -198,7 +198,7 @@ fn validation_error(option: &OptionDeclaration, value: &Value) -> Option<String>
     let nested = option.path.iter().rev().fold(value.clone(), |value, name| serde_json::json!({ name: value }));
     match serde_json::from_value::<Config>(nested.clone()) {
         Err(error) => Some(error.to_string()),
-        Ok(_) => pages::out_of_limits(&nested).into_iter().next(),
+        Ok(_) => declarations::out_of_limits(&nested).into_iter().next(),
     }
 }
 
@@ -224,7 +224,7 @@ fn drop_unknown(
 }
 
 /// Returns the known name that shares the most letter pairs with `name`, if it shares at least half of them.
-pub fn closest_name<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest_name<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let pairs = |text: &str| text.as_bytes().windows(2).map(<[u8]>::to_vec).collect::<Vec<_>>();
     let own = pairs(name);
     let likeness = |other: &str| {
@@ -240,7 +240,7 @@ const EXTENSION_SETTINGS: &[&str] = &["server_path", "trace"];
 
 /// Returns the layer of the settings that an editor sends. Names are in camelCase or as in `config.toml`; nulls and
 /// defaults count as unset.
-pub fn editor_layer(name: &str, values: &Value) -> Layer {
+pub(crate) fn editor_layer(name: &str, values: &Value) -> Layer {
     let default = serde_json::to_value(Config::default()).unwrap_or_default();
     let mut values = explicit_values(values, Some(&default)).unwrap_or_else(|| Value::Object(Map::new()));
     if let Value::Object(table) = &mut values {
@@ -299,8 +299,8 @@ fn environment(variable: impl Fn(&str) -> Option<String>) -> Vec<Layer> {
         let values = option.path.iter().rev().fold(value, |value, name| serde_json::json!({ name: value }));
         Some(Layer { name: option.environment_variable(), values })
     };
-    let mut options = pages::options();
-    for option in pages::options() {
+    let mut options = declarations::options();
+    for option in declarations::options() {
         if let Some(path) = old_path(&option.path) {
             // The new variable comes later and wins.
             options.insert(0, OptionDeclaration { path, ..option });

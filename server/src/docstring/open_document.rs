@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use foretype_model::Engine;
-use foretype_plugins::docstring::{self, Edit, Ground, Item, Refusal, Style, Task, Wanted};
+use foretype_plugins::docstring::{self, Edit, Ground, DocItem, Refusal, DocStyle, Task, Wanted};
 use foretype_plugins::{request, syntax};
 use tree_sitter::Tree;
 
@@ -21,7 +21,7 @@ pub(crate) struct DocstringQuery {
     /// document.
     pub(crate) lines: Option<RangeInclusive<usize>>,
     /// Style of the docstrings, unless it is to be detected.
-    pub(crate) style: Option<Style>,
+    pub(crate) style: Option<DocStyle>,
     /// Updates existing docstrings instead of writing new ones.
     pub(crate) update: bool,
     /// Sampling of the model.
@@ -98,7 +98,7 @@ fn tasks(
 
 /// Items that a query means: of several lines or the whole document, those that lack a docstring (or have one to update); of
 /// a single line, the item at that line.
-fn items(snapshot: &Snapshot, tree: Option<&Tree>, query: &DocstringQuery) -> Result<Vec<Item>> {
+fn items(snapshot: &Snapshot, tree: Option<&Tree>, query: &DocstringQuery) -> Result<Vec<DocItem>> {
     let (language, text) = (snapshot.language, &*snapshot.text);
     let Some(lines) = &query.lines else {
         let all = items_in(snapshot, tree, query, None)?;
@@ -119,9 +119,9 @@ fn items_in(
     tree: Option<&Tree>,
     query: &DocstringQuery,
     lines: Option<&RangeInclusive<usize>>,
-) -> Result<Vec<Item>> {
+) -> Result<Vec<DocItem>> {
     let (language, text) = (snapshot.language, &*snapshot.text);
-    ensure!(!Style::of(language).is_empty(), Refusal::Language(language.id()));
+    ensure!(!DocStyle::of(language).is_empty(), Refusal::Language(language.lsp_id()));
     let wanted = Wanted::of(query.update);
     let mut items = docstring::items(language, tree.context(Refusal::Unparsed)?, text);
     items.retain(|item| {
@@ -135,8 +135,8 @@ fn items_in(
 fn build_task(
     session: &Session,
     snapshot: &Snapshot,
-    item: Item,
-    style: Option<Style>,
+    item: DocItem,
+    style: Option<DocStyle>,
     wanted: (Wanted, bool),
 ) -> Result<Option<Task>> {
     let (language, text) = (snapshot.language, &snapshot.text);
@@ -145,7 +145,7 @@ fn build_task(
     let texts = std::iter::once(&**text).chain(others.map(|other| &*other.text));
     let options = &session.config().docstring;
     let style = style.or_else(|| options.style_of(language, texts));
-    let style = style.ok_or_else(|| Refusal::Language(language.id()))?;
+    let style = style.ok_or_else(|| Refusal::Language(language.lsp_id()))?;
     Ok(Task::wanted(wanted, item, language, style, text, options.width)?)
 }
 
@@ -161,7 +161,7 @@ fn write(
     let (meta, language) = (&snapshot.meta, snapshot.language);
     let workspace = meta.workspace.as_deref();
     let plugins = session.plugins_for(workspace);
-    let asked = plugins.asked(request::Task::Docstring, snapshot.document(), task.item.range.start, &config);
+    let asked = plugins.asked(request::TaskKind::Docstring, snapshot.document(), task.item.range.start, &config);
     let asked = asked.about(None, workspace);
     let snippets = asked.snippets();
     let most = max_context_bytes(engine.model(), &config);

@@ -7,7 +7,7 @@ use tower_lsp::lsp_types::{self, TextDocumentContentChangeEvent};
 use tree_sitter::{InputEdit, Point};
 
 use super::line_index::{Encoding, LineIndex};
-use super::{EditedLines, Snapshot};
+use super::snapshot::{EditedLines, Snapshot};
 
 /// Text after its changes.
 pub(super) struct AppliedChanges {

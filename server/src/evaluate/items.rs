@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use foretype_model::evaluate::{chrf, edit, identifiers};
-use foretype_plugins::holes::Kind;
+use foretype_plugins::holes::HoleKind;
 use serde::{Deserialize, Serialize};
 
 use super::typing::TypingEffort;
@@ -167,7 +167,7 @@ impl EvaluationReport {
                 kinds.push(&item.kind);
             }
         }
-        let rank = |name: &&str| Kind::ALL.iter().position(|kind| kind.name() == *name).unwrap_or(Kind::ALL.len());
+        let rank = |name: &&str| HoleKind::ALL.iter().position(|kind| kind.name() == *name).unwrap_or(HoleKind::ALL.len());
         kinds.sort_by_key(rank);
         kinds
     }

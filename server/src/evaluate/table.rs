@@ -81,7 +81,7 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use super::super::items::{EvaluationItem, ItemScores};
+    use super::super::items::{EvaluatedSystem, EvaluationItem, ItemScores};
     use super::*;
 
     fn report(systems: &[(&str, &[bool])]) -> EvaluationReport {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use foretype_plugins::docstring::{Edit, Style};
+use foretype_plugins::docstring::{Edit, DocStyle};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
@@ -29,7 +29,7 @@ pub(super) struct DocstringTarget {
     pub(super) line: u32,
     /// Style, unless it is to be detected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) style: Option<Style>,
+    pub(super) style: Option<DocStyle>,
     /// Updates the existing docstring.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) update: bool,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use foretype_plugins::docstring::Style;
+use foretype_plugins::docstring::DocStyle;
 use foretype_plugins::tasks::ask::Citation;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -379,7 +379,7 @@ pub(super) struct DocstringParams {
     pub(super) range: Option<Range>,
     /// Style, unless it is to be detected.
     #[serde(default)]
-    pub(super) style: Option<Style>,
+    pub(super) style: Option<DocStyle>,
     /// Updates existing docstrings to their signatures.
     #[serde(default)]
     pub(super) update: bool,

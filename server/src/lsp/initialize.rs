@@ -8,7 +8,7 @@ use tower_lsp::lsp_types::{InitializeParams, InitializeResult};
 
 use super::did_change_configuration::{pull_settings, reconfigure, report_errors};
 use super::server::{LspServer, within_timeout};
-use super::{capabilities, index_progress, plugin_notices, serve, status};
+use super::{capabilities, editor_process, index_progress, plugin_notices, status};
 use crate::session::ResolvedClientCapabilities;
 
 /// Handles `initialize`.
@@ -26,7 +26,7 @@ pub(super) async fn handle(server: &LspServer, params: InitializeParams) -> Resu
         session.select_model();
     }
     if let Some(pid) = params.process_id {
-        serve::end_when_process_exits(session.clone(), pid);
+        editor_process::end_when_process_exits(session.clone(), pid);
     }
     let result = capabilities::initialize_result(&client_capabilities);
     session.set_client_capabilities(client_capabilities);

@@ -40,7 +40,7 @@ async fn rewrite(server: &LspServer, params: RewriteParams, query: RewriteQuery)
         RewriteOutcome::Edits(edits, notes) => RewriteResult { notes, ..rewrite_result(&snapshot, &edits, encoding) },
         RewriteOutcome::Translation { text, language, notes } => RewriteResult {
             text: Some(text),
-            language_id: Some(language.id()),
+            language_id: Some(language.lsp_id()),
             notes,
             ..rewrite_result(&snapshot, &[], encoding)
         },

@@ -8,13 +8,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tower_lsp::LspService;
 
 use super::ingress::Ingress;
-use super::server::LspServer;
-use super::{
-    ask, conversations, did_focus, docstring, ext, framing, inline_completion, plugins, rewrite, server, status,
-};
+use super::{dispatch, framing};
 use crate::backend::SharedState;
 use crate::session::Session;
 
@@ -22,8 +18,6 @@ use crate::session::Session;
 const MAX_CONCURRENT_HANDLERS: usize = 64;
 /// Time after `exit` in which pending answers are written.
 const EXIT_TIMEOUT: Duration = Duration::from_millis(500);
-/// Interval at which the editor's process is checked.
-const EDITOR_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Serves one client until it sends `exit`, closes its end or disappears. `environment` holds its environment variables, for
 /// options. Returns true if it had sent `shutdown`.
@@ -40,21 +34,7 @@ where
     let session = Session::new(shared, environment);
     let output = SessionOutput { output, session: session.clone() };
     let input = SessionInput { input: framing::validated(input), session: session.clone() };
-    let (service, socket) = LspService::build(|client| LspServer { session: session.clone(), client })
-        .custom_method(ext::INLINE_COMPLETION_METHOD, inline_completion::handle)
-        .custom_method("textDocument/didShowCompletion", server::did_show_completion)
-        .custom_method("textDocument/didPartiallyAcceptCompletion", server::did_partially_accept_completion)
-        .custom_method("textDocument/didFocus", did_focus::handle)
-        .custom_method("foretype/plugins", plugins::handle)
-        .custom_method("foretype/ask", ask::handle)
-        .custom_method("foretype/conversations", conversations::list)
-        .custom_method("foretype/conversation", conversations::open_or_delete)
-        .custom_method("foretype/translate", rewrite::translate)
-        .custom_method("foretype/edit", rewrite::edit)
-        .custom_method("foretype/generate", rewrite::generate)
-        .custom_method("foretype/docstring", docstring::handle)
-        .custom_method("foretype/status", status::handle)
-        .finish();
+    let (service, socket) = dispatch::service(session.clone());
     let service = Ingress::new(service, session.clone());
     let server = tower_lsp::Server::new(input, output, socket).concurrency_level(MAX_CONCURRENT_HANDLERS);
     // A task of its own: if the transport panics, only this session ends.
@@ -125,39 +105,4 @@ impl<R: AsyncRead + Unpin> AsyncRead for SessionInput<R> {
         }
         Pin::new(&mut self.input).poll_read(context, buffer)
     }
-}
-
-/// Ends a session when the process of its editor is gone. A process that is not visible now is not watched: it may run in
-/// another container.
-pub(super) fn end_when_process_exits(session: Arc<Session>, pid: u32) {
-    if !process_is_alive(pid) {
-        return;
-    }
-    tokio::spawn(async move {
-        while tokio::time::timeout(EDITOR_POLL_INTERVAL, session.wait_until_ended()).await.is_err() {
-            if !process_is_alive(pid) {
-                tracing::info!("the editor (process {pid}) is gone");
-                return session.end();
-            }
-        }
-    });
-}
-
-#[cfg(target_os = "linux")]
-fn process_is_alive(pid: u32) -> bool {
-    // The state follows the process name, which may contain anything but ends with the last parenthesis. Z is a zombie.
-    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    status.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
-}
-
-#[cfg(all(unix, not(target_os = "linux")))]
-fn process_is_alive(pid: u32) -> bool {
-    let probe = std::process::Command::new("kill").args(["-0", &pid.to_string()]).stderr(std::process::Stdio::null());
-    probe.status().is_ok_and(|status| status.success())
-}
-
-#[cfg(not(unix))]
-fn process_is_alive(_: u32) -> bool {
-    // Standard input is closed when the editor ends.
-    true
 }

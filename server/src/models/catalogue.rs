@@ -2,23 +2,23 @@
 
 /// Entry of the catalogue: the name of a model, its file on the hub, and its properties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct CatalogueEntry {
+pub(crate) struct CatalogueEntry {
     /// Name for `foretype model pull`.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Repository on the hub.
-    pub repository: &'static str,
+    pub(crate) repository: &'static str,
     /// Commit of the repository, or `main` if none is pinned.
-    pub revision: &'static str,
+    pub(crate) revision: &'static str,
     /// Path of the file in the repository.
-    pub file: &'static str,
+    pub(crate) file: &'static str,
     /// SHA-256 of the file. If it is `None`, the hash that the hub gives for the file is checked instead.
-    pub sha256: Option<&'static str>,
+    pub(crate) sha256: Option<&'static str>,
     /// Approximate size of the file in MB.
-    pub megabytes: u32,
+    pub(crate) megabytes: u32,
     /// Licence of the weights.
-    pub licence: &'static str,
+    pub(crate) licence: &'static str,
     /// True if the model was tuned to follow instructions, as questions and translation need.
-    pub instruct: bool,
+    pub(crate) instruct: bool,
 }
 
 const fn instruct(name: &'static str, repository: &'static str, file: &'static str, megabytes: u32) -> CatalogueEntry {
@@ -40,7 +40,7 @@ const fn base(name: &'static str, repository: &'static str, file: &'static str, 
 
 /// Models of the catalogue, the smallest first. Base models complete code better; instruct models also answer
 /// questions.
-pub static CATALOGUE: &[CatalogueEntry] = &[
+pub(crate) static CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
         revision: "ebb2015119c907b064c512bf053e945850b5875f",
         sha256: Some("1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32"),
@@ -82,7 +82,7 @@ pub static CATALOGUE: &[CatalogueEntry] = &[
 ];
 
 /// Returns the entry with a name.
-pub fn by_name(name: &str) -> Option<&'static CatalogueEntry> {
+pub(crate) fn by_name(name: &str) -> Option<&'static CatalogueEntry> {
     CATALOGUE.iter().find(|entry| entry.name == name)
 }
 

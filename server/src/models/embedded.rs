@@ -10,15 +10,15 @@ use anyhow::{Context, Result};
 use foretype_model::Model;
 
 /// Name of the model, in the file and for users.
-pub const MODEL_NAME: &str = "foretype-7m";
+pub(crate) const MODEL_NAME: &str = "foretype-7m";
 
 /// Bytes of the file; `None` if the program was built without it.
 #[cfg(feature = "default-model")]
-pub const BYTES: Option<&[u8]> =
+pub(crate) const BYTES: Option<&[u8]> =
     Some(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../model/default/foretype-7m.gguf")));
 /// Bytes of the file; `None` if the program was built without it.
 #[cfg(not(feature = "default-model"))]
-pub const BYTES: Option<&[u8]> = None;
+pub(crate) const BYTES: Option<&[u8]> = None;
 
 /// SHA-256 of the bytes.
 const MODEL_SHA256: &str = "7acec994177314569ade512dfdbf141144af08ce6bfd6264334247a2d2001d25";
@@ -27,7 +27,7 @@ const MODEL_SHA256: &str = "7acec994177314569ade512dfdbf141144af08ce6bfd62643342
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn path() -> Result<Option<PathBuf>> {
+pub(crate) fn path() -> Result<Option<PathBuf>> {
     let Some(bytes) = BYTES else { return Ok(None) };
     let cache = super::folders::cache_home().context(
         "there is no folder for the built-in model, because neither XDG_CACHE_HOME nor HOME is set: set FORETYPE_MODEL \
@@ -57,7 +57,7 @@ fn ensure_written(folder: &Path, bytes: &[u8]) -> Result<PathBuf> {
 ///
 /// # Errors
 /// If it is the embedded model, which can only complete code. The message says how to get another.
-pub fn ensure_writes_prose(model: &Model) -> Result<()> {
+pub(crate) fn ensure_writes_prose(model: &Model) -> Result<()> {
     anyhow::ensure!(
         model.name != MODEL_NAME,
         "the built-in model can only complete code: get one that can write prose with `foretype model pull {}`",

@@ -20,18 +20,18 @@ const MAX_DOWNLOAD_ATTEMPTS: u32 = 8;
 
 /// Reference to a model on the hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelReference {
+pub(crate) struct ModelReference {
     /// Repository, as `owner/name`.
-    pub repository: String,
+    pub(crate) repository: String,
     /// Branch or commit.
-    pub revision: String,
+    pub(crate) revision: String,
     /// File to download. Without one, it is the 4-bit GGUF file of the repository, or else its safetensors with the
     /// files that belong to them.
-    pub file: Option<String>,
+    pub(crate) file: Option<String>,
     /// SHA-256 of the file, if the catalogue has it.
-    pub sha256: Option<String>,
+    pub(crate) sha256: Option<String>,
     /// True if the reference is a name of the catalogue.
-    pub from_catalogue: bool,
+    pub(crate) from_catalogue: bool,
 }
 
 impl ModelReference {
@@ -39,7 +39,7 @@ impl ModelReference {
     ///
     /// # Errors
     /// If the text is none of these.
-    pub fn parse(name: &str) -> Result<Self> {
+    pub(crate) fn parse(name: &str) -> Result<Self> {
         if let Some(entry) = catalogue::by_name(name) {
             return Ok(Self {
                 repository: entry.repository.into(),
@@ -89,7 +89,7 @@ struct RemoteFile {
 ///
 /// # Errors
 /// If the model does not exist, the hub cannot be reached, a hash differs, or a file cannot be written.
-pub fn pull(wanted: &ModelReference, folder: &Path, progress: &dyn Fn(&str, u64, u64)) -> Result<PathBuf> {
+pub(crate) fn pull(wanted: &ModelReference, folder: &Path, progress: &dyn Fn(&str, u64, u64)) -> Result<PathBuf> {
     if let Some(path) = wanted.installed(folder) {
         return Ok(path);
     }

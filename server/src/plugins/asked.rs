@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use foretype_plugins::luau::Plugin;
-use foretype_plugins::request::Task;
+use foretype_plugins::request::TaskKind;
 use foretype_plugins::{Document, Request, Snippet, plugged};
 
 use super::Plugins;
@@ -22,7 +22,7 @@ pub struct Asked {
 
 impl Plugins {
     /// Those that run for a task in this document, which has the cursor at a byte. Looks at the folders, which reads files.
-    pub fn asked(&self, task: Task, document: Document, cursor: usize, config: &Config) -> Asked {
+    pub fn asked(&self, task: TaskKind, document: Document, cursor: usize, config: &Config) -> Asked {
         self.look_in_turn(config);
         let plugins = self.running(document.language, config);
         let request = request_builder::request_for_format(document, cursor, None, config.context.max_tokens, config);
@@ -45,7 +45,7 @@ impl Plugins {
             Some((document, selection)) => (document.clone(), selection.as_ref().map_or(0, |range| range.start)),
             None => (request_builder::parse_document(String::new(), String::new()), 0),
         };
-        self.asked(Task::Ask, document, cursor, config).about(Some(question), workspace).snippets()
+        self.asked(TaskKind::Ask, document, cursor, config).about(Some(question), workspace).snippets()
     }
 }
 

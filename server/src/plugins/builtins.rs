@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use foretype_plugins::luau::Plugin;
 use foretype_plugins::prompt::Stability;
-use foretype_plugins::request::Task;
+use foretype_plugins::request::TaskKind;
 use foretype_plugins::{Builtins, Language, context, finish};
 use serde::Serialize;
 
@@ -57,24 +57,24 @@ impl Plugins {
     /// of a prompt as far as it is known before they are asked, then those that finish, in the order in which they are asked.
     pub fn places(&self, language: Language, snippets: usize, config: &Config) -> Vec<Place> {
         let mut plugins = self.running(language, config);
-        plugins.retain(|plugin| plugin.tasks().contains(&Task::Fill));
+        plugins.retain(|plugin| plugin.tasks().contains(&TaskKind::Fill));
         let mut chosen = builtins_for(&config.plugins, language);
-        chosen.off.extend(not_gathered(&config.context).map(str::to_owned));
-        let mut places: Vec<_> = context::SOURCES
+        chosen.disabled.extend(not_gathered(&config.context).map(str::to_owned));
+        let mut places: Vec<_> = context::CONTEXT_SOURCES
             .iter()
             .map(|source| {
-                let place = built_in(source.name, Part::Context, source.about, &plugins, &chosen);
-                let room = chosen.room.get(source.name).copied().unwrap_or(snippets / source.divisor).min(snippets);
+                let place = built_in(source.name, Part::Context, source.description, &plugins, &chosen);
+                let room = chosen.byte_limits.get(source.name).copied().unwrap_or(snippets / source.share_divisor).min(snippets);
                 (source.stability, Place { max_tokens: Some(room / BYTES_PER_TOKEN), ..place })
             })
             .collect();
         places.extend(plugins.iter().filter(|plugin| plugin.shows()).map(|plugin| {
-            let room = chosen.room.get(&plugin.name).map_or(config.plugins.max_tokens, |room| room / BYTES_PER_TOKEN);
+            let room = chosen.byte_limits.get(&plugin.name).map_or(config.plugins.max_tokens, |room| room / BYTES_PER_TOKEN);
             let most = room.min(snippets / 2 / BYTES_PER_TOKEN);
             (Stability::default(), Place { max_tokens: Some(most), ..of_plugin(plugin, Part::Context) })
         }));
-        places.sort_by_key(|(stability, place)| (*stability, chosen.place(&place.name)));
-        let rules = finish::RULES.iter().map(|rule| built_in(rule.name, Part::Finish, rule.about, &plugins, &chosen));
+        places.sort_by_key(|(stability, place)| (*stability, chosen.rank(&place.name)));
+        let rules = finish::FINISH_RULES.iter().map(|rule| built_in(rule.name, Part::Finish, rule.description, &plugins, &chosen));
         let last = plugins.iter().filter(|plugin| plugin.finishes()).map(|plugin| of_plugin(plugin, Part::Finish));
         places.into_iter().map(|(_, place)| place).chain(rules).chain(last).collect()
     }
@@ -96,7 +96,7 @@ fn built_in(name: &str, part: Part, about: &'static str, plugins: &[Arc<Plugin>]
         Part::Finish => plugin.finishes(),
     };
     let replaced = plugins.iter().any(|plugin| plugin.name == name && plugin.fault().is_none() && takes_part(plugin));
-    let state = match (chosen.runs(name), replaced) {
+    let state = match (chosen.is_enabled(name), replaced) {
         (false, _) => State::Off,
         (true, true) => State::Replaced,
         (true, false) => State::On,
@@ -139,9 +139,9 @@ mod tests {
             ..config::PluginsConfig::default()
         };
         let rust = builtins_for(&config, Language::Rust);
-        assert_eq!((rust.off, rust.order), (names(&["brackets", "recent-edits"]), names(&["house-rules"])));
-        assert_eq!(rust.room, [("open-files".to_owned(), 60)].into());
+        assert_eq!((rust.disabled, rust.order), (names(&["brackets", "recent-edits"]), names(&["house-rules"])));
+        assert_eq!(rust.byte_limits, [("open-files".to_owned(), 60)].into());
         let python = builtins_for(&config, Language::Python);
-        assert_eq!((python.off, python.room), (names(&["brackets"]), [("open-files".to_owned(), 30)].into()));
+        assert_eq!((python.disabled, python.byte_limits), (names(&["brackets"]), [("open-files".to_owned(), 30)].into()));
     }
 }

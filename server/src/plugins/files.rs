@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use foretype_plugins::context::secrets;
 use foretype_plugins::luau::{Git, World};
-use foretype_plugins::tasks::ask::{Hit, wanted};
+use foretype_plugins::tasks::ask::{SearchHit, search_terms};
 use ignore::overrides::OverrideBuilder;
 
 use super::git::{self, GitStateCache};
@@ -53,7 +53,7 @@ impl Files {
         let real = full.canonicalize().ok()?;
         let inside = real.starts_with(workspace.root.canonicalize().ok()?) && !workspace.excludes(&full);
         let fits = real.metadata().is_ok_and(|data| data.is_file() && data.len() <= LARGEST);
-        (inside && fits && !secrets::in_path(&real.to_string_lossy())).then_some(full)
+        (inside && fits && !secrets::is_secret_path(&real.to_string_lossy())).then_some(full)
     }
 
     fn list(&self) -> Arc<Vec<String>> {
@@ -69,7 +69,7 @@ impl Files {
             .iter()
             .flat_map(|workspace| {
                 let found = workspace.files().take_while(|_| started.elapsed() < LISTED.1);
-                found.filter_map(|path| workspace.relative(&path)).filter(|path| !secrets::in_path(path))
+                found.filter_map(|path| workspace.relative_path(&path)).filter(|path| !secrets::is_secret_path(path))
             })
             .collect();
         files.sort();
@@ -91,7 +91,7 @@ fn is_plain(part: Component<'_>) -> bool {
 impl World for Files {
     fn read(&self, path: &str) -> Option<String> {
         let text = std::fs::read_to_string(self.allowed(path)?).ok()?;
-        (!secrets::in_text(&text)).then_some(text)
+        (!secrets::contains_secret(&text)).then_some(text)
     }
 
     fn files(&self, glob: &str, most: usize) -> Vec<String> {
@@ -102,13 +102,13 @@ impl World for Files {
         self.list().iter().filter(fits).take(most).cloned().collect()
     }
 
-    fn search(&self, words: &str, most: usize) -> Vec<Hit> {
+    fn search(&self, words: &str, most: usize) -> Vec<SearchHit> {
         let Some(workspace) = &self.workspace else { return Vec::new() };
         let hit = |found: SearchResult| {
             let text = self.read(&found.path)?;
             found.into_hit(text.into())
         };
-        workspace.search.find(&wanted(words, ""), most).into_iter().filter_map(hit).collect()
+        workspace.search.find(&search_terms(words, ""), most).into_iter().filter_map(hit).collect()
     }
 
     fn git(&self, patience: Duration) -> Option<Arc<Git>> {
@@ -165,7 +165,7 @@ mod tests {
         ["a.py", "b.py", "c.py"]
             .into_iter()
             .for_each(|name| write(name, "import os\n\n\ndef with_backoff(call):\n    return call()\n"));
-        let workspace = Workspace::indexed_in(&folder.path().join("index"), &root, &Config::default());
+        let workspace = Workspace::with_index_in(&folder.path().join("index"), &root, &Config::default());
         let files = Files::of(Some(Arc::new(workspace)));
         let found = |most| files.search("backoff", most).into_iter().map(|hit| hit.path).collect::<Vec<_>>();
         assert_eq!(found(9), [""; 0], "nothing is indexed yet");

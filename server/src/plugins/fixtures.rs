@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, ensure};
 use foretype_model::git::GitCommand;
 use foretype_plugins::luau::{Plugin, Verdict};
-use foretype_plugins::fim_format::FORMATS;
+use foretype_plugins::fim_format::FIM_FORMATS;
 use foretype_plugins::tasks::fill::Fill;
 use foretype_plugins::{Content, Prompt, Request};
 use similar::TextDiff;
@@ -135,13 +135,13 @@ impl Case {
         family: &str,
         config: &Config,
     ) -> Result<String> {
-        let names = || FORMATS.iter().map(|format| format.name).collect::<Vec<_>>().join(", ");
-        let format = FORMATS.iter().find(|format| format.name == family);
+        let names = || FIM_FORMATS.iter().map(|format| format.name).collect::<Vec<_>>().join(", ");
+        let format = FIM_FORMATS.iter().find(|format| format.name == family);
         ensure!(family.is_empty() || format.is_some(), "there is no format {family}: say {}", names());
         let fill = Fill::shared();
         let strategy = super::plugged(fill, vec![plugin.clone()], config);
         let tokens = Specials::of(format, &self.specials);
-        let request = Request { format, tokens: Some(std::sync::Arc::new(tokens)), ..request.clone() };
+        let request = Request { format, tokenizer: Some(std::sync::Arc::new(tokens)), ..request.clone() };
         let snippets = strategy.context(&request)?;
         Ok(written(&strategy.prompt(&request, &snippets)?))
     }

@@ -71,7 +71,7 @@ pub(super) fn query(folder: &Path, may_be_read: impl Fn(&str) -> bool) -> Option
     let branch = branch.trim().to_owned();
     Some(Git {
         branch: (!branch.is_empty()).then_some(branch),
-        staged: files(&staged).filter(|(path, text)| may_be_read(path) && !secrets::in_text(text)).collect(),
+        staged: files(&staged).filter(|(path, text)| may_be_read(path) && !secrets::contains_secret(text)).collect(),
         recent: distinct(recent.lines()).filter(|path| may_be_read(path)).take(MAX_RECENT_FILES).collect(),
     })
 }

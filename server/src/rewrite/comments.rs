@@ -14,20 +14,20 @@ use super::{CodeWriter, apply_edits, ensure_follows_instructions, ensure_size};
 
 /// Result of translating the comments of a document.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TranslatedComments {
+pub(crate) struct TranslatedComments {
     /// Edits, which do not overlap, in the order of the text.
-    pub edits: Vec<Edit>,
+    pub(crate) edits: Vec<Edit>,
     /// Paragraphs that were not translated.
-    pub unchanged: Vec<UnchangedComment>,
+    pub(crate) unchanged: Vec<UnchangedComment>,
 }
 
 /// Paragraph that was not translated.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct UnchangedComment {
+pub(crate) struct UnchangedComment {
     /// First line, counted from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// Reason.
-    pub why: String,
+    pub(crate) why: String,
 }
 
 impl std::fmt::Display for UnchangedComment {
@@ -41,7 +41,7 @@ impl std::fmt::Display for UnchangedComment {
 ///
 /// # Errors
 /// If there is nothing to translate, or the model fails.
-pub fn translate_comments(
+pub(crate) fn translate_comments(
     writer: &mut CodeWriter<'_>,
     document: &Document,
     selection: Option<Range<usize>>,
@@ -56,7 +56,7 @@ pub fn translate_comments(
 }
 
 /// Returns a warning about the model, if it is small for translation.
-pub fn language_warning(model: &Model) -> Option<String> {
+pub(crate) fn language_warning(model: &Model) -> Option<String> {
     let millions = model.decoder.config().parameter_count() / 1_000_000;
     // Below 300 million parameters, the general warning suffices.
     if !(300..3000).contains(&millions) {
@@ -99,7 +99,7 @@ fn translate_paragraphs(
     for (number, paragraph) in all.iter().enumerate() {
         piece(number, all.len());
         let written = answer(paragraph)?;
-        match paragraph.edit(language, text, to, width, paragraph.question(to).code(&written).trim()) {
+        match paragraph.edit(language, text, to, width, paragraph.question(to).extract_code(&written).trim()) {
             Ok(edit) => edits.push((paragraph, edit)),
             Err(why) => left.push(UnchangedComment { line: paragraph.line, why: why.to_string() }),
         }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use foretype_model::{Engine, Usage};
 use foretype_plugins::comments::NaturalLanguage;
 use foretype_plugins::docstring::Edit;
-use foretype_plugins::request::Task;
+use foretype_plugins::request::TaskKind;
 use foretype_plugins::tasks::translate;
 use foretype_plugins::{Document, Language, syntax};
 
@@ -104,7 +104,7 @@ fn write(
             Edit { range: 0..document.text.len(), text: super::apply_edits(&document.text, &done.edits) }
         }
         RewriteQuery::Translate { to } => {
-            let to = translate::target(to)?;
+            let to = translate::target_language(to)?;
             let done = super::translate(writer, document, selection, to, "", &|_, _| {})?;
             return Ok(translation(to, done));
         }
@@ -135,7 +135,7 @@ fn enclosing_item(document: &Document, at: usize) -> Option<Range<usize>> {
     // The indentation of a line belongs to the item that starts on it.
     let indent = text[start..].lines().next().and_then(|line| line.find(|letter: char| !letter.is_whitespace()));
     let at = indent.map_or(at, |indent| at.max(start + indent + 1));
-    syntax::enclosing(document.tree.as_ref()?, text, at).pop().map(|item| item.range)
+    syntax::enclosing_items(document.tree.as_ref()?, text, at).pop().map(|item| item.range)
 }
 
 /// Asks plugins for snippets, and for the checks that they apply to the code.
@@ -147,10 +147,10 @@ fn consult_plugins(
     at: usize,
 ) -> Heard {
     let (task, question) = match query {
-        RewriteQuery::Translate { to } => (Task::Translate, translate::target(to).ok().map(Language::id)),
-        RewriteQuery::TranslateComments { .. } => (Task::Translate, None),
-        RewriteQuery::Edit { instruction } => (Task::Edit, Some(instruction.as_str())),
-        RewriteQuery::Generate => (Task::Generate, None),
+        RewriteQuery::Translate { to } => (TaskKind::Translate, translate::target_language(to).ok().map(Language::lsp_id)),
+        RewriteQuery::TranslateComments { .. } => (TaskKind::Translate, None),
+        RewriteQuery::Edit { instruction } => (TaskKind::Edit, Some(instruction.as_str())),
+        RewriteQuery::Generate => (TaskKind::Generate, None),
     };
     let workspace = snapshot.meta.workspace.as_deref();
     let plugins = session.plugins_for(workspace);

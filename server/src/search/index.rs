@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use foretype_plugins::tasks::ask::{Hit, Wanted};
+use foretype_plugins::tasks::ask::{SearchHit, SearchTerm};
 use parking_lot::Mutex;
 use tantivy::collector::TopDocs;
 use tantivy::query::{BooleanQuery, BoostQuery, Occur, Query, TermQuery};
@@ -14,7 +14,7 @@ use tantivy::{Searcher, Term};
 use super::store::{self, IndexStore, PendingFile, hash};
 
 /// Search index of one workspace. It is neither read nor written before its first use.
-pub struct SearchIndex {
+pub(crate) struct SearchIndex {
     enabled: bool,
     folder: Option<PathBuf>,
     claimed: AtomicBool,
@@ -27,22 +27,22 @@ pub struct SearchIndex {
 
 /// Chunk of a file that a search found.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct SearchResult {
+pub(crate) struct SearchResult {
     /// Path of the file, relative to the workspace.
-    pub path: String,
+    pub(crate) path: String,
     /// First line, counted from 1.
     #[serde(rename = "first")]
-    pub first_line: usize,
+    pub(crate) first_line: usize,
     /// Last line, counted from 1.
     #[serde(rename = "last")]
-    pub last_line: usize,
+    pub(crate) last_line: usize,
     /// Names of the items in the chunk.
-    pub names: String,
+    pub(crate) names: String,
     /// Relevance: the sum of BM25 scores over words and fields.
-    pub score: f32,
+    pub(crate) score: f32,
     /// Range in the file in bytes.
     #[serde(skip)]
-    pub range: std::ops::Range<usize>,
+    pub(crate) range: std::ops::Range<usize>,
     /// Hash of the text.
     #[serde(skip)]
     hash: u64,
@@ -50,46 +50,46 @@ pub struct SearchResult {
 
 impl SearchResult {
     /// Returns the text of the chunk in `file`, or `None` if the file has changed since it was indexed.
-    pub fn text<'a>(&self, file: &'a str) -> Option<&'a str> {
+    pub(crate) fn text<'a>(&self, file: &'a str) -> Option<&'a str> {
         file.get(self.range.clone()).filter(|text| hash(text) == self.hash)
     }
 
     /// Combines the result with the text of its file, or returns `None` if the file has changed since it was indexed.
-    pub fn into_hit(self, text: Arc<str>) -> Option<Hit> {
+    pub(crate) fn into_hit(self, text: Arc<str>) -> Option<SearchHit> {
         self.text(&text)?;
-        Some(Hit { path: self.path, text, range: self.range, score: self.score })
+        Some(SearchHit { path: self.path, text, range: self.range, score: self.score })
     }
 }
 
 impl SearchIndex {
     /// Creates the index for the files of `root`, without those that match `excluded`, in the user's cache folder.
-    pub fn for_workspace(root: &Path, excluded: &[String]) -> Self {
+    pub(crate) fn for_workspace(root: &Path, excluded: &[String]) -> Self {
         Self::in_folder(store::index_folder(root, excluded))
     }
 
     /// Creates the index in `folder`. Without a folder, nothing is ever found.
-    pub fn in_folder(folder: Option<PathBuf>) -> Self {
+    pub(crate) fn in_folder(folder: Option<PathBuf>) -> Self {
         let (claimed, store) = (AtomicBool::default(), Mutex::default());
         Self { enabled: true, folder, claimed, store, update_lock: Mutex::default(), changed_files: Mutex::default() }
     }
 
     /// Creates an index that is turned off.
-    pub fn disabled() -> Self {
+    pub(crate) fn disabled() -> Self {
         Self { enabled: false, ..Self::in_folder(None) }
     }
 
     /// Returns true unless the index is turned off.
-    pub fn is_enabled(&self) -> bool {
+    pub(crate) fn is_enabled(&self) -> bool {
         self.enabled
     }
 
     /// Returns true for the first caller, which must run the first update.
-    pub fn claim_first_update(&self) -> bool {
+    pub(crate) fn claim_first_update(&self) -> bool {
         self.folder.is_some() && !self.claimed.swap(true, Ordering::Relaxed)
     }
 
     /// Returns up to `limit` chunks, the most relevant first. Only files that are already indexed are found.
-    pub fn find(&self, words: &[Wanted], limit: usize) -> Vec<SearchResult> {
+    pub(crate) fn find(&self, words: &[SearchTerm], limit: usize) -> Vec<SearchResult> {
         let mut open = self.store.lock();
         if open.is_none() {
             *open = self.folder.as_deref().and_then(IndexStore::open_existing);
@@ -124,7 +124,7 @@ impl std::fmt::Debug for SearchIndex {
 fn search_store(
     store: &IndexStore,
     searcher: &Searcher,
-    words: &[Wanted],
+    words: &[SearchTerm],
     limit: usize,
 ) -> anyhow::Result<Vec<SearchResult>> {
     let best = searcher.search(&query(store, words), &TopDocs::with_limit(limit.max(1)).order_by_score())?;
@@ -152,7 +152,7 @@ fn search_store(
 
 /// Returns the query for any of the words in any field. A match in an item's name weighs more than one in its body; a
 /// match in the file's path weighs less.
-fn query(store: &IndexStore, words: &[Wanted]) -> BooleanQuery {
+fn query(store: &IndexStore, words: &[SearchTerm]) -> BooleanQuery {
     let fields = [(store.fields.body, 1.0), (store.fields.names, 1.5), (store.fields.file, 0.7)];
     let clauses = words.iter().flat_map(|word| {
         fields.map(|(field, weight)| {

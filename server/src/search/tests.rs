@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::path::PathBuf;
 
-use foretype_plugins::tasks::ask::wanted;
+use foretype_plugins::tasks::ask::search_terms;
 
 use super::*;
 
@@ -53,7 +53,7 @@ impl IndexedFolder {
 }
 
 fn places(search: &SearchIndex, words: &str) -> Vec<String> {
-    let found = search.find(&wanted(words, ""), 10);
+    let found = search.find(&search_terms(words, ""), 10);
     found.into_iter().map(|it| format!("{}:{}-{}", it.path, it.first_line, it.last_line)).collect()
 }
 
@@ -74,7 +74,7 @@ fn a_definition_is_found_by_the_words_of_its_name_and_ranks_before_mentions() {
     assert_eq!(world.refresh(&search), changes(3, 0));
     assert_eq!(places(&search, "Where is the delay of a retry?"), ["b.py:3-13", "a.py:1-11"]);
     assert!(places(&search, "elephant").is_empty());
-    let found = search.find(&wanted("retryDelay", ""), 1);
+    let found = search.find(&search_terms("retryDelay", ""), 1);
     let text = std::fs::read_to_string(world.path("b.py")).expect("it is there");
     assert!(found[0].text(&text).is_some_and(|text| text.contains("def retryDelay")));
     assert_eq!(found[0].text(&text.replace("import os", "import os, re")), None, "another text stands there");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use anyhow::Result;
-use foretype_plugins::chunks::chunks;
+use foretype_plugins::chunks::split_chunks;
 use foretype_plugins::context::secrets;
 use foretype_plugins::{Language, syntax};
 use tantivy::indexer::IndexWriterOptions;
@@ -21,23 +21,23 @@ const WRITER_MEMORY_BYTES: usize = 15_000_000;
 
 /// Progress of an update.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct IndexProgress {
+pub(crate) struct IndexProgress {
     /// Number of files that have been processed.
-    pub done: usize,
+    pub(crate) done: usize,
     /// Number of files to process.
-    pub total: usize,
+    pub(crate) total: usize,
 }
 
 /// Result of an update.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct IndexChanges {
+pub(crate) struct IndexChanges {
     /// Number of files that were indexed.
-    pub indexed: usize,
+    pub(crate) indexed: usize,
     /// Number of files that were removed from the index.
-    pub removed: usize,
+    pub(crate) removed: usize,
     /// True if some changes are not in the index yet, because the update was stopped or another process is running one.
     #[serde(rename = "behind")]
-    pub is_stale: bool,
+    pub(crate) is_stale: bool,
 }
 
 impl SearchIndex {
@@ -46,7 +46,7 @@ impl SearchIndex {
     ///
     /// # Errors
     /// If the index can be neither used nor rebuilt.
-    pub fn refresh(
+    pub(crate) fn refresh(
         &self,
         files: impl Iterator<Item = (String, PathBuf)>,
         progress: &dyn Fn(IndexProgress) -> bool,
@@ -87,7 +87,7 @@ impl SearchIndex {
     ///
     /// # Errors
     /// If the index cannot be written.
-    pub fn update_files(&self, files: Vec<(String, Option<PathBuf>)>) -> Result<IndexChanges> {
+    pub(crate) fn update_files(&self, files: Vec<(String, Option<PathBuf>)>) -> Result<IndexChanges> {
         let files = files.into_iter().map(|(relative, path)| PendingFile { relative, path });
         self.changed_files.lock().extend(files);
         self.process_changed_files()
@@ -193,14 +193,14 @@ fn chunk_documents(relative: &str, text: &str, fields: &IndexFields) -> Vec<Tant
         document.add_text(fields.file, relative);
         document.add_text(fields.names, &chunk.names);
         document.add_text(fields.body, body);
-        document.add_u64(fields.first_line, chunk.first as u64);
-        document.add_u64(fields.last_line, chunk.last as u64);
+        document.add_u64(fields.first_line, chunk.first_line as u64);
+        document.add_u64(fields.last_line, chunk.last_line as u64);
         document.add_u64(fields.start, chunk.range.start as u64);
         document.add_u64(fields.end, chunk.range.end as u64);
         document.add_u64(fields.hash, hash(body));
         document
     };
-    chunks(tree.as_ref(), text).into_iter().map(document).collect()
+    split_chunks(tree.as_ref(), text).into_iter().map(document).collect()
 }
 
 /// Returns true for text that people write, without secrets. Generated files and data are not indexed.

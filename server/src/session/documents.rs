@@ -4,64 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, ensure};
-use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use tower_lsp::lsp_types::TextDocumentContentChangeEvent;
 
 use super::Session;
+use super::document_state::{DocumentState, RequestSnapshot};
 use crate::documents::{DocumentMeta, Encoding, Snapshot};
-use crate::suggestion_cache::SuggestionCache;
 
 /// Prompts that are prefetched in a row without an edit: a user who only reads needs no model.
 const MAX_IDLE_PREFETCHES: u32 = 3;
 const OUT_OF_SYNC: &str = "the editor and Foretype disagree about the text: close and reopen the file";
 const EXCLUDED: &str = "the file is ignored, excluded or usually contains secrets";
-
-/// State of one open document other than its text.
-#[derive(Debug)]
-pub(crate) struct DocumentState {
-    /// Incremented by each edit and each request. A request that sees it change is superseded.
-    epoch: watch::Sender<u64>,
-    /// Number of the latest inline completion request, and the snapshot that it was read with.
-    latest_request: Mutex<Option<(u64, Arc<Snapshot>)>>,
-    suggestions: Mutex<SuggestionCache>,
-}
-
-impl Default for DocumentState {
-    fn default() -> Self {
-        Self { epoch: watch::Sender::new(0), latest_request: Mutex::default(), suggestions: Mutex::default() }
-    }
-}
-
-impl DocumentState {
-    /// Suggestions for the document.
-    pub(crate) fn suggestions(&self) -> MutexGuard<'_, SuggestionCache> {
-        self.suggestions.lock()
-    }
-
-    fn supersede_requests(&self) {
-        self.epoch.send_modify(|epoch| *epoch += 1);
-    }
-}
-
-/// Document as it was when a request was read, in wire order.
-#[derive(Debug, Clone)]
-pub(crate) struct RequestSnapshot {
-    /// Text and facts of the document.
-    pub(crate) snapshot: Arc<Snapshot>,
-    /// Remaining state of the document.
-    pub(crate) state: Arc<DocumentState>,
-    /// Changes when the document is edited, closed, or asked about again.
-    pub(crate) superseded: watch::Receiver<u64>,
-    epoch: u64,
-}
-
-impl RequestSnapshot {
-    /// True while no edit or later request has superseded this one.
-    pub(crate) fn is_current(&self) -> bool {
-        *self.superseded.borrow() == self.epoch
-    }
-}
 
 impl Session {
     /// Resolves a document, which need not be open, among the workspace folders.

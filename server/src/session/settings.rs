@@ -7,19 +7,6 @@ use serde_json::Value;
 use super::Session;
 use crate::config::{Config, Layer, sources};
 
-/// Settings that the client sent.
-#[derive(Debug, Default)]
-pub(super) struct ClientSettings {
-    /// Settings sent with `initialize`, until later ones replace them.
-    initial: Option<Layer>,
-    /// Settings sent or answered since.
-    current: Option<Layer>,
-    /// Revision given to the latest settings that were sent or asked for.
-    latest_revision: u64,
-    /// Revision of `current`.
-    applied_revision: u64,
-}
-
 /// Reads settings, which some clients wrap in an object under the name of the section.
 fn layer(values: &Value) -> Option<Layer> {
     let values = values.get("foretype").filter(|inner| inner.is_object()).unwrap_or(values);

@@ -1,5 +1,5 @@
-//! `foretype-lab`, the laboratory: how fast Foretype is compared with other systems, and how good its models are on public
-//! problem sets.
+//! `foretype-lab`, the laboratory: how fast Foretype is compared with other systems, and how good its models are on
+//! public problem sets.
 //!
 //! It is part of the repository and not of the product. Users measure their own code with `foretype evaluate`.
 
@@ -12,7 +12,6 @@ mod trace;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 /// Measure Foretype against other systems and on public problem sets.
@@ -39,7 +38,7 @@ enum Command {
     Docstring(problems::methods::Args),
     /// CodeTrans of CodeFuseEval: programs in another language, pass@1 where they can be run, greedy
     Translate(problems::methods::Args),
-    /// Serve an editor over LSP: the Foretype that `keystrokes` measures is this same build
+    /// Serve an editor over LSP: `keystrokes` measures this same build
     #[command(hide = true)]
     Lsp(foretype::cli::lsp::Args),
 }
@@ -59,10 +58,4 @@ fn main() -> ExitCode {
         eprintln!("foretype-lab: {error:#}");
         ExitCode::FAILURE
     })
-}
-
-/// Prints a report as indented JSON.
-fn print_json(report: &impl serde::Serialize) -> Result<()> {
-    println!("{}", serde_json::to_string_pretty(report)?);
-    Ok(())
 }

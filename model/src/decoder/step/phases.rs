@@ -9,20 +9,20 @@ use super::super::layer::Layer;
 use super::super::logits::{Estimated, PIECES};
 use super::{PANELS, Pass, Thread};
 use crate::kernels::RopeTable;
-use crate::kernels::inputs::Inputs;
+use crate::kernels::activations::Activations;
 use crate::kernels::packed::{Part, copy_results};
-use crate::kernels::planes::Planes;
+use crate::kernels::split_q8::SplitQ8;
 use crate::kernels::pool::Member;
-use crate::kernels::shared::Shared;
+use crate::kernels::shared_buffer::SharedBuffer;
 use crate::kernels::simd::PANEL;
-use crate::linear::{Linear, Own};
+use crate::linear::{Linear, ThreadScratch};
 
 impl Pass<'_> {
     /// Rows of `x` normalised into the inputs of width `hidden`, and quantised.
     pub(super) fn normalise(
         &self,
         member: &mut Member,
-        x: &Shared<f32>,
+        x: &SharedBuffer<f32>,
         rows: usize,
         norm: impl Fn(&[f32], &mut [f32]),
     ) {
@@ -62,9 +62,9 @@ impl Pass<'_> {
         matrix: &Linear,
         rows: usize,
         panels: Range<usize>,
-        inputs: &Inputs,
-        own: &mut Own,
-        out: &Shared<f32>,
+        inputs: &Activations,
+        own: &mut ThreadScratch,
+        out: &SharedBuffer<f32>,
         take: impl Fn(&mut [f32], &[f32]),
     ) {
         let width = matrix.out_features();
@@ -146,7 +146,7 @@ impl Pass<'_> {
         self.quantise(member, &scratch.attended, rows);
     }
 
-    fn quantise(&self, member: &mut Member, inputs: &Inputs, rows: usize) {
+    fn quantise(&self, member: &mut Member, inputs: &Activations, rows: usize) {
         member.share(rows, 1, |range| {
             for row in range {
                 // SAFETY: this thread has the row.
@@ -156,7 +156,7 @@ impl Pass<'_> {
     }
 
     /// What comes after the attention, added to the residual stream `x`.
-    pub(super) fn rest(&self, member: &mut Member, thread: &mut Thread, layer: &Layer, x: &Shared<f32>, rows: usize) {
+    pub(super) fn rest(&self, member: &mut Member, thread: &mut Thread, layer: &Layer, x: &SharedBuffer<f32>, rows: usize) {
         self.add(member, thread, &layer.attention_out, &self.scratch.attended, x, rows);
         self.normalise(member, x, rows, |x, out| layer.mlp_norm.row(self.kernels, x, out));
         self.gates(member, thread, layer, rows);
@@ -170,8 +170,8 @@ impl Pass<'_> {
         member: &mut Member,
         thread: &mut Thread,
         matrix: &Linear,
-        inputs: &Inputs,
-        x: &Shared<f32>,
+        inputs: &Activations,
+        x: &SharedBuffer<f32>,
         rows: usize,
     ) {
         self.product(member, thread, matrix, rows, inputs, x, |x, values| {
@@ -187,8 +187,8 @@ impl Pass<'_> {
         thread: &mut Thread,
         matrix: &Linear,
         rows: usize,
-        inputs: &Inputs,
-        out: &Shared<f32>,
+        inputs: &Activations,
+        out: &SharedBuffer<f32>,
         take: impl Fn(&mut [f32], &[f32]),
     ) {
         thread.own.forget();
@@ -254,11 +254,11 @@ impl Pass<'_> {
     }
 
     /// The logits of the rows of which all are wanted, and of the others exactly those that may be the largest.
-    fn likeliest(&self, member: &mut Member, own: &mut Own, matrix: &Planes) {
+    fn likeliest(&self, member: &mut Member, own: &mut ThreadScratch, matrix: &SplitQ8) {
         let (inputs, logits, whole) = (&self.scratch.hidden, self.logits, self.whole);
         let width = logits.width;
         own.forget();
-        let (count, Own { prepared, for_estimates, .. }) = (matrix.panels(), own);
+        let (count, ThreadScratch { prepared, for_estimates, .. }) = (matrix.panels(), own);
         let part = |rows, panels| Part::new(self.kernels, rows, panels, inputs);
         member.share(count, PANELS, |panels| {
             let take = |row: usize, output: usize, values: &[f32]| {

@@ -39,7 +39,7 @@ fn step(caches: &mut [(&mut KvCache, &[u32])], most: usize) -> Outcome {
     let abort = || asked.fetch_add(1, Ordering::Relaxed) == most;
     let spans = caches.iter_mut().map(|(cache, new)| (&mut **cache, new.len())).collect();
     let mut step = Step::new(spans, decoder().config().heads);
-    let outcome = decoder().step(&tokens, &positions, Wanted::whole(&wanted), &mut step, &abort, &mut logits);
+    let outcome = decoder().step(&tokens, &positions, LogitsRequest::whole(&wanted), &mut step, &abort, &mut logits);
     let went_on = step.went_on;
     let logits = match outcome {
         Ok(()) => {

@@ -4,7 +4,7 @@ use super::*;
 
 /// An engine that guesses nothing.
 fn plain() -> Engine {
-    let options = EngineOptions { kv_bytes: 64 << 20, draft: 0, ..EngineOptions::default() };
+    let options = EngineOptions { kv_bytes: 64 << 20, max_draft_tokens: 0, ..EngineOptions::default() };
     Engine::start(model(), options)
 }
 
@@ -39,13 +39,13 @@ fn question() -> impl Strategy<Value = Question> {
 impl Question {
     fn job(&self) -> Job {
         let most = self.until;
-        let until = most.map(|most| Box::new(move |_: usize, text: &str| text.chars().count() >= most) as Until);
+        let until = most.map(|most| Box::new(move |_: usize, text: &str| text.chars().count() >= most) as StopCondition);
         Job {
             max_tokens: self.max_tokens,
             candidates: self.candidates,
             stop_texts: self.stop.clone().into_iter().collect(),
-            until,
-            cache: self.cache,
+            stop_condition: until,
+            cache_lm: self.cache,
             ..job(Prompt { heal: self.heal, ..prompt(&self.text) })
         }
     }
@@ -75,11 +75,11 @@ proptest! {
             let repeats = if kind == 5 { vec![format!("{}{right}{noise}", question.text).into()] } else { Vec::new() };
             // What is repeated changes an answer only where it is a cache, too.
             let expected = if question.cache {
-                outcome(&plain, Job { repeats: repeats.clone(), ..question.job() })
+                outcome(&plain, Job { ngram_sources: repeats.clone(), ..question.job() })
             } else {
                 expected
             };
-            let guessing = Job { drafts: drafts[kind].clone(), repeats, ..question.job() };
+            let guessing = Job { likely_completions: drafts[kind].clone(), ngram_sources, ..question.job() };
             prop_assert_eq!(&outcome(&drafting, guessing), &expected, "{:?}", question);
         }
     }
@@ -89,7 +89,7 @@ proptest! {
         let expected: Vec<_> = questions.iter().map(|question| run(&plain(), question.job())).collect();
         let crowd = engine();
         let ask = |(question, known): (&Question, &Ended)| {
-            submit(&crowd, Job { drafts: vec![known.texts[0].clone()], ..question.job() })
+            submit(&crowd, Job { likely_completions: vec![known.texts[0].clone()], ..question.job() })
         };
         let asked: Vec<_> = questions.iter().zip(&expected).map(ask).collect();
         for ((_ticket, events, candidates), expected) in asked.iter().zip(&expected) {
@@ -116,14 +116,14 @@ fn a_right_draft_is_accepted_along_with_the_prompt_and_a_wrong_one_is_not() {
     let (text, expected) = readable();
     let part = readable_part(&expected);
     assert!(part.len() >= 2, "the random model writes nothing readable: {:?}", expected.texts);
-    let right = run(&engine(), Job { drafts: vec![part.to_owned()], ..job(prompt(&text)) });
+    let right = run(&engine(), Job { likely_completions: vec![part.to_owned()], ..job(prompt(&text)) });
     assert_eq!(answer(&right), answer(&expected));
     assert!(right.accepted >= 1 && right.drafted >= right.accepted, "{right:?}");
     let noise = || vec!["\u{1}\u{2}\u{3}".to_owned()];
-    assert_eq!(answer(&run(&engine(), Job { drafts: noise(), ..job(prompt(&text)) })), answer(&expected));
+    assert_eq!(answer(&run(&engine(), Job { likely_completions: noise(), ..job(prompt(&text)) })), answer(&expected));
     // Of two tokens only the first is drafted for; later ones may repeat the prompt.
     let short = || Job { max_tokens: 2, ..job(prompt(&text)) };
-    let wrong = run(&engine(), Job { drafts: noise(), ..short() });
+    let wrong = run(&engine(), Job { likely_completions: noise(), ..short() });
     assert_eq!((answer(&wrong), wrong.accepted), (answer(&run(&plain(), short())), 0));
     assert!(wrong.drafted > 0);
     assert_eq!((right.evaluated, right.reused), (expected.evaluated, expected.reused), "a draft is no prompt");
@@ -133,7 +133,7 @@ fn a_right_draft_is_accepted_along_with_the_prompt_and_a_wrong_one_is_not() {
 fn a_draft_agrees_with_what_has_to_be_spelt() {
     let engine = engine();
     let expected = run(&plain(), job(healed("abc x = ret")));
-    let drafted = Job { drafts: vec!["urn".into()], ..job(healed("abc x = ret")) };
+    let drafted = Job { likely_completions: vec!["urn".into()], ..job(healed("abc x = ret")) };
     let ended = run(&engine, drafted);
     assert_eq!(answer(&ended), answer(&expected));
     assert!(ended.drafted > 0);
@@ -143,7 +143,7 @@ fn a_draft_agrees_with_what_has_to_be_spelt() {
 fn nothing_is_drafted_where_tokens_are_drawn_by_chance() {
     let sampling = Sampling { temperature: 1.5, seed: 3, ..Sampling::default() };
     let drafts = vec![run(&plain(), job(prompt("abc"))).texts.remove(0)];
-    let ended = run(&engine(), Job { sampling: sampling.clone(), drafts, ..job(prompt("abc")) });
+    let ended = run(&engine(), Job { sampling: sampling.clone(), likely_completions: drafts, ..job(prompt("abc")) });
     assert_eq!(ended.drafted, 0);
     assert_eq!(answer(&ended), answer(&run(&plain(), Job { sampling, ..job(prompt("abc")) })));
 }
@@ -153,8 +153,8 @@ fn a_job_that_is_cancelled_while_it_drafts_leaves_its_sequence_usable() {
     let engine = engine();
     let fresh = run(&plain(), Job { max_tokens: 40, ..job(prompt(THIRTY)) });
     let drafts = vec![fresh.texts[0].clone()];
-    cancelled_at_first_text(&engine, Job { max_tokens: 400, drafts: drafts.clone(), ..job(prompt(THIRTY)) });
-    let again = run(&engine, Job { max_tokens: 40, drafts, ..job(prompt(THIRTY)) });
+    cancelled_at_first_text(&engine, Job { max_tokens: 400, likely_completions: drafts.clone(), ..job(prompt(THIRTY)) });
+    let again = run(&engine, Job { max_tokens: 40, likely_completions: drafts, ..job(prompt(THIRTY)) });
     assert_eq!((again.evaluated, answer(&again)), (0, answer(&fresh)));
     let longer = format!("{THIRTY}12");
     assert_eq!(answer(&run(&engine, job(prompt(&longer)))), answer(&run(&plain(), job(prompt(&longer)))));
@@ -171,6 +171,6 @@ fn with_a_cache_what_stood_there_before_wins_over_what_is_a_little_likelier() {
     let (likeliest, second) = (first(0), first(other));
     let seen: Arc<str> = format!("{text}{second} and on").into();
     let cached =
-        |cache| ask(Job { cache, repeats: vec![seen.clone(); 30], ..job(prompt(text)) }).tokens[0][0].text.clone();
+        |cache| ask(Job { cache_lm: cache, ngram_sources: vec![seen.clone(); 30], ..job(prompt(text)) }).tokens[0][0].text.clone();
     assert_eq!((&*cached(false), &*cached(true)), (likeliest, second));
 }

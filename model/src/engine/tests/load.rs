@@ -7,11 +7,11 @@ fn order(jobs: Vec<(&'static str, Job)>) -> Vec<&'static str> {
     let engine = engine();
     let (ready, begin) = channel::<()>();
     let mut begin = Some(begin);
-    let hold: Until = Box::new(move |_, _| {
+    let hold: StopCondition = Box::new(move |_, _| {
         // The queue is full once the other end is dropped.
         begin.take().map(|begin| begin.recv()).is_some()
     });
-    engine.submit(Job { until: Some(hold), ..job(prompt("hold")) }, |_| {}).detach();
+    engine.submit(Job { stop_condition: Some(hold), ..job(prompt("hold")) }, |_| {}).detach();
     let (send, ends) = channel();
     for (name, job) in jobs {
         let send = send.clone();
@@ -97,7 +97,7 @@ fn background_work_that_somebody_waits_for_is_no_longer_background() {
     let engine = engine();
     let hurried = Job { max_tokens: 60, priority: Priority::Background, ..job(prompt("hurried")) };
     let (ticket, events, candidates) = submit(&engine, hurried);
-    ticket.hurry();
+    ticket.promote();
     let crowd: Vec<_> =
         (0..3).map(|n| submit(&engine, Job { max_tokens: 400, ..job(prompt(&n.to_string())) })).collect();
     collect(&events, candidates);
@@ -119,7 +119,7 @@ fn of_many_background_jobs_the_oldest_give_way() {
 fn answers_that_somebody_reads_are_all_written_however_many_there_are() {
     let engine = engine();
     let answer =
-        |name: usize| Job { max_tokens: 4, priority: Priority::Answer, ..job(prompt(&format!("file {name}"))) };
+        |name: usize| Job { max_tokens: 4, priority: Priority::Streaming, ..job(prompt(&format!("file {name}"))) };
     let asked: Vec<_> = (0..6).map(|name| submit(&engine, answer(name))).collect();
     for (_ticket, events, candidates) in asked {
         assert_ne!(collect(&events, candidates).reasons[0], FinishReason::Cancelled);

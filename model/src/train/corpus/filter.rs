@@ -14,7 +14,7 @@ use super::reason::Reason;
 pub(super) fn by_path(path: &str, options: &Options) -> Result<(), Reason> {
     let asked = options.only.is_empty() || options.only.iter().any(|wanted| names::is(path, wanted));
     check(&[
-        (Reason::Secret, &|| secrets::in_path(path)),
+        (Reason::Secret, &|| secrets::is_secret_path(path)),
         (Reason::NotAsked, &|| !asked),
         (Reason::Vendored, &|| names::vendored(path)),
         (Reason::LockFile, &|| names::lock_file(path)),
@@ -41,7 +41,7 @@ pub(super) fn is_text(head: &[u8]) -> bool {
 pub(super) fn by_text(text: &str, language: Language, options: &Options) -> Result<(), Reason> {
     check(&[
         (Reason::Empty, &|| text.trim().is_empty()),
-        (Reason::Secret, &|| secrets::in_text(text)),
+        (Reason::Secret, &|| secrets::contains_secret(text)),
         (Reason::Generated, &|| generated::says_so(text)),
         (Reason::Minified, &|| shape::long_lines(text, language)),
         (Reason::Data, &|| !options.keep_data && shape::data(text, language)),

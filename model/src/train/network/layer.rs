@@ -4,7 +4,7 @@ use candle_core::{Result as CandleResult, Tensor};
 
 use super::{Build, Dropout, Places, Precision, Projection, Scale, operations};
 use crate::config::{Activation, Norm};
-use crate::weights::{LoadError, Part, Slot};
+use crate::weights::{LoadError, LayerTensor, Slot};
 
 /// The weights of one layer.
 pub(super) struct Layer {
@@ -38,9 +38,9 @@ impl Layer {
         let (norm, hidden) = (build.config.norm, build.config.hidden_size);
         Ok(Self {
             index,
-            attention_norm: build.scale(Slot::Layer(index, Part::AttentionNorm), norm, hidden)?,
+            attention_norm: build.scale(Slot::Layer(index, LayerTensor::AttentionNorm), norm, hidden)?,
             attention: Attention::new(build, index)?,
-            mlp_norm: build.scale(Slot::Layer(index, Part::MlpNorm), norm, hidden)?,
+            mlp_norm: build.scale(Slot::Layer(index, LayerTensor::MlpNorm), norm, hidden)?,
             mlp: Mlp::new(build, index)?,
         })
     }
@@ -64,18 +64,18 @@ impl Attention {
         let (hidden, query, kv) = (config.hidden_size, config.query_width(), config.kv_width());
         let slot = |part| Slot::Layer(index, part);
         let inputs = match config.fused_qkv {
-            true => vec![build.projection(slot(Part::Fused), query + 2 * kv, hidden, config.qkv_bias)?],
-            false => [(Part::Query, query), (Part::Key, kv), (Part::Value, kv)]
+            true => vec![build.projection(slot(LayerTensor::FusedQkv), query + 2 * kv, hidden, config.qkv_bias)?],
+            false => [(LayerTensor::Query, query), (LayerTensor::Key, kv), (LayerTensor::Value, kv)]
                 .into_iter()
                 .map(|(part, out)| build.projection(slot(part), out, hidden, config.qkv_bias))
                 .collect::<Result<_, _>>()?,
         };
         let mut head_norm = |part| build.scale(slot(part), Norm::Rms, config.head_dim);
         let head_norms = match config.qk_norm {
-            true => Some((head_norm(Part::QueryNorm)?, head_norm(Part::KeyNorm)?)),
+            true => Some((head_norm(LayerTensor::QueryNorm)?, head_norm(LayerTensor::KeyNorm)?)),
             false => None,
         };
-        let out = build.projection(slot(Part::AttentionOut), hidden, query, config.out_bias)?;
+        let out = build.projection(slot(LayerTensor::AttentionOutput), hidden, query, config.out_bias)?;
         let (heads, kv_heads, dim, precision) = (config.heads, config.kv_heads, config.head_dim, build.precision);
         Ok(Self { inputs, head_norms, out, heads, kv_heads, dim, precision })
     }
@@ -122,11 +122,11 @@ impl Mlp {
         let (hidden, inner, bias) = (config.hidden_size, config.intermediate_size, config.mlp_bias);
         let slot = |part| Slot::Layer(index, part);
         let gate = match config.gated {
-            true => Some(build.projection(slot(Part::Gate), inner, hidden, bias)?),
+            true => Some(build.projection(slot(LayerTensor::Gate), inner, hidden, bias)?),
             false => None,
         };
-        let up = build.projection(slot(Part::Up), inner, hidden, bias)?;
-        let down = build.projection(slot(Part::Down), hidden, inner, bias)?;
+        let up = build.projection(slot(LayerTensor::Up), inner, hidden, bias)?;
+        let down = build.projection(slot(LayerTensor::Down), hidden, inner, bias)?;
         Ok(Self { gate, up, down, activation: config.activation })
     }
 

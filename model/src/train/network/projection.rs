@@ -6,7 +6,7 @@ use candle_core::{Device, Result as CandleResult, Tensor, Var};
 
 use super::{Lora, Mode, Parameter, Precision, Role, Scale, float, operations};
 use crate::config::{Config, Norm};
-use crate::weights::{Fault, Kind, LoadError, Slot, Source};
+use crate::weights::{Fault, TensorKind, LoadError, Slot, WeightSource};
 use foretype_plugins::random::Random;
 
 /// A matrix `[out, in]` with its bias: frozen if it has an adapter, and trained if not.
@@ -85,7 +85,7 @@ impl Adapter {
 /// Takes the parts of a network out of a source.
 pub(super) struct Build<'a> {
     pub(super) config: &'a Config,
-    source: &'a dyn Source,
+    source: &'a dyn WeightSource,
     mode: &'a Mode,
     pub(super) precision: Precision,
     device: &'a Device,
@@ -96,7 +96,7 @@ pub(super) struct Build<'a> {
 impl<'a> Build<'a> {
     pub(super) fn new(
         config: &'a Config,
-        source: &'a dyn Source,
+        source: &'a dyn WeightSource,
         mode: &'a Mode,
         precision: Precision,
         seed: u64,
@@ -107,16 +107,16 @@ impl<'a> Build<'a> {
 
     /// A matrix that is trained in the full mode alone.
     pub(super) fn matrix(&mut self, slot: Slot, out: usize, inner: usize) -> Result<Tensor, LoadError> {
-        let weight = self.source.matrix(slot, out, inner)?.floats(self.device).map_err(in_memory)?;
+        let weight = self.source.matrix(slot, out, inner)?.to_f32(self.device).map_err(in_memory)?;
         match self.mode {
-            Mode::Full => self.train(Role::Base(slot, Kind::Weight), weight),
+            Mode::Full => self.train(Role::Base(slot, TensorKind::Weight), weight),
             Mode::Lora(_) => self.precision.kept(&weight),
         }
         .map_err(in_memory)
     }
 
     /// A vector that is trained in the full mode alone.
-    pub(super) fn vector(&mut self, slot: Slot, kind: Kind, length: usize) -> Result<Tensor, LoadError> {
+    pub(super) fn vector(&mut self, slot: Slot, kind: TensorKind, length: usize) -> Result<Tensor, LoadError> {
         let vector = self.source.vector(slot, kind, length)?;
         let vector = float(&vector, self.device).map_err(in_memory)?;
         self.own(Role::Base(slot, kind), vector).map_err(in_memory)
@@ -124,9 +124,9 @@ impl<'a> Build<'a> {
 
     /// A norm.
     pub(super) fn scale(&mut self, slot: Slot, kind: Norm, length: usize) -> Result<Scale, LoadError> {
-        let weight = self.vector(slot, Kind::Weight, length)?;
+        let weight = self.vector(slot, TensorKind::Weight, length)?;
         let bias = match kind {
-            Norm::Layer => Some(self.vector(slot, Kind::Bias, length)?),
+            Norm::Layer => Some(self.vector(slot, TensorKind::Bias, length)?),
             Norm::Rms => None,
         };
         Ok(Scale { kind, weight, bias, eps: self.config.norm_eps })
@@ -142,7 +142,7 @@ impl<'a> Build<'a> {
     ) -> Result<Projection, LoadError> {
         let weight = self.matrix(slot, out, inner)?;
         let bias = match bias {
-            true => Some(self.vector(slot, Kind::Bias, out)?),
+            true => Some(self.vector(slot, TensorKind::Bias, out)?),
             false => None,
         };
         let adapter = match self.mode.clone() {
@@ -179,5 +179,5 @@ impl<'a> Build<'a> {
 
 /// An error that no file is to blame for.
 fn in_memory(error: candle_core::Error) -> LoadError {
-    Fault::Tensor(error).within(Path::new("memory"))
+    Fault::Tensor(error).in_file(Path::new("memory"))
 }

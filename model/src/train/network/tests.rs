@@ -6,7 +6,7 @@ use super::*;
 use crate::config::{Activation, Architecture, RopeScaling};
 use crate::decoder::Random as RandomWeights;
 use crate::train::gradients::{Gradients, Pass};
-use crate::weights::opened::Opened;
+use crate::weights::model_files::ModelFiles;
 
 const SEGMENTS: [Range<usize>; 2] = [0..7, 7..12];
 
@@ -91,7 +91,7 @@ fn every_family_has_the_logits_of_the_reference() {
     for family in ["gpt2", "gpt_bigcode", "llama", "qwen2", "qwen3", "starcoder2"] {
         let text = std::fs::read_to_string(folder(family).join("golden.json")).expect("a golden file");
         let golden: Golden = serde_json::from_str(&text).expect("make.py wrote it");
-        let opened = Opened::open(&folder(family)).expect("it opens");
+        let opened = ModelFiles::open(&folder(family)).expect("it opens");
         let (source, precision) = (opened.source(&Device::Cpu), Precision::F32);
         let network = Network::load(opened.config(), &*source, &Mode::Full, precision, 0, &Device::Cpu);
         let network = network.expect("it loads");
@@ -137,7 +137,7 @@ fn check_gradients(config: &Config, mode: &Mode) {
     for (at, parameter) in network.parameters().iter().enumerate() {
         let gradient = numbers(gradients.of(at).unwrap_or_else(|| panic!("{:?} has no gradient", parameter.role)));
         let mut random = foretype_plugins::random::Random::new(at as u64);
-        let direction: Vec<f32> = gradient.iter().map(|_| if random.chance(0.5) { 1.0 } else { -1.0 }).collect();
+        let direction: Vec<f32> = gradient.iter().map(|_| if random.happens(0.5) { 1.0 } else { -1.0 }).collect();
         let expected: f64 = gradient.iter().zip(&direction).map(|(g, d)| f64::from(g * d)).sum();
         let (before, step) = (numbers(parameter.var.as_tensor()), 1e-3f32 / (gradient.len() as f32).sqrt());
         let loss = |sign: f32| {

@@ -1,7 +1,7 @@
 //! A sample as tokens, and what becomes of one that is too long for a row.
 
-use foretype_plugins::sample::{Kind, Sample};
-use foretype_plugins::{Content, Source};
+use foretype_plugins::sample::{SampleKind, Sample};
+use foretype_plugins::{Content, PartSource};
 
 use super::SampleError;
 use crate::engine::prompt::PromptEncoder;
@@ -37,7 +37,7 @@ impl Document {
         let (mut tokens, healed) = PromptEncoder::default().encode_parts(&sample.prompt, tokenizer).map_err(SampleError::Prompt)?;
         let answer = tokens.len();
         tokens.extend(tokenizer.encode(&(healed + &sample.answer)));
-        if let Some(end) = &sample.end {
+        if let Some(end) = &sample.end_token {
             let missing = || SampleError::Prompt(format!("the model has no token {end}"));
             tokens.push(tokenizer.special_id(end).ok_or_else(missing)?);
         }
@@ -73,18 +73,18 @@ fn shorten(sample: &mut Sample, excess: usize, tokenizer: &Tokenizer) -> bool {
     let Some(text) = first_text(sample) else { return false };
     let Some(cut) = cut(text, excess, tokenizer) else { return false };
     text.drain(..cut);
-    if sample.kind == Kind::Whole {
-        sample.bytes.start += cut;
+    if sample.kind == SampleKind::Whole {
+        sample.answer_range.start += cut;
     }
     !sample.answer.trim().is_empty()
 }
 
 /// Where the file's own text begins in a sample.
 fn first_text(sample: &mut Sample) -> Option<&mut String> {
-    if sample.kind == Kind::Whole {
+    if sample.kind == SampleKind::Whole {
         return Some(&mut sample.answer);
     }
-    let own = sample.prompt.parts.iter_mut().filter(|part| matches!(part.source, Source::Before | Source::Middle));
+    let own = sample.prompt.parts.iter_mut().filter(|part| matches!(part.source, PartSource::Prefix | PartSource::Middle));
     let mut texts = own.filter_map(|part| if let Content::Text(text) = &mut part.content { Some(text) } else { None });
     texts.find(|text| !text.is_empty())
 }

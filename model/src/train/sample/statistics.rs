@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use foretype_plugins::sample::{Kind, Repository};
+use foretype_plugins::sample::{SampleKind, Repository};
 
 use super::{Fit, Options, Packed, Position, Rows, SampleError};
 use crate::tokenizer::Tokenizer;
@@ -13,7 +13,7 @@ pub struct Statistics {
     /// Files that samples were made of.
     pub files: usize,
     /// Samples of each kind, without those that were left out.
-    pub kinds: BTreeMap<Kind, usize>,
+    pub kinds: BTreeMap<SampleKind, usize>,
     /// Samples that lost the first lines of their text, to fit into a row.
     pub cut: usize,
     /// Samples that were left out because they do not fit into a row.
@@ -34,7 +34,7 @@ impl Statistics {
         if self.room == 0 { 0.0 } else { 1.0 - self.tokens as f64 / self.room as f64 }
     }
 
-    pub(super) fn sample(&mut self, kind: Kind, fit: &Fit) {
+    pub(super) fn sample(&mut self, kind: SampleKind, fit: &Fit) {
         self.cut += usize::from(matches!(fit, Fit::Cut(_)));
         match fit {
             Fit::TooLong => self.dropped += 1,

@@ -6,7 +6,7 @@
 use std::vec::IntoIter;
 
 use foretype_plugins::random::Random;
-use foretype_plugins::sample::{Kind, Repository, Sample, samples};
+use foretype_plugins::sample::{SampleKind, Repository, Sample, samples};
 use rayon::prelude::*;
 
 use super::{Document, Fit, Options, Packed, SampleError, Statistics, pack};
@@ -104,7 +104,7 @@ impl<'a> Rows<'a> {
         }
         let mut rows = pack(documents, self.options.context, self.options.loss);
         // Packing puts long documents first; learning wants them mixed.
-        Random::keyed(&[self.options.seed, self.position.epoch, first as u64]).shuffle(&mut rows);
+        Random::from_keys(&[self.options.seed, self.position.epoch, first as u64]).shuffle(&mut rows);
         self.barren &= rows.is_empty();
         self.window = rows.into_iter();
         (self.position.file, self.position.row) = (first, 0);
@@ -126,10 +126,10 @@ impl<'a> Rows<'a> {
     }
 
     /// The samples of one file.
-    fn fits(&self, (repository, file): (usize, usize)) -> Result<Vec<(Kind, Fit)>, SampleError> {
+    fn fits(&self, (repository, file): (usize, usize)) -> Result<Vec<(SampleKind, Fit)>, SampleError> {
         let keys = [self.options.seed, self.position.epoch, repository as u64, file as u64];
         let repository = &self.repositories[repository];
-        let made = samples(repository, file, &self.options.samples, &mut Random::keyed(&keys))?;
+        let made = samples(repository, file, &self.options.samples, &mut Random::from_keys(&keys))?;
         let fit = |sample: &Sample| Document::within(self.options.context, sample, self.tokenizer);
         made.into_iter().map(|sample| Ok((sample.kind, fit(&self.spelt(sample)?)?))).collect()
     }
@@ -139,7 +139,7 @@ impl<'a> Rows<'a> {
         if let Some(template) = self.options.chat_template.as_ref().filter(|_| !sample.conversation.is_empty()) {
             let said = std::mem::take(&mut sample.conversation);
             sample.prompt.parts.splice(0..0, chat::render_conversation(template, self.tokenizer, &said)?);
-            sample.end = super::end(self.tokenizer, None);
+            sample.end_token = super::end(self.tokenizer, None);
         }
         Ok(sample)
     }
@@ -161,7 +161,7 @@ impl<'a> Rows<'a> {
 fn order(repositories: &[Repository], seed: u64, epoch: u64) -> Vec<(usize, usize)> {
     let files = |(at, repository): (usize, &Repository)| (0..repository.files().len()).map(move |file| (at, file));
     let mut order: Vec<_> = repositories.iter().enumerate().flat_map(files).collect();
-    Random::keyed(&[seed, epoch]).shuffle(&mut order);
+    Random::from_keys(&[seed, epoch]).shuffle(&mut order);
     order
 }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use foretype_plugins::random::Random;
-use foretype_plugins::sample::{Kind, Mix, Repository, Sample, samples};
+use foretype_plugins::sample::{SampleKind, SampleMix, Repository, Sample, samples};
 use foretype_plugins::tasks::fill::Fill;
 use foretype_plugins::{
-    Budget, Content, Document as File, FimFormat, Language, Part, Prompt, PromptStrategy, Request, Source,
+    Budget, Content, Document as File, FimFormat, Language, Part, Prompt, PromptStrategy, Request, PartSource,
 };
 
 use super::*;
@@ -50,8 +50,8 @@ fn repositories() -> Vec<Repository> {
 fn options() -> Options {
     let mut options = Options::new(&tokenizer(), format(), CONTEXT).expect("the tokenizer has all tokens");
     // This tokenizer takes about a token for each byte.
-    options.samples.budget = Budget { before: 200, after: 80, middle: 100, snippets: 100, answer: 80, near: false };
-    options.samples.piece = 350;
+    options.samples.budget = Budget { prefix: 200, suffix: 80, middle: 100, snippets: 100, answer: 80, reduced: false };
+    options.samples.max_piece_bytes = 350;
     Options { epochs: Some(2), ..options }
 }
 
@@ -113,9 +113,9 @@ fn no_special_token_comes_from_the_text_of_a_file() {
 
 /// What the engine is given live where the sample's hole is still to be written.
 fn live(sample: &Sample, text: &str, options: &Options) -> Prompt {
-    let text: Arc<str> = [&text[..sample.bytes.start], &text[sample.bytes.end..]].concat().into();
+    let text: Arc<str> = [&text[..sample.answer_range.start], &text[sample.answer_range.end..]].concat().into();
     let document = File { path: String::new(), language: Language::Python, text, tree: None };
-    let empty = Request::new(document, sample.bytes.start);
+    let empty = Request::new(document, sample.answer_range.start);
     let request = Request { format: format(), budget: options.samples.budget, ..empty };
     Fill.prompt(&request, &[]).expect("a prompt")
 }
@@ -124,13 +124,13 @@ fn live(sample: &Sample, text: &str, options: &Options) -> Prompt {
 fn a_sample_begins_with_the_tokens_of_the_live_prompt_and_its_answer_with_what_healing_took() {
     let tokenizer = tokenizer();
     let mut options = options();
-    let mix = Mix { fim_rate: 1.0, usual: 0.0, suffix_first: 0.0, anchored: 1.0, docstring: 0.0, ..Mix::default() };
-    options.samples.mix = Mix { header: 0.0, ..mix };
+    let mix = SampleMix { fim_rate: 1.0, usual: 0.0, suffix_first: 0.0, anchored: 1.0, docstring: 0.0, ..SampleMix::default() };
+    options.samples.mix = SampleMix { header: 0.0, ..mix };
     let mut healed = 0;
     for repository in repositories() {
         for (i, file) in repository.files().iter().enumerate() {
             let made = samples(&repository, i, &options.samples, &mut Random::new(5)).expect("samples");
-            for sample in made.iter().filter(|sample| sample.kind == Kind::Anchored) {
+            for sample in made.iter().filter(|sample| sample.kind == SampleKind::Anchored) {
                 let tokens =
                     PromptEncoder::default().encode(&live(sample, &file.text, &options), &tokenizer).expect("tokens");
                 let document = Document::new(sample, &tokenizer).expect("tokens");
@@ -191,21 +191,21 @@ fn epochs_and_seeds_differ_and_the_same_seed_does_not() {
 fn sample(prefix: &str, answer: &str) -> Sample {
     let parts = vec![
         Part::special("<|file_sep|>"),
-        Part::text("a.py\n", Source::Header),
+        Part::text("a.py\n", PartSource::Header),
         Part::special("<|fim_prefix|>"),
-        Part::text(prefix, Source::Before),
+        Part::text(prefix, PartSource::Prefix),
         Part::special("<|fim_suffix|>"),
-        Part::text("\nend\n", Source::After),
+        Part::text("\nend\n", PartSource::Suffix),
         Part::special("<|fim_middle|>"),
     ];
     let prompt = Prompt { parts, ..Prompt::default() };
     Sample {
-        kind: Kind::Usual,
+        kind: SampleKind::Usual,
         conversation: Vec::new(),
         prompt,
         answer: answer.into(),
-        end: Some("<|endoftext|>".into()),
-        bytes: 0..0,
+        end_token: Some("<|endoftext|>".into()),
+        answer_range: 0..0,
     }
 }
 
@@ -233,7 +233,7 @@ fn samples_that_are_cut_or_left_out_are_counted() {
     let long = format!("{}\n{}", "x = 1\n".repeat(300), "y".repeat(3000));
     let repositories = [Repository::new(None, vec![file("a.py", long)])];
     let mut options = options();
-    (options.samples.piece, options.samples.mix.fim_rate) = (2000, 0.0);
+    (options.samples.max_piece_bytes, options.samples.mix.fim_rate) = (2000, 0.0);
     let counted = statistics(&repositories, &tokenizer(), &options).expect("statistics");
     assert!(counted.cut > 0 && counted.dropped > 0, "{counted:?}");
 }
@@ -271,7 +271,7 @@ fn wrong_options_are_named() {
     );
     let none = Tokenizer::byte_level(&[], &[]);
     assert!(Options::new(&none, None, 512).expect_err("no end").to_string().contains("no token that ends a text"));
-    assert_eq!(Options::new(&bare, None, 512).expect("in order").samples.end, "<|endoftext|>");
+    assert_eq!(Options::new(&bare, None, 512).expect("in order").samples.end_token, "<|endoftext|>");
 }
 
 #[test]

@@ -7,30 +7,30 @@ use crate::weights::Fault;
 /// A place in the file.
 pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
-    at: usize,
+    offset: usize,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, offset: 0 }
     }
 
     /// Where the next byte is.
-    pub(super) fn at(&self) -> usize {
-        self.at
+    pub(super) fn offset(&self) -> usize {
+        self.offset
     }
 
     /// How many bytes are left.
-    fn left(&self) -> usize {
-        self.bytes.len() - self.at
+    fn remaining(&self) -> usize {
+        self.bytes.len() - self.offset
     }
 
     /// The range of the next `len` bytes, which are passed over.
-    fn skip(&mut self, len: u64) -> Result<Range<usize>, Fault> {
+    fn take(&mut self, len: u64) -> Result<Range<usize>, Fault> {
         match usize::try_from(len) {
-            Ok(len) if len <= self.left() => {
-                self.at += len;
-                Ok(self.at - len..self.at)
+            Ok(len) if len <= self.remaining() => {
+                self.offset += len;
+                Ok(self.offset - len..self.offset)
             }
             _ => Err(Fault::Malformed(format!("the file ends at byte {}, inside its header", self.bytes.len()))),
         }
@@ -38,7 +38,7 @@ impl<'a> Cursor<'a> {
 
     /// The next `N` bytes.
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
-        let range = self.skip(N as u64)?;
+        let range = self.take(N as u64)?;
         Ok(std::array::from_fn(|i| self.bytes[range.start + i]))
     }
 
@@ -55,25 +55,25 @@ impl<'a> Cursor<'a> {
     pub(super) fn count(&mut self, each: usize, what: &str) -> Result<usize, Fault> {
         let count = self.u64()?;
         match usize::try_from(count) {
-            Ok(count) if count <= self.left() / each => Ok(count),
+            Ok(count) if count <= self.remaining() / each => Ok(count),
             _ => Err(Fault::Malformed(format!("it claims {count} {what}, more than the file can hold"))),
         }
     }
 
     /// The range of a text with its length before it.
-    pub(super) fn text_range(&mut self) -> Result<Range<usize>, Fault> {
+    pub(super) fn string_range(&mut self) -> Result<Range<usize>, Fault> {
         let len = self.u64()?;
-        self.skip(len)
+        self.take(len)
     }
 
     /// A text that must be UTF-8, such as a name.
-    pub(super) fn text(&mut self) -> Result<&'a str, Fault> {
-        let range = self.text_range()?;
+    pub(super) fn string(&mut self) -> Result<&'a str, Fault> {
+        let range = self.string_range()?;
         std::str::from_utf8(&self.bytes[range]).map_err(|_| Fault::Malformed("a name is not UTF-8".into()))
     }
 
     /// The range of `count` things of `each` bytes.
-    pub(super) fn run(&mut self, count: usize, each: usize) -> Result<Range<usize>, Fault> {
-        self.skip((count as u64).saturating_mul(each as u64))
+    pub(super) fn array_range(&mut self, count: usize, each: usize) -> Result<Range<usize>, Fault> {
+        self.take((count as u64).saturating_mul(each as u64))
     }
 }

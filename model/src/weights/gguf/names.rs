@@ -1,12 +1,12 @@
 //! The names of tensors in GGUF files: the same for all families.
 
-use crate::weights::{Kind, Part, Slot};
+use crate::weights::{TensorKind, LayerTensor, Slot};
 
 /// The name of a slot's tensor.
-pub(super) fn name(slot: Slot, kind: Kind) -> String {
+pub(super) fn tensor_name(slot: Slot, kind: TensorKind) -> String {
     let kind = match kind {
-        Kind::Weight => "weight",
-        Kind::Bias => "bias",
+        TensorKind::Weight => "weight",
+        TensorKind::Bias => "bias",
     };
     match slot {
         Slot::Embedding => format!("token_embd.{kind}"),
@@ -17,19 +17,19 @@ pub(super) fn name(slot: Slot, kind: Kind) -> String {
     }
 }
 
-fn part_name(part: Part) -> &'static str {
+fn part_name(part: LayerTensor) -> &'static str {
     match part {
-        Part::AttentionNorm => "attn_norm",
-        Part::Fused => "attn_qkv",
-        Part::Query => "attn_q",
-        Part::Key => "attn_k",
-        Part::Value => "attn_v",
-        Part::QueryNorm => "attn_q_norm",
-        Part::KeyNorm => "attn_k_norm",
-        Part::AttentionOut => "attn_output",
-        Part::MlpNorm => "ffn_norm",
-        Part::Gate => "ffn_gate",
-        Part::Up => "ffn_up",
-        Part::Down => "ffn_down",
+        LayerTensor::AttentionNorm => "attn_norm",
+        LayerTensor::FusedQkv => "attn_qkv",
+        LayerTensor::Query => "attn_q",
+        LayerTensor::Key => "attn_k",
+        LayerTensor::Value => "attn_v",
+        LayerTensor::QueryNorm => "attn_q_norm",
+        LayerTensor::KeyNorm => "attn_k_norm",
+        LayerTensor::AttentionOutput => "attn_output",
+        LayerTensor::MlpNorm => "ffn_norm",
+        LayerTensor::Gate => "ffn_gate",
+        LayerTensor::Up => "ffn_up",
+        LayerTensor::Down => "ffn_down",
     }
 }

@@ -4,33 +4,33 @@ use candle_core::quantized::GgmlDType;
 use candle_core::{DType, Device, Tensor};
 
 use super::tensors::TensorInfo;
-use super::{Gguf, names};
+use super::{GgufFile, names};
 use crate::config::{Architecture, Config};
-use crate::weights::finite;
-use crate::weights::merge::{Order, Place};
+use crate::weights::validate;
+use crate::weights::merge::{ElementOrder, MatrixLocation};
 use crate::weights::storage::{Bytes, QuantizedMatrix};
-use crate::weights::{Fault, Kind, LoadError, Matrix, Part, Slot, Source};
+use crate::weights::{Fault, TensorKind, LoadError, WeightMatrix, LayerTensor, Slot, WeightSource};
 
 /// The weights of a file, for one device.
 pub(crate) struct GgufWeights<'a> {
-    pub(crate) file: &'a Gguf,
+    pub(crate) file: &'a GgufFile,
     pub(crate) config: &'a Config,
     pub(crate) device: &'a Device,
 }
 
-impl Gguf {
+impl GgufFile {
     /// A checked tensor's bytes.
     fn bytes(&self, name: &str, info: &TensorInfo) -> Result<Bytes, Fault> {
         let bytes =
-            self.bytes.slice(info.place.clone()).ok_or_else(|| Fault::Missing(format!("the tensor '{name}'")))?;
-        match finite::all_finite(info.dtype, bytes.as_ref()) {
+            self.bytes.slice(info.range.clone()).ok_or_else(|| Fault::Missing(format!("the tensor '{name}'")))?;
+        match validate::is_finite(info.dtype, bytes.as_ref()) {
             true => Ok(bytes),
             false => Err(Fault::Malformed(format!("the tensor '{name}' holds a number that is infinite or none"))),
         }
     }
 
     /// A short vector in f32.
-    pub(crate) fn floats(&self, name: &str) -> Result<Vec<f32>, Fault> {
+    pub(crate) fn read_f32_vector(&self, name: &str) -> Result<Vec<f32>, Fault> {
         let info = self.tensor(name)?;
         let bytes = self.bytes(name, info)?;
         Ok(float_tensor(name, info, bytes.as_ref(), &Device::Cpu)?.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?)
@@ -50,7 +50,7 @@ fn float_tensor(name: &str, info: &TensorInfo, bytes: &[u8], device: &Device) ->
 
 impl GgufWeights<'_> {
     /// The tensor of a slot with the shape that the configuration asks for.
-    fn expect(&self, name: &str, shape: &[usize]) -> Result<(&TensorInfo, Bytes), Fault> {
+    fn tensor_with_shape(&self, name: &str, shape: &[usize]) -> Result<(&TensorInfo, Bytes), Fault> {
         let info = self.file.tensor(name)?;
         if info.shape != shape {
             let found = &info.shape;
@@ -60,49 +60,49 @@ impl GgufWeights<'_> {
     }
 
     /// Where a matrix lies.
-    pub(crate) fn place(&self, slot: Slot) -> Result<Place, LoadError> {
-        let find = || -> Result<Place, Fault> {
-            let info = self.file.tensor(&names::name(slot, Kind::Weight))?;
-            let order = interleaved_heads(self.config, slot).map_or(Order::Plain, Order::Interleaved);
-            Ok(Place { path: self.file.path.clone(), range: info.place.clone(), dtype: info.dtype, order })
+    pub(crate) fn locate(&self, slot: Slot) -> Result<MatrixLocation, LoadError> {
+        let find = || -> Result<MatrixLocation, Fault> {
+            let info = self.file.tensor(&names::tensor_name(slot, TensorKind::Weight))?;
+            let order = interleaved_heads(self.config, slot).map_or(ElementOrder::RowMajor, ElementOrder::InterleavedHeads);
+            Ok(MatrixLocation { path: self.file.path.clone(), range: info.range.clone(), dtype: info.dtype, order })
         };
-        find().map_err(|fault| fault.within(&self.file.path))
+        find().map_err(|fault| fault.in_file(&self.file.path))
     }
 
-    fn read_matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<Matrix, Fault> {
-        let name = names::name(slot, Kind::Weight);
-        let (info, mut bytes) = self.expect(&name, &[out, inner])?;
+    fn read_matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<WeightMatrix, Fault> {
+        let name = names::tensor_name(slot, TensorKind::Weight);
+        let (info, mut bytes) = self.tensor_with_shape(&name, &[out, inner])?;
         if let Some(heads) = interleaved_heads(self.config, slot) {
-            bytes = Bytes::new(std::sync::Arc::new(halves_paired(bytes.as_ref(), heads, out)));
+            bytes = Bytes::new(std::sync::Arc::new(deinterleave_heads(bytes.as_ref(), heads, out)));
         }
         match info.dtype {
             GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16 => {
-                Ok(Matrix::Dense(float_tensor(&name, info, bytes.as_ref(), self.device)?))
+                Ok(WeightMatrix::Dense(float_tensor(&name, info, bytes.as_ref(), self.device)?))
             }
             dtype => {
                 let shape = (out, inner);
-                Ok(Matrix::Quantized(QuantizedMatrix { dtype, shape, bytes, device: self.device.clone() }))
+                Ok(WeightMatrix::Quantized(QuantizedMatrix { dtype, shape, bytes, device: self.device.clone() }))
             }
         }
     }
 
-    fn read_vector(&self, slot: Slot, kind: Kind, len: usize) -> Result<Tensor, Fault> {
-        let name = names::name(slot, kind);
-        let (info, mut bytes) = self.expect(&name, &[len])?;
+    fn read_vector(&self, slot: Slot, kind: TensorKind, len: usize) -> Result<Tensor, Fault> {
+        let name = names::tensor_name(slot, kind);
+        let (info, mut bytes) = self.tensor_with_shape(&name, &[len])?;
         if let Some(heads) = interleaved_heads(self.config, slot) {
-            bytes = Bytes::new(std::sync::Arc::new(halves_paired(bytes.as_ref(), heads, len)));
+            bytes = Bytes::new(std::sync::Arc::new(deinterleave_heads(bytes.as_ref(), heads, len)));
         }
         Ok(float_tensor(&name, info, bytes.as_ref(), self.device)?.to_dtype(DType::F32)?)
     }
 }
 
-impl Source for GgufWeights<'_> {
-    fn matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<Matrix, LoadError> {
-        self.read_matrix(slot, out, inner).map_err(|fault| fault.within(&self.file.path))
+impl WeightSource for GgufWeights<'_> {
+    fn matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<WeightMatrix, LoadError> {
+        self.read_matrix(slot, out, inner).map_err(|fault| fault.in_file(&self.file.path))
     }
 
-    fn vector(&self, slot: Slot, kind: Kind, len: usize) -> Result<Tensor, LoadError> {
-        self.read_vector(slot, kind, len).map_err(|fault| fault.within(&self.file.path))
+    fn vector(&self, slot: Slot, kind: TensorKind, len: usize) -> Result<Tensor, LoadError> {
+        self.read_vector(slot, kind, len).map_err(|fault| fault.in_file(&self.file.path))
     }
 }
 
@@ -110,14 +110,14 @@ impl Source for GgufWeights<'_> {
 /// put back, or none.
 pub(super) fn interleaved_heads(config: &Config, slot: Slot) -> Option<usize> {
     match slot {
-        Slot::Layer(_, Part::Query) if config.architecture == Architecture::Llama => Some(config.heads),
-        Slot::Layer(_, Part::Key) if config.architecture == Architecture::Llama => Some(config.kv_heads),
+        Slot::Layer(_, LayerTensor::Query) if config.architecture == Architecture::Llama => Some(config.heads),
+        Slot::Layer(_, LayerTensor::Key) if config.architecture == Architecture::Llama => Some(config.kv_heads),
         _ => None,
     }
 }
 
 /// The rows of each head in the order even, odd: row `2i + j` of a head goes to row `j * dim/2 + i`.
-fn halves_paired(bytes: &[u8], heads: usize, rows: usize) -> Vec<u8> {
+fn deinterleave_heads(bytes: &[u8], heads: usize, rows: usize) -> Vec<u8> {
     let (row, dim) = (bytes.len() / rows, rows / heads);
     let mut out = Vec::with_capacity(bytes.len());
     for head in bytes.chunks_exact(row * dim) {

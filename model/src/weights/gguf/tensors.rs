@@ -14,12 +14,12 @@ pub(super) struct TensorInfo {
     pub(super) dtype: GgmlDType,
     /// Outermost dimension first, as everywhere in this crate (the file has it the other way round).
     pub(super) shape: Vec<usize>,
-    pub(super) place: Range<usize>,
+    pub(super) range: Range<usize>,
 }
 
 /// Smallest entry: name length, number of dimensions, type, offset.
-pub(super) const SMALLEST: usize = 8 + 4 + 4 + 8;
-const MOST_DIMENSIONS: u32 = 4;
+pub(super) const MIN_TENSOR_ENTRY_BYTES: usize = 8 + 4 + 4 + 8;
+const MAX_DIMENSIONS: u32 = 4;
 
 /// The list at the cursor, of a file of `len` bytes.
 pub(super) fn read(
@@ -28,12 +28,12 @@ pub(super) fn read(
     alignment: usize,
     len: usize,
 ) -> Result<HashMap<String, TensorInfo>, Fault> {
-    let entries = (0..count).map(|_| Entry::read(cursor, alignment)).collect::<Result<Vec<_>, _>>()?;
-    let data = cursor.at().next_multiple_of(alignment);
+    let entries = (0..count).map(|_| TensorEntry::read(cursor, alignment)).collect::<Result<Vec<_>, _>>()?;
+    let data = cursor.offset().next_multiple_of(alignment);
     let mut tensors = HashMap::with_capacity(count);
     for entry in entries {
         let name = entry.name.clone();
-        if tensors.insert(name.clone(), entry.place(data, len)?).is_some() {
+        if tensors.insert(name.clone(), entry.locate(data, len)?).is_some() {
             return Err(Fault::Malformed(format!("the tensor '{name}' is there twice")));
         }
     }
@@ -42,7 +42,7 @@ pub(super) fn read(
 }
 
 /// A tensor as the list has it.
-struct Entry {
+struct TensorEntry {
     name: String,
     dtype: GgmlDType,
     shape: Vec<usize>,
@@ -50,12 +50,12 @@ struct Entry {
     offset: u64,
 }
 
-impl Entry {
+impl TensorEntry {
     fn read(cursor: &mut Cursor, alignment: usize) -> Result<Self, Fault> {
-        let name = cursor.text()?.to_string();
+        let name = cursor.string()?.to_string();
         let wrong = |what: &str| Fault::Malformed(format!("the tensor '{name}' {what}"));
         let dimensions = cursor.u32()?;
-        if !(1..=MOST_DIMENSIONS).contains(&dimensions) {
+        if !(1..=MAX_DIMENSIONS).contains(&dimensions) {
             return Err(wrong(&format!("has {dimensions} dimensions")));
         }
         let mut shape = Vec::new();
@@ -65,7 +65,7 @@ impl Entry {
         shape.reverse();
         let kind = cursor.u32()?;
         let dtype = dtype(kind).ok_or_else(|| Fault::Unsupported(format!("type {kind} of the tensor '{name}'")))?;
-        let bytes = size(dtype, &shape).ok_or_else(|| wrong(&format!("cannot have the shape {shape:?}")))?;
+        let bytes = tensor_bytes(dtype, &shape).ok_or_else(|| wrong(&format!("cannot have the shape {shape:?}")))?;
         let offset = cursor.u64()?;
         if !offset.is_multiple_of(alignment as u64) {
             return Err(wrong(&format!("lies at {offset}, which is no multiple of {alignment}")));
@@ -74,10 +74,10 @@ impl Entry {
     }
 
     /// Where the tensor is, given where the tensors begin.
-    fn place(self, data: usize, len: usize) -> Result<TensorInfo, Fault> {
+    fn locate(self, data: usize, len: usize) -> Result<TensorInfo, Fault> {
         let start = usize::try_from(self.offset).ok().and_then(|offset| offset.checked_add(data));
         match start.and_then(|start| Some(start..start.checked_add(self.bytes)?)) {
-            Some(place) if place.end <= len => Ok(TensorInfo { dtype: self.dtype, shape: self.shape, place }),
+            Some(place) if place.end <= len => Ok(TensorInfo { dtype: self.dtype, shape: self.shape, range: place }),
             _ => Err(Fault::Malformed(format!(
                 "the tensor '{}' of {} bytes reaches past the end of the file ({len} bytes); the file may be cut short",
                 self.name, self.bytes
@@ -107,7 +107,7 @@ fn dtype(kind: u32) -> Option<GgmlDType> {
 }
 
 /// Bytes of a tensor; `None` where the shape is empty, too large, or its rows are no whole blocks.
-fn size(dtype: GgmlDType, shape: &[usize]) -> Option<usize> {
+fn tensor_bytes(dtype: GgmlDType, shape: &[usize]) -> Option<usize> {
     let elements = shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n))?;
     let whole = elements > 0 && shape.last()?.is_multiple_of(dtype.block_size());
     whole.then_some(elements / dtype.block_size())?.checked_mul(dtype.type_size())
@@ -115,7 +115,7 @@ fn size(dtype: GgmlDType, shape: &[usize]) -> Option<usize> {
 
 /// No two tensors share a byte: an honest file has none, and a crafted one could make a small file look huge.
 fn refuse_overlaps(tensors: &HashMap<String, TensorInfo>) -> Result<(), Fault> {
-    let mut places: Vec<_> = tensors.iter().map(|(name, info)| (info.place.start, info.place.end, name)).collect();
+    let mut places: Vec<_> = tensors.iter().map(|(name, info)| (info.range.start, info.range.end, name)).collect();
     places.sort_unstable();
     match places.windows(2).find(|pair| pair[0].1 > pair[1].0) {
         None => Ok(()),

@@ -8,16 +8,16 @@ use super::*;
 use crate::Model;
 
 /// A GGUF file as its parts, to be changed and written.
-struct Parts {
+struct TestFile {
     magic: [u8; 4],
     version: u32,
     tensor_count: Option<u64>,
     value_count: Option<u64>,
     values: Vec<(String, u32, Vec<u8>)>,
-    tensors: Vec<Part>,
+    tensors: Vec<TestTensor>,
 }
 
-struct Part {
+struct TestTensor {
     name: String,
     dimensions: Vec<u64>,
     kind: u32,
@@ -39,7 +39,7 @@ fn floats(count: u64) -> Vec<u8> {
 }
 
 /// A Llama of one layer: hidden 32, two heads of 16, a vocabulary of three letters and an end.
-fn sound() -> Parts {
+fn valid_file() -> TestFile {
     let number = |name: &str, n: u32| (format!("llama.{name}"), 4, n.to_le_bytes().to_vec());
     let word = |name: &str, value: &str| (name.to_string(), 8, text(value));
     let values = vec![
@@ -54,7 +54,7 @@ fn sound() -> Parts {
         ("tokenizer.ggml.tokens".into(), 9, texts(["a", "b", "ab", "</s>"])),
         ("tokenizer.ggml.merges".into(), 9, texts(["a b"])),
     ];
-    let tensor = |name: &str, dimensions: &[u64]| Part {
+    let tensor = |name: &str, dimensions: &[u64]| TestTensor {
         name: name.into(),
         dimensions: dimensions.to_vec(),
         kind: 0,
@@ -75,10 +75,10 @@ fn sound() -> Parts {
     ] {
         tensors.push(tensor(&format!("blk.0.{name}.weight"), dimensions));
     }
-    Parts { magic: *b"GGUF", version: 3, tensor_count: None, value_count: None, values, tensors }
+    TestFile { magic: *b"GGUF", version: 3, tensor_count: None, value_count: None, values, tensors }
 }
 
-impl Parts {
+impl TestFile {
     fn bytes(&self) -> Vec<u8> {
         let mut out = self.magic.to_vec();
         out.extend(self.version.to_le_bytes());
@@ -104,7 +104,7 @@ impl Parts {
         out
     }
 
-    fn tensor(&mut self, name: &str) -> &mut Part {
+    fn tensor(&mut self, name: &str) -> &mut TestTensor {
         self.tensors.iter_mut().find(|part| part.name.contains(name)).expect("a tensor of the sound file")
     }
 
@@ -121,8 +121,8 @@ fn load(bytes: &[u8]) -> Result<Model, LoadError> {
 }
 
 /// The sound file with one change gives an error that names the file and says `fault`.
-fn check(change: impl FnOnce(&mut Parts), fault: &str) {
-    let mut parts = sound();
+fn check(change: impl FnOnce(&mut TestFile), fault: &str) {
+    let mut parts = valid_file();
     change(&mut parts);
     refuse(&parts.bytes(), fault);
 }
@@ -135,7 +135,7 @@ fn refuse(bytes: &[u8], fault: &str) {
 #[test]
 fn a_sound_file_loads_in_both_versions() {
     for version in [2, 3] {
-        let model = load(&Parts { version, ..sound() }.bytes()).expect("sound");
+        let model = load(&TestFile { version, ..valid_file() }.bytes()).expect("sound");
         assert_eq!(model.decoder.config().vocab_size, 4);
         assert_eq!(model.tokenizer.encode("abb"), [2, 1]);
     }
@@ -205,7 +205,7 @@ fn wrong_shapes_are_refused() {
 #[test]
 fn numbers_that_are_none_are_refused() {
     check(|p| p.tensor("attn_norm").bytes[4..8].copy_from_slice(&f32::NAN.to_le_bytes()), "infinite or none");
-    let block = |p: &mut Parts| {
+    let block = |p: &mut TestFile| {
         let part = p.tensor("attn_q"); // 32 blocks of Q8_0, the tenth with a scale that is infinite
         part.kind = 8;
         part.bytes = vec![1; 34 * 32];
@@ -227,7 +227,7 @@ fn a_tokenizer_that_does_not_fit_is_refused() {
 
 #[test]
 fn a_file_cut_short_anywhere_is_refused() {
-    let whole = sound().bytes();
+    let whole = valid_file().bytes();
     for len in (0..whole.len()).step_by(97).chain([whole.len() - 1]) {
         assert!(load(&whole[..len]).is_err(), "{len} of {} bytes", whole.len());
     }
@@ -235,7 +235,7 @@ fn a_file_cut_short_anywhere_is_refused() {
 
 #[test]
 fn no_flipped_byte_of_the_header_is_a_panic() {
-    let whole = sound().bytes();
+    let whole = valid_file().bytes();
     for at in 0..1200 {
         for mask in [0x01, 0xff] {
             let mut bytes = whole.clone();

@@ -11,14 +11,14 @@ use candle_core::{Device, Result as CandleResult, Tensor};
 use super::names;
 use super::source::interleaved_heads;
 use crate::config::{Architecture, Config, Positions, RopeScaling};
-use crate::tokenizer::written::vocabulary_metadata;
-use crate::weights::merge::interleaved;
-use crate::weights::opened::{self, Opened};
-use crate::weights::{Fault, Kind, LoadError, Part, Slot, peft};
+use crate::tokenizer::to_gguf::vocabulary_metadata;
+use crate::weights::merge::interleave_heads;
+use crate::weights::model_files::{self, ModelFiles};
+use crate::weights::{Fault, TensorKind, LoadError, LayerTensor, Slot, peft};
 
 /// How the matrices of a file are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Packing {
+pub enum WeightFormat {
     /// 16-bit floats.
     F16,
     /// 8 bits, a scale for 32 numbers.
@@ -27,7 +27,7 @@ pub enum Packing {
     Q4_1,
 }
 
-impl Packing {
+impl WeightFormat {
     fn dtype(self) -> GgmlDType {
         match self {
             Self::F16 => GgmlDType::F16,
@@ -41,29 +41,29 @@ impl Packing {
 ///
 /// # Errors
 /// If the model is of a kind that is not supported, or the file cannot be written; nothing is left there then.
-pub fn convert(directory: &Path, output: &Path, name: &str, packing: Packing) -> Result<(), LoadError> {
-    let opened = Opened::open(directory)?;
-    let Opened::Directory(_, config, _) = &opened else {
-        return Err(Fault::Unsupported("converting what is no Hugging Face directory".into()).within(directory));
+pub fn convert_to_gguf(directory: &Path, output: &Path, name: &str, packing: WeightFormat) -> Result<(), LoadError> {
+    let opened = ModelFiles::open(directory)?;
+    let ModelFiles::Directory(_, config, _) = &opened else {
+        return Err(Fault::Unsupported("converting what is no Hugging Face directory".into()).in_file(directory));
     };
-    let tokenizer = opened::json(&directory.join("tokenizer.json"))?;
-    let mut metadata = metadata(config, name).map_err(|fault| fault.within(directory))?;
+    let tokenizer = model_files::read_json(&directory.join("tokenizer.json"))?;
+    let mut metadata = metadata(config, name).map_err(|fault| fault.in_file(directory))?;
     metadata.extend(
         vocabulary_metadata(&tokenizer, config.vocab_size)
-            .map_err(|fault| fault.within(&directory.join("tokenizer.json")))?,
+            .map_err(|fault| fault.in_file(&directory.join("tokenizer.json")))?,
     );
     let tensors = tensors(&opened, config, packing)?;
     let unfinished = output.with_extension("unfinished");
-    let written = write(&unfinished, &metadata, &tensors)
-        .map_err(|fault| fault.within(&unfinished))
-        .and_then(|()| fs::rename(&unfinished, output).map_err(|error| Fault::Io(error).within(output)));
+    let written = write_file(&unfinished, &metadata, &tensors)
+        .map_err(|fault| fault.in_file(&unfinished))
+        .and_then(|()| fs::rename(&unfinished, output).map_err(|error| Fault::Io(error).in_file(output)));
     if written.is_err() {
         let _ = fs::remove_file(&unfinished);
     }
     written
 }
 
-fn write(path: &Path, metadata: &[(String, Value)], tensors: &[(String, QTensor)]) -> Result<(), Fault> {
+fn write_file(path: &Path, metadata: &[(String, Value)], tensors: &[(String, QTensor)]) -> Result<(), Fault> {
     let mut file = BufWriter::new(File::create(path)?);
     let metadata: Vec<_> = metadata.iter().map(|(key, value)| (&**key, value)).collect();
     let tensors: Vec<_> = tensors.iter().map(|(name, tensor)| (&**name, tensor)).collect();
@@ -103,62 +103,62 @@ fn metadata(config: &Config, name: &str) -> Result<Vec<(String, Value)>, Fault> 
 }
 
 /// All tensors with their names: matrices packed, vectors in full.
-fn tensors(opened: &Opened, config: &Config, packing: Packing) -> Result<Vec<(String, QTensor)>, LoadError> {
+fn tensors(opened: &ModelFiles, config: &Config, packing: WeightFormat) -> Result<Vec<(String, QTensor)>, LoadError> {
     let source = opened.source(&Device::Cpu);
-    let in_memory = |error| Fault::Tensor(error).within(Path::new("memory"));
+    let in_memory = |error| Fault::Tensor(error).in_file(Path::new("memory"));
     let (vocabulary, hidden) = (config.vocab_size, config.hidden_size);
     let mut matrices = vec![(Slot::Embedding, vocabulary, hidden)];
     matrices.extend((!config.tied).then_some((Slot::Output, vocabulary, hidden)));
-    matrices.extend(peft::matrices(config));
+    matrices.extend(peft::layer_matrices(config));
     let mut tensors = Vec::new();
     for (slot, out, inner) in matrices {
-        let weight = source.matrix(slot, out, inner)?.floats(&Device::Cpu).map_err(in_memory)?;
-        let packed = pack(&paired(config, slot, &weight).map_err(in_memory)?, packing.dtype()).map_err(in_memory)?;
-        tensors.push((names::name(slot, Kind::Weight), packed));
+        let weight = source.matrix(slot, out, inner)?.to_f32(&Device::Cpu).map_err(in_memory)?;
+        let packed = quantize(&to_file_order(config, slot, &weight).map_err(in_memory)?, packing.dtype()).map_err(in_memory)?;
+        tensors.push((names::tensor_name(slot, TensorKind::Weight), packed));
     }
-    for (slot, kind, length) in vectors(config) {
+    for (slot, kind, length) in vector_slots(config) {
         let vector = source.vector(slot, kind, length)?;
-        let vector = paired(config, slot, &vector).and_then(|vector| QTensor::quantize(&vector, GgmlDType::F32));
-        tensors.push((names::name(slot, kind), vector.map_err(in_memory)?));
+        let vector = to_file_order(config, slot, &vector).and_then(|vector| QTensor::quantize(&vector, GgmlDType::F32));
+        tensors.push((names::tensor_name(slot, kind), vector.map_err(in_memory)?));
     }
     Ok(tensors)
 }
 
 /// A matrix in a packing; in 16 bits where its rows are not whole blocks.
-fn pack(weight: &Tensor, dtype: GgmlDType) -> CandleResult<QTensor> {
+fn quantize(weight: &Tensor, dtype: GgmlDType) -> CandleResult<QTensor> {
     let fits = weight.dim(1)?.is_multiple_of(dtype.block_size());
     QTensor::quantize(weight, if fits { dtype } else { GgmlDType::F16 })
 }
 
 /// With the rows of each head in the order of the file.
-fn paired(config: &Config, slot: Slot, tensor: &Tensor) -> CandleResult<Tensor> {
-    interleaved_heads(config, slot).map_or_else(|| Ok(tensor.clone()), |heads| interleaved(tensor, heads))
+fn to_file_order(config: &Config, slot: Slot, tensor: &Tensor) -> CandleResult<Tensor> {
+    interleaved_heads(config, slot).map_or_else(|| Ok(tensor.clone()), |heads| interleave_heads(tensor, heads))
 }
 
 /// Norms and biases.
-fn vectors(config: &Config) -> Vec<(Slot, Kind, usize)> {
+fn vector_slots(config: &Config) -> Vec<(Slot, TensorKind, usize)> {
     let (hidden, query, kv) = (config.hidden_size, config.query_width(), config.kv_width());
-    let mut vectors = vec![(Slot::OutputNorm, Kind::Weight, hidden)];
+    let mut vectors = vec![(Slot::OutputNorm, TensorKind::Weight, hidden)];
     for index in 0..config.layers {
         let mut add = |part, kind, length| vectors.push((Slot::Layer(index, part), kind, length));
-        add(Part::AttentionNorm, Kind::Weight, hidden);
-        add(Part::MlpNorm, Kind::Weight, hidden);
+        add(LayerTensor::AttentionNorm, TensorKind::Weight, hidden);
+        add(LayerTensor::MlpNorm, TensorKind::Weight, hidden);
         if config.qk_norm {
-            add(Part::QueryNorm, Kind::Weight, config.head_dim);
-            add(Part::KeyNorm, Kind::Weight, config.head_dim);
+            add(LayerTensor::QueryNorm, TensorKind::Weight, config.head_dim);
+            add(LayerTensor::KeyNorm, TensorKind::Weight, config.head_dim);
         }
         if config.qkv_bias {
-            add(Part::Query, Kind::Bias, query);
-            add(Part::Key, Kind::Bias, kv);
-            add(Part::Value, Kind::Bias, kv);
+            add(LayerTensor::Query, TensorKind::Bias, query);
+            add(LayerTensor::Key, TensorKind::Bias, kv);
+            add(LayerTensor::Value, TensorKind::Bias, kv);
         }
         if config.out_bias {
-            add(Part::AttentionOut, Kind::Bias, hidden);
+            add(LayerTensor::AttentionOutput, TensorKind::Bias, hidden);
         }
         if config.mlp_bias {
-            add(Part::Gate, Kind::Bias, config.intermediate_size);
-            add(Part::Up, Kind::Bias, config.intermediate_size);
-            add(Part::Down, Kind::Bias, hidden);
+            add(LayerTensor::Gate, TensorKind::Bias, config.intermediate_size);
+            add(LayerTensor::Up, TensorKind::Bias, config.intermediate_size);
+            add(LayerTensor::Down, TensorKind::Bias, hidden);
         }
     }
     vectors

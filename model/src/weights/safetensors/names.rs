@@ -1,14 +1,14 @@
 //! The names of tensors in Hugging Face checkpoints, by family.
 
 use crate::config::Architecture;
-use crate::weights::{Kind, Part, Slot};
+use crate::weights::{TensorKind, LayerTensor, Slot};
 
 /// The names that a slot's tensor may have, the usual one first: the oldest checkpoints lack the prefix.
-pub(crate) fn names(architecture: Architecture, slot: Slot, kind: Kind) -> Vec<String> {
+pub(crate) fn tensor_names(architecture: Architecture, slot: Slot, kind: TensorKind) -> Vec<String> {
     let learned = matches!(architecture, Architecture::Gpt2 | Architecture::GptBigCode);
     let kind = match kind {
-        Kind::Weight => "weight",
-        Kind::Bias => "bias",
+        TensorKind::Weight => "weight",
+        TensorKind::Bias => "bias",
     };
     let (prefix, rest) = match (slot, learned) {
         (Slot::Output, _) => return vec![format!("lm_head.{kind}")],
@@ -26,35 +26,35 @@ pub(crate) fn names(architecture: Architecture, slot: Slot, kind: Kind) -> Vec<S
 }
 
 /// GPT-2 and GPTBigCode.
-fn learned_part(part: Part) -> &'static str {
+fn learned_part(part: LayerTensor) -> &'static str {
     match part {
-        Part::AttentionNorm => "ln_1",
-        Part::Fused => "attn.c_attn",
-        Part::AttentionOut => "attn.c_proj",
-        Part::MlpNorm => "ln_2",
-        Part::Up => "mlp.c_fc",
-        Part::Down => "mlp.c_proj",
+        LayerTensor::AttentionNorm => "ln_1",
+        LayerTensor::FusedQkv => "attn.c_attn",
+        LayerTensor::AttentionOutput => "attn.c_proj",
+        LayerTensor::MlpNorm => "ln_2",
+        LayerTensor::Up => "mlp.c_fc",
+        LayerTensor::Down => "mlp.c_proj",
         other => rotary_part(Architecture::Llama, other),
     }
 }
 
 /// The families with rotary positions.
-fn rotary_part(architecture: Architecture, part: Part) -> &'static str {
+fn rotary_part(architecture: Architecture, part: LayerTensor) -> &'static str {
     let star_coder = architecture == Architecture::StarCoder2;
     match part {
-        Part::AttentionNorm => "input_layernorm",
-        Part::Fused => "self_attn.qkv_proj",
-        Part::Query => "self_attn.q_proj",
-        Part::Key => "self_attn.k_proj",
-        Part::Value => "self_attn.v_proj",
-        Part::QueryNorm => "self_attn.q_norm",
-        Part::KeyNorm => "self_attn.k_norm",
-        Part::AttentionOut => "self_attn.o_proj",
-        Part::MlpNorm => "post_attention_layernorm",
-        Part::Gate => "mlp.gate_proj",
-        Part::Up if star_coder => "mlp.c_fc",
-        Part::Down if star_coder => "mlp.c_proj",
-        Part::Up => "mlp.up_proj",
-        Part::Down => "mlp.down_proj",
+        LayerTensor::AttentionNorm => "input_layernorm",
+        LayerTensor::FusedQkv => "self_attn.qkv_proj",
+        LayerTensor::Query => "self_attn.q_proj",
+        LayerTensor::Key => "self_attn.k_proj",
+        LayerTensor::Value => "self_attn.v_proj",
+        LayerTensor::QueryNorm => "self_attn.q_norm",
+        LayerTensor::KeyNorm => "self_attn.k_norm",
+        LayerTensor::AttentionOutput => "self_attn.o_proj",
+        LayerTensor::MlpNorm => "post_attention_layernorm",
+        LayerTensor::Gate => "mlp.gate_proj",
+        LayerTensor::Up if star_coder => "mlp.c_fc",
+        LayerTensor::Down if star_coder => "mlp.c_proj",
+        LayerTensor::Up => "mlp.up_proj",
+        LayerTensor::Down => "mlp.down_proj",
     }
 }

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::super::frame::About;
-use super::super::style::Style;
+use super::super::doc_template::Field;
+use super::super::style::DocStyle;
 use super::Row;
 
 /// Kinds of parts in the order in which they are written.
@@ -19,13 +19,13 @@ impl Group {
     pub(super) const ALL: [Self; 4] = [Self::Generics, Self::Parameters, Self::Returns, Self::Raises];
 
     /// Of what a hole is about; a summary belongs to none.
-    pub(super) fn of(about: &About) -> Option<Self> {
+    pub(super) fn of(about: &Field) -> Option<Self> {
         match about {
-            About::Summary => None,
-            About::Generic(_) => Some(Self::Generics),
-            About::Parameter(_) => Some(Self::Parameters),
-            About::Returns => Some(Self::Returns),
-            About::Raises(_) => Some(Self::Raises),
+            Field::Summary => None,
+            Field::TypeParameter(_) => Some(Self::Generics),
+            Field::Parameter(_) => Some(Self::Parameters),
+            Field::Returns => Some(Self::Returns),
+            Field::Raises(_) => Some(Self::Raises),
         }
     }
 }
@@ -40,14 +40,14 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn is_about(&self, about: &About) -> bool {
+    pub(super) fn is_about(&self, about: &Field) -> bool {
         let named = |name: &str, group| self.group == group && self.names.contains(&bare(name, group));
         match about {
-            About::Summary => false,
-            About::Returns => self.group == Group::Returns,
-            About::Generic(name) => named(name, Group::Generics),
-            About::Parameter(name) => named(name, Group::Parameters),
-            About::Raises(name) => named(name, Group::Raises),
+            Field::Summary => false,
+            Field::Returns => self.group == Group::Returns,
+            Field::TypeParameter(name) => named(name, Group::Generics),
+            Field::Parameter(name) => named(name, Group::Parameters),
+            Field::Raises(name) => named(name, Group::Raises),
         }
     }
 }
@@ -61,33 +61,33 @@ pub(super) struct Heading {
 }
 
 /// Whether parts stand below titles.
-pub(super) fn is_sectioned(style: Style) -> bool {
-    matches!(style, Style::Google | Style::Numpy | Style::Rustdoc)
+pub(super) fn is_sectioned(style: DocStyle) -> bool {
+    matches!(style, DocStyle::Google | DocStyle::Numpy | DocStyle::Rustdoc)
 }
 
 /// What a docstring has, in its order; nothing where it tells of several signatures.
-pub(super) fn read(style: Style, rows: &[Row]) -> Option<(Vec<Entry>, Vec<Heading>)> {
-    let overloads = style == Style::Yard && rows.iter().any(|row| row.body.trim_start().starts_with("@overload"));
+pub(super) fn read(style: DocStyle, rows: &[Row]) -> Option<(Vec<Entry>, Vec<Heading>)> {
+    let overloads = style == DocStyle::Yard && rows.iter().any(|row| row.body.trim_start().starts_with("@overload"));
     match style {
         _ if overloads => None,
-        Style::Godoc => None,
+        DocStyle::Godoc => None,
         _ if is_sectioned(style) => Some(sections(style, rows)),
         _ => Some(tags(style, rows)),
     }
 }
 
-fn sections(style: Style, rows: &[Row]) -> (Vec<Entry>, Vec<Heading>) {
+fn sections(style: DocStyle, rows: &[Row]) -> (Vec<Entry>, Vec<Heading>) {
     let titles = titles(style, rows);
     let (mut entries, mut headings) = (Vec::new(), Vec::new());
     for (number, (title, rows_of_title)) in titles.iter().enumerate() {
         let start = rows_of_title.end;
         let next = titles.get(number + 1).map_or(rows.len(), |(_, next)| next.start);
         // In Google's style a section is indented.
-        let outside = |at: &usize| style == Style::Google && !rows[*at].is_blank() && rows[*at].indent() == 0;
+        let outside = |at: &usize| style == DocStyle::Google && !rows[*at].is_blank() && rows[*at].indent() == 0;
         let stop = (start..next).find(outside).unwrap_or(next);
         let end = trimmed(rows, start..stop);
         match section(title) {
-            Some((group, name)) if group == Group::Returns || style == Style::Rustdoc && group == Group::Raises => {
+            Some((group, name)) if group == Group::Returns || style == DocStyle::Rustdoc && group == Group::Raises => {
                 let names = name.map(str::to_owned).into_iter().collect();
                 entries.push(Entry { group, names, rows: rows_of_title.start..end });
             }
@@ -102,7 +102,7 @@ fn sections(style: Style, rows: &[Row]) -> (Vec<Entry>, Vec<Heading>) {
 }
 
 /// The titles of sections with their rows; those below code fences are none.
-fn titles(style: Style, rows: &[Row]) -> Vec<(String, Range<usize>)> {
+fn titles(style: DocStyle, rows: &[Row]) -> Vec<(String, Range<usize>)> {
     let mut fenced = false;
     let mut found = Vec::new();
     for (at, row) in rows.iter().enumerate() {
@@ -110,14 +110,14 @@ fn titles(style: Style, rows: &[Row]) -> Vec<(String, Range<usize>)> {
         fenced ^= body.trim_start().starts_with("```");
         let below = rows.get(at + 1).map_or("", |row| row.body.trim());
         let title = match style {
-            Style::Google => body.strip_suffix(':').filter(|it| row.indent() == 0 && at > 0 && is_title(it)),
-            Style::Numpy => Some(body).filter(|_| below.len() >= 3 && below.chars().all(|c| c == '-')),
+            DocStyle::Google => body.strip_suffix(':').filter(|it| row.indent() == 0 && at > 0 && is_title(it)),
+            DocStyle::Numpy => Some(body).filter(|_| below.len() >= 3 && below.chars().all(|c| c == '-')),
             _ => body.trim_start().trim_start_matches('#').strip_prefix(' ').filter(|_| body.starts_with('#')),
         };
         let Some(title) = title.filter(|_| !fenced) else { continue };
         let extra = match style {
-            Style::Google => 0,
-            Style::Numpy => 1,
+            DocStyle::Google => 0,
+            DocStyle::Numpy => 1,
             _ => usize::from(below.is_empty()),
         };
         found.push((title.trim().to_owned(), at..(at + 1 + extra).min(rows.len())));
@@ -145,7 +145,7 @@ fn section(title: &str) -> Option<(Group, Option<&'static str>)> {
 }
 
 /// The parts that are listed in a section.
-fn listed(style: Style, group: Group, rows: &[Row], content: Range<usize>) -> Vec<Entry> {
+fn listed(style: DocStyle, group: Group, rows: &[Row], content: Range<usize>) -> Vec<Entry> {
     let indent = content.clone().find(|at| !rows[*at].is_blank()).map_or(0, |at| rows[at].indent());
     let names =
         |at: usize| if rows[at].indent() == indent { listed_names(style, group, &rows[at].body) } else { Vec::new() };
@@ -166,12 +166,12 @@ fn listed(style: Style, group: Group, rows: &[Row], content: Range<usize>) -> Ve
 }
 
 /// The names that a line of a list is about; none where it is no beginning of a part.
-fn listed_names(style: Style, group: Group, body: &str) -> Vec<String> {
+fn listed_names(style: DocStyle, group: Group, body: &str) -> Vec<String> {
     let body = body.trim();
     let head = match style {
-        Style::Google if !body.contains(':') => return Vec::new(),
-        Style::Google => body.split([':', '(']).next(),
-        Style::Numpy => body.split(" :").next().and_then(|it| it.split(':').next()),
+        DocStyle::Google if !body.contains(':') => return Vec::new(),
+        DocStyle::Google => body.split([':', '(']).next(),
+        DocStyle::Numpy => body.split(" :").next().and_then(|it| it.split(':').next()),
         _ => {
             let Some(item) = ["* ", "- ", "+ "].iter().find_map(|bullet| body.strip_prefix(bullet)) else {
                 return Vec::new();
@@ -185,7 +185,7 @@ fn listed_names(style: Style, group: Group, body: &str) -> Vec<String> {
 }
 
 /// Styles in which each part is a tag.
-fn tags(style: Style, rows: &[Row]) -> (Vec<Entry>, Vec<Heading>) {
+fn tags(style: DocStyle, rows: &[Row]) -> (Vec<Entry>, Vec<Heading>) {
     let (mut entries, mut headings): (Vec<Entry>, Vec<Heading>) = (Vec::new(), Vec::new());
     let mut at = 0;
     while at < rows.len() {
@@ -213,12 +213,12 @@ fn tags(style: Style, rows: &[Row]) -> (Vec<Entry>, Vec<Heading>) {
 }
 
 /// The tag that a line begins with, and what follows it.
-fn tag(style: Style, body: &str) -> Option<(&str, &str)> {
+fn tag(style: DocStyle, body: &str) -> Option<(&str, &str)> {
     let body = body.trim_start();
     let rest = match style {
-        Style::Rest => body.strip_prefix(':'),
-        Style::Xmldoc => body.strip_prefix('<'),
-        Style::Doxygen => body.strip_prefix(['@', '\\']),
+        DocStyle::Rest => body.strip_prefix(':'),
+        DocStyle::Xmldoc => body.strip_prefix('<'),
+        DocStyle::Doxygen => body.strip_prefix(['@', '\\']),
         _ => body.strip_prefix('@'),
     }?;
     let end = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());
@@ -232,8 +232,8 @@ fn trimmed(rows: &[Row], range: Range<usize>) -> usize {
 
 /// The row behind a tag. An element goes on to its end. Where the language says so, a tag goes on to the next one; else to a blank
 /// line, or beyond it as long as lines are indented.
-fn end_of_tag(style: Style, rows: &[Row], at: usize, word: &str) -> usize {
-    if style == Style::Xmldoc {
+fn end_of_tag(style: DocStyle, rows: &[Row], at: usize, word: &str) -> usize {
+    if style == DocStyle::Xmldoc {
         let closes = |row: &Row| row.body.contains(&format!("</{word}>")) || row.body.trim_end().ends_with("/>");
         return (at..rows.len()).find(|it| closes(&rows[*it])).map_or(at + 1, |it| it + 1);
     }
@@ -242,21 +242,21 @@ fn end_of_tag(style: Style, rows: &[Row], at: usize, word: &str) -> usize {
     let apart =
         |it: &usize| rows[*it - 1].is_blank() && !rows[*it].is_blank() && rows[*it].indent() <= rows[at].indent();
     let end = match style {
-        Style::Jsdoc | Style::Tsdoc | Style::Javadoc | Style::Phpdoc => None,
-        Style::Rest | Style::Yard => (at + 1..next).find(apart),
+        DocStyle::Jsdoc | DocStyle::Tsdoc | DocStyle::Javadoc | DocStyle::Phpdoc => None,
+        DocStyle::Rest | DocStyle::Yard => (at + 1..next).find(apart),
         _ => (at + 1..next).find(blank),
     };
     trimmed(rows, at..end.unwrap_or(next))
 }
 
 /// The part that a tag begins, with the names that it is about.
-fn part(style: Style, word: &str, rest: &str) -> Option<(Group, Vec<String>)> {
+fn part(style: DocStyle, word: &str, rest: &str) -> Option<(Group, Vec<String>)> {
     let group = match word {
         "param" | "parameter" | "arg" | "argument" => Group::Parameters,
-        "type" | "keyword" | "key" if style == Style::Rest => Group::Parameters,
+        "type" | "keyword" | "key" if style == DocStyle::Rest => Group::Parameters,
         "tparam" | "template" | "typeParam" | "typeparam" => Group::Generics,
         "return" | "returns" | "yield" | "yields" => return Some((Group::Returns, Vec::new())),
-        "rtype" if style == Style::Rest => return Some((Group::Returns, Vec::new())),
+        "rtype" if style == DocStyle::Rest => return Some((Group::Returns, Vec::new())),
         "throws" | "throw" | "exception" | "raise" | "raises" => Group::Raises,
         _ => return None,
     };
@@ -265,11 +265,11 @@ fn part(style: Style, word: &str, rest: &str) -> Option<(Group, Vec<String>)> {
 }
 
 /// The name behind a tag.
-fn name(style: Style, group: Group, rest: &str) -> Option<&str> {
+fn name(style: DocStyle, group: Group, rest: &str) -> Option<&str> {
     match style {
-        Style::Rest => rest.split(':').next()?.split_whitespace().last(),
-        Style::Xmldoc => rest.split('"').nth(1),
-        Style::Phpdoc if group == Group::Parameters => rest.split_whitespace().find(|word| word.contains('$')),
+        DocStyle::Rest => rest.split(':').next()?.split_whitespace().last(),
+        DocStyle::Xmldoc => rest.split('"').nth(1),
+        DocStyle::Phpdoc if group == Group::Parameters => rest.split_whitespace().find(|word| word.contains('$')),
         // The class of an error may stand where a type would.
         _ if group == Group::Raises => rest.split_whitespace().find(|word| *word != "{@link"),
         _ => {
@@ -280,10 +280,10 @@ fn name(style: Style, group: Group, rest: &str) -> Option<&str> {
 }
 
 /// Without the type or the direction that may stand before a name: `{number} x`, `[in] x`, `[String] x`.
-fn without_groups(rest: &str, style: Style) -> &str {
+fn without_groups(rest: &str, style: DocStyle) -> &str {
     let mut rest = rest.trim_start();
     // A default stands in brackets, too: `[x=1]`.
-    let brackets = matches!(style, Style::Doxygen | Style::Yard);
+    let brackets = matches!(style, DocStyle::Doxygen | DocStyle::Yard);
     for (open, close) in [('{', '}'), ('[', ']')] {
         if rest.starts_with(open) && (open == '{' || brackets) {
             rest = rest.split_once(close).map_or("", |(_, rest)| rest).trim_start();

@@ -3,17 +3,17 @@
 use std::ops::Range;
 
 use super::super::item::Parameter;
-use super::super::style::Style;
+use super::super::style::DocStyle;
 
 /// Plain types by their names: what a docstring calls them and what languages do. Others may be described in many right ways.
 const PLAIN: &[&[&str]] =
     &[&["int", "integer"], &["float", "double"], &["str", "string"], &["bool", "boolean"], &["bytes"], &["number"]];
 
 /// The first line of a parameter's part as it must be; nothing where it is right.
-pub(super) fn mended(style: Style, raw: &str, parameter: &Parameter) -> Option<String> {
+pub(super) fn mended(style: DocStyle, raw: &str, parameter: &Parameter) -> Option<String> {
     let mut text = raw.to_owned();
     let facts = [
-        (of_type(style, &text), parameter.of_type.as_deref(), contradicts as fn(&str, &str) -> bool),
+        (of_type(style, &text), parameter.type_name.as_deref(), contradicts as fn(&str, &str) -> bool),
         (default(style, &text), parameter.default.as_deref(), |written, right| written != right),
     ];
     // The last one first: the places of the others stay.
@@ -33,16 +33,16 @@ fn contradicts(written: &str, right: &str) -> bool {
 }
 
 /// Where the type stands.
-fn of_type(style: Style, raw: &str) -> Option<Range<usize>> {
+fn of_type(style: DocStyle, raw: &str) -> Option<Range<usize>> {
     match style {
-        Style::Google => {
+        DocStyle::Google => {
             let head = &raw[..raw.find(':')?];
             between(raw, head.find('(').filter(|_| head.contains(')'))?, &[',', ')'])
         }
-        Style::Numpy => between(raw, raw.find(" : ")? + 2, &[',']),
-        Style::Jsdoc => between(raw, raw.find('{')?, &['}']),
-        Style::Phpdoc => word(raw, raw.find("@param ")? + "@param ".len()),
-        Style::Rest => match raw.find(":type ") {
+        DocStyle::Numpy => between(raw, raw.find(" : ")? + 2, &[',']),
+        DocStyle::Jsdoc => between(raw, raw.find('{')?, &['}']),
+        DocStyle::Phpdoc => word(raw, raw.find("@param ")? + "@param ".len()),
+        DocStyle::Rest => match raw.find(":type ") {
             Some(at) => between(raw, at + raw[at + 1..].find(':')? + 1, &[]),
             None => {
                 let start = raw.find(":param ")? + ":param ".len();
@@ -55,13 +55,13 @@ fn of_type(style: Style, raw: &str) -> Option<Range<usize>> {
 }
 
 /// Where the default stands.
-fn default(style: Style, raw: &str) -> Option<Range<usize>> {
+fn default(style: DocStyle, raw: &str) -> Option<Range<usize>> {
     match style {
-        Style::Numpy => {
+        DocStyle::Numpy => {
             let at = raw.find("default ")?;
             (at > raw.find(" : ")?).then(|| between(raw, at + "default".len(), &[',']))?
         }
-        Style::Jsdoc => {
+        DocStyle::Jsdoc => {
             let open = raw.find(" [")?;
             let close = open + raw[open..].find(']')?;
             let equals = open + raw[open..close].find('=')?;

@@ -1,10 +1,10 @@
 //! Docstrings that were right once, and what becomes of them.
 
-use crate::docstring::{Refusal, Style, Task, Wanted, find, items, same_code};
+use crate::docstring::{Refusal, DocStyle, Task, Wanted, find, items, same_code};
 use crate::{Language, syntax};
 
 /// The text with the docstring of the item at line `line` (from 0) brought up to date; nothing where it is.
-fn updated(language: Language, style: Style, text: &str, line: usize) -> Option<String> {
+fn updated(language: Language, style: DocStyle, text: &str, line: usize) -> Option<String> {
     let tree = syntax::parse(language, text, None);
     let item = find(language, tree.as_ref(), text, line).expect("an item");
     let task = Task::updated(item, language, style, text, 80, false).expect("it can be documented")?;
@@ -15,7 +15,7 @@ fn updated(language: Language, style: Style, text: &str, line: usize) -> Option<
 }
 
 /// A function of Python with this docstring, after the update.
-fn python(style: Style, signature: &str, body: &str, docstring: &str) -> Option<String> {
+fn python(style: DocStyle, signature: &str, body: &str, docstring: &str) -> Option<String> {
     let lines = docstring.replace('\n', "\n    ").replace("\n    \n", "\n\n");
     let text = format!("def f{signature}:\n    {lines}\n    {body}\n");
     let after = updated(Language::Python, style, &text, 0)?;
@@ -26,24 +26,24 @@ fn python(style: Style, signature: &str, body: &str, docstring: &str) -> Option<
 #[test]
 fn a_docstring_that_matches_its_signature_stays_as_it_is() {
     let google = "\"\"\"Adds.\n\nWith care.\n\nArgs:\n    a (int): One.\n\n    b: Two, which\n        is longer.\n\nReturns:\n    int: The sum.\n\nExample:\n    >>> f(1, 2)\n\"\"\"";
-    assert_eq!(python(Style::Google, "(a, b)", "return a + b", google), None);
+    assert_eq!(python(DocStyle::Google, "(a, b)", "return a + b", google), None);
     let numpy = "'''\nAdds.\n\nParameters\n----------\na, b : int\n    What is added.\n\nReturns\n-------\nint\n'''";
-    assert_eq!(python(Style::Google, "(a, b)", "return a + b", numpy), None);
+    assert_eq!(python(DocStyle::Google, "(a, b)", "return a + b", numpy), None);
     let tags = "\"\"\"Adds.\n\n:param int a: One.\n:type b: int\n:param b: Two.\n:rtype: int\n:raises KeyError: Never.\n\"\"\"";
-    assert_eq!(python(Style::Google, "(a, b)", "return a + b", tags), None);
+    assert_eq!(python(DocStyle::Google, "(a, b)", "return a + b", tags), None);
     let prose = "\"\"\"Adds.\n\nArgs:\n    What is added.\n\nReturns:\n    The sum.\n\"\"\"";
-    assert_eq!(python(Style::Google, "(a, b)", "return a + b", prose), None);
+    assert_eq!(python(DocStyle::Google, "(a, b)", "return a + b", prose), None);
     let rust = "/// Adds.\n///\n/// # Errors\n/// Never.\nfn f(a: u8) -> Result<u8, ()> {\n    Ok(a)\n}\n";
-    assert_eq!(updated(Language::Rust, Style::Rustdoc, rust, 4), None);
+    assert_eq!(updated(Language::Rust, DocStyle::Rustdoc, rust, 4), None);
     let go = "package p\n\n// F adds.\nfunc F(a int) int { return a }\n";
-    assert_eq!(updated(Language::Go, Style::Godoc, go, 3), None);
+    assert_eq!(updated(Language::Go, DocStyle::Godoc, go, 3), None);
 }
 
 #[test]
 fn google_loses_gains_and_orders_parameters_and_keeps_the_words_of_those_that_stay() {
     let before = "\"\"\"Adds.  \n\nArgs:\n  gone: No more.\n  b (str): Two, which\n    is longer.\n  a: One.\n\nNote:\n    Slow.\"\"\"";
     let after = "\"\"\"Adds.  \n\nArgs:\n  a: One.\n  b (int): Two, which\n    is longer.\n  *c: The c.\n\nReturns:\n    The result.\n\nNote:\n    Slow.\"\"\"";
-    assert_eq!(python(Style::Google, "(a, b: int, *c)", "return a", before).as_deref(), Some(after));
+    assert_eq!(python(DocStyle::Google, "(a, b: int, *c)", "return a", before).as_deref(), Some(after));
 }
 
 #[test]
@@ -51,19 +51,19 @@ fn a_section_goes_with_its_last_part_and_errors_of_what_is_called_stay() {
     let before =
         "\"\"\"Adds.\n\nArgs:\n    a: One.\n\nReturns:\n    Nothing.\n\nRaises:\n    KeyError: Deep down.\n\"\"\"";
     let after = "\"\"\"Adds.\n\nRaises:\n    KeyError: Deep down.\n    ValueError: If the input is not valid.\n\"\"\"";
-    assert_eq!(python(Style::Google, "() -> None", "raise ValueError()", before).as_deref(), Some(after));
+    assert_eq!(python(DocStyle::Google, "() -> None", "raise ValueError()", before).as_deref(), Some(after));
 }
 
 #[test]
 fn one_line_becomes_as_many_as_are_needed() {
     let after = "\"\"\"Adds.\n\nArgs:\n    a: The a.\n\nReturns:\n    The result.\n\"\"\"";
     for before in ["\"\"\"Adds.\"\"\"", "\"Adds.\""] {
-        assert_eq!(python(Style::Google, "(a)", "return a", before).as_deref(), Some(after));
+        assert_eq!(python(DocStyle::Google, "(a)", "return a", before).as_deref(), Some(after));
     }
     let script = "/** Adds. */\nfunction f(a, b = 2) {}\n";
     let expected =
         "/**\n * Adds.\n *\n * @param {*} a - The a.\n * @param {*} [b=2] - The b.\n */\nfunction f(a, b = 2) {}\n";
-    assert_eq!(updated(Language::JavaScript, Style::Jsdoc, script, 1).as_deref(), Some(expected));
+    assert_eq!(updated(Language::JavaScript, DocStyle::Jsdoc, script, 1).as_deref(), Some(expected));
 }
 
 #[test]
@@ -73,18 +73,18 @@ fn numpy_mends_types_and_defaults() {
         .replace("a : int, default 3", "a : str, default \"x\"")
         .replace("    Two.\n", "    Two.\nc : default None\n    The c.\n");
     let signature = "(a: str = \"x\", b: list[int] = (), c=None)";
-    assert_eq!(python(Style::Numpy, signature, "return a", before), Some(after));
+    assert_eq!(python(DocStyle::Numpy, signature, "return a", before), Some(after));
 }
 
 #[test]
 fn fields_of_one_parameter_go_together() {
     let before = "\"\"\"Adds.\n\n:param a: One.\n:type a: int\n:param str b: Two.\n:type gone: str\n:param gone: No more.\n:returns: The sum.\n\"\"\"";
     let after = "\"\"\"Adds.\n\n:param a: One.\n:type a: int\n:param bool b: Two.\n:returns: The sum.\n\"\"\"";
-    assert_eq!(python(Style::Rest, "(a: int, b: bool)", "return a", before).as_deref(), Some(after));
+    assert_eq!(python(DocStyle::Rest, "(a: int, b: bool)", "return a", before).as_deref(), Some(after));
     for (mark, stars) in [("", "\\\\*"), ("r", "\\*")] {
         let before = format!("{mark}\"\"\"Adds.\n\n:param a: One.\n\"\"\"");
         let after = before.replace("One.", &format!("One.\n:param {stars}b: The b."));
-        assert_eq!(python(Style::Rest, "(a, *b)", "pass", &before), Some(after));
+        assert_eq!(python(DocStyle::Rest, "(a, *b)", "pass", &before), Some(after));
     }
 }
 
@@ -92,59 +92,59 @@ fn fields_of_one_parameter_go_together() {
 fn rust_keeps_the_sections_it_has_and_gets_those_for_errors_and_panics() {
     let before = "impl A {\n    /// Adds.\n    ///\n    /// # Arguments\n    ///\n    /// * `a` - One\n    ///   that is long.\n    /// * `gone` - No more.\n    ///\n    /// # Examples\n    ///\n    /// ```\n    /// # use a::b;\n    /// ```\n    pub fn f(&self, a: u8, b: u8) -> io::Result<u8> {\n        assert!(a > b);\n        Ok(a)\n    }\n}\n";
     let after = "impl A {\n    /// Adds.\n    ///\n    /// # Arguments\n    ///\n    /// * `a` - One\n    ///   that is long.\n    /// * `b` - The b.\n    ///\n    /// # Errors\n    ///\n    /// If it fails.\n    ///\n    /// # Panics\n    ///\n    /// If an assumption does not hold.\n    ///\n    /// # Examples\n    ///\n    /// ```\n    /// # use a::b;\n    /// ```\n    pub fn f(&self, a: u8, b: u8) -> io::Result<u8> {\n        assert!(a > b);\n        Ok(a)\n    }\n}\n";
-    assert_eq!(updated(Language::Rust, Style::Rustdoc, before, 15).as_deref(), Some(after));
+    assert_eq!(updated(Language::Rust, DocStyle::Rustdoc, before, 15).as_deref(), Some(after));
     let plain = "/// Adds `a`.\nfn f(a: u8) -> u8 {\n    a\n}\n";
-    assert_eq!(updated(Language::Rust, Style::Rustdoc, plain, 1), None);
+    assert_eq!(updated(Language::Rust, DocStyle::Rustdoc, plain, 1), None);
     let panics = "/// Adds.\n///\n/// # Panics\n///\n/// Always.\nfn f() -> Result<u8, ()> {\n    panic!()\n}\n";
     let both = panics.replace("/// # Panics", "/// # Errors\n///\n/// If it fails.\n///\n/// # Panics");
-    assert_eq!(updated(Language::Rust, Style::Rustdoc, panics, 5), Some(both));
+    assert_eq!(updated(Language::Rust, DocStyle::Rustdoc, panics, 5), Some(both));
 }
 
 #[test]
 fn tags_keep_their_order_their_marks_and_what_is_none_of_the_signature() {
     let script = "/**\n * Adds.\n *\n * @param {Object} props - Those.\n * @param {number} props.size - How large.\n * @param gone\n * @deprecated Not any more.\n * @example\n * f({ size: 1 }, 2)\n */\nexport const f = ({ size }, b) => size + b;\n";
     let expected = "/**\n * Adds.\n *\n * @param {Object} props - Those.\n * @param {number} props.size - How large.\n * @param {*} b - The b.\n * @returns {*} The result.\n * @deprecated Not any more.\n * @example\n * f({ size: 1 }, 2)\n */\nexport const f = ({ size }, b) => size + b;\n";
-    assert_eq!(updated(Language::JavaScript, Style::Jsdoc, script, 10).as_deref(), Some(expected));
+    assert_eq!(updated(Language::JavaScript, DocStyle::Jsdoc, script, 10).as_deref(), Some(expected));
     let c = "/*!\n * \\brief Adds.\n *\n * \\param[in] a One.\n * \\return The sum.\n */\nint f(int a, int b);\n";
     let expected = c.replace("One.\n", "One.\n * \\param b The b.\n");
-    assert_eq!(updated(Language::C, Style::Doxygen, c, 6), Some(expected));
+    assert_eq!(updated(Language::C, DocStyle::Doxygen, c, 6), Some(expected));
     let java = "class A {\n    /**\n     * Adds.\n     *\n     * @param <T> A kind.\n     * @param b Two.\n     * @param a One.\n     * @return Never.\n     * @throws java.io.IOException Often.\n     */\n    <T> void f(int a, int b) throws IOException {}\n}\n";
     let expected = java
         .replace("     * @param b Two.\n     * @param a One.\n", "     * @param a One.\n     * @param b Two.\n")
         .replace("     * @return Never.\n", "");
-    assert_eq!(updated(Language::Java, Style::Javadoc, java, 10), Some(expected));
+    assert_eq!(updated(Language::Java, DocStyle::Javadoc, java, 10), Some(expected));
     let ruby = "# Adds.\n#\n# @param a [Integer] One.\n# @return [Integer] The sum.\ndef f(a, b)\n  a + b\nend\n";
     let expected = ruby.replace("One.\n", "One.\n# @param b [Object] The b.\n");
-    assert_eq!(updated(Language::Ruby, Style::Yard, ruby, 4), Some(expected));
+    assert_eq!(updated(Language::Ruby, DocStyle::Yard, ruby, 4), Some(expected));
     let php = "<?php\n/**\n * Adds.\n *\n * @param int $a One.\n * @param int[] $b Two.\n */\nfunction f(string $a, array $b): void {}\n";
     let expected = php.replace("@param int $a", "@param string $a");
-    assert_eq!(updated(Language::Php, Style::Phpdoc, php, 7), Some(expected));
+    assert_eq!(updated(Language::Php, DocStyle::Phpdoc, php, 7), Some(expected));
     let lua = "--- Adds.\n---@param gone any\nlocal function f() end\n";
-    assert_eq!(updated(Language::Lua, Style::Luacats, lua, 2).as_deref(), Some("--- Adds.\nlocal function f() end\n"));
+    assert_eq!(updated(Language::Lua, DocStyle::Luacats, lua, 2).as_deref(), Some("--- Adds.\nlocal function f() end\n"));
 }
 
 #[test]
 fn elements_are_added_and_taken_out_whole() {
     let before = "class A {\n    /// <summary>Adds.</summary>\n    /// <param name=\"gone\">\n    /// No more.\n    /// </param>\n    /// <param name=\"a\">One.</param>\n    int F(int a, int b) { return a; }\n}\n";
     let after = "class A {\n    /// <summary>Adds.</summary>\n    /// <param name=\"a\">One.</param>\n    /// <param name=\"b\">The b.</param>\n    /// <returns>The result.</returns>\n    int F(int a, int b) { return a; }\n}\n";
-    assert_eq!(updated(Language::CSharp, Style::Xmldoc, before, 6).as_deref(), Some(after));
+    assert_eq!(updated(Language::CSharp, DocStyle::Xmldoc, before, 6).as_deref(), Some(after));
 }
 
 #[test]
 fn line_ends_stay_what_they_are() {
     let before = "def f(a):\r\n    \"\"\"Adds.\r\n\r\n    Args:\r\n        b: Two.\r\n    \"\"\"\r\n    print(a)\r\n";
     let after = before.replace("b: Two.", "a: The a.");
-    assert_eq!(updated(Language::Python, Style::Google, before, 0), Some(after));
+    assert_eq!(updated(Language::Python, DocStyle::Google, before, 0), Some(after));
 }
 
 #[test]
 fn what_is_broken_or_has_no_docstring_is_left_alone() {
     let text = "def f(a):\n    return a\n";
-    assert_eq!(updated(Language::Python, Style::Google, text, 0), None);
+    assert_eq!(updated(Language::Python, DocStyle::Google, text, 0), None);
     let broken = "def f(a:\n    \"\"\"Adds.\"\"\"\n    return a\n";
     let tree = syntax::parse(Language::Python, broken, None);
     if let Ok(item) = find(Language::Python, tree.as_ref(), broken, 0) {
-        let task = Task::updated(item, Language::Python, Style::Google, broken, 80, false);
+        let task = Task::updated(item, Language::Python, DocStyle::Google, broken, 80, false);
         assert!(matches!(task, Ok(None) | Err(Refusal::Broken { .. })), "{task:?}");
     }
 }
@@ -155,7 +155,7 @@ fn of_all_in_a_text_only_those_that_name_their_parts_are_updated() {
     let tree = syntax::parse(Language::Python, text, None).expect("a tree");
     let all = items(Language::Python, &tree, text).into_iter().filter(|item| Wanted::Updated.is_for(item));
     let tasks =
-        all.filter_map(|item| Task::updated(item, Language::Python, Style::Google, text, 80, true).expect("safe"));
+        all.filter_map(|item| Task::updated(item, Language::Python, DocStyle::Google, text, 80, true).expect("safe"));
     assert_eq!(tasks.map(|task| task.item.name).collect::<Vec<_>>(), ["c"]);
 }
 
@@ -163,31 +163,31 @@ fn of_all_in_a_text_only_those_that_name_their_parts_are_updated() {
 fn what_stands_elsewhere_than_in_the_head_of_a_function_is_left_alone() {
     let class =
         "class A:\n    \"\"\"An A.\n\n    Args:\n        x: One.\n    \"\"\"\n\n    def __init__(self, x): pass\n";
-    assert_eq!(updated(Language::Python, Style::Google, class, 0), None);
+    assert_eq!(updated(Language::Python, DocStyle::Google, class, 0), None);
     let record = "/**\n * A point.\n *\n * @param x One.\n */\nrecord P(int x) {}\n";
-    assert_eq!(updated(Language::Java, Style::Javadoc, record, 5), None);
+    assert_eq!(updated(Language::Java, DocStyle::Javadoc, record, 5), None);
     let stub = "\"\"\"Loads.\n\nReturns:\n    What was loaded.\n\"\"\"";
-    assert_eq!(python(Style::Google, "()", "...", stub), None);
+    assert_eq!(python(DocStyle::Google, "()", "...", stub), None);
     let generator = "/**\n * Counts.\n *\n * @yields {number} One.\n */\nfunction* f() { yield 1; }\n";
-    assert_eq!(updated(Language::JavaScript, Style::Jsdoc, generator, 5), None);
+    assert_eq!(updated(Language::JavaScript, DocStyle::Jsdoc, generator, 5), None);
     let php = "<?php\n/**\n * Ends.\n *\n * @return void\n */\nfunction f(): void {}\n";
-    assert_eq!(updated(Language::Php, Style::Phpdoc, php, 6), None);
+    assert_eq!(updated(Language::Php, DocStyle::Phpdoc, php, 6), None);
     let c = "/**\n * @brief Prints.\n *\n * @param ... The rest.\n * @param gone No more.\n */\nint f(const char *form, ...);\n";
     let expected = c.replace(" * @param gone No more.\n", " * @param form The form.\n * @return The result.\n");
-    assert_eq!(updated(Language::C, Style::Doxygen, c, 6), Some(expected));
+    assert_eq!(updated(Language::C, DocStyle::Doxygen, c, 6), Some(expected));
     let ruby = "# Sets.\n#\n# @overload f(a)\n#   @param a One.\ndef f(*all)\n  1\nend\n";
-    assert_eq!(updated(Language::Ruby, Style::Yard, ruby, 4), None);
+    assert_eq!(updated(Language::Ruby, DocStyle::Yard, ruby, 4), None);
 }
 
 #[test]
 fn paragraphs_stay_with_the_part_that_they_belong_to() {
     let script = "/**\n * Adds.\n *\n * @param a - One\n * and\n *\n * more.\n */\nexport function f(a: number, b: number): void {}\n";
     let expected = script.replace(" * more.\n", " * more.\n * @param b - The b.\n");
-    assert_eq!(updated(Language::TypeScript, Style::Tsdoc, script, 8), Some(expected));
+    assert_eq!(updated(Language::TypeScript, DocStyle::Tsdoc, script, 8), Some(expected));
     let rest = "\"\"\"Adds.\n\n:param gone: No more.\n\n    Not this.\n\n:param a: One.\n\nThat is all.\n\"\"\"";
     let expected = "\"\"\"Adds.\n\n:param a: One.\n\nThat is all.\n\"\"\"";
-    assert_eq!(python(Style::Rest, "(a) -> None", "pass", rest).as_deref(), Some(expected));
+    assert_eq!(python(DocStyle::Rest, "(a) -> None", "pass", rest).as_deref(), Some(expected));
     let google = "\"\"\"Adds.\n\nArgs:\n    a: One.\n    gone: No more.\n\n    All of them are numbers.\n\"\"\"";
     let expected = google.replace("    gone: No more.\n", "");
-    assert_eq!(python(Style::Google, "(a)", "pass", google), Some(expected));
+    assert_eq!(python(DocStyle::Google, "(a)", "pass", google), Some(expected));
 }

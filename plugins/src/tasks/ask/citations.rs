@@ -16,11 +16,11 @@ pub struct Citation {
 }
 
 /// Where `answer` names places of `excerpts` as `path:line`. A path may be cut short from the left.
-pub fn cited(answer: &str, excerpts: &[Excerpt]) -> Vec<Citation> {
-    answer.match_indices(':').filter_map(|(colon, _)| at(answer, colon, excerpts)).collect()
+pub fn find_citations(answer: &str, excerpts: &[Excerpt]) -> Vec<Citation> {
+    answer.match_indices(':').filter_map(|(colon, _)| citation_at(answer, colon, excerpts)).collect()
 }
 
-fn at(answer: &str, colon: usize, excerpts: &[Excerpt]) -> Option<Citation> {
+fn citation_at(answer: &str, colon: usize, excerpts: &[Excerpt]) -> Option<Citation> {
     let after = &answer[colon + 1..];
     let digits = after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let line: usize = after[..digits].parse().ok()?;
@@ -29,7 +29,7 @@ fn at(answer: &str, colon: usize, excerpts: &[Excerpt]) -> Option<Citation> {
     let path = answer[start..colon].trim_start_matches("./");
     let same = |it: &&Excerpt| {
         let shorter = it.path.strip_suffix(path).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'));
-        !path.is_empty() && shorter && (it.first..=it.last).contains(&line)
+        !path.is_empty() && shorter && (it.first_line..=it.last_line).contains(&line)
     };
     let excerpt = excerpts.iter().find(same)?;
     Some(Citation { range: start..colon + 1 + digits, path: excerpt.path.clone(), line })

@@ -3,13 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::wanted::Wanted;
+use super::search_terms::SearchTerm;
 use crate::symbol_index::SymbolIndex;
-use crate::syntax::Item;
+use crate::syntax::SyntaxItem;
 use crate::{Document, Language};
 
 /// What a question is about, and where to look for more.
-pub struct About<'a> {
+pub struct QuestionContext<'a> {
     /// The file that is asked about.
     pub document: Option<&'a Document>,
     /// What is selected in it, in bytes; empty for a place only.
@@ -19,16 +19,16 @@ pub struct About<'a> {
     /// What the workspace defines.
     pub symbols: &'a SymbolIndex,
     /// The text of a file of the workspace, if it may be shown.
-    pub read: &'a dyn Fn(&str) -> Option<Arc<str>>,
+    pub read_file: &'a dyn Fn(&str) -> Option<Arc<str>>,
     /// Pieces of files that these words are in, the best first.
-    pub find: &'a dyn Fn(&[Wanted]) -> Vec<Hit>,
+    pub search: &'a dyn Fn(&[SearchTerm]) -> Vec<SearchHit>,
     /// Bytes of all pieces together.
-    pub room: usize,
+    pub max_bytes: usize,
 }
 
 /// A piece of a file that a search found.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Hit {
+pub struct SearchHit {
     /// The file, relative to the workspace.
     pub path: String,
     /// The text of the file.
@@ -45,32 +45,35 @@ pub struct Excerpt {
     /// The file, relative to the workspace.
     pub path: String,
     /// Its first line, from 1.
-    pub first: usize,
+    #[serde(rename = "first")]
+    pub first_line: usize,
     /// Its last line.
-    pub last: usize,
+    #[serde(rename = "last")]
+    pub last_line: usize,
     /// Why it is here.
-    pub why: String,
+    #[serde(rename = "why")]
+    pub reason: String,
     /// How many lines that were asked about did not fit behind it.
-    #[serde(default)]
-    pub left_out: usize,
+    #[serde(default, rename = "left_out")]
+    pub omitted_lines: usize,
     /// Its language.
-    #[serde(skip, default = "plain")]
+    #[serde(skip, default = "plain_text")]
     pub language: Language,
     /// Whole lines.
     #[serde(skip)]
     pub text: String,
 }
 
-fn plain() -> Language {
+fn plain_text() -> Language {
     Language::PlainText
 }
 
 impl Excerpt {
     /// `path:line`, or `path:first-last`.
-    pub fn place(&self) -> String {
-        match self.first == self.last {
-            true => format!("{}:{}", self.path, self.first),
-            false => format!("{}:{}-{}", self.path, self.first, self.last),
+    pub fn location(&self) -> String {
+        match self.first_line == self.last_line {
+            true => format!("{}:{}", self.path, self.first_line),
+            false => format!("{}:{}-{}", self.path, self.first_line, self.last_line),
         }
     }
 
@@ -90,17 +93,27 @@ impl Excerpt {
         let first = 1 + lines(&text[..start]);
         let left_out = if kept.is_empty() && !whole.is_empty() { lines(whole) + 1 } else { lines(whole) - lines(kept) };
         let (path, why, text) = (path.to_owned(), why.to_owned(), kept.to_owned());
-        Self { path, first, last: first + lines(kept), why, left_out, language, text }
+        Self {
+            path,
+            first_line: first,
+            last_line: first + lines(kept),
+            reason: why,
+            omitted_lines: left_out,
+            language,
+            text,
+        }
     }
 }
 
 /// Where an item is before its body.
-pub(super) fn head(text: &str, item: &Item) -> Range<usize> {
+pub(super) fn signature_range(text: &str, item: &SyntaxItem) -> Range<usize> {
     let signature = text.get(item.signature.clone()).unwrap_or_default();
     item.signature.start..item.signature.start + signature.trim_end().len()
 }
 
 /// Whether the lines of a piece are among those of another.
-pub(super) fn shown(found: &[Excerpt], it: &Excerpt) -> bool {
-    found.iter().any(|other| other.path == it.path && other.first <= it.last && it.first <= other.last)
+pub(super) fn overlaps_any(found: &[Excerpt], it: &Excerpt) -> bool {
+    found
+        .iter()
+        .any(|other| other.path == it.path && other.first_line <= it.last_line && it.first_line <= other.last_line)
 }

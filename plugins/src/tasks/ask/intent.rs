@@ -51,7 +51,7 @@ impl Intent {
     }
 
     /// Whether a model has to understand code well to do it.
-    pub fn is_hard(self) -> bool {
+    pub fn needs_capable_model(self) -> bool {
         matches!(self, Self::FindBugs | Self::SuggestTests | Self::Simplify)
     }
 }

@@ -23,16 +23,16 @@ fn check(question: &str, selected: Option<&str>, room: usize) -> Vec<(String, St
     let range = |it: &str| SHOP.find(it).map(|at| at..at + it.len()).expect("in the shop");
     let selection: Option<Range<usize>> = selected.map(range);
     let read = |path: &str| (path == "lib/tools.py").then(|| TOOLS.into());
-    let about = About {
+    let about = QuestionContext {
         document: Some(&shop),
         selection,
         question,
         symbols: &symbols,
-        read: &read,
-        find: &|_| Vec::new(),
-        room,
+        read_file: &read,
+        search: &|_| Vec::new(),
+        max_bytes: room,
     };
-    excerpts(&about).into_iter().map(|it| (it.place(), it.why)).collect()
+    excerpts(&about).into_iter().map(|it| (it.location(), it.reason)).collect()
 }
 
 fn pairs(found: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -66,17 +66,17 @@ fn what_does_not_fit_is_cut_at_a_line_and_counted() {
     let text = "line of text\n".repeat(100_000);
     let big = document("big.txt", &text);
     let symbols = SymbolIndex::default();
-    let about = About {
+    let about = QuestionContext {
         document: Some(&big),
         selection: Some(0..text.len()),
         question: "?",
         symbols: &symbols,
-        read: &|_| None,
-        find: &|_| Vec::new(),
-        room: 300,
+        read_file: &|_| None,
+        search: &|_| Vec::new(),
+        max_bytes: 300,
     };
     let found = excerpts(&about);
-    assert_eq!((found[0].place().as_str(), found[0].left_out), ("big.txt:1-15", 99_985));
+    assert_eq!((found[0].location().as_str(), found[0].omitted_lines), ("big.txt:1-15", 99_985));
     assert!(found[0].text.len() <= 200 && found[0].text.ends_with("text"));
 }
 
@@ -86,9 +86,16 @@ fn a_definition_with_a_secret_stays_out() {
     let symbols = SymbolIndex::default();
     symbols.update("tools.py", Language::Python, &secret);
     let read = |_: &str| Some(secret.as_str().into());
-    let (document, find) = (None, |_: &[Wanted]| Vec::new());
-    let about =
-        About { document, selection: None, question: "tax?", symbols: &symbols, read: &read, find: &find, room: 4000 };
+    let (document, find) = (None, |_: &[SearchTerm]| Vec::new());
+    let about = QuestionContext {
+        document,
+        selection: None,
+        question: "tax?",
+        symbols: &symbols,
+        read_file: &read,
+        search: &find,
+        max_bytes: 4000,
+    };
     assert_eq!(excerpts(&about), []);
 }
 
@@ -96,16 +103,16 @@ fn a_definition_with_a_secret_stays_out() {
 fn the_code_stands_in_a_fence_that_it_cannot_close() {
     let markdown = document("a.md", "```\nx\n```\n");
     let symbols = SymbolIndex::default();
-    let about = About {
+    let about = QuestionContext {
         document: Some(&markdown),
         selection: None,
         question: "?",
         symbols: &symbols,
-        read: &|_| None,
-        find: &|_| Vec::new(),
-        room: 4000,
+        read_file: &|_| None,
+        search: &|_| Vec::new(),
+        max_bytes: 4000,
     };
-    let message = message("Why? ", &excerpts(&about));
+    let message = user_message("Why? ", &excerpts(&about));
     assert_eq!(message, "a.md:1-3 (the file):\n````markdown\n```\nx\n```\n````\n\nWhy?");
 }
 
@@ -113,18 +120,18 @@ fn the_code_stands_in_a_fence_that_it_cannot_close() {
 fn only_places_that_were_shown_are_cited() {
     let shop = document("src/shop.py", SHOP);
     let symbols = SymbolIndex::default();
-    let about = About {
+    let about = QuestionContext {
         document: Some(&shop),
         selection: Some(60..70),
         question: "",
         symbols: &symbols,
-        read: &|_| None,
-        find: &|_| Vec::new(),
-        room: 4000,
+        read_file: &|_| None,
+        search: &|_| Vec::new(),
+        max_bytes: 4000,
     };
     let excerpts = excerpts(&about);
     let answer = "See `shop.py:5`, src/shop.py:4-6; not op.py:5, shop.py:99, other.py:5, 12:30 or shop.py:x.";
-    let found: Vec<_> = cited(answer, &excerpts).into_iter().map(|it| &answer[it.range]).collect();
+    let found: Vec<_> = find_citations(answer, &excerpts).into_iter().map(|it| &answer[it.range]).collect();
     assert_eq!(found, ["shop.py:5", "src/shop.py:4"]);
 }
 
@@ -143,19 +150,19 @@ fn callers_of_tax(room: usize) -> Vec<(String, String)> {
         "desk.py" => Some(DESK.into()),
         _ => None,
     };
-    let (selection, find) = (Some(at..at), |_: &[Wanted]| Vec::new());
-    let about = About {
+    let (selection, find) = (Some(at..at), |_: &[SearchTerm]| Vec::new());
+    let about = QuestionContext {
         document: Some(&tools),
         selection,
         question: "Who needs this?",
         symbols: &symbols,
-        read: &read,
-        find: &find,
-        room,
+        read_file: &read,
+        search: &find,
+        max_bytes: room,
     };
     let found = excerpts(&about);
     assert!(found.iter().map(|it| it.text.len()).sum::<usize>() <= room);
-    found.into_iter().map(|it| (it.place(), it.why)).collect()
+    found.into_iter().map(|it| (it.location(), it.reason)).collect()
 }
 
 #[test]
@@ -175,17 +182,25 @@ fn what_calls_a_function_comes_with_the_head_of_its_item_and_its_line() {
 fn searched(question: &str, hits: &[(&str, f32)]) -> (Vec<(String, String)>, Vec<String>) {
     let symbols = SymbolIndex::default();
     let asked = std::cell::RefCell::new(Vec::new());
-    let find = |wanted: &[Wanted]| {
+    let find = |wanted: &[SearchTerm]| {
         asked.borrow_mut().extend(wanted.iter().map(|word| word.text.clone()));
         let hit = |(line, score): &(&str, f32)| {
             let at = TOOLS.find(line).expect("in the tools");
-            Hit { path: "lib/tools.py".into(), text: TOOLS.into(), range: at..at + line.len(), score: *score }
+            SearchHit { path: "lib/tools.py".into(), text: TOOLS.into(), range: at..at + line.len(), score: *score }
         };
         hits.iter().map(hit).collect()
     };
     let (document, selection) = (None, None);
-    let about = About { document, selection, question, symbols: &symbols, read: &|_| None, find: &find, room: 4000 };
-    let found = excerpts(&about).into_iter().map(|it| (it.place(), it.why)).collect();
+    let about = QuestionContext {
+        document,
+        selection,
+        question,
+        symbols: &symbols,
+        read_file: &|_| None,
+        search: &find,
+        max_bytes: 4000,
+    };
+    let found = excerpts(&about).into_iter().map(|it| (it.location(), it.reason)).collect();
     (found, asked.into_inner())
 }
 

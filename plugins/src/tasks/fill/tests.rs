@@ -1,7 +1,7 @@
 //! Prompts as whole texts, and the promise that typing only adds to them.
 
 use super::*;
-use crate::fim_format::FORMATS;
+use crate::fim_format::FIM_FORMATS;
 use crate::finish::tests::request;
 use crate::prompt::Content;
 use std::sync::Arc;
@@ -31,8 +31,8 @@ fn a_hole_is_written_as_each_family_learned_it() {
         ("deepseek-coder", "⟨<｜fim▁begin｜>⟩# a.py\n⟨<｜fim▁hole｜>⟩\nb\n⟨<｜fim▁end｜>⟩a = "),
         ("codestral", "⟨[SUFFIX]⟩\nb\n⟨[PREFIX]⟩# a.py\na = "),
     ];
-    assert_eq!(expected.len(), FORMATS.len());
-    for ((name, expected), format) in expected.into_iter().zip(FORMATS) {
+    assert_eq!(expected.len(), FIM_FORMATS.len());
+    for ((name, expected), format) in expected.into_iter().zip(FIM_FORMATS) {
         let mut request = request("a.py", "a = ▁\nb\n");
         request.format = Some(format);
         assert_eq!((format.name, written(&prompt(&request)).as_str()), (name, expected));
@@ -47,8 +47,8 @@ fn a_model_without_fill_in_the_middle_writes_from_the_left() {
 #[test]
 fn snippets_come_first_and_say_where_they_are_from() {
     let mut request = request("a.py", "a = ▁\n");
-    let snippet = Snippet { path: "b.py".into(), text: "def b(): ...\n".into(), why: "definition".into() };
-    request.format = Some(&FORMATS[0]);
+    let snippet = Snippet { path: "b.py".into(), text: "def b(): ...\n".into(), origin: "definition".into() };
+    request.format = Some(&FIM_FORMATS[0]);
     request.repository = Some("shop".into());
     let prompt = Fill.prompt(&request, &[snippet]).expect("a prompt");
     let start = "⟨<|repo_name|>⟩shop\n⟨<|file_sep|>⟩b.py\ndef b(): ...\n⟨<|file_sep|>⟩a.py\n";
@@ -73,7 +73,7 @@ fn typing_only_adds_to_the_prompt() {
     let (above, below) = (lines(100), lines(100));
     let text = |typed: &str| format!("{above}{typed}▁\n{below}");
     let mut old = request("a.py", &text(""));
-    old.format = Some(&FORMATS[0]);
+    old.format = Some(&FIM_FORMATS[0]);
     let mut last = prompt(&old);
     let mut typed = String::new();
     for c in "value = compute(1)\nother = value.field\n".chars() {
@@ -88,7 +88,7 @@ fn typing_only_adds_to_the_prompt() {
 fn brackets_that_the_editor_closes_cost_no_new_anchor() {
     let (above, below) = (lines(50), lines(50));
     let mut old = request("a.py", &format!("{above}x = f▁\n{below}"));
-    old.format = Some(&FORMATS[0]);
+    old.format = Some(&FIM_FORMATS[0]);
     let last = prompt(&old);
     let (_, next) = again(&old, &format!("{above}x = f(▁)\n{below}"), &last);
     assert_eq!(written(&next), format!("{}(", written(&last)));
@@ -98,7 +98,7 @@ fn brackets_that_the_editor_closes_cost_no_new_anchor() {
 fn a_change_elsewhere_sets_the_anchor_anew_and_a_shift_does_not() {
     let (above, below) = (lines(100), lines(100));
     let mut old = request("a.py", &format!("{above}x = ▁\n{below}"));
-    old.format = Some(&FORMATS[0]);
+    old.format = Some(&FIM_FORMATS[0]);
     let last = prompt(&old);
     let (_, shifted) = again(&old, &format!("# new first line\n{above}x = ▁\n{below}"), &last);
     assert_eq!(written(&shifted), written(&last));
@@ -112,10 +112,10 @@ fn a_change_elsewhere_sets_the_anchor_anew_and_a_shift_does_not() {
 #[test]
 fn a_snippet_that_comes_up_while_typing_waits_for_the_next_window() {
     let mut old = request("a.py", &format!("{}x = ▁\n", lines(20)));
-    old.format = Some(&FORMATS[0]);
+    old.format = Some(&FIM_FORMATS[0]);
     let first = prompt(&old);
     let (new, second) = again(&old, &format!("{}x = f▁\n", lines(20)), &first);
-    let snippet = Snippet { path: "b.py".into(), text: "def f(): ...\n".into(), why: "definition".into() };
+    let snippet = Snippet { path: "b.py".into(), text: "def f(): ...\n".into(), origin: "definition".into() };
     assert_eq!(Fill.prompt(&new, &[snippet]).expect("a prompt"), second);
     assert_eq!(written(&second), format!("{}f", written(&first)));
 }
@@ -127,49 +127,49 @@ fn a_window_that_was_outgrown_is_set_anew_when_it_is_told_to() {
     let first = prompt(&old);
     let (mut new, kept) = again(&old, &format!("{}{}x▁\n", lines(20), "y = 1\n".repeat(40)), &first);
     new.budget.middle = 600;
-    assert!(!window::outgrown(&Request { window: new.window.clone(), ..old }) && window::outgrown(&new));
+    assert!(!window::should_reanchor(&Request { window: new.window.clone(), ..old }) && window::should_reanchor(&new));
     assert_eq!(kept.window, first.window);
-    let spent = Window { spent: true, ..first.window.clone().expect("a window") };
+    let spent = Window { expired: true, ..first.window.clone().expect("a window") };
     let anew = prompt(&Request { window: Some(Arc::new(spent)), ..new.clone() });
     let window = anew.window.expect("a window");
-    assert!(!window.spent && window.anchor > kept.window.expect("a window").anchor);
-    assert!(!window::outgrown(&Request { window: Some(Arc::new(window)), ..new }));
+    assert!(!window.expired && window.anchor > kept.window.expect("a window").anchor);
+    assert!(!window::should_reanchor(&Request { window: Some(Arc::new(window)), ..new }));
 }
 
 #[test]
 fn the_nearest_text_is_a_window_that_holds_until_the_whole_has_been_read() {
     let (above, below) = (lines(200), lines(100));
     let mut old = request("a.py", &format!("{above}x = ▁\n{below}"));
-    old.format = Some(&FORMATS[0]);
+    old.format = Some(&FIM_FORMATS[0]);
     let whole = old.budget;
-    old.budget = whole.nearest(100);
+    old.budget = whole.reduced(100);
     let near = prompt(&old);
     let (mut new, second) = again(&old, &format!("{above}x = f▁\n{below}"), &near);
     new.budget = whole;
     assert_eq!(prompt(&new), second, "it holds where there is more room");
     assert_eq!(written(&second), format!("{}f", written(&near)));
-    assert!(window::outgrown(&new));
-    let spent = Window { spent: true, ..near.window.clone().expect("a window") };
+    assert!(window::should_reanchor(&new));
+    let spent = Window { expired: true, ..near.window.clone().expect("a window") };
     new.window = Some(Arc::new(spent));
     let (all, near) = (prompt(&new).window.expect("a window"), near.window.expect("a window"));
-    assert!(near.near && !all.near);
-    assert!(near.before.len() <= 180 && all.before.len() > 4 * near.before.len() && all.before.ends_with(&near.before));
-    assert!(all.after.len() > 4 * near.after.len() && all.after.starts_with(&near.after));
+    assert!(near.reduced && !all.reduced);
+    assert!(near.prefix.len() <= 180 && all.prefix.len() > 4 * near.prefix.len() && all.prefix.ends_with(&near.prefix));
+    assert!(all.suffix.len() > 4 * near.suffix.len() && all.suffix.starts_with(&near.suffix));
 }
 
 #[test]
 fn the_whole_begins_at_the_same_place_when_a_few_lines_were_typed_before_it_was_read() {
     let mut old = request("a.py", &format!("{}x = ▁\n", lines(400)));
     let whole = old.budget;
-    old.budget = whole.nearest(100);
+    old.budget = whole.reduced(100);
     let near = prompt(&old);
     let begins = |count: usize| {
         let (mut new, kept) = again(&old, &format!("{}{}x = ▁\n", lines(400), "y = 1\n".repeat(count)), &near);
-        let spent = Window { spent: true, ..kept.window.expect("a window") };
+        let spent = Window { expired: true, ..kept.window.expect("a window") };
         (new.window, new.budget) = (Some(Arc::new(spent)), whole);
         let window = prompt(&new).window.expect("a window");
-        assert!(window.before.len() >= whole.before / 2 && window.before.len() <= whole.before);
-        window.anchor - window.before.len()
+        assert!(window.prefix.len() >= whole.prefix / 2 && window.prefix.len() <= whole.prefix);
+        window.anchor - window.prefix.len()
     };
     let places: std::collections::BTreeSet<usize> = (0..12).map(begins).collect();
     assert!(places.len() <= 2, "{places:?}");
@@ -178,18 +178,18 @@ fn the_whole_begins_at_the_same_place_when_a_few_lines_were_typed_before_it_was_
 #[test]
 fn a_document_that_is_near_as_a_whole_has_no_nearest_text() {
     let mut request = request("a.py", "x = ▁\ny = 1\n");
-    request.budget = request.budget.nearest(100);
-    assert!(!prompt(&request).window.expect("a window").near);
+    request.budget = request.budget.reduced(100);
+    assert!(!prompt(&request).window.expect("a window").reduced);
 }
 
 #[test]
 fn what_a_new_window_shares_with_the_last_one_is_read() {
     let mut old = request("a.py", &format!("{}▁\n{}", lines(60), lines(9)));
     let first = prompt(&old).window.expect("a window");
-    let (before, after) = (old.before().len(), old.after().len());
-    assert_eq!(window::unread(&old), before + after);
-    old.window = Some(Arc::new(Window { after: String::new(), spent: true, ..first.clone() }));
-    assert_eq!(window::unread(&old), before + after - first.before.len());
+    let (before, after) = (old.prefix().len(), old.suffix().len());
+    assert_eq!(window::uncached_bytes(&old), before + after);
+    old.window = Some(Arc::new(Window { suffix: String::new(), expired: true, ..first.clone() }));
+    assert_eq!(window::uncached_bytes(&old), before + after - first.prefix.len());
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn imports_and_signatures_outside_the_window_are_shown() {
         text.push_str(&format!("    value_{i} = {i}\n"));
     }
     let mut request = request("a.py", &format!("{text}    x = ▁\n"));
-    request.format = Some(&FORMATS[0]);
+    request.format = Some(&FIM_FORMATS[0]);
     let all = written(&prompt(&request));
     assert!(all.contains("import alpha\ndef outer(argument):"), "{}", &all[..200]);
 }
@@ -212,8 +212,8 @@ proptest::proptest! {
         after in "[a-zé\\n )]{0,300}",
     ) {
         let mut old = request("a.py", &format!("{before}▁{after}"));
-        old.format = Some(&FORMATS[0]);
-        old.budget.before = 200;
+        old.format = Some(&FIM_FORMATS[0]);
+        old.budget.prefix = 200;
         old.budget.middle = 120;
         let mut last = prompt(&old);
         let mut text = before.clone();
@@ -224,11 +224,11 @@ proptest::proptest! {
             new.window = last.window.clone().map(Arc::new);
             last = prompt(&new);
             let window = last.window.clone().expect("a window");
-            let shown = format!("{}{}", window.before, middle(&new, &window));
+            let shown = format!("{}{}", window.prefix, middle(&new, &window));
             proptest::prop_assert!(text.ends_with(&shown));
-            proptest::prop_assert!(window.before.len() <= new.budget.before);
+            proptest::prop_assert!(window.prefix.len() <= new.budget.prefix);
             proptest::prop_assert!(new.cursor - window.anchor <= new.budget.middle);
-            proptest::prop_assert!(new.after().contains(&window.after));
+            proptest::prop_assert!(new.suffix().contains(&window.suffix));
         }
     }
 }

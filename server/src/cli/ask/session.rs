@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 use foretype_model::{Engine, Event, FinishReason, Job, Priority, Usage};
 use foretype_plugins::context::secrets;
-use foretype_plugins::tasks::ask::{Intent, SYSTEM};
+use foretype_plugins::tasks::ask::{Intent, SYSTEM_PROMPT};
 use foretype_plugins::{Document, Snippet};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::unbounded_channel;
@@ -87,7 +87,7 @@ impl AskSession {
         let scanned = workspace.clone();
         let started = Instant::now();
         let scan = std::thread::spawn(move || {
-            scanned.scan(|_| started.elapsed() < SYMBOL_SCAN_LIMIT);
+            scanned.index_all_symbols(|_| started.elapsed() < SYMBOL_SCAN_LIMIT);
             update_search_index(&scanned);
         });
         let model = models::load::load_model(&path, &config)?;
@@ -101,7 +101,7 @@ impl AskSession {
 
     /// Use this system prompt.
     pub(crate) fn system_prompt(&self) -> String {
-        self.config.ask.system.clone().unwrap_or_else(|| SYSTEM.to_owned())
+        self.config.ask.system.clone().unwrap_or_else(|| SYSTEM_PROMPT.to_owned())
     }
 
     /// Returns the maximum number of bytes of code in a question.
@@ -193,7 +193,7 @@ fn update_search_index(workspace: &Workspace) {
 /// Reads the code at a location.
 fn read_code(place: &FileLocation, root: &std::path::Path) -> Result<(Document, Option<Range<usize>>)> {
     let name = place.path.to_string_lossy();
-    ensure!(!secrets::in_path(&name), "{name} usually contains secrets, so it is not shown to a model");
+    ensure!(!secrets::is_secret_path(&name), "{name} usually contains secrets, so it is not shown to a model");
     let text = read_text(&place.path)?;
     ensure!(!text.contains('\0'), "{name} is a binary file: name a text file");
     let selection = place.selection(&text)?;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use foretype_plugins::Document;
-use foretype_plugins::holes::{self, Kind};
+use foretype_plugins::holes::{self, HoleKind};
 use foretype_plugins::tasks::fill::Fill;
 use indicatif::ProgressBar;
 
@@ -45,7 +45,7 @@ pub(super) struct Args {
     seed: u64,
     /// Kinds of holes: line, rest (of a line), block, arguments, call
     #[arg(long, value_delimiter = ',', value_parser = parse_kind, default_value = "line,rest,block,arguments,call")]
-    kinds: Vec<Kind>,
+    kinds: Vec<HoleKind>,
     /// Include snippets of other files in the prompt or not
     #[arg(long, value_enum, default_value_t = ContextArg::With)]
     context: ContextArg,
@@ -95,9 +95,9 @@ impl Args {
     }
 }
 
-fn parse_kind(name: &str) -> Result<Kind, String> {
-    let names = || Kind::ALL.map(Kind::name).join(", ");
-    Kind::ALL
+fn parse_kind(name: &str) -> Result<HoleKind, String> {
+    let names = || HoleKind::ALL.map(HoleKind::name).join(", ");
+    HoleKind::ALL
         .into_iter()
         .find(|kind| kind.name() == name)
         .ok_or_else(|| format!("unknown kind of hole: use {}", names()))
@@ -137,11 +137,11 @@ fn select_holes(args: &Args, root: &Path, corpus: &[Arc<Document>]) -> Result<Ve
 
 /// Files that holes are taken from.
 fn files_with_holes(args: &Args, root: &Path, corpus: &[Arc<Document>]) -> Result<Vec<Arc<Document>>> {
-    let has_holes = |file: &&Arc<Document>| holes::languages().any(|language| language == file.language);
+    let has_holes = |file: &&Arc<Document>| holes::supported_languages().any(|language| language == file.language);
     let mut files: Vec<_> = corpus.iter().filter(has_holes).cloned().collect();
     let folder = args.folder.display();
     if files.is_empty() {
-        let names: Vec<_> = holes::languages().map(|language| language.id()).collect();
+        let names: Vec<_> = holes::supported_languages().map(|language| language.lsp_id()).collect();
         bail!("{folder} has no file in a supported language: {}", names.join(", "));
     }
     let count = files.len();
@@ -171,7 +171,7 @@ fn evaluate_systems(
     let contexts = args.context.runs();
     let runs: Vec<_> = contexts.iter().flat_map(|with| args.order.iter().map(|order| (*with, *order))).collect();
     if contexts.contains(&true) && model.config.context.definitions {
-        workspace.scan(|_| true);
+        workspace.index_all_symbols(|_| true);
     }
     let context = RepositoryContext { workspace, corpus };
     let strategy = Fill::shared();

@@ -12,7 +12,7 @@ use crate::plugins::builtins::{Part, Place};
 /// All built-ins as they are for text of no language, with the room that a prompt of the configured length leaves.
 pub(super) fn all(root: &Path, plugins: &Plugins) -> Result<Vec<Place>> {
     let config = Config::load(Some(root))?;
-    let room = Budget::within(config.context.max_tokens, config.inline.max_tokens).snippets;
+    let room = Budget::for_context(config.context.max_tokens, config.inline.max_tokens).snippets;
     let places = plugins.places(Language::PlainText, room, &config);
     Ok(places.into_iter().filter(|place| place.builtin).collect())
 }

@@ -95,7 +95,7 @@ fn tell(file: &Path, checked: &Result<Arc<Plugin>>, doubts: &[String], types: Op
 
 /// What its author may not have meant, after a dry run.
 fn doubts(plugin: &Plugin) -> Vec<String> {
-    let known = |id: &str| Language::all().any(|language| language.id() == id);
+    let known = |id: &str| Language::all().any(|language| language.lsp_id() == id);
     let named = plugin.languages().unwrap_or_default().iter();
     let mut doubts: Vec<_> =
         named.filter(|id| !known(id)).map(|id| format!("no document is ever of the language {id}")).collect();

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail, ensure};
 use foretype_model::{Engine, Model};
 use foretype_plugins::luau::Plugin;
-use foretype_plugins::request::Task;
+use foretype_plugins::request::TaskKind;
 use foretype_plugins::tasks::fill::Fill;
 use foretype_plugins::{PromptStrategy, Request};
 use indicatif::ProgressBar;
@@ -83,7 +83,7 @@ pub(super) fn run(
     config.plugins.time_ms = limit_ms.max(TIME);
     let plugin = load(&config)?;
     ensure!(
-        plugin.tasks().contains(&Task::Fill),
+        plugin.tasks().contains(&TaskKind::Fill),
         "{} takes part in no suggestions, so typing says nothing of it: its tasks have no \"fill\"",
         plugin.file
     );
@@ -93,7 +93,7 @@ pub(super) fn run(
     let workspace = Workspaces::default().open(root, &config);
     let places = places::all(&workspace, args)?;
     if config.context.definitions {
-        workspace.scan(|_| true);
+        workspace.index_all_symbols(|_| true);
     }
     let model = models::load::load_model(&model, &config)?;
     let replay = Replay::new(&workspace, &plugin, &model, &config)?;

@@ -49,6 +49,7 @@ impl CorpusArgs {
         self.seed
     }
 
+    /// Collects the corpus, with a progress bar.
     pub(super) fn collect(&self) -> Result<Corpus, CorpusError> {
         let bar = ProgressBar::no_length();
         let style = ProgressStyle::with_template("{msg:9} {wide_bar} {pos}/{len}");

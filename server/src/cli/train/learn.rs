@@ -115,6 +115,7 @@ impl TrainingBase {
     }
 }
 
+/// Returns the options of the samples for a model.
 pub(super) fn sample_options(model: &ModelInfo, args: &LearnArgs, seed: u64) -> Result<sample::Options> {
     let context = args.context.min(model.config.context_length);
     let mut options = sample::Options::new(&model.tokenizer, model.fim_format(), context)?;

@@ -44,6 +44,7 @@ impl TrainingProgress {
         if self.bar.is_hidden() { eprintln!("{line}") } else { self.bar.println(line) }
     }
 
+    /// Removes the bar.
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
@@ -72,6 +73,7 @@ impl InterruptFlag {
         Self(pressed)
     }
 
+    /// Returns true once Ctrl-C was pressed.
     pub(super) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

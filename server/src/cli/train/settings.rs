@@ -226,6 +226,7 @@ impl RunRecord {
         serde_json::from_str(&text).map(Some).with_context(|| format!("{} is not the plan of a run", path.display()))
     }
 
+    /// Writes the record, and creates its folder.
     pub(super) fn write(&self, path: &Path) -> Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;

@@ -1,39 +1,71 @@
-//! What a report was measured on and with, so that nobody compares what cannot be compared.
+//! Environment of a benchmark, which shows whether two results can be compared.
 
+use std::path::Path;
+
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What holds for all runs of one call of `foretype bench keystrokes`.
+use super::args::{self, Args};
+use super::llama;
+use crate::process;
+
+/// Properties that all runs of one call of `foretype-lab keystrokes` share.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct BenchmarkEnvironment {
-    /// The version of this executable.
+    /// Version of Foretype.
     pub(super) foretype: String,
-    /// What llama-server says of its version, and the arguments that were added to the usual ones.
+    /// Version of llama-server, as it reports it.
     pub(super) llama_server: Option<String>,
+    /// Arguments of `--llama-argument`.
     pub(super) llama_arguments: Vec<String>,
-    /// The model's file, without its folder, and its bytes.
+    /// File name of the model.
     pub(super) model: String,
+    /// Size of the model's file.
     pub(super) model_bytes: u64,
-    /// The processor's name, where the system tells it, and how many of it this process may use.
+    /// Name of the processor, if the system reports it.
     pub(super) processor: Option<String>,
+    /// Number of processors that this process may use.
     pub(super) processors: usize,
-    /// Which kernels Foretype chose.
+    /// Instruction set of Foretype's kernels.
     pub(super) instruction_set: String,
     /// Threads of each system.
     pub(super) threads: usize,
-    /// Options of Foretype over those of the comparison.
+    /// Options of `--options`.
     pub(super) options: Value,
-    /// The typist.
+    /// Factor of `--speed`.
     pub(super) speed: f64,
+    /// Milliseconds before the typist accepts a suggestion.
     pub(super) reaction_ms: u64,
+    /// Characters of the shortest suggestion that the typist accepts.
     pub(super) shortest: usize,
 }
 
 impl BenchmarkEnvironment {
-    /// In one line.
+    /// Looks up the environment that these arguments give on this machine.
+    pub(super) fn detect(args: &Args, model: &Path) -> Result<Self> {
+        let file = std::fs::metadata(model).with_context(|| format!("cannot read {}", model.display()))?;
+        Ok(Self {
+            foretype: env!("CARGO_PKG_VERSION").to_owned(),
+            llama_server: args.llama_server.as_deref().map(llama::server::version).transpose()?,
+            llama_arguments: args.llama_argument.clone(),
+            model: model.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            model_bytes: file.len(),
+            processor: process::processor_name(),
+            processors: args::available_processors(),
+            instruction_set: foretype_model::kernels::isa().name().to_owned(),
+            threads: args.thread_count(),
+            options: args.options.clone(),
+            speed: args.speed,
+            reaction_ms: args.reaction_ms,
+            shortest: args.shortest,
+        })
+    }
+
+    /// Summary in one line.
     pub(super) fn summary(&self) -> String {
-        let peer = self.llama_server.as_deref().map(|version| format!(", llama-server {version}"));
+        let llama_server = self.llama_server.as_deref().map(|version| format!(", llama-server {version}"));
         format!(
             "{}, {} threads on {} x {} ({} kernels), Foretype {}{}",
             self.model,
@@ -42,14 +74,14 @@ impl BenchmarkEnvironment {
             self.processor.as_deref().unwrap_or("unknown processor"),
             self.instruction_set,
             self.foretype,
-            peer.unwrap_or_default()
+            llama_server.unwrap_or_default()
         )
     }
 }
 
-/// The names of what is not the same in all of them.
-pub(super) fn differing_fields(settings: &[BenchmarkEnvironment]) -> Vec<String> {
-    let all: Vec<Value> = settings.iter().filter_map(|setting| serde_json::to_value(setting).ok()).collect();
+/// Names of the fields that are not the same in all environments.
+pub(super) fn differing_fields(environments: &[BenchmarkEnvironment]) -> Vec<String> {
+    let all: Vec<Value> = environments.iter().filter_map(|it| serde_json::to_value(it).ok()).collect();
     let Some((Value::Object(first), rest)) = all.split_first() else { return Vec::new() };
     let differs = |name: &&String| rest.iter().any(|other| other[name.as_str()] != first[*name]);
     first.keys().filter(differs).cloned().collect()
@@ -60,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_differs_is_named() {
+    fn differing_fields_are_named() {
         let one = BenchmarkEnvironment { threads: 2, model: "a.gguf".into(), ..BenchmarkEnvironment::default() };
         let other = BenchmarkEnvironment { threads: 4, processor: Some("x".into()), ..one.clone() };
         assert_eq!(differing_fields(&[one.clone(), other]), ["processor", "threads"]);

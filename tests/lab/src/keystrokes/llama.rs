@@ -1,12 +1,13 @@
-//! llama-server with a client that behaves as llama.vim does, or as an ideal one would.
+//! llama-server, with a client that behaves as llama.vim does or as an ideal client would.
 //!
-//! As shipped, the client never breaks a request off: while one is in flight it looks again every 100 milliseconds, and what
-//! comes back late is used if it agrees with what was typed meanwhile. The ideal client closes the connection at the next
-//! key, asks only for what it does not remember, and has the prompt read where the cursor rests before anything is typed, as Foretype's
-//! does. Both are given more than llama.vim has: answers are read as they stream, and an answer that repeats the rest of the line is cut.
+//! The client as shipped never cancels a request. While one is in flight it tries again every 100 milliseconds, and
+//! uses a late answer if that agrees with the text typed meanwhile. The ideal client closes the connection at the next
+//! key, requests only what its cache does not have, and has the prompt evaluated when the cursor moves to a new place,
+//! as Foretype's client does. Both get more than llama.vim has: answers are read as they stream, and an answer that
+//! repeats the rest of the line is cut.
 
-mod http;
 mod completion_cache;
+mod http;
 mod prompt_order;
 pub(crate) mod server;
 
@@ -16,43 +17,49 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use serde_json::Value;
-
-use super::simulated_editor::{TextChange, SimulatedEditor};
-use super::system::{ServerUsage, SuggestionUpdate, CompletionSystem};
-use http::HttpConnection;
 use completion_cache::CompletionCache;
+use http::HttpConnection;
 use prompt_order::{CompletionRequest, PromptOrder};
+use serde_json::Value;
 use server::LlamaServer;
 
-/// How long llama.vim waits before it looks again.
+use super::simulated_editor::{SimulatedEditor, TextChange};
+use super::system::{CompletionSystem, ServerUsage, SuggestionUpdate};
+
+/// Delay after which llama.vim tries again while a request is in flight.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
-/// llama.vim does not ask where more characters than this stand right of the cursor.
+/// llama.vim makes no request with more characters than this right of the cursor.
 const MAX_CHARACTERS_RIGHT: usize = 8;
 
-/// Which prompt is sent, and how the client behaves.
+/// A prompt order and the behaviour of the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(super) enum LlamaVariant {
     /// llama.vim's protocol as shipped
     Infill,
-    /// The same with a client that breaks requests off and has a prompt read before the first key
+    /// The same with a client that cancels requests and has a prompt evaluated before the first key
     InfillIdeal,
     /// llama.vim's protocol, the server started with --spm-infill
     Spm,
-    /// The same with a client that breaks requests off and has a prompt read before the first key
+    /// The same with a client that cancels requests and has a prompt evaluated before the first key
     SpmIdeal,
     /// The typed text after the middle marker, sent to /completion
     Middle,
-    /// The same with a client that breaks requests off and has a prompt read before the first key
+    /// The same with a client that cancels requests and has a prompt evaluated before the first key
     MiddleIdeal,
 }
 
-/// All of them.
-pub(super) const ALL_VARIANTS: &[LlamaVariant] =
-    &[LlamaVariant::Infill, LlamaVariant::InfillIdeal, LlamaVariant::Spm, LlamaVariant::SpmIdeal, LlamaVariant::Middle, LlamaVariant::MiddleIdeal];
+/// All variants, in the order in which they are compared.
+pub(super) const ALL_VARIANTS: &[LlamaVariant] = &[
+    LlamaVariant::Infill,
+    LlamaVariant::InfillIdeal,
+    LlamaVariant::Spm,
+    LlamaVariant::SpmIdeal,
+    LlamaVariant::Middle,
+    LlamaVariant::MiddleIdeal,
+];
 
 impl LlamaVariant {
-    /// What a report calls it.
+    /// Name in reports.
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Infill => "llama-server infill",
@@ -77,61 +84,72 @@ impl LlamaVariant {
     }
 }
 
-/// A server and its client.
+/// A server and the state of its client.
 pub(super) struct LlamaClient {
     server: LlamaServer,
     order: PromptOrder,
     is_ideal: bool,
-    memory: CompletionCache,
-    /// The request for the newest key.
+    cache: CompletionCache,
+    /// Request for the newest key.
     request: CompletionRequest,
     key_number: usize,
     in_flight: Option<InFlightRequest>,
     retry_at: Option<Instant>,
     request_count: usize,
-    /// Whether the newest key was answered from memory.
+    /// True if the newest key was answered from the cache.
     answered_from_cache: bool,
     chunks: (Sender<AnswerChunk>, Receiver<AnswerChunk>),
 }
 
-/// A request in flight.
+/// A request that the server works on.
 struct InFlightRequest {
     number: usize,
     request: CompletionRequest,
+    /// Answer so far.
     text: String,
-    /// Whether an answer is wanted; else the prompt is only read.
+    /// False if the prompt is only evaluated.
     wants_answer: bool,
     connection: HttpConnection,
 }
 
 /// A part of an answer.
 struct AnswerChunk {
-    at: Instant,
-    /// Of which request.
-    number: usize,
+    arrived_at: Instant,
+    /// Number of the request.
+    request_number: usize,
     text: String,
-    last: bool,
-    /// Why there is nothing more, if that is wrong.
+    is_last: bool,
+    /// Reason why the answer ended early.
     fault: Option<String>,
 }
 
 impl LlamaClient {
     /// Starts a server for a variant.
+    ///
+    /// # Errors
+    /// If the server cannot be started, or if the variant needs a fill-in-the-middle format and the model has none.
     pub(super) fn start(
         program: &Path,
         model: &Path,
         threads: usize,
-        more: &[String],
+        arguments: &[String],
         variant: LlamaVariant,
     ) -> Result<Self> {
-        let own = variant.is_suffix_first().then(|| "--spm-infill".to_owned());
-        let server = LlamaServer::start(program, model, threads, &[more, own.as_slice()].concat())?;
-        let order = if variant.is_middle() { PromptOrder::Middle(server.fim_format(model)?, None) } else { PromptOrder::Infill };
+        let mut arguments = arguments.to_vec();
+        if variant.is_suffix_first() {
+            arguments.push("--spm-infill".to_owned());
+        }
+        let server = LlamaServer::start(program, model, threads, &arguments)?;
+        let order = if variant.is_middle() {
+            PromptOrder::Middle(server.fim_format(model)?, None)
+        } else {
+            PromptOrder::Infill
+        };
         Ok(Self {
             server,
             order,
             is_ideal: variant.is_ideal(),
-            memory: CompletionCache::default(),
+            cache: CompletionCache::default(),
             request: CompletionRequest::default(),
             key_number: 0,
             in_flight: None,
@@ -142,69 +160,92 @@ impl LlamaClient {
         })
     }
 
-    /// Asks for the newest place, unless the client would not.
+    /// Sends the newest request, unless the client would not.
     fn request_if_due(&mut self) -> Result<()> {
-        let crowded = !self.is_ideal && self.request.right_of_cursor.len() > MAX_CHARACTERS_RIGHT;
-        if crowded || self.memory.contains(&self.request.context) {
+        let is_crowded = !self.is_ideal && self.request.right_of_cursor.len() > MAX_CHARACTERS_RIGHT;
+        if is_crowded || self.cache.contains(&self.request.context) {
             return Ok(());
         }
         self.start_request(true)
     }
 
-    /// Sends the request.
-    fn start_request(&mut self, answers: bool) -> Result<()> {
+    fn start_request(&mut self, wants_answer: bool) -> Result<()> {
         self.request_count += 1;
-        let (number, send) = (self.request_count, self.chunks.0.clone());
-        let connection = HttpConnection::open(self.server.port, "POST", self.request.path, &self.request.body.to_string())?;
+        let (number, sender) = (self.request_count, self.chunks.0.clone());
+        let connection =
+            HttpConnection::open(self.server.port, "POST", self.request.path, &self.request.body.to_string())?;
         let shared = connection.try_clone()?;
-        std::thread::spawn(move || stream_answer(&shared, number, &send));
-        self.in_flight = Some(InFlightRequest { number, request: self.request.clone(), text: String::new(), wants_answer: answers, connection });
+        std::thread::spawn(move || stream_answer(&shared, number, &sender));
+        let request = self.request.clone();
+        self.in_flight = Some(InFlightRequest { number, request, text: String::new(), wants_answer, connection });
         Ok(())
     }
 
-    /// What a completion for another place means here.
-    fn suggestion_from(&self, at: Instant, text: &str, whole: bool) -> SuggestionUpdate {
-        let CompletionRequest { indent, right_of_cursor: right, replaces_right: replaces, .. } = &self.request;
+    /// Suggestion for the newest key from the text of a completion.
+    fn suggestion_from(&self, arrived_at: Instant, text: &str, is_complete: bool) -> SuggestionUpdate {
+        let CompletionRequest { indent, right_of_cursor, replaces_right, .. } = &self.request;
         let lead = text.len() - text.trim_start_matches([' ', '\t']).len();
-        let text = text[lead.min(*indent)..].trim_end();
-        let text = if *replaces || right.is_empty() { text } else { text.strip_suffix(right.as_str()).unwrap_or(text) };
-        let replaces = if *replaces { right.len() } else { 0 };
-        SuggestionUpdate { replaced_bytes: replaces, is_complete: whole, ..SuggestionUpdate::new(at, self.key_number, text.to_owned()) }
+        let mut text = text[lead.min(*indent)..].trim_end();
+        if !replaces_right && !right_of_cursor.is_empty() {
+            text = text.strip_suffix(right_of_cursor.as_str()).unwrap_or(text);
+        }
+        let replaced_bytes = if *replaces_right { right_of_cursor.len() } else { 0 };
+        let update = SuggestionUpdate::new(arrived_at, self.key_number, text.to_owned());
+        SuggestionUpdate { replaced_bytes, is_complete, ..update }
     }
 
-    fn take_chunk(&mut self, piece: AnswerChunk) -> Result<Option<SuggestionUpdate>> {
-        let Some(job) = self.in_flight.as_mut().filter(|job| job.number == piece.number) else { return Ok(None) };
-        if let Some(fault) = piece.fault {
-            bail!("llama-server broke an answer off: {fault}");
+    /// Cancels the request in flight by closing its connection.
+    fn cancel(&mut self) {
+        if let Some(in_flight) = self.in_flight.take() {
+            in_flight.connection.close();
         }
-        if !job.wants_answer {
-            self.in_flight.take_if(|_| piece.last);
+    }
+
+    fn take_chunk(&mut self, chunk: AnswerChunk) -> Result<Option<SuggestionUpdate>> {
+        let Some(in_flight) = &mut self.in_flight else { return Ok(None) };
+        if in_flight.number != chunk.request_number {
             return Ok(None);
         }
-        job.text += &piece.text;
-        let (text, place) = (job.text.clone(), job.request.context.clone());
-        if piece.last {
-            self.memory.insert(place.clone(), text.clone());
+        if let Some(fault) = chunk.fault {
+            bail!("llama-server ended an answer early: {fault}");
+        }
+        if !in_flight.wants_answer {
+            if chunk.is_last {
+                self.in_flight = None;
+            }
+            return Ok(None);
+        }
+        in_flight.text += &chunk.text;
+        let (text, context) = (in_flight.text.clone(), in_flight.request.context.clone());
+        if chunk.is_last {
+            self.cache.insert(context.clone(), text.clone());
             self.in_flight = None;
         }
-        // What is shown already stays.
-        let rest = self.request.context.rest_of(&text, &place).filter(|_| !self.answered_from_cache);
-        let told = rest.filter(|rest| piece.last || !rest.is_empty());
-        Ok(told.map(|rest| self.suggestion_from(piece.at, rest, piece.last)))
+        // A suggestion from the cache stays visible.
+        if self.answered_from_cache {
+            return Ok(None);
+        }
+        let Some(rest) = self.request.context.rest_of(&text, &context) else { return Ok(None) };
+        if rest.is_empty() && !chunk.is_last {
+            return Ok(None);
+        }
+        Ok(Some(self.suggestion_from(chunk.arrived_at, rest, chunk.is_last)))
     }
 
-    /// Waits for a part of an answer, or for the time to look again.
-    fn wait_for_chunk(&mut self, until: Instant) -> Result<Option<AnswerChunk>> {
+    /// Waits until `deadline` for a part of an answer, and tries again to send the request when that is due.
+    fn wait_for_chunk(&mut self, deadline: Instant) -> Result<Option<AnswerChunk>> {
         loop {
-            let first = self.retry_at.map_or(until, |retry| retry.min(until));
-            if let Ok(piece) = self.chunks.1.recv_timeout(first.saturating_duration_since(Instant::now())) {
-                return Ok(Some(piece));
+            let wake_at = self.retry_at.map_or(deadline, |retry_at| retry_at.min(deadline));
+            if let Ok(chunk) = self.chunks.1.recv_timeout(wake_at.saturating_duration_since(Instant::now())) {
+                return Ok(Some(chunk));
             }
-            if self.retry_at.is_none_or(|retry| retry > until) {
+            if self.retry_at.is_none_or(|retry_at| retry_at > deadline) {
                 return Ok(None);
             }
-            self.retry_at = self.in_flight.is_some().then(|| Instant::now() + RETRY_INTERVAL);
-            if self.in_flight.is_none() {
+            if self.in_flight.is_some() {
+                self.retry_at = Some(Instant::now() + RETRY_INTERVAL);
+            } else {
+                self.retry_at = None;
                 self.request_if_due()?;
             }
         }
@@ -212,42 +253,48 @@ impl LlamaClient {
 }
 
 impl CompletionSystem for LlamaClient {
-    fn key_pressed(&mut self, number: usize, desk: &SimulatedEditor, _: Option<&TextChange>) -> Result<Option<SuggestionUpdate>> {
-        let pressed = Instant::now();
-        self.key_number = number;
-        self.request = self.order.request(desk);
-        let found = self.memory.find(&self.request.context).map(str::to_owned);
-        let said = found.map(|text| SuggestionUpdate { from_client_cache: true, ..self.suggestion_from(Instant::now(), &text, true) });
-        self.answered_from_cache = said.is_some();
-        if let Some(job) = self.in_flight.take_if(|_| self.is_ideal) {
-            job.connection.close();
+    fn key_pressed(
+        &mut self,
+        key_number: usize,
+        editor: &SimulatedEditor,
+        _: Option<&TextChange>,
+    ) -> Result<Option<SuggestionUpdate>> {
+        let pressed_at = Instant::now();
+        self.key_number = key_number;
+        self.request = self.order.request(editor);
+        let cached = self.cache.find(&self.request.context).map(str::to_owned);
+        let update = cached.map(|text| {
+            let update = self.suggestion_from(Instant::now(), &text, true);
+            SuggestionUpdate { from_client_cache: true, ..update }
+        });
+        self.answered_from_cache = update.is_some();
+        if self.is_ideal {
+            self.cancel();
         }
         if self.in_flight.is_some() {
-            self.retry_at = Some(pressed + RETRY_INTERVAL);
-        } else if !self.is_ideal || said.is_none() {
+            self.retry_at = Some(pressed_at + RETRY_INTERVAL);
+        } else if !self.is_ideal || update.is_none() {
             self.retry_at = None;
             self.request_if_due()?;
         }
-        Ok(said)
+        Ok(update)
     }
 
-    fn cursor_moved(&mut self, desk: &SimulatedEditor) -> Result<()> {
+    fn cursor_moved(&mut self, editor: &SimulatedEditor) -> Result<()> {
         if !self.is_ideal {
             return Ok(());
         }
-        if let Some(job) = self.in_flight.take() {
-            job.connection.close();
-        }
-        self.request = self.order.request(desk);
-        // Nothing is written: the prompt goes into the cache.
+        self.cancel();
+        self.request = self.order.request(editor);
+        // Nothing is generated: the prompt goes into the KV cache.
         self.request.body["n_predict"] = 0.into();
         self.start_request(false)
     }
 
-    fn next_update(&mut self, until: Instant) -> Result<Option<SuggestionUpdate>> {
-        while let Some(piece) = self.wait_for_chunk(until)? {
-            if let Some(said) = self.take_chunk(piece)? {
-                return Ok(Some(said));
+    fn next_update(&mut self, deadline: Instant) -> Result<Option<SuggestionUpdate>> {
+        while let Some(chunk) = self.wait_for_chunk(deadline)? {
+            if let Some(update) = self.take_chunk(chunk)? {
+                return Ok(Some(update));
             }
         }
         Ok(None)
@@ -262,11 +309,12 @@ impl CompletionSystem for LlamaClient {
     }
 }
 
-/// Reads an answer as it comes, until its end or until the connection is closed. Nobody listens any more when the run is
-/// over.
-fn stream_answer(connection: &HttpConnection, number: usize, send: &Sender<AnswerChunk>) {
-    let piece = |text: &str, last, fault| {
-        let _ = send.send(AnswerChunk { at: Instant::now(), number, text: text.to_owned(), last, fault });
+/// Sends the parts of an answer as they arrive, until its end or until the connection is closed. At the end of a run
+/// nobody receives them any more.
+fn stream_answer(connection: &HttpConnection, request_number: usize, sender: &Sender<AnswerChunk>) {
+    let send = |text: &str, is_last, fault| {
+        let chunk = AnswerChunk { arrived_at: Instant::now(), request_number, text: text.to_owned(), is_last, fault };
+        let _ = sender.send(chunk);
     };
     let fault = match connection.response_body() {
         Err(error) => format!("{error:#}"),
@@ -274,14 +322,14 @@ fn stream_answer(connection: &HttpConnection, number: usize, send: &Sender<Answe
             for line in body.lines().map_while(Result::ok) {
                 let Some(event) = line.strip_prefix("data: ").map(serde_json::from_str::<Value>) else { continue };
                 let event = event.unwrap_or_default();
-                let last = event["stop"] == true;
-                piece(event["content"].as_str().unwrap_or_default(), last, None);
-                if last {
+                let is_last = event["stop"] == true;
+                send(event["content"].as_str().unwrap_or_default(), is_last, None);
+                if is_last {
                     return;
                 }
             }
             "the connection was closed".to_owned()
         }
     };
-    piece("", true, Some(fault));
+    send("", true, Some(fault));
 }

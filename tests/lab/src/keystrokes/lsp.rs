@@ -1,5 +1,5 @@
-//! A language server with inline completion, driven as an editor does: an edit, then a request, and a cancelled request
-//! where the next key comes first.
+//! A language server with inline completion, driven as an editor does it: each key sends the edit and a request, and
+//! cancels the request of the previous key if that is still running.
 
 mod chat_load;
 mod connection;
@@ -9,232 +9,261 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
-
-use foretype::trace::TraceFile;
-use super::simulated_editor::{TextChange, SimulatedEditor};
-use super::system::{ServerUsage, SuggestionUpdate, CompletionSystem};
 use chat_load::ChatLoad;
 use connection::LspConnection;
+use foretype::trace::TraceFile;
+use foretype_plugins::Language;
+use lsp_server::{Message, RequestId};
+use serde_json::{Value, json};
 
-/// A server may take so long to load its model.
+use super::simulated_editor::{SimulatedEditor, TextChange};
+use super::system::{CompletionSystem, ServerUsage, SuggestionUpdate};
+
+/// Time limit for loading the model.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(120);
-/// A server that does not say when it is ready gets so long.
+/// Delay before the first key, for a server that does not report when it is ready.
 const STARTUP_DELAY: Duration = Duration::from_secs(2);
+/// Time limit for the statistics of the server.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
+/// `textDocumentSync` of a server that wants whole documents.
+const FULL_SYNC_KIND: u64 = 1;
 
-/// A running server and what it knows.
+/// A running server and the state of its client.
 pub(super) struct LanguageServer {
-    wire: LspConnection,
-    /// Positions count bytes; else UTF-16 code units.
+    connection: LspConnection,
+    /// Positions count bytes. Otherwise they count UTF-16 code units.
     utf8: bool,
-    /// Documents are sent whole.
+    /// Changes are sent as whole documents.
     full_sync: bool,
-    /// Whether it is Foretype, which tells what it has done.
+    /// The server is Foretype, which reports when it is ready and what it has done.
     is_foretype: bool,
     documents: Vec<OpenDocument>,
     pending: Option<PendingRequest>,
-    /// What to run when the shown suggestion is taken.
+    /// Command to execute when the visible suggestion is accepted.
     command: Option<Value>,
-    /// Of somebody who asks meanwhile, and since when.
-    answers: Option<(ChatLoad, Instant)>,
+    chat_load: Option<ChatLoad>,
 }
 
 struct OpenDocument {
     uri: String,
     version: i64,
-    /// The text as the server knows it.
+    /// Text as the server knows it.
     text: String,
 }
 
-/// The newest request.
+/// Request for the newest key.
 struct PendingRequest {
-    id: i64,
-    key: usize,
+    id: RequestId,
+    key_number: usize,
     file: usize,
     cursor: usize,
-    answered: bool,
-    /// Whether the server has more and will say when.
-    incomplete: bool,
+    is_answered: bool,
+    /// The server has answered in part and will send `foretype/more`.
+    is_incomplete: bool,
 }
 
 impl LanguageServer {
     /// Starts a server for the folder `root` and opens the files.
+    ///
+    /// # Errors
+    /// If the server cannot be started or is not ready in time.
     pub(super) fn start(command: Command, root: &Path, options: &Value, files: &[TraceFile]) -> Result<Self> {
-        let mut wire = LspConnection::start(command)?;
+        let mut connection = LspConnection::start(command)?;
         let folder = format!("file://{}", root.display());
-        let inline = json!({ "inlineCompletion": { "dynamicRegistration": false } });
-        let parameters = json!({
+        let params = json!({
             "processId": std::process::id(),
-            "clientInfo": { "name": "foretype bench" },
+            "clientInfo": { "name": "foretype-lab" },
             "rootUri": folder,
-            "workspaceFolders": [{ "uri": folder, "name": "bench" }],
+            "workspaceFolders": [{ "uri": folder, "name": "lab" }],
             "capabilities": {
                 "general": { "positionEncodings": ["utf-8", "utf-16"] },
-                "textDocument": inline,
+                "textDocument": { "inlineCompletion": { "dynamicRegistration": false } },
                 "experimental": { "foretype": { "more": true } },
             },
             "initializationOptions": options,
         });
-        let about = wire.request("initialize", parameters, LOAD_TIMEOUT)?;
-        wire.notify("initialized", &json!({}))?;
-        let facts = &about["capabilities"];
-        let sync = &facts["textDocumentSync"];
+        let initialized = connection.request("initialize", params, LOAD_TIMEOUT)?;
+        connection.notify("initialized", json!({}))?;
+        let capabilities = &initialized["capabilities"];
+        let sync = &capabilities["textDocumentSync"];
         let mut server = Self {
-            utf8: facts["positionEncoding"] == "utf-8",
-            full_sync: *sync == 1 || sync["change"] == 1,
-            is_foretype: about["serverInfo"]["name"] == "foretype",
+            utf8: capabilities["positionEncoding"] == "utf-8",
+            full_sync: *sync == FULL_SYNC_KIND || sync["change"] == FULL_SYNC_KIND,
+            is_foretype: initialized["serverInfo"]["name"] == "foretype",
             documents: Vec::new(),
             pending: None,
             command: None,
-            answers: None,
-            wire,
+            chat_load: None,
+            connection,
         };
-        files.iter().try_for_each(|file| server.open(&folder, file))?;
+        for file in files {
+            server.open(&folder, file)?;
+        }
         server.wait_until_ready()?;
         Ok(server)
     }
 
-    /// From now on questions are answered, one after the other.
-    pub(super) fn answering(mut self) -> Self {
-        self.answers = Some((ChatLoad::default(), Instant::now()));
+    /// Adds a load of chat questions, one after the other.
+    pub(super) fn with_chat_load(mut self) -> Self {
+        self.chat_load = Some(ChatLoad::new());
         self
     }
 
     fn open(&mut self, folder: &str, file: &TraceFile) -> Result<()> {
         let uri = format!("{folder}/{}", file.path);
-        let language = foretype_plugins::Language::from_path(&file.path).id();
+        let language = Language::from_path(&file.path).lsp_id();
         let item = json!({ "uri": uri, "languageId": language, "version": 1, "text": file.text });
         self.documents.push(OpenDocument { uri, version: 1, text: file.text.clone() });
-        self.wire.notify("textDocument/didOpen", &json!({ "textDocument": item }))
+        self.connection.notify("textDocument/didOpen", json!({ "textDocument": item }))
     }
 
-    /// Foretype tells when its model is there.
+    /// Waits until Foretype reports that its model is loaded. For another server, waits for a fixed time.
     fn wait_until_ready(&mut self) -> Result<()> {
-        let until = Instant::now() + if self.is_foretype { LOAD_TIMEOUT } else { STARTUP_DELAY };
-        while let Some((_, message)) = self.wire.listen(until)? {
-            if self.is_foretype && message["method"] == "foretype/status" && message["params"]["busy"] == false {
-                if message["params"]["kind"] == "Normal" {
-                    return Ok(());
-                }
-                bail!("the server has no model: {}", message["params"]["message"]);
+        let deadline = Instant::now() + if self.is_foretype { LOAD_TIMEOUT } else { STARTUP_DELAY };
+        while let Some((_, message)) = self.connection.receive(deadline)? {
+            let Message::Notification(notification) = message else { continue };
+            let status = &notification.params;
+            if !self.is_foretype || notification.method != "foretype/status" || status["busy"] != false {
+                continue;
             }
+            if status["kind"] == "Normal" {
+                return Ok(());
+            }
+            bail!("the server has no model: {}", status["message"]);
         }
         if self.is_foretype { bail!("the server has not loaded its model in time") } else { Ok(()) }
     }
 
-    fn send_change(&mut self, desk: &SimulatedEditor, change: &TextChange) -> Result<()> {
-        let (utf8, whole) = (self.utf8, self.full_sync);
-        let document = self.documents.get_mut(desk.file()).context("a file that was not opened")?;
+    fn send_change(&mut self, editor: &SimulatedEditor, change: &TextChange) -> Result<()> {
+        let (utf8, full_sync) = (self.utf8, self.full_sync);
+        let document = self.documents.get_mut(editor.file()).context("the file is not open")?;
         document.version += 1;
-        let [start, end] = [change.range.start, change.range.end].map(|at| position(&document.text, at, utf8));
-        let change = match whole {
-            true => json!({ "text": desk.text() }),
-            false => json!({ "range": { "start": start, "end": end }, "text": change.text }),
+        let change = if full_sync {
+            json!({ "text": editor.text() })
+        } else {
+            let [start, end] = [change.range.start, change.range.end].map(|at| position(&document.text, at, utf8));
+            json!({ "range": { "start": start, "end": end }, "text": change.text })
         };
-        desk.text().clone_into(&mut document.text);
-        let about = json!({ "uri": document.uri, "version": document.version });
-        self.wire.notify("textDocument/didChange", &json!({ "textDocument": about, "contentChanges": [change] }))
+        editor.text().clone_into(&mut document.text);
+        let identifier = json!({ "uri": document.uri, "version": document.version });
+        let params = json!({ "textDocument": identifier, "contentChanges": [change] });
+        self.connection.notify("textDocument/didChange", params)
     }
 
     fn position_params(&self, file: usize, cursor: usize) -> Result<Value> {
-        let document = self.documents.get(file).context("a file that was not opened")?;
+        let document = self.documents.get(file).context("the file is not open")?;
         let position = position(&document.text, cursor, self.utf8);
         Ok(json!({ "textDocument": { "uri": document.uri }, "position": position }))
     }
 
-    fn request_completion(&mut self, key: usize, file: usize, cursor: usize) -> Result<()> {
-        let mut parameters = self.position_params(file, cursor)?;
-        parameters["context"] = json!({ "triggerKind": 2 });
-        let id = self.wire.send_request("textDocument/inlineCompletion", parameters)?;
-        self.pending = Some(PendingRequest { id, key, file, cursor, answered: false, incomplete: false });
+    fn request_completion(&mut self, key_number: usize, file: usize, cursor: usize) -> Result<()> {
+        let mut params = self.position_params(file, cursor)?;
+        params["context"] = json!({ "triggerKind": 2 });
+        let id = self.connection.send_request("textDocument/inlineCompletion", params)?;
+        self.pending = Some(PendingRequest { id, key_number, file, cursor, is_answered: false, is_incomplete: false });
         Ok(())
     }
 
-    /// What was shown in part is complete now.
-    fn request_rest(&mut self, about: &Value) -> Result<()> {
-        let Some(asked) = self.pending.take_if(|asked| asked.incomplete) else { return Ok(()) };
-        if self.documents.get(asked.file).is_some_and(|document| about["textDocument"]["uri"] == document.uri) {
-            return self.request_completion(asked.key, asked.file, asked.cursor);
+    /// Requests the rest of a suggestion that the server has sent in part.
+    fn request_rest(&mut self, params: &Value) -> Result<()> {
+        let Some(pending) = self.pending.as_ref().filter(|pending| pending.is_incomplete) else { return Ok(()) };
+        let PendingRequest { key_number, file, cursor, .. } = *pending;
+        if self.documents.get(file).is_some_and(|document| params["textDocument"]["uri"] == document.uri) {
+            self.request_completion(key_number, file, cursor)?;
         }
-        self.pending = Some(asked);
         Ok(())
     }
 
-    /// What an answer to the newest request says.
-    fn suggestion_from(&mut self, at: Instant, answer: &Value) -> Option<SuggestionUpdate> {
-        let asked = self.pending.as_mut()?;
-        asked.answered = true;
-        let document = self.documents.get(asked.file)?;
-        let result = &answer["result"];
-        asked.incomplete = result["isIncomplete"] == true;
+    /// Suggestion of a response to the newest request. `result` is null if the server answers with an error.
+    fn suggestion_from(&mut self, arrived_at: Instant, result: &Value) -> Option<SuggestionUpdate> {
+        let pending = self.pending.as_mut()?;
+        pending.is_answered = true;
+        let document = self.documents.get(pending.file)?;
+        pending.is_incomplete = result["isIncomplete"] == true;
         let item = result.get("items").unwrap_or(result).get(0);
-        let nothing = SuggestionUpdate::new(at, asked.key, String::new());
+        let nothing = SuggestionUpdate::new(arrived_at, pending.key_number, String::new());
         let Some(item) = item else { return Some(nothing) };
         self.command = item.get("command").filter(|command| command.is_object()).cloned();
-        Some(match insertion(item, &document.text, asked.cursor, self.utf8) {
-            Some((text, replaces)) => SuggestionUpdate { text, replaced_bytes: replaces, is_complete: !asked.incomplete, ..nothing },
+        Some(match insertion(item, &document.text, pending.cursor, self.utf8) {
+            Some((text, replaced_bytes)) => {
+                SuggestionUpdate { text, replaced_bytes, is_complete: !pending.is_incomplete, ..nothing }
+            }
             None => SuggestionUpdate { stale: true, ..nothing },
         })
     }
 }
 
 impl CompletionSystem for LanguageServer {
-    fn key_pressed(&mut self, number: usize, desk: &SimulatedEditor, change: Option<&TextChange>) -> Result<Option<SuggestionUpdate>> {
+    fn key_pressed(
+        &mut self,
+        key_number: usize,
+        editor: &SimulatedEditor,
+        change: Option<&TextChange>,
+    ) -> Result<Option<SuggestionUpdate>> {
         if let Some(change) = change {
-            self.send_change(desk, change)?;
+            self.send_change(editor, change)?;
         }
-        if let Some(old) = self.pending.take().filter(|asked| !asked.answered) {
-            self.wire.notify("$/cancelRequest", &json!({ "id": old.id }))?;
+        if let Some(superseded) = self.pending.take()
+            && !superseded.is_answered
+        {
+            self.connection.notify("$/cancelRequest", json!({ "id": superseded.id }))?;
         }
-        self.request_completion(number, desk.file(), desk.cursor())?;
-        if let (Some((answers, _)), Some(document)) = (&mut self.answers, self.documents.get(desk.file())) {
-            answers.ask_if_idle(&mut self.wire, &document.uri)?;
+        self.request_completion(key_number, editor.file(), editor.cursor())?;
+        if let (Some(chat_load), Some(document)) = (&mut self.chat_load, self.documents.get(editor.file())) {
+            chat_load.ask_if_idle(&mut self.connection, &document.uri)?;
         }
         Ok(None)
     }
 
-    fn cursor_moved(&mut self, desk: &SimulatedEditor) -> Result<()> {
+    fn cursor_moved(&mut self, editor: &SimulatedEditor) -> Result<()> {
         if !self.is_foretype {
             return Ok(());
         }
-        // What was shown in part at the old place is not asked for again.
-        self.pending.iter_mut().for_each(|asked| asked.incomplete = false);
-        let place = self.position_params(desk.file(), desk.cursor())?;
-        self.wire.notify("textDocument/didFocus", &place)
+        // The rest of a suggestion at the old place is of no use.
+        if let Some(pending) = &mut self.pending {
+            pending.is_incomplete = false;
+        }
+        let params = self.position_params(editor.file(), editor.cursor())?;
+        self.connection.notify("textDocument/didFocus", params)
     }
 
-    fn next_update(&mut self, until: Instant) -> Result<Option<SuggestionUpdate>> {
-        while let Some((at, message)) = self.wire.listen(until)? {
-            if let Some((answers, _)) = &mut self.answers
-                && answers.handle(&message)?
+    fn next_update(&mut self, deadline: Instant) -> Result<Option<SuggestionUpdate>> {
+        while let Some((arrived_at, message)) = self.connection.receive(deadline)? {
+            if let Some(chat_load) = &mut self.chat_load
+                && chat_load.handle(&message)?
             {
                 continue;
             }
-            if message["method"] == "foretype/more" {
-                self.request_rest(&message["params"])?;
-            }
-            let newest = self.pending.as_ref().is_some_and(|asked| message["id"] == asked.id);
-            if newest && message.get("method").is_none() {
-                return Ok(self.suggestion_from(at, &message));
+            match message {
+                Message::Notification(notification) if notification.method == "foretype/more" => {
+                    self.request_rest(&notification.params)?;
+                }
+                Message::Response(response) if self.pending.as_ref().is_some_and(|it| it.id == response.id) => {
+                    let result = response.response_result.unwrap_or_default();
+                    return Ok(self.suggestion_from(arrived_at, &result));
+                }
+                _ => {}
             }
         }
         Ok(None)
     }
 
     fn suggestion_accepted(&mut self) -> Result<()> {
-        let Some(command) = self.command.take() else { return Ok(()) };
-        let parameters = json!({ "command": command["command"], "arguments": command["arguments"] });
-        self.wire.send_request("workspace/executeCommand", parameters).map(|_| ())
+        if let Some(command) = self.command.take() {
+            let params = json!({ "command": command["command"], "arguments": command["arguments"] });
+            self.connection.send_request("workspace/executeCommand", params)?;
+        }
+        Ok(())
     }
 
     fn usage(&mut self) -> Result<ServerUsage> {
         if !self.is_foretype {
             return Ok(ServerUsage::default());
         }
-        if let Some((answers, since)) = &self.answers {
-            answers.report(since.elapsed())?;
+        if let Some(chat_load) = &self.chat_load {
+            chat_load.report()?;
         }
-        let status = self.wire.request("foretype/status", json!({}), Duration::from_secs(10))?;
+        let status = self.connection.request("foretype/status", json!({}), STATUS_TIMEOUT)?;
         let count = |name: &str| status["engine"][name].as_f64();
         Ok(ServerUsage {
             prompt_tokens: count("evaluated"),
@@ -246,12 +275,12 @@ impl CompletionSystem for LanguageServer {
     }
 
     fn pid(&self) -> u32 {
-        self.wire.pid()
+        self.connection.pid()
     }
 }
 
-/// What an item puts at the cursor: the first line of it, and how many bytes right of the cursor it replaces. `None` if it
-/// does not fit the text.
+/// First line that an item inserts at the cursor, and the bytes right of the cursor that it replaces. `None` if the
+/// item does not fit the text.
 fn insertion(item: &Value, text: &str, cursor: usize, utf8: bool) -> Option<(String, usize)> {
     let insert = item["insertText"].as_str().or_else(|| item["insertText"]["value"].as_str())?;
     let (start, end) = match item.get("range").filter(|range| range.is_object()) {
@@ -263,7 +292,7 @@ fn insertion(item: &Value, text: &str, cursor: usize, utf8: bool) -> Option<(Str
     Some((line.to_owned(), end.checked_sub(cursor)?))
 }
 
-/// A byte offset as the protocol says it.
+/// Converts a byte offset to a position of the protocol.
 fn position(text: &str, at: usize, utf8: bool) -> Value {
     let before = text.get(..at).unwrap_or(text);
     let line = before.rsplit('\n').next().unwrap_or_default();
@@ -271,6 +300,7 @@ fn position(text: &str, at: usize, utf8: bool) -> Value {
     json!({ "line": before.matches('\n').count(), "character": character })
 }
 
+/// Converts a position of the protocol to a byte offset.
 fn offset(text: &str, position: &Value, utf8: bool) -> Option<usize> {
     let (line, character) = (position["line"].as_u64()? as usize, position["character"].as_u64()? as usize);
     let start = match line {
@@ -293,7 +323,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn positions_go_there_and_back_in_both_encodings() {
+    fn positions_survive_a_round_trip_in_both_encodings() {
         let text = "aä\n😀b\n";
         for utf8 in [true, false] {
             for at in [0, 1, 3, 4, 8, 9, 10] {
@@ -304,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_may_begin_before_the_cursor_and_end_behind_it() {
+    fn an_item_may_start_before_the_cursor_and_end_after_it() {
         let at = |character: u32| json!({ "line": 0, "character": character });
         let check = |item: Value, expected: Option<(&str, usize)>| {
             let found = insertion(&item, "let x)\n", 5, true);

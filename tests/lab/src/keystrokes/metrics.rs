@@ -1,24 +1,27 @@
-//! From what happened after each key to the figures that are reported. Each figure is one row of [`FIGURES`].
+//! Metrics over the keys of a system's runs. Each metric is one row of [`METRICS`].
 //!
-//! A key to which the answer was that there is nothing to suggest has been answered, but has no text: it is left out of the
-//! times, and its share is a figure of its own. A key that was overtaken before any text came never got text: it counts as
-//! infinitely late, and a percentile that falls on it is `never`.
+//! A key that was answered with "nothing to suggest" has been answered, but has no text. It is left out of the times,
+//! and the share of such keys is a metric of its own. A key that was superseded before any text arrived counts as
+//! infinitely late; a percentile that falls on it is formatted as `never`.
 
-use crate::statistics::median;
 use super::replay::{KeyRecord, ReplayRun};
+use crate::statistics::median;
 
-/// Something that is reported of each system.
+/// Value for the runs of one repetition. Infinity stands for never, `None` for unknown.
+type MetricFn = fn(&[&ReplayRun]) -> Option<f64>;
+
+/// A figure that is reported for each system.
 pub(super) struct KeystrokeMetric {
-    /// Its name in JSON.
+    /// Name in JSON.
     pub(super) name: &'static str,
-    /// What a reader sees.
+    /// Label in tables.
     pub(super) label: &'static str,
+    /// Unit of the value.
     pub(super) unit: MetricUnit,
-    /// The figure of the runs of one repetition. Infinite stands for never, `None` for unknown.
-    compute: fn(&[&ReplayRun]) -> Option<f64>,
+    compute: MetricFn,
 }
 
-/// How a figure is written.
+/// Unit of a metric, which decides how values are formatted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MetricUnit {
     Milliseconds,
@@ -28,70 +31,138 @@ pub(super) enum MetricUnit {
     Megabytes,
 }
 
-const fn metric(name: &'static str, label: &'static str, unit: MetricUnit, of: fn(&[&ReplayRun]) -> Option<f64>) -> KeystrokeMetric {
-    KeystrokeMetric { name, label, unit, compute: of }
+const fn metric(name: &'static str, label: &'static str, unit: MetricUnit, compute: MetricFn) -> KeystrokeMetric {
+    KeystrokeMetric { name, label, unit, compute }
 }
 
-/// All figures, in the order of the table.
+const fn time(name: &'static str, label: &'static str, compute: MetricFn) -> KeystrokeMetric {
+    metric(name, label, MetricUnit::Milliseconds, compute)
+}
+
+const fn share(name: &'static str, label: &'static str, compute: MetricFn) -> KeystrokeMetric {
+    metric(name, label, MetricUnit::Percent, compute)
+}
+
+const fn count(name: &'static str, label: &'static str, compute: MetricFn) -> KeystrokeMetric {
+    metric(name, label, MetricUnit::Count, compute)
+}
+
+const fn seconds(name: &'static str, label: &'static str, compute: MetricFn) -> KeystrokeMetric {
+    metric(name, label, MetricUnit::Seconds, compute)
+}
+
+/// All metrics, in the order of the table.
 pub(super) static METRICS: &[KeystrokeMetric] = &[
-    metric("first_p50", "key to first text, p50", MetricUnit::Milliseconds, |runs| percentile(times(runs, FIRST_TEXT_TIME), 0.50)),
-    metric("first_p95", "key to first text, p95", MetricUnit::Milliseconds, |runs| percentile(times(runs, FIRST_TEXT_TIME), 0.95)),
-    metric("first_p99", "key to first text, p99", MetricUnit::Milliseconds, |runs| percentile(times(runs, FIRST_TEXT_TIME), 0.99)),
-    metric("full_p50", "key to full line, p50", MetricUnit::Milliseconds, |runs| percentile(times(runs, FULL_LINE_TIME), 0.50)),
-    metric("full_p95", "key to full line, p95", MetricUnit::Milliseconds, |runs| percentile(times(runs, FULL_LINE_TIME), 0.95)),
-    metric("full_p99", "key to full line, p99", MetricUnit::Milliseconds, |runs| percentile(times(runs, FULL_LINE_TIME), 0.99)),
-    metric("wait_p50", "key to the next text at all, p50", MetricUnit::Milliseconds, |runs| percentile(wait_times(runs), 0.50)),
-    metric("wait_p95", "key to the next text at all, p95", MetricUnit::Milliseconds, |runs| percentile(wait_times(runs), 0.95)),
-    metric("new_p50", "first text of keys off the shown text, p50", MetricUnit::Milliseconds, |runs| {
-        percentile(times(runs, TIME_OFF_SUGGESTION), 0.50)
+    time("first_p50", "key to first text, p50", |runs| percentile(times(runs, first_text_time), 0.50)),
+    time("first_p95", "key to first text, p95", |runs| percentile(times(runs, first_text_time), 0.95)),
+    time("first_p99", "key to first text, p99", |runs| percentile(times(runs, first_text_time), 0.99)),
+    time("full_p50", "key to full line, p50", |runs| percentile(times(runs, full_line_time), 0.50)),
+    time("full_p95", "key to full line, p95", |runs| percentile(times(runs, full_line_time), 0.95)),
+    time("full_p99", "key to full line, p99", |runs| percentile(times(runs, full_line_time), 0.99)),
+    time("wait_p50", "key to next text, p50", |runs| percentile(wait_times(runs), 0.50)),
+    time("wait_p95", "key to next text, p95", |runs| percentile(wait_times(runs), 0.95)),
+    time("new_p50", "first text after a key off the suggestion, p50", |runs| {
+        percentile(times(runs, time_off_suggestion), 0.50)
     }),
-    metric("followed_p50", "first text of keys into the shown text, p50", MetricUnit::Milliseconds, |runs| {
-        percentile(times(runs, TIME_ON_SUGGESTION), 0.50)
+    time("followed_p50", "first text after a key along the suggestion, p50", |runs| {
+        percentile(times(runs, time_along_suggestion), 0.50)
     }),
-    metric("followed_p95", "first text of keys into the shown text, p95", MetricUnit::Milliseconds, |runs| {
-        percentile(times(runs, TIME_ON_SUGGESTION), 0.95)
+    time("followed_p95", "first text after a key along the suggestion, p95", |runs| {
+        percentile(times(runs, time_along_suggestion), 0.95)
     }),
-    metric("within_100", "keys with text within 100 ms", MetricUnit::Percent, |runs| share_within(runs, 100.0)),
-    metric("within_200", "keys with text within 200 ms", MetricUnit::Percent, |runs| share_within(runs, 200.0)),
-    metric("overtaken", "keys overtaken before any text", MetricUnit::Percent, |runs| {
+    share("within_100", "keys with text within 100 ms", |runs| share_within(runs, 100.0)),
+    share("within_200", "keys with text within 200 ms", |runs| share_within(runs, 200.0)),
+    share("overtaken", "keys superseded before any text", |runs| {
         share_of_keys(runs, |key| key.first_text_ms.is_none() && key.no_suggestion_ms.is_none())
     }),
-    metric("nothing", "keys answered with nothing", MetricUnit::Percent, |runs| share_of_keys(runs, is_answered_with_nothing)),
-    metric("prompt", "prompt tokens evaluated a key", MetricUnit::Count, |runs| per_key(runs, |run| run.prompt_tokens)),
-    metric("prompt_text", "prompt tokens for 100 characters", MetricUnit::Count, |runs| per_100_characters(runs, |run| run.prompt_tokens)),
-    metric("written", "tokens written a key", MetricUnit::Count, |runs| per_key(runs, |run| run.generated_tokens)),
-    metric("drafted", "draft tokens a key", MetricUnit::Count, |runs| per_key(runs, |run| run.draft_tokens)),
-    metric("confirmed", "of these right", MetricUnit::Percent, |runs| {
-        let drafted = sum(runs, |run| run.draft_tokens).filter(|count| *count > 0.0)?;
-        Some(sum(runs, |run| run.accepted_tokens)? / drafted * 100.0)
+    share("nothing", "keys answered with nothing", |runs| share_of_keys(runs, is_answered_with_nothing)),
+    count("prompt", "prompt tokens evaluated per key", |runs| per_key(runs, |run| run.prompt_tokens)),
+    count("prompt_text", "prompt tokens per 100 characters", |runs| per_100_characters(runs, |run| run.prompt_tokens)),
+    count("written", "tokens generated per key", |runs| per_key(runs, |run| run.generated_tokens)),
+    count("drafted", "draft tokens per key", |runs| per_key(runs, |run| run.draft_tokens)),
+    share("confirmed", "draft tokens accepted", |runs| {
+        let draft_tokens = sum(runs, |run| run.draft_tokens).filter(|count| *count > 0.0)?;
+        Some(sum(runs, |run| run.accepted_tokens)? / draft_tokens * 100.0)
     }),
-    metric("processor", "processor time for 100 keys", MetricUnit::Seconds, |runs| {
+    seconds("processor", "CPU time per 100 keys", |runs| {
         per_key(runs, |run| run.cpu_seconds).map(|seconds| seconds * 100.0)
     }),
-    metric("processor_text", "processor time for 100 characters", MetricUnit::Seconds, |runs| {
-        per_100_characters(runs, |run| run.cpu_seconds)
-    }),
-    metric("elsewhere", "processor time of others", MetricUnit::Percent, |runs| {
+    seconds("processor_text", "CPU time per 100 characters", |runs| per_100_characters(runs, |run| run.cpu_seconds)),
+    share("elsewhere", "CPU time of other processes", |runs| {
         Some(sum(runs, |run| run.other_cpu_share)? / runs.len() as f64 * 100.0)
     }),
     metric("peak", "peak memory", MetricUnit::Megabytes, |runs| {
         runs.iter().map(|run| run.peak_megabytes).reduce(|one, other| Some(one?.max(other?)))?
     }),
-    metric("stale", "stale suggestions", MetricUnit::Count, |runs| sum(runs, |run| Some(run.stale as f64))),
-    metric("completed", "characters from suggestions", MetricUnit::Percent, |runs| {
-        let taken: usize = keys(runs).map(|key| key.accepted_characters).sum();
-        let wanted = sum(runs, |run| Some(run.target_characters as f64)).filter(|count| *count > 0.0)?;
-        Some(taken as f64 / wanted * 100.0)
+    count("stale", "stale suggestions", |runs| sum(runs, |run| Some(run.stale as f64))),
+    share("completed", "characters from suggestions", |runs| {
+        let accepted: usize = keys(runs).map(|key| key.accepted_characters).sum();
+        Some(accepted as f64 / target_characters(runs)? * 100.0)
     }),
-    metric("keys", "keys pressed", MetricUnit::Count, |runs| Some(keys(runs).count() as f64)),
+    count("keys", "keys pressed", |runs| Some(keys(runs).count() as f64)),
 ];
 
-/// Which time of which keys; the outer `None` leaves a key out.
+/// Metrics of one system.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct SystemMetrics {
+    pub(super) system: String,
+    /// Values in the order of [`METRICS`].
+    pub(super) values: Vec<Option<f64>>,
+}
+
+impl SystemMetrics {
+    /// Value of the metric with this name.
+    pub(super) fn value(&self, name: &str) -> Option<f64> {
+        let index = METRICS.iter().position(|metric| metric.name == name)?;
+        *self.values.get(index)?
+    }
+}
+
+/// Metrics of each system over some runs: Foretype first, then the other systems by name.
+pub(super) fn metrics_by_system<'a>(runs: impl Iterator<Item = &'a ReplayRun> + Clone) -> Vec<SystemMetrics> {
+    let mut systems: Vec<&String> = runs.clone().map(|run| &run.system).collect();
+    systems.sort_by_key(|name| (*name != "Foretype", *name));
+    systems.dedup();
+    let metrics_of = |system: &String| {
+        let own: Vec<_> = runs.clone().filter(|run| run.system == *system).collect();
+        SystemMetrics { values: medians(&own), system: system.clone() }
+    };
+    systems.into_iter().map(metrics_of).collect()
+}
+
+/// Values of one system in the order of [`METRICS`]: medians over the repetitions.
+fn medians(runs: &[&ReplayRun]) -> Vec<Option<f64>> {
+    let mut repetitions: Vec<_> = runs.iter().map(|run| run.repeat).collect();
+    repetitions.sort_unstable();
+    repetitions.dedup();
+    let median_of = |metric: &KeystrokeMetric| {
+        let value_of = |repeat: &usize| {
+            let runs: Vec<_> = runs.iter().filter(|run| run.repeat == *repeat).copied().collect();
+            (metric.compute)(&runs)
+        };
+        median(repetitions.iter().filter_map(value_of).collect())
+    };
+    METRICS.iter().map(median_of).collect()
+}
+
+/// Time of a key. The outer `None` leaves the key out, the inner one counts it as infinitely late.
 type KeyTime = fn(&KeyRecord) -> Option<Option<f64>>;
-const FIRST_TEXT_TIME: KeyTime = |key| (!is_answered_with_nothing(key)).then_some(key.first_text_ms);
-const FULL_LINE_TIME: KeyTime = |key| (!is_answered_with_nothing(key)).then_some(key.full_line_ms);
-const TIME_OFF_SUGGESTION: KeyTime = |key| (!is_answered_with_nothing(key) && !key.follows_suggestion).then_some(key.first_text_ms);
-const TIME_ON_SUGGESTION: KeyTime = |key| (!is_answered_with_nothing(key) && key.follows_suggestion).then_some(key.first_text_ms);
+
+fn first_text_time(key: &KeyRecord) -> Option<Option<f64>> {
+    if is_answered_with_nothing(key) { None } else { Some(key.first_text_ms) }
+}
+
+fn full_line_time(key: &KeyRecord) -> Option<Option<f64>> {
+    if is_answered_with_nothing(key) { None } else { Some(key.full_line_ms) }
+}
+
+fn time_off_suggestion(key: &KeyRecord) -> Option<Option<f64>> {
+    if key.follows_suggestion { None } else { first_text_time(key) }
+}
+
+fn time_along_suggestion(key: &KeyRecord) -> Option<Option<f64>> {
+    if key.follows_suggestion { first_text_time(key) } else { None }
+}
 
 fn is_answered_with_nothing(key: &KeyRecord) -> bool {
     key.first_text_ms.is_none() && key.no_suggestion_ms.is_some()
@@ -101,80 +172,76 @@ fn keys<'a>(runs: &'a [&ReplayRun]) -> impl Iterator<Item = &'a KeyRecord> {
     runs.iter().flat_map(|run| &run.keys)
 }
 
-fn times(runs: &[&ReplayRun], pick: KeyTime) -> Vec<f64> {
-    keys(runs).filter_map(pick).map(|time| time.unwrap_or(f64::INFINITY)).collect()
+fn times(runs: &[&ReplayRun], time: KeyTime) -> Vec<f64> {
+    keys(runs).filter_map(time).map(|time| time.unwrap_or(f64::INFINITY)).collect()
 }
 
-/// The times of key to first text, for the picture: of all keys, as [`within`] counts them, so one that is answered with nothing never has text.
+/// Times from key to first text for the chart. All keys count, as in [`share_within`]: a key that is answered with
+/// nothing never gets text.
 pub(super) fn first_text_times(runs: &[&ReplayRun]) -> Vec<f64> {
     times(runs, |key| Some(key.first_text_ms))
 }
 
-/// From each key to the next text for it or for a later key of the run.
+/// Times from each key to the next text for it or for a later key of the run.
 fn wait_times(runs: &[&ReplayRun]) -> Vec<f64> {
-    let mut waits = Vec::new();
+    let mut wait_times = Vec::new();
     for run in runs {
-        let mut next = f64::INFINITY;
+        let mut next_text_at = f64::INFINITY;
         for key in run.keys.iter().rev() {
-            next = key.first_text_ms.map_or(next, |first| key.at_ms + first);
+            if let Some(first_text_ms) = key.first_text_ms {
+                next_text_at = key.at_ms + first_text_ms;
+            }
             if !is_answered_with_nothing(key) {
-                waits.push(next - key.at_ms);
+                wait_times.push(next_text_at - key.at_ms);
             }
         }
     }
-    waits
+    wait_times
 }
 
-/// The smallest value that at least this share of all are not above. `None` of none.
+/// Nearest-rank percentile. `None` without values.
 fn percentile(mut values: Vec<f64>, share: f64) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let rank = (values.len() as f64 * share).ceil() as usize;
     values.get(rank.max(1) - 1).copied()
 }
 
-fn share_of_keys(runs: &[&ReplayRun], is: fn(&KeyRecord) -> bool) -> Option<f64> {
-    let all = keys(runs).count();
-    (all > 0).then(|| keys(runs).filter(|key| is(key)).count() as f64 / all as f64 * 100.0)
+fn share_of_keys(runs: &[&ReplayRun], condition: fn(&KeyRecord) -> bool) -> Option<f64> {
+    percent(keys(runs).filter(|key| condition(key)).count(), keys(runs).count())
 }
 
-fn share_within(runs: &[&ReplayRun], limit: f64) -> Option<f64> {
-    let all = keys(runs).count();
-    let timely = keys(runs).filter(|key| key.first_text_ms.is_some_and(|first| first <= limit)).count();
-    (all > 0).then(|| timely as f64 / all as f64 * 100.0)
+fn share_within(runs: &[&ReplayRun], limit_ms: f64) -> Option<f64> {
+    let in_time = |key: &&KeyRecord| key.first_text_ms.is_some_and(|first| first <= limit_ms);
+    percent(keys(runs).filter(in_time).count(), keys(runs).count())
 }
 
-fn sum(runs: &[&ReplayRun], of: fn(&ReplayRun) -> Option<f64>) -> Option<f64> {
-    runs.iter().map(|run| of(run)).sum()
+fn percent(count: usize, all: usize) -> Option<f64> {
+    if all == 0 { None } else { Some(count as f64 / all as f64 * 100.0) }
 }
 
-fn per_key(runs: &[&ReplayRun], of: fn(&ReplayRun) -> Option<f64>) -> Option<f64> {
-    let all = keys(runs).count();
-    Some(sum(runs, of)? / all as f64).filter(|_| all > 0)
+/// Sum over the runs. `None` if it is unknown for one of them.
+fn sum(runs: &[&ReplayRun], value: fn(&ReplayRun) -> Option<f64>) -> Option<f64> {
+    runs.iter().map(|run| value(run)).sum()
 }
 
-/// For 100 characters of what was to be written: the same for all systems, however many keys that took.
-fn per_100_characters(runs: &[&ReplayRun], of: fn(&ReplayRun) -> Option<f64>) -> Option<f64> {
-    let wanted = sum(runs, |run| Some(run.target_characters as f64)).filter(|count| *count > 0.0)?;
-    Some(sum(runs, of)? / wanted * 100.0)
+fn per_key(runs: &[&ReplayRun], value: fn(&ReplayRun) -> Option<f64>) -> Option<f64> {
+    let key_count = keys(runs).count();
+    if key_count == 0 { None } else { Some(sum(runs, value)? / key_count as f64) }
 }
 
-/// The figures of one system: medians over the repetitions, in the order of [`FIGURES`].
-pub(super) fn medians(runs: &[&ReplayRun]) -> Vec<Option<f64>> {
-    let mut repeats: Vec<_> = runs.iter().map(|run| run.repeat).collect();
-    repeats.sort_unstable();
-    repeats.dedup();
-    let of = |figure: &KeystrokeMetric| {
-        let of_repeat = |repeat: &usize| {
-            let runs: Vec<_> = runs.iter().filter(|run| run.repeat == *repeat).copied().collect();
-            (figure.compute)(&runs)
-        };
-        median(repeats.iter().filter_map(of_repeat).collect())
-    };
-    METRICS.iter().map(of).collect()
+/// Value per 100 characters of the target text, which is the same for all systems, however many keys it took.
+fn per_100_characters(runs: &[&ReplayRun], value: fn(&ReplayRun) -> Option<f64>) -> Option<f64> {
+    Some(sum(runs, value)? / target_characters(runs)? * 100.0)
+}
+
+/// Characters that the typist writes in all runs. `None` if there are none.
+fn target_characters(runs: &[&ReplayRun]) -> Option<f64> {
+    let count: usize = runs.iter().map(|run| run.target_characters).sum();
+    if count == 0 { None } else { Some(count as f64) }
 }
 
 impl MetricUnit {
-    /// A value as people read it.
+    /// Formats a value with its unit.
     pub(super) fn format(self, value: Option<f64>) -> String {
         let Some(value) = value else { return "-".to_owned() };
         let digits = if value.abs() < 10.0 { 2 } else { usize::from(value.abs() < 100.0) };
@@ -195,7 +262,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_of_the_nearest_rank() {
+    fn percentiles_take_the_nearest_rank() {
         let values = || (1..=20).map(f64::from).collect::<Vec<_>>();
         for (share, expected) in [(0.5, 10.0), (0.95, 19.0), (0.99, 20.0), (0.0, 1.0)] {
             assert_eq!(percentile(values(), share), Some(expected), "{share}");
@@ -204,40 +271,42 @@ mod tests {
     }
 
     #[test]
-    fn a_key_without_text_is_infinitely_late_and_a_key_with_nothing_to_say_is_left_out() {
-        let key = |first, nothing| KeyRecord { first_text_ms: first, no_suggestion_ms: nothing, ..KeyRecord::default() };
+    fn a_key_without_text_is_infinitely_late_and_one_without_suggestion_is_left_out() {
+        let key =
+            |first, nothing| KeyRecord { first_text_ms: first, no_suggestion_ms: nothing, ..KeyRecord::default() };
         let run = ReplayRun {
             keys: vec![key(Some(5.0), None), key(None, None), key(None, Some(1.0)), key(Some(7.0), None)],
             ..ReplayRun::default()
         };
-        assert_eq!(times(&[&run], FIRST_TEXT_TIME), [5.0, f64::INFINITY, 7.0]);
-        assert_eq!(percentile(times(&[&run], FIRST_TEXT_TIME), 0.5), Some(7.0));
+        assert_eq!(times(&[&run], first_text_time), [5.0, f64::INFINITY, 7.0]);
+        assert_eq!(percentile(times(&[&run], first_text_time), 0.5), Some(7.0));
         assert_eq!(share_within(&[&run], 6.0), Some(25.0));
     }
 
     #[test]
-    fn waiting_goes_on_over_overtaken_keys() {
+    fn wait_times_extend_over_superseded_keys() {
         let key = |at, first| KeyRecord { at_ms: at, first_text_ms: first, ..KeyRecord::default() };
-        let run = ReplayRun { keys: vec![key(0.0, None), key(100.0, None), key(200.0, Some(50.0))], ..ReplayRun::default() };
+        let keys = vec![key(0.0, None), key(100.0, None), key(200.0, Some(50.0))];
+        let run = ReplayRun { keys, ..ReplayRun::default() };
         assert_eq!(wait_times(&[&run]), [50.0, 150.0, 250.0]);
     }
 
     #[test]
     fn medians_are_over_repetitions() {
-        let run = |repeat, first| ReplayRun {
+        let run = |repeat, first_text_ms| ReplayRun {
             repeat,
             keys: vec![KeyRecord { first_text_ms, ..KeyRecord::default() }],
             prompt_tokens: Some(3.0),
             ..ReplayRun::default()
         };
         let runs = [run(0, Some(1.0)), run(1, Some(9.0)), run(2, None)];
-        let figures = medians(&runs.iter().collect::<Vec<_>>());
-        let at = |name| figures[METRICS.iter().position(|figure| figure.name == name).expect("a figure")];
-        assert_eq!((at("first_p50"), at("prompt"), at("processor")), (Some(9.0), Some(3.0), None));
+        let metrics = metrics_by_system(runs.iter()).remove(0);
+        let value = |name| metrics.value(name);
+        assert_eq!((value("first_p50"), value("prompt"), value("processor")), (Some(9.0), Some(3.0), None));
     }
 
     #[test]
-    fn values_are_written_for_people() {
+    fn values_are_formatted_with_their_unit() {
         for (unit, value, expected) in [
             (MetricUnit::Milliseconds, Some(0.5), "0.50 ms"),
             (MetricUnit::Milliseconds, Some(f64::INFINITY), "never"),

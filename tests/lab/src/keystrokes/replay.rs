@@ -1,4 +1,4 @@
-//! One run: the keys of a trace come at their moments, whether or not an answer has come.
+//! One run of a trace. Keys are pressed at their times, whether or not a suggestion has arrived.
 
 #[cfg(test)]
 mod tests;
@@ -6,82 +6,104 @@ mod tests;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use foretype::trace::{Trace, TypingSegment};
 use serde::{Deserialize, Serialize};
 
-use crate::process;
-use foretype::trace::{TypingSegment, Trace};
-use super::simulated_editor::{TextChange, SimulatedEditor};
+use super::simulated_editor::{SimulatedEditor, TextChange};
+use super::system::{CompletionSystem, ServerUsage, SuggestionUpdate};
 use super::visible_suggestion::VisibleSuggestion;
-use super::system::{SuggestionUpdate, CompletionSystem};
+use crate::process;
 
-/// How the typist is.
+/// Time after the last key during which suggestions still count.
+const SETTLE_TIME: Duration = Duration::from_millis(1500);
+
+/// Behaviour of the typist.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Typist {
-    /// How long a suggestion must have been there to be taken.
+    /// Time that a suggestion must be visible before the typist accepts it.
     pub(super) reaction_time: Duration,
-    /// Characters of the shortest suggestion that is worth a key.
+    /// Characters of the shortest suggestion that the typist accepts.
     pub(super) min_characters: usize,
-    /// How many times faster than in the trace everything goes.
+    /// Factor by which everything goes faster than in the trace.
     pub(super) speed: f64,
 }
 
-/// What happened after one key. Times are milliseconds.
+/// Record of one key. Times are in milliseconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct KeyRecord {
-    /// Since the beginning of the run.
+    /// Time from the start of the run to the key.
+    #[serde(rename = "at")]
     pub(super) at_ms: f64,
-    /// From the key to the first text that fits.
+    /// Time from the key to the first text that fits.
+    #[serde(rename = "first")]
     pub(super) first_text_ms: Option<f64>,
-    /// From the key to the complete line.
+    /// Time from the key to the complete line.
+    #[serde(rename = "full")]
     pub(super) full_line_ms: Option<f64>,
-    /// From the key to the answer that there is nothing to suggest.
+    /// Time from the key to the answer that there is nothing to suggest.
+    #[serde(rename = "nothing")]
     pub(super) no_suggestion_ms: Option<f64>,
-    /// From the key to the next one.
+    /// Time from the key to the next key.
+    #[serde(rename = "until")]
     pub(super) next_key_ms: f64,
-    /// Whether the key went on with what was shown.
+    /// True if the key was the next one of the visible suggestion.
+    #[serde(rename = "followed")]
     pub(super) follows_suggestion: bool,
-    /// Whether the text came from the client's own memory.
+    /// True if the text came from the client's own cache.
+    #[serde(rename = "from_memory")]
     pub(super) from_client_cache: bool,
-    /// Characters that this key took from a suggestion.
+    /// Characters that the key accepted from a suggestion.
+    #[serde(rename = "taken")]
     pub(super) accepted_characters: usize,
 }
 
-/// A trace replayed into a system.
+/// A trace replayed into a system. Counts are `None` if the system does not report them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct ReplayRun {
-    /// The system's name.
+    /// Name of the system.
     pub(super) system: String,
-    /// The trace's name.
+    /// Name of the trace.
     pub(super) trace: String,
-    /// Which repetition.
+    /// Number of the repetition, from 0.
     pub(super) repeat: usize,
-    /// Each key that was pressed.
+    /// All keys in order.
     pub(super) keys: Vec<KeyRecord>,
-    /// Characters that there are to write.
+    /// Characters of the text that the typist writes.
+    #[serde(rename = "wanted")]
     pub(super) target_characters: usize,
-    /// Suggestions that did not fit the text when they came.
+    /// Suggestions that did not fit the text when they arrived.
     pub(super) stale: usize,
-    /// Prompt tokens evaluated, tokens written, draft tokens tried and right, where known.
+    /// Prompt tokens evaluated.
+    #[serde(rename = "prompt")]
     pub(super) prompt_tokens: Option<f64>,
+    /// Tokens generated.
+    #[serde(rename = "written")]
     pub(super) generated_tokens: Option<f64>,
+    /// Draft tokens verified.
+    #[serde(rename = "drafted")]
     pub(super) draft_tokens: Option<f64>,
+    /// Draft tokens accepted.
+    #[serde(rename = "confirmed")]
     pub(super) accepted_tokens: Option<f64>,
-    /// Seconds of processor time of the server.
+    /// CPU time of the server in seconds.
+    #[serde(rename = "processor")]
     pub(super) cpu_seconds: Option<f64>,
-    /// Of the processor time that the machine has meanwhile, the share that went elsewhere.
+    /// Share of the machine's CPU time that other processes used.
+    #[serde(rename = "elsewhere")]
     pub(super) other_cpu_share: Option<f64>,
-    /// The most memory it has held, in megabytes.
+    /// Peak memory of the server in megabytes.
+    #[serde(rename = "peak")]
     pub(super) peak_megabytes: Option<f64>,
 }
 
-/// How long the last key is listened to.
-const SETTLE_TIME: Duration = Duration::from_millis(1500);
-
-/// Replays a trace.
+/// Replays a trace into a system.
+///
+/// # Errors
+/// If the system fails.
 pub(super) fn replay(system: &mut dyn CompletionSystem, trace: &Trace, typist: Typist) -> Result<ReplayRun> {
-    let (before, busy) = (server_usage(system)?, process::machine_cpu_seconds());
-    let mut replay = Replayer {
+    let (usage_before, machine_before) = (server_usage(system)?, process::machine_cpu_seconds());
+    let mut replayer = Replayer {
         editor: SimulatedEditor::new(&trace.files),
         suggestion: VisibleSuggestion::default(),
         cursor_left: false,
@@ -91,152 +113,171 @@ pub(super) fn replay(system: &mut dyn CompletionSystem, trace: &Trace, typist: T
         run: ReplayRun::default(),
         system,
     };
-    for stint in &trace.segments {
-        replay.type_segment(stint)?;
-        replay.run.target_characters += stint.target().chars().count();
+    for segment in &trace.segments {
+        replayer.type_segment(segment)?;
+        replayer.run.target_characters += segment.target().chars().count();
     }
-    replay.next_key_at += SETTLE_TIME.div_f64(typist.speed);
-    replay.listen()?;
-    replay.close_key(replay.started.elapsed());
-    let Replayer { mut run, system, started, .. } = replay;
-    let busy = process::machine_cpu_seconds().zip(busy).map(|(now, then)| now - then);
-    let costs = server_usage(system)?.since(before);
+    replayer.next_key_at += SETTLE_TIME.div_f64(typist.speed);
+    replayer.receive_updates()?;
+    replayer.close_key(replayer.started.elapsed());
+    let Replayer { mut run, system, started, .. } = replayer;
+    let machine_seconds = process::machine_cpu_seconds().zip(machine_before).map(|(now, before)| now - before);
+    let usage = server_usage(system)?.since(usage_before);
     let elapsed = started.elapsed();
-    run.other_cpu_share = busy.zip(costs.cpu_seconds).map(|(busy, own)| process::other_cpu_share(busy, own, elapsed));
-    (run.prompt_tokens, run.generated_tokens, run.cpu_seconds) = (costs.prompt_tokens, costs.generated_tokens, costs.cpu_seconds);
-    (run.draft_tokens, run.accepted_tokens) = (costs.draft_tokens, costs.accepted_tokens);
+    run.other_cpu_share =
+        machine_seconds.zip(usage.cpu_seconds).map(|(all, own)| process::other_cpu_share(all, own, elapsed));
+    run.prompt_tokens = usage.prompt_tokens;
+    run.generated_tokens = usage.generated_tokens;
+    run.draft_tokens = usage.draft_tokens;
+    run.accepted_tokens = usage.accepted_tokens;
+    run.cpu_seconds = usage.cpu_seconds;
     run.peak_megabytes = process::peak_megabytes(system.pid());
     Ok(run)
 }
 
-fn server_usage(system: &mut dyn CompletionSystem) -> Result<super::system::ServerUsage> {
-    let costs = system.usage()?;
-    Ok(super::system::ServerUsage { cpu_seconds: process::cpu_seconds(system.pid()), ..costs })
+fn server_usage(system: &mut dyn CompletionSystem) -> Result<ServerUsage> {
+    let usage = system.usage()?;
+    Ok(ServerUsage { cpu_seconds: process::cpu_seconds(system.pid()), ..usage })
 }
 
+/// State of a run.
 struct Replayer<'a> {
     system: &'a mut dyn CompletionSystem,
     editor: SimulatedEditor,
     suggestion: VisibleSuggestion,
-    /// Whether the cursor has left the place of the newest key: what comes for that is not shown any more.
+    /// True if the cursor has moved since the newest key. A suggestion for that key is not shown any more.
     cursor_left: bool,
     started: Instant,
-    /// When the next key comes.
+    /// Time of the next key.
     next_key_at: Instant,
     typist: Typist,
     run: ReplayRun,
 }
 
 impl Replayer<'_> {
-    fn type_segment(&mut self, stint: &TypingSegment) -> Result<()> {
-        self.editor.move_to(stint);
+    fn type_segment(&mut self, segment: &TypingSegment) -> Result<()> {
+        self.editor.move_to(segment);
         self.suggestion.clear();
         self.cursor_left = true;
         self.system.cursor_moved(&self.editor)?;
-        self.wait_for_key(stint.delay_ms)?;
-        let slips = stint.typos();
-        let mut at = 0;
-        while let Some((gap, key)) = stint.keys.get(at) {
-            self.wait_for_key(*gap)?;
-            if stint.accepts_suggestions && self.accept()? {
-                at = first_key_after(stint, &slips, self.editor.done());
+        self.wait_for_key(segment.delay_ms)?;
+        let typos = segment.typos();
+        let mut index = 0;
+        while let Some((delay_ms, key)) = segment.keys.get(index) {
+            self.wait_for_key(*delay_ms)?;
+            if segment.accepts_suggestions && self.accept()? {
+                index = first_key_after(segment, &typos, self.editor.completed_bytes());
             } else {
-                self.press(key, slips[at])?;
-                at += 1;
+                self.press(key, typos[index])?;
+                index += 1;
             }
         }
         Ok(())
     }
 
-    /// Listens until the next key is due.
-    fn wait_for_key(&mut self, gap: u32) -> Result<()> {
-        self.next_key_at += Duration::from_millis(gap.into()).div_f64(self.typist.speed);
-        self.listen()
+    /// Receives suggestions until the next key is due.
+    fn wait_for_key(&mut self, delay_ms: u32) -> Result<()> {
+        self.next_key_at += Duration::from_millis(delay_ms.into()).div_f64(self.typist.speed);
+        self.receive_updates()
     }
 
-    fn listen(&mut self) -> Result<()> {
-        while let Some(said) = self.system.next_update(self.next_key_at)? {
-            self.record_update(&said);
+    fn receive_updates(&mut self) -> Result<()> {
+        while let Some(update) = self.system.next_update(self.next_key_at)? {
+            self.record_update(&update);
         }
         Ok(())
     }
 
-    fn press(&mut self, key: &str, slip: bool) -> Result<()> {
-        let change = self.editor.press(key, slip);
-        let followed = self.suggestion.type_key(key);
-        self.ask(KeyRecord { follows_suggestion: followed, ..KeyRecord::default() }, change.as_ref())
+    fn press(&mut self, key: &str, is_typo: bool) -> Result<()> {
+        let change = self.editor.press(key, is_typo);
+        let follows_suggestion = self.suggestion.type_key(key);
+        self.send_key(KeyRecord { follows_suggestion, ..KeyRecord::default() }, change.as_ref())
     }
 
-    /// Takes what is shown, if the typist has read it and it is right.
+    /// Accepts the visible suggestion if the typist has read it and it is correct. Returns true if so.
     fn accept(&mut self) -> Result<bool> {
-        let Typist { reaction_time: reaction, min_characters: shortest, speed } = self.typist;
+        let Typist { reaction_time, min_characters, speed } = self.typist;
         let now = self.started.elapsed();
-        let read = self.suggestion.readable(now, reaction.div_f64(speed), shortest);
-        let Some(shown) = read.filter(|shown| self.editor.fits_target(&shown.text, shown.replaced_bytes)) else { return Ok(false) };
-        let taken = shown.text.chars().count();
+        let readable = self.suggestion.readable(now, reaction_time.div_f64(speed), min_characters);
+        let Some(shown) = readable else { return Ok(false) };
+        if !self.editor.fits_target(&shown.text, shown.replaced_bytes) {
+            return Ok(false);
+        }
+        let accepted_characters = shown.text.chars().count();
         let change = self.editor.accept(&shown.text, shown.replaced_bytes);
         self.suggestion.clear();
         self.system.suggestion_accepted()?;
-        self.ask(KeyRecord { accepted_characters: taken, ..KeyRecord::default() }, Some(&change))?;
+        self.send_key(KeyRecord { accepted_characters, ..KeyRecord::default() }, Some(&change))?;
         Ok(true)
     }
 
-    fn ask(&mut self, key: KeyRecord, change: Option<&TextChange>) -> Result<()> {
+    /// Records a new key and tells the system about it.
+    fn send_key(&mut self, key: KeyRecord, change: Option<&TextChange>) -> Result<()> {
         let now = self.started.elapsed();
         self.close_key(now);
         self.cursor_left = false;
         self.run.keys.push(KeyRecord { at_ms: milliseconds(now), ..key });
-        let said = self.system.key_pressed(self.run.keys.len() - 1, &self.editor, change)?;
-        said.iter().for_each(|said| self.record_update(said));
+        if let Some(update) = self.system.key_pressed(self.run.keys.len() - 1, &self.editor, change)? {
+            self.record_update(&update);
+        }
         Ok(())
     }
 
-    /// The newest key is over.
+    /// Ends the newest key.
     fn close_key(&mut self, now: Duration) {
         if let Some(key) = self.run.keys.last_mut() {
             key.next_key_ms = milliseconds(now) - key.at_ms;
         }
     }
 
-    fn record_update(&mut self, said: &SuggestionUpdate) {
-        let newest = self.run.keys.len().checked_sub(1);
-        let Some(key) = self.run.keys.last_mut().filter(|_| newest == Some(said.key)) else { return };
-        if said.stale {
+    /// Records a suggestion for the newest key. Suggestions for earlier keys do not count.
+    fn record_update(&mut self, update: &SuggestionUpdate) {
+        if update.key_number + 1 != self.run.keys.len() {
+            return;
+        }
+        let Some(key) = self.run.keys.last_mut() else { return };
+        if update.stale {
             self.run.stale += 1;
             return;
         }
-        // The beginning of an answer that shows nothing yet says nothing.
-        if said.text.is_empty() && !said.is_complete {
+        // The start of an answer may have no visible text yet.
+        if update.text.is_empty() && !update.is_complete {
             return;
         }
-        let at = said.at.saturating_duration_since(self.started);
-        let after = (milliseconds(at) - key.at_ms).max(0.0);
+        let arrived_at = update.arrived_at.saturating_duration_since(self.started);
+        let elapsed_ms = (milliseconds(arrived_at) - key.at_ms).max(0.0);
         if !self.cursor_left {
-            self.suggestion.show(at, &said.text, said.replaced_bytes, said.is_complete);
+            self.suggestion.show(arrived_at, &update.text, update.replaced_bytes, update.is_complete);
         }
-        if said.text.is_empty() {
+        if update.text.is_empty() {
             if key.first_text_ms.is_none() {
-                key.no_suggestion_ms.get_or_insert(after);
+                key.no_suggestion_ms.get_or_insert(elapsed_ms);
             }
             return;
         }
         if key.first_text_ms.is_none() {
-            (key.first_text_ms, key.from_client_cache, key.no_suggestion_ms) = (Some(after), said.from_client_cache, None);
+            key.first_text_ms = Some(elapsed_ms);
+            key.from_client_cache = update.from_client_cache;
+            key.no_suggestion_ms = None;
         }
-        if said.is_complete {
-            key.full_line_ms.get_or_insert(after);
+        if update.is_complete {
+            key.full_line_ms.get_or_insert(elapsed_ms);
         }
     }
 }
 
-/// The number of the first key that is yet to be pressed when `done` bytes of the target stand there.
-fn first_key_after(stint: &TypingSegment, slips: &[bool], done: usize) -> usize {
-    let mut spelt = 0;
-    let last = stint.keys.iter().zip(slips).position(|((_, key), slip)| {
-        spelt += if *slip { 0 } else { key.len() };
-        spelt >= done
-    });
-    last.map_or(stint.keys.len(), |last| last + 1)
+/// Index of the first key to press when `completed_bytes` of the segment's target are in the text.
+fn first_key_after(segment: &TypingSegment, typos: &[bool], completed_bytes: usize) -> usize {
+    let mut typed_bytes = 0;
+    for (index, ((_, key), is_typo)) in segment.keys.iter().zip(typos).enumerate() {
+        if !is_typo {
+            typed_bytes += key.len();
+        }
+        if typed_bytes >= completed_bytes {
+            return index + 1;
+        }
+    }
+    segment.keys.len()
 }
 
 fn milliseconds(duration: Duration) -> f64 {

@@ -1,62 +1,49 @@
-//! The report: a table of figures, ratios against each peer, and the bars.
+//! Report of the benchmark: a table of metrics, ratios to each other system, and the acceptance thresholds.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::thresholds::{self, Threshold};
-use super::metrics::{METRICS, first_text_times, medians};
-use super::replay::ReplayRun;
 use super::environment::{BenchmarkEnvironment, differing_fields};
+use super::metrics::{METRICS, SystemMetrics, first_text_times, metrics_by_system};
+use super::replay::ReplayRun;
+use super::thresholds::{self, Threshold};
 
-/// The figures of one system.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct SystemMetrics {
-    pub(super) system: String,
-    /// In the order of [`FIGURES`].
-    pub(super) values: Vec<Option<f64>>,
-}
-
-impl SystemMetrics {
-    /// A figure by its name.
-    pub(super) fn value(&self, name: &str) -> Option<f64> {
-        let at = METRICS.iter().position(|figure| figure.name == name)?;
-        *self.values.get(at)?
-    }
-}
-
-/// What was run, and on what.
+/// Runs and the environments that they were measured in.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Measurements {
     pub(super) runs: Vec<ReplayRun>,
-    /// One for each call of the benchmark, equal ones once.
+    /// Distinct environments of all calls of the benchmark.
     pub(super) environments: Vec<BenchmarkEnvironment>,
 }
 
-/// Everything that is known in the end.
+/// Measurements and everything that is derived from them.
 pub(super) struct KeystrokeReport {
     measurements: Measurements,
     pub(super) systems: Vec<SystemMetrics>,
     pub(super) thresholds: Vec<Threshold>,
 }
 
-/// What earlier reports hold; repetitions are numbered on.
+/// Reads the measurements of earlier reports and numbers their repetitions consecutively.
 pub(super) fn load_reports(files: &[PathBuf]) -> Result<Measurements> {
     let mut all = Measurements::default();
     for file in files {
         let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        let report: Value = serde_json::from_str(&text).with_context(|| format!("{} is no report", file.display()))?;
+        let report: Value =
+            serde_json::from_str(&text).with_context(|| format!("{} is not a report", file.display()))?;
         let runs: Vec<ReplayRun> = serde_json::from_value(report["runs"].clone())
-            .with_context(|| format!("{} holds no runs", file.display()))?;
-        // Reports of before say nothing of it.
-        let settings = report.get("settings").cloned().unwrap_or_else(|| json!([]));
-        let settings: Vec<BenchmarkEnvironment> = serde_json::from_value(settings)
-            .with_context(|| format!("{} does not say what it was measured on", file.display()))?;
-        settings.into_iter().for_each(|setting| all.add_environment(setting));
+            .with_context(|| format!("{} has no runs", file.display()))?;
+        // Reports of early versions have no environments.
+        let environments = report.get("settings").cloned().unwrap_or_else(|| json!([]));
+        let environments: Vec<BenchmarkEnvironment> =
+            serde_json::from_value(environments).with_context(|| format!("{} has invalid settings", file.display()))?;
+        for environment in environments {
+            all.add_environment(environment);
+        }
         for mut run in runs {
-            let same = |other: &&ReplayRun| other.system == run.system && other.trace == run.trace;
-            run.repeat = all.runs.iter().filter(same).count();
+            let is_same = |other: &&ReplayRun| other.system == run.system && other.trace == run.trace;
+            run.repeat = all.runs.iter().filter(is_same).count();
             all.runs.push(run);
         }
     }
@@ -64,119 +51,121 @@ pub(super) fn load_reports(files: &[PathBuf]) -> Result<Measurements> {
 }
 
 impl Measurements {
-    pub(super) fn add_environment(&mut self, setting: BenchmarkEnvironment) {
-        if !self.environments.contains(&setting) {
-            self.environments.push(setting);
+    /// Adds an environment unless an equal one is known.
+    pub(super) fn add_environment(&mut self, environment: BenchmarkEnvironment) {
+        if !self.environments.contains(&environment) {
+            self.environments.push(environment);
         }
     }
-}
-
-/// The figures of each system over some runs: Foretype first, then by name, whoever happened to begin.
-fn metrics_by_system<'a>(runs: impl Iterator<Item = &'a ReplayRun> + Clone) -> Vec<SystemMetrics> {
-    let mut systems: Vec<&String> = runs.clone().map(|run| &run.system).collect();
-    systems.sort_by_key(|name| (*name != "Foretype", *name));
-    systems.dedup();
-    let row = |system: &String| {
-        let own: Vec<_> = runs.clone().filter(|run| run.system == *system).collect();
-        SystemMetrics { values: medians(&own), system: system.clone() }
-    };
-    systems.into_iter().map(row).collect()
 }
 
 impl KeystrokeReport {
-    pub(super) fn new(measured: Measurements) -> Self {
-        let rows = metrics_by_system(measured.runs.iter());
-        let mut bars = thresholds::check_thresholds(&rows);
-        let repeats = measured.runs.iter().map(|run| run.repeat + 1).max().unwrap_or(0);
-        if repeats > 1 {
-            let of_repeat =
-                |repeat| thresholds::check_thresholds(&self::metrics_by_system(measured.runs.iter().filter(move |run| run.repeat == repeat)));
-            thresholds::add_ranges(&mut bars, &(0..repeats).map(of_repeat).collect::<Vec<_>>());
+    /// Derives metrics and thresholds.
+    pub(super) fn new(measurements: Measurements) -> Self {
+        let runs = &measurements.runs;
+        let systems = metrics_by_system(runs.iter());
+        let mut thresholds = thresholds::check_thresholds(&systems);
+        let repetitions = runs.iter().map(|run| run.repeat + 1).max().unwrap_or(0);
+        if repetitions > 1 {
+            let of_repetition = |repeat| {
+                let systems = metrics_by_system(runs.iter().filter(move |run| run.repeat == repeat));
+                thresholds::check_thresholds(&systems)
+            };
+            thresholds::add_ranges(&mut thresholds, &(0..repetitions).map(of_repetition).collect::<Vec<_>>());
         }
-        Self { thresholds: bars, systems: rows, measurements: measured }
+        Self { thresholds, systems, measurements }
     }
 
-    /// All times of key to first text of a system.
-    pub(super) fn first_texts(&self, system: &str) -> Vec<f64> {
+    /// Times from key to first text of a system, in milliseconds.
+    pub(super) fn first_text_times(&self, system: &str) -> Vec<f64> {
         first_text_times(&self.measurements.runs.iter().filter(|run| run.system == system).collect::<Vec<_>>())
     }
 
-    /// Ratios against each peer, in one sentence each.
+    /// One sentence per other system with the ratios of Foretype to it.
     pub(super) fn headlines(&self) -> Vec<String> {
-        let Some((ours, peers)) = self.systems.split_first().filter(|(row, _)| row.system == "Foretype") else {
-            return Vec::new();
-        };
-        peers.iter().map(|peer| headline(ours, peer)).collect()
+        match self.systems.split_first() {
+            Some((first, peers)) if first.system == "Foretype" => {
+                peers.iter().map(|peer| headline(first, peer)).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
-    /// For a terminal.
+    /// Plain text for a terminal.
     pub(super) fn to_text(&self) -> String {
         let table = self.table();
-        let widths: Vec<usize> = (0..table[0].len())
-            .map(|column| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
-            .collect();
+        let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..table[0].len()).map(width).collect();
         let line = |row: &Vec<String>| {
             let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
                 0 => format!("{cell:<width$}"),
                 _ => format!("{cell:>width$}"),
             });
-            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         };
-        let bars = self.thresholds.iter().map(|bar| format!("{} {}\n", verdict(bar), describe(bar)));
-        let headlines = self.headlines().into_iter().map(|line| line + "\n");
-        let settings = self.environment_lines().into_iter().map(|line| line + "\n");
-        let gap = || "\n".to_owned();
-        [headlines.collect(), gap(), table.iter().map(line).collect(), gap(), bars.collect(), gap(), settings.collect()]
-            .concat()
+        let mut lines = self.headlines();
+        lines.push(String::new());
+        lines.extend(table.iter().map(line));
+        lines.push(String::new());
+        lines.extend(self.thresholds.iter().map(|it| format!("{} {}", verdict(it), describe(it))));
+        lines.push(String::new());
+        lines.extend(self.environment_lines());
+        lines.join("\n") + "\n"
     }
 
-    /// For a page.
+    /// Markdown.
     pub(super) fn to_markdown(&self) -> String {
         let table = self.table();
-        let line = |row: &Vec<String>| format!("| {} |\n", row.join(" | "));
-        let rule = format!("| --- |{}\n", " ---: |".repeat(self.systems.len()));
-        let body: String = table[1..].iter().map(line).collect();
-        let headlines: String = self.headlines().iter().map(|headline| format!("* {headline}\n")).collect();
-        let bars: String = self.thresholds.iter().map(|bar| format!("* **{}** {}\n", verdict(bar), describe(bar))).collect();
-        let settings: String = self.environment_lines().iter().map(|setting| format!("* {setting}\n")).collect();
-        [headlines.as_str(), "\n", &line(&table[0]), &rule, &body, "\n", &bars, "\n", &settings].concat()
+        let line = |row: &Vec<String>| format!("| {} |", row.join(" | "));
+        let mut lines: Vec<String> = self.headlines().iter().map(|headline| format!("* {headline}")).collect();
+        lines.push(String::new());
+        lines.push(line(&table[0]));
+        lines.push(format!("| --- |{}", " ---: |".repeat(self.systems.len())));
+        lines.extend(table[1..].iter().map(line));
+        lines.push(String::new());
+        lines.extend(self.thresholds.iter().map(|it| format!("* **{}** {}", verdict(it), describe(it))));
+        lines.push(String::new());
+        lines.extend(self.environment_lines().iter().map(|environment| format!("* {environment}")));
+        lines.join("\n") + "\n"
     }
 
-    /// What it was measured on, in a line for each setting, and what is not the same in all of them.
+    /// One line per environment, and a warning if there are several.
     fn environment_lines(&self) -> Vec<String> {
-        let settings = &self.measurements.environments;
-        let mut lines: Vec<_> = settings.iter().map(|setting| format!("measured on {}", setting.summary())).collect();
-        let differences = differing_fields(settings);
+        let environments = &self.measurements.environments;
+        let mut lines: Vec<_> = environments.iter().map(|it| format!("measured on {}", it.summary())).collect();
+        let differences = differing_fields(environments);
         if !differences.is_empty() {
-            lines.push(format!("these runs are put together although they differ in: {}", differences.join(", ")));
+            lines.push(format!("these runs are combined although they differ in: {}", differences.join(", ")));
         }
         lines
     }
 
-    /// The head and a row for each figure that is known of any system.
+    /// Head, and a row for each metric that is known for at least one system.
     fn table(&self) -> Vec<Vec<String>> {
-        let name = |row: &SystemMetrics| row.system.replace("llama-server ", "ls ");
-        let mut table = vec![[String::new()].into_iter().chain(self.systems.iter().map(name)).collect::<Vec<_>>()];
-        for (at, figure) in METRICS.iter().enumerate() {
-            if self.systems.iter().any(|row| row.values[at].is_some()) {
-                let values = self.systems.iter().map(|row| figure.unit.format(row.values[at]));
-                table.push([figure.label.to_owned()].into_iter().chain(values).collect());
+        let mut head = vec![String::new()];
+        head.extend(self.systems.iter().map(|it| it.system.replace("llama-server ", "ls ")));
+        let mut table = vec![head];
+        for (index, metric) in METRICS.iter().enumerate() {
+            if self.systems.iter().any(|it| it.values[index].is_some()) {
+                let mut row = vec![metric.label.to_owned()];
+                row.extend(self.systems.iter().map(|it| metric.unit.format(it.values[index])));
+                table.push(row);
             }
         }
         table
     }
 
-    /// Everything, each key of each run included.
+    /// JSON with all runs and all their keys.
     pub(super) fn to_json(&self) -> Value {
-        let system = |row: &SystemMetrics| {
-            let values = METRICS.iter().zip(&row.values).map(|(figure, value)| {
+        let system = |metrics: &SystemMetrics| {
+            let values = METRICS.iter().zip(&metrics.values).map(|(metric, value)| {
                 let value = match value {
                     Some(value) if value.is_infinite() => json!("never"),
                     value => json!(value),
                 };
-                (figure.name.to_owned(), value)
+                (metric.name.to_owned(), value)
             });
-            json!({ "system": row.system, "figures": values.collect::<serde_json::Map<_, _>>() })
+            json!({ "system": metrics.system, "figures": values.collect::<serde_json::Map<_, _>>() })
         };
         json!({
             "headlines": self.headlines(),
@@ -188,72 +177,77 @@ impl KeystrokeReport {
     }
 }
 
-fn verdict(bar: &Threshold) -> &'static str {
-    match bar.passed {
+fn verdict(threshold: &Threshold) -> &'static str {
+    match threshold.passed {
         Some(true) => "pass",
         Some(false) => "FAIL",
         None => "open",
     }
 }
 
-fn describe(bar: &Threshold) -> String {
-    let range = bar.range.map_or_else(String::new, |[least, most]| format!(" [{least:.3} to {most:.3}]"));
-    let ratio = bar.ratio.map_or_else(String::new, |ratio| format!(", ratio {ratio:.3}{range}"));
-    format!("{} ({} against {}{ratio})", bar.demand, bar.ours, bar.theirs)
+fn describe(threshold: &Threshold) -> String {
+    let range = threshold.range.map_or_else(String::new, |[least, most]| format!(" [{least:.3} to {most:.3}]"));
+    let ratio = threshold.ratio.map_or_else(String::new, |ratio| format!(", ratio {ratio:.3}{range}"));
+    format!("{} ({} against {}{ratio})", threshold.demand, threshold.ours, threshold.theirs)
 }
 
-/// What Foretype is, measured by a peer.
-fn headline(ours: &SystemMetrics, peer: &SystemMetrics) -> String {
-    let parts = HEADLINE_METRICS.iter().filter_map(|compared| compared.comparison(ours, peer));
+fn headline(foretype: &SystemMetrics, peer: &SystemMetrics) -> String {
+    let parts = HEADLINE_METRICS.iter().filter_map(|metric| metric.comparison(foretype, peer));
     format!("Foretype against {}: {}", peer.system, parts.collect::<Vec<_>>().join(", "))
 }
 
-/// A figure that headlines speak of, and what it is called where ours is the better one, and where it is the worse.
+/// A metric of the headlines, and the words for Foretype having a better or a worse value.
 pub(super) struct HeadlineMetric {
     metric: &'static str,
     label: &'static str,
     better: &'static str,
     worse: &'static str,
-    /// Whether more of it is better.
     more_is_better: bool,
 }
 
-const fn less_is_better(figure: &'static str, what: &'static str, better: &'static str, worse: &'static str) -> HeadlineMetric {
-    HeadlineMetric { metric: figure, label: what, better, worse, more_is_better: false }
+const fn less_is_better(
+    metric: &'static str,
+    label: &'static str,
+    better: &'static str,
+    worse: &'static str,
+) -> HeadlineMetric {
+    HeadlineMetric { metric, label, better, worse, more_is_better: false }
 }
 
-/// The same for what is better the more there is of it.
-const fn more_is_better(figure: &'static str, what: &'static str) -> HeadlineMetric {
-    HeadlineMetric { metric: figure, label: what, better: "more", worse: "fewer", more_is_better: true }
+const fn more_is_better(metric: &'static str, label: &'static str) -> HeadlineMetric {
+    HeadlineMetric { metric, label, better: "more", worse: "fewer", more_is_better: true }
 }
 
-/// Of a figure that is `never` nothing is said, nor of the wait for the next text: where a peer is overtaken at most keys, that says only how long the
-/// trace goes on.
+/// Metrics of the headlines, the most important first. Infinite values are left out. So is the time to the next text:
+/// if most keys of a peer are superseded, it depends on the length of the trace alone.
 pub(super) const HEADLINE_METRICS: &[HeadlineMetric] = &[
     less_is_better("first_p50", "first text", "sooner", "later"),
     more_is_better("within_100", "keys with text within 100 ms"),
     more_is_better("completed", "characters from suggestions"),
     less_is_better("prompt_text", "prompt tokens", "fewer", "more"),
-    less_is_better("processor_text", "processor time", "less", "more"),
+    less_is_better("processor_text", "CPU time", "less", "more"),
 ];
 
 impl HeadlineMetric {
-    /// As `first text 12x sooner`.
-    pub(super) fn comparison(&self, ours: &SystemMetrics, peer: &SystemMetrics) -> Option<String> {
-        let (own, theirs) = (ours.value(self.metric)?, peer.value(self.metric)?);
-        if own == 0.0 && theirs > 0.0 && self.more_is_better {
+    /// Comparison in words, for example `first text 12x sooner`. `None` if a value is unknown or infinite.
+    pub(super) fn comparison(&self, foretype: &SystemMetrics, peer: &SystemMetrics) -> Option<String> {
+        let (ours, theirs) = (foretype.value(self.metric)?, peer.value(self.metric)?);
+        if ours == 0.0 && theirs > 0.0 && self.more_is_better {
             return Some(format!("no {}", self.label));
         }
-        let ratio = if self.more_is_better { own / theirs } else { theirs / own };
-        let (ratio, how) = if ratio >= 1.0 { (ratio, self.better) } else { (1.0 / ratio, self.worse) };
-        (ratio.is_finite() && ratio > 0.0).then(|| format!("{} {} {how}", self.label, format_factor(ratio)))
+        let gain = if self.more_is_better { ours / theirs } else { theirs / ours };
+        let (factor, word) = if gain >= 1.0 { (gain, self.better) } else { (1.0 / gain, self.worse) };
+        if !factor.is_finite() || factor <= 0.0 {
+            return None;
+        }
+        Some(format!("{} {} {word}", self.label, format_factor(factor)))
     }
 }
 
-/// A factor as people write it.
-pub(super) fn format_factor(ratio: f64) -> String {
-    let digits = usize::from(ratio < 10.0) + usize::from(ratio < 1.0);
-    format!("{ratio:.digits$}x")
+/// Formats a factor, for example `12x` or `1.5x`.
+pub(super) fn format_factor(factor: f64) -> String {
+    let digits = usize::from(factor < 10.0) + usize::from(factor < 1.0);
+    format!("{factor:.digits$}x")
 }
 
 #[cfg(test)]
@@ -261,9 +255,18 @@ mod tests {
     use super::super::replay::KeyRecord;
     use super::*;
 
-    fn run(system: &str, first: f64) -> ReplayRun {
-        let key = KeyRecord { first_text_ms: Some(first), full_line_ms: Some(first), ..KeyRecord::default() };
-        ReplayRun { system: system.to_owned(), trace: "t".to_owned(), keys: vec![key], target_characters: 1, ..ReplayRun::default() }
+    fn key(first_text_ms: f64) -> KeyRecord {
+        KeyRecord { first_text_ms: Some(first_text_ms), full_line_ms: Some(first_text_ms), ..KeyRecord::default() }
+    }
+
+    fn run(system: &str, first_text_ms: f64) -> ReplayRun {
+        let (system, trace, keys) = (system.to_owned(), "t".to_owned(), vec![key(first_text_ms)]);
+        ReplayRun { system, trace, keys, target_characters: 1, ..ReplayRun::default() }
+    }
+
+    fn in_environments(environments: &[BenchmarkEnvironment]) -> KeystrokeReport {
+        let environments = environments.to_vec();
+        KeystrokeReport::new(Measurements { runs: vec![run("Foretype", 20.0)], environments })
     }
 
     fn report(runs: Vec<ReplayRun>) -> KeystrokeReport {
@@ -276,11 +279,8 @@ mod tests {
         assert_eq!(found.systems[0].system, "Foretype");
         let expected = "Foretype against llama-server infill: first text 25x sooner";
         assert_eq!(found.headlines(), [expected]);
-        // One of two keys with text at once, beside both.
-        let half = ReplayRun {
-            keys: vec![KeyRecord { first_text_ms: Some(500.0), ..KeyRecord::default() }, KeyRecord { first_text_ms: Some(9.0), ..KeyRecord::default() }],
-            ..run("peer", 1.0)
-        };
+        // One of two keys gets text at once, compared with all keys.
+        let half = ReplayRun { keys: vec![key(500.0), key(9.0)], ..run("peer", 1.0) };
         let found = report(vec![half, run("Foretype", 9.0)]);
         assert_eq!(
             found.headlines(),
@@ -289,16 +289,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_as_json_is_read_again_as_another_repetition() {
+    fn a_report_is_read_back_as_another_repetition() {
         let folder = tempfile::tempdir().expect("a writable folder");
         let path = folder.path().join("report.json");
-        let setting = BenchmarkEnvironment { threads: 2, ..BenchmarkEnvironment::default() };
-        let found = KeystrokeReport::new(Measurements { runs: vec![run("Foretype", 20.0)], environments: vec![setting.clone()] });
+        let environment = BenchmarkEnvironment { threads: 2, ..BenchmarkEnvironment::default() };
+        let found = in_environments(std::slice::from_ref(&environment));
         std::fs::write(&path, found.to_json().to_string()).expect("writable");
         let again = load_reports(&[path.clone(), path.clone()]).expect("reports");
         assert_eq!(again.runs.iter().map(|run| run.repeat).collect::<Vec<_>>(), [0, 1]);
-        assert_eq!((&again.runs[0], &again.environments), (&found.measurements.runs[0], &vec![setting]));
-        // As reports were before they told what they were measured on.
+        assert_eq!((&again.runs[0], &again.environments), (&found.measurements.runs[0], &vec![environment]));
+        // Reports of early versions.
         let mut old = found.to_json();
         old.as_object_mut().expect("an object").remove("settings");
         std::fs::write(&path, old.to_string()).expect("writable");
@@ -306,16 +306,15 @@ mod tests {
     }
 
     #[test]
-    fn runs_of_several_settings_are_marked() {
-        let settings = [2, 4].map(|threads| BenchmarkEnvironment { threads, model: "a.gguf".into(), ..BenchmarkEnvironment::default() });
-        let found = KeystrokeReport::new(Measurements { runs: vec![run("Foretype", 20.0)], environments: settings.to_vec() });
-        let text = found.to_text();
+    fn runs_from_several_environments_are_marked() {
+        let base = BenchmarkEnvironment { model: "a.gguf".into(), ..BenchmarkEnvironment::default() };
+        let text = in_environments(&[2, 4].map(|threads| BenchmarkEnvironment { threads, ..base.clone() })).to_text();
         assert!(text.contains("measured on a.gguf, 4 threads"), "{text}");
         assert!(text.contains("although they differ in: threads"), "{text}");
     }
 
     #[test]
-    fn ratios_tell_how_far_repetitions_lie_apart() {
+    fn ratios_have_their_range_over_the_repetitions() {
         let of = |repeat, system, first| ReplayRun { repeat, ..run(system, first) };
         let peer = "llama-server infill";
         let runs = vec![of(0, "Foretype", 20.0), of(0, peer, 500.0), of(1, "Foretype", 30.0), of(1, peer, 500.0)];
@@ -324,8 +323,9 @@ mod tests {
     }
 
     #[test]
-    fn unknown_figures_take_no_room() {
+    fn unknown_metrics_have_no_row() {
         let report = report(vec![run("Foretype", 20.0)]);
-        assert!(!report.to_text().contains("draft") && report.to_markdown().contains("| key to first text, p50 | 20.0 ms |"));
+        assert!(!report.to_text().contains("draft"));
+        assert!(report.to_markdown().contains("| key to first text, p50 | 20.0 ms |"));
     }
 }

@@ -1,79 +1,93 @@
-//! What every system under test can do: open files, take keys, say something.
+//! Interface of a system under test: it takes key presses and sends suggestions.
 
 use std::time::Instant;
 
 use anyhow::Result;
 
-use super::simulated_editor::{TextChange, SimulatedEditor};
+use super::simulated_editor::{SimulatedEditor, TextChange};
 
-/// One way to get completions while typing.
+/// A source of completions while typing.
 pub(super) trait CompletionSystem {
-    /// A key was pressed, or a suggestion taken: `change` is done already in the desk's text. Returns what is known at once.
-    fn key_pressed(&mut self, number: usize, desk: &SimulatedEditor, change: Option<&TextChange>) -> Result<Option<SuggestionUpdate>>;
+    /// Called after a key was pressed or a suggestion accepted. The editor has applied `change` already. Returns a
+    /// suggestion that is available at once.
+    fn key_pressed(
+        &mut self,
+        key_number: usize,
+        editor: &SimulatedEditor,
+        change: Option<&TextChange>,
+    ) -> Result<Option<SuggestionUpdate>>;
 
-    /// The cursor went to another place; nothing was typed there yet.
+    /// Called after the cursor has moved to another place, before anything is typed there.
     fn cursor_moved(&mut self, _: &SimulatedEditor) -> Result<()> {
         Ok(())
     }
 
-    /// Waits for something that was said about the newest key.
-    fn next_update(&mut self, until: Instant) -> Result<Option<SuggestionUpdate>>;
+    /// Waits until `deadline` for a suggestion for the newest key.
+    fn next_update(&mut self, deadline: Instant) -> Result<Option<SuggestionUpdate>>;
 
-    /// The shown suggestion was taken.
+    /// Called after the visible suggestion was accepted.
     fn suggestion_accepted(&mut self) -> Result<()> {
         Ok(())
     }
 
-    /// What the server has done since its start.
+    /// Usage of the server since its start.
     fn usage(&mut self) -> Result<ServerUsage>;
 
-    /// The server's process.
+    /// Process of the server.
     fn pid(&self) -> u32;
 }
 
 /// A suggestion, or a part of it, for the newest key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SuggestionUpdate {
-    /// When it was there.
-    pub(super) at: Instant,
-    /// The number of the key.
-    pub(super) key: usize,
-    /// What would be put at the cursor; the first line. Empty when there is nothing to suggest.
+    /// Time of arrival.
+    pub(super) arrived_at: Instant,
+    /// Number of the key.
+    pub(super) key_number: usize,
+    /// First line of the text to insert at the cursor. Empty if there is nothing to suggest.
     pub(super) text: String,
-    /// Bytes right of the cursor that it would replace.
+    /// Bytes right of the cursor that the text replaces.
     pub(super) replaced_bytes: usize,
-    /// Whether the line is complete.
+    /// True if the line is complete.
     pub(super) is_complete: bool,
-    /// Whether the client had it.
+    /// True if the suggestion comes from the client's own cache.
     pub(super) from_client_cache: bool,
-    /// Whether it does not fit the text as it is now.
+    /// True if the suggestion does not fit the current text.
     pub(super) stale: bool,
 }
 
 impl SuggestionUpdate {
-    /// Complete, fitting, and from the server.
-    pub(super) fn new(at: Instant, key: usize, text: String) -> Self {
-        Self { at, key, text, replaced_bytes: 0, is_complete: true, from_client_cache: false, stale: false }
+    /// A complete suggestion from the server that fits the current text.
+    pub(super) fn new(arrived_at: Instant, key_number: usize, text: String) -> Self {
+        Self {
+            arrived_at,
+            key_number,
+            text,
+            replaced_bytes: 0,
+            is_complete: true,
+            from_client_cache: false,
+            stale: false,
+        }
     }
 }
 
-/// Counts of a server. What it does not tell is unknown.
+/// Usage of a server. `None` if the server does not report a count.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct ServerUsage {
     /// Prompt tokens evaluated.
     pub(super) prompt_tokens: Option<f64>,
-    /// Tokens written.
+    /// Tokens generated.
     pub(super) generated_tokens: Option<f64>,
-    /// Draft tokens that were tried.
+    /// Draft tokens verified.
     pub(super) draft_tokens: Option<f64>,
-    /// Draft tokens that were right.
+    /// Draft tokens accepted.
     pub(super) accepted_tokens: Option<f64>,
-    /// Seconds of processor time.
+    /// CPU time in seconds.
     pub(super) cpu_seconds: Option<f64>,
 }
 
 impl ServerUsage {
-    /// What came since an earlier count.
+    /// Usage since an earlier count.
     pub(super) fn since(self, earlier: Self) -> Self {
         let minus = |now: Option<f64>, then: Option<f64>| Some(now? - then.unwrap_or(0.0));
         Self {

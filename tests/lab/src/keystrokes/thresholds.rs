@@ -1,131 +1,138 @@
-//! What is demanded of Foretype against llama-server, and whether it holds.
+//! Acceptance thresholds: how much better than llama-server Foretype must be, and whether it is.
 
 use super::contenders::{ANSWERING_SYSTEM, PLUGIN_SYSTEM_PREFIX};
-use super::metrics::{METRICS, MetricUnit};
-use super::report::SystemMetrics;
+use super::metrics::{METRICS, MetricUnit, SystemMetrics};
 
-/// How llama-server is used as shipped.
+/// Name of llama-server with llama.vim's protocol as shipped.
 pub(super) const AS_SHIPPED_SYSTEM: &str = "llama-server infill";
+/// Beginning of the names of all variants of llama-server.
 const LLAMA_SYSTEM_PREFIX: &str = "llama-server ";
 
-/// One demand.
+/// Times up to this many milliseconds pass every threshold: a display shows less than one frame in it, and the way to a
+/// server alone takes as long.
+const IMPERCEPTIBLE_MS: f64 = 1.0;
+/// Limit for the time from a key to the first text with a plugin, relative to the time without.
+const MAX_PLUGIN_RATIO: f64 = 1.1;
+/// Limit for the time from a key to the first text under chat load, relative to the time without.
+const MAX_ANSWERING_RATIO: f64 = 2.0;
+
+/// A threshold and the result of the comparison.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub(super) struct Threshold {
-    /// In words.
+    /// Description of the threshold.
     pub(super) demand: String,
-    /// Foretype's figure and the one it is measured by.
+    /// Formatted value of Foretype.
     pub(super) ours: String,
+    /// Formatted value of the baseline.
     pub(super) theirs: String,
-    /// Ours divided by theirs, where both are finite.
+    /// Foretype's value divided by the baseline's. `None` if one of them is unknown or infinite.
     pub(super) ratio: Option<f64>,
-    /// The least and the largest of it over the repetitions, where there are several.
+    /// Smallest and largest ratio over the repetitions. `None` if there is only one.
     pub(super) range: Option<[f64; 2]>,
-    /// `None` where it cannot be told.
+    /// `None` if the values cannot be compared.
     pub(super) passed: Option<bool>,
 }
 
-/// Whom Foretype is measured by.
+/// Value that Foretype is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Baseline {
+    /// llama-server as shipped.
     AsShipped,
-    /// The variant that is best in this figure.
-    Best,
-    /// A number.
+    /// The best variant of llama-server in this metric.
+    BestVariant,
+    /// A fixed value.
     Fixed(u32),
 }
 
-/// Milliseconds that nobody sees: a screen shows less than one picture in it, and the way to a server alone takes as long.
-const IMPERCEPTIBLE_MS: f64 = 1.0;
+/// Definition of a threshold: name of the metric, description, baseline and limit for the ratio to the baseline. The
+/// limit does not count for [`Baseline::Fixed`].
+type ThresholdRule = (&'static str, &'static str, Baseline, f64);
 
-/// Figure, in words, whom by, and the largest ratio; for [`By::Fixed`] the largest value is the number itself.
-const THRESHOLDS: &[(&str, &str, Baseline, f64)] = &[
-    ("prompt", "prompt tokens a key at most 1/20 of as shipped", Baseline::AsShipped, 1.0 / 20.0),
-    ("prompt", "prompt tokens a key no more than the best variant", Baseline::Best, 1.0),
+const THRESHOLDS: &[ThresholdRule] = &[
+    ("prompt", "prompt tokens per key at most 1/20 of as shipped", Baseline::AsShipped, 1.0 / 20.0),
+    ("prompt", "prompt tokens per key no more than the best variant", Baseline::BestVariant, 1.0),
     ("prompt_text", "prompt tokens for the same text at most 1/20 of as shipped", Baseline::AsShipped, 1.0 / 20.0),
-    ("prompt_text", "prompt tokens for the same text no more than the best variant", Baseline::Best, 1.0),
+    ("prompt_text", "prompt tokens for the same text no more than the best variant", Baseline::BestVariant, 1.0),
     ("first_p50", "key to first text, p50, at most 1/10 of as shipped", Baseline::AsShipped, 0.1),
-    ("first_p50", "key to first text, p50, at most 1/2 of the best variant", Baseline::Best, 0.5),
+    ("first_p50", "key to first text, p50, at most 1/2 of the best variant", Baseline::BestVariant, 0.5),
     ("first_p95", "key to first text, p95, at most 1/4 of as shipped", Baseline::AsShipped, 0.25),
-    ("wait_p50", "key to the next text at all, p50, at most 1/10 of as shipped", Baseline::AsShipped, 0.1),
-    ("wait_p50", "key to the next text at all, p50, at most 1/2 of the best variant", Baseline::Best, 0.5),
-    ("wait_p95", "key to the next text at all, p95, at most 1/4 of as shipped", Baseline::AsShipped, 0.25),
-    ("processor", "processor time a key at most 1/5 of as shipped", Baseline::AsShipped, 0.2),
-    ("processor", "processor time a key at most 1/5 of the best variant", Baseline::Best, 0.2),
-    ("processor_text", "processor time for the same text at most 1/5 of as shipped", Baseline::AsShipped, 0.2),
-    ("processor_text", "processor time for the same text at most 1/5 of the best variant", Baseline::Best, 0.2),
-    ("completed", "characters from suggestions no fewer than any variant", Baseline::Best, 1.0),
+    ("wait_p50", "key to next text, p50, at most 1/10 of as shipped", Baseline::AsShipped, 0.1),
+    ("wait_p50", "key to next text, p50, at most 1/2 of the best variant", Baseline::BestVariant, 0.5),
+    ("wait_p95", "key to next text, p95, at most 1/4 of as shipped", Baseline::AsShipped, 0.25),
+    ("processor", "CPU time per key at most 1/5 of as shipped", Baseline::AsShipped, 0.2),
+    ("processor", "CPU time per key at most 1/5 of the best variant", Baseline::BestVariant, 0.2),
+    ("processor_text", "CPU time for the same text at most 1/5 of as shipped", Baseline::AsShipped, 0.2),
+    ("processor_text", "CPU time for the same text at most 1/5 of the best variant", Baseline::BestVariant, 0.2),
+    ("completed", "characters from suggestions no fewer than any variant", Baseline::BestVariant, 1.0),
     ("stale", "no stale suggestions", Baseline::Fixed(0), 0.0),
-    ("followed_p50", "a key into the shown text answered within 1 ms", Baseline::Fixed(1), 1.0),
+    ("followed_p50", "key along the suggestion answered within 1 ms", Baseline::Fixed(1), 1.0),
 ];
 
-/// All demands, as far as the systems in question were measured.
-pub(super) fn check_thresholds(rows: &[SystemMetrics]) -> Vec<Threshold> {
-    let Some(ours) = rows.iter().find(|row| row.system == "Foretype") else { return Vec::new() };
-    let llama: Vec<_> = rows.iter().filter(|row| row.system.starts_with(LLAMA_SYSTEM_PREFIX)).collect();
-    let bars = THRESHOLDS.iter().filter_map(|(name, demand, by, limit)| check_threshold(ours, &llama, name, demand, *by, *limit));
-    bars.chain(rows.iter().filter_map(|row| check_burdened(ours, row))).collect()
+/// Checks all thresholds for which the systems were measured.
+pub(super) fn check_thresholds(systems: &[SystemMetrics]) -> Vec<Threshold> {
+    let Some(foretype) = systems.iter().find(|it| it.system == "Foretype") else { return Vec::new() };
+    let llama: Vec<_> = systems.iter().filter(|it| it.system.starts_with(LLAMA_SYSTEM_PREFIX)).collect();
+    let mut thresholds: Vec<_> = THRESHOLDS.iter().filter_map(|rule| check_rule(foretype, &llama, rule)).collect();
+    thresholds.extend(systems.iter().filter_map(|loaded| check_load(foretype, loaded)));
+    thresholds
 }
 
-/// Adds how far the ratios lie apart; `repeats` has the bars of each repetition alone.
-pub(super) fn add_ranges(bars: &mut [Threshold], repeats: &[Vec<Threshold>]) {
-    for bar in bars {
-        let same = repeats.iter().flatten().filter(|other| other.demand == bar.demand);
-        bar.range = same.filter_map(|other| other.ratio).fold(None, |range, ratio| {
-            let [least, most] = range.unwrap_or([ratio; 2]);
-            Some([ratio.min(least), ratio.max(most)])
-        });
+/// Adds the ranges of the ratios. `repetitions` has the thresholds of each repetition alone.
+pub(super) fn add_ranges(thresholds: &mut [Threshold], repetitions: &[Vec<Threshold>]) {
+    for threshold in thresholds {
+        let same = repetitions.iter().flatten().filter(|other| other.demand == threshold.demand);
+        for ratio in same.filter_map(|other| other.ratio) {
+            let [least, most] = threshold.range.unwrap_or([ratio; 2]);
+            threshold.range = Some([ratio.min(least), ratio.max(most)]);
+        }
     }
 }
 
-/// What a plugin may add to the time from the key to the first text, at the most: a tenth, whatever it does.
-const MAX_PLUGIN_RATIO: f64 = 1.1;
-/// What an answer that is written meanwhile may make of that time.
-const MAX_ANSWERING_RATIO: f64 = 2.0;
-
-/// The demand on Foretype with a plugin or beside an answer, measured by Foretype without.
-fn check_burdened(without: &SystemMetrics, row: &SystemMetrics) -> Option<Threshold> {
-    let (what, most) = match row.system.strip_prefix(PLUGIN_SYSTEM_PREFIX) {
+/// Compares Foretype with a plugin or under chat load with Foretype alone.
+fn check_load(foretype: &SystemMetrics, loaded: &SystemMetrics) -> Option<Threshold> {
+    let (condition, limit) = match loaded.system.strip_prefix(PLUGIN_SYSTEM_PREFIX) {
         Some(name) => (format!("with the plugin {name}"), MAX_PLUGIN_RATIO),
-        None if row.system == ANSWERING_SYSTEM => ("beside an answer".to_owned(), MAX_ANSWERING_RATIO),
+        None if loaded.system == ANSWERING_SYSTEM => ("under chat load".to_owned(), MAX_ANSWERING_RATIO),
         None => return None,
     };
-    let (with, without) = (row.value("first_p95"), without.value("first_p95"));
+    let (with, without) = (loaded.value("first_p95"), foretype.value("first_p95"));
     let both = with.zip(without).filter(|(_, without)| without.is_finite());
     Some(Threshold {
-        demand: format!("key to first text, p95, {what} at most {most:.1} of without"),
+        demand: format!("key to first text, p95, {condition} at most {limit:.1} of without"),
         ours: MetricUnit::Milliseconds.format(with),
         theirs: MetricUnit::Milliseconds.format(without),
         ratio: both.map(|(with, without)| with / without).filter(|ratio| ratio.is_finite()),
         range: None,
-        passed: both.map(|(with, without)| with <= IMPERCEPTIBLE_MS || with <= without * most),
+        passed: both.map(|(with, without)| with <= IMPERCEPTIBLE_MS || with <= without * limit),
     })
 }
 
-fn check_threshold(ours: &SystemMetrics, llama: &[&SystemMetrics], name: &str, demand: &str, by: Baseline, limit: f64) -> Option<Threshold> {
-    // Of characters from suggestions the most are best, of all else the least.
+/// Compares Foretype with llama-server. `None` if llama-server was not measured as shipped and the rule needs that.
+fn check_rule(foretype: &SystemMetrics, llama: &[&SystemMetrics], rule: &ThresholdRule) -> Option<Threshold> {
+    let (name, demand, baseline, limit) = *rule;
+    // More characters from suggestions are better. Of everything else, less is better.
     let more_is_better = name == "completed";
-    let values = llama.iter().filter_map(|row| row.value(name));
-    let theirs = match by {
-        Baseline::AsShipped => llama.iter().find(|row| row.system == AS_SHIPPED_SYSTEM)?.value(name),
-        Baseline::Best if more_is_better => values.reduce(f64::max),
-        Baseline::Best => values.reduce(f64::min),
-        Baseline::Fixed(number) => Some(number.into()),
+    let values = llama.iter().filter_map(|it| it.value(name));
+    let theirs = match baseline {
+        Baseline::AsShipped => llama.iter().find(|it| it.system == AS_SHIPPED_SYSTEM)?.value(name),
+        Baseline::BestVariant if more_is_better => values.reduce(f64::max),
+        Baseline::BestVariant => values.reduce(f64::min),
+        Baseline::Fixed(value) => Some(value.into()),
     };
-    let own = ours.value(name);
-    let unit = METRICS.iter().find(|figure| figure.name == name).map_or(MetricUnit::Count, |figure| figure.unit);
-    let passed = own.zip(theirs).and_then(|(own, theirs)| match by {
-        Baseline::Fixed(_) => Some(own <= theirs),
-        _ if unit == MetricUnit::Milliseconds && own <= IMPERCEPTIBLE_MS => Some(true),
-        _ if own.is_infinite() && theirs.is_infinite() => None,
-        _ if more_is_better => Some(own >= theirs * limit),
-        _ => Some(own <= theirs * limit),
+    let ours = foretype.value(name);
+    let unit = METRICS.iter().find(|metric| metric.name == name).map_or(MetricUnit::Count, |metric| metric.unit);
+    let passed = ours.zip(theirs).and_then(|(ours, theirs)| match baseline {
+        Baseline::Fixed(_) => Some(ours <= theirs),
+        _ if unit == MetricUnit::Milliseconds && ours <= IMPERCEPTIBLE_MS => Some(true),
+        _ if ours.is_infinite() && theirs.is_infinite() => None,
+        _ if more_is_better => Some(ours >= theirs * limit),
+        _ => Some(ours <= theirs * limit),
     });
-    let ratio = own.zip(theirs).map(|(own, theirs)| own / theirs).filter(|ratio| ratio.is_finite());
     Some(Threshold {
         demand: demand.to_owned(),
-        ours: unit.format(own),
+        ours: unit.format(ours),
         theirs: unit.format(theirs),
-        ratio,
+        ratio: ours.zip(theirs).map(|(ours, theirs)| ours / theirs).filter(|ratio| ratio.is_finite()),
         range: None,
         passed,
     })
@@ -135,36 +142,42 @@ fn check_threshold(ours: &SystemMetrics, llama: &[&SystemMetrics], name: &str, d
 mod tests {
     use super::*;
 
-    fn row(system: &str, figure: &str, value: f64) -> SystemMetrics {
-        let values = METRICS.iter().map(|other| (other.name == figure).then_some(value));
-        SystemMetrics { system: system.to_owned(), values: values.collect() }
+    /// A system of which only one metric is known.
+    fn system(name: &str, metric: &str, value: f64) -> SystemMetrics {
+        let values = METRICS.iter().map(|other| if other.name == metric { Some(value) } else { None });
+        SystemMetrics { system: name.to_owned(), values: values.collect() }
     }
 
-    fn passed(figure: &str, ours: f64, shipped: f64, other: f64) -> Vec<Option<bool>> {
-        let rows = [
-            row("Foretype", figure, ours),
-            row(AS_SHIPPED_SYSTEM, figure, shipped),
-            row("llama-server middle", figure, other),
+    /// Result of the threshold whose description contains `words`.
+    fn passed_for(systems: &[SystemMetrics], words: &str) -> Option<bool> {
+        check_thresholds(systems).into_iter().find(|threshold| threshold.demand.contains(words))?.passed
+    }
+
+    fn passed(metric: &str, ours: f64, shipped: f64, other: f64) -> Vec<Option<bool>> {
+        let systems = [
+            system("Foretype", metric, ours),
+            system(AS_SHIPPED_SYSTEM, metric, shipped),
+            system("llama-server middle", metric, other),
         ];
-        check_thresholds(&rows).into_iter().filter(|bar| bar.ours != "-").map(|bar| bar.passed).collect()
+        check_thresholds(&systems).into_iter().filter(|it| it.ours != "-").map(|it| it.passed).collect()
     }
 
     #[test]
-    fn demands_are_on_ratios() {
+    fn thresholds_compare_ratios() {
         assert_eq!(passed("prompt", 2.0, 250.0, 3.0), [Some(true), Some(true)]);
         assert_eq!(passed("prompt", 2.0, 30.0, 1.0), [Some(false), Some(false)]);
         assert_eq!(passed("completed", 40.0, 30.0, 40.0), [Some(true)]);
         assert_eq!(passed("completed", 40.0, 30.0, 41.0), [Some(false)]);
         assert_eq!(passed("stale", 0.0, 5.0, 5.0), [Some(true)]);
-        assert_eq!(passed("wait_p50", 0.6, 1.0, 0.1), [Some(true), Some(true)], "both are there at once");
+        assert_eq!(passed("wait_p50", 0.6, 1.0, 0.1), [Some(true), Some(true)], "imperceptible times pass");
         assert_eq!(passed("wait_p50", 1.6, 1.0, 0.1), [Some(false), Some(false)]);
     }
 
     #[test]
-    fn a_plugin_may_add_a_tenth() {
+    fn a_plugin_may_add_a_tenth_to_the_time() {
         let passed = |with, without| {
-            let rows = [row("Foretype", "first_p95", without), row("Foretype with p", "first_p95", with)];
-            check_thresholds(&rows).into_iter().find(|bar| bar.demand.contains("the plugin p")).and_then(|bar| bar.passed)
+            let systems = [system("Foretype", "first_p95", without), system("Foretype with p", "first_p95", with)];
+            passed_for(&systems, "the plugin p")
         };
         assert_eq!(
             [passed(109.0, 100.0), passed(112.0, 100.0), passed(0.9, 0.1)],
@@ -174,16 +187,16 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_may_double_it() {
-        let passed = |beside| {
-            let rows = [row("Foretype", "first_p95", 100.0), row(ANSWERING_SYSTEM, "first_p95", beside)];
-            check_thresholds(&rows).into_iter().find(|bar| bar.demand.contains("beside an answer")).and_then(|bar| bar.passed)
+    fn chat_load_may_double_the_time() {
+        let passed = |loaded| {
+            let systems = [system("Foretype", "first_p95", 100.0), system(ANSWERING_SYSTEM, "first_p95", loaded)];
+            passed_for(&systems, "under chat load")
         };
         assert_eq!([passed(199.0), passed(201.0)], [Some(true), Some(false)]);
     }
 
     #[test]
-    fn never_is_worse_than_any_time_and_not_comparable_with_itself() {
+    fn an_infinite_time_fails_and_two_infinite_times_cannot_be_compared() {
         assert_eq!(passed("first_p95", 90.0, f64::INFINITY, 1.0), [Some(true)]);
         assert_eq!(passed("first_p95", f64::INFINITY, f64::INFINITY, 1.0), [None]);
         assert_eq!(passed("first_p95", f64::INFINITY, 90.0, 1.0), [Some(false)]);

@@ -1,59 +1,72 @@
-//! The ghost text in front of the typist's eyes, and when it has been seen.
+//! Ghost text that the typist sees, and the time since which it is visible.
 
 use std::time::Duration;
 
-/// What is shown.
+/// Text of a visible suggestion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DisplayedText {
-    /// What would be put at the cursor; one line.
+    /// Rest of the suggestion, to be inserted at the cursor. One line.
     pub(super) text: String,
-    /// Bytes right of the cursor that it would replace.
+    /// Bytes right of the cursor that the text replaces.
     pub(super) replaced_bytes: usize,
-    /// Since when exactly this could be read, the part that was typed meanwhile aside.
-    since: Duration,
-    /// Whether the line is complete.
+    /// Time since which the text is visible. Typing along the text does not change it.
+    visible_since: Duration,
+    /// True if the line is complete.
     is_complete: bool,
 }
 
-/// At most one suggestion.
+/// At most one suggestion, as an editor shows it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct VisibleSuggestion {
     shown: Option<DisplayedText>,
 }
 
 impl VisibleSuggestion {
-    /// Nothing is shown any more.
+    /// Hides the suggestion.
     pub(super) fn clear(&mut self) {
         self.shown = None;
     }
 
-    /// A key was typed. Editors keep a suggestion that goes on like this; says whether that was so.
+    /// Types a key. Editors keep a suggestion that continues with the key. Returns true if some of it is left.
     pub(super) fn type_key(&mut self, key: &str) -> bool {
-        let rest = self.shown.as_ref().and_then(|shown| shown.text.strip_prefix(key)).map(str::to_owned);
-        let followed = rest.as_ref().is_some_and(|rest| !rest.is_empty());
-        match (&mut self.shown, rest) {
-            (Some(shown), Some(rest)) if followed => shown.text = rest,
-            _ => self.shown = None,
+        let Some(mut shown) = self.shown.take() else { return false };
+        let Some(rest) = shown.text.strip_prefix(key) else { return false };
+        if rest.is_empty() {
+            return false;
         }
-        followed
+        shown.text = rest.to_owned();
+        self.shown = Some(shown);
+        true
     }
 
-    /// An answer came for what stands there now.
-    pub(super) fn show(&mut self, now: Duration, text: &str, replaces: usize, whole: bool) {
+    /// Shows a suggestion for the current text. An empty one hides what is visible.
+    pub(super) fn show(&mut self, now: Duration, text: &str, replaced_bytes: usize, is_complete: bool) {
         if text.is_empty() {
             return self.clear();
         }
         match &mut self.shown {
-            Some(shown) if shown.text == text && shown.replaced_bytes == replaces => shown.is_complete |= whole,
-            _ => self.shown = Some(DisplayedText { text: text.to_owned(), replaced_bytes: replaces, since: now, is_complete: whole }),
+            Some(shown) if shown.text == text && shown.replaced_bytes == replaced_bytes => {
+                shown.is_complete |= is_complete;
+            }
+            _ => {
+                let text = text.to_owned();
+                self.shown = Some(DisplayedText { text, replaced_bytes, visible_since: now, is_complete });
+            }
         }
     }
 
-    /// What the typist has read: a complete line of at least `shortest` characters that has been there for `reaction`.
-    pub(super) fn readable(&self, now: Duration, reaction: Duration, shortest: usize) -> Option<&DisplayedText> {
-        let seen = |shown: &&DisplayedText| now.saturating_sub(shown.since) >= reaction;
-        let long = |shown: &&DisplayedText| shown.text.chars().count() >= shortest;
-        self.shown.as_ref().filter(|shown| shown.is_complete).filter(seen).filter(long)
+    /// Returns the suggestion if the typist has read it: a complete line of at least `min_characters` that has been
+    /// visible for `reaction_time`.
+    pub(super) fn readable(
+        &self,
+        now: Duration,
+        reaction_time: Duration,
+        min_characters: usize,
+    ) -> Option<&DisplayedText> {
+        let shown = self.shown.as_ref()?;
+        let has_been_seen = now.saturating_sub(shown.visible_since) >= reaction_time;
+        let is_long_enough = shown.text.chars().count() >= min_characters;
+        if shown.is_complete && has_been_seen && is_long_enough { Some(shown) } else { None }
     }
 }
 
@@ -65,64 +78,64 @@ mod tests {
         Duration::from_millis(count)
     }
 
-    fn read(screen: &VisibleSuggestion, now: u64) -> Option<&str> {
-        screen.readable(ms(now), ms(300), 3).map(|shown| shown.text.as_str())
+    fn readable(suggestion: &VisibleSuggestion, now: u64) -> Option<&str> {
+        suggestion.readable(ms(now), ms(300), 3).map(|shown| shown.text.as_str())
     }
 
     #[test]
-    fn a_suggestion_is_read_after_the_reaction_time() {
-        let mut screen = VisibleSuggestion::default();
-        screen.show(ms(100), "answer", 0, true);
-        assert_eq!((read(&screen, 399), read(&screen, 400)), (None, Some("answer")));
+    fn a_suggestion_is_readable_after_the_reaction_time() {
+        let mut suggestion = VisibleSuggestion::default();
+        suggestion.show(ms(100), "answer", 0, true);
+        assert_eq!((readable(&suggestion, 399), readable(&suggestion, 400)), (None, Some("answer")));
     }
 
     #[test]
-    fn typing_into_it_does_not_make_it_new() {
-        let mut screen = VisibleSuggestion::default();
-        screen.show(ms(100), "answer", 0, true);
-        assert!(screen.type_key("a"));
-        screen.show(ms(250), "nswer", 0, true);
-        assert_eq!(read(&screen, 400), Some("nswer"));
+    fn typing_along_a_suggestion_does_not_restart_the_reaction_time() {
+        let mut suggestion = VisibleSuggestion::default();
+        suggestion.show(ms(100), "answer", 0, true);
+        assert!(suggestion.type_key("a"));
+        suggestion.show(ms(250), "nswer", 0, true);
+        assert_eq!(readable(&suggestion, 400), Some("nswer"));
     }
 
     #[test]
-    fn typing_against_it_takes_it_away() {
-        let mut screen = VisibleSuggestion::default();
-        screen.show(ms(100), "answer", 0, true);
-        assert!(!screen.type_key("b"));
-        assert_eq!(read(&screen, 900), None);
+    fn typing_something_else_hides_the_suggestion() {
+        let mut suggestion = VisibleSuggestion::default();
+        suggestion.show(ms(100), "answer", 0, true);
+        assert!(!suggestion.type_key("b"));
+        assert_eq!(readable(&suggestion, 900), None);
     }
 
     #[test]
-    fn typing_all_of_it_leaves_nothing() {
-        let mut screen = VisibleSuggestion::default();
-        screen.show(ms(0), "a", 0, true);
-        assert!(!screen.type_key("a"));
-        assert_eq!(screen.shown, None);
+    fn typing_all_of_a_suggestion_hides_it() {
+        let mut suggestion = VisibleSuggestion::default();
+        suggestion.show(ms(0), "a", 0, true);
+        assert!(!suggestion.type_key("a"));
+        assert_eq!(suggestion.shown, None);
     }
 
     #[test]
-    fn another_answer_is_new() {
-        let mut screen = VisibleSuggestion::default();
-        screen.show(ms(100), "answer", 0, true);
-        screen.show(ms(350), "another", 0, true);
-        assert_eq!((read(&screen, 500), read(&screen, 650)), (None, Some("another")));
+    fn a_different_suggestion_restarts_the_reaction_time() {
+        let mut suggestion = VisibleSuggestion::default();
+        suggestion.show(ms(100), "answer", 0, true);
+        suggestion.show(ms(350), "another", 0, true);
+        assert_eq!((readable(&suggestion, 500), readable(&suggestion, 650)), (None, Some("another")));
     }
 
     #[test]
-    fn half_a_line_and_a_short_one_are_not_taken() {
-        let mut screen = VisibleSuggestion::default();
-        screen.show(ms(0), "answ", 0, false);
-        assert_eq!(read(&screen, 900), None);
-        screen.show(ms(0), "an", 0, true);
-        assert_eq!(read(&screen, 900), None);
+    fn incomplete_and_short_lines_are_not_readable() {
+        let mut suggestion = VisibleSuggestion::default();
+        suggestion.show(ms(0), "answ", 0, false);
+        assert_eq!(readable(&suggestion, 900), None);
+        suggestion.show(ms(0), "an", 0, true);
+        assert_eq!(readable(&suggestion, 900), None);
     }
 
     #[test]
-    fn an_empty_answer_takes_away_what_was_shown() {
-        let mut screen = VisibleSuggestion::default();
-        screen.show(ms(0), "answer", 0, true);
-        screen.show(ms(100), "", 0, true);
-        assert_eq!(read(&screen, 900), None);
+    fn an_empty_answer_hides_the_suggestion() {
+        let mut suggestion = VisibleSuggestion::default();
+        suggestion.show(ms(0), "answer", 0, true);
+        suggestion.show(ms(100), "", 0, true);
+        assert_eq!(readable(&suggestion, 900), None);
     }
 }

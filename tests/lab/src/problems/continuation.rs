@@ -1,19 +1,19 @@
-//! Plain continuation: what a bare model writes behind a text, without an editor's prompt, stops and trimming.
+//! Plain continuation: the model alone continues a text, without an editor's prompt, stop conditions and trimming.
 
 use std::sync::Arc;
 
-use foretype_plugins::{Answer, Part, Prompt, PromptStrategy, Request, Snippet, Source};
+use foretype_plugins::{Answer, Part, PartSource, Prompt, PromptStrategy, Request, Snippet};
 
-/// Where an answer ends, if it has ended.
+/// Finds the end of an answer, if it has ended.
 pub(super) type AnswerEnd = fn(&str) -> Option<usize>;
 
-/// Writes on from left to right until the answer ends.
+/// Continues from left to right until the answer ends.
 #[derive(Debug)]
 struct PlainContinuation {
     end: AnswerEnd,
 }
 
-/// The strategy that writes on behind the cursor until `end` says so.
+/// Strategy that continues after the cursor until `end` finds the end of the answer.
 pub(super) fn continue_until(end: AnswerEnd) -> Arc<dyn PromptStrategy> {
     Arc::new(PlainContinuation { end })
 }
@@ -28,19 +28,20 @@ impl PromptStrategy for PlainContinuation {
     }
 
     fn prompt(&self, request: &Request, _: &[Snippet]) -> foretype_plugins::Result<Prompt> {
-        let stops = request.format.map_or(&[][..], |format| format.stops);
+        let stops = request.format.map_or(&[][..], |format| format.stop_tokens);
         Ok(Prompt {
-            parts: vec![Part::text(request.before(), Source::Before)],
-            stop_specials: stops.iter().copied().map(std::borrow::Cow::Borrowed).collect(),
+            parts: vec![Part::text(request.prefix(), PartSource::Prefix)],
+            stop_tokens: stops.iter().copied().map(std::borrow::Cow::Borrowed).collect(),
             ..Prompt::default()
         })
     }
 
-    fn done(&self, _: &Request, text: &str) -> bool {
+    fn is_done(&self, _: &Request, text: &str) -> bool {
         (self.end)(text).is_some()
     }
 
     fn finish(&self, _: &Request, answer: &Answer) -> Option<String> {
-        Some(answer.text[..(self.end)(&answer.text).unwrap_or(answer.text.len())].to_owned())
+        let end = (self.end)(&answer.text).unwrap_or(answer.text.len());
+        Some(answer.text[..end].to_owned())
     }
 }

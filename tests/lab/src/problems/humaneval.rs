@@ -1,23 +1,22 @@
-//! HumanEval (Chen et al. 2021, "Evaluating Large Language Models Trained on Code"): the body of a function is written from
-//! its signature and docstring; it counts when the problem's tests pass.
+//! HumanEval (Chen et al. 2021, "Evaluating Large Language Models Trained on Code"): the body of a function is
+//! generated from its signature and docstring; it is correct if the problem's tests pass.
 //!
-//! Nothing stands below, so this asks for what a model can write from left to right, not for what an editor would show:
-//! the answer ends where the function does.
+//! There is no text after the cursor, so this evaluates left-to-right generation and not what an editor would show. The
+//! answer ends where the function ends.
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use foretype::completion::document;
 use foretype::evaluate::items::{EvaluationItem, ItemScores, surrounding_lines};
-use foretype::rewrite;
+use foretype::{request_builder, rewrite};
 use foretype_plugins::Language;
 use foretype_plugins::tasks::code::fenced;
 
+use super::methods::{self, AnswerMethod, Args};
 use super::sandbox::Sandbox;
-use super::methods::{self, Args, AnswerMethod};
 use super::{ProblemContext, continuation};
 
-/// Tokens that a body may have.
+/// Token limit of a body.
 const MAX_BODY_TOKENS: usize = 512;
 
 #[derive(Debug, serde::Deserialize)]
@@ -30,21 +29,31 @@ struct HumanEvalProblem {
 }
 
 /// Runs the evaluation and reports it.
-pub(super) fn run(args: &Args) -> Result<ExitCode> {
+///
+/// # Errors
+/// If the set or the model cannot be read.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let sandbox = super::new_sandbox()?;
     let rule = format!("truncation: before the first line that is not indented, or after {MAX_BODY_TOKENS} tokens");
-    let ways = args.methods("from left to right")?;
-    args.set.evaluate("HumanEval", vec![rule], &ways, |asking, problem, way| item(asking, problem, way, &sandbox))
+    let methods = args.methods("from left to right")?;
+    args.set.evaluate("HumanEval", vec![rule], &methods, |context, problem, method| {
+        solve(context, problem, method, &sandbox)
+    })
 }
 
-fn item(asking: &ProblemContext, problem: &HumanEvalProblem, way: AnswerMethod<'_>, sandbox: &Sandbox) -> Result<EvaluationItem> {
-    let (answer, milliseconds) = match way {
+fn solve(
+    context: &ProblemContext,
+    problem: &HumanEvalProblem,
+    method: AnswerMethod<'_>,
+    sandbox: &Sandbox,
+) -> Result<EvaluationItem> {
+    let (answer, milliseconds) = match method {
         AnswerMethod::Plain => {
-            let request = asking.request("solution.py", problem.prompt.clone(), problem.prompt.len());
-            asking.complete(&continuation::continue_until(end_of_body), request, MAX_BODY_TOKENS)?
+            let request = context.request("solution.py", problem.prompt.clone(), problem.prompt.len());
+            context.complete(&continuation::continue_until(end_of_body), request, MAX_BODY_TOKENS)?
         }
-        AnswerMethod::Foretype => problem.generate(asking)?,
-        // A function that is written once more takes the place of the one that is begun.
+        AnswerMethod::Foretype => problem.generate(context)?,
+        // The whole function in the answer replaces the one in the prompt.
         AnswerMethod::Llama(server) => methods::chat_code(server, &problem.instruction()),
     };
     let program = [&problem.prompt, &answer, "\n", &problem.test].concat();
@@ -62,29 +71,29 @@ fn item(asking: &ProblemContext, problem: &HumanEvalProblem, way: AnswerMethod<'
 }
 
 impl HumanEvalProblem {
-    /// As `foretype generate` does it at the line of the function.
-    fn generate(&self, asking: &ProblemContext) -> Result<(String, f64)> {
+    /// Solves the problem as `foretype generate` would at the line of the function.
+    fn generate(&self, context: &ProblemContext) -> Result<(String, f64)> {
         let head = format!("def {}(", self.entry_point);
-        let at = self.prompt.find(&head).with_context(|| format!("{} begins no {head}", self.task_id))?;
+        let at = self.prompt.find(&head).with_context(|| format!("{} has no `{head}`", self.task_id))?;
         let line = self.prompt[..at].matches('\n').count();
-        let file = document("solution.py".into(), self.prompt.clone());
-        let (written, milliseconds) = asking.run_writer(|writer| Ok(rewrite::generate(writer, &file, line)?.text));
+        let file = request_builder::parse_document("solution.py".into(), self.prompt.clone());
+        let (written, milliseconds) = context.run_writer(|writer| Ok(rewrite::generate(writer, &file, line)?.text));
         Ok((written.unwrap_or_default(), milliseconds))
     }
 
-    /// What somebody would write into a chat.
+    /// Instruction as a user would write it in a chat.
     fn instruction(&self) -> String {
         let block = fenced(Language::Python, &self.prompt);
         format!("Complete this Python function. Give the whole function.\n\n{block}")
     }
 }
 
-/// Where the function ends: before the first line behind its first one that begins with a letter.
+/// End of the function: before the first line after its first one that is not indented.
 fn end_of_body(text: &str) -> Option<usize> {
-    let mut lines = text.match_indices('\n').map(|(at, _)| at + 1);
-    let outside = |at: &usize| text[*at..].starts_with(|c: char| !c.is_whitespace());
-    let begun = |at: &usize| !text[..*at].trim().is_empty();
-    lines.find(|at| outside(at) && begun(at))
+    let mut line_starts = text.match_indices('\n').map(|(at, _)| at + 1);
+    let is_outside = |start: &usize| text[*start..].starts_with(|c: char| !c.is_whitespace());
+    let follows_text = |start: &usize| !text[..*start].trim().is_empty();
+    line_starts.find(|start| is_outside(start) && follows_text(start))
 }
 
 #[cfg(test)]

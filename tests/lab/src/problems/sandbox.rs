@@ -1,6 +1,5 @@
-//! Runs a generated program (in Python, or compiled from C++ or Java) where it can do no harm: in a folder of its own that is deleted afterwards, without the
-//! user's environment, with limits on time, memory, processes and file size, and without network where the system lets an
-//! ordinary user take it away (`unshare`).
+//! Sandbox for generated programs in Python, C++ and Java: a temporary folder, none of the user's environment, limits
+//! for time, memory, processes and file size, and no network if the system lets an ordinary user remove it (`unshare`).
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
@@ -8,10 +7,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-/// Seconds that a program may take, with what compiles it.
-const RUN_TIMEOUT_SECONDS: u64 = 10;
-const COMPILE_AND_RUN_TIMEOUT_SECONDS: u64 = 60;
-/// What sets the limits of the process that it runs in, with the bytes of memory and the number of processes to be filled in.
+/// Time limit for a program that is not compiled.
+const RUN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time limit for compiling and running a program.
+const COMPILE_AND_RUN_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time between checks for the end of a program.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
+/// Python code that sets the limits of its process. `MEMORY` (bytes) and `PROCESSES` are placeholders.
 const PYTHON_LIMITS: &str = "\
 import resource as _r
 _r.setrlimit(_r.RLIMIT_AS, (MEMORY, MEMORY))
@@ -21,7 +23,7 @@ _r.setrlimit(_r.RLIMIT_NPROC, (PROCESSES, PROCESSES))
 del _r
 ";
 
-/// What a program is written in.
+/// Language of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProgramLanguage {
     Python,
@@ -30,15 +32,17 @@ pub(super) enum ProgramLanguage {
 }
 
 impl ProgramLanguage {
-    /// By the name that Markdown has for the language.
-    pub(super) fn from_markdown_name(language: &str) -> Option<Self> {
-        [(Self::Python, "python"), (Self::Cpp, "cpp"), (Self::Java, "java")]
-            .into_iter()
-            .find(|it| it.1 == language)
-            .map(|it| it.0)
+    /// Language with this name in Markdown.
+    pub(super) fn from_markdown_name(name: &str) -> Option<Self> {
+        match name {
+            "python" => Some(Self::Python),
+            "cpp" => Some(Self::Cpp),
+            "java" => Some(Self::Java),
+            _ => None,
+        }
     }
 
-    /// What compiles it; none for what is run as it is.
+    /// Compiler, for a language that needs one.
     fn compiler(self) -> Option<&'static str> {
         match self {
             Self::Python => None,
@@ -48,12 +52,12 @@ impl ProgramLanguage {
     }
 
     fn limits(self) -> String {
-        // A Java machine reserves much more than it uses, and has many threads.
+        // A Java virtual machine reserves much more memory than it uses, and has many threads.
         let (memory, processes) = if self == Self::Java { (8u64 << 30, 4096) } else { (1 << 30, 64) };
         PYTHON_LIMITS.replace("MEMORY", &memory.to_string()).replace("PROCESSES", &processes.to_string())
     }
 
-    /// A Python program that compiles and runs the file of its folder.
+    /// Python program that compiles and runs the program.
     fn script(self, program: &str) -> String {
         let (compile, run) = match self {
             Self::Python => return self.limits() + program,
@@ -76,7 +80,7 @@ impl ProgramLanguage {
     }
 }
 
-/// Runs programs.
+/// Sandbox for generated programs.
 #[derive(Debug)]
 pub(super) struct Sandbox {
     python: std::path::PathBuf,
@@ -84,7 +88,10 @@ pub(super) struct Sandbox {
 }
 
 impl Sandbox {
-    /// Finds a Python 3 and whether the network can be taken away.
+    /// Finds Python 3 and checks whether the network can be removed.
+    ///
+    /// # Errors
+    /// If there is no Python 3.
     pub(super) fn new() -> Result<Self> {
         let query = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
         let output = query.context("python3 is needed to run the tests of the problems: install it")?;
@@ -93,27 +100,27 @@ impl Sandbox {
         Ok(Self { python, unshare: probe.is_ok_and(|output| output.status.success()) })
     }
 
-    /// Whether programs run without network.
-    pub(super) fn has_no_network(&self) -> bool {
+    /// Returns true if programs run without network.
+    pub(super) fn is_offline(&self) -> bool {
         self.unshare
     }
 
-    /// Whether what compiles such programs is installed.
-    pub(super) fn can_run(&self, runs: ProgramLanguage) -> bool {
-        let there = |name| Command::new(name).arg("-version").stdin(Stdio::null()).output();
-        runs.compiler().is_none_or(|compiler| there(compiler).is_ok())
+    /// Returns true if the compiler of the language is installed.
+    pub(super) fn can_run(&self, language: ProgramLanguage) -> bool {
+        let Some(compiler) = language.compiler() else { return true };
+        Command::new(compiler).arg("-version").stdin(Stdio::null()).output().is_ok()
     }
 
-    /// Whether a Python `program` ends with success within its limits.
+    /// Runs a Python program. Returns true if it succeeds within its limits.
     pub(super) fn passes(&self, program: &str) -> Result<bool> {
         self.passes_as(ProgramLanguage::Python, program)
     }
 
-    /// Whether `program` can be compiled and ends with success within its limits.
-    pub(super) fn passes_as(&self, runs: ProgramLanguage, program: &str) -> Result<bool> {
+    /// Compiles and runs a program. Returns true if it succeeds within its limits.
+    pub(super) fn passes_as(&self, language: ProgramLanguage, program: &str) -> Result<bool> {
         let folder = tempfile::tempdir()?;
-        if runs != ProgramLanguage::Python {
-            std::fs::write(folder.path().join(runs.file()), program)?;
+        if language != ProgramLanguage::Python {
+            std::fs::write(folder.path().join(language.file()), program)?;
         }
         let mut command = if self.unshare { Command::new("unshare") } else { Command::new(&self.python) };
         if self.unshare {
@@ -131,15 +138,19 @@ impl Sandbox {
             .spawn()
             .context("cannot start python3")?;
         if let Some(mut stdin) = child.stdin.take() {
-            // A program that ends before it is read whole fails by its exit status.
-            let _ = stdin.write_all(runs.script(program).as_bytes());
+            // A program that ends before it is read completely fails by its exit status.
+            let _ = stdin.write_all(language.script(program).as_bytes());
         }
-        wait_for_exit(&mut child, if runs == ProgramLanguage::Python { RUN_TIMEOUT_SECONDS } else { COMPILE_AND_RUN_TIMEOUT_SECONDS })
+        wait_for_exit(
+            &mut child,
+            if language == ProgramLanguage::Python { RUN_TIMEOUT } else { COMPILE_AND_RUN_TIMEOUT },
+        )
     }
 }
 
-fn wait_for_exit(child: &mut Child, seconds: u64) -> Result<bool> {
-    let deadline = Instant::now() + Duration::from_secs(seconds);
+/// Waits for the end of a process and ends it after the timeout. Returns true if it succeeds.
+fn wait_for_exit(child: &mut Child, timeout: Duration) -> Result<bool> {
+    let deadline = Instant::now() + timeout;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status.success());
@@ -149,7 +160,7 @@ fn wait_for_exit(child: &mut Child, seconds: u64) -> Result<bool> {
             child.wait()?;
             return Ok(false);
         }
-        std::thread::sleep(Duration::from_millis(2));
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 
@@ -158,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_passes_when_it_ends_well_within_its_limits() {
+    fn a_program_passes_if_it_succeeds_within_its_limits() {
         let sandbox = Sandbox::new().expect("python3");
         let passes = |program: &str| sandbox.passes(program).expect("a run");
         assert!(passes("assert 1 + 1 == 2"));
@@ -178,14 +189,15 @@ mod tests {
             let test = format!("if (1 + 1 != {value}) throw new RuntimeException();");
             format!("class Main {{ public static void main(String[] arguments) {{ {test} }} }}\n")
         };
-        for (runs, good, bad) in [(ProgramLanguage::Cpp, cpp(2), cpp(3)), (ProgramLanguage::Java, java(2), java(3))] {
-            if !sandbox.can_run(runs) {
-                println!("skipped: {runs:?} has no compiler here");
+        for (language, good, bad) in [(ProgramLanguage::Cpp, cpp(2), cpp(3)), (ProgramLanguage::Java, java(2), java(3))]
+        {
+            if !sandbox.can_run(language) {
+                println!("skipped: {language:?} has no compiler here");
                 continue;
             }
-            assert!(sandbox.passes_as(runs, &good).expect("a run"), "{runs:?}");
-            assert!(!sandbox.passes_as(runs, &bad).expect("a run"), "{runs:?}");
-            assert!(!sandbox.passes_as(runs, "this is no program").expect("a run"), "{runs:?}");
+            assert!(sandbox.passes_as(language, &good).expect("a run"), "{language:?}");
+            assert!(!sandbox.passes_as(language, &bad).expect("a run"), "{language:?}");
+            assert!(!sandbox.passes_as(language, "this is no program").expect("a run"), "{language:?}");
         }
     }
 }

@@ -1,8 +1,9 @@
-//! The translations of CodeFuseEval (data set `codefuse-ai/CodeFuseEval`, CodeTrans): a program written again in another language. It counts when the problem's tests
-//! pass; without a compiler, programs in C++ and Java are compared with the expected text alone.
+//! CodeTrans of CodeFuseEval (data set `codefuse-ai/CodeFuseEval`): a program is translated into another language. It
+//! is correct if the problem's tests pass. Without a compiler, programs in C++ and Java are only compared with the
+//! expected text.
 //!
-//! A bare model is asked by plain continuation: the program in a block of Markdown, then a block of the other language that is
-//! begun. So that is what any way to translate has to beat. Other `ways` ask as `foretype translate` does, and as a chat client would.
+//! Plain continuation sees the program in a Markdown code block and the start of a block in the other language. This is
+//! the baseline for the other methods, which ask as `foretype translate` and as a chat client do.
 
 use std::process::ExitCode;
 
@@ -10,55 +11,65 @@ use anyhow::{Result, anyhow};
 use foretype::evaluate::items::{EvaluationItem, ItemScores, surrounding_lines};
 use foretype_plugins::Language;
 use foretype_plugins::tasks::code::{fault, fenced};
-use foretype_plugins::tasks::translate::question;
+use foretype_plugins::tasks::translate::prompt;
 
+use super::methods::{self, AnswerMethod, Args};
 use super::sandbox::{ProgramLanguage, Sandbox};
-use super::methods::{self, Args, AnswerMethod};
 use super::{ProblemContext, continuation};
 
-/// Tokens that a program may have.
+/// Token limit of a program.
 const MAX_PROGRAM_TOKENS: usize = 512;
 
 #[derive(Debug, serde::Deserialize)]
 struct TranslationProblem {
     task_id: String,
-    /// The program to translate.
+    /// Program to translate.
     prompt: String,
     canonical_solution: String,
     test: String,
-    /// The first line in Python, the function's name in other languages.
+    /// First line of the function in Python, name of the function in other languages.
     func_title: String,
 }
 
-/// The languages by the first part of a problem's name: in Markdown, and for people.
+/// Target languages: first part of the problem's name, name in Markdown, name in English.
 const TARGET_LANGUAGES: [(&str, &str, &str); 3] =
     [("Python", "python", "Python"), ("CPP", "cpp", "C++"), ("Java", "java", "Java")];
 
 /// Runs the evaluation and reports it.
-pub(super) fn run(args: &Args) -> Result<ExitCode> {
+///
+/// # Errors
+/// If the set or the model cannot be read.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let sandbox = super::new_sandbox()?;
     let rules = vec![
         format!("truncation: at the end of the block (```), or after {MAX_PROGRAM_TOKENS} tokens"),
-        "of a function in Python the first line is given; programs in C++ and Java are tested with the usual includes and \
-         imports before them, `public class` as `class`, by g++ and javac, and not at all where those are missing"
+        "the first line of a function in Python is given; programs in C++ and Java are tested with the usual includes and \
+         imports before them and `class` instead of `public class`, by g++ and javac, and not at all without these"
             .to_owned(),
     ];
-    let ways = args.methods("plain continuation")?;
-    args.set.evaluate("CodeTrans", rules, &ways, |asking, problem, way| item(asking, problem, way, &sandbox))
+    let methods = args.methods("plain continuation")?;
+    args.set
+        .evaluate("CodeTrans", rules, &methods, |context, problem, method| solve(context, problem, method, &sandbox))
 }
 
-fn item(asking: &ProblemContext, problem: &TranslationProblem, way: AnswerMethod<'_>, sandbox: &Sandbox) -> Result<EvaluationItem> {
+fn solve(
+    context: &ProblemContext,
+    problem: &TranslationProblem,
+    method: AnswerMethod<'_>,
+    sandbox: &Sandbox,
+) -> Result<EvaluationItem> {
     let (language, name) = problem.language()?;
-    let python = language == "python";
-    let head = if python { problem.func_title.trim() } else { "" };
-    let (answer, milliseconds) = match way {
+    let head = if language == "python" { problem.func_title.trim() } else { "" };
+    let (answer, milliseconds) = match method {
         AnswerMethod::Plain => {
             let text = problem.prompt(language, name, head);
             let cursor = text.len();
-            let asked = asking.complete(&continuation::continue_until(end_of_program), asking.request("a.md", text, cursor), MAX_PROGRAM_TOKENS)?;
-            ([head, &asked.0].concat(), asked.1)
+            let request = context.request("a.md", text, cursor);
+            let strategy = continuation::continue_until(end_of_program);
+            let (rest, milliseconds) = context.complete(&strategy, request, MAX_PROGRAM_TOKENS)?;
+            ([head, &rest].concat(), milliseconds)
         }
-        AnswerMethod::Foretype => problem.translate(asking, head)?,
+        AnswerMethod::Foretype => problem.translate(context, head)?,
         AnswerMethod::Llama(server) => methods::chat_code(server, &problem.instruction()?),
     };
     let passed = problem.passes(language, &answer, sandbox)?;
@@ -75,52 +86,62 @@ fn item(asking: &ProblemContext, problem: &TranslationProblem, way: AnswerMethod
 }
 
 impl TranslationProblem {
+    /// Names of the target language in Markdown and in English.
     fn language(&self) -> Result<(&'static str, &'static str)> {
         let task = self.task_id.split('/').next().unwrap_or_default();
         let known = TARGET_LANGUAGES.iter().find(|(own, ..)| *own == task);
         known.map(|(_, language, name)| (*language, *name)).ok_or_else(|| {
             anyhow!(
-                "'{}' is no problem of CodeTrans: its name begins with Python, CPP or Java, as in Java/1",
+                "'{}' is not a problem of CodeTrans: names start with Python, CPP or Java, as in Java/1",
                 self.task_id
             )
         })
     }
 
-    /// Whether the tests pass; none where they cannot be run.
+    /// Runs the tests. `None` if they cannot be run here.
     fn passes(&self, language: &str, answer: &str, sandbox: &Sandbox) -> Result<Option<bool>> {
-        let Some(runs) = ProgramLanguage::from_markdown_name(language).filter(|runs| sandbox.can_run(*runs)) else { return Ok(None) };
-        let answer = if runs == ProgramLanguage::Java { answer.replace("public class", "class") } else { answer.to_owned() };
-        let before = match runs {
+        let Some(language) = ProgramLanguage::from_markdown_name(language) else { return Ok(None) };
+        if !sandbox.can_run(language) {
+            return Ok(None);
+        }
+        let answer = match language {
+            ProgramLanguage::Java => answer.replace("public class", "class"),
+            ProgramLanguage::Python | ProgramLanguage::Cpp => answer.to_owned(),
+        };
+        let imports = match language {
             ProgramLanguage::Python => "",
             ProgramLanguage::Cpp => "#include <bits/stdc++.h>\nusing namespace std;\n",
             ProgramLanguage::Java => {
-                "import java.io.*;\nimport java.lang.*;\nimport java.math.*;\nimport java.util.*;\nimport java.util.stream.*;\n"
+                "import java.io.*;\nimport java.lang.*;\nimport java.math.*;\nimport java.util.*;\n\
+                 import java.util.stream.*;\n"
             }
         };
-        sandbox.passes_as(runs, &format!("{before}{answer}\n\n{}\n", self.test)).map(Some)
+        sandbox.passes_as(language, &format!("{imports}{answer}\n\n{}\n", self.test)).map(Some)
     }
 
-    /// The two languages.
+    /// Source and target language.
     fn languages(&self) -> Result<(Language, Language)> {
         let to = Language::from_lsp_id(self.language()?.0);
-        let python = self.prompt.lines().any(|line| line.starts_with("def "));
-        let from = match self.prompt.contains("#include") {
-            true => Language::Cpp,
-            false if python => Language::Python,
-            false => Language::Java,
+        let from = if self.prompt.contains("#include") {
+            Language::Cpp
+        } else if self.prompt.lines().any(|line| line.starts_with("def ")) {
+            Language::Python
+        } else {
+            Language::Java
         };
         Ok((from, to))
     }
 
-    /// As `foretype translate` does it.
-    fn translate(&self, asking: &ProblemContext, head: &str) -> Result<(String, f64)> {
+    /// Solves the problem as `foretype translate` would.
+    fn translate(&self, context: &ProblemContext, head: &str) -> Result<(String, f64)> {
         let (from, to) = self.languages()?;
-        let wanted = question(from, to, self.prompt.replace("\r\n", "\n").trim(), head);
-        let (code, milliseconds) = asking.run_writer(|writer| Ok(writer.write(&wanted, &|code| fault(to, code))?.code));
+        let wanted = prompt(from, to, self.prompt.replace("\r\n", "\n").trim(), head);
+        let (code, milliseconds) =
+            context.run_writer(|writer| Ok(writer.write(&wanted, &|code| fault(to, code))?.code));
         Ok((code.unwrap_or_default(), milliseconds))
     }
 
-    /// What somebody would write into a chat.
+    /// Instruction as a user would write it in a chat.
     fn instruction(&self) -> Result<String> {
         let (from, to) = self.languages()?;
         let block = fenced(from, &self.prompt.replace("\r\n", "\n"));
@@ -128,6 +149,7 @@ impl TranslationProblem {
         Ok(format!("Translate this {} code to {}. The function is `{function}`.\n\n{block}", from.name(), to.name()))
     }
 
+    /// Prompt of plain continuation.
     fn prompt(&self, language: &str, name: &str, head: &str) -> String {
         let function = self.func_title.trim();
         let source = self.prompt.replace("\r\n", "\n");
@@ -138,7 +160,7 @@ impl TranslationProblem {
     }
 }
 
-/// Where a program ends: before the line that closes its block.
+/// End of the program: before the line that closes its code block.
 fn end_of_program(text: &str) -> Option<usize> {
     text.find("\n```").map(|at| at + 1)
 }
@@ -156,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_prompt_is_the_program_and_a_block_of_the_other_language() {
+    fn the_prompt_has_the_program_and_the_start_of_a_block_in_the_other_language() {
         let python = problem("Python/1");
         let (language, name) = python.language().expect("a known language");
         let prompt = python.prompt(language, name, "def f():");
@@ -166,8 +188,11 @@ mod tests {
     }
 
     #[test]
-    fn a_program_ends_where_its_block_is_closed() {
-        assert_eq!(end_of_program("\n    return 1\n```\nmore").map(|at| &"\n    return 1\n```"[..at]), Some("\n    return 1\n"));
+    fn a_program_ends_with_its_code_block() {
+        assert_eq!(
+            end_of_program("\n    return 1\n```\nmore").map(|at| &"\n    return 1\n```"[..at]),
+            Some("\n    return 1\n")
+        );
         assert_eq!(end_of_program("\n    return 1\n"), None);
     }
 }

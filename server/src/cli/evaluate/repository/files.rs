@@ -16,12 +16,12 @@ use crate::workspace::Workspace;
 /// excluded or that hold a secret.
 pub(crate) fn source_files(workspace: &Workspace) -> Vec<Arc<Document>> {
     let file = |path: std::path::PathBuf| {
-        let relative = workspace.relative(&path)?;
+        let relative = workspace.relative_path(&path)?;
         let language = Language::from_path(&relative);
-        if language == Language::PlainText || secrets::in_path(&relative) {
+        if language == Language::PlainText || secrets::is_secret_path(&relative) {
             return None;
         }
-        let text = std::fs::read_to_string(&path).ok().filter(|text| !secrets::in_text(text))?;
+        let text = std::fs::read_to_string(&path).ok().filter(|text| !secrets::contains_secret(text))?;
         Some(Arc::new(Document { path: relative, language, text: text.into(), tree: None }))
     };
     let mut files: Vec<_> = workspace.files().filter_map(file).collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use foretype_model::Engine;
 use foretype_model::score::{ScoreError, Scorer};
-use foretype_plugins::holes::Kind;
+use foretype_plugins::holes::HoleKind;
 use foretype_plugins::{Document, Prompt, PromptStrategy, Request, Trigger, syntax};
 
 use super::files;
@@ -80,7 +80,7 @@ impl<'a> HoleEvaluator<'a> {
             ..ItemScores::new(expected, &answer, outcome.total.as_secs_f64() * 1000.0)
         };
         let (above, below) = surrounding_lines(before, after);
-        let (id, kind, language) = (selected.id.clone(), hole.kind.name().into(), file.language.id().into());
+        let (id, kind, language) = (selected.id.clone(), hole.kind.name().into(), file.language.lsp_id().into());
         Ok(EvaluationItem {
             id,
             kind,
@@ -94,8 +94,8 @@ impl<'a> HoleEvaluator<'a> {
     }
 
     /// Number of lines of a suggestion that count.
-    fn max_lines(&self, kind: Kind) -> usize {
-        if kind == Kind::Block { self.model.config.inline.max_lines } else { 1 }
+    fn max_lines(&self, kind: HoleKind) -> usize {
+        if kind == HoleKind::Block { self.model.config.inline.max_lines } else { 1 }
     }
 
     fn request(&self, selected: &SelectedHole, before: &str, after: &str) -> Request {
@@ -103,7 +103,7 @@ impl<'a> HoleEvaluator<'a> {
         let mut request =
             request_builder::request_for_model(document, before.len(), &self.model.model, &self.model.config);
         request.trigger = Trigger::Invoked;
-        request.multi_line = selected.hole.kind == Kind::Block;
+        request.multi_line = selected.hole.kind == HoleKind::Block;
         request.order = self.order.order();
         if let Some(context) = self.context {
             request.repository = context.workspace.name();
@@ -137,7 +137,7 @@ impl<'a> HoleEvaluator<'a> {
 fn still_parses(file: &Document, pieces: [&str; 3]) -> Option<bool> {
     let errors = |text: &str| {
         let tree = syntax::parse(file.language, text, None)?;
-        Some(syntax::errors(&tree, &(0..text.len())))
+        Some(syntax::count_errors(&tree, &(0..text.len())))
     };
     Some(errors(&pieces.concat())? <= errors(&file.text)?)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fnv::FnvHasher;
 use foretype_plugins::Document;
-use foretype_plugins::holes::{self, Hole, Kind};
+use foretype_plugins::holes::{self, Hole, HoleKind};
 use indicatif::ProgressBar;
 
 use super::progress;
@@ -26,7 +26,7 @@ pub(crate) struct SelectedHole {
 #[derive(Debug, Clone)]
 pub(crate) struct HoleSelection {
     /// Kinds to select from.
-    pub(crate) kinds: Vec<Kind>,
+    pub(crate) kinds: Vec<HoleKind>,
     /// Seed of the draw.
     pub(crate) seed: u64,
     /// Selects every Nth hole of each kind. `None` draws `max_per_kind` at random.
@@ -50,14 +50,14 @@ pub(crate) fn select(files: &[Arc<Document>], rules: &HoleSelection) -> Vec<Sele
     selected
 }
 
-fn sort_key(selected: &SelectedHole) -> (&str, usize, Kind) {
+fn sort_key(selected: &SelectedHole) -> (&str, usize, HoleKind) {
     (&selected.file.path, selected.hole.range.start, selected.hole.kind)
 }
 
-fn holes_of_file(file: &Arc<Document>, kinds: &[Kind], seed: u64) -> Vec<SelectedHole> {
+fn holes_of_file(file: &Arc<Document>, kinds: &[HoleKind], seed: u64) -> Vec<SelectedHole> {
     let parsed = request_builder::parse_document(file.path.clone(), file.text.to_string());
     let Some(tree) = &parsed.tree else { return Vec::new() };
-    let holes = holes::holes(file.language, &file.text, tree, kinds, seed);
+    let holes = holes::find_holes(file.language, &file.text, tree, kinds, seed);
     holes.into_iter().map(|hole| SelectedHole { id: hole_id(file, &hole), file: file.clone(), hole }).collect()
 }
 
@@ -68,7 +68,7 @@ fn hole_id(file: &Document, hole: &Hole) -> String {
     format!("{}:{line}:{column} {}", file.path, hole.kind.name())
 }
 
-fn select_of_kind(all: &[SelectedHole], kind: Kind, rules: &HoleSelection) -> Vec<SelectedHole> {
+fn select_of_kind(all: &[SelectedHole], kind: HoleKind, rules: &HoleSelection) -> Vec<SelectedHole> {
     let of_kind = all.iter().filter(|selected| selected.hole.kind == kind);
     if let Some(every) = rules.every {
         return of_kind.step_by(every as usize).cloned().collect();
@@ -95,11 +95,11 @@ fn lottery_number(id: &str, seed: u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn every(every: u32, kind: Kind) -> HoleSelection {
+    fn every(every: u32, kind: HoleKind) -> HoleSelection {
         HoleSelection { kinds: vec![kind], seed: 1, every: Some(every), max_per_kind: 100 }
     }
 
-    fn at_most(max_per_kind: u32, kinds: &[Kind], seed: u64) -> HoleSelection {
+    fn at_most(max_per_kind: u32, kinds: &[HoleKind], seed: u64) -> HoleSelection {
         HoleSelection { kinds: kinds.into(), seed, every: None, max_per_kind }
     }
 
@@ -114,14 +114,14 @@ mod tests {
 
     #[test]
     fn the_requested_number_of_each_kind_is_drawn() {
-        let found = ids(&files(3), &at_most(5, &[Kind::Line, Kind::Call], 1));
+        let found = ids(&files(3), &at_most(5, &[HoleKind::Line, HoleKind::Call], 1));
         let of = |kind: &str| found.iter().filter(|id| id.ends_with(kind)).count();
         assert_eq!((of("line"), of("call"), found.len()), (5, 5, 10));
     }
 
     #[test]
     fn the_draw_depends_on_the_seed_and_not_on_other_files() {
-        let drawn = |count, seed| ids(&files(count), &at_most(8, &[Kind::Line], seed));
+        let drawn = |count, seed| ids(&files(count), &at_most(8, &[HoleKind::Line], seed));
         assert_eq!(drawn(3, 1), drawn(3, 1));
         assert_ne!(drawn(3, 1), drawn(3, 2));
         let in_old = |ids: Vec<String>| ids.into_iter().filter(|id| !id.starts_with("f3")).collect::<Vec<_>>();
@@ -131,13 +131,13 @@ mod tests {
 
     #[test]
     fn every_second_hole_is_half_of_them() {
-        let count = |nth| ids(&files(2), &every(nth, Kind::Line)).len();
+        let count = |nth| ids(&files(2), &every(nth, HoleKind::Line)).len();
         assert_eq!((count(1), count(2)), (38, 19));
     }
 
     #[test]
     fn a_hole_is_named_by_its_position() {
-        let found = ids(&files(1), &every(100, Kind::Call));
+        let found = ids(&files(1), &every(100, HoleKind::Call));
         assert_eq!(found, ["f0.py:1:19 call"]);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use foretype_plugins::Document;
-use foretype_plugins::holes::Kind;
+use foretype_plugins::holes::HoleKind;
 
 use super::ReplayArgs;
 use crate::cli::evaluate::repository::files;
@@ -87,7 +87,7 @@ fn of_files(workspace: &Workspace, paths: &[&PathBuf], args: &ReplayArgs) -> Res
     }
     named.sort_by(|one, other| one.path.cmp(&other.path));
     named.dedup_by(|one, other| one.path == other.path);
-    let draw = HoleSelection { kinds: vec![Kind::Block], seed: args.seed, every: None, max_per_kind: args.most };
+    let draw = HoleSelection { kinds: vec![HoleKind::Block], seed: args.seed, every: None, max_per_kind: args.most };
     let chosen = selection::select(&named, &draw);
     ensure!(!chosen.is_empty(), "none of the {} files has a block that could be typed again", named.len());
     let place = |chosen: selection::SelectedHole| {

@@ -34,7 +34,7 @@ pub(super) fn table(files: &[SourceFile]) -> (Vec<LanguageRow>, LanguageRow) {
     let mut rows: HashMap<&'static str, LanguageRow> = HashMap::new();
     let mut total = LanguageRow { language: "all", ..LanguageRow::default() };
     for file in files {
-        let language = file.language.id();
+        let language = file.language.lsp_id();
         rows.entry(language).or_insert_with(|| LanguageRow { language, ..LanguageRow::default() }).add(file);
         total.add(file);
     }
@@ -43,6 +43,7 @@ pub(super) fn table(files: &[SourceFile]) -> (Vec<LanguageRow>, LanguageRow) {
     (rows, total)
 }
 
+/// Prints the table.
 pub(super) fn print(rows: &[LanguageRow], total: &LanguageRow) {
     println!("{:16} {:>8} {:>12} {:>10} {:>10} {:>10}", "language", "files", "bytes", "lines", "training", "held out");
     for row in rows.iter().chain([total]) {

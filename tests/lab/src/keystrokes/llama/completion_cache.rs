@@ -1,14 +1,14 @@
-//! The completions that a client remembers, as llama.vim does: 250 of them, found again for the same place and for places
-//! up to 128 typed characters further on.
+//! Completions that a client remembers, as llama.vim does: 250 of them, found again at the same place and after up to
+//! 128 more typed characters.
 
 use std::collections::VecDeque;
 
-/// Completions kept.
+/// Number of remembered completions.
 const MAX_ENTRIES: usize = 250;
-/// Characters that may have been typed since.
+/// Characters that may have been typed since a completion was requested.
 const MAX_TYPED_CHARACTERS: usize = 128;
 
-/// Where a completion belongs.
+/// Text around the cursor for which a completion was requested.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct CursorContext {
     /// Text before the cursor, as the request has it.
@@ -18,40 +18,45 @@ pub(super) struct CursorContext {
 }
 
 impl CursorContext {
-    /// What of a completion for an earlier place is left here: all of it for the same place, what follows the typed text
-    /// if it agrees with that.
+    /// Rest of a completion for an earlier context: all of it in the same context, and the text after the typed
+    /// characters if these agree with it.
     pub(super) fn rest_of<'a>(&self, text: &'a str, earlier: &Self) -> Option<&'a str> {
-        let typed = self.before.strip_prefix(&earlier.before).filter(|_| self.after == earlier.after)?;
-        let rest = text.strip_prefix(typed).filter(|_| typed.chars().count() <= MAX_TYPED_CHARACTERS)?;
-        (typed.is_empty() || !rest.is_empty()).then_some(rest)
+        let typed = self.before.strip_prefix(&earlier.before)?;
+        if self.after != earlier.after || typed.chars().count() > MAX_TYPED_CHARACTERS {
+            return None;
+        }
+        let rest = text.strip_prefix(typed)?;
+        if rest.is_empty() && !typed.is_empty() { None } else { Some(rest) }
     }
 }
 
-/// Completions, the newest last.
+/// Remembered completions, the newest last.
 #[derive(Debug, Default)]
 pub(super) struct CompletionCache {
-    kept: VecDeque<(CursorContext, String)>,
+    entries: VecDeque<(CursorContext, String)>,
 }
 
 impl CompletionCache {
-    /// Keeps a completion.
-    pub(super) fn insert(&mut self, place: CursorContext, text: String) {
-        self.kept.push_back((place, text));
-        if self.kept.len() > MAX_ENTRIES {
-            self.kept.pop_front();
+    /// Remembers a completion and forgets the oldest one if there are too many.
+    pub(super) fn insert(&mut self, context: CursorContext, text: String) {
+        self.entries.push_back((context, text));
+        if self.entries.len() > MAX_ENTRIES {
+            self.entries.pop_front();
         }
     }
 
-    /// Whether there is one for exactly this place.
-    pub(super) fn contains(&self, place: &CursorContext) -> bool {
-        self.kept.iter().any(|(other, _)| other == place)
+    /// Returns true if there is a completion for exactly this context.
+    pub(super) fn contains(&self, context: &CursorContext) -> bool {
+        self.entries.iter().any(|(other, _)| other == context)
     }
 
-    /// What there is for a place: its own, else the longest that goes on from before.
-    pub(super) fn find(&self, place: &CursorContext) -> Option<&str> {
-        let own = self.kept.iter().rev().find(|(other, _)| other == place).map(|(_, text)| text.as_str());
-        let rests = self.kept.iter().filter_map(|(other, text)| place.rest_of(text, other));
-        own.or_else(|| rests.max_by_key(|rest| rest.len()))
+    /// Newest completion for the context, or else the longest rest of one for an earlier context.
+    pub(super) fn find(&self, context: &CursorContext) -> Option<&str> {
+        if let Some((_, text)) = self.entries.iter().rev().find(|(other, _)| other == context) {
+            return Some(text);
+        }
+        let rests = self.entries.iter().filter_map(|(other, text)| context.rest_of(text, other));
+        rests.max_by_key(|rest| rest.len())
     }
 }
 
@@ -59,14 +64,14 @@ impl CompletionCache {
 mod tests {
     use super::*;
 
-    fn place(before: &str, after: &str) -> CursorContext {
+    fn context(before: &str, after: &str) -> CursorContext {
         CursorContext { before: before.to_owned(), after: after.to_owned() }
     }
 
     #[test]
     fn a_completion_is_found_while_its_text_is_typed() {
-        let mut memory = CompletionCache::default();
-        memory.insert(place("let ", "\n"), "answer = 42;".into());
+        let mut cache = CompletionCache::default();
+        cache.insert(context("let ", "\n"), "answer = 42;".into());
         for (before, after, found) in [
             ("let ", "\n", Some("answer = 42;")),
             ("let ans", "\n", Some("wer = 42;")),
@@ -75,22 +80,24 @@ mod tests {
             ("let answer = 42;", "\n", None),
             ("le", "\n", None),
         ] {
-            assert_eq!(memory.find(&place(before, after)), found, "{before}");
+            assert_eq!(cache.find(&context(before, after)), found, "{before}");
         }
-        assert!(memory.contains(&place("let ", "\n")) && !memory.contains(&place("let a", "\n")));
+        assert!(cache.contains(&context("let ", "\n")) && !cache.contains(&context("let a", "\n")));
     }
 
     #[test]
-    fn that_there_is_nothing_is_remembered_too() {
-        let mut memory = CompletionCache::default();
-        memory.insert(place("x;", "\n"), String::new());
-        assert_eq!(memory.find(&place("x;", "\n")), Some(""));
+    fn an_empty_completion_is_remembered() {
+        let mut cache = CompletionCache::default();
+        cache.insert(context("x;", "\n"), String::new());
+        assert_eq!(cache.find(&context("x;", "\n")), Some(""));
     }
 
     #[test]
     fn old_completions_are_forgotten() {
-        let mut memory = CompletionCache::default();
-        (0..=MAX_ENTRIES).for_each(|number| memory.insert(place(&number.to_string(), ""), "x".into()));
-        assert!(!memory.contains(&place("0", "")) && memory.contains(&place("1", "")));
+        let mut cache = CompletionCache::default();
+        for number in 0..=MAX_ENTRIES {
+            cache.insert(context(&number.to_string(), ""), "x".into());
+        }
+        assert!(!cache.contains(&context("0", "")) && cache.contains(&context("1", "")));
     }
 }

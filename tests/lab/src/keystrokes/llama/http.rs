@@ -1,5 +1,5 @@
-//! As much HTTP/1.1 as a server on this machine needs: one request a connection, an answer that may stream, and closing
-//! the connection in the middle, which libraries do not offer while another thread reads.
+//! Minimal HTTP/1.1 client for a server on this machine: one request per connection and a response that may stream. It
+//! can close the connection while another thread reads from it, which HTTP libraries do not offer.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
@@ -7,17 +7,23 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-/// A request in flight.
+/// Time limit for a response that does not stream.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connection of one request.
 #[derive(Debug)]
 pub(super) struct HttpConnection {
     stream: TcpStream,
 }
 
-/// The body of an answer.
+/// Body of a response.
 pub(super) type ResponseBody = BufReader<Box<dyn Read + Send>>;
 
 impl HttpConnection {
     /// Sends a request.
+    ///
+    /// # Errors
+    /// If the server cannot be reached.
     pub(super) fn open(port: u16, method: &str, path: &str, body: &str) -> Result<Self> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).context("the server cannot be reached")?;
         stream.set_nodelay(true)?;
@@ -30,12 +36,15 @@ impl HttpConnection {
         Ok(Self { stream })
     }
 
-    /// The answer, once its head has come.
+    /// Waits for the head of the response and returns its body.
+    ///
+    /// # Errors
+    /// If the status is not 200.
     pub(super) fn response_body(&self) -> Result<ResponseBody> {
         let mut reader = BufReader::new(self.stream.try_clone()?);
         let mut line = String::new();
         reader.read_line(&mut line)?;
-        let good = line.split(' ').nth(1).is_some_and(|code| code == "200");
+        let is_ok = line.split(' ').nth(1) == Some("200");
         let mut chunked = false;
         loop {
             let mut header = String::new();
@@ -44,36 +53,40 @@ impl HttpConnection {
             }
             chunked |= header.to_ascii_lowercase().starts_with("transfer-encoding: chunked");
         }
-        ensure!(good, "the server says: {}", line.trim());
-        let body: Box<dyn Read + Send> = if chunked { Box::new(ChunkedReader { reader, left: 0 }) } else { Box::new(reader) };
+        ensure!(is_ok, "the server answers: {}", line.trim());
+        let body: Box<dyn Read + Send> =
+            if chunked { Box::new(ChunkedReader { reader, left: 0 }) } else { Box::new(reader) };
         Ok(BufReader::new(body))
     }
 
-    /// Gives up: the server sees the connection closed.
+    /// Closes the connection, which cancels the request.
     pub(super) fn close(&self) {
-        // It may be closed already.
+        // The connection may be closed already.
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 
-    /// Another hold of the same connection.
+    /// Another handle to the same connection.
     pub(super) fn try_clone(&self) -> Result<Self> {
         Ok(Self { stream: self.stream.try_clone()? })
     }
 }
 
-/// Sends a request and reads the whole answer.
+/// Sends a request and reads the whole response.
+///
+/// # Errors
+/// If the server cannot be reached or answers with another status than 200.
 pub(super) fn call(port: u16, method: &str, path: &str, body: &str) -> Result<String> {
     let connection = HttpConnection::open(port, method, path, body)?;
-    connection.stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    connection.stream.set_read_timeout(Some(READ_TIMEOUT))?;
     let mut text = String::new();
     connection.response_body()?.read_to_string(&mut text)?;
     Ok(text)
 }
 
-/// Takes the chunked transfer encoding away (RFC 9112, 7.1).
+/// Decoder of the chunked transfer encoding (RFC 9112, 7.1).
 struct ChunkedReader<R> {
     reader: R,
-    /// Bytes left of this chunk.
+    /// Bytes left in the current chunk.
     left: usize,
 }
 
@@ -81,7 +94,7 @@ impl<R: BufRead> Read for ChunkedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         if self.left == 0 {
             let mut line = String::new();
-            // A chunk ends with an empty line, and the last one is of no length.
+            // An empty line ends a chunk. The last chunk has length 0.
             while line.trim().is_empty() {
                 line.clear();
                 if self.reader.read_line(&mut line)? == 0 {
@@ -94,8 +107,8 @@ impl<R: BufRead> Read for ChunkedReader<R> {
                 return Ok(0);
             }
         }
-        let most = self.left.min(buffer.len());
-        let count = self.reader.read(&mut buffer[..most])?;
+        let max_bytes = self.left.min(buffer.len());
+        let count = self.reader.read(&mut buffer[..max_bytes])?;
         self.left -= count;
         Ok(count)
     }
@@ -106,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chunks_are_put_together() {
+    fn chunks_are_joined() {
         let bytes = b"4\r\ndata\r\n6;x=y\r\n: one\n\r\n0\r\n\r\n";
         let mut text = String::new();
         ChunkedReader { reader: &bytes[..], left: 0 }.read_to_string(&mut text).expect("well-formed");
@@ -114,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_between_chunks_is_an_error() {
+    fn an_invalid_chunk_length_is_an_error() {
         let mut text = String::new();
         assert!(ChunkedReader { reader: &b"zz\r\n"[..], left: 0 }.read_to_string(&mut text).is_err());
     }

@@ -1,26 +1,34 @@
-//! Replays into a system that says what a list has.
+//! Replays into a system with a list of prepared suggestions.
 
 use std::collections::VecDeque;
 
 use foretype::trace::{BACKSPACE, TraceFile};
+
 use super::super::system::ServerUsage;
 use super::*;
 
-/// Says at once for each key what a list has for it.
-struct Script {
-    says: VecDeque<&'static str>,
+/// Suggests at once, key by key, what the list has next.
+struct ScriptedSystem {
+    suggestions: VecDeque<&'static str>,
+    /// Text of the editor after each key.
     texts: Vec<String>,
 }
 
-impl CompletionSystem for Script {
-    fn key_pressed(&mut self, number: usize, desk: &SimulatedEditor, _: Option<&TextChange>) -> Result<Option<SuggestionUpdate>> {
-        self.texts.push(desk.text().to_owned());
-        let text = self.says.pop_front().unwrap_or_default();
-        Ok(Some(SuggestionUpdate { stale: text == "stale", ..SuggestionUpdate::new(Instant::now(), number, text.to_owned()) }))
+impl CompletionSystem for ScriptedSystem {
+    fn key_pressed(
+        &mut self,
+        key_number: usize,
+        editor: &SimulatedEditor,
+        _: Option<&TextChange>,
+    ) -> Result<Option<SuggestionUpdate>> {
+        self.texts.push(editor.text().to_owned());
+        let text = self.suggestions.pop_front().unwrap_or_default();
+        let update = SuggestionUpdate::new(Instant::now(), key_number, text.to_owned());
+        Ok(Some(SuggestionUpdate { stale: text == "stale", ..update }))
     }
 
-    fn next_update(&mut self, until: Instant) -> Result<Option<SuggestionUpdate>> {
-        std::thread::sleep(until.saturating_duration_since(Instant::now()));
+    fn next_update(&mut self, deadline: Instant) -> Result<Option<SuggestionUpdate>> {
+        std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
         Ok(None)
     }
 
@@ -33,21 +41,22 @@ impl CompletionSystem for Script {
     }
 }
 
-fn run(keys: &[&str], says: &[&'static str], accepts: bool) -> (ReplayRun, Vec<String>) {
+/// Replays the keys. Returns the run and the texts of the editor after each key.
+fn run(keys: &[&str], suggestions: &[&'static str], accepts_suggestions: bool) -> (ReplayRun, Vec<String>) {
     let keys = keys.iter().map(|key| (10, (*key).to_owned())).collect();
     let trace = Trace {
         command: String::new(),
         files: vec![TraceFile { path: "a.py".into(), text: "\n".into() }],
-        segments: vec![TypingSegment { file: 0, offset: 0, delay_ms: 0, accepts_suggestions: accepts, keys }],
+        segments: vec![TypingSegment { file: 0, offset: 0, delay_ms: 0, accepts_suggestions, keys }],
     };
     let typist = Typist { reaction_time: Duration::from_millis(5), min_characters: 3, speed: 1.0 };
-    let mut script = Script { says: says.iter().copied().collect(), texts: Vec::new() };
-    let run = replay(&mut script, &trace, typist).expect("a script does not fail");
-    (run, script.texts)
+    let mut system = ScriptedSystem { suggestions: suggestions.iter().copied().collect(), texts: Vec::new() };
+    let run = replay(&mut system, &trace, typist).expect("the scripted system does not fail");
+    (run, system.texts)
 }
 
 #[test]
-fn a_right_suggestion_saves_the_keys_that_it_spells() {
+fn a_correct_suggestion_saves_the_keys_of_its_text() {
     let keys = ["a", "b", "x", BACKSPACE, "c", "d", "\n", "e"];
     let (run, texts) = run(&keys, &["bcd"], true);
     assert_eq!(texts, ["a\n", "abcd\n", "abcd\n\n", "abcd\ne\n"]);
@@ -55,16 +64,16 @@ fn a_right_suggestion_saves_the_keys_that_it_spells() {
 }
 
 #[test]
-fn a_wrong_a_short_and_an_unwanted_suggestion_save_nothing() {
-    for (says, accepts) in [("bcx", true), ("b", true), ("bcd", false)] {
-        let (run, _) = run(&["a", "b", "c", "d"], &[says], accepts);
-        assert_eq!(run.keys.len(), 4, "{says}");
-        assert_eq!(run.keys[1].follows_suggestion, says != "b", "{says}");
+fn wrong_short_and_unwanted_suggestions_save_no_keys() {
+    for (suggestion, accepts) in [("bcx", true), ("b", true), ("bcd", false)] {
+        let (run, _) = run(&["a", "b", "c", "d"], &[suggestion], accepts);
+        assert_eq!(run.keys.len(), 4, "{suggestion}");
+        assert_eq!(run.keys[1].follows_suggestion, suggestion != "b", "{suggestion}");
     }
 }
 
 #[test]
-fn text_nothing_and_what_is_stale_are_told_apart() {
+fn suggestions_empty_answers_and_stale_answers_are_recorded_separately() {
     let (run, _) = run(&["a", "b", "c"], &["zz", "", "stale"], true);
     let [first, second, third] = &run.keys[..] else { panic!("three keys") };
     assert!(first.first_text_ms.is_some() && first.full_line_ms.is_some() && first.no_suggestion_ms.is_none());

@@ -1,31 +1,35 @@
-//! Which marks of a text belong together.
+//! Matching brackets and quotation marks.
 
-/// For each byte that opens a bracket or a quotation, where it is closed in the same text. Quotations end in their line.
+/// For each byte that opens a bracket or quotation, returns the offset of the closing mark. A quotation ends in its
+/// line.
 pub(super) fn matching_brackets(text: &str) -> Vec<Option<usize>> {
     let bytes = text.as_bytes();
-    let mut mates = vec![None; bytes.len()];
+    let mut closing = vec![None; bytes.len()];
     let mut open: Vec<usize> = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
         match bytes[at] {
             b'"' => {
                 if let Some(end) = closing_quote(bytes, at) {
-                    mates[at] = Some(end);
+                    closing[at] = Some(end);
                     at = end;
                 }
             }
             b'(' | b'[' | b'{' => open.push(at),
             mark @ (b')' | b']' | b'}') => {
-                let fits = |from: &usize| matches!((bytes[*from], mark), (b'(', b')') | (b'[', b']') | (b'{', b'}'));
-                if open.last().is_some_and(fits) {
-                    open.pop().into_iter().for_each(|from| mates[from] = Some(at));
+                if let Some(from) = open.pop_if(|from| is_pair(bytes[*from], mark)) {
+                    closing[from] = Some(at);
                 }
             }
             _ => {}
         }
         at += 1;
     }
-    mates
+    closing
+}
+
+fn is_pair(open: u8, close: u8) -> bool {
+    matches!((open, close), (b'(', b')') | (b'[', b']') | (b'{', b'}'))
 }
 
 fn closing_quote(bytes: &[u8], start: usize) -> Option<usize> {
@@ -45,8 +49,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_in_quotations_are_letters() {
-        let found: Vec<_> = matching_brackets("(\")\\\"\")").into_iter().enumerate().filter_map(|(a, b)| Some((a, b?))).collect();
+    fn brackets_in_quotations_do_not_count() {
+        let closing = matching_brackets("(\")\\\"\")");
+        let found: Vec<_> = closing.into_iter().enumerate().filter_map(|(open, close)| Some((open, close?))).collect();
         assert_eq!(found, [(0, 6), (1, 5)]);
     }
 }

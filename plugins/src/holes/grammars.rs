@@ -3,7 +3,7 @@
 use crate::Language::{self, *};
 
 /// What a grammar calls the places.
-pub(super) struct Row {
+pub(super) struct HoleGrammar {
     pub(super) languages: &'static [Language],
     /// Nodes that hold statements.
     pub(super) blocks: &'static [&'static str],
@@ -16,57 +16,57 @@ pub(super) struct Row {
 }
 
 /// All grammars whose holes are found.
-pub(super) static ROWS: &[Row] = &[
-    Row {
+pub(super) static HOLE_GRAMMARS: &[HoleGrammar] = &[
+    HoleGrammar {
         languages: &[Python],
         blocks: &["block"],
         calls: &["call"],
         arguments: &["argument_list"],
         members: &[("attribute", "attribute")],
     },
-    Row {
+    HoleGrammar {
         languages: &[Rust],
         blocks: &["block"],
         calls: &["call_expression"],
         arguments: &["arguments"],
         members: &[("field_expression", "field"), ("scoped_identifier", "name")],
     },
-    Row {
+    HoleGrammar {
         languages: &[JavaScript, TypeScript, Tsx],
         blocks: &["statement_block"],
         calls: &["call_expression"],
         arguments: &["arguments"],
         members: &[("member_expression", "property")],
     },
-    Row {
+    HoleGrammar {
         languages: &[Go],
         blocks: &["block"],
         calls: &["call_expression"],
         arguments: &["argument_list"],
         members: &[("selector_expression", "field")],
     },
-    Row {
+    HoleGrammar {
         languages: &[Java],
         blocks: &["block", "constructor_body"],
         calls: &["method_invocation"],
         arguments: &["argument_list"],
         members: &[("method_invocation", "name")],
     },
-    Row {
+    HoleGrammar {
         languages: &[C, Cpp],
         blocks: &["compound_statement"],
         calls: &["call_expression"],
         arguments: &["argument_list"],
         members: &[("field_expression", "field"), ("qualified_identifier", "name")],
     },
-    Row {
+    HoleGrammar {
         languages: &[CSharp],
         blocks: &["block"],
         calls: &["invocation_expression"],
         arguments: &["argument_list"],
         members: &[("member_access_expression", "name")],
     },
-    Row {
+    HoleGrammar {
         languages: &[Php],
         blocks: &["compound_statement"],
         calls: &["function_call_expression", "member_call_expression", "scoped_call_expression"],
@@ -76,6 +76,6 @@ pub(super) static ROWS: &[Row] = &[
 ];
 
 /// The row of a language.
-pub(super) fn row(language: Language) -> Option<&'static Row> {
-    ROWS.iter().find(|row| row.languages.contains(&language))
+pub(super) fn hole_grammar(language: Language) -> Option<&'static HoleGrammar> {
+    HOLE_GRAMMARS.iter().find(|row| row.languages.contains(&language))
 }

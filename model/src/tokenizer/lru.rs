@@ -4,35 +4,35 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Shorter texts are tokenised faster than they are found.
-const SHORTEST: usize = 256;
+const MIN_CACHED_TEXT_BYTES: usize = 256;
 /// How many bytes of text are kept in all.
-const LARGEST: usize = 1 << 20;
+const MAX_CACHED_BYTES: usize = 1 << 20;
 
 /// The latest texts and their ids, the most recently used last.
 #[derive(Default)]
-pub(super) struct Recent {
+pub(super) struct EncodingLru {
     texts: Mutex<VecDeque<(String, Vec<u32>)>>,
 }
 
-impl Recent {
+impl EncodingLru {
     /// The ids of a text, by `encode` where they are not known.
-    pub(super) fn ids(&self, text: &str, encode: impl Fn(&str) -> Vec<u32>) -> Vec<u32> {
-        if !(SHORTEST..=LARGEST / 4).contains(&text.len()) {
+    pub(super) fn encode_with(&self, text: &str, encode: impl Fn(&str) -> Vec<u32>) -> Vec<u32> {
+        if !(MIN_CACHED_TEXT_BYTES..=MAX_CACHED_BYTES / 4).contains(&text.len()) {
             return encode(text);
         }
-        if let Some(ids) = self.known(text) {
+        if let Some(ids) = self.lookup(text) {
             return ids;
         }
         let ids = encode(text);
         let mut texts = self.lock();
         texts.push_back((text.to_string(), ids.clone()));
-        while texts.iter().map(|(text, _)| text.len()).sum::<usize>() > LARGEST {
+        while texts.iter().map(|(text, _)| text.len()).sum::<usize>() > MAX_CACHED_BYTES {
             texts.pop_front();
         }
         ids
     }
 
-    fn known(&self, text: &str) -> Option<Vec<u32>> {
+    fn lookup(&self, text: &str) -> Option<Vec<u32>> {
         let mut texts = self.lock();
         let at = texts.iter().position(|(known, _)| known == text)?;
         let found = texts.remove(at)?;
@@ -54,22 +54,22 @@ mod tests {
 
     #[test]
     fn a_long_text_is_tokenised_once_and_the_oldest_is_forgotten() {
-        let recent = Recent::default();
+        let recent = EncodingLru::default();
         let calls = Cell::new(0);
         let encode = |text: &str| {
             calls.set(calls.get() + 1);
             vec![text.len() as u32]
         };
-        let text = |n: usize| n.to_string().repeat(LARGEST / 8);
+        let text = |n: usize| n.to_string().repeat(MAX_CACHED_BYTES / 8);
         for n in [1, 1, 2, 1] {
-            assert_eq!(recent.ids(&text(n), encode), [LARGEST as u32 / 8]);
+            assert_eq!(recent.encode_with(&text(n), encode), [MAX_CACHED_BYTES as u32 / 8]);
         }
         assert_eq!(calls.get(), 2);
-        (3..=9).for_each(|n| drop(recent.ids(&text(n), encode)));
+        (3..=9).for_each(|n| drop(recent.encode_with(&text(n), encode)));
         let before = calls.get();
-        recent.ids(&text(9), encode);
+        recent.encode_with(&text(9), encode);
         assert_eq!(calls.get(), before);
-        recent.ids(&text(2), encode);
+        recent.encode_with(&text(2), encode);
         assert_eq!(calls.get(), before + 1);
     }
 }

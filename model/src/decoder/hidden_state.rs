@@ -7,14 +7,14 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::{Decoder, LogitsRow};
-use crate::kernels::inputs::Inputs;
+use crate::kernels::activations::Activations;
 use crate::kernels::kernels;
 use crate::kernels::packed::Part;
-use crate::kernels::planes::Planes;
+use crate::kernels::split_q8::SplitQ8;
 use crate::kernels::pool::{lock, pool};
-use crate::kernels::shared::Shared;
+use crate::kernels::shared_buffer::SharedBuffer;
 use crate::kernels::simd::PANEL;
-use crate::linear::Own;
+use crate::linear::ThreadScratch;
 
 /// Panels that one thread works out sooner than several are told to.
 const FEW: usize = 32;
@@ -42,7 +42,7 @@ impl Decoder {
         let panels = panels_of(&tokens);
         let mut scratch = lock(&self.scratch);
         scratch.tokens.reserve(self.config.vocab_size);
-        let inputs = Inputs::new(kernels(), row.state, self.config.hidden_size);
+        let inputs = Activations::new(kernels(), row.state, self.config.hidden_size);
         let values = &scratch.tokens;
         let matrix = self.output_matrix();
         match matrix.planes().filter(|_| only_likeliest && panels.len() > MANY) {
@@ -52,19 +52,19 @@ impl Decoder {
             }),
         }
         // SAFETY: nobody writes any more.
-        let values = unsafe { values.all() };
+        let values = unsafe { values.as_slice() };
         tokens.into_iter().map(|token| (token, values[token as usize])).collect()
     }
 }
 
 /// Estimates the logits of all tokens in `panels`, and works out exactly those that may be the largest of `tokens`.
-fn estimated(matrix: &Planes, inputs: &Inputs, tokens: &[u32], panels: &[usize], values: &Shared<f32>) {
+fn estimated(matrix: &SplitQ8, inputs: &Activations, tokens: &[u32], panels: &[usize], values: &SharedBuffer<f32>) {
     let part = |panels| Part::new(kernels(), 0..1, panels, inputs);
     by_threads(panels, &|panels, own| {
         matrix.estimate(part(panels), &mut own.for_estimates, |_, output, logits| write(values, output, logits));
     });
     // SAFETY: nobody writes the inputs, nor the values until the next product.
-    let (length, estimates) = unsafe { (inputs.length(0), values.all()) };
+    let (length, estimates) = unsafe { (inputs.length(0), values.as_slice()) };
     let error = |token: u32| matrix.errors()[token as usize] * length;
     let promises = tokens.iter().map(|token| (*token, estimates[*token as usize] - error(*token)));
     let best = promises.filter(|(_, promise)| !promise.is_nan()).max_by(|a, b| a.1.total_cmp(&b.1));
@@ -74,7 +74,7 @@ fn estimated(matrix: &Planes, inputs: &Inputs, tokens: &[u32], panels: &[usize],
         matrix.multiply(part(panels), &mut own.prepared, |_, output, logits| write(values, output, logits));
     });
     // SAFETY: as before.
-    let estimates = unsafe { values.all() };
+    let estimates = unsafe { values.as_slice() };
     let least = estimates[best as usize];
     let is_possible = |token: &u32| estimates[*token as usize] + error(*token) >= least;
     let possible: Vec<u32> = tokens.iter().copied().filter(is_possible).collect();
@@ -92,9 +92,9 @@ fn panels_of(tokens: &[u32]) -> Vec<usize> {
 }
 
 /// Calls `task` for all of `panels`, which are in order, by several threads if they are many.
-fn by_threads(panels: &[usize], task: &(dyn Fn(Range<usize>, &mut Own) + Sync)) {
+fn by_threads(panels: &[usize], task: &(dyn Fn(Range<usize>, &mut ThreadScratch) + Sync)) {
     let all = |panels: &[usize]| {
-        let mut own = Own::default();
+        let mut own = ThreadScratch::default();
         let runs = panels.chunk_by(|panel, next| panel + 1 == *next);
         runs.for_each(|run| task(run[0]..run[0] + run.len(), &mut own));
     };
@@ -104,7 +104,7 @@ fn by_threads(panels: &[usize], task: &(dyn Fn(Range<usize>, &mut Own) + Sync)) 
     }
 }
 
-fn write(values: &Shared<f32>, output: usize, logits: &[f32]) {
+fn write(values: &SharedBuffer<f32>, output: usize, logits: &[f32]) {
     // SAFETY: the panel of these outputs is one thread's.
     unsafe { values.slice_mut(output..output + logits.len()) }.copy_from_slice(logits);
 }
@@ -134,14 +134,14 @@ mod tests {
         let mut random = Random::new(3);
         let weights = Tensor::from_vec(numbers(WIDTH * COLUMNS, &mut random), (WIDTH, COLUMNS), &Device::Cpu);
         let quantised = QTensor::quantize(&weights.expect("a matrix"), GgmlDType::Q8_0).expect("quantised");
-        let matrix = Planes::new(WIDTH, COLUMNS, &quantised.data().expect("bytes")).expect("usual scales");
+        let matrix = SplitQ8::new(WIDTH, COLUMNS, &quantised.data().expect("bytes")).expect("usual scales");
         let mut estimates = 0;
         for share in [0.001, 0.02, 0.5, 1.0].into_iter().cycle().take(24) {
-            let inputs = Inputs::new(kernels(), &numbers(COLUMNS, &mut random), COLUMNS);
+            let inputs = Activations::new(kernels(), &numbers(COLUMNS, &mut random), COLUMNS);
             let chosen = (0..WIDTH as u32).filter(|_| random.unit() < share);
             let tokens: Vec<u32> = chosen.chain([WIDTH as u32 - 1]).collect();
-            let (mut exact, mut found) = (Shared::default(), Shared::default());
-            [&mut exact, &mut found].into_iter().for_each(|values: &mut Shared<f32>| values.reserve(WIDTH));
+            let (mut exact, mut found) = (SharedBuffer::default(), SharedBuffer::default());
+            [&mut exact, &mut found].into_iter().for_each(|values: &mut SharedBuffer<f32>| values.reserve(WIDTH));
             let all: Vec<usize> = (0..WIDTH.div_ceil(PANEL)).collect();
             by_threads(&all, &|panels, own| {
                 let part = Part::new(kernels(), 0..1, panels, &inputs);

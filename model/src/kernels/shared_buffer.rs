@@ -4,20 +4,20 @@ use std::cell::UnsafeCell;
 use std::ops::Range;
 
 /// A buffer that keeps its memory from step to step.
-pub(crate) struct Shared<T> {
+pub(crate) struct SharedBuffer<T> {
     values: Vec<UnsafeCell<T>>,
 }
 
 // SAFETY: every access goes through the unsafe functions below, whose callers keep threads apart.
-unsafe impl<T: Send + Sync> Sync for Shared<T> {}
+unsafe impl<T: Send + Sync> Sync for SharedBuffer<T> {}
 
-impl<T> Default for Shared<T> {
+impl<T> Default for SharedBuffer<T> {
     fn default() -> Self {
         Self { values: Vec::new() }
     }
 }
 
-impl<T: Copy + Default> Shared<T> {
+impl<T: Copy + Default> SharedBuffer<T> {
     /// Makes room for so many values; it never shrinks.
     pub(crate) fn reserve(&mut self, count: usize) {
         if self.values.len() < count {
@@ -44,7 +44,7 @@ impl<T: Copy + Default> Shared<T> {
     ///
     /// # Safety
     /// Nobody may write it meanwhile.
-    pub(crate) unsafe fn all(&self) -> &[T] {
+    pub(crate) unsafe fn as_slice(&self) -> &[T] {
         // SAFETY: by contract.
         unsafe { self.slice(0..self.values.len()) }
     }

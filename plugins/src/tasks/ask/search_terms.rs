@@ -7,7 +7,7 @@ use crate::chunks::words;
 
 /// A word to search for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Wanted {
+pub struct SearchTerm {
     /// In lower case.
     pub text: String,
     /// How much it counts.
@@ -15,16 +15,16 @@ pub struct Wanted {
 }
 
 /// Names of the code that are looked for.
-const NAMES: usize = 32;
+const MAX_CODE_NAMES: usize = 32;
 /// Words of the question that are looked for.
-const WORDS: usize = 64;
+const MAX_QUESTION_WORDS: usize = 64;
 /// What a part of an identifier counts.
-const PART: f32 = 0.5;
+const IDENTIFIER_PART_WEIGHT: f32 = 0.5;
 /// What a name in the code counts.
-const IN_CODE: f32 = 0.2;
+const CODE_NAME_WEIGHT: f32 = 0.2;
 
 /// Words of questions that say nothing about code.
-const EMPTY: &[&str] = &[
+const STOP_WORDS: &[&str] = &[
     "a", "about", "all", "an", "and", "any", "are", "as", "at", "be", "by", "can", "code", "could", "did", "do",
     "does", "doing", "explain", "for", "from", "get", "give", "had", "happen", "happens", "has", "have", "here", "how",
     "i", "if", "in", "into", "is", "it", "its", "may", "me", "of", "on", "or", "please", "shall", "should", "show",
@@ -34,23 +34,23 @@ const EMPTY: &[&str] = &[
 ];
 
 /// What the user said of a question that may be a ready-made one with more words behind it.
-pub(super) fn own_words(question: &str) -> &str {
+pub(super) fn words_after_intent(question: &str) -> &str {
     let rest = Intent::ALL.into_iter().find_map(|intent| question.trim_start().strip_prefix(intent.question()));
     rest.unwrap_or(question)
 }
 
 /// The words for a question about `code`, the weightiest first; none if the question has none of its own.
-pub fn wanted(question: &str, code: &str) -> Vec<Wanted> {
+pub fn search_terms(question: &str, code: &str) -> Vec<SearchTerm> {
     let mut seen = HashSet::new();
-    let said = words(own_words(question)).filter(|word| !EMPTY.contains(&&*word.text));
-    let mut all: Vec<Wanted> = said
+    let said = words(words_after_intent(question)).filter(|word| !STOP_WORDS.contains(&&*word.text));
+    let mut all: Vec<SearchTerm> = said
         .filter(|word| seen.insert(word.text.clone()))
-        .map(|word| Wanted { text: word.text, weight: if word.part { PART } else { 1.0 } })
-        .take(WORDS)
+        .map(|word| SearchTerm { text: word.text, weight: if word.is_part { IDENTIFIER_PART_WEIGHT } else { 1.0 } })
+        .take(MAX_QUESTION_WORDS)
         .collect();
     if !all.is_empty() {
-        let names = words(code).filter(|word| !word.part && word.text.len() > 2 && seen.insert(word.text.clone()));
-        all.extend(names.take(NAMES).map(|word| Wanted { text: word.text, weight: IN_CODE }));
+        let names = words(code).filter(|word| !word.is_part && word.text.len() > 2 && seen.insert(word.text.clone()));
+        all.extend(names.take(MAX_CODE_NAMES).map(|word| SearchTerm { text: word.text, weight: CODE_NAME_WEIGHT }));
     }
     all.sort_by(|a, b| b.weight.total_cmp(&a.weight));
     all
@@ -61,12 +61,18 @@ mod tests {
     use super::*;
 
     fn found(question: &str, code: &str) -> Vec<(String, f32)> {
-        wanted(question, code).into_iter().map(|word| (word.text, word.weight)).collect()
+        search_terms(question, code).into_iter().map(|word| (word.text, word.weight)).collect()
     }
 
     #[test]
     fn words_of_the_question_count_most_and_empty_ones_nothing() {
-        let expected = [("retry", 1.0), ("max_delay", 1.0), ("max", PART), ("delay", PART), ("wait", IN_CODE)];
+        let expected = [
+            ("retry", 1.0),
+            ("max_delay", 1.0),
+            ("max", IDENTIFIER_PART_WEIGHT),
+            ("delay", IDENTIFIER_PART_WEIGHT),
+            ("wait", CODE_NAME_WEIGHT),
+        ];
         let expected: Vec<_> = expected.into_iter().map(|(text, weight)| (text.to_owned(), weight)).collect();
         assert_eq!(found("How does the retry use max_delay?", "wait(max_delay)"), expected);
     }

@@ -3,27 +3,27 @@
 use super::Kernels;
 use super::memory::Line;
 use super::product::Rows;
-use super::rows::BLOCK;
-use super::shared::Shared;
+use super::elementwise::BLOCK;
+use super::shared_buffer::SharedBuffer;
 
 /// Columns of the smallest span.
 const SMALL: usize = 16;
 
 /// Rows of inputs, which the threads of a step fill row by row and then read together.
 #[derive(Default)]
-pub(crate) struct Inputs {
+pub(crate) struct Activations {
     /// Rows in use.
     pub(crate) rows: usize,
     /// Columns in use.
     pub(crate) columns: usize,
     /// `[rows, columns]`
-    pub(crate) floats: Shared<f32>,
-    numbers: Shared<i8>, // [rows, columns]
-    scales: Shared<f32>, // [rows, columns / 32]
-    sums: Shared<i32>,   // [rows, columns / 16]
+    pub(crate) floats: SharedBuffer<f32>,
+    numbers: SharedBuffer<i8>, // [rows, columns]
+    scales: SharedBuffer<f32>, // [rows, columns / 32]
+    sums: SharedBuffer<i32>,   // [rows, columns / 16]
 }
 
-impl Inputs {
+impl Activations {
     /// The rows of `x`, quantised.
     pub(crate) fn new(kernels: &Kernels, x: &[f32], columns: usize) -> Self {
         let mut inputs = Self::default();
@@ -101,7 +101,7 @@ impl Inputs {
 
 /// What one thread works out of the inputs for the matrices that it multiplies.
 #[derive(Default)]
-pub(crate) struct Prepared {
+pub(crate) struct GroupedActivations {
     /// Zero and span that the lists below are for.
     format: Option<(u8, usize)>,
     starts: Vec<i32>,
@@ -111,16 +111,16 @@ pub(crate) struct Prepared {
     pub(super) wide: Vec<Line>,
 }
 
-impl Prepared {
+impl GroupedActivations {
     /// The inputs have changed.
     pub(crate) fn forget(&mut self) {
         self.format = None;
     }
 
     /// The rows of `inputs` as a product needs them with a matrix in which `zero` stands for zero and a factor for `span` columns.
-    pub(crate) fn rows(&mut self, zero: u8, span: usize, inputs: &Inputs) -> Rows {
+    pub(crate) fn rows(&mut self, zero: u8, span: usize, inputs: &Activations) -> Rows {
         // SAFETY: the inputs are complete: nobody writes them while they are multiplied.
-        let (numbers, scales, sums) = unsafe { (inputs.numbers.all(), inputs.scales.all(), inputs.sums.all()) };
+        let (numbers, scales, sums) = unsafe { (inputs.numbers.as_slice(), inputs.scales.as_slice(), inputs.sums.as_slice()) };
         if self.format != Some((zero, span)) {
             let blocks = inputs.rows * inputs.columns / BLOCK;
             self.fill(zero, span, inputs.rows, &scales[..blocks], &sums[..blocks * (BLOCK / SMALL)]);

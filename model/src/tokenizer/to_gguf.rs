@@ -3,17 +3,17 @@
 use candle_core::quantized::gguf_file::Value as Metadata;
 use serde_json::Value;
 
-use super::gguf::{CONTROL, NORMAL, UNUSED, pre_name};
+use super::gguf::{TOKEN_TYPE_CONTROL, TOKEN_TYPE_NORMAL, TOKEN_TYPE_UNUSED, pre_tokenizer_name};
 use crate::weights::Fault;
 
 /// The keys under `tokenizer.ggml` for a byte-level BPE, for a model with `rows` rows of the embedding.
 pub(crate) fn vocabulary_metadata(json: &Value, rows: usize) -> Result<Vec<(String, Metadata)>, Fault> {
     let patterns = patterns(&json["pre_tokenizer"]);
-    let pre = pre_name(&patterns).ok_or_else(|| Fault::Unsupported("a pre-tokenizer without a name in GGUF".into()))?;
+    let pre = pre_tokenizer_name(&patterns).ok_or_else(|| Fault::Unsupported("a pre-tokenizer without a name in GGUF".into()))?;
     let (mut tokens, mut kinds) = tokens(json)?;
     // Models often have more rows than tokens; a file has a token for each.
     tokens.extend((tokens.len()..rows).map(|id| format!("[PAD{id}]")));
-    kinds.resize(tokens.len(), UNUSED);
+    kinds.resize(tokens.len(), TOKEN_TYPE_UNUSED);
     let end = tokens.iter().position(|token| ["<|endoftext|>", "</s>"].contains(&&**token));
     let end = end.ok_or_else(|| Fault::Missing("the token '<|endoftext|>'".into()))?;
     let text = |text: &str| Metadata::String(text.to_owned());
@@ -45,16 +45,16 @@ fn patterns(pre: &Value) -> Vec<&str> {
 fn tokens(json: &Value) -> Result<(Vec<String>, Vec<i64>), Fault> {
     let vocabulary = json["model"]["vocab"].as_object();
     let vocabulary = vocabulary.ok_or_else(|| Fault::Missing("the tokenizer's vocabulary".into()))?;
-    let ordinary = vocabulary.iter().map(|(token, id)| (id.as_u64(), token.clone(), NORMAL));
+    let ordinary = vocabulary.iter().map(|(token, id)| (id.as_u64(), token.clone(), TOKEN_TYPE_NORMAL));
     let added = json["added_tokens"].as_array().into_iter().flatten();
     let added =
-        added.map(|token| (token["id"].as_u64(), token["content"].as_str().unwrap_or_default().into(), CONTROL));
+        added.map(|token| (token["id"].as_u64(), token["content"].as_str().unwrap_or_default().into(), TOKEN_TYPE_CONTROL));
     let all: Vec<(Option<u64>, String, i64)> = ordinary.chain(added).collect();
     let count = all.iter().filter_map(|(id, ..)| *id).max().map_or(0, |id| id as usize + 1);
     if count > all.len() {
         return Err(Fault::Malformed(format!("{} tokens have ids up to {}", all.len(), count - 1)));
     }
-    let (mut tokens, mut kinds) = (vec![String::new(); count], vec![NORMAL; count]);
+    let (mut tokens, mut kinds) = (vec![String::new(); count], vec![TOKEN_TYPE_NORMAL; count]);
     for (id, token, kind) in all {
         let id = id.ok_or_else(|| Fault::Malformed(format!("the token '{token}' has no id")))? as usize;
         (tokens[id], kinds[id]) = (token, kind);

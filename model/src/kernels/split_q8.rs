@@ -10,8 +10,8 @@ use candle_core::quantized::GgmlDType;
 use half::f16;
 use rayon::prelude::*;
 
-use super::blocks::Format;
-use super::inputs::Prepared;
+use super::block_format::Format;
+use super::activations::GroupedActivations;
 use super::layout::{self, LINE};
 use super::memory::Lines;
 use super::packed::{Packed, Part, Parts, bytes_mut};
@@ -31,7 +31,7 @@ const ROUNDING: (f32, f32) = (1.01, 1e-5);
 
 /// A matrix `[out, in]` of 8-bit numbers with a scale for each 32.
 #[derive(Debug)]
-pub(crate) struct Planes {
+pub(crate) struct SplitQ8 {
     /// `16 scale * (number - 8 + MIDDLE)`.
     upper: Packed,
     /// Lines as in a packed matrix of four bits, panel after panel.
@@ -40,7 +40,7 @@ pub(crate) struct Planes {
     errors: Vec<f32>,
 }
 
-impl Planes {
+impl SplitQ8 {
     /// From the blocks of a file (`Q8_0`), row after row; `None` where sixteen times a scale is no 16-bit float.
     pub(crate) fn new(out: usize, columns: usize, bytes: &[u8]) -> Option<Self> {
         let (blocks, panels) = (columns / SPAN, out.div_ceil(PANEL));
@@ -89,7 +89,7 @@ impl Planes {
     }
 
     /// Works out a part of a product: as [`Packed::multiply`].
-    pub(crate) fn multiply(&self, part: Part, prepared: &mut Prepared, mut take: impl FnMut(usize, usize, &[f32])) {
+    pub(crate) fn multiply(&self, part: Part, prepared: &mut GroupedActivations, mut take: impl FnMut(usize, usize, &[f32])) {
         let x = prepared.rows(128, SPAN, part.inputs);
         let lines = self.upper.columns / SPAN * PLANE;
         let panel = |index: usize| {
@@ -105,7 +105,7 @@ impl Planes {
     }
 
     /// The same from the first plane alone: each result is off by at most [`errors`](Self::errors) times the length of the input.
-    pub(crate) fn estimate(&self, part: Part, prepared: &mut Prepared, take: impl FnMut(usize, usize, &[f32])) {
+    pub(crate) fn estimate(&self, part: Part, prepared: &mut GroupedActivations, take: impl FnMut(usize, usize, &[f32])) {
         self.upper.multiply(part, prepared, take);
     }
 
@@ -148,17 +148,17 @@ fn write(row: &[u8], lane: usize, upper: &mut Parts, lower: &mut [u8]) -> Option
 
 #[cfg(test)]
 mod tests {
-    use super::super::blocks::tests::sample;
-    use super::super::inputs::Inputs;
+    use super::super::block_format::tests::sample;
+    use super::super::activations::Activations;
     use super::super::tests::{kernels, product, wave};
     use super::*;
 
     const OUT: usize = 53;
 
-    fn matrices(columns: usize) -> (Packed, Planes) {
+    fn matrices(columns: usize) -> (Packed, SplitQ8) {
         let (bytes, _) = sample(GgmlDType::Q8_0, OUT, columns);
         let format = Format::of(GgmlDType::Q8_0).expect("known");
-        (Packed::new(format, OUT, columns, &bytes), Planes::new(OUT, columns, &bytes).expect("usual scales"))
+        (Packed::new(format, OUT, columns, &bytes), SplitQ8::new(OUT, columns, &bytes).expect("usual scales"))
     }
 
     /// All results of a way to multiply, `[rows, outputs]`.
@@ -173,8 +173,8 @@ mod tests {
         for (columns, rows) in [(32, 1), (96, 3), (896, 11)] {
             let ((packed, planes), x) = (matrices(columns), wave(columns * rows));
             for (isa, kernels) in kernels() {
-                let inputs = Inputs::new(kernels, &x, columns);
-                let mut prepared = Prepared::default();
+                let inputs = Activations::new(kernels, &x, columns);
+                let mut prepared = GroupedActivations::default();
                 let got = all(rows, |take| {
                     planes.multiply(Part::new(kernels, 0..rows, 0..planes.panels(), &inputs), &mut prepared, take);
                 });
@@ -188,8 +188,8 @@ mod tests {
         let (columns, rows) = (896, 5);
         let ((packed, planes), x) = (matrices(columns), wave(columns * rows));
         for (isa, kernels) in kernels() {
-            let inputs = Inputs::new(kernels, &x, columns);
-            let mut prepared = Prepared::default();
+            let inputs = Activations::new(kernels, &x, columns);
+            let mut prepared = GroupedActivations::default();
             let estimates = all(rows, |take| {
                 planes.estimate(Part::new(kernels, 0..rows, 0..planes.panels(), &inputs), &mut prepared, take);
             });
@@ -209,13 +209,13 @@ mod tests {
         let (columns, number) = (32, |i: usize| if i == 0 { 127i8 } else { (i % 16) as i8 });
         let scale = f16::from_f32(0.5);
         let bytes: Vec<u8> = scale.to_le_bytes().into_iter().chain((0..columns).map(|i| number(i) as u8)).collect();
-        let planes = Planes::new(1, columns, &bytes).expect("usual scales");
+        let planes = SplitQ8::new(1, columns, &bytes).expect("usual scales");
         // The lower bits without their middle; a block's largest input is 127.
         let x: Vec<f32> = (0..columns).map(|i| f32::from(number(i) & 15) - 7.5).map(|x| x * 127.0 / 7.5).collect();
         for (isa, kernels) in kernels() {
-            let inputs = Inputs::new(kernels, &x, columns);
+            let inputs = Activations::new(kernels, &x, columns);
             let result = |exact: bool| {
-                let (mut y, mut prepared) = (0.0, Prepared::default());
+                let (mut y, mut prepared) = (0.0, GroupedActivations::default());
                 let take = |_: usize, _: usize, values: &[f32]| y = values[0];
                 match exact {
                     true => planes.multiply(Part::new(kernels, 0..1, 0..1, &inputs), &mut prepared, take),
@@ -245,6 +245,6 @@ mod tests {
     fn scales_that_sixteen_times_are_no_16_bit_float_are_refused() {
         let mut bytes = sample(GgmlDType::Q8_0, 1, 32).0;
         bytes[..2].copy_from_slice(&f16::from_f32(5000.0).to_le_bytes());
-        assert!(Planes::new(1, 32, &bytes).is_none());
+        assert!(SplitQ8::new(1, 32, &bytes).is_none());
     }
 }

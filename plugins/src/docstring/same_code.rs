@@ -2,7 +2,7 @@
 
 use tree_sitter::{Node, Tree};
 
-use super::inside;
+use super::body_docstring;
 use crate::Language;
 use crate::syntax::nodes;
 
@@ -42,5 +42,5 @@ fn docstring(node: Node<'_>) -> bool {
         block.kind() == "module" || block.kind() == "block" && of_item
     };
     let mut above = std::iter::successors(node.prev_named_sibling(), |it| it.prev_named_sibling());
-    inside::string(node).is_some() && node.parent().is_some_and(stands) && above.all(|it| it.kind() == "comment")
+    body_docstring::string(node).is_some() && node.parent().is_some_and(stands) && above.all(|it| it.kind() == "comment")
 }

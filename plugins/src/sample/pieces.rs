@@ -6,17 +6,17 @@ use crate::random::Random;
 use crate::text;
 
 /// The shortest piece that may be asked for, in bytes.
-pub(super) const SMALLEST: usize = 64;
+pub(super) const MIN_PIECE_BYTES: usize = 64;
 
 /// Pieces of at most `most` bytes that begin and end at line borders, except where a line is longer. The first of several
 /// is shorter by chance, so that a line does not stand at a border in every epoch. Blank pieces are left out.
-pub(super) fn pieces(text: &str, most: usize, random: &mut Random) -> Vec<Range<usize>> {
-    let most = most.max(SMALLEST);
+pub(super) fn split_pieces(text: &str, most: usize, random: &mut Random) -> Vec<Range<usize>> {
+    let most = most.max(MIN_PIECE_BYTES);
     let mut room = if text.len() > most { most / 2 + random.below(most / 2 + 1) } else { most };
     let mut pieces = Vec::new();
     let mut at = 0;
     while at < text.len() {
-        let end = at + text::line_end(&text[at..], room);
+        let end = at + text::whole_lines_len(&text[at..], room);
         pieces.push(at..end);
         (at, room) = (end, most);
     }
@@ -31,7 +31,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn pieces_are_the_text_cut_at_lines(text in "([a-zé]{1,15}\n){0,60}", most in 64..300usize, seed: u64) {
-            let pieces = pieces(&text, most, &mut Random::new(seed));
+            let pieces = split_pieces(&text, most, &mut Random::new(seed));
             let joined: String = pieces.iter().map(|piece| &text[piece.clone()]).collect();
             proptest::prop_assert_eq!(&joined, &text);
             for piece in pieces {
@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn a_line_longer_than_a_piece_is_cut_at_a_character() {
         let text = "é".repeat(500);
-        let pieces = pieces(&text, 100, &mut Random::new(1));
+        let pieces = split_pieces(&text, 100, &mut Random::new(1));
         assert!(
             pieces.len() >= 10 && pieces.iter().all(|piece| piece.len() <= 100 && text.is_char_boundary(piece.end))
         );
@@ -53,9 +53,9 @@ mod tests {
 
     #[test]
     fn blank_text_makes_no_piece_and_borders_move_with_the_seed() {
-        assert!(pieces("\n \n", 100, &mut Random::new(1)).is_empty());
+        assert!(split_pieces("\n \n", 100, &mut Random::new(1)).is_empty());
         let text = "a = 1\n".repeat(100);
-        let first = |seed| pieces(&text, 300, &mut Random::new(seed))[0].clone();
+        let first = |seed| split_pieces(&text, 300, &mut Random::new(seed))[0].clone();
         assert!((0..20).any(|seed| first(seed) != first(100)));
     }
 }

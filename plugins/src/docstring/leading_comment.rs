@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use tree_sitter::Node;
 
-use super::item::Place;
+use super::item::DocstringPosition;
 use crate::Language;
 
 /// The mark that a file may begin with.
@@ -27,16 +27,16 @@ pub(super) fn whole(node: Node<'_>) -> Node<'_> {
 }
 
 /// Where a docstring goes above `node`, the one that is there, and the item's range with its attributes.
-pub(super) fn place(language: Language, node: Node<'_>, text: &str) -> (Place, Option<Range<usize>>, Range<usize>) {
+pub(super) fn place(language: Language, node: Node<'_>, text: &str) -> (DocstringPosition, Option<Range<usize>>, Range<usize>) {
     let (top, existing) = written_above(language, node, text);
     let start = top.start_byte();
     let first = || if text.starts_with(BOM) { BOM.len_utf8() } else { 0 };
     let line = text[..start].rfind('\n').map_or_else(first, |at| at + 1);
     let indentation = &text[line..start];
     let place = if indentation.trim().is_empty() {
-        Place::Line { at: line, indentation: indentation.to_owned() }
+        DocstringPosition::OwnLines { at: line, indentation: indentation.to_owned() }
     } else {
-        Place::InLine
+        DocstringPosition::SharedLine
     };
     (place, existing, start..node.end_byte())
 }

@@ -2,12 +2,12 @@
 
 use candle_core::{Device, Result, Tensor};
 
-use crate::kernels::inputs::Inputs;
+use crate::kernels::activations::Activations;
 use crate::kernels::simd::PANEL;
-use crate::weights::peft::LowRank;
+use crate::weights::peft::LoraWeights;
 
 /// The addition to one matrix.
-pub(crate) struct Addition {
+pub(crate) struct LoraDelta {
     /// `[rank, in]`
     a: Tensor,
     /// `[out, rank]`, scaled
@@ -19,9 +19,9 @@ pub(crate) struct Addition {
     panels: Vec<f32>,
 }
 
-impl Addition {
+impl LoraDelta {
     /// For a matrix on `device`.
-    pub(crate) fn new(part: &LowRank, device: &Device) -> Result<Self> {
+    pub(crate) fn new(part: &LoraWeights, device: &Device) -> Result<Self> {
         let (a, b) = (part.a.to_device(device)?, (&part.b * part.scale)?.to_device(device)?);
         let (out, rank) = b.dims2()?;
         let values: Vec<f32> = b.flatten_all()?.to_vec1()?;
@@ -64,21 +64,21 @@ impl Addition {
 
 /// `A x` of the additions that one thread has worked out for the inputs at hand. A phase has at most three matrices.
 #[derive(Default)]
-pub(super) struct Low {
+pub(super) struct LowRankFactor {
     /// For which addition (its address), and `[rows, rank]`.
     known: Vec<(usize, Vec<f32>)>,
     /// How many of them are of these inputs.
     valid: usize,
 }
 
-impl Low {
+impl LowRankFactor {
     /// The inputs have changed.
     pub(super) fn forget(&mut self) {
         self.valid = 0;
     }
 
     /// `A x` of all rows.
-    pub(super) fn of(&mut self, addition: &Addition, rows: usize, inputs: &Inputs) -> &[f32] {
+    pub(super) fn of(&mut self, addition: &LoraDelta, rows: usize, inputs: &Activations) -> &[f32] {
         let key = std::ptr::from_ref(addition) as usize;
         let known = self.known[..self.valid].iter().position(|(other, _)| *other == key);
         let at = known.unwrap_or_else(|| {
@@ -88,7 +88,7 @@ impl Low {
         &self.known[at].1
     }
 
-    fn work_out(&mut self, addition: &Addition, rows: usize, inputs: &Inputs) {
+    fn work_out(&mut self, addition: &LoraDelta, rows: usize, inputs: &Activations) {
         if self.known.len() == self.valid {
             self.known.push((0, Vec::new()));
         }
@@ -110,7 +110,7 @@ mod tests {
 
     use super::*;
     use crate::kernels::kernels;
-    use crate::linear::{Linear, Own};
+    use crate::linear::{Linear, ThreadScratch};
 
     fn matrix(rows: usize, columns: usize, seed: u64) -> Tensor {
         let mut random = Random::new(seed);
@@ -122,9 +122,9 @@ mod tests {
     fn outputs(linear: &Linear, x: &Tensor) -> Vec<f32> {
         let (rows, columns) = x.dims2().expect("a matrix");
         let values: Vec<f32> = x.flatten_all().and_then(|x| x.to_vec1()).expect("floats");
-        let inputs = Inputs::new(kernels(), &values, columns);
+        let inputs = Activations::new(kernels(), &values, columns);
         let mut out = vec![0f32; rows * linear.out_features()];
-        let mut own = Own::default();
+        let mut own = ThreadScratch::default();
         for panel in 0..linear.panels() {
             linear.multiply(kernels(), rows, panel..panel + 1, &inputs, &mut own, |row, output, values| {
                 out[row * linear.out_features() + output..][..values.len()].copy_from_slice(values);
@@ -139,9 +139,9 @@ mod tests {
         let (bias, x) = (matrix(1, 40, 4).flatten_all().expect("a row"), matrix(5, 70, 5));
         let merged = (&base + (b.matmul(&a).expect("they fit") * 2.0).expect("a scale")).expect("one shape");
         let merged = Linear::dense(merged, Some(bias.clone())).expect("a matrix");
-        let part = LowRank { a, b, scale: 2.0 };
+        let part = LoraWeights { a, b, scale: 2.0 };
         let adapted = Linear::dense(base, Some(bias)).expect("a matrix");
-        let adapted = adapted.adapted(Addition::new(&part, &Device::Cpu).expect("it fits"));
+        let adapted = adapted.adapted(LoraDelta::new(&part, &Device::Cpu).expect("it fits"));
         let expected = outputs(&merged, &x);
         let tensors: Vec<f32> = adapted.forward(&x).and_then(|y| y.flatten_all()?.to_vec1()).expect("floats");
         for found in [outputs(&adapted, &x), tensors] {
@@ -152,9 +152,9 @@ mod tests {
 
     #[test]
     fn a_row_does_not_depend_on_the_rows_beside_it() {
-        let part = LowRank { a: matrix(4, 64, 1), b: matrix(33, 4, 2), scale: 0.5 };
+        let part = LoraWeights { a: matrix(4, 64, 1), b: matrix(33, 4, 2), scale: 0.5 };
         let adapted = Linear::dense(matrix(33, 64, 3), None).expect("a matrix");
-        let adapted = adapted.adapted(Addition::new(&part, &Device::Cpu).expect("it fits"));
+        let adapted = adapted.adapted(LoraDelta::new(&part, &Device::Cpu).expect("it fits"));
         let x = matrix(6, 64, 4);
         let all = outputs(&adapted, &x);
         for row in 0..6 {

@@ -2,12 +2,12 @@
 
 /// Byte strings by id.
 #[derive(Default)]
-pub(super) struct Pieces {
+pub(super) struct TokenBytes {
     bytes: Vec<u8>,
     ends: Vec<u32>,
 }
 
-impl Pieces {
+impl TokenBytes {
     /// From the byte strings in the order of their ids.
     pub(super) fn new(pieces: impl IntoIterator<Item = Vec<u8>>) -> Self {
         let mut all = Self::default();

@@ -5,11 +5,11 @@ use std::ops::Range;
 use tree_sitter::{Node, Tree};
 
 use super::body;
-use super::item::{Item, Kind, Place, Returns};
+use super::item::{DocItem, ItemKind, DocstringPosition, Returns};
 use crate::Language;
 
 /// Where the docstring of a function or class of Python goes, and the one that is there.
-pub(super) fn block(node: Node<'_>, text: &str) -> Option<(Place, Option<Range<usize>>)> {
+pub(super) fn block(node: Node<'_>, text: &str) -> Option<(DocstringPosition, Option<Range<usize>>)> {
     let body = node.child_by_field_name("body")?;
     let mut cursor = node.walk();
     let colon =
@@ -18,10 +18,10 @@ pub(super) fn block(node: Node<'_>, text: &str) -> Option<(Place, Option<Range<u
     let existing = first.and_then(string);
     let indentation = indentation(node, body, text);
     let place = if body.start_position().row == colon.start_position().row {
-        Place::AfterColon { gap: colon.end_byte()..body.start_byte(), indentation }
+        DocstringPosition::AfterColon { gap: colon.end_byte()..body.start_byte(), indentation }
     } else {
         let rest = text[colon.end_byte()..].find('\n').map_or(text.len(), |at| colon.end_byte() + at + 1);
-        Place::Line { at: rest, indentation }
+        DocstringPosition::OwnLines { at: rest, indentation }
     };
     Some((place, existing))
 }
@@ -48,26 +48,26 @@ pub(super) fn string(statement: Node<'_>) -> Option<Range<usize>> {
 }
 
 /// A file as a module: of Python and Rust.
-pub(super) fn file(language: Language, tree: &Tree, text: &str) -> Option<Item> {
+pub(super) fn file(language: Language, tree: &Tree, text: &str) -> Option<DocItem> {
     let root = tree.root_node();
     let (at, existing) = match language {
         Language::Python => (after_header(text), first_statement(root).and_then(string)),
         Language::Rust => (0, inner_comments(text)),
         _ => return None,
     };
-    Some(Item {
-        kind: Kind::Module,
+    Some(DocItem {
+        kind: ItemKind::Module,
         name: String::new(),
         parameters: Vec::new(),
-        generics: Vec::new(),
+        type_parameters: Vec::new(),
         returns: Returns::Nothing,
-        says_nothing: false,
+        declares_no_result: false,
         raises: Vec::new(),
         range: 0..text.len(),
         existing,
-        place: Place::Line { at, indentation: String::new() },
+        position: DocstringPosition::OwnLines { at, indentation: String::new() },
         nested: false,
-        broken: body::error(root),
+        error_line: body::error(root),
     })
 }
 

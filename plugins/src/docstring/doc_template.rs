@@ -1,20 +1,20 @@
 //! A docstring with holes: marks of comments, indentation, width.
 
-use super::item::{Item, Kind};
-use super::sections::{self, Line};
-use super::style::Style;
+use super::item::{DocItem, ItemKind};
+use super::sections::{self, TemplateLine};
+use super::style::DocStyle;
 use super::update;
 use crate::Language;
 
 /// What a hole is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum About {
+pub enum Field {
     /// The item as a whole, in one sentence.
     Summary,
     /// The parameter of that name.
     Parameter(String),
     /// The type parameter of that name.
-    Generic(String),
+    TypeParameter(String),
     /// What is returned or yielded.
     Returns,
     /// When the error of that name is raised.
@@ -23,7 +23,7 @@ pub enum About {
 
 /// The marks around and before the lines of a docstring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Marks {
+pub(super) enum CommentMarks {
     /// `"""` … `"""`
     Quotes,
     /// `/**`, ` * `, ` */`
@@ -32,9 +32,9 @@ pub(super) enum Marks {
     Lines(&'static str),
 }
 
-impl Marks {
+impl CommentMarks {
     /// Those of a docstring that is there, where its beginning says so.
-    fn of(existing: &str, usual: Self) -> Self {
+    fn detect(existing: &str, usual: Self) -> Self {
         const LINES: &[&str] = &["///", "//!", "//", "---", "#"];
         match existing.trim_start() {
             block if block.starts_with("/*") => Self::Block,
@@ -45,46 +45,46 @@ impl Marks {
 
 /// A docstring with holes.
 #[derive(Debug, Clone)]
-pub struct Frame {
-    lines: Vec<Line>,
-    pub(super) marks: Marks,
-    pub(super) style: Style,
+pub struct DocTemplate {
+    lines: Vec<TemplateLine>,
+    pub(super) marks: CommentMarks,
+    pub(super) style: DocStyle,
     indentation: String,
     width: usize,
 }
 
-impl Frame {
-    pub(super) fn new(item: &Item, language: Language, style: Style, text: &str, width: usize) -> Self {
+impl DocTemplate {
+    pub(super) fn new(item: &DocItem, language: Language, style: DocStyle, text: &str, width: usize) -> Self {
         Self {
-            lines: sections::lines(style, item),
-            marks: marks(language, style, item, text),
+            lines: sections::template_lines(style, item),
+            marks: comment_marks(language, style, item, text),
             style,
-            indentation: item.place.indentation().to_owned(),
+            indentation: item.position.indentation().to_owned(),
             width: width.clamp(40, 1000),
         }
     }
 
     /// The frame that brings a docstring up to date; nothing where nothing is to be done.
-    pub(super) fn updated(self, item: &Item, existing: &str, only_parts: bool) -> Option<Self> {
-        let marks = Marks::of(existing, self.marks);
+    pub(super) fn updated(self, item: &DocItem, existing: &str, only_parts: bool) -> Option<Self> {
+        let marks = CommentMarks::detect(existing, self.marks);
         let existing = update::Existing::new(existing, marks, &self.indentation);
         let lines = update::lines(item, &self.lines, self.style, &existing, only_parts)?;
         Some(Self { lines, marks, ..self })
     }
 
     /// The style it is written in.
-    pub fn style(&self) -> Style {
+    pub fn style(&self) -> DocStyle {
         self.style
     }
 
     /// What the holes are about, in their order.
-    pub fn holes(&self) -> impl Iterator<Item = &About> {
+    pub fn fields(&self) -> impl Iterator<Item = &Field> {
         self.lines.iter().filter_map(|line| line.hole.as_ref())
     }
 
     /// The docstring with this prose in its first holes: all of it, or as far as the first hole that is left.
-    pub fn text(&self, prose: &[String]) -> String {
-        let has_marks = |line: Option<&Line>| line.is_some_and(|line| line.whole);
+    pub fn render(&self, prose: &[String]) -> String {
+        let has_marks = |line: Option<&TemplateLine>| line.is_some_and(|line| line.whole);
         let mut out = if has_marks(self.lines.first()) { String::new() } else { self.opening() };
         let mut prose = prose.iter();
         for (at, line) in self.lines.iter().enumerate() {
@@ -92,12 +92,12 @@ impl Frame {
                 out.push('\n');
             }
             if at > 0 && !line.whole {
-                out.push_str(&self.before(line.text.is_empty() && line.hole.is_none()));
+                out.push_str(&self.line_prefix(line.text.is_empty() && line.hole.is_none()));
             }
             out.push_str(&line.text);
             let Some(about) = &line.hole else { continue };
             let Some(words) = prose.next() else { return out };
-            self.wrap(&mut out, words, line, *about == About::Summary && at == 0);
+            self.wrap(&mut out, words, line, *about == Field::Summary && at == 0);
             out.push_str(line.after);
         }
         if !has_marks(self.lines.last()) {
@@ -109,18 +109,18 @@ impl Frame {
     fn opening(&self) -> String {
         let indentation = &self.indentation;
         match self.marks {
-            Marks::Quotes => format!("{indentation}\"\"\""),
-            Marks::Block => format!("{indentation}/**\n{indentation} * "),
-            Marks::Lines(mark) => format!("{indentation}{mark} "),
+            CommentMarks::Quotes => format!("{indentation}\"\"\""),
+            CommentMarks::Block => format!("{indentation}/**\n{indentation} * "),
+            CommentMarks::Lines(mark) => format!("{indentation}{mark} "),
         }
     }
 
     /// What the second line and those after it begin with.
-    fn before(&self, blank: bool) -> String {
+    fn line_prefix(&self, blank: bool) -> String {
         let whole = match self.marks {
-            Marks::Quotes => self.indentation.clone(),
-            Marks::Block => format!("{} * ", self.indentation),
-            Marks::Lines(mark) => format!("{}{mark} ", self.indentation),
+            CommentMarks::Quotes => self.indentation.clone(),
+            CommentMarks::Block => format!("{} * ", self.indentation),
+            CommentMarks::Lines(mark) => format!("{}{mark} ", self.indentation),
         };
         if blank { whole.trim_end().to_owned() } else { whole }
     }
@@ -128,24 +128,24 @@ impl Frame {
     fn closing(&self, several: bool) -> String {
         let indentation = &self.indentation;
         match self.marks {
-            Marks::Quotes if !several => "\"\"\"".to_owned(),
-            Marks::Quotes => format!("\n{indentation}\"\"\""),
-            Marks::Block => format!("\n{indentation} */"),
-            Marks::Lines(_) => String::new(),
+            CommentMarks::Quotes if !several => "\"\"\"".to_owned(),
+            CommentMarks::Quotes => format!("\n{indentation}\"\"\""),
+            CommentMarks::Block => format!("\n{indentation} */"),
+            CommentMarks::Lines(_) => String::new(),
         }
     }
 
     /// Writes prose, on lines that are no wider than they may be. A word is never broken.
-    fn wrap(&self, out: &mut String, words: &str, line: &Line, first: bool) {
-        let before = format!("{}{}", self.before(false), " ".repeat(line.hang));
+    fn wrap(&self, out: &mut String, words: &str, line: &TemplateLine, first: bool) {
+        let before = format!("{}{}", self.line_prefix(false), " ".repeat(line.hang));
         let start = out.rsplit('\n').next().unwrap_or_default().chars().count();
         // The closing marks follow on the line of a single sentence.
-        let closing = if first && self.lines.len() == 1 && self.marks == Marks::Quotes { 3 } else { 0 };
+        let closing = if first && self.lines.len() == 1 && self.marks == CommentMarks::Quotes { 3 } else { 0 };
         let room = self.width.saturating_sub(closing + line.after.len());
         let mut column = start;
         for (number, paragraph) in words.split("\n\n").enumerate() {
             if number > 0 {
-                out.push_str(&format!("\n{}\n{before}", self.before(true)));
+                out.push_str(&format!("\n{}\n{before}", self.line_prefix(true)));
                 column = before.chars().count();
             }
             for (at, word) in paragraph.split_whitespace().enumerate() {
@@ -165,20 +165,20 @@ impl Frame {
 }
 
 /// In C and C++ a file's own comments decide; a module of Rust has inner comments.
-fn marks(language: Language, style: Style, item: &Item, text: &str) -> Marks {
+fn comment_marks(language: Language, style: DocStyle, item: &DocItem, text: &str) -> CommentMarks {
     match style {
-        Style::Google | Style::Numpy | Style::Rest => Marks::Quotes,
-        Style::Rustdoc if item.kind == Kind::Module && item.name.is_empty() => Marks::Lines("//!"),
-        Style::Rustdoc | Style::Xmldoc => Marks::Lines("///"),
-        Style::Godoc => Marks::Lines("//"),
-        Style::Yard => Marks::Lines("#"),
-        Style::Luacats => Marks::Lines("---"),
-        Style::Doxygen if matches!(language, Language::C | Language::Cpp) && slashes(text) => Marks::Lines("///"),
-        Style::Doxygen | Style::Jsdoc | Style::Tsdoc | Style::Javadoc | Style::Phpdoc => Marks::Block,
+        DocStyle::Google | DocStyle::Numpy | DocStyle::Rest => CommentMarks::Quotes,
+        DocStyle::Rustdoc if item.kind == ItemKind::Module && item.name.is_empty() => CommentMarks::Lines("//!"),
+        DocStyle::Rustdoc | DocStyle::Xmldoc => CommentMarks::Lines("///"),
+        DocStyle::Godoc => CommentMarks::Lines("//"),
+        DocStyle::Yard => CommentMarks::Lines("#"),
+        DocStyle::Luacats => CommentMarks::Lines("---"),
+        DocStyle::Doxygen if matches!(language, Language::C | Language::Cpp) && prefers_slashes(text) => CommentMarks::Lines("///"),
+        DocStyle::Doxygen | DocStyle::Jsdoc | DocStyle::Tsdoc | DocStyle::Javadoc | DocStyle::Phpdoc => CommentMarks::Block,
     }
 }
 
-fn slashes(text: &str) -> bool {
+fn prefers_slashes(text: &str) -> bool {
     let lines = || text.lines().map(str::trim_start);
     lines().filter(|line| line.starts_with("///")).count() > lines().filter(|line| line.starts_with("/**")).count()
 }

@@ -21,17 +21,17 @@ pub(crate) unsafe fn quantise<S: Simd>(x: &[f32], numbers: &mut [i8], scales: &m
     for (((x, numbers), scale), sums) in blocks.zip(scales).zip(sums.chunks_exact_mut(2)) {
         // SAFETY: the caller's; a block has 32 values.
         unsafe {
-            let mut top = S::splat(0.0);
+            let mut top = S::splat_f32(0.0);
             for at in (0..BLOCK).step_by(S::LANES) {
-                top = S::max(S::abs(S::load(x.as_ptr().add(at))), top);
+                top = S::max(S::abs(S::load_f32(x.as_ptr().add(at))), top);
             }
             let top = largest::<S>(top).max(0.0);
-            let inverse = S::splat(if top > 0.0 { 127.0 / top } else { 0.0 });
+            let inverse = S::splat_f32(if top > 0.0 { 127.0 / top } else { 0.0 });
             let (mut whole, mut floats) = ([0i32; BLOCK], [0f32; BLOCK]);
             for at in (0..BLOCK).step_by(S::LANES) {
-                let rounded = S::rounded(S::mul(S::load(x.as_ptr().add(at)), inverse));
-                S::store_ints(whole.as_mut_ptr().add(at), rounded);
-                S::store(floats.as_mut_ptr().add(at), S::floats(rounded));
+                let rounded = S::round_to_i32(S::mul(S::load_f32(x.as_ptr().add(at)), inverse));
+                S::store_i32(whole.as_mut_ptr().add(at), rounded);
+                S::store_f32(floats.as_mut_ptr().add(at), S::to_f32(rounded));
             }
             for (number, whole) in numbers.iter_mut().zip(&whole) {
                 *number = *whole as i8;
@@ -100,9 +100,9 @@ unsafe fn sum<S: Simd>(x: &[f32]) -> f32 {
     let whole = x.len() / S::LANES * S::LANES;
     // SAFETY: the caller's; reads stay inside `x`.
     let lanes = unsafe {
-        let mut sum = S::splat(0.0);
+        let mut sum = S::splat_f32(0.0);
         for at in (0..whole).step_by(S::LANES) {
-            sum = S::add(sum, S::load(x.as_ptr().add(at)));
+            sum = S::add(sum, S::load_f32(x.as_ptr().add(at)));
         }
         across::<S>(sum)
     };
@@ -115,9 +115,9 @@ unsafe fn squares<S: Simd>(x: &[f32], less: f32) -> f32 {
     let whole = x.len() / S::LANES * S::LANES;
     // SAFETY: the caller's; reads stay inside `x`.
     let lanes = unsafe {
-        let (mut sum, minus) = (S::splat(0.0), S::splat(-less));
+        let (mut sum, minus) = (S::splat_f32(0.0), S::splat_f32(-less));
         for at in (0..whole).step_by(S::LANES) {
-            let apart = S::add(S::load(x.as_ptr().add(at)), minus);
+            let apart = S::add(S::load_f32(x.as_ptr().add(at)), minus);
             sum = S::mul_add(apart, apart, sum);
         }
         across::<S>(sum)
@@ -135,14 +135,14 @@ pub(crate) unsafe fn silu<S: Simd>(gate: &mut [f32], up: &[f32]) {
     let mut chunks = gate.chunks_exact_mut(S::LANES);
     for chunk in &mut chunks {
         // SAFETY: the caller's; a chunk fills a register.
-        unsafe { S::store(chunk.as_mut_ptr(), silu_lanes::<S>(S::load(chunk.as_ptr()))) };
+        unsafe { S::store_f32(chunk.as_mut_ptr(), silu_lanes::<S>(S::load_f32(chunk.as_ptr()))) };
     }
     let rest = chunks.into_remainder();
     if !rest.is_empty() {
         let mut padded = [0f32; PANEL];
         padded[..rest.len()].copy_from_slice(rest);
         // SAFETY: the caller's; the padding fills a register.
-        unsafe { S::store(padded.as_mut_ptr(), silu_lanes::<S>(S::load(padded.as_ptr()))) };
+        unsafe { S::store_f32(padded.as_mut_ptr(), silu_lanes::<S>(S::load_f32(padded.as_ptr()))) };
         rest.copy_from_slice(&padded[..rest.len()]);
     }
     for (gate, up) in gate.iter_mut().zip(up) {
@@ -153,7 +153,7 @@ pub(crate) unsafe fn silu<S: Simd>(gate: &mut [f32], up: &[f32]) {
 #[inline(always)]
 unsafe fn silu_lanes<S: Simd>(x: S::Floats) -> S::Floats {
     // SAFETY: the caller's.
-    unsafe { S::div(x, S::add(S::splat(1.0), exp::<S>(S::mul(x, S::splat(-1.0))))) }
+    unsafe { S::div(x, S::add(S::splat_f32(1.0), exp::<S>(S::mul(x, S::splat_f32(-1.0))))) }
 }
 
 /// Turns scores into `exp(score - top)`, and returns `top`, the largest, and the sum of them all. The scores' number is a multiple of
@@ -166,16 +166,16 @@ pub(crate) unsafe fn exponents<S: Simd>(scores: &mut [f32], count: usize) -> (f3
     // SAFETY: the caller's.
     unsafe {
         scores[count..].fill(f32::NEG_INFINITY);
-        let mut top = S::splat(f32::NEG_INFINITY);
+        let mut top = S::splat_f32(f32::NEG_INFINITY);
         for at in (0..scores.len()).step_by(S::LANES) {
-            top = S::max(S::load(scores.as_ptr().add(at)), top);
+            top = S::max(S::load_f32(scores.as_ptr().add(at)), top);
         }
         let top = largest::<S>(top);
-        let less = S::splat(-top);
-        let mut sum = S::splat(0.0);
+        let less = S::splat_f32(-top);
+        let mut sum = S::splat_f32(0.0);
         for at in (0..scores.len()).step_by(S::LANES) {
-            let power = exp::<S>(S::add(S::load(scores.as_ptr().add(at)), less));
-            S::store(scores.as_mut_ptr().add(at), power);
+            let power = exp::<S>(S::add(S::load_f32(scores.as_ptr().add(at)), less));
+            S::store_f32(scores.as_mut_ptr().add(at), power);
             sum = S::add(sum, power);
         }
         (top, across::<S>(sum))
@@ -192,7 +192,7 @@ pub(crate) unsafe fn to_halves<S: Simd>(x: &[f32], halves: &mut [f16]) {
     let whole = x.len().min(halves.len()) / S::LANES * S::LANES;
     for at in (0..whole).step_by(S::LANES) {
         // SAFETY: the caller's; `at + LANES` is inside both.
-        unsafe { S::store_halves(halves.as_mut_ptr().add(at), S::load(x.as_ptr().add(at))) };
+        unsafe { S::store_f16(halves.as_mut_ptr().add(at), S::load_f32(x.as_ptr().add(at))) };
     }
     halves[whole..].iter_mut().zip(&x[whole..]).for_each(|(half, x)| *half = f16::from_f32(*x));
 }
@@ -207,13 +207,13 @@ pub(crate) unsafe fn read<S: Simd>(lines: &[Line]) -> i32 {
     let mut lanes = [0i32; PANEL];
     // SAFETY: the caller's; a line is as long as some registers.
     unsafe {
-        let mut all = S::spread(0);
+        let mut all = S::splat_i32(0);
         for line in lines {
             for at in (0..LINE).step_by(S::LANES * 4) {
-                all = S::or(all, S::bytes(line.0.as_ptr().add(at)));
+                all = S::or(all, S::load_bytes(line.0.as_ptr().add(at)));
             }
         }
-        S::store_ints(lanes.as_mut_ptr(), all);
+        S::store_i32(lanes.as_mut_ptr(), all);
     }
     lanes.iter().fold(0, |all, lane| all | lane)
 }
@@ -228,9 +228,9 @@ pub(crate) unsafe fn bound<S: Simd>(values: &[f32], errors: &[f32], by: f32) -> 
     let whole = values.len().min(errors.len()) / S::LANES * S::LANES;
     // SAFETY: the caller's; `at + LANES` is inside both.
     let top = unsafe {
-        let (mut top, by) = (S::splat(f32::NEG_INFINITY), S::splat(by));
+        let (mut top, by) = (S::splat_f32(f32::NEG_INFINITY), S::splat_f32(by));
         for at in (0..whole).step_by(S::LANES) {
-            let bound = S::mul_add(S::load(errors.as_ptr().add(at)), by, S::load(values.as_ptr().add(at)));
+            let bound = S::mul_add(S::load_f32(errors.as_ptr().add(at)), by, S::load_f32(values.as_ptr().add(at)));
             top = S::max(bound, top);
         }
         largest::<S>(top)
@@ -249,14 +249,14 @@ pub(crate) unsafe fn log_sum<S: Simd>(x: &[f32]) -> (f32, f32) {
     // SAFETY: the caller's; reads stay inside `x`.
     unsafe {
         let whole = x.len() / S::LANES * S::LANES;
-        let mut top = S::splat(f32::NEG_INFINITY);
+        let mut top = S::splat_f32(f32::NEG_INFINITY);
         for at in (0..whole).step_by(S::LANES) {
-            top = S::max(S::load(x.as_ptr().add(at)), top);
+            top = S::max(S::load_f32(x.as_ptr().add(at)), top);
         }
         let top = x[whole..].iter().copied().fold(largest::<S>(top), f32::max);
-        let (mut sum, less) = (S::splat(0.0), S::splat(-top));
+        let (mut sum, less) = (S::splat_f32(0.0), S::splat_f32(-top));
         for at in (0..whole).step_by(S::LANES) {
-            sum = S::add(sum, exp::<S>(S::add(S::load(x.as_ptr().add(at)), less)));
+            sum = S::add(sum, exp::<S>(S::add(S::load_f32(x.as_ptr().add(at)), less)));
         }
         let sum = across::<S>(sum) + x[whole..].iter().map(|x| (x - top).exp()).sum::<f32>();
         (top, top + sum.ln())

@@ -16,8 +16,8 @@ impl Config {
             Architecture::StarCoder2 => ("starcoder2", "Starcoder2ForCausalLM"),
         };
         let mut json = match self.positions {
-            Positions::Learned => self.learned(),
-            Positions::Rotary { .. } => self.rotary(),
+            Positions::Learned => self.learned_position_json(),
+            Positions::Rotary { .. } => self.rotary_json(),
         };
         json["model_type"] = json!(model_type);
         json["architectures"] = json!([class]);
@@ -27,7 +27,7 @@ impl Config {
         json
     }
 
-    fn learned(&self) -> Value {
+    fn learned_position_json(&self) -> Value {
         json!({
             "n_embd": self.hidden_size,
             "n_head": self.heads,
@@ -40,7 +40,7 @@ impl Config {
         })
     }
 
-    fn rotary(&self) -> Value {
+    fn rotary_json(&self) -> Value {
         let mut json = json!({
             "hidden_size": self.hidden_size,
             "intermediate_size": self.intermediate_size,
@@ -86,7 +86,7 @@ impl RopeScaling {
         match self {
             Self::None => Value::Null,
             Self::Linear { factor } => json!({ "rope_type": "linear", "factor": factor }),
-            Self::Llama3 { factor, low, high, original } => json!({
+            Self::Llama3 { factor, low_freq_factor: low, high_freq_factor: high, original_context: original } => json!({
                 "rope_type": "llama3",
                 "factor": factor,
                 "low_freq_factor": low,
@@ -127,7 +127,7 @@ mod tests {
             positions: tiny.positions.clone(),
             ..learned.clone()
         };
-        let scaling = RopeScaling::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original: 128.0 };
+        let scaling = RopeScaling::Llama3 { factor: 8.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 128.0 };
         let scaled = Config { positions: Positions::Rotary { theta: 5e5, scaling }, tied: false, ..tiny.clone() };
         let qwen2 = Config { architecture: Architecture::Qwen2, qkv_bias: true, ..tiny.clone() };
         let qwen3 = Config { architecture: Architecture::Qwen3, qk_norm: true, ..tiny.clone() };

@@ -4,13 +4,13 @@ use candle_core::Result;
 
 use super::Decoder;
 use super::layer::Layer;
-use crate::linear::{Addition, Linear};
-use crate::weights::peft::Adapter;
-use crate::weights::{Part, Slot};
+use crate::linear::{LoraDelta, Linear};
+use crate::weights::peft::PeftAdapter;
+use crate::weights::{LayerTensor, Slot};
 
 impl Decoder {
     /// The same model with the additions of an adapter.
-    pub(crate) fn adapted(&self, adapter: &Adapter) -> Result<Self> {
+    pub(crate) fn adapted(&self, adapter: &PeftAdapter) -> Result<Self> {
         let adapt = |(index, layer): (usize, &Layer)| self.adapted_layer(index, layer, adapter);
         Ok(Self {
             config: self.config.clone(),
@@ -25,31 +25,31 @@ impl Decoder {
         })
     }
 
-    fn adapted_layer(&self, index: usize, layer: &Layer, adapter: &Adapter) -> Result<Layer> {
+    fn adapted_layer(&self, index: usize, layer: &Layer, adapter: &PeftAdapter) -> Result<Layer> {
         let mut layer = layer.clone();
-        let adapt = |part: Part, matrix: &mut Linear| -> Result<()> {
-            if let Some(low_rank) = adapter.part(Slot::Layer(index, part)) {
-                *matrix = matrix.adapted(Addition::new(low_rank, &self.device)?);
+        let adapt = |part: LayerTensor, matrix: &mut Linear| -> Result<()> {
+            if let Some(low_rank) = adapter.weights_for(Slot::Layer(index, part)) {
+                *matrix = matrix.adapted(LoraDelta::new(low_rank, &self.device)?);
             }
             Ok(())
         };
-        adapt(Part::Query, &mut layer.query)?;
-        adapt(Part::Key, &mut layer.key)?;
-        adapt(Part::Value, &mut layer.value)?;
-        adapt(Part::AttentionOut, &mut layer.attention_out)?;
-        adapt(Part::Up, &mut layer.mlp.up)?;
-        adapt(Part::Down, &mut layer.mlp.down)?;
+        adapt(LayerTensor::Query, &mut layer.query)?;
+        adapt(LayerTensor::Key, &mut layer.key)?;
+        adapt(LayerTensor::Value, &mut layer.value)?;
+        adapt(LayerTensor::AttentionOutput, &mut layer.attention_out)?;
+        adapt(LayerTensor::Up, &mut layer.mlp.up)?;
+        adapt(LayerTensor::Down, &mut layer.mlp.down)?;
         if let Some(gate) = &mut layer.mlp.gate {
-            adapt(Part::Gate, gate)?;
+            adapt(LayerTensor::Gate, gate)?;
         }
-        if let Some(fused) = adapter.part(Slot::Layer(index, Part::Fused)) {
+        if let Some(fused) = adapter.weights_for(Slot::Layer(index, LayerTensor::FusedQkv)) {
             let (query, kv) = (self.config.query_width(), self.config.kv_width());
             for (matrix, rows) in [
                 (&mut layer.query, 0..query),
                 (&mut layer.key, query..query + kv),
                 (&mut layer.value, query + kv..query + 2 * kv),
             ] {
-                *matrix = matrix.adapted(Addition::new(&fused.cut(rows)?, &self.device)?);
+                *matrix = matrix.adapted(LoraDelta::new(&fused.slice_outputs(rows)?, &self.device)?);
             }
         }
         Ok(layer)
