@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use foretype::models;
 use foretype::speed::{endless_text, run_job, submit};
-use foretype_model::{Device, Engine, EngineOptions, Event, Job, Model, Sampling, Tokenizer};
+use foretype_model::{Device, Engine, EngineOptions, Event, Job, Model, SamplingParams, Tokenizer};
 use serde::Serialize;
 
 use crate::process;
@@ -233,7 +233,7 @@ impl MeasurementRound {
         let bandwidth = foretype_model::kernels::read_bandwidth();
         let prefill = run_job(engine, &texts.get(number, args.prompt)?, Job { max_tokens: 1, ..Job::default() })?;
         let prefill = prefill.evaluated as f64 / prefill.prefill.as_secs_f64();
-        let decode = |rows: usize, sampling: Sampling| -> Result<f64> {
+        let decode = |rows: usize, sampling: SamplingParams| -> Result<f64> {
             let job = Job { max_tokens: args.generate, candidates: rows, sampling, ..Job::default() };
             let usage = run_job(engine, &texts.get(number, DECODE_PROMPT_TOKENS)?, job)?;
             let steps = usage.generated as f64 / rows as f64 - 1.0;
@@ -243,11 +243,11 @@ impl MeasurementRound {
             Ok(usage.decode.as_secs_f64() / steps)
         };
         // Top-k sampling with k = 1 generates the same tokens as greedy decoding, but it needs all logits.
-        let top_1 = Sampling { temperature: 1.0, top_k: 1, ..Sampling::default() };
+        let top_1 = SamplingParams { temperature: 1.0, top_k: 1, ..SamplingParams::default() };
         let cancellations = CANCEL_DELAYS_MS.iter().map(|delay_ms| time_cancellation(engine, *delay_ms));
         let cancel = median(cancellations.collect::<Result<_>>()?);
-        let (step, all_logits_step) = (decode(1, Sampling::default())?, decode(1, top_1)?);
-        let rows_step = decode(args.rows, Sampling::default())?;
+        let (step, all_logits_step) = (decode(1, SamplingParams::default())?, decode(1, top_1)?);
+        let rows_step = decode(args.rows, SamplingParams::default())?;
         let (elapsed, after) = (started.elapsed(), process::machine_and_own_cpu_seconds());
         let other_cpu_share = after.zip(before).map(|((all, own), (all_before, own_before))| {
             process::other_cpu_share(all - all_before, own - own_before, elapsed)

@@ -57,7 +57,8 @@ fn write_png(svg: &str, path: &Path) -> Result<()> {
 fn svg(report: &KeystrokeReport) -> String {
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{CHART_WIDTH}\" height=\"{CHART_HEIGHT}\" \
-         viewBox=\"0 0 {CHART_WIDTH} {CHART_HEIGHT}\" font-family=\"DejaVu Sans, Verdana, Arial, sans-serif\" font-size=\"13\" fill=\"#222222\">\n\
+         viewBox=\"0 0 {CHART_WIDTH} {CHART_HEIGHT}\" \
+         font-family=\"DejaVu Sans, Verdana, Arial, sans-serif\" font-size=\"13\" fill=\"#222222\">\n\
          <rect width=\"{CHART_WIDTH}\" height=\"{CHART_HEIGHT}\" fill=\"#fcfcfa\"/>\n"
     );
     draw_text(&mut out, (PLOT_AREA[0], 36.0), "start", "font-size=\"13\" font-weight=\"bold\"", &title(report));
@@ -161,7 +162,8 @@ fn draw_legend(out: &mut String, report: &KeystrokeReport, index: usize) {
     let metrics = &report.systems[index];
     let _ = writeln!(
         out,
-        "<line x1=\"{left}\" y1=\"{y:.1}\" x2=\"{right:.1}\" y2=\"{y:.1}\" stroke=\"{colour}\" stroke-width=\"{width}\"{dashes}/>"
+        "<line x1=\"{left}\" y1=\"{y:.1}\" x2=\"{right:.1}\" y2=\"{y:.1}\" stroke=\"{colour}\" \
+         stroke-width=\"{width}\"{dashes}/>"
     );
     let weight = if index == 0 { "font-weight=\"bold\"" } else { "" };
     draw_text(out, (left + 34.0, top), "start", weight, &metrics.system);

@@ -19,8 +19,8 @@ use super::{ProblemContext, continuation};
 
 /// Token limit of a description.
 const MAX_DOCSTRING_TOKENS: usize = 192;
-const TRUNCATION_RULE: &str = "truncation: before the first blank line, example (`>>>`) or end of the comment, or after \
-                               192 tokens; the expected text is truncated in the same way";
+const TRUNCATION_RULE: &str = "truncation: before the first blank line, example (`>>>`) or end of the comment, or \
+                               after 192 tokens; the expected text is truncated in the same way";
 
 #[derive(Debug, serde::Deserialize)]
 struct DocstringProblem {
@@ -121,7 +121,8 @@ impl DocstringProblem {
         let what = if language == Language::Python { "docstring" } else { "documentation comment" };
         let name = language.name();
         format!(
-            "Write the {what} of this {name} function. It says what the function does. Give the {what} alone.\n\n{block}"
+            "Write the {what} of this {name} function. It says what the function does. Give the {what} alone.\n\n\
+             {block}"
         )
     }
 

@@ -43,8 +43,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let sandbox = super::new_sandbox()?;
     let rules = vec![
         format!("truncation: at the end of the block (```), or after {MAX_PROGRAM_TOKENS} tokens"),
-        "the first line of a function in Python is given; programs in C++ and Java are tested with the usual includes and \
-         imports before them and `class` instead of `public class`, by g++ and javac, and not at all without these"
+        "the first line of a function in Python is given; programs in C++ and Java are tested with the usual includes \
+         and imports before them and `class` instead of `public class`, by g++ and javac, and not at all without these"
             .to_owned(),
     ];
     let methods = args.methods("plain continuation")?;
@@ -171,8 +171,8 @@ mod tests {
 
     fn problem(task: &str) -> TranslationProblem {
         let line = format!(
-            r#"{{"task_id": "{task}", "prompt": "int f() {{\r\n  return 1;\r\n}}\n", "canonical_solution": "def f(): return 1",
-                "test": "assert f() == 1", "func_title": "def f():\r", "desc_en": "", "Difficulty": "mbpp"}}"#
+            r#"{{"task_id": "{task}", "prompt": "int f() {{\r\n  return 1;\r\n}}\n",
+                "canonical_solution": "def f(): return 1", "test": "assert f() == 1", "func_title": "def f():\r", "desc_en": "", "Difficulty": "mbpp"}}"#
         );
         serde_json::from_str(&line).expect("a problem")
     }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use foretype::ask::AnswerSampling;
 use foretype::config::DocstringConfig;
 use foretype::evaluate::items::DocstringForm;
-use foretype_plugins::docstring::{self, Ground, DocItem, DocStyle, Task};
+use foretype_plugins::docstring::{self, DocPromptContext, DocItem, DocStyle, DocTask};
 use foretype_plugins::{Language, syntax};
 
 use crate::problems::ProblemContext;
@@ -28,22 +28,23 @@ pub(super) fn write(context: &ProblemContext, file: &str, text: &str, line: usiz
     let language = Language::from_path(file);
     let task = new_task(language, text, line)?;
     let model = context.engine.model();
-    let most = foretype::docstring::max_context_bytes(model, context.config());
-    let ground = Ground { language, path: file, text, most, format: model.fim_format(), snippets: &[] };
+    let max_bytes = foretype::docstring::max_context_bytes(model, context.config());
+    let format = model.fim_format();
+    let ground = DocPromptContext { language, path: file, text, max_bytes, format, snippets: &[] };
     let started = Instant::now();
     let sampling = AnswerSampling::Greedy;
     let written = foretype::docstring::write_docstring(&context.engine, &ground, &task, None, sampling, &|| true)?;
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
     let after = written.edit.apply(text);
-    let form = check_form(language, task.frame.style(), &task.item, (text, &after));
+    let form = check_form(language, task.template.style(), &task.item, (text, &after));
     Ok(WrittenDocstring { text: written.edit.text.trim().to_owned(), form, milliseconds })
 }
 
-fn new_task(language: Language, text: &str, line: usize) -> Result<Task> {
+fn new_task(language: Language, text: &str, line: usize) -> Result<DocTask> {
     let tree = syntax::parse(language, text, None);
-    let item = docstring::find(language, tree.as_ref(), text, line)?;
+    let item = docstring::find_item(language, tree.as_ref(), text, line)?;
     let style = DocStyle::detect(language, []).context("the language has no docstrings")?;
-    Ok(Task::new(item, language, style, text, DocstringConfig::default().width)?)
+    Ok(DocTask::new(item, language, style, text, DocstringConfig::default().width)?)
 }
 
 /// Checks the form of the docstring by parsing the new text, without knowledge of how the docstring was made.
@@ -93,7 +94,8 @@ mod tests {
 
     #[test]
     fn parameters_are_found_in_docstrings_of_all_styles() {
-        let google = "\"\"\"F.\n\n    Args:\n        x: A: b.\n            on: it goes\n        *y: C.\n\n    Returns:\n        z: D.\n    \"\"\"";
+        let google = "\"\"\"F.\n\n    Args:\n        x: A: b.\n            on: it goes\n        *y: C.\n\n    \
+                      Returns:\n        z: D.\n    \"\"\"";
         assert_eq!(named_parameters(DocStyle::Google, google), ["x", "*y"]);
         assert_eq!(
             named_parameters(DocStyle::Rustdoc, "/// F.\n///\n/// * `x` - A.\n///   `b`\n/// * `y` - C."),
