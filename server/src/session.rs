@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock};
 
 use dashmap::DashMap;
-use foretype_plugins::luau::Fault;
+use foretype_plugins::luau::PluginFault;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 use tower_lsp::lsp_types::Url;
@@ -56,7 +56,7 @@ pub(crate) struct Session {
     /// Notified when plugins have run, which may have produced faults to report.
     pub(crate) plugins_ran: Notify,
     /// Plugin faults that the client shows as diagnostics, by file.
-    pub(crate) plugin_diagnostics: Mutex<HashMap<PathBuf, Fault>>,
+    pub(crate) plugin_diagnostics: Mutex<HashMap<PathBuf, PluginFault>>,
     /// Version of the plugin set that prompts were last built with, by workspace.
     plugin_versions: DashMap<Option<PathBuf>, u64>,
     pub(crate) shut_down: AtomicBool,

@@ -27,7 +27,7 @@ pub struct Workspace {
     /// Symbols that its files define.
     pub symbols: Arc<SymbolIndex>,
     /// Index for searching its files by words.
-    pub search: SearchIndex,
+    pub(crate) search: SearchIndex,
     excluded: Vec<String>,
     /// True once its symbols are being indexed.
     is_claimed: AtomicBool,
@@ -35,7 +35,7 @@ pub struct Workspace {
 
 /// Workspaces that are open in any session.
 #[derive(Debug, Default)]
-pub struct Workspaces {
+pub(crate) struct Workspaces {
     open: Mutex<Vec<Weak<Workspace>>>,
 }
 
@@ -47,7 +47,7 @@ const MAX_FILES: usize = 20_000;
 
 impl Workspaces {
     /// Opens the workspace at `root`. Sessions that exclude the same files share it.
-    pub fn open(&self, root: &Path, config: &Config) -> Arc<Workspace> {
+    pub(crate) fn open(&self, root: &Path, config: &Config) -> Arc<Workspace> {
         let mut open = self.open.lock();
         open.retain(|workspace| workspace.strong_count() > 0);
         let is_same = |workspace: &Arc<Workspace>| {
@@ -118,7 +118,7 @@ impl Workspace {
     ///
     /// # Errors
     /// If the index cannot be created.
-    pub fn refresh_search(&self, progress: &dyn Fn(IndexProgress) -> bool) -> anyhow::Result<IndexChanges> {
+    pub(crate) fn refresh_search(&self, progress: &dyn Fn(IndexProgress) -> bool) -> anyhow::Result<IndexChanges> {
         self.search.refresh(self.files().filter_map(|path| Some((self.relative_path(&path)?, path))), progress)
     }
 
@@ -126,7 +126,7 @@ impl Workspace {
     ///
     /// # Errors
     /// If the index cannot be written.
-    pub fn update_search(&self, paths: &[PathBuf]) -> anyhow::Result<IndexChanges> {
+    pub(crate) fn update_search(&self, paths: &[PathBuf]) -> anyhow::Result<IndexChanges> {
         let file = |path: &PathBuf| {
             // As in a walk, hidden files are left out.
             let relative = self.relative_path(path).filter(|it| !it.split('/').any(|part| part.starts_with('.')))?;

@@ -1,6 +1,6 @@
 //! `textDocument/codeAction`: offers to write or update the docstring of the item at the start of the range.
 
-use foretype_plugins::docstring::Task;
+use foretype_plugins::docstring::DocTask;
 use serde_json::json;
 use tower_lsp::jsonrpc::Result;
 use tower_lsp::lsp_types::{
@@ -31,7 +31,7 @@ fn includes_rewrites(kind: &CodeActionKind) -> bool {
     format!("{}.", CodeActionKind::REFACTOR_REWRITE.as_str()).starts_with(&format!("{}.", kind.as_str()))
 }
 
-fn action(task: &Task, target: &DocstringTarget) -> CodeActionOrCommand {
+fn action(task: &DocTask, target: &DocstringTarget) -> CodeActionOrCommand {
     let verb = if target.update {
         "Update the docstring"
     } else if task.item.existing.is_some() {

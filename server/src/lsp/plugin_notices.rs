@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use foretype_plugins::luau::Fault;
+use foretype_plugins::luau::PluginFault;
 use tower_lsp::lsp_types::{Diagnostic, DiagnosticSeverity, MessageActionItem, MessageType, Position, Range, Url};
 
 use super::server::LspServer;
@@ -81,12 +81,12 @@ async fn update_diagnostics(server: &LspServer) {
     }
 }
 
-async fn publish(server: &LspServer, path: &Path, fault: Option<&Fault>) {
+async fn publish(server: &LspServer, path: &Path, fault: Option<&PluginFault>) {
     let Ok(uri) = Url::from_file_path(path) else { return };
     server.client.publish_diagnostics(uri, fault.map(diagnostic).into_iter().collect(), None).await;
 }
 
-fn diagnostic(fault: &Fault) -> Diagnostic {
+fn diagnostic(fault: &PluginFault) -> Diagnostic {
     let line = fault.line.map_or(0, |line| line.saturating_sub(1));
     Diagnostic {
         range: Range { start: Position::new(line, 0), end: Position::new(line + 1, 0) },
