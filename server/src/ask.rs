@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use foretype_model::{ChatPrompt, Job, Model, Priority, Sampling};
+use foretype_model::{ChatPrompt, Job, Model, Priority, SamplingParams};
 use foretype_plugins::context::secrets;
 use foretype_plugins::symbol_index::SymbolIndex;
 use foretype_plugins::tasks::ask::{self, QuestionContext, Excerpt, Intent, SearchTerm};
@@ -206,10 +206,10 @@ pub enum AnswerSampling {
 
 impl AnswerSampling {
     /// Returns the sampling parameters for the engine.
-    pub(crate) fn parameters(self) -> Sampling {
+    pub(crate) fn parameters(self) -> SamplingParams {
         match self {
-            Self::Greedy => Sampling::default(),
-            Self::Seeded(seed) => Sampling { temperature: 0.7, top_p: 0.8, top_k: 20, seed, ..Sampling::default() },
+            Self::Greedy => SamplingParams::default(),
+            Self::Seeded(seed) => SamplingParams { temperature: 0.7, top_p: 0.8, top_k: 20, seed, ..SamplingParams::default() },
         }
     }
 }

@@ -152,7 +152,7 @@ pub fn complete(
             Event::Finished { reason: FinishReason::Failed(message), .. } => bail!("the model failed: {message}"),
             Event::Finished { candidate, reason, tokens, confidence } => {
                 let raw = std::mem::take(&mut texts[candidate]);
-                let answer = Answer { text: raw.clone(), reached_end_token: reason == FinishReason::End, confidence };
+                let answer = Answer { text: raw.clone(), reached_end_token: reason == FinishReason::EndToken, confidence };
                 let text = finish_suggestion(&**strategy, &request, &answer, inline);
                 outcome.add(text, raw, confidence, tokens);
             }

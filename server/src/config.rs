@@ -154,7 +154,7 @@ impl Default for AskConfig {
 pub struct DocstringConfig {
     /// Docstring style by LSP language ID, for example `{ python = "numpy" }`. For other languages, the style is
     /// detected from the file, then from neighbouring files; failing that, it is the first style listed in
-    /// `docs/docstrings.md`.
+    /// `docs/guides/docstrings.md`.
     #[schemars(schema_with = "styles")]
     pub style: BTreeMap<String, DocStyle>,
     /// Maximum line length of a docstring in characters, including indentation.
@@ -257,7 +257,7 @@ impl Default for PluginsConfig {
 
 impl PluginsConfig {
     /// Returns the options of the plugin `name`.
-    pub(crate) fn options_of(&self, name: &str) -> Vec<(String, foretype_plugins::luau::Setting)> {
+    pub(crate) fn options_of(&self, name: &str) -> Vec<(String, foretype_plugins::luau::OptionValue)> {
         let own = self.options.get(name).into_iter().flatten();
         own.map(|(name, value)| (name.clone(), value.into())).collect()
     }
@@ -284,10 +284,10 @@ pub enum PluginOptionScalar {
     Text(String),
 }
 
-impl From<&PluginOptionValue> for foretype_plugins::luau::Setting {
+impl From<&PluginOptionValue> for foretype_plugins::luau::OptionValue {
     fn from(value: &PluginOptionValue) -> Self {
         match value {
-            PluginOptionValue::Truth(value) => Self::Truth(*value),
+            PluginOptionValue::Truth(value) => Self::Bool(*value),
             PluginOptionValue::Number(value) => Self::Number(*value),
             PluginOptionValue::Text(text) => Self::Text(text.clone()),
             PluginOptionValue::List(values) => Self::List(values.iter().map(Self::from).collect()),
@@ -295,10 +295,10 @@ impl From<&PluginOptionValue> for foretype_plugins::luau::Setting {
     }
 }
 
-impl From<&PluginOptionScalar> for foretype_plugins::luau::Setting {
+impl From<&PluginOptionScalar> for foretype_plugins::luau::OptionValue {
     fn from(value: &PluginOptionScalar) -> Self {
         match value {
-            PluginOptionScalar::Truth(value) => Self::Truth(*value),
+            PluginOptionScalar::Truth(value) => Self::Bool(*value),
             PluginOptionScalar::Number(value) => Self::Number(*value),
             PluginOptionScalar::Text(text) => Self::Text(text.clone()),
         }

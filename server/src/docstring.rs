@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail, ensure};
 use foretype_model::{Engine, Event, FinishReason, Job, Model, Priority, Usage};
-use foretype_plugins::docstring::{self, Field, Edit, Ground, STOPS, SUMMARY_STOPS, Task, Wanted};
+use foretype_plugins::docstring::{self, Field, Edit, DocPromptContext, FIELD_STOPS, SUMMARY_STOPS, DocTask, DocstringMode};
 use foretype_plugins::{Language, syntax};
 
 use crate::ask::AnswerSampling;
@@ -26,10 +26,10 @@ const CANCEL_POLL_INTERVAL: Duration = Duration::from_millis(50);
 pub(crate) const UP_TO_DATE_MESSAGE: &str = "nothing to update: the docstring agrees with the signature";
 
 /// Creates the error for a place (`a.py`, `this document`) without items that need a docstring, or an update of one.
-pub(crate) fn nothing_to_document(wanted: Wanted, place: impl std::fmt::Display) -> anyhow::Error {
+pub(crate) fn nothing_to_document(wanted: DocstringMode, place: impl std::fmt::Display) -> anyhow::Error {
     match wanted {
-        Wanted::New => anyhow!("every item in {place} has a docstring: name a line to replace one"),
-        Wanted::Updated => anyhow!("no item in {place} has a docstring to update"),
+        DocstringMode::Write => anyhow!("every item in {place} has a docstring: name a line to replace one"),
+        DocstringMode::Update => anyhow!("no item in {place} has a docstring to update"),
     }
 }
 
@@ -60,13 +60,13 @@ pub fn max_context_bytes(model: &Model, config: &Config) -> usize {
 /// If the model fails, a plugin vetoes the docstring, the job is cancelled, or the edit would change code.
 pub fn write_docstring(
     engine: &Engine,
-    ground: &Ground<'_>,
-    task: &Task,
+    ground: &DocPromptContext<'_>,
+    task: &DocTask,
     plugin_answers: Option<&Asked>,
     sampling: AnswerSampling,
     is_wanted: &dyn Fn() -> bool,
 ) -> Result<WrittenDocstring> {
-    if task.frame.fields().next().is_some() {
+    if task.template.fields().next().is_some() {
         crate::models::embedded::ensure_writes_prose(engine.model())?;
     }
     let mut prose: Vec<String> = Vec::new();
@@ -75,7 +75,7 @@ pub fn write_docstring(
         placeholder_holes: 0,
         usage: Usage::default(),
     };
-    for (hole, about) in task.frame.fields().enumerate() {
+    for (hole, about) in task.template.fields().enumerate() {
         let mut words = None;
         let jobs = if *about == Field::Summary { vec![summary_job(ground, task, sampling)] } else { Vec::new() };
         for job in jobs.into_iter().chain([hole_job(ground, task, &prose, sampling)]) {
@@ -87,7 +87,7 @@ pub fn write_docstring(
             }
         }
         written.placeholder_holes += usize::from(words.is_none());
-        prose.push(words.unwrap_or_else(|| task.plain(about)));
+        prose.push(words.unwrap_or_else(|| task.fallback_prose(about)));
     }
     written.edit = task.edit(ground.text, &prose);
     if let Some(plugins) = plugin_answers {
@@ -123,7 +123,7 @@ fn run_job(engine: &Engine, job: Job, is_wanted: &dyn Fn() -> bool) -> Result<(V
 }
 
 /// Creates the job for the summary.
-fn summary_job(ground: &Ground<'_>, task: &Task, sampling: AnswerSampling) -> Job {
+fn summary_job(ground: &DocPromptContext<'_>, task: &DocTask, sampling: AnswerSampling) -> Job {
     Job {
         prompt: docstring::summary_prompt(ground, task),
         max_tokens: MAX_SUMMARY_TOKENS,
@@ -132,20 +132,20 @@ fn summary_job(ground: &Ground<'_>, task: &Task, sampling: AnswerSampling) -> Jo
         candidates: 3,
         priority: Priority::Interactive,
         stop_texts: SUMMARY_STOPS.iter().map(|stop| (*stop).to_owned()).collect(),
-        stop_condition: Some(Box::new(|_, text| docstring::is_over(text))),
+        stop_condition: Some(Box::new(|_, text| docstring::is_summary_complete(text))),
         ..Job::default()
     }
 }
 
 /// Creates the job for the first hole without prose.
-fn hole_job(ground: &Ground<'_>, task: &Task, prose: &[String], sampling: AnswerSampling) -> Job {
+fn hole_job(ground: &DocPromptContext<'_>, task: &DocTask, prose: &[String], sampling: AnswerSampling) -> Job {
     Job {
         prompt: docstring::prompt(ground, task, prose),
         max_tokens: MAX_HOLE_TOKENS,
         sampling: sampling.parameters(),
         candidates: if prose.is_empty() { 3 } else { 1 },
         priority: Priority::Interactive,
-        stop_texts: STOPS.iter().map(|stop| (*stop).to_owned()).collect(),
+        stop_texts: FIELD_STOPS.iter().map(|stop| (*stop).to_owned()).collect(),
         ..Job::default()
     }
 }

@@ -22,8 +22,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use foretype_plugins::luau::{Fault, Limits, Plugin, World};
-use foretype_plugins::plugged::Plugged;
+use foretype_plugins::luau::{PluginFault, Limits, Plugin, WorkspaceAccess};
+use foretype_plugins::plugin_strategy::PluginStrategy;
 use foretype_plugins::{Document, Language, PromptStrategy, Request, window};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
@@ -143,14 +143,14 @@ pub enum EntryState {
     /// The configuration switches it off.
     Off,
     /// It cannot be loaded; whether that was told.
-    Broken(Fault, bool),
+    Broken(PluginFault, bool),
 }
 
 /// What a user ought to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// A plugin was stopped or cannot be loaded.
-    Fault(PathBuf, Fault),
+    Fault(PathBuf, PluginFault),
     /// A workspace has plugins that may not run yet: its root and their names.
     Untrusted(PathBuf, Vec<String>),
 }
@@ -249,10 +249,10 @@ impl Plugins {
     ///
     /// # Errors
     /// If it cannot be loaded, fails or breaks a limit.
-    pub fn check(&self, path: &Path, source: &str, config: &Config) -> Result<Arc<Plugin>, Fault> {
+    pub fn check(&self, path: &Path, source: &str, config: &Config) -> Result<Arc<Plugin>, PluginFault> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let plugin = self.load(path, &name, source, &config.plugins)?;
-        let language = Language::all().find(|language| plugin.knows(*language)).unwrap_or(Language::PlainText);
+        let language = Language::all().find(|language| plugin.supports_language(*language)).unwrap_or(Language::PlainText);
         let task = plugin.tasks().first().copied().unwrap_or_default();
         let request = Request { task, ..empty(language, config) };
         // Being slow counts three times only.
@@ -264,7 +264,7 @@ impl Plugins {
         plugin.fault().map_or(Ok(plugin), Err)
     }
 
-    fn load(&self, path: &Path, name: &str, source: &str, config: &config::PluginsConfig) -> Result<Arc<Plugin>, Fault> {
+    fn load(&self, path: &Path, name: &str, source: &str, config: &config::PluginsConfig) -> Result<Arc<Plugin>, PluginFault> {
         if source.contains("foretype.git") {
             // Asked now, so that the answer is there when somebody types.
             self.files.git(Duration::ZERO);
@@ -274,7 +274,7 @@ impl Plugins {
             self.files.search("open", 1);
         }
         let [time, task_time] = [config.time_ms, config.task_time_ms].map(Duration::from_millis);
-        let limits = Limits { time, task_time, ..Limits::default() };
+        let limits = Limits { call_time: time, task_time, ..Limits::default() };
         let options = config.options_of(name);
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         Plugin::load(&file, source, &options, self.files.clone(), limits).map(Arc::new)
@@ -304,7 +304,7 @@ impl Plugins {
             EntryState::Loaded(plugin) => Some(plugin.clone()),
             _ => None,
         });
-        let runs = |plugin: &Arc<Plugin>| plugin.knows(language) && chosen.is_enabled(&plugin.name);
+        let runs = |plugin: &Arc<Plugin>| plugin.supports_language(language) && chosen.is_enabled(&plugin.name);
         let mut running: Vec<_> = loaded.filter(runs).collect();
         running.sort_by_key(|plugin| chosen.rank(&plugin.name));
         running
@@ -319,7 +319,7 @@ impl Plugins {
         for entry in entries {
             match &mut entry.state {
                 EntryState::Loaded(plugin) => {
-                    news.extend(plugin.take_news().map(|fault| Notice::Fault(entry.path.clone(), fault)));
+                    news.extend(plugin.take_fault().map(|fault| Notice::Fault(entry.path.clone(), fault)));
                 }
                 EntryState::Broken(fault, told @ false) => {
                     *told = true;
@@ -370,7 +370,7 @@ pub(crate) fn plugged(
     plugins: Vec<Arc<Plugin>>,
     config: &Config,
 ) -> Arc<dyn PromptStrategy> {
-    Arc::new(Plugged::new(inner, plugins, config.plugins.max_tokens * request_builder::BYTES_PER_TOKEN))
+    Arc::new(PluginStrategy::new(inner, plugins, config.plugins.max_tokens * request_builder::BYTES_PER_TOKEN))
 }
 
 /// Whether a plugin searches the workspace, as far as its text says.

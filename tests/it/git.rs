@@ -140,7 +140,7 @@ fn marks(world: &World) -> Vec<String> {
 #[test]
 fn the_repository_of_these_tests_does_run_programs_when_git_is_not_told_otherwise() {
     let world = hostile_repository();
-    git(&world, &["diff"]);
+    git(&world, &["diff", "HEAD"]);
     git(&world, &["diff", "--cached", "--no-ext-diff"]);
     git(&world, &["log"]);
     let ran = marks(&world);
@@ -168,6 +168,7 @@ fn an_editor_that_asks_for_a_commit_message_runs_nothing_of_the_repository() {
     }));
     let answer = client.request("foretype/ask", json!({ "intent": "commit-message" }));
     assert!(answer["text"].as_str().is_some_and(|text| text.contains("brown_fx")), "{answer}");
+    client.wait_for("window/showMessageRequest");
     drop(client);
     assert!(world.run(&["daemon", "stop"]).status.success());
     assert_eq!(marks(&world), [""; 0]);

@@ -57,7 +57,7 @@ fn a_file_that_is_larger_than_the_context_goes_item_by_item() {
     let out = prints(&world, &["translate", "many.py", "--to", "rust"]);
     assert!(out.matches("fn one() {}").count() > 2, "{out}");
     world.write("work/large.py", format!("def f():\n    return '{}'\n", "x".repeat(5000)));
-    assert!(complains(&world, &["translate", "large.py", "--to", "rust"]).contains("lines 1 to 2: the code has"));
+    assert!(complains(&world, &["translate", "large.py", "--to", "rust"]).contains("lines 1 to 2: the code and the question have"));
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn an_editor_that_asks_wrongly_stops_or_types_on_gets_one_answer() {
     let id = endless(&mut client, "changed");
     client.insert(document["uri"].as_str().expect("a name"), 2, (0, 0), "# New.\n");
     let error = client.answer(id).expect_err("changed");
-    assert!(error["message"].as_str().is_some_and(|it| it.contains("changed meanwhile")), "{error}");
+    assert!(error["message"].as_str().is_some_and(|it| it.contains("changed in the meantime")), "{error}");
     endless(&mut client, "left");
     client.vanish();
     assert_eq!(read(&world, "shop.py"), SHOP);

@@ -21,7 +21,7 @@ use crate::workspace;
 
 /// Arguments of `foretype complete`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Position in a file. Lines and columns count from 1, and columns count characters; without a column, the end of the line
     #[arg(value_name = "FILE:LINE[:COL]")]
     position: String,
@@ -43,7 +43,7 @@ pub struct Args {
 }
 
 /// Runs `foretype complete`.
-pub fn run(args: Args) -> Result<ExitCode> {
+pub(crate) fn run(args: Args) -> Result<ExitCode> {
     if args.explain {
         crate::log::show_plugin_messages();
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use foretype_model::{Engine, Usage};
-use foretype_plugins::docstring::{self, Edit, Ground, DocItem, DocStyle, Task, Wanted};
+use foretype_plugins::docstring::{self, Edit, DocPromptContext, DocItem, DocStyle, DocTask, DocstringMode};
 use foretype_plugins::{Language, request, syntax};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -131,31 +131,31 @@ impl DocumentedFile {
     }
 
     /// Returns the tasks: for the item at `line`, or for all items that need one.
-    fn tasks(&self, args: &Args, options: &config::DocstringConfig, line: Option<usize>) -> Result<Vec<Task>> {
+    fn tasks(&self, args: &Args, options: &config::DocstringConfig, line: Option<usize>) -> Result<Vec<DocTask>> {
         let tree = syntax::parse(self.language, &self.text, None);
-        let wanted = Wanted::of(args.update);
+        let wanted = DocstringMode::from_update_flag(args.update);
         let items = match line {
             Some(line) => {
                 let lines = self.text.lines().count().max(1);
                 ensure!(line < lines, "line {} is past the end of {} ({lines} lines)", line + 1, self.path.display());
-                vec![docstring::find(self.language, tree.as_ref(), &self.text, line)?]
+                vec![docstring::find_item(self.language, tree.as_ref(), &self.text, line)?]
             }
             None => self.items(tree.as_ref(), wanted)?,
         };
         let neighbours = neighbours(&self.path, self.language);
         let texts = std::iter::once(&*self.text).chain(neighbours.iter().map(|text| &**text));
         let style = args.style.or_else(|| options.style_of(self.language, texts));
-        let style = style.ok_or(docstring::Refusal::Language(self.language.lsp_id()))?;
+        let style = style.ok_or(docstring::DocstringError::UnsupportedLanguage(self.language.lsp_id()))?;
         let width = args.width.map_or(options.width, usize::from);
         let wanted = (wanted, line.is_none());
-        let task = |item| Task::wanted(wanted, item, self.language, style, &self.text, width);
+        let task = |item| DocTask::for_mode(wanted, item, self.language, style, &self.text, width);
         Ok(items.into_iter().filter_map(|item| task(item).transpose()).collect::<Result<_, _>>()?)
     }
 
-    fn items(&self, tree: Option<&tree_sitter::Tree>, wanted: Wanted) -> Result<Vec<DocItem>> {
-        ensure!(!DocStyle::of(self.language).is_empty(), docstring::Refusal::Language(self.language.lsp_id()));
-        let items = docstring::items(self.language, tree.context(docstring::Refusal::Unparsed)?, &self.text);
-        let found: Vec<_> = items.into_iter().filter(|item| wanted.is_for(item)).collect();
+    fn items(&self, tree: Option<&tree_sitter::Tree>, wanted: DocstringMode) -> Result<Vec<DocItem>> {
+        ensure!(!DocStyle::for_language(self.language).is_empty(), docstring::DocstringError::UnsupportedLanguage(self.language.lsp_id()));
+        let items = docstring::items(self.language, tree.context(docstring::DocstringError::ParseTimeout)?, &self.text);
+        let found: Vec<_> = items.into_iter().filter(|item| wanted.selects(item)).collect();
         ensure!(!found.is_empty(), nothing_to_document(wanted, self.path.display()));
         Ok(found)
     }
@@ -170,7 +170,7 @@ impl DocumentedFile {
     fn write_all(
         &self,
         engine: &Engine,
-        tasks: &[Task],
+        tasks: &[DocTask],
         most: usize,
         asked: &dyn Fn(usize) -> Asked,
     ) -> Result<(Vec<Edit>, Vec<DocstringReport>)> {
@@ -184,12 +184,12 @@ impl DocumentedFile {
             bar.set_message(task.item.name.clone());
             let asked = asked(task.item.range.start);
             let (language, snippets) = (self.language, asked.snippets());
-            let ground = Ground { language, path: &name, text: &self.text, most, format, snippets: &snippets };
+            let ground = DocPromptContext { language, path: &name, text: &self.text, max_bytes: most, format, snippets: &snippets };
             let written = write_docstring(engine, &ground, task, Some(&asked), AnswerSampling::Greedy, &|| true)?;
             bar.inc(1);
             reports.push(DocstringReport {
                 name: task.item.name.clone(),
-                style: task.frame.style(),
+                style: task.template.style(),
                 parameters: task.item.parameters.iter().map(|it| it.name.clone()).collect(),
                 docstring: written.edit.text.clone(),
                 placeholder_holes: written.placeholder_holes,
@@ -204,7 +204,7 @@ impl DocumentedFile {
     /// Checks that all edits together change only comments.
     fn check(&self, after: &str) -> Result<()> {
         let trees = [&*self.text, after].map(|text| syntax::parse(self.language, text, None));
-        let [Some(one), Some(other)] = &trees else { bail!(docstring::Refusal::Unparsed) };
+        let [Some(one), Some(other)] = &trees else { bail!(docstring::DocstringError::ParseTimeout) };
         let same = docstring::same_code(self.language, (one, &self.text), (other, after));
         ensure!(same, "the docstrings would have changed code: nothing was written");
         Ok(())

@@ -71,7 +71,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         }
         Err(error) => findings.push(
             Finding::new("configuration", Severity::Bad, format!("{error:#}"))
-                .remedy("correct this file; docs/configuration.md lists every option"),
+                .remedy("correct this file; docs/reference/configuration.md lists every option"),
         ),
     }
     findings.extend([editor("Neovim", "nvim"), editor("VS Code", "code"), on_path()]);

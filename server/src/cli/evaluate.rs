@@ -15,7 +15,7 @@ use super::moved::{self, MovedArgs};
 
 /// Arguments of `foretype evaluate`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     set: Set,
 }
@@ -41,7 +41,7 @@ enum Set {
 }
 
 /// Runs `foretype evaluate`.
-pub fn run(args: Args) -> Result<ExitCode> {
+pub(crate) fn run(args: Args) -> Result<ExitCode> {
     match args.set {
         Set::Repository(args) => repository::run(&args),
         Set::HumanevalInfilling(_) => Ok(moved_set("humaneval-infilling")),

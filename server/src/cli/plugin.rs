@@ -23,7 +23,7 @@ const TEMPLATE: &str = include_str!("plugin/template.luau");
 
 /// Arguments of `foretype plugin`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Task,
 }
@@ -55,7 +55,7 @@ enum Task {
 }
 
 /// Runs `foretype plugin`.
-pub fn run(args: Args) -> Result<ExitCode> {
+pub(crate) fn run(args: Args) -> Result<ExitCode> {
     let root = super::complete::root_of(&std::env::current_dir()?.join("x"))?;
     match args.command {
         Task::List { json } => list(&root, json),

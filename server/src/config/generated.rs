@@ -141,7 +141,7 @@ fn sorted(value: &Value) -> Value {
 
 #[test]
 fn the_manual_page_is_up_to_date() {
-    check_copy("docs/configuration.md", &manual_page());
+    check_copy("docs/reference/configuration.md", &manual_page());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use foretype_model::Engine;
-use foretype_plugins::docstring::{self, Edit, Ground, DocItem, Refusal, DocStyle, Task, Wanted};
+use foretype_plugins::docstring::{self, Edit, DocPromptContext, DocItem, DocstringError, DocStyle, DocTask, DocstringMode};
 use foretype_plugins::{request, syntax};
 use tree_sitter::Tree;
 
@@ -29,12 +29,12 @@ pub(crate) struct DocstringQuery {
 }
 
 /// Docstrings that can be written for the item at a line, an update first. Blocks.
-pub(crate) fn offered_tasks(session: &Session, uri: &str, line: usize) -> Result<Vec<(bool, Task)>> {
+pub(crate) fn offered_tasks(session: &Session, uri: &str, line: usize) -> Result<Vec<(bool, DocTask)>> {
     let (snapshot, tree) = open_snapshot(session, uri)?;
-    let item = docstring::find(snapshot.language, tree.as_ref(), &snapshot.text, line)?;
+    let item = docstring::find_item(snapshot.language, tree.as_ref(), &snapshot.text, line)?;
     let mut offered = Vec::new();
     for update in [true, false] {
-        if let Ok(Some(task)) = build_task(session, &snapshot, item.clone(), None, (Wanted::of(update), false)) {
+        if let Ok(Some(task)) = build_task(session, &snapshot, item.clone(), None, (DocstringMode::from_update_flag(update), false)) {
             offered.push((update, task));
         }
     }
@@ -84,10 +84,10 @@ fn tasks(
     snapshot: &Snapshot,
     tree: Option<&Tree>,
     query: &DocstringQuery,
-) -> Result<Vec<Task>> {
+) -> Result<Vec<DocTask>> {
     let items = items(snapshot, tree, query)?;
     let is_one_of_several = items.len() > 1 || query.lines.is_none();
-    let wanted = (Wanted::of(query.update), is_one_of_several);
+    let wanted = (DocstringMode::from_update_flag(query.update), is_one_of_several);
     let mut tasks = Vec::new();
     for item in items {
         tasks.extend(build_task(session, snapshot, item, query.style, wanted)?);
@@ -102,7 +102,7 @@ fn items(snapshot: &Snapshot, tree: Option<&Tree>, query: &DocstringQuery) -> Re
     let (language, text) = (snapshot.language, &*snapshot.text);
     let Some(lines) = &query.lines else {
         let all = items_in(snapshot, tree, query, None)?;
-        ensure!(!all.is_empty(), nothing_to_document(Wanted::of(query.update), "this document"));
+        ensure!(!all.is_empty(), nothing_to_document(DocstringMode::from_update_flag(query.update), "this document"));
         return Ok(all);
     };
     if lines.end() > lines.start() {
@@ -111,7 +111,7 @@ fn items(snapshot: &Snapshot, tree: Option<&Tree>, query: &DocstringQuery) -> Re
             return Ok(several);
         }
     }
-    Ok(vec![docstring::find(language, tree, text, *lines.start())?])
+    Ok(vec![docstring::find_item(language, tree, text, *lines.start())?])
 }
 
 fn items_in(
@@ -121,12 +121,12 @@ fn items_in(
     lines: Option<&RangeInclusive<usize>>,
 ) -> Result<Vec<DocItem>> {
     let (language, text) = (snapshot.language, &*snapshot.text);
-    ensure!(!DocStyle::of(language).is_empty(), Refusal::Language(language.lsp_id()));
-    let wanted = Wanted::of(query.update);
-    let mut items = docstring::items(language, tree.context(Refusal::Unparsed)?, text);
+    ensure!(!DocStyle::for_language(language).is_empty(), DocstringError::UnsupportedLanguage(language.lsp_id()));
+    let wanted = DocstringMode::from_update_flag(query.update);
+    let mut items = docstring::items(language, tree.context(DocstringError::ParseTimeout)?, text);
     items.retain(|item| {
         let line = text[..item.range.start].matches('\n').count();
-        wanted.is_for(item) && lines.is_none_or(|lines| lines.contains(&line))
+        wanted.selects(item) && lines.is_none_or(|lines| lines.contains(&line))
     });
     Ok(items)
 }
@@ -137,23 +137,23 @@ fn build_task(
     snapshot: &Snapshot,
     item: DocItem,
     style: Option<DocStyle>,
-    wanted: (Wanted, bool),
-) -> Result<Option<Task>> {
+    wanted: (DocstringMode, bool),
+) -> Result<Option<DocTask>> {
     let (language, text) = (snapshot.language, &snapshot.text);
     let others = session.documents.snapshots();
     let others = others.iter().filter(|other| other.language == language && other.uri() != snapshot.uri());
     let texts = std::iter::once(&**text).chain(others.map(|other| &*other.text));
     let options = &session.config().docstring;
     let style = style.or_else(|| options.style_of(language, texts));
-    let style = style.ok_or_else(|| Refusal::Language(language.lsp_id()))?;
-    Ok(Task::wanted(wanted, item, language, style, text, options.width)?)
+    let style = style.ok_or_else(|| DocstringError::UnsupportedLanguage(language.lsp_id()))?;
+    Ok(DocTask::for_mode(wanted, item, language, style, text, options.width)?)
 }
 
 fn write(
     session: &Session,
     engine: &Engine,
     snapshot: &Snapshot,
-    task: &Task,
+    task: &DocTask,
     sampling: AnswerSampling,
     is_wanted: &dyn Fn() -> bool,
 ) -> Result<WrittenDocstring> {
@@ -167,7 +167,7 @@ fn write(
     let most = max_context_bytes(engine.model(), &config);
     let format = engine.model().fim_format();
     let ground =
-        Ground { language, path: &meta.relative_path, text: &snapshot.text, most, format, snippets: &snippets };
+        DocPromptContext { language, path: &meta.relative_path, text: &snapshot.text, max_bytes: most, format, snippets: &snippets };
     let written = write_docstring(engine, &ground, task, Some(&asked), sampling, is_wanted);
     session.notify_plugins_ran();
     written

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use foretype_plugins::luau::Plugin;
 use foretype_plugins::request::TaskKind;
-use foretype_plugins::{Document, Request, Snippet, plugged};
+use foretype_plugins::{Document, Request, Snippet, plugin_strategy};
 
 use super::Plugins;
 use crate::request_builder;
@@ -59,12 +59,12 @@ impl Asked {
 
     /// What the plugins want the model to read.
     pub fn snippets(&self) -> Vec<Snippet> {
-        plugged::snippets(&self.plugins, &self.request, self.each)
+        plugin_strategy::snippets(&self.plugins, &self.request, self.each)
     }
 
     /// What is left of a text after all have had their word; `Err` is the name of the plugin that does not want it.
     pub fn finish(&self, text: String) -> Result<String, String> {
-        plugged::finish(&self.plugins, &self.request, text)
+        plugin_strategy::finish(&self.plugins, &self.request, text)
     }
 }
 

@@ -68,14 +68,14 @@ impl Plugins {
                 (source.stability, Place { max_tokens: Some(room / BYTES_PER_TOKEN), ..place })
             })
             .collect();
-        places.extend(plugins.iter().filter(|plugin| plugin.shows()).map(|plugin| {
+        places.extend(plugins.iter().filter(|plugin| plugin.has_context()).map(|plugin| {
             let room = chosen.byte_limits.get(&plugin.name).map_or(config.plugins.max_tokens, |room| room / BYTES_PER_TOKEN);
             let most = room.min(snippets / 2 / BYTES_PER_TOKEN);
             (Stability::default(), Place { max_tokens: Some(most), ..of_plugin(plugin, Part::Context) })
         }));
         places.sort_by_key(|(stability, place)| (*stability, chosen.rank(&place.name)));
         let rules = finish::FINISH_RULES.iter().map(|rule| built_in(rule.name, Part::Finish, rule.description, &plugins, &chosen));
-        let last = plugins.iter().filter(|plugin| plugin.finishes()).map(|plugin| of_plugin(plugin, Part::Finish));
+        let last = plugins.iter().filter(|plugin| plugin.has_finish()).map(|plugin| of_plugin(plugin, Part::Finish));
         places.into_iter().map(|(_, place)| place).chain(rules).chain(last).collect()
     }
 }
@@ -92,8 +92,8 @@ fn not_gathered(context: &config::ContextConfig) -> impl Iterator<Item = &'stati
 
 fn built_in(name: &str, part: Part, about: &'static str, plugins: &[Arc<Plugin>], chosen: &Builtins) -> Place {
     let takes_part = |plugin: &Plugin| match part {
-        Part::Context => plugin.shows(),
-        Part::Finish => plugin.finishes(),
+        Part::Context => plugin.has_context(),
+        Part::Finish => plugin.has_finish(),
     };
     let replaced = plugins.iter().any(|plugin| plugin.name == name && plugin.fault().is_none() && takes_part(plugin));
     let state = match (chosen.is_enabled(name), replaced) {

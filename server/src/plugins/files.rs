@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use foretype_plugins::context::secrets;
-use foretype_plugins::luau::{Git, World};
+use foretype_plugins::luau::{GitStatus, WorkspaceAccess};
 use foretype_plugins::tasks::ask::{SearchHit, search_terms};
 use ignore::overrides::OverrideBuilder;
 
@@ -88,7 +88,7 @@ fn is_plain(part: Component<'_>) -> bool {
     matches!(part, Component::Normal(name) if !name.to_string_lossy().starts_with('.'))
 }
 
-impl World for Files {
+impl WorkspaceAccess for Files {
     fn read(&self, path: &str) -> Option<String> {
         let text = std::fs::read_to_string(self.allowed(path)?).ok()?;
         (!secrets::contains_secret(&text)).then_some(text)
@@ -111,7 +111,7 @@ impl World for Files {
         workspace.search.find(&search_terms(words, ""), most).into_iter().filter_map(hit).collect()
     }
 
-    fn git(&self, patience: Duration) -> Option<Arc<Git>> {
+    fn git(&self, patience: Duration) -> Option<Arc<GitStatus>> {
         let workspace = self.workspace.clone()?;
         self.git.current(patience, move || git::query(&workspace.root, |path| may_be_told(&workspace, path)))
     }
@@ -151,7 +151,7 @@ mod tests {
             run(&["config", setting, "touch ran"]);
         }
         let git = git().expect("a repository");
-        assert_eq!((git.branch.as_deref(), git.recent.as_slice()), (Some("topic"), &["a.py".to_owned()][..]));
+        assert_eq!((git.branch.as_deref(), git.recent_files.as_slice()), (Some("topic"), &["a.py".to_owned()][..]));
         assert_eq!(git.staged, [("a.py".to_owned(), "@@ -1 +1 @@\n-a = 1\n+a = 2\n".to_owned())]);
         assert!(!root.join("ran").exists());
     }

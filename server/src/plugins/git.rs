@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use foretype_model::git::GitCommand;
 use foretype_plugins::context::secrets;
-use foretype_plugins::luau::Git;
+use foretype_plugins::luau::GitStatus;
 use parking_lot::{Condvar, Mutex};
 
 /// Age at which a state is queried again.
@@ -30,7 +30,7 @@ pub(super) struct GitStateCache {
 struct CachedGitState {
     queried_at: Option<Instant>,
     in_progress: bool,
-    git: Option<Arc<Git>>,
+    git: Option<Arc<GitStatus>>,
 }
 
 impl GitStateCache {
@@ -39,8 +39,8 @@ impl GitStateCache {
     pub(super) fn current(
         self: &Arc<Self>,
         patience: Duration,
-        query: impl FnOnce() -> Option<Git> + Send + 'static,
-    ) -> Option<Arc<Git>> {
+        query: impl FnOnce() -> Option<GitStatus> + Send + 'static,
+    ) -> Option<Arc<GitStatus>> {
         let mut cached = self.cached.lock();
         if !cached.in_progress && cached.queried_at.is_none_or(|at| at.elapsed() > MAX_STATE_AGE) {
             cached.in_progress = true;
@@ -52,7 +52,7 @@ impl GitStateCache {
         cached.git.clone()
     }
 
-    fn store(&self, git: Option<Git>) {
+    fn store(&self, git: Option<GitStatus>) {
         let state = CachedGitState { queried_at: Some(Instant::now()), in_progress: false, git: git.map(Arc::new) };
         *self.cached.lock() = state;
         self.first_query_done.notify_all();
@@ -61,7 +61,7 @@ impl GitStateCache {
 
 /// Queries git about a folder; `may_be_read` decides which paths, relative to the folder, plugins may learn of. `None`
 /// outside a repository.
-pub(super) fn query(folder: &Path, may_be_read: impl Fn(&str) -> bool) -> Option<Git> {
+pub(super) fn query(folder: &Path, may_be_read: impl Fn(&str) -> bool) -> Option<GitStatus> {
     let git = GitCommand::new(folder).time_limit(TIME_LIMIT).max_output_bytes(MAX_OUTPUT_BYTES);
     let branch = git.run_head(&["branch", "--show-current"]).ok()?;
     let staged = git.run_head(&["diff", "--cached", "--relative"]).unwrap_or_default();
@@ -69,10 +69,10 @@ pub(super) fn query(folder: &Path, may_be_read: impl Fn(&str) -> bool) -> Option
     let log = ["log", "-n", "20", "--name-only", "--format=", "--relative"];
     let recent = git.run_head(&log).unwrap_or_default();
     let branch = branch.trim().to_owned();
-    Some(Git {
+    Some(GitStatus {
         branch: (!branch.is_empty()).then_some(branch),
         staged: files(&staged).filter(|(path, text)| may_be_read(path) && !secrets::contains_secret(text)).collect(),
-        recent: distinct(recent.lines()).filter(|path| may_be_read(path)).take(MAX_RECENT_FILES).collect(),
+        recent_files: distinct(recent.lines()).filter(|path| may_be_read(path)).take(MAX_RECENT_FILES).collect(),
     })
 }
 
@@ -116,7 +116,7 @@ mod tests {
         let (go, wait) = std::sync::mpsc::channel::<()>();
         let slow = move || {
             wait.recv().ok()?;
-            Some(Git::default())
+            Some(GitStatus::default())
         };
         assert_eq!(cache.current(Duration::from_millis(1), slow), None);
         assert_eq!(cache.current(Duration::from_millis(1), || unreachable!("it is being asked")), None);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use foretype_plugins::luau::{Fault, Tally};
+use foretype_plugins::luau::{PluginFault, Tally};
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, EntryState, Open, Plugins, lock};
@@ -83,7 +83,7 @@ impl Report {
             failures: tally.failures,
             changed: tally.changed,
             vetoed: tally.vetoed,
-            cut: tally.cut,
+            cut: tally.truncated,
             line: fault.as_ref().and_then(|fault| fault.line),
             fault: fault.map(|fault| fault.message),
         }
@@ -92,7 +92,7 @@ impl Report {
     /// The last fault with its file and line.
     pub fn fault_and_place(&self) -> Option<String> {
         let file = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let fault = Fault { file, line: self.line, message: self.fault.clone()? };
+        let fault = PluginFault { file, line: self.line, message: self.fault.clone()? };
         Some(fault.to_string())
     }
 
@@ -147,7 +147,7 @@ impl Plugins {
     }
 
     /// The faults of those that do not run because of one.
-    pub fn faults(&self) -> Vec<(PathBuf, Fault)> {
+    pub fn faults(&self) -> Vec<(PathBuf, PluginFault)> {
         let fault = |entry: &Entry| match &entry.state {
             EntryState::Broken(fault, _) => Some(fault.clone()),
             EntryState::Loaded(plugin) => plugin.fault(),

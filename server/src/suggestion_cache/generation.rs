@@ -226,7 +226,7 @@ impl Generation {
                 state.cancelled |= matches!(reason, FinishReason::Cancelled | FinishReason::Failed(_));
                 if let Some(candidate) = state.candidates.get_mut(candidate) {
                     candidate.confidence = Some(confidence);
-                    candidate.ended = reason == FinishReason::End;
+                    candidate.ended = reason == FinishReason::EndToken;
                 }
             }
             Event::Done { usage } => {

@@ -104,7 +104,7 @@ fn each_candidate_is_complete_on_its_own() {
     }
     generation.handle_event(Event::Finished {
         candidate: 0,
-        reason: FinishReason::End,
+        reason: FinishReason::EndToken,
         tokens: Vec::new(),
         confidence: -0.5,
     });

@@ -28,7 +28,7 @@ pub(super) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
         [] => with_fixtures(root),
         names => names.iter().map(|name| file_of(root, name)).collect::<Result<_>>()?,
     };
-    ensure!(!files.is_empty(), "no plugin has fixtures: write NAME.fixtures beside NAME.luau (docs/plugins.md)");
+    ensure!(!files.is_empty(), "no plugin has fixtures: write NAME.fixtures beside NAME.luau (docs/guides/plugins.md)");
     let mut results = Vec::new();
     for file in &files {
         for (case, failure) in test(file)? {
@@ -60,7 +60,7 @@ fn test(file: &Path) -> Result<Vec<(Case, Option<String>)>> {
     let path = fixtures::beside(file);
     ensure!(
         path.is_file(),
-        "{} has no fixtures: write {} (docs/plugins.md); `foretype plugin check` looks at a plugin without them",
+        "{} has no fixtures: write {} (docs/guides/plugins.md); `foretype plugin check` looks at a plugin without them",
         file.display(),
         path.display()
     );
