@@ -4,32 +4,32 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 /// The system's allocator, counted.
-struct Counted;
+struct CountingAllocator;
 
 thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
+    static ALLOCATION_COUNT: Cell<usize> = const { Cell::new(0) };
 }
 
-fn count_one() {
-    COUNT.with(|count| count.set(count.get() + 1));
+fn increment() {
+    ALLOCATION_COUNT.with(|count| count.set(count.get() + 1));
 }
 
 // SAFETY: memory is the system's allocator's; counting allocates nothing.
-unsafe impl GlobalAlloc for Counted {
+unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count_one();
+        increment();
         // SAFETY: the caller's.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count_one();
+        increment();
         // SAFETY: the caller's.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count_one();
+        increment();
         // SAFETY: the caller's.
         unsafe { System.realloc(memory, layout, size) }
     }
@@ -41,17 +41,17 @@ unsafe impl GlobalAlloc for Counted {
 }
 
 #[global_allocator]
-static ALLOCATOR: Counted = Counted;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// How often `work` allocates on this thread.
-pub(crate) fn count(work: impl FnOnce()) -> usize {
-    let before = COUNT.get();
+pub(crate) fn count_allocations(work: impl FnOnce()) -> usize {
+    let before = ALLOCATION_COUNT.get();
     work();
-    COUNT.get() - before
+    ALLOCATION_COUNT.get() - before
 }
 
 #[test]
 fn an_allocation_is_counted() {
-    assert_eq!(count(|| drop(std::hint::black_box(vec![1u8; 100]))), 1);
-    assert_eq!(count(|| assert!(std::hint::black_box(true))), 0);
+    assert_eq!(count_allocations(|| drop(std::hint::black_box(vec![1u8; 100]))), 1);
+    assert_eq!(count_allocations(|| assert!(std::hint::black_box(true))), 0);
 }

@@ -26,7 +26,7 @@ pub enum ChatError {
     NoUnusedMark,
     /// The template asks for a token that the vocabulary does not have.
     #[error("the model cannot read this conversation: {0}")]
-    Token(String),
+    MissingToken(String),
 }
 
 /// A conversation that the model is to go on with.
@@ -56,15 +56,15 @@ impl Model {
     /// If the vocabulary lacks a special token of the prompt.
     pub fn count_tokens(&self, prompt: &Prompt) -> Result<usize, ChatError> {
         let read = PromptEncoder::default().encode_parts(prompt, &self.tokenizer);
-        read.map(|(ids, _)| ids.len()).map_err(ChatError::Token)
+        read.map(|(ids, _)| ids.len()).map_err(ChatError::MissingToken)
     }
 }
 
 /// The conversation by a template, up to where the next answer begins.
 pub(crate) fn render_conversation(template: &str, tokenizer: &Tokenizer, messages: &[Message]) -> Result<Vec<Part>, ChatError> {
-    let names = TemplateTokens::of(tokenizer);
-    names.parts(template, messages).or_else(|error| match merge_system_message(messages) {
-        Some(merged) => names.parts(template, &merged).map_err(|_| error),
+    let names = TemplateTokens::from_tokenizer(tokenizer);
+    names.render(template, messages).or_else(|error| match merge_system_message(messages) {
+        Some(merged) => names.render(template, &merged).map_err(|_| error),
         None => Err(error),
     })
 }
@@ -79,7 +79,7 @@ struct TemplateTokens<'a> {
 }
 
 impl<'a> TemplateTokens<'a> {
-    fn of(tokenizer: &'a Tokenizer) -> Self {
+    fn from_tokenizer(tokenizer: &'a Tokenizer) -> Self {
         let name = |id: u32| tokenizer.special_tokens().find(|(_, other)| *other == id).map(|(name, _)| name);
         let start = tokenizer.start_token().and_then(name);
         let end = tokenizer.end_tokens().first().copied().and_then(name);
@@ -93,7 +93,7 @@ impl<'a> TemplateTokens<'a> {
     }
 
     /// The conversation by a template.
-    fn parts(&self, template: &str, messages: &[Message]) -> Result<Vec<Part>, ChatError> {
+    fn render(&self, template: &str, messages: &[Message]) -> Result<Vec<Part>, ChatError> {
         let mark = unused_noncharacter(messages).ok_or(ChatError::NoUnusedMark)?;
         let marked: Vec<Message> =
             messages.iter().map(|it| Message::new(it.role, self.insert_marks(&it.content, mark))).collect();

@@ -7,13 +7,13 @@
 //! next keystroke.
 
 mod job;
-mod pace;
-pub(crate) mod prompt;
-mod rows;
-mod run;
-mod running;
-mod text;
-mod voice;
+mod cost_model;
+pub(crate) mod prompt_encoder;
+mod scheduler;
+mod worker;
+mod active_job;
+mod detokenizer;
+mod decode;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub use job::{Event, FinishReason, Job, Priority, TokenInfo, StopCondition, Usage};
-pub(crate) use prompt::PromptEncoder;
+pub(crate) use prompt_encoder::PromptEncoder;
 
 use crate::Model;
 
@@ -41,7 +41,7 @@ pub struct EngineOptions {
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { kv_bytes: 512 << 20, threads: None, max_draft_tokens: crate::draft::MOST }
+        Self { kv_bytes: 512 << 20, threads: None, max_draft_tokens: crate::speculative::MAX_DRAFT_TOKENS }
     }
 }
 
@@ -67,6 +67,7 @@ pub struct EngineStatus {
     /// Of these, those that the model then wrote.
     pub accepted: u64,
     /// Prompt tokens that it reads in a second, as the latest steps have shown; `None` until one has.
+    #[serde(rename = "reading_speed")]
     pub prefill_tokens_per_second: Option<f32>,
 }
 
@@ -214,7 +215,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// The engine's thread: takes jobs in while there is work, and sleeps when there is none.
 fn run_loop(model: &Model, shared: &EngineState, jobs: &Receiver<SubmittedJob>, options: &EngineOptions) {
-    let mut runner = run::Worker::new(model, shared, options);
+    let mut runner = worker::Worker::new(model, shared, options);
     if catch_unwind(AssertUnwindSafe(|| runner.warm_up())).is_err() {
         tracing::error!("a first step panicked; please report this");
     }

@@ -6,51 +6,51 @@
 use crate::tokenizer::Tokenizer;
 
 /// The longest piece of text, in bytes, that is taken back.
-const LONGEST: usize = 48;
+const MAX_HEALED_BYTES: usize = 48;
 
 /// The longest run of punctuation that is taken back.
-const LONGEST_SIGN: usize = 4;
+const MAX_HEALED_PUNCTUATION_BYTES: usize = 4;
 
 /// Where the text that is taken back begins: at the last word, with the one space before it, or else at the last run of
 /// blanks or of punctuation. A text that ends in a line end is left whole.
-pub(crate) fn cut(text: &str) -> usize {
+pub(crate) fn healing_start(text: &str) -> usize {
     let word = |c: char| c.is_alphanumeric() || c == '_';
     let start = text.trim_end_matches(word).len();
     if start < text.len() {
         let start = if text[..start].ends_with(' ') { start - 1 } else { start };
-        return if text.len() - start <= LONGEST { start } else { text.len() };
+        return if text.len() - start <= MAX_HEALED_BYTES { start } else { text.len() };
     }
     let blank = text.trim_end_matches([' ', '\t']).len();
     if blank < text.len() {
-        return if text.len() - blank <= LONGEST { blank } else { text.len() };
+        return if text.len() - blank <= MAX_HEALED_BYTES { blank } else { text.len() };
     }
     let sign = text.trim_end_matches(|c: char| c.is_ascii_punctuation()).len();
-    if text.len() - sign <= LONGEST_SIGN { sign } else { text.len() }
+    if text.len() - sign <= MAX_HEALED_PUNCTUATION_BYTES { sign } else { text.len() }
 }
 
 /// Tokens in the order of their bytes, to find those that can spell a text.
-pub(crate) struct Spelling {
-    sorted: Vec<u32>,
+pub(crate) struct VocabularyIndex {
+    sorted_ids: Vec<u32>,
 }
 
-impl Spelling {
+impl VocabularyIndex {
     /// Of all tokens that stand for bytes.
     pub(crate) fn new(tokenizer: &Tokenizer) -> Self {
         let ids = 0..tokenizer.vocab_size() as u32;
         let mut sorted: Vec<u32> = ids.filter(|id| !tokenizer.token_bytes(*id).is_empty()).collect();
         sorted.sort_by(|a, b| tokenizer.token_bytes(*a).cmp(tokenizer.token_bytes(*b)));
-        Self { sorted }
+        Self { sorted_ids: sorted }
     }
 
     /// The tokens that can begin to spell `text`: those that it begins with, and those that begin with it.
-    pub(crate) fn allowed(&self, tokenizer: &Tokenizer, text: &[u8]) -> Vec<u32> {
+    pub(crate) fn tokens_spelling(&self, tokenizer: &Tokenizer, text: &[u8]) -> Vec<u32> {
         let mut allowed = Vec::new();
         for length in 1..text.len() {
-            let from = self.sorted.partition_point(|id| tokenizer.token_bytes(*id) < &text[..length]);
-            let same = self.sorted[from..].iter().take_while(|id| tokenizer.token_bytes(**id) == &text[..length]);
+            let from = self.sorted_ids.partition_point(|id| tokenizer.token_bytes(*id) < &text[..length]);
+            let same = self.sorted_ids[from..].iter().take_while(|id| tokenizer.token_bytes(**id) == &text[..length]);
             allowed.extend(same.copied());
         }
-        let longer = &self.sorted[self.sorted.partition_point(|id| tokenizer.token_bytes(*id) < text)..];
+        let longer = &self.sorted_ids[self.sorted_ids.partition_point(|id| tokenizer.token_bytes(*id) < text)..];
         allowed.extend(&longer[..longer.partition_point(|id| tokenizer.token_bytes(*id).starts_with(text))]);
         allowed
     }
@@ -62,7 +62,7 @@ mod tests {
 
     fn check(marked: &str) {
         let at = marked.find('|').expect("a mark");
-        assert_eq!(cut(&marked.replace('|', "")), at, "{marked}");
+        assert_eq!(healing_start(&marked.replace('|', "")), at, "{marked}");
     }
 
     #[test]
@@ -86,8 +86,8 @@ mod tests {
     #[test]
     fn allowed_tokens_are_those_that_fit_the_text() {
         let tokenizer = Tokenizer::byte_level(&["ret", "return", "re", "rex"], &[]);
-        let spelling = Spelling::new(&tokenizer);
-        let allowed = spelling.allowed(&tokenizer, b"ret");
+        let spelling = VocabularyIndex::new(&tokenizer);
+        let allowed = spelling.tokens_spelling(&tokenizer, b"ret");
         let mut names: Vec<_> = allowed.iter().map(|id| String::from_utf8_lossy(tokenizer.token_bytes(*id))).collect();
         names.sort();
         assert!(names.contains(&"r".into()) && !names.contains(&"x".into()), "{names:?}");

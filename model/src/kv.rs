@@ -19,7 +19,7 @@ use crate::kernels::simd::PANEL;
 use crate::kernels::{Kernels, kernels};
 
 /// Positions by which a cache grows at least; a multiple of [`PANEL`].
-const GROWTH: usize = 256;
+const GROWTH_POSITIONS: usize = 256;
 
 /// The cache of one sequence, 16-bit: for each layer and key head, keys as `[capacity / 16][dim][16]` and values as
 /// `[capacity][dim]`.
@@ -31,13 +31,13 @@ pub(crate) struct KvCache {
     dim: usize,
     capacity: usize,
     length: usize,
-    begun: Option<Begun>,
+    partial_step: Option<PartialStep>,
 }
 
 /// What a step that was broken off worked out for tokens behind the length: their keys and values are in the cache, layer by
 /// layer as far as it came.
 #[derive(Default)]
-pub(crate) struct Begun {
+pub(crate) struct PartialStep {
     pub(crate) tokens: Vec<u32>,
     /// Layers that each of them went through.
     pub(crate) layers: Vec<usize>,
@@ -46,7 +46,7 @@ pub(crate) struct Begun {
 }
 
 /// How many tokens two sequences begin with in common.
-pub(crate) fn common(a: &[u32], b: &[u32]) -> usize {
+pub(crate) fn common_prefix_len(a: &[u32], b: &[u32]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
@@ -54,7 +54,7 @@ impl KvCache {
     /// An empty cache for a model of this shape.
     pub(crate) fn new(config: &Config) -> Self {
         let Config { layers, kv_heads, head_dim: dim, .. } = *config;
-        Self { memory: F16Buffer::zeroed(0), layers, kv_heads, dim, capacity: 0, length: 0, begun: None }
+        Self { memory: F16Buffer::zeroed(0), layers, kv_heads, dim, capacity: 0, length: 0, partial_step: None }
     }
 
     /// Bytes that one position takes in a model of this shape.
@@ -64,19 +64,19 @@ impl KvCache {
 
     /// Bytes in memory.
     pub(crate) fn bytes(&self) -> usize {
-        let begun = self.begun.as_ref().map_or(0, |begun| size_of_val(&begun.x[..]));
-        self.layers * 2 * self.part() * size_of::<f16>() + begun
+        let begun = self.partial_step.as_ref().map_or(0, |begun| size_of_val(&begun.x[..]));
+        self.layers * 2 * self.layer_elements() * size_of::<f16>() + begun
     }
 
     /// Numbers that keys or values of a layer take.
-    fn part(&self) -> usize {
+    fn layer_elements(&self) -> usize {
         self.kv_heads * self.capacity * self.dim
     }
 
     /// Where the numbers of a key head lie: its keys, and its values.
-    fn places(&self, layer: usize, head: usize) -> (usize, usize) {
-        let keys = layer * 2 * self.part() + head * self.capacity * self.dim;
-        (keys, keys + self.part())
+    fn head_offsets(&self, layer: usize, head: usize) -> (usize, usize) {
+        let keys = layer * 2 * self.layer_elements() + head * self.capacity * self.dim;
+        (keys, keys + self.layer_elements())
     }
 
     /// Positions that count.
@@ -88,45 +88,48 @@ impl KvCache {
     /// Forgets everything from `length` on.
     pub(crate) fn truncate(&mut self, length: usize) {
         if length < self.length {
-            (self.length, self.begun) = (length, None);
+            (self.length, self.partial_step) = (length, None);
         }
     }
 
     /// What a step that was broken off left for tokens behind the length.
-    pub(crate) fn begun(&self) -> Option<&Begun> {
-        self.begun.as_ref()
+    pub(crate) fn partial_step(&self) -> Option<&PartialStep> {
+        self.partial_step.as_ref()
     }
 
     /// Takes that out: a step over these rows begins, and writes there.
-    pub(crate) fn take_begun(&mut self) -> Option<Begun> {
-        self.begun.take()
+    pub(crate) fn take_partial(&mut self) -> Option<PartialStep> {
+        self.partial_step.take()
     }
 
     /// A step over these tokens behind the length was broken off.
-    pub(crate) fn leave(&mut self, begun: Begun) {
-        self.begun = Some(begun);
+    pub(crate) fn save_partial(&mut self, begun: PartialStep) {
+        self.partial_step = Some(begun);
     }
 
     /// A cache of its own with the first `length` positions.
     pub(crate) fn fork(&self, length: usize) -> Self {
         let length = length.min(self.length);
-        self.copy(length.next_multiple_of(GROWTH), length, length)
+        self.copy(length.next_multiple_of(GROWTH_POSITIONS), length, length)
     }
 
     /// Makes room for `rows` more positions.
     pub(crate) fn reserve(&mut self, rows: usize) {
         let needed = self.length + rows;
         if needed > self.capacity {
-            let begun = self.begun.take();
+            let begun = self.partial_step.take();
             let written = self.length + begun.as_ref().map_or(0, |begun| begun.tokens.len());
-            *self = Self { begun, ..self.copy(needed.max(written).next_multiple_of(GROWTH), self.length, written) };
+            *self = Self {
+                partial_step: begun,
+                ..self.copy(needed.max(written).next_multiple_of(GROWTH_POSITIONS), self.length, written)
+            };
         }
     }
 
     /// Counts the `rows` positions that the last step wrote.
     pub(crate) fn commit(&mut self, rows: usize) {
         self.length += rows;
-        self.begun = None;
+        self.partial_step = None;
         assert!(self.length <= self.capacity, "rows without room");
     }
 
@@ -134,10 +137,11 @@ impl KvCache {
     fn copy(&self, capacity: usize, length: usize, written: usize) -> Self {
         let Self { layers, kv_heads, dim, .. } = *self;
         let memory = F16Buffer::zeroed(layers * 2 * kv_heads * capacity * dim);
-        let copy = Self { memory, layers, kv_heads, dim, capacity, length, begun: None };
+        let copy = Self { memory, layers, kv_heads, dim, capacity, length, partial_step: None };
         let size = written.next_multiple_of(PANEL).min(self.capacity) * self.dim;
         for (layer, head) in (0..self.layers).flat_map(|layer| (0..self.kv_heads).map(move |head| (layer, head))) {
-            let ((from_keys, from_values), (keys, values)) = (self.places(layer, head), copy.places(layer, head));
+            let ((from_keys, from_values), (keys, values)) =
+                (self.head_offsets(layer, head), copy.head_offsets(layer, head));
             for (from, to) in [(from_keys, keys), (from_values, values)] {
                 // SAFETY: nobody else has the copy, and a cache is written only by the step that holds it.
                 unsafe {
@@ -155,7 +159,7 @@ impl KvCache {
     pub(crate) unsafe fn write(&self, kernels: &Kernels, layer: usize, row: usize, k: &[f32], v: &[f32]) {
         let (dim, position) = (self.dim, self.length + row);
         for (head, (k, v)) in k.chunks_exact(dim).zip(v.chunks_exact(dim)).enumerate() {
-            let (keys, values) = self.places(layer, head);
+            let (keys, values) = self.head_offsets(layer, head);
             let panel = keys + position / PANEL * PANEL * dim + position % PANEL;
             for (i, k) in k.chunks(PANEL).enumerate() {
                 let mut halves = [f16::ZERO; PANEL];
@@ -178,9 +182,9 @@ impl KvCache {
     ///
     /// # Safety
     /// Nobody may write the positions that are read through it.
-    unsafe fn keys(&self, layer: usize, head: usize) -> Keys {
+    unsafe fn head_view(&self, layer: usize, head: usize) -> Keys {
         let size = self.capacity * self.dim;
-        let (keys, values) = self.places(layer, head);
+        let (keys, values) = self.head_offsets(layer, head);
         // SAFETY: by contract.
         let [keys, values] = [keys, values].map(|at| unsafe { self.memory.slice(at..at + size) }.as_ptr());
         Keys { keys, values, dim: self.dim, scale: 1.0 / (self.dim as f32).sqrt() }
@@ -206,16 +210,16 @@ impl KvCache {
         let seen = self.length + row + 1;
         let positions = block * BLOCK..seen.min((block + 1) * BLOCK);
         // SAFETY: by contract; the panels of positions below the capacity are whole.
-        unsafe { (kernels.attend_block)(q, self.keys(layer, kv_head), positions, scores, out) }
+        unsafe { (kernels.attend_block)(q, self.head_view(layer, kv_head), positions, scores, out) }
     }
 
     /// Blocks of positions that the row `row` behind the length sees.
-    pub(crate) fn blocks(&self, row: usize) -> usize {
+    pub(crate) fn block_count(&self, row: usize) -> usize {
         (self.length + row + 1).div_ceil(BLOCK)
     }
 
     /// Query heads of one key head that are worked out together, of `heads` in all.
-    pub(crate) fn groups(&self, heads: usize) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
+    pub(crate) fn head_groups(&self, heads: usize) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
         let (kv_heads, shared) = (self.kv_heads, heads / self.kv_heads);
         (0..kv_heads).flat_map(move |kv_head| {
             let all = kv_head * shared..(kv_head + 1) * shared;
@@ -228,13 +232,13 @@ impl KvCache {
 pub(crate) struct AttentionScratch {
     pub(crate) scores: Vec<f32>,
     pub(crate) total: Partial,
-    pub(crate) part: Partial,
+    pub(crate) block: Partial,
 }
 
 impl AttentionScratch {
     /// For heads of this width.
     pub(crate) fn new(dim: usize) -> Self {
-        Self { scores: Vec::with_capacity(HEADS * BLOCK), total: Partial::new(dim), part: Partial::new(dim) }
+        Self { scores: Vec::with_capacity(HEADS * BLOCK), total: Partial::new(dim), block: Partial::new(dim) }
     }
 
     /// All blocks of some query heads of a row, into `attended`: `[heads, dim]`.
@@ -252,12 +256,12 @@ impl AttentionScratch {
         q: &[f32],
         attended: &mut [f32],
     ) {
-        for block in 0..cache.blocks(row) {
-            let out = if block == 0 { &mut self.total } else { &mut self.part };
+        for block in 0..cache.block_count(row) {
+            let out = if block == 0 { &mut self.total } else { &mut self.block };
             // SAFETY: by contract.
             unsafe { cache.attend_block(kernels, layer, kv_head, row, block, q, &mut self.scores, out) };
             if block > 0 {
-                self.total.merge(&self.part, q.len() / cache.dim, cache.dim);
+                self.total.merge(&self.block, q.len() / cache.dim, cache.dim);
             }
         }
         self.total.finish(cache.dim, attended);
@@ -265,25 +269,25 @@ impl AttentionScratch {
 }
 
 /// Attention of one step over the caches of its spans; rows lie span after span.
-pub(crate) struct Step<'a> {
+pub(crate) struct KvBatch<'a> {
     /// Each span's cache, with room reserved, and its number of rows.
     pub(crate) spans: Vec<(&'a mut KvCache, usize)>,
     /// Query heads of the model.
     pub(crate) heads: usize,
     /// Whether one thread works it out on the CPU; else all do.
-    pub(crate) alone: bool,
+    pub(crate) single_threaded: bool,
     /// Whether it went on from one that was broken off, and so took less time.
-    pub(crate) went_on: bool,
+    pub(crate) resumed: bool,
 }
 
-impl<'a> Step<'a> {
+impl<'a> KvBatch<'a> {
     /// A step that all threads work out.
     pub(crate) fn new(spans: Vec<(&'a mut KvCache, usize)>, heads: usize) -> Self {
-        Self { spans, heads, alone: false, went_on: false }
+        Self { spans, heads, single_threaded: false, resumed: false }
     }
 }
 
-impl Attend for Step<'_> {
+impl Attend for KvBatch<'_> {
     fn attend(&mut self, layer: usize, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
         let device = q.device().clone();
         let (rows, heads, dim) = q.dims3()?;
@@ -304,7 +308,7 @@ impl Attend for Step<'_> {
             let mut scratch = AttentionScratch::new(dim);
             for i in range {
                 let (cache, row) = caches[i];
-                for (kv_head, group) in cache.groups(self.heads) {
+                for (kv_head, group) in cache.head_groups(self.heads) {
                     let at = (i * heads + group.start) * dim..(i * heads + group.end) * dim;
                     // SAFETY: all rows have been written; each thread has its own rows of `out`.
                     unsafe {

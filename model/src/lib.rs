@@ -1,17 +1,17 @@
-//! Tokens in, tokens out: the GPT line on the user's own CPU or GPU.
+//! Inference and training of GPT-style language models on the user's own CPU or GPU.
 //!
-//! This crate takes a [`Prompt`](foretype_plugins::Prompt), which is plain data, and gives text back. It knows tensors and
-//! token ids; it knows no LSP, no async runtime and no editor. Weights are immutable and shared; the KV cache is an
-//! argument of the forward pass and outlives the request, so that a keystroke costs the tokens that are new.
+//! [`Engine`] turns a [`Prompt`](foretype_plugins::Prompt), which is plain data, into text. The crate knows tensors and token
+//! ids, but no LSP, no async runtime and no editor. Weights are immutable and shared. The KV cache is an argument of the
+//! forward pass and outlives the request, so a keystroke only costs a prefill of the new tokens.
 
 #[cfg(test)]
 mod allocations;
 mod attend;
-mod cache;
+mod cache_lm;
 mod chat;
 mod config;
 mod decoder;
-mod draft;
+mod speculative;
 mod engine;
 pub mod evaluate;
 pub mod git;
@@ -22,7 +22,7 @@ mod linear;
 mod model;
 mod sampler;
 pub mod score;
-mod sequences;
+mod prefix_cache;
 mod tokenizer;
 pub mod train;
 mod weights;
@@ -37,7 +37,7 @@ pub use engine::{
 };
 pub use linear::Linear;
 pub use model::{ModelInfo, Model};
-pub use sampler::Sampling;
+pub use sampler::SamplingParams;
 pub use tokenizer::Tokenizer;
 pub use weights::gguf::write::{WeightFormat, convert_to_gguf};
 pub use weights::merge::merge_adapter;

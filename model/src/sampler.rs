@@ -1,10 +1,12 @@
 //! From logits to a token: greedy or sampled, with the log-probability of what was taken.
 
+use foretype_plugins::random::Random;
+
 use crate::kernels::kernels;
 
 /// How tokens are drawn.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sampling {
+pub struct SamplingParams {
     /// 0 takes the likeliest token; 1 draws from the model's own distribution.
     pub temperature: f32,
     /// Draw only from so many of the likeliest tokens; 0 for all.
@@ -20,83 +22,83 @@ pub struct Sampling {
     pub seed: u64,
 }
 
-impl Default for Sampling {
+impl Default for SamplingParams {
     fn default() -> Self {
         Self { temperature: 0.0, top_k: 0, top_p: 1.0, min_p: 0.0, repetition_penalty: 1.0, seed: 0 }
     }
 }
 
-impl Sampling {
+impl SamplingParams {
     /// Whether it is always the likeliest token that is drawn, as far as all are allowed.
-    pub(crate) fn takes_the_likeliest(&self) -> bool {
+    pub(crate) fn is_greedy(&self) -> bool {
         self.temperature <= 0.0 && self.repetition_penalty == 1.0
     }
 }
 
 /// What a token is drawn from.
 #[derive(Clone, Copy)]
-pub(crate) enum Scores<'a> {
+pub(crate) enum SampleLogits<'a> {
     /// The logits of all tokens.
-    All(&'a [f32]),
+    Full(&'a [f32]),
     /// Those of the tokens that are allowed.
-    Of(&'a [(u32, f32)]),
+    Allowed(&'a [(u32, f32)]),
 }
 
 /// Draws the tokens of one answer.
 pub(crate) struct Sampler {
-    sampling: Sampling,
-    state: u64,
+    params: SamplingParams,
+    random: Random,
 }
 
 impl Sampler {
-    pub(crate) fn new(sampling: Sampling, candidate: usize) -> Self {
+    pub(crate) fn new(sampling: SamplingParams, candidate: usize) -> Self {
         let state = sampling.seed.wrapping_add(candidate as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Self { sampling, state }
+        Self { params: sampling, random: Random::new(state) }
     }
 
     /// Whether it is the likeliest token that is drawn as candidate `rank`.
-    pub(crate) fn takes_the_likeliest(&self, rank: usize) -> bool {
-        rank == 0 && self.sampling.takes_the_likeliest()
+    pub(crate) fn is_greedy(&self, rank: usize) -> bool {
+        rank == 0 && self.params.is_greedy()
     }
 
     /// A token, and its natural log-probability in the model's own distribution over those that may be drawn. `rank` 1 takes the
     /// second likeliest instead of the likeliest, and so on. `written` are the tokens of the answer so far.
-    pub(crate) fn draw(&mut self, logits: Scores, rank: usize, written: &[u32]) -> Option<(u32, f32)> {
-        let score = |(id, logit)| (id, self.penalised(logit, id, written));
+    pub(crate) fn sample(&mut self, logits: SampleLogits, rank: usize, written: &[u32]) -> Option<(u32, f32)> {
+        let score = |(id, logit)| (id, self.penalized_logit(logit, id, written));
         let mut scores: Vec<(u32, f32)> = match logits {
-            Scores::Of(allowed) => allowed.iter().copied().map(score).collect(),
-            Scores::All(logits) if self.takes_the_likeliest(rank) => {
-                return likeliest(logits).map(|id| (id, log_probability(logits, None, id)));
+            SampleLogits::Allowed(allowed) => allowed.iter().copied().map(score).collect(),
+            SampleLogits::Full(logits) if self.is_greedy(rank) => {
+                return argmax(logits).map(|id| (id, log_probability(logits, None, id)));
             }
-            Scores::All(logits) => (0..).zip(logits.iter().copied()).map(score).collect(),
+            SampleLogits::Full(logits) => (0..).zip(logits.iter().copied()).map(score).collect(),
         };
         scores.retain(|(_, score)| !score.is_nan());
         let higher = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-        let id = if self.sampling.temperature <= 0.0 || rank > 0 {
+        let id = if self.params.temperature <= 0.0 || rank > 0 {
             let rank = rank.min(scores.len().checked_sub(1)?);
             scores.select_nth_unstable_by(rank, higher).1.0
         } else {
             // Of a hundred thousand tokens the few that may be drawn are found without a sort of all.
-            let top_k = self.sampling.top_k;
+            let top_k = self.params.top_k;
             if (1..scores.len()).contains(&top_k) {
                 scores.select_nth_unstable_by(top_k - 1, higher);
                 scores.truncate(top_k);
             }
             scores.sort_unstable_by(higher);
-            self.sample(&scores)?
+            self.sample_sorted(&scores)?
         };
         let logprob = match logits {
-            Scores::All(logits) => log_probability(logits, None, id),
-            Scores::Of(allowed) => {
+            SampleLogits::Full(logits) => log_probability(logits, None, id),
+            SampleLogits::Allowed(allowed) => {
                 let own = allowed.iter().find(|(other, _)| *other == id)?.1;
-                own - log_sum(allowed.iter().map(|(_, logit)| *logit))
+                own - log_sum_exp(allowed.iter().map(|(_, logit)| *logit))
             }
         };
         Some((id, logprob))
     }
 
-    fn penalised(&self, logit: f32, id: u32, written: &[u32]) -> f32 {
-        let penalty = self.sampling.repetition_penalty;
+    fn penalized_logit(&self, logit: f32, id: u32, written: &[u32]) -> f32 {
+        let penalty = self.params.repetition_penalty;
         match penalty == 1.0 || !written.contains(&id) {
             true => logit,
             false if logit > 0.0 => logit / penalty,
@@ -105,8 +107,8 @@ impl Sampler {
     }
 
     /// Draws from scores in falling order.
-    fn sample(&mut self, scores: &[(u32, f32)]) -> Option<u32> {
-        let Sampling { temperature, top_k, top_p, min_p, .. } = self.sampling;
+    fn sample_sorted(&mut self, scores: &[(u32, f32)]) -> Option<u32> {
+        let SamplingParams { temperature, top_k, top_p, min_p, .. } = self.params;
         let top = scores.first()?.1;
         let count = if top_k == 0 { scores.len() } else { top_k.min(scores.len()) };
         let weights: Vec<f32> = scores[..count].iter().map(|(_, score)| ((score - top) / temperature).exp()).collect();
@@ -118,26 +120,17 @@ impl Sampler {
             within
         });
         let inside = inside.count().max(1);
-        let mut at = self.uniform() * weights[..inside].iter().sum::<f32>();
+        let mut at = self.random.unit_f32() * weights[..inside].iter().sum::<f32>();
         let chosen = weights[..inside].iter().position(|weight| {
             at -= weight;
             at < 0.0
         });
         Some(scores[chosen.unwrap_or(inside - 1)].0)
     }
-
-    /// The next number in 0..1 (SplitMix64, Steele et al. 2014).
-    fn uniform(&mut self) -> f32 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 40) as f32 / (1u64 << 24) as f32
-    }
 }
 
 /// The token with the highest logit; of equals, the first.
-fn likeliest(logits: &[f32]) -> Option<u32> {
+fn argmax(logits: &[f32]) -> Option<u32> {
     let mut best: Option<(usize, f32)> = None;
     for (id, logit) in logits.iter().enumerate() {
         if best.is_none_or(|(_, best)| *logit > best) && !logit.is_nan() {
@@ -153,12 +146,12 @@ pub(crate) fn log_probability(logits: &[f32], among: Option<&[u32]>, id: u32) ->
     match among {
         // SAFETY: the kernels are those of a set that is here.
         None => own - unsafe { (kernels().log_sum)(logits) }.1,
-        Some(among) => own - log_sum(among.iter().filter_map(|id| logits.get(*id as usize).copied())),
+        Some(among) => own - log_sum_exp(among.iter().filter_map(|id| logits.get(*id as usize).copied())),
     }
 }
 
 /// `ln(sum(exp(x)))`.
-fn log_sum(logits: impl Iterator<Item = f32> + Clone) -> f32 {
+fn log_sum_exp(logits: impl Iterator<Item = f32> + Clone) -> f32 {
     let top = logits.clone().fold(f32::NEG_INFINITY, f32::max);
     top + logits.map(|logit| (logit - top).exp()).sum::<f32>().ln()
 }
@@ -167,16 +160,17 @@ fn log_sum(logits: impl Iterator<Item = f32> + Clone) -> f32 {
 mod tests {
     use super::*;
 
-    fn draws(sampling: Sampling, logits: &[f32], count: usize) -> Vec<u32> {
+    fn draws(sampling: SamplingParams, logits: &[f32], count: usize) -> Vec<u32> {
         let mut sampler = Sampler::new(sampling, 0);
-        (0..count).filter_map(|_| sampler.draw(Scores::All(logits), 0, &[])).map(|(id, _)| id).collect()
+        (0..count).filter_map(|_| sampler.sample(SampleLogits::Full(logits), 0, &[])).map(|(id, _)| id).collect()
     }
 
     const LOGITS: [f32; 5] = [0.0, 2.0, 1.0, -1.0, 1.9];
 
     #[test]
     fn greedy_takes_the_likeliest_and_knows_its_probability() {
-        let (id, logprob) = Sampler::new(Sampling::default(), 0).draw(Scores::All(&LOGITS), 0, &[]).expect("a token");
+        let (id, logprob) =
+            Sampler::new(SamplingParams::default(), 0).sample(SampleLogits::Full(&LOGITS), 0, &[]).expect("a token");
         let total: f32 = LOGITS.iter().map(|l| l.exp()).sum();
         assert_eq!(id, 1);
         assert!((logprob - (2f32.exp() / total).ln()).abs() < 1e-5);
@@ -184,32 +178,32 @@ mod tests {
 
     #[test]
     fn a_token_that_alone_is_allowed_is_certain() {
-        let mut sampler = Sampler::new(Sampling::default(), 0);
-        assert_eq!(sampler.draw(Scores::Of(&[(3, -1.0)]), 0, &[]), Some((3, 0.0)));
-        let (id, logprob) = sampler.draw(Scores::Of(&[(0, 0.0), (2, 1.0)]), 0, &[]).expect("a token");
+        let mut sampler = Sampler::new(SamplingParams::default(), 0);
+        assert_eq!(sampler.sample(SampleLogits::Allowed(&[(3, -1.0)]), 0, &[]), Some((3, 0.0)));
+        let (id, logprob) = sampler.sample(SampleLogits::Allowed(&[(0, 0.0), (2, 1.0)]), 0, &[]).expect("a token");
         assert!(id == 2 && (logprob - (1f32.exp() / (1f32.exp() + 1.0)).ln()).abs() < 1e-5);
     }
 
     #[test]
     fn ranks_and_permissions_are_kept() {
-        let mut sampler = Sampler::new(Sampling::default(), 0);
-        let mut ids = |logits, rank| sampler.draw(logits, rank, &[]).map(|(id, _)| id);
-        assert_eq!(ids(Scores::All(&LOGITS), 1), Some(4));
-        assert_eq!(ids(Scores::Of(&[(0, 0.0), (3, -1.0)]), 0), Some(0));
-        assert_eq!(ids(Scores::Of(&[(0, 0.0), (3, -1.0)]), 7), Some(3));
-        assert_eq!(ids(Scores::Of(&[]), 0), None);
+        let mut sampler = Sampler::new(SamplingParams::default(), 0);
+        let mut ids = |logits, rank| sampler.sample(logits, rank, &[]).map(|(id, _)| id);
+        assert_eq!(ids(SampleLogits::Full(&LOGITS), 1), Some(4));
+        assert_eq!(ids(SampleLogits::Allowed(&[(0, 0.0), (3, -1.0)]), 0), Some(0));
+        assert_eq!(ids(SampleLogits::Allowed(&[(0, 0.0), (3, -1.0)]), 7), Some(3));
+        assert_eq!(ids(SampleLogits::Allowed(&[]), 0), None);
     }
 
     #[test]
     fn the_same_seed_draws_the_same_tokens() {
-        let hot = Sampling { temperature: 1.0, seed: 7, ..Sampling::default() };
+        let hot = SamplingParams { temperature: 1.0, seed: 7, ..SamplingParams::default() };
         assert_eq!(draws(hot.clone(), &LOGITS, 50), draws(hot.clone(), &LOGITS, 50));
-        assert_ne!(draws(hot.clone(), &LOGITS, 50), draws(Sampling { seed: 8, ..hot }, &LOGITS, 50));
+        assert_ne!(draws(hot.clone(), &LOGITS, 50), draws(SamplingParams { seed: 8, ..hot }, &LOGITS, 50));
     }
 
     #[test]
     fn sampling_follows_the_distribution() {
-        let drawn = draws(Sampling { temperature: 1.0, ..Sampling::default() }, &LOGITS, 20_000);
+        let drawn = draws(SamplingParams { temperature: 1.0, ..SamplingParams::default() }, &LOGITS, 20_000);
         let total: f32 = LOGITS.iter().map(|l| l.exp()).sum();
         for (id, logit) in LOGITS.iter().enumerate() {
             let share = drawn.iter().filter(|d| **d as usize == id).count() as f32 / 20_000.0;
@@ -219,22 +213,22 @@ mod tests {
 
     #[test]
     fn the_tail_is_cut_as_asked() {
-        let hot = Sampling { temperature: 1.0, ..Sampling::default() };
+        let hot = SamplingParams { temperature: 1.0, ..SamplingParams::default() };
         let set = |sampling| draws(sampling, &LOGITS, 500).into_iter().collect::<std::collections::BTreeSet<_>>();
-        assert_eq!(set(Sampling { top_k: 2, ..hot.clone() }), [1, 4].into());
-        assert_eq!(set(Sampling { top_p: 0.3, ..hot.clone() }), [1].into());
-        assert_eq!(set(Sampling { min_p: 0.3, ..hot.clone() }), [1, 2, 4].into());
+        assert_eq!(set(SamplingParams { top_k: 2, ..hot.clone() }), [1, 4].into());
+        assert_eq!(set(SamplingParams { top_p: 0.3, ..hot.clone() }), [1].into());
+        assert_eq!(set(SamplingParams { min_p: 0.3, ..hot.clone() }), [1, 2, 4].into());
     }
 
     #[test]
     fn a_repeated_token_is_less_likely() {
-        let mut sampler = Sampler::new(Sampling { repetition_penalty: 2.0, ..Sampling::default() }, 0);
-        assert_eq!(sampler.draw(Scores::All(&LOGITS), 0, &[1]).map(|(id, _)| id), Some(4));
+        let mut sampler = Sampler::new(SamplingParams { repetition_penalty: 2.0, ..SamplingParams::default() }, 0);
+        assert_eq!(sampler.sample(SampleLogits::Full(&LOGITS), 0, &[1]).map(|(id, _)| id), Some(4));
     }
 
     #[test]
     fn nan_logits_are_never_drawn() {
-        assert_eq!(draws(Sampling::default(), &[f32::NAN, 1.0], 1), [1]);
-        assert!(draws(Sampling::default(), &[f32::NAN], 1).is_empty());
+        assert_eq!(draws(SamplingParams::default(), &[f32::NAN, 1.0], 1), [1]);
+        assert!(draws(SamplingParams::default(), &[f32::NAN], 1).is_empty());
     }
 }

@@ -5,15 +5,15 @@ use foretype_plugins::Prompt;
 
 use crate::decoder::{Logits, LogitsRequest};
 use crate::engine::PromptEncoder;
-use crate::healing::Spelling;
-use crate::kv::{KvCache, Step};
+use crate::healing::VocabularyIndex;
+use crate::kv::{KvBatch, KvCache};
 use crate::sampler::log_probability;
 use crate::{ForwardError, Model};
 
 /// Rows of a prompt that are read in one step.
-const PROMPT_ROWS: usize = 256;
+const PROMPT_TOKENS_PER_STEP: usize = 256;
 /// Rows of an answer that are read in one step: each has a logit for every token of the vocabulary.
-const ANSWER_ROWS: usize = 32;
+const COMPLETION_TOKENS_PER_STEP: usize = 32;
 
 /// What an answer costs to guess.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,13 +46,13 @@ pub enum ScoreError {
 /// Scores answers.
 pub struct Scorer<'a> {
     model: &'a Model,
-    spelling: Spelling,
+    vocabulary: VocabularyIndex,
 }
 
 impl<'a> Scorer<'a> {
     /// With this model.
     pub fn new(model: &'a Model) -> Self {
-        Self { model, spelling: Spelling::new(&model.tokenizer) }
+        Self { model, vocabulary: VocabularyIndex::new(&model.tokenizer) }
     }
 
     /// The score of `answer` after `prompt`. Where the prompt is healed, the tokens that spell what was taken back are
@@ -75,8 +75,8 @@ impl<'a> Scorer<'a> {
         }
         let mut healed = read.healing_prefix.as_bytes();
         let mut nats = 0.0;
-        self.forward(&tokens, prompt, |token, logits| {
-            let allowed = (!healed.is_empty()).then(|| self.spelling.allowed(tokenizer, healed));
+        self.for_each_completion_token(&tokens, prompt, |token, logits| {
+            let allowed = (!healed.is_empty()).then(|| self.vocabulary.tokens_spelling(tokenizer, healed));
             healed = healed.get(tokenizer.token_bytes(token).len()..).unwrap_or_default();
             nats -= f64::from(log_probability(logits, allowed.as_deref(), token));
         })?;
@@ -84,21 +84,33 @@ impl<'a> Scorer<'a> {
     }
 
     /// Tells of each token from the place `prompt` on, with the logits that were computed for it.
-    fn forward(&self, tokens: &[u32], prompt: usize, mut tell: impl FnMut(u32, &[f32])) -> Result<(), ForwardError> {
+    fn for_each_completion_token(
+        &self,
+        tokens: &[u32],
+        prompt: usize,
+        mut tell: impl FnMut(u32, &[f32]),
+    ) -> Result<(), ForwardError> {
         let decoder = &self.model.decoder;
         let (mut cache, mut logits) = (KvCache::new(decoder.config()), Logits::default());
         let mut at = 0;
         // What the last token says is not asked.
         while at + 1 < tokens.len() {
             let end = match at + 1 < prompt {
-                true => (at + PROMPT_ROWS).min(prompt - 1),
-                false => (at + ANSWER_ROWS).min(tokens.len() - 1),
+                true => (at + PROMPT_TOKENS_PER_STEP).min(prompt - 1),
+                false => (at + COMPLETION_TOKENS_PER_STEP).min(tokens.len() - 1),
             };
             let positions: Vec<u32> = (at..end).map(|position| position as u32).collect();
             let wanted: Vec<usize> = if at + 1 < prompt { Vec::new() } else { (0..end - at).collect() };
             cache.reserve(end - at);
-            let mut step = Step::new(vec![(&mut cache, end - at)], decoder.config().heads);
-            decoder.step(&tokens[at..end], &positions, LogitsRequest::whole(&wanted), &mut step, &|| false, &mut logits)?;
+            let mut step = KvBatch::new(vec![(&mut cache, end - at)], decoder.config().heads);
+            decoder.step(
+                &tokens[at..end],
+                &positions,
+                LogitsRequest::whole(&wanted),
+                &mut step,
+                &|| false,
+                &mut logits,
+            )?;
             cache.commit(end - at);
             wanted.iter().for_each(|row| tell(tokens[at + row + 1], logits.row(*row).values));
             at = end;

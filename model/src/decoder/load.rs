@@ -1,10 +1,13 @@
 //! Builds a decoder from a source of weights: a file, or a seed.
 
+use std::hash::Hasher;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
+use fnv::FnvHasher;
+use foretype_plugins::random;
 
 use super::layer::{Layer, Mlp};
 use super::{Decoder, Normalize};
@@ -24,7 +27,7 @@ impl Decoder {
         };
         let layers = (0..config.layers).map(|index| build.layer(index)).collect::<Result<Vec<_>, _>>()?;
         let output_norm = build.norm(Slot::OutputNorm, config.norm, config.hidden_size)?;
-        let output = match config.tied {
+        let output = match config.tied_embeddings {
             true => None,
             false => Some(build.output()?),
         };
@@ -99,7 +102,7 @@ impl Builder<'_> {
     fn embedding(&self) -> Result<Linear, LoadError> {
         let (out, inner) = (self.config.vocab_size, self.config.hidden_size);
         match self.source.matrix(Slot::Embedding, out, inner)? {
-            WeightMatrix::Quantized(weight) if !self.config.tied => Linear::table(weight).map_err(in_memory),
+            WeightMatrix::Quantized(weight) if !self.config.tied_embeddings => Linear::table(weight).map_err(in_memory),
             matrix => matrix.vocabulary().map_err(in_memory),
         }
     }
@@ -191,17 +194,13 @@ pub(crate) struct Random {
 }
 
 impl Random {
-    /// Numbers in -1..1 that depend on the seed, the slot and the kind alone (splitmix64, Steele et al. 2014).
+    /// Numbers in -1..1 that depend on the seed, the slot and the kind alone (FNV-1a of their names, then SplitMix64).
     fn numbers(&self, slot: Slot, kind: TensorKind, count: usize) -> impl Iterator<Item = f32> {
         let name = format!("{slot:?} {kind:?}");
-        let mut state = name.bytes().fold(self.seed, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-        std::iter::repeat_with(move || {
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            ((z ^ (z >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .take(count)
+        let mut hasher = FnvHasher::with_key(self.seed);
+        hasher.write(name.as_bytes());
+        let mut random = random::Random::new(hasher.finish());
+        std::iter::repeat_with(move || 2.0 * random.unit_f32() - 1.0).take(count)
     }
 }
 

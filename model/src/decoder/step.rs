@@ -16,7 +16,7 @@ use crate::kernels::activations::Activations;
 use crate::kernels::pool::{Member, ThreadGroup, lock, pool};
 use crate::kernels::shared_buffer::SharedBuffer;
 use crate::kernels::{Kernels, kernels};
-use crate::kv::{self, AttentionScratch, Begun, KvCache, Step};
+use crate::kv::{self, AttentionScratch, PartialStep, KvCache, KvBatch};
 use crate::linear::ThreadScratch;
 
 /// Panels that a thread takes at once at the least: two make a block of 32 inputs for the next matrix.
@@ -74,7 +74,7 @@ impl Decoder {
         tokens: &[u32],
         positions: &[u32],
         wanted: LogitsRequest,
-        step: &mut Step,
+        step: &mut KvBatch,
         abort: &(dyn Fn() -> bool + Sync),
         logits: &mut Logits,
     ) -> Result<(), ForwardError> {
@@ -110,7 +110,7 @@ impl Decoder {
             aborted: AtomicUsize::new(usize::MAX),
             abort,
         };
-        match step.alone {
+        match step.single_threaded {
             true => pass.run(&mut ThreadGroup::new(1).join(0)),
             false => {
                 let team = ThreadGroup::new(pool().threads());
@@ -140,11 +140,11 @@ impl Decoder {
     }
 
     /// Leaves what a step that was broken off before `layer` has worked out in the caches.
-    fn leave(&self, tokens: &[u32], layer: usize, order: &Order, step: &mut Step, scratch: &Scratch) {
+    fn leave(&self, tokens: &[u32], layer: usize, order: &Order, step: &mut KvBatch, scratch: &Scratch) {
         let mut from = 0;
         for (cache, count) in &mut step.spans {
             let rows = from..from + *count;
-            let mut begun = Begun { tokens: tokens[rows.clone()].to_vec(), ..Begun::default() };
+            let mut begun = PartialStep { tokens: tokens[rows.clone()].to_vec(), ..PartialStep::default() };
             for row in rows.clone() {
                 let at = order.place[row];
                 begun.layers.push(layer.max(order.rows[at].layer));
@@ -152,7 +152,7 @@ impl Decoder {
                 begun.x.extend_from_slice(unsafe { scratch.x.slice(self.hidden_row(at)) });
             }
             if begun.layers.iter().any(|layers| *layers > 0) {
-                cache.leave(begun);
+                cache.save_partial(begun);
             }
             from = rows.end;
         }
@@ -164,7 +164,7 @@ impl Decoder {
         tokens: &[u32],
         positions: &[u32],
         wanted: &[usize],
-        step: &mut Step,
+        step: &mut KvBatch,
         abort: &dyn Fn() -> bool,
         logits: &Logits,
     ) -> Result<(), ForwardError> {
@@ -228,26 +228,26 @@ struct Order {
     /// Where the wanted ones are.
     wanted: Vec<usize>,
     /// What a step that was broken off has left of each span.
-    begun: Vec<Begun>,
+    begun: Vec<PartialStep>,
 }
 
 impl Order {
     /// The rows of this step.
-    fn fill(&mut self, tokens: &[u32], wanted: &[usize], step: &mut Step) {
+    fn fill(&mut self, tokens: &[u32], wanted: &[usize], step: &mut KvBatch) {
         let Self { rows, place, begun, .. } = self;
         rows.clear();
         begun.clear();
         for (span, (cache, count)) in step.spans.iter_mut().enumerate() {
             let from = rows.len();
-            let left = cache.take_begun().unwrap_or_default();
-            let known = kv::common(&left.tokens, &tokens[from..from + *count]);
+            let left = cache.take_partial().unwrap_or_default();
+            let known = kv::common_prefix_len(&left.tokens, &tokens[from..from + *count]);
             rows.extend((0..*count).map(|row| {
                 let layer = if row < known { left.layers[row] } else { 0 };
                 Begins { index: from + row, layer, span, behind: row }
             }));
             begun.push(left);
         }
-        step.went_on = rows.iter().any(|row| row.layer > 0);
+        step.resumed = rows.iter().any(|row| row.layer > 0);
         rows.sort_by_key(|row| row.layer);
         place.resize(rows.len(), 0);
         for (at, row) in rows.iter().enumerate() {

@@ -5,8 +5,8 @@ use std::path::Path;
 use candle_core::Device;
 
 use super::{Logits, LogitsRequest};
-use crate::healing::Spelling;
-use crate::kv::{KvCache, Step};
+use crate::healing::VocabularyIndex;
+use crate::kv::{KvCache, KvBatch};
 use crate::{Model, allocations};
 
 /// Runs `tokens` in pieces and compares the logits of some rows with those of the reference (`tests/golden/make.py`).
@@ -26,7 +26,7 @@ fn check(family: &str) {
         let here: Vec<usize> = (0..rows.len()).filter(|i| range.contains(&rows[*i])).collect();
         let asked: Vec<usize> = here.iter().map(|i| rows[*i] - range.start).collect();
         cache.reserve(range.len());
-        let mut step = Step::new(vec![(&mut cache, range.len())], decoder.config().heads);
+        let mut step = KvBatch::new(vec![(&mut cache, range.len())], decoder.config().heads);
         let mut logits = Logits::default();
         decoder
             .step(&tokens[range.clone()], &positions, LogitsRequest::whole(&asked), &mut step, &|| false, &mut logits)
@@ -69,8 +69,8 @@ fn a_step_allocates_nothing_once_there_was_one_of_its_size() {
             let asked: Vec<usize> = (0..rows).collect();
             let wanted = LogitsRequest { rows: &asked, whole, likeliest: rows - whole };
             cache.reserve(rows);
-            let mut step = Step { alone: true, ..Step::new(vec![(&mut cache, rows)], decoder.config().heads) };
-            let allocated = allocations::count(|| {
+            let mut step = KvBatch { single_threaded: true, ..KvBatch::new(vec![(&mut cache, rows)], decoder.config().heads) };
+            let allocated = allocations::count_allocations(|| {
                 decoder.step(&tokens, &positions, wanted, &mut step, &|| false, &mut logits).expect("a step");
             });
             cache.commit(rows);
@@ -86,14 +86,14 @@ fn a_step_allocates_nothing_once_there_was_one_of_its_size() {
 fn what_an_output_costs() {
     let path = std::env::var("FORETYPE_MODEL").expect("FORETYPE_MODEL names a model");
     let model = Model::load(Path::new(&path), &Device::Cpu).expect("it loads");
-    let (decoder, spelling) = (&model.decoder, Spelling::new(&model.tokenizer));
+    let (decoder, spelling) = (&model.decoder, VocabularyIndex::new(&model.tokenizer));
     let text = "fn total(values: &[f32]) -> f32 {\n    let mut sum = 0.0;\n    for value in values {\n        sum += value;\n    }\n   ";
     let tokens = model.tokenizer.encode(text);
     let (last, before) = tokens.split_last().expect("tokens");
     let positions: Vec<u32> = (0..tokens.len() as u32).collect();
     let mut cache = KvCache::new(decoder.config());
     cache.reserve(before.len());
-    let mut step = Step::new(vec![(&mut cache, before.len())], decoder.config().heads);
+    let mut step = KvBatch::new(vec![(&mut cache, before.len())], decoder.config().heads);
     let (read, asked) = (&positions[..before.len()], LogitsRequest::whole(&[]));
     decoder.step(before, read, asked, &mut step, &|| false, &mut Logits::default()).expect("a step");
     cache.commit(before.len());
@@ -104,14 +104,14 @@ fn what_an_output_costs() {
     for _ in 0..41 {
         for ((_, whole, likeliest, text), times) in asked.iter().chain(&spelt).zip(&mut times) {
             cache.reserve(1);
-            let mut step = Step::new(vec![(&mut cache, 1)], decoder.config().heads);
+            let mut step = KvBatch::new(vec![(&mut cache, 1)], decoder.config().heads);
             let wanted = LogitsRequest { rows: &[0], whole: *whole, likeliest: *likeliest };
             let began = std::time::Instant::now();
             decoder
                 .step(&[*last], &positions[before.len()..], wanted, &mut step, &|| false, &mut logits)
                 .expect("a step");
             if !text.is_empty() {
-                let allowed = spelling.allowed(&model.tokenizer, text.as_bytes());
+                let allowed = spelling.tokens_spelling(&model.tokenizer, text.as_bytes());
                 assert!(!decoder.logits_of(&logits.row(0), &allowed, true).is_empty());
             }
             times.push(began.elapsed());
@@ -136,7 +136,7 @@ fn how_far_probabilities_from_estimates_are() {
     for (position, token) in (0u32..).zip(&tokens[..200]) {
         cache.reserve(1);
         let [exact, estimated] = [(1, 0), (0, 1)].map(|(whole, likeliest)| {
-            let mut step = Step::new(vec![(&mut cache, 1)], decoder.config().heads);
+            let mut step = KvBatch::new(vec![(&mut cache, 1)], decoder.config().heads);
             let wanted = LogitsRequest { rows: &[0], whole, likeliest };
             decoder.step(&[*token], &[position], wanted, &mut step, &|| false, &mut logits).expect("a step");
             logits.row(0).best.expect("no logit is odd")

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use foretype_plugins::Prompt;
 
-use crate::Sampling;
+use crate::SamplingParams;
 
 /// Whether somebody is waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -33,7 +33,7 @@ pub struct Job {
     /// begin with the next likeliest tokens.
     pub candidates: usize,
     /// How tokens are drawn.
-    pub sampling: Sampling,
+    pub sampling: SamplingParams,
     /// Whether somebody is waiting.
     pub priority: Priority,
     /// Texts that end an answer; they are not part of it.
@@ -62,6 +62,7 @@ pub struct TokenInfo {
     /// is worth some thousandths.
     pub logprob: f32,
     /// Whether it only spells what healing took back from the prompt, and so was not the model's to choose.
+    #[serde(rename = "given")]
     pub forced: bool,
 }
 
@@ -69,7 +70,7 @@ pub struct TokenInfo {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FinishReason {
     /// The model ended it.
-    End,
+    EndToken,
     /// [`Job::until`] said so.
     StopCondition,
     /// One of [`Job::stop_texts`] was written.

@@ -4,17 +4,17 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use foretype_plugins::{Part, Prompt, PartSource};
+use foretype_plugins::{Part, PartSource, Prompt};
 use proptest::prelude::*;
 
-mod begun;
-mod drafts;
-mod load;
+mod partial_steps;
+mod scheduling;
+mod speculation;
 
 use super::*;
-use crate::decoder::{Logits, LogitsRow, LogitsRequest};
-use crate::kv::{KvCache, Step};
-use crate::{Config, Decoder, ForwardError, Sampling, Tokenizer};
+use crate::decoder::{Logits, LogitsRequest, LogitsRow};
+use crate::kv::{KvBatch, KvCache};
+use crate::{Config, Decoder, ForwardError, SamplingParams, Tokenizer};
 
 const WORDS: &[&str] = &["ret", "return", " return", "turn", " x", "foo"];
 const SPECIALS: &[&str] = &["<|endoftext|>", "<|fim_middle|>"];
@@ -125,9 +125,12 @@ fn step_of(caches: &mut [(&mut KvCache, &[u32])], alone: bool) -> Vec<Vec<u32>> 
     let spans = caches.iter_mut().map(|(cache, new)| (&mut **cache, new.len())).collect();
     let wanted: Vec<usize> = (0..tokens.len()).collect();
     let model = model();
-    let mut step = Step { spans, heads: model.decoder.config().heads, alone, went_on: false };
+    let mut step = KvBatch { spans, heads: model.decoder.config().heads, single_threaded: alone, resumed: false };
     let mut logits = Logits::default();
-    model.decoder.step(&tokens, &positions, LogitsRequest::whole(&wanted), &mut step, &|| false, &mut logits).expect("a step");
+    model
+        .decoder
+        .step(&tokens, &positions, LogitsRequest::whole(&wanted), &mut step, &|| false, &mut logits)
+        .expect("a step");
     caches.iter_mut().for_each(|(cache, new)| cache.commit(new.len()));
     wanted.iter().map(|row| logits.row(*row).values.iter().map(|logit| logit.to_bits()).collect()).collect()
 }
@@ -190,7 +193,7 @@ proptest! {
         let rows = [tokens.len() - 1, 0, tokens.len() / 2];
         let wanted = LogitsRequest { rows: &rows, whole: 1, likeliest: 1 };
         let positions: Vec<u32> = (0..tokens.len() as u32).collect();
-        let mut step = Step::new(vec![(&mut kept, tokens.len())], decoder.config().heads);
+        let mut step = KvBatch::new(vec![(&mut kept, tokens.len())], decoder.config().heads);
         decoder.step(&tokens, &positions, wanted, &mut step, &|| false, &mut logits).expect("a step");
         let bits = |logits: &[f32]| -> Vec<u32> { logits.iter().map(|logit| logit.to_bits()).collect() };
         for (at, row) in rows.into_iter().enumerate() {
@@ -213,7 +216,7 @@ proptest! {
         let positions: Vec<u32> = (0..lost.len()).map(|row| (at + row) as u32).collect();
         let asked = AtomicUsize::new(0);
         let abort = || asked.fetch_add(1, Ordering::Relaxed) == layers;
-        let mut spoilt = Step::new(vec![(&mut kept, lost.len())], model().decoder.config().heads);
+        let mut spoilt = KvBatch::new(vec![(&mut kept, lost.len())], model().decoder.config().heads);
         let outcome = model().decoder.step(&lost, &positions, LogitsRequest::whole(&[0]), &mut spoilt, &abort, &mut Logits::default());
         prop_assert!(matches!(outcome, Err(ForwardError::Aborted)));
         prop_assert!(asked.into_inner() == layers + 1, "the flag is read once before each layer");
@@ -352,7 +355,7 @@ fn candidates_differ_and_the_first_is_the_single_answer() {
 
 #[test]
 fn a_seed_draws_the_same_tokens_again_and_another_seed_others() {
-    let sampling = |seed| Sampling { temperature: 1.5, seed, ..Sampling::default() };
+    let sampling = |seed| SamplingParams { temperature: 1.5, seed, ..SamplingParams::default() };
     let ask = |seed| run(&engine(), Job { sampling: sampling(seed), ..job(prompt("abc")) }).texts;
     assert_eq!(ask(1), ask(1));
     assert!((2..10).any(|seed| ask(seed) != ask(1)));

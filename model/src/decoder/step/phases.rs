@@ -121,7 +121,7 @@ impl Pass<'_> {
     ) {
         let config = &self.decoder.config;
         let (scratch, dim, width) = (self.scratch, config.head_dim, config.query_width());
-        let groups = self.place(0).0.groups(config.heads).count();
+        let groups = self.place(0).0.head_groups(config.heads).count();
         let rows = only.map_or(rows, <[usize]>::len);
         // Later rows see more positions: single items, taken in turn, even that out.
         member.share(rows * groups, 1, |range| {
@@ -129,7 +129,7 @@ impl Pass<'_> {
                 let (to, group) = (item / groups, item % groups);
                 let row = only.map_or(to, |only| only[to]);
                 let (cache, behind) = self.place(row);
-                let Some((kv_head, heads)) = cache.groups(config.heads).nth(group) else { continue };
+                let Some((kv_head, heads)) = cache.head_groups(config.heads).nth(group) else { continue };
                 let (from, end) = (heads.start * dim, heads.end * dim);
                 // SAFETY: this thread has these heads of the row; keys and values have been written.
                 unsafe {

@@ -4,7 +4,7 @@ use foretype_plugins::sample::{SampleKind, Sample};
 use foretype_plugins::{Content, PartSource};
 
 use super::SampleError;
-use crate::engine::prompt::PromptEncoder;
+use crate::engine::prompt_encoder::PromptEncoder;
 use crate::tokenizer::Tokenizer;
 
 /// A sample as tokens.
@@ -23,7 +23,7 @@ pub enum Fit {
     /// As it is.
     Whole(Document),
     /// Without the first lines of its text.
-    Cut(Document),
+    Truncated(Document),
     /// Not at all.
     TooLong,
 }
@@ -49,7 +49,7 @@ impl Document {
     ///
     /// # Errors
     /// Names a special token that the tokenizer does not have.
-    pub fn within(context: usize, sample: &Sample, tokenizer: &Tokenizer) -> Result<Fit, SampleError> {
+    pub fn fit(context: usize, sample: &Sample, tokenizer: &Tokenizer) -> Result<Fit, SampleError> {
         let document = Self::new(sample, tokenizer)?;
         if document.tokens.len() <= context {
             return Ok(Fit::Whole(document));
@@ -61,7 +61,7 @@ impl Document {
             let document = Self::new(&shorter, tokenizer)?;
             match document.tokens.len().checked_sub(context) {
                 Some(left @ 1..) => excess = left,
-                _ => return Ok(Fit::Cut(document)),
+                _ => return Ok(Fit::Truncated(document)),
             }
         }
         Ok(Fit::TooLong)
@@ -70,8 +70,8 @@ impl Document {
 
 /// Takes whole lines with at least `excess` tokens from the beginning of the file's own text, if it has as many.
 fn shorten(sample: &mut Sample, excess: usize, tokenizer: &Tokenizer) -> bool {
-    let Some(text) = first_text(sample) else { return false };
-    let Some(cut) = cut(text, excess, tokenizer) else { return false };
+    let Some(text) = first_own_text(sample) else { return false };
+    let Some(cut) = line_start_after(text, excess, tokenizer) else { return false };
     text.drain(..cut);
     if sample.kind == SampleKind::Whole {
         sample.answer_range.start += cut;
@@ -80,7 +80,7 @@ fn shorten(sample: &mut Sample, excess: usize, tokenizer: &Tokenizer) -> bool {
 }
 
 /// Where the file's own text begins in a sample.
-fn first_text(sample: &mut Sample) -> Option<&mut String> {
+fn first_own_text(sample: &mut Sample) -> Option<&mut String> {
     if sample.kind == SampleKind::Whole {
         return Some(&mut sample.answer);
     }
@@ -90,7 +90,7 @@ fn first_text(sample: &mut Sample) -> Option<&mut String> {
 }
 
 /// Where the first line begins before which there are at least `excess` tokens.
-fn cut(text: &str, excess: usize, tokenizer: &Tokenizer) -> Option<usize> {
+fn line_start_after(text: &str, excess: usize, tokenizer: &Tokenizer) -> Option<usize> {
     let ids = tokenizer.encode(text);
     let bytes: usize = ids.get(..excess)?.iter().map(|id| tokenizer.token_bytes(*id).len()).sum();
     let from = bytes.saturating_sub(1);

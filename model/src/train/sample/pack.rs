@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::{Document, Loss};
+use super::{Document, LossTokens};
 
 /// A row: documents one after the other, each whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Packed {
+pub struct PackedRow {
     /// What is read: at most the context length. What is missing to that is padding, and the reader's to fill in.
     pub tokens: Vec<u32>,
     /// For each token the one after it in the same document, or `None` where nothing is learnt.
@@ -15,12 +15,12 @@ pub struct Packed {
     pub segments: Vec<Range<usize>>,
 }
 
-impl Packed {
-    fn push(&mut self, document: &Document, loss: Loss) {
+impl PackedRow {
+    fn push(&mut self, document: &Document, loss: LossTokens) {
         let first = self.tokens.len();
         let learnt = match loss {
-            Loss::All => 1,
-            Loss::Answer => document.answer.max(1),
+            LossTokens::All => 1,
+            LossTokens::Answer => document.answer.max(1),
         };
         let target = |at: usize| document.tokens.get(at).copied().filter(|_| at >= learnt);
         self.targets.extend((1..=document.tokens.len()).map(target));
@@ -31,15 +31,15 @@ impl Packed {
 
 /// Lays documents of at most `context` tokens into rows of at most as many: the longest first, each where it leaves the
 /// least room (best-fit decreasing). Longer ones have a row of their own, which is too long.
-pub fn pack(mut documents: Vec<Document>, context: usize, loss: Loss) -> Vec<Packed> {
+pub fn pack(mut documents: Vec<Document>, context: usize, loss: LossTokens) -> Vec<PackedRow> {
     documents.sort_by_key(|document| std::cmp::Reverse(document.tokens.len()));
-    let mut rows: Vec<Packed> = Vec::new();
+    let mut rows: Vec<PackedRow> = Vec::new();
     for document in documents.iter().filter(|document| !document.tokens.is_empty()) {
-        let room = |row: &Packed| context.checked_sub(row.tokens.len() + document.tokens.len());
+        let room = |row: &PackedRow| context.checked_sub(row.tokens.len() + document.tokens.len());
         let best = (0..rows.len()).filter_map(|row| Some((room(&rows[row])?, row))).min();
         let row = best.map_or(rows.len(), |(_, row)| row);
         if row == rows.len() {
-            rows.push(Packed::default());
+            rows.push(PackedRow::default());
         }
         rows[row].push(document, loss);
     }
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn each_token_learns_the_next_and_the_last_of_a_document_none() {
-        let rows = pack(vec![document(10..14, 2), document(20..22, 0)], 8, Loss::All);
+        let rows = pack(vec![document(10..14, 2), document(20..22, 0)], 8, LossTokens::All);
         assert_eq!(rows.len(), 1);
         assert_eq!(rows[0].tokens, [10, 11, 12, 13, 20, 21]);
         assert_eq!(rows[0].targets, [Some(11), Some(12), Some(13), None, Some(21), None]);
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn only_the_answer_is_learnt_where_that_is_asked_for() {
-        let rows = pack(vec![document(10..14, 2), document(20..22, 0)], 8, Loss::Answer);
+        let rows = pack(vec![document(10..14, 2), document(20..22, 0)], 8, LossTokens::Answer);
         assert_eq!(rows[0].targets, [None, Some(12), Some(13), None, Some(21), None]);
     }
 
@@ -73,7 +73,7 @@ mod tests {
     fn a_document_goes_where_it_fits_best() {
         let lengths = [5, 7, 3, 2, 3];
         let documents = lengths.iter().map(|length| document(0..*length, 0)).collect();
-        let rows = pack(documents, 10, Loss::All);
+        let rows = pack(documents, 10, LossTokens::All);
         let mut sums: Vec<_> = rows.iter().map(|row| row.tokens.len()).collect();
         sums.sort_unstable();
         assert_eq!(sums, [10, 10]);
@@ -88,7 +88,7 @@ mod tests {
             let starts = lengths.iter().scan(0, |at, length| { *at += length; Some(*at - length) });
             let documents: Vec<_> =
                 starts.zip(&lengths).map(|(at, length)| document(at..at + length, 0)).collect();
-            let rows = pack(documents.clone(), context, Loss::All);
+            let rows = pack(documents.clone(), context, LossTokens::All);
             let mut found = Vec::new();
             for row in &rows {
                 proptest::prop_assert!(row.tokens.len() <= context && row.targets.len() == row.tokens.len());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use foretype_plugins::sample::{SampleKind, Repository};
 
-use super::{Fit, Options, Packed, Position, Rows, SampleError};
+use super::{Fit, SampleOptions, PackedRow, StreamPosition, RowStream, SampleError};
 use crate::tokenizer::Tokenizer;
 
 /// Counts over rows and what they were made of.
@@ -30,19 +30,19 @@ pub struct Statistics {
 
 impl Statistics {
     /// The share of the rows that is empty.
-    pub fn padding(&self) -> f64 {
+    pub fn padding_share(&self) -> f64 {
         if self.room == 0 { 0.0 } else { 1.0 - self.tokens as f64 / self.room as f64 }
     }
 
-    pub(super) fn sample(&mut self, kind: SampleKind, fit: &Fit) {
-        self.cut += usize::from(matches!(fit, Fit::Cut(_)));
+    pub(super) fn count_sample(&mut self, kind: SampleKind, fit: &Fit) {
+        self.cut += usize::from(matches!(fit, Fit::Truncated(_)));
         match fit {
             Fit::TooLong => self.dropped += 1,
             _ => *self.kinds.entry(kind).or_default() += 1,
         }
     }
 
-    pub(super) fn row(&mut self, row: &Packed, context: usize) {
+    pub(super) fn count_row(&mut self, row: &PackedRow, context: usize) {
         self.rows += 1;
         self.tokens += row.tokens.len();
         self.targets += row.targets.iter().flatten().count();
@@ -54,13 +54,13 @@ impl Statistics {
 ///
 /// # Errors
 /// As [`Rows`].
-pub fn statistics(
+pub fn first_epoch_statistics(
     repositories: &[Repository],
     tokenizer: &Tokenizer,
-    options: &Options,
+    options: &SampleOptions,
 ) -> Result<Statistics, SampleError> {
-    let options = Options { epochs: Some(1), ..options.clone() };
-    let mut rows = Rows::new(repositories, tokenizer, options, Position::default())?;
+    let options = SampleOptions { epochs: Some(1), ..options.clone() };
+    let mut rows = RowStream::new(repositories, tokenizer, options, StreamPosition::default())?;
     rows.by_ref().try_for_each(|row| row.map(drop))?;
     Ok(rows.statistics().clone())
 }

@@ -9,18 +9,18 @@ use foretype_plugins::random::Random;
 use foretype_plugins::sample::{SampleKind, Repository, Sample, samples};
 use rayon::prelude::*;
 
-use super::{Document, Fit, Options, Packed, SampleError, Statistics, pack};
+use super::{Document, Fit, SampleOptions, PackedRow, SampleError, Statistics, pack};
 use crate::chat;
 use crate::tokenizer::Tokenizer;
 
 /// A window has files for at least as many rows, if there are as many: the last one of them is filled in part.
-const ROWS: usize = 64;
+const WINDOW_ROWS: usize = 64;
 /// Files that are tokenised side by side.
-const FILES: usize = 16;
+const FILES_PER_BATCH: usize = 16;
 
 /// A place in a stream of rows: the row that comes next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-pub struct Position {
+pub struct StreamPosition {
     /// How often all files have been gone through.
     pub epoch: u64,
     /// The first file of the window, in the order of the epoch.
@@ -32,22 +32,22 @@ pub struct Position {
 /// Rows from a position on. The same repositories, tokenizer and options give the same rows.
 ///
 /// The stream ends after the epochs asked for, after an error, and when an epoch gives no row.
-pub struct Rows<'a> {
+pub struct RowStream<'a> {
     repositories: &'a [Repository],
     tokenizer: &'a Tokenizer,
-    options: Options,
+    options: SampleOptions,
     statistics: Statistics,
-    position: Position,
+    position: StreamPosition,
     /// Repository and file, in the order of the epoch.
     order: Vec<(usize, usize)>,
-    window: IntoIter<Packed>,
+    window: IntoIter<PackedRow>,
     /// The first file after the window, in the order of the epoch.
     next_file: usize,
     /// Whether this epoch gave no row, as far as is known.
     barren: bool,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> RowStream<'a> {
     /// A stream from `position` on; `Position::default()` is the beginning.
     ///
     /// # Errors
@@ -55,8 +55,8 @@ impl<'a> Rows<'a> {
     pub fn new(
         repositories: &'a [Repository],
         tokenizer: &'a Tokenizer,
-        options: Options,
-        position: Position,
+        options: SampleOptions,
+        position: StreamPosition,
     ) -> Result<Self, SampleError> {
         options.check(tokenizer)?;
         let order = order(repositories, options.seed, position.epoch);
@@ -72,7 +72,7 @@ impl<'a> Rows<'a> {
             barren: position.file == 0,
         };
         if position.row > 0 {
-            rows.open()?;
+            rows.fill_window()?;
             rows.window.by_ref().take(position.row).for_each(drop);
             rows.position.row = position.row;
         }
@@ -80,7 +80,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The place of the row that comes next.
-    pub fn position(&self) -> Position {
+    pub fn position(&self) -> StreamPosition {
         self.position
     }
 
@@ -90,13 +90,13 @@ impl<'a> Rows<'a> {
     }
 
     /// Makes the rows of the next window.
-    fn open(&mut self) -> Result<(), SampleError> {
+    fn fill_window(&mut self) -> Result<(), SampleError> {
         let first = self.next_file;
-        let enough = ROWS * self.options.context;
+        let enough = WINDOW_ROWS * self.options.context;
         let mut documents = Vec::new();
         let mut tokens = 0;
         while tokens < enough && self.next_file < self.order.len() {
-            let files = self.next_file..(self.next_file + FILES).min(self.order.len());
+            let files = self.next_file..(self.next_file + FILES_PER_BATCH).min(self.order.len());
             self.next_file = files.end;
             let more = self.documents(&files)?;
             tokens += more.iter().map(|document| document.tokens.len()).sum::<usize>();
@@ -113,12 +113,12 @@ impl<'a> Rows<'a> {
 
     /// The documents of some files, in the order of the epoch.
     fn documents(&mut self, files: &std::ops::Range<usize>) -> Result<Vec<Document>, SampleError> {
-        let made: Result<Vec<_>, _> = self.order[files.clone()].par_iter().map(|file| self.fits(*file)).collect();
+        let made: Result<Vec<_>, _> = self.order[files.clone()].par_iter().map(|file| self.tokenize_file(*file)).collect();
         self.statistics.files += files.len();
         let mut documents = Vec::new();
         for (kind, fit) in made?.into_iter().flatten() {
-            self.statistics.sample(kind, &fit);
-            if let Fit::Whole(document) | Fit::Cut(document) = fit {
+            self.statistics.count_sample(kind, &fit);
+            if let Fit::Whole(document) | Fit::Truncated(document) = fit {
                 documents.push(document);
             }
         }
@@ -126,27 +126,27 @@ impl<'a> Rows<'a> {
     }
 
     /// The samples of one file.
-    fn fits(&self, (repository, file): (usize, usize)) -> Result<Vec<(SampleKind, Fit)>, SampleError> {
+    fn tokenize_file(&self, (repository, file): (usize, usize)) -> Result<Vec<(SampleKind, Fit)>, SampleError> {
         let keys = [self.options.seed, self.position.epoch, repository as u64, file as u64];
         let repository = &self.repositories[repository];
         let made = samples(repository, file, &self.options.samples, &mut Random::from_keys(&keys))?;
-        let fit = |sample: &Sample| Document::within(self.options.context, sample, self.tokenizer);
-        made.into_iter().map(|sample| Ok((sample.kind, fit(&self.spelt(sample)?)?))).collect()
+        let fit = |sample: &Sample| Document::fit(self.options.context, sample, self.tokenizer);
+        made.into_iter().map(|sample| Ok((sample.kind, fit(&self.render_conversation(sample)?)?))).collect()
     }
 
     /// A sample with its conversation in the prompt, as the model's template spells it and as it is read live.
-    fn spelt(&self, mut sample: Sample) -> Result<Sample, SampleError> {
+    fn render_conversation(&self, mut sample: Sample) -> Result<Sample, SampleError> {
         if let Some(template) = self.options.chat_template.as_ref().filter(|_| !sample.conversation.is_empty()) {
             let said = std::mem::take(&mut sample.conversation);
             sample.prompt.parts.splice(0..0, chat::render_conversation(template, self.tokenizer, &said)?);
-            sample.end_token = super::end(self.tokenizer, None);
+            sample.end_token = super::end_token_name(self.tokenizer, None);
         }
         Ok(sample)
     }
 
     /// Goes to the next epoch.
-    fn turn(&mut self) {
-        self.position = Position { epoch: self.position.epoch + 1, ..Position::default() };
+    fn start_next_epoch(&mut self) {
+        self.position = StreamPosition { epoch: self.position.epoch + 1, ..StreamPosition::default() };
         self.order = order(self.repositories, self.options.seed, self.position.epoch);
         (self.next_file, self.barren) = (0, true);
     }
@@ -165,22 +165,22 @@ fn order(repositories: &[Repository], seed: u64, epoch: u64) -> Vec<(usize, usiz
     order
 }
 
-impl Iterator for Rows<'_> {
-    type Item = Result<Packed, SampleError>;
+impl Iterator for RowStream<'_> {
+    type Item = Result<PackedRow, SampleError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some(row) = self.window.next() {
                 self.position.row += 1;
-                self.statistics.row(&row, self.options.context);
+                self.statistics.count_row(&row, self.options.context);
                 return Some(Ok(row));
             }
             if self.ended() {
                 return None;
             }
             if self.next_file >= self.order.len() {
-                self.turn();
-            } else if let Err(error) = self.open() {
+                self.start_next_epoch();
+            } else if let Err(error) = self.fill_window() {
                 (self.next_file, self.barren) = (self.order.len(), true);
                 return Some(Err(error));
             }

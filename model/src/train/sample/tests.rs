@@ -10,7 +10,7 @@ use foretype_plugins::{
 };
 
 use super::*;
-use crate::engine::prompt::PromptEncoder;
+use crate::engine::prompt_encoder::PromptEncoder;
 
 const SPECIALS: &[&str] = &[
     "<|endoftext|>",
@@ -47,17 +47,17 @@ fn repositories() -> Vec<Repository> {
     vec![repository("shop", 0..25), repository("tools", 25..60)]
 }
 
-fn options() -> Options {
-    let mut options = Options::new(&tokenizer(), format(), CONTEXT).expect("the tokenizer has all tokens");
+fn options() -> SampleOptions {
+    let mut options = SampleOptions::new(&tokenizer(), format(), CONTEXT).expect("the tokenizer has all tokens");
     // This tokenizer takes about a token for each byte.
     options.samples.budget = Budget { prefix: 200, suffix: 80, middle: 100, snippets: 100, answer: 80, reduced: false };
     options.samples.max_piece_bytes = 350;
-    Options { epochs: Some(2), ..options }
+    SampleOptions { epochs: Some(2), ..options }
 }
 
-fn rows(repositories: &[Repository], options: &Options, position: Position) -> Vec<(Position, Packed)> {
+fn rows(repositories: &[Repository], options: &SampleOptions, position: StreamPosition) -> Vec<(StreamPosition, PackedRow)> {
     let tokenizer = tokenizer();
-    let mut rows = Rows::new(repositories, &tokenizer, options.clone(), position).expect("the options are in order");
+    let mut rows = RowStream::new(repositories, &tokenizer, options.clone(), position).expect("the options are in order");
     let mut all = Vec::new();
     while let Some(row) = rows.next() {
         all.push((rows.position(), row.expect("a row")));
@@ -65,7 +65,7 @@ fn rows(repositories: &[Repository], options: &Options, position: Position) -> V
     all
 }
 
-fn made(repository: &Repository, options: &Options, seed: u64) -> Vec<Sample> {
+fn made(repository: &Repository, options: &SampleOptions, seed: u64) -> Vec<Sample> {
     let each = |file| samples(repository, file, &options.samples, &mut Random::new(seed)).expect("samples");
     (0..repository.files().len()).flat_map(each).collect()
 }
@@ -112,7 +112,7 @@ fn no_special_token_comes_from_the_text_of_a_file() {
 }
 
 /// What the engine is given live where the sample's hole is still to be written.
-fn live(sample: &Sample, text: &str, options: &Options) -> Prompt {
+fn live(sample: &Sample, text: &str, options: &SampleOptions) -> Prompt {
     let text: Arc<str> = [&text[..sample.answer_range.start], &text[sample.answer_range.end..]].concat().into();
     let document = File { path: String::new(), language: Language::Python, text, tree: None };
     let empty = Request::new(document, sample.answer_range.start);
@@ -147,7 +147,7 @@ fn a_sample_begins_with_the_tokens_of_the_live_prompt_and_its_answer_with_what_h
 #[test]
 fn every_row_fits_and_every_sample_is_in_one() {
     let (repositories, tokenizer, options) = (repositories(), tokenizer(), options());
-    let all = rows(&repositories, &options, Position::default());
+    let all = rows(&repositories, &options, StreamPosition::default());
     let end = tokenizer.special_id("<|endoftext|>").expect("it has one");
     for (_, row) in &all {
         assert!(row.tokens.len() <= CONTEXT && row.segments.last().is_some_and(|last| last.end == row.tokens.len()));
@@ -157,18 +157,18 @@ fn every_row_fits_and_every_sample_is_in_one() {
         }
     }
     let documents: usize = all.iter().map(|(_, row)| row.segments.len()).sum();
-    let once = statistics(&repositories, &tokenizer, &options).expect("statistics");
+    let once = first_epoch_statistics(&repositories, &tokenizer, &options).expect("statistics");
     let first: usize = all.iter().filter(|(at, _)| at.epoch == 0).map(|(_, row)| row.segments.len()).sum();
     assert_eq!(once.kinds.values().sum::<usize>(), first);
     assert!(documents > first && once.files == 60 && once.kinds.len() > 3, "{once:?}");
-    assert!(once.padding() < 0.2, "{once:?}");
+    assert!(once.padding_share() < 0.2, "{once:?}");
 }
 
 #[test]
 fn going_on_from_any_position_gives_the_rows_that_would_have_come() {
     let repositories = repositories();
     let options = options();
-    let all = rows(&repositories, &options, Position::default());
+    let all = rows(&repositories, &options, StreamPosition::default());
     assert!(all.last().expect("rows").0.epoch == 1 && all.iter().any(|(at, _)| at.file > 0), "several windows");
     for (i, (position, _)) in all.iter().enumerate().step_by(23) {
         let written = serde_json::to_string(position).expect("JSON");
@@ -180,11 +180,11 @@ fn going_on_from_any_position_gives_the_rows_that_would_have_come() {
 #[test]
 fn epochs_and_seeds_differ_and_the_same_seed_does_not() {
     let repositories = repositories();
-    let all = rows(&repositories, &options(), Position::default());
-    assert!(all == rows(&repositories, &options(), Position::default()));
+    let all = rows(&repositories, &options(), StreamPosition::default());
+    assert!(all == rows(&repositories, &options(), StreamPosition::default()));
     let of = |epoch| all.iter().filter(move |(at, _)| at.epoch == epoch).map(|(_, row)| row.tokens.clone());
     assert!(of(0).next() != of(1).next());
-    assert!(all[0].1 != rows(&repositories, &Options { seed: 2, ..options() }, Position::default())[0].1);
+    assert!(all[0].1 != rows(&repositories, &SampleOptions { seed: 2, ..options() }, StreamPosition::default())[0].1);
 }
 
 /// A sample in the usual order with this prefix.
@@ -213,10 +213,10 @@ fn sample(prefix: &str, answer: &str) -> Sample {
 fn a_sample_that_is_too_long_loses_the_first_lines_of_its_prefix() {
     let sample = sample("one = 1\ntwo = 2\nthree = ", "3");
     let whole = Document::new(&sample, &tokenizer()).expect("tokens");
-    let within = |context| Document::within(context, &sample, &tokenizer()).expect("tokens");
+    let within = |context| Document::fit(context, &sample, &tokenizer()).expect("tokens");
     assert_eq!(within(whole.tokens.len()), Fit::Whole(whole.clone()));
     let cut = |context| match within(context) {
-        Fit::Cut(document) => spelt(&document.tokens),
+        Fit::Truncated(document) => spelt(&document.tokens),
         other => panic!("{other:?}"),
     };
     let text = |prefix: &str| {
@@ -234,7 +234,7 @@ fn samples_that_are_cut_or_left_out_are_counted() {
     let repositories = [Repository::new(None, vec![file("a.py", long)])];
     let mut options = options();
     (options.samples.max_piece_bytes, options.samples.mix.fim_rate) = (2000, 0.0);
-    let counted = statistics(&repositories, &tokenizer(), &options).expect("statistics");
+    let counted = first_epoch_statistics(&repositories, &tokenizer(), &options).expect("statistics");
     assert!(counted.cut > 0 && counted.dropped > 0, "{counted:?}");
 }
 
@@ -243,25 +243,25 @@ fn a_stream_without_a_row_ends() {
     let mut options = options();
     options.epochs = None;
     let blank = Repository::new(None, vec![file("a.py", "\n\n".into())]);
-    assert!(rows(&[], &options, Position::default()).is_empty());
-    assert!(rows(&[blank], &options, Position::default()).is_empty());
+    assert!(rows(&[], &options, StreamPosition::default()).is_empty());
+    assert!(rows(&[blank], &options, StreamPosition::default()).is_empty());
 }
 
 #[test]
 fn a_stream_without_an_end_goes_on_with_the_next_epoch() {
-    let options = Options { epochs: None, ..options() };
+    let options = SampleOptions { epochs: None, ..options() };
     let repositories = [Repository::new(None, vec![file("a.py", "x = 1\n".into())])];
     let tokenizer = tokenizer();
-    let mut stream = Rows::new(&repositories, &tokenizer, options, Position::default()).expect("in order");
+    let mut stream = RowStream::new(&repositories, &tokenizer, options, StreamPosition::default()).expect("in order");
     assert_eq!(stream.by_ref().take(5).filter_map(Result::ok).count(), 5);
     assert_eq!(stream.position().epoch, 4);
 }
 
 #[test]
 fn wrong_options_are_named() {
-    let message = |options: Options, tokenizer: &Tokenizer| options.check(tokenizer).expect_err("wrong").to_string();
+    let message = |options: SampleOptions, tokenizer: &Tokenizer| options.check(tokenizer).expect_err("wrong").to_string();
     assert_eq!(
-        message(Options { context: 3, ..options() }, &tokenizer()),
+        message(SampleOptions { context: 3, ..options() }, &tokenizer()),
         "rows of 3 tokens are too short to learn from: take at least 16"
     );
     let bare = Tokenizer::byte_level(&[], &["<|endoftext|>"]);
@@ -270,8 +270,8 @@ fn wrong_options_are_named() {
         "the model has no token <|fim_prefix|>: choose a format whose tokens the tokenizer has"
     );
     let none = Tokenizer::byte_level(&[], &[]);
-    assert!(Options::new(&none, None, 512).expect_err("no end").to_string().contains("no token that ends a text"));
-    assert_eq!(Options::new(&bare, None, 512).expect("in order").samples.end_token, "<|endoftext|>");
+    assert!(SampleOptions::new(&none, None, 512).expect_err("no end").to_string().contains("no token that ends a text"));
+    assert_eq!(SampleOptions::new(&bare, None, 512).expect("in order").samples.end_token, "<|endoftext|>");
 }
 
 #[test]
@@ -280,11 +280,11 @@ fn a_conversation_is_learnt_as_the_template_writes_it() {
         "{% for m in messages %}<|file_sep|>{{ m.role }}\n{{ m.content }}\n{% endfor %}<|file_sep|>assistant{{ '\n' }}";
     let text = "def f(x):\n    \"\"\"Twice <|fim_middle|>.\"\"\"\n    return x + x\n";
     let repository = [Repository::new(Some("shop".into()), vec![file("a.py", text.into())])];
-    let mut options = Options { epochs: Some(1), ..options() };
+    let mut options = SampleOptions { epochs: Some(1), ..options() };
     options.samples.mix.chat = 1.0;
-    assert!(matches!(options.check(&tokenizer()), Err(SampleError::NoTemplate)));
+    assert!(matches!(options.check(&tokenizer()), Err(SampleError::NoChatTemplate)));
     options.chat_template = Some(TEMPLATE.into());
-    let row = rows(&repository, &options, Position::default()).remove(0).1;
+    let row = rows(&repository, &options, StreamPosition::default()).remove(0).1;
     let expected = "⟨<|file_sep|>⟩user\nComplete this Python function. Give the whole function.\n\n\
                     ```python\ndef f(x):\n    \"\"\"Twice <|fim_middle|>.\"\"\"\n```\n⟨<|file_sep|>⟩assistant\n\
                     ```python\ndef f(x):\n    \"\"\"Twice <|fim_middle|>.\"\"\"\n    return x + x\n```⟨<|endoftext|>⟩";

@@ -39,7 +39,8 @@ fn question() -> impl Strategy<Value = Question> {
 impl Question {
     fn job(&self) -> Job {
         let most = self.until;
-        let until = most.map(|most| Box::new(move |_: usize, text: &str| text.chars().count() >= most) as StopCondition);
+        let until =
+            most.map(|most| Box::new(move |_: usize, text: &str| text.chars().count() >= most) as StopCondition);
         Job {
             max_tokens: self.max_tokens,
             candidates: self.candidates,
@@ -79,7 +80,7 @@ proptest! {
             } else {
                 expected
             };
-            let guessing = Job { likely_completions: drafts[kind].clone(), ngram_sources, ..question.job() };
+            let guessing = Job { likely_completions: drafts[kind].clone(), ngram_sources: repeats, ..question.job() };
             prop_assert_eq!(&outcome(&drafting, guessing), &expected, "{:?}", question);
         }
     }
@@ -141,7 +142,7 @@ fn a_draft_agrees_with_what_has_to_be_spelt() {
 
 #[test]
 fn nothing_is_drafted_where_tokens_are_drawn_by_chance() {
-    let sampling = Sampling { temperature: 1.5, seed: 3, ..Sampling::default() };
+    let sampling = SamplingParams { temperature: 1.5, seed: 3, ..SamplingParams::default() };
     let drafts = vec![run(&plain(), job(prompt("abc"))).texts.remove(0)];
     let ended = run(&engine(), Job { sampling: sampling.clone(), likely_completions: drafts, ..job(prompt("abc")) });
     assert_eq!(ended.drafted, 0);
@@ -153,7 +154,10 @@ fn a_job_that_is_cancelled_while_it_drafts_leaves_its_sequence_usable() {
     let engine = engine();
     let fresh = run(&plain(), Job { max_tokens: 40, ..job(prompt(THIRTY)) });
     let drafts = vec![fresh.texts[0].clone()];
-    cancelled_at_first_text(&engine, Job { max_tokens: 400, likely_completions: drafts.clone(), ..job(prompt(THIRTY)) });
+    cancelled_at_first_text(
+        &engine,
+        Job { max_tokens: 400, likely_completions: drafts.clone(), ..job(prompt(THIRTY)) },
+    );
     let again = run(&engine, Job { max_tokens: 40, likely_completions: drafts, ..job(prompt(THIRTY)) });
     assert_eq!((again.evaluated, answer(&again)), (0, answer(&fresh)));
     let longer = format!("{THIRTY}12");
@@ -170,7 +174,10 @@ fn with_a_cache_what_stood_there_before_wins_over_what_is_a_little_likelier() {
     let other = (1..8).find(|at| first(*at).is_ascii()).expect("some letter is likely");
     let (likeliest, second) = (first(0), first(other));
     let seen: Arc<str> = format!("{text}{second} and on").into();
-    let cached =
-        |cache| ask(Job { cache_lm: cache, ngram_sources: vec![seen.clone(); 30], ..job(prompt(text)) }).tokens[0][0].text.clone();
+    let cached = |cache| {
+        ask(Job { cache_lm: cache, ngram_sources: vec![seen.clone(); 30], ..job(prompt(text)) }).tokens[0][0]
+            .text
+            .clone()
+    };
     assert_eq!((&*cached(false), &*cached(true)), (likeliest, second));
 }

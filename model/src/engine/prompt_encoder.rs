@@ -48,7 +48,11 @@ impl PromptEncoder {
     ///
     /// # Errors
     /// Names a special token that the tokenizer does not have.
-    pub(crate) fn encode_parts(&mut self, prompt: &Prompt, tokenizer: &Tokenizer) -> Result<(Vec<u32>, String), String> {
+    pub(crate) fn encode_parts(
+        &mut self,
+        prompt: &Prompt,
+        tokenizer: &Tokenizer,
+    ) -> Result<(Vec<u32>, String), String> {
         let mut ids: Vec<u32> = tokenizer.start_token().into_iter().collect();
         let mut healed = String::new();
         for (i, part) in prompt.parts.iter().enumerate() {
@@ -59,7 +63,7 @@ impl PromptEncoder {
                 }
                 Content::Text(text) => {
                     let last = i + 1 == prompt.parts.len();
-                    let end = if prompt.heal && last { healing::cut(text) } else { text.len() };
+                    let end = if prompt.heal && last { healing::healing_start(text) } else { text.len() };
                     healed = text[end..].into();
                     ids.extend(self.encode_text(&text[..end], tokenizer));
                 }

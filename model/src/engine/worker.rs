@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::active_job::{ActiveJob, Phase};
+use super::cost_model::StepCostModel;
+use super::decode::mean_logprob;
 use super::job::{Event, FinishReason, Priority, TokenInfo, Usage, reject_job};
-use super::pace::StepCostModel;
-use super::prompt::{PromptEncoder, EncodedPrompt};
-use super::rows::{ScheduledSpan, Batch};
-use super::running::{ActiveJob, Phase};
-use super::voice::mean_logprob;
-use super::{TicketState, EngineOptions, EngineState, SubmittedJob, lock};
-use crate::decoder::{Logits, LogitsRow, LogitsRequest};
-use crate::healing::Spelling;
-use crate::kv::{KvCache, Step};
-use crate::sequences::{Ending, Sequences};
+use super::prompt_encoder::{EncodedPrompt, PromptEncoder};
+use super::scheduler::{Batch, ScheduledSpan};
+use super::{EngineOptions, EngineState, SubmittedJob, TicketState, lock};
+use crate::decoder::{Logits, LogitsRequest, LogitsRow};
+use crate::healing::VocabularyIndex;
+use crate::kv::{KvBatch, KvCache};
+use crate::prefix_cache::{NextTokenState, PrefixCache};
 use crate::{ForwardError, Model};
 
 /// Background jobs that are kept waiting at the most: what they were for is past when others go on coming, and each has a sequence.
@@ -28,8 +28,8 @@ pub(super) struct Worker<'a> {
     model: &'a Model,
     state: &'a EngineState,
     encoder: PromptEncoder,
-    vocabulary: Spelling,
-    prefix_cache: Sequences,
+    vocabulary: VocabularyIndex,
+    prefix_cache: PrefixCache,
     options: &'a EngineOptions,
     jobs: Vec<ActiveJob>,
     cost_model: StepCostModel,
@@ -39,10 +39,20 @@ pub(super) struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     pub(super) fn new(model: &'a Model, shared: &'a EngineState, options: &'a EngineOptions) -> Self {
-        let spelling = Spelling::new(&model.tokenizer);
-        let sequences = Sequences::new(options.kv_bytes);
+        let spelling = VocabularyIndex::new(&model.tokenizer);
+        let sequences = PrefixCache::new(options.kv_bytes);
         let (encoder, jobs, pace, logits) = Default::default();
-        Self { model, state: shared, encoder, vocabulary: spelling, prefix_cache: sequences, options, jobs, cost_model: pace, logits }
+        Self {
+            model,
+            state: shared,
+            encoder,
+            vocabulary: spelling,
+            prefix_cache: sequences,
+            options,
+            jobs,
+            cost_model: pace,
+            logits,
+        }
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -63,8 +73,8 @@ impl<'a> Worker<'a> {
             Ok(tokens) => tokens,
             Err(why) => return reject_job(&mut *submitted.events, submitted.job.candidates, &why),
         };
-        let mut sequence = self.prefix_cache.take(&tokens.ids, self.model.decoder.config());
-        if !sequence.knows_what_follows(tokens.ids.len()) {
+        let mut sequence = self.prefix_cache.acquire(&tokens.ids, self.model.decoder.config());
+        if !sequence.has_next_token_state(tokens.ids.len()) {
             sequence.truncate(tokens.ids.len() - 1);
         }
         self.jobs.push(ActiveJob::new(submitted, tokens, sequence));
@@ -130,13 +140,14 @@ impl<'a> Worker<'a> {
                 || gives_way && shared.interactive_waiting.load(Ordering::Acquire)
                 || claims.iter().all(|claim| claim.is_cancelled())
         };
-        let mut step = Step::new(rows.kv_spans(&mut self.jobs), decoder.config().heads);
-        step.alone = turn == Priority::Background && rows.fits_one_thread(&self.cost_model);
+        let mut step = KvBatch::new(rows.kv_spans(&mut self.jobs), decoder.config().heads);
+        step.single_threaded = turn == Priority::Background && rows.fits_one_thread(&self.cost_model);
         let mut logits = std::mem::take(&mut self.logits);
         let began = Instant::now();
-        let outcome = decoder.step(&rows.tokens, &rows.positions, rows.logits_request(), &mut step, &abort, &mut logits);
+        let outcome =
+            decoder.step(&rows.tokens, &rows.positions, rows.logits_request(), &mut step, &abort, &mut logits);
         if outcome.is_ok() {
-            if !step.alone && !step.went_on {
+            if !step.single_threaded && !step.resumed {
                 self.record_step_time(rows.tokens.len(), began.elapsed());
             }
             self.process_logits(&rows, &logits, turn);
@@ -162,7 +173,7 @@ impl<'a> Worker<'a> {
         for counts in [false, true] {
             let mut cache = KvCache::new(config);
             cache.reserve(rows);
-            let mut step = Step::new(vec![(&mut cache, rows)], config.heads);
+            let mut step = KvBatch::new(vec![(&mut cache, rows)], config.heads);
             let began = Instant::now();
             match self.model.decoder.step(&ids, &ids, LogitsRequest::whole(&[]), &mut step, &abort, &mut logits) {
                 Ok(()) if counts => self.record_step_time(rows, began.elapsed()),
@@ -188,14 +199,22 @@ impl<'a> Worker<'a> {
         }
         for (job, place) in ended.into_iter().rev() {
             if let Phase::Decode(candidates) = &mut self.jobs[job].phase {
-                self.prefix_cache.put(candidates.remove(place).sequence);
+                self.prefix_cache.release(candidates.remove(place).sequence);
             }
         }
-        read.into_iter().for_each(|(piece, draft)| self.start_decode(piece.job, draft, |at| piece.logits_row(logits, at)));
+        read.into_iter()
+            .for_each(|(piece, draft)| self.start_decode(piece.job, draft, |at| piece.logits_row(logits, at)));
     }
 
     /// A candidate's rows were evaluated: goes on with it. Says whether it is over.
-    fn advance_decode(&mut self, piece: &ScheduledSpan, place: usize, own: &[u32], draft: &[u32], logits: &Logits) -> bool {
+    fn advance_decode(
+        &mut self,
+        piece: &ScheduledSpan,
+        place: usize,
+        own: &[u32],
+        draft: &[u32],
+        logits: &Logits,
+    ) -> bool {
         let (stage, mut voice) = self.jobs[piece.job].decode_context(self.model, &self.vocabulary);
         let Phase::Decode(candidates) = stage else { return false };
         let candidate = &mut candidates[place];
@@ -213,7 +232,8 @@ impl<'a> Worker<'a> {
         sequence.cache.commit(piece.rows.len());
         sequence.tokens.extend(own);
         if ends {
-            sequence.ending = Some((sequence.tokens.len(), Arc::new(Ending::new(&piece.logits_row(logits, 0)))));
+            sequence.next_token_state =
+                Some((sequence.tokens.len(), Arc::new(NextTokenState::new(&piece.logits_row(logits, 0)))));
         }
         ends
     }
@@ -228,9 +248,9 @@ impl<'a> Worker<'a> {
         for mut candidate in begun {
             let draft = if candidate.index == 0 { draft } else { &[] };
             let rank = candidate.index;
-            let rows = |at| if at == 0 { first.row() } else { logits(at) };
+            let rows = |at| if at == 0 { first.logits_row() } else { logits(at) };
             if voice.accept_tokens(&mut candidate, rank, draft, rows) {
-                self.prefix_cache.put(candidate.sequence);
+                self.prefix_cache.release(candidate.sequence);
             } else {
                 going.push(candidate);
             }
@@ -287,12 +307,12 @@ impl<'a> Worker<'a> {
         );
         let unfinished: Vec<(usize, Vec<TokenInfo>)> = match running.phase {
             Phase::Prefill(sequence) => {
-                self.prefix_cache.put(sequence);
+                self.prefix_cache.release(sequence);
                 (0..running.candidate_count).map(|index| (index, Vec::new())).collect()
             }
             Phase::Decode(candidates) => {
                 let ended = candidates.into_iter().map(|candidate| {
-                    self.prefix_cache.put(candidate.sequence);
+                    self.prefix_cache.release(candidate.sequence);
                     (candidate.index, candidate.token_infos)
                 });
                 ended.collect()
@@ -315,7 +335,7 @@ impl<'a> Worker<'a> {
     fn end_finished_jobs(&mut self) {
         for job in (0..self.jobs.len()).rev() {
             if matches!(&self.jobs[job].phase, Phase::Decode(candidates) if candidates.is_empty()) {
-                self.end_job(job, &FinishReason::End);
+                self.end_job(job, &FinishReason::EndToken);
             }
         }
     }

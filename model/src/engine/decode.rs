@@ -2,27 +2,27 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::job::{Event, FinishReason, TokenInfo, StopCondition, Usage};
-use super::running::ActiveCandidate;
-use super::text::TextDelta;
+use super::active_job::ActiveCandidate;
+use super::detokenizer::TextDelta;
+use super::job::{Event, FinishReason, StopCondition, TokenInfo, Usage};
 use crate::Model;
-use crate::cache::Cache;
+use crate::cache_lm::CacheLm;
 use crate::decoder::LogitsRow;
-use crate::draft::Drafter;
-use crate::healing::Spelling;
-use crate::sampler::{Sampler, Scores};
+use crate::healing::VocabularyIndex;
+use crate::sampler::{SampleLogits, Sampler};
+use crate::speculative::Drafter;
 
 /// Draws tokens for the candidates of one job and tells of them.
 pub(super) struct DecodeContext<'a> {
     pub(super) model: &'a Model,
-    pub(super) spelling: &'a Spelling,
+    pub(super) spelling: &'a VocabularyIndex,
     pub(super) stop_ids: &'a [u32],
     pub(super) max_tokens: usize,
     pub(super) stop_condition: &'a mut Option<StopCondition>,
     pub(super) events: &'a mut (dyn FnMut(Event) + Send),
     pub(super) usage: &'a mut Usage,
     pub(super) drafter: &'a mut Drafter,
-    pub(super) cache_lm: Option<&'a Cache>,
+    pub(super) cache_lm: Option<&'a CacheLm>,
 }
 
 impl DecodeContext<'_> {
@@ -45,17 +45,22 @@ impl DecodeContext<'_> {
             candidate.sequence.tokens.push(candidate.pending_token);
             accepted += 1;
         };
-        candidate.sequence.forget_unseen();
+        candidate.sequence.discard_rejected_draft();
         self.usage.drafted += draft.len();
         self.usage.accepted += accepted;
-        self.drafter.learn(draft.len(), accepted);
+        self.drafter.record_acceptance(draft.len(), accepted);
         let over = reason.is_some();
         reason.into_iter().for_each(|reason| self.finish(candidate, reason));
         over
     }
 
     /// Draws the candidate's next token; a reason if it was the last.
-    fn decode_token(&mut self, candidate: &mut ActiveCandidate, logits: &LogitsRow, rank: usize) -> Option<FinishReason> {
+    fn decode_token(
+        &mut self,
+        candidate: &mut ActiveCandidate,
+        logits: &LogitsRow,
+        rank: usize,
+    ) -> Option<FinishReason> {
         if candidate.generated_ids.len() >= self.max_tokens {
             return Some(FinishReason::Length);
         }
@@ -64,23 +69,27 @@ impl DecodeContext<'_> {
         let drawn = match to_spell {
             [] => self.sample(&mut candidate.sampler, candidate.output.bytes(), logits, rank, &candidate.generated_ids),
             _ => {
-                let allowed = self.spelling.allowed(tokenizer, to_spell);
-                let only_likeliest = candidate.sampler.takes_the_likeliest(rank);
+                let allowed = self.spelling.tokens_spelling(tokenizer, to_spell);
+                let only_likeliest = candidate.sampler.is_greedy(rank);
                 let logits = self.model.decoder.logits_of(logits, &allowed, only_likeliest);
-                candidate.sampler.draw(Scores::Of(&logits), rank, &candidate.generated_ids)
+                candidate.sampler.sample(SampleLogits::Allowed(&logits), rank, &candidate.generated_ids)
             }
         };
         let Some((id, logprob)) = drawn else {
             return Some(FinishReason::Failed("no token of the model fits here".into()));
         };
         if self.stop_ids.binary_search(&id).is_ok() || tokenizer.is_special(id) {
-            return Some(FinishReason::End);
+            return Some(FinishReason::EndToken);
         }
         let bytes = tokenizer.token_bytes(id);
         let given = bytes.len() <= to_spell.len();
         self.usage.generated += 1;
         candidate.generated_ids.push(id);
-        candidate.token_infos.push(TokenInfo { text: String::from_utf8_lossy(bytes).into_owned(), logprob, forced: given });
+        candidate.token_infos.push(TokenInfo {
+            text: String::from_utf8_lossy(bytes).into_owned(),
+            logprob,
+            forced: given,
+        });
         candidate.pending_token = id;
         let (text, stopped) = match candidate.output.push(bytes) {
             TextDelta::Text(text) => (text, false),
@@ -116,14 +125,14 @@ impl DecodeContext<'_> {
         rank: usize,
         written: &[u32],
     ) -> Option<(u32, f32)> {
-        let best = logits.best.filter(|_| sampler.takes_the_likeliest(rank));
+        let best = logits.best.filter(|_| sampler.is_greedy(rank));
         if best.is_some() && self.cache_lm.is_none() {
             return best;
         }
         let all = self.model.decoder.all_logits(logits);
-        let drawn = best.or_else(|| sampler.draw(Scores::All(&all), rank, written))?;
+        let drawn = best.or_else(|| sampler.sample(SampleLogits::Full(&all), rank, written))?;
         let cache = self.cache_lm.filter(|_| rank == 0);
-        Some(cache.map_or(drawn, |cache| cache.choose(&self.model.tokenizer, &all, drawn, bytes)))
+        Some(cache.map_or(drawn, |cache| cache.choose_token(&self.model.tokenizer, &all, drawn, bytes)))
     }
 
     /// Tells that the candidate has ended.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::draft;
+use crate::speculative;
 
 /// Prompt tokens that one step evaluates at the most.
 pub(super) const MAX_PREFILL_TOKENS_PER_STEP: usize = 64;
@@ -28,8 +28,10 @@ impl StepCostModel {
     pub(super) fn record(&mut self, rows: usize, time: Duration) {
         if rows >= MIN_PREFILL_TOKENS_PER_STEP {
             let token = time.as_secs_f32() / rows as f32;
-            self.seconds_per_prefill_token = Some(self.seconds_per_prefill_token.map_or(token, |before| before + (token - before) * LATEST_STEP_WEIGHT));
-        } else if rows <= 1 + draft::MOST {
+            self.seconds_per_prefill_token = Some(
+                self.seconds_per_prefill_token.map_or(token, |before| before + (token - before) * LATEST_STEP_WEIGHT),
+            );
+        } else if rows <= 1 + speculative::MAX_DRAFT_TOKENS {
             self.small_steps.record(rows as f32, time.as_secs_f32());
         }
     }
@@ -46,7 +48,10 @@ impl StepCostModel {
 
     /// Tokens of a prompt that a step reads at the most beside answers that are written: whole tiles of the kernels.
     pub(super) fn prefill_budget(&self) -> usize {
-        self.seconds_per_prefill_token.map_or(MAX_PREFILL_TOKENS_PER_STEP, |token| ((TARGET_STEP_TIME.as_secs_f32() / token) as usize / 8 * 8).clamp(MIN_PREFILL_TOKENS_PER_STEP, MAX_PREFILL_TOKENS_PER_STEP))
+        self.seconds_per_prefill_token.map_or(MAX_PREFILL_TOKENS_PER_STEP, |token| {
+            ((TARGET_STEP_TIME.as_secs_f32() / token) as usize / 8 * 8)
+                .clamp(MIN_PREFILL_TOKENS_PER_STEP, MAX_PREFILL_TOKENS_PER_STEP)
+        })
     }
 
     /// What one more row adds to a step, as a share of a step of one row; 0 until it is known.
@@ -76,9 +81,9 @@ impl RowCostRegression {
     const MAX_TIME_RATIO: f32 = 2.0;
 
     fn record(&mut self, rows: f32, seconds: f32) {
-        let seconds = self
-            .fit()
-            .map_or(seconds, |(first, more)| seconds.min((first + more * (rows - 1.0)).max(first) * Self::MAX_TIME_RATIO));
+        let seconds = self.fit().map_or(seconds, |(first, more)| {
+            seconds.min((first + more * (rows - 1.0)).max(first) * Self::MAX_TIME_RATIO)
+        });
         let step = [1.0, rows, rows * rows, seconds, rows * seconds];
         self.sums.iter_mut().zip(step).for_each(|(sum, step)| *sum = *sum * Self::DECAY_PER_STEP + step);
         if let Some((first, more)) = self.fit() {
@@ -129,7 +134,11 @@ mod tests {
     fn what_a_row_costs_is_learned_from_steps_of_different_rows() {
         let steps = |row: u64| after((0..60).map(|step| (1 + step % 4, 20 + row * (step as u64 % 4))));
         for (row, share) in [(1, 0.05), (6, 0.3), (12, 0.6), (40, 0.6)] {
-            assert!((steps(row).marginal_row_cost() - share).abs() < 0.01, "{row} ms: {}", steps(row).marginal_row_cost());
+            assert!(
+                (steps(row).marginal_row_cost() - share).abs() < 0.01,
+                "{row} ms: {}",
+                steps(row).marginal_row_cost()
+            );
         }
         assert_eq!(StepCostModel::default().marginal_row_cost(), 0.0);
         assert_eq!(after((0..10).map(|step| (1 + step % 4, 20))).marginal_row_cost(), 0.0, "too few steps");

@@ -6,49 +6,60 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
-use crate::draft::common_end;
+use crate::speculative::common_suffix_len;
 use crate::tokenizer::Tokenizer;
 
 /// Bytes before a place that must be the same for it to count.
-const SHORTEST: usize = 12;
+const MIN_MATCH_BYTES: usize = 12;
 /// Bytes that are compared: more say no more.
-const LONGEST: usize = 64;
+const MAX_MATCH_BYTES: usize = 64;
 /// Places that count in one text.
-const PLACES: usize = 32;
+const MAX_MATCHES_PER_TEXT: usize = 32;
 /// Bytes behind a place that are looked at: as long as tokens of code are.
-const REACH: usize = 24;
+const MAX_CONTINUATION_BYTES: usize = 24;
 /// Tokens of the model's own that may gain: the likeliest ones.
-const TOP: usize = 24;
+const MAX_BOOSTED_TOKENS: usize = 24;
 /// The weight of places that together have half of the probability. A place weighs `(common bytes / 16)²`.
-const HALF: f32 = 30.0;
+const HALF_SHARE_WEIGHT: f32 = 30.0;
 
 /// The texts, and the text that is written on.
-pub(crate) struct Cache {
+pub(crate) struct CacheLm {
     texts: Vec<Arc<str>>,
-    lead: Vec<u8>,
-    healed: usize,
+    prompt_tail: Vec<u8>,
+    healing_prefix_len: usize,
 }
 
-impl Cache {
+impl CacheLm {
     /// Of texts, where the prompt ends with `lead` and `healed` bytes that have to be spelt first.
     pub(crate) fn new(texts: Vec<Arc<str>>, lead: &str, healed: usize) -> Self {
         let lead = lead.as_bytes();
-        Self { texts, lead: lead[lead.len().saturating_sub(LONGEST)..].to_vec(), healed }
+        Self {
+            texts,
+            prompt_tail: lead[lead.len().saturating_sub(MAX_MATCH_BYTES)..].to_vec(),
+            healing_prefix_len: healed,
+        }
     }
 
     /// The likeliest token of the mixture behind the bytes that were `written`, and the natural logarithm of its probability
     /// there; `best` is what the model alone would take. A token gains only at places that go on with its letters, and of
     /// tokens that begin alike the longest.
-    pub(crate) fn choose(&self, tokenizer: &Tokenizer, logits: &[f32], best: (u32, f32), written: &[u8]) -> (u32, f32) {
-        let places = self.places(written);
+    pub(crate) fn choose_token(
+        &self,
+        tokenizer: &Tokenizer,
+        logits: &[f32],
+        best: (u32, f32),
+        written: &[u8],
+    ) -> (u32, f32) {
+        let places = self.find_matches(written);
         if places.is_empty() {
             return best;
         }
-        let top = top(logits);
+        let top = top_k(logits);
         let mut gains = vec![0.0; top.len()];
         for (weight, follows) in places {
-            let length =
-                |at: usize| Some(tokenizer.token_bytes(top[at].0)).filter(|it| follows.starts_with(it)).map(<[u8]>::len);
+            let length = |at: usize| {
+                Some(tokenizer.token_bytes(top[at].0)).filter(|it| follows.starts_with(it)).map(<[u8]>::len)
+            };
             let fits = (0..top.len()).filter_map(|at| Some((length(at)?, at)));
             if let Some((1.., at)) = fits.max_by_key(|(length, at)| (*length, std::cmp::Reverse(*at))) {
                 gains[at] += weight;
@@ -58,7 +69,7 @@ impl Cache {
         if total == 0.0 {
             return best;
         }
-        let (share, own) = (total / (total + HALF), HALF / (total + HALF));
+        let (share, own) = (total / (total + HALF_SHARE_WEIGHT), HALF_SHARE_WEIGHT / (total + HALF_SHARE_WEIGHT));
         let mixed = |at: usize| {
             let log = best.1 + top[at].1 - logits[best.0 as usize];
             (top[at].0, own * log.exp() + share * gains[at] / total)
@@ -70,21 +81,21 @@ impl Cache {
     }
 
     /// What stands behind the places that end as the text does, and how much each weighs.
-    fn places(&self, written: &[u8]) -> Vec<(f32, &[u8])> {
-        if written.len() < self.healed {
+    fn find_matches(&self, written: &[u8]) -> Vec<(f32, &[u8])> {
+        if written.len() < self.healing_prefix_len {
             return Vec::new();
         }
-        let tail = [&self.lead, written].concat();
-        let tail = &tail[tail.len().saturating_sub(LONGEST)..];
-        let Some(start) = tail.len().checked_sub(SHORTEST) else { return Vec::new() };
+        let tail = [&self.prompt_tail, written].concat();
+        let tail = &tail[tail.len().saturating_sub(MAX_MATCH_BYTES)..];
+        let Some(start) = tail.len().checked_sub(MIN_MATCH_BYTES) else { return Vec::new() };
         let finder = memmem::Finder::new(&tail[start..]);
         let mut places = Vec::new();
         for text in &self.texts {
             let bytes = text.as_bytes();
-            let ends = finder.find_iter(bytes).map(|at| at + SHORTEST).filter(|end| *end < bytes.len());
-            places.extend(ends.take(PLACES).map(|end| {
-                let common = common_end(&bytes[..end], tail) as f32;
-                ((common / 16.0).powi(2), &bytes[end..bytes.len().min(end + REACH)])
+            let ends = finder.find_iter(bytes).map(|at| at + MIN_MATCH_BYTES).filter(|end| *end < bytes.len());
+            places.extend(ends.take(MAX_MATCHES_PER_TEXT).map(|end| {
+                let common = common_suffix_len(&bytes[..end], tail) as f32;
+                ((common / 16.0).powi(2), &bytes[end..bytes.len().min(end + MAX_CONTINUATION_BYTES)])
             }));
         }
         places
@@ -92,13 +103,13 @@ impl Cache {
 }
 
 /// The likeliest tokens with their logits, the likeliest first.
-fn top(logits: &[f32]) -> Vec<(u32, f32)> {
-    let mut top: Vec<(u32, f32)> = Vec::with_capacity(TOP + 1);
+fn top_k(logits: &[f32]) -> Vec<(u32, f32)> {
+    let mut top: Vec<(u32, f32)> = Vec::with_capacity(MAX_BOOSTED_TOKENS + 1);
     for (id, &logit) in logits.iter().enumerate() {
-        if top.len() < TOP || logit > top[TOP - 1].1 {
+        if top.len() < MAX_BOOSTED_TOKENS || logit > top[MAX_BOOSTED_TOKENS - 1].1 {
             let at = top.partition_point(|(_, other)| *other >= logit);
             top.insert(at, (id as u32, logit));
-            top.truncate(TOP);
+            top.truncate(MAX_BOOSTED_TOKENS);
         }
     }
     top
@@ -114,10 +125,10 @@ mod tests {
         let mut values = vec![-20.0; tokenizer.vocab_size()];
         let id = |text: &str| tokenizer.encode(text)[0];
         logits.iter().for_each(|(text, logit)| values[id(text) as usize] = *logit);
-        let best = top(&values)[0].0;
+        let best = top_k(&values)[0].0;
         let log = crate::sampler::log_probability(&values, None, best);
-        let cache = Cache::new(texts.iter().map(|text| Arc::from(*text)).collect(), lead, 0);
-        let (id, log) = cache.choose(&tokenizer, &values, (best, log), b"");
+        let cache = CacheLm::new(texts.iter().map(|text| Arc::from(*text)).collect(), lead, 0);
+        let (id, log) = cache.choose_token(&tokenizer, &values, (best, log), b"");
         (String::from_utf8_lossy(tokenizer.token_bytes(id)).into_owned(), log.exp())
     }
 

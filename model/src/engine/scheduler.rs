@@ -6,13 +6,13 @@
 
 use std::ops::Range;
 
+use super::active_job::{ActiveCandidate, ActiveJob, Phase};
+use super::cost_model::{MAX_PREFILL_TOKENS_PER_STEP, MIN_PREFILL_TOKENS_PER_STEP, StepCostModel};
 use super::job::Priority;
-use super::pace::{MAX_PREFILL_TOKENS_PER_STEP, MIN_PREFILL_TOKENS_PER_STEP, StepCostModel};
-use super::running::{ActiveCandidate, ActiveJob, Phase};
 use crate::Model;
-use crate::decoder::{Logits, LogitsRow, LogitsRequest};
-use crate::draft::Room;
+use crate::decoder::{Logits, LogitsRequest, LogitsRow};
 use crate::kv::KvCache;
+use crate::speculative::DraftBudget;
 
 /// At the most while somebody is written for.
 const MAX_PREFILL_TOKENS_WITH_DECODE: usize = 32;
@@ -75,10 +75,19 @@ impl ScheduledSpan {
 
 impl Batch {
     /// The next step for the jobs whose `turn` it is, with at most `draft` rows for a draft of each answer.
-    pub(super) fn schedule(jobs: &[ActiveJob], turn: Priority, model: &Model, draft: usize, pace: &StepCostModel) -> Self {
+    pub(super) fn schedule(
+        jobs: &[ActiveJob],
+        turn: Priority,
+        model: &Model,
+        draft: usize,
+        pace: &StepCostModel,
+    ) -> Self {
         let shares = allocate_prefill(jobs, turn, pace);
         let answers: usize = jobs.iter().zip(&shares).map(|(job, share)| decoding_candidates(job, turn, *share)).sum();
-        let room = Room { most: (MAX_MEMORY_BOUND_ROWS.saturating_sub(answers) / answers.max(1)).min(draft), row: pace.marginal_row_cost() };
+        let room = DraftBudget {
+            max_tokens: (MAX_MEMORY_BOUND_ROWS.saturating_sub(answers) / answers.max(1)).min(draft),
+            row_cost: pace.marginal_row_cost(),
+        };
         let mut rows = Self::default();
         for (index, job) in jobs.iter().enumerate().filter(|(_, job)| job.priority() == turn) {
             match &job.phase {
@@ -116,7 +125,7 @@ impl Batch {
     }
 
     /// The next tokens of a prompt; at its end, a draft of the answer.
-    fn add_prefill(&mut self, index: usize, job: &ActiveJob, share: usize, room: Room, model: &Model) {
+    fn add_prefill(&mut self, index: usize, job: &ActiveJob, share: usize, room: DraftBudget, model: &Model) {
         let to = job.prompt.ids.len();
         let from = to - job.remaining_prompt_tokens();
         let tokens = &job.prompt.ids[from..from + share];
@@ -129,7 +138,15 @@ impl Batch {
         self.add_span(index, None, tokens, &draft, from, asked);
     }
 
-    fn add_decode(&mut self, index: usize, job: &ActiveJob, place: usize, candidate: &ActiveCandidate, room: Room, model: &Model) {
+    fn add_decode(
+        &mut self,
+        index: usize,
+        job: &ActiveJob,
+        place: usize,
+        candidate: &ActiveCandidate,
+        room: DraftBudget,
+        model: &Model,
+    ) {
         let from = candidate.sequence.tokens.len();
         let draft = job.propose_draft(model, candidate.output.bytes(), candidate.generated_ids.len(), from + 1, room);
         let spelling = job.healing_row_count(model, candidate.output.remaining_prefix().len(), &draft);
@@ -155,7 +172,8 @@ impl Batch {
         let rows = start..self.tokens.len();
         self.positions.extend((from..from + rows.len()).map(|position| position as u32));
         let (answers, draft) = (asked.is_some(), draft.len());
-        let SpanLogitsRequest { healing_rows: spelling, full: whole } = asked.unwrap_or(SpanLogitsRequest { healing_rows: 0, full: false });
+        let SpanLogitsRequest { healing_rows: spelling, full: whole } =
+            asked.unwrap_or(SpanLogitsRequest { healing_rows: 0, full: false });
         let others = if whole { &mut self.full_logit_rows } else { &mut self.argmax_rows };
         let piece = ScheduledSpan {
             job,
@@ -198,10 +216,17 @@ impl Batch {
 /// How many prompt tokens of each job the next step reads.
 fn allocate_prefill(jobs: &[ActiveJob], turn: Priority, pace: &StepCostModel) -> Vec<usize> {
     let writes = |job: &ActiveJob| job.priority() == turn && matches!(job.phase, Phase::Decode(_));
-    let mut room = if jobs.iter().any(writes) { MAX_PREFILL_TOKENS_WITH_DECODE.min(pace.prefill_budget()) } else { MAX_PREFILL_TOKENS_PER_STEP };
-    let mut readers: Vec<usize> =
-        (0..jobs.len()).filter(|job| jobs[*job].priority() == turn && jobs[*job].remaining_prompt_tokens() > 0).collect();
-    readers.sort_by_key(|job| jobs[*job].remaining_prompt_tokens().saturating_sub(jobs[*job].steps_waited * AGING_TOKENS_PER_STEP));
+    let mut room = if jobs.iter().any(writes) {
+        MAX_PREFILL_TOKENS_WITH_DECODE.min(pace.prefill_budget())
+    } else {
+        MAX_PREFILL_TOKENS_PER_STEP
+    };
+    let mut readers: Vec<usize> = (0..jobs.len())
+        .filter(|job| jobs[*job].priority() == turn && jobs[*job].remaining_prompt_tokens() > 0)
+        .collect();
+    readers.sort_by_key(|job| {
+        jobs[*job].remaining_prompt_tokens().saturating_sub(jobs[*job].steps_waited * AGING_TOKENS_PER_STEP)
+    });
     let mut shares = vec![0; jobs.len()];
     for job in readers {
         shares[job] = room.min(jobs[job].remaining_prompt_tokens());

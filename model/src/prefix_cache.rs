@@ -11,22 +11,22 @@ use crate::decoder::LogitsRow;
 use crate::kv::{self, KvCache};
 
 /// Shared tokens below this are not worth a copy.
-const WORTH_A_COPY: usize = 16;
+const MIN_FORK_TOKENS: usize = 16;
 
 /// What the model says about the token after a prompt.
 #[derive(Default)]
-pub(crate) struct Ending {
+pub(crate) struct NextTokenState {
     values: Vec<f32>,
     best: Option<(u32, f32)>,
     state: Vec<f32>,
 }
 
-impl Ending {
+impl NextTokenState {
     pub(crate) fn new(row: &LogitsRow) -> Self {
         Self { values: row.values.to_vec(), best: row.best, state: row.state.to_vec() }
     }
 
-    pub(crate) fn row(&self) -> LogitsRow<'_> {
+    pub(crate) fn logits_row(&self) -> LogitsRow<'_> {
         LogitsRow { values: &self.values, best: self.best, state: &self.state }
     }
 }
@@ -38,77 +38,82 @@ pub(crate) struct Sequence {
     /// Keys and values.
     pub(crate) cache: KvCache,
     /// What follows the first so many tokens, kept where a prompt ended: the next key often asks there again.
-    pub(crate) ending: Option<(usize, Arc<Ending>)>,
-    used: u64,
+    pub(crate) next_token_state: Option<(usize, Arc<NextTokenState>)>,
+    last_used: u64,
 }
 
 impl Sequence {
     /// Without a token.
     pub(crate) fn new(config: &Config) -> Self {
-        Self { tokens: Vec::new(), cache: KvCache::new(config), ending: None, used: 0 }
+        Self { tokens: Vec::new(), cache: KvCache::new(config), next_token_state: None, last_used: 0 }
     }
 
     /// A copy of the first `length` tokens.
     pub(crate) fn fork(&self, length: usize) -> Self {
-        let ending = self.ending.clone().filter(|(at, _)| *at <= length);
-        Self { tokens: self.tokens[..length].to_vec(), cache: self.cache.fork(length), ending, used: 0 }
+        let ending = self.next_token_state.clone().filter(|(at, _)| *at <= length);
+        Self {
+            tokens: self.tokens[..length].to_vec(),
+            cache: self.cache.fork(length),
+            next_token_state: ending,
+            last_used: 0,
+        }
     }
 
     /// Forgets the tokens from `length` on.
     pub(crate) fn truncate(&mut self, length: usize) {
         self.tokens.truncate(length);
         self.cache.truncate(length);
-        self.ending = self.ending.take().filter(|(at, _)| *at <= length);
+        self.next_token_state = self.next_token_state.take().filter(|(at, _)| *at <= length);
     }
 
     /// Takes what is no token of the sequence out of the cache: a draft that was refused.
-    pub(crate) fn forget_unseen(&mut self) {
+    pub(crate) fn discard_rejected_draft(&mut self) {
         self.cache.truncate(self.tokens.len());
     }
 
     /// Whether the logits after exactly these `length` tokens are here.
-    pub(crate) fn knows_what_follows(&self, length: usize) -> bool {
-        self.tokens.len() == length && self.ending.as_ref().is_some_and(|(at, _)| *at == length)
+    pub(crate) fn has_next_token_state(&self, length: usize) -> bool {
+        self.tokens.len() == length && self.next_token_state.as_ref().is_some_and(|(at, _)| *at == length)
     }
 
-    fn common(&self, prompt: &[u32]) -> usize {
-        kv::common(&self.tokens, prompt)
+    fn common_prefix_len(&self, prompt: &[u32]) -> usize {
+        kv::common_prefix_len(&self.tokens, prompt)
     }
 
     /// The same with what a step that was broken off has begun behind them.
-    fn known(&self, prompt: &[u32]) -> usize {
-        let common = self.common(prompt);
-        let begun = self.cache.begun().filter(|_| common == self.tokens.len());
-        common + begun.map_or(0, |begun| kv::common(&begun.tokens, &prompt[common..]))
+    fn resumable_prefix_len(&self, prompt: &[u32]) -> usize {
+        let common = self.common_prefix_len(prompt);
+        let begun = self.cache.partial_step().filter(|_| common == self.tokens.len());
+        common + begun.map_or(0, |begun| kv::common_prefix_len(&begun.tokens, &prompt[common..]))
     }
 
     /// Tokens and those that were begun.
-    fn held(&self) -> usize {
-        self.tokens.len() + self.cache.begun().map_or(0, |begun| begun.tokens.len())
+    fn resumable_len(&self) -> usize {
+        self.tokens.len() + self.cache.partial_step().map_or(0, |begun| begun.tokens.len())
     }
 }
 
 /// The sequences that no request is using.
-pub(crate) struct Sequences {
+pub(crate) struct PrefixCache {
     idle: Vec<Sequence>,
-    limit: usize,
+    max_bytes: usize,
     clock: u64,
 }
 
-impl Sequences {
+impl PrefixCache {
     /// A pool of at most `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { idle: Vec::new(), limit, clock: 0 }
+        Self { idle: Vec::new(), max_bytes: limit, clock: 0 }
     }
 
     /// A sequence that holds the longest known beginning of `prompt` and nothing else.
-    pub(crate) fn take(&mut self, prompt: &[u32], config: &Config) -> Sequence {
-        let shared = self.idle.iter().enumerate().map(|(i, sequence)| (sequence.known(prompt), i));
+    pub(crate) fn acquire(&mut self, prompt: &[u32], config: &Config) -> Sequence {
+        let shared = self.idle.iter().enumerate().map(|(i, sequence)| (sequence.resumable_prefix_len(prompt), i));
         let Some((_, i)) = shared.max().filter(|(known, _)| *known > 0) else { return Sequence::new(config) };
-        let common = self.idle[i].common(prompt);
+        let common = self.idle[i].common_prefix_len(prompt);
         let mut sequence = match &self.idle[i] {
             whole if common * 2 >= whole.tokens.len() => self.idle.swap_remove(i),
-            part if common >= WORTH_A_COPY => part.fork(common),
+            part if common >= MIN_FORK_TOKENS => part.fork(common),
             _ => Sequence::new(config),
         };
         sequence.truncate(common);
@@ -116,15 +121,15 @@ impl Sequences {
     }
 
     /// Takes a sequence back and forgets the least recently used ones while the pool is over its limit.
-    pub(crate) fn put(&mut self, mut sequence: Sequence) {
+    pub(crate) fn release(&mut self, mut sequence: Sequence) {
         self.clock += 1;
-        sequence.forget_unseen();
-        sequence.used = self.clock;
+        sequence.discard_rejected_draft();
+        sequence.last_used = self.clock;
         // A sequence that another one holds whole is of no further use.
-        self.idle.retain(|other| other.known(&sequence.tokens) < other.held());
+        self.idle.retain(|other| other.resumable_prefix_len(&sequence.tokens) < other.resumable_len());
         self.idle.push(sequence);
-        while self.bytes() > self.limit && self.idle.len() > 1 {
-            if let Some(oldest) = (0..self.idle.len()).min_by_key(|i| self.idle[*i].used) {
+        while self.bytes() > self.max_bytes && self.idle.len() > 1 {
+            if let Some(oldest) = (0..self.idle.len()).min_by_key(|i| self.idle[*i].last_used) {
                 self.idle.swap_remove(oldest);
             }
         }

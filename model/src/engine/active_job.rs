@@ -5,24 +5,24 @@ use std::time::Instant;
 
 use foretype_plugins::{Content, Prompt};
 
-use super::job::{Event, Job, Priority, TokenInfo, StopCondition, Usage};
-use super::prompt::EncodedPrompt;
-use super::text::Detokenizer;
-use super::voice::DecodeContext;
-use super::{TicketState, SubmittedJob};
-use crate::cache::Cache;
-use crate::draft::{Drafter, Room};
-use crate::healing::Spelling;
+use super::decode::DecodeContext;
+use super::detokenizer::Detokenizer;
+use super::job::{Event, Job, Priority, StopCondition, TokenInfo, Usage};
+use super::prompt_encoder::EncodedPrompt;
+use super::{SubmittedJob, TicketState};
+use crate::cache_lm::CacheLm;
+use crate::healing::VocabularyIndex;
+use crate::prefix_cache::{NextTokenState, Sequence};
 use crate::sampler::Sampler;
-use crate::sequences::{Ending, Sequence};
-use crate::{Model, Sampling};
+use crate::speculative::{DraftBudget, Drafter};
+use crate::{Model, SamplingParams};
 
 /// A job in work.
 pub(super) struct ActiveJob {
     pub(super) prompt: EncodedPrompt,
     pub(super) candidate_count: usize,
     pub(super) max_tokens: usize,
-    sampling: Sampling,
+    sampling: SamplingParams,
     stop_texts: Vec<String>,
     stop_condition: Option<StopCondition>,
     pub(super) events: Box<dyn FnMut(Event) + Send>,
@@ -31,7 +31,7 @@ pub(super) struct ActiveJob {
     prefilled_at: Option<Instant>,
     pub(super) usage: Usage,
     pub(super) drafter: Drafter,
-    cache_lm: Option<Cache>,
+    cache_lm: Option<CacheLm>,
     pub(super) phase: Phase,
     /// Steps that went by without a row for it.
     pub(super) steps_waited: usize,
@@ -93,12 +93,12 @@ impl ActiveJob {
 
     /// Whether the whole prompt was read before, so that it needs no forward pass.
     pub(super) fn is_prompt_cached(&self) -> bool {
-        matches!(&self.phase, Phase::Prefill(sequence) if sequence.knows_what_follows(self.prompt.ids.len()))
+        matches!(&self.phase, Phase::Prefill(sequence) if sequence.has_next_token_state(self.prompt.ids.len()))
     }
 
     /// Whether all that follows a token must be looked at, because tokens are not taken by their likelihood alone.
     pub(super) fn needs_full_logits(&self) -> bool {
-        self.cache_lm.is_some() || !self.sampling.takes_the_likeliest()
+        self.cache_lm.is_some() || !self.sampling.is_greedy()
     }
 
     /// Of a token and a draft behind it: behind the first so many, some of `to_spell` bytes are still to be spelled.
@@ -112,28 +112,35 @@ impl ActiveJob {
 
     /// A draft of what follows `written` bytes in `count` tokens, where `position` tokens have been evaluated or are about
     /// to be. A draft is only of use if tokens are taken by their likelihood alone.
-    pub(super) fn propose_draft(&self, model: &Model, written: &[u8], count: usize, position: usize, room: Room) -> Vec<u32> {
+    pub(super) fn propose_draft(
+        &self,
+        model: &Model,
+        written: &[u8],
+        count: usize,
+        position: usize,
+        room: DraftBudget,
+    ) -> Vec<u32> {
         let context = model.decoder.config().context_length;
         let left = (self.max_tokens.saturating_sub(count + 1)).min(context.saturating_sub(position + 1));
-        let most = room.most.min(left);
+        let most = room.max_tokens.min(left);
         if self.sampling.temperature > 0.0 || most == 0 {
             return Vec::new();
         }
-        let Some(guess) = self.drafter.guess(written) else { return Vec::new() };
+        let Some(guess) = self.drafter.propose(written) else { return Vec::new() };
         let mut draft = model.tokenizer.encode(guess.text);
-        draft.truncate(most.min(guess.worth(room.row)));
+        draft.truncate(most.min(guess.profitable_tokens(room.row_cost)));
         draft
     }
 
     /// The prompt has been read: says so, and gives the candidates and the logits that the first tokens are drawn from.
-    pub(super) fn start_decode(&mut self) -> (Vec<ActiveCandidate>, Arc<Ending>) {
+    pub(super) fn start_decode(&mut self) -> (Vec<ActiveCandidate>, Arc<NextTokenState>) {
         self.prefilled_at = Some(Instant::now());
         let Usage { evaluated, reused, .. } = self.usage;
         (self.events)(Event::Prefilled { evaluated, reused });
         let Phase::Prefill(sequence) = std::mem::replace(&mut self.phase, Phase::Decode(Vec::new())) else {
             return Default::default();
         };
-        let Some((length, ending)) = sequence.ending.clone() else { return Default::default() };
+        let Some((length, ending)) = sequence.next_token_state.clone() else { return Default::default() };
         let forks: Vec<Sequence> = (1..self.candidate_count).map(|_| sequence.fork(length)).collect();
         let candidate = |(index, sequence)| ActiveCandidate {
             index,
@@ -148,7 +155,11 @@ impl ActiveJob {
     }
 
     /// How far it is, and who writes for it.
-    pub(super) fn decode_context<'a>(&'a mut self, model: &'a Model, spelling: &'a Spelling) -> (&'a mut Phase, DecodeContext<'a>) {
+    pub(super) fn decode_context<'a>(
+        &'a mut self,
+        model: &'a Model,
+        spelling: &'a VocabularyIndex,
+    ) -> (&'a mut Phase, DecodeContext<'a>) {
         let voice = DecodeContext {
             model,
             spelling,
@@ -172,13 +183,13 @@ impl ActiveJob {
 }
 
 /// What the texts at hand are of use for.
-fn build_drafter_and_cache_lm(job: &Job, tokens: &EncodedPrompt) -> (Drafter, Option<Cache>) {
+fn build_drafter_and_cache_lm(job: &Job, tokens: &EncodedPrompt) -> (Drafter, Option<CacheLm>) {
     let own = prompt_texts(&job.prompt);
     let last = own.last().copied().unwrap_or_default();
     let lead = last.strip_suffix(tokens.healing_prefix.as_str()).unwrap_or(last);
     let mut texts: Vec<_> = job.ngram_sources.iter().cloned().chain(own.iter().map(|text| Arc::from(*text))).collect();
     let by_likelihood = job.sampling.temperature <= 0.0;
-    let cache = (job.cache_lm && by_likelihood).then(|| Cache::new(texts.clone(), lead, tokens.healing_prefix.len()));
+    let cache = (job.cache_lm && by_likelihood).then(|| CacheLm::new(texts.clone(), lead, tokens.healing_prefix.len()));
     // What a model wrote is no reason for it to write the same again, so the cache is without it.
     texts.extend(job.recent_generations.iter().cloned());
     (Drafter::new(&job.likely_completions, texts, lead, &tokens.healing_prefix), cache)

@@ -1,8 +1,8 @@
 //! Steps that are broken off and gone on with.
 
 use super::*;
-use crate::kv::Begun;
-use crate::sequences::{Sequence, Sequences};
+use crate::kv::PartialStep;
+use crate::prefix_cache::{PrefixCache, Sequence};
 
 const LAYERS: usize = 5;
 
@@ -38,9 +38,9 @@ fn step(caches: &mut [(&mut KvCache, &[u32])], most: usize) -> Outcome {
     let (asked, mut logits) = (AtomicUsize::new(0), Logits::default());
     let abort = || asked.fetch_add(1, Ordering::Relaxed) == most;
     let spans = caches.iter_mut().map(|(cache, new)| (&mut **cache, new.len())).collect();
-    let mut step = Step::new(spans, decoder().config().heads);
+    let mut step = KvBatch::new(spans, decoder().config().heads);
     let outcome = decoder().step(&tokens, &positions, LogitsRequest::whole(&wanted), &mut step, &abort, &mut logits);
-    let went_on = step.went_on;
+    let went_on = step.resumed;
     let logits = match outcome {
         Ok(()) => {
             caches.iter_mut().for_each(|(cache, new)| cache.commit(new.len()));
@@ -120,15 +120,15 @@ if step(&mut [(&mut kept, &tried)], layers).logits.is_some() {
 #[test]
 fn a_prompt_whose_first_step_was_broken_off_is_found_again() {
     let config = decoder().config();
-    let mut sequences = Sequences::new(64 << 20);
+    let mut sequences = PrefixCache::new(64 << 20);
     let text: Vec<u32> = (0..40).collect();
     let mut begun = Sequence::new(config);
-    begun.cache.leave(Begun { tokens: text.clone(), ..Begun::default() });
-    sequences.put(begun);
+    begun.cache.save_partial(PartialStep { tokens: text.clone(), ..PartialStep::default() });
+    sequences.release(begun);
     let mut other = Sequence::new(config);
     other.tokens.extend(&text[..10]);
-    sequences.put(other);
-    let taken = sequences.take(&[&text[..], &[1, 2, 3]].concat(), config);
+    sequences.release(other);
+    let taken = sequences.acquire(&[&text[..], &[1, 2, 3]].concat(), config);
     assert!(taken.tokens.is_empty(), "all that is known of it has only begun");
-    assert_eq!(taken.cache.begun().map(|begun| begun.tokens.len()), Some(40));
+    assert_eq!(taken.cache.partial_step().map(|begun| begun.tokens.len()), Some(40));
 }
