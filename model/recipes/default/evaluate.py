@@ -13,6 +13,8 @@ import math
 import subprocess
 from pathlib import Path
 
+MANIFEST = Path(__file__).resolve().parents[3] / "Cargo.toml"
+LAB = ["cargo", "run", "--release", "--quiet", "--manifest-path", str(MANIFEST), "--package", "foretype-lab", "--"]
 LANGUAGES = {
     "Python": "*.py", "Rust": "*.rs", "JavaScript": "*.js", "TypeScript": "*.ts", "Go": "*.go", "Java": "*.java", "C": "libyaml/**/*.c",
     "C++": "*.cpp",
@@ -41,10 +43,10 @@ def measured(args, model):
     """The items of each language, and of the public set."""
     reports = {}
     for language, files in LANGUAGES.items():
-        command = ["repository", str(args.held_out), "--files", files, "--kinds", "line,rest", "--most", str(args.most), "--typing", "--bits"]
+        command = [args.foretype, "evaluate", "repository", str(args.held_out), "--files", files, "--kinds", "line,rest", "--most", str(args.most), "--typing", "--bits"]
         reports[language] = items(args, model, language, command)
     if args.infilling:
-        command = ["humaneval-infilling", "--data", args.infilling, "--every", "12"]
+        command = [*LAB, "humaneval-infilling", "--data", args.infilling, "--every", "12"]
         reports["infilling"] = items(args, model, "infilling", command)
     return reports
 
@@ -53,7 +55,7 @@ def items(args, model, name, command):
     path = args.reports / f"{Path(model).stem}-{name}.json"
     if not path.exists():
         part = path.with_suffix(".part")
-        subprocess.run([args.foretype, "evaluate", *command, "--model", model, "--json", str(part)], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*command, "--model", model, "--json", str(part)], check=True, stdout=subprocess.DEVNULL)
         part.rename(path)
     return json.loads(path.read_text())["systems"][0]["items"]
 

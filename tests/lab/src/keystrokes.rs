@@ -2,7 +2,7 @@
 //! gets from each.
 //!
 //! Everything runs on this machine. Foretype is this same build, started as an editor starts it. Other systems are
-//! started on free ports and stopped at the end of each run. docs/benchmarks.md explains the metrics.
+//! started on free ports and stopped at the end of each run. docs/guides/benchmark.md explains the metrics.
 
 mod args;
 mod chart;

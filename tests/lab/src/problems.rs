@@ -31,7 +31,7 @@ use serde::de::DeserializeOwned;
 /// Options of all problem sets.
 #[derive(Debug, clap::Args)]
 pub(super) struct ProblemSetArgs {
-    /// File of the set, compressed with gzip or not; docs/evaluation.md says where to find it
+    /// File of the set, compressed with gzip or not; docs/guides/evaluate.md says where to find it
     #[arg(long)]
     data: PathBuf,
     /// Take every Nth problem
@@ -98,7 +98,7 @@ impl ProblemContext<'_> {
         let (is_wanted, on_text) = (|| true, |_: &str| {});
         let (engine, config) = (&self.engine, &self.model.config);
         let usage = foretype_model::Usage::default();
-        let plugins = foretype::plugins::Heard::default();
+        let plugins = foretype::plugins::CodePlugins::default();
         let code = work(&mut CodeWriter { engine, config, is_wanted: &is_wanted, on_text: &on_text, usage, plugins });
         let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
         (code.inspect_err(|error| eprintln!("note: {error:#}")).ok(), milliseconds)

@@ -98,7 +98,7 @@ fn start_foretype(context: &StartContext) -> Result<LanguageServer> {
     }
     let mut options = json!({
         "model": context.model, "threads": context.args.thread_count(),
-        "inline": { "multi_line": false, "near_first": false },
+        "inline": { "multi_line": false, "progressive_context": false },
         "context": { "definitions": false, "recent_edits": false, "open_files": false },
     });
     merge_json(&mut options, &context.args.options);
