@@ -1,32 +1,47 @@
-//! FIM formats.
+//! Fill-in-the-middle formats: the special tokens with which each model family was trained to write a hole.
+//!
+//! A model with fill-in-the-middle training (FIM; Bavarian et al., "Efficient Training of Language Models to Fill in the
+//! Middle", 2022) reads the text on both sides of a hole and writes the hole last. Families differ in three ways, all of
+//! which are data in a [`FimFormat`]:
+//!
+//! * **Markers.** Qwen2.5-Coder has `<|fim_prefix|>`, StarCoder2 `<fim_prefix>`, Code Llama `▁<PRE>`. They are special
+//!   tokens of the tokenizer, and they are never spelled as text.
+//! * **Order.** Prefix, suffix, middle (PSM) in most families; suffix, prefix, middle (SPM) where
+//!   [`suffix_first`](FimFormat::suffix_first) is set. A format without a middle marker continues the prefix.
+//! * **Repository context.** Some families were trained on several files, each after a [`file`](FimFormat::file) marker
+//!   and its path. For the others, snippets are shown as comments inside the prefix.
+//!
+//! [`FimFormat::detect`] picks the format by the special tokens that a tokenizer has, so a model file needs no
+//! configuration. To support a family, add a row to [`FIM_FORMATS`]; [`tasks::fill`](crate::tasks::fill) does the rest.
 
-/// How a model family wants fill-in-the-middle written. Pure data, chosen by the special tokens that a tokenizer has.
+/// Fill-in-the-middle format of a model family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FimFormat {
-    /// The family, for example `qwen2.5-coder`.
+    /// Name of the family, for example `qwen2.5-coder`.
     pub name: &'static str,
-    /// Token before the text that precedes the hole.
+    /// Marker before the text that precedes the hole.
     pub prefix: &'static str,
-    /// Token before the text that follows the hole.
+    /// Marker before the text that follows the hole.
     pub suffix: &'static str,
-    /// Token after which the model writes the hole; `None` where the format is suffix first and writes on from the prefix.
+    /// Marker after which the model writes the hole; `None` for a suffix-first format in which it continues the prefix.
     pub middle: Option<&'static str>,
-    /// Whether the suffix is written before the prefix.
+    /// True if the suffix comes before the prefix (SPM).
     pub suffix_first: bool,
-    /// Token before the name of the repository, if the family has one.
+    /// Marker before the name of the repository, if the family has one.
     pub repository: Option<&'static str>,
-    /// Token before each file's path, if the family has one.
+    /// Marker before the path of each file, if the family has one.
     pub file: Option<&'static str>,
-    /// Tokens that end an answer.
+    /// Special tokens that end an answer.
     pub stop_tokens: &'static [&'static str],
-    /// Where other families have the same tokens: a word of the model's own name, in small letters.
+    /// Lower-case part of the model's name, for a family that shares its tokens with others.
     pub model_name_part: Option<&'static str>,
 }
 
+/// A prefix-suffix-middle format without repository context.
 const fn format(
     name: &'static str,
     [prefix, suffix, middle]: [&'static str; 3],
-    stops: &'static [&'static str],
+    stop_tokens: &'static [&'static str],
 ) -> FimFormat {
     FimFormat {
         name,
@@ -36,12 +51,13 @@ const fn format(
         suffix_first: false,
         repository: None,
         file: None,
-        stop_tokens: stops,
+        stop_tokens,
         model_name_part: None,
     }
 }
 
-/// The known formats, the more particular ones first. Published formats are never edited in place: a change is a new row.
+/// Known formats; where the tokens of one include those of another, the more specific one comes first. Published rows are
+/// never edited in place: a change is a new row.
 pub static FIM_FORMATS: &[FimFormat] = &[
     FimFormat {
         repository: Some("<|repo_name|>"),
@@ -110,7 +126,7 @@ pub static FIM_FORMATS: &[FimFormat] = &[
 ];
 
 impl FimFormat {
-    /// The first format whose tokens a tokenizer has, for a model of this name.
+    /// The first format all of whose tokens a tokenizer has (`has` by name), for a model called `model`.
     pub fn detect(model: &str, has: impl Fn(&str) -> bool) -> Option<&'static Self> {
         let model = model.to_lowercase();
         FIM_FORMATS.iter().find(|format| {
@@ -125,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_format_is_known_by_the_tokens_of_a_tokenizer() {
+    fn formats_are_detected_by_special_tokens() {
         for format in FIM_FORMATS {
             let has = |name: &str| {
                 [format.prefix, format.suffix].contains(&name)
@@ -138,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn no_format_writes_on_past_its_own_markers() {
+    fn every_format_has_stop_tokens() {
         for format in FIM_FORMATS {
             assert!(!format.stop_tokens.is_empty(), "{}", format.name);
         }

@@ -1,8 +1,13 @@
-//! Text in, prompt out; text in, text out.
+//! Prompts and what becomes of a model's answer: text in, prompt out; text in, text out.
 //!
-//! This crate knows text, syntax trees and prompts. It knows no tensor, token id, URI, socket or async runtime, and it
-//! does no I/O: what it reads was handed to it in a [`Request`]. Live prompts and training samples are built here by the
-//! same code, so that a model sees while it serves what it saw while it learned.
+//! Entry points: a [`Request`] describes a document, a cursor and the workspace around them; a [`PromptStrategy`] (the
+//! built-in one is [`tasks::fill::Fill`]) turns it into a [`Prompt`] and later the model's [`Answer`] into the text of a
+//! suggestion. [`window`] explains why typing costs one or two tokens, [`fim_format`] the markers of each model family,
+//! [`finish`] the rules that trim an answer.
+//!
+//! The crate knows text, syntax trees and prompts. It knows no tensor, token id, URI, socket or async runtime, and does no
+//! I/O: all input arrives in the request. Live prompts and training samples are built by the same code, so a model is
+//! served exactly what it was trained on.
 
 pub mod builtins;
 pub mod chat;
@@ -15,7 +20,7 @@ pub mod finish;
 pub mod holes;
 pub mod language;
 pub mod luau;
-pub mod plugged;
+pub mod plugin_strategy;
 pub mod prompt;
 pub mod random;
 pub mod request;
@@ -24,7 +29,7 @@ pub mod strategy;
 pub mod symbol_index;
 pub mod syntax;
 pub mod tasks;
-pub mod text;
+mod text;
 pub mod window;
 
 pub use builtins::Builtins;

@@ -9,61 +9,61 @@
 //! by the memory limit or by `prelude.luau`: about 50 ms on a slow machine. A plugin that fails or breaks a limit
 //! is stopped, says so once ([`Fault`]) and rests until it is loaded anew.
 
-mod answers;
 mod api;
-mod builtin;
-mod clock;
+mod builtin_api;
+mod call_times;
+mod deadline;
+mod declarations;
 mod fault;
 mod manifest;
-mod places;
 mod plugin;
-mod query;
+mod query_api;
+mod results;
 mod sandbox;
 mod tables;
-mod times;
-mod types;
+mod workspace_api;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use answers::{Found, Verdict};
-pub use fault::Fault;
+pub use declarations::declarations;
+pub use fault::PluginFault;
 pub use plugin::{Plugin, Tally};
-pub use types::declarations;
+pub use results::{PluginSnippet, Verdict};
 
 use crate::request::TaskKind;
 use crate::tasks::ask::SearchHit;
 
 /// The version of the interface that a plugin names in `api`.
-pub const API: u32 = 1;
+pub const API_VERSION: u32 = 1;
 
 /// What one call of a plugin may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Time for one call while somebody types.
-    pub time: Duration,
+    pub call_time: Duration,
     /// Time for one call for a docstring, a question or another task that is asked for by name.
     pub task_time: Duration,
     /// Time to load the file: compiling it and running its outermost lines.
-    pub load: Duration,
+    pub load_time: Duration,
     /// Bytes of memory that the plugin may hold, all together.
-    pub memory: usize,
+    pub memory_bytes: usize,
     /// Bytes of text that one call may give back.
-    pub output: usize,
+    pub output_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         let [time, task_time, load] = [20, 100, 200].map(Duration::from_millis);
-        Self { time, task_time, load, memory: 32 << 20, output: 256 << 10 }
+        Self { call_time: time, task_time, load_time: load, memory_bytes: 32 << 20, output_bytes: 256 << 10 }
     }
 }
 
 impl Limits {
     /// The time for one call, and the option that sets it.
-    fn of(&self, task: TaskKind) -> (Duration, &'static str) {
+    fn call_limit(&self, task: TaskKind) -> (Duration, &'static str) {
         match task {
-            TaskKind::Fill => (self.time, "plugins.time_ms"),
+            TaskKind::Fill => (self.call_time, "plugins.time_ms"),
             _ => (self.task_time, "plugins.task_time_ms"),
         }
     }
@@ -71,7 +71,7 @@ impl Limits {
 
 /// What a plugin may see of the workspace. The host decides what is refused: files that git ignores, files with secrets,
 /// everything outside.
-pub trait World: Send + Sync {
+pub trait WorkspaceAccess: Send + Sync {
     /// The text of a file by its path relative to the workspace; `None` if there is none or it may not be read.
     fn read(&self, path: &str) -> Option<String>;
 
@@ -83,7 +83,7 @@ pub trait World: Send + Sync {
     fn search(&self, words: &str, most: usize) -> Vec<SearchHit>;
 
     /// What git says of the workspace, if that is known or comes to be known within `patience`.
-    fn git(&self, patience: Duration) -> Option<Arc<Git>>;
+    fn git(&self, patience: Duration) -> Option<Arc<GitStatus>>;
 
     /// Takes a line for the log.
     fn log(&self, plugin: &str, message: &str);
@@ -91,26 +91,26 @@ pub trait World: Send + Sync {
 
 /// What git says of a workspace, without files that may not be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Git {
+pub struct GitStatus {
     /// The branch; `None` where no branch is checked out.
     pub branch: Option<String>,
     /// Files that are staged, with their diffs.
     pub staged: Vec<(String, String)>,
     /// Files of the last commits, the latest first.
-    pub recent: Vec<String>,
+    pub recent_files: Vec<String>,
 }
 
 /// A value of a plugin's own options.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Setting {
+pub enum OptionValue {
     /// `true` or `false`.
-    Truth(bool),
+    Bool(bool),
     /// A number.
     Number(f64),
     /// A text.
     Text(String),
     /// Several values.
-    List(Vec<Setting>),
+    List(Vec<OptionValue>),
 }
 
 #[cfg(test)]

@@ -1,21 +1,31 @@
-//! What a model is given to read, as plain data: text and the names of special tokens, never token ids.
+//! The prompt as plain data: text and the names of special tokens, never token ids.
 //!
-//! A special token is named in a [`Content::Special`] and is written by its id; the same characters inside a
-//! [`Content::Text`] are ordinary text. So nothing in a user's file can pose as a marker.
+//! A [`Prompt`] is a list of [`Part`]s, each with a [`PartSource`] that tells where it came from, for `--explain`. Two
+//! rules hold for all of them:
+//!
+//! * A special token is named in [`Content::Special`] and encoded by its id. The same characters inside
+//!   [`Content::Text`] are ordinary text, so nothing in a user's file can pose as a marker.
+//! * Parts are tokenized one by one. A part that did not change keeps its tokens, whatever its neighbours are; the
+//!   engine's prefix cache depends on it.
+//!
+//! [`Prompt::heal`] asks the engine for token healing: a prompt that ends inside a word ends in a token that the model
+//! has rarely seen followed by the right continuation. The engine backs up over that token and constrains the first
+//! generated tokens to spell its text. Anchored prompts need it, since they end wherever the cursor is
+//! ([`window`](crate::window)). The markers around a hole are those of a [`FimFormat`](crate::FimFormat).
 
 use std::borrow::Cow;
 
-/// One piece of a prompt.
+/// Content of a prompt part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// Ordinary text, tokenised without looking for special tokens.
+    /// Ordinary text, tokenized without looking for special tokens.
     Text(String),
-    /// A special token, by the exact name that it has in the tokenizer, for example `<|fim_prefix|>`.
+    /// A special token by its exact name in the tokenizer, for example `<|fim_prefix|>`.
     Special(Cow<'static, str>),
 }
 
 impl Content {
-    /// The text, if it is one.
+    /// The text; `None` for a special token.
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -24,25 +34,25 @@ impl Content {
     }
 }
 
-/// Where a piece of a prompt came from, for `--explain`.
+/// Origin of a prompt part, as `--explain` prints it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum PartSource {
-    /// A marker that the format asks for.
+    /// Marker of the FIM format.
     Format,
-    /// The name of the repository, the path of the file.
+    /// Name of the repository or path of the file.
     Header,
-    /// A snippet from elsewhere in the workspace.
+    /// Snippet from elsewhere in the workspace.
     Snippet {
-        /// The file it comes from, relative to the workspace.
+        /// File that the snippet comes from, relative to the workspace.
         path: String,
-        /// Why it is here: `definition`, `recent edit`, `open file`, or a plugin's name.
+        /// Context source that found it: `definition`, `recent edit`, `open file`, or a plugin's name.
         #[serde(rename = "why")]
         origin: String,
     },
-    /// Imports of this file that lie outside the window.
+    /// Imports of this file from outside the window.
     Imports,
-    /// Signatures of the items around the cursor that begin outside the window.
+    /// Signatures from outside the window of the items around the cursor.
     Enclosing,
     /// Text before the anchor.
     #[serde(rename = "before")]
@@ -52,102 +62,105 @@ pub enum PartSource {
     Suffix,
     /// Text between the anchor and the cursor.
     Middle,
-    /// What a plugin put there that lays the prompt out.
+    /// Part written by a plugin that lays the prompt out.
     Plugin {
-        /// The plugin's name.
+        /// Name of the plugin.
         name: String,
     },
-    /// What the model is to write: in a training sample.
+    /// Target text of a training sample.
     Answer,
-    /// What was said in a conversation, with what the model's chat template puts around it.
+    /// Messages of a conversation with the markers of the model's chat template.
     Conversation,
 }
 
-/// A piece of a prompt and where it came from.
+/// One part of a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// What the model reads.
+    /// Text or special token that the model reads.
     pub content: Content,
-    /// Where it came from.
+    /// Origin of the part.
     pub source: PartSource,
 }
 
 impl Part {
-    /// Ordinary text.
+    /// A part of ordinary text.
     pub fn text(text: impl Into<String>, source: PartSource) -> Self {
         Self { content: Content::Text(text.into()), source }
     }
 
-    /// A special token.
+    /// A special token of the FIM format.
     pub fn special(name: impl Into<Cow<'static, str>>) -> Self {
         Self { content: Content::Special(name.into()), source: PartSource::Format }
     }
 }
 
-/// What must stay as it is for the next prompt to begin with the last one.
+/// Frozen beginning of an anchored prompt: everything before the text typed since the anchor.
+///
+/// The [`window`](crate::window) module builds windows and decides when one is reused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
-    /// What comes before the file's own text: repository, snippets, path. Only ever appended to while typing.
+    /// Parts before the file's own text: repository, snippets, path, imports, enclosing signatures.
     pub header: Vec<Part>,
-    /// Text before the anchor, as it stands in the prompt.
+    /// Text before the anchor, as the prompt shows it.
     pub prefix: String,
     /// Byte offset of the anchor in the document.
     pub anchor: usize,
-    /// Text after the cursor, as it stands in the prompt.
+    /// Text after the cursor, as the prompt shows it.
     pub suffix: String,
-    /// What a plugin made of all this; `None` where the model's own format says how it is written.
+    /// Parts as a plugin laid them out; `None` for the layout of the model's FIM format.
     pub layout: Option<PluginLayout>,
-    /// Whether the next prompt is to have a new window although this one still holds: set while nobody waits.
+    /// True if the next prompt gets a new window although this one still matches. The server sets it to re-anchor while
+    /// the user is idle.
     pub expired: bool,
-    /// Whether it shows less than there is room for, so that its prompt was read sooner.
+    /// True if the window shows less than the full budget allows, for a shorter prefill.
     pub reduced: bool,
 }
 
-/// Everything that the model reads before the text typed since the anchor, as a plugin wants it.
+/// A plugin's layout of everything before the text typed since the anchor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginLayout {
-    /// The plugin's name.
+    /// Name of the plugin.
     pub plugin: String,
-    /// In the order in which the model reads them.
+    /// Parts in the order in which the model reads them.
     pub parts: Vec<Part>,
-    /// Names of special tokens that end the answer.
+    /// Names of the special tokens that end the answer.
     pub stop_tokens: Vec<Cow<'static, str>>,
 }
 
-/// Everything that the model room needs to know of a request.
+/// Input of the engine for one request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Prompt {
-    /// In the order in which the model reads them. Adjacent texts are tokenised separately at each part's border, so
-    /// that a part which did not change keeps its tokens.
+    /// Parts in the order in which the model reads them. Each is tokenized on its own.
     pub parts: Vec<Part>,
-    /// Back up over the last partial token of the last text and make the first generated tokens spell it (token healing).
+    /// True to apply token healing: the engine backs up over the last token of the last part and makes the first generated
+    /// tokens spell its text.
     pub heal: bool,
-    /// Names of special tokens that end the answer, beside the model's own end-of-text tokens. Names that the tokenizer
-    /// does not have are ignored.
+    /// Names of the special tokens that end the answer, in addition to the model's end-of-text tokens. Names that the
+    /// tokenizer lacks are ignored.
     pub stop_tokens: Vec<Cow<'static, str>>,
-    /// The frozen window that this prompt was built on, to be handed back with the next request for this document.
+    /// Window that this prompt was built on, for the next request for this document.
     pub window: Option<Window>,
 }
 
-/// A piece of context from elsewhere in the workspace.
+/// A piece of text from elsewhere in the workspace, shown as context.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snippet {
-    /// The file it comes from, relative to the workspace, with `/`.
+    /// File that the snippet comes from, relative to the workspace, with `/`.
     pub path: String,
-    /// The text itself.
+    /// Text of the snippet.
     pub text: String,
-    /// Why it is here: `definition`, `recent edit`, `open file`, or a plugin's name.
+    /// Context source that found it: `definition`, `recent edit`, `open file`, or a plugin's name.
     pub origin: String,
 }
 
-/// How long a snippet stays as it is; the order is that of the prompt.
+/// How long a snippet stays unchanged. Snippets that stay longest come first in a prompt, so that the prefix cache keeps them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Stability {
-    /// The same wherever the cursor is.
+    /// Unchanged wherever the cursor is.
     Stable,
-    /// The same while the cursor is in one file.
+    /// Unchanged while the cursor stays in one file.
     #[default]
     File,
-    /// Changes with each edit.
+    /// Changed by every edit.
     Edit,
 }

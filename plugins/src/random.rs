@@ -1,52 +1,60 @@
-//! Numbers that look random and are the same for the same seed (SplitMix64, Steele et al. 2014).
+//! The only pseudorandom generator of Foretype: SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
+//! generators", 2014).
+//!
+//! Training samples, token sampling, bootstrap resampling and random test weights all draw from it. The numbers are part
+//! of their contract: the same seed makes the same samples in every version, on every platform.
 
-/// A stream of numbers.
+/// A stream of pseudorandom numbers.
 #[derive(Debug, Clone)]
 pub struct Random {
     state: u64,
 }
 
 impl Random {
-    /// The stream of a seed.
+    /// Starts the stream of `seed`.
     pub fn new(seed: u64) -> Self {
         Self { state: seed }
     }
 
-    /// The stream of several numbers together, for example a seed, an epoch and a file: each of them makes another one.
+    /// Starts a stream that depends on all of `keys` and their order, for example on a seed, an epoch and a file.
     pub fn from_keys(keys: &[u64]) -> Self {
         let stir = |state: u64, key: &u64| Self::new(state ^ key).next_u64();
         Self::new(keys.iter().fold(keys.len() as u64, stir))
     }
 
-    fn next_u64(&mut self) -> u64 {
+    /// Draws 64 random bits.
+    pub fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        mix64(self.state)
     }
 
-    /// A number from 0 to below `count`; 0 if that is 0.
+    /// Draws an integer from `0..count`; 0 if `count` is 0.
     pub fn below(&mut self, count: usize) -> usize {
         ((u128::from(self.next_u64()) * count as u128) >> 64) as usize
     }
 
-    /// A number in 0..1.
+    /// Draws a number from `0.0..1.0` with 53 random bits.
     pub fn unit(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Whether something happens that does so with this probability.
+    /// Draws a number from `0.0..1.0` with 24 random bits.
+    pub fn unit_f32(&mut self) -> f32 {
+        (self.next_u64() >> 40) as f32 / (1u32 << 24) as f32
+    }
+
+    /// Returns true with this probability.
     pub fn happens(&mut self, probability: f64) -> bool {
         self.unit() < probability
     }
 
-    /// A number between two.
+    /// Draws a number from `low..high`.
     pub fn between(&mut self, low: f64, high: f64) -> f64 {
         low + self.unit() * (high - low)
     }
 
-    /// One of several things, each with this share of the chances.
+    /// Draws one of several things; the probability of each is proportional to its share. `None` without a positive
+    /// share.
     pub fn pick<T: Copy>(&mut self, shares: &[(T, f64)]) -> Option<T> {
         let mut left = self.unit() * shares.iter().map(|(_, share)| share).sum::<f64>();
         let mut picked = None;
@@ -60,7 +68,7 @@ impl Random {
         picked
     }
 
-    /// Puts things into another order.
+    /// Shuffles `things` in place (Fisher and Yates).
     pub fn shuffle<T>(&mut self, things: &mut [T]) {
         for last in (1..things.len()).rev() {
             things.swap(last, self.below(last + 1));
@@ -68,18 +76,25 @@ impl Random {
     }
 }
 
+/// Finalizer of SplitMix64: a bijection in which every input bit affects every output bit.
+pub fn mix64(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_numbers_are_those_of_the_published_generator() {
+    fn numbers_match_the_published_generator() {
         let mut random = Random::new(1_234_567);
         assert_eq!([random.next_u64(), random.next_u64()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
     }
 
     #[test]
-    fn things_are_picked_by_their_shares() {
+    fn picks_follow_the_shares() {
         let mut random = Random::new(1);
         let picked: Vec<_> = (0..1000).filter_map(|_| random.pick(&[('a', 1.0), ('b', 0.0), ('c', 3.0)])).collect();
         let count = |thing| picked.iter().filter(|it| **it == thing).count();
@@ -88,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn each_key_and_their_order_make_another_stream() {
+    fn streams_depend_on_every_key_and_on_their_order() {
         let first = |keys: &[u64]| Random::from_keys(keys).next_u64();
         let all = [first(&[1, 2]), first(&[2, 1]), first(&[1, 3]), first(&[1]), first(&[1, 2, 0]), first(&[])];
         assert!((0..all.len()).all(|i| !all[..i].contains(&all[i])), "{all:?}");
@@ -99,6 +114,7 @@ mod tests {
     fn numbers_stay_in_their_range() {
         let mut random = Random::new(1);
         assert!((0..1000).all(|_| random.below(3) < 3 && (0.0..1.0).contains(&random.unit())));
+        assert!((0..1000).all(|_| (0.0..1.0).contains(&random.unit_f32())));
         assert_eq!(random.below(0), 0);
     }
 }

@@ -1,39 +1,47 @@
-//! The interface between a request and a model: a strategy writes the prompt and finishes the answer.
+//! The interface between requests and the engine: a strategy builds the prompt and finishes the answer.
 
 use crate::{Answer, Prompt, Request, Snippet};
 
-/// Why a prompt could not be built.
+/// Reason why a prompt could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The cursor lies outside the text or inside a character.
-    #[error("the cursor at byte {cursor} is not a position in a text of {length} bytes")]
+    #[error(
+        "byte {cursor} is not a character boundary of the document ({length} bytes): send a cursor inside the text"
+    )]
     Cursor {
-        /// Byte offset asked for.
+        /// Requested byte offset.
         cursor: usize,
         /// Length of the document in bytes.
         length: usize,
     },
 }
 
-/// The result of building a prompt.
+/// Result of building a prompt.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// How a request becomes a prompt and an answer becomes a suggestion.
+/// Turns a request into a prompt and a model's answer into a suggestion.
 ///
-/// Every method is pure: the same request gives the same answer, and nothing is read but the request.
+/// Every method is pure: its result depends on its arguments alone.
 pub trait PromptStrategy: Send + Sync {
-    /// The name by which configuration and `--explain` know this strategy.
+    /// Name of the strategy in the configuration and in `--explain`.
     fn name(&self) -> &str;
 
-    /// Extra snippets from elsewhere, the most stable first.
+    /// Snippets from elsewhere in the workspace, the most stable first.
+    ///
+    /// # Errors
+    /// If the strategy cannot gather them; the built-in one never fails.
     fn context(&self, request: &Request) -> Result<Vec<Snippet>>;
 
-    /// The prompt for this request, with the given snippets.
+    /// Prompt for this request with these snippets.
+    ///
+    /// # Errors
+    /// If the cursor is not a character boundary of the document.
     fn prompt(&self, request: &Request, snippets: &[Snippet]) -> Result<Prompt>;
 
-    /// Whether `text`, generated so far, is already as much as [`finish`](Self::finish) would keep. Decoding stops then.
+    /// Returns true if [`finish`](Self::finish) would drop everything generated after `text`. Decoding stops then.
     fn is_done(&self, request: &Request, text: &str) -> bool;
 
-    /// What of the model's answer to show: trimmed, mended, or `None` for nothing.
+    /// Text to show for an answer, trimmed and repaired; `None` to show nothing.
     fn finish(&self, request: &Request, answer: &Answer) -> Option<String>;
 }

@@ -33,7 +33,7 @@ pub(crate) struct SharedState {
     /// Open workspaces, with their symbols.
     pub(crate) workspaces: Workspaces,
     /// Plugins of the open workspaces.
-    pub(crate) plugins: crate::plugins::Open,
+    pub(crate) plugins: crate::plugins::PluginRegistry,
 }
 
 /// Settings that decide which model is loaded and how. Sessions with equal keys share a model.

@@ -13,7 +13,7 @@ use foretype_plugins::{Language, syntax};
 
 use crate::ask::AnswerSampling;
 use crate::config::Config;
-use crate::plugins::Asked;
+use crate::plugins::TaskPlugins;
 
 /// Maximum number of tokens in one hole.
 const MAX_HOLE_TOKENS: usize = 64;
@@ -62,7 +62,7 @@ pub fn write_docstring(
     engine: &Engine,
     ground: &DocPromptContext<'_>,
     task: &DocTask,
-    plugin_answers: Option<&Asked>,
+    plugin_answers: Option<&TaskPlugins>,
     sampling: AnswerSampling,
     is_wanted: &dyn Fn() -> bool,
 ) -> Result<WrittenDocstring> {

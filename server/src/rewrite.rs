@@ -17,7 +17,7 @@ use foretype_plugins::{Document, Language, Part, Prompt, PartSource, syntax};
 use similar::{ChangeTag, TextDiff};
 
 use crate::config::Config;
-use crate::plugins::Heard;
+use crate::plugins::CodePlugins;
 
 /// Interval at which cancellation is checked.
 const CANCEL_POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -37,7 +37,7 @@ pub struct CodeWriter<'a> {
     /// Token counts of all answers together.
     pub usage: Usage,
     /// Snippets and finishing rules of plugins.
-    pub plugins: Heard,
+    pub plugins: CodePlugins,
 }
 
 /// Code, with its fault if the second attempt has one, too.

@@ -8,7 +8,7 @@ use crate::Language;
 use crate::syntax::nodes;
 
 /// The line, from 1, of the first syntax error in a node.
-pub(super) fn error(node: Node<'_>) -> Option<usize> {
+pub(super) fn first_error_line(node: Node<'_>) -> Option<usize> {
     let found = || nodes(node, |it| it.has_error()).find(|it| it.is_error() || it.is_missing());
     node.has_error().then(|| found().unwrap_or(node).start_position().row + 1)
 }
@@ -27,36 +27,36 @@ fn own_nodes(body: Node<'_>) -> impl Iterator<Item = Node<'_>> {
 pub(super) fn returns(language: Language, node: Node<'_>, signature: &Signature<'_>, text: &str) -> Returns {
     let body = signature.body;
     let yields = body.is_some_and(|body| own_nodes(body).any(|it| it.kind() == "yield"));
-    let written = written_result(signature, text);
+    let written = declared_result(signature, text);
     if yields && language == Language::Python {
         return Returns::Yields(written);
     }
     match written {
-        Some(it) if is_nothing(&it) && !returns_pointer(node) => Returns::Nothing,
+        Some(it) if is_void(&it) && !returns_pointer(node) => Returns::Nothing,
         Some(it) => Returns::Value(Some(it)),
         None if matches!(language, Language::Rust | Language::Go | Language::Java | Language::C | Language::Cpp) => {
             Returns::Nothing
         }
-        None if body.is_some_and(gives) && !constructs(signature, text) => Returns::Value(None),
+        None if body.is_some_and(returns_value) && !is_constructor(signature, text) => Returns::Value(None),
         None => Returns::Nothing,
     }
 }
 
 /// The type of the result as the signature has it.
-fn written_result(signature: &Signature<'_>, text: &str) -> Option<String> {
+fn declared_result(signature: &Signature<'_>, text: &str) -> Option<String> {
     let written = signature.result.filter(|it| *it != signature.name).and_then(|it| text.get(it.byte_range()));
     written.map(|it| it.trim_start_matches([':', '-', '>']).trim().to_owned()).filter(|it| !it.is_empty())
 }
 
 /// Whether a signature says that nothing comes back, and not even that something is over.
-pub(super) fn says_nothing(language: Language, node: Node<'_>, signature: &Signature<'_>, text: &str) -> bool {
-    match written_result(signature, text) {
+pub(super) fn declares_no_result(language: Language, node: Node<'_>, signature: &Signature<'_>, text: &str) -> bool {
+    match declared_result(signature, text) {
         Some(it) => matches!(&*it, "void" | "None" | "()") && !returns_pointer(node),
         None => matches!(language, Language::Rust | Language::Go),
     }
 }
 
-fn is_nothing(of_type: &str) -> bool {
+fn is_void(of_type: &str) -> bool {
     let inner = of_type.trim_start_matches("Promise<").trim_start_matches("Promise<").trim_end_matches('>');
     matches!(inner, "void" | "None" | "()" | "!" | "never" | "undefined" | "NoReturn" | "Task")
 }
@@ -66,12 +66,12 @@ fn returns_pointer(node: Node<'_>) -> bool {
     node.child_by_field_name("declarator").is_some_and(|it| it.kind() == "pointer_declarator")
 }
 
-fn constructs(signature: &Signature<'_>, text: &str) -> bool {
+fn is_constructor(signature: &Signature<'_>, text: &str) -> bool {
     matches!(text.get(signature.name.byte_range()), Some("constructor" | "__init__" | "initialize" | "__construct"))
 }
 
 /// Whether a body returns a value; the body of an arrow function may be one.
-fn gives(body: Node<'_>) -> bool {
+fn returns_value(body: Node<'_>) -> bool {
     let returns = |it: Node<'_>| {
         let statement = matches!(it.kind(), "return_statement" | "return");
         let value = |value: Node<'_>| !value.kind().contains("comment") && value.kind() != "none";
@@ -95,16 +95,16 @@ pub(super) fn raises(language: Language, node: Node<'_>, signature: &Signature<'
         clause.named_children(&mut cursor).filter_map(|it| text.get(it.byte_range())).for_each(&mut add);
     }
     for node in signature.body.into_iter().flat_map(own_nodes) {
-        raised(language, node, text).into_iter().for_each(&mut add);
+        raised_error(language, node, text).into_iter().for_each(&mut add);
     }
     found
 }
 
 /// The class of the error that a node raises.
-fn raised<'a>(language: Language, node: Node<'_>, text: &'a str) -> Option<&'a str> {
+fn raised_error<'a>(language: Language, node: Node<'_>, text: &'a str) -> Option<&'a str> {
     let of = |node: Node<'_>| text.get(node.byte_range());
     match node.kind() {
-        "raise_statement" | "throw_statement" | "throw_expression" => class(node.named_child(0)?, text),
+        "raise_statement" | "throw_statement" | "throw_expression" => error_class(node.named_child(0)?, text),
         "macro_invocation" if language == Language::Rust => {
             let name = node.child_by_field_name("macro").and_then(of)?;
             matches!(name, "panic" | "assert" | "assert_eq" | "assert_ne").then_some("panic")
@@ -112,14 +112,14 @@ fn raised<'a>(language: Language, node: Node<'_>, text: &'a str) -> Option<&'a s
         "call" if language == Language::Ruby => {
             let method = node.child_by_field_name("method").and_then(of)?;
             let first = node.child_by_field_name("arguments")?.named_child(0)?;
-            (method == "raise").then(|| class(first, text)).flatten()
+            (method == "raise").then(|| error_class(first, text)).flatten()
         }
         _ => None,
     }
 }
 
 /// `a.B` of `a.B(…)`, `new a.B(…)` and `a.B`; a variable has no class to name.
-fn class<'a>(thrown: Node<'_>, text: &'a str) -> Option<&'a str> {
+fn error_class<'a>(thrown: Node<'_>, text: &'a str) -> Option<&'a str> {
     let made =
         ["function", "constructor", "type", "receiver"].into_iter().find_map(|name| thrown.child_by_field_name(name));
     let first = thrown.named_child(0).filter(|it| matches!(it.kind(), "name" | "qualified_name"));

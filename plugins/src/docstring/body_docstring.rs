@@ -5,17 +5,17 @@ use std::ops::Range;
 use tree_sitter::{Node, Tree};
 
 use super::body;
-use super::item::{DocItem, ItemKind, DocstringPosition, Returns};
+use super::item::{DocItem, DocstringPosition, ItemKind, Returns};
 use crate::Language;
 
 /// Where the docstring of a function or class of Python goes, and the one that is there.
-pub(super) fn block(node: Node<'_>, text: &str) -> Option<(DocstringPosition, Option<Range<usize>>)> {
+pub(super) fn position_in_body(node: Node<'_>, text: &str) -> Option<(DocstringPosition, Option<Range<usize>>)> {
     let body = node.child_by_field_name("body")?;
     let mut cursor = node.walk();
     let colon =
         node.children(&mut cursor).filter(|it| it.kind() == ":" && it.start_byte() < body.start_byte()).last()?;
     let first = first_statement(body);
-    let existing = first.and_then(string);
+    let existing = first.and_then(string_statement);
     let indentation = indentation(node, body, text);
     let place = if body.start_position().row == colon.start_position().row {
         DocstringPosition::AfterColon { gap: colon.end_byte()..body.start_byte(), indentation }
@@ -42,16 +42,16 @@ fn first_statement(block: Node<'_>) -> Option<Node<'_>> {
 }
 
 /// The string that a statement consists of.
-pub(super) fn string(statement: Node<'_>) -> Option<Range<usize>> {
+pub(super) fn string_statement(statement: Node<'_>) -> Option<Range<usize>> {
     let only = statement.named_child(0).filter(|_| statement.named_child_count() == 1)?;
     (statement.kind() == "expression_statement" && only.kind() == "string").then(|| only.byte_range())
 }
 
 /// A file as a module: of Python and Rust.
-pub(super) fn file(language: Language, tree: &Tree, text: &str) -> Option<DocItem> {
+pub(super) fn module_item(language: Language, tree: &Tree, text: &str) -> Option<DocItem> {
     let root = tree.root_node();
     let (at, existing) = match language {
-        Language::Python => (after_header(text), first_statement(root).and_then(string)),
+        Language::Python => (after_header(text), first_statement(root).and_then(string_statement)),
         Language::Rust => (0, inner_comments(text)),
         _ => return None,
     };
@@ -67,7 +67,7 @@ pub(super) fn file(language: Language, tree: &Tree, text: &str) -> Option<DocIte
         existing,
         position: DocstringPosition::OwnLines { at, indentation: String::new() },
         nested: false,
-        error_line: body::error(root),
+        error_line: body::first_error_line(root),
     })
 }
 

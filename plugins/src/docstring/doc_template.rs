@@ -67,8 +67,8 @@ impl DocTemplate {
     /// The frame that brings a docstring up to date; nothing where nothing is to be done.
     pub(super) fn updated(self, item: &DocItem, existing: &str, only_parts: bool) -> Option<Self> {
         let marks = CommentMarks::detect(existing, self.marks);
-        let existing = update::Existing::new(existing, marks, &self.indentation);
-        let lines = update::lines(item, &self.lines, self.style, &existing, only_parts)?;
+        let existing = update::ExistingDocstring::new(existing, marks, &self.indentation);
+        let lines = update::updated_lines(item, &self.lines, self.style, &existing, only_parts)?;
         Some(Self { lines, marks, ..self })
     }
 
@@ -79,26 +79,26 @@ impl DocTemplate {
 
     /// What the holes are about, in their order.
     pub fn fields(&self) -> impl Iterator<Item = &Field> {
-        self.lines.iter().filter_map(|line| line.hole.as_ref())
+        self.lines.iter().filter_map(|line| line.field.as_ref())
     }
 
     /// The docstring with this prose in its first holes: all of it, or as far as the first hole that is left.
     pub fn render(&self, prose: &[String]) -> String {
-        let has_marks = |line: Option<&TemplateLine>| line.is_some_and(|line| line.whole);
+        let has_marks = |line: Option<&TemplateLine>| line.is_some_and(|line| line.existing);
         let mut out = if has_marks(self.lines.first()) { String::new() } else { self.opening() };
         let mut prose = prose.iter();
         for (at, line) in self.lines.iter().enumerate() {
             if at > 0 {
                 out.push('\n');
             }
-            if at > 0 && !line.whole {
-                out.push_str(&self.line_prefix(line.text.is_empty() && line.hole.is_none()));
+            if at > 0 && !line.existing {
+                out.push_str(&self.line_prefix(line.text.is_empty() && line.field.is_none()));
             }
             out.push_str(&line.text);
-            let Some(about) = &line.hole else { continue };
+            let Some(about) = &line.field else { continue };
             let Some(words) = prose.next() else { return out };
             self.wrap(&mut out, words, line, *about == Field::Summary && at == 0);
-            out.push_str(line.after);
+            out.push_str(line.suffix);
         }
         if !has_marks(self.lines.last()) {
             out.push_str(&self.closing(out.contains('\n')));
@@ -137,11 +137,11 @@ impl DocTemplate {
 
     /// Writes prose, on lines that are no wider than they may be. A word is never broken.
     fn wrap(&self, out: &mut String, words: &str, line: &TemplateLine, first: bool) {
-        let before = format!("{}{}", self.line_prefix(false), " ".repeat(line.hang));
+        let before = format!("{}{}", self.line_prefix(false), " ".repeat(line.hanging_indent));
         let start = out.rsplit('\n').next().unwrap_or_default().chars().count();
         // The closing marks follow on the line of a single sentence.
         let closing = if first && self.lines.len() == 1 && self.marks == CommentMarks::Quotes { 3 } else { 0 };
-        let room = self.width.saturating_sub(closing + line.after.len());
+        let room = self.width.saturating_sub(closing + line.suffix.len());
         let mut column = start;
         for (number, paragraph) in words.split("\n\n").enumerate() {
             if number > 0 {
@@ -173,8 +173,12 @@ fn comment_marks(language: Language, style: DocStyle, item: &DocItem, text: &str
         DocStyle::Godoc => CommentMarks::Lines("//"),
         DocStyle::Yard => CommentMarks::Lines("#"),
         DocStyle::Luacats => CommentMarks::Lines("---"),
-        DocStyle::Doxygen if matches!(language, Language::C | Language::Cpp) && prefers_slashes(text) => CommentMarks::Lines("///"),
-        DocStyle::Doxygen | DocStyle::Jsdoc | DocStyle::Tsdoc | DocStyle::Javadoc | DocStyle::Phpdoc => CommentMarks::Block,
+        DocStyle::Doxygen if matches!(language, Language::C | Language::Cpp) && prefers_slashes(text) => {
+            CommentMarks::Lines("///")
+        }
+        DocStyle::Doxygen | DocStyle::Jsdoc | DocStyle::Tsdoc | DocStyle::Javadoc | DocStyle::Phpdoc => {
+            CommentMarks::Block
+        }
     }
 }
 

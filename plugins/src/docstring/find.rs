@@ -6,7 +6,7 @@ use tree_sitter::{Node, Tree};
 
 use super::item::{DocItem, ItemKind, Returns};
 use super::parameters::{self, Signature};
-use super::{leading_comment, body, body_docstring};
+use super::{body, body_docstring, leading_comment};
 use crate::Language;
 use crate::syntax::nodes;
 
@@ -24,7 +24,9 @@ pub fn item_at(language: Language, tree: &Tree, text: &str, line: usize) -> Opti
     let touches = |range: &Range<usize>| range.start <= start + own.len() && at < range.end;
     let here = |item: &DocItem| touches(&item.range) || item.existing.as_ref().is_some_and(&touches);
     let found = items(language, tree, text).into_iter().filter(here).min_by_key(|item| item.range.len());
-    found.or_else(|| body_docstring::file(language, tree, text).filter(|item| line == 0 || here_in(item, &touches)))
+    found.or_else(|| {
+        body_docstring::module_item(language, tree, text).filter(|item| line == 0 || here_in(item, &touches))
+    })
 }
 
 fn here_in(item: &DocItem, touches: &impl Fn(&Range<usize>) -> bool) -> bool {
@@ -32,11 +34,13 @@ fn here_in(item: &DocItem, touches: &impl Fn(&Range<usize>) -> bool) -> bool {
 }
 
 /// What a node documents, if it can be documented.
-fn kind(language: Language, node: Node<'_>) -> Option<ItemKind> {
+fn item_kind(language: Language, node: Node<'_>) -> Option<ItemKind> {
     use Language::{C, Cpp, Go, JavaScript, Ruby, Tsx, TypeScript};
     let kind = match node.kind() {
         "function_definition" if language == Language::Lua => return None,
-        "function_definition" | "function_item" | "function_signature_item" | "function_declaration" => ItemKind::Function,
+        "function_definition" | "function_item" | "function_signature_item" | "function_declaration" => {
+            ItemKind::Function
+        }
         "generator_function_declaration" | "function_signature" | "method_signature" => ItemKind::Function,
         "method_definition" | "method_declaration" | "constructor_declaration" => ItemKind::Function,
         "abstract_method_signature" => ItemKind::Function,
@@ -47,7 +51,9 @@ fn kind(language: Language, node: Node<'_>) -> Option<ItemKind> {
             let outside = node.parent().is_some_and(|it| matches!(it.kind(), "program" | "export_statement"));
             return outside.then_some(ItemKind::Function).filter(|_| parameters::signature(language, node).is_some());
         }
-        "class_definition" | "class_declaration" | "abstract_class_declaration" | "interface_declaration" => ItemKind::Type,
+        "class_definition" | "class_declaration" | "abstract_class_declaration" | "interface_declaration" => {
+            ItemKind::Type
+        }
         "enum_declaration" | "record_declaration" | "struct_declaration" | "trait_declaration" => ItemKind::Type,
         "struct_item" | "enum_item" | "trait_item" | "union_item" | "type_item" => ItemKind::Type,
         "type_alias_declaration" => ItemKind::Type,
@@ -65,31 +71,31 @@ fn kind(language: Language, node: Node<'_>) -> Option<ItemKind> {
 }
 
 fn item(language: Language, node: Node<'_>, text: &str) -> Option<DocItem> {
-    let kind = kind(language, node)?;
+    let kind = item_kind(language, node)?;
     let signature = parameters::signature(language, node)?;
     let of = |node: Node<'_>| text.get(node.byte_range()).map(str::to_owned);
-    let whole = leading_comment::whole(node);
+    let whole = leading_comment::with_wrappers(node);
     let (place, existing, range) = if language == Language::Python {
-        let (place, existing) = body_docstring::block(node, text)?;
+        let (place, existing) = body_docstring::position_in_body(node, text)?;
         (place, existing, whole.byte_range())
     } else {
-        leading_comment::place(language, whole, text)
+        leading_comment::position_above(language, whole, text)
     };
     let function = kind == ItemKind::Function;
     let parameters = signature.parameters.filter(|_| function);
     Some(DocItem {
         kind,
         name: of(signature.name)?,
-        parameters: parameters.map(|list| parameters::read(language, list, text)).unwrap_or_default(),
-        type_parameters: signature.generics.map(|list| parameters::generics(list, text)).unwrap_or_default(),
+        parameters: parameters.map(|list| parameters::parameters(language, list, text)).unwrap_or_default(),
+        type_parameters: signature.generics.map(|list| parameters::type_parameters(list, text)).unwrap_or_default(),
         returns: if function { body::returns(language, node, &signature, text) } else { Returns::Nothing },
-        declares_no_result: function && body::says_nothing(language, node, &signature, text),
+        declares_no_result: function && body::declares_no_result(language, node, &signature, text),
         raises: if function { body::raises(language, node, &signature, text) } else { Vec::new() },
         range,
         existing,
         position: place,
         nested: is_nested(node),
-        error_line: broken(node, &signature),
+        error_line: error_line(node, &signature),
     })
 }
 
@@ -106,8 +112,8 @@ fn is_nested(node: Node<'_>) -> bool {
 }
 
 /// The line of the first syntax error in an item, or of one that is around it.
-fn broken(node: Node<'_>, signature: &Signature<'_>) -> Option<usize> {
+fn error_line(node: Node<'_>, signature: &Signature<'_>) -> Option<usize> {
     let around = std::iter::successors(Some(node), Node::parent).find(|it| it.is_error() && it.parent().is_some());
     let parts = [signature.parameters, Some(signature.name), Some(signature.body.unwrap_or(node))];
-    parts.into_iter().flatten().chain(around).find_map(body::error)
+    parts.into_iter().flatten().chain(around).find_map(body::first_error_line)
 }

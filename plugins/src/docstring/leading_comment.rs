@@ -11,7 +11,7 @@ use crate::Language;
 const BOM: char = '\u{feff}';
 
 /// A definition together with what is written around it: `export`, decorators, `template <…>`, `typedef`.
-pub(super) fn whole(node: Node<'_>) -> Node<'_> {
+pub(super) fn with_wrappers(node: Node<'_>) -> Node<'_> {
     const AROUND: &[&str] =
         &["export_statement", "decorated_definition", "template_declaration", "ambient_declaration", "type_definition"];
     let specifier = node.kind().ends_with("_specifier");
@@ -27,8 +27,12 @@ pub(super) fn whole(node: Node<'_>) -> Node<'_> {
 }
 
 /// Where a docstring goes above `node`, the one that is there, and the item's range with its attributes.
-pub(super) fn place(language: Language, node: Node<'_>, text: &str) -> (DocstringPosition, Option<Range<usize>>, Range<usize>) {
-    let (top, existing) = written_above(language, node, text);
+pub(super) fn position_above(
+    language: Language,
+    node: Node<'_>,
+    text: &str,
+) -> (DocstringPosition, Option<Range<usize>>, Range<usize>) {
+    let (top, existing) = attributes_and_docstring(language, node, text);
     let start = top.start_byte();
     let first = || if text.starts_with(BOM) { BOM.len_utf8() } else { 0 };
     let line = text[..start].rfind('\n').map_or_else(first, |at| at + 1);
@@ -42,17 +46,21 @@ pub(super) fn place(language: Language, node: Node<'_>, text: &str) -> (Docstrin
 }
 
 /// The highest attribute of an item, or the item, and its docstring.
-fn written_above<'a>(language: Language, node: Node<'a>, text: &str) -> (Node<'a>, Option<Range<usize>>) {
+fn attributes_and_docstring<'a>(language: Language, node: Node<'a>, text: &str) -> (Node<'a>, Option<Range<usize>>) {
     let mut top = node;
     let mut comments: Vec<Node<'_>> = Vec::new();
-    for above in std::iter::successors(above(node), |it| above(*it)) {
+    for above in std::iter::successors(node_above(node), |it| node_above(*it)) {
         let lowest = comments.last().copied().unwrap_or(top);
         let own = text.get(above.byte_range()).unwrap_or_default();
         let adjacent = last_row(above, own) + 1 >= lowest.start_position().row;
         let attribute = matches!(above.kind(), "attribute_item" | "decorator") || own.starts_with("//go:");
         if comments.is_empty() && attribute && adjacent {
             top = above;
-        } else if above.kind().contains("comment") && adjacent && begins_line(above, text) && is_doc(language, own) {
+        } else if above.kind().contains("comment")
+            && adjacent
+            && starts_line(above, text)
+            && is_doc_comment(language, own)
+        {
             comments.push(above);
             if own.starts_with("/*") {
                 break;
@@ -65,7 +73,7 @@ fn written_above<'a>(language: Language, node: Node<'a>, text: &str) -> (Node<'a
 }
 
 /// What stands above a node. In Ruby, what stands above the first member of a class lies outside the class's body.
-fn above(node: Node<'_>) -> Option<Node<'_>> {
+fn node_above(node: Node<'_>) -> Option<Node<'_>> {
     let first = || node.parent().filter(|body| body.kind() == "body_statement").and_then(|body| body.prev_sibling());
     node.prev_sibling().or_else(first)
 }
@@ -82,12 +90,12 @@ fn last_row(node: Node<'_>, own: &str) -> usize {
 }
 
 /// A comment at the end of a line of code belongs to that line.
-fn begins_line(node: Node<'_>, text: &str) -> bool {
+fn starts_line(node: Node<'_>, text: &str) -> bool {
     text[..node.start_byte()].rsplit('\n').next().is_some_and(|before| before.trim_start_matches(BOM).trim().is_empty())
 }
 
 /// Whether a comment is documentation and not a remark.
-fn is_doc(language: Language, own: &str) -> bool {
+fn is_doc_comment(language: Language, own: &str) -> bool {
     let slashes = own.starts_with("///") && !own.starts_with("////");
     let block = own.starts_with("/**") && !own.starts_with("/**/") && !own.starts_with("/***");
     match language {

@@ -19,18 +19,18 @@ pub(super) struct Signature<'a> {
 pub(super) fn signature(language: Language, node: Node<'_>) -> Option<Signature<'_>> {
     let field = |name| node.child_by_field_name(name);
     match node.kind() {
-        "lexical_declaration" | "variable_declaration" => assigned(node),
+        "lexical_declaration" | "variable_declaration" => assigned_function(node),
         "function_definition" | "declaration" | "field_declaration"
             if matches!(language, Language::C | Language::Cpp) =>
         {
-            declared(node)
+            declared_function(node)
         }
         "type_declaration" => {
             let only = node.named_child(0).filter(|_| node.named_child_count() == 1)?;
             let name = only.child_by_field_name("name")?;
-            Some(Signature { generics: only.child_by_field_name("type_parameters"), ..bare(name) })
+            Some(Signature { generics: only.child_by_field_name("type_parameters"), ..name_only(name) })
         }
-        "package_clause" => Some(bare(node.named_child(0)?)),
+        "package_clause" => Some(name_only(node.named_child(0)?)),
         _ => Some(Signature {
             name: field("name")?,
             parameters: field("parameters"),
@@ -44,12 +44,12 @@ pub(super) fn signature(language: Language, node: Node<'_>) -> Option<Signature<
     }
 }
 
-fn bare(name: Node<'_>) -> Signature<'_> {
+fn name_only(name: Node<'_>) -> Signature<'_> {
     Signature { name, parameters: None, generics: None, result: None, body: None }
 }
 
 /// A function that is the value of a variable.
-fn assigned(node: Node<'_>) -> Option<Signature<'_>> {
+fn assigned_function(node: Node<'_>) -> Option<Signature<'_>> {
     let declarator =
         node.named_child(0).filter(|it| it.kind() == "variable_declarator" && node.named_child_count() == 1)?;
     let value = declarator.child_by_field_name("value")?;
@@ -66,7 +66,7 @@ fn assigned(node: Node<'_>) -> Option<Signature<'_>> {
 }
 
 /// A function of C or C++: its name and its parameters lie inside declarators.
-fn declared(node: Node<'_>) -> Option<Signature<'_>> {
+fn declared_function(node: Node<'_>) -> Option<Signature<'_>> {
     let first = node.child_by_field_name("declarator")?;
     let function =
         std::iter::successors(Some(first), |it| inner(*it)).take(16).find(|it| it.kind() == "function_declarator")?;
@@ -95,14 +95,14 @@ fn last_name(name: Node<'_>) -> Node<'_> {
 }
 
 /// The parameters of a list, in order; a receiver is none.
-pub(super) fn read(language: Language, list: Node<'_>, text: &str) -> Vec<Parameter> {
+pub(super) fn parameters(language: Language, list: Node<'_>, text: &str) -> Vec<Parameter> {
     if list.kind() == "identifier" {
         let name = text.get(list.byte_range()).unwrap_or_default().to_owned();
         return vec![Parameter { name, ..Parameter::default() }];
     }
     let mut cursor = list.walk();
     let children: Vec<_> = list.named_children(&mut cursor).collect();
-    let mut all: Vec<_> = children.into_iter().flat_map(|node| one(language, node, text)).collect();
+    let mut all: Vec<_> = children.into_iter().flat_map(|node| parameters_of(language, node, text)).collect();
     let receiver = |it: &Parameter| match language {
         Language::Python => matches!(it.name.as_str(), "self" | "cls") && it.type_name.is_none() && in_class(list),
         Language::TypeScript | Language::Tsx => it.name == "this",
@@ -122,7 +122,7 @@ fn in_class(list: Node<'_>) -> bool {
 }
 
 /// The parameters of one node: several in Go (`a, b int`), none for marks and comments.
-fn one(language: Language, node: Node<'_>, text: &str) -> Vec<Parameter> {
+fn parameters_of(language: Language, node: Node<'_>, text: &str) -> Vec<Parameter> {
     const NONE: &[&str] =
         &["self_parameter", "receiver_parameter", "attribute_item", "keyword_separator", "positional_separator"];
     let field = |name| node.child_by_field_name(name);
@@ -192,7 +192,7 @@ fn last_identifier(node: Node<'_>) -> Option<Node<'_>> {
 }
 
 /// The names of type parameters, lifetimes left out.
-pub(super) fn generics(list: Node<'_>, text: &str) -> Vec<String> {
+pub(super) fn type_parameters(list: Node<'_>, text: &str) -> Vec<String> {
     let mut cursor = list.walk();
     let children: Vec<_> = list.named_children(&mut cursor).collect();
     let name = |node: Node<'_>| {

@@ -2,17 +2,17 @@
 //!
 //! What changes from hole to hole comes last, so that a model reads only what is new.
 
-use super::item::{ItemKind, DocstringPosition};
-use super::{Edit, Task};
+use super::item::{DocstringPosition, ItemKind};
+use super::{DocTask, Edit};
 use crate::prompt::{Part, PartSource, Prompt, Snippet};
 use crate::{FimFormat, Language};
 
 /// What ends the prose of a hole.
-pub const STOPS: &[&str] = &["\n"];
+pub const FIELD_STOPS: &[&str] = &["\n"];
 
 /// Where a docstring is written.
 #[derive(Debug, Clone, Copy)]
-pub struct Ground<'a> {
+pub struct DocPromptContext<'a> {
     /// The language of the text.
     pub language: Language,
     /// The file, relative to the workspace.
@@ -20,7 +20,7 @@ pub struct Ground<'a> {
     /// The whole text.
     pub text: &'a str,
     /// Bytes of it that a prompt may show.
-    pub most: usize,
+    pub max_bytes: usize,
     /// How the model wants fill-in-the-middle written; without it, it reads the code twice.
     pub format: Option<&'static FimFormat>,
     /// What plugins want the model to read first.
@@ -32,9 +32,9 @@ pub const SUMMARY_STOPS: &[&str] = &["\"\"\"", "*/", ">>>", "```"];
 
 /// The prompt for the summary: the code, then a comment about it that is begun. Small models say more of code that they have read
 /// than of code that is still to come.
-pub fn summary_prompt(ground: &Ground<'_>, task: &Task) -> Prompt {
-    let (text, at) = bare(task, ground.text);
-    let (shown, _) = shown(ground, task, &text, at);
+pub fn summary_prompt(ground: &DocPromptContext<'_>, task: &DocTask) -> Prompt {
+    let (text, at) = without_docstring(task, ground.text);
+    let (shown, _) = visible_code(ground, task, &text, at);
     let mark = ground.language.line_comment().unwrap_or("//");
     let what = if ground.language == Language::Python { "Docstring" } else { "Documentation" };
     let kind = match task.item.kind {
@@ -47,25 +47,25 @@ pub fn summary_prompt(ground: &Ground<'_>, task: &Task) -> Prompt {
     let opening = match mark {
         _ if ground.language == Language::Python => "\"\"\"".to_owned(),
         "//" => format!("/**\n * This {kind}"),
-        _ => format!("{} This {kind}", task.frame.render(&[]).trim()),
+        _ => format!("{} This {kind}", task.template.render(&[]).trim()),
     };
     let code = format!("{shown}\n\n{mark} {what} of the {kind} above:\n");
     let own = vec![Part::text(code, PartSource::Prefix), Part::text(opening, PartSource::Middle)];
     // Not healed: what follows the opening is a word, no line end, and small models then say what a function does and not that it is one.
-    Prompt { parts: [commented(ground), own].concat(), heal: false, stop_tokens: Vec::new(), window: None }
+    Prompt { parts: [snippets_as_comments(ground), own].concat(), heal: false, stop_tokens: Vec::new(), window: None }
 }
 
 /// The prompt for the first hole without prose.
-pub fn prompt(ground: &Ground<'_>, task: &Task, prose: &[String]) -> Prompt {
-    let written = task.frame.render(prose);
+pub fn prompt(ground: &DocPromptContext<'_>, task: &DocTask, prose: &[String]) -> Prompt {
+    let written = task.template.render(prose);
     match ground.format.filter(|format| format.middle.is_some()) {
-        Some(format) => between(ground, task, &written, format),
-        None => again(ground, task, &written),
+        Some(format) => infill_prompt(ground, task, &written, format),
+        None => continuation_prompt(ground, task, &written),
     }
 }
 
 /// The text without the item's docstring, and where a new one begins.
-fn bare(task: &Task, text: &str) -> (String, usize) {
+fn without_docstring(task: &DocTask, text: &str) -> (String, usize) {
     let item = &task.item;
     let removed = |range: std::ops::Range<usize>| Edit { range, text: String::new() };
     match &item.existing {
@@ -90,52 +90,52 @@ fn bare(task: &Task, text: &str) -> (String, usize) {
 
 /// Fill in the middle: what stands before the docstring and the rest of the item, then the docstring. What follows the item is not
 /// shown: a small model would speak of that.
-fn between(ground: &Ground<'_>, task: &Task, written: &str, format: &'static FimFormat) -> Prompt {
-    let (text, at) = bare(task, ground.text);
+fn infill_prompt(ground: &DocPromptContext<'_>, task: &DocTask, written: &str, format: &'static FimFormat) -> Prompt {
+    let (text, at) = without_docstring(task, ground.text);
     let end = task.item.range.end.saturating_sub(ground.text.len() - text.len()).max(at);
-    let after = &text[at..text.floor_char_boundary(end.min(at + ground.most * 2 / 3))];
-    let from = text.floor_char_boundary(at.saturating_sub(ground.most.saturating_sub(after.len())));
-    let before = from_line(&text[from..at], from > 0);
+    let after = &text[at..text.floor_char_boundary(end.min(at + ground.max_bytes * 2 / 3))];
+    let from = text.floor_char_boundary(at.saturating_sub(ground.max_bytes.saturating_sub(after.len())));
+    let before = without_partial_line(&text[from..at], from > 0);
     let markers = [format.prefix, format.suffix, format.middle.unwrap_or_default()].map(Part::special);
     let [prefix, suffix, middle] = markers;
     let mut parts = Vec::new();
     if let Some(file) = format.file.filter(|_| format.name == "qwen2.5-coder") {
         for snippet in ground.snippets {
             let text = format!("{}\n{}\n", snippet.path, snippet.text.trim_end());
-            parts.extend([Part::special(file), Part::text(text, source(snippet))]);
+            parts.extend([Part::special(file), Part::text(text, snippet_source(snippet))]);
         }
         parts.extend([Part::special(file), Part::text(format!("{}\n", ground.path), PartSource::Header)]);
     }
-    let foreign = if parts.is_empty() { commented(ground) } else { Vec::new() };
+    let foreign = if parts.is_empty() { snippets_as_comments(ground) } else { Vec::new() };
     let before = [vec![prefix], foreign, vec![Part::text(before, PartSource::Prefix)]].concat();
     let after = vec![suffix, Part::text(after, PartSource::Suffix)];
     parts.extend(if format.suffix_first { [after, before] } else { [before, after] }.concat());
     parts.extend([middle, Part::text(written, PartSource::Middle)]);
-    Prompt { parts, heal: true, stop_tokens: stops(format), window: None }
+    Prompt { parts, heal: true, stop_tokens: stop_specials(format), window: None }
 }
 
-fn source(snippet: &Snippet) -> PartSource {
+fn snippet_source(snippet: &Snippet) -> PartSource {
     PartSource::Snippet { path: snippet.path.clone(), origin: snippet.origin.clone() }
 }
 
 /// What plugins add, as comments of the language.
-fn commented(ground: &Ground<'_>) -> Vec<Part> {
+fn snippets_as_comments(ground: &DocPromptContext<'_>) -> Vec<Part> {
     let mark = ground.language.line_comment().unwrap_or("//");
     let comment = |snippet: &Snippet| {
         let text = format!("{}:\n{}", snippet.path, snippet.text.trim_end());
         text.lines().map(|line| format!("{mark} {line}\n")).collect::<String>()
     };
-    ground.snippets.iter().map(|snippet| Part::text(comment(snippet), source(snippet))).collect()
+    ground.snippets.iter().map(|snippet| Part::text(comment(snippet), snippet_source(snippet))).collect()
 }
 
-fn stops(format: &FimFormat) -> Vec<std::borrow::Cow<'static, str>> {
+fn stop_specials(format: &FimFormat) -> Vec<std::borrow::Cow<'static, str>> {
     format.stop_tokens.iter().map(|name| (*name).into()).collect()
 }
 
 /// The code, then the same code again with its docstring: for every model that goes on with a text.
-fn again(ground: &Ground<'_>, task: &Task, written: &str) -> Prompt {
-    let (text, at) = bare(task, ground.text);
-    let (shown, start) = shown(ground, task, &text, at);
+fn continuation_prompt(ground: &DocPromptContext<'_>, task: &DocTask, written: &str) -> Prompt {
+    let (text, at) = without_docstring(task, ground.text);
+    let (shown, start) = visible_code(ground, task, &text, at);
     let inside = at > task.item.range.start;
     let mark = ground.language.line_comment().unwrap_or("//");
     let indentation = indentation_of(&text, start);
@@ -144,20 +144,20 @@ fn again(ground: &Ground<'_>, task: &Task, written: &str) -> Prompt {
     let last =
         if signature.is_empty() || signature.ends_with('\n') { written.to_owned() } else { format!("\n{written}") };
     let own = vec![Part::text(code, PartSource::Prefix), Part::text(signature + &last, PartSource::Middle)];
-    let parts = [commented(ground), own].concat();
+    let parts = [snippets_as_comments(ground), own].concat();
     Prompt { parts, heal: true, stop_tokens: Vec::new(), window: None }
 }
 
 /// The item with what stands above it, and where it begins in a text without its docstring, which would stand at `at`.
-fn shown<'a>(ground: &Ground<'_>, task: &Task, text: &'a str, at: usize) -> (&'a str, usize) {
+fn visible_code<'a>(ground: &DocPromptContext<'_>, task: &DocTask, text: &'a str, at: usize) -> (&'a str, usize) {
     let shift = ground.text.len() - text.len();
     // A docstring above the item was taken out before it, one inside it within.
     let before = if at > task.item.range.start { 0 } else { shift };
     let start = task.item.range.start.saturating_sub(before);
     let end = task.item.range.end.saturating_sub(shift);
-    let end = text.floor_char_boundary(end.min(start + ground.most * 3 / 4));
-    let from = text.floor_char_boundary(start.saturating_sub(ground.most.saturating_sub(end - start)));
-    (from_line(&text[from..end], from > 0).trim_end(), start)
+    let end = text.floor_char_boundary(end.min(start + ground.max_bytes * 3 / 4));
+    let from = text.floor_char_boundary(start.saturating_sub(ground.max_bytes.saturating_sub(end - start)));
+    (without_partial_line(&text[from..end], from > 0).trim_end(), start)
 }
 
 fn indentation_of(text: &str, at: usize) -> &str {
@@ -167,6 +167,6 @@ fn indentation_of(text: &str, at: usize) -> &str {
 }
 
 /// Without a first line that is not whole.
-fn from_line(text: &str, cut: bool) -> &str {
+fn without_partial_line(text: &str, cut: bool) -> &str {
     if !cut { text } else { text.find('\n').map_or("", |at| &text[at + 1..]) }
 }

@@ -1,17 +1,17 @@
 //! What a model writes into a hole, cleaned, and plain words where it writes nothing of use.
 
-use super::doc_template::{Field, DocTemplate, CommentMarks};
+use super::doc_template::{CommentMarks, DocTemplate, Field};
 use super::item::{DocItem, Returns};
 use super::style::DocStyle;
 
 /// The longest prose of a hole in bytes.
-const MOST: usize = 400;
+const MAX_FIELD_BYTES: usize = 400;
 /// The longest summary, which may have several sentences.
-const MOST_OF_SUMMARY: usize = 640;
+const MAX_SUMMARY_BYTES: usize = 640;
 /// The sentences of a summary at the most.
-const SENTENCES: usize = 4;
+const MAX_SUMMARY_SENTENCES: usize = 4;
 /// What ends prose: marks of comments, tags, fences, code.
-const ENDS: &[&str] = &[
+const PROSE_END_MARKERS: &[&str] = &[
     "\"\"\"", "'''", "*/", "/*", "```", "///", ">>>", " // ", " @", " :param", "<param", "<returns", "</", "Args:",
     "Returns:",
 ];
@@ -19,27 +19,27 @@ const ENDS: &[&str] = &[
 /// What of `answer` goes into the hole; empty if nothing does.
 pub(super) fn clean(about: &Field, item: &DocItem, frame: &DocTemplate, answer: &str) -> String {
     let summary = *about == Field::Summary;
-    let line = if summary { &paragraph(answer) } else { answer.trim_start().lines().next().unwrap_or_default() };
-    let end = ENDS.iter().filter_map(|mark| line.find(mark)).min().unwrap_or(line.len());
+    let line = if summary { &first_paragraph(answer) } else { answer.trim_start().lines().next().unwrap_or_default() };
+    let end = PROSE_END_MARKERS.iter().filter_map(|mark| line.find(mark)).min().unwrap_or(line.len());
     let line = if line.starts_with('@') { "" } else { &line[..end] };
     let text = line.split_whitespace().collect::<Vec<_>>().join(" ");
     let text = without_label(about, item, frame, &text);
-    let text = if summary { without_circles(words_only(text)) } else { text };
+    let text = if summary { without_repetition(before_code(text)) } else { text };
     if is_code(text)
         || summary
-            && (says_nothing(item, text) || !text.starts_with(|c: char| c.is_alphanumeric() || "`'\"".contains(c)))
-        || names_another(about, item, text)
+            && (is_empty_summary(item, text) || !text.starts_with(|c: char| c.is_alphanumeric() || "`'\"".contains(c)))
+        || describes_another_parameter(about, item, text)
         || !text.chars().any(char::is_alphabetic)
     {
         return String::new();
     }
-    let text = marked(frame, sentences(text, if summary { MOST_OF_SUMMARY } else { MOST }));
-    let text = sentence(about, frame, text);
-    if summary { apart(frame, text) } else { text }
+    let text = escaped(frame, truncated(text, if summary { MAX_SUMMARY_BYTES } else { MAX_FIELD_BYTES }));
+    let text = as_sentence(about, frame, text);
+    if summary { split_first_sentence(frame, text) } else { text }
 }
 
 /// What begins the parts of a docstring that are not its summary.
-const PARTS: &[&str] = &[
+const SECTION_PREFIXES: &[&str] = &[
     "@",
     "\\",
     ":param",
@@ -61,13 +61,14 @@ const PARTS: &[&str] = &[
 const SUMMARY_TAGS: &[&str] = &["@brief ", "\\brief ", "@description ", "@summary ", "<summary>"];
 
 /// The first paragraph of a comment without its marks and tags.
-fn paragraph(answer: &str) -> String {
+fn first_paragraph(answer: &str) -> String {
     let answer = answer.trim_start();
     let answer = SUMMARY_TAGS.iter().find_map(|tag| answer.strip_prefix(tag)).unwrap_or(answer);
     let lines =
         answer.split('\n').enumerate().map(|(at, line)| if at == 0 { line.trim() } else { without_marks(line) });
-    let goes_on =
-        |(at, line): &(usize, &str)| !line.is_empty() && (*at == 0 || !PARTS.iter().any(|it| line.starts_with(it)));
+    let goes_on = |(at, line): &(usize, &str)| {
+        !line.is_empty() && (*at == 0 || !SECTION_PREFIXES.iter().any(|it| line.starts_with(it)))
+    };
     lines.enumerate().take_while(goes_on).map(|(_, line)| line).collect::<Vec<_>>().join(" ")
 }
 
@@ -79,18 +80,18 @@ fn without_marks(line: &str) -> &str {
 }
 
 /// Whether an answer about the summary has come to its end: behind its first paragraph or its last sentence.
-pub fn is_over(answer: &str) -> bool {
+pub fn is_summary_complete(answer: &str) -> bool {
     let text = answer.trim_start();
-    if sentence_ends(text).count() >= SENTENCES {
+    if sentence_ends(text).count() >= MAX_SUMMARY_SENTENCES {
         return true;
     }
     let Some(end) = text.rfind('\n') else { return false };
     let probe = format!("{}\nprobe", &text[..end]);
-    !paragraph(&probe).ends_with(" probe")
+    !first_paragraph(&probe).ends_with(" probe")
 }
 
 /// With the first sentence in a paragraph of its own, where that is the custom: PEP 257 and rustdoc.
-fn apart(frame: &DocTemplate, text: String) -> String {
+fn split_first_sentence(frame: &DocTemplate, text: String) -> String {
     if !matches!(frame.style, DocStyle::Google | DocStyle::Numpy | DocStyle::Rest | DocStyle::Rustdoc) {
         return text;
     }
@@ -111,14 +112,14 @@ fn sentence_ends(text: &str) -> impl Iterator<Item = usize> {
 }
 
 /// The sentences up to the first that begins as an earlier one does: small models go on in circles. At most [`SENTENCES`].
-fn without_circles(text: &str) -> &str {
+fn without_repetition(text: &str) -> &str {
     /// Words that sentences may have in common.
-    const ALIKE: usize = 3;
+    const COMPARED_WORDS: usize = 3;
     let mut beginnings: Vec<Vec<&str>> = Vec::new();
     let mut start = 0;
     for end in sentence_ends(text).chain([text.len()]) {
-        let beginning: Vec<_> = text[start..end].split_whitespace().take(ALIKE).collect();
-        if beginnings.contains(&beginning) || beginnings.len() == SENTENCES {
+        let beginning: Vec<_> = text[start..end].split_whitespace().take(COMPARED_WORDS).collect();
+        if beginnings.contains(&beginning) || beginnings.len() == MAX_SUMMARY_SENTENCES {
             return text[..start].trim_end();
         }
         beginnings.push(beginning);
@@ -139,11 +140,12 @@ fn without_label<'a>(about: &Field, item: &DocItem, frame: &DocTemplate, text: &
         Field::Summary => &item.name,
         Field::Returns => "",
     };
-    if let Some(rest) = label(text, own).or_else(|| label(text, if *about == Field::Returns { "Returns" } else { "" }))
+    if let Some(rest) =
+        after_label(text, own).or_else(|| after_label(text, if *about == Field::Returns { "Returns" } else { "" }))
     {
         text = strip(rest);
     }
-    strip(group(text).or_else(|| of_type(about, item, text)).unwrap_or(text))
+    strip(after_bracket_group(text).or_else(|| after_type(about, item, text)).unwrap_or(text))
 }
 
 /// What a summary says of `This function`.
@@ -160,7 +162,7 @@ fn without_signature<'a>(about: &Field, item: &DocItem, frame: &DocTemplate, tex
         return text;
     }
     let rest = &text[item.name.len()..];
-    if let Some(behind) = rest.starts_with('(').then(|| group(rest)).flatten() {
+    if let Some(behind) = rest.starts_with('(').then(|| after_bracket_group(rest)).flatten() {
         let of_type = behind.strip_prefix("->").map(|it| it.trim_start().split_once(' ').map_or("", |(_, rest)| rest));
         return of_type.unwrap_or(behind);
     }
@@ -168,16 +170,16 @@ fn without_signature<'a>(about: &Field, item: &DocItem, frame: &DocTemplate, tex
 }
 
 /// What follows `name:`, `name -`, or `name (type):`, with or without backticks.
-fn label<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+fn after_label<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let bare = text.strip_prefix('`').unwrap_or(text);
     let rest = bare.strip_prefix(name).filter(|_| !name.is_empty())?;
     let rest = rest.strip_prefix('`').unwrap_or(rest).trim_start();
-    let rest = group(rest).unwrap_or(rest);
+    let rest = after_bracket_group(rest).unwrap_or(rest);
     rest.strip_prefix(':').or_else(|| rest.strip_prefix("- ")).or_else(|| rest.strip_prefix("\u{2013} "))
 }
 
 /// What follows a group in brackets, such as `(int): `.
-fn group(text: &str) -> Option<&str> {
+fn after_bracket_group(text: &str) -> Option<&str> {
     let mut depth = 0usize;
     text.starts_with(['(', '{', '[']).then_some(())?;
     for (at, letter) in text.char_indices() {
@@ -194,7 +196,7 @@ fn group(text: &str) -> Option<&str> {
 }
 
 /// What follows the type of a parameter or result, as in `int: the sum`.
-fn of_type<'a>(about: &Field, item: &DocItem, text: &'a str) -> Option<&'a str> {
+fn after_type<'a>(about: &Field, item: &DocItem, text: &'a str) -> Option<&'a str> {
     let written = match about {
         Field::Parameter(name) => item.parameters.iter().find(|it| it.name == *name)?.type_name.as_deref()?,
         Field::Returns => match &item.returns {
@@ -203,7 +205,7 @@ fn of_type<'a>(about: &Field, item: &DocItem, text: &'a str) -> Option<&'a str> 
         },
         _ => return None,
     };
-    label(text, written)
+    after_label(text, written)
 }
 
 /// Whether text begins or ends with what only code or a tag does.
@@ -218,24 +220,25 @@ fn is_code(text: &str) -> bool {
 }
 
 /// Whether text is about another parameter, as in `other: …`.
-fn names_another(about: &Field, item: &DocItem, text: &str) -> bool {
+fn describes_another_parameter(about: &Field, item: &DocItem, text: &str) -> bool {
     let own = |name: &str| matches!(about, Field::Parameter(it) | Field::TypeParameter(it) if it == name);
     let bare = |name: &str| name.trim_start_matches(['*', '$', '&', '.']).to_owned();
     let begins = |name: &str| {
-        label(text, name).is_some() || text.strip_prefix('`').is_some_and(|it| it.starts_with(&format!("{name}`")))
+        after_label(text, name).is_some()
+            || text.strip_prefix('`').is_some_and(|it| it.starts_with(&format!("{name}`")))
     };
     item.parameters.iter().filter(|it| !own(&it.name)).any(|it| begins(&bare(&it.name)))
 }
 
 /// Whether a summary is the name again, or the beginning of a section.
-fn says_nothing(item: &DocItem, text: &str) -> bool {
+fn is_empty_summary(item: &DocItem, text: &str) -> bool {
     let first = text.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
     let section = ["param", "params", "parameter", "parameters", "args", "arguments"];
     section.iter().any(|word| first.eq_ignore_ascii_case(word)) || words(text) == words(&item.name)
 }
 
 /// The sentences up to the first that is code, or all if that is the very first.
-fn words_only(text: &str) -> &str {
+fn before_code(text: &str) -> &str {
     let ends = text.match_indices(". ").map(|(at, _)| at + 1).chain([text.len()]);
     let mut from = 0;
     for end in ends {
@@ -248,7 +251,7 @@ fn words_only(text: &str) -> &str {
 }
 
 /// The beginning of a text that is not too long, to the end of a sentence or else of a word.
-fn sentences(text: &str, most: usize) -> &str {
+fn truncated(text: &str, most: usize) -> &str {
     if text.len() <= most {
         return text;
     }
@@ -258,7 +261,7 @@ fn sentences(text: &str, most: usize) -> &str {
 }
 
 /// With what means something to the style or the language made harmless.
-fn marked(frame: &DocTemplate, text: &str) -> String {
+fn escaped(frame: &DocTemplate, text: &str) -> String {
     let mut text = match frame.marks {
         CommentMarks::Quotes => text.replace('\\', "\\\\").replace('"', "'"),
         CommentMarks::Block => text.replace(['\\', '@'], ""),
@@ -275,7 +278,7 @@ fn marked(frame: &DocTemplate, text: &str) -> String {
 }
 
 /// As a sentence: a capital first, but for Go, where the name comes first; a full stop last.
-fn sentence(about: &Field, frame: &DocTemplate, text: String) -> String {
+fn as_sentence(about: &Field, frame: &DocTemplate, text: String) -> String {
     let text = text.trim_end_matches([',', ':', '-', ' ', '(']);
     let goes_on = frame.style == DocStyle::Godoc && *about == Field::Summary;
     let mut letters = text.chars();
@@ -289,10 +292,10 @@ fn sentence(about: &Field, frame: &DocTemplate, text: String) -> String {
 }
 
 /// Words from names alone, for a hole that no model has filled.
-pub(super) fn plain(about: &Field, item: &DocItem) -> String {
+pub(super) fn fallback_prose(about: &Field, item: &DocItem) -> String {
     match about {
         Field::Summary if item.name.is_empty() => "This module.".into(),
-        Field::Summary => capital(&words(&item.name)),
+        Field::Summary => capitalized(&words(&item.name)),
         Field::Parameter(name) | Field::TypeParameter(name) => format!("The {}.", words(name)),
         Field::Returns => "The result.".into(),
         Field::Raises(name) if name == "Errors" => "If it fails.".into(),
@@ -301,7 +304,7 @@ pub(super) fn plain(about: &Field, item: &DocItem) -> String {
     }
 }
 
-fn capital(words: &str) -> String {
+fn capitalized(words: &str) -> String {
     let mut letters = words.chars();
     let first = letters.next().map(|it| it.to_uppercase().collect::<String>()).unwrap_or_default();
     format!("{first}{}.", letters.as_str())

@@ -8,28 +8,28 @@ use super::style::DocStyle;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TemplateLine {
     pub(super) text: String,
-    pub(super) hole: Option<Field>,
+    pub(super) field: Option<Field>,
     /// What follows the hole.
-    pub(super) after: &'static str,
+    pub(super) suffix: &'static str,
     /// Spaces that the hole's further lines begin with.
-    pub(super) hang: usize,
+    pub(super) hanging_indent: usize,
     /// Whether it is a line of a docstring that is there, with its marks.
-    pub(super) whole: bool,
+    pub(super) existing: bool,
 }
 
 impl TemplateLine {
     /// A line that is there.
     pub(super) fn existing(text: impl Into<String>) -> Self {
-        Self { whole: true, ..text_line(text) }
+        Self { existing: true, ..text_line(text) }
     }
 }
 
 fn text_line(text: impl Into<String>) -> TemplateLine {
-    TemplateLine { text: text.into(), hole: None, after: "", hang: 0, whole: false }
+    TemplateLine { text: text.into(), field: None, suffix: "", hanging_indent: 0, existing: false }
 }
 
 fn field_line(text: impl Into<String>, about: Field, hang: usize) -> TemplateLine {
-    TemplateLine { hole: Some(about), hang, ..text_line(text) }
+    TemplateLine { field: Some(about), hanging_indent: hang, ..text_line(text) }
 }
 
 /// The lines of a docstring.
@@ -41,9 +41,13 @@ pub(super) fn template_lines(style: DocStyle, item: &DocItem) -> Vec<TemplateLin
         DocStyle::Godoc => vec![field_line(opening_words(item), Field::Summary, 0)],
         DocStyle::Xmldoc => xmldoc(item),
         DocStyle::Luacats => luacats(item),
-        DocStyle::Rest | DocStyle::Jsdoc | DocStyle::Tsdoc | DocStyle::Javadoc | DocStyle::Doxygen | DocStyle::Yard | DocStyle::Phpdoc => {
-            tagged(style, item)
-        }
+        DocStyle::Rest
+        | DocStyle::Jsdoc
+        | DocStyle::Tsdoc
+        | DocStyle::Javadoc
+        | DocStyle::Doxygen
+        | DocStyle::Yard
+        | DocStyle::Phpdoc => tagged(style, item),
     }
 }
 
@@ -139,7 +143,10 @@ fn tagged(style: DocStyle, item: &DocItem) -> Vec<TemplateLine> {
     let mut lines = vec![field_line(brief, Field::Summary, 0)];
     let hang = if style == DocStyle::Doxygen || style == DocStyle::Rest { 4 } else { 2 };
     let entry = |(tag, about): (String, Field)| field_line(tag, about, hang);
-    let generics = item.type_parameters.iter().filter_map(|it| Some((type_parameter_tag(style, it)?, Field::TypeParameter(it.clone()))));
+    let generics = item
+        .type_parameters
+        .iter()
+        .filter_map(|it| Some((type_parameter_tag(style, it)?, Field::TypeParameter(it.clone()))));
     let parameters = item.parameters.iter().map(|it| (parameter_tag(style, it), parameter_field(it)));
     let returns =
         returns_section(item).map(|(title, of_type)| (returns_tag(style, title, &one_line(of_type)), Field::Returns));
@@ -200,7 +207,7 @@ fn raises_tag(style: DocStyle, name: &str) -> String {
 }
 
 fn xmldoc(item: &DocItem) -> Vec<TemplateLine> {
-    let element = |open: String, after, about| TemplateLine { after, ..field_line(open, about, 0) };
+    let element = |open: String, after, about| TemplateLine { suffix: after, ..field_line(open, about, 0) };
     let mut lines = vec![text_line("<summary>"), field_line("", Field::Summary, 0), text_line("</summary>")];
     for it in &item.type_parameters {
         lines.push(element(format!("<typeparam name=\"{it}\">"), "</typeparam>", Field::TypeParameter(it.clone())));

@@ -68,7 +68,7 @@ impl std::str::FromStr for DocStyle {
         let found = STYLES.iter().find(|(_, own, _)| own.eq_ignore_ascii_case(name));
         found
             .map(|(style, ..)| *style)
-            .ok_or_else(|| format!("there is no docstring style {name:?}: use {}", Self::names(Self::all())))
+            .ok_or_else(|| format!("there is no docstring style {name:?}: use {}", Self::joined_names(Self::all())))
     }
 }
 
@@ -80,25 +80,25 @@ impl DocStyle {
     }
 
     /// The styles of a language, its default first.
-    pub fn of(language: Language) -> Vec<Self> {
+    pub fn for_language(language: Language) -> Vec<Self> {
         STYLES.iter().filter(|(_, _, languages)| languages.contains(&language)).map(|(style, ..)| *style).collect()
     }
 
     /// The style that most docstrings of the first text with any have; else the language's default.
     pub fn detect<'a>(language: Language, texts: impl IntoIterator<Item = &'a str>) -> Option<Self> {
-        let several = Self::of(language).len() > 1;
-        let found = if several { texts.into_iter().find_map(|text| Self::shown(language, text)) } else { None };
-        found.or(Self::of(language).first().copied())
+        let several = Self::for_language(language).len() > 1;
+        let found = if several { texts.into_iter().find_map(|text| Self::dominant(language, text)) } else { None };
+        found.or(Self::for_language(language).first().copied())
     }
 
     /// The style that most docstrings of a text have; of several that are as frequent, the first.
-    pub(super) fn shown(language: Language, text: &str) -> Option<Self> {
-        let counts = Self::of(language).into_iter().map(|style| (style.marks(text), style));
+    pub(super) fn dominant(language: Language, text: &str) -> Option<Self> {
+        let counts = Self::for_language(language).into_iter().map(|style| (style.count_markers(text), style));
         counts.rev().max_by_key(|(count, _)| *count).filter(|(count, _)| *count > 0).map(|(_, style)| style)
     }
 
     /// How often a text shows what only this style has.
-    fn marks(self, text: &str) -> usize {
+    fn count_markers(self, text: &str) -> usize {
         let lines = || text.lines().map(str::trim);
         match self {
             Google => lines()
@@ -123,7 +123,7 @@ impl DocStyle {
     }
 
     /// Names in a row, for messages.
-    pub(super) fn names(styles: impl IntoIterator<Item = Self>) -> String {
+    pub(super) fn joined_names(styles: impl IntoIterator<Item = Self>) -> String {
         let names: Vec<_> = styles.into_iter().map(|style| style.to_string()).collect();
         match names.split_last() {
             Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
@@ -132,8 +132,9 @@ impl DocStyle {
     }
 
     /// The languages that have a style, for messages.
-    pub(super) fn languages() -> String {
-        let all: Vec<_> = Language::all().filter(|it| !Self::of(*it).is_empty()).map(Language::lsp_id).collect();
+    pub(super) fn supported_languages() -> String {
+        let all: Vec<_> =
+            Language::all().filter(|it| !Self::for_language(*it).is_empty()).map(Language::lsp_id).collect();
         all.join(", ")
     }
 }

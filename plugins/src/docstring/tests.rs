@@ -7,14 +7,14 @@ fn item(language: Language, marked: &str) -> (DocItem, String) {
     let line = marked[..marked.find('▁').expect("a mark")].matches('\n').count();
     let text = marked.replace('▁', "");
     let tree = crate::syntax::parse(language, &text, None);
-    let item = find(language, tree.as_ref(), &text, line).unwrap_or_else(|why| panic!("{language:?}: {why}"));
+    let item = find_item(language, tree.as_ref(), &text, line).unwrap_or_else(|why| panic!("{language:?}: {why}"));
     (item, text)
 }
 
 /// The text after a docstring was put there, which must be the same program.
 fn documented(language: Language, style: DocStyle, marked: &str, prose: &[&str]) -> String {
     let (item, text) = item(language, marked);
-    let task = Task::new(item, language, style, &text, 80).expect("it can be documented");
+    let task = DocTask::new(item, language, style, &text, 80).expect("it can be documented");
     let prose: Vec<_> = prose.iter().map(|it| (*it).to_owned()).collect();
     let after = task.edit(&text, &prose).apply(&text);
     let [one, other] = [&text, &after].map(|it| crate::syntax::parse(language, it, None).expect("a tree"));
@@ -162,7 +162,12 @@ fn types_and_modules_get_a_summary() {
         "#[derive(Debug)]\nstruct▁ Big {\n    x: u8,\n}\n",
         "/// Big.\n#[derive(Debug)]\nstruct Big {\n    x: u8,\n}\n",
     );
-    check(Language::Python, DocStyle::Google, "class Big:▁\n    x = 1\n", "class Big:\n    \"\"\"Big.\"\"\"\n    x = 1\n");
+    check(
+        Language::Python,
+        DocStyle::Google,
+        "class Big:▁\n    x = 1\n",
+        "class Big:\n    \"\"\"Big.\"\"\"\n    x = 1\n",
+    );
     check(
         Language::Python,
         DocStyle::Google,
@@ -197,7 +202,8 @@ fn a_docstring_that_is_there_is_replaced() {
 #[test]
 fn lines_are_no_wider_than_asked_and_line_ends_are_the_files() {
     let long = "word ".repeat(40);
-    let after = documented(Language::Rust, DocStyle::Rustdoc, "mod m {\r\n    fn f▁(x: u8) {}\r\n}\r\n", &[&long, &long]);
+    let after =
+        documented(Language::Rust, DocStyle::Rustdoc, "mod m {\r\n    fn f▁(x: u8) {}\r\n}\r\n", &[&long, &long]);
     assert!(after.lines().all(|line| line.chars().count() <= 80), "{after}");
     assert!(after.lines().count() > 8 && after.matches('\n').count() == after.matches("\r\n").count(), "{after:?}");
     assert!(after.contains("\r\n    ///   word"), "what goes on below a bullet hangs: {after}");
@@ -211,7 +217,10 @@ fn the_style_is_that_of_the_first_text_that_has_one() {
     assert_eq!(detect(&["x = 1\n"]), Some(DocStyle::Google));
     assert_eq!(detect(&["x = 1\n", rest, numpy]), Some(DocStyle::Rest));
     assert_eq!(detect(&[numpy, rest]), Some(DocStyle::Numpy));
-    assert_eq!(DocStyle::detect(Language::TypeScript, ["/**\n * @param {number} x - Y.\n */\n"]), Some(DocStyle::Jsdoc));
+    assert_eq!(
+        DocStyle::detect(Language::TypeScript, ["/**\n * @param {number} x - Y.\n */\n"]),
+        Some(DocStyle::Jsdoc)
+    );
     assert_eq!(DocStyle::detect(Language::Json, ["{}"]), None);
     assert!("sphinx".parse::<DocStyle>().is_err_and(|why| why.contains("google") && why.contains("luacats")));
 }
@@ -220,7 +229,8 @@ fn the_style_is_that_of_the_first_text_that_has_one() {
 fn a_refusal_says_what_to_do() {
     let refusal = |language: Language, text: &str, line, style| {
         let tree = crate::syntax::parse(language, text, None);
-        let found = find(language, tree.as_ref(), text, line).and_then(|it| Task::new(it, language, style, text, 80));
+        let found =
+            find_item(language, tree.as_ref(), text, line).and_then(|it| DocTask::new(it, language, style, text, 80));
         found.expect_err(text).to_string()
     };
     assert!(refusal(Language::Json, "{}", 0, DocStyle::Google).contains("python, rust"));
@@ -255,7 +265,7 @@ fn cleaned(language: Language, style: DocStyle, answer: &str) -> String {
         _ => "class A {\n    void f(int x, int other) {▁}\n}\n",
     };
     let (item, text) = item(language, marked);
-    Task::new(item, language, style, &text, 80).expect("it can be documented").clean(1, answer)
+    DocTask::new(item, language, style, &text, 80).expect("it can be documented").clean(1, answer)
 }
 
 #[test]
@@ -284,7 +294,7 @@ fn summary(language: Language, style: DocStyle, answer: &str) -> (String, String
         _ => "fn f(x: i32) {▁}\n",
     };
     let (item, text) = item(language, marked);
-    let task = Task::new(item, language, style, &text, 80).expect("it can be documented");
+    let task = DocTask::new(item, language, style, &text, 80).expect("it can be documented");
     let words = task.clean(0, answer);
     let written = task.edit(&text, &[words.clone(), "The number.".to_owned()]).text;
     (words, written)
@@ -326,7 +336,7 @@ fn sentences_behind_the_first_stand_apart_where_that_is_the_custom() {
     let (_, go) = summary(Language::Go, DocStyle::Godoc, "Gives it back. It may be nothing.");
     assert!(go.starts_with("// Find gives it back. It may be nothing.\n"), "{go}");
     let (item, text) = item(Language::Python, "def f():▁\n    pass\n");
-    let task = Task::new(item, Language::Python, DocStyle::Google, &text, 80).expect("it can be documented");
+    let task = DocTask::new(item, Language::Python, DocStyle::Google, &text, 80).expect("it can be documented");
     let written = task.edit(&text, &["One.\n\nTwo.".to_owned()]).text;
     assert_eq!(written.trim_start(), "\"\"\"One.\n\n    Two.\n    \"\"\"\n");
 }
@@ -342,12 +352,12 @@ fn an_answer_about_the_summary_ends_behind_its_first_paragraph() {
         ("Gives it back.\n    Args:\n", true),
         ("\n    Gives it back.\n", false),
     ] {
-        assert_eq!(is_over(answer), over, "{answer:?}");
+        assert_eq!(is_summary_complete(answer), over, "{answer:?}");
     }
 }
 
 /// A prompt as one text.
-fn shown(ground: &Ground<'_>, task: &Task, prose: &[String]) -> String {
+fn shown(ground: &DocPromptContext<'_>, task: &DocTask, prose: &[String]) -> String {
     joined(prompt(ground, task, prose))
 }
 
@@ -368,9 +378,15 @@ fn a_model_that_fills_in_the_middle_reads_nothing_below_the_item() {
         "def f(x):▁\n    'Old.'\n    return x\n\n\ndef g(y):\n    pass\n",
     ] {
         let (item, text) = item(Language::Python, marked);
-        let task = Task::new(item, Language::Python, DocStyle::Google, &text, 80).expect("it can be documented");
-        let ground =
-            Ground { language: Language::Python, path: "a.py", text: &text, most: 3000, format, snippets: &[] };
+        let task = DocTask::new(item, Language::Python, DocStyle::Google, &text, 80).expect("it can be documented");
+        let ground = DocPromptContext {
+            language: Language::Python,
+            path: "a.py",
+            text: &text,
+            max_bytes: 3000,
+            format,
+            snippets: &[],
+        };
         let shown = shown(&ground, &task, &[]);
         assert!(shown.contains("return x<|fim_middle|>") && !shown.contains("Old"), "{shown}");
     }
@@ -396,9 +412,10 @@ fn the_summary_is_asked_for_below_the_code_whatever_stood_there() {
         ),
     ] {
         let (item, text) = item(language, marked);
-        let style = DocStyle::of(language)[0];
-        let task = Task::new(item, language, style, &text, 80).expect("it can be documented");
-        let ground = Ground { language, path: "a", text: &text, most: 3000, format: None, snippets: &[] };
+        let style = DocStyle::for_language(language)[0];
+        let task = DocTask::new(item, language, style, &text, 80).expect("it can be documented");
+        let ground =
+            DocPromptContext { language, path: "a", text: &text, max_bytes: 3000, format: None, snippets: &[] };
         let read = joined(summary_prompt(&ground, &task));
         assert!(read.ends_with(ends) && !read.contains("Old"), "{read}");
     }
@@ -407,9 +424,15 @@ fn the_summary_is_asked_for_below_the_code_whatever_stood_there() {
 #[test]
 fn each_prompt_begins_with_the_one_before_and_ends_where_the_hole_is() {
     let (item, text) = item(Language::Python, "import os\n\n\ndef f(x):▁\n    '''Old words.'''\n    return x\n");
-    let task = Task::new(item, Language::Python, DocStyle::Google, &text, 80).expect("it can be documented");
-    let ground =
-        Ground { language: Language::Python, path: "a.py", text: &text, most: 3000, format: None, snippets: &[] };
+    let task = DocTask::new(item, Language::Python, DocStyle::Google, &text, 80).expect("it can be documented");
+    let ground = DocPromptContext {
+        language: Language::Python,
+        path: "a.py",
+        text: &text,
+        max_bytes: 3000,
+        format: None,
+        snippets: &[],
+    };
     let read = |prose: &[String]| shown(&ground, &task, prose);
     let (first, second) = (read(&[]), read(&["Does.".to_owned()]));
     assert!(first.ends_with("def f(x):\n    \"\"\"") && second.starts_with(&first), "{first}\n{second}");
@@ -420,7 +443,7 @@ fn each_prompt_begins_with_the_one_before_and_ends_where_the_hole_is() {
 #[test]
 fn what_plugins_add_stands_before_the_code_and_stays_foreign() {
     let (item, text) = item(Language::Python, "def f(x):▁\n    return x\n");
-    let task = Task::new(item, Language::Python, DocStyle::Google, &text, 80).expect("it can be documented");
+    let task = DocTask::new(item, Language::Python, DocStyle::Google, &text, 80).expect("it can be documented");
     let snippet = |text: &str| crate::Snippet { path: "RULES.md".into(), text: text.into(), origin: "rules".into() };
     let snippets = [snippet("Be short.\nBe kind.\n")];
     let qwen = crate::fim_format::FIM_FORMATS.iter().find(|format| format.name == "qwen2.5-coder");
@@ -431,7 +454,7 @@ fn what_plugins_add_stands_before_the_code_and_stays_foreign() {
         (other, "<｜fim▁begin｜># RULES.md:\n# Be short.\n# Be kind.\ndef f(x)"),
     ] {
         let (language, path) = (Language::Python, "a.py");
-        let ground = Ground { language, path, text: &text, most: 3000, format, snippets: &snippets };
+        let ground = DocPromptContext { language, path, text: &text, max_bytes: 3000, format, snippets: &snippets };
         let read = shown(&ground, &task, &[]);
         assert!(read.starts_with(begins), "{read}");
     }

@@ -1,22 +1,22 @@
 //! Brings a docstring up to date with its signature: the lines that still hold stay as they are.
 
 mod entries;
-mod head;
+mod facts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::doc_template::{Field, CommentMarks};
+use super::doc_template::{CommentMarks, Field};
 use super::item::DocItem;
 use super::sections::TemplateLine;
 use super::style::DocStyle;
-use entries::{Entry, Group, Heading};
+use entries::{ExistingEntry, FieldGroup, Heading};
 
 /// A docstring that is there, line by line.
 #[derive(Debug)]
-pub(super) struct Existing {
-    rows: Vec<Row>,
+pub(super) struct ExistingDocstring {
+    rows: Vec<DocstringRow>,
     /// A string in which a backslash is one.
-    verbatim: bool,
+    is_raw_string: bool,
     /// The closing marks, where they stand behind the last row's words.
     closing: Option<String>,
     indentation: String,
@@ -24,14 +24,14 @@ pub(super) struct Existing {
 
 /// A line of a docstring.
 #[derive(Debug)]
-struct Row {
+struct DocstringRow {
     /// As it is written, without closing marks that follow words.
     raw: String,
     /// Without its marks.
     body: String,
 }
 
-impl Existing {
+impl ExistingDocstring {
     /// `text` begins with its marks, without the indentation of its first line.
     pub(super) fn new(text: &str, marks: CommentMarks, indentation: &str) -> Self {
         let quotes = text.trim_start_matches(|c: char| c.is_ascii_alphabetic());
@@ -47,14 +47,14 @@ impl Existing {
         let body = |at: usize, line: &str| match marks {
             _ if at == 0 => line.get(opening..).unwrap_or_default().trim().to_owned(),
             CommentMarks::Quotes => line.strip_prefix(indentation).unwrap_or(line.trim_start()).trim_end().to_owned(),
-            CommentMarks::Block => unmarked(line, "*"),
-            CommentMarks::Lines(mark) => unmarked(line, mark),
+            CommentMarks::Block => without_mark(line, "*"),
+            CommentMarks::Lines(mark) => without_mark(line, mark),
         };
-        let mut rows: Vec<Row> = inner
+        let mut rows: Vec<DocstringRow> = inner
             .split('\n')
             .map(|line| line.strip_suffix('\r').unwrap_or(line))
             .enumerate()
-            .map(|(at, line)| Row { raw: line.to_owned(), body: body(at, line) })
+            .map(|(at, line)| DocstringRow { raw: line.to_owned(), body: body(at, line) })
             .collect();
         if let Some(last) = rows.last_mut() {
             last.raw.truncate(last.raw.trim_end_matches(' ').len());
@@ -72,11 +72,11 @@ impl Existing {
         if alone {
             let last = inner.rsplit('\n').next().unwrap_or_default();
             rows.pop();
-            rows.push(Row { raw: format!("{last}{close}"), body: String::new() });
+            rows.push(DocstringRow { raw: format!("{last}{close}"), body: String::new() });
         } else if !close.is_empty() {
             closing = Some(format!("{between}{close}"));
         }
-        let mut existing = Self { rows, closing, indentation: indentation.to_owned(), verbatim };
+        let mut existing = Self { rows, closing, indentation: indentation.to_owned(), is_raw_string: verbatim };
         if marks == CommentMarks::Block && existing.rows.len() == 1 {
             existing.open_block();
         }
@@ -88,9 +88,9 @@ impl Existing {
         let body = std::mem::take(&mut self.rows[0].body);
         let opening = self.rows[0].raw.trim_end().strip_suffix(&*body).unwrap_or("/**").trim_end().to_owned();
         let raw = format!("{} * {body}", self.indentation);
-        self.rows = vec![Row { raw: opening, body: String::new() }, Row { raw, body }];
+        self.rows = vec![DocstringRow { raw: opening, body: String::new() }, DocstringRow { raw, body }];
         self.closing = None;
-        self.rows.push(Row { raw: format!("{} */", self.indentation), body: String::new() });
+        self.rows.push(DocstringRow { raw: format!("{} */", self.indentation), body: String::new() });
     }
 
     /// Behind the last row that holds words.
@@ -99,7 +99,7 @@ impl Existing {
     }
 }
 
-impl Row {
+impl DocstringRow {
     fn is_blank(&self) -> bool {
         self.body.trim().is_empty()
     }
@@ -110,31 +110,31 @@ impl Row {
     }
 }
 
-fn unmarked(line: &str, mark: &str) -> String {
+fn without_mark(line: &str, mark: &str) -> String {
     let line = line.trim();
     let rest = line.strip_prefix(mark).unwrap_or(line);
     rest.strip_prefix(' ').unwrap_or(rest).to_owned()
 }
 
 /// What the frame has for one part of an item.
-struct Part<'a> {
+struct TemplateEntry<'a> {
     about: &'a Field,
-    group: Group,
+    group: FieldGroup,
     /// Its section's title, if it is the first of it.
     title: &'a [TemplateLine],
     lines: &'a [TemplateLine],
 }
 
 /// The parts of a frame that are not its summary.
-fn parts(frame: &[TemplateLine], style: DocStyle) -> Vec<Part<'_>> {
+fn template_entries(frame: &[TemplateLine], style: DocStyle) -> Vec<TemplateEntry<'_>> {
     let mut found = Vec::new();
     let mut from = 0;
     for (at, line) in frame.iter().enumerate() {
-        let Some(about) = &line.hole else { continue };
-        if let Some(group) = Group::of(about) {
+        let Some(about) = &line.field else { continue };
+        if let Some(group) = FieldGroup::for_field(about) {
             // Beside a name stands a line of its own.
             let start = if style == DocStyle::Numpy { at - 1 } else { at };
-            found.push(Part { about, group, title: &frame[from..start], lines: &frame[start..=at] });
+            found.push(TemplateEntry { about, group, title: &frame[from..start], lines: &frame[start..=at] });
         } else if style == DocStyle::Xmldoc {
             // The summary's closing tag.
             from = at + 2;
@@ -146,19 +146,19 @@ fn parts(frame: &[TemplateLine], style: DocStyle) -> Vec<Part<'_>> {
 }
 
 /// The lines of the docstring brought up to date; nothing where it is, and where it cannot be read.
-pub(super) fn lines(
+pub(super) fn updated_lines(
     item: &DocItem,
     frame: &[TemplateLine],
     style: DocStyle,
-    existing: &Existing,
+    existing: &ExistingDocstring,
     only_parts: bool,
 ) -> Option<Vec<TemplateLine>> {
-    let (entries, headings) = entries::read(style, &existing.rows)?;
+    let (entries, headings) = entries::read_entries(style, &existing.rows)?;
     if only_parts && entries.is_empty() {
         return None;
     }
-    let parts = parts(frame, style);
-    let mut change = Change {
+    let parts = template_entries(frame, style);
+    let mut change = UpdatePlan {
         item,
         style,
         existing,
@@ -166,13 +166,13 @@ pub(super) fn lines(
         headings: &headings,
         removed: BTreeSet::new(),
         inserted: BTreeMap::new(),
-        mended: BTreeMap::new(),
+        replaced: BTreeMap::new(),
     };
-    for group in Group::ALL {
-        change.group(group, &parts);
+    for group in FieldGroup::ALL {
+        change.plan_group(group, &parts);
     }
     change.close_gap();
-    let Change { removed, inserted, mended, .. } = change;
+    let UpdatePlan { removed, inserted, replaced: mended, .. } = change;
     if removed.is_empty() && inserted.is_empty() && mended.is_empty() {
         return None;
     }
@@ -185,7 +185,7 @@ pub(super) fn lines(
     }
     if let Some(closing) = &existing.closing {
         let kept = !removed.contains(&(existing.rows.len() - 1)) && !inserted.contains_key(&existing.rows.len());
-        match out.last_mut().filter(|last| kept && last.whole) {
+        match out.last_mut().filter(|last| kept && last.existing) {
             Some(last) => last.text.push_str(closing),
             None => out.push(TemplateLine::existing(format!("{}{}", existing.indentation, closing.trim_start()))),
         }
@@ -194,31 +194,31 @@ pub(super) fn lines(
 }
 
 /// What is to be done with the rows of a docstring.
-struct Change<'a> {
+struct UpdatePlan<'a> {
     item: &'a DocItem,
     style: DocStyle,
-    existing: &'a Existing,
-    entries: &'a [Entry],
+    existing: &'a ExistingDocstring,
+    entries: &'a [ExistingEntry],
     headings: &'a [Heading],
     removed: BTreeSet<usize>,
     /// New lines before a row.
     inserted: BTreeMap<usize, Vec<TemplateLine>>,
     /// Rows that get another text.
-    mended: BTreeMap<usize, String>,
+    replaced: BTreeMap<usize, String>,
 }
 
 /// A part of the docstring as it is to be.
-enum Next<'a> {
-    Old(&'a Entry),
-    New(&'a Part<'a>),
+enum UpdatedEntry<'a> {
+    Existing(&'a ExistingEntry),
+    Added(&'a TemplateEntry<'a>),
 }
 
-impl Change<'_> {
-    fn group(&mut self, group: Group, parts: &[Part<'_>]) {
+impl UpdatePlan<'_> {
+    fn plan_group(&mut self, group: FieldGroup, parts: &[TemplateEntry<'_>]) {
         let wanted: Vec<_> = parts.iter().filter(|part| part.group == group).collect();
         let own: Vec<_> = self.entries.iter().filter(|entry| entry.group == group).collect();
         // Rust's custom is to name parameters in prose: only a docstring with such a section keeps it.
-        let custom = self.style != DocStyle::Rustdoc || group == Group::Raises;
+        let custom = self.style != DocStyle::Rustdoc || group == FieldGroup::Raises;
         if own.is_empty() {
             // A section in which nothing could be read has its own way to tell of them.
             let told = self.headings.iter().any(|heading| heading.group == Some(group));
@@ -227,30 +227,36 @@ impl Change<'_> {
             }
             return;
         }
-        let next = self.next(group, &wanted, &own);
-        for (entry, about) in next.iter().filter_map(|(next, about)| Some((next.old()?, (*about)?))) {
-            self.mend(entry, about);
+        let next = self.updated_entries(group, &wanted, &own);
+        for (entry, about) in next.iter().filter_map(|(next, about)| Some((next.existing()?, (*about)?))) {
+            self.correct_facts(entry, about);
         }
-        let is_old =
-            |((next, _), own): (&(Next<'_>, _), &&Entry)| next.old().is_some_and(|old| std::ptr::eq(old, *own));
+        let is_old = |((next, _), own): (&(UpdatedEntry<'_>, _), &&ExistingEntry)| {
+            next.existing().is_some_and(|old| std::ptr::eq(old, *own))
+        };
         let same = next.len() == own.len() && next.iter().zip(&own).all(is_old);
         if !same {
-            self.rewrite(group, &own, next.into_iter().map(|(next, _)| next).collect());
+            self.rewrite_group(group, &own, next.into_iter().map(|(next, _)| next).collect());
         }
     }
 
     /// The parts of a group in the order of the signature, each with what it is about if the signature has it.
-    fn next<'a>(&self, group: Group, wanted: &[&'a Part<'a>], own: &[&'a Entry]) -> Vec<(Next<'a>, Option<&'a Field>)> {
-        let is_next = |next: &[(Next<'a>, _)], entry: &Entry| {
-            next.iter().any(|(next, _)| next.old().is_some_and(|old| std::ptr::eq(old, entry)))
+    fn updated_entries<'a>(
+        &self,
+        group: FieldGroup,
+        wanted: &[&'a TemplateEntry<'a>],
+        own: &[&'a ExistingEntry],
+    ) -> Vec<(UpdatedEntry<'a>, Option<&'a Field>)> {
+        let is_next = |next: &[(UpdatedEntry<'a>, _)], entry: &ExistingEntry| {
+            next.iter().any(|(next, _)| next.existing().is_some_and(|old| std::ptr::eq(old, entry)))
         };
-        if group == Group::Raises {
-            return self.raised(wanted, own);
+        if group == FieldGroup::Raises {
+            return self.updated_errors(wanted, own);
         }
-        let gone = |entry: &Entry| !wanted.iter().any(|part| entry.is_about(part.about));
-        let mut next: Vec<(Next<'a>, Option<&'a Field>)> = Vec::new();
+        let gone = |entry: &ExistingEntry| !wanted.iter().any(|part| entry.describes(part.about));
+        let mut next: Vec<(UpdatedEntry<'a>, Option<&'a Field>)> = Vec::new();
         for part in wanted {
-            let mut found: Vec<_> = own.iter().filter(|entry| entry.is_about(part.about)).collect();
+            let mut found: Vec<_> = own.iter().filter(|entry| entry.describes(part.about)).collect();
             // What is taken apart has no name in the signature: it has the one that the docstring gives it.
             if found.is_empty() && *part.about == Field::Parameter("options".into()) {
                 let names = own.iter().find(|entry| gone(entry)).map(|entry| &entry.names);
@@ -258,80 +264,87 @@ impl Change<'_> {
             }
             let taken = found.first().is_some_and(|entry| is_next(&next, entry));
             if found.is_empty() {
-                next.push((Next::New(part), None));
+                next.push((UpdatedEntry::Added(part), None));
             } else if !taken {
-                next.extend(found.iter().map(|entry| (Next::Old(entry), Some(part.about))));
+                next.extend(found.iter().map(|entry| (UpdatedEntry::Existing(entry), Some(part.about))));
             }
         }
-        let kept: Vec<_> = own.iter().filter(|entry| !is_next(&next, entry) && self.is_beyond(group, entry)).collect();
-        let kept = kept.into_iter().map(|entry| (Next::Old(entry), None));
+        let kept: Vec<_> =
+            own.iter().filter(|entry| !is_next(&next, entry) && self.is_outside_signature(group, entry)).collect();
+        let kept = kept.into_iter().map(|entry| (UpdatedEntry::Existing(entry), None));
         // A receiver comes first.
         next.splice(0..0, kept);
         next
     }
 
     /// The errors, which come from what is called, too, and in no order; new ones come last. In Rust, the section for errors comes first.
-    fn raised<'a>(&self, wanted: &[&'a Part<'a>], own: &[&'a Entry]) -> Vec<(Next<'a>, Option<&'a Field>)> {
-        let mut next: Vec<_> = own.iter().map(|entry| (Next::Old(entry), None)).collect();
-        let new = wanted.iter().filter(|part| !own.iter().any(|entry| entry.is_about(part.about)));
+    fn updated_errors<'a>(
+        &self,
+        wanted: &[&'a TemplateEntry<'a>],
+        own: &[&'a ExistingEntry],
+    ) -> Vec<(UpdatedEntry<'a>, Option<&'a Field>)> {
+        let mut next: Vec<_> = own.iter().map(|entry| (UpdatedEntry::Existing(entry), None)).collect();
+        let new = wanted.iter().filter(|part| !own.iter().any(|entry| entry.describes(part.about)));
         for part in new {
             let first = *part.about == Field::Raises("Errors".into()) && self.style == DocStyle::Rustdoc;
-            next.insert(if first { 0 } else { next.len() }, (Next::New(part), None));
+            next.insert(if first { 0 } else { next.len() }, (UpdatedEntry::Added(part), None));
         }
         next
     }
 
     /// Whether a part is about something that the signature would not show if it were there.
-    fn is_beyond(&self, group: Group, entry: &Entry) -> bool {
+    fn is_outside_signature(&self, group: FieldGroup, entry: &ExistingEntry) -> bool {
         match group {
             // The receiver, and what `...` stands for.
-            Group::Parameters => entry.names.iter().any(|name| matches!(&**name, "" | "self" | "cls" | "this")),
+            FieldGroup::Parameters => entry.names.iter().any(|name| matches!(&**name, "" | "self" | "cls" | "this")),
             // Without a word in the signature, a result may come from somewhere else; some say `@return void`.
-            Group::Returns => {
+            FieldGroup::Returns => {
                 let rows = entry.rows.clone().map(|at| &*self.existing.rows[at].body).collect::<String>();
                 !self.item.declares_no_result || rows.contains("void") || rows.contains("None")
             }
-            Group::Generics | Group::Raises => false,
+            FieldGroup::Generics | FieldGroup::Raises => false,
         }
     }
 
-    fn mend(&mut self, entry: &Entry, about: &Field) {
+    fn correct_facts(&mut self, entry: &ExistingEntry, about: &Field) {
         let Field::Parameter(name) = about else { return };
         let Some(parameter) = self.item.parameters.iter().find(|it| it.name == *name) else { return };
         let at = entry.rows.start;
-        if let Some(text) = head::mended(self.style, &self.existing.rows[at].raw, parameter) {
-            self.mended.insert(at, text);
+        if let Some(text) = facts::corrected(self.style, &self.existing.rows[at].raw, parameter) {
+            self.replaced.insert(at, text);
         }
     }
 
     /// Writes the parts of a group that is there anew.
-    fn rewrite(&mut self, group: Group, own: &[&Entry], next: Vec<Next<'_>>) {
+    fn rewrite_group(&mut self, group: FieldGroup, own: &[&ExistingEntry], next: Vec<UpdatedEntry<'_>>) {
         let first = own.iter().map(|entry| entry.rows.start).min().unwrap_or_default();
         self.removed.extend(own.iter().flat_map(|entry| entry.rows.clone()));
         if next.is_empty() {
             let headings = self.headings.iter().filter(|heading| heading.group == Some(group));
             self.removed.extend(headings.flat_map(|heading| heading.rows.clone()));
             if entries::is_sectioned(self.style) {
-                self.remove_blanks_before(self.removed_from(first));
+                self.remove_blanks_before(self.removed_run_start(first));
             }
             return;
         }
         let mut lines = Vec::new();
         for (at, next) in next.into_iter().enumerate() {
             match next {
-                Next::Old(entry) => lines.extend(entry.rows.clone().map(|at| TemplateLine::existing(self.text(at)))),
-                // In Rust each of these is a section.
-                Next::New(part) if self.style == DocStyle::Rustdoc && group == Group::Raises => {
-                    lines.extend(section(part.title, part.lines.to_vec(), at == 0));
+                UpdatedEntry::Existing(entry) => {
+                    lines.extend(entry.rows.clone().map(|at| TemplateLine::existing(self.text(at))))
                 }
-                Next::New(part) => lines.extend(self.like(own[0], part.lines)),
+                // In Rust each of these is a section.
+                UpdatedEntry::Added(part) if self.style == DocStyle::Rustdoc && group == FieldGroup::Raises => {
+                    lines.extend(section_lines(part.title, part.lines.to_vec(), at == 0));
+                }
+                UpdatedEntry::Added(part) => lines.extend(self.formatted_like(own[0], part.lines)),
             }
         }
         self.inserted.entry(first).or_default().extend(lines);
     }
 
     /// Where the removed rows begin that `at` belongs to.
-    fn removed_from(&self, at: usize) -> usize {
+    fn removed_run_start(&self, at: usize) -> usize {
         (0..=at).rev().take_while(|it| self.removed.contains(it)).last().unwrap_or(at)
     }
 
@@ -343,11 +356,11 @@ impl Change<'_> {
 
     /// A row as it is to be.
     fn text(&self, at: usize) -> &str {
-        self.mended.get(&at).unwrap_or(&self.existing.rows[at].raw)
+        self.replaced.get(&at).unwrap_or(&self.existing.rows[at].raw)
     }
 
     /// New lines with the indentation and the mark of tags that another part has.
-    fn like(&self, entry: &Entry, lines: &[TemplateLine]) -> Vec<TemplateLine> {
+    fn formatted_like(&self, entry: &ExistingEntry, lines: &[TemplateLine]) -> Vec<TemplateLine> {
         let row = &self.existing.rows[entry.rows.start];
         let usual = lines.first().map_or(0, |line| line.text.len() - line.text.trim_start().len());
         let indent = row.indent();
@@ -355,17 +368,17 @@ impl Change<'_> {
         let like = |line: &TemplateLine| {
             let own = line.text.len() - line.text.trim_start().len();
             let text = line.text.trim_start();
-            let text = &if self.existing.verbatim { text.replace("\\\\", "\\") } else { text.to_owned() };
+            let text = &if self.existing.is_raw_string { text.replace("\\\\", "\\") } else { text.to_owned() };
             let text = if backslash { text.replacen('@', "\\", 1) } else { text.to_owned() };
             let text = format!("{}{text}", " ".repeat((own + indent).saturating_sub(usual)));
-            TemplateLine { text, hang: (line.hang + indent).saturating_sub(usual), ..line.clone() }
+            TemplateLine { text, hanging_indent: (line.hanging_indent + indent).saturating_sub(usual), ..line.clone() }
         };
         lines.iter().map(like).collect()
     }
 
     /// Adds the parts of a group of which the docstring has none.
-    fn add_section(&mut self, group: Group, wanted: &[&Part<'_>]) {
-        let lines: Vec<_> = wanted.iter().enumerate().flat_map(|(at, part)| self.added(at, part)).collect();
+    fn add_section(&mut self, group: FieldGroup, wanted: &[&TemplateEntry<'_>]) {
+        let lines: Vec<_> = wanted.iter().enumerate().flat_map(|(at, part)| self.new_entry_lines(at, part)).collect();
         let behind = self.entries.iter().filter(|it| it.group < group).map(|it| it.rows.end).max();
         let later = self.entries.iter().filter(|it| it.group > group).map(|it| it.rows.start);
         let headings = self.headings.iter().filter(|it| it.group.is_none_or(|it| it > group));
@@ -378,26 +391,26 @@ impl Change<'_> {
             (None, None) => (self.existing.end(), false),
         };
         let lines = if sectioned {
-            section(title, lines, before)
+            section_lines(title, lines, before)
         } else if before || !self.entries.is_empty() || !self.inserted.is_empty() {
             lines
         } else {
-            section(title, lines, false)
+            section_lines(title, lines, false)
         };
         self.inserted.entry(at).or_default().extend(lines);
     }
 
     /// The lines of a part of a new section: in Rust, sections of their own.
-    fn added(&self, at: usize, part: &Part<'_>) -> Vec<TemplateLine> {
+    fn new_entry_lines(&self, at: usize, part: &TemplateEntry<'_>) -> Vec<TemplateLine> {
         let title = if at > 0 && self.style == DocStyle::Rustdoc { part.title } else { &[] };
         let like = self.entries.first().filter(|_| !entries::is_sectioned(self.style));
-        let own = like.map_or_else(|| part.lines.to_vec(), |entry| self.like(entry, part.lines));
+        let own = like.map_or_else(|| part.lines.to_vec(), |entry| self.formatted_like(entry, part.lines));
         [title.to_vec(), own].concat()
     }
 
     /// Where all tags are gone, so is the blank line before them.
     fn close_gap(&mut self) {
-        let gone = |entry: &Entry| entry.rows.clone().all(|at| self.removed.contains(&at));
+        let gone = |entry: &ExistingEntry| entry.rows.clone().all(|at| self.removed.contains(&at));
         let first = self.entries.iter().map(|entry| entry.rows.start).min();
         let none = self.inserted.is_empty() && self.entries.iter().all(gone);
         if let Some(first) = first.filter(|_| none && !entries::is_sectioned(self.style)) {
@@ -406,17 +419,17 @@ impl Change<'_> {
     }
 }
 
-impl<'a> Next<'a> {
-    fn old(&self) -> Option<&'a Entry> {
+impl<'a> UpdatedEntry<'a> {
+    fn existing(&self) -> Option<&'a ExistingEntry> {
         match self {
-            Self::Old(entry) => Some(entry),
-            Self::New(_) => None,
+            Self::Existing(entry) => Some(entry),
+            Self::Added(_) => None,
         }
     }
 }
 
 /// A section with its title: before what follows it, or behind what is there.
-fn section(title: &[TemplateLine], lines: Vec<TemplateLine>, before: bool) -> Vec<TemplateLine> {
+fn section_lines(title: &[TemplateLine], lines: Vec<TemplateLine>, before: bool) -> Vec<TemplateLine> {
     let (blank, title) = title.split_at(title.len().min(1));
     if before { [title, &lines, blank].concat() } else { [blank, title, &lines].concat() }
 }

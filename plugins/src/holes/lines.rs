@@ -1,10 +1,15 @@
 //! Lines that are worth asking for, and where to begin inside one.
 
+use std::hash::Hasher;
+
+use fnv::FnvHasher;
 use tree_sitter::Tree;
 
 use super::{Hole, HoleKind};
 use crate::syntax::{Region, region_at};
 
+/// Initial state of FNV-1a with 64 bits.
+const FNV_OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 /// Characters that a line has to have, and bytes that it may have.
 const LENGTH: (usize, usize) = (4, 120);
 
@@ -46,12 +51,10 @@ fn is_line_of_code(tree: &Tree, start: usize, end: usize) -> bool {
 pub fn cursor_in_line(line: &str, name: &str, seed: u64) -> usize {
     let indentation = line.len() - line.trim_start().len();
     let places: Vec<usize> = line.char_indices().map(|(at, _)| at).filter(|at| *at > indentation).collect();
-    // FNV-1a, so that the place depends on nothing but the name and the seed.
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325 ^ seed, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    match places.len() as u64 {
-        0 => line.len(),
-        count => places[(hash.rotate_left(29) % count) as usize],
+    if places.is_empty() {
+        return line.len();
     }
+    let mut hasher = FnvHasher::with_key(FNV_OFFSET_BASIS ^ seed);
+    hasher.write(name.as_bytes());
+    places[(hasher.finish().rotate_left(29) % places.len() as u64) as usize]
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::tests::{Files, ROOMY};
+use super::tests::{GENEROUS_LIMITS, MemoryWorkspace};
 use super::*;
 use crate::finish::tests::request;
 
@@ -10,7 +10,8 @@ fn example(name: &str, files: &'static [(&'static str, &'static str)]) -> Plugin
     let file = format!("{name}.luau");
     let path = format!("{}/examples/{file}", env!("CARGO_MANIFEST_DIR"));
     let source = std::fs::read_to_string(path).expect("an example");
-    Plugin::load(&file, &source, &[], Arc::new(Files(files)), ROOMY).unwrap_or_else(|fault| panic!("{fault}"))
+    Plugin::load(&file, &source, &[], Arc::new(MemoryWorkspace(files)), GENEROUS_LIMITS)
+        .unwrap_or_else(|fault| panic!("{fault}"))
 }
 
 /// Path and text of what it shows at a place.

@@ -2,36 +2,36 @@
 
 use std::time::{Duration, Instant};
 
-use super::tests::{Files, load, with_context, with_finish};
+use super::tests::{MemoryWorkspace, load, with_context, with_finish};
 use super::*;
 use crate::finish::tests::request;
 
 /// As while somebody types.
-const TIGHT: Limits = Limits {
-    time: Duration::from_millis(20),
+const TIGHT_LIMITS: Limits = Limits {
+    call_time: Duration::from_millis(20),
     task_time: Duration::from_millis(20),
-    load: Duration::from_millis(200),
-    memory: 16 << 20,
-    output: 4096,
+    load_time: Duration::from_millis(200),
+    memory_bytes: 16 << 20,
+    output_bytes: 4096,
 };
 
 /// What a call may take on a machine that does other things too: far less than a loop that nobody stops.
-const PATIENCE: Duration = Duration::from_secs(2);
+const MAX_CALL_TIME: Duration = Duration::from_secs(2);
 
-fn tight(body: &str) -> Plugin {
+fn with_tight_limits(body: &str) -> Plugin {
     let source = format!("return {{ api = 1, name = \"p\", context = function(request)\n{body}\nend }}");
-    let world = std::sync::Arc::new(Files(&[]));
-    Plugin::load("p.luau", &source, &[], world, TIGHT).unwrap_or_else(|fault| panic!("{body}: {fault}"))
+    let world = std::sync::Arc::new(MemoryWorkspace(&[]));
+    Plugin::load("p.luau", &source, &[], world, TIGHT_LIMITS).unwrap_or_else(|fault| panic!("{body}: {fault}"))
 }
 
 /// Calls it until it rests, each call in time.
-fn is_stopped(body: &str) -> Fault {
-    let plugin = tight(body);
+fn stopping_fault(body: &str) -> PluginFault {
+    let plugin = with_tight_limits(body);
     let request = request("a.py", "x = ▁\n");
     for _ in 0..4 {
         let started = Instant::now();
         assert_eq!(plugin.context(&request), [], "{body}");
-        assert!(started.elapsed() < PATIENCE, "{body}: {:?}", started.elapsed());
+        assert!(started.elapsed() < MAX_CALL_TIME, "{body}: {:?}", started.elapsed());
     }
     plugin.fault().unwrap_or_else(|| panic!("never stopped: {body}"))
 }
@@ -56,7 +56,7 @@ fn loops_are_stopped_wherever_they_hide() {
         "local list = {} for i = 1, 1000 do list[i] = i end while true do table.sort(list, function(a, b) return b < a end) end",
     ];
     for body in bodies {
-        let fault = is_stopped(body);
+        let fault = stopping_fault(body);
         assert_eq!(fault.message, "it took longer than 20 ms (option plugins.time_ms)", "{body}");
     }
 }
@@ -68,8 +68,9 @@ fn a_plugin_that_is_late_in_most_calls_is_stopped_and_one_that_is_late_now_and_t
             "local calls = 0 return {{ api = 1, name = 'p', context = function()
                 calls += 1 if {late} then while true do end end return nil end }}"
         );
-        let limits = Limits { time: Duration::from_millis(100), ..TIGHT };
-        let plugin = Plugin::load("p.luau", &source, &[], std::sync::Arc::new(Files(&[])), limits).expect("a plugin");
+        let limits = Limits { call_time: Duration::from_millis(100), ..TIGHT_LIMITS };
+        let plugin =
+            Plugin::load("p.luau", &source, &[], std::sync::Arc::new(MemoryWorkspace(&[])), limits).expect("a plugin");
         (0..12).for_each(|_| drop(plugin.context(&request("a.py", "x = ▁\n"))));
         plugin.fault().is_some()
     };
@@ -96,7 +97,7 @@ fn work_inside_library_functions_is_bounded() {
         "local a, b = ('a'):rep(4e6) .. 'b', ('a'):rep(4e6) .. 'c' local list = {} for i = 1, 1e5 do list[i] = i % 2 == 0 and a or b end table.sort(list)",
     ];
     for body in bodies {
-        is_stopped(body);
+        stopping_fault(body);
     }
 }
 
@@ -124,12 +125,12 @@ fn work_that_the_host_does_for_a_plugin_is_bounded() {
     ];
     let line = "x = [(x, (x, [x, {x: x}])), lambda x: x(x)(x)]\n";
     for body in bodies {
-        let plugin = tight(body);
+        let plugin = with_tight_limits(body);
         let request = request("a.py", &format!("{}▁\n", line.repeat(300)));
         for _ in 0..4 {
             let started = Instant::now();
             assert_eq!(plugin.context(&request), [], "{body}");
-            assert!(started.elapsed() < PATIENCE, "{body}: {:?}", started.elapsed());
+            assert!(started.elapsed() < MAX_CALL_TIME, "{body}: {:?}", started.elapsed());
         }
         assert!(plugin.fault().is_some(), "never stopped: {body}");
     }
@@ -156,13 +157,13 @@ fn memory_and_depth_are_bounded() {
         "local t = { ('x'):rep(1e6) } for i = 1, 1e4 do t[i + 1] = t[1] end return table.concat(t)",
     ];
     for body in bodies {
-        is_stopped(body);
+        stopping_fault(body);
     }
 }
 
 #[test]
 fn a_plugin_that_catches_every_error_is_stopped_all_the_same() {
-    let fault = is_stopped("while true do pcall(function() local s = 'x' while true do s = s .. s end end) end");
+    let fault = stopping_fault("while true do pcall(function() local s = 'x' while true do s = s .. s end end) end");
     assert!(fault.message.contains("longer than 20 ms"), "{fault}");
 }
 
@@ -225,7 +226,7 @@ fn hostile_errors_are_told_in_a_few_words() {
         "error(coroutine.create(function() end))",
     ];
     for body in bodies {
-        let fault = is_stopped(body);
+        let fault = stopping_fault(body);
         assert!(fault.message.len() <= 400, "{body}: {} bytes", fault.message.len());
     }
 }
@@ -245,7 +246,7 @@ fn hostile_answers_run_no_code_while_they_are_read() {
 
 #[test]
 fn a_file_that_never_ends_or_nests_too_deep_is_not_loaded() {
-    let world = || std::sync::Arc::new(Files(&[]));
+    let world = || std::sync::Arc::new(MemoryWorkspace(&[]));
     let sources = [
         "while true do end".to_owned(),
         format!("return {}1{}", "(".repeat(100_000), ")".repeat(100_000)),
@@ -259,15 +260,15 @@ fn a_file_that_never_ends_or_nests_too_deep_is_not_loaded() {
     ];
     for source in sources {
         let started = Instant::now();
-        let loaded = Plugin::load("p.luau", &source, &[], world(), TIGHT);
+        let loaded = Plugin::load("p.luau", &source, &[], world(), TIGHT_LIMITS);
         assert!(loaded.is_err(), "{}", &source[..20.min(source.len())]);
-        assert!(started.elapsed() < PATIENCE, "{}", &source[..20.min(source.len())]);
+        assert!(started.elapsed() < MAX_CALL_TIME, "{}", &source[..20.min(source.len())]);
     }
 }
 
 #[test]
 fn being_slow_once_is_forgiven() {
-    let plugin = tight("calls = (calls or 0) + 1 while calls == 1 do end return 'well'");
+    let plugin = with_tight_limits("calls = (calls or 0) + 1 while calls == 1 do end return 'well'");
     let request = request("a.py", "▁");
     assert_eq!(plugin.context(&request), []);
     assert_eq!(plugin.context(&request).len(), 1);

@@ -2,23 +2,23 @@
 
 use mlua::{Function, Table, Value};
 
-use super::API;
+use super::API_VERSION;
 use crate::request::TaskKind;
 
 /// What a plugin's table may hold.
-const KEYS: &[&str] = &["api", "name", "languages", "tasks", "applies", "context", "prompt", "finish"];
+const MANIFEST_KEYS: &[&str] = &["api", "name", "languages", "tasks", "applies", "context", "prompt", "finish"];
 
 /// What a plugin is.
 pub(super) struct Manifest {
     pub(super) name: String,
     pub(super) languages: Option<Vec<String>>,
     pub(super) tasks: Vec<TaskKind>,
-    pub(super) functions: Functions,
+    pub(super) hooks: Hooks,
 }
 
 /// What a plugin does.
 #[derive(Debug, Default)]
-pub(super) struct Functions {
+pub(super) struct Hooks {
     pub(super) applies: Option<Function>,
     pub(super) context: Option<Hook>,
     pub(super) prompt: Option<Hook>,
@@ -46,19 +46,19 @@ impl Hook {
 /// What is wrong with it and what to write.
 pub(super) fn read(table: &Table) -> Result<Manifest, String> {
     let raw = |key: &str| table.raw_get::<Value>(key).map_err(|error| error.to_string());
-    version(&raw("api")?)?;
+    check_version(&raw("api")?)?;
     for pair in table.pairs::<Value, Value>() {
         let (key, _) = pair.map_err(|error| error.to_string())?;
-        known(&key)?;
+        check_key(&key)?;
     }
-    let name = name(&raw("name")?)?;
+    let name = parse_name(&raw("name")?)?;
     let function = |key: &str| match raw(key)? {
         Value::Nil => Ok(None),
         Value::Function(function) => Ok(Some(function)),
         other => Err(format!("{key} has to be a function, not a {}", other.type_name())),
     };
     let hook = |key: &str| Ok::<_, String>(function(key)?.map(Hook::new));
-    let functions = Functions {
+    let functions = Hooks {
         applies: function("applies")?,
         context: hook("context")?,
         prompt: hook("prompt")?,
@@ -68,28 +68,28 @@ pub(super) fn read(table: &Table) -> Result<Manifest, String> {
         return Err("it has neither context nor prompt nor finish, so it can do nothing".to_owned());
     }
     let languages =
-        list(&raw("languages")?, "languages has to be a list of LSP ids, such as { \"rust\", \"python\" }")?;
-    Ok(Manifest { name, languages, tasks: tasks(&raw("tasks")?)?, functions })
+        parse_text_list(&raw("languages")?, "languages has to be a list of LSP ids, such as { \"rust\", \"python\" }")?;
+    Ok(Manifest { name, languages, tasks: parse_tasks(&raw("tasks")?)?, hooks: functions })
 }
 
-fn version(value: &Value) -> Result<(), String> {
+fn check_version(value: &Value) -> Result<(), String> {
     match value {
-        Value::Nil => Err(format!("it does not say which interface it is for: write api = {API}")),
-        Value::Integer(number) if *number == i64::from(API) => Ok(()),
-        Value::Number(number) if *number == f64::from(API) => Ok(()),
-        _ => Err(format!("this Foretype knows the interface api = {API} only")),
+        Value::Nil => Err(format!("it does not say which interface it is for: write api = {API_VERSION}")),
+        Value::Integer(number) if *number == i64::from(API_VERSION) => Ok(()),
+        Value::Number(number) if *number == f64::from(API_VERSION) => Ok(()),
+        _ => Err(format!("this Foretype knows the interface api = {API_VERSION} only")),
     }
 }
 
-fn known(key: &Value) -> Result<(), String> {
-    if matches!(key, Value::String(name) if KEYS.iter().any(|known| *name == **known)) {
+fn check_key(key: &Value) -> Result<(), String> {
+    if matches!(key, Value::String(name) if MANIFEST_KEYS.iter().any(|known| *name == **known)) {
         return Ok(());
     }
     let key = key.as_string().map_or_else(|| "a number".to_owned(), |name| name.to_string_lossy());
-    Err(format!("it has no use for {key}: a plugin has {}", KEYS.join(", ")))
+    Err(format!("it has no use for {key}: a plugin has {}", MANIFEST_KEYS.join(", ")))
 }
 
-fn name(value: &Value) -> Result<String, String> {
+fn parse_name(value: &Value) -> Result<String, String> {
     let name = match value {
         Value::String(name) => name.to_string_lossy(),
         _ => return Err("it has no name: write name = \"my-plugin\"".to_owned()),
@@ -100,16 +100,16 @@ fn name(value: &Value) -> Result<String, String> {
     Ok(name)
 }
 
-fn tasks(value: &Value) -> Result<Vec<TaskKind>, String> {
+fn parse_tasks(value: &Value) -> Result<Vec<TaskKind>, String> {
     let all = TaskKind::ALL.map(|task| format!("{:?}", task.name())).join(", ");
     let advice = format!("tasks has to be a list of {all}");
-    let Some(names) = list(value, &advice)? else { return Ok(vec![TaskKind::Fill]) };
+    let Some(names) = parse_text_list(value, &advice)? else { return Ok(vec![TaskKind::Fill]) };
     let tasks = names.iter().map(|name| TaskKind::from_name(name)).collect::<Option<Vec<_>>>();
     tasks.filter(|tasks| !tasks.is_empty()).ok_or(advice)
 }
 
 /// The texts of a list, if there is one.
-fn list(value: &Value, advice: &str) -> Result<Option<Vec<String>>, String> {
+fn parse_text_list(value: &Value, advice: &str) -> Result<Option<Vec<String>>, String> {
     let list = match value {
         Value::Nil => return Ok(None),
         Value::Table(list) => list,

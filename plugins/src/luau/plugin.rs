@@ -6,24 +6,24 @@ use std::time::{Duration, Instant};
 
 use mlua::{Lua, Table, Value};
 
-use super::answers::{Found, Reader, Verdict};
-use super::api::{Current, Host};
-use super::clock::Clock;
-use super::manifest::{self, Functions, Hook, Manifest};
-use super::tables::View;
-use super::times::Times;
-use super::{Fault, Limits, Setting, World, api, sandbox, tables};
+use super::api::{CurrentRequest, HostContext};
+use super::call_times::CallTimes;
+use super::deadline::CallDeadline;
+use super::manifest::{self, Hook, Hooks, Manifest};
+use super::results::{PluginSnippet, ResultReader, Verdict};
+use super::tables::PromptView;
+use super::{Limits, OptionValue, PluginFault, WorkspaceAccess, api, sandbox, tables};
 use crate::prompt::{PluginLayout, Window};
 use crate::request::TaskKind;
 use crate::{Language, Request, Snippet, context, finish};
 
 /// Bytes of a plugin's file.
-const LARGEST: usize = 256 << 10;
+const MAX_SOURCE_BYTES: usize = 256 << 10;
 /// A call that takes too long counts so much, and one that does not takes 1 away again: once may be the machine's fault.
-const LATE: u32 = 2;
+const LATE_CALL_PENALTY: u32 = 2;
 /// A plugin is stopped when so much has come together: at the third late call in a row, and some time where more than a
 /// third of the calls are late.
-const PATIENCE: u32 = 3 * LATE;
+const MAX_LATE_SCORE: u32 = 3 * LATE_CALL_PENALTY;
 
 /// What a plugin has done so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub struct Tally {
     /// Calls in which its `applies` said no, so that nothing else of it was called.
     pub declined: u64,
     /// Snippets that did not fit whole into the room that there was.
-    pub cut: u64,
+    pub truncated: u64,
 }
 
 /// A plugin that was loaded.
@@ -56,23 +56,23 @@ pub struct Plugin {
     languages: Option<Vec<String>>,
     tasks: Vec<TaskKind>,
     limits: Limits,
-    clock: Clock,
-    functions: Functions,
+    deadline: CallDeadline,
+    hooks: Hooks,
     /// `None` once it was stopped: its memory is given back.
-    machine: Mutex<Option<Lua>>,
-    record: Mutex<Record>,
+    vm: Mutex<Option<Lua>>,
+    record: Mutex<CallRecord>,
 }
 
 #[derive(Debug, Default)]
-struct Record {
+struct CallRecord {
     tally: Tally,
-    times: Times,
+    times: CallTimes,
     /// Why it was stopped.
-    fault: Option<Fault>,
+    fault: Option<PluginFault>,
     /// What went wrong last.
-    last: Option<Fault>,
-    told: bool,
-    late: u32,
+    last_fault: Option<PluginFault>,
+    fault_taken: bool,
+    late_score: u32,
 }
 
 impl Plugin {
@@ -83,48 +83,63 @@ impl Plugin {
     pub fn load(
         file: &str,
         source: &str,
-        options: &[(String, Setting)],
-        world: Arc<dyn World>,
+        options: &[(String, OptionValue)],
+        world: Arc<dyn WorkspaceAccess>,
         limits: Limits,
-    ) -> Result<Self, Fault> {
-        if source.len() > LARGEST {
-            let message = format!("a plugin has at most {} KB, and this has {}", LARGEST >> 10, source.len() >> 10);
-            return Err(Fault::of(file, message));
+    ) -> Result<Self, PluginFault> {
+        if source.len() > MAX_SOURCE_BYTES {
+            let message =
+                format!("a plugin has at most {} KB, and this has {}", MAX_SOURCE_BYTES >> 10, source.len() >> 10);
+            return Err(PluginFault::in_file(file, message));
         }
-        let load = || Self::load_unguarded(file, source, options, world, limits);
-        catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|_| Err(Fault::of(file, "it made the interpreter panic")))
+        let load = || Self::load_inner(file, source, options, world, limits);
+        catch_unwind(AssertUnwindSafe(load))
+            .unwrap_or_else(|_| Err(PluginFault::in_file(file, "it made the interpreter panic")))
     }
 
-    fn load_unguarded(
+    fn load_inner(
         file: &str,
         source: &str,
-        options: &[(String, Setting)],
-        world: Arc<dyn World>,
+        options: &[(String, OptionValue)],
+        world: Arc<dyn WorkspaceAccess>,
         limits: Limits,
-    ) -> Result<Self, Fault> {
-        let fault = |error: mlua::Error| Fault::from_error(file, &error);
-        let clock = Clock::new();
-        let (patience, file_name) = (limits.time / 2, file.to_owned());
-        let host = Host { world, clock: clock.clone(), patience, file: file_name };
-        let lua = sandbox::machine(&limits, &clock, |lua| api::open(lua, &host, options)).map_err(fault)?;
-        clock.start(limits.load);
+    ) -> Result<Self, PluginFault> {
+        let fault = |error: mlua::Error| PluginFault::from_error(file, &error);
+        let clock = CallDeadline::new();
+        let (patience, file_name) = (limits.call_time / 2, file.to_owned());
+        let host = HostContext { workspace: world, deadline: clock.clone(), max_wait: patience, file: file_name };
+        let lua = sandbox::new_vm(&limits, &clock, |lua| api::install(lua, &host, options)).map_err(fault)?;
+        clock.start(limits.load_time);
         let chunk = lua.load(source).set_name(format!("@{file}")).set_mode(mlua::chunk::ChunkMode::Text);
-        let value = chunk.call::<Value>(()).map_err(|error| fault(error).while_loading(limits.load));
+        let value = chunk.call::<Value>(()).map_err(|error| fault(error).with_load_limit(limits.load_time));
         clock.stop();
         let Value::Table(table) = value? else {
-            return Err(Fault::of(file, "it does not return a table: end it with return { api = 1, name = ..., ... }"));
+            return Err(PluginFault::in_file(
+                file,
+                "it does not return a table: end it with return { api = 1, name = ..., ... }",
+            ));
         };
-        let Manifest { name, languages, tasks, functions } =
-            manifest::read(&table).map_err(|message| Fault::of(file, message))?;
+        let Manifest { name, languages, tasks, hooks: functions } =
+            manifest::read(&table).map_err(|message| PluginFault::in_file(file, message))?;
         if file.strip_suffix(".luau") != Some(&name) {
-            return Err(Fault::of(file, format!("its name is {name}, so its file has to be {name}.luau")));
+            return Err(PluginFault::in_file(file, format!("its name is {name}, so its file has to be {name}.luau")));
         }
         let (machine, record) = (Mutex::new(Some(lua)), Mutex::default());
-        Ok(Self { name, file: file.to_owned(), languages, tasks, limits, clock, functions, machine, record })
+        Ok(Self {
+            name,
+            file: file.to_owned(),
+            languages,
+            tasks,
+            limits,
+            deadline: clock,
+            hooks: functions,
+            vm: machine,
+            record,
+        })
     }
 
     /// Whether it is asked for documents of this language.
-    pub fn knows(&self, language: Language) -> bool {
+    pub fn supports_language(&self, language: Language) -> bool {
         self.languages.as_ref().is_none_or(|ids| ids.iter().any(|id| id == language.lsp_id()))
     }
 
@@ -134,23 +149,23 @@ impl Plugin {
     }
 
     /// Snippets for a prompt; none if it fails, which [`fault`](Self::fault) tells.
-    pub fn context(&self, request: &Request) -> Vec<Found> {
+    pub fn context(&self, request: &Request) -> Vec<PluginSnippet> {
         self.snippets(request).unwrap_or_default()
     }
 
     /// [`context`](Self::context), or `None` if it fails or was not to be asked.
-    pub(crate) fn snippets(&self, request: &Request) -> Option<Vec<Found>> {
-        let hook = self.functions.context.as_ref()?;
-        self.call(hook, request, |_, table| self.reader().snippets(&hook.function.call::<Value>(table)?))
+    pub(crate) fn snippets(&self, request: &Request) -> Option<Vec<PluginSnippet>> {
+        let hook = self.hooks.context.as_ref()?;
+        self.call(hook, request, |_, table| self.result_reader().snippets(&hook.function.call::<Value>(table)?))
     }
 
     /// How the prompt on a new window is to be written; `None` if it leaves that to others or fails.
     pub fn prompt(&self, request: &Request, window: &Window, snippets: &[Snippet]) -> Option<PluginLayout> {
-        let hook = self.functions.prompt.as_ref()?;
-        let view = View { window: window.clone(), snippets: snippets.to_vec() };
+        let hook = self.hooks.prompt.as_ref()?;
+        let view = PromptView { window: window.clone(), snippets: snippets.to_vec() };
         let layout = self.call(hook, request, |lua, table| {
-            let view = tables::view(lua, &view)?;
-            self.reader().layout(&hook.function.call::<Value>((table, view))?, request, window)
+            let view = tables::window_table(lua, &view)?;
+            self.result_reader().layout(&hook.function.call::<Value>((table, view))?, request, window)
         });
         layout.flatten()
     }
@@ -162,9 +177,10 @@ impl Plugin {
 
     /// [`finish`](Self::finish), or `None` if it fails or was not to be asked.
     pub(crate) fn verdict(&self, request: &Request, text: &str) -> Option<Verdict> {
-        let hook = self.functions.finish.as_ref()?;
-        let verdict = self
-            .call(hook, request, |_, table| self.reader().verdict(&hook.function.call::<Value>((table, text))?, text));
+        let hook = self.hooks.finish.as_ref()?;
+        let verdict = self.call(hook, request, |_, table| {
+            self.result_reader().verdict(&hook.function.call::<Value>((table, text))?, text)
+        });
         let tally = &mut lock(&self.record).tally;
         tally.changed += u64::from(matches!(verdict, Some(Verdict::Change(_))));
         tally.vetoed += u64::from(verdict == Some(Verdict::Veto));
@@ -172,33 +188,33 @@ impl Plugin {
     }
 
     /// Whether it stands in the place of the built-in of its name, as long as it answers.
-    pub fn stands_in(&self) -> bool {
-        let source = context::find_source(&self.name).is_some() && self.functions.context.is_some();
-        let rule = finish::FINISH_RULES.iter().any(|rule| rule.name == self.name) && self.functions.finish.is_some();
+    pub fn replaces_builtin(&self) -> bool {
+        let source = context::find_source(&self.name).is_some() && self.hooks.context.is_some();
+        let rule = finish::FINISH_RULES.iter().any(|rule| rule.name == self.name) && self.hooks.finish.is_some();
         source || rule
     }
 
     /// Whether it runs for a request: it was not stopped, and its language and its task are among the plugin's own.
     pub(crate) fn runs_for(&self, request: &Request) -> bool {
-        self.takes(request) && lock(&self.record).fault.is_none()
+        self.accepts(request) && lock(&self.record).fault.is_none()
     }
 
-    fn takes(&self, request: &Request) -> bool {
-        self.knows(request.document.language) && self.tasks.contains(&request.task)
+    fn accepts(&self, request: &Request) -> bool {
+        self.supports_language(request.document.language) && self.tasks.contains(&request.task)
     }
 
-    fn reader(&self) -> Reader<'_> {
-        Reader { plugin: &self.name, most: self.limits.output }
+    fn result_reader(&self) -> ResultReader<'_> {
+        ResultReader { plugin: &self.name, max_bytes: self.limits.output_bytes }
     }
 
     /// Whether it has snippets for prompts at all.
-    pub fn shows(&self) -> bool {
-        self.functions.context.is_some()
+    pub fn has_context(&self) -> bool {
+        self.hooks.context.is_some()
     }
 
     /// Whether it says something of suggestions at all.
-    pub fn finishes(&self) -> bool {
-        self.functions.finish.is_some()
+    pub fn has_finish(&self) -> bool {
+        self.hooks.finish.is_some()
     }
 
     /// The ids of languages that it names, if it does not take all.
@@ -207,26 +223,26 @@ impl Plugin {
     }
 
     /// A snippet of it did not fit whole into a prompt.
-    pub(crate) fn was_cut(&self) {
-        lock(&self.record).tally.cut += 1;
+    pub(crate) fn record_truncated_snippet(&self) {
+        lock(&self.record).tally.truncated += 1;
     }
 
     /// Why it was stopped, if it was.
-    pub fn fault(&self) -> Option<Fault> {
+    pub fn fault(&self) -> Option<PluginFault> {
         lock(&self.record).fault.clone()
     }
 
     /// [`fault`](Self::fault), but only the first time.
-    pub fn take_news(&self) -> Option<Fault> {
+    pub fn take_fault(&self) -> Option<PluginFault> {
         let mut record = lock(&self.record);
-        let fault = record.fault.clone().filter(|_| !record.told);
-        record.told |= fault.is_some();
+        let fault = record.fault.clone().filter(|_| !record.fault_taken);
+        record.fault_taken |= fault.is_some();
         fault
     }
 
     /// What went wrong last, whether or not it was stopped for that.
-    pub fn last_fault(&self) -> Option<Fault> {
-        lock(&self.record).last.clone()
+    pub fn last_fault(&self) -> Option<PluginFault> {
+        lock(&self.record).last_fault.clone()
     }
 
     /// What it has done so far.
@@ -237,37 +253,37 @@ impl Plugin {
 
     /// Calls into the machine if the plugin runs and applies.
     fn call<R>(&self, hook: &Hook, request: &Request, run: impl FnOnce(&Lua, Table) -> mlua::Result<R>) -> Option<R> {
-        if !self.takes(request) {
+        if !self.accepts(request) {
             return None;
         }
-        let mut machine = lock(&self.machine);
+        let mut machine = lock(&self.vm);
         let lua = machine.as_ref()?;
         let started = Instant::now();
-        self.clock.start(self.limits.of(request.task).0);
-        let result = catch_unwind(AssertUnwindSafe(|| self.applied(lua, request, run)));
-        self.clock.stop();
+        self.deadline.start(self.limits.call_limit(request.task).0);
+        let result = catch_unwind(AssertUnwindSafe(|| self.call_if_applicable(lua, request, run)));
+        self.deadline.stop();
         let result = result.unwrap_or_else(|_| Err(mlua::Error::runtime("it made the interpreter panic")));
-        if lua.used_memory() > self.limits.memory / 2 {
+        if lua.used_memory() > self.limits.memory_bytes / 2 {
             // A collection that fails leaves the memory as it is, which the next allocation finds out.
             let _ = lua.gc_collect();
         }
         lock(&self.record).tally.declined += u64::from(matches!(result, Ok(None)));
-        let stopped = self.note(hook, request.task, started.elapsed(), result.as_ref().err());
+        let stopped = self.record_call(hook, request.task, started.elapsed(), result.as_ref().err());
         if stopped {
             *machine = None;
         }
         result.ok().flatten()
     }
 
-    fn applied<R>(
+    fn call_if_applicable<R>(
         &self,
         lua: &Lua,
         request: &Request,
         run: impl FnOnce(&Lua, Table) -> mlua::Result<R>,
     ) -> mlua::Result<Option<R>> {
-        lua.set_app_data(Current(Some(request.clone())));
-        let table = tables::request(lua, request)?;
-        let applies = match &self.functions.applies {
+        lua.set_app_data(CurrentRequest(Some(request.clone())));
+        let table = tables::request_table(lua, request)?;
+        let applies = match &self.hooks.applies {
             None => true,
             Some(applies) => !matches!(applies.call::<Value>(&table)?, Value::Nil | Value::Boolean(false)),
         };
@@ -275,21 +291,22 @@ impl Plugin {
     }
 
     /// Keeps what came of a call; true if the plugin is to be stopped.
-    fn note(&self, hook: &Hook, task: TaskKind, took: Duration, error: Option<&mlua::Error>) -> bool {
+    fn record_call(&self, hook: &Hook, task: TaskKind, took: Duration, error: Option<&mlua::Error>) -> bool {
         let mut record = lock(&self.record);
         record.tally.calls += 1;
         record.tally.time += took;
         record.times.add(took);
-        let Some(fault) = error.map(|error| Fault::from_error(&self.file, error)) else {
-            record.late = record.late.saturating_sub(1);
+        let Some(fault) = error.map(|error| PluginFault::from_error(&self.file, error)) else {
+            record.late_score = record.late_score.saturating_sub(1);
             return false;
         };
         let overtime = fault.is_overtime();
-        let fault = Fault { line: fault.line.or(hook.line), ..fault.with_limit(self.limits.of(task)) };
+        let fault =
+            PluginFault { line: fault.line.or(hook.line), ..fault.with_call_limit(self.limits.call_limit(task)) };
         record.tally.failures += 1;
-        record.last = Some(fault.clone());
-        record.late += LATE;
-        if overtime && record.late < PATIENCE {
+        record.last_fault = Some(fault.clone());
+        record.late_score += LATE_CALL_PENALTY;
+        if overtime && record.late_score < MAX_LATE_SCORE {
             return false;
         }
         record.fault = Some(fault);

@@ -3,13 +3,13 @@
 use mlua::{Lua, LuaOptions, StdLib, Value, VmState};
 
 use super::Limits;
-use super::clock::Clock;
+use super::deadline::CallDeadline;
 
 /// What bounds the library functions that never look at the clock.
 const PRELUDE: &str = include_str!("prelude.luau");
 
 /// Globals that reach other environments, other code or the collector.
-const REMOVED: &[&str] = &[
+const REMOVED_GLOBALS: &[&str] = &[
     "collectgarbage",
     "debug",
     "dofile",
@@ -26,9 +26,9 @@ const REMOVED: &[&str] = &[
 ];
 
 /// A closed machine. `open` adds what the plugin may call, before it is closed.
-pub(super) fn machine(
+pub(super) fn new_vm(
     limits: &Limits,
-    clock: &Clock,
+    clock: &CallDeadline,
     open: impl FnOnce(&Lua) -> mlua::Result<()>,
 ) -> mlua::Result<Lua> {
     let libraries = StdLib::COROUTINE | StdLib::TABLE | StdLib::STRING | StdLib::UTF8 | StdLib::BIT | StdLib::MATH;
@@ -36,18 +36,20 @@ pub(super) fn machine(
     // Optimised no further than to the point where lines and calls stay as they are written.
     lua.set_compiler(mlua::chunk::Compiler::new().set_optimization_level(1).set_debug_level(1));
     lua.load(PRELUDE).set_name("=prelude").set_mode(mlua::chunk::ChunkMode::Text).exec()?;
-    REMOVED.iter().try_for_each(|name| lua.globals().raw_set(*name, Value::Nil))?;
-    without_chance(&lua)?;
+    REMOVED_GLOBALS.iter().try_for_each(|name| lua.globals().raw_set(*name, Value::Nil))?;
+    seed_random(&lua)?;
     open(&lua)?;
     lua.sandbox(true)?;
-    lua.set_memory_limit(limits.memory)?;
+    lua.set_memory_limit(limits.memory_bytes)?;
     let clock = clock.clone();
-    lua.set_interrupt(move |lua| clock.check().map(|()| VmState::Continue).map_err(|error| at_its_line(lua, error)));
+    lua.set_interrupt(move |lua| {
+        clock.check().map(|()| VmState::Continue).map_err(|error| with_source_line(lua, error))
+    });
     Ok(lua)
 }
 
 /// An error with the place that the machine is at, as errors of the machine's own have it.
-fn at_its_line(lua: &Lua, error: mlua::Error) -> mlua::Error {
+fn with_source_line(lua: &Lua, error: mlua::Error) -> mlua::Error {
     let place = lua.inspect_stack(0, |here| {
         let source = here.source();
         source.short_src.zip(here.current_line()).map(|(file, line)| format!("{file}:{line}: "))
@@ -59,7 +61,7 @@ fn at_its_line(lua: &Lua, error: mlua::Error) -> mlua::Error {
 }
 
 /// The same request gets the same answer: chance is seeded alike in every machine.
-fn without_chance(lua: &Lua) -> mlua::Result<()> {
+fn seed_random(lua: &Lua) -> mlua::Result<()> {
     let math: mlua::Table = lua.globals().raw_get("math")?;
     math.raw_get::<mlua::Function>("randomseed")?.call::<()>(0)
 }

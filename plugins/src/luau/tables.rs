@@ -8,95 +8,95 @@ use crate::request::{Request, Trigger};
 use crate::{PartSource, Snippet};
 
 /// Bytes of the document on each side of the cursor that stand in the table; `foretype.text()` gives all of it.
-const AROUND: usize = 16 << 10;
+const MAX_SIDE_BYTES: usize = 16 << 10;
 
 /// A field of a table that is made of a `T`.
-pub(super) struct Field<T> {
+pub(super) struct TableField<T> {
     pub(super) name: &'static str,
-    pub(super) kind: &'static str,
-    pub(super) about: &'static str,
+    pub(super) luau_type: &'static str,
+    pub(super) description: &'static str,
     value: fn(&Lua, &T) -> mlua::Result<Value>,
 }
 
 /// The fields of `request`.
-pub(super) const FIELDS: &[Field<Request>] = &[
-    Field {
+pub(super) const REQUEST_FIELDS: &[TableField<Request>] = &[
+    TableField {
         name: "task",
-        kind: "\"fill\" | \"docstring\" | \"ask\" | \"translate\" | \"edit\" | \"generate\"",
-        about: "What the model is asked for: a suggestion at the cursor, the docstring of the item at the cursor, an answer, code in \
+        luau_type: "\"fill\" | \"docstring\" | \"ask\" | \"translate\" | \"edit\" | \"generate\"",
+        description: "What the model is asked for: a suggestion at the cursor, the docstring of the item at the cursor, an answer, code in \
                 another language, changed lines, or the code for a comment or a signature.",
         value: |lua, request| string(lua, request.task.name()),
     },
-    Field {
+    TableField {
         name: "question",
-        kind: "string?",
-        about: "What was asked: the question, the instruction of an edit, or the LSP id of the language that is translated into.",
+        luau_type: "string?",
+        description: "What was asked: the question, the instruction of an edit, or the LSP id of the language that is translated into.",
         value: |lua, request| request.question.as_deref().map_or(Ok(Value::Nil), |text| string(lua, text)),
     },
-    Field {
+    TableField {
         name: "path",
-        kind: "string",
-        about: "The document's path relative to the workspace, with /.",
+        luau_type: "string",
+        description: "The document's path relative to the workspace, with /.",
         value: |lua, request| string(lua, &request.document.path),
     },
-    Field {
+    TableField {
         name: "language",
-        kind: "string",
-        about: "Its language, by its LSP id: \"rust\", \"python\", \"typescript\".",
+        luau_type: "string",
+        description: "Its language, by its LSP id: \"rust\", \"python\", \"typescript\".",
         value: |lua, request| string(lua, request.document.language.lsp_id()),
     },
-    Field {
+    TableField {
         name: "line",
-        kind: "number",
-        about: "The line of the cursor, counted from 1.",
+        luau_type: "number",
+        description: "The line of the cursor, counted from 1.",
         value: |_, request| Ok(Value::Number((request.prefix().matches('\n').count() + 1) as f64)),
     },
-    Field {
+    TableField {
         name: "before",
-        kind: "string",
-        about: "The text left of the cursor, at most the last 16 KB of it.",
+        luau_type: "string",
+        description: "The text left of the cursor, at most the last 16 KB of it.",
         value: |lua, request| {
             let before = request.prefix();
-            string(lua, &before[before.floor_char_boundary(before.len().saturating_sub(AROUND))..])
+            string(lua, &before[before.floor_char_boundary(before.len().saturating_sub(MAX_SIDE_BYTES))..])
         },
     },
-    Field {
+    TableField {
         name: "after",
-        kind: "string",
-        about: "The text right of the cursor, at most the first 16 KB of it.",
-        value: |lua, request| string(lua, &request.suffix()[..request.suffix().floor_char_boundary(AROUND)]),
+        luau_type: "string",
+        description: "The text right of the cursor, at most the first 16 KB of it.",
+        value: |lua, request| string(lua, &request.suffix()[..request.suffix().floor_char_boundary(MAX_SIDE_BYTES)]),
     },
-    Field {
+    TableField {
         name: "invoked",
-        kind: "boolean",
-        about: "Whether the user asked, rather than typed.",
+        luau_type: "boolean",
+        description: "Whether the user asked, rather than typed.",
         value: |_, request| Ok(Value::Boolean(request.trigger == Trigger::Invoked)),
     },
-    Field {
+    TableField {
         name: "format",
-        kind: "string?",
-        about: "The built-in format of holes that the model is known for, such as \"starcoder2\"; nil for none.",
+        luau_type: "string?",
+        description: "The built-in format of holes that the model is known for, such as \"starcoder2\"; nil for none.",
         value: |lua, request| request.format.map_or(Ok(Value::Nil), |format| string(lua, format.name)),
     },
-    Field {
+    TableField {
         name: "repository",
-        kind: "string?",
-        about: "The name of the workspace folder.",
+        luau_type: "string?",
+        description: "The name of the workspace folder.",
         value: |lua, request| request.repository.as_deref().map_or(Ok(Value::Nil), |name| string(lua, name)),
     },
-    Field {
+    TableField {
         name: "open_files",
-        kind: "{ string }",
-        about: "Paths of the other open documents, the most recently used first.",
+        luau_type: "{ string }",
+        description: "Paths of the other open documents, the most recently used first.",
         value: |lua, request| {
             let paths = request.open_files.iter().map(|file| file.path.as_str());
             lua.create_sequence_from(paths).map(Value::Table)
         },
     },
-    Field {
+    TableField {
         name: "recent_edits",
-        kind: "{ { path: string, text: string } }",
-        about: "What was changed lately in any file, the oldest first.",
+        luau_type: "{ { path: string, text: string } }",
+        description: "What was changed lately in any file, the oldest first.",
         value: |lua, request| {
             let list = lua.create_table()?;
             for (at, edit) in request.recent_edits.iter().enumerate() {
@@ -111,35 +111,35 @@ pub(super) const FIELDS: &[Field<Request>] = &[
 ];
 
 /// What a prompt is made of: a window that was newly set, and the snippets for it.
-pub(super) struct View {
+pub(super) struct PromptView {
     pub(super) window: Window,
     pub(super) snippets: Vec<Snippet>,
 }
 
 /// The fields of `window`.
-pub(super) const VIEW_FIELDS: &[Field<View>] = &[
-    Field {
+pub(super) const WINDOW_FIELDS: &[TableField<PromptView>] = &[
+    TableField {
         name: "before",
-        kind: "string",
-        about: "The text of the document before the place where typing began: whole lines.",
+        luau_type: "string",
+        description: "The text of the document before the place where typing began: whole lines.",
         value: |lua, view| string(lua, &view.window.prefix),
     },
-    Field {
+    TableField {
         name: "after",
-        kind: "string",
-        about: "The text right of the cursor, without closing marks that the editor put there.",
+        luau_type: "string",
+        description: "The text right of the cursor, without closing marks that the editor put there.",
         value: |lua, view| string(lua, &view.window.suffix),
     },
-    Field {
+    TableField {
         name: "above",
-        kind: "string",
-        about: "Imports of the document and heads of the blocks around the cursor, as far as they stand above `before`.",
-        value: |lua, view| string(lua, &above(&view.window)),
+        luau_type: "string",
+        description: "Imports of the document and heads of the blocks around the cursor, as far as they stand above `before`.",
+        value: |lua, view| string(lua, &header_text(&view.window)),
     },
-    Field {
+    TableField {
         name: "snippets",
-        kind: "{ { path: string, text: string, why: string } }",
-        about: "Snippets from elsewhere that fit, in the order of the prompt; why is a plugin's name, \"definition\" and the like.",
+        luau_type: "{ { path: string, text: string, why: string } }",
+        description: "Snippets from elsewhere that fit, in the order of the prompt; why is a plugin's name, \"definition\" and the like.",
         value: |lua, view| {
             let snippets = view.snippets.iter().map(|snippet| {
                 let entry = lua.create_table()?;
@@ -154,22 +154,22 @@ pub(super) const VIEW_FIELDS: &[Field<View>] = &[
 ];
 
 /// What the header has of the document itself.
-fn above(window: &Window) -> String {
+fn header_text(window: &Window) -> String {
     let own = window.header.iter().filter(|part| matches!(part.source, PartSource::Imports | PartSource::Enclosing));
     own.filter_map(|part| part.content.text()).collect()
 }
 
 /// The request as a plugin sees it.
-pub(super) fn request(lua: &Lua, request: &Request) -> mlua::Result<Table> {
-    table(lua, FIELDS, request)
+pub(super) fn request_table(lua: &Lua, request: &Request) -> mlua::Result<Table> {
+    table(lua, REQUEST_FIELDS, request)
 }
 
 /// A window as a plugin sees it.
-pub(super) fn view(lua: &Lua, view: &View) -> mlua::Result<Table> {
-    table(lua, VIEW_FIELDS, view)
+pub(super) fn window_table(lua: &Lua, view: &PromptView) -> mlua::Result<Table> {
+    table(lua, WINDOW_FIELDS, view)
 }
 
-fn table<T>(lua: &Lua, fields: &[Field<T>], of: &T) -> mlua::Result<Table> {
+fn table<T>(lua: &Lua, fields: &[TableField<T>], of: &T) -> mlua::Result<Table> {
     let table = lua.create_table_with_capacity(0, fields.len())?;
     for field in fields {
         table.raw_set(field.name, (field.value)(lua, of)?)?;

@@ -9,9 +9,9 @@ use crate::request::TaskKind;
 use crate::{Language, Part, PartSource, Request};
 
 /// A workspace in memory.
-pub(crate) struct Files(pub(crate) &'static [(&'static str, &'static str)]);
+pub(crate) struct MemoryWorkspace(pub(crate) &'static [(&'static str, &'static str)]);
 
-impl World for Files {
+impl WorkspaceAccess for MemoryWorkspace {
     fn read(&self, path: &str) -> Option<String> {
         self.0.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned())
     }
@@ -30,26 +30,32 @@ impl World for Files {
         self.0.iter().filter_map(hit).take(most).collect()
     }
 
-    fn git(&self, _: Duration) -> Option<Arc<Git>> {
+    fn git(&self, _: Duration) -> Option<Arc<GitStatus>> {
         let staged = vec![("a.py".to_owned(), "+x = 1\n".to_owned())];
-        Some(Arc::new(Git { branch: Some("main".to_owned()), staged, recent: vec!["b.py".to_owned()] }))
+        Some(Arc::new(GitStatus { branch: Some("main".to_owned()), staged, recent_files: vec!["b.py".to_owned()] }))
     }
 
     fn log(&self, _: &str, _: &str) {}
 }
 
 /// Limits that a busy machine keeps too.
-pub(crate) const ROOMY: Limits = Limits {
-    time: Duration::from_secs(5),
+pub(crate) const GENEROUS_LIMITS: Limits = Limits {
+    call_time: Duration::from_secs(5),
     task_time: Duration::from_secs(5),
-    load: Duration::from_secs(5),
-    memory: 32 << 20,
-    output: 4096,
+    load_time: Duration::from_secs(5),
+    memory_bytes: 32 << 20,
+    output_bytes: 4096,
 };
 
-pub(crate) fn load(source: &str) -> Result<Plugin, Fault> {
-    let options = [("greeting".to_owned(), Setting::Text("hello".to_owned()))];
-    Plugin::load("p.luau", source, &options, Arc::new(Files(&[("src/a_test.py", "def test_a(): ...\n")])), ROOMY)
+pub(crate) fn load(source: &str) -> Result<Plugin, PluginFault> {
+    let options = [("greeting".to_owned(), OptionValue::Text("hello".to_owned()))];
+    Plugin::load(
+        "p.luau",
+        source,
+        &options,
+        Arc::new(MemoryWorkspace(&[("src/a_test.py", "def test_a(): ...\n")])),
+        GENEROUS_LIMITS,
+    )
 }
 
 /// A plugin with this body of `context`.
@@ -63,7 +69,7 @@ pub(crate) fn with_finish(body: &str) -> Plugin {
     load(&source).expect("a plugin")
 }
 
-fn texts(plugin: &Plugin) -> Vec<String> {
+fn snippet_texts(plugin: &Plugin) -> Vec<String> {
     let found = plugin.context(&request("src/a.py", "x = 1\ny = ▁\n"));
     assert_eq!(plugin.fault(), None);
     found.into_iter().map(|found| found.text).collect()
@@ -89,7 +95,7 @@ fn a_plugin_sees_the_request_the_workspace_and_its_options() {
         "x = 1\ny = \n",
         "2",
     ];
-    assert_eq!(texts(&seen), expected);
+    assert_eq!(snippet_texts(&seen), expected);
 }
 
 #[test]
@@ -129,17 +135,17 @@ fn what_foretype_does_not_have_is_named_with_what_it_has() {
     );
     assert_eq!(fault.line, Some(2));
     let curious = with_context("return { tostring(getmetatable(foretype)), tostring(rawget(foretype, 'serach')) }");
-    assert_eq!(texts(&curious), ["false", "nil"]);
+    assert_eq!(snippet_texts(&curious), ["false", "nil"]);
 }
 
 #[test]
 fn a_call_that_takes_too_long_is_told_with_its_line_and_the_limit() {
     let source = "return { api = 1, name = 'p', tasks = { 'fill', 'ask' }, context = function()\n    local x = 1\n    while true do\n        x += 1\n    end\nend }";
-    let limits = Limits { time: Duration::from_millis(5), task_time: Duration::from_millis(8), ..ROOMY };
+    let limits = Limits { call_time: Duration::from_millis(5), task_time: Duration::from_millis(8), ..GENEROUS_LIMITS };
     for (task, limit) in
         [(TaskKind::Fill, "5 ms (option plugins.time_ms)"), (TaskKind::Ask, "8 ms (option plugins.task_time_ms)")]
     {
-        let plugin = Plugin::load("p.luau", source, &[], Arc::new(Files(&[])), limits).expect("a plugin");
+        let plugin = Plugin::load("p.luau", source, &[], Arc::new(MemoryWorkspace(&[])), limits).expect("a plugin");
         plugin.context(&Request { task, ..request("a.py", "▁") });
         let fault = plugin.last_fault().expect("it is late");
         assert!(matches!(fault.line, Some(3..=5)), "{fault}");
@@ -163,7 +169,7 @@ fn a_search_gives_pieces_with_their_lines() {
         "local found = foretype.search('test_a')
         return { `{#found} {found[1].path}:{found[1].line}:{found[1].text}`, tostring(#foretype.search('test_a', 0)) }",
     );
-    assert_eq!(texts(&plugin), ["1 src/a_test.py:1:test_a(): ...\n", "0"]);
+    assert_eq!(snippet_texts(&plugin), ["1 src/a_test.py:1:test_a(): ...\n", "0"]);
 }
 
 #[test]
@@ -192,14 +198,14 @@ fn git_facts_are_a_table() {
         "local git = foretype.git()
         return { git.branch, git.staged[1].path, git.staged[1].text, git.recent[1] }",
     );
-    assert_eq!(texts(&plugin), ["main", "a.py", "+x = 1\n", "b.py"]);
+    assert_eq!(snippet_texts(&plugin), ["main", "a.py", "+x = 1\n", "b.py"]);
 }
 
 #[test]
 fn tokens_are_counted_as_the_model_does_where_one_is_at_hand() {
     #[derive(Debug)]
-    struct Letters;
-    impl crate::TokenizerInfo for Letters {
+    struct CharCounter;
+    impl crate::TokenizerInfo for CharCounter {
         fn count_tokens(&self, text: &str) -> usize {
             text.chars().count()
         }
@@ -211,7 +217,7 @@ fn tokens_are_counted_as_the_model_does_where_one_is_at_hand() {
     let plugin =
         with_context("return { tostring(foretype.tokens('äbc')), tostring(foretype.tokens(('x'):rep(30000))) }");
     let mut request = request("a.py", "▁");
-    request.tokenizer = Some(Arc::new(Letters));
+    request.tokenizer = Some(Arc::new(CharCounter));
     let found: Vec<_> = plugin.context(&request).into_iter().map(|found| found.text).collect();
     assert_eq!(found, ["3", "10000"]);
 }
@@ -231,19 +237,19 @@ impl crate::TokenizerInfo for OneSpecial {
 }
 
 /// What a plugin with this body of `prompt` makes of a place below ten lines.
-fn laid_out(body: &str) -> (Option<PluginLayout>, Plugin) {
+fn run_prompt_hook(body: &str) -> (Option<PluginLayout>, Plugin) {
     let source = format!("return {{ api = 1, name = 'p', prompt = function(request, window)\n{body}\nend }}");
     let plugin = load(&source).expect("a plugin");
     let mut request = request("a.py", &format!("{}x = ▁)\nafter\n", "line\n".repeat(10)));
     request.tokenizer = Some(Arc::new(OneSpecial));
     let snippet = crate::Snippet { path: "b.py".into(), text: "b()".into(), origin: "definition".into() };
-    let layout = plugin.prompt(&request, &crate::window::set(&request), &[snippet]);
+    let layout = plugin.prompt(&request, &crate::Window::new(&request), &[snippet]);
     (layout, plugin)
 }
 
 #[test]
 fn a_prompt_is_made_of_texts_and_of_special_tokens_that_are_said_to_be_special() {
-    let (layout, plugin) = laid_out(
+    let (layout, plugin) = run_prompt_hook(
         "local snippet = window.snippets[1]
         assert(foretype.special('<HOLE>') and not foretype.special('<OTHER>') and request.format == nil)
         return { parts = { window.before, { special = '<HOLE>' }, window.after, `<HOLE> {snippet.path} {snippet.why}` },
@@ -259,7 +265,7 @@ fn a_prompt_is_made_of_texts_and_of_special_tokens_that_are_said_to_be_special()
     ];
     assert_eq!((layout.parts.as_slice(), layout.plugin.as_str()), (&expected[..], "p"));
     assert_eq!(layout.stop_tokens, ["<HOLE>", "<OTHER>"]);
-    assert_eq!(laid_out("return nil").0, None);
+    assert_eq!(run_prompt_hook("return nil").0, None);
 }
 
 #[test]
@@ -278,7 +284,7 @@ fn a_wrong_prompt_is_a_fault_with_its_line() {
         ("\nreturn window.none.at_all", "nil"),
     ];
     for (body, says) in cases {
-        let (layout, plugin) = laid_out(body);
+        let (layout, plugin) = run_prompt_hook(body);
         let fault = plugin.fault().expect(body);
         assert!(layout.is_none() && fault.message.contains(says), "{body}: {fault}");
         assert_eq!(fault.line, Some(if body.starts_with('\n') { 3 } else { 1 }), "{body}: {fault}");
@@ -291,8 +297,8 @@ fn a_snippet_is_a_text_or_says_where_it_comes_from_and_how_long_it_stays() {
     let found = plugin.context(&request("a.py", "▁"));
     let told: Vec<_> = found.iter().map(|f| (f.path.as_str(), f.text.as_str(), f.stability)).collect();
     assert_eq!(told, [("p", "one", Stability::File), ("b.py", "two", Stability::Stable)]);
-    assert_eq!(texts(&with_context("return { text = 'only' }")), ["only"]);
-    assert_eq!(texts(&with_context("")), [""; 0]);
+    assert_eq!(snippet_texts(&with_context("return { text = 'only' }")), ["only"]);
+    assert_eq!(snippet_texts(&with_context("")), [""; 0]);
 }
 
 #[test]
@@ -361,10 +367,10 @@ fn a_failure_names_file_and_line_once_and_the_plugin_rests() {
     let plugin = with_context("local x = nil\nreturn x.y");
     let request = request("a.py", "▁");
     assert_eq!(plugin.context(&request), []);
-    let fault = plugin.take_news().expect("news");
+    let fault = plugin.take_fault().expect("news");
     assert_eq!((fault.file.as_str(), fault.line), ("p.luau", Some(3)), "{fault}");
     assert!(fault.message.contains("nil"), "{fault}");
-    assert_eq!(plugin.take_news(), None);
+    assert_eq!(plugin.take_fault(), None);
     plugin.context(&request);
     assert_eq!((plugin.tally().calls, plugin.tally().failures), (1, 1), "it rests");
 }
@@ -398,7 +404,7 @@ fn the_types_are_fresh_and_tell_of_all_that_there_is() {
         for name in pairs(foretype) do table.insert(names, name) end
         return table.concat(names, ' ')",
     );
-    for name in texts(&plugin)[0].split(' ') {
+    for name in snippet_texts(&plugin)[0].split(' ') {
         assert!(committed.contains(&format!("\t{name}: ")), "{name} is not declared");
     }
 }

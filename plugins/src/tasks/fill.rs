@@ -41,7 +41,7 @@ impl PromptStrategy for Fill {
             return Err(crate::Error::Cursor { cursor: request.cursor, length });
         }
         let window = window::reuse(request).unwrap_or_else(|| {
-            let window = window::set(request);
+            let window = Window::new(request);
             Window { header: header(request, snippets, &window), ..window }
         });
         Ok(build_prompt(request, window))

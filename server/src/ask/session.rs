@@ -240,7 +240,7 @@ fn prepare_question(
     let mut snippets = Vec::new();
     if is_first {
         let plugins = session.plugins_for(code_workspace);
-        snippets = plugins.asked_about(code.as_ref(), text.trim(), workspace, &config);
+        snippets = plugins.question_snippets(code.as_ref(), text.trim(), workspace, &config);
         session.notify_plugins_ran();
     }
     let max_bytes = max_bytes.saturating_sub(snippets.iter().map(|snippet| snippet.text.len()).sum());

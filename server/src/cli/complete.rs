@@ -15,7 +15,7 @@ use super::output::print_json;
 use crate::completion::{self, CompletionOutcome};
 use crate::config::Config;
 use crate::models;
-use crate::plugins::{self, Notice};
+use crate::plugins::{self, PluginNotice};
 use crate::request_builder;
 use crate::workspace;
 
@@ -55,8 +55,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     config.model = args.model.clone().or(config.model);
     let path = models::resolve(config.model.as_deref())?;
     // Loaded before the model, so that git has answered the plugins' queries by the time the model is loaded.
-    let plugins = plugins::Open::default().of(Some(&root), &config);
-    plugins.look(&config);
+    let plugins = plugins::PluginRegistry::default().for_workspace(Some(&root), &config);
+    plugins.refresh(&config);
     // The workspace is indexed while the model is loaded.
     let limit = if args.explain { EXPLAIN_INDEXING_TIME } else { INDEXING_TIME };
     let indexed = root.clone();
@@ -67,7 +67,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     request.symbols = symbols.join().unwrap_or_default();
     target.warn_if_disabled(&request);
     let engine = models::load::start_engine(model, &config);
-    let strategy = plugins.around(Fill::shared(), request.document.language, &config);
+    let strategy = plugins.wrap_strategy(Fill::shared(), request.document.language, &config);
     let mut report =
         CompletionReport { engine: &engine, strategy, config: &config, args: &args, last_texts: Vec::new() };
     let mut keys = vec![String::new()];
@@ -84,7 +84,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     }
     if args.explain && !args.json {
         let (language, room) = (request.document.language, request.budget.snippets);
-        for place in plugins.places(language, room, &config) {
+        for place in plugins.contributors(language, room, &config) {
             println!("{place}");
         }
     }
@@ -96,11 +96,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
 }
 
 /// Prints faults of plugins and, with `explain`, the state of each.
-pub(super) fn tell(plugins: &plugins::Plugins, explain: bool) {
-    for notice in plugins.news() {
+pub(super) fn tell(plugins: &plugins::WorkspacePlugins, explain: bool) {
+    for notice in plugins.take_notices() {
         match notice {
-            Notice::Fault(_, fault) => eprintln!("foretype: the plugin {fault}"),
-            Notice::Untrusted(_, names) => {
+            PluginNotice::Fault(_, fault) => eprintln!("foretype: the plugin {fault}"),
+            PluginNotice::Untrusted(_, names) => {
                 eprintln!("foretype: not trusted, so not run: {} (foretype plugin trust)", names.join(", "));
             }
         }

@@ -13,7 +13,7 @@ use super::output;
 use crate::ask::AnswerSampling;
 use crate::config::{self, Config};
 use crate::docstring::{UP_TO_DATE_MESSAGE, max_context_bytes, nothing_to_document, write_docstring};
-use crate::plugins::{Asked, Plugins};
+use crate::plugins::{TaskPlugins, WorkspacePlugins};
 use crate::{models, request_builder};
 
 /// Arguments of `foretype docstring`.
@@ -74,7 +74,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     let model = models::load::load_model(&models::resolve(config.model.as_deref())?, &config)?;
     let most = max_context_bytes(&model, &config);
     let engine = models::load::start_engine(model, &config);
-    let plugins = crate::plugins::Open::default().of(Some(&root), &config);
+    let plugins = crate::plugins::PluginRegistry::default().for_workspace(Some(&root), &config);
     let (edits, reports) =
         file.write_all(&engine, &tasks, most, &|at| file.plugin_answers(&root, &plugins, at, &config))?;
     super::complete::tell(&plugins, false);
@@ -161,10 +161,10 @@ impl DocumentedFile {
     }
 
     /// Calls the plugins for the docstring of the item at a byte offset.
-    fn plugin_answers(&self, root: &Path, plugins: &Plugins, at: usize, config: &Config) -> Asked {
+    fn plugin_answers(&self, root: &Path, plugins: &WorkspacePlugins, at: usize, config: &Config) -> TaskPlugins {
         let full = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
         let path = full.strip_prefix(root).unwrap_or(&self.path).to_string_lossy().replace('\\', "/");
-        plugins.asked(request::TaskKind::Docstring, request_builder::parse_document(path, self.text.clone()), at, config)
+        plugins.for_task(request::TaskKind::Docstring, request_builder::parse_document(path, self.text.clone()), at, config)
     }
 
     fn write_all(
@@ -172,7 +172,7 @@ impl DocumentedFile {
         engine: &Engine,
         tasks: &[DocTask],
         most: usize,
-        asked: &dyn Fn(usize) -> Asked,
+        asked: &dyn Fn(usize) -> TaskPlugins,
     ) -> Result<(Vec<Edit>, Vec<DocstringReport>)> {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let format = engine.model().fim_format();

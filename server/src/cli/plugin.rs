@@ -2,9 +2,9 @@
 
 mod builtins;
 mod check;
-mod names;
 mod replay;
 mod test;
+mod unknown_names;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use serde_json::json;
 use super::output::print_json;
 use crate::config::Config;
 use crate::daemon;
-use crate::plugins::{self, Entry, EntryState, Open, Plugins, Report, trust};
+use crate::plugins::{self, PluginEntry, PluginRegistry, PluginReport, PluginState, WorkspacePlugins, trust};
 
 /// What a new plugin looks like.
 const TEMPLATE: &str = include_str!("plugin/template.luau");
@@ -25,11 +25,11 @@ const TEMPLATE: &str = include_str!("plugin/template.luau");
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    command: Task,
+    command: PluginCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Task {
+enum PluginCommand {
     /// Show the plugins of this workspace and your own, what became of each, and the built-ins
     List {
         /// As JSON
@@ -58,35 +58,35 @@ enum Task {
 pub(crate) fn run(args: Args) -> Result<ExitCode> {
     let root = super::complete::root_of(&std::env::current_dir()?.join("x"))?;
     match args.command {
-        Task::List { json } => list(&root, json),
-        Task::New { name, user } => new(&root, &name, user),
-        Task::Check(args) => {
+        PluginCommand::List { json } => list(&root, json),
+        PluginCommand::New { name, user } => create(&root, &name, user),
+        PluginCommand::Check(args) => {
             crate::log::show_plugin_messages();
             check::run(&root, &args)
         }
-        Task::Test(args) => {
+        PluginCommand::Test(args) => {
             crate::log::show_plugin_messages();
             test::run(&root, &args)
         }
-        Task::Trust => trust(&root),
-        Task::Untrust => untrust(&root),
+        PluginCommand::Trust => trust(&root),
+        PluginCommand::Untrust => untrust(&root),
     }
 }
 
 /// The plugins of the workspace at `root`, loaded.
-fn look(root: &Path) -> Result<std::sync::Arc<Plugins>> {
+fn loaded_plugins(root: &Path) -> Result<std::sync::Arc<WorkspacePlugins>> {
     let config = Config::load(Some(root))?;
-    let plugins = Open::default().of(Some(root), &config);
-    plugins.look(&config);
+    let plugins = PluginRegistry::default().for_workspace(Some(root), &config);
+    plugins.refresh(&config);
     Ok(plugins)
 }
 
 fn list(root: &Path, as_json: bool) -> Result<ExitCode> {
-    let plugins = look(root)?;
+    let plugins = loaded_plugins(root)?;
     let builtins = builtins::all(root, &plugins)?;
-    let on_disk: Vec<_> = plugins.entries().iter().map(Report::of).collect();
+    let on_disk: Vec<_> = plugins.entries().iter().map(PluginReport::from_entry).collect();
     let (reports, source) = match daemon::plugins(root) {
-        Ok(Some(Some(running))) => (laid_over(on_disk, &running), "as the daemon has them"),
+        Ok(Some(Some(running))) => (with_running_reports(on_disk, &running), "as the daemon has them"),
         Ok(Some(None)) => (on_disk, "no editor has this workspace open with the daemon: as they lie on disk"),
         Ok(None) => (on_disk, "no daemon is running: as they lie on disk"),
         Err(error) => {
@@ -104,28 +104,29 @@ fn list(root: &Path, as_json: bool) -> Result<ExitCode> {
         println!("no plugins; `foretype plugin new NAME` writes one");
     }
     for report in &reports {
-        println!("{:<20} {}\n{:20} {}", report.name, report.words(), "", report.path.display());
+        println!("{:<20} {}\n{:20} {}", report.name, report.summary(), "", report.path.display());
     }
     if !reports.is_empty() {
         println!("({source})");
     }
     builtins::print(&builtins);
-    names::tell_of_unknown(&plugins.entries(), &Config::load(Some(root))?);
+    unknown_names::warn_of_unknown(&plugins.entries(), &Config::load(Some(root))?);
     Ok(ExitCode::SUCCESS)
 }
 
 /// What lies on disk, where the daemon runs the same content as it is there.
-fn laid_over(on_disk: Vec<Report>, running: &[Report]) -> Vec<Report> {
-    let same = |own: &Report| running.iter().find(|other| other.path == own.path && other.hash == own.hash).cloned();
+fn with_running_reports(on_disk: Vec<PluginReport>, running: &[PluginReport]) -> Vec<PluginReport> {
+    let same =
+        |own: &PluginReport| running.iter().find(|other| other.path == own.path && other.hash == own.hash).cloned();
     on_disk.into_iter().map(|own| same(&own).unwrap_or(own)).collect()
 }
 
 /// What became of a plugin, in a few words.
-pub(super) fn state(entry: &Entry) -> String {
-    Report::of(entry).words()
+pub(super) fn state(entry: &PluginEntry) -> String {
+    PluginReport::from_entry(entry).summary()
 }
 
-fn new(root: &Path, name: &str, user: bool) -> Result<ExitCode> {
+fn create(root: &Path, name: &str, user: bool) -> Result<ExitCode> {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     ensure!(
         !name.is_empty() && name.len() <= 40 && name.bytes().all(fits),
@@ -147,15 +148,15 @@ fn new(root: &Path, name: &str, user: bool) -> Result<ExitCode> {
     write(&path, &source)?;
     write(&folder.join("foretype.d.luau"), &declarations())?;
     if !user {
-        trust::add(root, &[plugins::hash(&source)])?;
+        trust::add(root, &[plugins::source_hash(&source)])?;
     }
     println!("{}", path.display());
     Ok(ExitCode::SUCCESS)
 }
 
 fn trust(root: &Path) -> Result<ExitCode> {
-    let entries = look(root)?.entries();
-    let new: Vec<_> = entries.iter().filter(|entry| matches!(entry.state, EntryState::Untrusted)).collect();
+    let entries = loaded_plugins(root)?.entries();
+    let new: Vec<_> = entries.iter().filter(|entry| matches!(entry.state, PluginState::Untrusted)).collect();
     trust::add(root, &new.iter().map(|entry| entry.hash.clone()).collect::<Vec<_>>())?;
     for entry in &new {
         println!("trusted: {}", entry.path.display());
@@ -167,7 +168,7 @@ fn trust(root: &Path) -> Result<ExitCode> {
 }
 
 fn untrust(root: &Path) -> Result<ExitCode> {
-    let was = trust::remove(root)?;
+    let was = trust::revoke(root)?;
     println!("{} {}", if was { "no longer trusted:" } else { "nothing was trusted in" }, root.display());
     Ok(ExitCode::SUCCESS)
 }

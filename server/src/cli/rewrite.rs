@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output;
 use crate::config::Config;
-use crate::plugins::{Heard, Open, Plugins};
+use crate::plugins::{CodePlugins, PluginRegistry, WorkspacePlugins};
 use crate::rewrite::{self, CodeWriter};
 use crate::{ask, models, request_builder};
 
@@ -50,7 +50,7 @@ pub(super) struct RewriteSession {
     engine: Engine,
     config: Config,
     root: PathBuf,
-    plugins: Arc<Plugins>,
+    plugins: Arc<WorkspacePlugins>,
     bar: ProgressBar,
 }
 
@@ -59,7 +59,7 @@ impl RewriteSession {
     pub(super) fn open(path: &Path, model: Option<&str>) -> Result<Self> {
         let root = super::complete::root_of(path)?;
         let mut config = Config::load(Some(&root))?;
-        let plugins = Open::default().of(Some(&root), &config);
+        let plugins = PluginRegistry::default().for_workspace(Some(&root), &config);
         config.model = model.map(str::to_owned).or(config.model);
         let model = models::load::load_model(&models::resolve(config.model.as_deref())?, &config)?;
         rewrite::ensure_follows_instructions(&model)?;
@@ -93,7 +93,7 @@ impl RewriteSession {
             is_wanted: &|| true,
             on_text: &show,
             usage: Usage::default(),
-            plugins: Heard::default(),
+            plugins: CodePlugins::default(),
         };
         let done = work(&mut writer);
         self.bar.finish_and_clear();
@@ -102,11 +102,11 @@ impl RewriteSession {
     }
 
     /// Calls the plugins for a task at a byte offset of a document.
-    pub(super) fn plugin_answers(&self, task: TaskKind, document: &Document, at: usize, question: Option<&str>) -> Heard {
+    pub(super) fn plugin_answers(&self, task: TaskKind, document: &Document, at: usize, question: Option<&str>) -> CodePlugins {
         let path = std::path::absolute(&document.path).unwrap_or_else(|_| document.path.clone().into());
         let path = path.strip_prefix(&self.root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
         let document = Document { path, ..document.clone() };
-        self.plugins.asked(task, document, at, &self.config).about(question, None).into()
+        self.plugins.for_task(task, document, at, &self.config).with_question(question, None).into()
     }
 
     /// Shows the index of the current piece and the number of pieces.

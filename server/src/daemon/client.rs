@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 
 use super::folder::{runtime_folder, socket_path};
 use super::handshake::{ClientHello, DaemonRequest, ServerHello};
-use crate::plugins::Report;
+use crate::plugins::PluginReport;
 
 /// Time limit for a daemon that was just started to listen, and for a listening one to answer.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -83,7 +83,7 @@ pub(crate) fn status() -> Result<Option<Value>> {
 ///
 /// # Errors
 /// If the daemon does not answer, or is of another build.
-pub(crate) fn plugins(root: &Path) -> Result<Option<Option<Vec<Report>>>> {
+pub(crate) fn plugins(root: &Path) -> Result<Option<Option<Vec<PluginReport>>>> {
     let hello = ClientHello { workspace: Some(root.to_owned()), ..ClientHello::new(DaemonRequest::Plugins) };
     let answer = request(hello)?;
     answer.map(|answer| serde_json::from_value(answer).context("the daemon is of another build")).transpose()

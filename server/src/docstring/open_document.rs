@@ -161,8 +161,8 @@ fn write(
     let (meta, language) = (&snapshot.meta, snapshot.language);
     let workspace = meta.workspace.as_deref();
     let plugins = session.plugins_for(workspace);
-    let asked = plugins.asked(request::TaskKind::Docstring, snapshot.document(), task.item.range.start, &config);
-    let asked = asked.about(None, workspace);
+    let asked = plugins.for_task(request::TaskKind::Docstring, snapshot.document(), task.item.range.start, &config);
+    let asked = asked.with_question(None, workspace);
     let snippets = asked.snippets();
     let most = max_context_bytes(engine.model(), &config);
     let format = engine.model().fim_format();

@@ -11,7 +11,7 @@ use tower_lsp::lsp_types::{
     Command, Position, ProgressToken, Range, TextDocumentIdentifier, Url, notification::Notification,
 };
 
-use crate::plugins::Report;
+use crate::plugins::PluginReport;
 
 /// Method of an inline completion request.
 pub(super) const INLINE_COMPLETION_METHOD: &str = "textDocument/inlineCompletion";
@@ -207,7 +207,7 @@ pub(super) struct PluginsResult {
 pub(super) struct PluginStatus {
     /// Counters and state.
     #[serde(flatten)]
-    pub(super) report: Report,
+    pub(super) report: PluginReport,
     /// The same in a few words, for the user.
     pub(super) words: String,
 }

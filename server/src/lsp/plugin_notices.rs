@@ -8,7 +8,7 @@ use foretype_plugins::luau::PluginFault;
 use tower_lsp::lsp_types::{Diagnostic, DiagnosticSeverity, MessageActionItem, MessageType, Position, Range, Url};
 
 use super::server::LspServer;
-use crate::plugins::{Entry, EntryState, Notice, trust};
+use crate::plugins::{PluginEntry, PluginState, PluginNotice, trust};
 
 /// Interval at which a stopped plugin's file is checked for changes: not every editor or program reports a save.
 const STOPPED_PLUGIN_CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -18,7 +18,7 @@ const TRUST_ACTION: &str = "Trust and run";
 /// Sends notices until the session ends.
 pub(super) async fn report(server: LspServer) {
     let session = &server.session;
-    let mut saved = session.shared.plugins.after_saving();
+    let mut saved = session.shared.plugins.subscribe_to_saves();
     // The plugins in the folders are loaded before the first key.
     refresh_plugins(&server).await;
     session.notify_plugins_ran();
@@ -41,7 +41,7 @@ async fn refresh_plugins(server: &LspServer) {
     let session = server.session.clone();
     let refreshed = tokio::task::spawn_blocking(move || {
         for plugins in session.all_plugins() {
-            plugins.look_in_turn(&session.config());
+            plugins.refresh_blocking(&session.config());
         }
     });
     if refreshed.await.is_err() {
@@ -52,15 +52,15 @@ async fn refresh_plugins(server: &LspServer) {
 /// Sends new notices. A plugin of the user runs once for each folder; its fault is reported once.
 async fn send_notices(server: &LspServer) {
     let mut reported = server.session.plugin_diagnostics.lock().clone();
-    for notice in server.session.all_plugins().iter().flat_map(|plugins| plugins.news()) {
+    for notice in server.session.all_plugins().iter().flat_map(|plugins| plugins.take_notices()) {
         match notice {
-            Notice::Fault(path, fault) => {
+            PluginNotice::Fault(path, fault) => {
                 if reported.insert(path, fault.clone()).as_ref() != Some(&fault) {
                     let message = format!("Foretype: the plugin {fault}. It does not run until its file changes.");
                     server.client.show_message(MessageType::WARNING, message).await;
                 }
             }
-            Notice::Untrusted(root, names) => {
+            PluginNotice::Untrusted(root, names) => {
                 tokio::spawn(ask_for_trust(server.clone(), root, names));
             }
         }
@@ -112,8 +112,8 @@ async fn ask_for_trust(server: LspServer, root: PathBuf, names: Vec<String>) {
     let session = server.session.clone();
     // No request waits for the result, so an error is logged.
     tokio::task::spawn_blocking(move || {
-        let is_meant = |entry: &Entry| matches!(entry.state, EntryState::Untrusted) && names.contains(&entry.name);
-        let plugins = session.shared.plugins.of(Some(&root), &session.config());
+        let is_meant = |entry: &PluginEntry| matches!(entry.state, PluginState::Untrusted) && names.contains(&entry.name);
+        let plugins = session.shared.plugins.for_workspace(Some(&root), &session.config());
         let hashes: Vec<_> = plugins.entries().into_iter().filter(is_meant).map(|entry| entry.hash).collect();
         if let Err(error) = trust::add(&root, &hashes) {
             tracing::error!("the plugins are not trusted: {error:#}");
@@ -126,13 +126,13 @@ pub(super) fn reload_saved_plugin(server: &LspServer, path: PathBuf) {
     let server = server.clone();
     tokio::spawn(async move {
         let shared = server.session.shared.clone();
-        if !shared.plugins.know(&path) {
+        if !shared.plugins.contains(&path) {
             return;
         }
         // A fault that remains, or is new, is published again.
         server.session.plugin_diagnostics.lock().remove(&path);
         publish(&server, &path, None).await;
         // This reads a file. If it panics, the next check of the folder finds the change.
-        let _ = tokio::task::spawn_blocking(move || shared.plugins.saved(&path)).await;
+        let _ = tokio::task::spawn_blocking(move || shared.plugins.file_saved(&path)).await;
     });
 }

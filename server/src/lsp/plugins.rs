@@ -12,12 +12,12 @@ pub(super) async fn handle(server: &LspServer, params: PluginsParams) -> Result<
         let uri = params.text_document.map(|document| document.uri);
         let workspace = session.workspace_or_first(uri.as_ref());
         let plugins = session.plugins_for(workspace.as_deref());
-        plugins.look_in_turn(&session.config());
+        plugins.refresh_blocking(&session.config());
         let reports = plugins.reports().into_iter();
         Ok(PluginsResult {
             folder: workspace.map(|workspace| workspace_folder(&workspace.root)),
             user_folder: user_folder(),
-            plugins: reports.map(|report| PluginStatus { words: report.words(), report }).collect(),
+            plugins: reports.map(|report| PluginStatus { words: report.summary(), report }).collect(),
         })
     })
     .await

@@ -4,39 +4,39 @@
 //! may be read. What it does is written as the fixture writes what it expects, so that the two can be compared line by line.
 
 mod parse;
-mod specials;
+mod tokenizer;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use foretype_model::git::GitCommand;
-use foretype_plugins::luau::{Plugin, Verdict};
 use foretype_plugins::fim_format::FIM_FORMATS;
+use foretype_plugins::luau::{Plugin, Verdict};
 use foretype_plugins::tasks::fill::Fill;
 use foretype_plugins::{Content, Prompt, Request};
 use similar::TextDiff;
 
-use super::Plugins;
+use super::WorkspacePlugins;
+use crate::config::Config;
 use crate::request_builder;
 use crate::workspace;
-use crate::config::Config;
-pub use parse::{Case, Expected, parse};
-use specials::Specials;
+pub use parse::{Expectation, FixtureCase, parse};
+use tokenizer::FixtureTokenizer;
 
 /// Milliseconds of a call: a fixture says what a plugin does, `plugin check` how fast.
-const TIME: u64 = 1000;
+const CALL_TIMEOUT_MS: u64 = 1000;
 /// How long the symbols of a case may be looked for.
-const INDEXING: Duration = Duration::from_secs(5);
+const INDEX_TIMEOUT: Duration = Duration::from_secs(5);
 /// Tokens of context that a case pretends its model has.
-const CONTEXT: usize = 2048;
+const CONTEXT_TOKENS: usize = 2048;
 
 /// The fixtures of a plugin's file.
-pub fn beside(plugin: &Path) -> PathBuf {
+pub fn fixtures_path(plugin: &Path) -> PathBuf {
     plugin.with_extension("fixtures")
 }
 
-impl Case {
+impl FixtureCase {
     /// Runs the case with a plugin's file; `None` if all is as expected, else the difference.
     ///
     /// # Errors
@@ -51,18 +51,18 @@ impl Case {
         }
         let config = self.config(&plugin.file_stem().unwrap_or_default().to_string_lossy())?;
         let index = tempfile::tempdir().context("cannot make a folder for the index of the case")?;
-        let workspace = match super::searches(source) {
-            true => Plugins::indexed_in(index.path(), folder.path(), &config)?,
-            false => Plugins::new(Some(folder.path()), &config),
+        let workspace = match super::uses_search(source) {
+            true => WorkspacePlugins::with_index_in(index.path(), folder.path(), &config)?,
+            false => WorkspacePlugins::new(Some(folder.path()), &config),
         };
         let name = plugin.file_stem().unwrap_or_default().to_string_lossy();
         let plugin = workspace.load(plugin, &name, source, &config.plugins).map_err(|fault| anyhow!("{fault}"))?;
         let request = self.request(folder.path(), &config)?;
-        let found = self.found(&plugin, &request, &config)?;
+        let found = self.actual(&plugin, &request, &config)?;
         if let Some(fault) = plugin.last_fault() {
             return Err(anyhow!("{fault}"));
         }
-        let expected = self.expected.iter().map(Expected::to_string).collect::<String>();
+        let expected = self.expected.iter().map(Expectation::to_string).collect::<String>();
         Ok((expected != found).then(|| difference(&expected, &found)))
     }
 
@@ -82,7 +82,7 @@ impl Case {
 
     fn config(&self, name: &str) -> Result<Config> {
         let mut config = Config::default();
-        (config.plugins.time_ms, config.plugins.task_time_ms) = (TIME, TIME);
+        (config.plugins.time_ms, config.plugins.task_time_ms) = (CALL_TIMEOUT_MS, CALL_TIMEOUT_MS);
         if !self.options.is_empty() {
             let options = toml::from_str(&self.options).context("the options are no TOML")?;
             config.plugins.options.insert(name.to_owned(), options);
@@ -91,40 +91,40 @@ impl Case {
     }
 
     fn request(&self, root: &Path, config: &Config) -> Result<Request> {
-        let (before, after) = self.text.split_once(parse::CURSOR).context("the text has no cursor")?;
+        let (before, after) = self.text.split_once(parse::CURSOR_MARK).context("the text has no cursor")?;
         let document = request_builder::parse_document(self.path.clone(), format!("{before}{after}"));
-        let mut request = request_builder::request_for_format(document, before.len(), None, CONTEXT, config);
-        request.symbols = workspace::index_symbols(root, INDEXING);
+        let mut request = request_builder::request_for_format(document, before.len(), None, CONTEXT_TOKENS, config);
+        request.symbols = workspace::index_symbols(root, INDEX_TIMEOUT);
         request.task = self.task;
         request.question = (!self.question.is_empty()).then(|| self.question.as_str().into());
         Ok(request)
     }
 
     /// What the plugin does of the kinds that are expected, written as it is expected.
-    fn found(&self, plugin: &std::sync::Arc<Plugin>, request: &Request, config: &Config) -> Result<String> {
+    fn actual(&self, plugin: &std::sync::Arc<Plugin>, request: &Request, config: &Config) -> Result<String> {
         let mut found = Vec::new();
         let mut shown = false;
         for expected in &self.expected {
             match expected {
-                Expected::Snippet(..) | Expected::NoSnippets if shown => {}
-                Expected::Snippet(..) | Expected::NoSnippets => {
+                Expectation::Snippet(..) | Expectation::NoSnippets if shown => {}
+                Expectation::Snippet(..) | Expectation::NoSnippets => {
                     shown = true;
                     found.extend(snippets(plugin, request));
                 }
-                Expected::Prompt(family, _) => {
-                    found.push(Expected::Prompt(family.clone(), self.prompt(plugin, request, family, config)?));
+                Expectation::Prompt(family, _) => {
+                    found.push(Expectation::Prompt(family.clone(), self.prompt(plugin, request, family, config)?));
                 }
-                Expected::Kept | Expected::Dropped | Expected::Changed(_) => {
+                Expectation::Kept | Expectation::Dropped | Expectation::Changed(_) => {
                     let written = self.writes.as_deref().context("it does not say what the model writes")?;
                     found.push(match plugin.finish(request, written) {
-                        Verdict::Keep => Expected::Kept,
-                        Verdict::Veto => Expected::Dropped,
-                        Verdict::Change(text) => Expected::Changed(text),
+                        Verdict::Keep => Expectation::Kept,
+                        Verdict::Veto => Expectation::Dropped,
+                        Verdict::Change(text) => Expectation::Changed(text),
                     });
                 }
             }
         }
-        Ok(found.iter().map(Expected::to_string).collect())
+        Ok(found.iter().map(Expectation::to_string).collect())
     }
 
     /// The prompt that the plugin takes part in, for a model of a family or, without a name, one that writes from left to right.
@@ -139,21 +139,21 @@ impl Case {
         let format = FIM_FORMATS.iter().find(|format| format.name == family);
         ensure!(family.is_empty() || format.is_some(), "there is no format {family}: say {}", names());
         let fill = Fill::shared();
-        let strategy = super::plugged(fill, vec![plugin.clone()], config);
-        let tokens = Specials::of(format, &self.specials);
+        let strategy = super::with_plugins(fill, vec![plugin.clone()], config);
+        let tokens = FixtureTokenizer::with_specials(format, &self.specials);
         let request = Request { format, tokenizer: Some(std::sync::Arc::new(tokens)), ..request.clone() };
         let snippets = strategy.context(&request)?;
-        Ok(written(&strategy.prompt(&request, &snippets)?))
+        Ok(prompt_text(&strategy.prompt(&request, &snippets)?))
     }
 }
 
-fn snippets(plugin: &Plugin, request: &Request) -> Vec<Expected> {
+fn snippets(plugin: &Plugin, request: &Request) -> Vec<Expectation> {
     let found = plugin.context(request).into_iter();
-    let found: Vec<_> = found.map(|found| Expected::Snippet(found.path, found.text)).collect();
-    if found.is_empty() { vec![Expected::NoSnippets] } else { found }
+    let found: Vec<_> = found.map(|found| Expectation::Snippet(found.path, found.text)).collect();
+    if found.is_empty() { vec![Expectation::NoSnippets] } else { found }
 }
 
-fn written(prompt: &Prompt) -> String {
+fn prompt_text(prompt: &Prompt) -> String {
     let text = |content: &Content| match content {
         Content::Text(text) => text.clone(),
         Content::Special(name) => name.to_string(),

@@ -6,12 +6,12 @@ use std::time::Duration;
 use foretype_plugins::luau::{PluginFault, Tally};
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, EntryState, Open, Plugins, lock};
+use super::{PluginEntry, PluginRegistry, PluginState, WorkspacePlugins, lock};
 
 /// How a plugin is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
+pub struct PluginReport {
     /// Its name.
     pub name: String,
     /// Where it lies.
@@ -21,7 +21,7 @@ pub struct Report {
     /// SHA-256 of its content.
     pub hash: String,
     /// What became of it.
-    pub state: State,
+    pub state: PluginStatus,
     /// Calls of its functions since it was loaded.
     pub calls: u64,
     /// Milliseconds of a call, in the mean.
@@ -46,7 +46,7 @@ pub struct Report {
 /// What became of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum PluginStatus {
     /// It runs.
     Runs,
     /// It failed or broke a limit, and rests until its file changes.
@@ -59,22 +59,22 @@ pub enum State {
     Off,
 }
 
-impl Report {
+impl PluginReport {
     /// How the plugin of a file is.
-    pub fn of(entry: &Entry) -> Self {
+    pub fn from_entry(entry: &PluginEntry) -> Self {
         let (state, tally, fault) = match &entry.state {
-            EntryState::Untrusted => (State::Untrusted, Tally::default(), None),
-            EntryState::Off => (State::Off, Tally::default(), None),
-            EntryState::Broken(fault, _) => (State::Broken, Tally::default(), Some(fault.clone())),
-            EntryState::Loaded(plugin) => {
-                let state = if plugin.fault().is_some() { State::Stopped } else { State::Runs };
+            PluginState::Untrusted => (PluginStatus::Untrusted, Tally::default(), None),
+            PluginState::Off => (PluginStatus::Off, Tally::default(), None),
+            PluginState::Broken(fault, _) => (PluginStatus::Broken, Tally::default(), Some(fault.clone())),
+            PluginState::Loaded(plugin) => {
+                let state = if plugin.fault().is_some() { PluginStatus::Stopped } else { PluginStatus::Runs };
                 (state, plugin.tally(), plugin.last_fault())
             }
         };
         Self {
             name: entry.name.clone(),
             path: entry.path.clone(),
-            workspace: entry.of_workspace,
+            workspace: entry.from_workspace,
             hash: entry.hash.clone(),
             state,
             calls: tally.calls,
@@ -90,29 +90,29 @@ impl Report {
     }
 
     /// The last fault with its file and line.
-    pub fn fault_and_place(&self) -> Option<String> {
+    pub fn located_fault(&self) -> Option<String> {
         let file = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let fault = PluginFault { file, line: self.line, message: self.fault.clone()? };
         Some(fault.to_string())
     }
 
     /// In a few words.
-    pub fn words(&self) -> String {
-        let fault = self.fault_and_place();
-        let doings = if self.calls == 0 { "ready".to_owned() } else { self.doings() };
+    pub fn summary(&self) -> String {
+        let fault = self.located_fault();
+        let doings = if self.calls == 0 { "ready".to_owned() } else { self.activity() };
         match (self.state, fault) {
-            (State::Untrusted, _) => "not trusted, so not run: foretype plugin trust".to_owned(),
-            (State::Off, _) => "switched off (option plugins.disabled)".to_owned(),
-            (State::Broken, fault) => format!("cannot be loaded: {}", fault.unwrap_or_default()),
-            (State::Stopped, fault) => format!("stopped: {}; {doings}", fault.unwrap_or_default()),
-            (State::Runs, Some(fault)) => format!("{doings}; the last: {fault}"),
-            (State::Runs, None) => doings,
+            (PluginStatus::Untrusted, _) => "not trusted, so not run: foretype plugin trust".to_owned(),
+            (PluginStatus::Off, _) => "switched off (option plugins.disabled)".to_owned(),
+            (PluginStatus::Broken, fault) => format!("cannot be loaded: {}", fault.unwrap_or_default()),
+            (PluginStatus::Stopped, fault) => format!("stopped: {}; {doings}", fault.unwrap_or_default()),
+            (PluginStatus::Runs, Some(fault)) => format!("{doings}; the last: {fault}"),
+            (PluginStatus::Runs, None) => doings,
         }
     }
 
-    fn doings(&self) -> String {
+    fn activity(&self) -> String {
         let Self { calls, mean_ms, p95_ms, failures, changed, vetoed, cut, .. } = self;
-        let mut words = doings(*calls, (*mean_ms, *p95_ms), *failures, (*changed, *vetoed));
+        let mut words = describe_activity(*calls, (*mean_ms, *p95_ms), *failures, (*changed, *vetoed));
         if *cut > 0 {
             words += &format!(", {cut} snippets cut to the room there is (plugins.max_tokens, plugins.budgets)");
         }
@@ -121,11 +121,16 @@ impl Report {
 }
 
 /// What a plugin has done, in words.
-pub fn tally_in_words(tally: &Tally) -> String {
-    doings(tally.calls, (mean_ms(tally), milliseconds(tally.p95)), tally.failures, (tally.changed, tally.vetoed))
+pub fn describe_tally(tally: &Tally) -> String {
+    describe_activity(
+        tally.calls,
+        (mean_ms(tally), milliseconds(tally.p95)),
+        tally.failures,
+        (tally.changed, tally.vetoed),
+    )
 }
 
-fn doings(calls: u64, (mean, p95): (f64, f64), failures: u64, (changed, vetoed): (u64, u64)) -> String {
+fn describe_activity(calls: u64, (mean, p95): (f64, f64), failures: u64, (changed, vetoed): (u64, u64)) -> String {
     format!(
         "{calls} calls, {mean:.1} ms each (p95 {p95:.1} ms), {failures} failures, {changed} suggestions changed, \
          {vetoed} vetoed"
@@ -140,33 +145,33 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-impl Plugins {
+impl WorkspacePlugins {
     /// How each plugin is that was found when somebody [looked](Self::look) last.
-    pub fn reports(&self) -> Vec<Report> {
-        self.entries().iter().map(Report::of).collect()
+    pub fn reports(&self) -> Vec<PluginReport> {
+        self.entries().iter().map(PluginReport::from_entry).collect()
     }
 
     /// The faults of those that do not run because of one.
     pub fn faults(&self) -> Vec<(PathBuf, PluginFault)> {
-        let fault = |entry: &Entry| match &entry.state {
-            EntryState::Broken(fault, _) => Some(fault.clone()),
-            EntryState::Loaded(plugin) => plugin.fault(),
-            EntryState::Untrusted | EntryState::Off => None,
+        let fault = |entry: &PluginEntry| match &entry.state {
+            PluginState::Broken(fault, _) => Some(fault.clone()),
+            PluginState::Loaded(plugin) => plugin.fault(),
+            PluginState::Untrusted | PluginState::Off => None,
         };
         self.entries().iter().filter_map(|entry| Some((entry.path.clone(), fault(entry)?))).collect()
     }
 }
 
-impl Open {
+impl PluginRegistry {
     /// How the plugins of the workspace at `root` are, as who has it open finds them; `None` if nobody has. Of several who
     /// exclude different files, those whose plugins were called most.
-    pub fn reports(&self, root: &Path) -> Option<Vec<Report>> {
+    pub fn reports(&self, root: &Path) -> Option<Vec<PluginReport>> {
         let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let root = real(root);
         let open: Vec<_> =
             lock(&self.plugins).iter().map(|((own, _), plugins)| (own.clone(), plugins.clone())).collect();
         let own = open.into_iter().filter(|(own, _)| own.as_deref().is_some_and(|own| real(own) == root));
-        let calls = |reports: &Vec<Report>| reports.iter().map(|report| report.calls).sum::<u64>();
+        let calls = |reports: &Vec<PluginReport>| reports.iter().map(|report| report.calls).sum::<u64>();
         own.map(|(_, plugins)| plugins.reports()).max_by_key(calls)
     }
 }
@@ -175,11 +180,11 @@ impl Open {
 mod tests {
     use super::*;
 
-    fn report(state: State) -> Report {
+    fn report(state: PluginStatus) -> PluginReport {
         let (name, path, hash) = ("p".to_owned(), PathBuf::from("/w/p.luau"), String::new());
         let (fault, line) = (Some("no such thing".to_owned()), Some(3));
         let (calls, mean_ms, p95_ms, failures) = (4, 0.25, 1.0, 1);
-        Report {
+        PluginReport {
             name,
             path,
             workspace: true,
@@ -200,15 +205,15 @@ mod tests {
     #[test]
     fn a_fault_is_said_with_its_place_beside_what_was_done() {
         let did = "4 calls, 0.2 ms each (p95 1.0 ms), 1 failures, 0 suggestions changed, 2 vetoed";
-        assert_eq!(report(State::Stopped).words(), format!("stopped: p.luau:3: no such thing; {did}"));
-        assert_eq!(report(State::Runs).words(), format!("{did}; the last: p.luau:3: no such thing"));
-        assert_eq!(report(State::Broken).words(), "cannot be loaded: p.luau:3: no such thing");
+        assert_eq!(report(PluginStatus::Stopped).summary(), format!("stopped: p.luau:3: no such thing; {did}"));
+        assert_eq!(report(PluginStatus::Runs).summary(), format!("{did}; the last: p.luau:3: no such thing"));
+        assert_eq!(report(PluginStatus::Broken).summary(), "cannot be loaded: p.luau:3: no such thing");
     }
 
     #[test]
     fn what_one_process_writes_another_reads() {
-        let text = serde_json::to_string(&report(State::Runs)).expect("plain data");
+        let text = serde_json::to_string(&report(PluginStatus::Runs)).expect("plain data");
         assert!(text.contains("\"state\":\"runs\"") && text.contains("\"meanMs\":0.25"), "{text}");
-        assert_eq!(serde_json::from_str::<Report>(&text).expect("what was written"), report(State::Runs));
+        assert_eq!(serde_json::from_str::<PluginReport>(&text).expect("what was written"), report(PluginStatus::Runs));
     }
 }

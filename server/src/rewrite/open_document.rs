@@ -13,7 +13,7 @@ use foretype_plugins::{Document, Language, syntax};
 use super::comments::{language_warning, translate_comments};
 use super::{CodeWriter, InvalidPiece, Translation};
 use crate::documents::Snapshot;
-use crate::plugins::Heard;
+use crate::plugins::CodePlugins;
 use crate::session::Session;
 
 /// Code that the model is asked for.
@@ -145,7 +145,7 @@ fn consult_plugins(
     document: &Document,
     query: &RewriteQuery,
     at: usize,
-) -> Heard {
+) -> CodePlugins {
     let (task, question) = match query {
         RewriteQuery::Translate { to } => (TaskKind::Translate, translate::target_language(to).ok().map(Language::lsp_id)),
         RewriteQuery::TranslateComments { .. } => (TaskKind::Translate, None),
@@ -154,5 +154,5 @@ fn consult_plugins(
     };
     let workspace = snapshot.meta.workspace.as_deref();
     let plugins = session.plugins_for(workspace);
-    plugins.asked(task, document.clone(), at, &session.config()).about(question, workspace).into()
+    plugins.for_task(task, document.clone(), at, &session.config()).with_question(question, workspace).into()
 }

@@ -4,22 +4,22 @@ use std::ops::Range;
 
 use super::super::doc_template::Field;
 use super::super::style::DocStyle;
-use super::Row;
+use super::DocstringRow;
 
 /// Kinds of parts in the order in which they are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Group {
+pub(super) enum FieldGroup {
     Generics,
     Parameters,
     Returns,
     Raises,
 }
 
-impl Group {
+impl FieldGroup {
     pub(super) const ALL: [Self; 4] = [Self::Generics, Self::Parameters, Self::Returns, Self::Raises];
 
     /// Of what a hole is about; a summary belongs to none.
-    pub(super) fn of(about: &Field) -> Option<Self> {
+    pub(super) fn for_field(about: &Field) -> Option<Self> {
         match about {
             Field::Summary => None,
             Field::TypeParameter(_) => Some(Self::Generics),
@@ -32,22 +32,22 @@ impl Group {
 
 /// A part.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) group: Group,
+pub(super) struct ExistingEntry {
+    pub(super) group: FieldGroup,
     /// Whom it is about; empty for results.
     pub(super) names: Vec<String>,
     pub(super) rows: Range<usize>,
 }
 
-impl Entry {
-    pub(super) fn is_about(&self, about: &Field) -> bool {
-        let named = |name: &str, group| self.group == group && self.names.contains(&bare(name, group));
+impl ExistingEntry {
+    pub(super) fn describes(&self, about: &Field) -> bool {
+        let named = |name: &str, group| self.group == group && self.names.contains(&bare_name(name, group));
         match about {
             Field::Summary => false,
-            Field::Returns => self.group == Group::Returns,
-            Field::TypeParameter(name) => named(name, Group::Generics),
-            Field::Parameter(name) => named(name, Group::Parameters),
-            Field::Raises(name) => named(name, Group::Raises),
+            Field::Returns => self.group == FieldGroup::Returns,
+            Field::TypeParameter(name) => named(name, FieldGroup::Generics),
+            Field::Parameter(name) => named(name, FieldGroup::Parameters),
+            Field::Raises(name) => named(name, FieldGroup::Raises),
         }
     }
 }
@@ -56,7 +56,7 @@ impl Entry {
 #[derive(Debug)]
 pub(super) struct Heading {
     /// Of whose parts it is the title.
-    pub(super) group: Option<Group>,
+    pub(super) group: Option<FieldGroup>,
     pub(super) rows: Range<usize>,
 }
 
@@ -66,18 +66,18 @@ pub(super) fn is_sectioned(style: DocStyle) -> bool {
 }
 
 /// What a docstring has, in its order; nothing where it tells of several signatures.
-pub(super) fn read(style: DocStyle, rows: &[Row]) -> Option<(Vec<Entry>, Vec<Heading>)> {
+pub(super) fn read_entries(style: DocStyle, rows: &[DocstringRow]) -> Option<(Vec<ExistingEntry>, Vec<Heading>)> {
     let overloads = style == DocStyle::Yard && rows.iter().any(|row| row.body.trim_start().starts_with("@overload"));
     match style {
         _ if overloads => None,
         DocStyle::Godoc => None,
-        _ if is_sectioned(style) => Some(sections(style, rows)),
-        _ => Some(tags(style, rows)),
+        _ if is_sectioned(style) => Some(read_sections(style, rows)),
+        _ => Some(read_tags(style, rows)),
     }
 }
 
-fn sections(style: DocStyle, rows: &[Row]) -> (Vec<Entry>, Vec<Heading>) {
-    let titles = titles(style, rows);
+fn read_sections(style: DocStyle, rows: &[DocstringRow]) -> (Vec<ExistingEntry>, Vec<Heading>) {
+    let titles = section_titles(style, rows);
     let (mut entries, mut headings) = (Vec::new(), Vec::new());
     for (number, (title, rows_of_title)) in titles.iter().enumerate() {
         let start = rows_of_title.end;
@@ -85,15 +85,17 @@ fn sections(style: DocStyle, rows: &[Row]) -> (Vec<Entry>, Vec<Heading>) {
         // In Google's style a section is indented.
         let outside = |at: &usize| style == DocStyle::Google && !rows[*at].is_blank() && rows[*at].indent() == 0;
         let stop = (start..next).find(outside).unwrap_or(next);
-        let end = trimmed(rows, start..stop);
-        match section(title) {
-            Some((group, name)) if group == Group::Returns || style == DocStyle::Rustdoc && group == Group::Raises => {
+        let end = end_without_blanks(rows, start..stop);
+        match section_group(title) {
+            Some((group, name))
+                if group == FieldGroup::Returns || style == DocStyle::Rustdoc && group == FieldGroup::Raises =>
+            {
                 let names = name.map(str::to_owned).into_iter().collect();
-                entries.push(Entry { group, names, rows: rows_of_title.start..end });
+                entries.push(ExistingEntry { group, names, rows: rows_of_title.start..end });
             }
             Some((group, _)) => {
                 headings.push(Heading { group: Some(group), rows: rows_of_title.clone() });
-                entries.extend(listed(style, group, rows, start..end));
+                entries.extend(listed_entries(style, group, rows, start..end));
             }
             None => headings.push(Heading { group: None, rows: rows_of_title.clone() }),
         }
@@ -102,7 +104,7 @@ fn sections(style: DocStyle, rows: &[Row]) -> (Vec<Entry>, Vec<Heading>) {
 }
 
 /// The titles of sections with their rows; those below code fences are none.
-fn titles(style: DocStyle, rows: &[Row]) -> Vec<(String, Range<usize>)> {
+fn section_titles(style: DocStyle, rows: &[DocstringRow]) -> Vec<(String, Range<usize>)> {
     let mut fenced = false;
     let mut found = Vec::new();
     for (at, row) in rows.iter().enumerate() {
@@ -132,20 +134,25 @@ fn is_title(text: &str) -> bool {
 }
 
 /// What a section is about by its title; a name where it is one part.
-fn section(title: &str) -> Option<(Group, Option<&'static str>)> {
+fn section_group(title: &str) -> Option<(FieldGroup, Option<&'static str>)> {
     Some(match &*title.to_ascii_lowercase() {
-        "args" | "arguments" | "parameters" | "params" => (Group::Parameters, None),
-        "type parameters" | "generics" | "generic parameters" => (Group::Generics, None),
-        "returns" | "return" | "yields" | "yield" | "return value" => (Group::Returns, None),
-        "raises" | "raise" | "throws" => (Group::Raises, None),
-        "error" | "errors" => (Group::Raises, Some("Errors")),
-        "panic" | "panics" => (Group::Raises, Some("Panics")),
+        "args" | "arguments" | "parameters" | "params" => (FieldGroup::Parameters, None),
+        "type parameters" | "generics" | "generic parameters" => (FieldGroup::Generics, None),
+        "returns" | "return" | "yields" | "yield" | "return value" => (FieldGroup::Returns, None),
+        "raises" | "raise" | "throws" => (FieldGroup::Raises, None),
+        "error" | "errors" => (FieldGroup::Raises, Some("Errors")),
+        "panic" | "panics" => (FieldGroup::Raises, Some("Panics")),
         _ => return None,
     })
 }
 
 /// The parts that are listed in a section.
-fn listed(style: DocStyle, group: Group, rows: &[Row], content: Range<usize>) -> Vec<Entry> {
+fn listed_entries(
+    style: DocStyle,
+    group: FieldGroup,
+    rows: &[DocstringRow],
+    content: Range<usize>,
+) -> Vec<ExistingEntry> {
     let indent = content.clone().find(|at| !rows[*at].is_blank()).map_or(0, |at| rows[at].indent());
     let names =
         |at: usize| if rows[at].indent() == indent { listed_names(style, group, &rows[at].body) } else { Vec::new() };
@@ -155,9 +162,9 @@ fn listed(style: DocStyle, group: Group, rows: &[Row], content: Range<usize>) ->
         let next = starts.get(number + 1).map_or(content.end, |(next, _)| *next);
         // A paragraph of its own is about all of them.
         let apart = |it: &usize| rows[*it - 1].is_blank() && !rows[*it].is_blank() && rows[*it].indent() <= indent;
-        (at + 1..next).find(apart).map_or(next, |it| trimmed(rows, at..it))
+        (at + 1..next).find(apart).map_or(next, |it| end_without_blanks(rows, at..it))
     };
-    let entry = |(number, (at, names)): (usize, &(usize, Vec<String>))| Entry {
+    let entry = |(number, (at, names)): (usize, &(usize, Vec<String>))| ExistingEntry {
         group,
         names: names.clone(),
         rows: *at..end(number),
@@ -166,7 +173,7 @@ fn listed(style: DocStyle, group: Group, rows: &[Row], content: Range<usize>) ->
 }
 
 /// The names that a line of a list is about; none where it is no beginning of a part.
-fn listed_names(style: DocStyle, group: Group, body: &str) -> Vec<String> {
+fn listed_names(style: DocStyle, group: FieldGroup, body: &str) -> Vec<String> {
     let body = body.trim();
     let head = match style {
         DocStyle::Google if !body.contains(':') => return Vec::new(),
@@ -179,14 +186,14 @@ fn listed_names(style: DocStyle, group: Group, body: &str) -> Vec<String> {
             item.strip_prefix('`').map_or_else(|| item.split([' ', ':']).next(), |name| name.split('`').next())
         }
     };
-    let names: Vec<_> = head.unwrap_or_default().split(',').map(|name| bare(name, group)).collect();
+    let names: Vec<_> = head.unwrap_or_default().split(',').map(|name| bare_name(name, group)).collect();
     let named = names.iter().all(|name| !name.is_empty() && !name.contains(char::is_whitespace));
     if named { names } else { Vec::new() }
 }
 
 /// Styles in which each part is a tag.
-fn tags(style: DocStyle, rows: &[Row]) -> (Vec<Entry>, Vec<Heading>) {
-    let (mut entries, mut headings): (Vec<Entry>, Vec<Heading>) = (Vec::new(), Vec::new());
+fn read_tags(style: DocStyle, rows: &[DocstringRow]) -> (Vec<ExistingEntry>, Vec<Heading>) {
+    let (mut entries, mut headings): (Vec<ExistingEntry>, Vec<Heading>) = (Vec::new(), Vec::new());
     let mut at = 0;
     while at < rows.len() {
         let Some((word, rest)) = tag(style, &rows[at].body) else {
@@ -194,8 +201,8 @@ fn tags(style: DocStyle, rows: &[Row]) -> (Vec<Entry>, Vec<Heading>) {
             continue;
         };
         let end = end_of_tag(style, rows, at, word);
-        match part(style, word, rest) {
-            Some((group, names)) => entries.push(Entry { group, names, rows: at..end }),
+        match tag_group(style, word, rest) {
+            Some((group, names)) => entries.push(ExistingEntry { group, names, rows: at..end }),
             // The tags of a summary stand before everything.
             None if matches!(word, "brief" | "summary" | "description" | "desc") => {}
             None => headings.push(Heading { group: None, rows: at..end }),
@@ -226,15 +233,16 @@ fn tag(style: DocStyle, body: &str) -> Option<(&str, &str)> {
 }
 
 /// The end of a range of rows without blank ones.
-fn trimmed(rows: &[Row], range: Range<usize>) -> usize {
+fn end_without_blanks(rows: &[DocstringRow], range: Range<usize>) -> usize {
     range.clone().rev().find(|at| !rows[*at].is_blank()).map_or(range.start, |at| at + 1)
 }
 
 /// The row behind a tag. An element goes on to its end. Where the language says so, a tag goes on to the next one; else to a blank
 /// line, or beyond it as long as lines are indented.
-fn end_of_tag(style: DocStyle, rows: &[Row], at: usize, word: &str) -> usize {
+fn end_of_tag(style: DocStyle, rows: &[DocstringRow], at: usize, word: &str) -> usize {
     if style == DocStyle::Xmldoc {
-        let closes = |row: &Row| row.body.contains(&format!("</{word}>")) || row.body.trim_end().ends_with("/>");
+        let closes =
+            |row: &DocstringRow| row.body.contains(&format!("</{word}>")) || row.body.trim_end().ends_with("/>");
         return (at..rows.len()).find(|it| closes(&rows[*it])).map_or(at + 1, |it| it + 1);
     }
     let next = (at + 1..rows.len()).find(|it| tag(style, &rows[*it].body).is_some()).unwrap_or(rows.len());
@@ -246,32 +254,36 @@ fn end_of_tag(style: DocStyle, rows: &[Row], at: usize, word: &str) -> usize {
         DocStyle::Rest | DocStyle::Yard => (at + 1..next).find(apart),
         _ => (at + 1..next).find(blank),
     };
-    trimmed(rows, at..end.unwrap_or(next))
+    end_without_blanks(rows, at..end.unwrap_or(next))
 }
 
 /// The part that a tag begins, with the names that it is about.
-fn part(style: DocStyle, word: &str, rest: &str) -> Option<(Group, Vec<String>)> {
+fn tag_group(style: DocStyle, word: &str, rest: &str) -> Option<(FieldGroup, Vec<String>)> {
     let group = match word {
-        "param" | "parameter" | "arg" | "argument" => Group::Parameters,
-        "type" | "keyword" | "key" if style == DocStyle::Rest => Group::Parameters,
-        "tparam" | "template" | "typeParam" | "typeparam" => Group::Generics,
-        "return" | "returns" | "yield" | "yields" => return Some((Group::Returns, Vec::new())),
-        "rtype" if style == DocStyle::Rest => return Some((Group::Returns, Vec::new())),
-        "throws" | "throw" | "exception" | "raise" | "raises" => Group::Raises,
+        "param" | "parameter" | "arg" | "argument" => FieldGroup::Parameters,
+        "type" | "keyword" | "key" if style == DocStyle::Rest => FieldGroup::Parameters,
+        "tparam" | "template" | "typeParam" | "typeparam" => FieldGroup::Generics,
+        "return" | "returns" | "yield" | "yields" => return Some((FieldGroup::Returns, Vec::new())),
+        "rtype" if style == DocStyle::Rest => return Some((FieldGroup::Returns, Vec::new())),
+        "throws" | "throw" | "exception" | "raise" | "raises" => FieldGroup::Raises,
         _ => return None,
     };
-    let group = if group == Group::Parameters && rest.trim_start().starts_with('<') { Group::Generics } else { group };
-    Some((group, vec![bare(name(style, group, rest)?, group)]))
+    let group = if group == FieldGroup::Parameters && rest.trim_start().starts_with('<') {
+        FieldGroup::Generics
+    } else {
+        group
+    };
+    Some((group, vec![bare_name(name(style, group, rest)?, group)]))
 }
 
 /// The name behind a tag.
-fn name(style: DocStyle, group: Group, rest: &str) -> Option<&str> {
+fn name(style: DocStyle, group: FieldGroup, rest: &str) -> Option<&str> {
     match style {
         DocStyle::Rest => rest.split(':').next()?.split_whitespace().last(),
         DocStyle::Xmldoc => rest.split('"').nth(1),
-        DocStyle::Phpdoc if group == Group::Parameters => rest.split_whitespace().find(|word| word.contains('$')),
+        DocStyle::Phpdoc if group == FieldGroup::Parameters => rest.split_whitespace().find(|word| word.contains('$')),
         // The class of an error may stand where a type would.
-        _ if group == Group::Raises => rest.split_whitespace().find(|word| *word != "{@link"),
+        _ if group == FieldGroup::Raises => rest.split_whitespace().find(|word| *word != "{@link"),
         _ => {
             let words = without_groups(rest, style);
             words.split_whitespace().next()
@@ -293,9 +305,9 @@ fn without_groups(rest: &str, style: DocStyle) -> &str {
 }
 
 /// A name without stars, dollars, brackets, defaults and what it lies in.
-fn bare(name: &str, group: Group) -> String {
+fn bare_name(name: &str, group: FieldGroup) -> String {
     let name = name.split('=').next().unwrap_or_default();
     let name = name.trim().trim_matches(|c: char| !c.is_alphanumeric() && c != '_');
-    let part = if group == Group::Raises { name.rsplit(['.', ':', '\\']).next() } else { name.split('.').next() };
+    let part = if group == FieldGroup::Raises { name.rsplit(['.', ':', '\\']).next() } else { name.split('.').next() };
     part.unwrap_or_default().to_owned()
 }

@@ -1,13 +1,13 @@
 //! Docstrings that were right once, and what becomes of them.
 
-use crate::docstring::{Refusal, DocStyle, Task, Wanted, find, items, same_code};
+use crate::docstring::{DocStyle, DocTask, DocstringError, DocstringMode, find_item, items, same_code};
 use crate::{Language, syntax};
 
 /// The text with the docstring of the item at line `line` (from 0) brought up to date; nothing where it is.
 fn updated(language: Language, style: DocStyle, text: &str, line: usize) -> Option<String> {
     let tree = syntax::parse(language, text, None);
-    let item = find(language, tree.as_ref(), text, line).expect("an item");
-    let task = Task::updated(item, language, style, text, 80, false).expect("it can be documented")?;
+    let item = find_item(language, tree.as_ref(), text, line).expect("an item");
+    let task = DocTask::update(item, language, style, text, 80, false).expect("it can be documented")?;
     let after = task.edit(text, &[]).apply(text);
     let [one, other] = [text, &after].map(|it| syntax::parse(language, it, None).expect("a tree"));
     assert!(same_code(language, (&one, text), (&other, &after)), "{after}");
@@ -120,7 +120,10 @@ fn tags_keep_their_order_their_marks_and_what_is_none_of_the_signature() {
     let expected = php.replace("@param int $a", "@param string $a");
     assert_eq!(updated(Language::Php, DocStyle::Phpdoc, php, 7), Some(expected));
     let lua = "--- Adds.\n---@param gone any\nlocal function f() end\n";
-    assert_eq!(updated(Language::Lua, DocStyle::Luacats, lua, 2).as_deref(), Some("--- Adds.\nlocal function f() end\n"));
+    assert_eq!(
+        updated(Language::Lua, DocStyle::Luacats, lua, 2).as_deref(),
+        Some("--- Adds.\nlocal function f() end\n")
+    );
 }
 
 #[test]
@@ -143,9 +146,9 @@ fn what_is_broken_or_has_no_docstring_is_left_alone() {
     assert_eq!(updated(Language::Python, DocStyle::Google, text, 0), None);
     let broken = "def f(a:\n    \"\"\"Adds.\"\"\"\n    return a\n";
     let tree = syntax::parse(Language::Python, broken, None);
-    if let Ok(item) = find(Language::Python, tree.as_ref(), broken, 0) {
-        let task = Task::updated(item, Language::Python, DocStyle::Google, broken, 80, false);
-        assert!(matches!(task, Ok(None) | Err(Refusal::Broken { .. })), "{task:?}");
+    if let Ok(item) = find_item(Language::Python, tree.as_ref(), broken, 0) {
+        let task = DocTask::update(item, Language::Python, DocStyle::Google, broken, 80, false);
+        assert!(matches!(task, Ok(None) | Err(DocstringError::SyntaxError { .. })), "{task:?}");
     }
 }
 
@@ -153,9 +156,9 @@ fn what_is_broken_or_has_no_docstring_is_left_alone() {
 fn of_all_in_a_text_only_those_that_name_their_parts_are_updated() {
     let text = "def a(x):\n    return x\n\ndef b(x):\n    \"\"\"B.\"\"\"\n\ndef c(x):\n    \"\"\"C.\n\n    Args:\n        y: The y.\n    \"\"\"\n";
     let tree = syntax::parse(Language::Python, text, None).expect("a tree");
-    let all = items(Language::Python, &tree, text).into_iter().filter(|item| Wanted::Updated.is_for(item));
+    let all = items(Language::Python, &tree, text).into_iter().filter(|item| DocstringMode::Update.selects(item));
     let tasks =
-        all.filter_map(|item| Task::updated(item, Language::Python, DocStyle::Google, text, 80, true).expect("safe"));
+        all.filter_map(|item| DocTask::update(item, Language::Python, DocStyle::Google, text, 80, true).expect("safe"));
     assert_eq!(tasks.map(|task| task.item.name).collect::<Vec<_>>(), ["c"]);
 }
 

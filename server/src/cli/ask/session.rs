@@ -134,8 +134,8 @@ impl AskSession {
 
     /// Returns the snippets that plugins add to a question.
     fn plugin_snippets(&self, question: &str) -> Vec<Snippet> {
-        let plugins = plugins::Open::default().of(Some(&self.root), &self.config);
-        let asked = plugins.asked_about(self.code.as_ref(), question, Some(&self.workspace), &self.config);
+        let plugins = plugins::PluginRegistry::default().for_workspace(Some(&self.root), &self.config);
+        let asked = plugins.question_snippets(self.code.as_ref(), question, Some(&self.workspace), &self.config);
         crate::cli::complete::tell(&plugins, false);
         asked
     }

@@ -9,11 +9,11 @@ use foretype_plugins::Language;
 use foretype_plugins::luau::{Plugin, declarations};
 use serde_json::json;
 
-use super::{look, names, replay};
+use super::{loaded_plugins, replay, unknown_names};
 use crate::cli::output::print_json;
 use crate::config::Config;
-use crate::plugins::report::tally_in_words;
-use crate::plugins::{Entry, EntryState, Open, searches, user_folder, workspace_folder};
+use crate::plugins::report::describe_tally;
+use crate::plugins::{PluginEntry, PluginRegistry, PluginState, user_folder, uses_search, workspace_folder};
 use crate::workspace::Workspaces;
 
 /// Arguments of `foretype plugin check`.
@@ -32,11 +32,11 @@ pub(super) struct Args {
 /// Runs `foretype plugin check`.
 pub(super) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
     let config = Config::load(Some(root))?;
-    if !args.replay.is_wanted() {
+    if !args.replay.is_requested() {
         return check_all(root, args, &config);
     }
     let name = args.plugin.as_deref().context("say whose cost to measure: foretype plugin check NAME --replay ...")?;
-    let file = file_of(root, name)?;
+    let file = plugin_file(root, name)?;
     let load = |config: &Config| load(root, &file, config);
     let report = replay::run(root, name, load, &args.replay, config)?;
     if args.json {
@@ -48,24 +48,24 @@ pub(super) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
 }
 
 fn check_all(root: &Path, args: &Args, config: &Config) -> Result<ExitCode> {
-    let entries = look(root)?.entries();
+    let entries = loaded_plugins(root)?.entries();
     let files = match &args.plugin {
-        Some(name) => vec![file_of(root, name)?],
-        None => runnable(&entries),
+        Some(name) => vec![plugin_file(root, name)?],
+        None => runnable_files(&entries),
     };
     ensure!(!files.is_empty(), "no plugin may run here; `foretype plugin list` shows which there are");
     let mut results = Vec::new();
     let mut typed = true;
     for file in &files {
         let checked = load(root, file, config);
-        let types = types(file)?;
+        let types = check_types(file)?;
         typed &= types.is_some();
-        let doubts = checked.as_ref().map(|plugin| doubts(plugin)).unwrap_or_default();
+        let doubts = checked.as_ref().map(|plugin| warnings(plugin)).unwrap_or_default();
         if !args.json {
-            tell(file, &checked, &doubts, types.as_ref());
+            print_result(file, &checked, &doubts, types.as_ref());
         }
-        let good = checked.is_ok() && types.as_ref().is_none_or(|types| types.good);
-        let said = types.map(|types| types.said);
+        let good = checked.is_ok() && types.as_ref().is_none_or(|types| types.passed);
+        let said = types.map(|types| types.output);
         results.push(json!({
             "plugin": file, "good": good, "fault": checked.err().map(|error| format!("{error:#}")), "types": said,
             "doubts": doubts,
@@ -76,25 +76,25 @@ fn check_all(root: &Path, args: &Args, config: &Config) -> Result<ExitCode> {
     } else if !typed {
         println!("types are not checked: luau-analyze (of luau.org) is not installed");
     }
-    names::tell_of_unknown(&entries, config);
+    unknown_names::warn_of_unknown(&entries, config);
     let good = results.iter().all(|result| result["good"] == true);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn tell(file: &Path, checked: &Result<Arc<Plugin>>, doubts: &[String], types: Option<&Types>) {
+fn print_result(file: &Path, checked: &Result<Arc<Plugin>>, doubts: &[String], types: Option<&TypeCheck>) {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     match checked {
-        Ok(plugin) => println!("{name}: {}", tally_in_words(&plugin.tally())),
+        Ok(plugin) => println!("{name}: {}", describe_tally(&plugin.tally())),
         Err(error) => eprintln!("foretype: {error:#}"),
     }
     doubts.iter().for_each(|doubt| println!("{name}: {doubt}"));
     if let Some(types) = types {
-        print!("{}", types.said);
+        print!("{}", types.output);
     }
 }
 
 /// What its author may not have meant, after a dry run.
-fn doubts(plugin: &Plugin) -> Vec<String> {
+fn warnings(plugin: &Plugin) -> Vec<String> {
     let known = |id: &str| Language::all().any(|language| language.lsp_id() == id);
     let named = plugin.languages().unwrap_or_default().iter();
     let mut doubts: Vec<_> =
@@ -110,7 +110,7 @@ fn doubts(plugin: &Plugin) -> Vec<String> {
 }
 
 /// The file of a plugin that was named, or its name's in this workspace or among the user's own.
-pub(super) fn file_of(root: &Path, name: &str) -> Result<PathBuf> {
+pub(super) fn plugin_file(root: &Path, name: &str) -> Result<PathBuf> {
     let file = match Path::new(name).extension() {
         Some(ending) if ending == "fixtures" => Path::new(name).with_extension("luau"),
         _ => PathBuf::from(name),
@@ -130,13 +130,13 @@ pub(super) fn file_of(root: &Path, name: &str) -> Result<PathBuf> {
 }
 
 /// The files of all plugins that the user trusts and has not switched off; says which are not trusted.
-fn runnable(entries: &[Entry]) -> Vec<PathBuf> {
+fn runnable_files(entries: &[PluginEntry]) -> Vec<PathBuf> {
     let (mut files, mut untrusted) = (Vec::new(), Vec::new());
     for entry in entries {
         match entry.state {
-            EntryState::Loaded(_) | EntryState::Broken(..) => files.push(entry.path.clone()),
-            EntryState::Untrusted => untrusted.push(entry.name.as_str()),
-            EntryState::Off => {}
+            PluginState::Loaded(_) | PluginState::Broken(..) => files.push(entry.path.clone()),
+            PluginState::Untrusted => untrusted.push(entry.name.as_str()),
+            PluginState::Off => {}
         }
     }
     if !untrusted.is_empty() {
@@ -148,28 +148,28 @@ fn runnable(entries: &[Entry]) -> Vec<PathBuf> {
 /// Loads a plugin and calls it within its limits.
 fn load(root: &Path, file: &Path, config: &Config) -> Result<Arc<Plugin>> {
     let source = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    if searches(&source) {
+    if uses_search(&source) {
         super::super::search::refresh_with_bar(&Workspaces::default().open(root, config), None)?;
     }
-    match Open::default().of(Some(root), config).check(file, &source, config) {
+    match PluginRegistry::default().for_workspace(Some(root), config).check(file, &source, config) {
         Ok(plugin) => Ok(plugin),
         Err(fault) => bail!("{fault}"),
     }
 }
 
 /// What `luau-analyze` found.
-struct Types {
-    good: bool,
-    said: String,
+struct TypeCheck {
+    passed: bool,
+    output: String,
 }
 
 /// What the types say; `None` if `luau-analyze` is not installed.
-fn types(file: &Path) -> Result<Option<Types>> {
+fn check_types(file: &Path) -> Result<Option<TypeCheck>> {
     let folder = tempfile::tempdir()?;
     let types = folder.path().join("foretype.d.luau");
     std::fs::write(&types, declarations())?;
     let definitions = format!("--definitions={}", types.display());
     let Ok(output) = Command::new("luau-analyze").arg(definitions).arg(file).output() else { return Ok(None) };
     let said = [output.stdout, output.stderr].concat();
-    Ok(Some(Types { good: output.status.success(), said: String::from_utf8_lossy(&said).into_owned() }))
+    Ok(Some(TypeCheck { passed: output.status.success(), output: String::from_utf8_lossy(&said).into_owned() }))
 }

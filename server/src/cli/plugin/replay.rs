@@ -6,7 +6,7 @@
 //! divided among the keys.
 
 mod figures;
-mod places;
+mod samples;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,13 +26,13 @@ use crate::evaluate::typing;
 use crate::request_builder;
 use crate::workspace::{Workspace, Workspaces};
 use crate::{models, plugins};
-use figures::{Pair, Typed};
-use places::Place;
+use figures::{PairedRun, TypingRun};
+use samples::ReplaySample;
 
-pub(super) use figures::Report;
+pub(super) use figures::ReplayReport;
 
 /// Milliseconds for a call: what a plugin says must not depend on how busy the machine is. What was late is counted.
-const TIME: u64 = 1000;
+const CALL_TIMEOUT_MS: u64 = 1000;
 
 /// What is typed again, and how much of it.
 #[derive(Debug, clap::Args)]
@@ -57,12 +57,12 @@ pub(super) struct ReplayArgs {
 
 impl ReplayArgs {
     /// Whether something is to be replayed.
-    pub(super) fn is_wanted(&self) -> bool {
+    pub(super) fn is_requested(&self) -> bool {
         !self.replay.is_empty()
     }
 
     /// The command that measures the same again.
-    fn again(&self, name: &str) -> String {
+    fn command_line(&self, name: &str) -> String {
         let paths: Vec<_> = self.replay.iter().map(|path| path.display().to_string()).collect();
         let model = self.model.as_ref().map(|model| format!(" --model {model}")).unwrap_or_default();
         let Self { most, open, seed, .. } = self;
@@ -78,9 +78,9 @@ pub(super) fn run(
     load: impl Fn(&Config) -> Result<Arc<Plugin>>,
     args: &ReplayArgs,
     mut config: Config,
-) -> Result<Report> {
+) -> Result<ReplayReport> {
     let limit_ms = config.plugins.time_ms;
-    config.plugins.time_ms = limit_ms.max(TIME);
+    config.plugins.time_ms = limit_ms.max(CALL_TIMEOUT_MS);
     let plugin = load(&config)?;
     ensure!(
         plugin.tasks().contains(&TaskKind::Fill),
@@ -91,18 +91,18 @@ pub(super) fn run(
     // A model that is not there is told of before a large folder is read.
     let model = models::resolve(config.model.as_deref())?;
     let workspace = Workspaces::default().open(root, &config);
-    let places = places::all(&workspace, args)?;
+    let places = samples::collect(&workspace, args)?;
     if config.context.definitions {
         workspace.index_all_symbols(|_| true);
     }
     let model = models::load::load_model(&model, &config)?;
-    let replay = Replay::new(&workspace, &plugin, &model, &config)?;
+    let replay = PluginReplay::new(&workspace, &plugin, &model, &config)?;
     let bar = ProgressBar::new(places.len() as u64).with_message("typing").with_style(progress::style());
-    let turn = |(at, place): (usize, &Place)| replay.pair(place, at % 2 == 1).inspect(|_| bar.inc(1));
+    let turn = |(at, place): (usize, &ReplaySample)| replay.pair(place, at % 2 == 1).inspect(|_| bar.inc(1));
     let pairs = places.iter().enumerate().map(turn).collect::<Result<Vec<_>>>();
     bar.finish_and_clear();
     let notes = notes(root, name, args, &model);
-    Ok(Report { name: plugin.name.clone(), notes, seed: args.seed, limit_ms, pairs: pairs? })
+    Ok(ReplayReport { name: plugin.name.clone(), notes, seed: args.seed, limit_ms, pairs: pairs? })
 }
 
 /// What a reader needs to measure the same again.
@@ -111,11 +111,11 @@ fn notes(root: &Path, name: &str, args: &ReplayArgs, model: &Model) -> Vec<Strin
     // Not every workspace has a history.
     let revision = revision.map_or_else(|_| String::new(), |revision| format!(" at {}", revision.trim()));
     let file = model.path.file_name().unwrap_or_default().to_string_lossy();
-    vec![format!("the same again: {}", args.again(name)), format!("model {} ({file}){revision}", model.name)]
+    vec![format!("the same again: {}", args.command_line(name)), format!("model {} ({file}){revision}", model.name)]
 }
 
 /// Both ways to type.
-struct Replay<'a> {
+struct PluginReplay<'a> {
     workspace: &'a Workspace,
     plugin: &'a Plugin,
     model: &'a Model,
@@ -124,7 +124,7 @@ struct Replay<'a> {
     with: (Engine, Arc<dyn PromptStrategy>),
 }
 
-impl<'a> Replay<'a> {
+impl<'a> PluginReplay<'a> {
     fn new(
         workspace: &'a Workspace,
         plugin: &'a Arc<Plugin>,
@@ -132,29 +132,33 @@ impl<'a> Replay<'a> {
         config: &'a Config,
     ) -> Result<Self> {
         let fill = Fill::shared();
-        let plugged = plugins::plugged(fill.clone(), vec![plugin.clone()], config);
+        let plugged = plugins::with_plugins(fill.clone(), vec![plugin.clone()], config);
         let engine = || models::load::start_engine(model.clone(), config);
         let (without, with) = ((engine(), fill), (engine(), plugged));
         Ok(Self { workspace, plugin, model, config, without, with })
     }
 
     /// Types at a place in both ways; who is first changes, so that neither always has the machine as the other leaves it.
-    fn pair(&self, place: &Place, with_first: bool) -> Result<Pair> {
-        let first = with_first.then(|| self.typed(place, &self.with)).transpose()?;
-        let without = self.typed(place, &self.without)?;
+    fn pair(&self, place: &ReplaySample, with_first: bool) -> Result<PairedRun> {
+        let first = with_first.then(|| self.type_with(place, &self.with)).transpose()?;
+        let without = self.type_with(place, &self.without)?;
         let with = match first {
             Some(with) => with,
-            None => self.typed(place, &self.with)?,
+            None => self.type_with(place, &self.with)?,
         };
         match self.plugin.fault() {
             Some(fault) => {
                 bail!("the plugin was stopped while {} was typed, so there is nothing to compare: {fault}", place.id)
             }
-            None => Ok(Pair { id: place.id.clone(), without, with }),
+            None => Ok(PairedRun { id: place.id.clone(), without, with }),
         }
     }
 
-    fn typed(&self, place: &Place, (engine, strategy): &(Engine, Arc<dyn PromptStrategy>)) -> Result<Typed> {
+    fn type_with(
+        &self,
+        place: &ReplaySample,
+        (engine, strategy): &(Engine, Arc<dyn PromptStrategy>),
+    ) -> Result<TypingRun> {
         let (mut evaluated, mut asked) = (0, Vec::new());
         let typing = typing::simulate_typing(self.request(place), &place.expected, |request, drafts| {
             let before = self.plugin.tally().time;
@@ -165,10 +169,10 @@ impl<'a> Replay<'a> {
         })?;
         // A key that goes on with what is shown asks nobody.
         asked.resize(typing.keys.max(asked.len()), 0.0);
-        Ok(Typed { typing, evaluated, plugin_ms: asked })
+        Ok(TypingRun { typing, evaluated, plugin_ms: asked })
     }
 
-    fn request(&self, place: &Place) -> Request {
+    fn request(&self, place: &ReplaySample) -> Request {
         let document = request_builder::parse_document(place.path.clone(), [&*place.before, &*place.after].concat());
         let mut request = request_builder::request_for_model(document, place.before.len(), self.model, self.config);
         request.repository = self.workspace.name();

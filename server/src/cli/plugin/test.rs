@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::check::file_of;
+use super::check::plugin_file;
 use crate::cli::output::print_json;
-use crate::plugins::fixtures::{self, Case};
+use crate::plugins::fixtures::{self, FixtureCase};
 use crate::plugins::{user_folder, workspace_folder};
 
 /// Arguments of `foretype plugin test`.
@@ -25,15 +25,15 @@ pub(super) struct Args {
 /// Runs `foretype plugin test`.
 pub(super) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
     let files = match args.plugins.as_slice() {
-        [] => with_fixtures(root),
-        names => names.iter().map(|name| file_of(root, name)).collect::<Result<_>>()?,
+        [] => files_with_fixtures(root),
+        names => names.iter().map(|name| plugin_file(root, name)).collect::<Result<_>>()?,
     };
     ensure!(!files.is_empty(), "no plugin has fixtures: write NAME.fixtures beside NAME.luau (docs/guides/plugins.md)");
     let mut results = Vec::new();
     for file in &files {
         for (case, failure) in test(file)? {
             if !args.json {
-                tell(file, &case, failure.as_deref());
+                print_result(file, &case, failure.as_deref());
             }
             results.push(json!({ "plugin": file, "case": case.name, "line": case.line, "failure": failure }));
         }
@@ -47,17 +47,17 @@ pub(super) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
 }
 
 /// The plugins of both folders that have fixtures.
-fn with_fixtures(root: &Path) -> Vec<PathBuf> {
+fn files_with_fixtures(root: &Path) -> Vec<PathBuf> {
     let folders = user_folder().into_iter().chain([workspace_folder(root)]);
-    let files = folders.flat_map(|folder| crate::plugins::plugins_in(&folder)).map(|(path, ..)| path);
-    files.filter(|path| fixtures::beside(path).is_file()).collect()
+    let files = folders.flat_map(|folder| crate::plugins::list_plugin_files(&folder)).map(|(path, ..)| path);
+    files.filter(|path| fixtures::fixtures_path(path).is_file()).collect()
 }
 
 /// Each case of a plugin with what is wrong.
-fn test(file: &Path) -> Result<Vec<(Case, Option<String>)>> {
+fn test(file: &Path) -> Result<Vec<(FixtureCase, Option<String>)>> {
     let read = |path: &Path| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
     let source = read(file)?;
-    let path = fixtures::beside(file);
+    let path = fixtures::fixtures_path(file);
     ensure!(
         path.is_file(),
         "{} has no fixtures: write {} (docs/guides/plugins.md); `foretype plugin check` looks at a plugin without them",
@@ -65,19 +65,19 @@ fn test(file: &Path) -> Result<Vec<(Case, Option<String>)>> {
         path.display()
     );
     let cases = fixtures::parse(&read(&path)?).with_context(|| format!("{}", path.display()))?;
-    let result = |case: Case| {
+    let result = |case: FixtureCase| {
         let failure = case.run(file, &source).unwrap_or_else(|error| Some(format!("{error:#}\n")));
         (case, failure)
     };
     Ok(cases.into_iter().map(result).collect())
 }
 
-fn tell(file: &Path, case: &Case, failure: Option<&str>) {
+fn print_result(file: &Path, case: &FixtureCase, failure: Option<&str>) {
     let name = file.file_stem().unwrap_or_default().to_string_lossy();
     match failure {
         None => println!("ok      {name}: {}", case.name),
         Some(failure) => {
-            println!("FAILED  {name}: {} ({}:{})", case.name, fixtures::beside(file).display(), case.line);
+            println!("FAILED  {name}: {} ({}:{})", case.name, fixtures::fixtures_path(file).display(), case.line);
             failure.lines().for_each(|line| println!("        {line}"));
         }
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use foretype_model::train::corpus::{Corpus, CorpusError, Options, Progress, SplitBy, Stage};
+use foretype_model::train::corpus::{Corpus, CorpusError, CorpusOptions, Progress, SplitBy, CollectStage};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Options of the corpus.
@@ -13,16 +13,16 @@ pub(super) struct CorpusArgs {
     #[arg(required = true, value_name = "FOLDER")]
     folders: Vec<PathBuf>,
     /// Leave out files that are larger than this
-    #[arg(long, value_name = "BYTES", default_value_t = Options::default().max_file_bytes)]
+    #[arg(long, value_name = "BYTES", default_value_t = CorpusOptions::default().max_file_bytes)]
     max_file_bytes: u64,
     /// Hold out this share of the files for evaluation
-    #[arg(long, value_name = "SHARE", default_value_t = Options::default().held_out)]
+    #[arg(long, value_name = "SHARE", default_value_t = CorpusOptions::default().held_out)]
     held_out: f64,
     /// Choose the held-out files by this method
     #[arg(long, value_enum, default_value_t = SplitArg::File)]
     split: SplitArg,
     /// Seed of the random choice of held-out files and of the order of the others
-    #[arg(long, default_value_t = Options::default().seed)]
+    #[arg(long, default_value_t = CorpusOptions::default().seed)]
     seed: u64,
     /// Use only files with these extensions, for example rs,py [default: all known languages]
     #[arg(long, value_delimiter = ',', value_name = "ENDS")]
@@ -59,8 +59,8 @@ impl CorpusArgs {
         corpus
     }
 
-    fn options(&self) -> Options {
-        Options {
+    fn options(&self) -> CorpusOptions {
+        CorpusOptions {
             max_file_bytes: self.max_file_bytes,
             held_out: self.held_out,
             split_by: match self.split {
@@ -77,9 +77,9 @@ impl CorpusArgs {
 
 fn show(bar: &ProgressBar, progress: Progress) {
     let name = match progress.stage {
-        Stage::Listing => "listing",
-        Stage::Reading => "reading",
-        Stage::Comparing => "comparing",
+        CollectStage::Listing => "listing",
+        CollectStage::Reading => "reading",
+        CollectStage::Deduplicating => "comparing",
     };
     if bar.message() != name {
         bar.set_message(name);

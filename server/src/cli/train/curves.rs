@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use foretype_model::train::run::Metrics;
+use foretype_model::train::run::StepMetrics;
 use serde::Deserialize;
 
 /// Arguments of `foretype train curves`.
@@ -28,9 +28,9 @@ pub(super) struct CurvePoint {
     held_out: Option<f64>,
 }
 
-impl From<Metrics> for CurvePoint {
-    fn from(metrics: Metrics) -> Self {
-        let Metrics { step, held_out, .. } = metrics;
+impl From<StepMetrics> for CurvePoint {
+    fn from(metrics: StepMetrics) -> Self {
+        let StepMetrics { step, held_out, .. } = metrics;
         Self { step: step.step, loss: step.loss, rate: step.rate, held_out }
     }
 }

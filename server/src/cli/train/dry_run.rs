@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use foretype_model::train::corpus::{Corpus, CorpusError, LeftOut, Licences, Reason, Source};
+use foretype_model::train::corpus::{Corpus, CorpusError, ExcludedFile, Licences, ExclusionReason, CorpusSource};
 use serde::Serialize;
 
 use super::super::output::print_json;
@@ -19,7 +19,7 @@ use languages::LanguageRow;
 pub(super) struct ReportArgs {
     /// List all files that are left out for this reason
     #[arg(long, value_name = "REASON", value_parser = reason())]
-    left_out: Option<Reason>,
+    left_out: Option<ExclusionReason>,
     /// Print this many examples for each reason
     #[arg(long, default_value_t = 3)]
     examples: usize,
@@ -28,8 +28,8 @@ pub(super) struct ReportArgs {
     json: bool,
 }
 
-fn reason() -> impl TypedValueParser<Value = Reason> {
-    PossibleValuesParser::new(Reason::ALL.map(Reason::id)).try_map(|name| name.parse::<Reason>())
+fn reason() -> impl TypedValueParser<Value = ExclusionReason> {
+    PossibleValuesParser::new(ExclusionReason::ALL.map(ExclusionReason::id)).try_map(|name| name.parse::<ExclusionReason>())
 }
 
 /// Average length of a token in source text, for estimates.
@@ -37,7 +37,7 @@ const BYTES_PER_TOKEN: f64 = 3.3;
 
 #[derive(Debug, Serialize)]
 struct CorpusReport<'a> {
-    sources: &'a [Source],
+    sources: &'a [CorpusSource],
     languages: Vec<LanguageRow>,
     total: LanguageRow,
     /// Estimate.
@@ -51,10 +51,10 @@ struct CorpusReport<'a> {
 /// Files that are left out for one reason.
 #[derive(Debug, Serialize)]
 struct LeftOutGroup<'a> {
-    reason: Reason,
+    reason: ExclusionReason,
     meaning: &'static str,
     files: usize,
-    examples: Vec<&'a LeftOut>,
+    examples: Vec<&'a ExcludedFile>,
 }
 
 /// Collects a corpus and reports on it.
@@ -103,7 +103,7 @@ impl<'a> CorpusReport<'a> {
     fn new(corpus: &'a Corpus, args: &ReportArgs) -> Self {
         let (languages, total) = languages::table(&corpus.files);
         let tokens = (total.bytes as f64 / BYTES_PER_TOKEN) as u64;
-        let secrets = corpus.counts().get(&Reason::Secret).copied().unwrap_or_default();
+        let secrets = corpus.counts().get(&ExclusionReason::Secret).copied().unwrap_or_default();
         let warnings = warnings(corpus, &total);
         let left_out = groups(&corpus.left_out, args);
         let (sources, licences) = (&corpus.sources, &corpus.licences);
@@ -130,12 +130,12 @@ impl<'a> CorpusReport<'a> {
 }
 
 /// Groups files by reason, with examples. With `--left-out`, that reason has all of its files.
-fn groups<'a>(left_out: &'a [LeftOut], args: &ReportArgs) -> Vec<LeftOutGroup<'a>> {
-    let mut files: BTreeMap<Reason, Vec<&LeftOut>> = BTreeMap::new();
+fn groups<'a>(left_out: &'a [ExcludedFile], args: &ReportArgs) -> Vec<LeftOutGroup<'a>> {
+    let mut files: BTreeMap<ExclusionReason, Vec<&ExcludedFile>> = BTreeMap::new();
     for file in left_out {
         files.entry(file.reason).or_default().push(file);
     }
-    let group = |(reason, files): (Reason, Vec<&'a LeftOut>)| {
+    let group = |(reason, files): (ExclusionReason, Vec<&'a ExcludedFile>)| {
         let all = args.left_out == Some(reason);
         let examples = files.iter().take(if all { usize::MAX } else { args.examples }).copied().collect();
         LeftOutGroup { reason, meaning: reason.meaning(), files: files.len(), examples }
@@ -165,12 +165,12 @@ fn warnings(corpus: &Corpus, total: &LanguageRow) -> Vec<String> {
 fn remedies(groups: &[LeftOutGroup]) -> String {
     let remedy = |group: &LeftOutGroup| {
         Some(match group.reason {
-            Reason::UnknownLanguage => "name their extensions with --only, for example --only kt,swift",
-            Reason::NotAsked => "name other extensions with --only",
-            Reason::TooLarge => "raise --max-file-bytes",
-            Reason::Data => "keep data with --keep-data",
-            Reason::Ignored => "shorten .foretypeignore",
-            Reason::Vendored => "name the vendored folder itself",
+            ExclusionReason::UnknownLanguage => "name their extensions with --only, for example --only kt,swift",
+            ExclusionReason::NotRequested => "name other extensions with --only",
+            ExclusionReason::TooLarge => "raise --max-file-bytes",
+            ExclusionReason::Data => "keep data with --keep-data",
+            ExclusionReason::Ignored => "shorten .foretypeignore",
+            ExclusionReason::Vendored => "name the vendored folder itself",
             _ => return None,
         })
     };
@@ -198,7 +198,7 @@ fn print_left_out(groups: &[LeftOutGroup], args: &ReportArgs) {
     println!();
 }
 
-fn described(file: &LeftOut) -> String {
+fn described(file: &ExcludedFile) -> String {
     let original = file.duplicate_of.as_ref().map(|other| format!(" (duplicate of {other})")).unwrap_or_default();
     format!("{}/{}{original}", file.repository, file.path)
 }

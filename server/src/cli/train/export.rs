@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use foretype_model::train::corpus::Split;
-use foretype_model::train::sample::{self, Position, Rows};
+use foretype_model::train::sample::{self, StreamPosition, RowStream};
 use foretype_model::train::write_model;
 use foretype_plugins::sample::Repository;
 use serde::Serialize;
@@ -72,10 +72,10 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     for (name, split, epochs) in
         [("train.jsonl", Split::Training, args.learn.whole_epochs()), ("held_out.jsonl", Split::HeldOut, 1)]
     {
-        let options = sample::Options { epochs: Some(epochs), ..options.clone() };
+        let options = sample::SampleOptions { epochs: Some(epochs), ..options.clone() };
         let repositories: Vec<Repository> = repositories(&corpus, split);
         let path = folder.join(name);
-        let count = write(Rows::new(&repositories, tokenizer, options, Position::default())?, &path)?;
+        let count = write(RowStream::new(&repositories, tokenizer, options, StreamPosition::default())?, &path)?;
         eprintln!("{}: {count} documents", path.display());
     }
     for (name, text) in if args.learn.mode == TrainingMode::Pretrain { NEW_MODEL_FILES } else { ADAPTER_FILES } {
@@ -89,7 +89,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// Writes the documents of a stream of rows, and returns their number.
-fn write(rows: Rows, path: &Path) -> Result<usize> {
+fn write(rows: RowStream, path: &Path) -> Result<usize> {
     let cannot = || format!("cannot write {}", path.display());
     let mut file = BufWriter::new(File::create(path).with_context(cannot)?);
     let mut count = 0;

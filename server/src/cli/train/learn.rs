@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use foretype_model::train::corpus::{Corpus, Split};
-use foretype_model::train::memory::{self, Memory};
-use foretype_model::train::run::Run;
-use foretype_model::train::sample::{self, Packed, Position, Rows};
-use foretype_model::train::{Base, Plan, Trainer};
+use foretype_model::train::memory::{self, MemoryEstimate};
+use foretype_model::train::run::TrainingRun;
+use foretype_model::train::sample::{self, PackedRow, StreamPosition, RowStream};
+use foretype_model::train::{BaseModel, TrainingPlan, Trainer};
 use foretype_model::{Device, ModelInfo, Tokenizer};
 use foretype_plugins::sample::Repository;
 
@@ -30,7 +30,7 @@ pub(super) fn run(corpus: &Corpus, args: &LearnArgs, seed: u64) -> Result<ExitCo
     let model = &start.description;
     let options = sample_options(model, args, seed)?;
     let (training, held_out) = (repositories(corpus, Split::Training), repositories(corpus, Split::HeldOut));
-    let counts = sample::statistics(&training, &model.tokenizer, &options)?;
+    let counts = sample::first_epoch_statistics(&training, &model.tokenizer, &options)?;
     ensure!(counts.rows > 0, "the corpus is too short to train on: add files");
     let steps = args.steps(counts.rows);
     let mut plan = args.plan(steps, seed, &device)?;
@@ -39,15 +39,15 @@ pub(super) fn run(corpus: &Corpus, args: &LearnArgs, seed: u64) -> Result<ExitCo
         RunRecord { base: start.name(), plan: plan.clone(), context: options.context, corpus_rows: counts.rows };
     let run = args.run(steps);
     prepare_folder(&run, &record, args)?;
-    memory::keep_freed();
+    memory::retain_freed_memory();
     let held_out = held_out_rows(&held_out, &model.tokenizer, &options)?;
     let mut trainer = Trainer::new(&start.base, &plan, &device)?;
     let position = if args.resume { run.resume(&mut trainer)? } else { None };
     if args.resume && position.is_none() {
         eprintln!("foretype: there is no checkpoint in {} yet: starting from the beginning", run.folder.display());
     }
-    let options = sample::Options { epochs: None, ..options };
-    let mut rows = Rows::new(&training, &model.tokenizer, options, position.unwrap_or_default())?;
+    let options = sample::SampleOptions { epochs: None, ..options };
+    let mut rows = RowStream::new(&training, &model.tokenizer, options, position.unwrap_or_default())?;
     eprintln!(
         "{} rows of up to {} tokens, {steps} steps of {} rows; {} trainable parameters; base model {}",
         counts.rows,
@@ -69,15 +69,15 @@ pub(super) fn run(corpus: &Corpus, args: &LearnArgs, seed: u64) -> Result<ExitCo
 
 /// Runs the steps with a progress bar, and draws the curves.
 fn run_steps(
-    run: &Run,
+    run: &TrainingRun,
     trainer: &mut Trainer,
-    rows: &mut Rows,
-    held_out: &[Packed],
+    rows: &mut RowStream,
+    held_out: &[PackedRow],
     tokenizer: &Tokenizer,
 ) -> Result<()> {
     let interrupted = InterruptFlag::watch();
     let shown = TrainingProgress::new(run.steps, trainer.steps(), bytes_per_token(held_out, tokenizer));
-    let led = run.lead(trainer, rows, held_out, |metrics| {
+    let led = run.run(trainer, rows, held_out, |metrics| {
         shown.show_step(metrics);
         if interrupted.is_set() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
@@ -90,7 +90,7 @@ fn run_steps(
 
 /// Base model of a run.
 pub(super) struct TrainingBase {
-    pub(super) base: Base,
+    pub(super) base: BaseModel,
     pub(super) description: ModelInfo,
 }
 
@@ -99,26 +99,26 @@ impl TrainingBase {
     pub(super) fn new(corpus: &Corpus, args: &LearnArgs, config: &Config, folder: &Path) -> Result<Self> {
         if args.mode == TrainingMode::Pretrain {
             let (config, description) = args.new_model(corpus, folder)?;
-            return Ok(Self { base: Base::New(Box::new(config)), description });
+            return Ok(Self { base: BaseModel::New(Box::new(config)), description });
         }
         let path = models::resolve(args.model.as_deref().or(config.model.as_deref()))?;
         let description = ModelInfo::read(&path).with_context(|| format!("cannot train {}", path.display()))?;
-        Ok(Self { base: Base::Model(path), description })
+        Ok(Self { base: BaseModel::Pretrained(path), description })
     }
 
     /// Returns the name of the base model in the settings of an adapter.
     fn name(&self) -> String {
         match &self.base {
-            Base::Model(_) => self.description.name.clone(),
-            Base::New(_) => "a new model".to_owned(),
+            BaseModel::Pretrained(_) => self.description.name.clone(),
+            BaseModel::New(_) => "a new model".to_owned(),
         }
     }
 }
 
 /// Returns the options of the samples for a model.
-pub(super) fn sample_options(model: &ModelInfo, args: &LearnArgs, seed: u64) -> Result<sample::Options> {
+pub(super) fn sample_options(model: &ModelInfo, args: &LearnArgs, seed: u64) -> Result<sample::SampleOptions> {
     let context = args.context.min(model.config.context_length);
-    let mut options = sample::Options::new(&model.tokenizer, model.fim_format(), context)?;
+    let mut options = sample::SampleOptions::new(&model.tokenizer, model.fim_format(), context)?;
     options.seed = seed;
     options.samples.mix.fim_rate = args.fim_rate;
     if model.chat_template.is_some() {
@@ -147,14 +147,14 @@ pub(super) fn repositories(corpus: &Corpus, split: Split) -> Vec<Repository> {
 }
 
 /// Returns the first rows of the held-out split.
-fn held_out_rows(held_out: &[Repository], tokenizer: &Tokenizer, options: &sample::Options) -> Result<Vec<Packed>> {
-    let options = sample::Options { epochs: Some(1), ..options.clone() };
-    let rows = Rows::new(held_out, tokenizer, options, Position::default())?;
+fn held_out_rows(held_out: &[Repository], tokenizer: &Tokenizer, options: &sample::SampleOptions) -> Result<Vec<PackedRow>> {
+    let options = sample::SampleOptions { epochs: Some(1), ..options.clone() };
+    let rows = RowStream::new(held_out, tokenizer, options, StreamPosition::default())?;
     Ok(rows.take(MAX_HELD_OUT_ROWS).collect::<Result<_, _>>()?)
 }
 
 /// Returns the mean number of bytes of a learned token, with which losses can be compared between vocabularies.
-fn bytes_per_token(rows: &[Packed], tokenizer: &Tokenizer) -> f64 {
+fn bytes_per_token(rows: &[PackedRow], tokenizer: &Tokenizer) -> f64 {
     let targets = || rows.iter().flat_map(|row| row.targets.iter().flatten());
     let bytes: usize = targets().map(|token| tokenizer.token_bytes(*token).len()).sum();
     bytes as f64 / targets().count().max(1) as f64
@@ -164,9 +164,9 @@ fn bytes_per_token(rows: &[Packed], tokenizer: &Tokenizer) -> f64 {
 ///
 /// # Errors
 /// If the run does not fit even then. The message says what to do.
-fn needs_recompute(config: &foretype_model::Config, plan: &Plan, context: usize, device: &Device) -> Result<bool> {
-    let Some(room) = memory::available(device) else { return Ok(plan.recompute) };
-    let needed = |recompute| Memory::estimate(config, &plan.mode, plan.precision, context, recompute).total();
+fn needs_recompute(config: &foretype_model::Config, plan: &TrainingPlan, context: usize, device: &Device) -> Result<bool> {
+    let Some(room) = memory::available_bytes(device) else { return Ok(plan.recompute) };
+    let needed = |recompute| MemoryEstimate::estimate(config, &plan.mode, plan.precision, context, recompute).total();
     let gigabytes = |bytes: usize| bytes as f64 / f64::from(1 << 30);
     match (plan.recompute, needed(false) < room, needed(true) < room) {
         (again, true, _) => Ok(again),
@@ -184,7 +184,7 @@ fn needs_recompute(config: &foretype_model::Config, plan: &Plan, context: usize,
 }
 
 /// Creates the folder of the run, or checks that the existing one belongs to the same run.
-fn prepare_folder(run: &Run, record: &RunRecord, args: &LearnArgs) -> Result<()> {
+fn prepare_folder(run: &TrainingRun, record: &RunRecord, args: &LearnArgs) -> Result<()> {
     let path = run.folder.join("plan.json");
     if let Some(old) = RunRecord::read(&path)? {
         ensure!(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use foretype_model::train::run::Metrics;
+use foretype_model::train::run::StepMetrics;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Progress bar with the figures of the last step.
@@ -24,7 +24,7 @@ impl TrainingProgress {
     }
 
     /// Shows the figures of a step.
-    pub(super) fn show_step(&self, metrics: &Metrics) {
+    pub(super) fn show_step(&self, metrics: &StepMetrics) {
         let step = &metrics.step;
         if let Some(loss) = metrics.held_out {
             self.held_out.set(Some(loss));
@@ -37,7 +37,7 @@ impl TrainingProgress {
     }
 
     /// Prints the held-out loss on a line that stays.
-    fn print_held_out(&self, metrics: &Metrics, held_out: f64) {
+    fn print_held_out(&self, metrics: &StepMetrics, held_out: f64) {
         let bits = held_out / std::f64::consts::LN_2 / self.bytes_per_token.max(1e-9);
         let (step, loss) = (metrics.step.step, metrics.step.loss);
         let line = format!("step {step}: loss {loss:.4}, held-out {held_out:.4} ({bits:.4} bits per byte)");

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use foretype_model::train::corpus::{Corpus, Split};
-use foretype_model::train::optimizer::{AdamW, Muon, Optimizer};
-use foretype_model::train::run::Run;
+use foretype_model::train::optimizer::{AdamW, Muon, OptimizerConfig};
+use foretype_model::train::run::TrainingRun;
 use foretype_model::train::schedule::{Fall, Schedule};
-use foretype_model::train::{self, Lora, Plan, vocabulary};
+use foretype_model::train::{self, Lora, TrainingPlan, vocabulary};
 use foretype_model::{Config, Device, ModelInfo, Tokenizer};
 use serde::{Deserialize, Serialize};
 
@@ -136,9 +136,9 @@ impl LearnArgs {
     }
 
     /// Returns the folder and the intervals of the run.
-    pub(super) fn run(&self, steps: usize) -> Run {
+    pub(super) fn run(&self, steps: usize) -> TrainingRun {
         let (save_every, look_every) = (self.save_every, self.look_every);
-        Run { folder: run_folder(&self.output), steps, rows: self.rows.into(), save_every, look_every }
+        TrainingRun { folder: run_folder(&self.output), steps, rows: self.rows.into(), save_every, evaluate_every: look_every }
     }
 
     /// Returns the precision of matrix products on a device.
@@ -156,7 +156,7 @@ impl LearnArgs {
     }
 
     /// Returns the training plan for a device.
-    pub(super) fn plan(&self, steps: usize, seed: u64, device: &Device) -> Result<Plan> {
+    pub(super) fn plan(&self, steps: usize, seed: u64, device: &Device) -> Result<TrainingPlan> {
         let rate = self.rate.unwrap_or(match self.mode {
             TrainingMode::Lora => 3e-4,
             TrainingMode::Full => 5e-5,
@@ -164,18 +164,18 @@ impl LearnArgs {
         });
         let new = self.mode == TrainingMode::Pretrain;
         let (mode, fall) = match self.mode {
-            TrainingMode::Lora => (train::Mode::Lora(self.lora()), Fall::Cosine),
-            TrainingMode::Full => (train::Mode::Full, Fall::Cosine),
-            TrainingMode::Pretrain => (train::Mode::Full, Fall::WarmDown(0.5)),
+            TrainingMode::Lora => (train::TrainingMode::Lora(self.lora()), Fall::Cosine),
+            TrainingMode::Full => (train::TrainingMode::Full, Fall::Cosine),
+            TrainingMode::Pretrain => (train::TrainingMode::Full, Fall::WarmDown(0.5)),
         };
         let betas = if new { (0.8, 0.95) } else { (0.9, 0.999) };
         let adam = AdamW { rate, betas, ..AdamW::default() };
-        let optimizer = Optimizer { adam, muon: new.then(Muon::default), clip: Some(1.0) };
+        let optimizer = OptimizerConfig { adam, muon: new.then(Muon::default), clip: Some(1.0) };
         let warm_up = (steps / 20).clamp(1, 100);
         let schedule = Schedule { steps, warm_up, fall, floor: 0.0 };
         let dropout = if self.mode == TrainingMode::Lora { 0.0 } else { self.dropout_rate() };
         let precision = self.precision(device)?;
-        Ok(Plan { mode, optimizer, schedule, rows: self.rows.into(), dropout, recompute: false, precision, seed })
+        Ok(TrainingPlan { mode, optimizer, schedule, rows: self.rows.into(), dropout, recompute: false, precision, seed })
     }
 
     fn lora(&self) -> Lora {
@@ -192,7 +192,7 @@ impl LearnArgs {
         let shape = self.shape.as_deref().context("the shape of the new model is missing: use --shape FILE")?;
         if !folder.join("tokenizer.json").is_file() {
             let training = corpus.files.iter().filter(|file| file.split == Split::Training);
-            vocabulary::learn(training.map(|file| &*file.text), self.vocabulary, folder)?;
+            vocabulary::train_vocabulary(training.map(|file| &*file.text), self.vocabulary, folder)?;
         }
         let tokenizer = Tokenizer::load(folder)?;
         let config = Config::from_file(shape)?;
@@ -209,7 +209,7 @@ pub(super) struct RunRecord {
     /// Base model.
     pub(super) base: String,
     /// Training plan.
-    pub(super) plan: Plan,
+    pub(super) plan: TrainingPlan,
     /// Tokens per row.
     pub(super) context: usize,
     /// Rows per epoch. A different number means a different corpus.

@@ -8,7 +8,7 @@ use crate::evaluate::typing::TypingEffort;
 
 /// What came of typing one piece in one way.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Typed {
+pub(super) struct TypingRun {
     pub(super) typing: TypingEffort,
     /// Prompt tokens that the model read.
     pub(super) evaluated: usize,
@@ -18,42 +18,47 @@ pub(super) struct Typed {
 
 /// The same piece in both ways.
 #[derive(Debug, Clone)]
-pub(super) struct Pair {
+pub(super) struct PairedRun {
     pub(super) id: String,
-    pub(super) without: Typed,
-    pub(super) with: Typed,
+    pub(super) without: TypingRun,
+    pub(super) with: TypingRun,
 }
 
 /// All that was measured of a plugin.
-pub(in crate::cli::plugin) struct Report {
+pub(in crate::cli::plugin) struct ReplayReport {
     pub(super) name: String,
     pub(super) notes: Vec<String>,
     pub(super) seed: u64,
     /// Milliseconds that a call may take while somebody types.
     pub(super) limit_ms: u64,
-    pub(super) pairs: Vec<Pair>,
+    pub(super) pairs: Vec<PairedRun>,
 }
 
 /// A figure of both ways.
-struct Row {
+struct MetricRow {
     name: &'static str,
     label: &'static str,
     unit: &'static str,
-    of: fn(&[&Typed]) -> Option<f64>,
+    value: fn(&[&TypingRun]) -> Option<f64>,
 }
 
 /// What is compared; the plugin's own time has no other way to be compared with.
-const ROWS: &[Row] = &[
-    Row { name: "completed", label: "characters from suggestions", unit: " %", of: completed },
-    Row { name: "evaluated_per_key", label: "prompt tokens evaluated a key", unit: "", of: per_key },
-    Row { name: "evaluated_per_100", label: "prompt tokens for 100 characters", unit: "", of: per_text },
+const METRIC_ROWS: &[MetricRow] = &[
+    MetricRow { name: "completed", label: "characters from suggestions", unit: " %", value: completed_percent },
+    MetricRow { name: "evaluated_per_key", label: "prompt tokens evaluated a key", unit: "", value: tokens_per_key },
+    MetricRow {
+        name: "evaluated_per_100",
+        label: "prompt tokens for 100 characters",
+        unit: "",
+        value: tokens_per_100_characters,
+    },
 ];
 
 /// Shares of the keys whose time is said.
-const SHARES: [(&str, &str, f64); 2] =
+const TIME_PERCENTILES: [(&str, &str, f64); 2] =
     [("plugin_ms_p50", "plugin's time a key, p50", 0.50), ("plugin_ms_p95", "plugin's time a key, p95", 0.95)];
 
-fn sum(typed: &[&Typed], of: fn(&Typed) -> usize) -> f64 {
+fn sum(typed: &[&TypingRun], of: fn(&TypingRun) -> usize) -> f64 {
     typed.iter().map(|typed| of(typed)).sum::<usize>() as f64
 }
 
@@ -61,35 +66,35 @@ fn ratio(above: f64, below: f64) -> Option<f64> {
     (below > 0.0).then(|| above / below)
 }
 
-fn completed(typed: &[&Typed]) -> Option<f64> {
+fn completed_percent(typed: &[&TypingRun]) -> Option<f64> {
     ratio(sum(typed, |it| it.typing.suggested) * 100.0, sum(typed, |it| it.typing.characters))
 }
 
-fn per_key(typed: &[&Typed]) -> Option<f64> {
+fn tokens_per_key(typed: &[&TypingRun]) -> Option<f64> {
     ratio(sum(typed, |it| it.evaluated), sum(typed, |it| it.typing.keys))
 }
 
-fn per_text(typed: &[&Typed]) -> Option<f64> {
+fn tokens_per_100_characters(typed: &[&TypingRun]) -> Option<f64> {
     ratio(sum(typed, |it| it.evaluated) * 100.0, sum(typed, |it| it.typing.characters))
 }
 
 /// A figure without and with the plugin, and the difference with its interval.
-struct Compared {
+struct MetricComparison {
     without: f64,
     with: f64,
     interval: Option<ConfidenceInterval>,
 }
 
-impl Row {
-    fn compared(&self, report: &Report) -> Option<Compared> {
-        let (without, with) = report.ways();
-        let drawn = |typed: &[&&Typed]| (self.of)(&typed.iter().map(|typed| **typed).collect::<Vec<_>>());
+impl MetricRow {
+    fn compare(&self, report: &ReplayReport) -> Option<MetricComparison> {
+        let (without, with) = report.runs();
+        let drawn = |typed: &[&&TypingRun]| (self.value)(&typed.iter().map(|typed| **typed).collect::<Vec<_>>());
         let interval = bootstrap::paired_difference(&without, &with, report.seed, drawn);
-        Some(Compared { without: (self.of)(&without)?, with: (self.of)(&with)?, interval })
+        Some(MetricComparison { without: (self.value)(&without)?, with: (self.value)(&with)?, interval })
     }
 
-    fn cells(&self, report: &Report) -> Option<Vec<String>> {
-        let Compared { without, with, interval } = self.compared(report)?;
+    fn cells(&self, report: &ReplayReport) -> Option<Vec<String>> {
+        let MetricComparison { without, with, interval } = self.compare(report)?;
         let interval = interval.map(|it| format!(" [{:+.2}, {:+.2}]", it.low, it.high)).unwrap_or_default();
         let unit = self.unit;
         let difference = format!("{:+.2}{interval}", with - without);
@@ -97,8 +102,8 @@ impl Row {
     }
 }
 
-impl Report {
-    fn ways(&self) -> (Vec<&Typed>, Vec<&Typed>) {
+impl ReplayReport {
+    fn runs(&self) -> (Vec<&TypingRun>, Vec<&TypingRun>) {
         self.pairs.iter().map(|pair| (&pair.without, &pair.with)).unzip()
     }
 
@@ -110,7 +115,7 @@ impl Report {
     }
 
     /// Keys at which the plugin took so long that in an editor it would have said nothing.
-    fn late(&self, times: &[f64]) -> usize {
+    fn count_late(&self, times: &[f64]) -> usize {
         times.iter().filter(|ms| **ms > self.limit_ms as f64).count()
     }
 
@@ -122,10 +127,11 @@ impl Report {
             let value = percentile(&times, *share).map(|ms| format!("{ms:.2} ms"));
             vec![(*label).to_owned(), "-".to_owned(), value.unwrap_or_default(), String::new()]
         };
-        let late = format!("{} of {}", self.late(&times), times.len());
+        let late = format!("{} of {}", self.count_late(&times), times.len());
         let late =
             vec![format!("keys at which it took over {} ms", self.limit_ms), "-".to_owned(), late, String::new()];
-        let rows = ROWS.iter().filter_map(|row| row.cells(self)).chain(SHARES.iter().map(time)).chain([late]);
+        let rows =
+            METRIC_ROWS.iter().filter_map(|row| row.cells(self)).chain(TIME_PERCENTILES.iter().map(time)).chain([late]);
         let table = Table {
             title: format!("{}: {characters} characters typed at {} places", self.name, self.pairs.len()),
             head: ["", "without", "with", "difference [95 %]"].map(String::from).into(),
@@ -137,17 +143,20 @@ impl Report {
 
     /// For programs.
     pub(in crate::cli::plugin) fn json(&self) -> Value {
-        let figure = |row: &Row| {
-            let Compared { without, with, interval } = row.compared(self)?;
+        let figure = |row: &MetricRow| {
+            let MetricComparison { without, with, interval } = row.compare(self)?;
             let value = json!({ "without": without, "with": with, "difference": with - without, "interval": interval });
             Some((row.name.to_owned(), value))
         };
         let times = self.times();
-        let mut figures: serde_json::Map<_, _> = ROWS.iter().filter_map(figure).collect();
-        figures.extend(SHARES.iter().map(|(name, _, share)| ((*name).to_owned(), json!(percentile(&times, *share)))));
-        figures.extend([("late_keys".to_owned(), json!(self.late(&times)))]);
-        let way = |typed: &Typed| json!({ "typing": typed.typing, "evaluated": typed.evaluated, "plugin_ms": typed.plugin_ms });
-        let place = |pair: &Pair| json!({ "place": pair.id, "without": way(&pair.without), "with": way(&pair.with) });
+        let mut figures: serde_json::Map<_, _> = METRIC_ROWS.iter().filter_map(figure).collect();
+        figures.extend(
+            TIME_PERCENTILES.iter().map(|(name, _, share)| ((*name).to_owned(), json!(percentile(&times, *share)))),
+        );
+        figures.extend([("late_keys".to_owned(), json!(self.count_late(&times)))]);
+        let way = |typed: &TypingRun| json!({ "typing": typed.typing, "evaluated": typed.evaluated, "plugin_ms": typed.plugin_ms });
+        let place =
+            |pair: &PairedRun| json!({ "place": pair.id, "without": way(&pair.without), "with": way(&pair.with) });
         let places: Vec<_> = self.pairs.iter().map(place).collect();
         json!({ "plugin": self.name, "figures": figures, "notes": self.notes, "seed": self.seed, "places": places })
     }
@@ -163,16 +172,19 @@ fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn typed(suggested: usize, evaluated: usize, plugin_ms: &[f64]) -> Typed {
+    fn typed(suggested: usize, evaluated: usize, plugin_ms: &[f64]) -> TypingRun {
         let typing = TypingEffort { characters: 10, suggested, keys: 5 };
-        Typed { typing, evaluated, plugin_ms: plugin_ms.to_vec() }
+        TypingRun { typing, evaluated, plugin_ms: plugin_ms.to_vec() }
     }
 
-    fn report(pairs: &[(Typed, Typed)]) -> Report {
-        let pair =
-            |(without, with): &(Typed, Typed)| Pair { id: "a".into(), without: without.clone(), with: with.clone() };
+    fn report(pairs: &[(TypingRun, TypingRun)]) -> ReplayReport {
+        let pair = |(without, with): &(TypingRun, TypingRun)| PairedRun {
+            id: "a".into(),
+            without: without.clone(),
+            with: with.clone(),
+        };
         let pairs = pairs.iter().map(pair).collect();
-        Report { name: "p".into(), notes: vec!["again".into()], seed: 1, limit_ms: 20, pairs }
+        ReplayReport { name: "p".into(), notes: vec!["again".into()], seed: 1, limit_ms: 20, pairs }
     }
 
     #[test]

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use super::*;
 use crate::finish::tests::request;
-use crate::luau::tests::{Files, OneSpecial, ROOMY, load};
+use crate::luau::tests::{GENEROUS_LIMITS, MemoryWorkspace, OneSpecial, load};
 use crate::request::RecentEdit;
 use crate::tasks::fill::Fill;
 use crate::{Part, PartSource};
 
-fn plugged(sources: &[&str], each: usize) -> Plugged {
+fn plugged(sources: &[&str], each: usize) -> PluginStrategy {
     let plugins = sources.iter().map(|source| {
         Arc::new(load(&format!("return {{ api = 1, name = 'p', {source} }}")).unwrap_or_else(|fault| panic!("{fault}")))
     });
-    Plugged::new(Arc::new(Fill), plugins.collect(), each)
+    PluginStrategy::new(Arc::new(Fill), plugins.collect(), each)
 }
 
 fn answer(text: &str) -> Answer {
@@ -46,7 +46,7 @@ fn snippets_are_cut_at_a_line_to_the_room_they_have() {
     assert_eq!(sizes, [300, 95], "{snippets:?}");
     assert!(snippets.iter().all(|snippet| snippet.text.ends_with('\n')));
     // The second has no room for either of its own whole, the third none for anything.
-    assert_eq!(strategy.plugins.iter().map(|plugin| plugin.tally().cut).collect::<Vec<_>>(), [2, 2, 2]);
+    assert_eq!(strategy.plugins.iter().map(|plugin| plugin.tally().truncated).collect::<Vec<_>>(), [2, 2, 2]);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_keystroke_asks_no_plugin_and_changes_nothing_that_was_read() {
 }
 
 /// The prompts at two keys, the second on the window of the first.
-fn two_keys(strategy: &Plugged, marked: [&str; 2]) -> [Prompt; 2] {
+fn two_keys(strategy: &PluginStrategy, marked: [&str; 2]) -> [Prompt; 2] {
     let built = |request: &Request| {
         let snippets = strategy.context(request).expect("snippets");
         strategy.prompt(request, &snippets).expect("a prompt")
@@ -143,7 +143,7 @@ fn a_plugin_that_fails_takes_nothing_away() {
 /// A plugin of the name of a built-in.
 fn named(name: &str, source: &str) -> Arc<Plugin> {
     let source = format!("return {{ api = 1, name = '{name}', {source} }}");
-    let plugin = Plugin::load(&format!("{name}.luau"), &source, &[], Arc::new(Files(&[])), ROOMY);
+    let plugin = Plugin::load(&format!("{name}.luau"), &source, &[], Arc::new(MemoryWorkspace(&[])), GENEROUS_LIMITS);
     Arc::new(plugin.unwrap_or_else(|fault| panic!("{fault}")))
 }
 
@@ -152,7 +152,7 @@ fn a_plugin_of_a_source_s_name_stands_in_its_place_and_may_show_what_that_would(
     let mut request = request("app.py", "x = ▁\n");
     request.recent_edits = [RecentEdit { path: "other.py".into(), text: "changed()".into() }].into();
     let shows = |source: &str| {
-        let strategy = Plugged::new(Arc::new(Fill), vec![named("recent-edits", source)], 300);
+        let strategy = PluginStrategy::new(Arc::new(Fill), vec![named("recent-edits", source)], 300);
         let snippets = strategy.context(&request).expect("snippets");
         snippets.into_iter().map(|snippet| (snippet.origin, snippet.text)).collect::<Vec<_>>()
     };
@@ -171,7 +171,7 @@ fn a_plugin_of_a_source_s_name_stands_in_its_place_and_may_show_what_that_would(
 fn a_plugin_of_a_rule_s_name_stands_in_its_place() {
     let request = request("app.py", "x = f(▁)\n");
     let says = |source: &str| {
-        let strategy = Plugged::new(Arc::new(Fill), vec![named("brackets", source)], 0);
+        let strategy = PluginStrategy::new(Arc::new(Fill), vec![named("brackets", source)], 0);
         (strategy.is_done(&request, "1)]"), strategy.finish(&request, &answer("1)]")))
     };
     assert_eq!(says("finish = function(_, text) return text .. '!' end"), (false, Some("1)]!".to_owned())));

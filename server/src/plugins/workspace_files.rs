@@ -15,27 +15,27 @@ use crate::search::SearchResult;
 use crate::workspace::{Workspace, Workspaces};
 
 /// Larger files are made by machines.
-const LARGEST: u64 = 512 << 10;
+const MAX_FILE_BYTES: u64 = 512 << 10;
 /// How long a list of all files is good for, and how long making one may take.
 const LISTED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_millis(50));
 
 /// The files of a workspace as plugins see them.
 #[derive(Debug)]
-pub(super) struct Files {
+pub(super) struct WorkspaceFiles {
     workspace: Option<Arc<Workspace>>,
-    listed: Mutex<Option<(Instant, Arc<Vec<String>>)>>,
+    file_list: Mutex<Option<(Instant, Arc<Vec<String>>)>>,
     git: Arc<GitStateCache>,
 }
 
-impl Files {
+impl WorkspaceFiles {
     /// Of the workspace at `root`; without one there are none.
     pub(super) fn new(root: Option<&Path>, config: &Config) -> Self {
-        Self::of(root.map(|root| Workspaces::default().open(root, config)))
+        Self::in_workspace(root.map(|root| Workspaces::default().open(root, config)))
     }
 
     /// Of this workspace.
-    pub(super) fn of(workspace: Option<Arc<Workspace>>) -> Self {
-        Self { workspace, listed: Mutex::default(), git: Arc::default() }
+    pub(super) fn in_workspace(workspace: Option<Arc<Workspace>>) -> Self {
+        Self { workspace, file_list: Mutex::default(), git: Arc::default() }
     }
 
     /// The workspace, if there is one.
@@ -44,20 +44,20 @@ impl Files {
     }
 
     /// Where a file lies that may be read: inside, not hidden, neither ignored nor secret, and no link that leads outside.
-    fn allowed(&self, path: &str) -> Option<PathBuf> {
+    fn readable_path(&self, path: &str) -> Option<PathBuf> {
         let workspace = self.workspace.as_ref()?;
-        if !Path::new(path).components().all(is_plain) {
+        if !Path::new(path).components().all(is_visible_component) {
             return None;
         }
         let full = workspace.root.join(path);
         let real = full.canonicalize().ok()?;
         let inside = real.starts_with(workspace.root.canonicalize().ok()?) && !workspace.excludes(&full);
-        let fits = real.metadata().is_ok_and(|data| data.is_file() && data.len() <= LARGEST);
+        let fits = real.metadata().is_ok_and(|data| data.is_file() && data.len() <= MAX_FILE_BYTES);
         (inside && fits && !secrets::is_secret_path(&real.to_string_lossy())).then_some(full)
     }
 
     fn list(&self) -> Arc<Vec<String>> {
-        let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut listed = self.file_list.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, files)) = &*listed
             && at.elapsed() < LISTED.0
         {
@@ -80,17 +80,18 @@ impl Files {
 }
 
 /// Whether what git says of a file may be told, which may be gone by now.
-fn may_be_told(workspace: &Workspace, path: &str) -> bool {
-    Path::new(path).components().all(|part| is_plain(part)) && !workspace.excludes(&workspace.root.join(path))
+fn is_visible(workspace: &Workspace, path: &str) -> bool {
+    Path::new(path).components().all(|part| is_visible_component(part))
+        && !workspace.excludes(&workspace.root.join(path))
 }
 
-fn is_plain(part: Component<'_>) -> bool {
+fn is_visible_component(part: Component<'_>) -> bool {
     matches!(part, Component::Normal(name) if !name.to_string_lossy().starts_with('.'))
 }
 
-impl WorkspaceAccess for Files {
+impl WorkspaceAccess for WorkspaceFiles {
     fn read(&self, path: &str) -> Option<String> {
-        let text = std::fs::read_to_string(self.allowed(path)?).ok()?;
+        let text = std::fs::read_to_string(self.readable_path(path)?).ok()?;
         (!secrets::contains_secret(&text)).then_some(text)
     }
 
@@ -113,7 +114,7 @@ impl WorkspaceAccess for Files {
 
     fn git(&self, patience: Duration) -> Option<Arc<GitStatus>> {
         let workspace = self.workspace.clone()?;
-        self.git.current(patience, move || git::query(&workspace.root, |path| may_be_told(&workspace, path)))
+        self.git.current(patience, move || git::query(&workspace.root, |path| is_visible(&workspace, path)))
     }
 
     fn log(&self, plugin: &str, message: &str) {
@@ -135,7 +136,7 @@ mod tests {
             command.arg("-C").arg(root).args(["-c", "user.name=a", "-c", "user.email=a@b"]).args(arguments);
             assert!(command.output().expect("git runs").status.success(), "{arguments:?}");
         };
-        let git = || Files::new(Some(root), &Config::default()).git(Duration::from_secs(10));
+        let git = || WorkspaceFiles::new(Some(root), &Config::default()).git(Duration::from_secs(10));
         assert_eq!(git(), None, "no repository");
         write("a.py", "a = 1\n");
         write(".env", "KEY=1\n");
@@ -166,7 +167,7 @@ mod tests {
             .into_iter()
             .for_each(|name| write(name, "import os\n\n\ndef with_backoff(call):\n    return call()\n"));
         let workspace = Workspace::with_index_in(&folder.path().join("index"), &root, &Config::default());
-        let files = Files::of(Some(Arc::new(workspace)));
+        let files = WorkspaceFiles::in_workspace(Some(Arc::new(workspace)));
         let found = |most| files.search("backoff", most).into_iter().map(|hit| hit.path).collect::<Vec<_>>();
         assert_eq!(found(9), [""; 0], "nothing is indexed yet");
         files.workspace().expect("one").refresh_search(&|_| true).expect("an index");
@@ -196,7 +197,7 @@ mod tests {
         }
         #[cfg(unix)]
         std::os::unix::fs::symlink(outside.path().join("o.py"), folder.path().join("link.py")).expect("a link");
-        let files = Files::new(Some(folder.path()), &Config::default());
+        let files = WorkspaceFiles::new(Some(folder.path()), &Config::default());
         assert_eq!(files.read("src/a.py").as_deref(), Some("a = 1"));
         let absolute = outside.path().join("o.py").to_string_lossy().into_owned();
         let back = format!("../{}/o.py", outside.path().file_name().expect("a name").to_string_lossy());

@@ -3,12 +3,15 @@
 use foretype_plugins::{context, finish};
 
 use crate::config::{Config, sources};
-use crate::plugins::Entry;
+use crate::plugins::PluginEntry;
 
 /// Says which names the configuration has for no plugin of this workspace, none of the user's and no built-in. That is no error:
 /// the user's own configuration is for all workspaces.
-pub(super) fn tell_of_unknown(entries: &[Entry], config: &Config) {
-    let builtins = context::CONTEXT_SOURCES.iter().map(|source| source.name).chain(finish::FINISH_RULES.iter().map(|rule| rule.name));
+pub(super) fn warn_of_unknown(entries: &[PluginEntry], config: &Config) {
+    let builtins = context::CONTEXT_SOURCES
+        .iter()
+        .map(|source| source.name)
+        .chain(finish::FINISH_RULES.iter().map(|rule| rule.name));
     let known: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).chain(builtins).collect();
     let plugins = &config.plugins;
     let named = [

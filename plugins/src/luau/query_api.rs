@@ -5,35 +5,35 @@ use std::ops::ControlFlow;
 use mlua::{Lua, Table};
 use tree_sitter::{Query, QueryCaptures, QueryCursor, QueryCursorOptions, QueryCursorState, StreamingIterator, Tree};
 
-use super::api::{Current, Host};
+use super::api::{CurrentRequest, HostContext};
 use crate::{Language, syntax};
 
 /// Bytes of a query: compiling one is not interrupted.
-const LONGEST: usize = 2048;
+const MAX_QUERY_BYTES: usize = 2048;
 /// States that a query may be in at once; it misses matches rather than exceed them.
-const STATES: u32 = 256;
+const MAX_MATCH_STATES: u32 = 256;
 /// Captures of one query.
-const MOST: usize = 1000;
+const MAX_CAPTURES: usize = 1000;
 /// Bytes of all their texts.
-const BYTES: usize = 256 << 10;
+const MAX_CAPTURED_BYTES: usize = 256 << 10;
 
 /// A text that a query is run on.
-struct Ground {
+struct QueryTarget {
     language: Language,
     text: std::sync::Arc<str>,
     tree: Tree,
 }
 
 /// What a query captures, in the order of the text; `None` where there is no such file or no syntax to ask.
-pub(super) fn query(lua: &Lua, host: &Host, query: &str, path: Option<&str>) -> mlua::Result<Option<Table>> {
-    if query.len() > LONGEST {
-        return Err(mlua::Error::runtime(format!("a query has at most {LONGEST} bytes")));
+pub(super) fn query(lua: &Lua, host: &HostContext, query: &str, path: Option<&str>) -> mlua::Result<Option<Table>> {
+    if query.len() > MAX_QUERY_BYTES {
+        return Err(mlua::Error::runtime(format!("a query has at most {MAX_QUERY_BYTES} bytes")));
     }
     let ground = match path {
         Some(path) => of_file(host, path),
         None => of_document(lua, host),
     };
-    host.clock.check()?;
+    host.deadline.check()?;
     let Some((ground, grammar)) = ground.and_then(|it| Some((it.language.grammar()?, it))).map(|(g, it)| (it, g))
     else {
         return Ok(None);
@@ -41,44 +41,44 @@ pub(super) fn query(lua: &Lua, host: &Host, query: &str, path: Option<&str>) -> 
     let wrong = |error: tree_sitter::QueryError| mlua::Error::runtime(format!("the query is wrong: {error}"));
     let query = Query::new(&grammar, query).map_err(wrong)?;
     let list = captures(lua, host, &query, &ground)?;
-    host.clock.check()?;
+    host.deadline.check()?;
     Ok(Some(list))
 }
 
-fn of_document(lua: &Lua, host: &Host) -> Option<Ground> {
-    let current = lua.app_data_ref::<Current>();
+fn of_document(lua: &Lua, host: &HostContext) -> Option<QueryTarget> {
+    let current = lua.app_data_ref::<CurrentRequest>();
     let document = match current.as_deref() {
-        Some(Current(Some(request))) => request.document.clone(),
+        Some(CurrentRequest(Some(request))) => request.document.clone(),
         _ => return None,
     };
-    let parse = || syntax::parse_within(document.language, &document.text, None, host.clock.left());
+    let parse = || syntax::parse_within(document.language, &document.text, None, host.deadline.remaining());
     let tree = document.tree.clone().or_else(parse)?;
-    Some(Ground { language: document.language, text: document.text.clone(), tree })
+    Some(QueryTarget { language: document.language, text: document.text.clone(), tree })
 }
 
-fn of_file(host: &Host, path: &str) -> Option<Ground> {
-    let (language, text) = (Language::from_path(path), host.world.read(path)?);
-    let tree = syntax::parse_within(language, &text, None, host.clock.left())?;
-    Some(Ground { language, text: text.into(), tree })
+fn of_file(host: &HostContext, path: &str) -> Option<QueryTarget> {
+    let (language, text) = (Language::from_path(path), host.workspace.read(path)?);
+    let tree = syntax::parse_within(language, &text, None, host.deadline.remaining())?;
+    Some(QueryTarget { language, text: text.into(), tree })
 }
 
-fn captures(lua: &Lua, host: &Host, query: &Query, ground: &Ground) -> mlua::Result<Table> {
+fn captures(lua: &Lua, host: &HostContext, query: &Query, ground: &QueryTarget) -> mlua::Result<Table> {
     let list = lua.create_table()?;
-    let mut progress = |_: &QueryCursorState| match host.clock.check() {
+    let mut progress = |_: &QueryCursorState| match host.deadline.check() {
         Ok(()) => ControlFlow::Continue(()),
         Err(_) => ControlFlow::Break(()),
     };
     let mut cursor = QueryCursor::new();
-    cursor.set_match_limit(STATES);
+    cursor.set_match_limit(MAX_MATCH_STATES);
     let options = QueryCursorOptions::new().progress_callback(&mut progress);
     let bytes = ground.text.as_bytes();
     let mut found: QueryCaptures<'_, '_, '_, _, _> =
         cursor.captures_with_options(query, ground.tree.root_node(), bytes, options);
-    let mut room = BYTES;
+    let mut room = MAX_CAPTURED_BYTES;
     while let Some((hit, at)) = found.next() {
         let capture = hit.captures()[*at];
         let text = ground.text.get(capture.node.byte_range()).unwrap_or_default();
-        let Some(left) = room.checked_sub(text.len()).filter(|_| list.raw_len() < MOST) else { break };
+        let Some(left) = room.checked_sub(text.len()).filter(|_| list.raw_len() < MAX_CAPTURES) else { break };
         room = left;
         let entry = lua.create_table()?;
         entry.raw_set("name", query.capture_names()[capture.index as usize])?;

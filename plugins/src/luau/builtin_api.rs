@@ -2,14 +2,14 @@
 
 use mlua::{Lua, LuaString, Table};
 
-use super::api::Current;
+use super::api::CurrentRequest;
 use crate::{context, finish};
 
 /// What the source of that name shows.
 pub(super) fn snippets(lua: &Lua, name: &str) -> mlua::Result<Table> {
-    let current = lua.app_data_ref::<Current>();
+    let current = lua.app_data_ref::<CurrentRequest>();
     let found = match (current.as_deref(), context::find_source(name)) {
-        (Some(Current(Some(request))), Some(source)) => source.collect_alone(request),
+        (Some(CurrentRequest(Some(request))), Some(source)) => source.collect_alone(request),
         _ => Vec::new(),
     };
     let list = lua.create_table()?;
@@ -24,10 +24,10 @@ pub(super) fn snippets(lua: &Lua, name: &str) -> mlua::Result<Table> {
 
 /// What the rule of that name keeps of a text.
 pub(super) fn trimmed(lua: &Lua, name: &str, text: &LuaString) -> mlua::Result<LuaString> {
-    let current = lua.app_data_ref::<Current>();
+    let current = lua.app_data_ref::<CurrentRequest>();
     let whole = text.to_string_lossy();
     let kept = match current.as_deref() {
-        Some(Current(Some(request))) => finish::trim_by_rule(name, request, &whole),
+        Some(CurrentRequest(Some(request))) => finish::trim_by_rule(name, request, &whole),
         _ => None,
     };
     kept.map_or_else(|| Ok(text.clone()), |kept| lua.create_string(kept))

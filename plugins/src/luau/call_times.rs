@@ -4,16 +4,16 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Calls that are remembered.
-const MOST: usize = 256;
+const MAX_REMEMBERED_CALLS: usize = 256;
 
 /// The times of the last calls.
 #[derive(Debug, Default)]
-pub(super) struct Times(VecDeque<Duration>);
+pub(super) struct CallTimes(VecDeque<Duration>);
 
-impl Times {
+impl CallTimes {
     /// A call took so long.
     pub(super) fn add(&mut self, took: Duration) {
-        if self.0.len() == MOST {
+        if self.0.len() == MAX_REMEMBERED_CALLS {
             self.0.pop_front();
         }
         self.0.push_back(took);
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn one_slow_call_of_twenty_is_not_the_p95_and_two_are() {
-        let mut times = Times::default();
+        let mut times = CallTimes::default();
         assert_eq!(times.p95(), Duration::ZERO);
         (0..19).for_each(|_| times.add(Duration::from_millis(1)));
         times.add(Duration::from_millis(9));
@@ -45,9 +45,9 @@ mod tests {
 
     #[test]
     fn what_was_long_ago_is_forgotten() {
-        let mut times = Times::default();
-        (0..MOST).for_each(|_| times.add(Duration::from_millis(9)));
-        (0..MOST).for_each(|_| times.add(Duration::from_millis(1)));
+        let mut times = CallTimes::default();
+        (0..MAX_REMEMBERED_CALLS).for_each(|_| times.add(Duration::from_millis(9)));
+        (0..MAX_REMEMBERED_CALLS).for_each(|_| times.add(Duration::from_millis(1)));
         assert_eq!(times.p95(), Duration::from_millis(1));
     }
 }

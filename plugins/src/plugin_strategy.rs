@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::context::{self, secrets};
-use crate::luau::{Found, Plugin, Verdict};
+use crate::luau::{Plugin, PluginSnippet, Verdict};
 use crate::prompt::{Stability, Window};
 use crate::tasks::fill;
 use crate::text::whole_lines_len;
@@ -18,38 +18,43 @@ use crate::window;
 use crate::{Answer, Prompt, PromptStrategy, Request, Result, Snippet};
 
 /// The strategy.
-pub struct Plugged {
+pub struct PluginStrategy {
     inner: Arc<dyn PromptStrategy>,
     plugins: Vec<Arc<Plugin>>,
     /// Those that stand in the place of a built-in.
-    stand_ins: Vec<Arc<Plugin>>,
+    replacements: Vec<Arc<Plugin>>,
     /// Bytes of each plugin's snippets.
-    each: usize,
+    snippet_bytes: usize,
 }
 
-impl Plugged {
+impl PluginStrategy {
     /// `inner` with these plugins, in their order; each may add snippets of so many bytes unless the request says otherwise, all
     /// together at most half of the room that a request has for snippets.
     pub fn new(inner: Arc<dyn PromptStrategy>, plugins: Vec<Arc<Plugin>>, each: usize) -> Self {
-        let stand_ins = plugins.iter().filter(|plugin| plugin.stands_in()).cloned().collect();
-        Self { inner, plugins, stand_ins, each }
+        let stand_ins = plugins.iter().filter(|plugin| plugin.replaces_builtin()).cloned().collect();
+        Self { inner, plugins, replacements: stand_ins, snippet_bytes: each }
     }
 
     /// Names of the built-ins that plugins stand in for.
-    fn replaced(&self, request: &Request) -> Vec<&str> {
-        let standing = self.stand_ins.iter().filter(|plugin| plugin.runs_for(request));
+    fn replaced_builtins(&self, request: &Request) -> Vec<&str> {
+        let standing = self.replacements.iter().filter(|plugin| plugin.runs_for(request));
         standing.map(|plugin| plugin.name.as_str()).collect()
     }
 
     /// What becomes of a text; `Err` is the name of a plugin that stands in for one of these and has no answer.
-    fn said<'a>(&'a self, request: &Request, text: String, replaced: &[&str]) -> std::result::Result<Verdict, &'a str> {
+    fn final_verdict<'a>(
+        &'a self,
+        request: &Request,
+        text: String,
+        replaced: &[&str],
+    ) -> std::result::Result<Verdict, &'a str> {
         let mut text = text;
         for plugin in &self.plugins {
             match plugin.verdict(request, &text) {
                 Some(Verdict::Keep) => {}
                 Some(Verdict::Change(new)) => text = new,
                 Some(Verdict::Veto) => return Ok(Verdict::Veto),
-                None if plugin.finishes() && replaced.contains(&plugin.name.as_str()) => return Err(&plugin.name),
+                None if plugin.has_finish() && replaced.contains(&plugin.name.as_str()) => return Err(&plugin.name),
                 None => {}
             }
         }
@@ -58,7 +63,7 @@ impl Plugged {
 }
 
 /// The request with built-ins off that plugins stand in for.
-fn narrowed<'a>(request: &'a Request, replaced: &[&str]) -> Cow<'a, Request> {
+fn without_builtins<'a>(request: &'a Request, replaced: &[&str]) -> Cow<'a, Request> {
     if replaced.is_empty() {
         return Cow::Borrowed(request);
     }
@@ -66,15 +71,15 @@ fn narrowed<'a>(request: &'a Request, replaced: &[&str]) -> Cow<'a, Request> {
 }
 
 /// What plugins show, cut to the room there is: at most half of what the request has for snippets.
-struct Shown<'a> {
+struct GatheredSnippets<'a> {
     snippets: Vec<(Stability, usize, Snippet)>,
     /// Plugins that answered, if only that they have nothing to show.
     answered: Vec<&'a str>,
 }
 
-fn found<'a>(plugins: &'a [Arc<Plugin>], request: &Request, each: usize) -> Shown<'a> {
+fn gather_snippets<'a>(plugins: &'a [Arc<Plugin>], request: &Request, each: usize) -> GatheredSnippets<'a> {
     let mut room = request.budget.snippets / 2;
-    let mut shown_all = Shown { snippets: Vec::new(), answered: Vec::new() };
+    let mut shown_all = GatheredSnippets { snippets: Vec::new(), answered: Vec::new() };
     for plugin in plugins {
         let Some(all) = plugin.snippets(request) else { continue };
         shown_all.answered.push(plugin.name.as_str());
@@ -82,9 +87,9 @@ fn found<'a>(plugins: &'a [Arc<Plugin>], request: &Request, each: usize) -> Show
         for found in
             all.iter().filter(|found| !secrets::is_secret_path(&found.path) && !secrets::contains_secret(&found.text))
         {
-            let snippet = shown(found, &plugin.name, own);
+            let snippet = truncated_snippet(found, &plugin.name, own);
             if snippet.as_ref().is_none_or(|snippet| snippet.text.len() < found.text.len()) && !is_empty(found) {
-                plugin.was_cut();
+                plugin.record_truncated_snippet();
             }
             let Some(snippet) = snippet else { continue };
             let size = snippet.text.len() + snippet.path.len();
@@ -95,14 +100,14 @@ fn found<'a>(plugins: &'a [Arc<Plugin>], request: &Request, each: usize) -> Show
     shown_all
 }
 
-fn in_order(mut snippets: Vec<(Stability, usize, Snippet)>) -> Vec<Snippet> {
+fn sorted(mut snippets: Vec<(Stability, usize, Snippet)>) -> Vec<Snippet> {
     snippets.sort_by_key(|(stability, place, _)| (*stability, *place));
     snippets.into_iter().map(|(.., snippet)| snippet).collect()
 }
 
 /// What plugins add to a prompt that is written once, the most stable first; each has so many bytes.
 pub fn snippets(plugins: &[Arc<Plugin>], request: &Request, each: usize) -> Vec<Snippet> {
-    in_order(found(plugins, request, each).snippets)
+    sorted(gather_snippets(plugins, request, each).snippets)
 }
 
 /// What is left of a text after all plugins have had their word, in their order.
@@ -117,12 +122,12 @@ pub fn finish(plugins: &[Arc<Plugin>], request: &Request, text: String) -> std::
     })
 }
 
-fn is_empty(found: &Found) -> bool {
+fn is_empty(found: &PluginSnippet) -> bool {
     found.text.trim().is_empty()
 }
 
 /// A snippet as a prompt may show it within so many bytes: the first lines of one that is too long.
-fn shown(found: &Found, plugin: &str, room: usize) -> Option<Snippet> {
+fn truncated_snippet(found: &PluginSnippet, plugin: &str, room: usize) -> Option<Snippet> {
     let room = room.checked_sub(found.path.len())?;
     let text = &found.text[..whole_lines_len(&found.text, room)];
     let whole_lines = text.len() == found.text.len() || text.ends_with('\n');
@@ -130,7 +135,7 @@ fn shown(found: &Found, plugin: &str, room: usize) -> Option<Snippet> {
     (whole_lines && !text.trim().is_empty()).then(snippet)
 }
 
-impl PromptStrategy for Plugged {
+impl PromptStrategy for PluginStrategy {
     fn name(&self) -> &str {
         self.inner.name()
     }
@@ -139,17 +144,17 @@ impl PromptStrategy for Plugged {
         if self.plugins.is_empty() || window::is_reusable(request) {
             return self.inner.context(request);
         }
-        let Shown { snippets, answered } = found(&self.plugins, request, self.each);
-        let mut replaced = self.replaced(request);
+        let GatheredSnippets { snippets, answered } = gather_snippets(&self.plugins, request, self.snippet_bytes);
+        let mut replaced = self.replaced_builtins(request);
         replaced.retain(|name| answered.contains(name));
-        let mut rest = narrowed(request, &replaced).into_owned();
+        let mut rest = without_builtins(request, &replaced).into_owned();
         rest.budget.snippets -=
             snippets.iter().map(|(.., snippet)| snippet.text.len() + snippet.path.len()).sum::<usize>();
         let own = self.inner.context(&rest)?.into_iter().map(|snippet| {
             let (stability, place) = context::snippet_sort_key(request, &snippet);
             (stability, place, snippet)
         });
-        Ok(in_order(own.chain(snippets).collect()))
+        Ok(sorted(own.chain(snippets).collect()))
     }
 
     fn prompt(&self, request: &Request, snippets: &[Snippet]) -> Result<Prompt> {
@@ -162,14 +167,14 @@ impl PromptStrategy for Plugged {
     }
 
     fn is_done(&self, request: &Request, text: &str) -> bool {
-        self.inner.is_done(&narrowed(request, &self.replaced(request)), text)
+        self.inner.is_done(&without_builtins(request, &self.replaced_builtins(request)), text)
     }
 
     fn finish(&self, request: &Request, answer: &Answer) -> Option<String> {
-        let mut replaced = self.replaced(request);
+        let mut replaced = self.replaced_builtins(request);
         loop {
-            let text = self.inner.finish(&narrowed(request, &replaced), answer)?;
-            match self.said(request, text, &replaced) {
+            let text = self.inner.finish(&without_builtins(request, &replaced), answer)?;
+            match self.final_verdict(request, text, &replaced) {
                 Ok(Verdict::Change(text)) => return (!text.trim().is_empty()).then_some(text),
                 Ok(_) => return None,
                 // It takes nothing away: the built-in does its work again.

@@ -16,7 +16,7 @@ use crate::workspace::Workspace;
 
 /// A place and what is to be typed there.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct ReplaySample {
     /// For people.
     pub(super) id: String,
     /// The document's path in the workspace.
@@ -30,22 +30,22 @@ pub(super) struct Place {
 }
 
 /// All places that are asked for: those of traces in their order, then those of files.
-pub(super) fn all(workspace: &Workspace, args: &ReplayArgs) -> Result<Vec<Place>> {
+pub(super) fn collect(workspace: &Workspace, args: &ReplayArgs) -> Result<Vec<ReplaySample>> {
     let is_trace = |path: &&PathBuf| path.extension().is_some_and(|ending| ending == "json");
     let (traces, paths): (Vec<_>, Vec<_>) = args.replay.iter().partition(is_trace);
     let mut places = Vec::new();
     for path in traces {
-        places.extend(of_trace(&Trace::load(path)?, path));
+        places.extend(from_trace(&Trace::load(path)?, path));
     }
     if !paths.is_empty() {
-        places.extend(of_files(workspace, &paths, args)?);
+        places.extend(from_files(workspace, &paths, args)?);
     }
     ensure!(!places.is_empty(), "there is nothing to type: the traces have no keys");
     Ok(places)
 }
 
 /// One place for each segment, with the texts as they are by then; the other files of the trace are open.
-fn of_trace(trace: &Trace, path: &Path) -> Vec<Place> {
+fn from_trace(trace: &Trace, path: &Path) -> Vec<ReplaySample> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let mut texts: Vec<_> = trace.files.iter().map(|file| file.text.clone()).collect();
     let mut places = Vec::new();
@@ -55,7 +55,7 @@ fn of_trace(trace: &Trace, path: &Path) -> Vec<Place> {
         let others = (0..texts.len()).filter(|other| *other != segment.file);
         let open =
             others.map(|other| request_builder::parse_document(trace.files[other].path.clone(), texts[other].clone()));
-        let place = Place {
+        let place = ReplaySample {
             id: format!("{name}, place {}", number + 1),
             path: trace.files[segment.file].path.clone(),
             before: before.to_owned(),
@@ -70,7 +70,7 @@ fn of_trace(trace: &Trace, path: &Path) -> Vec<Place> {
 }
 
 /// Blocks of those files of the workspace that were named or lie in a folder that was.
-fn of_files(workspace: &Workspace, paths: &[&PathBuf], args: &ReplayArgs) -> Result<Vec<Place>> {
+fn from_files(workspace: &Workspace, paths: &[&PathBuf], args: &ReplayArgs) -> Result<Vec<ReplaySample>> {
     let corpus = files::source_files(workspace);
     let mut named = Vec::new();
     for path in paths {
@@ -92,7 +92,7 @@ fn of_files(workspace: &Workspace, paths: &[&PathBuf], args: &ReplayArgs) -> Res
     ensure!(!chosen.is_empty(), "none of the {} files has a block that could be typed again", named.len());
     let place = |chosen: selection::SelectedHole| {
         let (text, range) = (&chosen.file.text, &chosen.hole.range);
-        Place {
+        ReplaySample {
             path: chosen.file.path.clone(),
             before: text[..range.start].to_owned(),
             after: text[range.end..].to_owned(),
@@ -114,7 +114,7 @@ mod tests {
         let files = serde_json::json!([{ "path": "a.py", "text": "x\n" }, { "path": "b.py", "text": "y\n" }]);
         let trace = serde_json::json!({ "about": "", "files": files, "stints": [stint(2, "one"), stint(0, "two ")] });
         let trace: Trace = serde_json::from_value(trace).expect("a trace");
-        let places = of_trace(&trace, Path::new("t.json"));
+        let places = from_trace(&trace, Path::new("t.json"));
         let texts: Vec<_> = places.iter().map(|it| (&*it.before, &*it.expected, &*it.after)).collect();
         assert_eq!(texts, [("x\n", "one", ""), ("", "two ", "x\none")]);
         assert_eq!((places[1].id.as_str(), places[1].open_files[0].path.as_str()), ("t, place 2", "b.py"));

@@ -9,17 +9,17 @@ use crate::prompt::{PluginLayout, Stability, Window};
 use crate::{FimFormat, Part, PartSource, Request};
 
 /// Snippets of one call.
-const MOST_SNIPPETS: usize = 16;
+const MAX_SNIPPETS: usize = 16;
 /// Parts of a prompt, and tokens that end an answer.
-const MOST_PARTS: usize = 512;
+const MAX_PROMPT_PARTS: usize = 512;
 /// Bytes of the name of a special token.
-const LONGEST_NAME: usize = 200;
+const MAX_TOKEN_NAME_BYTES: usize = 200;
 /// Bytes that a prompt may have beside what its request has room for: paths, markers, imports.
-const AROUND: usize = 2 << 10;
+const EXTRA_PROMPT_BYTES: usize = 2 << 10;
 
 /// A snippet that a plugin found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct PluginSnippet {
     /// The file that it comes from, or the plugin's name.
     pub path: String,
     /// The text.
@@ -40,42 +40,42 @@ pub enum Verdict {
 }
 
 /// Reads what a plugin gave.
-pub(super) struct Reader<'a> {
+pub(super) struct ResultReader<'a> {
     /// Its name.
     pub(super) plugin: &'a str,
     /// Bytes that one call may give.
-    pub(super) most: usize,
+    pub(super) max_bytes: usize,
 }
 
-impl Reader<'_> {
+impl ResultReader<'_> {
     /// What `context` gave: a snippet or a list of them.
-    pub(super) fn snippets(&self, value: &Value) -> mlua::Result<Vec<Found>> {
+    pub(super) fn snippets(&self, value: &Value) -> mlua::Result<Vec<PluginSnippet>> {
         let single = |table: &Table| Ok::<_, mlua::Error>(table.raw_get::<Value>("text")? != Value::Nil);
         let values = match value {
             Value::Nil => Vec::new(),
-            Value::Table(list) if !single(list)? => listed(list, MOST_SNIPPETS)?,
+            Value::Table(list) if !single(list)? => list_values(list, MAX_SNIPPETS)?,
             value => vec![value.clone()],
         };
         let found = values.iter().map(|value| self.snippet(value)).collect::<mlua::Result<Vec<_>>>()?;
-        self.within(found.iter().map(|snippet| snippet.text.len()).sum())?;
+        self.check_size(found.iter().map(|snippet| snippet.text.len()).sum())?;
         Ok(found)
     }
 
-    fn snippet(&self, value: &Value) -> mlua::Result<Found> {
+    fn snippet(&self, value: &Value) -> mlua::Result<PluginSnippet> {
         let (text, path, stability) = match value {
             Value::String(text) => (text.clone(), Value::Nil, Value::Nil),
             Value::Table(table) => match table.raw_get("text")? {
                 Value::String(text) => (text, table.raw_get("path")?, table.raw_get("stability")?),
-                other => return Err(wrong("a snippet's text", "a text", &other)),
+                other => return Err(type_error("a snippet's text", "a text", &other)),
             },
-            other => return Err(wrong("context", "snippets", other)),
+            other => return Err(type_error("context", "snippets", other)),
         };
         let path = match &path {
             Value::Nil => self.plugin.to_owned(),
             Value::String(path) => self.text(path)?,
-            other => return Err(wrong("a snippet's path", "a text", other)),
+            other => return Err(type_error("a snippet's path", "a text", other)),
         };
-        Ok(Found { path, text: self.text(&text)?, stability: stability_of(&stability)? })
+        Ok(PluginSnippet { path, text: self.text(&text)?, stability: parse_stability(&stability)? })
     }
 
     /// What `finish` gave for a text.
@@ -85,7 +85,7 @@ impl Reader<'_> {
             Value::Boolean(false) => Ok(Verdict::Veto),
             Value::String(new) if *new.as_bytes() == *text.as_bytes() => Ok(Verdict::Keep),
             Value::String(new) => Ok(Verdict::Change(self.text(new)?)),
-            other => Err(wrong("finish", "a text, false or nothing", other)),
+            other => Err(type_error("finish", "a text, false or nothing", other)),
         }
     }
 
@@ -99,20 +99,20 @@ impl Reader<'_> {
         let table = match value {
             Value::Nil => return Ok(None),
             Value::Table(table) => table,
-            other => return Err(wrong("prompt", "a table of parts, or nothing", other)),
+            other => return Err(type_error("prompt", "a table of parts, or nothing", other)),
         };
         let parts = match table.raw_get("parts")? {
-            Value::Table(list) => listed(&list, MOST_PARTS)?,
-            other => return Err(wrong("a prompt's parts", "a list of texts and { special = NAME }", &other)),
+            Value::Table(list) => list_values(&list, MAX_PROMPT_PARTS)?,
+            other => return Err(type_error("a prompt's parts", "a list of texts and { special = NAME }", &other)),
         };
         // Before anything is copied: one text may stand there many times.
         let size = parts.iter().map(|part| part.as_string().map_or(0, |text| text.as_bytes().len())).sum::<usize>();
-        let room = request.budget.prefix + request.budget.suffix + request.budget.snippets + AROUND;
+        let room = request.budget.prefix + request.budget.suffix + request.budget.snippets + EXTRA_PROMPT_BYTES;
         if size > room {
             return Err(mlua::Error::runtime(format!("its prompt has {size} bytes: this model has room for {room}")));
         }
         let parts = parts.iter().map(|part| self.part(part, request, window)).collect::<mlua::Result<Vec<_>>>()?;
-        let stops = stops(&table.raw_get("stop")?, request.format)?;
+        let stops = stop_tokens(&table.raw_get("stop")?, request.format)?;
         Ok(Some(PluginLayout { plugin: self.plugin.to_owned(), parts, stop_tokens: stops }))
     }
 
@@ -128,27 +128,27 @@ impl Reader<'_> {
                 Ok(Part::text(text, source))
             }
             Value::Table(table) => match table.raw_get("special")? {
-                Value::String(name) => special(token(&name)?, request),
-                other => Err(wrong("special", "the name of a special token", &other)),
+                Value::String(name) => special_token(token_name(&name)?, request),
+                other => Err(type_error("special", "the name of a special token", &other)),
             },
-            other => Err(wrong("a part of a prompt", "a text or { special = NAME }", other)),
+            other => Err(type_error("a part of a prompt", "a text or { special = NAME }", other)),
         }
     }
 
     /// A text of the machine, within the limit; what is no UTF-8 is replaced.
     fn text(&self, text: &mlua::LuaString) -> mlua::Result<String> {
-        self.within(text.as_bytes().len())?;
+        self.check_size(text.as_bytes().len())?;
         Ok(text.to_string_lossy())
     }
 
-    fn within(&self, size: usize) -> mlua::Result<()> {
-        let most = self.most;
+    fn check_size(&self, size: usize) -> mlua::Result<()> {
+        let most = self.max_bytes;
         let large = || mlua::Error::runtime(format!("it gave {size} bytes: a call may give {most}"));
         if size > most { Err(large()) } else { Ok(()) }
     }
 }
 
-fn stability_of(value: &Value) -> mlua::Result<Stability> {
+fn parse_stability(value: &Value) -> mlua::Result<Stability> {
     match value {
         Value::Nil => Ok(Stability::default()),
         Value::String(name) if *name == "stable" => Ok(Stability::Stable),
@@ -159,7 +159,7 @@ fn stability_of(value: &Value) -> mlua::Result<Stability> {
 }
 
 /// A special token that the model has. Where no model is at hand, as in a dry run, every name will do.
-fn special(name: String, request: &Request) -> mlua::Result<Part> {
+fn special_token(name: String, request: &Request) -> mlua::Result<Part> {
     match request.tokenizer.as_ref().is_none_or(|tokens| tokens.has_special_token(&name)) {
         true => Ok(Part::special(name)),
         false => Err(mlua::Error::runtime(format!(
@@ -169,34 +169,36 @@ fn special(name: String, request: &Request) -> mlua::Result<Part> {
 }
 
 /// The tokens that end an answer: those named, else those of the format that the model is known for.
-fn stops(value: &Value, format: Option<&'static FimFormat>) -> mlua::Result<Vec<Cow<'static, str>>> {
+fn stop_tokens(value: &Value, format: Option<&'static FimFormat>) -> mlua::Result<Vec<Cow<'static, str>>> {
     let names = match value {
         Value::Nil => {
             return Ok(format.map_or(&[][..], |format| format.stop_tokens).iter().copied().map(Cow::from).collect());
         }
-        Value::Table(list) => listed(list, MOST_PARTS)?,
-        other => return Err(wrong("a prompt's stop", "a list of names of special tokens", other)),
+        Value::Table(list) => list_values(list, MAX_PROMPT_PARTS)?,
+        other => return Err(type_error("a prompt's stop", "a list of names of special tokens", other)),
     };
     let name = |value: &Value| match value {
-        Value::String(name) => token(name).map(Cow::from),
-        other => Err(wrong("what stops an answer", "the name of a special token", other)),
+        Value::String(name) => token_name(name).map(Cow::from),
+        other => Err(type_error("what stops an answer", "the name of a special token", other)),
     };
     names.iter().map(name).collect()
 }
 
 /// The name of a special token.
-fn token(name: &mlua::LuaString) -> mlua::Result<String> {
-    match name.as_bytes().len() <= LONGEST_NAME {
+fn token_name(name: &mlua::LuaString) -> mlua::Result<String> {
+    match name.as_bytes().len() <= MAX_TOKEN_NAME_BYTES {
         true => Ok(name.to_string_lossy()),
-        false => Err(mlua::Error::runtime(format!("no special token has a name of more than {LONGEST_NAME} bytes"))),
+        false => {
+            Err(mlua::Error::runtime(format!("no special token has a name of more than {MAX_TOKEN_NAME_BYTES} bytes")))
+        }
     }
 }
 
 /// The first values of a list.
-fn listed(list: &Table, most: usize) -> mlua::Result<Vec<Value>> {
+fn list_values(list: &Table, most: usize) -> mlua::Result<Vec<Value>> {
     (1..=list.raw_len().min(most)).map(|at| list.raw_get(at)).collect()
 }
 
-fn wrong(what: &str, expected: &str, found: &Value) -> mlua::Error {
+fn type_error(what: &str, expected: &str, found: &Value) -> mlua::Error {
     mlua::Error::runtime(format!("{what} has to be {expected}, not a {}", found.type_name()))
 }
