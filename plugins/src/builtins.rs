@@ -1,34 +1,34 @@
-//! What the user says of the built-in sources of context ([`context::SOURCES`](crate::context::SOURCES)) and rules of finishing
-//! ([`finish::RULES`](crate::finish::RULES)), which are known by name as plugins are.
+//! User's settings of the built-in context sources ([`CONTEXT_SOURCES`](crate::context::CONTEXT_SOURCES)) and finishing
+//! rules ([`FINISH_RULES`](crate::finish::FINISH_RULES)). Built-ins have names like plugins, and share their settings.
 
 use std::collections::BTreeMap;
 
-/// What is off, in which order and with how much room, for documents of one language.
+/// Settings of the built-ins for documents of one language.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Builtins {
-    /// Names of those that are off.
+    /// Names of disabled sources and rules.
     pub disabled: Vec<String>,
-    /// Names in the order of their snippets, built-ins and plugins among each other; those not named follow.
+    /// Names of sources and plugins in the order of their snippets; sources not listed follow.
     pub order: Vec<String>,
-    /// The most bytes of snippets by name; a name that is missing has its usual share.
+    /// Maximum bytes of snippets by source; a source that is missing has its default share.
     pub byte_limits: BTreeMap<String, usize>,
 }
 
 impl Builtins {
-    /// Whether the one of that name takes part.
+    /// Returns true unless `name` is disabled.
     pub fn is_enabled(&self, name: &str) -> bool {
         !self.disabled.iter().any(|off| off == name)
     }
 
-    /// Its place in the order.
+    /// Position of `name` in the order.
     pub fn rank(&self, name: &str) -> usize {
         self.order.iter().position(|named| named == name).unwrap_or(self.order.len())
     }
 
-    /// The same with others off, too.
+    /// The same settings with these names disabled as well.
     pub fn with_disabled(&self, names: &[&str]) -> Self {
-        let mut narrowed = self.clone();
-        narrowed.disabled.extend(names.iter().map(|name| (*name).to_owned()));
-        narrowed
+        let mut settings = self.clone();
+        settings.disabled.extend(names.iter().map(|name| (*name).to_owned()));
+        settings
     }
 }

@@ -1,28 +1,28 @@
-//! What is said in a conversation, as plain data. How a model wants it written is the model's affair.
+//! Messages of a conversation as plain data. The model's chat template spells them.
 
-/// Who says it.
+/// Author of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Whoever set the conversation up: what the model is to be like.
+    /// The application: instructions for the model.
     System,
-    /// The person who asks.
+    /// The person who asks the questions.
     User,
     /// The model.
     Assistant,
 }
 
-/// One thing that was said.
+/// One message of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Message {
-    /// Who said it.
+    /// Author of the message.
     pub role: Role,
-    /// What was said. Names of special tokens in it are text like any other.
+    /// Text of the message. Names of special tokens in it are ordinary text.
     pub content: String,
 }
 
 impl Message {
-    /// What `role` said.
+    /// A message by `role`.
     pub fn new(role: Role, content: impl Into<String>) -> Self {
         Self { role, content: content.into() }
     }

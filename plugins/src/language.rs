@@ -1,6 +1,6 @@
-//! The languages Foretype knows by their syntax. Everything else is plain text and works without a tree.
+//! Languages that Foretype knows the syntax of. All others are plain text, which works without a syntax tree.
 
-/// A language.
+/// A language with a known syntax, or plain text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "the names say it")]
@@ -28,37 +28,37 @@ pub enum Language {
     PlainText,
 }
 
-/// How a language marks the end of a block.
+/// Syntax that ends a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlockStyle {
-    /// By indentation alone.
+    /// Indentation alone.
     Indentation,
-    /// By a closing bracket.
+    /// A closing bracket.
     Brackets,
-    /// By a word such as `end`.
+    /// A keyword such as `end`.
     Keywords,
-    /// There are none to speak of.
+    /// None: the language has no blocks.
     None,
 }
 
-/// What is known of a language: LSP ids, file endings and names, line comment, blocks.
+/// Facts about a language: LSP ids, file extensions and names, line comment, block style.
 struct LanguageInfo {
     language: Language,
     lsp_ids: &'static [&'static str],
     extensions: &'static [&'static str],
     file_names: &'static [&'static str],
     line_comment: Option<&'static str>,
-    blocks: BlockStyle,
+    block_style: BlockStyle,
 }
 
 const fn language_info(
     language: Language,
-    ids: &'static [&'static str],
-    endings: &'static [&'static str],
-    comment: Option<&'static str>,
-    blocks: BlockStyle,
+    lsp_ids: &'static [&'static str],
+    extensions: &'static [&'static str],
+    line_comment: Option<&'static str>,
+    block_style: BlockStyle,
 ) -> LanguageInfo {
-    LanguageInfo { language, lsp_ids: ids, extensions: endings, file_names: &[], line_comment: comment, blocks }
+    LanguageInfo { language, lsp_ids, extensions, file_names: &[], line_comment, block_style }
 }
 
 use BlockStyle::{Brackets, Indentation, Keywords};
@@ -100,44 +100,44 @@ static LANGUAGES: &[LanguageInfo] = &[
 impl Language {
     /// Every language, plain text last.
     pub fn all() -> impl Iterator<Item = Self> {
-        LANGUAGES.iter().map(|facts| facts.language)
+        LANGUAGES.iter().map(|info| info.language)
     }
 
     fn info(self) -> &'static LanguageInfo {
-        LANGUAGES.iter().find(|facts| facts.language == self).unwrap_or(&LANGUAGES[LANGUAGES.len() - 1])
+        LANGUAGES.iter().find(|info| info.language == self).unwrap_or(&LANGUAGES[LANGUAGES.len() - 1])
     }
 
-    /// The language of an LSP language id; plain text where it is not known.
+    /// The language with this LSP language id; plain text for an unknown id.
     pub fn from_lsp_id(id: &str) -> Self {
-        LANGUAGES.iter().find(|facts| facts.lsp_ids.contains(&id)).map_or(PlainText, |facts| facts.language)
+        LANGUAGES.iter().find(|info| info.lsp_ids.contains(&id)).map_or(PlainText, |info| info.language)
     }
 
-    /// The language of a file by its name; plain text where it is not known.
+    /// The language of a file by its name or extension; plain text for an unknown one.
     pub fn from_path(path: &str) -> Self {
         let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
-        let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
-        let fits =
-            |facts: &&LanguageInfo| facts.file_names.contains(&name) || facts.extensions.contains(&ending.as_str());
-        LANGUAGES.iter().find(fits).map_or(PlainText, |facts| facts.language)
+        let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
+        let matches =
+            |info: &&LanguageInfo| info.file_names.contains(&name) || info.extensions.contains(&extension.as_str());
+        LANGUAGES.iter().find(matches).map_or(PlainText, |info| info.language)
     }
 
-    /// The LSP id of the language, which is also its name in configuration.
+    /// LSP id of the language, which is also its name in the configuration.
     pub fn lsp_id(self) -> &'static str {
         self.info().lsp_ids[0]
     }
 
-    /// The language by its name, its id or an ending of its files, in any case.
+    /// The language with this name, LSP id or file extension, ignoring case.
     pub fn from_name(name: &str) -> Option<Self> {
         let name = name.trim().to_lowercase();
-        let is = |facts: &&LanguageInfo| {
-            facts.lsp_ids.contains(&&*name)
-                || facts.language.name().to_lowercase() == name
-                || facts.extensions.contains(&&*name)
+        let matches = |info: &&LanguageInfo| {
+            info.lsp_ids.contains(&&*name)
+                || info.language.name().to_lowercase() == name
+                || info.extensions.contains(&&*name)
         };
-        LANGUAGES.iter().find(is).map(|facts| facts.language)
+        LANGUAGES.iter().find(matches).map(|info| info.language)
     }
 
-    /// The name that people use.
+    /// Common name of the language.
     pub fn name(self) -> &'static str {
         match self {
             Python => "Python",
@@ -164,22 +164,22 @@ impl Language {
         }
     }
 
-    /// Whether programs are written in it.
+    /// Returns true for a language that programs are written in, not markup or data.
     pub fn is_programming_language(self) -> bool {
         !matches!(self, Html | Css | Json | Yaml | Toml | Markdown | PlainText)
     }
 
-    /// What begins a comment that ends with the line.
+    /// Mark that begins a comment up to the line end.
     pub fn line_comment(self) -> Option<&'static str> {
         self.info().line_comment
     }
 
-    /// How blocks end.
-    pub fn blocks(self) -> BlockStyle {
-        self.info().blocks
+    /// Syntax that ends a block.
+    pub fn block_style(self) -> BlockStyle {
+        self.info().block_style
     }
 
-    /// The grammar, where there is one.
+    /// Tree-sitter grammar; `None` for plain text.
     pub fn grammar(self) -> Option<tree_sitter::Language> {
         Some(match self {
             Python => tree_sitter_python::LANGUAGE.into(),
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn editors_ids_and_file_names_are_known() {
+    fn languages_are_found_by_lsp_id_and_file_name() {
         for (id, language) in
             [("typescriptreact", Tsx), ("sh", Bash), ("shellscript", Bash), ("csharp", CSharp), ("x", PlainText)]
         {
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn people_name_a_language_as_they_like() {
+    fn languages_are_found_by_informal_names() {
         let names =
             [("C++", Some(Cpp)), ("rust", Some(Rust)), ("PY", Some(Python)), (" c# ", Some(CSharp)), ("Klingon", None)];
         for (name, language) in names {

@@ -1,56 +1,59 @@
-//! What is asked: a document, a cursor and what is known around them. Everything is shared (`Arc`) and immutable, so a
-//! request is made in microseconds and no lock outlives its making.
+//! The input of a prompt: a document, a cursor, and what is known of the workspace around them.
+//!
+//! Everything in a [`Request`] is immutable and shared (`Arc`), so building one takes microseconds and holds no lock
+//! afterwards.
 
 use std::sync::Arc;
 
-use crate::{FimFormat, Language, Window};
+use crate::symbol_index::SymbolIndex;
+use crate::{Builtins, FimFormat, Language, Window};
 
-/// A text with its language and, where it has been parsed, its syntax tree.
+/// A text with its language and, once it has been parsed, its syntax tree.
 #[derive(Debug, Clone)]
 pub struct Document {
-    /// Path relative to the workspace, with `/`; what the prompt shows.
+    /// Path relative to the workspace, with `/`, as the prompt shows it.
     pub path: String,
-    /// The language of the text.
+    /// Language of the text.
     pub language: Language,
-    /// The text, always with the line ends that the file has.
+    /// Text with the line ends of the file.
     pub text: Arc<str>,
-    /// The syntax tree of exactly this text, or `None` when it has not been parsed (plain text, or still parsing).
+    /// Syntax tree of exactly this text; `None` for plain text and while parsing is under way.
     pub tree: Option<tree_sitter::Tree>,
 }
 
-/// What made the editor ask.
+/// Event that made the editor request a suggestion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Trigger {
-    /// The user typed or moved.
+    /// The user typed or moved the cursor.
     #[default]
     Automatic,
-    /// The user asked for a suggestion.
+    /// The user explicitly invoked a suggestion.
     Invoked,
 }
 
-/// What the model is asked for.
+/// Kind of text that the model is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TaskKind {
     /// A suggestion at the cursor.
     #[default]
     Fill,
-    /// The docstring of the item at the cursor.
+    /// Docstring of the item at the cursor.
     Docstring,
-    /// An answer to a question.
+    /// Answer to a question about code.
     Ask,
-    /// Code in another language.
+    /// Translation into another programming language.
     Translate,
-    /// Lines that are changed as somebody says.
+    /// New version of selected lines, following an instruction.
     Edit,
     /// Code for a comment or a signature.
     Generate,
 }
 
 impl TaskKind {
-    /// All tasks.
+    /// All kinds of task.
     pub const ALL: [Self; 6] = [Self::Fill, Self::Docstring, Self::Ask, Self::Translate, Self::Edit, Self::Generate];
 
-    /// As plugins name it.
+    /// Name of the task in plugins.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fill => "fill",
@@ -62,66 +65,71 @@ impl TaskKind {
         }
     }
 
-    /// The task of that name.
+    /// The task with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|task| task.name() == name)
     }
 }
 
-/// In which order a hole is written.
+/// Order of the text around the cursor in a fill prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PromptOrder {
-    /// Prefix and suffix frozen at an anchor above the cursor, and the text since the anchor after the middle marker.
+    /// Prefix up to an anchor above the cursor, suffix, then the text since the anchor after the middle marker
+    /// ([`window`](crate::window)).
     #[default]
     Anchored,
-    /// All text before the cursor, all text after it, and nothing after the middle marker: what other tools send.
+    /// Prefix up to the cursor, suffix, and nothing after the middle marker, as other tools send it.
     Plain,
 }
 
-/// How much text may go where, in bytes. The server derives it from the model's context length; a byte budget costs
-/// nothing to check, where a token budget costs a tokenizer run for each key.
+/// Maximum lengths of the parts of a prompt, in bytes.
+///
+/// The server derives it from the model's context length. Bytes are free to count; tokens would cost a tokenizer run for
+/// each key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// Text of this file before the cursor.
     pub prefix: usize,
     /// Text of this file after the cursor.
     pub suffix: usize,
-    /// Text typed since the anchor; past this the anchor moves.
+    /// Text between anchor and cursor; a longer one moves the anchor.
     pub middle: usize,
     /// All snippets together.
     pub snippets: usize,
     /// The answer.
     pub answer: usize,
-    /// Whether it is what [`nearest`](Self::nearest) left of a larger one.
+    /// True if [`reduced`](Self::reduced) made it from a larger budget.
     pub reduced: bool,
 }
 
-/// Bytes of code that make a token, about.
+/// Typical length of a token of code.
 pub(crate) const BYTES_PER_TOKEN: usize = 3;
 
+/// Part of the context kept free for markers, paths and imports.
+const RESERVED_TOKENS: usize = 64;
 /// Context length that [`Request::new`] budgets for.
 const DEFAULT_CONTEXT_TOKENS: usize = 4096;
 /// Answer length that [`Request::new`] budgets for.
 const DEFAULT_ANSWER_TOKENS: usize = 256;
 
 impl Budget {
-    /// How much text goes where in a context of `context` tokens that also holds an answer of up to `answer` tokens.
-    pub fn for_context(context: usize, answer: usize) -> Self {
-        let room = context.saturating_sub(answer + 64) * BYTES_PER_TOKEN;
+    /// Budget for a context of `context_tokens` tokens that also holds an answer of up to `answer_tokens` tokens.
+    pub fn for_context(context_tokens: usize, answer_tokens: usize) -> Self {
+        let room = context_tokens.saturating_sub(answer_tokens + RESERVED_TOKENS) * BYTES_PER_TOKEN;
         Self {
             prefix: room * 45 / 100,
             suffix: room * 15 / 100,
             middle: room * 20 / 100,
             snippets: room * 20 / 100,
-            answer: answer * BYTES_PER_TOKEN,
+            answer: answer_tokens * BYTES_PER_TOKEN,
             reduced: false,
         }
     }
 
-    /// The part of it that lies nearest to the cursor, of about `context` tokens beside the lines at the cursor: for a prompt that is
-    /// read sooner.
-    pub fn reduced(self, context: usize) -> Self {
-        let room = context * BYTES_PER_TOKEN;
+    /// The same budget limited to about `tokens` tokens of text nearest to the cursor, besides the middle: for a shorter
+    /// prefill.
+    pub fn reduced(self, tokens: usize) -> Self {
+        let room = tokens * BYTES_PER_TOKEN;
         Self {
             prefix: self.prefix.min(room * 60 / 100),
             suffix: self.suffix.min(room * 25 / 100),
@@ -132,78 +140,78 @@ impl Budget {
     }
 }
 
-/// Something the user changed a short while ago.
+/// A recent change by the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecentEdit {
-    /// File it happened in, relative to the workspace.
+    /// File that was changed, relative to the workspace.
     pub path: String,
-    /// The lines as they are after the edit, with a little around them.
+    /// Lines after the change, with a few lines around them.
     pub text: String,
 }
 
-/// One question, with all that may go into its prompt.
+/// One request to the model, with everything that its prompt may show.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// What the model is asked for.
+    /// Kind of text that the model is asked for.
     pub task: TaskKind,
-    /// What is asked: a question, the instruction of an edit, or the LSP id of the language that is translated into.
+    /// Question, instruction of an edit, or LSP id of the target language of a translation.
     pub question: Option<Arc<str>>,
-    /// The document that the cursor is in.
+    /// Document that the cursor is in.
     pub document: Arc<Document>,
-    /// Byte offset of the cursor in the document's text; always on a character border.
+    /// Byte offset of the cursor in the document's text, on a character boundary.
     pub cursor: usize,
-    /// What made the editor ask.
+    /// Event that made the editor ask.
     pub trigger: Trigger,
-    /// How the model wants a hole written; `None` for a model that only writes from left to right.
+    /// FIM format of the model; `None` for a model that only continues text.
     pub format: Option<&'static FimFormat>,
-    /// How much text may go where.
+    /// Maximum lengths of the prompt's parts.
     pub budget: Budget,
-    /// Name of the repository or workspace folder, if there is one.
+    /// Name of the repository or workspace folder, if known.
     pub repository: Option<String>,
-    /// The window that the last prompt for this document was built on.
+    /// Window of the last prompt for this document.
     pub window: Option<Arc<Window>>,
-    /// Symbols of the workspace.
-    pub symbols: Arc<crate::symbol_index::SymbolIndex>,
-    /// What the user changed lately in any file, the oldest first.
+    /// Index of the workspace's symbols.
+    pub symbols: Arc<SymbolIndex>,
+    /// Recent edits in all files, the oldest first.
     pub recent_edits: Arc<[RecentEdit]>,
-    /// The other documents that are open, the most recently used first.
+    /// Other open documents, the most recently used first.
     pub open_files: Arc<[Arc<Document>]>,
-    /// What the user says of the built-in sources of context and rules of finishing.
-    pub builtins: Arc<crate::Builtins>,
-    /// What knows the model's tokens; `None` where no model is at hand.
+    /// User's settings of the built-in context sources and finishing rules.
+    pub builtins: Arc<Builtins>,
+    /// Tokenizer of the model; `None` if no model is loaded.
     pub tokenizer: Option<Arc<dyn TokenizerInfo>>,
-    /// In which order the hole is written.
+    /// Order of the text around the cursor.
     pub order: PromptOrder,
-    /// Whether a suggestion may have more than one line where nothing stands right of the cursor.
+    /// True if a suggestion may have several lines where nothing follows the cursor on its line.
     pub multi_line: bool,
-    /// Mean log-probability per token (natural logarithm, so at most 0) below which an automatic suggestion is not shown.
+    /// Minimum mean log-probability per token, in nats (at most 0), of an automatic suggestion.
     pub min_confidence: f32,
 }
 
-/// What is to be known of a model's tokens.
+/// Facts about a model's tokenizer that prompts need.
 pub trait TokenizerInfo: std::fmt::Debug + Send + Sync {
-    /// How many tokens a text makes that stands alone.
+    /// Number of tokens of a text that stands alone.
     fn count_tokens(&self, text: &str) -> usize;
 
-    /// Whether there is a special token of exactly this name.
+    /// Returns true if the tokenizer has a special token with exactly this name.
     fn has_special_token(&self, special: &str) -> bool;
 }
 
-/// What a model wrote.
+/// Text generated by the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// The text, without what healing had backed up over.
+    /// The text, without the part that token healing backed up over.
     pub text: String,
-    /// Whether the model ended by itself (an end token), rather than by a limit, a deadline or `done`.
+    /// True if the model ended with an end token, not at a limit, a deadline or a finishing rule.
     pub reached_end_token: bool,
-    /// Mean natural log-probability of its tokens.
+    /// Mean log-probability of its tokens, in nats.
     pub confidence: f32,
 }
 
 impl Request {
-    /// A request at `cursor`, a byte offset in `document`, with nothing known beyond the document: an automatic suggestion
-    /// in anchored order without a FIM format, for a context of [`DEFAULT_CONTEXT_TOKENS`]. Callers set the rest by struct
-    /// update syntax.
+    /// A request at `cursor`, a byte offset in `document`, with defaults for the rest: an automatic multi-line suggestion
+    /// in anchored order, without a FIM format, for a context of 4096 tokens, and with nothing known beyond the document.
+    /// Callers override fields with struct update syntax.
     pub fn new(document: impl Into<Arc<Document>>, cursor: usize) -> Self {
         Self {
             task: TaskKind::Fill,
@@ -235,6 +243,7 @@ impl Request {
     pub fn suffix(&self) -> &str {
         &self.document.text[self.cursor..]
     }
+
     /// The cursor's line, up to the cursor.
     pub(crate) fn line_before(&self) -> &str {
         self.prefix().rsplit('\n').next().unwrap_or_default()

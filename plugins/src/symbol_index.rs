@@ -1,4 +1,7 @@
-//! An index of the workspace's symbols.
+//! Index of the workspace's symbols: the definitions of each name, and the files that mention it.
+//!
+//! Readers share it while one writer updates it file by file. It holds signatures and word hashes, not texts, so a large
+//! workspace takes little memory.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -8,27 +11,27 @@ use parking_lot::RwLock;
 
 use crate::{Language, syntax};
 
-/// Items taken from one file at the most.
+/// Maximum number of definitions that are indexed per file.
 const MAX_ITEMS_PER_FILE: usize = 500;
-/// Bytes of a signature that are kept.
+/// Length to which signatures are cut.
 const MAX_SIGNATURE_BYTES: usize = 240;
-/// Files larger than this are not indexed.
+/// Maximum length of a file that is indexed.
 const MAX_FILE_BYTES: usize = 1 << 20;
 
-/// One definition.
+/// A definition of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
-    /// The file it is in, relative to the workspace.
+    /// File that contains it, relative to the workspace.
     pub path: Arc<str>,
-    /// The language of the file.
+    /// Language of the file.
     pub language: Language,
-    /// Where it begins, in bytes.
+    /// Byte offset of its start.
     pub offset: usize,
-    /// Its first lines, up to its body.
+    /// Its text up to the body.
     pub signature: String,
 }
 
-/// Where each name of the workspace is defined. Many may read while one writes.
+/// Index of the definitions and words of all files of a workspace.
 #[derive(Debug, Default)]
 pub struct SymbolIndex {
     tables: RwLock<IndexTables>,
@@ -42,43 +45,45 @@ struct IndexTables {
 
 #[derive(Debug)]
 struct IndexedFile {
-    /// What it defines.
+    /// Names that the file defines.
     names: Vec<String>,
-    /// Hashes of all its words, sorted: four bytes a word, so that a large workspace is searched without being held.
+    /// Sorted hashes of the distinct words of the file, four bytes each.
     word_hashes: Box<[u32]>,
 }
 
 impl SymbolIndex {
-    /// Replaces what is known of a file.
+    /// Indexes a file, replacing its former entries.
     pub fn update(&self, path: &str, language: Language, text: &str) {
-        let definitions = if text.len() > MAX_FILE_BYTES { Vec::new() } else { definitions_in(path, language, text) };
-        let words = if text.len() > MAX_FILE_BYTES { Box::default() } else { word_hashes(text) };
-        let mut inner = self.tables.write();
-        inner.remove_file(path);
+        let (definitions, word_hashes) = if text.len() > MAX_FILE_BYTES {
+            (Vec::new(), Box::default())
+        } else {
+            (definitions_in(path, language, text), word_hashes(text))
+        };
+        let mut tables = self.tables.write();
+        tables.remove_file(path);
         let names = definitions.iter().map(|(name, _)| name.clone()).collect();
-        inner.by_path.insert(path.into(), IndexedFile { names, word_hashes: words });
+        tables.by_path.insert(path.into(), IndexedFile { names, word_hashes });
         for (name, definition) in definitions {
-            inner.by_name.entry(name).or_default().push(definition);
+            tables.by_name.entry(name).or_default().push(definition);
         }
     }
 
-    /// Forgets a file.
+    /// Removes a file from the index.
     pub fn remove(&self, path: &str) {
         self.tables.write().remove_file(path);
     }
 
-    /// The definitions of a name.
+    /// Definitions of a name in the whole workspace.
     pub fn definitions(&self, name: &str) -> Vec<Definition> {
-        let inner = self.tables.read();
-        inner.by_name.get(name).cloned().unwrap_or_default()
+        self.tables.read().by_name.get(name).cloned().unwrap_or_default()
     }
 
-    /// Files in which a name stands as a whole word, in no order; seldom one in which it does not.
+    /// Files that contain `name` as a whole word, in no particular order. A hash collision may add a file that does not.
     pub fn files_mentioning(&self, name: &str) -> Vec<Arc<str>> {
-        let wanted = word_hash(name);
-        let inner = self.tables.read();
-        let has = |file: &IndexedFile| file.word_hashes.binary_search(&wanted).is_ok();
-        inner.by_path.iter().filter(|(_, file)| has(file)).map(|(path, _)| path.clone()).collect()
+        let hash = word_hash(name);
+        let tables = self.tables.read();
+        let contains = |file: &IndexedFile| file.word_hashes.binary_search(&hash).is_ok();
+        tables.by_path.iter().filter(|(_, file)| contains(file)).map(|(path, _)| path.clone()).collect()
     }
 
     /// Files that are known.
@@ -107,7 +112,7 @@ fn word_hash(word: &str) -> u32 {
     hasher.finish() as u32
 }
 
-/// The hashes of a text's words, sorted.
+/// Sorted hashes of the distinct words of a text.
 fn word_hashes(text: &str) -> Box<[u32]> {
     let split = text.split(|c: char| !c.is_alphanumeric() && c != '_');
     let mut words: Vec<_> = split.filter(|word| !word.is_empty()).map(word_hash).collect();
@@ -129,7 +134,7 @@ fn definitions_in(path: &str, language: Language, text: &str) -> Vec<(String, De
         .collect()
 }
 
-/// Whether code of one language uses names that the other defines.
+/// Returns true if code of one language can use names that the other defines.
 pub(crate) fn share_symbols(a: Language, b: Language) -> bool {
     let family = |language| match language {
         Language::TypeScript | Language::Tsx => Language::JavaScript,
@@ -139,7 +144,7 @@ pub(crate) fn share_symbols(a: Language, b: Language) -> bool {
     family(a) == family(b)
 }
 
-/// How many folders lie between two files.
+/// Number of folders on the way from one path to the other.
 pub(crate) fn path_distance(a: &str, b: &str) -> usize {
     let common = a.split('/').zip(b.split('/')).take_while(|(a, b)| a == b).count();
     a.split('/').count() + b.split('/').count() - 2 * common
@@ -150,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_found_where_it_is_defined_and_forgotten_with_its_file() {
+    fn definitions_are_found_and_removed_with_their_file() {
         let index = SymbolIndex::default();
         index.update("a.py", Language::Python, "def alpha(x, y):\n    return x\n");
         assert_eq!(index.definitions("alpha")[0].signature, "def alpha(x, y):");

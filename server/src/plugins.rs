@@ -24,7 +24,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use foretype_plugins::luau::{Limits, Plugin, PluginFault, WorkspaceAccess};
 use foretype_plugins::plugin_strategy::PluginStrategy;
-use foretype_plugins::{Document, Language, PromptStrategy, Request, window};
+use foretype_plugins::{Document, Language, PromptStrategy, Request};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 

@@ -1,34 +1,48 @@
-//! Intervals by the bootstrap (Efron 1979): the items are drawn anew with replacement, and the middle 95 % of what the figure
-//! becomes is its interval (percentile method). For two systems on the same items each resample has the same items of
-//! both (paired), so that what is hard for both does not count as a difference.
+//! Bootstrap confidence intervals (Efron 1979), by the percentile method: items are resampled with replacement, and the
+//! middle 95 % of the statistic over the resamples is its interval.
+//!
+//! To compare two systems on the same items, each resample has the same items of both (paired bootstrap), so that items
+//! which are hard for both do not count as a difference.
 
-/// Resamples that an interval is taken from.
+use foretype_plugins::random::Random;
+
+/// Number of resamples for an interval.
 pub const RESAMPLE_COUNT: usize = 1000;
 
-/// Where a figure lies with a confidence of 95 %.
+/// A 95 % confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ConfidenceInterval {
-    /// The lower end.
+    /// The lower bound.
     pub low: f64,
-    /// The upper end.
+    /// The upper bound.
     pub high: f64,
 }
 
 impl ConfidenceInterval {
-    /// Whether zero lies outside, so that a difference is more than chance.
+    /// Returns true if zero lies outside of the interval, so that a difference is significant.
     pub fn excludes_zero(&self) -> bool {
         self.low > 0.0 || self.high < 0.0
     }
 }
 
-/// The interval of a figure of `items`. `None` without items, and where half of the resamples have no such figure.
-pub fn confidence_interval<T>(items: &[T], seed: u64, figure: impl Fn(&[&T]) -> Option<f64>) -> Option<ConfidenceInterval> {
+/// The confidence interval of a statistic of `items`; `None` if there are no items or if the statistic is undefined for
+/// half of the resamples or more.
+pub fn confidence_interval<T>(
+    items: &[T],
+    seed: u64,
+    figure: impl Fn(&[&T]) -> Option<f64>,
+) -> Option<ConfidenceInterval> {
     resample(items.len(), seed, |drawn| figure(&pick(items, drawn)))
 }
 
-/// The interval of the difference, the second system's figure less the first's. Items at the same place belong together; what
-/// one list has more than the other is left out.
-pub fn paired_difference<T>(first: &[T], second: &[T], seed: u64, figure: impl Fn(&[&T]) -> Option<f64>) -> Option<ConfidenceInterval> {
+/// The confidence interval of the second system's statistic minus the first's. Items with the same index form a pair;
+/// surplus items of one list are ignored.
+pub fn paired_difference<T>(
+    first: &[T],
+    second: &[T],
+    seed: u64,
+    figure: impl Fn(&[&T]) -> Option<f64>,
+) -> Option<ConfidenceInterval> {
     resample(first.len().min(second.len()), seed, |drawn| {
         Some(figure(&pick(second, drawn))? - figure(&pick(first, drawn))?)
     })
@@ -42,31 +56,23 @@ fn resample(count: usize, seed: u64, figure: impl Fn(&[usize]) -> Option<f64>) -
     if count == 0 {
         return None;
     }
-    let mut state = seed;
+    let mut random = Random::new(seed);
     let mut drawn = vec![0; count];
     let mut figures = Vec::with_capacity(RESAMPLE_COUNT);
     for _ in 0..RESAMPLE_COUNT {
-        drawn.iter_mut().for_each(|at| *at = below(&mut state, count));
+        drawn.iter_mut().for_each(|at| *at = random.below(count));
         figures.extend(figure(&drawn));
     }
     figures.sort_by(f64::total_cmp);
-    (figures.len() > RESAMPLE_COUNT / 2).then(|| ConfidenceInterval { low: percentile(&figures, 0.025), high: percentile(&figures, 0.975) })
+    (figures.len() > RESAMPLE_COUNT / 2)
+        .then(|| ConfidenceInterval { low: percentile(&figures, 0.025), high: percentile(&figures, 0.975) })
 }
 
-/// The value that this share of the sorted values lies below, between two neighbours in proportion.
+/// The percentile of sorted values, interpolated linearly. `share` is in 0..=1.
 fn percentile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
     let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
     low + (high - low) * place.fract()
-}
-
-/// A number from 0 to below `count` (SplitMix64, Steele et al. 2014).
-fn below(state: &mut u64, count: usize) -> usize {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (((u128::from(z ^ (z >> 31))) * count as u128) >> 64) as usize
 }
 
 #[cfg(test)]
@@ -82,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_of_a_share_is_as_wide_as_theory_says() {
+    fn the_interval_of_a_proportion_has_the_theoretical_width() {
         // 100 of 400: the standard error is sqrt(0.25 * 0.75 / 400) = 0.02165, the half width 1.96 times that.
         let found = confidence_interval(&shares(100, 400), 1, mean).expect("items");
         assert!((found.low - 0.2076).abs() < 0.006 && (found.high - 0.2924).abs() < 0.006, "{found:?}");
@@ -96,19 +102,22 @@ mod tests {
     }
 
     #[test]
-    fn pairs_see_a_small_difference_that_hard_items_would_hide() {
-        // Ten more of 400 items are right and none is lost: real, although the two intervals overlap widely.
+    fn pairing_detects_a_small_difference_that_hard_items_would_hide() {
+        // Ten more of 400 items are right and none is lost: a real difference, although the two intervals overlap widely.
         let (first, second) = (shares(200, 400), shares(210, 400));
         let found = paired_difference(&first, &second, 1, mean).expect("items");
         assert!(found.excludes_zero() && found.low > 0.0, "{found:?}");
-        let apart = (confidence_interval(&first, 1, mean).expect("items"), confidence_interval(&second, 1, mean).expect("items"));
+        let apart = (
+            confidence_interval(&first, 1, mean).expect("items"),
+            confidence_interval(&second, 1, mean).expect("items"),
+        );
         assert!(apart.0.high > apart.1.low);
         let same = paired_difference(&first, &first, 1, mean).expect("items");
         assert!(!same.excludes_zero() && same.low == 0.0 && same.high == 0.0);
     }
 
     #[test]
-    fn without_items_there_is_no_interval() {
+    fn there_is_no_interval_without_items() {
         assert_eq!(confidence_interval(&[], 1, mean), None);
         assert_eq!(confidence_interval(&[1.0], 1, |_: &[&f64]| None), None);
     }

@@ -54,13 +54,13 @@ pub(super) fn statement_line_end(request: &Request, text: &str) -> Option<usize>
     }
     // A body may begin on a line of its own, which the next letter tells.
     let body = text[first..].trim_start();
-    let waits = first == 0 && language.blocks() == BlockStyle::Brackets && (body.is_empty() || body.starts_with('{'));
+    let waits = first == 0 && language.block_style() == BlockStyle::Brackets && (body.is_empty() || body.starts_with('{'));
     (!waits).then_some(first)
 }
 
 /// Whether more belongs to this line than the line itself.
 pub(super) fn begins_block(language: Language, line: &str) -> bool {
-    let worded = language.blocks() == BlockStyle::Keywords && begins_worded_block(line);
+    let worded = language.block_style() == BlockStyle::Keywords && begins_worded_block(line);
     continues_on_next_line(line) || worded || is_unmarked_header(language, line)
 }
 

@@ -11,7 +11,7 @@ use crate::syntax;
 /// Ends after the statement that the cursor's line begins, or on an empty line after the block around it, once something
 /// follows it.
 pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
-    if !text.contains('\n') || request.document.language.blocks() == BlockStyle::None {
+    if !text.contains('\n') || request.document.language.block_style() == BlockStyle::None {
         return None;
     }
     let tree = whole::parse_with_inserted(request, text)?;
