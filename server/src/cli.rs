@@ -14,8 +14,11 @@ mod model;
 mod moved;
 mod output;
 mod plugin;
+#[cfg(test)]
+mod reference;
 mod rewrite;
 mod search;
+mod source_file;
 mod train;
 mod translate;
 

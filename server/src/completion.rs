@@ -1,8 +1,8 @@
 //! Completion pipeline: from a request to a prompt, the engine's job and trimmed suggestions.
 //!
-//! The language server ([`inline_completion`](crate::inline_completion)) and the command line ([`complete`]) build their jobs
-//! with [`PreparedPrompt::job`] and trim answers with [`finish_suggestion`], so `foretype complete` prints what an editor
-//! shows.
+//! The language server ([`inline_completion`](crate::inline_completion)) and the command line ([`complete`]) build
+//! their jobs with [`PreparedPrompt::job`] and trim answers with [`finish_suggestion`], so `foretype complete` prints
+//! what an editor shows.
 
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -117,8 +117,8 @@ pub struct CompletionOutcome {
     pub total: Duration,
 }
 
-/// Builds the prompt, runs the model and trims the answers. Blocks until all candidates are done. `likely_completions` are
-/// drafts.
+/// Builds the prompt, runs the model and trims the answers. Blocks until all candidates are done. `likely_completions`
+/// are drafts.
 ///
 /// # Errors
 /// If no prompt can be built, or the model fails.
@@ -152,7 +152,8 @@ pub fn complete(
             Event::Finished { reason: FinishReason::Failed(message), .. } => bail!("the model failed: {message}"),
             Event::Finished { candidate, reason, tokens, confidence } => {
                 let raw = std::mem::take(&mut texts[candidate]);
-                let answer = Answer { text: raw.clone(), reached_end_token: reason == FinishReason::EndToken, confidence };
+                let answer =
+                    Answer { text: raw.clone(), reached_end_token: reason == FinishReason::EndToken, confidence };
                 let text = finish_suggestion(&**strategy, &request, &answer, inline);
                 outcome.add(text, raw, confidence, tokens);
             }
@@ -186,8 +187,8 @@ impl CompletionOutcome {
     }
 }
 
-/// Texts that an answer may repeat a part of, for n-gram drafts and the cache model, the likeliest last: open files, and the
-/// document on both sides of the cursor.
+/// Texts that an answer may repeat a part of, for n-gram drafts and the cache model, the likeliest last: open files,
+/// and the document on both sides of the cursor.
 fn ngram_sources(request: &Request) -> Vec<Arc<str>> {
     let open = request.open_files.iter().rev().map(|file| file.text.clone());
     let own = [request.suffix(), request.prefix()].map(Arc::from);

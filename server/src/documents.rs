@@ -1,7 +1,8 @@
 //! Open documents: one writer, which applies edits in wire order, and snapshots for everyone else.
 //!
-//! A [`Snapshot`] is immutable and cheap to clone, so no lock is held while anything is computed from it. Syntax trees are
-//! parsed on demand and outside the lock; edits that arrive during a parse are recorded and applied to its tree afterwards.
+//! A [`Snapshot`] is immutable and cheap to clone, so no lock is held while anything is computed from it. Syntax trees
+//! are parsed on demand and outside the lock; edits that arrive during a parse are recorded and applied to its tree
+//! afterwards.
 
 mod edits;
 mod line_index;
@@ -129,8 +130,8 @@ impl Documents {
         Some(snapshot)
     }
 
-    /// Current snapshot of a document with its syntax tree, parsed now if there is none. A large text takes long: call it where
-    /// blocking is allowed. While another call parses the same document, the snapshot has no tree.
+    /// Current snapshot of a document with its syntax tree, parsed now if there is none. A large text takes long: call
+    /// it where blocking is allowed. While another call parses the same document, the snapshot has no tree.
     pub(crate) fn parsed(&self, uri: &str) -> Option<Arc<Snapshot>> {
         let (snapshot, old, opening) = {
             let mut open = self.open.get_mut(uri)?;

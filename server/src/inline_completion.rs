@@ -1,29 +1,29 @@
 //! Inline completion: from a snapshot of a document to ghost text.
 //!
-//! Each request is answered exactly once and never with a stale suggestion: if the document has been edited or asked about
-//! again, the answer is empty. Text that the user types into a suggestion is answered from the
-//! [suggestion cache](crate::suggestion_cache), without the model.
+//! Each request is answered exactly once and never with a stale suggestion: if the document has been edited or asked
+//! about again, the answer is empty. Text that the user types into a suggestion is answered from the [suggestion
+//! cache](crate::suggestion_cache), without the model.
 //!
-//! An [`InlineRequest`] is resolved once. Its document, options, engine and prompt request travel from the prompt to the stop
-//! condition and the trimming. The strategy is resolved with the prompt, on a blocking thread that first looks for changed
-//! plugins, and stays with the [`Generation`]: whatever is answered from a generation is trimmed by the plugins that its
-//! prompt was built with.
+//! An [`InlineRequest`] is resolved once. Its document, options, engine and prompt request travel from the prompt to
+//! the stop condition and the trimming. The strategy is resolved with the prompt, on a blocking thread that first looks
+//! for changed plugins, and stays with the [`Generation`]: whatever is answered from a generation is trimmed by the
+//! plugins that its prompt was built with.
 //!
 //! # Hand-overs
 //!
-//! Number of times that a request waits for another task or thread to wake up, from the bytes of the request to the bytes of
-//! the answer:
+//! Number of times that a request waits for another task or thread to wake up, from the bytes of the request to the
+//! bytes of the answer:
 //!
 //! | request | hand-overs | path |
 //! | --- | --- | --- |
 //! | cache hit | 1 | reader task → session task |
 //! | cache miss | 4 | reader → session → blocking thread (prompt) → engine thread → session |
-//! | miss without a syntax tree | +2 | session → blocking thread (parse) → session, before the prompt |
-//! | untrimmed candidates, with plugins | +2 each | session → blocking thread (plugins) → session, before the answer |
-//! | over standard input and output | +2 | Tokio reads and writes them on blocking threads |
-//! | through the daemon | +4 | the editor's `foretype lsp` process relays both directions: its threads for standard input and output, its socket |
+//! | miss without a syntax tree | +2 | session → blocking thread (parse) → session |
+//! | each candidate to trim, with plugins | +2 | session → blocking thread (plugins) → session |
+//! | over standard input and output | +2 | Tokio reads and writes them on threads of their own |
+//! | through the daemon | +4 | in each direction, a relay task and a thread of the editor's `foretype lsp` |
 //!
-//! The reader task checks messages ([`framing`](crate::lsp)); the session task runs the transport, the handlers and the writer.
+//! The reader task validates messages; the session task runs the transport, the handlers and the writer.
 
 mod context;
 mod generate;
@@ -42,7 +42,7 @@ use tokio::sync::watch;
 
 use crate::completion::{self, finish_suggestion};
 use crate::config::{Config, ShowDelay, TriggerMode};
-use crate::request_builder::request_for_model;
+use crate::request_builder::{self, request_for_model};
 use crate::session::{RequestSnapshot, Session};
 use crate::suggestion_cache::{Completion, Generation, Lookup, displayable_prefix};
 use guard::GenerationGuard;
@@ -62,7 +62,8 @@ const REDUCED_PREFILL_SECONDS: f32 = 0.5;
 const MIN_REDUCIBLE_TOKENS: f32 = 400.0;
 /// Approximate bytes per token of code.
 const BYTES_PER_TOKEN: f32 = 3.5;
-/// Log-probability of a suggestion above which its acceptance is prefetched. Suggestions below p = 0.3 are rarely accepted.
+/// Log-probability of a suggestion above which its acceptance is prefetched. Suggestions below p = 0.3 are rarely
+/// accepted.
 const MIN_PREFETCH_LOGPROB: f32 = -1.2;
 /// Time that the cursor must rest before its prompt is prefilled: the user may be about to type there.
 const FOCUS_DWELL: Duration = Duration::from_millis(100);
@@ -120,8 +121,8 @@ pub(crate) async fn complete(session: &Arc<Session>, document: RequestSnapshot, 
     outcome
 }
 
-/// Prefills the prompt at a cursor that rests, so that the first key finds it in the KV cache. Any edit or request cancels it,
-/// and so does a move of the cursor (`moved`).
+/// Prefills the prompt at a cursor that rests, so that the first key finds it in the KV cache. Any edit or request
+/// cancels it, and so does a move of the cursor (`moved`).
 pub(crate) async fn prefetch_on_focus(
     session: Arc<Session>,
     document: RequestSnapshot,
@@ -154,8 +155,8 @@ fn reduced_budget(budget: Budget, uncached_bytes: usize, tokens_per_second: f32)
     }
 }
 
-/// One request, resolved: everything from the prompt to the trimmed suggestion uses these values. Cheap to clone for work in
-/// the background.
+/// One request, resolved: everything from the prompt to the trimmed suggestion uses these values. Cheap to clone for
+/// work in the background.
 #[derive(Clone)]
 struct InlineRequest {
     session: Arc<Session>,
@@ -194,8 +195,8 @@ impl InlineRequest {
         Some(resolved)
     }
 
-    /// Attaches the window of an earlier prompt to a prompt request. If none is reusable and prefilling a new one would be
-    /// slow, the budget is reduced.
+    /// Attaches the window of an earlier prompt to a prompt request. If none is reusable and prefilling a new one would
+    /// be slow, the budget is reduced.
     fn attach_window(&self, request: &mut Request) {
         request.budget = self.full_budget();
         let is_reusable = self.document.state.suggestions().recent_windows.attach_to(request);
@@ -211,7 +212,7 @@ impl InlineRequest {
 
     /// Budget of a window that is not reduced.
     fn full_budget(&self) -> Budget {
-        crate::request_builder::budget(self.engine.model().decoder.config().context_length, &self.config)
+        request_builder::budget(self.engine.model().decoder.config().context_length, &self.config)
     }
 
     /// True if the popup's selected item stands in the text, which is then not the document's.
@@ -288,8 +289,8 @@ impl InlineRequest {
         }
     }
 
-    /// Waits until all completions are finished; at the deadline, or where unfinished suggestions are allowed when the next key
-    /// is nearly due, until any can be displayed.
+    /// Waits until all completions are finished; at the deadline, or where unfinished suggestions are allowed when the
+    /// next key is nearly due, until any can be displayed.
     async fn await_completions(&self, guard: &mut GenerationGuard) -> Lookup {
         let deadline = Duration::from_millis(self.config.inline.deadline_ms);
         let mut patience = deadline;
@@ -364,7 +365,8 @@ impl InlineRequest {
         }
     }
 
-    /// Waits until the next key is due, so that a burst of keys is not interrupted by suggestions that it would replace.
+    /// Waits until the next key is due, so that a burst of keys is not interrupted by suggestions that it would
+    /// replace.
     async fn wait_out_burst(&self) {
         let due = self.document.state.suggestions().typing_cadence.next_key_due(0.5);
         let mut superseded = self.document.superseded.clone();
@@ -389,7 +391,8 @@ impl InlineRequest {
     }
 }
 
-/// The document and its cursor after the popup's selected item has been accepted; `None` if the item does not fit the text.
+/// The document and its cursor after the popup's selected item has been accepted; `None` if the item does not fit the
+/// text.
 fn apply_selected(document: Document, query: &InlineQuery) -> Option<(Document, usize)> {
     let Some(selected) = &query.selected else { return Some((document, query.cursor)) };
     let Range { start, end } = selected.range;

@@ -1,9 +1,9 @@
 //! Language server: one session for each client, over any byte stream.
 //!
-//! [`ingress`] sees each message first and applies edits in wire order. Every other method has a file named after it, with a
-//! handler that converts the parameters, calls the feature and converts its result; features live outside this module. Slow
-//! work runs elsewhere: models are loaded, files read and prompts built on blocking threads, and the engine has a thread of
-//! its own.
+//! [`ingress`] sees each message first and applies edits in wire order. Every other method has a file named after it,
+//! with a handler that converts the parameters, calls the feature and converts its result; features live outside this
+//! module. Slow work runs elsewhere: models are loaded, files read and prompts built on blocking threads, and the
+//! engine has a thread of its own.
 
 mod ask;
 mod capabilities;

@@ -1,7 +1,7 @@
 //! State of one client: its documents, workspace folders, settings, model and plugins.
 //!
-//! Request handlers share a [`Session`] and hold none of its locks across an await. Edits are applied by one task, in wire
-//! order; everyone else works on snapshots.
+//! Request handlers share a [`Session`] and hold none of its locks across an await. Edits are applied by one task, in
+//! wire order; everyone else works on snapshots.
 
 mod client_capabilities;
 mod client_settings;
@@ -44,8 +44,8 @@ pub(crate) struct Session {
     pub(crate) registers_inline_completion: AtomicBool,
     config: RwLock<Arc<Config>>,
     settings: Mutex<ClientSettings>,
-    /// Configuration errors that the client has been shown. Locked while the configuration is loaded, so that loads do not
-    /// overtake each other.
+    /// Configuration errors that the client has been shown. Locked while the configuration is loaded, so that loads do
+    /// not overtake each other.
     reported_config_errors: Mutex<Vec<String>>,
     /// Environment of the client, which may be another process than this one.
     environment: BTreeMap<String, String>,

@@ -1,11 +1,11 @@
 //! Suggestion cache: generations of the model for a document, so that typing into a suggestion needs no model.
 //!
-//! A [`Generation`] is one run of the model for one cursor of a document. While the user types what it has written, or what it
-//! is about to write, requests are answered from it and it goes on; a generation that an edit contradicts is cancelled.
-//! Finished generations stay in the cache, so that deleting and typing again is free.
+//! A [`Generation`] is one run of the model for one cursor of a document. While the user types what it has written, or
+//! what it is about to write, requests are answered from it and it goes on; a generation that an edit contradicts is
+//! cancelled. Finished generations stay in the cache, so that deleting and typing again is free.
 //!
-//! The cache is a trie: a generation is stored under the text that leads to its cursor, so the cost of a lookup is linear in
-//! the length of that text and independent of the number of generations.
+//! The cache is a trie: a generation is stored under the text that leads to its cursor, so the cost of a lookup is
+//! linear in the length of that text and independent of the number of generations.
 
 mod generation;
 mod recent_windows;
@@ -38,8 +38,8 @@ const MAX_REGIONS: usize = 4;
 const MAX_CACHED_BYTES: usize = 1 << 20;
 /// Texts of removed generations that are kept as drafts.
 const MAX_RECENT_TEXTS: usize = 16;
-/// Lengths of the text before the cursor by which the cursor is located in such a text. A longer match is more reliable, so
-/// the longest is tried first.
+/// Lengths of the text before the cursor by which the cursor is located in such a text. A longer match is more
+/// reliable, so the longest is tried first.
 const DRAFT_CONTEXT_BYTES: [usize; 3] = [32, 16, 8];
 
 /// Suggestions for one document.
@@ -86,8 +86,8 @@ impl PathHash {
 }
 
 impl SuggestionCache {
-    /// Finds the latest generation of at least `candidates` candidates that has a completion for this cursor, or may still
-    /// write one. Returns it with the cursor in its region.
+    /// Finds the latest generation of at least `candidates` candidates that has a completion for this cursor, or may
+    /// still write one. Returns it with the cursor in its region.
     pub(crate) fn find(&self, text: &str, cursor: usize, candidates: usize) -> Option<(Arc<Generation>, RegionCursor)> {
         self.regions.iter().rev().find_map(|region| {
             let cursor = region.locate(text, cursor)?;
@@ -115,8 +115,9 @@ impl SuggestionCache {
         self.insert(text, cursor, candidates, None)
     }
 
-    /// Starts a prefetch for a text in which a suggestion of `suggestion_len` bytes before the cursor has been accepted.
-    /// Returns `None` if it is not needed or has to wait: the continuation is cached, or something else is running.
+    /// Starts a prefetch for a text in which a suggestion of `suggestion_len` bytes before the cursor has been
+    /// accepted. Returns `None` if it is not needed or has to wait: the continuation is cached, or something else is
+    /// running.
     pub(crate) fn start_prefetch(
         &mut self,
         text: &Arc<str>,
@@ -172,15 +173,16 @@ impl SuggestionCache {
         region.locate(text, cursor).unwrap_or_else(empty)
     }
 
-    /// Records an edit of the document, which is `text` now. Running generations that the edit contradicts are cancelled.
+    /// Records an edit of the document, which is `text` now. Running generations that the edit contradicts are
+    /// cancelled.
     pub(crate) fn apply_edit(&mut self, text: &str) {
         self.typing_cadence.record_key(Instant::now());
         self.cancel_unless(|generation| generation.survives_edit(text));
     }
 
-    /// Removes all generations, because the model might write something else now: another document was edited, or the model or
-    /// an option has changed. Requests that are waiting for a generation still get what it writes, since an editor that has
-    /// received nothing does not ask again.
+    /// Removes all generations, because the model might write something else now: another document was edited, or the
+    /// model or an option has changed. Requests that are waiting for a generation still get what it writes, since an
+    /// editor that has received nothing does not ask again.
     pub(crate) fn invalidate(&mut self) {
         for generation in self.generations.clone() {
             generation.detach();

@@ -1,7 +1,7 @@
 //! Workspace folders: the files that may be read, and their symbols.
 //!
-//! Files that git ignores, that `.foretypeignore` or the option `context.excluded` names, or that usually contain secrets are
-//! never read, neither for an index nor for a prompt.
+//! Files that git ignores, that `.foretypeignore` or the option `context.excluded` names, or that usually contain
+//! secrets are never read, neither for an index nor for a prompt.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -92,8 +92,8 @@ impl Workspace {
         !self.is_claimed.swap(true, Ordering::Relaxed)
     }
 
-    /// Indexes the symbols of all files that may be read. `progress` receives the number of files so far and returns false to
-    /// stop.
+    /// Indexes the symbols of all files that may be read. `progress` receives the number of files so far and returns
+    /// false to stop.
     pub fn index_all_symbols(&self, progress: impl Fn(usize) -> bool) {
         for (number, path) in self.files().enumerate() {
             self.index_file(&path);
@@ -198,8 +198,8 @@ impl Workspace {
     }
 }
 
-/// Indexes the symbols of the files below `root`, as far as `limit` allows. Files that git ignores, hidden files and files
-/// that usually hold secrets are left out.
+/// Indexes the symbols of the files below `root`, as far as `limit` allows. Files that git ignores, hidden files and
+/// files that usually hold secrets are left out.
 pub(crate) fn index_symbols(root: &Path, limit: Duration) -> Arc<SymbolIndex> {
     let started = Instant::now();
     let index = SymbolIndex::default();

@@ -465,7 +465,7 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
 
 #[test]
 fn the_tutorial_holds_what_it_says() {
-    let page = std::fs::read_to_string(repository().join("docs/plugins.md")).expect("the guide");
+    let page = std::fs::read_to_string(repository().join("docs/guides/plugins.md")).expect("the guide");
     let (steps, settings) = (blocks(&page, "luau"), blocks(&page, "toml"));
     let world = World::new();
     world.write("workspace/.foretype/config.toml", "");
@@ -494,7 +494,7 @@ fn the_tutorial_holds_what_it_says() {
 
 #[test]
 fn the_other_code_of_the_guide_loads_and_runs() {
-    let page = std::fs::read_to_string(repository().join("docs/plugins.md")).expect("the guide");
+    let page = std::fs::read_to_string(repository().join("docs/guides/plugins.md")).expect("the guide");
     let world = World::new();
     let pieces = blocks(&page, "lua");
     for piece in &pieces {

@@ -1,6 +1,6 @@
 //! `foretype complete FILE:LINE[:COL]`: prints the suggestions that an editor would show at a position, and their cost.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use foretype_plugins::tasks::fill::Fill;
 use foretype_plugins::{Content, PartSource, PromptStrategy, Request, Trigger};
 
 use super::output::print_json;
+use super::source_file::{read_text, workspace_root};
 use crate::completion::{self, CompletionOutcome};
 use crate::config::Config;
 use crate::models;
@@ -22,7 +23,8 @@ use crate::workspace;
 /// Arguments of `foretype complete`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Position in a file. Lines and columns count from 1, and columns count characters; without a column, the end of the line
+    /// Position in a file. Lines and columns count from 1, and columns count characters; without a column, the end of
+    /// the line
     #[arg(value_name = "FILE:LINE[:COL]")]
     position: String,
     /// Number of different suggestions
@@ -50,7 +52,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     let position: FilePosition = args.position.parse()?;
     let text = read_text(&position.path)?;
     let cursor = position.offset(&text)?;
-    let root = root_of(&position.path)?;
+    let root = workspace_root(&position.path)?;
     let mut config = Config::load(Some(&root))?;
     config.model = args.model.clone().or(config.model);
     let path = models::resolve(config.model.as_deref())?;
@@ -88,7 +90,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
             println!("{place}");
         }
     }
-    tell(&plugins, args.explain && !args.json);
+    print_plugin_notices(&plugins, args.explain && !args.json);
     if args.json {
         print_json(&answers)?;
     }
@@ -96,7 +98,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
 }
 
 /// Prints faults of plugins and, with `explain`, the state of each.
-pub(super) fn tell(plugins: &plugins::WorkspacePlugins, explain: bool) {
+pub(super) fn print_plugin_notices(plugins: &plugins::WorkspacePlugins, explain: bool) {
     for notice in plugins.take_notices() {
         match notice {
             PluginNotice::Fault(_, fault) => eprintln!("foretype: the plugin {fault}"),
@@ -160,29 +162,6 @@ impl FilePosition {
         })?;
         Ok(start + offset)
     }
-}
-
-/// Text of a file. Bytes that are not UTF-8 become replacement characters.
-///
-/// # Errors
-/// If the file cannot be read.
-pub(super) fn read_text(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-    })
-}
-
-/// Root of the workspace that contains a file: the nearest folder with `.foretype` or `.git`, or else the folder of the file.
-///
-/// # Errors
-/// If the path is empty.
-pub(super) fn root_of(path: &Path) -> Result<PathBuf> {
-    let path = std::path::absolute(path)?;
-    let is_root = |folder: &&Path| folder.join(".foretype").is_dir() || folder.join(".git").exists();
-    let own = path.parent().unwrap_or(&path);
-    Ok(path.ancestors().skip(1).find(is_root).unwrap_or(own).to_owned())
 }
 
 /// File to complete in.
@@ -272,8 +251,8 @@ impl CompletionReport<'_> {
         let ms = |time: Duration| time.as_secs_f64() * 1000.0;
         let usage = &outcome.usage;
         println!(
-            "  {} prompt tokens evaluated, {} reused, {} written ({} of {} drafted accepted); first text after {:.0} ms, all \
-             after {:.0} ms",
+            "  {} prompt tokens evaluated, {} reused, {} written ({} of {} drafted accepted); \
+             first text after {:.0} ms, all after {:.0} ms",
             usage.evaluated,
             usage.reused,
             usage.generated,

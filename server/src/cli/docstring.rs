@@ -63,7 +63,7 @@ struct DocstringReport {
 pub(crate) fn run(args: Args) -> Result<ExitCode> {
     let (path, line) = place(&args)?;
     let file = DocumentedFile::read(path)?;
-    let root = super::complete::root_of(&file.path)?;
+    let root = super::source_file::workspace_root(&file.path)?;
     let mut config = Config::load(Some(&root))?;
     let tasks = file.tasks(&args, &config.docstring, line)?;
     if tasks.is_empty() {
@@ -77,7 +77,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     let plugins = crate::plugins::PluginRegistry::default().for_workspace(Some(&root), &config);
     let (edits, reports) =
         file.write_all(&engine, &tasks, most, &|at| file.plugin_answers(&root, &plugins, at, &config))?;
-    super::complete::tell(&plugins, false);
+    super::complete::print_plugin_notices(&plugins, false);
     let after = apply_edits(&file.text, edits);
     file.check(&after)?;
     if args.write {

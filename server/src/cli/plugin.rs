@@ -56,7 +56,7 @@ enum PluginCommand {
 
 /// Runs `foretype plugin`.
 pub(crate) fn run(args: Args) -> Result<ExitCode> {
-    let root = super::complete::root_of(&std::env::current_dir()?.join("x"))?;
+    let root = super::source_file::workspace_root(&std::env::current_dir()?.join("x"))?;
     match args.command {
         PluginCommand::List { json } => list(&root, json),
         PluginCommand::New { name, user } => create(&root, &name, user),

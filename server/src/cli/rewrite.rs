@@ -57,7 +57,7 @@ pub(super) struct RewriteSession {
 impl RewriteSession {
     /// Loads the model.
     pub(super) fn open(path: &Path, model: Option<&str>) -> Result<Self> {
-        let root = super::complete::root_of(path)?;
+        let root = super::source_file::workspace_root(path)?;
         let mut config = Config::load(Some(&root))?;
         let plugins = PluginRegistry::default().for_workspace(Some(&root), &config);
         config.model = model.map(str::to_owned).or(config.model);
@@ -97,7 +97,7 @@ impl RewriteSession {
         };
         let done = work(&mut writer);
         self.bar.finish_and_clear();
-        super::complete::tell(&self.plugins, false);
+        super::complete::print_plugin_notices(&self.plugins, false);
         Ok((done?, writer.usage))
     }
 

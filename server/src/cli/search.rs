@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Some(folder) => folder.canonicalize().with_context(|| format!("there is no folder {}", folder.display()))?,
         None => std::env::current_dir()?,
     };
-    let root = super::complete::root_of(&folder.join("file"))?;
+    let root = super::source_file::workspace_root(&folder.join("file"))?;
     let config = Config::load(Some(&root))?;
     let workspace = Workspaces::default().open(&root, &config);
     ensure!(workspace.search.is_enabled(), "the search is turned off: set the option ask.search to true");

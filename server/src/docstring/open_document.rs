@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use foretype_model::Engine;
-use foretype_plugins::docstring::{self, Edit, DocPromptContext, DocItem, DocstringError, DocStyle, DocTask, DocstringMode};
+use foretype_plugins::docstring::{
+    self, DocItem, DocPromptContext, DocStyle, DocTask, DocstringError, DocstringMode, Edit,
+};
 use foretype_plugins::{request, syntax};
 use tree_sitter::Tree;
 
@@ -34,15 +36,17 @@ pub(crate) fn offered_tasks(session: &Session, uri: &str, line: usize) -> Result
     let item = docstring::find_item(snapshot.language, tree.as_ref(), &snapshot.text, line)?;
     let mut offered = Vec::new();
     for update in [true, false] {
-        if let Ok(Some(task)) = build_task(session, &snapshot, item.clone(), None, (DocstringMode::from_update_flag(update), false)) {
+        if let Ok(Some(task)) =
+            build_task(session, &snapshot, item.clone(), None, (DocstringMode::from_update_flag(update), false))
+        {
             offered.push((update, task));
         }
     }
     Ok(offered)
 }
 
-/// Writes the docstrings that a query asks for. `on_item` receives the number, the total and the name of each item before it
-/// is written. Returns the edits in the order of the text, and the snapshot that they are for. Blocks.
+/// Writes the docstrings that a query asks for. `on_item` receives the number, the total and the name of each item
+/// before it is written. Returns the edits in the order of the text, and the snapshot that they are for. Blocks.
 ///
 /// # Errors
 /// If there is nothing to write, the model fails, the result is no longer wanted, or the document has changed.
@@ -79,12 +83,7 @@ fn open_snapshot(session: &Session, uri: &str) -> Result<(Arc<Snapshot>, Option<
     Ok((snapshot, tree))
 }
 
-fn tasks(
-    session: &Session,
-    snapshot: &Snapshot,
-    tree: Option<&Tree>,
-    query: &DocstringQuery,
-) -> Result<Vec<DocTask>> {
+fn tasks(session: &Session, snapshot: &Snapshot, tree: Option<&Tree>, query: &DocstringQuery) -> Result<Vec<DocTask>> {
     let items = items(snapshot, tree, query)?;
     let is_one_of_several = items.len() > 1 || query.lines.is_none();
     let wanted = (DocstringMode::from_update_flag(query.update), is_one_of_several);
@@ -96,8 +95,8 @@ fn tasks(
     Ok(tasks)
 }
 
-/// Items that a query means: of several lines or the whole document, those that lack a docstring (or have one to update); of
-/// a single line, the item at that line.
+/// Items that a query means: of several lines or the whole document, those that lack a docstring (or have one to
+/// update); of a single line, the item at that line.
 fn items(snapshot: &Snapshot, tree: Option<&Tree>, query: &DocstringQuery) -> Result<Vec<DocItem>> {
     let (language, text) = (snapshot.language, &*snapshot.text);
     let Some(lines) = &query.lines else {
@@ -166,8 +165,14 @@ fn write(
     let snippets = asked.snippets();
     let most = max_context_bytes(engine.model(), &config);
     let format = engine.model().fim_format();
-    let ground =
-        DocPromptContext { language, path: &meta.relative_path, text: &snapshot.text, max_bytes: most, format, snippets: &snippets };
+    let ground = DocPromptContext {
+        language,
+        path: &meta.relative_path,
+        text: &snapshot.text,
+        max_bytes: most,
+        format,
+        snippets: &snippets,
+    };
     let written = write_docstring(engine, &ground, task, Some(&asked), sampling, is_wanted);
     session.notify_plugins_ran();
     written

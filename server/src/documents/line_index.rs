@@ -1,7 +1,8 @@
 //! Converts between LSP positions and byte offsets.
 //!
-//! A position counts code units of the negotiated encoding within a line; lines end with `\n`, `\r\n` or `\r`. A position
-//! past the end of its line means the end of the line, as the protocol says; one inside a character means its start.
+//! A position counts code units of the negotiated encoding within a line; lines end with `\n`, `\r\n` or `\r`. A
+//! position past the end of its line means the end of the line, as the protocol says; one inside a character means its
+//! start.
 
 use std::ops::Range;
 

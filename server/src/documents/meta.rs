@@ -10,8 +10,8 @@ use crate::workspace::Workspace;
 
 /// Facts about an open document that editing its text does not change.
 ///
-/// They are resolved once, when the document is opened, and again when the workspace folders, the configuration or ignore
-/// rules change. A request keeps those of the snapshot that it was read with.
+/// They are resolved once, when the document is opened, and again when the workspace folders, the configuration or
+/// ignore rules change. A request keeps those of the snapshot that it was read with.
 #[derive(Debug)]
 pub(crate) struct DocumentMeta {
     /// URI by which the client names the document.
@@ -39,8 +39,8 @@ impl DocumentMeta {
         Self { uri, path, workspace, relative_path, excluded: OnceLock::new() }
     }
 
-    /// True if the document may not enter any prompt: it is ignored, excluded or usually holds secrets. Reads ignore files the
-    /// first time.
+    /// True if the document may not enter any prompt: it is ignored, excluded or usually holds secrets. Reads ignore
+    /// files the first time.
     pub(crate) fn is_excluded(&self) -> bool {
         *self.excluded.get_or_init(|| {
             let Some(path) = &self.path else { return false };

@@ -114,7 +114,11 @@ fn reference_offset(text: &str, line: u32, character: u32, width: impl Fn(char) 
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig { cases: 10_000, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        cases: 10_000,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     #[test]
     fn edits_match_the_reference_model_in_every_encoding(

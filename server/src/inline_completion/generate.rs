@@ -68,8 +68,8 @@ impl InlineRequest {
         generation.attach_ticket(ticket);
     }
 
-    /// Resolves the strategy with the plugins that are on disk now, adds the context of other documents and builds the prompt.
-    /// Call it where blocking is allowed.
+    /// Resolves the strategy with the plugins that are on disk now, adds the context of other documents and builds the
+    /// prompt. Call it where blocking is allowed.
     pub(super) fn prepare_prompt(&self, request: &Request) -> Option<PreparedPrompt> {
         let snapshot = &self.document.snapshot;
         let plugins_changed = self.session.refresh_plugins(&snapshot.meta);

@@ -10,8 +10,8 @@ use crate::suggestion_cache::{Generation, RegionCursor};
 /// Time that a generation outlives the cancelling of its last request, in case the next key continues it.
 const CANCEL_DELAY: Duration = Duration::from_millis(50);
 
-/// Claim of one request on a generation. If it is dropped before the request was answered and no other request has a claim,
-/// the generation is cancelled after [`CANCEL_DELAY`].
+/// Claim of one request on a generation. If it is dropped before the request was answered and no other request has a
+/// claim, the generation is cancelled after [`CANCEL_DELAY`].
 pub(super) struct GenerationGuard {
     pub(super) generation: Arc<Generation>,
     /// Cursor of the request in the generation's region.

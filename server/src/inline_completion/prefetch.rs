@@ -1,5 +1,5 @@
-//! Prefetching, while the model is idle: the suggestion after an accepted one, a prompt anchored closer to the cursor, and the
-//! prompt where the cursor rests.
+//! Prefetching, while the model is idle: the suggestion after an accepted one, a prompt anchored closer to the cursor,
+//! and the prompt where the cursor rests.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,14 +14,15 @@ use crate::suggestion_cache::Generation;
 
 /// Pause after which the anchor is moved.
 const REANCHOR_IDLE: Duration = Duration::from_secs(1);
-/// Fraction of next keys that must have been due before the acceptance of a suggestion is prefetched: the user is then reading
-/// it rather than typing on.
+/// Fraction of next keys that must have been due before the acceptance of a suggestion is prefetched: the user is then
+/// reading it rather than typing on.
 const ACCEPTANCE_GAP_QUANTILE: f32 = 0.9;
 /// Delay before the acceptance of a suggestion is prefetched while nothing is known about the typing speed.
 const ACCEPTANCE_DELAY: Duration = Duration::from_millis(200);
 
 impl InlineRequest {
-    /// Schedules the prefetches that may follow an answer: the acceptance of `suggestion`, and a new window if the user pauses.
+    /// Schedules the prefetches that may follow an answer: the acceptance of `suggestion`, and a new window if the user
+    /// pauses.
     pub(super) fn schedule_prefetch(&self, suggestion: Option<&String>) {
         if !self.config.inline.work_ahead || self.has_selected_item() {
             return;
@@ -79,11 +80,12 @@ impl InlineRequest {
         }
     }
 
-    /// Prefills a prompt with a new anchor when the user pauses after much has been typed since the old one, so that the key
-    /// after the pause finds it in the KV cache.
+    /// Prefills a prompt with a new anchor when the user pauses after much has been typed since the old one, so that
+    /// the key after the pause finds it in the KV cache.
     async fn reanchor_when_idle(self, request: Arc<Request>) {
         let mut superseded = self.document.superseded.clone();
-        if !window::should_reanchor(&request) || tokio::time::timeout(REANCHOR_IDLE, superseded.changed()).await.is_ok() {
+        if !window::should_reanchor(&request) || tokio::time::timeout(REANCHOR_IDLE, superseded.changed()).await.is_ok()
+        {
             return;
         }
         tokio::select! {
@@ -106,8 +108,8 @@ impl InlineRequest {
         }
     }
 
-    /// Prefills the request's prompt: a reduced window before the full one if that is slow. The next prompt extends the window
-    /// even if it has not been evaluated to its end by then.
+    /// Prefills the request's prompt: a reduced window before the full one if that is slow. The next prompt extends the
+    /// window even if it has not been evaluated to its end by then.
     pub(super) async fn prefill_at_cursor(mut self) {
         self.parse_document().await;
         let mut request = Request::clone(&self.request);
@@ -127,7 +129,8 @@ impl InlineRequest {
         Some(prepared.ok()??.prompt)
     }
 
-    /// Prefills a prompt and generates nothing. Returns true if it was evaluated to its end. Dropping the future cancels it.
+    /// Prefills a prompt and generates nothing. Returns true if it was evaluated to its end. Dropping the future
+    /// cancels it.
     async fn prefill(&self, prompt: Prompt) -> bool {
         let (send, done) = oneshot::channel();
         let (mut send, mut is_prefilled) = (Some(send), false);

@@ -1,4 +1,5 @@
-//! `foretype/conversations` and `foretype/conversation`: lists, opens and deletes the saved conversations of a workspace.
+//! `foretype/conversations` and `foretype/conversation`: lists, opens and deletes the saved conversations of a
+//! workspace.
 
 use std::path::PathBuf;
 

@@ -23,8 +23,8 @@ pub(super) async fn handle(server: &LspServer, params: DidChangeConfigurationPar
     });
 }
 
-/// Asks the client for its settings. Returns false if it does not give them, or not in time; settings that arrive later take
-/// effect when they do.
+/// Asks the client for its settings. Returns false if it does not give them, or not in time; settings that arrive later
+/// take effect when they do.
 pub(super) async fn pull_settings(server: &LspServer, revision: u64) -> bool {
     if !server.session.client_capabilities().is_some_and(|capabilities| capabilities.configuration) {
         return false;

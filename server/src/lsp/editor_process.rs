@@ -8,8 +8,8 @@ use crate::session::Session;
 /// Interval at which the editor's process is checked.
 const EDITOR_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Ends a session when the process of its editor is gone. A process that is not visible now is not watched: it may run in
-/// another container.
+/// Ends a session when the process of its editor is gone. A process that is not visible now is not watched: it may run
+/// in another container.
 pub(super) fn end_when_process_exits(session: Arc<Session>, pid: u32) {
     if !process_is_alive(pid) {
         return;

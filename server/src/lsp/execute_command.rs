@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use foretype_plugins::docstring::{Edit, DocStyle};
+use foretype_plugins::docstring::{DocStyle, Edit};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tower_lsp::jsonrpc::{Error, Result};

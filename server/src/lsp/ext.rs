@@ -85,8 +85,8 @@ pub(super) struct SelectedCompletionInfo {
 pub(super) struct InlineCompletionList {
     /// Suggestions, the best first.
     pub(super) items: Vec<InlineCompletionItem>,
-    /// True if the model is still writing the suggestions. Only a client that supports [`CompletionReady`] gets such an answer;
-    /// it asks again when it is notified.
+    /// True if the model is still writing the suggestions. Only a client that supports [`CompletionReady`] gets such an
+    /// answer; it asks again when it is notified.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) is_incomplete: bool,
 }
@@ -144,8 +144,8 @@ impl Notification for DidChangeStatus {
     const METHOD: &'static str = "foretype/status";
 }
 
-/// Notification that unfinished suggestions are complete now: the same request is then answered at once. Sent to clients with the
-/// capability `experimental.foretype.more`.
+/// Notification that unfinished suggestions are complete now: the same request is then answered at once. Sent to
+/// clients with the capability `experimental.foretype.more`.
 #[derive(Debug)]
 pub(super) enum CompletionReady {}
 
@@ -199,12 +199,12 @@ pub(super) struct PluginsResult {
     /// Folder of the user's plugins.
     pub(super) user_folder: Option<PathBuf>,
     /// Plugins of both folders, in the order in which they run.
-    pub(super) plugins: Vec<PluginStatus>,
+    pub(super) plugins: Vec<PluginsResultItem>,
 }
 
 /// Status of a plugin.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct PluginStatus {
+pub(super) struct PluginsResultItem {
     /// Counters and state.
     #[serde(flatten)]
     pub(super) report: PluginReport,
@@ -230,8 +230,8 @@ pub(super) struct AskParams {
     pub(super) conversation: Option<u64>,
     /// Answers the last question of the conversation again.
     pub(super) regenerate: bool,
-    /// Index of the turn that the question replaces, counted from 0. Later turns are removed. The new question keeps the code of
-    /// the one that it replaces.
+    /// Index of the turn that the question replaces, counted from 0. Later turns are removed. The new question keeps
+    /// the code of the one that it replaces.
     pub(super) at: Option<usize>,
     /// Continues in a copy, so that the conversation stays unchanged.
     pub(super) branch: bool,
@@ -373,8 +373,8 @@ pub(super) struct RewriteParams {
 pub(super) struct DocstringParams {
     /// Open document.
     pub(super) text_document: TextDocumentIdentifier,
-    /// Range on one line: the item at that line. On several lines: the items that start there and have no docstring, or, with
-    /// `update`, have one that names their parts. Without a range: all such items of the document.
+    /// Range on one line: the item at that line. On several lines: the items that start there and have no docstring,
+    /// or, with `update`, have one that names their parts. Without a range: all such items of the document.
     #[serde(default)]
     pub(super) range: Option<Range>,
     /// Style, unless it is to be detected.

@@ -1,8 +1,8 @@
 //! Validates each message before the transport parses it.
 //!
 //! The transport stops reading at the first message that is not valid JSON-RPC. Here such a message is replaced by a
-//! notification that the ingress answers with the protocol's error, so that a malformed message costs one error and not the
-//! session.
+//! notification that the ingress answers with the protocol's error, so that a malformed message costs one error and not
+//! the session.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -127,8 +127,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_header_without_a_length_is_skipped() {
-        let input = &b"nonsense\r\n\r\nContent-Length: x\r\n\r\ncontent-length: 2\r\nContent-Type: y\r\n\r\n{}Content-Length: 5\r\n\r\n{}"[..];
-        let mut input = BufReader::new(input);
+        let messages = [
+            "nonsense\r\n\r\nContent-Length: x\r\n\r\n",
+            "content-length: 2\r\nContent-Type: y\r\n\r\n{}",
+            "Content-Length: 5\r\n\r\n{}",
+        ]
+        .concat();
+        let mut input = BufReader::new(messages.as_bytes());
         assert_eq!(read_message(&mut input).await, Some(b"{}".to_vec()));
         assert_eq!(read_message(&mut input).await, None, "cut short");
     }

@@ -13,8 +13,8 @@ use super::server::LspServer;
 use crate::search::{IndexProgress, spawn_background};
 use crate::workspace::Workspace;
 
-/// Permit to build a search index. One workspace is indexed at a time, so that eight windows that open together need no more
-/// memory and time than one.
+/// Permit to build a search index. One workspace is indexed at a time, so that eight windows that open together need no
+/// more memory and time than one.
 static INDEXING_PERMIT: Semaphore = Semaphore::const_new(1);
 /// Number of files from which the progress of search indexing is shown.
 const MIN_FILES_FOR_PROGRESS: usize = 50;

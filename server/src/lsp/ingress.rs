@@ -1,8 +1,8 @@
 //! Ingress: sees each message first and applies edits in wire order, before anything is awaited.
 //!
-//! tower-lsp runs handlers concurrently and in no order, so an edit that waited for its handler could be overtaken. Here
-//! `didOpen`, `didChange` and `didClose` are applied inside [`Service::call`], which is called once for each message in wire
-//! order. Inline completion requests are numbered and get the snapshot that they were read with.
+//! tower-lsp runs handlers concurrently and in no order, so an edit that waited for its handler could be overtaken.
+//! Here `didOpen`, `didChange` and `didClose` are applied inside [`Service::call`], which is called once for each
+//! message in wire order. Inline completion requests are numbered and get the snapshot that they were read with.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;

@@ -1,4 +1,5 @@
-//! Notices about plugins: each fault once and as a diagnostic at its line, and the question of trust once for each workspace.
+//! Notices about plugins: each fault once and as a diagnostic at its line, and the question of trust once for each
+//! workspace.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use foretype_plugins::luau::PluginFault;
 use tower_lsp::lsp_types::{Diagnostic, DiagnosticSeverity, MessageActionItem, MessageType, Position, Range, Url};
 
 use super::server::LspServer;
-use crate::plugins::{PluginEntry, PluginState, PluginNotice, trust};
+use crate::plugins::{PluginEntry, PluginNotice, PluginState, trust};
 
 /// Interval at which a stopped plugin's file is checked for changes: not every editor or program reports a save.
 const STOPPED_PLUGIN_CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -99,8 +100,8 @@ fn diagnostic(fault: &PluginFault) -> Diagnostic {
 
 async fn ask_for_trust(server: LspServer, root: PathBuf, names: Vec<String>) {
     let message = format!(
-        "Foretype: this workspace has plugins that you have not trusted: {}. They can read files of the workspace and change \
-         prompts and suggestions, and have access to nothing else.",
+        "Foretype: this workspace has plugins that you have not trusted: {}. They can read files of the \
+         workspace and change prompts and suggestions, and have access to nothing else.",
         names.join(", ")
     );
     let action = |title: &str| MessageActionItem { title: title.to_owned(), properties: HashMap::default() };
@@ -112,7 +113,8 @@ async fn ask_for_trust(server: LspServer, root: PathBuf, names: Vec<String>) {
     let session = server.session.clone();
     // No request waits for the result, so an error is logged.
     tokio::task::spawn_blocking(move || {
-        let is_meant = |entry: &PluginEntry| matches!(entry.state, PluginState::Untrusted) && names.contains(&entry.name);
+        let is_meant =
+            |entry: &PluginEntry| matches!(entry.state, PluginState::Untrusted) && names.contains(&entry.name);
         let plugins = session.shared.plugins.for_workspace(Some(&root), &session.config());
         let hashes: Vec<_> = plugins.entries().into_iter().filter(is_meant).map(|entry| entry.hash).collect();
         if let Err(error) = trust::add(&root, &hashes) {

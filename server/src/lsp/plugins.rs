@@ -2,7 +2,7 @@
 
 use tower_lsp::jsonrpc::Result;
 
-use super::ext::{PluginStatus, PluginsParams, PluginsResult};
+use super::ext::{PluginsParams, PluginsResult, PluginsResultItem};
 use super::server::{LspServer, run_blocking};
 use crate::plugins::{user_folder, workspace_folder};
 
@@ -17,7 +17,7 @@ pub(super) async fn handle(server: &LspServer, params: PluginsParams) -> Result<
         Ok(PluginsResult {
             folder: workspace.map(|workspace| workspace_folder(&workspace.root)),
             user_folder: user_folder(),
-            plugins: reports.map(|report| PluginStatus { words: report.summary(), report }).collect(),
+            plugins: reports.map(|report| PluginsResultItem { words: report.summary(), report }).collect(),
         })
     })
     .await

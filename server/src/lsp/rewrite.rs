@@ -1,5 +1,5 @@
-//! `foretype/translate`, `foretype/edit` and `foretype/generate`. Nothing is applied: the client gets hunks for the version that
-//! it had, or an error if the document has changed in the meantime.
+//! `foretype/translate`, `foretype/edit` and `foretype/generate`. Nothing is applied: the client gets hunks for the
+//! version that it had, or an error if the document has changed in the meantime.
 
 use tower_lsp::jsonrpc::Result;
 

@@ -19,8 +19,8 @@ const MAX_CONCURRENT_HANDLERS: usize = 64;
 /// Time after `exit` in which pending answers are written.
 const EXIT_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Serves one client until it sends `exit`, closes its end or disappears. `environment` holds its environment variables, for
-/// options. Returns true if it had sent `shutdown`.
+/// Serves one client until it sends `exit`, closes its end or disappears. `environment` holds its environment
+/// variables, for options. Returns true if it had sent `shutdown`.
 pub(crate) async fn serve<R, W>(
     input: R,
     output: W,
@@ -52,8 +52,8 @@ where
     session.shut_down.load(Ordering::Relaxed)
 }
 
-/// Output whose errors end the session instead of being reported: the transport would panic on a message to a client that is
-/// gone.
+/// Output whose errors end the session instead of being reported: the transport would panic on a message to a client
+/// that is gone.
 struct SessionOutput<W> {
     output: W,
     session: Arc<Session>,

@@ -19,8 +19,8 @@ pub(super) struct LspServer {
     pub(super) client: Client,
 }
 
-/// Answer of the client to a request, unless it takes longer than [`CLIENT_TIMEOUT`]. The answer is awaited even then, because
-/// tower-lsp ends the session over an answer that nothing awaits.
+/// Answer of the client to a request, unless it takes longer than [`CLIENT_TIMEOUT`]. The answer is awaited even then,
+/// because tower-lsp ends the session over an answer that nothing awaits.
 pub(super) async fn within_timeout<T: Send + 'static>(answer: impl Future<Output = T> + Send + 'static) -> Option<T> {
     tokio::time::timeout(CLIENT_TIMEOUT, tokio::spawn(answer)).await.ok()?.ok()
 }

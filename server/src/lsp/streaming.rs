@@ -27,8 +27,8 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// Runs `work` where it may block. Text that it emits is sent to `token`, all of it before the result. Dropping the future
-/// cancels the work, which is told by its first argument.
+/// Runs `work` where it may block. Text that it emits is sent to `token`, all of it before the result. Dropping the
+/// future cancels the work, which is told by its first argument.
 pub(super) async fn stream<T: Send + 'static>(
     client: &Client,
     token: Option<ProgressToken>,

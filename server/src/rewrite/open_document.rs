@@ -53,8 +53,8 @@ pub(crate) enum RewriteOutcome {
     },
 }
 
-/// Rewrites the selection of a snapshot. An empty selection means the function or class around it; no selection means the
-/// whole document, where that makes sense. `on_text` receives the text as the model writes it. Blocks.
+/// Rewrites the selection of a snapshot. An empty selection means the function or class around it; no selection means
+/// the whole document, where that makes sense. `on_text` receives the text as the model writes it. Blocks.
 ///
 /// # Errors
 /// If the query lacks a selection or names an unknown language, the model fails, the result is no longer wanted, or the
@@ -147,7 +147,9 @@ fn consult_plugins(
     at: usize,
 ) -> CodePlugins {
     let (task, question) = match query {
-        RewriteQuery::Translate { to } => (TaskKind::Translate, translate::target_language(to).ok().map(Language::lsp_id)),
+        RewriteQuery::Translate { to } => {
+            (TaskKind::Translate, translate::target_language(to).ok().map(Language::lsp_id))
+        }
         RewriteQuery::TranslateComments { .. } => (TaskKind::Translate, None),
         RewriteQuery::Edit { instruction } => (TaskKind::Edit, Some(instruction.as_str())),
         RewriteQuery::Generate => (TaskKind::Generate, None),

@@ -26,8 +26,8 @@ pub(crate) struct ResolvedClientCapabilities {
 }
 
 impl ResolvedClientCapabilities {
-    /// Reads the capabilities of `initialize`. lsp-types knows those up to LSP 3.17, so `inline_completion_dynamic` comes from
-    /// the raw parameters.
+    /// Reads the capabilities of `initialize`. lsp-types knows those up to LSP 3.17, so `inline_completion_dynamic`
+    /// comes from the raw parameters.
     pub(crate) fn read(typed: &ClientCapabilities, inline_completion_dynamic: bool) -> Self {
         let workspace = typed.workspace.as_ref();
         let window = typed.window.as_ref();

@@ -127,8 +127,8 @@ impl Session {
         self.document_states.get(uri).map(|state| state.clone())
     }
 
-    /// Assigns a number to an inline completion request as it is read, and supersedes the requests before it. Returns `None` if
-    /// the document is not open.
+    /// Assigns a number to an inline completion request as it is read, and supersedes the requests before it. Returns
+    /// `None` if the document is not open.
     pub(crate) fn stamp_request(&self, uri: &str) -> Option<u64> {
         let state = self.document_state(uri)?;
         let snapshot = self.documents.snapshot(uri)?;
@@ -146,8 +146,8 @@ impl Session {
         Some(RequestSnapshot { snapshot: self.documents.snapshot(uri)?, state, superseded, epoch })
     }
 
-    /// Snapshot that a [stamped](Self::stamp_request) request was read with; `None` if the request is superseded or the document
-    /// is not open.
+    /// Snapshot that a [stamped](Self::stamp_request) request was read with; `None` if the request is superseded or the
+    /// document is not open.
     pub(crate) fn request_snapshot(&self, uri: &str, id: Option<u64>) -> Option<RequestSnapshot> {
         let current = self.current_snapshot(uri)?;
         let (latest, snapshot) = current.state.latest_request.lock().clone()?;

@@ -31,8 +31,8 @@ impl Session {
         self.plugins_for(document.workspace.as_deref()).wrap_strategy(inner, language, &self.config())
     }
 
-    /// Loads plugins of a document that have changed on disk. Returns true if some have since this client last built a prompt
-    /// with them, so that prompts must be built on new windows. Reads files.
+    /// Loads plugins of a document that have changed on disk. Returns true if some have since this client last built a
+    /// prompt with them, so that prompts must be built on new windows. Reads files.
     pub(crate) fn refresh_plugins(&self, document: &DocumentMeta) -> bool {
         let workspace = document.workspace.as_deref();
         let version = self.plugins_for(workspace).refresh(&self.config());

@@ -55,7 +55,8 @@ impl Session {
         settings.latest_revision
     }
 
-    /// Takes settings of the client, unless some of a later revision have arrived already: answers may overtake each other.
+    /// Takes settings of the client, unless some of a later revision have arrived already: answers may overtake each
+    /// other.
     pub(crate) fn apply_settings(&self, revision: u64, values: &Value) {
         let mut settings = self.settings.lock();
         if revision < settings.applied_revision {

@@ -17,7 +17,8 @@ const AUTO_CLOSED: &[char] = &[')', ']', '}', '>', '"', '\'', '`'];
 pub(crate) struct Generation {
     origin: RegionCursor,
     candidates: usize,
-    /// For a prefetch: length of the part of the origin's path that precedes the suggestion whose acceptance is prefetched.
+    /// For a prefetch: length of the part of the origin's path that precedes the suggestion whose acceptance is
+    /// prefetched.
     suggestion_start: Option<usize>,
     state: Mutex<GenerationState>,
     changed: watch::Sender<()>,
@@ -110,8 +111,8 @@ impl Generation {
         size_of::<Self>() + self.origin.path.len() + self.origin.tail.len() + texts
     }
 
-    /// Takes the ticket of the engine's job. If the generation has been cancelled meanwhile, the ticket is dropped, which
-    /// cancels the job.
+    /// Takes the ticket of the engine's job. If the generation has been cancelled meanwhile, the ticket is dropped,
+    /// which cancels the job.
     pub(crate) fn attach_ticket(&self, ticket: Ticket) {
         let mut state = self.state.lock();
         if !state.cancelled && !state.done {
@@ -122,8 +123,8 @@ impl Generation {
         }
     }
 
-    /// Records what its prompt was built with: the window, and the strategy, which also trims the text of every request that is
-    /// answered from it, so that a prompt and its post-processing come from one set of plugins.
+    /// Records what its prompt was built with: the window, and the strategy, which also trims the text of every request
+    /// that is answered from it, so that a prompt and its post-processing come from one set of plugins.
     pub(crate) fn set_prompt(&self, window: Option<Arc<Window>>, strategy: Arc<dyn PromptStrategy>) {
         let mut state = self.state.lock();
         state.window = window;
@@ -169,8 +170,8 @@ impl Generation {
         self.state.lock().usage
     }
 
-    /// Registers a request that waits for it, and returns a receiver of changes; `None` if it was cancelled. Each subscriber
-    /// calls [`unsubscribe`](Self::unsubscribe) once.
+    /// Registers a request that waits for it, and returns a receiver of changes; `None` if it was cancelled. Each
+    /// subscriber calls [`unsubscribe`](Self::unsubscribe) once.
     pub(crate) fn subscribe(&self) -> Option<watch::Receiver<()>> {
         let mut state = self.state.lock();
         if state.cancelled {
@@ -289,8 +290,8 @@ impl Generation {
         [self.origin.path.as_str(), state.candidates.first().map_or("", |candidate| &candidate.text)].concat()
     }
 
-    /// True if it is still useful after an edit that left `text`: the edit lies where the model writes and agrees with it. A
-    /// prefetch also stays useful while the user types the suggestion whose acceptance it assumes.
+    /// True if it is still useful after an edit that left `text`: the edit lies where the model writes and agrees with
+    /// it. A prefetch also stays useful while the user types the suggestion whose acceptance it assumes.
     pub(crate) fn survives_edit(&self, text: &str) -> bool {
         let Some(interior) = self.origin.region.interior(text) else { return false };
         let interior = interior.replace('\r', "");
@@ -312,8 +313,8 @@ impl Generation {
         !state.cancelled && any_agrees
     }
 
-    /// Text typed since the start, if nothing else was changed. Closing brackets and quotes that an editor inserted behind the
-    /// cursor are ignored.
+    /// Text typed since the start, if nothing else was changed. Closing brackets and quotes that an editor inserted
+    /// behind the cursor are ignored.
     fn typed_since_start<'a>(&self, cursor: &'a RegionCursor) -> Option<&'a str> {
         let typed = cursor.path.strip_prefix(&self.origin.path)?;
         let inserted = cursor.tail.strip_suffix(&self.origin.tail)?;

@@ -21,8 +21,8 @@ impl RecentWindows {
         self.windows.back()
     }
 
-    /// Attaches the latest reusable window to a request and returns true. If none is reusable, attaches the latest, because a
-    /// new window may share its beginning, and returns false.
+    /// Attaches the latest reusable window to a request and returns true. If none is reusable, attaches the latest,
+    /// because a new window may share its beginning, and returns false.
     pub(crate) fn attach_to(&self, request: &mut Request) -> bool {
         for window in self.windows.iter().rev() {
             request.window = Some(window.clone());

@@ -60,7 +60,8 @@ impl EditRegion {
         if same_nearby && tail == after && head == before { Some(&text[before.len()..end]) } else { None }
     }
 
-    /// Locates a byte offset of `text` in this region. Returns `None` if it lies outside, or if the text outside has changed.
+    /// Locates a byte offset of `text` in this region. Returns `None` if it lies outside, or if the text outside has
+    /// changed.
     pub(crate) fn locate(self: &Arc<Self>, text: &str, cursor: usize) -> Option<RegionCursor> {
         let interior = self.interior(text)?;
         let (path, tail) = interior.split_at_checked(cursor.checked_sub(self.start)?)?;

@@ -41,8 +41,8 @@ fn begin(cache: &mut SuggestionCache, base: &str, written: &str) -> Arc<Generati
     generation
 }
 
-/// A generation at `▁` in `base` that has written `written`: the result of looking up `▁` in `now`, and whether it survives that
-/// edit.
+/// A generation at `▁` in `base` that has written `written`: the result of looking up `▁` in `now`, and whether it
+/// survives that edit.
 fn check(base: &str, written: &str, over: bool, now: &str) -> (Option<Lookup>, bool) {
     let mut cache = SuggestionCache::default();
     let generation = begin(&mut cache, base, written);

@@ -8,7 +8,8 @@ const MAX_GAPS: usize = 31;
 /// Shortest gap that counts as a pause rather than as a gap within a burst of keys.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 
-/// Latest gaps between keys. Their median follows a change of speed within a line or two, and a single pause does not move it.
+/// Latest gaps between keys. Their median follows a change of speed within a line or two, and a single pause does not
+/// move it.
 #[derive(Debug, Default)]
 pub(crate) struct TypingCadence {
     gaps: VecDeque<Duration>,
@@ -29,7 +30,8 @@ impl TypingCadence {
         }
     }
 
-    /// Gap within which a fraction `quantile` (0 to 1) of all keys follow the previous one; `None` without measurements.
+    /// Gap within which a fraction `quantile` (0 to 1) of all keys follow the previous one; `None` without
+    /// measurements.
     pub(crate) fn gap_quantile(&self, quantile: f32) -> Option<Duration> {
         let mut gaps: Vec<Duration> = self.gaps.iter().copied().collect();
         gaps.sort_unstable();

@@ -18,7 +18,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use super::location::FileLocation;
 use crate::ask::conversation::Conversation;
 use crate::ask::{self, AnswerSampling, Question};
-use crate::cli::complete::{read_text, root_of};
+use crate::cli::source_file::{read_text, workspace_root};
 use crate::config::Config;
 use crate::workspace::{Workspace, Workspaces};
 use crate::{models, plugins, request_builder};
@@ -75,8 +75,8 @@ impl AskSession {
     pub(crate) fn open(options: &AskOptions) -> Result<Self> {
         let place: Option<FileLocation> = options.file.as_deref().map(str::parse).transpose()?;
         let root = match &place {
-            Some(place) => root_of(&place.path)?,
-            None => root_of(&std::env::current_dir()?.join("file"))?,
+            Some(place) => workspace_root(&place.path)?,
+            None => workspace_root(&std::env::current_dir()?.join("file"))?,
         };
         let mut config = Config::load(Some(&root))?;
         config.model = options.model.clone().or(config.model);
@@ -136,7 +136,7 @@ impl AskSession {
     fn plugin_snippets(&self, question: &str) -> Vec<Snippet> {
         let plugins = plugins::PluginRegistry::default().for_workspace(Some(&self.root), &self.config);
         let asked = plugins.question_snippets(self.code.as_ref(), question, Some(&self.workspace), &self.config);
-        crate::cli::complete::tell(&plugins, false);
+        crate::cli::complete::print_plugin_notices(&plugins, false);
         asked
     }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 
 use crate::ask::conversation::{Conversation, ConversationStore};
-use crate::cli::complete::root_of;
+use crate::cli::source_file::workspace_root;
 use crate::cli::output::print_json;
 
 /// Subcommands for saved conversations.
@@ -51,7 +51,7 @@ pub(super) enum Command {
 
 /// Runs the command for the workspace of the current folder.
 pub(super) fn run(command: Command) -> Result<ExitCode> {
-    let kept = ConversationStore::open(&root_of(&std::env::current_dir()?.join("file"))?)?;
+    let kept = ConversationStore::open(&workspace_root(&std::env::current_dir()?.join("file"))?)?;
     match command {
         Command::List { json } => list(&kept, |_| true, json)?,
         Command::Search { words, json } => list(&kept, |conversation| contains_words(conversation, &words), json)?,

@@ -1,0 +1,29 @@
+//! Source files that commands are given, and the workspaces that contain them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// Text of a file. Bytes that are not UTF-8 become replacement characters.
+///
+/// # Errors
+/// If the file cannot be read.
+pub(super) fn read_text(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    })
+}
+
+/// Root of the workspace that contains a file: the nearest folder with `.foretype` or `.git`, or else the folder of the
+/// file.
+///
+/// # Errors
+/// If the path is empty.
+pub(super) fn workspace_root(path: &Path) -> Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    let is_root = |folder: &&Path| folder.join(".foretype").is_dir() || folder.join(".git").exists();
+    let own = path.parent().unwrap_or(&path);
+    Ok(path.ancestors().skip(1).find(is_root).unwrap_or(own).to_owned())
+}
