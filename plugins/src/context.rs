@@ -1,4 +1,7 @@
-//! Where extra snippets come from: the rest of the workspace, as far as it bears on the cursor.
+//! Context from elsewhere in the workspace: the built-in sources of snippets, and how they share the budget.
+//!
+//! A source gets a share of the bytes that the sources before it left. The snippets then stand in the prompt by stability,
+//! the most stable first, so that the prefix cache keeps as much of the header as possible.
 
 pub mod definitions;
 pub mod open_files;
@@ -11,88 +14,91 @@ use crate::request::Request;
 /// A built-in source of snippets.
 #[derive(Debug)]
 pub struct ContextSource {
-    /// By which the configuration knows it.
+    /// Name in the configuration.
     pub name: &'static str,
-    /// What it shows.
+    /// Snippets that it shows, for listings.
     pub description: &'static str,
-    /// What its snippets say of themselves.
+    /// [`origin`](Snippet::origin) of its snippets.
     pub origin: &'static str,
-    /// How long its snippets stay as they are.
+    /// Stability of its snippets.
     pub stability: Stability,
-    /// It has at most one part in so many of the room that is left, unless the user says otherwise.
+    /// Default limit: the remaining bytes divided by this.
     pub share_divisor: usize,
-    /// Its snippets within so many bytes, in the order of the prompt.
+    /// Finds snippets within a number of bytes, in prompt order.
     collect: fn(&Request, usize) -> Vec<Snippet>,
 }
 
-/// All sources in the order in which they take room; no source takes the room of all others.
+/// Built-in sources in the order in which they draw on the budget.
 pub static CONTEXT_SOURCES: &[ContextSource] = &[
     ContextSource {
         name: "definitions",
-        description: "definitions, from anywhere in the workspace, of the names around the cursor",
+        description: "definitions from anywhere in the workspace of the names around the cursor",
         origin: "definition",
         stability: Stability::File,
         share_divisor: 2,
-        collect: |request, room| fitting_snippets(room, definitions::snippets(request)),
+        collect: |request, max_bytes| fitting_snippets(max_bytes, definitions::snippets(request)),
     },
     ContextSource {
         name: "recent-edits",
-        description: "what was changed lately in other files",
+        description: "recent changes in other files",
         origin: "recent edit",
         stability: Stability::Edit,
         share_divisor: 2,
-        collect: |request, room| {
-            // The latest edits matter most; in the prompt they stand last.
-            let latest = recent_edits::snippets(request).into_iter().rev().collect();
-            fitting_snippets(room, latest).into_iter().rev().collect()
+        collect: |request, max_bytes| {
+            // The latest edits get their bytes first and stand last in the prompt.
+            let latest_first = recent_edits::snippets(request).into_iter().rev().collect();
+            fitting_snippets(max_bytes, latest_first).into_iter().rev().collect()
         },
     },
     ContextSource {
         name: "open-files",
-        description: "pieces of the other open files that share names with the text around the cursor",
+        description: "parts of other open files that share names with the text around the cursor",
         origin: "open file",
         stability: Stability::File,
         share_divisor: 1,
-        collect: |request, room| fitting_snippets(room, open_files::snippets(request, room)),
+        collect: |request, max_bytes| fitting_snippets(max_bytes, open_files::snippets(request, max_bytes)),
     },
 ];
 
-/// The source of that name.
+/// The source with this name.
 pub fn find_source(name: &str) -> Option<&'static ContextSource> {
     CONTEXT_SOURCES.iter().find(|source| source.name == name)
 }
 
 impl ContextSource {
-    /// Its snippets where nothing else takes room.
+    /// Its snippets when it has the whole budget to itself.
     pub fn collect_alone(&self, request: &Request) -> Vec<Snippet> {
         (self.collect)(request, self.byte_limit(request, request.budget.snippets))
     }
 
-    /// Bytes that it may take of those that are left.
-    fn byte_limit(&self, request: &Request, left: usize) -> usize {
-        request.builtins.byte_limits.get(self.name).map_or(left / self.share_divisor, |most| left.min(*most))
+    /// Limit of its snippets when `remaining` bytes of the budget are left.
+    fn byte_limit(&self, request: &Request, remaining: usize) -> usize {
+        match request.builtins.byte_limits.get(self.name) {
+            Some(limit) => remaining.min(*limit),
+            None => remaining / self.share_divisor,
+        }
     }
 
-    /// The place of its snippets in a prompt.
+    /// Sort key of its snippets in a prompt.
     fn sort_key(&self, request: &Request) -> (Stability, usize) {
         (self.stability, request.builtins.rank(self.name))
     }
 }
 
-/// Snippets for a request within its budget, those that stay longest first; among those, in the order that the user says.
+/// Snippets for a request within its budget: the most stable first, and equally stable ones in the user's order.
 pub fn gather(request: &Request) -> Vec<Snippet> {
-    let mut left = request.budget.snippets;
-    let mut all = Vec::new();
+    let mut remaining = request.budget.snippets;
+    let mut groups = Vec::new();
     for source in CONTEXT_SOURCES.iter().filter(|source| request.builtins.is_enabled(source.name)) {
-        let found = (source.collect)(request, source.byte_limit(request, left));
-        left -= found.iter().map(snippet_bytes).sum::<usize>();
-        all.push((source.sort_key(request), found));
+        let found = (source.collect)(request, source.byte_limit(request, remaining));
+        remaining -= found.iter().map(snippet_bytes).sum::<usize>();
+        groups.push((source.sort_key(request), found));
     }
-    all.sort_by_key(|(place, _)| *place);
-    all.into_iter().flat_map(|(_, found)| found).collect()
+    groups.sort_by_key(|(key, _)| *key);
+    groups.into_iter().flat_map(|(_, found)| found).collect()
 }
 
-/// The place of a snippet that a source found.
+/// Sort key of a snippet that a built-in source found.
 pub(crate) fn snippet_sort_key(request: &Request, snippet: &Snippet) -> (Stability, usize) {
     let source = CONTEXT_SOURCES.iter().find(|source| source.origin == snippet.origin);
     source.map_or((Stability::File, usize::MAX), |source| source.sort_key(request))
@@ -102,17 +108,19 @@ fn snippet_bytes(snippet: &Snippet) -> usize {
     snippet.text.len() + snippet.path.len()
 }
 
-/// Those of `found` that may be shown and fit into `room` bytes together.
-fn fitting_snippets(room: usize, found: Vec<Snippet>) -> Vec<Snippet> {
-    let mut left = room;
-    let mut kept = found;
-    kept.retain(|snippet| {
+/// The first snippets that fit into `max_bytes` together, without any that hold secrets.
+fn fitting_snippets(max_bytes: usize, mut snippets: Vec<Snippet>) -> Vec<Snippet> {
+    let mut remaining = max_bytes;
+    snippets.retain(|snippet| {
         let size = snippet_bytes(snippet);
-        let shown = size <= left && !secrets::is_secret_path(&snippet.path) && !secrets::contains_secret(&snippet.text);
-        left -= if shown { size } else { 0 };
-        shown
+        let secret = secrets::is_secret_path(&snippet.path) || secrets::contains_secret(&snippet.text);
+        let keep = size <= remaining && !secret;
+        if keep {
+            remaining -= size;
+        }
+        keep
     });
-    kept
+    snippets
 }
 
 #[cfg(test)]
@@ -126,7 +134,7 @@ mod tests {
     use crate::{Document, Language};
 
     #[test]
-    fn the_latest_edits_fit_first_and_stand_last() {
+    fn the_latest_edits_are_kept_and_stand_last() {
         let edit = |name: &str| RecentEdit { path: name.into(), text: name.repeat(50) };
         let mut request = request("app.py", "x = ▁\n");
         request.recent_edits = ["a", "b", "c"].map(edit).into();
@@ -135,8 +143,8 @@ mod tests {
         assert_eq!(paths, ["b", "c"]);
     }
 
-    /// Names of the sources that show something, in their order.
-    fn shown(builtins: Builtins) -> Vec<String> {
+    /// Paths of all snippets with these settings: `b.py` is a definition, `c.py` an open file, `d.py` a recent edit.
+    fn gathered_paths(builtins: Builtins) -> Vec<String> {
         let mut request = request("app.py", "total = shipping_rate + discount_rate + delivery_fee + other(▁)\n");
         request.symbols.update("b.py", Language::Python, "def other(x):\n    return x\n");
         let text = "shipping_rate, discount_rate, delivery_fee\n";
@@ -148,14 +156,17 @@ mod tests {
     }
 
     #[test]
-    fn a_source_is_switched_off_ordered_and_given_room_by_its_name() {
+    fn sources_are_disabled_ordered_and_limited_by_name() {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        assert_eq!(shown(Builtins::default()), ["b.py", "c.py", "d.py"]);
-        assert_eq!(shown(Builtins { disabled: names(&["definitions"]), ..Builtins::default() }), ["c.py", "d.py"]);
-        // What changes with each edit stays behind what does not, whatever the order says.
+        assert_eq!(gathered_paths(Builtins::default()), ["b.py", "c.py", "d.py"]);
+        assert_eq!(
+            gathered_paths(Builtins { disabled: names(&["definitions"]), ..Builtins::default() }),
+            ["c.py", "d.py"]
+        );
+        // Stability goes before the user's order: recent edits stay last.
         let order = names(&["recent-edits", "open-files"]);
-        assert_eq!(shown(Builtins { order, ..Builtins::default() }), ["c.py", "b.py", "d.py"]);
-        let room = [("open-files".to_owned(), 20), ("recent-edits".to_owned(), 1000)].into();
-        assert_eq!(shown(Builtins { byte_limits: room, ..Builtins::default() }), ["b.py", "d.py"]);
+        assert_eq!(gathered_paths(Builtins { order, ..Builtins::default() }), ["c.py", "b.py", "d.py"]);
+        let byte_limits = [("open-files".to_owned(), 20), ("recent-edits".to_owned(), 1000)].into();
+        assert_eq!(gathered_paths(Builtins { byte_limits, ..Builtins::default() }), ["b.py", "d.py"]);
     }
 }

@@ -1,43 +1,50 @@
-//! Definitions of the names around the cursor, found in a symbol index of the workspace.
+//! Signatures of the names around the cursor, from the symbol index of the workspace.
 
 use crate::prompt::Snippet;
 use crate::request::Request;
 use crate::symbol_index::{Definition, path_distance, share_symbols};
 use crate::syntax;
 
-/// Signatures of the names near the cursor that other files define, in an order that does not change while the user types
-/// inside a word.
+/// Names near the cursor that are looked up.
+const MAX_NAMES: usize = 40;
+/// Definitions that are shown.
+const MAX_DEFINITIONS: usize = 8;
+/// Definitions of one name above which the name says too little to be shown.
+const MAX_DEFINITIONS_PER_NAME: usize = 4;
+/// Reach around the cursor in which names are collected, in bytes.
+const CURSOR_REACH_BYTES: usize = 1500;
+
+/// Signatures of names near the cursor that other files define, one snippet per file, ordered by path and offset so that
+/// they stay put while the user types inside a word.
 pub(super) fn snippets(request: &Request) -> Vec<Snippet> {
-    const NAMES: usize = 40;
-    const SNIPPETS: usize = 8;
-    let names = syntax::identifiers_near(&request.document.text, request.cursor, 1500);
+    let document = &request.document;
+    let names = syntax::identifiers_near(&document.text, request.cursor, CURSOR_REACH_BYTES);
     let mut found: Vec<Definition> = Vec::new();
-    for name in names.into_iter().take(NAMES) {
+    for name in names.into_iter().take(MAX_NAMES) {
         let mut all = request.symbols.definitions(name);
-        let foreign = |it: &Definition| {
-            *it.path != *request.document.path && share_symbols(it.language, request.document.language)
-        };
-        all.retain(foreign);
+        all.retain(|it| *it.path != *document.path && share_symbols(it.language, document.language));
         all.sort_by_key(|it| path_distance(&it.path, &request.document.path));
-        // A name that many files define says nothing.
-        if all.len() <= 4 {
-            let nearest = all.into_iter().next().filter(|it| !found.contains(it));
-            found.extend(nearest);
+        if all.len() <= MAX_DEFINITIONS_PER_NAME
+            && let Some(nearest) = all.into_iter().next()
+            && !found.contains(&nearest)
+        {
+            found.push(nearest);
         }
-        if found.len() >= SNIPPETS {
+        if found.len() >= MAX_DEFINITIONS {
             break;
         }
     }
     found.sort_by(|a, b| (&a.path, a.offset).cmp(&(&b.path, b.offset)));
     let mut snippets: Vec<Snippet> = Vec::new();
     for definition in found {
-        match snippets.last_mut().filter(|last| *last.path == *definition.path) {
-            Some(last) => last.text.push_str(&format!("\n{}", definition.signature)),
-            None => snippets.push(Snippet {
-                path: definition.path.to_string(),
-                text: definition.signature,
-                origin: "definition".into(),
-            }),
+        if let Some(last) = snippets.last_mut()
+            && *last.path == *definition.path
+        {
+            last.text.push('\n');
+            last.text.push_str(&definition.signature);
+        } else {
+            let (path, text) = (definition.path.to_string(), definition.signature);
+            snippets.push(Snippet { path, text, origin: "definition".into() });
         }
     }
     snippets

@@ -1,7 +1,7 @@
-//! What the other open files say about the names around the cursor: the piece of each that shares most of them.
+//! Snippets from other open files: from each the chunk that shares most names with the text around the cursor.
 //!
-//! A name that stands everywhere tells nothing, so names are weighed by how few pieces hold them (inverse document
-//! frequency, Spärck Jones 1972).
+//! A name found everywhere says little, so names are weighted by inverse document frequency over the chunks (Spärck Jones,
+//! 1972).
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,88 +9,106 @@ use crate::prompt::Snippet;
 use crate::request::Request;
 use crate::syntax;
 
-/// Files that are looked at, the most recently used first.
+/// Number of open files that are searched, the most recently used first.
 const MAX_FILES: usize = 6;
-/// Lines of a piece. Pieces begin at every half of it, whatever was typed, so that a piece stays the same while it is useful.
+/// Length of a chunk in lines. Chunks overlap by half; they begin at fixed lines, so that a chunk stays the same while the
+/// user types elsewhere.
 const CHUNK_LINES: usize = 16;
-/// Bytes of a file that are looked at.
+/// Length to which a file is searched.
 const MAX_FILE_BYTES: usize = 200_000;
-/// Bytes around the cursor whose names count.
+/// Reach around the cursor in which names are collected, in bytes.
 const CURSOR_REACH_BYTES: usize = 1000;
-/// Names that a piece has to share at the least.
+/// Number of names that a chunk must share to be shown.
 const MIN_SHARED_NAMES: usize = 2;
 
+/// Consecutive lines of an open file.
 struct FileChunk<'a> {
     path: &'a str,
     text: &'a str,
     names: HashSet<&'a str>,
 }
 
-/// The best piece of each open file, if it fits into `room` bytes, in the order of their paths, which stays when the user
-/// goes from file to file.
-pub(super) fn snippets(request: &Request, room: usize) -> Vec<Snippet> {
-    let own = &request.document;
-    let wanted: HashSet<&str> =
-        syntax::identifiers_near(&own.text, request.cursor, CURSOR_REACH_BYTES).into_iter().collect();
-    let others = request.open_files.iter().filter(|file| file.path != own.path).take(MAX_FILES);
-    let files: Vec<Vec<FileChunk>> = others.map(|file| split_chunks(&file.path, &file.text, room)).collect();
-    let weights = inverse_frequencies(&wanted, files.iter().flatten());
-    let mut best: Vec<(f32, &FileChunk)> = files.iter().filter_map(|pieces| best_chunk(pieces, &weights)).collect();
+/// The best chunks that fit into `max_bytes`, at most one per open file, ordered by path so that the order stays when the
+/// user switches files.
+pub(super) fn snippets(request: &Request, max_bytes: usize) -> Vec<Snippet> {
+    let document = &request.document;
+    let names: HashSet<&str> =
+        syntax::identifiers_near(&document.text, request.cursor, CURSOR_REACH_BYTES).into_iter().collect();
+    let others = request.open_files.iter().filter(|file| file.path != document.path).take(MAX_FILES);
+    let files: Vec<Vec<FileChunk>> = others.map(|file| split_chunks(&file.path, &file.text, max_bytes)).collect();
+    let weights = inverse_frequencies(&names, files.iter().flatten());
+    let mut best: Vec<(f32, &FileChunk)> = files.iter().filter_map(|chunks| best_chunk(chunks, &weights)).collect();
     best.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut left = room;
-    best.retain(|(_, piece)| {
-        let size = piece.text.len() + piece.path.len();
-        let fits = size <= left;
-        left -= if fits { size } else { 0 };
+    let mut remaining = max_bytes;
+    best.retain(|(_, chunk)| {
+        let fits = chunk.bytes() <= remaining;
+        if fits {
+            remaining -= chunk.bytes();
+        }
         fits
     });
-    best.sort_by_key(|(_, piece)| piece.path);
+    best.sort_by_key(|(_, chunk)| chunk.path);
     let snippet =
-        |piece: &FileChunk| Snippet { path: piece.path.into(), text: piece.text.into(), origin: "open file".into() };
-    best.into_iter().map(|(_, piece)| snippet(piece)).collect()
+        |chunk: &FileChunk| Snippet { path: chunk.path.into(), text: chunk.text.into(), origin: "open file".into() };
+    best.into_iter().map(|(_, chunk)| snippet(chunk)).collect()
 }
 
-/// The pieces of a text that are at most `room` bytes long.
-fn split_chunks<'a>(path: &'a str, text: &'a str, room: usize) -> Vec<FileChunk<'a>> {
+impl FileChunk<'_> {
+    /// Bytes that the chunk takes of the budget.
+    fn bytes(&self) -> usize {
+        self.text.len() + self.path.len()
+    }
+}
+
+/// The chunks of a text that take at most `max_bytes`.
+fn split_chunks<'a>(path: &'a str, text: &'a str, max_bytes: usize) -> Vec<FileChunk<'a>> {
     let text = &text[..text.floor_char_boundary(MAX_FILE_BYTES)];
     let mut starts: Vec<usize> = vec![0];
     starts.extend(text.match_indices('\n').map(|(at, _)| at + 1));
-    let piece = |first: usize| {
+    let chunk = |first: usize| {
         let end = starts.get(first + CHUNK_LINES).copied().unwrap_or(text.len());
         let text = text[starts[first]..end].trim_end();
         let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
         FileChunk { path, text, names: words.filter(|word| word.len() > 2).collect() }
     };
-    let all = (0..starts.len()).step_by(CHUNK_LINES / 2).map(piece);
-    all.filter(|piece| piece.text.len() + path.len() <= room).collect()
+    let all = (0..starts.len()).step_by(CHUNK_LINES / 2).map(chunk);
+    all.filter(|chunk| chunk.bytes() <= max_bytes).collect()
 }
 
-/// How telling each wanted name is.
+/// Inverse document frequency of each of `names` over the chunks.
 fn inverse_frequencies<'a>(
-    wanted: &HashSet<&'a str>,
-    pieces: impl Iterator<Item = &'a FileChunk<'a>>,
+    names: &HashSet<&'a str>,
+    chunks: impl Iterator<Item = &'a FileChunk<'a>>,
 ) -> HashMap<&'a str, f32> {
-    let mut holders: HashMap<&str, usize> = HashMap::new();
-    let mut count = 0;
-    for piece in pieces {
-        count += 1;
-        for name in wanted.iter().filter(|name| piece.names.contains(**name)) {
-            *holders.entry(name).or_default() += 1;
+    let mut document_frequencies: HashMap<&str, usize> = HashMap::new();
+    let mut chunk_count = 0;
+    for chunk in chunks {
+        chunk_count += 1;
+        for name in names.iter().filter(|name| chunk.names.contains(**name)) {
+            *document_frequencies.entry(name).or_default() += 1;
         }
     }
-    holders.into_iter().map(|(name, holders)| (name, (1.0 + count as f32 / holders as f32).ln())).collect()
+    let weight = |frequency: usize| (1.0 + chunk_count as f32 / frequency as f32).ln();
+    document_frequencies.into_iter().map(|(name, frequency)| (name, weight(frequency))).collect()
 }
 
-/// The piece with the most telling names, if it shares enough of them.
-fn best_chunk<'a>(pieces: &'a [FileChunk<'a>], weights: &HashMap<&str, f32>) -> Option<(f32, &'a FileChunk<'a>)> {
-    let weighed = pieces.iter().filter_map(|piece| {
-        let mut shared: Vec<f32> = piece.names.iter().filter_map(|name| weights.get(name).copied()).collect();
-        // The names come in any order, and a sum of floats depends on its order.
+/// The chunk with the highest total weight of shared names, if it shares at least [`MIN_SHARED_NAMES`].
+fn best_chunk<'a>(chunks: &'a [FileChunk<'a>], weights: &HashMap<&str, f32>) -> Option<(f32, &'a FileChunk<'a>)> {
+    let mut best: Option<(f32, &FileChunk)> = None;
+    for chunk in chunks {
+        let mut shared: Vec<f32> = chunk.names.iter().filter_map(|name| weights.get(name).copied()).collect();
+        if shared.len() < MIN_SHARED_NAMES {
+            continue;
+        }
+        // A set iterates in any order, and a sum of floats depends on the order.
         shared.sort_by(f32::total_cmp);
-        (shared.len() >= MIN_SHARED_NAMES).then(|| (shared.iter().sum::<f32>(), piece))
-    });
-    // Of equals the first, so that the choice does not move.
-    weighed.reduce(|best, other| if other.0 > best.0 { other } else { best })
+        let weight: f32 = shared.iter().sum();
+        // The first of equals wins, so that the choice is stable.
+        if best.is_none_or(|(best_weight, _)| weight > best_weight) {
+            best = Some((weight, chunk));
+        }
+    }
+    best
 }
 
 #[cfg(test)]
@@ -113,7 +131,7 @@ mod tests {
     const FILLER: &str = "one = 1\ntwo = 2\n";
 
     #[test]
-    fn the_piece_that_shares_the_names_around_the_cursor_is_shown() {
+    fn the_chunk_that_shares_names_with_the_cursor_is_shown() {
         let store = format!("{}def load_order(order_id, customer):\n    return order_id\n", FILLER.repeat(30));
         let request = with_open("order = load_order(order_id, ▁)\n", &[("store.py", &store), ("other.py", FILLER)]);
         let found = snippets(&request, 800);
@@ -123,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_stand_everywhere_tell_nothing() {
+    fn ubiquitous_names_have_little_weight() {
         let common = "return self value\n".repeat(40);
         let telling = format!("{common}return self value shipping_rate discount_rate\n");
         let request = with_open("return self shipping_rate discount_rate ▁\n", &[("a.py", &telling)]);
@@ -131,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn of_equal_pieces_the_first_is_shown_every_time() {
+    fn the_first_of_equal_chunks_is_shown_every_time() {
         let names: Vec<_> = (0..30).map(|i| format!("name_{i}")).collect();
         let (wanted, rare) = (names.join(" "), names[..20].join(" "));
         let filler = "one = 1\n".repeat(CHUNK_LINES - 1);
@@ -144,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn snippets_stay_in_order_and_within_their_room() {
+    fn snippets_are_ordered_by_path_and_fit_the_budget() {
         let piece = |name: &str| format!("def {name}(alpha_beta, gamma_delta):\n    pass\n");
         let files = [("z.py", piece("z")), ("a.py", piece("a"))];
         let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
@@ -156,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_with_a_secret_is_left_out() {
+    fn a_chunk_with_a_secret_is_left_out() {
         let secret = format!("alpha_beta = gamma_delta = '{}{}'\n", "ghp_", "x".repeat(36));
         let request = with_open("alpha_beta gamma_delta ▁\n", &[("a.py", &secret)]);
         assert!(context::gather(&request).is_empty());

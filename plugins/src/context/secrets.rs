@@ -1,6 +1,7 @@
-//! What must never enter a prompt, an index or a training set: files that hold secrets, and texts that look like them.
+//! Secrets, which must never enter a prompt, an index or a training set: files that hold them by convention, and texts that
+//! look like credentials.
 
-/// File names that hold secrets by convention.
+/// Names of files that hold secrets by convention.
 const SECRET_FILE_NAMES: &[&str] = &[
     ".env",
     ".envrc",
@@ -20,10 +21,10 @@ const SECRET_FILE_NAMES: &[&str] = &[
     "secrets.toml",
 ];
 
-/// Endings of key files.
+/// Suffixes of key files.
 const SECRET_FILE_SUFFIXES: &[&str] = &[".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx"];
 
-/// How well-known secrets begin, and how many characters of theirs follow.
+/// Prefixes of well-known credentials, each with the minimum number of characters that follow it.
 const SECRET_PREFIXES: &[(&str, usize)] = &[
     ("-----BEGIN RSA PRIVATE KEY", 0),
     ("-----BEGIN PRIVATE KEY", 0),
@@ -48,7 +49,7 @@ const SECRET_PREFIXES: &[(&str, usize)] = &[
     ("hf_", 30),
 ];
 
-/// Whether a file of this path is left alone.
+/// Returns true for a path whose file must not be read.
 pub fn is_secret_path(path: &str) -> bool {
     let name = path.rsplit(['/', '\\']).next().unwrap_or(path).to_ascii_lowercase();
     let example = [".example", ".sample", ".template"].iter().any(|ending| name.ends_with(ending));
@@ -57,13 +58,14 @@ pub fn is_secret_path(path: &str) -> bool {
         || SECRET_FILE_SUFFIXES.iter().any(|ending| name.ends_with(ending))
 }
 
-/// Whether a text holds what looks like a secret.
+/// Returns true if a text contains what looks like a credential.
 pub fn contains_secret(text: &str) -> bool {
-    SECRET_PREFIXES.iter().any(|(beginning, most)| {
-        text.match_indices(beginning).any(|(at, _)| {
-            let word = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-            let fresh = text[..at].chars().next_back().is_none_or(|c| !c.is_ascii_alphanumeric());
-            fresh && text[at + beginning.len()..].chars().take_while(word).take(*most).count() >= *most
+    SECRET_PREFIXES.iter().any(|(prefix, min_length)| {
+        text.match_indices(prefix).any(|(at, _)| {
+            let is_word = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+            let starts_word = text[..at].chars().next_back().is_none_or(|c| !c.is_ascii_alphanumeric());
+            let rest = text[at + prefix.len()..].chars();
+            starts_word && rest.take_while(is_word).take(*min_length).count() >= *min_length
         })
     })
 }
@@ -73,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_with_secrets_are_known_by_name() {
+    fn secret_files_are_known_by_name() {
         for path in [".env", "a/.env.local", "deploy/server.pem", "C:\\x\\id_rsa"] {
             assert!(is_secret_path(path), "{path}");
         }
@@ -83,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_known_by_their_beginnings() {
+    fn credentials_are_known_by_their_prefix() {
         assert!(contains_secret(&format!("key = \"{}{}\"", "AKIA", "A".repeat(16))));
         assert!(contains_secret(&format!("token: {}{}", "ghp_", "x".repeat(36))));
         assert!(!contains_secret("AKIA is a prefix; graph_path = hf_model; SLAVAKIAAAAAAAAAAAAAAAAAA"));

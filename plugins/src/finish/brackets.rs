@@ -1,14 +1,14 @@
-//! Brackets: an answer ends before a bracket that closes what was opened before the cursor, unless nothing closes it yet.
+//! Rule `brackets`: an answer ends before a bracket that closes one opened before the cursor, unless that one is still open.
 
 use crate::Language;
 use crate::request::Request;
 
 const BRACKET_PAIRS: [(char, char); 3] = [('(', ')'), ('[', ']'), ('{', '}')];
 
-/// Bytes around the cursor in which brackets are counted.
+/// Reach around the cursor in which brackets are counted, in bytes.
 const CURSOR_REACH_BYTES: usize = 3000;
 
-/// Ends before the first closing bracket that is too many. Prose has single ones, and so have the cases of a shell.
+/// Ends before the first closing bracket without a partner. Prose has such brackets, and so have `case` labels of a shell.
 pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
     let language = request.document.language;
     if matches!(language, Language::Markdown | Language::PlainText) {
@@ -32,11 +32,11 @@ pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
     None
 }
 
-/// The characters of a text that are in no string, as far as its quotes tell.
+/// Characters of a text outside strings, as far as its quotes tell, with their byte offsets.
 fn outside_strings(language: Language, text: &str) -> impl Iterator<Item = (usize, char)> {
     use Language::{C, CSharp, Cpp, Go, Java, Rust};
-    // In these a single quote holds one character, or is no quote at all.
-    let single = matches!(language, Rust | C | Cpp | CSharp | Java | Go);
+    // In these languages a single quote delimits one character, or begins a lifetime.
+    let has_char_literals = matches!(language, Rust | C | Cpp | CSharp | Java | Go);
     let mut quote: Option<char> = None;
     let mut skip_to = 0;
     text.char_indices().filter(move |(at, c)| {
@@ -48,7 +48,7 @@ fn outside_strings(language: Language, text: &str) -> impl Iterator<Item = (usiz
                 quote = quote.filter(|_| *c != open && *c != '\n');
                 return false;
             }
-            None if matches!(c, '"' | '`') || (*c == '\'' && !single) => quote = Some(*c),
+            None if matches!(c, '"' | '`') || (*c == '\'' && !has_char_literals) => quote = Some(*c),
             None if *c == '\'' => skip_to = at + char_literal_len(&text[*at..]),
             None => return true,
         }
@@ -56,15 +56,15 @@ fn outside_strings(language: Language, text: &str) -> impl Iterator<Item = (usiz
     })
 }
 
-/// The length of the character literal that a text begins with; 1 if it is none.
+/// Length of the character literal at the start of a text; 1 if there is none.
 fn char_literal_len(text: &str) -> usize {
     let inner = text.get(1..).unwrap_or_default();
-    let letters = if inner.starts_with('\\') { 2 } else { 1 };
-    let end = inner.char_indices().nth(letters).filter(|(_, c)| *c == '\'');
+    let length = if inner.starts_with('\\') { 2 } else { 1 };
+    let end = inner.char_indices().nth(length).filter(|(_, c)| *c == '\'');
     end.map_or(1, |(at, _)| at + 2)
 }
 
-/// Whether cutting `text` at `at` takes away a bracket or a quote that closes one of the text's own.
+/// Returns true if cutting `text` at `at` removes a bracket or quote that closes one of the text's own.
 pub(super) fn cut_unbalances(text: &str, at: usize) -> bool {
     let surplus = |text: &str, (open, close): (char, char)| {
         text.matches(open).count().saturating_sub(text.matches(close).count())
@@ -76,7 +76,7 @@ pub(super) fn cut_unbalances(text: &str, at: usize) -> bool {
     brackets || quotes
 }
 
-/// For each kind, how many brackets are open before the cursor that nothing after it closes.
+/// For each kind of bracket, the number opened before the cursor that nothing after it closes.
 fn missing_closers(request: &Request) -> [usize; 3] {
     let before = request.prefix();
     let before = &before[before.floor_char_boundary(before.len().saturating_sub(CURSOR_REACH_BYTES))..];
@@ -84,19 +84,19 @@ fn missing_closers(request: &Request) -> [usize; 3] {
     std::array::from_fn(|kind| {
         let (open, close) = BRACKET_PAIRS[kind];
         let opened = count_unmatched(before.chars().rev(), close, open);
-        // A bracket at once right of the cursor was put there by the editor for the last one opened.
+        // A closing bracket on the cursor's line was inserted by the editor for the last one opened.
         let closed = count_unmatched(after.chars(), open, close).max(usize::from(request.line_after().contains(close)));
         opened.saturating_sub(closed)
     })
 }
 
-/// How many `wanted` there are that no `other` before them (in the order given) makes up for.
-fn count_unmatched(chars: impl Iterator<Item = char>, other: char, wanted: char) -> usize {
+/// Number of `counted` without a preceding `partner` that belongs to them.
+fn count_unmatched(chars: impl Iterator<Item = char>, partner: char, counted: char) -> usize {
     let (mut depth, mut count) = (0usize, 0);
     for c in chars {
-        if c == other {
+        if c == partner {
             depth += 1;
-        } else if c == wanted {
+        } else if c == counted {
             match depth {
                 0 => count += 1,
                 _ => depth -= 1,
@@ -111,33 +111,33 @@ mod tests {
     use super::super::tests::{check, check_in};
 
     #[test]
-    fn a_single_bracket_of_a_shell_or_of_prose_ends_nothing() {
+    fn lone_brackets_of_shell_and_prose_are_kept() {
         check_in("a.sh", "case \"$1\" in▁\nesac\n", "\n  start) run ;;\n", Some("\n  start) run ;;"));
         check_in("a.md", "1) fast\n2) small\n▁\n", "3) quiet\n", Some("3) quiet"));
     }
 
     #[test]
-    fn brackets_in_single_quotes_do_not_count() {
+    fn brackets_in_single_quotes_are_ignored() {
         check_in("a.js", "return c === ▁;\n", "')'", Some("')'"));
         check_in("a.rs", "fn f() {\n    g(▁);\n}\n", "')', x", Some("')', x"));
         check_in("a.rs", "fn f() {\n    g(▁);\n}\n", "&'a x)", Some("&'a x"));
     }
 
     #[test]
-    fn a_bracket_that_is_closed_already_is_not_closed_again() {
+    fn closed_brackets_are_not_closed_again() {
         check("f(▁)\n", "x, y)", Some("x, y"));
         check("x = [▁]\n", "1, 2]\ny = 3", Some("1, 2"));
         check("fn f() {\n    ▁\n}\n", "g();\n}\n\nfn h() {", Some("g();"));
     }
 
     #[test]
-    fn a_bracket_that_nothing_closes_may_be_closed() {
+    fn open_brackets_may_be_closed() {
         check("f(▁\n", "x, y)\n", Some("x, y)"));
         check("x = [g(▁\n", "1)]\nz = 1\n", Some("1)]"));
     }
 
     #[test]
-    fn brackets_in_strings_do_not_count() {
+    fn brackets_in_strings_are_ignored() {
         check("print(▁)\n", "\")\", x)", Some("\")\", x"));
     }
 }

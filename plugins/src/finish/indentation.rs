@@ -1,25 +1,25 @@
-//! Tabs, spaces and line ends as the file has them.
+//! Rule `indentation`: an answer adopts the tabs, spaces and line ends of the file.
 
 use super::lines::begins_block;
 use crate::request::Request;
 use crate::text::indent_columns;
 
-/// Spaces of one level where neither the file nor the answer tells.
+/// Width of a level where neither the file nor the answer shows one.
 const DEFAULT_INDENT_COLUMNS: usize = 4;
 
-/// The text with the file's own indentation and line ends.
+/// The text with the file's indentation and line ends.
 pub(super) fn match_file_indentation(request: &Request, text: &str) -> String {
     let mut lines = text.split('\n');
     let mut out = complete_first_indent(request, lines.next().unwrap_or_default());
     let file = file_indent_style(&request.document.text);
-    let own = answer_indent_unit(request, text);
+    let answer_unit = answer_indent_unit(request, text);
     let line_end = if request.document.text.contains("\r\n") { "\r\n" } else { "\n" };
     for line in lines {
         let body = line.trim_start_matches([' ', '\t']);
         let (blank, body) = line.split_at(line.len() - body.len());
         out.push_str(line_end);
         match file {
-            Some(IndentStyle::Tabs) => out.push_str(&blank.replace(&" ".repeat(own), "\t")),
+            Some(IndentStyle::Tabs) => out.push_str(&blank.replace(&" ".repeat(answer_unit), "\t")),
             Some(IndentStyle::Spaces(unit)) => out.push_str(&blank.replace('\t', &" ".repeat(unit))),
             None => out.push_str(blank),
         }
@@ -28,8 +28,8 @@ pub(super) fn match_file_indentation(request: &Request, text: &str) -> String {
     out
 }
 
-/// The first line without the part of its indentation that is typed already: a model that is asked behind half an indentation
-/// may write a whole one.
+/// The first line without the part of its indentation that is typed already. A model that continues half an indentation may
+/// write all of it.
 fn complete_first_indent(request: &Request, first: &str) -> String {
     let typed = request.line_before();
     let body = first.trim_start_matches([' ', '\t']);
@@ -55,15 +55,16 @@ fn complete_first_indent(request: &Request, first: &str) -> String {
     blank + body
 }
 
-/// How a file is indented.
+/// Indentation of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum IndentStyle {
+    /// One tab per level.
     Tabs,
-    /// So many spaces a level.
+    /// This many spaces per level.
     Spaces(usize),
 }
 
-/// How the file's indented lines begin; `None` where it has none, or both kinds.
+/// Indentation of the file; `None` without indented lines and if tabs and spaces are mixed.
 fn file_indent_style(text: &str) -> Option<IndentStyle> {
     let lines = || text.split('\n').take(2000).filter(|line| !line.trim().is_empty());
     let (tabs, spaces) = (lines().any(|line| line.starts_with('\t')), lines().any(|line| line.starts_with("  ")));
@@ -74,7 +75,7 @@ fn file_indent_style(text: &str) -> Option<IndentStyle> {
     }
 }
 
-/// The step that lines are most often further in by than the line above them.
+/// Most frequent increase in indentation from a line to the next, in columns.
 fn usual_indent_step<'a>(lines: impl Iterator<Item = &'a str>) -> usize {
     let mut counts = [0usize; 9];
     let mut above = 0;
@@ -89,8 +90,8 @@ fn usual_indent_step<'a>(lines: impl Iterator<Item = &'a str>) -> usize {
     best.filter(|step| counts[*step] > 0).unwrap_or(DEFAULT_INDENT_COLUMNS)
 }
 
-/// The spaces that the answer takes for one level of a file with tabs: a line below a header is one level further in than the
-/// cursor's line, any other first line on its level.
+/// Number of spaces that the answer uses for one level, in a file with tabs. The line below a header is one level deeper than
+/// the cursor's line; otherwise the second line is on its level.
 fn answer_indent_unit(request: &Request, text: &str) -> usize {
     let line = request.line_before();
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
@@ -110,19 +111,19 @@ mod tests {
     use super::super::tests::{check, check_in};
 
     #[test]
-    fn tabs_and_line_ends_of_the_file_are_kept() {
+    fn tabs_and_line_ends_follow_the_file() {
         check("def f():\n\tx = 1\n\t▁\n", "if x:\n        return 1\n", Some("if x:\n\t\treturn 1"));
         check("def f():\r\n    ▁\r\n", "x = 1\n    return x\n", Some("x = 1\r\n    return x"));
     }
 
     #[test]
-    fn a_level_is_as_wide_as_the_file_has_it() {
+    fn levels_are_as_wide_as_in_the_file() {
         check_in("a.js", "if (a) {\n\tb();\n}\nif (x) {▁\n", "\n  f();\n}\n", Some("\n\tf();\n}"));
         check_in("a.js", "if (a) {\n  b();\n}\nif (x) {▁\n", "\n\tf();\n}\n", Some("\n  f();\n}"));
     }
 
     #[test]
-    fn an_indentation_that_is_half_typed_is_completed_and_not_doubled() {
+    fn a_half_typed_indentation_is_completed_once() {
         check("def f(x):\n    return x\n\ndef g(x):\n  ▁\n", "    return x\n", Some("  return x"));
         check("def f(x):\n    return x\n\ndef g(x):\n  ▁\n", "  return x\n", Some("  return x"));
         check("def f(x):\n  return x\n\ndef g(x):\n  ▁\n", "  return x\n", Some("return x"));
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_on_from_the_line_above_may_be_further_in() {
+    fn continuation_lines_may_be_indented_further() {
         check("x = f(a,\n ▁\n", "     b)\n", Some("     b)"));
         check_in("a.js", "  x = a\n  ▁\n", "  .b();\n", Some("  .b();"));
     }

@@ -1,9 +1,9 @@
-//! Inside a comment or a string an answer is prose, and ends where the comment or string does.
+//! Rule `inside`: in a comment or string an answer is prose, and ends where the comment or string ends.
 
 use crate::request::Request;
 use crate::syntax::{self, Region};
 
-/// Ends with the comment or the string around the cursor, and at once where a new line of it begins with code.
+/// Ends with the comment or string around the cursor, or at once if a new line of it begins with code.
 pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
     match syntax::region_at(request.document.tree.as_ref(), request.cursor) {
         Region::Code => None,
@@ -21,29 +21,30 @@ fn comment(request: &Request, text: &str) -> Option<usize> {
     }
 }
 
-/// What closes the block comment that was opened last.
+/// Closing mark of the block comment that was opened last.
 fn closing_mark(request: &Request) -> &'static str {
     const PAIRS: &[(&str, &str)] = &[("/*", "*/"), ("<!--", "-->"), ("--[[", "]]"), ("=begin", "=end")];
     let opened = PAIRS.iter().max_by_key(|(open, _)| request.prefix().rfind(open));
     opened.map_or("*/", |(_, close)| close)
 }
 
-/// A docstring or another string of several lines; one of a single line is held by its quotes.
+/// Ends with a docstring or another string of several lines. A string of one line ends by the other rules.
 fn string(request: &Request, text: &str) -> Option<usize> {
     const QUOTES: &[&str] = &["\"\"\"", "'''"];
     let last = QUOTES.iter().filter_map(|quotes| Some((request.prefix().rfind(quotes)?, *quotes))).max();
     end_of_enclosed(request, text, last?.1)
 }
 
-/// Ends with what closes, which stands after the cursor: the tree would know of no comment or string if it did not.
+/// Ends before the closing mark. It exists after the cursor, or the tree would not show a comment or string.
 fn end_of_enclosed(request: &Request, text: &str, close: &str) -> Option<usize> {
-    let closed = text.find(close);
-    let fresh = request.line_before().trim_start_matches([' ', '\t', '*']).is_empty();
-    let code = (fresh && looks_like_code(text.split('\n').next().unwrap_or_default())).then_some(0);
-    code.or(closed)
+    let on_new_line = request.line_before().trim_start_matches([' ', '\t', '*']).is_empty();
+    if on_new_line && looks_like_code(text.split('\n').next().unwrap_or_default()) {
+        return Some(0);
+    }
+    text.find(close)
 }
 
-/// Whether a line reads as a statement rather than as a sentence. An example after `>>>` is meant to.
+/// Returns true if a line reads as a statement, not as a sentence. Doctests (`>>>`) are meant to, and do not count.
 fn looks_like_code(line: &str) -> bool {
     const FIRST: &[&str] =
         &["return ", "import ", "def ", "class ", "let ", "const ", "var ", "raise ", "throw ", "await "];
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_docstring_is_not_filled_with_code() {
+    fn code_ends_a_docstring() {
         let fresh = "def f(x):\n    \"\"\"Gives x back.\n\n    ▁\n    \"\"\"\n    return x\n";
         check(fresh, "return x\n", None);
         check(fresh, "y = x + 1\n    return y\n", None);
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_comment_ends_with_its_mark() {
+    fn a_block_comment_ends_with_its_closing_mark() {
         check_in("a.js", "/**\n * Adds ▁\n */\nf();\n", "one.\n */\ng();\n", Some("one."));
         check_in("a.js", "/**\n * ▁\n */\nf();\n", "const x = 1;\n", None);
     }

@@ -1,5 +1,5 @@
-//! How many lines an answer has: one in the middle of a line, a statement on a statement's line, else up to the end of
-//! the block, by indentation.
+//! Number of lines of an answer: one if text follows the cursor, the rest of a statement that was begun, else up to the end
+//! of the block by indentation.
 
 use crate::Language;
 use crate::language::BlockStyle;
@@ -7,19 +7,21 @@ use crate::request::Request;
 use crate::text::indent_columns;
 use crate::window;
 
-/// Lines of a suggestion at the most.
+/// Maximum number of lines of a suggestion.
 const MAX_SUGGESTION_LINES: usize = 16;
 
-/// Ends with the line where a rest of line follows that is more than the closing marks of a block which opens here, or where
-/// only one line is wanted.
+/// Ends with the first line if only one line is wanted or text follows the cursor on its line. Closing brackets of a block
+/// that opens at the cursor do not count as such text.
 pub(super) fn single_line_end(request: &Request, text: &str) -> Option<usize> {
-    let room = request.line_after().trim().is_empty() || text.starts_with('\n') && between_brackets(request);
-    let only = !request.multi_line || !room;
-    text.find('\n').filter(|_| only)
+    let has_room = request.line_after().trim().is_empty() || text.starts_with('\n') && between_brackets(request);
+    if request.multi_line && has_room {
+        return None;
+    }
+    text.find('\n')
 }
 
-/// Whether the cursor stands between a bracket that opens and the one that an editor put there to close it, perhaps with the
-/// closing marks of what is around them.
+/// Returns true if the cursor is between an opening bracket and the closing one that the editor inserted, followed by
+/// nothing but further closing marks.
 pub(super) fn between_brackets(request: &Request) -> bool {
     let rest = request.line_after().trim();
     let closer = match request.line_before().trim_end().chars().next_back() {
@@ -31,40 +33,41 @@ pub(super) fn between_brackets(request: &Request) -> bool {
     rest.starts_with(closer) && rest.chars().all(|c| matches!(c, '}' | ']' | ')' | ';' | ','))
 }
 
-/// Gives the closing marks right of the cursor a line of their own below an answer that has lines.
+/// Moves the closing marks right of the cursor to a line of their own below an answer of several lines.
 pub(super) fn close_below(request: &Request, text: &mut String) {
     if !text.starts_with(['\n', '\r']) || !between_brackets(request) {
         return;
     }
     let line = request.line_before();
-    let blank = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];
+    let indentation = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];
     text.push_str(if text.contains("\r\n") { "\r\n" } else { "\n" });
-    text.push_str(blank);
+    text.push_str(indentation);
 }
 
-/// Ends with the line where the cursor stands behind the beginning of a statement, unless the line opens a block or a
+/// Ends with the first line if the cursor is behind the beginning of a statement, unless that line opens a block or a
 /// bracket.
 pub(super) fn statement_line_end(request: &Request, text: &str) -> Option<usize> {
-    let first = text.find('\n')?;
-    let line = format!("{}{}", request.line_before(), &text[..first]);
-    let begun = !request.line_before().trim().is_empty();
+    let line_end = text.find('\n')?;
+    let line = format!("{}{}", request.line_before(), &text[..line_end]);
+    let has_statement = !request.line_before().trim().is_empty();
     let language = request.document.language;
-    if !begun || begins_block(language, &line) {
+    if !has_statement || begins_block(language, &line) {
         return None;
     }
-    // A body may begin on a line of its own, which the next letter tells.
-    let body = text[first..].trim_start();
-    let waits = first == 0 && language.block_style() == BlockStyle::Brackets && (body.is_empty() || body.starts_with('{'));
-    (!waits).then_some(first)
+    // The brace of a body may come on a line of its own; the next character tells.
+    let rest = text[line_end..].trim_start();
+    let may_have_body =
+        line_end == 0 && language.block_style() == BlockStyle::Brackets && (rest.is_empty() || rest.starts_with('{'));
+    if may_have_body { None } else { Some(line_end) }
 }
 
-/// Whether more belongs to this line than the line itself.
+/// Returns true if the following lines belong to this one.
 pub(super) fn begins_block(language: Language, line: &str) -> bool {
     let worded = language.block_style() == BlockStyle::Keywords && begins_worded_block(line);
     continues_on_next_line(line) || worded || is_unmarked_header(language, line)
 }
 
-/// Headers of languages whose blocks have no mark.
+/// Returns true for a header in a language whose blocks have no opening mark.
 fn is_unmarked_header(language: Language, line: &str) -> bool {
     let line = line.trim();
     match language {
@@ -75,14 +78,15 @@ fn is_unmarked_header(language: Language, line: &str) -> bool {
     }
 }
 
-/// Whether something begins with this line that goes on in the next.
+/// Returns true if the end of a line shows that it continues on the next one.
 fn continues_on_next_line(line: &str) -> bool {
     let end = line.trim_end();
     let words = [" then", " do", "else", "begin", "\\", "=>", "->", "="];
     end.ends_with([':', '{', '(', '[', ',']) || words.iter().any(|word| end.ends_with(word)) || end.starts_with('@')
 }
 
-/// Whether a line begins a block that a word such as `end` closes: by its first word, or by a function or block at its end.
+/// Returns true if a line begins a block that a keyword such as `end` closes: by its first word, or by a function or a block
+/// with parameters inside the line.
 fn begins_worded_block(line: &str) -> bool {
     const FIRST: &[&str] =
         &["def", "class", "module", "if", "unless", "while", "until", "for", "case", "begin", "function", "repeat"];
@@ -93,49 +97,49 @@ fn begins_worded_block(line: &str) -> bool {
     (first || inner) && words.last() != Some(&"end")
 }
 
-/// Ends where the block ends: at a line that is indented less than the first, at a blank line, or after so many lines. Below a
-/// header a single blank line belongs to the body if what follows is further in than the header.
+/// Ends where the block ends: at a line indented less than the first, at a blank line, or after [`MAX_SUGGESTION_LINES`].
+/// Below a header, a single blank line belongs to the body if the next line is indented more than the header.
 pub(super) fn block_end(request: &Request, text: &str) -> Option<usize> {
     let line = request.line_before();
-    let header = !line.trim().is_empty();
+    let has_header = !line.trim().is_empty();
     let first = text.split('\n').next().unwrap_or_default();
-    let base = if header { indent_columns(line) } else { indent_columns(&format!("{line}{first}")) };
-    // A body that is not indented ends with a blank line.
-    let flat = header && is_unmarked_header(request.document.language, &format!("{line}{first}"));
+    let base = if has_header { indent_columns(line) } else { indent_columns(&format!("{line}{first}")) };
+    // Without indentation, a blank line ends the body.
+    let is_flat = has_header && is_unmarked_header(request.document.language, &format!("{line}{first}"));
     let mut at = first.len();
-    let mut gap: Option<usize> = None;
+    let mut blank_line: Option<usize> = None;
     for (number, line) in text[at..].split('\n').skip(1).enumerate() {
-        let (start, blank) = (at, line.trim().is_empty());
+        let (start, is_blank) = (at, line.trim().is_empty());
         at += 1 + line.len();
-        let complete = at < text.len();
-        let opens_here = header && number == 0 && line.trim_start().starts_with('{');
-        if blank && !complete || opens_here {
+        let is_complete = at < text.len();
+        let opens_body = has_header && number == 0 && line.trim_start().starts_with('{');
+        if is_blank && !is_complete || opens_body {
             continue;
         }
-        if let Some(gap) = gap.take()
-            && (blank || indent_columns(line) <= base)
+        let indent = indent_columns(line);
+        if let Some(blank_line) = blank_line.take()
+            && (is_blank || indent <= base)
         {
-            return Some(gap);
+            return Some(blank_line);
         }
-        if blank && number > 0 && header && !flat {
-            gap = Some(start);
+        if is_blank && number > 0 && has_header && !is_flat {
+            blank_line = Some(start);
             continue;
         }
-        let out = !blank
-            && (indent_columns(line) < base
-                || header && !flat && indent_columns(line) == base && !closes_or_resumes_block(line));
-        if out && closes_or_resumes_block(line) && indent_columns(line) <= base {
-            // Whether a closing line belongs to the answer is for the brackets to say.
+        let leaves_body = has_header && !is_flat && indent == base && !closes_or_resumes_block(line);
+        let leaves_block = !is_blank && (indent < base || leaves_body);
+        if leaves_block && closes_or_resumes_block(line) {
+            // The bracket rule decides whether a closing line belongs to the answer.
             continue;
         }
-        if out || blank && number > 0 || number >= MAX_SUGGESTION_LINES {
+        if leaves_block || is_blank && number > 0 || number >= MAX_SUGGESTION_LINES {
             return Some(start);
         }
     }
     None
 }
 
-/// Whether a line only closes what was opened, or goes on after closing it.
+/// Returns true for a line that closes a block, and may open the next part of it.
 fn closes_or_resumes_block(line: &str) -> bool {
     let line = line.trim_start();
     let words = [
@@ -146,14 +150,16 @@ fn closes_or_resumes_block(line: &str) -> bool {
         || words.iter().any(|word| line.split(|c: char| !c.is_alphanumeric()).next() == Some(word))
 }
 
-/// Drops the last line where the model was cut off in it and there is a whole one before.
+/// Drops the last line, in which decoding was cut off, if there is text before it.
 pub(super) fn drop_partial_line(text: &mut String) {
-    if let Some(at) = text.rfind('\n').filter(|at| !text[..*at].trim().is_empty()) {
+    if let Some(at) = text.rfind('\n')
+        && !text[..at].trim().is_empty()
+    {
         text.truncate(at);
     }
 }
 
-/// What follows the cursor's line.
+/// Lines below the cursor's line that are not blank.
 pub(super) fn lines_below(request: &Request) -> impl Iterator<Item = &str> {
     let after = window::visible_suffix(request);
     after.split('\n').skip(1).map(|line| line.trim_end_matches('\r')).filter(|line| !line.trim().is_empty())
@@ -164,7 +170,7 @@ mod tests {
     use super::super::tests::{check, check_done, check_done_in, check_in};
 
     #[test]
-    fn blocks_that_a_word_closes_are_taken_whole() {
+    fn keyword_blocks_are_kept_whole() {
         check_in("a.rb", "def f(x)▁\n", "\n  x + 1\nend\n\ndef g", Some("\n  x + 1\nend"));
         check_in("a.rb", "list.each do |x|▁\n", "\n  puts x\nend\nputs 1\n", Some("\n  puts x\nend"));
         check_in("a.lua", "local function f(x)▁\n", "\n  return x\nend\nprint(1)\n", Some("\n  return x\nend"));
@@ -173,19 +179,19 @@ mod tests {
     }
 
     #[test]
-    fn a_body_may_begin_on_a_line_of_its_own() {
+    fn a_body_may_begin_on_its_own_line() {
         check_in("a.c", "int f(int a)▁\n", "\n{\n    return a;\n}\n", Some("\n{\n    return a;\n}"));
         check_in("a.c", "int x = 1;▁\n", "\nint y = 2;\n", None);
         check_in("a.toml", "[dependencies]▁\n", "\nserde = \"1\"\n", Some("\nserde = \"1\""));
     }
 
     #[test]
-    fn inside_a_line_there_is_one_line() {
+    fn text_after_the_cursor_limits_the_answer_to_one_line() {
         check("f(▁, y)\n", "x\nz", Some("x"));
     }
 
     #[test]
-    fn a_begun_statement_ends_with_its_line() {
+    fn a_partial_statement_ends_with_its_line() {
         check("x = ▁\n", "1\ny = 2\n", Some("1"));
         check("def f():\n    return ▁\n", "1\n\ndef g():\n    pass\n", Some("1"));
         check_done("x = ▁\n", "1\n", true);
@@ -193,13 +199,13 @@ mod tests {
     }
 
     #[test]
-    fn a_header_takes_its_body() {
+    fn a_header_keeps_its_body() {
         check("def f(x):▁\n", "\n    y = x\n    return y\n\ndef g():\n", Some("\n    y = x\n    return y"));
         check("for x in y▁\n", ":\n    print(x)\nprint(y)\n", Some(":\n    print(x)"));
     }
 
     #[test]
-    fn a_body_may_hold_single_blank_lines() {
+    fn a_body_may_contain_single_blank_lines() {
         let body = "\n    y = x\n\n    return y";
         check("def f(x):▁\n", &format!("{body}\n\n\n    z = 1\n"), Some(body));
         check("def f(x):▁\n", &format!("{body}\n\ndef g():\n"), Some(body));
@@ -212,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn between_brackets_that_an_editor_closed_there_is_room_for_lines() {
+    fn auto_closed_brackets_may_hold_several_lines() {
         check_in("a.js", "list.map((x) => {▁});\n", "\n  f(x);\n  g(x);\n});\n", Some("\n  f(x);\n  g(x);\n"));
         check_in("a.js", "  on(() => {▁})\n", "\n    f();\n  })\n", Some("\n    f();\n  "));
         check_in("a.js", "f({ a: ▁ });\n", "1,\n b: 2", Some("1,"));
@@ -231,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_was_cut_off_is_dropped() {
+    fn an_incomplete_last_line_is_dropped() {
         check("def f(x):\n    ▁\n", "y = x\n    retu", Some("y = x"));
         check("x = ▁\n", "some_func", Some("some_func"));
     }

@@ -1,18 +1,18 @@
-//! Text that stands right of the cursor already is not written a second time.
+//! Rule `overlap`: text that follows the cursor already is not written a second time.
 
 use super::brackets;
 use super::lines::lines_below;
 use crate::request::Request;
 use crate::text::indent_columns;
 
-/// Characters that make a line worth comparing.
+/// Number of letters and digits that make a line distinctive enough to compare.
 const MIN_DISTINCTIVE_CHARS: usize = 4;
 
 fn is_distinctive(line: &str) -> bool {
     line.chars().filter(|c| c.is_alphanumeric()).count() >= MIN_DISTINCTIVE_CHARS
 }
 
-/// Ends before a line that comes next in the document anyway. Its first line counts where the cursor's line is empty.
+/// Ends before a copy of the next line of the document. The answer's first line takes part if the cursor's line is blank.
 pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
     let next = lines_below(request).next()?;
     let first = text.find('\n')?;
@@ -31,15 +31,15 @@ pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
     None
 }
 
-/// Whether a line is the document's `next` one. The same words further in belong to another block; a line that says little
-/// has to stand at the same place.
+/// Returns true if a line repeats the document's `next` line. A copy that is indented deeper belongs to another block; a line
+/// that is not distinctive must have the same indentation.
 fn repeats_next_line(line: &str, next: &str) -> bool {
     let (own, others) = (indent_columns(line), indent_columns(next));
-    let words = line.trim().chars().any(char::is_alphanumeric) && line.trim().len() > 2;
-    line.trim() == next.trim() && own <= others && (is_distinctive(line) || words && own == others)
+    let has_words = line.trim().chars().any(char::is_alphanumeric) && line.trim().len() > 2;
+    line.trim() == next.trim() && own <= others && (is_distinctive(line) || has_words && own == others)
 }
 
-/// Takes from the end of a one-line text what the rest of the cursor's line says already.
+/// Removes from the end of a one-line answer what follows the cursor on its line already.
 pub(super) fn trim_rest_of_line(request: &Request, text: &mut String) {
     let rest = request.line_after().trim_end();
     if rest.trim().is_empty() || text.contains('\n') {
@@ -47,17 +47,17 @@ pub(super) fn trim_rest_of_line(request: &Request, text: &mut String) {
     }
     let ends = (1..=rest.len()).rev().filter(|end| rest.is_char_boundary(*end));
     let mut overlaps = ends.filter(|end| text.ends_with(&rest[..*end]));
-    // A short overlap in the middle of a longer rest is chance.
+    // A short overlap with part of the rest is chance.
     let overlap = overlaps.find(|end| {
-        let telling = *end == rest.len() || *end >= MIN_DISTINCTIVE_CHARS;
-        telling && !brackets::cut_unbalances(text, text.len() - end)
+        let is_distinctive = *end == rest.len() || *end >= MIN_DISTINCTIVE_CHARS;
+        is_distinctive && !brackets::cut_unbalances(text, text.len() - end)
     });
     if let Some(overlap) = overlap {
         text.truncate(text.len() - overlap);
     }
 }
 
-/// Whether the text would only repeat the line above or below.
+/// Returns true if the text would only repeat the line above or below.
 pub(super) fn repeats_adjacent_line(request: &Request, text: &str) -> bool {
     let line = format!("{}{}{}", request.line_before(), text, request.line_after());
     if text.trim().contains('\n') || !is_distinctive(&line) {
@@ -73,19 +73,19 @@ mod tests {
     use super::super::tests::{check, check_done};
 
     #[test]
-    fn the_next_line_is_not_written_again() {
+    fn the_next_line_is_not_repeated() {
         check("def f(x):\n    ▁\n    return total\n", "total = x\n    return total\n", Some("total = x"));
         check_done("def f(x):\n    ▁\n    return total\n", "total = x\n    return total", true);
     }
 
     #[test]
-    fn the_rest_of_the_line_is_not_written_again() {
+    fn the_rest_of_the_line_is_not_repeated() {
         check("foo(▁, bar)\n", "baz, bar)", Some("baz"));
         check("print(\"▁\")\n", "hello\")", Some("hello"));
     }
 
     #[test]
-    fn a_bracket_or_quote_that_closes_one_of_its_own_stays() {
+    fn the_answer_keeps_its_own_closers() {
         check("print(▁)\n", "total(values))", Some("total(values)"));
         check("print(\"sum\", ▁)\n", "sum(values))", Some("sum(values)"));
         check("x = [▁]\n", "y[0]]", Some("y[0]"));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_words_in_another_block_are_no_repetition() {
+    fn the_same_line_in_another_block_is_kept() {
         let rust = "fn f(c: char) {\n    match c {\n        ▁\n        _ => 0,\n    }\n}\n";
         check(rust, "'a' => 1,\n        _ => 0,\n    }", Some("'a' => 1,"));
         let written = "if x < 0:\n        return 1\n    y = 2\n";
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_of_a_neighbour_is_not_shown() {
+    fn a_copy_of_an_adjacent_line_is_not_shown() {
         check("total = alpha + beta\n▁\n", "total = alpha + beta\n", None);
         check("▁\ntotal = alpha + beta\n", "total = alpha + beta\n", None);
     }

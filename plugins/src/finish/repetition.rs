@@ -1,15 +1,15 @@
-//! Models that have nothing left to say say it again.
+//! Rule `repetition`: an answer ends before a line or phrase that the model repeats, which it does when it has nothing to add.
 
 use crate::request::Request;
 
-/// Ends before a line that comes a third time, or at once a second time.
+/// Ends before the third occurrence of a line, the second one of consecutive equal lines, or a repeated phrase.
 pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
     let mut at = 0;
     let mut seen: Vec<&str> = Vec::new();
-    let whole_first = request.line_before().trim().is_empty();
+    let has_whole_first_line = request.line_before().trim().is_empty();
     for (number, line) in text.split_inclusive('\n').enumerate() {
         let content = line.trim();
-        if line.ends_with('\n') && content.len() > 8 && (number > 0 || whole_first) {
+        if line.ends_with('\n') && content.len() > 8 && (number > 0 || has_whole_first_line) {
             let times = seen.iter().filter(|other| **other == content).count();
             if times >= 2 || seen.last() == Some(&content) {
                 return Some(at);
@@ -21,16 +21,19 @@ pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
     cycle_start(text)
 }
 
-/// Where a short piece begins to be repeated over and over at the end of the text.
+/// Number of consecutive occurrences that make a phrase a loop.
+const LOOP_REPETITIONS: usize = 6;
+
+/// End of the first occurrence of a phrase of 3 to 24 bytes that the text ends with [`LOOP_REPETITIONS`] times.
 fn cycle_start(text: &str) -> Option<usize> {
-    const TIMES: usize = 6;
     let bytes = text.as_bytes();
     (3..=24).find_map(|length| {
-        let from = bytes.len().checked_sub(length * TIMES)?;
-        let piece = &bytes[from..from + length];
-        let blank = piece.iter().all(|byte| !byte.is_ascii_alphanumeric());
-        let same = bytes[from..].chunks_exact(length).all(|chunk| chunk == piece);
-        (same && !blank && text.is_char_boundary(from + length)).then_some(from + length)
+        let from = bytes.len().checked_sub(length * LOOP_REPETITIONS)?;
+        let end = from + length;
+        let phrase = &bytes[from..end];
+        let has_letters = phrase.iter().any(u8::is_ascii_alphanumeric);
+        let repeats = bytes[from..].chunks_exact(length).all(|chunk| chunk == phrase);
+        if repeats && has_letters && text.is_char_boundary(end) { Some(end) } else { None }
     })
 }
 

@@ -1,4 +1,5 @@
-//! How the rules are checked: a text with the cursor marked `▁`, what the model wrote, what is shown.
+//! Fixtures of the finishing rules (a text with the cursor marked `▁`, the model's answer, the text shown) and tests of all
+//! rules together.
 
 use std::sync::Arc;
 
@@ -6,6 +7,7 @@ use super::*;
 use crate::request::{Budget, Document};
 use crate::{Language, syntax};
 
+/// A request at the mark `▁` of a text.
 pub(crate) fn request(path: &str, marked: &str) -> Request {
     let cursor = marked.find('▁').expect("a mark");
     let text = marked.replace('▁', "");
@@ -23,37 +25,41 @@ fn answer(text: &str) -> Answer {
     Answer { text: text.into(), reached_end_token: false, confidence: -0.1 }
 }
 
-/// In Python, or in Rust where the text looks like it.
+/// A Rust file if the text looks like Rust, else a Python file.
 fn path(marked: &str) -> &'static str {
     if marked.contains("fn ") { "a.rs" } else { "a.py" }
 }
 
+/// Asserts what is shown for an answer, in a language guessed from the text.
 pub(crate) fn check(marked: &str, written: &str, shown: Option<&str>) {
     check_in(path(marked), marked, written, shown);
 }
 
+/// Asserts what is shown for an answer in the file `path`.
 pub(crate) fn check_in(path: &str, marked: &str, written: &str, shown: Option<&str>) {
     let shown_here = finish(&request(path, marked), &answer(written));
     assert_eq!(shown_here.as_deref(), shown, "{path} {marked:?} + {written:?}");
 }
 
+/// Asserts whether decoding stops after `written` in the file `path`.
 pub(crate) fn check_done_in(path: &str, marked: &str, written: &str, expected: bool) {
     assert_eq!(is_done(&request(path, marked), written), expected, "{path} {marked:?} + {written:?}");
 }
 
+/// Asserts whether decoding stops after `written`.
 pub(crate) fn check_done(marked: &str, written: &str, expected: bool) {
     check_done_in(path(marked), marked, written, expected);
 }
 
 #[test]
-fn nothing_is_shown_where_nothing_is_said() {
+fn blank_answers_are_not_shown() {
     check("x = 1▁\n", "", None);
     check("x = 1▁\n", "   \n  ", None);
     check("f(▁)\n", ")", None);
 }
 
 #[test]
-fn an_unsure_answer_is_shown_only_on_demand() {
+fn low_confidence_answers_are_shown_on_demand_only() {
     let mut request = request("a.py", "x = ▁\n");
     let unsure = Answer { confidence: -9.0, ..answer("1") };
     assert_eq!(finish(&request, &unsure), None);
@@ -62,18 +68,18 @@ fn an_unsure_answer_is_shown_only_on_demand() {
 }
 
 #[test]
-fn an_answer_that_is_too_long_is_done() {
+fn an_answer_over_budget_is_done() {
     assert!(is_done(&request("a.py", "x = ▁\n"), &"a + ".repeat(200)));
 }
 
 #[test]
-fn suggestions_that_differ_in_white_space_only_are_alike() {
+fn suggestions_that_differ_in_white_space_are_equal() {
     assert!(equal_ignoring_whitespace("f(a, b)\n", " f(a,b)"));
     assert!(!equal_ignoring_whitespace("f(a)", "f(b)"));
 }
 
 #[test]
-fn a_rule_is_switched_off_by_its_name() {
+fn rules_are_disabled_by_name() {
     let says = |off: &[&str], marked: &str, text: &str| {
         let mut request = request("a.py", marked);
         request.builtins = Arc::new(crate::Builtins::default().with_disabled(off));
@@ -90,7 +96,7 @@ fn a_rule_is_switched_off_by_its_name() {
 }
 
 #[test]
-fn every_rule_has_a_name_of_its_own_and_says_what_it_keeps() {
+fn rule_names_are_unique_and_select_one_rule() {
     let request = request("a.py", "x = f(▁)\n");
     assert_eq!(trim_by_rule("brackets", &request, "1))"), Some("1"));
     assert_eq!(trim_by_rule("whole", &request, "1))"), Some("1))"));

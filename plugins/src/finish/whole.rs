@@ -1,4 +1,4 @@
-//! What does not parse where the file parsed before is cut back to the last line that does.
+//! Rule `whole`: an answer that breaks the syntax of the file is cut back to the last line with which it parses.
 
 use std::time::Duration;
 
@@ -7,31 +7,40 @@ use tree_sitter::{InputEdit, Point, Tree};
 use crate::request::Request;
 use crate::syntax;
 
-/// Texts larger than this are not parsed again for each suggestion.
+/// Length of a document above which it is not parsed again for each suggestion.
 const MAX_DOCUMENT_BYTES: usize = 300_000;
+/// Number of lines that are cut off before the rest is kept as it is.
+const MAX_CUT_LINES: usize = 8;
+/// Reach around the inserted text in which syntax errors count, in bytes.
+const ERROR_REACH_BYTES: usize = 200;
+/// Time limit of one parse.
+const PARSE_TIMEOUT: Duration = Duration::from_millis(20);
 
-/// Cuts `text` back, line by line, while it brings errors that were not there. A single line stays as it is: the user is
-/// in the middle of it, and so may the error be.
+/// Cuts `text` back line by line while it adds syntax errors. A single line is kept: the user is in the middle of it, and an
+/// error may be theirs.
 pub(super) fn cut_to_parsing_lines(request: &Request, text: &mut String) {
     if !text.contains('\n') {
         return;
     }
     let Some(before) = errors_with(request, "") else { return };
-    for _ in 0..8 {
-        let Some(with) = errors_with(request, text) else { return };
-        let Some(line) = text.rfind('\n').filter(|_| with > before) else { return };
-        text.truncate(text[..line].trim_end().len());
+    for _ in 0..MAX_CUT_LINES {
+        let Some(after) = errors_with(request, text) else { return };
+        let Some(last_line) = text.rfind('\n') else { return };
+        if after <= before {
+            return;
+        }
+        text.truncate(text[..last_line].trim_end().len());
     }
 }
 
-/// Errors around the cursor with `text` inserted there.
+/// Number of syntax errors around the cursor with `text` inserted there.
 fn errors_with(request: &Request, text: &str) -> Option<usize> {
     let tree = parse_with_inserted(request, text)?;
     let (start, end) = (request.cursor, request.cursor + text.len());
-    Some(syntax::count_errors(&tree, &(start.saturating_sub(200)..end + 200)))
+    Some(syntax::count_errors(&tree, &(start.saturating_sub(ERROR_REACH_BYTES)..end + ERROR_REACH_BYTES)))
 }
 
-/// The tree of the document with `text` inserted at the cursor.
+/// Syntax tree of the document with `text` inserted at the cursor.
 pub(super) fn parse_with_inserted(request: &Request, text: &str) -> Option<Tree> {
     let document = &request.document;
     if document.text.len() > MAX_DOCUMENT_BYTES {
@@ -49,7 +58,7 @@ pub(super) fn parse_with_inserted(request: &Request, text: &str) -> Option<Tree>
         old_end_position: at,
         new_end_position: point(&whole, end),
     });
-    syntax::parse_within(document.language, &whole, Some(&tree), Duration::from_millis(20))
+    syntax::parse_within(document.language, &whole, Some(&tree), PARSE_TIMEOUT)
 }
 
 fn point(text: &str, offset: usize) -> Point {
@@ -63,7 +72,7 @@ mod tests {
     use super::super::tests::check;
 
     #[test]
-    fn lines_that_break_the_syntax_are_cut() {
+    fn lines_that_break_the_syntax_are_removed() {
         check("def f():\n    ▁\n\nx = 1\n", "y = 1\n    z = = 2\n", Some("y = 1"));
     }
 }
