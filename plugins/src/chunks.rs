@@ -1,5 +1,7 @@
-//! Cuts a text into the pieces that a search finds: items where the syntax tree shows some, each with what is written above it,
-//! and the lines between them. A piece is whole lines.
+//! Chunks of a text for the search index: an item of the syntax tree with the comments above it, or the lines between
+//! items.
+//!
+//! Chunks are whole lines. Large items are split into the items inside them, small neighbours are merged.
 
 mod words;
 
@@ -11,29 +13,29 @@ use crate::syntax::{self, SyntaxItem};
 
 pub use words::{Word, words};
 
-/// Bytes of a piece at the most, but for a single line that is longer.
+/// Maximum length of a chunk, except for a single line that is longer.
 const MAX_CHUNK_BYTES: usize = 1500;
-/// Neighbours of at most this many bytes become one piece.
+/// Length up to which neighbouring chunks are merged.
 const SMALL_CHUNK_BYTES: usize = 240;
-/// Items of a text that are looked at.
+/// Number of items of a text that are considered.
 const MAX_ITEMS: usize = 5000;
-/// How deep items are taken apart.
+/// Depth to which items are split.
 const MAX_ITEM_DEPTH: usize = 8;
 
-/// A piece of a text.
+/// A part of a text that a search finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
-    /// Where it is, in bytes: whole lines, the first and the last of which are not blank.
+    /// Byte range: whole lines, of which the first and last are not blank.
     pub range: Range<usize>,
-    /// Its first line, from 1.
+    /// First line, from 1.
     pub first_line: usize,
-    /// Its last line.
+    /// Last line, inclusive.
     pub last_line: usize,
-    /// The names of the items in it, with blanks between; that of the item around it where it is a part of one.
+    /// Names of its items, separated by spaces; for a part of an item, the name of that item.
     pub names: String,
 }
 
-/// The pieces of a text, in its order. `tree` is its syntax, if that is known.
+/// Chunks of a text in its order. `tree` is its syntax tree, if there is one.
 pub fn split_chunks(tree: Option<&Tree>, text: &str) -> Vec<Chunk> {
     let items = tree.map(|tree| syntax::items(tree, text, MAX_ITEMS)).unwrap_or_default();
     let mut cutter = ChunkSplitter { text, pieces: Vec::new() };
@@ -41,18 +43,20 @@ pub fn split_chunks(tree: Option<&Tree>, text: &str) -> Vec<Chunk> {
     with_line_numbers(text, merge_small(cutter.pieces))
 }
 
+/// A range of whole lines with the names of its items.
 struct NamedRange {
     range: Range<usize>,
     names: String,
 }
 
+/// Splits a text at its items.
 struct ChunkSplitter<'a> {
     text: &'a str,
     pieces: Vec<NamedRange>,
 }
 
 impl ChunkSplitter<'_> {
-    /// Cuts a range with these items in it, which lie in `name`. The items come in order, each before those inside it.
+    /// Splits a range inside the item `name`. Items come in the order of the text, each before those inside it.
     fn split_items(&mut self, range: Range<usize>, items: &[SyntaxItem], name: &str, depth: usize) {
         let mut at = range.start;
         let mut rest = items;
@@ -60,7 +64,7 @@ impl ChunkSplitter<'_> {
             let inside = others.iter().take_while(|it| it.range.start < item.range.end).count();
             rest = &others[inside..];
             let start = start_with_comments(self.text, at, item.range.start);
-            // On the line of the item before, or the one that is being taken apart.
+            // The item shares a line with the one before it, or with the item being split.
             if item.range.start < at || start >= range.end {
                 continue;
             }
@@ -76,7 +80,7 @@ impl ChunkSplitter<'_> {
         self.split_range(at..range.end, name);
     }
 
-    /// Adds a range, in parts if it is too long: at blank lines where there are some, else between lines.
+    /// Adds a range, split if it is too long: at blank lines if possible, else at line ends.
     fn split_range(&mut self, range: Range<usize>, name: &str) {
         let mut start = range.start;
         while range.end - start > MAX_CHUNK_BYTES {
@@ -97,7 +101,7 @@ impl ChunkSplitter<'_> {
     }
 }
 
-/// The start of the line that `start` is in, or of the comments and attributes above it, but not before `from`.
+/// Start of the line at `start`, or of the comments and attributes above it, but not before `from`.
 fn start_with_comments(text: &str, from: usize, start: usize) -> usize {
     const MARKS: &[&str] = &["#", "//", "/*", "*", "@", "--", "["];
     let line = |at: usize| text[..at].rfind('\n').map_or(0, |at| at + 1).max(from);
@@ -114,13 +118,13 @@ fn start_with_comments(text: &str, from: usize, start: usize) -> usize {
     first
 }
 
-/// Where the line of the byte before `at` ends, with its line end.
+/// End of the line of the byte before `at`, including the line end.
 fn end_of_line(text: &str, at: usize) -> usize {
     let last = text.floor_char_boundary(at.saturating_sub(1));
     text[last..].find('\n').map_or(text.len(), |length| last + length + 1)
 }
 
-/// Small neighbours together.
+/// Merges small neighbours.
 fn merge_small(pieces: Vec<NamedRange>) -> Vec<NamedRange> {
     let mut all: Vec<NamedRange> = Vec::new();
     for piece in pieces {
@@ -140,7 +144,7 @@ fn merge_small(pieces: Vec<NamedRange>) -> Vec<NamedRange> {
     all
 }
 
-/// Without blank lines at both ends, and with their numbers.
+/// Trims blank lines at both ends and adds line numbers. Blank ranges are dropped.
 fn with_line_numbers(text: &str, pieces: Vec<NamedRange>) -> Vec<Chunk> {
     let lines = |range: Range<usize>| text[range].matches('\n').count();
     let (mut at, mut line) = (0, 1);
@@ -151,7 +155,7 @@ fn with_line_numbers(text: &str, pieces: Vec<NamedRange>) -> Vec<Chunk> {
         if blank == own.len() {
             continue;
         }
-        // The indentation of the first line belongs to it.
+        // The first line keeps its indentation.
         let start = text[..range.start + blank].rfind('\n').map_or(0, |at| at + 1).max(range.start);
         let end = range.start + own.trim_end().len();
         line += lines(at..start);
@@ -184,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_is_a_piece_with_the_comments_above_it() {
+    fn a_chunk_is_an_item_with_the_comments_above_it() {
         let body = "    x = x + 1  # again and again\n".repeat(9);
         let text = format!("import os\n\n# Adds.\n@cache\ndef add(x):\n{body}\n\ndef sub(x):\n{body}\nprint(1)\n");
         let expected = [(1, 1, ""), (3, 14, "add"), (17, 26, "sub"), (28, 28, "")];
@@ -192,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_class_goes_by_its_methods_and_small_neighbours_go_together() {
+    fn large_classes_are_split_and_small_neighbours_merged() {
         let body = "        x = x + 1  # again and again\n".repeat(20);
         let text = format!("class Shop:\n    \"\"\"Sells.\"\"\"\n\n    def buy(x):\n{body}\n    def sell(x):\n{body}");
         assert_eq!(cut(Language::Python, &text), triples(&[(1, 2, "Shop"), (4, 24, "buy"), (26, 46, "sell")]));
@@ -201,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_without_items_is_cut_between_its_lines() {
+    fn a_text_without_items_is_split_at_line_ends() {
         let text = "one line of words and another\n".repeat(200);
         let all = cut(Language::PlainText, &text);
         assert!(
@@ -214,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn no_nesting_is_too_deep() {
+    fn deep_nesting_is_handled() {
         let text = "class A:\n".to_owned() + &"x {".repeat(3000) + &"class B { ".repeat(3000);
         cut(Language::Java, &text);
     }

@@ -1,7 +1,7 @@
 //! Context from elsewhere in the workspace: the built-in sources of snippets, and how they share the budget.
 //!
-//! A source gets a share of the bytes that the sources before it left. The snippets then stand in the prompt by stability,
-//! the most stable first, so that the prefix cache keeps as much of the header as possible.
+//! A source gets a share of the bytes that the sources before it left. The snippets then stand in the prompt by
+//! stability, the most stable first, so that the prefix cache keeps as much of the header as possible.
 
 pub mod definitions;
 pub mod open_files;

@@ -1,8 +1,8 @@
 //! Fill-in-the-middle formats: the special tokens with which each model family was trained to write a hole.
 //!
-//! A model with fill-in-the-middle training (FIM; Bavarian et al., "Efficient Training of Language Models to Fill in the
-//! Middle", 2022) reads the text on both sides of a hole and writes the hole last. Families differ in three ways, all of
-//! which are data in a [`FimFormat`]:
+//! A model with fill-in-the-middle training (FIM; Bavarian et al., "Efficient Training of Language Models to Fill in
+//! the Middle", 2022) reads the text on both sides of a hole and writes the hole last. Families differ in three ways,
+//! all of which are data in a [`FimFormat`]:
 //!
 //! * **Markers.** Qwen2.5-Coder has `<|fim_prefix|>`, StarCoder2 `<fim_prefix>`, Code Llama `▁<PRE>`. They are special
 //!   tokens of the tokenizer, and they are never spelled as text.
@@ -56,8 +56,8 @@ const fn format(
     }
 }
 
-/// Known formats; where the tokens of one include those of another, the more specific one comes first. Published rows are
-/// never edited in place: a change is a new row.
+/// Known formats; where the tokens of one include those of another, the more specific one comes first. Published rows
+/// are never edited in place: a change is a new row.
 pub static FIM_FORMATS: &[FimFormat] = &[
     FimFormat {
         repository: Some("<|repo_name|>"),

@@ -1,8 +1,8 @@
 //! Finishing rules: they stop decoding, trim the answer and repair it.
 //!
-//! Small models rarely end by themselves. They write on past the hole, close brackets that are closed already, repeat the
-//! lines that follow, and even begin to chat. A *stop rule* looks at the answer so far and finds the byte at which it
-//! should end; the earliest end of all rules counts. The same rules stop decoding ([`is_done`]) and trim the answer
+//! Small models rarely end by themselves. They write on past the hole, close brackets that are closed already, repeat
+//! the lines that follow, and even begin to chat. A *stop rule* looks at the answer so far and finds the byte at which
+//! it should end; the earliest end of all rules counts. The same rules stop decoding ([`is_done`]) and trim the answer
 //! ([`finish`]), so no token is decoded that would be dropped. *Repair rules* then change the whole answer: its
 //! indentation, syntax and closing brackets.
 //!
@@ -76,7 +76,8 @@ pub fn trim_by_rule<'a>(name: &str, request: &Request, text: &'a str) -> Option<
     Some(&text[..end.unwrap_or(text.len())])
 }
 
-/// The earliest end that an enabled rule finds. The `scope` rule costs a parse and takes part only if `with_scope` is set.
+/// The earliest end that an enabled rule finds. The `scope` rule costs a parse and takes part only if `with_scope` is
+/// set.
 fn earliest_end(request: &Request, text: &str, with_scope: bool) -> Option<usize> {
     let rules = FINISH_RULES.iter().filter(|rule| request.builtins.is_enabled(rule.name));
     let rules = rules.filter(|rule| with_scope || rule.name != SCOPE_RULE);

@@ -1,13 +1,13 @@
 //! Prompts and what becomes of a model's answer: text in, prompt out; text in, text out.
 //!
 //! Entry points: a [`Request`] describes a document, a cursor and the workspace around them; a [`PromptStrategy`] (the
-//! built-in one is [`tasks::fill::Fill`]) turns it into a [`Prompt`] and later the model's [`Answer`] into the text of a
-//! suggestion. [`window`] explains why typing costs one or two tokens, [`fim_format`] the markers of each model family,
-//! [`finish`] the rules that trim an answer.
+//! built-in one is [`tasks::fill::Fill`]) turns it into a [`Prompt`] and later the model's [`Answer`] into the text of
+//! a suggestion. [`window`] explains why typing costs one or two tokens, [`fim_format`] the markers of each model
+//! family, [`finish`] the rules that trim an answer.
 //!
-//! The crate knows text, syntax trees and prompts. It knows no tensor, token id, URI, socket or async runtime, and does no
-//! I/O: all input arrives in the request. Live prompts and training samples are built by the same code, so a model is
-//! served exactly what it was trained on.
+//! The crate knows text, syntax trees and prompts. It knows no tensor, token id, URI, socket or async runtime, and does
+//! no I/O: all input arrives in the request. Live prompts and training samples are built by the same code, so a model
+//! is served exactly what it was trained on.
 
 pub mod builtins;
 pub mod chat;
@@ -31,6 +31,7 @@ pub mod syntax;
 pub mod tasks;
 mod text;
 pub mod window;
+mod wrap;
 
 pub use builtins::Builtins;
 pub use fim_format::FimFormat;

@@ -132,8 +132,8 @@ pub struct PluginLayout {
 pub struct Prompt {
     /// Parts in the order in which the model reads them. Each is tokenized on its own.
     pub parts: Vec<Part>,
-    /// True to apply token healing: the engine backs up over the last token of the last part and makes the first generated
-    /// tokens spell its text.
+    /// True to apply token healing: the engine backs up over the last token of the last part and makes the first
+    /// generated tokens spell its text.
     pub heal: bool,
     /// Names of the special tokens that end the answer, in addition to the model's end-of-text tokens. Names that the
     /// tokenizer lacks are ignored.
@@ -153,7 +153,8 @@ pub struct Snippet {
     pub origin: String,
 }
 
-/// How long a snippet stays unchanged. Snippets that stay longest come first in a prompt, so that the prefix cache keeps them.
+/// How long a snippet stays unchanged. Snippets that stay longest come first in a prompt, so that the prefix cache
+/// keeps them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Stability {
     /// Unchanged wherever the cursor is.

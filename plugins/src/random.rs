@@ -1,8 +1,8 @@
 //! The only pseudorandom generator of Foretype: SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
 //! generators", 2014).
 //!
-//! Training samples, token sampling, bootstrap resampling and random test weights all draw from it. The numbers are part
-//! of their contract: the same seed makes the same samples in every version, on every platform.
+//! Training samples, token sampling, bootstrap resampling and random test weights all draw from it. The numbers are
+//! part of their contract: the same seed makes the same samples in every version, on every platform.
 
 /// A stream of pseudorandom numbers.
 #[derive(Debug, Clone)]

@@ -84,8 +84,8 @@ pub enum PromptOrder {
 
 /// Maximum lengths of the parts of a prompt, in bytes.
 ///
-/// The server derives it from the model's context length. Bytes are free to count; tokens would cost a tokenizer run for
-/// each key.
+/// The server derives it from the model's context length. Bytes are free to count; tokens would cost a tokenizer run
+/// for each key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// Text of this file before the cursor.
@@ -126,8 +126,8 @@ impl Budget {
         }
     }
 
-    /// The same budget limited to about `tokens` tokens of text nearest to the cursor, besides the middle: for a shorter
-    /// prefill.
+    /// The same budget limited to about `tokens` tokens of text nearest to the cursor, besides the middle: for a
+    /// shorter prefill.
     pub fn reduced(self, tokens: usize) -> Self {
         let room = tokens * BYTES_PER_TOKEN;
         Self {
@@ -209,9 +209,9 @@ pub struct Answer {
 }
 
 impl Request {
-    /// A request at `cursor`, a byte offset in `document`, with defaults for the rest: an automatic multi-line suggestion
-    /// in anchored order, without a FIM format, for a context of 4096 tokens, and with nothing known beyond the document.
-    /// Callers override fields with struct update syntax.
+    /// A request at `cursor`, a byte offset in `document`, with defaults for the rest: an automatic multi-line
+    /// suggestion in anchored order, without a FIM format, for a context of 4096 tokens, and with nothing known beyond
+    /// the document. Callers override fields with struct update syntax.
     pub fn new(document: impl Into<Arc<Document>>, cursor: usize) -> Self {
         Self {
             task: TaskKind::Fill,

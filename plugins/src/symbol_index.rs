@@ -1,7 +1,7 @@
 //! Index of the workspace's symbols: the definitions of each name, and the files that mention it.
 //!
-//! Readers share it while one writer updates it file by file. It holds signatures and word hashes, not texts, so a large
-//! workspace takes little memory.
+//! Readers share it while one writer updates it file by file. It holds signatures and word hashes, not texts, so a
+//! large workspace takes little memory.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -78,7 +78,8 @@ impl SymbolIndex {
         self.tables.read().by_name.get(name).cloned().unwrap_or_default()
     }
 
-    /// Files that contain `name` as a whole word, in no particular order. A hash collision may add a file that does not.
+    /// Files that contain `name` as a whole word, in no particular order. A hash collision may add a file that does
+    /// not.
     pub fn files_mentioning(&self, name: &str) -> Vec<Arc<str>> {
         let hash = word_hash(name);
         let tables = self.tables.read();

@@ -1,7 +1,7 @@
-//! What the syntax tree says about a place in a text.
+//! Queries on syntax trees: regions, definitions, imports, statements and errors.
 //!
-//! All functions are pure and none recurses over the tree, so that no nesting is too deep; parsing has a time limit, so
-//! that no text is too strange. Where there is no tree the answers are those for plain text.
+//! The texts are a user's, so nothing may depend on their shape: parsing has a time limit, and no function recurses
+//! over the tree, however deep it is. Without a tree, answers are those for plain text.
 
 mod docstrings;
 mod nodes;
@@ -16,16 +16,18 @@ use crate::Language;
 pub use docstrings::{docstring_end, docstring_ranges};
 pub(crate) use nodes::nodes;
 
-/// How long a parse may take.
+/// Time limit of a parse.
 const PARSE_TIMEOUT: Duration = Duration::from_millis(500);
+/// Limit of [`count_errors`].
+const MAX_COUNTED_ERRORS: usize = 64;
 
-/// The syntax tree of `text`; `None` for plain text and where parsing takes too long. `old` is a tree of an earlier text
-/// that has been told of all edits since.
+/// Syntax tree of `text`; `None` for plain text and after [`PARSE_TIMEOUT`] (500 ms). `old` is the tree of an earlier
+/// text to which all edits since have been applied.
 pub fn parse(language: Language, text: &str, old: Option<&Tree>) -> Option<Tree> {
     parse_within(language, text, old, PARSE_TIMEOUT)
 }
 
-/// [`parse`] with a limit of one's own.
+/// [`parse`] with another time limit.
 pub fn parse_within(language: Language, text: &str, old: Option<&Tree>, limit: Duration) -> Option<Tree> {
     let mut parser = Parser::new();
     parser.set_language(&language.grammar()?).ok()?;
@@ -38,18 +40,18 @@ pub fn parse_within(language: Language, text: &str, old: Option<&Tree>, limit: D
     parser.parse_with_options(&mut read, old, Some(ParseOptions::new().progress_callback(&mut progress)))
 }
 
-/// What a place in a text is part of.
+/// Kind of text at a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Region {
     /// Program text.
     Code,
-    /// A comment, a doc comment too.
+    /// A comment or doc comment.
     Comment,
     /// The inside of a string.
     String,
 }
 
-/// What the byte left of `offset` belongs to.
+/// Region of the byte left of `offset`.
 pub fn region_at(tree: Option<&Tree>, offset: usize) -> Region {
     let Some(tree) = tree else { return Region::Code };
     let at = offset.saturating_sub(1);
@@ -69,23 +71,29 @@ pub fn region_at(tree: Option<&Tree>, offset: usize) -> Region {
     Region::Code
 }
 
-/// A function, a class, a module: something with a name that others use.
+/// A named definition: a function, class, module, constant or the like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyntaxItem {
-    /// Its name.
+    /// Name of the item.
     pub name: String,
-    /// The grammar's kind, for example `function_definition`.
+    /// Node kind of the grammar, for example `function_definition`.
     pub kind: String,
-    /// All of it.
+    /// Byte range of the whole item.
     pub range: Range<usize>,
-    /// From its beginning to where its body begins.
+    /// Byte range from its start to the start of its body.
     pub signature: Range<usize>,
 }
 
-/// Kinds of nodes that define something by name, in all grammars.
+/// Returns true for a node kind that defines a name, in any grammar.
 fn is_definition(kind: &str) -> bool {
-    const WHOLE: &[&str] = &["type_spec", "impl_item", "class", "module", "method", "singleton_method", "type_alias"];
-    const ENDS: &[&str] = &[
+    const KINDS: &[&str] = &[
+        "type_spec",
+        "impl_item",
+        "class",
+        "module",
+        "method",
+        "singleton_method",
+        "type_alias",
         "function_definition",
         "function_declaration",
         "class_definition",
@@ -115,9 +123,10 @@ fn is_definition(kind: &str) -> bool {
         "enum_specifier",
         "type_definition",
     ];
-    WHOLE.contains(&kind) || ENDS.contains(&kind)
+    KINDS.contains(&kind)
 }
 
+/// The item that a node defines.
 fn item_of_node(node: Node<'_>, text: &str) -> Option<SyntaxItem> {
     if !is_definition(node.kind()) {
         return None;
@@ -129,7 +138,7 @@ fn item_of_node(node: Node<'_>, text: &str) -> Option<SyntaxItem> {
     Some(SyntaxItem { name, kind: node.kind().into(), range: node.byte_range(), signature: node.start_byte()..end })
 }
 
-/// The node that holds a definition's name: in C it lies inside declarators.
+/// Node with the name of a definition. In C it lies inside nested declarators.
 fn name_node(node: Node<'_>) -> Option<Node<'_>> {
     let mut at = node;
     for _ in 0..16 {
@@ -145,7 +154,7 @@ fn name_node(node: Node<'_>) -> Option<Node<'_>> {
     None
 }
 
-/// The items around `offset`, the outermost first.
+/// Items around `offset`, the outermost first.
 pub fn enclosing_items(tree: &Tree, text: &str, offset: usize) -> Vec<SyntaxItem> {
     let mut items = Vec::new();
     let mut node = tree.root_node();
@@ -160,13 +169,13 @@ pub fn enclosing_items(tree: &Tree, text: &str, offset: usize) -> Vec<SyntaxItem
     items
 }
 
-/// All items of a text in its order, at most `most` of them.
-pub fn items(tree: &Tree, text: &str, most: usize) -> Vec<SyntaxItem> {
+/// Items of a text in its order, at most `max_items`.
+pub fn items(tree: &Tree, text: &str, max_items: usize) -> Vec<SyntaxItem> {
     let mut items = Vec::new();
     let mut cursor = tree.walk();
     loop {
         items.extend(item_of_node(cursor.node(), text));
-        if items.len() >= most {
+        if items.len() >= max_items {
             return items;
         }
         if cursor.goto_first_child() {
@@ -180,7 +189,7 @@ pub fn items(tree: &Tree, text: &str, most: usize) -> Vec<SyntaxItem> {
     }
 }
 
-/// Whether a node of this kind holds statements or members that belong together.
+/// Returns true for a node kind that groups statements or members.
 fn is_block(kind: &str) -> bool {
     const KINDS: &[&str] = &[
         "block",
@@ -202,7 +211,7 @@ fn is_block(kind: &str) -> bool {
     KINDS.contains(&kind)
 }
 
-/// Whether a node of this kind stands in a block by itself.
+/// Returns true for a node kind that is an element of a block.
 fn is_statement(kind: &str) -> bool {
     const WHOLE: &[&str] = &[
         "method",
@@ -225,21 +234,21 @@ fn is_statement(kind: &str) -> bool {
     WHOLE.contains(&kind) || parts.iter().any(|part| kind.contains(part)) && !is_block(kind)
 }
 
-/// Where the innermost block ends that `at` lies in and that begins at `offset` or before; `None` outside all blocks and
-/// where the syntax is broken.
+/// End of the innermost block around `at` that begins at or before `offset`; `None` outside all blocks and if the block
+/// has syntax errors.
 pub fn block_end(tree: &Tree, offset: usize, at: usize) -> Option<usize> {
     let mut node = tree.root_node().descendant_for_byte_range(at, at + 1);
     while let Some(it) = node.filter(|it| !it.is_error()) {
         if is_block(it.kind()) && it.start_byte() <= offset {
-            return Some(it.end_byte()).filter(|_| !it.has_error());
+            return if it.has_error() { None } else { Some(it.end_byte()) };
         }
         node = it.parent();
     }
     None
 }
 
-/// Where the statement ends that begins at `from` or after and goes on at `offset`; `None` if there is none and where the
-/// syntax is broken.
+/// End of the outermost statement that begins at or after `from` and continues past `offset`; `None` if there is none
+/// and if it has syntax errors.
 pub fn statement_end(tree: &Tree, text: &str, from: usize, offset: usize) -> Option<usize> {
     let last = text.get(from..offset)?.trim_end();
     let at = (from + last.len()).checked_sub(1).filter(|at| *at >= from)?;
@@ -257,7 +266,7 @@ pub fn statement_end(tree: &Tree, text: &str, from: usize, offset: usize) -> Opt
     outermost.filter(|it| !it.has_error()).map(|it| it.end_byte())
 }
 
-/// Where the imports at the top level of a text lie, in its order.
+/// Byte ranges of the imports at the top level of a text, in its order.
 pub fn import_ranges(tree: &Tree) -> Vec<Range<usize>> {
     const KINDS: &[&str] = &[
         "import_statement",
@@ -278,7 +287,7 @@ pub fn import_ranges(tree: &Tree) -> Vec<Range<usize>> {
     children.filter(|node| KINDS.contains(&node.kind())).map(|node| node.byte_range()).take(200).collect()
 }
 
-/// How many error and missing nodes touch `range`, counted up to 64.
+/// Number of error and missing nodes that touch `range`, up to [`MAX_COUNTED_ERRORS`].
 pub fn count_errors(tree: &Tree, range: &Range<usize>) -> usize {
     let mut count = 0;
     let mut cursor = tree.walk();
@@ -287,7 +296,7 @@ pub fn count_errors(tree: &Tree, range: &Range<usize>) -> usize {
         let touches = node.start_byte() <= range.end && node.end_byte() >= range.start;
         if touches && (node.is_error() || node.is_missing()) {
             count += 1;
-            if count >= 64 {
+            if count >= MAX_COUNTED_ERRORS {
                 return count;
             }
         }
@@ -302,11 +311,11 @@ pub fn count_errors(tree: &Tree, range: &Range<usize>) -> usize {
     }
 }
 
-/// Where the first error in the syntax of a text lies.
+/// Byte offset of the first syntax error; `None` without errors.
 pub fn first_error_offset(tree: &Tree) -> Option<usize> {
     let mut cursor = tree.walk();
     let mut found = None;
-    // Down through whatever holds an error, to the innermost.
+    // Descend through the nodes that contain an error to the innermost one.
     loop {
         let node = cursor.node();
         if node.is_error() || node.is_missing() {
@@ -323,7 +332,8 @@ pub fn first_error_offset(tree: &Tree) -> Option<usize> {
     }
 }
 
-/// The words near `offset` that could be names, the nearest first, without repetitions.
+/// Identifiers and keywords of at least three bytes near `offset`: those before it, the nearest first, then those after
+/// it, each once. `reach` is the distance before the offset in bytes; a quarter of it applies after.
 pub fn identifiers_near(text: &str, offset: usize, reach: usize) -> Vec<&str> {
     let from = text.floor_char_boundary(offset.saturating_sub(reach));
     let to = text.floor_char_boundary(offset + reach / 4);

@@ -1,7 +1,7 @@
 //! Measures of lines: how much of a text fits without breaking a line, and how far a line is indented.
 
-/// Length of the longest beginning of `text` that ends at a line end and has at most `max_bytes` bytes. A first line that
-/// is longer is cut at a character boundary.
+/// Length of the longest beginning of `text` that ends at a line end and has at most `max_bytes` bytes. A first line
+/// that is longer is cut at a character boundary.
 pub(crate) fn whole_lines_len(text: &str, max_bytes: usize) -> usize {
     if text.len() <= max_bytes {
         return text.len();

@@ -1,9 +1,9 @@
 //! Anchored fill-in-the-middle: a prompt layout in which a keystroke only appends to the last prompt.
 //!
-//! The usual order puts all text left of the cursor before the suffix. Each key then changes the prefix, so a KV cache is
-//! valid only up to the cursor, and the whole suffix is prefilled again. Here the prefix ends at an *anchor*, a line start
-//! a few lines above the cursor. Prefix and suffix are frozen there, and the text between anchor and cursor (the *middle*)
-//! follows the middle marker, where the model's own answer continues it:
+//! The usual order puts all text left of the cursor before the suffix. Each key then changes the prefix, so a KV cache
+//! is valid only up to the cursor, and the whole suffix is prefilled again. Here the prefix ends at an *anchor*, a line
+//! start a few lines above the cursor. Prefix and suffix are frozen there, and the text between anchor and cursor (the
+//! *middle*) follows the middle marker, where the model's own answer continues it:
 //!
 //! ```text
 //! <|fim_prefix|> text before the anchor <|fim_suffix|> text after the cursor <|fim_middle|> text since the anchor ▁
@@ -20,8 +20,8 @@
 //! * A new window starts where the last one did as long as the budget allows, so re-anchoring keeps the cached prefix.
 //!
 //! The anchor moves when the middle outgrows its budget or the text around it changes. [`should_reanchor`] tells the
-//! server to do so early, while the user is idle. A slow machine may start from a *reduced* window, which shows only the
-//! text nearest to the cursor, and replace it later by one that uses the whole budget.
+//! server to do so early, while the user is idle. A slow machine may start from a *reduced* window, which shows only
+//! the text nearest to the cursor, and replace it later by one that uses the whole budget.
 //!
 //! Tokens do not end where text does: the last token of the middle is usually incomplete. Such prompts ask for token
 //! healing ([`Prompt::heal`](crate::Prompt::heal)).
@@ -131,8 +131,8 @@ pub fn uncached_bytes(request: &Request) -> usize {
     new.prefix.len() - shared + new.suffix.len() + request.cursor - new.anchor
 }
 
-/// Returns true if the window is reusable but a new one is worth a prefill while the user is idle: it is reduced, or the
-/// middle fills half of its budget and a new anchor would shorten it by at least half of that.
+/// Returns true if the window is reusable but a new one is worth a prefill while the user is idle: it is reduced, or
+/// the middle fills half of its budget and a new anchor would shorten it by at least half of that.
 pub fn should_reanchor(request: &Request) -> bool {
     let Some(old_anchor) = locate_anchor(request) else { return false };
     if request.window.as_ref().is_some_and(|window| window.reduced) {
@@ -143,8 +143,8 @@ pub fn should_reanchor(request: &Request) -> bool {
     request.cursor - old_anchor > half && new_anchor.saturating_sub(old_anchor) > half / 2
 }
 
-/// Offset of a new anchor in `text`, which ends at the cursor: the start of the line [`ANCHOR_LINES_ABOVE_CURSOR`] lines
-/// above the cursor, or of a later line if more than `max_bytes` would follow it.
+/// Offset of a new anchor in `text`, which ends at the cursor: the start of the line [`ANCHOR_LINES_ABOVE_CURSOR`]
+/// lines above the cursor, or of a later line if more than `max_bytes` would follow it.
 fn anchor_offset(text: &str, max_bytes: usize) -> usize {
     let line_breaks = text.matches('\n').take(ANCHOR_LINES_ABOVE_CURSOR).count();
     if line_breaks < ANCHOR_LINES_ABOVE_CURSOR && text.len() <= max_bytes {

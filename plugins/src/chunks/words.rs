@@ -1,23 +1,23 @@
-//! What a search compares: identifiers, and the words that they are made of.
+//! Words for search: identifiers and the parts of which they consist.
 
 use std::ops::Range;
 
-/// Longer words are keys and hashes that nobody looks for.
+/// Length above which a word is taken for a key or hash, and left out.
 const MAX_WORD_BYTES: usize = 64;
 
 /// A word of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
-    /// Where it stands, in bytes.
+    /// Byte range in the text.
     pub range: Range<usize>,
-    /// In lower case.
+    /// The word in lower case.
     pub text: String,
-    /// Whether it is a part of the identifier before it.
+    /// True for a part of the identifier before it.
     pub is_part: bool,
 }
 
-/// The words of a text: each identifier, and its parts if it has several (`compute_total`, `compute`, `total`). Letters of
-/// scripts that put no blanks between words stand alone.
+/// Words of a text: each identifier, followed by its parts if it has several (`compute_total`, `compute`, `total`).
+/// Letters of scripts without spaces between words are words of their own.
 pub fn words(text: &str) -> impl Iterator<Item = Word> + '_ {
     identifiers(text).flat_map(move |range| {
         let parts = identifier_parts(&text[range.clone()]);
@@ -31,7 +31,7 @@ pub fn words(text: &str) -> impl Iterator<Item = Word> + '_ {
     })
 }
 
-/// Where the identifiers of a text are.
+/// Byte ranges of the identifiers of a text.
 fn identifiers(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut letters = text.char_indices().peekable();
     std::iter::from_fn(move || {
@@ -40,20 +40,20 @@ fn identifiers(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
         while !stands_alone(first)
             && let Some((at, c)) = letters.next_if(|(_, c)| (c.is_alphanumeric() || *c == '_') && !stands_alone(*c))
         {
-            // Underscores at the end belong to no word.
+            // Trailing underscores belong to no word.
             end = if c == '_' { end } else { at + c.len_utf8() };
         }
         Some(start..end)
     })
 }
 
-/// Chinese and Japanese letters.
+/// Returns true for Chinese and Japanese letters.
 fn stands_alone(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
 }
 
-/// The words of an identifier: between underscores, where a capital follows a small letter, and before the last of several
-/// capitals (`HTTPServer`).
+/// Byte ranges of the parts of an identifier. A part begins after an underscore, at a capital after a lower-case
+/// letter, and at the last of several capitals (`HTTPServer`).
 fn identifier_parts(name: &str) -> Vec<Range<usize>> {
     let letters: Vec<(usize, char)> = name.char_indices().collect();
     let mut parts = Vec::new();
@@ -87,14 +87,14 @@ mod tests {
     }
 
     #[test]
-    fn an_identifier_is_found_whole_and_by_its_words() {
+    fn identifiers_are_found_whole_and_by_their_parts() {
         assert_eq!(found("compute_total(x1, taxRate)"), "compute_total +compute +total x1 taxrate +tax +rate");
         assert_eq!(found("HTTPServer utf8 __init__"), "httpserver +http +server utf8 init");
         assert_eq!(found("Größe und MAX_LEN"), "größe und max_len +max +len");
     }
 
     #[test]
-    fn letters_of_chinese_stand_alone_and_keys_are_no_words() {
+    fn chinese_letters_are_words_and_long_keys_are_not() {
         assert_eq!(found("计算x 和"), "计 算 x 和");
         assert_eq!(found(&format!("a {} b", "0f".repeat(50))), "a b");
     }

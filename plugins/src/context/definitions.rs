@@ -14,8 +14,8 @@ const MAX_DEFINITIONS_PER_NAME: usize = 4;
 /// Reach around the cursor in which names are collected, in bytes.
 const CURSOR_REACH_BYTES: usize = 1500;
 
-/// Signatures of names near the cursor that other files define, one snippet per file, ordered by path and offset so that
-/// they stay put while the user types inside a word.
+/// Signatures of names near the cursor that other files define, one snippet per file, ordered by path and offset so
+/// that they stay put while the user types inside a word.
 pub(super) fn snippets(request: &Request) -> Vec<Snippet> {
     let document = &request.document;
     let names = syntax::identifiers_near(&document.text, request.cursor, CURSOR_REACH_BYTES);

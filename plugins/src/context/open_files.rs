@@ -1,7 +1,7 @@
 //! Snippets from other open files: from each the chunk that shares most names with the text around the cursor.
 //!
-//! A name found everywhere says little, so names are weighted by inverse document frequency over the chunks (Spärck Jones,
-//! 1972).
+//! A name found everywhere says little, so names are weighted by inverse document frequency over the chunks (Spärck
+//! Jones, 1972).
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,8 +11,8 @@ use crate::syntax;
 
 /// Number of open files that are searched, the most recently used first.
 const MAX_FILES: usize = 6;
-/// Length of a chunk in lines. Chunks overlap by half; they begin at fixed lines, so that a chunk stays the same while the
-/// user types elsewhere.
+/// Length of a chunk in lines. Chunks overlap by half; they begin at fixed lines, so that a chunk stays the same while
+/// the user types elsewhere.
 const CHUNK_LINES: usize = 16;
 /// Length to which a file is searched.
 const MAX_FILE_BYTES: usize = 200_000;
@@ -28,8 +28,8 @@ struct FileChunk<'a> {
     names: HashSet<&'a str>,
 }
 
-/// The best chunks that fit into `max_bytes`, at most one per open file, ordered by path so that the order stays when the
-/// user switches files.
+/// The best chunks that fit into `max_bytes`, at most one per open file, ordered by path so that the order stays when
+/// the user switches files.
 pub(super) fn snippets(request: &Request, max_bytes: usize) -> Vec<Snippet> {
     let document = &request.document;
     let names: HashSet<&str> =

@@ -1,5 +1,5 @@
-//! Secrets, which must never enter a prompt, an index or a training set: files that hold them by convention, and texts that
-//! look like credentials.
+//! Secrets, which must never enter a prompt, an index or a training set: files that hold them by convention, and texts
+//! that look like credentials.
 
 /// Names of files that hold secrets by convention.
 const SECRET_FILE_NAMES: &[&str] = &[

@@ -1,4 +1,5 @@
-//! Rule `brackets`: an answer ends before a bracket that closes one opened before the cursor, unless that one is still open.
+//! Rule `brackets`: an answer ends before a bracket that closes one opened before the cursor, unless that one is still
+//! open.
 
 use crate::Language;
 use crate::request::Request;
@@ -8,7 +9,8 @@ const BRACKET_PAIRS: [(char, char); 3] = [('(', ')'), ('[', ']'), ('{', '}')];
 /// Reach around the cursor in which brackets are counted, in bytes.
 const CURSOR_REACH_BYTES: usize = 3000;
 
-/// Ends before the first closing bracket without a partner. Prose has such brackets, and so have `case` labels of a shell.
+/// Ends before the first closing bracket without a partner. Prose has such brackets, and so have `case` labels of a
+/// shell.
 pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
     let language = request.document.language;
     if matches!(language, Language::Markdown | Language::PlainText) {

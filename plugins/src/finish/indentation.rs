@@ -28,8 +28,8 @@ pub(super) fn match_file_indentation(request: &Request, text: &str) -> String {
     out
 }
 
-/// The first line without the part of its indentation that is typed already. A model that continues half an indentation may
-/// write all of it.
+/// The first line without the part of its indentation that is typed already. A model that continues half an indentation
+/// may write all of it.
 fn complete_first_indent(request: &Request, first: &str) -> String {
     let typed = request.line_before();
     let body = first.trim_start_matches([' ', '\t']);
@@ -90,8 +90,8 @@ fn usual_indent_step<'a>(lines: impl Iterator<Item = &'a str>) -> usize {
     best.filter(|step| counts[*step] > 0).unwrap_or(DEFAULT_INDENT_COLUMNS)
 }
 
-/// Number of spaces that the answer uses for one level, in a file with tabs. The line below a header is one level deeper than
-/// the cursor's line; otherwise the second line is on its level.
+/// Number of spaces that the answer uses for one level, in a file with tabs. The line below a header is one level
+/// deeper than the cursor's line; otherwise the second line is on its level.
 fn answer_indent_unit(request: &Request, text: &str) -> usize {
     let line = request.line_before();
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));

@@ -1,5 +1,5 @@
-//! Number of lines of an answer: one if text follows the cursor, the rest of a statement that was begun, else up to the end
-//! of the block by indentation.
+//! Number of lines of an answer: one if text follows the cursor, the rest of a statement that was begun, else up to the
+//! end of the block by indentation.
 
 use crate::Language;
 use crate::language::BlockStyle;
@@ -10,8 +10,8 @@ use crate::window;
 /// Maximum number of lines of a suggestion.
 const MAX_SUGGESTION_LINES: usize = 16;
 
-/// Ends with the first line if only one line is wanted or text follows the cursor on its line. Closing brackets of a block
-/// that opens at the cursor do not count as such text.
+/// Ends with the first line if only one line is wanted or text follows the cursor on its line. Closing brackets of a
+/// block that opens at the cursor do not count as such text.
 pub(super) fn single_line_end(request: &Request, text: &str) -> Option<usize> {
     let has_room = request.line_after().trim().is_empty() || text.starts_with('\n') && between_brackets(request);
     if request.multi_line && has_room {
@@ -85,8 +85,8 @@ fn continues_on_next_line(line: &str) -> bool {
     end.ends_with([':', '{', '(', '[', ',']) || words.iter().any(|word| end.ends_with(word)) || end.starts_with('@')
 }
 
-/// Returns true if a line begins a block that a keyword such as `end` closes: by its first word, or by a function or a block
-/// with parameters inside the line.
+/// Returns true if a line begins a block that a keyword such as `end` closes: by its first word, or by a function or a
+/// block with parameters inside the line.
 fn begins_worded_block(line: &str) -> bool {
     const FIRST: &[&str] =
         &["def", "class", "module", "if", "unless", "while", "until", "for", "case", "begin", "function", "repeat"];
@@ -97,8 +97,9 @@ fn begins_worded_block(line: &str) -> bool {
     (first || inner) && words.last() != Some(&"end")
 }
 
-/// Ends where the block ends: at a line indented less than the first, at a blank line, or after [`MAX_SUGGESTION_LINES`].
-/// Below a header, a single blank line belongs to the body if the next line is indented more than the header.
+/// Ends where the block ends: at a line indented less than the first, at a blank line, or after
+/// [`MAX_SUGGESTION_LINES`]. Below a header, a single blank line belongs to the body if the next line is indented more
+/// than the header.
 pub(super) fn block_end(request: &Request, text: &str) -> Option<usize> {
     let line = request.line_before();
     let has_header = !line.trim().is_empty();

@@ -1,4 +1,5 @@
-//! Rule `markers`: an answer ends before leftovers of training, which are markers spelled as text, code fences and chat.
+//! Rule `markers`: an answer ends before leftovers of training, which are markers spelled as text, code fences and
+//! chat.
 
 use crate::{Language, Request};
 

@@ -12,7 +12,8 @@ fn is_distinctive(line: &str) -> bool {
     line.chars().filter(|c| c.is_alphanumeric()).count() >= MIN_DISTINCTIVE_CHARS
 }
 
-/// Ends before a copy of the next line of the document. The answer's first line takes part if the cursor's line is blank.
+/// Ends before a copy of the next line of the document. The answer's first line takes part if the cursor's line is
+/// blank.
 pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
     let next = lines_below(request).next()?;
     let first = text.find('\n')?;
@@ -31,8 +32,8 @@ pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
     None
 }
 
-/// Returns true if a line repeats the document's `next` line. A copy that is indented deeper belongs to another block; a line
-/// that is not distinctive must have the same indentation.
+/// Returns true if a line repeats the document's `next` line. A copy that is indented deeper belongs to another block;
+/// a line that is not distinctive must have the same indentation.
 fn repeats_next_line(line: &str, next: &str) -> bool {
     let (own, others) = (indent_columns(line), indent_columns(next));
     let has_words = line.trim().chars().any(char::is_alphanumeric) && line.trim().len() > 2;

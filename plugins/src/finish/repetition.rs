@@ -1,4 +1,5 @@
-//! Rule `repetition`: an answer ends before a line or phrase that the model repeats, which it does when it has nothing to add.
+//! Rule `repetition`: an answer ends before a line or phrase that the model repeats, which it does when it has nothing
+//! to add.
 
 use crate::request::Request;
 

@@ -1,15 +1,15 @@
 //! Rule `scope`: an answer ends where the statement or block around the cursor ends in the syntax tree.
 //!
-//! Indentation tells sooner ([`lines`](super::lines) stops at the first character of the next line), but not in code with
-//! unusual indentation. This rule costs a parse, so it runs at line ends only.
+//! Indentation tells sooner ([`lines`](super::lines) stops at the first character of the next line), but not in code
+//! with unusual indentation. This rule costs a parse, so it runs at line ends only.
 
 use super::whole;
 use crate::language::BlockStyle;
 use crate::request::Request;
 use crate::syntax;
 
-/// Ends after the statement that begins on the cursor's line or, on a blank line, after the block around it, once other text
-/// follows.
+/// Ends after the statement that begins on the cursor's line or, on a blank line, after the block around it, once other
+/// text follows.
 pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
     if !text.contains('\n') || request.document.language.block_style() == BlockStyle::None {
         return None;

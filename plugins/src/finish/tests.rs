@@ -1,5 +1,5 @@
-//! Fixtures of the finishing rules (a text with the cursor marked `▁`, the model's answer, the text shown) and tests of all
-//! rules together.
+//! Fixtures of the finishing rules (a text with the cursor marked `▁`, the model's answer, the text shown) and tests of
+//! all rules together.
 
 use std::sync::Arc;
 

@@ -16,8 +16,8 @@ const ERROR_REACH_BYTES: usize = 200;
 /// Time limit of one parse.
 const PARSE_TIMEOUT: Duration = Duration::from_millis(20);
 
-/// Cuts `text` back line by line while it adds syntax errors. A single line is kept: the user is in the middle of it, and an
-/// error may be theirs.
+/// Cuts `text` back line by line while it adds syntax errors. A single line is kept: the user is in the middle of it,
+/// and an error may be theirs.
 pub(super) fn cut_to_parsing_lines(request: &Request, text: &mut String) {
     if !text.contains('\n') {
         return;

@@ -1,21 +1,21 @@
-//! What grammars call the places where a piece can be taken out.
+//! Node kinds of each grammar in which holes are found.
 
 use crate::Language::{self, *};
 
-/// What a grammar calls the places.
+/// Node kinds of one grammar.
 pub(super) struct HoleGrammar {
     pub(super) languages: &'static [Language],
-    /// Nodes that hold statements.
+    /// Nodes that contain statements.
     pub(super) blocks: &'static [&'static str],
     /// Calls.
     pub(super) calls: &'static [&'static str],
     /// Lists of arguments.
     pub(super) arguments: &'static [&'static str],
-    /// What is called, where it is reached through something else, and the field that holds its name.
+    /// Nodes of a callee behind a dot or path, each with the field that holds its name.
     pub(super) members: &'static [(&'static str, &'static str)],
 }
 
-/// All grammars whose holes are found.
+/// Grammars in which holes are found.
 pub(super) static HOLE_GRAMMARS: &[HoleGrammar] = &[
     HoleGrammar {
         languages: &[Python],
@@ -75,7 +75,7 @@ pub(super) static HOLE_GRAMMARS: &[HoleGrammar] = &[
     },
 ];
 
-/// The row of a language.
+/// Node kinds of a language's grammar.
 pub(super) fn hole_grammar(language: Language) -> Option<&'static HoleGrammar> {
     HOLE_GRAMMARS.iter().find(|row| row.languages.contains(&language))
 }

@@ -1,28 +1,28 @@
-//! Holes.
+//! Kinds and ranges of holes.
 
 use std::ops::Range;
 
-/// What is taken out.
+/// Kind of a hole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HoleKind {
-    /// A line of code; its indentation stays.
+    /// A line of code without its indentation.
     Line,
-    /// A line from some place inside it on.
+    /// The rest of a line from a position inside it.
     Rest,
-    /// What stands between the header of a block and its end.
+    /// The body of a block.
     Block,
-    /// What stands between the brackets of a call.
+    /// The arguments of a call, without parentheses.
     Arguments,
-    /// The name behind a dot or a path, and the arguments of its call.
+    /// The name and arguments of a call through a dot or path.
     Call,
 }
 
 impl HoleKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 5] = [Self::Line, Self::Rest, Self::Block, Self::Arguments, Self::Call];
 
-    /// Its name in reports.
+    /// Name of the kind in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Line => "line",
@@ -34,11 +34,11 @@ impl HoleKind {
     }
 }
 
-/// A piece that can be taken out. The cursor then stands where it began.
+/// A part of a text to remove. The cursor is then at its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hole {
-    /// What it is.
+    /// Kind of the hole.
     pub kind: HoleKind,
-    /// Where it is, in bytes.
+    /// Byte range of the removed text.
     pub range: Range<usize>,
 }

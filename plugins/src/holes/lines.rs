@@ -1,4 +1,4 @@
-//! Lines that are worth asking for, and where to begin inside one.
+//! Line holes: lines worth asking for, and the cursor inside one.
 
 use std::hash::Hasher;
 
@@ -10,10 +10,12 @@ use crate::syntax::{Region, region_at};
 
 /// Initial state of FNV-1a with 64 bits.
 const FNV_OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
-/// Characters that a line has to have, and bytes that it may have.
-const LENGTH: (usize, usize) = (4, 120);
+/// Minimum length of a line that is a hole, in characters.
+const MIN_LINE_CHARS: usize = 4;
+/// Maximum length of a line that is a hole, in bytes.
+const MAX_LINE_BYTES: usize = 120;
 
-/// Lines and rests of lines, where they are asked for.
+/// Holes of kind [`HoleKind::Line`] and [`HoleKind::Rest`], if these are among `kinds`.
 pub(super) fn line_holes(text: &str, tree: &Tree, kinds: &[HoleKind], seed: u64) -> Vec<Hole> {
     let mut holes = Vec::new();
     let mut start = 0;
@@ -36,18 +38,18 @@ pub(super) fn line_holes(text: &str, tree: &Tree, kinds: &[HoleKind], seed: u64)
 }
 
 fn is_worth_asking(line: &str) -> bool {
-    line.chars().count() >= LENGTH.0 && line.len() <= LENGTH.1 && line.contains(char::is_alphabetic)
+    line.chars().count() >= MIN_LINE_CHARS && line.len() <= MAX_LINE_BYTES && line.contains(char::is_alphabetic)
 }
 
-/// Whether a line is neither a comment nor inside a string, nor nothing but a string.
+/// Returns true for a line that is neither a comment, nor inside a string, nor only a string.
 fn is_line_of_code(tree: &Tree, start: usize, end: usize) -> bool {
     let at = |offset| region_at(Some(tree), offset);
     let only_text = at(start + 1) == Region::String && at(end - 1) == Region::String;
     at(start) != Region::String && at(start + 1) != Region::Comment && !only_text
 }
 
-/// Where the typed part of a line ends: after its indentation and at least one character, and before the last one. The
-/// place follows from the name and the seed alone.
+/// Byte offset of the cursor in a line: after its indentation and at least one character, before the last one. It
+/// depends on the name and the seed alone.
 pub fn cursor_in_line(line: &str, name: &str, seed: u64) -> usize {
     let indentation = line.len() - line.trim_start().len();
     let places: Vec<usize> = line.char_indices().map(|(at, _)| at).filter(|at| *at > indentation).collect();

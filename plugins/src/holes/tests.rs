@@ -1,9 +1,9 @@
-//! Sources with their holes marked: what is found, and what is left alone.
+//! Holes in sources of each language, marked with `⟦⟧`.
 
 use super::*;
 use crate::syntax::parse;
 
-/// The texts of the holes of one kind.
+/// Texts of the holes of one kind.
 fn found(path: &str, text: &str, kind: HoleKind) -> Vec<String> {
     let language = Language::from_path(path);
     let tree = parse(language, text, None).expect("a small text");
@@ -13,7 +13,7 @@ fn found(path: &str, text: &str, kind: HoleKind) -> Vec<String> {
     holes.into_iter().map(|hole| text[hole.range].to_owned()).collect()
 }
 
-/// Checks that exactly the pieces in `⟦⟧` are found.
+/// Asserts that exactly the parts in `⟦⟧` are found.
 fn check(path: &str, marked: &str, kind: HoleKind) {
     assert_eq!(found(path, &marked.replace(['⟦', '⟧'], ""), kind), marked_pieces(marked), "{path}");
 }
@@ -23,7 +23,7 @@ fn marked_pieces(marked: &str) -> Vec<&str> {
 }
 
 #[test]
-fn bodies_are_found_in_every_language() {
+fn block_bodies_are_found_in_every_language() {
     let brackets = |head: &str, body: &str, tail: &str| format!("{head}{{⟦\n    {body}⟧\n}}{tail}\n");
     for (path, head, body, tail) in [
         ("a.rs", "fn f(x: u8) -> u8 ", "let y = x;\n    y", ""),
@@ -43,13 +43,13 @@ fn bodies_are_found_in_every_language() {
 }
 
 #[test]
-fn a_docstring_stays_above_its_body() {
+fn docstrings_stay_above_the_hole() {
     check("a.py", "def f(x):\n    \"\"\"Doc.\"\"\"\n    ⟦y = x\n    return y⟧\n", HoleKind::Block);
     check("a.py", "def f(x):\n    \"\"\"Doc.\"\"\"\n", HoleKind::Block);
 }
 
 #[test]
-fn bodies_that_no_editor_would_show_whole_are_left_out() {
+fn one_line_and_long_bodies_are_left_out() {
     check("a.rs", "fn f() {}\nfn g() { h() }\nfn h() { // why\n    g()\n}\n", HoleKind::Block);
     check("a.py", "if x: f()\n", HoleKind::Block);
     let long = "    f();\n".repeat(9);
@@ -75,7 +75,7 @@ fn arguments_are_found_in_every_language() {
 }
 
 #[test]
-fn calls_behind_a_dot_or_a_path_are_found_in_every_language() {
+fn member_calls_are_found_in_every_language() {
     for (path, marked) in [
         ("a.py", "x = client.⟦fetch(url)⟧\nf(x)\n"),
         ("a.rs", "fn f() {\n    x.⟦push(1)⟧;\n    Vec::⟦with_capacity(2)⟧;\n    g(3);\n}\n"),
@@ -93,7 +93,7 @@ fn calls_behind_a_dot_or_a_path_are_found_in_every_language() {
 }
 
 #[test]
-fn lines_of_code_are_found_without_their_indentation() {
+fn lines_are_found_without_their_indentation() {
     let text = "import os\n\n⟦def f(x):⟧\n    \"\"\"Doc\n    of two lines.\"\"\"\n    # a comment\n    ⟦y = [⟧\n    ]\n    ⟦return y⟧\n";
     // `y = [` has five characters and a letter; the bracket below has none.
     check("a.py", text, HoleKind::Line);
@@ -101,7 +101,7 @@ fn lines_of_code_are_found_without_their_indentation() {
 }
 
 #[test]
-fn a_rest_begins_inside_its_line_and_always_at_the_same_place() {
+fn a_rest_always_begins_at_the_same_column() {
     let text = "x = 1\ntotal_price = compute_total(items)\n";
     let rests = found("a.py", text, HoleKind::Rest);
     assert_eq!(rests, found("a.py", text, HoleKind::Rest));
@@ -110,7 +110,7 @@ fn a_rest_begins_inside_its_line_and_always_at_the_same_place() {
 }
 
 #[test]
-fn a_split_is_inside_the_line_and_follows_from_the_seed() {
+fn the_cursor_is_inside_the_line_and_depends_on_the_seed() {
     let line = "        for idx2, elem2 in enumerate(numbers):";
     for name in ["a", "b", "c"] {
         let at = cursor_in_line(line, name, 1);
@@ -121,7 +121,7 @@ fn a_split_is_inside_the_line_and_follows_from_the_seed() {
 }
 
 #[test]
-fn broken_syntax_is_left_alone() {
+fn broken_syntax_has_no_holes() {
     let text = "def f(:\n    return g(1\n";
     let tree = parse(Language::Python, text, None).expect("a tree of broken text");
     let kinds = [HoleKind::Block, HoleKind::Call];

@@ -1,4 +1,4 @@
-//! Where the texts of docstrings and doc comments lie.
+//! Byte ranges of docstrings and doc comments.
 
 use std::ops::Range;
 
@@ -6,29 +6,29 @@ use tree_sitter::{Node, Tree};
 
 use super::nodes;
 
-/// The texts of docstrings (Python) and of doc comments before something (`///`, `/** */`), in the order of the text, without the
-/// marks at their beginning and end. At most `most` of them.
-pub fn docstring_ranges(tree: &Tree, text: &str, most: usize) -> Vec<Range<usize>> {
+/// Docstrings of Python and doc comments before an item (`///`, `/** */`), in the order of the text, without their
+/// opening and closing marks. At most `max_docstrings`.
+pub fn docstring_ranges(tree: &Tree, text: &str, max_docstrings: usize) -> Vec<Range<usize>> {
     let found = nodes(tree.root_node(), |_| true).filter_map(|node| match node.kind() {
         "string" => string_docstring(node),
         kind if kind.contains("comment") => doc_comment_range(node, text),
         _ => None,
     });
-    found.filter(|range| text.get(range.clone()).is_some_and(|it| !it.trim().is_empty())).take(most).collect()
+    found.filter(|range| text.get(range.clone()).is_some_and(|it| !it.trim().is_empty())).take(max_docstrings).collect()
 }
 
-/// Where a docstring that opens the body of an item ends, behind its quotes. Of Python, where it stands inside.
+/// End of the docstring that opens the Python body at `body`, behind its quotes.
 pub fn docstring_end(tree: &Tree, text: &str, body: &Range<usize>) -> Option<usize> {
-    /// Docstrings that are looked through.
-    const MOST: usize = 1000;
-    let doc =
-        docstring_ranges(tree, text, MOST).into_iter().find(|doc| body.start <= doc.start && doc.end <= body.end)?;
+    const MAX_DOCSTRINGS: usize = 1000;
+    let doc = docstring_ranges(tree, text, MAX_DOCSTRINGS)
+        .into_iter()
+        .find(|doc| body.start <= doc.start && doc.end <= body.end)?;
     let opens = text[body.start..doc.start].trim().trim_matches(['"', '\'', 'r']).is_empty();
     let quotes = text[doc.end..].len() - text[doc.end..].trim_start_matches(['"', '\'']).len();
     opens.then_some(doc.end + quotes)
 }
 
-/// A string that stands first in a module, a class or a function of Python.
+/// Inner range of a string that is the first statement of a Python module, class or function.
 fn string_docstring(string: Node<'_>) -> Option<Range<usize>> {
     let statement = string.parent().filter(|it| it.kind() == "expression_statement")?;
     let mut above = std::iter::successors(statement.prev_named_sibling(), |it| it.prev_named_sibling());
@@ -42,7 +42,7 @@ fn string_docstring(string: Node<'_>) -> Option<Range<usize>> {
     stands.then(|| open.end_byte()..close.start_byte())
 }
 
-/// A comment of several lines, or the first of several comments of one line, that documents what follows.
+/// Inner range of a doc comment that documents an item below: a block comment, or the first of several line comments.
 fn doc_comment_range(node: Node<'_>, text: &str) -> Option<Range<usize>> {
     let own = text.get(node.byte_range())?.trim_end();
     let (last, range) = match own.strip_prefix("/**").and_then(|inner| inner.strip_suffix("*/")) {
@@ -63,6 +63,7 @@ fn doc_comment_range(node: Node<'_>, text: &str) -> Option<Range<usize>> {
     (documented.is_some_and(|it| !it.kind().contains("comment")) && range.start <= range.end).then_some(range)
 }
 
+/// Returns true for a comment that begins with exactly three slashes.
 fn is_doc_line(node: Node<'_>, text: &str) -> bool {
     let own = text.get(node.byte_range()).unwrap_or_default();
     node.kind().contains("comment") && own.starts_with("///") && !own.starts_with("////")

@@ -1,8 +1,9 @@
-//! A walk through a tree.
+//! Iteration over the nodes of a tree, without recursion.
 
 use tree_sitter::Node;
 
-/// The nodes of a tree in its order, without what lies in nodes that are not `entered`.
+/// Nodes below `root` in the order of the text, parents first. Children of nodes for which `descend_into` is false are
+/// left out.
 pub(crate) fn nodes<'a>(root: Node<'a>, descend_into: impl Fn(Node<'a>) -> bool) -> impl Iterator<Item = Node<'a>> {
     let mut cursor = root.walk();
     let mut next = Some(root);

@@ -1,4 +1,4 @@
-//! Each language with a real snippet; the cursor is marked `▁`.
+//! Queries on a snippet of each language; the cursor is marked `▁`.
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn split(marked: &str) -> (String, usize) {
 }
 
 #[test]
-fn the_items_around_the_cursor_are_named_from_outside_in() {
+fn enclosing_items_are_listed_from_outside_in() {
     for (language, marked, names) in SNIPPETS {
         let (text, offset) = split(marked);
         let tree = parse(*language, &text, None).expect("a tree");
@@ -56,7 +56,7 @@ fn check_region(language: Language, marked: &str, expected: Region) {
 }
 
 #[test]
-fn comments_and_strings_are_told_from_code() {
+fn comments_strings_and_code_are_distinguished() {
     check_region(Language::Python, "x = 1  # a co▁mment\n", Region::Comment);
     check_region(Language::Python, "x = 'a str▁ing'\n", Region::String);
     check_region(Language::Python, "x = y▁ + 1\n", Region::Code);
@@ -67,7 +67,7 @@ fn comments_and_strings_are_told_from_code() {
 }
 
 #[test]
-fn errors_are_counted_where_they_are() {
+fn errors_are_counted_within_a_range() {
     let text = "def f(:\n    pass\n\n\ndef g():\n    return 1\n";
     let tree = parse(Language::Python, text, None).expect("a tree");
     assert!(count_errors(&tree, &(0..8)) > 0);
@@ -81,7 +81,7 @@ fn the_nearest_names_come_first() {
 }
 
 #[test]
-fn strange_texts_neither_crash_nor_take_for_ever() {
+fn pathological_texts_are_parsed_in_time() {
     let deep = "(".repeat(100_000);
     let wide = format!("x = '{}'", "a".repeat(5_000_000));
     for language in Language::all() {
@@ -99,7 +99,7 @@ fn strange_texts_neither_crash_nor_take_for_ever() {
 }
 
 #[test]
-fn the_texts_of_docstrings_are_found() {
+fn docstrings_and_doc_comments_are_found() {
     let cases = [
         (
             Language::Python,
