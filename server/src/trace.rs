@@ -98,9 +98,9 @@ impl Trace {
         let mut texts: Vec<_> = self.files.iter().map(|file| file.text.clone()).collect();
         for (number, segment) in self.segments.iter().enumerate() {
             let text =
-                texts.get_mut(segment.file).with_context(|| format!("stint {number} names no file of the trace"))?;
+                texts.get_mut(segment.file).with_context(|| format!("segment {number} names no file of the trace"))?;
             let valid = text.is_char_boundary(segment.offset);
-            ensure!(valid, "stint {number} begins outside its file or inside a character");
+            ensure!(valid, "segment {number} begins outside its file or inside a character");
             text.insert_str(segment.offset, &segment.target());
         }
         Ok(texts)

@@ -10,6 +10,7 @@ fn arrows() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("foretype-plugins", "plugins"),
         ("foretype-model", "model"),
         ("foretype", "server"),
+        ("foretype-lab", "tests/lab"),
         ("foretype-tests", "tests"),
     ];
     let manifest = |folder: &str| {
@@ -31,6 +32,7 @@ fn dependencies_point_one_way() {
     assert_eq!(arrows["foretype-plugins"], Vec::<&str>::new());
     assert_eq!(arrows["foretype-model"], ["foretype-plugins"]);
     assert_eq!(arrows["foretype"], ["foretype-plugins", "foretype-model"]);
+    assert_eq!(arrows["foretype-lab"], ["foretype-plugins", "foretype-model", "foretype"]);
     assert!(arrows["foretype-tests"].contains(&"foretype"));
 }
 

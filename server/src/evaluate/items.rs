@@ -182,10 +182,10 @@ impl EvaluatedSystem {
 
 /// Returns the last lines of `before` and the first lines of `after`, for human readers.
 pub fn surrounding_lines(before: &str, after: &str) -> (String, String) {
-    const LINES: usize = 6;
-    let lines = before.split('\n').count().saturating_sub(LINES);
+    const MAX_LINES_EACH_SIDE: usize = 6;
+    let lines = before.split('\n').count().saturating_sub(MAX_LINES_EACH_SIDE);
     let above: Vec<&str> = before.split('\n').skip(lines).collect();
-    let below: Vec<&str> = after.split('\n').take(LINES).collect();
+    let below: Vec<&str> = after.split('\n').take(MAX_LINES_EACH_SIDE).collect();
     (above.join("\n"), below.join("\n"))
 }
 

@@ -121,27 +121,27 @@ mod tests {
     /// Types a text with suggestions that are keyed by the text before the cursor. Returns the effort and the texts for
     /// which a suggestion was requested.
     fn typed(expected: &str, suggestions: &[(&str, &str)]) -> (TypingEffort, Vec<String>) {
-        let (mut before, mut asked) = (String::new(), Vec::new());
+        let (mut before, mut requested) = (String::new(), Vec::new());
         let typing = accept_or_type(expected, |typed| {
             before += typed;
-            asked.push(before.clone());
+            requested.push(before.clone());
             Ok(suggestions.iter().find(|(place, _)| *place == before).map(|(_, text)| (*text).to_owned()))
         });
-        (typing.expect("no model that could fail"), asked)
+        (typing.expect("no model that could fail"), requested)
     }
 
     #[test]
     fn a_right_suggestion_costs_one_key() {
-        let (typing, asked) = typed("return x", &[("re", "turn x")]);
+        let (typing, requested) = typed("return x", &[("re", "turn x")]);
         assert_eq!(typing, TypingEffort { characters: 8, suggested: 6, keys: 3 });
-        assert_eq!(asked, ["", "r", "re"]);
+        assert_eq!(requested, ["", "r", "re"]);
     }
 
     #[test]
     fn typing_along_a_suggestion_requests_no_new_one() {
-        let (typing, asked) = typed("return x", &[("", "return y"), ("return x", "never")]);
+        let (typing, requested) = typed("return x", &[("", "return y"), ("return x", "never")]);
         assert_eq!(typing, TypingEffort { characters: 8, suggested: 0, keys: 8 });
-        assert_eq!(asked, [""], "the wrong end shows only at the last key");
+        assert_eq!(requested, [""], "the wrong end shows only at the last key");
     }
 
     #[test]

@@ -191,7 +191,7 @@ struct MeasurementRound {
 
 /// Text of the prompts.
 enum PromptText {
-    /// The same words again and again.
+    /// A few words that repeat.
     Repetitive,
     /// A text of the user, from its start.
     File { path: PathBuf, tokens: Vec<u32>, tokenizer: Arc<Tokenizer> },

@@ -36,15 +36,15 @@ const MAX_CHARACTERS_RIGHT: usize = 8;
 pub(super) enum LlamaVariant {
     /// llama.vim's protocol as shipped
     Infill,
-    /// The same with a client that cancels requests and has a prompt evaluated before the first key
+    /// llama.vim's protocol with a client that cancels requests and has a prompt evaluated before the first key
     InfillIdeal,
     /// llama.vim's protocol, the server started with --spm-infill
     Spm,
-    /// The same with a client that cancels requests and has a prompt evaluated before the first key
+    /// `spm` with a client that cancels requests and has a prompt evaluated before the first key
     SpmIdeal,
     /// The typed text after the middle marker, sent to /completion
     Middle,
-    /// The same with a client that cancels requests and has a prompt evaluated before the first key
+    /// `middle` with a client that cancels requests and has a prompt evaluated before the first key
     MiddleIdeal,
 }
 

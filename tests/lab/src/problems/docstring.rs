@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow};
 use foretype::evaluate::items::{EvaluationItem, ItemScores, normalized, surrounding_lines};
 use foretype_model::evaluate::bleu;
-use foretype_plugins::tasks::code::fenced;
+use foretype_plugins::tasks::code::fenced_block;
 use foretype_plugins::{Language, docstring, syntax};
 
 use super::methods::{self, AnswerMethod, Args};
@@ -117,7 +117,7 @@ impl DocstringProblem {
 
     /// Instruction as a user would write it in a chat.
     fn instruction(&self, language: Language) -> String {
-        let block = fenced(language, &self.code());
+        let block = fenced_block(language, &self.code());
         let what = if language == Language::Python { "docstring" } else { "documentation comment" };
         let name = language.name();
         format!(

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use foretype::evaluate::items::{EvaluationItem, ItemScores, surrounding_lines};
 use foretype::{request_builder, rewrite};
 use foretype_plugins::Language;
-use foretype_plugins::tasks::code::fenced;
+use foretype_plugins::tasks::code::fenced_block;
 
 use super::methods::{self, AnswerMethod, Args};
 use super::sandbox::Sandbox;
@@ -83,7 +83,7 @@ impl HumanEvalProblem {
 
     /// Instruction as a user would write it in a chat.
     fn instruction(&self) -> String {
-        let block = fenced(Language::Python, &self.prompt);
+        let block = fenced_block(Language::Python, &self.prompt);
         format!("Complete this Python function. Give the whole function.\n\n{block}")
     }
 }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow};
 use foretype::evaluate::items::{EvaluationItem, ItemScores, surrounding_lines};
 use foretype_plugins::Language;
-use foretype_plugins::tasks::code::{fault, fenced};
+use foretype_plugins::tasks::code::{find_fault, fenced_block};
 use foretype_plugins::tasks::translate::prompt;
 
 use super::methods::{self, AnswerMethod, Args};
@@ -137,14 +137,14 @@ impl TranslationProblem {
         let (from, to) = self.languages()?;
         let wanted = prompt(from, to, self.prompt.replace("\r\n", "\n").trim(), head);
         let (code, milliseconds) =
-            context.run_writer(|writer| Ok(writer.write(&wanted, &|code| fault(to, code))?.code));
+            context.run_writer(|writer| Ok(writer.write(&wanted, &|code| find_fault(to, code))?.code));
         Ok((code.unwrap_or_default(), milliseconds))
     }
 
     /// Instruction as a user would write it in a chat.
     fn instruction(&self) -> Result<String> {
         let (from, to) = self.languages()?;
-        let block = fenced(from, &self.prompt.replace("\r\n", "\n"));
+        let block = fenced_block(from, &self.prompt.replace("\r\n", "\n"));
         let function = self.func_title.trim();
         Ok(format!("Translate this {} code to {}. The function is `{function}`.\n\n{block}", from.name(), to.name()))
     }

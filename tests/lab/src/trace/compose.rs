@@ -194,8 +194,8 @@ fn next_key(text: &str) -> Option<&str> {
 
 /// Letter next to this one on an English keyboard.
 fn neighbouring_letter(letter: char) -> Option<char> {
-    const ROWS: [&str; 3] = ["qwertyuiop", "asdfghjkl", "zxcvbnm"];
-    let row = ROWS.iter().find(|row| row.contains(letter))?.as_bytes();
+    const KEYBOARD_ROWS: [&str; 3] = ["qwertyuiop", "asdfghjkl", "zxcvbnm"];
+    let row = KEYBOARD_ROWS.iter().find(|row| row.contains(letter))?.as_bytes();
     let index = row.iter().position(|other| char::from(*other) == letter)?;
     Some(char::from(row[if index + 1 < row.len() { index + 1 } else { index - 1 }]))
 }

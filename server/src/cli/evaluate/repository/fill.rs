@@ -120,7 +120,7 @@ impl<'a> HoleEvaluator<'a> {
         completion::complete(&self.engine, &self.strategy, Arc::new(request), 1, &self.model.config.inline, drafts)
     }
 
-    /// Information content of the expected text. `None` if it was not asked for or the text does not fit behind the
+    /// Information content of the expected text. `None` if it was not requested or the text does not fit behind the
     /// prompt.
     fn cost(&self, prompt: &Prompt, expected: &str) -> Result<Option<EncodingCost>> {
         let Some(scorer) = &self.scorer else { return Ok(None) };
