@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use foretype_tests::{World, parrot, repository, text};
+use foretype_tests::{TestEnv, stub_model, repository, text};
 use serde_json::{Value, json};
 
 use crate::lsp::{Editor, SUGGESTION, eventually};
@@ -18,10 +18,10 @@ const LOUD: &str = "finish = function(_, text) return text .. '!' end";
 
 /// An editor whose user has a plugin.
 fn editor_with(name: &str, rest: &str) -> Editor {
-    let world = World::new();
-    world.write(&format!("config/foretype/plugins/{name}.luau"), plugin(name, rest));
+    let env = TestEnv::new();
+    env.write(&format!("config/foretype/plugins/{name}.luau"), plugin(name, rest));
     let (mut editor, _) =
-        Editor::start_in(world, json!({ "inline": { "workAhead": false } }), &["lsp", "--standalone"]);
+        Editor::start_in(env, json!({ "inline": { "workAhead": false } }), &["lsp", "--standalone"]);
     let uri = editor.uri.clone();
     editor.client.open(&uri, "python", "x = 1\ny =\n");
     editor
@@ -31,7 +31,7 @@ fn editor_with(name: &str, rest: &str) -> Editor {
 fn a_plugin_changes_ghost_text_and_a_saved_change_shows_with_the_next_key() {
     let mut editor = editor_with("loud", LOUD);
     assert_eq!(editor.suggestions((1, 3)), [format!("{SUGGESTION}!")]);
-    editor.world.write("config/foretype/plugins/loud.luau", plugin("loud", &LOUD.replace('!', "?")));
+    editor.env.write("config/foretype/plugins/loud.luau", plugin("loud", &LOUD.replace('!', "?")));
     std::thread::sleep(SEEN);
     let uri = editor.uri.clone();
     editor.client.insert(&uri, 2, (0, 0), "z = 2\n");
@@ -41,11 +41,13 @@ fn a_plugin_changes_ghost_text_and_a_saved_change_shows_with_the_next_key() {
 #[test]
 fn a_plugin_saved_between_prompt_and_finish_does_not_change_that_suggestion() {
     let first_bytes = |count: u32| plugin("cut", &format!("finish = function(_, text) return text:sub(1, {count}) end"));
-    let world = World::new();
-    let path = world.write("config/foretype/plugins/cut.luau", first_bytes(3));
-    let (mut editor, _) = Editor::start_in(world, json!({}), &["lsp", "--standalone"]);
+    let env = TestEnv::new();
+    let path = env.write("config/foretype/plugins/cut.luau", first_bytes(3));
+    let (mut editor, _) = Editor::start_in(env, json!({}), &["lsp", "--standalone"]);
     let uri = editor.uri.clone();
     editor.client.open(&uri, "python", "x = 1\ny =\n");
+    // Answered once the plugins are loaded; a key does not wait for that.
+    editor.client.request("foretype/plugins", json!({}));
     assert_eq!(editor.suggestions((1, 3)), [" br"]);
     // The acceptance of the suggestion is prefetched: its prompt is built, and the model writes the whole rest.
     let generated = |editor: &mut Editor| editor.client.request("foretype/status", json!({}))["engine"].clone();
@@ -110,7 +112,7 @@ fn a_mark_goes_when_the_file_is_mended_by_whomever_and_a_new_fault_shows_as_soon
     };
     assert_eq!(marks(&mut editor), 1);
     editor.client.wait_for("window/showMessage");
-    let path = editor.world.write("config/foretype/plugins/broken.luau", plugin("broken", LOUD));
+    let path = editor.env.write("config/foretype/plugins/broken.luau", plugin("broken", LOUD));
     std::thread::sleep(SEEN);
     let uri = editor.uri.clone();
     editor.client.insert(&uri, 2, (0, 0), "z = 2\n");
@@ -145,13 +147,13 @@ fn a_client_is_told_how_the_plugins_are_and_where_they_lie() {
 #[cfg(unix)]
 #[test]
 fn the_list_shows_what_the_daemon_has_seen_of_the_plugins() {
-    let world = World::new();
-    world.write("config/foretype/plugins/loud.luau", plugin("loud", LOUD));
-    world.write("config/foretype/plugins/broken.luau", plugin("broken", "\ncontext = function() error('no') end"));
-    world.write("workspace/.foretype/config.toml", "");
-    assert!(prints(&world, &["plugin", "list"]).contains("no daemon is running"));
+    let env = TestEnv::new();
+    env.write("config/foretype/plugins/loud.luau", plugin("loud", LOUD));
+    env.write("config/foretype/plugins/broken.luau", plugin("broken", "\ncontext = function() error('no') end"));
+    env.write("workspace/.foretype/config.toml", "");
+    assert!(prints(&env, &["plugin", "list"]).contains("no daemon is running"));
     let options = json!({ "inline": { "workAhead": false }, "daemon": { "idleMinutes": 1 } });
-    let (mut editor, _) = Editor::start_in(world, options, &["lsp"]);
+    let (mut editor, _) = Editor::start_in(env, options, &["lsp"]);
     let uri = editor.uri.clone();
     editor.client.open(&uri, "python", "x = 1\ny =\n");
     assert_eq!(editor.suggestions((1, 3)), [format!("{SUGGESTION}!")]);
@@ -160,9 +162,9 @@ fn the_list_shows_what_the_daemon_has_seen_of_the_plugins() {
     assert_eq!(editor.suggestions((2, 3)), [format!("{SUGGESTION}!")]);
     editor.client.wait_for("window/showMessage");
     editor.client.wait_for("textDocument/publishDiagnostics");
-    let listed: Value = serde_json::from_str(&prints(&editor.world, &["plugin", "list", "--json"])).expect("JSON");
-    let text = prints(&editor.world, &["plugin", "list"]);
-    editor.world.run(&["daemon", "stop"]);
+    let listed: Value = serde_json::from_str(&prints(&editor.env, &["plugin", "list", "--json"])).expect("JSON");
+    let text = prints(&editor.env, &["plugin", "list"]);
+    editor.env.run(&["daemon", "stop"]);
     assert_eq!(listed["source"], "as the daemon has them", "{listed}");
     let named = |name: &str| {
         let found = listed["plugins"].as_array().expect("a list").iter().find(|plugin| plugin["name"] == name);
@@ -176,10 +178,10 @@ fn the_list_shows_what_the_daemon_has_seen_of_the_plugins() {
 
 #[test]
 fn a_workspace_s_plugins_run_only_once_they_are_trusted_and_again_after_the_user_s_own_changes() {
-    let world = World::new();
-    let path = world.write("workspace/.foretype/plugins/loud.luau", plugin("loud", LOUD));
+    let env = TestEnv::new();
+    let path = env.write("workspace/.foretype/plugins/loud.luau", plugin("loud", LOUD));
     let (mut editor, _) =
-        Editor::start_in(world, json!({ "inline": { "workAhead": false } }), &["lsp", "--standalone"]);
+        Editor::start_in(env, json!({ "inline": { "workAhead": false } }), &["lsp", "--standalone"]);
     let uri = editor.uri.clone();
     editor.client.open(&uri, "python", "x = 1\ny =\n");
     assert_eq!(editor.suggestions((1, 3)), [SUGGESTION]);
@@ -198,10 +200,10 @@ fn a_workspace_s_plugins_run_only_once_they_are_trusted_and_again_after_the_user
     assert_eq!(editor.suggestions((3, 3)), [format!("{SUGGESTION}?")]);
 }
 
-/// What a command prints that succeeds, in the workspace of a world with the parrot.
-fn prints(world: &World, arguments: &[&str]) -> String {
-    let mut command = world.command(arguments);
-    command.env("FORETYPE_MODEL", parrot::write(world.path())).current_dir(world.path().join("workspace"));
+/// What a command prints that succeeds, in the workspace of a env with the stub model.
+fn prints(env: &TestEnv, arguments: &[&str]) -> String {
+    let mut command = env.command(arguments);
+    command.env("FORETYPE_MODEL", stub_model::write(env.path())).current_dir(env.path().join("workspace"));
     let (ok, out, err) = text(&command.output().expect("the binary starts"));
     assert!(ok, "{arguments:?}: {err}");
     out + &err
@@ -209,51 +211,51 @@ fn prints(world: &World, arguments: &[&str]) -> String {
 
 #[test]
 fn a_plugin_is_written_listed_trusted_and_switched_off_on_the_command_line() {
-    let world = World::new();
-    world.write("workspace/.foretype/config.toml", "");
-    assert!(prints(&world, &["plugin", "list"]).contains("no plugins"));
-    prints(&world, &["plugin", "new", "first"]);
-    assert!(prints(&world, &["plugin", "list"]).contains("first                ready"));
-    assert!(world.path().join("workspace/.foretype/plugins/foretype.d.luau").is_file());
-    prints(&world, &["plugin", "untrust"]);
-    assert!(prints(&world, &["plugin", "list"]).contains("not trusted"));
-    assert!(prints(&world, &["plugin", "trust"]).contains("first.luau"));
-    assert!(prints(&world, &["plugin", "list"]).contains("ready"));
-    assert!(prints(&world, &["plugin", "check", ".foretype/plugins/first.luau"]).contains("first.luau: "));
-    world.write("workspace/.foretype/config.toml", "[plugins]\ndisabled = [\"first\"]\n");
-    assert!(prints(&world, &["plugin", "list"]).contains("switched off"));
+    let env = TestEnv::new();
+    env.write("workspace/.foretype/config.toml", "");
+    assert!(prints(&env, &["plugin", "list"]).contains("no plugins"));
+    prints(&env, &["plugin", "new", "first"]);
+    assert!(prints(&env, &["plugin", "list"]).contains("first                ready"));
+    assert!(env.path().join("workspace/.foretype/plugins/foretype.d.luau").is_file());
+    prints(&env, &["plugin", "untrust"]);
+    assert!(prints(&env, &["plugin", "list"]).contains("not trusted"));
+    assert!(prints(&env, &["plugin", "trust"]).contains("first.luau"));
+    assert!(prints(&env, &["plugin", "list"]).contains("ready"));
+    assert!(prints(&env, &["plugin", "check", ".foretype/plugins/first.luau"]).contains("first.luau: "));
+    env.write("workspace/.foretype/config.toml", "[plugins]\ndisabled = [\"first\"]\n");
+    assert!(prints(&env, &["plugin", "list"]).contains("switched off"));
     for (name, source, says) in [
         ("bad", "return {", "bad.luau:1"),
         ("loop", "while true do end", "loop.luau:1: loading it took longer than 200 ms"),
     ] {
-        let file = world.write(&format!("workspace/{name}.luau"), source);
-        let output = world.run(&["plugin", "check", &file.to_string_lossy()]);
+        let file = env.write(&format!("workspace/{name}.luau"), source);
+        let output = env.run(&["plugin", "check", &file.to_string_lossy()]);
         assert!(!output.status.success() && text(&output).2.contains(says), "{:?}", text(&output));
     }
 }
 
 #[test]
 fn what_a_plugin_prints_is_shown_where_it_is_looked_at() {
-    let world = World::new();
-    world.write("workspace/.foretype/config.toml", "");
-    world.write("workspace/a.py", "y =\n");
+    let env = TestEnv::new();
+    env.write("workspace/.foretype/config.toml", "");
+    env.write("workspace/a.py", "y =\n");
     let says = "context = function() print('here', 5, nil) foretype.log('and here') end";
-    world.write("config/foretype/plugins/talks.luau", plugin("talks", says));
+    env.write("config/foretype/plugins/talks.luau", plugin("talks", says));
     for command in [&["plugin", "check", "talks"][..], &["complete", "a.py:1", "--explain"]] {
-        let said = prints(&world, command);
+        let said = prints(&env, command);
         assert!(
             said.contains("plugin talks.luau: here\t5\tnil\n") && said.contains("talks.luau: and here\n"),
             "{said}"
         );
     }
-    assert!(!prints(&world, &["complete", "a.py:1"]).contains("here"));
+    assert!(!prints(&env, &["complete", "a.py:1"]).contains("here"));
 }
 
 /// What `complete --json --explain` says of each key of " abc" typed behind an equals sign below twelve lines.
-fn typed_keys(world: &World) -> Vec<Value> {
-    let model = parrot::write(world.path());
-    let mut command = world.command(&["complete", "src/a.py:13", "--type", " abc", "--json", "--explain"]);
-    command.env("FORETYPE_MODEL", model).current_dir(world.path().join("workspace"));
+fn typed_keys(env: &TestEnv) -> Vec<Value> {
+    let model = stub_model::write(env.path());
+    let mut command = env.command(&["complete", "src/a.py:13", "--type", " abc", "--json", "--explain"]);
+    command.env("FORETYPE_MODEL", model).current_dir(env.path().join("workspace"));
     let (ok, out, err) = text(&command.output().expect("the binary starts"));
     assert!(ok, "{err}");
     serde_json::from_str(&out).expect("JSON")
@@ -261,15 +263,15 @@ fn typed_keys(world: &World) -> Vec<Value> {
 
 #[test]
 fn a_plugin_lays_out_what_the_model_reads_and_a_key_costs_what_it_does_with_the_built_in_format() {
-    let world = World::new();
-    world.write("workspace/.foretype/config.toml", "");
+    let env = TestEnv::new();
+    env.write("workspace/.foretype/config.toml", "");
     let lines: Vec<String> = (0..12).map(|number| format!("x{number} = '<fim_middle>'\n")).collect();
-    world.write("workspace/src/a.py", lines.concat() + "y =\nz = 1\n");
-    let built_in = typed_keys(&world);
+    env.write("workspace/src/a.py", lines.concat() + "y =\nz = 1\n");
+    let built_in = typed_keys(&env);
     let layout = "prompt = function(request, window) return { parts = { { special = '<fim_suffix>' }, window.after,
         { special = '<fim_prefix>' }, 'at ' .. request.path .. '\\n', window.before, { special = '<fim_middle>' } } } end";
-    world.write("config/foretype/plugins/own.luau", plugin("own", layout));
-    let own = typed_keys(&world);
+    env.write("config/foretype/plugins/own.luau", plugin("own", layout));
+    let own = typed_keys(&env);
     let special = |name: &str| json!({ "source": { "kind": "format" }, "special": true, "text": name });
     let piece = |kind: &str, text: &str| json!({ "source": { "kind": kind }, "special": false, "text": text });
     let mut header = piece("plugin", "at src/a.py\n");
@@ -293,35 +295,35 @@ fn a_plugin_lays_out_what_the_model_reads_and_a_key_costs_what_it_does_with_the_
 
 #[test]
 fn a_built_in_is_listed_switched_off_for_a_language_given_room_and_replaced() {
-    let world = World::new();
-    world.write("workspace/.foretype/config.toml", "");
-    world.write("workspace/shop.py", "def price(item):\n    return item\n");
-    world.write("workspace/a.py", "total = price(\n");
-    let listed = |world: &World| prints(world, &["plugin", "list"]);
-    let explained = |world: &World| prints(world, &["complete", "a.py:1", "--explain"]);
-    assert!(listed(&world).contains("brackets             built in: ends before a bracket"), "{}", listed(&world));
-    let first = explained(&world);
+    let env = TestEnv::new();
+    env.write("workspace/.foretype/config.toml", "");
+    env.write("workspace/shop.py", "def price(item):\n    return item\n");
+    env.write("workspace/a.py", "total = price(\n");
+    let listed = |env: &TestEnv| prints(env, &["plugin", "list"]);
+    let explained = |env: &TestEnv| prints(env, &["complete", "a.py:1", "--explain"]);
+    assert!(listed(&env).contains("brackets             built in: ends before a bracket"), "{}", listed(&env));
+    let first = explained(&env);
     assert!(
         first.contains("--- definition from shop.py") && first.contains("definitions          built in, at most "),
         "{first}"
     );
-    let set = |options: &str| world.write("workspace/.foretype/config.toml", format!("[plugins]\n{options}\n"));
+    let set = |options: &str| env.write("workspace/.foretype/config.toml", format!("[plugins]\n{options}\n"));
     set("disabled = ['definitions:python']\nbudgets = { open-files = 7 }");
-    let second = explained(&world);
+    let second = explained(&env);
     assert!(
         !second.contains("--- definition from") && second.contains("definitions          built in, switched off"),
         "{second}"
     );
     assert!(second.contains("open-files           built in, at most 7 tokens"), "{second}");
-    assert!(listed(&world).contains("definitions          built in, at most "));
+    assert!(listed(&env).contains("definitions          built in, at most "));
     set("");
     let wraps = "context = function() return foretype.builtin()[1].text .. '-- wrapped' end";
-    world.write("config/foretype/plugins/definitions.luau", plugin("definitions", wraps));
-    let third = explained(&world);
+    env.write("config/foretype/plugins/definitions.luau", plugin("definitions", wraps));
+    let third = explained(&env);
     assert!(third.contains("--- definitions from definitions") && third.contains("-- wrapped"), "{third}");
     assert!(third.contains("definitions          built in, a plugin stands in its place"), "{third}");
     assert!(!third.contains("--- definition from"), "{third}");
-    let report: Value = serde_json::from_str(&prints(&world, &["plugin", "list", "--json"])).expect("JSON");
+    let report: Value = serde_json::from_str(&prints(&env, &["plugin", "list", "--json"])).expect("JSON");
     let replaced = json!({ "name": "definitions", "builtin": true, "part": "context", "state": "replaced" });
     let is = |place: &Value| {
         replaced.as_object().is_some_and(|fields| fields.iter().all(|(key, value)| place[key] == *value))
@@ -329,23 +331,23 @@ fn a_built_in_is_listed_switched_off_for_a_language_given_room_and_replaced() {
     assert!(report["builtins"].as_array().is_some_and(|places| places.iter().any(is)), "{report}");
 }
 
-/// A trace that types a line that the parrot knows from its equals sign on.
-fn trace(world: &World) {
+/// A trace that types a line that the stub model knows from its equals sign on.
+fn trace(env: &TestEnv) {
     let keys: Vec<_> = "\ny = brown_fx".chars().map(|key| json!([100, key.to_string()])).collect();
     let stint = json!({ "file": 0, "offset": 5, "wait": 0, "accepts": true, "keys": keys });
     let trace = json!({ "about": "by hand", "files": [{ "path": "a.py", "text": "x = 1\n" }], "stints": [stint] });
-    world.write("workspace/trace.json", trace.to_string());
+    env.write("workspace/trace.json", trace.to_string());
 }
 
 #[test]
 fn a_replay_says_what_a_plugin_costs_and_what_it_gains() {
-    let world = World::new();
-    world.write("workspace/.foretype/config.toml", "");
-    trace(&world);
+    let env = TestEnv::new();
+    env.write("workspace/.foretype/config.toml", "");
+    trace(&env);
     let wordy = "context = function() return ('word '):rep(50) end, finish = function() return false end";
-    world.write("config/foretype/plugins/wordy.luau", plugin("wordy", wordy));
+    env.write("config/foretype/plugins/wordy.luau", plugin("wordy", wordy));
     let command = ["plugin", "check", "wordy", "--replay", "trace.json", "--seed", "7", "--json"];
-    let report: Value = serde_json::from_str(&prints(&world, &command)).expect("JSON");
+    let report: Value = serde_json::from_str(&prints(&env, &command)).expect("JSON");
     let figures = &report["figures"];
     let completed = &figures["completed"];
     assert!(completed["without"].as_f64() > Some(50.0) && completed["with"] == 0.0, "{figures}");
@@ -353,32 +355,32 @@ fn a_replay_says_what_a_plugin_costs_and_what_it_gains() {
     assert!(figures["evaluated_per_100"]["difference"].as_f64() > Some(100.0), "{figures}");
     assert!(figures["plugin_ms_p95"].as_f64() > Some(0.0), "{figures}");
     assert!(report["notes"][0].as_str().is_some_and(|note| note.contains("wordy --replay trace.json")), "{report}");
-    let again: Value = serde_json::from_str(&prints(&world, &command)).expect("JSON");
+    let again: Value = serde_json::from_str(&prints(&env, &command)).expect("JSON");
     assert_eq!(
         (&again["figures"]["completed"], &again["figures"]["evaluated_per_key"]),
         (completed, &figures["evaluated_per_key"])
     );
-    let table = prints(&world, &command[..5]);
+    let table = prints(&env, &command[..5]);
     assert!(table.contains("characters from suggestions") && table.contains("--most 40 --open 6 --seed 1"), "{table}");
 }
 
 #[test]
 fn source_files_are_typed_block_by_block_and_what_cannot_be_measured_says_why() {
-    let world = World::new();
-    world.write("workspace/.foretype/config.toml", "");
+    let env = TestEnv::new();
+    env.write("workspace/.foretype/config.toml", "");
     let code = "def first(x):\n    y = brown_fx\n    return y\n\n\ndef second(x):\n    z = brown_fx\n    return z\n";
-    world.write("workspace/src/a.py", code);
-    world.write("workspace/src/notes.txt", "y = brown_fx\n");
-    world.write("config/foretype/plugins/quiet.luau", plugin("quiet", "context = function() return nil end"));
+    env.write("workspace/src/a.py", code);
+    env.write("workspace/src/notes.txt", "y = brown_fx\n");
+    env.write("config/foretype/plugins/quiet.luau", plugin("quiet", "context = function() return nil end"));
     let command = ["plugin", "check", "quiet", "--replay", "src", "--most", "5", "--json"];
-    let report: Value = serde_json::from_str(&prints(&world, &command)).expect("JSON");
+    let report: Value = serde_json::from_str(&prints(&env, &command)).expect("JSON");
     assert_eq!(report["places"].as_array().map(Vec::len), Some(2), "{report}");
     assert_eq!(report["figures"]["completed"]["difference"], 0.0, "it does nothing: {report}");
-    world.write(
+    env.write(
         "config/foretype/plugins/fails.luau",
         plugin("fails", "context = function(r) if r.path == 'src/a.py' then error('no') end end"),
     );
-    world.write(
+    env.write(
         "config/foretype/plugins/asks.luau",
         plugin("asks", "tasks = { 'ask' }, context = function() return nil end"),
     );
@@ -390,28 +392,28 @@ fn source_files_are_typed_block_by_block_and_what_cannot_be_measured_says_why() 
         (&["fails", "--replay", "src"], "fails.luau:1: no"),
         (&["asks", "--replay", "src"], "takes part in no suggestions"),
     ] {
-        let mut command = world.command(&[&["plugin", "check"], arguments].concat());
-        command.env("FORETYPE_MODEL", parrot::write(world.path())).current_dir(world.path().join("workspace"));
+        let mut command = env.command(&[&["plugin", "check"], arguments].concat());
+        command.env("FORETYPE_MODEL", stub_model::write(env.path())).current_dir(env.path().join("workspace"));
         let (ok, _, err) = text(&command.output().expect("the binary starts"));
         assert!(!ok && err.contains(says) && !err.contains("panicked"), "{arguments:?}: {err}");
     }
     // Without a name, all that may run.
-    assert!(prints(&world, &["plugin", "check"]).contains("quiet.luau: "));
+    assert!(prints(&env, &["plugin", "check"]).contains("quiet.luau: "));
 }
 
 #[test]
 fn what_an_author_may_not_have_meant_is_said() {
-    let world = World::new();
-    world.write(
+    let env = TestEnv::new();
+    env.write(
         "workspace/.foretype/config.toml",
         "plugins.disabled = [\"firsts\"]\nplugins.order = [\"definitions\", \"other\"]\n",
     );
     let source = "return { api = 1, name = \"first\", languages = { \"pyhton\", \"python\" },
         applies = function() return false end, context = function() return nil + 1 end }";
-    world.write("workspace/.foretype/plugins/first.luau", source);
+    env.write("workspace/.foretype/plugins/first.luau", source);
     let run = |arguments: &[&str]| {
-        let mut command = world.command(arguments);
-        text(&command.current_dir(world.path().join("workspace")).output().expect("the binary starts"))
+        let mut command = env.command(arguments);
+        text(&command.current_dir(env.path().join("workspace")).output().expect("the binary starts"))
     };
     let (ok, out, err) = run(&["plugin", "check", "first"]);
     assert!(ok && out.contains("no document is ever of the language pyhton\n"), "{out}{err}");
@@ -422,7 +424,7 @@ fn what_an_author_may_not_have_meant_is_said() {
     assert!(!ok && err.contains("not trusted, so not checked: first (foretype plugin trust)"), "{err}");
     let (ok, _, err) = run(&["plugin", "check", ".foretype/config.toml"]);
     assert!(!ok && err.contains("is no plugin: its file ends with .luau"), "{err}");
-    world.write("workspace/.foretype/plugins/first.fixtures", "=== none\n--- at a.py\n▁\n--- no snippets\n");
+    env.write("workspace/.foretype/plugins/first.fixtures", "=== none\n--- at a.py\n▁\n--- no snippets\n");
     for name in ["first", ".foretype/plugins/first.luau", ".foretype/plugins/first.fixtures"] {
         let (ok, out, err) = run(&["plugin", "test", name]);
         assert!(ok && out.contains("1 passed, 0 failed"), "{name}: {out}{err}");
@@ -436,7 +438,7 @@ fn the_examples_do_what_their_fixtures_say() {
     let mut plugins: Vec<_> = files.filter(|path| path.extension().is_some_and(|ending| ending == "luau")).collect();
     plugins.sort();
     for plugin in &plugins {
-        let output = World::new().run(&["plugin", "test", &plugin.to_string_lossy()]);
+        let output = TestEnv::new().run(&["plugin", "test", &plugin.to_string_lossy()]);
         let (ok, out, err) = text(&output);
         assert!(ok && out.contains(" passed, 0 failed") && !out.starts_with('0'), "{}: {out}{err}", plugin.display());
     }
@@ -445,14 +447,14 @@ fn the_examples_do_what_their_fixtures_say() {
 
 #[test]
 fn a_plugin_that_does_something_else_fails_its_fixtures_with_the_difference() {
-    let world = World::new();
-    world.write("workspace/.foretype/config.toml", "");
-    prints(&world, &["plugin", "new", "first"]);
+    let env = TestEnv::new();
+    env.write("workspace/.foretype/config.toml", "");
+    prints(&env, &["plugin", "new", "first"]);
     let fixtures =
         "=== todo\n--- at a.py\n▁\n--- writes\n# TODO\n--- kept\n=== code\n--- at a.py\n▁\n--- writes\nx\n--- kept\n";
-    world.write("workspace/.foretype/plugins/first.fixtures", fixtures);
-    let mut command = world.command(&["plugin", "test"]);
-    let (ok, out, _) = text(&command.current_dir(world.path().join("workspace")).output().expect("the binary starts"));
+    env.write("workspace/.foretype/plugins/first.fixtures", fixtures);
+    let mut command = env.command(&["plugin", "test"]);
+    let (ok, out, _) = text(&command.current_dir(env.path().join("workspace")).output().expect("the binary starts"));
     assert!(!ok && out.contains("FAILED  first: todo") && out.contains("first.fixtures:1)"), "{out}");
     assert!(out.contains("        +--- dropped") && out.contains("1 passed, 1 failed"), "{out}");
 }
@@ -467,15 +469,15 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
 fn the_tutorial_holds_what_it_says() {
     let page = std::fs::read_to_string(repository().join("docs/guides/plugins.md")).expect("the guide");
     let (steps, settings) = (blocks(&page, "luau"), blocks(&page, "toml"));
-    let world = World::new();
-    world.write("workspace/.foretype/config.toml", "");
-    world.write("workspace/src/a.py", "x = 1\ny =\n");
-    world.write("workspace/CONTRIBUTING.md", "# Rules\n\nNames are whole words.\n");
-    prints(&world, &["plugin", "new", "house-rules"]);
+    let env = TestEnv::new();
+    env.write("workspace/.foretype/config.toml", "");
+    env.write("workspace/src/a.py", "x = 1\ny =\n");
+    env.write("workspace/CONTRIBUTING.md", "# Rules\n\nNames are whole words.\n");
+    prints(&env, &["plugin", "new", "house-rules"]);
     let try_out = |step: usize| {
-        world.write("workspace/.foretype/plugins/house-rules.luau", &steps[step]);
-        prints(&world, &["plugin", "trust"]);
-        prints(&world, &["complete", "src/a.py:2", "--explain"])
+        env.write("workspace/.foretype/plugins/house-rules.luau", &steps[step]);
+        prints(&env, &["plugin", "trust"]);
+        prints(&env, &["complete", "src/a.py:2", "--explain"])
     };
     let first = try_out(0);
     assert!(
@@ -485,24 +487,24 @@ fn the_tutorial_holds_what_it_says() {
     assert!(first.contains(SUGGESTION.trim()), "{first}");
     let second = try_out(1);
     assert!(second.contains("1 vetoed") && second.contains("nothing to suggest"), "{second}");
-    world.write("workspace/.foretype/config.toml", &settings[0]);
+    env.write("workspace/.foretype/config.toml", &settings[0]);
     let third = try_out(2);
-    world.write("workspace/.foretype/plugins/house-rules.fixtures", &blocks(&page, "text")[0]);
-    assert!(prints(&world, &["plugin", "test"]).contains("2 passed, 0 failed"));
+    env.write("workspace/.foretype/plugins/house-rules.fixtures", &blocks(&page, "text")[0]);
+    assert!(prints(&env, &["plugin", "test"]).contains("2 passed, 0 failed"));
     assert!(third.contains("Names are whole words.") && !third.contains("nothing to suggest"), "{third}");
 }
 
 #[test]
 fn the_other_code_of_the_guide_loads_and_runs() {
     let page = std::fs::read_to_string(repository().join("docs/guides/plugins.md")).expect("the guide");
-    let world = World::new();
+    let env = TestEnv::new();
     let pieces = blocks(&page, "lua");
     for piece in &pieces {
         let name =
             piece.split_once("name = \"").map_or("piece", |(_, rest)| rest.split('"').next().unwrap_or_default());
         let whole = if piece.starts_with("return") { piece.clone() } else { plugin(name, piece) };
-        let file = world.write(&format!("workspace/{name}.luau"), whole);
-        let (ok, out, err) = text(&world.run(&["plugin", "check", &file.to_string_lossy()]));
+        let file = env.write(&format!("workspace/{name}.luau"), whole);
+        let (ok, out, err) = text(&env.run(&["plugin", "check", &file.to_string_lossy()]));
         assert!(ok, "{piece}: {out}{err}");
     }
     assert_eq!(pieces.len(), 2);
