@@ -1,4 +1,6 @@
-//! The built-in strategies, one a file.
+//! The tasks that a model is asked for, one per file: their prompts, and what becomes of the answers.
+//!
+//! [`fill`] is the strategy behind inline completion. The others talk to a chat model.
 
 pub mod ask;
 pub mod code;

@@ -1,110 +1,110 @@
 //! Translations, edits and generated code: on the command line and over the protocol.
 
 use foretype_tests::client::Client;
-use foretype_tests::{World, parrot, real_model, text};
+use foretype_tests::{TestEnv, stub_model, real_model, text};
 use serde_json::{Value, json};
 
 const SHOP: &str = "class Shop:\n    def total(self, items):\n        # Adds up.\n        return tax(sum(items))\n\n    def empty(self):\n        pass\n";
 
-/// A world in which the parrot says this when a block of code is opened for it.
-fn world(answer: &str) -> World {
-    let world = World::new();
-    parrot::saying(world.path(), answer);
-    world.write("parrot/chat_template.jinja", "{% for m in messages %}{{ m.content }}\n{% endfor %}");
-    world.write("work/.git/HEAD", "ref: refs/heads/main\n");
-    world.write("work/shop.py", SHOP);
-    world
+/// A env in which the stub model says this when a block of code is opened for it.
+fn env(answer: &str) -> TestEnv {
+    let env = TestEnv::new();
+    stub_model::write_with_reply(env.path(), answer);
+    env.write("stub-model/chat_template.jinja", "{% for m in messages %}{{ m.content }}\n{% endfor %}");
+    env.write("work/.git/HEAD", "ref: refs/heads/main\n");
+    env.write("work/shop.py", SHOP);
+    env
 }
 
-fn prints(world: &World, arguments: &[&str]) -> String {
-    let (good, out, err) = world.run_with_parrot(arguments);
+fn prints(env: &TestEnv, arguments: &[&str]) -> String {
+    let (good, out, err) = env.run_with_stub_model(arguments);
     assert!(good, "{arguments:?}: {err}");
     out
 }
 
-fn complains(world: &World, arguments: &[&str]) -> String {
-    let (good, out, err) = world.run_with_parrot(arguments);
+fn complains(env: &TestEnv, arguments: &[&str]) -> String {
+    let (good, out, err) = env.run_with_stub_model(arguments);
     assert!(!good && !err.contains("panicked"), "{arguments:?}: {out}{err}");
-    assert_eq!(read(world, "shop.py"), SHOP, "the file was touched");
+    assert_eq!(read(env, "shop.py"), SHOP, "the file was touched");
     err
 }
 
-fn read(world: &World, name: &str) -> String {
-    std::fs::read_to_string(world.path().join("work").join(name)).expect("a file")
+fn read(env: &TestEnv, name: &str) -> String {
+    std::fs::read_to_string(env.path().join("work").join(name)).expect("a file")
 }
 
 #[test]
 fn a_translation_is_the_code_of_the_answer() {
-    let world = world("fn total() {}\n```\nThat is Rust.");
-    assert_eq!(prints(&world, &["translate", "shop.py", "--to", "rust"]), "fn total() {}\n");
+    let env = env("fn total() {}\n```\nThat is Rust.");
+    assert_eq!(prints(&env, &["translate", "shop.py", "--to", "rust"]), "fn total() {}\n");
     let report: Value =
-        serde_json::from_str(&prints(&world, &["translate", "shop.py:2-4", "--to", "rs", "--json"])).expect("JSON");
+        serde_json::from_str(&prints(&env, &["translate", "shop.py:2-4", "--to", "rs", "--json"])).expect("JSON");
     assert_eq!(
         (&report["language"], &report["text"], &report["broken"]),
         (&json!("rust"), &json!("fn total() {}\n"), &json!([]))
     );
-    prints(&world, &["translate", "shop.py", "--to", "Rust", "-o", "shop.rs"]);
-    assert_eq!(read(&world, "shop.rs"), "fn total() {}\n");
-    assert!(complains(&world, &["translate", "shop.py", "--to", "rust", "-o", "shop.rs"]).contains("--force"));
-    prints(&world, &["translate", "shop.py", "--to", "rust", "-o", "shop.rs", "--force"]);
+    prints(&env, &["translate", "shop.py", "--to", "Rust", "-o", "shop.rs"]);
+    assert_eq!(read(&env, "shop.rs"), "fn total() {}\n");
+    assert!(complains(&env, &["translate", "shop.py", "--to", "rust", "-o", "shop.rs"]).contains("--force"));
+    prints(&env, &["translate", "shop.py", "--to", "rust", "-o", "shop.rs", "--force"]);
 }
 
 #[test]
 fn a_file_that_is_larger_than_the_context_goes_item_by_item() {
-    let world = world("fn one() {}\n");
+    let env = env("fn one() {}\n");
     let item = |number: usize| format!("def f{number}():\n    return '{}'\n\n\n", "x".repeat(1000));
-    world.write("work/many.py", (0..5).map(item).collect::<String>());
-    let out = prints(&world, &["translate", "many.py", "--to", "rust"]);
+    env.write("work/many.py", (0..5).map(item).collect::<String>());
+    let out = prints(&env, &["translate", "many.py", "--to", "rust"]);
     assert!(out.matches("fn one() {}").count() > 2, "{out}");
-    world.write("work/large.py", format!("def f():\n    return '{}'\n", "x".repeat(5000)));
-    assert!(complains(&world, &["translate", "large.py", "--to", "rust"]).contains("lines 1 to 2: the code and the question have"));
+    env.write("work/large.py", format!("def f():\n    return '{}'\n", "x".repeat(5000)));
+    assert!(complains(&env, &["translate", "large.py", "--to", "rust"]).contains("lines 1 to 2: the code and the question have"));
 }
 
 #[test]
 fn a_translation_that_does_not_parse_is_said_to_be_so() {
-    let world = world("fn one( {\n");
-    let err = complains(&world, &["translate", "shop.py", "--to", "rust"]);
+    let env = env("fn one( {\n");
+    let err = complains(&env, &["translate", "shop.py", "--to", "rust"]);
     assert!(err.contains("no valid Rust for lines 1 to 7 (line 1 has a syntax error: fn one( {)"), "{err}");
-    let err = complains(&world, &["translate", "shop.py", "--to", "rust", "-o", "shop.rs"]);
-    assert!(err.contains("nothing was written") && !world.path().join("work/shop.rs").exists(), "{err}");
-    let broken = complains(&world, &["edit", "shop.py:4", "Break it.", "--write"]);
+    let err = complains(&env, &["translate", "shop.py", "--to", "rust", "-o", "shop.rs"]);
+    assert!(err.contains("nothing was written") && !env.path().join("work/shop.rs").exists(), "{err}");
+    let broken = complains(&env, &["edit", "shop.py:4", "Break it.", "--write"]);
     assert!(broken.contains("would break"), "{broken}");
 }
 
 #[test]
 fn an_edit_changes_the_lines_that_were_named_and_nothing_else() {
-    let world = world("items = list(items)\nreturn sum(items)\n");
-    let out = prints(&world, &["edit", "shop.py:4", "No tax."]);
+    let env = env("items = list(items)\nreturn sum(items)\n");
+    let out = prints(&env, &["edit", "shop.py:4", "No tax."]);
     assert!(
         out.contains("-        return tax(sum(items))\n+        items = list(items)\n+        return sum(items)\n"),
         "{out}"
     );
-    assert_eq!(read(&world, "shop.py"), SHOP);
+    assert_eq!(read(&env, "shop.py"), SHOP);
     let report: Value =
-        serde_json::from_str(&prints(&world, &["edit", "shop.py:4", "No tax.", "--json"])).expect("JSON");
+        serde_json::from_str(&prints(&env, &["edit", "shop.py:4", "No tax.", "--json"])).expect("JSON");
     assert_eq!((&report["hunks"][0]["line"], &report["hunks"][1]), (&json!(4), &Value::Null));
-    assert!(complains(&world, &["edit", "shop.py:4", "No tax.", "--choose"]).contains("terminal"));
-    prints(&world, &["edit", "shop.py:4", "No tax.", "--write"]);
+    assert!(complains(&env, &["edit", "shop.py:4", "No tax.", "--choose"]).contains("terminal"));
+    prints(&env, &["edit", "shop.py:4", "No tax.", "--write"]);
     let new = "        items = list(items)\n        return sum(items)";
-    assert_eq!(read(&world, "shop.py"), SHOP.replace("        return tax(sum(items))", new));
+    assert_eq!(read(&env, "shop.py"), SHOP.replace("        return tax(sum(items))", new));
 }
 
 #[test]
 fn code_is_generated_below_a_comment_and_a_signature() {
-    let world = world("total = 1\n");
-    prints(&world, &["generate", "shop.py:3", "--write"]);
-    assert_eq!(read(&world, "shop.py"), SHOP.replace("# Adds up.\n", "# Adds up.\n        total = 1\n"));
-    let world = self::world("    return True\n\nprint(empty())\n");
-    prints(&world, &["generate", "shop.py:6", "--write"]);
-    assert_eq!(read(&world, "shop.py"), SHOP.replace("pass", "return True"));
+    let env = env("total = 1\n");
+    prints(&env, &["generate", "shop.py:3", "--write"]);
+    assert_eq!(read(&env, "shop.py"), SHOP.replace("# Adds up.\n", "# Adds up.\n        total = 1\n"));
+    let env = self::env("    return True\n\nprint(empty())\n");
+    prints(&env, &["generate", "shop.py:6", "--write"]);
+    assert_eq!(read(&env, "shop.py"), SHOP.replace("pass", "return True"));
 }
 
 #[test]
 fn what_cannot_be_written_says_why_and_touches_nothing() {
-    let world = world("x = 1\n");
-    world.write("work/broken.py", "def f(:\n    pass\n");
-    world.write("work/large.py", "x = [1, 2, 3]\n".repeat(80_000));
-    world.write("work/.env", "KEY=1\n");
+    let env = env("x = 1\n");
+    env.write("work/broken.py", "def f(:\n    pass\n");
+    env.write("work/large.py", "x = [1, 2, 3]\n".repeat(80_000));
+    env.write("work/.env", "KEY=1\n");
     for (arguments, says) in [
         (&["translate", "shop.py", "--to", "klingon"][..], "Python, Rust"),
         (&["translate", "shop.py", "--to", "python"], "is already Python"),
@@ -120,21 +120,21 @@ fn what_cannot_be_written_says_why_and_touches_nothing() {
         (&["generate", "shop.py:2"], "`total` has a body already"),
         (&["generate", "shop.py:5"], "line 5 holds no comment"),
     ] {
-        let err = complains(&world, arguments);
+        let err = complains(&env, arguments);
         assert!(err.contains(says), "{arguments:?}: {err}");
     }
-    std::fs::remove_file(world.path().join("parrot/chat_template.jinja")).expect("it is there");
+    std::fs::remove_file(env.path().join("stub-model/chat_template.jinja")).expect("it is there");
     for arguments in
         [&["translate", "shop.py", "--to", "rust"][..], &["edit", "shop.py:4", "x"], &["generate", "shop.py:3"]]
     {
-        assert!(complains(&world, arguments).contains("not trained to follow instructions"));
+        assert!(complains(&env, arguments).contains("not trained to follow instructions"));
     }
 }
 
 /// An editor with the shop open.
-fn editor(world: &World) -> (Client, Value) {
-    let mut client = Client::start(world.with_parrot(&["lsp", "--standalone"]));
-    let root = format!("file://{}/work", world.path().display());
+fn editor(env: &TestEnv) -> (Client, Value) {
+    let mut client = Client::start(env.with_stub_model(&["lsp", "--standalone"]));
+    let root = format!("file://{}/work", env.path().display());
     client.initialize(json!({
         "processId": std::process::id(), "capabilities": {}, "workspaceFolders": [{ "uri": root, "name": "work" }],
         "initializationOptions": { "ask": { "max_tokens": 32768, "context_tokens": 65536 } },
@@ -150,8 +150,8 @@ fn line(line: u32) -> Value {
 
 #[test]
 fn an_editor_gets_hunks_for_the_version_that_it_has() {
-    let world = world("return sum(items)\n");
-    let (mut client, document) = editor(&world);
+    let env = env("return sum(items)\n");
+    let (mut client, document) = editor(&env);
     let params = json!({
         "textDocument": document, "range": line(3), "instruction": "No tax.", "partialResultToken": "t",
     });
@@ -174,27 +174,27 @@ fn an_editor_gets_hunks_for_the_version_that_it_has() {
 }
 
 /// Gives the user a plugin that takes part where code is written.
-fn add_plugin(world: &World, rest: &str) {
+fn add_plugin(env: &TestEnv, rest: &str) {
     let head = "api = 1, name = 'code', tasks = { 'translate', 'edit', 'generate' }";
-    world.write("config/foretype/plugins/code.luau", format!("return {{ {head}, {rest} }}"));
+    env.write("config/foretype/plugins/code.luau", format!("return {{ {head}, {rest} }}"));
 }
 
 #[test]
 fn plugins_have_the_last_word_on_new_code_and_know_what_was_asked() {
-    let world = world("return sum(items)\n");
+    let env = env("return sum(items)\n");
     add_plugin(
-        &world,
+        &env,
         "finish = function(request, code)
             if request.task == 'generate' then return false end
             return (code:gsub('sum', request.question)) end",
     );
-    assert!(prints(&world, &["edit", "shop.py:4", "total"]).contains("+        return total(items)"));
-    assert!(complains(&world, &["generate", "shop.py:3"]).contains("the plugin code does not want this code"));
+    assert!(prints(&env, &["edit", "shop.py:4", "total"]).contains("+        return total(items)"));
+    assert!(complains(&env, &["generate", "shop.py:3"]).contains("the plugin code does not want this code"));
     assert!(
-        complains(&world, &["edit", "shop.py:4", "total("])
+        complains(&env, &["edit", "shop.py:4", "total("])
             .contains("the code as changed by plugins would break shop.py")
     );
-    let (mut client, document) = editor(&world);
+    let (mut client, document) = editor(&env);
     let id = client.send("foretype/generate", json!({ "textDocument": document, "range": line(2) }));
     let error = client.answer(id).expect_err("vetoed");
     assert!(error["message"].as_str().is_some_and(|it| it.contains("does not want this code")), "{error}");
@@ -202,35 +202,35 @@ fn plugins_have_the_last_word_on_new_code_and_know_what_was_asked() {
 
 #[test]
 fn a_plugin_changes_a_translation_into_code_that_parses() {
-    let world = world("fn total() {}\n");
-    add_plugin(&world, "finish = function(request, code) return code .. '// ' .. request.question .. '\\n' end");
-    assert_eq!(prints(&world, &["translate", "shop.py", "--to", "rust"]), "fn total() {}\n// rust\n");
-    add_plugin(&world, "finish = function(_, code) return code .. '}' end");
-    assert!(complains(&world, &["translate", "shop.py", "--to", "rust"]).contains("plugins turned the translation"));
+    let env = env("fn total() {}\n");
+    add_plugin(&env, "finish = function(request, code) return code .. '// ' .. request.question .. '\\n' end");
+    assert_eq!(prints(&env, &["translate", "shop.py", "--to", "rust"]), "fn total() {}\n// rust\n");
+    add_plugin(&env, "finish = function(_, code) return code .. '}' end");
+    assert!(complains(&env, &["translate", "shop.py", "--to", "rust"]).contains("plugins turned the translation"));
 }
 
 #[test]
 fn the_model_reads_what_plugins_show_before_it_writes_code() {
-    let world = world("return sum(items)\n");
+    let env = env("return sum(items)\n");
     let read_tokens = || {
         let report: Value =
-            serde_json::from_str(&prints(&world, &["edit", "shop.py:4", "No tax.", "--json"])).expect("JSON");
+            serde_json::from_str(&prints(&env, &["edit", "shop.py:4", "No tax.", "--json"])).expect("JSON");
         report["usage"]["evaluated"].as_u64().expect("a number")
     };
     let alone = read_tokens();
-    add_plugin(&world, "context = function() return { path = 'RULES.md', text = ('be kind\\n'):rep(10) } end");
+    add_plugin(&env, "context = function() return { path = 'RULES.md', text = ('be kind\\n'):rep(10) } end");
     let behind = read_tokens();
     assert!(behind > alone + 20, "{behind} after {alone}");
     // What leaves the answer no room is left out.
-    world.write("config/foretype/config.toml", "[ask]\ncontext_tokens = 512\n");
+    env.write("config/foretype/config.toml", "[ask]\ncontext_tokens = 512\n");
     assert_eq!(read_tokens(), alone);
 }
 
 #[test]
 fn an_editor_that_asks_wrongly_stops_or_types_on_gets_one_answer() {
     // It has so much to say that nobody waits for the end.
-    let world = world("");
-    let (mut client, document) = editor(&world);
+    let env = env("");
+    let (mut client, document) = editor(&env);
     for (method, params, why) in [
         ("foretype/translate", json!({ "textDocument": document, "to": "klingon" }), "Python, Rust"),
         ("foretype/edit", json!({ "textDocument": document, "instruction": "x" }), "give range"),
@@ -258,26 +258,26 @@ fn an_editor_that_asks_wrongly_stops_or_types_on_gets_one_answer() {
     assert!(error["message"].as_str().is_some_and(|it| it.contains("changed in the meantime")), "{error}");
     endless(&mut client, "left");
     client.vanish();
-    assert_eq!(read(&world, "shop.py"), SHOP);
+    assert_eq!(read(&env, "shop.py"), SHOP);
 }
 
 #[test]
 fn comments_are_translated_and_code_stays() {
-    let world = world("Die Summe der Preise.\n");
+    let env = env("Die Summe der Preise.\n");
     let text = "# The sum of all prices.\nx = 1  # noqa\n";
-    world.write("work/sum.py", text);
-    let (ok, out, err) = world.run_with_parrot(&["translate", "sum.py", "--comments", "german"]);
+    env.write("work/sum.py", text);
+    let (ok, out, err) = env.run_with_stub_model(&["translate", "sum.py", "--comments", "german"]);
     assert!(ok && out.contains("-# The sum of all prices.\n+# Die Summe der Preise.\n"), "{out}{err}");
-    assert_eq!(read(&world, "sum.py"), text);
-    assert!(complains(&world, &["translate", "sum.py", "--comments", "klingon"]).contains("Chinese, English"));
-    world.write("work/none.py", "x = 1\n");
-    assert!(complains(&world, &["translate", "none.py", "--comments", "de"]).contains("no comment"));
-    assert!(complains(&world, &["translate", "sum.py", "--to", "rust", "--write"]).contains("--comments"));
-    let (ok, _, err) = world.run_with_parrot(&["translate", "sum.py", "--comments", "zh"]);
-    assert!(ok && err.contains("the comment at line 1 is unchanged: the model wrote no Chinese"), "{err}");
-    assert!(world.run_with_parrot(&["translate", "sum.py", "--comments", "Deutsch", "--write"]).0);
-    assert_eq!(read(&world, "sum.py"), "# Die Summe der Preise.\nx = 1  # noqa\n");
-    let (mut client, document) = editor(&world);
+    assert_eq!(read(&env, "sum.py"), text);
+    assert!(complains(&env, &["translate", "sum.py", "--comments", "klingon"]).contains("Chinese, English"));
+    env.write("work/none.py", "x = 1\n");
+    assert!(complains(&env, &["translate", "none.py", "--comments", "de"]).contains("no comment"));
+    assert!(complains(&env, &["translate", "sum.py", "--to", "rust", "--write"]).contains("--comments"));
+    let (ok, _, err) = env.run_with_stub_model(&["translate", "sum.py", "--comments", "zh"]);
+    assert!(ok && err.contains("the comment at line 1 is unchanged: the model did not write Chinese"), "{err}");
+    assert!(env.run_with_stub_model(&["translate", "sum.py", "--comments", "Deutsch", "--write"]).0);
+    assert_eq!(read(&env, "sum.py"), "# Die Summe der Preise.\nx = 1  # noqa\n");
+    let (mut client, document) = editor(&env);
     let uri = document["uri"].as_str().expect("a name").replace("shop.py", "sum.py");
     client.open(&uri, "python", text);
     let answer = client.request("foretype/translate", json!({ "textDocument": { "uri": uri }, "comments": "de" }));
@@ -288,11 +288,11 @@ fn comments_are_translated_and_code_stays() {
 #[test]
 fn a_real_model_translates_edits_and_generates() {
     let Some(model) = real_model() else { return };
-    let world = world("");
-    world.write("work/mean.py", "def mean(numbers):\n    return sum(numbers) / len(numbers)\n\n\ndef largest(numbers):\n    \"\"\"The largest number.\"\"\"\n");
+    let env = env("");
+    env.write("work/mean.py", "def mean(numbers):\n    return sum(numbers) / len(numbers)\n\n\ndef largest(numbers):\n    \"\"\"The largest number.\"\"\"\n");
     let real = |arguments: &[&str]| {
         let (good, out, err) =
-            text(&world.with_parrot(arguments).env("FORETYPE_MODEL", &model).output().expect("it starts"));
+            text(&env.with_stub_model(arguments).env("FORETYPE_MODEL", &model).output().expect("it starts"));
         println!("{out}");
         assert!(good, "{arguments:?}: {out}{err}");
         out

@@ -1,32 +1,44 @@
-//! Which lines of a comment are prose, and where in them it begins: behind bullets, tags and the names of parameters.
+//! Classification of the lines of a comment: which are prose, and at which byte the prose begins after bullets, tags and
+//! the names of parameters.
 
+use super::verbatim::without_verbatim;
 use crate::Language;
 
-/// What a line is.
+/// Columns by which further lines of an entry or tag are indented.
+const ENTRY_INDENT: usize = 4;
+/// Digits of the number of a list item; longer numbers are prose.
+const MAX_ITEM_DIGITS: usize = 3;
+
+/// Role of a line in its comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LineKind {
-    /// It stays as it is.
+    /// A line without prose, which stays as it is.
     Other,
-    /// It goes on with the paragraph above it, or begins one.
+    /// Prose that continues the paragraph above or begins a new one.
     Prose,
-    /// Prose begins behind so many bytes, and further lines have so many more columns before them.
-    ProseAt { offset: usize, hanging_indent: usize },
+    /// Prose that follows a bullet, a tag or a name and begins a new paragraph.
+    ProseAt {
+        /// Byte of the line's content at which the prose begins.
+        offset: usize,
+        /// Columns by which its further lines are indented.
+        hanging_indent: usize,
+    },
 }
 
-/// What is known of the lines above.
+/// Classifier that reads the lines of one comment from top to bottom.
 #[derive(Debug, Default)]
 pub(super) struct LineClassifier {
-    /// What ends a block of code.
+    /// Mark that ends the block of code that the next line is in.
     fence_end: Option<&'static str>,
-    /// In the output of an example, which ends with a blank line.
+    /// True in an example and its output, up to a blank line.
     in_example: bool,
-    /// Lines that have more columns before them than this are code.
+    /// Column of a line that introduces literal text: lines that are indented further are code.
     literal_indent: Option<usize>,
-    /// In a list of parameters or the like.
+    /// True below the title of a section that lists parameters or the like.
     in_section: bool,
 }
 
-/// How comments to tools begin, in small letters.
+/// Beginnings of comments that tools read, in lower case.
 const DIRECTIVE_PREFIXES: &[&str] = &[
     "noqa",
     "type:",
@@ -93,7 +105,7 @@ const DIRECTIVE_PREFIXES: &[&str] = &[
     "!/",
 ];
 
-/// Words that tools look for above lists of parameters and the like.
+/// Titles of sections, which tools look for, in lower case.
 const SECTION_TITLES: &[&str] = &[
     "args:",
     "arguments:",
@@ -132,7 +144,7 @@ const SECTION_TITLES: &[&str] = &[
     "warnings:",
 ];
 
-/// Tags behind whose name comes prose.
+/// Tags whose name is followed by prose.
 const PROSE_TAGS: &[&str] = &[
     "return",
     "returns",
@@ -149,22 +161,23 @@ const PROSE_TAGS: &[&str] = &[
     "yield",
 ];
 
-/// Tags behind whose name come the name of something and then prose.
+/// Tags whose name is followed by another name and then by prose.
 const NAMED_TAGS: &[&str] =
     &["param", "arg", "argument", "property", "prop", "template", "throws", "exception", "raises", "tparam"];
 
 impl LineClassifier {
-    /// What the next line is: `content` without marks, which has `columns` before it.
-    pub(super) fn classify(&mut self, language: Language, content: &str, columns: usize, tight: bool) -> LineKind {
+    /// Classifies the next line by its content without marks, which begins at column `columns`. `no_space` says that no space
+    /// separates it from the comment mark.
+    pub(super) fn classify(&mut self, language: Language, content: &str, columns: usize, no_space: bool) -> LineKind {
         if content.is_empty() {
             self.in_example = false;
             return LineKind::Other;
         }
-        if self.is_code(content, columns) || is_directive(content, tight) {
+        if self.is_code(content, columns) || is_directive(content, no_space) {
             return LineKind::Other;
         }
-        let small = content.to_lowercase();
-        if SECTION_TITLES.contains(&small.as_str()) {
+        let lower = content.to_lowercase();
+        if SECTION_TITLES.contains(&lower.as_str()) {
             self.in_section = true;
             return LineKind::Other;
         }
@@ -172,27 +185,24 @@ impl LineClassifier {
             self.literal_indent = Some(columns);
         }
         if let Some(at) = prose_after_tag(language, content) {
-            return at
-                .filter(|at| is_prose(&content[*at..]))
-                .map_or(LineKind::Other, |at| LineKind::ProseAt { offset: at, hanging_indent: 4 });
+            return at.map_or(LineKind::Other, |offset| prose_at(content, offset, ENTRY_INDENT));
         }
-        // `name : type`, as NumPy has it.
+        // `name : type` in NumPy style.
         if self.in_section && content.split_once(" : ").is_some_and(|(name, _)| !name.contains(' ')) {
             return LineKind::Other;
         }
-        let entry = prose_after_entry_name(content).filter(|_| self.in_section);
-        if let Some(at) = entry.or_else(|| prose_after_bullet(content)) {
-            let hang = if entry.is_some() { 4 } else { at };
-            return if is_prose(&content[at..]) {
-                LineKind::ProseAt { offset: at, hanging_indent: hang }
-            } else {
-                LineKind::Other
-            };
+        if self.in_section
+            && let Some(offset) = prose_after_entry_name(content)
+        {
+            return prose_at(content, offset, ENTRY_INDENT);
+        }
+        if let Some(offset) = prose_after_bullet(content) {
+            return prose_at(content, offset, offset);
         }
         if is_prose(content) && !looks_like_code(content) { LineKind::Prose } else { LineKind::Other }
     }
 
-    /// Whether a line belongs to an example or a block of code.
+    /// Returns true if the line belongs to an example or a block of code.
     fn is_code(&mut self, content: &str, columns: usize) -> bool {
         const FENCES: &[(&str, &str)] =
             &[("```", "```"), ("~~~", "~~~"), ("<pre", "</pre>"), ("<code>", "</code>"), ("@code", "@endcode")];
@@ -203,8 +213,9 @@ impl LineClassifier {
             return true;
         }
         if let Some((begin, end)) = FENCES.iter().find(|(begin, _)| content.starts_with(begin)) {
-            let ends = content[begin.len()..].contains(end);
-            self.fence_end = (!ends).then_some(end);
+            if !content[begin.len()..].contains(end) {
+                self.fence_end = Some(end);
+            }
             return true;
         }
         if content.starts_with("@example") {
@@ -225,28 +236,36 @@ impl LineClassifier {
     }
 }
 
-/// Whether a line is for a tool.
-fn is_directive(content: &str, tight: bool) -> bool {
-    let small = content.to_lowercase();
-    // `//go:build`, `//export name`: no blank before, and a name with a colon or of small letters.
-    let name = content.split(|c: char| !c.is_ascii_lowercase()).next().unwrap_or_default();
-    let called = tight && !name.is_empty() && content[name.len()..].starts_with(':');
-    let exported = tight && small.starts_with("export ");
-    called || exported || DIRECTIVE_PREFIXES.iter().any(|begins| small.starts_with(begins))
+fn prose_at(content: &str, offset: usize, hanging_indent: usize) -> LineKind {
+    if is_prose(&content[offset..]) { LineKind::ProseAt { offset, hanging_indent } } else { LineKind::Other }
 }
 
-/// Where prose begins behind a tag: `Some(None)` for a tag that has none, `None` where there is no tag.
+/// Returns true if a tool reads the line.
+fn is_directive(content: &str, no_space: bool) -> bool {
+    let lower = content.to_lowercase();
+    // `//go:build` and `//export name` follow the comment mark without a space.
+    let name = content.split(|c: char| !c.is_ascii_lowercase()).next().unwrap_or_default();
+    let is_namespaced = no_space && !name.is_empty() && content[name.len()..].starts_with(':');
+    let is_export = no_space && lower.starts_with("export ");
+    is_namespaced || is_export || DIRECTIVE_PREFIXES.iter().any(|prefix| lower.starts_with(prefix))
+}
+
+/// Returns the byte at which the prose after a tag begins: `Some(None)` for a tag without prose, `None` without a tag.
 fn prose_after_tag(language: Language, content: &str) -> Option<Option<usize>> {
     if content.starts_with('<') {
         return Some(content.find('>').map(|at| at + 1 + leading_blanks(&content[at + 1..])));
     }
-    // `:param name: text`, as reST has it.
+    // `:param name: text` in reST.
     if let Some(inner) = content.strip_prefix(':') {
         let end =
             inner.find(": ").filter(|end| inner[..*end].chars().all(|c| c.is_alphanumeric() || " _*.".contains(c)));
-        let field = inner.starts_with(|c: char| c.is_ascii_lowercase());
-        return field
-            .then(|| end.filter(|_| !inner.starts_with("type") && !inner.starts_with("rtype")).map(|end| end + 3));
+        if !inner.starts_with(|c: char| c.is_ascii_lowercase()) {
+            return None;
+        }
+        if inner.starts_with("type") || inner.starts_with("rtype") {
+            return Some(None);
+        }
+        return Some(end.map(|end| end + 3));
     }
     let inner = content.strip_prefix(['@', '\\'])?;
     let name = inner.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
@@ -271,53 +290,61 @@ fn prose_after_tag(language: Language, content: &str) -> Option<Option<usize>> {
     }
     let Some(named) = content[at..].find(' ').map(|length| at + length) else { return Some(None) };
     let dash = content[named..].trim_start();
-    let behind = named + leading_blanks(&content[named..]);
-    Some(Some(if dash.starts_with("- ") { behind + 2 } else { behind }))
+    let after_name = named + leading_blanks(&content[named..]);
+    Some(Some(if dash.starts_with("- ") { after_name + 2 } else { after_name }))
 }
 
-/// Where the text of an entry begins: `name: text` or `name (type): text`.
+/// Returns the byte at which the text of an entry begins: `name: text` or `name (type): text`.
 fn prose_after_entry_name(content: &str) -> Option<usize> {
     let end = content.find(": ")?;
     let name = content[..end].split([' ', '(']).next().unwrap_or_default();
-    let named = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_*.".contains(c));
-    let typed = content[..end].ends_with(')') || !content[..end].contains(' ');
-    (named && typed).then_some(end + 2)
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_*.".contains(c));
+    let is_alone = content[..end].ends_with(')') || !content[..end].contains(' ');
+    if is_name && is_alone { Some(end + 2) } else { None }
 }
 
-/// Where the text of a list's entry begins.
+/// Returns the byte at which the text of a list item begins.
 fn prose_after_bullet(content: &str) -> Option<usize> {
     let marks = ["- ", "* ", "+ ", "• ", "TODO: ", "FIXME: ", "XXX: ", "HACK: ", "NOTE: "];
-    let number = content.len() - content.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let numbered =
-        number > 0 && number < 4 && (content[number..].starts_with(". ") || content[number..].starts_with(") "));
-    let mark = marks.iter().find(|mark| content.starts_with(**mark)).map(|mark| mark.len());
-    let at = mark.or(numbered.then_some(number + 2))?;
+    let digits = content.len() - content.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let after_digits = &content[digits..];
+    let at = if let Some(mark) = marks.iter().find(|mark| content.starts_with(**mark)) {
+        mark.len()
+    } else if (1..=MAX_ITEM_DIGITS).contains(&digits)
+        && after_digits.starts_with(['.', ')'])
+        && after_digits[1..].starts_with(' ')
+    {
+        digits + 2
+    } else {
+        return None;
+    };
     Some(at + leading_blanks(&content[at..]))
 }
 
-/// Whether there is something to translate: a word, and not names and numbers alone.
-pub(super) fn is_prose(content: &str) -> bool {
-    let bare = super::paragraph::without_verbatim(content);
-    let wide = bare.chars().any(|c| c.is_alphabetic() && !c.is_ascii() && !c.is_lowercase() && !c.is_uppercase());
-    let word = |word: &str| {
+/// Returns true if there is a word to translate, and not only names and numbers.
+fn is_prose(content: &str) -> bool {
+    let bare = without_verbatim(content);
+    let has_caseless_letter =
+        bare.chars().any(|c| c.is_alphabetic() && !c.is_ascii() && !c.is_lowercase() && !c.is_uppercase());
+    let is_word = |word: &str| {
         let letters = word.chars().filter(|c| c.is_alphabetic()).count();
         letters > 1 && word.chars().all(|c| c.is_alphabetic() || ".,;:!?'’\"()-/".contains(c))
     };
-    wide || bare.split_whitespace().any(word)
+    has_caseless_letter || bare.split_whitespace().any(is_word)
 }
 
-/// Whether a line is rather code that somebody took out.
+/// Returns true if the line looks like code that was commented out.
 fn looks_like_code(content: &str) -> bool {
-    const BEGINS: &[&str] =
+    const PREFIXES: &[&str] =
         &["def ", "return ", "import ", "if (", "for (", "while (", "let ", "const ", "var ", "fn ", "print("];
-    const HOLDS: &[&str] = &[" = ", " == ", " != ", "=>", "->", "();", " += ", " && ", " || "];
-    let bare = super::paragraph::without_verbatim(content);
+    const OPERATORS: &[&str] = &[" = ", " == ", " != ", "=>", "->", "();", " += ", " && ", " || "];
+    let bare = without_verbatim(content);
     content.ends_with([';', '{', '}'])
-        || BEGINS.iter().any(|begins| content.starts_with(begins))
-        || HOLDS.iter().any(|mark| bare.contains(mark))
+        || PREFIXES.iter().any(|prefix| content.starts_with(prefix))
+        || OPERATORS.iter().any(|operator| bare.contains(operator))
 }
 
-/// Bytes of blanks at the beginning.
+/// Returns the number of spaces at the beginning.
 fn leading_blanks(text: &str) -> usize {
     text.len() - text.trim_start_matches(' ').len()
 }

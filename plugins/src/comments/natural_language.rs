@@ -1,16 +1,16 @@
-//! Natural languages: their names, their letters, and words by which a text shows that it is in one.
+//! Natural languages: their names, their scripts, and common words by which a text's language is recognized.
 
 /// A natural language.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NaturalLanguage {
     /// Its name in English.
     pub name: &'static str,
-    /// Its name in itself.
+    /// Its name in the language itself.
     pub native_name: &'static str,
     /// Its ISO 639-1 code.
     pub code: &'static str,
     script: Script,
-    /// Words that stand in most sentences and in few other languages.
+    /// Words that are frequent in it and in few other languages; empty where the script alone decides.
     common_words: &'static [&'static str],
 }
 
@@ -27,12 +27,12 @@ use Script::{Chinese, Cyrillic, Japanese, Korean, Latin};
 
 const fn natural_language(
     name: &'static str,
-    own: &'static str,
+    native_name: &'static str,
     code: &'static str,
-    letters: Script,
-    words: &'static [&'static str],
+    script: Script,
+    common_words: &'static [&'static str],
 ) -> NaturalLanguage {
-    NaturalLanguage { name, native_name: own, code, script: letters, common_words: words }
+    NaturalLanguage { name, native_name, code, script, common_words }
 }
 
 static LANGUAGES: &[NaturalLanguage] = &[
@@ -97,29 +97,33 @@ static LANGUAGES: &[NaturalLanguage] = &[
     ),
 ];
 
-/// Nobody knows how to translate into that.
+/// Error for the name of a language that comments cannot be translated into.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no language {0:?} to translate comments into: say {names}, or a code such as de", names = known_names())]
+#[error("comments cannot be translated into {0:?}: say {names}, or a code such as de", names = known_names())]
 pub struct UnknownNaturalLanguage(String);
 
 fn known_names() -> String {
-    LANGUAGES.iter().map(|it| it.name.to_owned()).collect::<Vec<_>>().join(", ")
+    LANGUAGES.iter().map(|language| language.name.to_owned()).collect::<Vec<_>>().join(", ")
 }
 
 impl NaturalLanguage {
-    /// The language of that name: in English, in itself, or an ISO code, in any case; a region behind the code does not count.
+    /// Returns the language with this name in English, its native name, or its ISO 639-1 code. Case and a region after the
+    /// code are ignored.
     ///
     /// # Errors
-    /// Names those that there are.
+    /// If there is none; the message lists the known languages.
     pub fn from_name(name: &str) -> Result<&'static Self, UnknownNaturalLanguage> {
-        let wanted = name.trim().to_lowercase();
-        let code = wanted.split(['-', '_']).next().unwrap_or_default();
-        let is =
-            |it: &&Self| wanted == it.name.to_lowercase() || wanted == it.native_name.to_lowercase() || code == it.code;
-        LANGUAGES.iter().find(is).ok_or_else(|| UnknownNaturalLanguage(name.to_owned()))
+        let lower = name.trim().to_lowercase();
+        let code = lower.split(['-', '_']).next().unwrap_or_default();
+        let has_name = |language: &&Self| {
+            lower == language.name.to_lowercase()
+                || lower == language.native_name.to_lowercase()
+                || code == language.code
+        };
+        LANGUAGES.iter().find(has_name).ok_or_else(|| UnknownNaturalLanguage(name.to_owned()))
     }
 
-    /// As models are told.
+    /// Returns the name that prompts use: the English name, and the native name where it differs.
     pub(super) fn prompt_name(&self) -> String {
         if self.name == self.native_name {
             self.name.to_owned()
@@ -128,21 +132,21 @@ impl NaturalLanguage {
         }
     }
 
-    /// Whether a text is in it already, as far as its letters and words tell.
+    /// Returns true if script and common words show that `text` is in this language.
     pub fn is_language_of(&self, text: &str) -> bool {
         if !self.is_script_of(text) {
             return false;
         }
         if self.common_words.is_empty() {
-            // Kana tell Japanese from Chinese.
-            let kana = text.chars().any(|c| matches!(c, '\u{3040}'..='\u{30ff}'));
-            return kana == (self.script == Japanese) || self.script == Korean;
+            // Kana distinguish Japanese from Chinese.
+            let has_kana = text.chars().any(|c| matches!(c, '\u{3040}'..='\u{30ff}'));
+            return has_kana == (self.script == Japanese) || self.script == Korean;
         }
         let own = self.count_common_words(text);
         let others = LANGUAGES
             .iter()
-            .filter(|it| it.code != self.code)
-            .map(|it| it.count_common_words(text))
+            .filter(|language| language.code != self.code)
+            .map(|language| language.count_common_words(text))
             .max()
             .unwrap_or_default();
         own > others
@@ -153,15 +157,16 @@ impl NaturalLanguage {
         words.filter(|word| self.common_words.contains(&word.as_str())).count()
     }
 
-    /// Whether at least a third of the letters of a text are its own: names of things stay in theirs.
+    /// Returns true if at least a third of the letters of `text` are of the language's script. The rest may be names in
+    /// another script.
     pub(super) fn is_script_of(&self, text: &str) -> bool {
         let letters = text.chars().filter(|c| c.is_alphabetic());
-        let (mut own, mut all) = (0, 0);
+        let (mut matching, mut total) = (0, 0);
         for letter in letters {
-            all += 1;
-            own += usize::from(self.script.contains(letter));
+            total += 1;
+            matching += usize::from(self.script.contains(letter));
         }
-        own * 3 >= all
+        matching * 3 >= total
     }
 }
 
@@ -183,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_language_goes_by_its_names_and_its_code() {
+    fn a_language_is_found_by_either_name_and_by_code() {
         for (name, code) in [
             ("German", "de"),
             ("deutsch", "de"),
@@ -205,16 +210,16 @@ mod tests {
     }
 
     #[test]
-    fn a_text_shows_the_language_that_it_is_in() {
-        let spoken = |text: &str| {
+    fn the_language_of_a_text_is_recognized() {
+        let recognized = |text: &str| {
             let all = LANGUAGES.iter().filter(|it| it.is_language_of(text)).map(|it| it.code);
             all.collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(spoken("The sum of all prices."), "en");
-        assert_eq!(spoken("Die Summe der Preise ist leer."), "de");
-        assert_eq!(spoken("Сумма всех цен, если не пусто."), "ru");
-        assert_eq!(spoken("所有价格的总和"), "zh");
-        assert_eq!(spoken("すべての価格の合計"), "ja");
-        assert_eq!(spoken("Prices."), "", "one word may be of any");
+        assert_eq!(recognized("The sum of all prices."), "en");
+        assert_eq!(recognized("Die Summe der Preise ist leer."), "de");
+        assert_eq!(recognized("Сумма всех цен, если не пусто."), "ru");
+        assert_eq!(recognized("所有价格的总和"), "zh");
+        assert_eq!(recognized("すべての価格の合計"), "ja");
+        assert_eq!(recognized("Prices."), "", "one word may belong to any language");
     }
 }

@@ -1,208 +1,190 @@
-//! Lines put together to paragraphs, and answers that are fit to take the place of one.
+//! Paragraphs of prose: the lines of comments, joined where they belong together, and the edit that puts a translation
+//! in their place.
 
 use std::ops::Range;
 
-use super::classify::{LineClassifier, LineKind};
-use super::find::{Comment, CommentLine};
-use super::natural_language::NaturalLanguage;
-use super::{Paragraph, wrap};
-use crate::Language;
+use tree_sitter::Tree;
 
-/// Why an answer is not put in place of what it was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TranslationError {
-    /// There is nothing.
-    #[error("the model wrote nothing")]
-    Empty,
-    /// The text came back.
-    #[error("the model gave the text back")]
-    Unchanged,
-    /// It is in another language.
-    #[error("the model wrote no {0}")]
-    WrongLanguage(&'static str),
-    /// Something that stays as it is does not stand in it.
-    #[error("the model left out {0}")]
-    MissingName(String),
-    /// It would end the comment, or begin another.
-    #[error("the model wrote {0}, which means something to the language")]
-    UnsafeMark(String),
-    /// The model went on.
-    #[error("the model wrote much more than it was given")]
-    TooLong,
+use super::answer::{TranslationError, checked_answer};
+use super::classify::{LineClassifier, LineKind};
+use super::find::{Comment, CommentLine, find_comments};
+use super::natural_language::NaturalLanguage;
+use super::verbatim::without_verbatim;
+use crate::Language;
+use crate::docstring::Edit;
+use crate::tasks::code::{self, CodePrompt};
+use crate::wrap::{self, display_width};
+
+/// Columns that a line of prose has at least, however deeply its comment is indented.
+const MIN_LINE_COLUMNS: usize = 24;
+
+/// One paragraph of prose in a comment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paragraph {
+    /// Number of its comment in the file. The paragraphs of one comment are translated together or not at all.
+    pub comment: usize,
+    /// Line of its first letter, from 1.
+    pub line: usize,
+    /// Bytes from its first to its last letter, with the marks of its further lines.
+    pub range: Range<usize>,
+    /// Its text on one line.
+    pub text: String,
+    /// Marks and indentation of further lines; `None` if it must stay on one line.
+    continuation_prefix: Option<String>,
+    /// Column of the bullet or tag before it, if there is one.
+    marker_column: Option<usize>,
+    /// Column of its first letter.
+    start_column: usize,
+    /// Width of its longest line in columns.
+    max_width: usize,
 }
 
-/// The paragraphs of a comment.
-pub(super) fn paragraphs(language: Language, text: &str, number: usize, comment: &Comment) -> Vec<Paragraph> {
+/// Returns the paragraphs that `range` touches, in the order of the text.
+pub fn paragraphs(language: Language, tree: &Tree, text: &str, range: &Range<usize>) -> Vec<Paragraph> {
+    let mut all = Vec::new();
+    for (number, comment) in find_comments(language, tree, text).into_iter().enumerate() {
+        all.extend(comment_paragraphs(language, text, number, &comment));
+    }
+    all.retain(|paragraph: &Paragraph| paragraph.range.start <= range.end && range.start <= paragraph.range.end);
+    all
+}
+
+impl Paragraph {
+    /// Returns true if its letters and words do not show that it is in the language `to` already.
+    pub fn needs_translation(&self, to: &NaturalLanguage) -> bool {
+        !to.is_language_of(&without_verbatim(&self.text))
+    }
+
+    /// Returns the prompt that asks a model for the translation.
+    pub fn question(&self, to: &NaturalLanguage) -> CodePrompt {
+        let system = "You translate comments of programs. Keep names and what stands in backticks as they are. Give only \
+                      the translation.";
+        let block = code::fenced_block(Language::PlainText, &self.text);
+        let question = format!("{block}\n\nTranslate this text into {}.", to.prompt_name());
+        CodePrompt::new(Language::PlainText, system, question, &self.text, "")
+    }
+
+    /// Returns the edit that replaces the paragraph by the answer of a model, in lines of at most `width` columns or as many
+    /// as its longest line has now.
+    ///
+    /// # Errors
+    /// If the answer is not a usable translation.
+    pub fn edit(
+        &self,
+        language: Language,
+        text: &str,
+        to: &NaturalLanguage,
+        width: usize,
+        answer: &str,
+    ) -> Result<Edit, TranslationError> {
+        let prose = checked_answer(language, &self.text, to, answer)?;
+        let Some(prefix) = &self.continuation_prefix else {
+            return Ok(Edit { range: self.range.clone(), text: prose });
+        };
+        let width = width.max(self.max_width);
+        let columns_after = |column| width.saturating_sub(column).max(MIN_LINE_COLUMNS);
+        let (first, rest) = (columns_after(self.start_column), columns_after(display_width(prefix)));
+        let lines = wrap::wrap(&wrap::prose_words(&prose), first, rest);
+        let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+        Ok(Edit { range: self.range.clone(), text: lines.join(&format!("{line_end}{prefix}")) })
+    }
+}
+
+/// Returns the paragraphs of comment number `number`.
+fn comment_paragraphs(language: Language, text: &str, number: usize, comment: &Comment) -> Vec<Paragraph> {
     let mut all: Vec<Paragraph> = Vec::new();
-    let mut reader = LineClassifier::default();
-    // Whether the next line may go on with the last paragraph.
-    let mut open = false;
+    let mut classifier = LineClassifier::default();
+    // True while the next line may continue the last paragraph.
+    let mut is_open = false;
     for line in &comment.lines {
         let content = &text[line.start..line.end];
-        let before = wrap::display_width(&text[text[..line.start].rfind('\n').map_or(0, |at| at + 1)..line.start]);
+        let columns_before = display_width(&text[line_start(text, line.start)..line.start]);
         let shebang = text[..line.start].trim_end() == "#!";
-        let kind = if shebang { LineKind::Other } else { reader.classify(language, content, before, line.no_space) };
-        let (at, hang) = match kind {
+        let kind = if shebang {
+            LineKind::Other
+        } else {
+            classifier.classify(language, content, columns_before, line.no_space)
+        };
+        let (offset, hanging_indent) = match kind {
             LineKind::Other => {
-                open = false;
+                is_open = false;
                 continue;
             }
-            LineKind::Prose if open && all.last_mut().is_some_and(|above| above.append_line(text, line, before)) => {
+            LineKind::Prose
+                if is_open && all.last_mut().is_some_and(|above| above.append_line(text, line, columns_before)) =>
+            {
                 continue;
             }
             LineKind::Prose => (0, 0),
-            LineKind::ProseAt { offset: at, hanging_indent: hang } => (at, hang),
+            LineKind::ProseAt { offset, hanging_indent } => (offset, hanging_indent),
         };
-        all.push(paragraph(text, number, line, at, hang, comment.multiline));
-        open = comment.multiline;
+        all.push(first_line(text, number, line, (offset, hanging_indent), comment.multiline));
+        is_open = comment.multiline;
     }
     all
 }
 
-/// A paragraph of one line, which begins behind `at` bytes of the line's content.
-fn paragraph(text: &str, comment: usize, line: &CommentLine, at: usize, hang: usize, grows: bool) -> Paragraph {
+/// Returns a paragraph of one line, which begins at byte `offset` of the line's content. Its further lines are indented by
+/// `hanging_indent` more columns.
+fn first_line(
+    text: &str,
+    comment: usize,
+    line: &CommentLine,
+    (offset, hanging_indent): (usize, usize),
+    multiline: bool,
+) -> Paragraph {
     let content = &text[line.start..line.end];
-    // A tag that closes what was opened before the text stays.
-    let closing = content.rfind("</").filter(|close| *close > at && content.ends_with('>')).unwrap_or(content.len());
-    let range = line.start + at..line.start + at + content[at..closing].trim_end().len();
-    let row = &text[text[..range.start].rfind('\n').map_or(0, |at| at + 1)..range.end];
-    let column = wrap::display_width(&row[..row.len() - range.len()]);
+    // A closing tag at the end is not part of the prose.
+    let closing =
+        content.rfind("</").filter(|close| *close > offset && content.ends_with('>')).unwrap_or(content.len());
+    let range = line.start + offset..line.start + offset + content[offset..closing].trim_end().len();
+    let row = &text[line_start(text, range.start)..range.end];
+    let start_column = display_width(&row[..row.len() - range.len()]);
+    let mut continuation_prefix = None;
+    if multiline && closing == content.len() {
+        continuation_prefix = Some(format!("{}{}", line.prefix, " ".repeat(hanging_indent)));
+    }
+    let mut marker_column = None;
+    if hanging_indent > 0 {
+        marker_column = Some(start_column - display_width(&content[..offset]));
+    }
     Paragraph {
         comment,
         line: 1 + text[..range.start].matches('\n').count(),
         text: text[range.clone()].to_owned(),
-        continuation_prefix: (grows && closing == content.len())
-            .then(|| format!("{}{}", line.prefix, " ".repeat(hang))),
-        marker_column: (hang > 0).then(|| column - wrap::display_width(&content[..at])),
-        start_column: column,
-        max_width: wrap::display_width(row),
+        continuation_prefix,
+        marker_column,
+        start_column,
+        max_width: display_width(row),
         range,
     }
 }
 
 impl Paragraph {
-    /// Adds a line, if it is part of this: its marks are those of the lines above it, or it is the second one.
+    /// Appends a line if it belongs to the paragraph, and returns true if it does: its marks equal those of the lines above,
+    /// or it is the second line below a bullet or tag and is indented further.
     fn append_line(&mut self, text: &str, line: &CommentLine, columns: usize) -> bool {
-        let Some(next) = &self.continuation_prefix else { return false };
-        let second = !text[self.range.clone()].contains('\n');
-        // Behind a bullet or a tag, whatever is deeper goes on.
-        let deeper = second && self.marker_column.is_some_and(|base| columns > base);
-        if *next != line.prefix && !deeper {
+        let Some(prefix) = &self.continuation_prefix else { return false };
+        let is_second = !text[self.range.clone()].contains('\n');
+        // Below a bullet or a tag, a line that is indented further continues it.
+        let is_deeper = is_second && self.marker_column.is_some_and(|column| columns > column);
+        if *prefix != line.prefix && !is_deeper {
             return false;
         }
         let content = &text[line.start..line.end];
-        let wide = |c: Option<char>| c.is_some_and(|c| ('\u{3000}'..='\u{9fff}').contains(&c) || c >= '\u{ff00}');
-        if !(wide(self.text.chars().next_back()) && wide(content.chars().next())) {
+        let is_wide = |c: Option<char>| c.is_some_and(|c| ('\u{3000}'..='\u{9fff}').contains(&c) || c >= '\u{ff00}');
+        if !(is_wide(self.text.chars().next_back()) && is_wide(content.chars().next())) {
             self.text.push(' ');
         }
         self.text.push_str(content);
         self.range.end = line.end;
         self.continuation_prefix = Some(line.prefix.clone());
-        self.max_width = self.max_width.max(columns + wrap::display_width(content));
+        self.max_width = self.max_width.max(columns + display_width(content));
         true
     }
 }
 
-/// An answer as one line, if it is fit to take the place of `source`.
-pub(super) fn checked_answer(
-    language: Language,
-    source: &str,
-    to: &NaturalLanguage,
-    answer: &str,
-) -> Result<String, TranslationError> {
-    let whole = answer.split_whitespace().collect::<Vec<_>>().join(" ");
-    let bare = without_quotes(source, &whole);
-    if !bare.chars().any(char::is_alphabetic) {
-        return Err(TranslationError::Empty);
-    }
-    if bare == source {
-        return Err(TranslationError::Unchanged);
-    }
-    if bare.chars().count() > 4 * source.chars().count() + 60 {
-        return Err(TranslationError::TooLong);
-    }
-    if let Some(lost) =
-        verbatim_ranges(source).into_iter().map(|range| &source[range]).find(|piece| !bare.contains(piece))
-    {
-        return Err(TranslationError::MissingName(lost.to_owned()));
-    }
-    let marks = ["*/", "/*", "\"\"\"", "'''", "-->", "]]", "=end", "?>", "</script"];
-    let escapes = if language == Language::Python { &["\\"][..] } else { &[] };
-    let new = |mark: &&&str| bare.contains(**mark) && !source.contains(**mark);
-    if let Some(mark) = marks.iter().chain(escapes).find(new) {
-        return Err(TranslationError::UnsafeMark((*mark).to_owned()));
-    }
-    // A quote at the end would stand beside those of a docstring.
-    if language == Language::Python && bare.ends_with('"') {
-        return Err(TranslationError::UnsafeMark("\"".to_owned()));
-    }
-    if !to.is_script_of(&without_verbatim(bare)) {
-        return Err(TranslationError::WrongLanguage(to.name));
-    }
-    Ok(bare.to_owned())
-}
-
-/// Without quotes that a model has put around it.
-fn without_quotes<'a>(source: &str, answer: &'a str) -> &'a str {
-    const QUOTES: &[(char, char)] = &[('"', '"'), ('\'', '\''), ('“', '”'), ('„', '“'), ('«', '»'), ('「', '」')];
-    let around = |(open, close): &(char, char)| {
-        let inner = answer.strip_prefix(*open)?.strip_suffix(*close)?;
-        (!source.starts_with(*open) && !inner.contains(*open)).then_some(inner)
-    };
-    QUOTES.iter().find_map(around).unwrap_or(answer)
-}
-
-/// What stays as it is: what is in backticks or braces, addresses, tags, and names that only code has.
-pub(super) fn verbatim_ranges(text: &str) -> Vec<Range<usize>> {
-    let mut all = Vec::new();
-    let mut at = 0;
-    while let Some(c) = text[at..].chars().next() {
-        let length = match c {
-            '`' => text[at + 1..].find('`').map(|end| end + 2),
-            '{' => text[at + 1..].find('}').map(|end| end + 2),
-            '<' if text[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '/') => {
-                text[at + 1..].find('>').map(|end| end + 2)
-            }
-            _ => verbatim_name_length(&text[at..]),
-        };
-        match length {
-            Some(length) => {
-                all.push(at..at + length);
-                at += length;
-            }
-            // The rest of a word is no name of its own.
-            None if c.is_alphanumeric() => at += leading_word(&text[at..]).len(),
-            None => at += c.len_utf8(),
-        }
-    }
-    all
-}
-
-/// The length of an address or of a name of code at the beginning of a text.
-fn verbatim_name_length(text: &str) -> Option<usize> {
-    if text.starts_with("http://") || text.starts_with("https://") {
-        let end = text.find(|c: char| c.is_whitespace() || "<>\"".contains(c)).unwrap_or(text.len());
-        return Some(text[..end].trim_end_matches(['.', ',', ')', ';', ':']).len());
-    }
-    let word = leading_word(text);
-    let call = text[word.len()..].starts_with("()");
-    let inner = word.trim_matches('_');
-    let name = !word.is_empty() && (call || inner.contains('_') || word.starts_with("__"));
-    name.then_some(word.len() + if call { 2 } else { 0 })
-}
-
-/// The word that a text begins with.
-fn leading_word(text: &str) -> &str {
-    &text[..text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len())]
-}
-
-/// A text without what stays as it is.
-pub(super) fn without_verbatim(text: &str) -> String {
-    let mut bare = String::new();
-    let mut at = 0;
-    for range in verbatim_ranges(text) {
-        bare.push_str(&text[at..range.start]);
-        at = range.end;
-    }
-    bare + &text[at..]
+/// Returns the byte at which the line of byte `at` begins.
+fn line_start(text: &str, at: usize) -> usize {
+    text[..at].rfind('\n').map_or(0, |newline| newline + 1)
 }

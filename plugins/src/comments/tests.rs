@@ -1,8 +1,9 @@
-//! Which prose is found in comments, and that nothing else changes when it is put into another language.
+//! Tests: the prose of comments is found, and a translation changes nothing else.
 
+use super::answer::checked_answer;
 use super::*;
-use crate::docstring::same_code;
-use crate::syntax;
+use crate::docstring::{Edit, same_code};
+use crate::{Language, syntax};
 
 fn found(language: Language, text: &str) -> Vec<Paragraph> {
     let tree = syntax::parse(language, text, None).expect("a tree");
@@ -13,7 +14,7 @@ fn prose(language: Language, text: &str) -> Vec<String> {
     found(language, text).into_iter().map(|it| it.text).collect()
 }
 
-/// The text with each paragraph replaced by what `answer` makes of it.
+/// Returns the text with each paragraph replaced by `answer` of it.
 fn translated(language: Language, text: &str, width: usize, answer: impl Fn(&str) -> String) -> String {
     let german = NaturalLanguage::from_name("German").expect("known");
     let edit = |it: &Paragraph| it.edit(language, text, german, width, &answer(&it.text)).expect("fit");
@@ -25,7 +26,7 @@ fn translated(language: Language, text: &str, width: usize, answer: impl Fn(&str
 }
 
 #[test]
-fn lines_below_each_other_are_one_paragraph() {
+fn adjacent_lines_form_one_paragraph() {
     let text =
         "# The sum of\n# all prices.\n#\n# - no item: zero,\n#   and no error\n# - else the sum\nx = 1  # at the end\n";
     let expected = ["The sum of all prices.", "no item: zero, and no error", "else the sum", "at the end"];
@@ -35,7 +36,7 @@ fn lines_below_each_other_are_one_paragraph() {
 }
 
 #[test]
-fn what_tools_read_stays() {
+fn directives_to_tools_are_not_prose() {
     let python = "#!/usr/bin/env python\n# -*- coding: utf-8 -*-\nimport os  # noqa: F401\nx = []  # type: list\n# pylint: disable=x\n# =====\n# y = f(x);\n";
     assert_eq!(prose(Language::Python, python), [""; 0]);
     let go = "//go:build linux\n\n//nolint:all\n//export Add\nfunc Add() {}\n";
@@ -45,7 +46,7 @@ fn what_tools_read_stays() {
 }
 
 #[test]
-fn tags_names_and_code_in_docstrings_stay() {
+fn tags_names_and_code_in_docstrings_are_not_prose() {
     let java = "/**\n * Adds numbers,\n * all of them.\n *\n * @param left the left one\n *     of both\n * @throws Error if it fails\n * @see Other\n * @return the sum\n */\nint add(int left) { return left; }\n";
     let expected = ["Adds numbers, all of them.", "the left one of both", "if it fails", "the sum"];
     assert_eq!(prose(Language::Java, java), expected);
@@ -62,7 +63,7 @@ fn tags_names_and_code_in_docstrings_stay() {
 }
 
 #[test]
-fn an_answer_takes_the_place_in_lines_of_the_width() {
+fn a_translation_is_wrapped_to_the_width() {
     let text = "class A:\n    # The sum of all.\n    # It is zero.\n    x = 1  # One.\n";
     let long = "die Summe aller Preise der Liste, die nicht leer ist und sonst auch nichts";
     let after = translated(Language::Python, text, 50, |_| long.to_owned());
@@ -81,10 +82,10 @@ fn an_answer_takes_the_place_in_lines_of_the_width() {
 }
 
 #[test]
-fn an_answer_that_is_no_translation_is_refused() {
+fn an_unusable_answer_is_refused() {
     let german = NaturalLanguage::from_name("German").expect("known");
     let refused = |source: &str, to: &NaturalLanguage, answer: &str| {
-        paragraph::checked_answer(Language::Python, source, to, answer).map_err(|refusal| refusal.to_string())
+        checked_answer(Language::Python, source, to, answer).map_err(|refusal| refusal.to_string())
     };
     assert_eq!(refused("The sum.", german, " \"Die Summe.\"\n"), Ok("Die Summe.".into()));
     assert_eq!(refused("Calls `f(x)`.", german, "Ruft `f(x)` auf."), Ok("Ruft `f(x)` auf.".into()));
@@ -92,10 +93,10 @@ fn an_answer_that_is_no_translation_is_refused() {
         ("Calls `f(x)`.", "Ruft f auf.", "left out `f(x)`"),
         ("See max_len.", "Siehe maximale Länge.", "left out max_len"),
         ("The sum.", "  ", "wrote nothing"),
-        ("The sum.", "The sum.", "gave the text back"),
-        ("The sum.", "总和", "no German"),
-        ("The sum.", "Die \"\"\" Summe.", "means something"),
-        ("The sum.", "Die\\n Summe.", "means something"),
+        ("The sum.", "The sum.", "repeated the text"),
+        ("The sum.", "总和", "did not write German"),
+        ("The sum.", "Die \"\"\" Summe.", "has a meaning"),
+        ("The sum.", "Die\\n Summe.", "has a meaning"),
     ] {
         let error = refused(source, german, answer).expect_err(why);
         assert!(error.contains(why), "{answer}: {error}");
@@ -107,7 +108,7 @@ fn an_answer_that_is_no_translation_is_refused() {
 }
 
 #[test]
-fn what_is_in_the_language_already_is_not_asked_for() {
+fn prose_in_the_target_language_needs_no_translation() {
     let german = NaturalLanguage::from_name("German").expect("known");
     assert!(found(Language::C, "// The sum of all.\n")[0].needs_translation(german));
     assert!(!found(Language::C, "// Die Summe der Preise ist leer.\n")[0].needs_translation(german));
@@ -116,7 +117,7 @@ fn what_is_in_the_language_already_is_not_asked_for() {
 }
 
 #[test]
-fn only_what_a_selection_touches_is_found() {
+fn only_paragraphs_in_the_selection_are_found() {
     let text = "// One thing.\nint x;\n// Two things.\nint y;\n";
     let tree = syntax::parse(Language::C, text, None).expect("a tree");
     let at = text.find("int y").expect("it is there") - 3;

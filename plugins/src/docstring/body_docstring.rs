@@ -1,4 +1,4 @@
-//! Docstrings that stand first in a body (Python), and those of files.
+//! Docstrings at the beginning of a Python body, and docstrings of files.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::body;
 use super::item::{DocItem, DocstringPosition, ItemKind, Returns};
 use crate::Language;
 
-/// Where the docstring of a function or class of Python goes, and the one that is there.
+/// Returns the position of the docstring of a Python function or class, and the bytes of the existing one.
 pub(super) fn position_in_body(node: Node<'_>, text: &str) -> Option<(DocstringPosition, Option<Range<usize>>)> {
     let body = node.child_by_field_name("body")?;
     let mut cursor = node.walk();
@@ -20,13 +20,13 @@ pub(super) fn position_in_body(node: Node<'_>, text: &str) -> Option<(DocstringP
     let place = if body.start_position().row == colon.start_position().row {
         DocstringPosition::AfterColon { gap: colon.end_byte()..body.start_byte(), indentation }
     } else {
-        let rest = text[colon.end_byte()..].find('\n').map_or(text.len(), |at| colon.end_byte() + at + 1);
-        DocstringPosition::OwnLines { at: rest, indentation }
+        let at = text[colon.end_byte()..].find('\n').map_or(text.len(), |at| colon.end_byte() + at + 1);
+        DocstringPosition::OwnLines { at, indentation }
     };
     Some((place, existing))
 }
 
-/// That of the body, or one step more than that of the definition where the body is on its line.
+/// Returns the indentation of the body, or one step more than that of the definition if the body is on its line.
 fn indentation(node: Node<'_>, body: Node<'_>, text: &str) -> String {
     let of = |at: usize| {
         let line = text[..at].rfind('\n').map_or(0, |at| at + 1);
@@ -41,13 +41,16 @@ fn first_statement(block: Node<'_>) -> Option<Node<'_>> {
     block.named_children(&mut cursor).find(|it| it.kind() != "comment")
 }
 
-/// The string that a statement consists of.
+/// Returns the bytes of the string that a statement consists of.
 pub(super) fn string_statement(statement: Node<'_>) -> Option<Range<usize>> {
-    let only = statement.named_child(0).filter(|_| statement.named_child_count() == 1)?;
-    (statement.kind() == "expression_statement" && only.kind() == "string").then(|| only.byte_range())
+    if statement.kind() != "expression_statement" || statement.named_child_count() != 1 {
+        return None;
+    }
+    let expression = statement.named_child(0)?;
+    if expression.kind() == "string" { Some(expression.byte_range()) } else { None }
 }
 
-/// A file as a module: of Python and Rust.
+/// Returns the item of a whole file; `None` for languages other than Python and Rust.
 pub(super) fn module_item(language: Language, tree: &Tree, text: &str) -> Option<DocItem> {
     let root = tree.root_node();
     let (at, existing) = match language {
@@ -71,14 +74,17 @@ pub(super) fn module_item(language: Language, tree: &Tree, text: &str) -> Option
     })
 }
 
-/// Behind the comments that a file begins with.
+/// Returns the byte after the comments that a file begins with.
 fn after_header(text: &str) -> usize {
     text.split_inclusive('\n').take_while(|line| line.starts_with('#')).map(str::len).sum()
 }
 
-/// The `//!` lines at the beginning of a file.
+/// Returns the bytes of the `//!` lines at the beginning of a file.
 fn inner_comments(text: &str) -> Option<Range<usize>> {
     let lines = text.split_inclusive('\n').take_while(|line| line.starts_with("//!"));
     let end = lines.map(str::len).sum::<usize>();
-    (end > 0).then(|| 0..text[..end].trim_end().len())
+    if end == 0 {
+        return None;
+    }
+    Some(0..text[..end].trim_end().len())
 }

@@ -1,89 +1,64 @@
-//! A docstring with holes: marks of comments, indentation, width.
+//! Template of a docstring: comment marks, indentation and width, with fields for the prose.
 
-use super::item::{DocItem, ItemKind};
+use super::comment_marks::{CommentMarks, comment_marks};
+use super::field::Field;
+use super::item::DocItem;
 use super::sections::{self, TemplateLine};
 use super::style::DocStyle;
-use super::update;
-use crate::Language;
+use super::update::{self, ExistingDocstring};
+use crate::{Language, wrap};
 
-/// What a hole is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Field {
-    /// The item as a whole, in one sentence.
-    Summary,
-    /// The parameter of that name.
-    Parameter(String),
-    /// The type parameter of that name.
-    TypeParameter(String),
-    /// What is returned or yielded.
-    Returns,
-    /// When the error of that name is raised.
-    Raises(String),
-}
+/// Characters of the narrowest line that can be asked for.
+const MIN_WIDTH: usize = 40;
+/// Characters of the widest line that can be asked for.
+const MAX_WIDTH: usize = 1000;
 
-/// The marks around and before the lines of a docstring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CommentMarks {
-    /// `"""` … `"""`
-    Quotes,
-    /// `/**`, ` * `, ` */`
-    Block,
-    /// One before each line.
-    Lines(&'static str),
-}
-
-impl CommentMarks {
-    /// Those of a docstring that is there, where its beginning says so.
-    fn detect(existing: &str, usual: Self) -> Self {
-        const LINES: &[&str] = &["///", "//!", "//", "---", "#"];
-        match existing.trim_start() {
-            block if block.starts_with("/*") => Self::Block,
-            lines => LINES.iter().find(|mark| lines.starts_with(**mark)).map_or(usual, |mark| Self::Lines(mark)),
-        }
-    }
-}
-
-/// A docstring with holes.
+/// Docstring with fields for prose.
 #[derive(Debug, Clone)]
 pub struct DocTemplate {
     lines: Vec<TemplateLine>,
+    /// Comment marks around or before its lines.
     pub(super) marks: CommentMarks,
+    /// Style that it is written in.
     pub(super) style: DocStyle,
     indentation: String,
+    /// Characters of a line.
     width: usize,
 }
 
 impl DocTemplate {
+    /// Returns the template of a new docstring for `item` in lines of `width` characters.
     pub(super) fn new(item: &DocItem, language: Language, style: DocStyle, text: &str, width: usize) -> Self {
         Self {
             lines: sections::template_lines(style, item),
             marks: comment_marks(language, style, item, text),
             style,
             indentation: item.position.indentation().to_owned(),
-            width: width.clamp(40, 1000),
+            width: width.clamp(MIN_WIDTH, MAX_WIDTH),
         }
     }
 
-    /// The frame that brings a docstring up to date; nothing where nothing is to be done.
-    pub(super) fn updated(self, item: &DocItem, existing: &str, only_parts: bool) -> Option<Self> {
+    /// Returns the template that updates the docstring `existing`; `None` if it is up to date.
+    pub(super) fn updated(self, item: &DocItem, existing: &str, only_documented_fields: bool) -> Option<Self> {
         let marks = CommentMarks::detect(existing, self.marks);
-        let existing = update::ExistingDocstring::new(existing, marks, &self.indentation);
-        let lines = update::updated_lines(item, &self.lines, self.style, &existing, only_parts)?;
+        let existing = ExistingDocstring::parse(existing, marks, &self.indentation);
+        let lines = update::updated_lines(item, &self.lines, self.style, &existing, only_documented_fields)?;
         Some(Self { lines, marks, ..self })
     }
 
-    /// The style it is written in.
+    /// Returns the style that it is written in.
     pub fn style(&self) -> DocStyle {
         self.style
     }
 
-    /// What the holes are about, in their order.
+    /// Returns its fields in their order.
     pub fn fields(&self) -> impl Iterator<Item = &Field> {
         self.lines.iter().filter_map(|line| line.field.as_ref())
     }
 
-    /// The docstring with this prose in its first holes: all of it, or as far as the first hole that is left.
+    /// Returns the docstring with `prose` in its first fields, up to the first field without prose.
     pub fn render(&self, prose: &[String]) -> String {
+        // Lines of an existing docstring bring their marks along.
         let has_marks = |line: Option<&TemplateLine>| line.is_some_and(|line| line.existing);
         let mut out = if has_marks(self.lines.first()) { String::new() } else { self.opening() };
         let mut prose = prose.iter();
@@ -95,9 +70,9 @@ impl DocTemplate {
                 out.push_str(&self.line_prefix(line.text.is_empty() && line.field.is_none()));
             }
             out.push_str(&line.text);
-            let Some(about) = &line.field else { continue };
+            let Some(field) = &line.field else { continue };
             let Some(words) = prose.next() else { return out };
-            self.wrap(&mut out, words, line, *about == Field::Summary && at == 0);
+            self.wrap(&mut out, words, line, *field == Field::Summary && at == 0);
             out.push_str(line.suffix);
         }
         if !has_marks(self.lines.last()) {
@@ -115,7 +90,7 @@ impl DocTemplate {
         }
     }
 
-    /// What the second line and those after it begin with.
+    /// Returns indentation and mark of the lines after the first.
     fn line_prefix(&self, blank: bool) -> String {
         let whole = match self.marks {
             CommentMarks::Quotes => self.indentation.clone(),
@@ -125,64 +100,33 @@ impl DocTemplate {
         if blank { whole.trim_end().to_owned() } else { whole }
     }
 
-    fn closing(&self, several: bool) -> String {
+    fn closing(&self, multiline: bool) -> String {
         let indentation = &self.indentation;
         match self.marks {
-            CommentMarks::Quotes if !several => "\"\"\"".to_owned(),
+            CommentMarks::Quotes if !multiline => "\"\"\"".to_owned(),
             CommentMarks::Quotes => format!("\n{indentation}\"\"\""),
             CommentMarks::Block => format!("\n{indentation} */"),
             CommentMarks::Lines(_) => String::new(),
         }
     }
 
-    /// Writes prose, on lines that are no wider than they may be. A word is never broken.
-    fn wrap(&self, out: &mut String, words: &str, line: &TemplateLine, first: bool) {
-        let before = format!("{}{}", self.line_prefix(false), " ".repeat(line.hanging_indent));
+    /// Appends prose in lines of at most the template's width. Words are never split.
+    fn wrap(&self, out: &mut String, prose: &str, line: &TemplateLine, is_first: bool) {
+        let prefix = format!("{}{}", self.line_prefix(false), " ".repeat(line.hanging_indent));
         let start = out.rsplit('\n').next().unwrap_or_default().chars().count();
-        // The closing marks follow on the line of a single sentence.
-        let closing = if first && self.lines.len() == 1 && self.marks == CommentMarks::Quotes { 3 } else { 0 };
-        let room = self.width.saturating_sub(closing + line.suffix.len());
-        let mut column = start;
-        for (number, paragraph) in words.split("\n\n").enumerate() {
-            if number > 0 {
-                out.push_str(&format!("\n{}\n{before}", self.line_prefix(true)));
-                column = before.chars().count();
+        // The closing quotes follow a single sentence on its line.
+        let closing = if is_first && self.lines.len() == 1 && self.marks == CommentMarks::Quotes { 3 } else { 0 };
+        let width = self.width.saturating_sub(closing + line.suffix.len());
+        let rest = width.saturating_sub(prefix.chars().count());
+        for (number, paragraph) in prose.split("\n\n").enumerate() {
+            let mut first = rest;
+            if number == 0 {
+                first = width.saturating_sub(start);
+            } else {
+                out.push_str(&format!("\n{}\n{prefix}", self.line_prefix(true)));
             }
-            for (at, word) in paragraph.split_whitespace().enumerate() {
-                let wide = word.chars().count();
-                if at > 0 && column + 1 + wide > room {
-                    out.push_str(&format!("\n{before}"));
-                    column = before.chars().count();
-                } else if at > 0 {
-                    out.push(' ');
-                    column += 1;
-                }
-                out.push_str(word);
-                column += wide;
-            }
+            let lines = wrap::wrap(&wrap::words(paragraph), first, rest);
+            out.push_str(&lines.join(&format!("\n{prefix}")));
         }
     }
-}
-
-/// In C and C++ a file's own comments decide; a module of Rust has inner comments.
-fn comment_marks(language: Language, style: DocStyle, item: &DocItem, text: &str) -> CommentMarks {
-    match style {
-        DocStyle::Google | DocStyle::Numpy | DocStyle::Rest => CommentMarks::Quotes,
-        DocStyle::Rustdoc if item.kind == ItemKind::Module && item.name.is_empty() => CommentMarks::Lines("//!"),
-        DocStyle::Rustdoc | DocStyle::Xmldoc => CommentMarks::Lines("///"),
-        DocStyle::Godoc => CommentMarks::Lines("//"),
-        DocStyle::Yard => CommentMarks::Lines("#"),
-        DocStyle::Luacats => CommentMarks::Lines("---"),
-        DocStyle::Doxygen if matches!(language, Language::C | Language::Cpp) && prefers_slashes(text) => {
-            CommentMarks::Lines("///")
-        }
-        DocStyle::Doxygen | DocStyle::Jsdoc | DocStyle::Tsdoc | DocStyle::Javadoc | DocStyle::Phpdoc => {
-            CommentMarks::Block
-        }
-    }
-}
-
-fn prefers_slashes(text: &str) -> bool {
-    let lines = || text.lines().map(str::trim_start);
-    lines().filter(|line| line.starts_with("///")).count() > lines().filter(|line| line.starts_with("/**")).count()
 }

@@ -1,39 +1,52 @@
-//! Finds what can be documented.
+//! Search for items that can be documented.
 
 use std::ops::Range;
 
 use tree_sitter::{Node, Tree};
 
+use super::error::DocstringError;
 use super::item::{DocItem, ItemKind, Returns};
 use super::parameters::{self, Signature};
+use super::style::DocStyle;
 use super::{body, body_docstring, leading_comment};
 use crate::Language;
 use crate::syntax::nodes;
 
-/// All items of a text in its order; files as modules are left out.
+/// Returns all items of a text in its order, without the file itself.
 pub fn items(language: Language, tree: &Tree, text: &str) -> Vec<DocItem> {
     nodes(tree.root_node(), |_| true).filter_map(|node| item(language, node, text)).collect()
 }
 
-/// The innermost item at a line (from 0): its docstring, its signature or its body. At the first line, the module.
+/// Returns the innermost item whose docstring, signature or body is at `line`, from 0. At the first line, or at the file's
+/// own docstring, that is the file.
 pub fn item_at(language: Language, tree: &Tree, text: &str, line: usize) -> Option<DocItem> {
     let start = text.split_inclusive('\n').take(line).map(str::len).sum::<usize>();
-    let own = text.get(start..)?.split('\n').next().unwrap_or_default();
-    // From the first letter on: what ends on the line before it is not meant.
-    let at = start + own.len() - own.trim_start().len();
-    let touches = |range: &Range<usize>| range.start <= start + own.len() && at < range.end;
-    let here = |item: &DocItem| touches(&item.range) || item.existing.as_ref().is_some_and(&touches);
-    let found = items(language, tree, text).into_iter().filter(here).min_by_key(|item| item.range.len());
-    found.or_else(|| {
-        body_docstring::module_item(language, tree, text).filter(|item| line == 0 || here_in(item, &touches))
-    })
+    let line_text = text.get(start..)?.split('\n').next().unwrap_or_default();
+    // An item that ends before the first letter of the line is not at the line.
+    let first_letter = start + line_text.len() - line_text.trim_start().len();
+    let touches = |range: &Range<usize>| range.start <= start + line_text.len() && first_letter < range.end;
+    let has_docstring_here = |item: &DocItem| item.existing.as_ref().is_some_and(touches);
+    let is_here = |item: &DocItem| touches(&item.range) || has_docstring_here(item);
+    let found = items(language, tree, text).into_iter().filter(is_here).min_by_key(|item| item.range.len());
+    if found.is_some() {
+        return found;
+    }
+    let module = body_docstring::module_item(language, tree, text)?;
+    if line == 0 || has_docstring_here(&module) { Some(module) } else { None }
 }
 
-fn here_in(item: &DocItem, touches: &impl Fn(&Range<usize>) -> bool) -> bool {
-    item.existing.as_ref().is_some_and(touches)
+/// Returns the item at `line`, from 0.
+///
+/// # Errors
+/// If the language has no docstring style, the text has no tree, or no item is at the line.
+pub fn find_item(language: Language, tree: Option<&Tree>, text: &str, line: usize) -> Result<DocItem, DocstringError> {
+    if DocStyle::for_language(language).is_empty() {
+        return Err(DocstringError::UnsupportedLanguage(language.lsp_id()));
+    }
+    item_at(language, tree.ok_or(DocstringError::ParseTimeout)?, text, line).ok_or(DocstringError::NoItem(line + 1))
 }
 
-/// What a node documents, if it can be documented.
+/// Returns the kind of item that a node is; `None` if it cannot be documented.
 fn item_kind(language: Language, node: Node<'_>) -> Option<ItemKind> {
     use Language::{C, Cpp, Go, JavaScript, Ruby, Tsx, TypeScript};
     let kind = match node.kind() {
@@ -45,11 +58,14 @@ fn item_kind(language: Language, node: Node<'_>) -> Option<ItemKind> {
         "method_definition" | "method_declaration" | "constructor_declaration" => ItemKind::Function,
         "abstract_method_signature" => ItemKind::Function,
         "method" | "singleton_method" if language == Ruby => ItemKind::Function,
-        // Inside a function, what looks like a prototype is a variable.
+        // Inside a function, a declaration that looks like a prototype is a variable.
         "declaration" | "field_declaration" if matches!(language, C | Cpp) && !is_nested(node) => ItemKind::Function,
         "lexical_declaration" | "variable_declaration" if matches!(language, JavaScript | TypeScript | Tsx) => {
-            let outside = node.parent().is_some_and(|it| matches!(it.kind(), "program" | "export_statement"));
-            return outside.then_some(ItemKind::Function).filter(|_| parameters::signature(language, node).is_some());
+            let is_top_level = node.parent().is_some_and(|it| matches!(it.kind(), "program" | "export_statement"));
+            if !is_top_level || parameters::signature(language, node).is_none() {
+                return None;
+            }
+            ItemKind::Function
         }
         "class_definition" | "class_declaration" | "abstract_class_declaration" | "interface_declaration" => {
             ItemKind::Type
@@ -99,7 +115,7 @@ fn item(language: Language, node: Node<'_>, text: &str) -> Option<DocItem> {
     })
 }
 
-/// Whether a function's body is around a node.
+/// Returns true if a node lies inside a function.
 fn is_nested(node: Node<'_>) -> bool {
     let function = |it: Node<'_>| {
         let kind = it.kind();
@@ -111,7 +127,7 @@ fn is_nested(node: Node<'_>) -> bool {
     std::iter::successors(node.parent(), Node::parent).any(function)
 }
 
-/// The line of the first syntax error in an item, or of one that is around it.
+/// Returns the line, from 1, of the first syntax error in an item or in an error node around it.
 fn error_line(node: Node<'_>, signature: &Signature<'_>) -> Option<usize> {
     let around = std::iter::successors(Some(node), Node::parent).find(|it| it.is_error() && it.parent().is_some());
     let parts = [signature.parameters, Some(signature.name), Some(signature.body.unwrap_or(node))];

@@ -1,24 +1,24 @@
-//! What the syntax says about something that can be documented.
+//! Items that can be documented, as the syntax tree describes them.
 
 use std::ops::Range;
 
-use super::Edit;
+use super::edit::Edit;
 
-/// What is documented.
+/// Kind of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ItemKind {
-    /// A function or a method.
+    /// Function or method.
     Function,
-    /// A class, a structure, an enumeration, an interface, a trait, an alias.
+    /// Class, structure, enumeration, interface, trait or type alias.
     Type,
-    /// A module, a namespace, a package.
+    /// Module, namespace, package or file.
     Module,
 }
 
-/// A parameter of a function.
+/// Parameter of a function.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Parameter {
-    /// Its name, with the stars that Python puts before it.
+    /// Its name, in Python with the stars before it.
     pub name: String,
     /// Its type as written.
     pub type_name: Option<String>,
@@ -26,71 +26,71 @@ pub struct Parameter {
     pub default: Option<String>,
 }
 
-/// What a function gives back, with its type where the signature says it.
+/// Result of a function, with its type if the signature declares it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Returns {
-    /// Nothing.
+    /// No result.
     #[default]
     Nothing,
-    /// A value.
+    /// One value.
     Value(Option<String>),
-    /// One value after the other.
+    /// A sequence of values from a generator.
     Yields(Option<String>),
 }
 
-/// Where a docstring goes.
+/// Position of an item's docstring in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DocstringPosition {
-    /// On lines of its own that begin at this byte, where a line begins.
+    /// On lines of its own.
     OwnLines {
-        /// Where the line begins that it is put before.
+        /// Byte at which the line below it begins.
         at: usize,
-        /// What its lines begin with.
+        /// Indentation of its lines.
         indentation: String,
     },
-    /// Between a colon and a body that follows it on the same line (Python).
+    /// Between a colon and a body on the same line, in Python.
     AfterColon {
-        /// From the colon to the body.
+        /// Bytes from the colon to the body.
         gap: Range<usize>,
-        /// What the body's lines begin with.
+        /// Indentation of the body's lines.
         indentation: String,
     },
-    /// Nowhere: other code stands on the line.
+    /// Nowhere, because other code shares the item's first line.
     SharedLine,
 }
 
-/// Something that can be documented.
+/// Item that can be documented.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocItem {
-    /// What it is.
+    /// Its kind.
     pub kind: ItemKind,
-    /// Its name; empty for a module that is a file.
+    /// Its name; empty for a file.
     pub name: String,
     /// Its parameters in order, without the receiver.
     pub parameters: Vec<Parameter>,
     /// Its type parameters in order.
     pub type_parameters: Vec<String>,
-    /// What it gives back.
+    /// Its result.
     pub returns: Returns,
-    /// Whether the signature says that it gives nothing back.
+    /// True if the signature declares that it has no result.
     pub declares_no_result: bool,
-    /// The errors that its syntax shows, in order and once each. In Rust, `panic` where it panics by a macro.
+    /// Errors that it declares or raises, in order and each once. In Rust, `panic` if it calls a panicking macro.
     pub raises: Vec<String>,
-    /// All of it, with attributes, without a comment above it.
+    /// Bytes of the item with its attributes, without a comment above it.
     pub range: Range<usize>,
-    /// Its docstring with the marks, if it has one.
+    /// Bytes of its docstring with the marks, if it has one.
     pub existing: Option<Range<usize>>,
-    /// Where a docstring goes.
+    /// Position of a new docstring.
     pub position: DocstringPosition,
-    /// Whether it lies inside a function.
+    /// True if it lies inside a function.
     pub nested: bool,
-    /// The line, from 1, of the first syntax error in it.
+    /// Line, from 1, of the first syntax error in it.
     pub error_line: Option<usize>,
 }
 
 impl DocItem {
-    /// Whether it has no docstring and is one that readers look for: a function or a type, not broken, not inside a function, on
-    /// lines of its own.
+    /// Returns true if it should have a docstring and has none: a function or type without syntax errors, outside other
+    /// functions, on lines of its own.
     pub fn needs_docstring(&self) -> bool {
         self.existing.is_none()
             && self.kind != ItemKind::Module
@@ -101,7 +101,7 @@ impl DocItem {
 }
 
 impl DocstringPosition {
-    /// What the lines of a docstring there begin with.
+    /// Returns the indentation of a docstring's lines at this position.
     pub fn indentation(&self) -> &str {
         match self {
             Self::OwnLines { indentation, .. } | Self::AfterColon { indentation, .. } => indentation,
@@ -109,22 +109,22 @@ impl DocstringPosition {
         }
     }
 
-    /// The replacement that puts `written` here, or in place of an `existing` docstring. Line ends are those of `text`.
-    pub(super) fn edit(&self, text: &str, written: &str, existing: Option<&Range<usize>>) -> Edit {
-        let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
-        let written = if end == "\n" { written.to_owned() } else { written.replace('\n', end) };
+    /// Returns the edit that puts `docstring` here, or in place of the `existing` one, with the line ends of `text`.
+    pub(super) fn edit(&self, text: &str, docstring: &str, existing: Option<&Range<usize>>) -> Edit {
+        let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+        let docstring = docstring.replace('\n', line_end);
         if let Some(existing) = existing {
-            return Edit { range: existing.clone(), text: written.trim_start().to_owned() };
+            return Edit { range: existing.clone(), text: docstring.trim_start().to_owned() };
         }
         match self {
             Self::OwnLines { at, .. } => {
                 let before = text[..*at].trim_start_matches('\u{feff}');
-                let unfinished = !before.is_empty() && !before.ends_with('\n');
-                let before = if unfinished { end } else { "" };
-                Edit { range: *at..*at, text: format!("{before}{written}{end}") }
+                let needs_line_end = !before.is_empty() && !before.ends_with('\n');
+                let separator = if needs_line_end { line_end } else { "" };
+                Edit { range: *at..*at, text: format!("{separator}{docstring}{line_end}") }
             }
             Self::AfterColon { gap, indentation } => {
-                Edit { range: gap.clone(), text: format!("{end}{written}{end}{indentation}") }
+                Edit { range: gap.clone(), text: format!("{line_end}{docstring}{line_end}{indentation}") }
             }
             Self::SharedLine => Edit { range: 0..0, text: String::new() },
         }

@@ -1,4 +1,4 @@
-//! Comments above an item: where they go, and which one is its docstring.
+//! Docstrings in comments above an item.
 
 use std::ops::Range;
 
@@ -7,10 +7,10 @@ use tree_sitter::Node;
 use super::item::DocstringPosition;
 use crate::Language;
 
-/// The mark that a file may begin with.
+/// Byte order mark, which a file may begin with.
 const BOM: char = '\u{feff}';
 
-/// A definition together with what is written around it: `export`, decorators, `template <…>`, `typedef`.
+/// Returns the outermost node around a definition that belongs to it: `export`, decorators, `template <…>`, `typedef`.
 pub(super) fn with_wrappers(node: Node<'_>) -> Node<'_> {
     const AROUND: &[&str] =
         &["export_statement", "decorated_definition", "template_declaration", "ambient_declaration", "type_definition"];
@@ -26,7 +26,8 @@ pub(super) fn with_wrappers(node: Node<'_>) -> Node<'_> {
     at
 }
 
-/// Where a docstring goes above `node`, the one that is there, and the item's range with its attributes.
+/// Returns the position of a docstring above `node`, the bytes of the existing one, and those of the item with its
+/// attributes.
 pub(super) fn position_above(
     language: Language,
     node: Node<'_>,
@@ -45,7 +46,7 @@ pub(super) fn position_above(
     (place, existing, start..node.end_byte())
 }
 
-/// The highest attribute of an item, or the item, and its docstring.
+/// Returns the topmost attribute of an item, or the item itself, and the bytes of its docstring.
 fn attributes_and_docstring<'a>(language: Language, node: Node<'a>, text: &str) -> (Node<'a>, Option<Range<usize>>) {
     let mut top = node;
     let mut comments: Vec<Node<'_>> = Vec::new();
@@ -72,29 +73,30 @@ fn attributes_and_docstring<'a>(language: Language, node: Node<'a>, text: &str) 
     (top, comments.last().zip(comments.first()).map(|(first, last)| span(*first, *last, text)))
 }
 
-/// What stands above a node. In Ruby, what stands above the first member of a class lies outside the class's body.
+/// Returns the node above another. In Ruby, the node above the first member of a class lies outside the class's body.
 fn node_above(node: Node<'_>) -> Option<Node<'_>> {
-    let first = || node.parent().filter(|body| body.kind() == "body_statement").and_then(|body| body.prev_sibling());
-    node.prev_sibling().or_else(first)
+    let above_body =
+        || node.parent().filter(|body| body.kind() == "body_statement").and_then(|body| body.prev_sibling());
+    node.prev_sibling().or_else(above_body)
 }
 
-/// From the first comment to the last letter of the last.
+/// Returns the bytes from the first comment to the last letter of the last comment.
 fn span(first: Node<'_>, last: Node<'_>, text: &str) -> Range<usize> {
     let own = text.get(last.byte_range()).unwrap_or_default();
     first.start_byte()..last.start_byte() + own.trim_end().len()
 }
 
-/// The row of the last letter: some grammars take the line end into a comment.
+/// Returns the row of the last letter. In some grammars a comment includes its line end.
 fn last_row(node: Node<'_>, own: &str) -> usize {
     node.start_position().row + own.trim_end().matches('\n').count()
 }
 
-/// A comment at the end of a line of code belongs to that line.
+/// Returns true if a comment begins its line. A comment at the end of a line of code belongs to that line.
 fn starts_line(node: Node<'_>, text: &str) -> bool {
     text[..node.start_byte()].rsplit('\n').next().is_some_and(|before| before.trim_start_matches(BOM).trim().is_empty())
 }
 
-/// Whether a comment is documentation and not a remark.
+/// Returns true if a comment has the form of documentation.
 fn is_doc_comment(language: Language, own: &str) -> bool {
     let slashes = own.starts_with("///") && !own.starts_with("////");
     let block = own.starts_with("/**") && !own.starts_with("/**/") && !own.starts_with("/***");

@@ -1,21 +1,29 @@
-//! Signatures: names, parameters, types, defaults.
+//! Signatures: names, parameters, types and defaults.
 
 use tree_sitter::Node;
 
 use super::item::Parameter;
 use crate::Language;
 
-/// The parts of a definition.
+/// Nested declarators that are followed to a name.
+const MAX_DECLARATOR_DEPTH: usize = 16;
+
+/// Nodes of a definition.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Signature<'a> {
+    /// Name.
     pub(super) name: Node<'a>,
+    /// List of parameters.
     pub(super) parameters: Option<Node<'a>>,
+    /// List of type parameters.
     pub(super) generics: Option<Node<'a>>,
+    /// Type of the result.
     pub(super) result: Option<Node<'a>>,
+    /// Body.
     pub(super) body: Option<Node<'a>>,
 }
 
-/// The parts of a definition; `None` if it has no name or, among the declarations of C, is no function.
+/// Returns the nodes of a definition; `None` if it has no name, or is a declaration of C that is not a function.
 pub(super) fn signature(language: Language, node: Node<'_>) -> Option<Signature<'_>> {
     let field = |name| node.child_by_field_name(name);
     match node.kind() {
@@ -48,14 +56,15 @@ fn name_only(name: Node<'_>) -> Signature<'_> {
     Signature { name, parameters: None, generics: None, result: None, body: None }
 }
 
-/// A function that is the value of a variable.
+/// Returns the signature of a function that is the value of a variable.
 fn assigned_function(node: Node<'_>) -> Option<Signature<'_>> {
     let declarator =
         node.named_child(0).filter(|it| it.kind() == "variable_declarator" && node.named_child_count() == 1)?;
     let value = declarator.child_by_field_name("value")?;
-    let function = matches!(value.kind(), "arrow_function" | "function_expression" | "generator_function");
+    if !matches!(value.kind(), "arrow_function" | "function_expression" | "generator_function") {
+        return None;
+    }
     let field = |name| value.child_by_field_name(name);
-    function.then_some(())?;
     Some(Signature {
         name: declarator.child_by_field_name("name")?,
         parameters: field("parameters").or_else(|| field("parameter")),
@@ -65,16 +74,18 @@ fn assigned_function(node: Node<'_>) -> Option<Signature<'_>> {
     })
 }
 
-/// A function of C or C++: its name and its parameters lie inside declarators.
+/// Returns the signature of a C or C++ function, whose name and parameters lie inside declarators.
 fn declared_function(node: Node<'_>) -> Option<Signature<'_>> {
     let first = node.child_by_field_name("declarator")?;
-    let function =
-        std::iter::successors(Some(first), |it| inner(*it)).take(16).find(|it| it.kind() == "function_declarator")?;
+    let mut declarators = std::iter::successors(Some(first), |it| inner(*it)).take(MAX_DECLARATOR_DEPTH);
+    let function = declarators.find(|it| it.kind() == "function_declarator")?;
     let template = node.parent().filter(|it| it.kind() == "template_declaration");
     let name = function.child_by_field_name("declarator")?;
     // A pointer to a function is a variable.
-    let named = !name.kind().contains("parenthesized");
-    named.then_some(Signature {
+    if name.kind().contains("parenthesized") {
+        return None;
+    }
+    Some(Signature {
         name: last_name(name),
         parameters: function.child_by_field_name("parameters"),
         generics: template.and_then(|it| it.child_by_field_name("parameters")),
@@ -83,18 +94,18 @@ fn declared_function(node: Node<'_>) -> Option<Signature<'_>> {
     })
 }
 
-/// The declarator inside a declarator.
+/// Returns the declarator inside a declarator.
 fn inner(node: Node<'_>) -> Option<Node<'_>> {
     let reference = || node.named_child(0).filter(|_| node.kind() == "reference_declarator");
     node.child_by_field_name("declarator").or_else(reference)
 }
 
-/// `c` of `a::b::c`.
+/// Returns `c` for `a::b::c`.
 fn last_name(name: Node<'_>) -> Node<'_> {
     std::iter::successors(Some(name), |it| it.child_by_field_name("name")).last().unwrap_or(name)
 }
 
-/// The parameters of a list, in order; a receiver is none.
+/// Returns the parameters of a list in order, without the receiver.
 pub(super) fn parameters(language: Language, list: Node<'_>, text: &str) -> Vec<Parameter> {
     if list.kind() == "identifier" {
         let name = text.get(list.byte_range()).unwrap_or_default().to_owned();
@@ -103,12 +114,12 @@ pub(super) fn parameters(language: Language, list: Node<'_>, text: &str) -> Vec<
     let mut cursor = list.walk();
     let children: Vec<_> = list.named_children(&mut cursor).collect();
     let mut all: Vec<_> = children.into_iter().flat_map(|node| parameters_of(language, node, text)).collect();
-    let receiver = |it: &Parameter| match language {
+    let is_receiver = |it: &Parameter| match language {
         Language::Python => matches!(it.name.as_str(), "self" | "cls") && it.type_name.is_none() && in_class(list),
         Language::TypeScript | Language::Tsx => it.name == "this",
         _ => false,
     };
-    if all.first().is_some_and(receiver) {
+    if all.first().is_some_and(is_receiver) {
         all.remove(0);
     }
     all
@@ -121,20 +132,20 @@ fn in_class(list: Node<'_>) -> bool {
         .is_some_and(|it| it.kind() == "class_definition")
 }
 
-/// The parameters of one node: several in Go (`a, b int`), none for marks and comments.
+/// Returns the parameters of one node: several for `a, b int` in Go, none for separators and comments.
 fn parameters_of(language: Language, node: Node<'_>, text: &str) -> Vec<Parameter> {
-    const NONE: &[&str] =
+    const IGNORED_KINDS: &[&str] =
         &["self_parameter", "receiver_parameter", "attribute_item", "keyword_separator", "positional_separator"];
     let field = |name| node.child_by_field_name(name);
     let of = |node: Node<'_>| text.get(node.byte_range()).unwrap_or_default();
-    if node.kind().contains("comment") || NONE.contains(&node.kind()) {
+    if node.kind().contains("comment") || IGNORED_KINDS.contains(&node.kind()) {
         return Vec::new();
     }
-    let of_type = field("type").map(|it| of(it).trim_start_matches(':').trim().to_owned());
+    let type_name = field("type").map(|it| of(it).trim_start_matches(':').trim().to_owned());
     let default =
         field("value").or_else(|| field("default_value")).or_else(|| field("right")).map(|it| of(it).to_owned());
     let parameter =
-        |name: &str| Parameter { name: name.to_owned(), type_name: of_type.clone(), default: default.clone() };
+        |name: &str| Parameter { name: name.to_owned(), type_name: type_name.clone(), default: default.clone() };
     if language == Language::Go {
         let mut cursor = node.walk();
         return node
@@ -144,23 +155,22 @@ fn parameters_of(language: Language, node: Node<'_>, text: &str) -> Vec<Paramete
             .collect();
     }
     let name = name(node, text);
-    // `_`, `...` and a lone `*` are nothing to speak of.
-    let named = name.chars().any(char::is_alphanumeric);
-    if !named { Vec::new() } else { vec![parameter(&name)] }
+    // `_`, `...` and a lone `*` need no documentation.
+    if name.chars().any(char::is_alphanumeric) { vec![parameter(&name)] } else { Vec::new() }
 }
 
-/// The name of a parameter: what a caller or a reader knows it by.
+/// Returns the name by which callers or readers know a parameter; empty if it has none.
 fn name(node: Node<'_>, text: &str) -> String {
     let of = |node: Node<'_>| text.get(node.byte_range()).unwrap_or_default().to_owned();
     let mut at = node;
-    for _ in 0..16 {
+    for _ in 0..MAX_DECLARATOR_DEPTH {
         let next =
             ["name", "pattern", "left", "declarator"].into_iter().find_map(|field| at.child_by_field_name(field));
         at = match (next, at.kind()) {
             (_, "object_pattern" | "array_pattern") => return "options".into(),
             (_, "list_splat_pattern" | "dictionary_splat_pattern" | "vararg_expression") => return of(at),
             (Some(next), _) => next,
-            // A type alone, as in a prototype of C.
+            // A type without a name, as in a prototype of C.
             (None, "parameter_declaration" | "optional_parameter_declaration") => return String::new(),
             (None, "tuple_pattern" | "tuple_struct_pattern" | "struct_pattern" | "slice_pattern") => {
                 return String::new();
@@ -179,8 +189,8 @@ fn name(node: Node<'_>, text: &str) -> String {
     String::new()
 }
 
-/// Where a parameter has no field for its name it comes first (`typed_parameter`, `mut_pattern`, `rest_pattern`), and last in
-/// Java's `spread_parameter`.
+/// Returns the node of a name that no field of the grammar holds: the last one in Java's `spread_parameter`, the first one in
+/// `typed_parameter`, `mut_pattern` and `rest_pattern`.
 fn last_identifier(node: Node<'_>) -> Option<Node<'_>> {
     let mut cursor = node.walk();
     let children: Vec<_> = node.named_children(&mut cursor).filter(|it| !it.kind().contains("comment")).collect();
@@ -191,13 +201,13 @@ fn last_identifier(node: Node<'_>) -> Option<Node<'_>> {
     }
 }
 
-/// The names of type parameters, lifetimes left out.
+/// Returns the names of type parameters, without lifetimes.
 pub(super) fn type_parameters(list: Node<'_>, text: &str) -> Vec<String> {
     let mut cursor = list.walk();
     let children: Vec<_> = list.named_children(&mut cursor).collect();
     let name = |node: Node<'_>| {
         match node.kind() {
-            // Of C++: `int N`, `template <class> class C`, and `class = void`, which has no name.
+            // C++: `int N`, `template <class> class C`, and `class = void`, which has no name.
             "parameter_declaration" | "optional_parameter_declaration" => {
                 return Some(name(node, text)).filter(|name| !name.is_empty());
             }

@@ -1,44 +1,63 @@
-//! What a model writes into a hole, cleaned, and plain words where it writes nothing of use.
+//! Prose of a docstring's fields: cleaned answers of a model, and fallback words where an answer is not usable.
 
-use super::doc_template::{CommentMarks, DocTemplate, Field};
+use super::comment_marks::CommentMarks;
+use super::doc_template::DocTemplate;
+use super::field::Field;
 use super::item::{DocItem, Returns};
 use super::style::DocStyle;
 
-/// The longest prose of a hole in bytes.
+/// Bytes of a field's prose.
 const MAX_FIELD_BYTES: usize = 400;
-/// The longest summary, which may have several sentences.
+/// Bytes of a summary, which may have several sentences.
 const MAX_SUMMARY_BYTES: usize = 640;
-/// The sentences of a summary at the most.
+/// Sentences of a summary.
 const MAX_SUMMARY_SENTENCES: usize = 4;
-/// What ends prose: marks of comments, tags, fences, code.
+/// Marks that end prose: comment marks, tags, fences, code.
 const PROSE_END_MARKERS: &[&str] = &[
     "\"\"\"", "'''", "*/", "/*", "```", "///", ">>>", " // ", " @", " :param", "<param", "<returns", "</", "Args:",
     "Returns:",
 ];
 
-/// What of `answer` goes into the hole; empty if nothing does.
-pub(super) fn clean(about: &Field, item: &DocItem, frame: &DocTemplate, answer: &str) -> String {
-    let summary = *about == Field::Summary;
-    let line = if summary { &first_paragraph(answer) } else { answer.trim_start().lines().next().unwrap_or_default() };
-    let end = PROSE_END_MARKERS.iter().filter_map(|mark| line.find(mark)).min().unwrap_or(line.len());
-    let line = if line.starts_with('@') { "" } else { &line[..end] };
-    let text = line.split_whitespace().collect::<Vec<_>>().join(" ");
-    let text = without_label(about, item, frame, &text);
-    let text = if summary { without_repetition(before_code(text)) } else { text };
+/// Returns the part of a model's answer that goes into a field; empty if none of it is usable.
+pub(super) fn clean(field: &Field, item: &DocItem, template: &DocTemplate, answer: &str) -> String {
+    if *field == Field::Summary {
+        return clean_summary(item, template, answer);
+    }
+    let line = before_end_marker(answer.trim_start().lines().next().unwrap_or_default());
+    let text = without_label(field, item, template, &line);
+    if is_code(text) || describes_another_parameter(field, item, text) || !text.chars().any(char::is_alphabetic) {
+        return String::new();
+    }
+    as_sentence(field, template, escaped(template, truncated(text, MAX_FIELD_BYTES)))
+}
+
+fn clean_summary(item: &DocItem, template: &DocTemplate, answer: &str) -> String {
+    let paragraph = before_end_marker(&first_paragraph(answer));
+    let text = without_label(&Field::Summary, item, template, &paragraph);
+    let text = without_repetition(before_code(text));
+    let begins_like_prose = text.starts_with(|c: char| c.is_alphanumeric() || "`'\"".contains(c));
     if is_code(text)
-        || summary
-            && (is_empty_summary(item, text) || !text.starts_with(|c: char| c.is_alphanumeric() || "`'\"".contains(c)))
-        || describes_another_parameter(about, item, text)
+        || !begins_like_prose
+        || is_empty_summary(item, text)
+        || describes_another_parameter(&Field::Summary, item, text)
         || !text.chars().any(char::is_alphabetic)
     {
         return String::new();
     }
-    let text = escaped(frame, truncated(text, if summary { MAX_SUMMARY_BYTES } else { MAX_FIELD_BYTES }));
-    let text = as_sentence(about, frame, text);
-    if summary { split_first_sentence(frame, text) } else { text }
+    let text = as_sentence(&Field::Summary, template, escaped(template, truncated(text, MAX_SUMMARY_BYTES)));
+    split_first_sentence(template, text)
 }
 
-/// What begins the parts of a docstring that are not its summary.
+/// Returns the text before the first mark that ends prose, with single spaces; empty if it begins with a tag.
+fn before_end_marker(text: &str) -> String {
+    if text.starts_with('@') {
+        return String::new();
+    }
+    let end = PROSE_END_MARKERS.iter().filter_map(|mark| text.find(mark)).min().unwrap_or(text.len());
+    text[..end].split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Beginnings of the lines of a docstring that are not part of its summary.
 const SECTION_PREFIXES: &[&str] = &[
     "@",
     "\\",
@@ -57,29 +76,29 @@ const SECTION_PREFIXES: &[&str] = &[
     "- ",
     "* ",
 ];
-/// Tags of summaries.
+/// Tags before summaries.
 const SUMMARY_TAGS: &[&str] = &["@brief ", "\\brief ", "@description ", "@summary ", "<summary>"];
 
-/// The first paragraph of a comment without its marks and tags.
+/// Returns the first paragraph of a comment without its marks and tags.
 fn first_paragraph(answer: &str) -> String {
     let answer = answer.trim_start();
     let answer = SUMMARY_TAGS.iter().find_map(|tag| answer.strip_prefix(tag)).unwrap_or(answer);
     let lines =
         answer.split('\n').enumerate().map(|(at, line)| if at == 0 { line.trim() } else { without_marks(line) });
-    let goes_on = |(at, line): &(usize, &str)| {
+    let continues = |(at, line): &(usize, &str)| {
         !line.is_empty() && (*at == 0 || !SECTION_PREFIXES.iter().any(|it| line.starts_with(it)))
     };
-    lines.enumerate().take_while(goes_on).map(|(_, line)| line).collect::<Vec<_>>().join(" ")
+    lines.enumerate().take_while(continues).map(|(_, line)| line).collect::<Vec<_>>().join(" ")
 }
 
-/// A line of a comment without what marks it as one.
+/// Returns a line of a comment without its marks.
 fn without_marks(line: &str) -> &str {
     let line = line.trim();
     let marks = ["///", "//!", "//", "*/", "*", "---", "--", "#"];
     marks.iter().find_map(|mark| line.strip_prefix(mark)).unwrap_or(line).trim()
 }
 
-/// Whether an answer about the summary has come to its end: behind its first paragraph or its last sentence.
+/// Returns true if an answer has completed the summary: its first paragraph or its last sentence has ended.
 pub fn is_summary_complete(answer: &str) -> bool {
     let text = answer.trim_start();
     if sentence_ends(text).count() >= MAX_SUMMARY_SENTENCES {
@@ -90,9 +109,9 @@ pub fn is_summary_complete(answer: &str) -> bool {
     !first_paragraph(&probe).ends_with(" probe")
 }
 
-/// With the first sentence in a paragraph of its own, where that is the custom: PEP 257 and rustdoc.
-fn split_first_sentence(frame: &DocTemplate, text: String) -> String {
-    if !matches!(frame.style, DocStyle::Google | DocStyle::Numpy | DocStyle::Rest | DocStyle::Rustdoc) {
+/// Puts the first sentence into a paragraph of its own where that is the convention: in PEP 257 and rustdoc.
+fn split_first_sentence(template: &DocTemplate, text: String) -> String {
+    if !matches!(template.style, DocStyle::Google | DocStyle::Numpy | DocStyle::Rest | DocStyle::Rustdoc) {
         return text;
     }
     let first = sentence_ends(&text).next();
@@ -102,7 +121,7 @@ fn split_first_sentence(frame: &DocTemplate, text: String) -> String {
     }
 }
 
-/// Where the sentences of a text end that others follow.
+/// Returns the byte after each sentence that another sentence follows.
 fn sentence_ends(text: &str) -> impl Iterator<Item = usize> {
     text.match_indices(". ").map(|(at, _)| at + 1).filter(|at| {
         let next = text[at + 1..].chars().next();
@@ -111,9 +130,10 @@ fn sentence_ends(text: &str) -> impl Iterator<Item = usize> {
     })
 }
 
-/// The sentences up to the first that begins as an earlier one does: small models go on in circles. At most [`SENTENCES`].
+/// Returns the sentences up to the first that begins like an earlier one, at most [`MAX_SUMMARY_SENTENCES`]. Small models
+/// repeat themselves.
 fn without_repetition(text: &str) -> &str {
-    /// Words that sentences may have in common.
+    /// Words at the beginning of a sentence that are compared.
     const COMPARED_WORDS: usize = 3;
     let mut beginnings: Vec<Vec<&str>> = Vec::new();
     let mut start = 0;
@@ -128,48 +148,53 @@ fn without_repetition(text: &str) -> &str {
     text
 }
 
-/// Without bullets, the hole's own name and a type that the model repeats.
-fn without_label<'a>(about: &Field, item: &DocItem, frame: &DocTemplate, text: &'a str) -> &'a str {
+/// Removes bullets, the field's own name, and a type that the model repeats.
+fn without_label<'a>(field: &Field, item: &DocItem, template: &DocTemplate, text: &'a str) -> &'a str {
     let strip =
         |text: &'a str| text.trim_start_matches([' ', '-', '*', ':', '#', '>', '.', ',', '\u{2013}', '\u{2014}']);
-    let mut text = strip(without_signature(about, item, frame, without_subject(about, strip(text))));
-    let own = match about {
+    let mut text = strip(without_signature(field, item, template, without_subject(field, strip(text))));
+    let name = match field {
         Field::Parameter(name) | Field::TypeParameter(name) | Field::Raises(name) => {
             name.trim_start_matches(['*', '$', '&', '.'])
         }
         Field::Summary => &item.name,
         Field::Returns => "",
     };
-    if let Some(rest) =
-        after_label(text, own).or_else(|| after_label(text, if *about == Field::Returns { "Returns" } else { "" }))
-    {
+    let word = if *field == Field::Returns { "Returns" } else { "" };
+    if let Some(rest) = after_label(text, name).or_else(|| after_label(text, word)) {
         text = strip(rest);
     }
-    strip(after_bracket_group(text).or_else(|| after_type(about, item, text)).unwrap_or(text))
+    strip(after_bracket_group(text).or_else(|| after_type(field, item, text)).unwrap_or(text))
 }
 
-/// What a summary says of `This function`.
-fn without_subject<'a>(about: &Field, text: &'a str) -> &'a str {
-    let rest = text.strip_prefix("This ").filter(|_| *about == Field::Summary);
-    let kinds = ["function ", "method ", "type ", "class ", "module "];
-    rest.and_then(|rest| kinds.iter().find_map(|kind| rest.strip_prefix(kind))).unwrap_or(text)
+/// Removes a subject such as `This function` from a summary.
+fn without_subject<'a>(field: &Field, text: &'a str) -> &'a str {
+    const KINDS: &[&str] = &["function ", "method ", "type ", "class ", "module "];
+    match text.strip_prefix("This ") {
+        Some(rest) if *field == Field::Summary => KINDS.iter().find_map(|kind| rest.strip_prefix(kind)).unwrap_or(text),
+        _ => text,
+    }
 }
 
-/// What follows `name(parameters) -> type` in a summary; in Go, where the frame has it, what follows the name.
-fn without_signature<'a>(about: &Field, item: &DocItem, frame: &DocTemplate, text: &'a str) -> &'a str {
-    let begins = text.get(..item.name.len()).is_some_and(|it| it.eq_ignore_ascii_case(&item.name));
-    if *about != Field::Summary || item.name.is_empty() || !begins {
+/// Removes `name(parameters) -> type` from a summary, and in Go the name, which the template has.
+fn without_signature<'a>(field: &Field, item: &DocItem, template: &DocTemplate, text: &'a str) -> &'a str {
+    let begins_with_name = text.get(..item.name.len()).is_some_and(|it| it.eq_ignore_ascii_case(&item.name));
+    if *field != Field::Summary || item.name.is_empty() || !begins_with_name {
         return text;
     }
     let rest = &text[item.name.len()..];
-    if let Some(behind) = rest.starts_with('(').then(|| after_bracket_group(rest)).flatten() {
-        let of_type = behind.strip_prefix("->").map(|it| it.trim_start().split_once(' ').map_or("", |(_, rest)| rest));
-        return of_type.unwrap_or(behind);
+    if rest.starts_with('(')
+        && let Some(after_parameters) = after_bracket_group(rest)
+    {
+        return match after_parameters.strip_prefix("->") {
+            Some(result) => result.trim_start().split_once(' ').map_or("", |(_, rest)| rest),
+            None => after_parameters,
+        };
     }
-    if frame.style == DocStyle::Godoc && rest.starts_with(' ') { rest.trim_start() } else { text }
+    if template.style == DocStyle::Godoc && rest.starts_with(' ') { rest.trim_start() } else { text }
 }
 
-/// What follows `name:`, `name -`, or `name (type):`, with or without backticks.
+/// Returns the text after `name:`, `name -` or `name (type):`, with or without backticks.
 fn after_label<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let bare = text.strip_prefix('`').unwrap_or(text);
     let rest = bare.strip_prefix(name).filter(|_| !name.is_empty())?;
@@ -178,10 +203,12 @@ fn after_label<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     rest.strip_prefix(':').or_else(|| rest.strip_prefix("- ")).or_else(|| rest.strip_prefix("\u{2013} "))
 }
 
-/// What follows a group in brackets, such as `(int): `.
+/// Returns the text after a group in brackets, such as `(int): `.
 fn after_bracket_group(text: &str) -> Option<&str> {
+    if !text.starts_with(['(', '{', '[']) {
+        return None;
+    }
     let mut depth = 0usize;
-    text.starts_with(['(', '{', '[']).then_some(())?;
     for (at, letter) in text.char_indices() {
         match letter {
             '(' | '{' | '[' => depth += 1,
@@ -195,9 +222,9 @@ fn after_bracket_group(text: &str) -> Option<&str> {
     None
 }
 
-/// What follows the type of a parameter or result, as in `int: the sum`.
-fn after_type<'a>(about: &Field, item: &DocItem, text: &'a str) -> Option<&'a str> {
-    let written = match about {
+/// Returns the text after the type of a parameter or result, as in `int: the sum`.
+fn after_type<'a>(field: &Field, item: &DocItem, text: &'a str) -> Option<&'a str> {
+    let type_name = match field {
         Field::Parameter(name) => item.parameters.iter().find(|it| it.name == *name)?.type_name.as_deref()?,
         Field::Returns => match &item.returns {
             Returns::Value(it) | Returns::Yields(it) => it.as_deref()?,
@@ -205,39 +232,41 @@ fn after_type<'a>(about: &Field, item: &DocItem, text: &'a str) -> Option<&'a st
         },
         _ => return None,
     };
-    after_label(text, written)
+    after_label(text, type_name)
 }
 
-/// Whether text begins or ends with what only code or a tag does.
+/// Returns true if the text is code or a tag, or speaks about the task.
 fn is_code(text: &str) -> bool {
-    const BEGINS: &[&str] =
+    const KEYWORDS: &[&str] =
         &["def ", "fn ", "func ", "function ", "return ", "class ", "import ", "pub ", "const ", "let "];
-    // A tag instead of a sentence, or talk about the task.
-    let tag = text.starts_with(['@', '<', '\\']) || text.contains("docstring");
-    let ends = tag || text.ends_with([';', '{', '}', '=']);
-    let holds = [" = ", " == ", ":=", "=>", "();", " += "].iter().any(|mark| text.contains(mark));
-    ends || holds && !text.contains('`') || BEGINS.iter().any(|word| text.starts_with(word))
+    const OPERATORS: &[&str] = &[" = ", " == ", ":=", "=>", "();", " += "];
+    let is_tag = text.starts_with(['@', '<', '\\']) || text.contains("docstring");
+    let has_operator = OPERATORS.iter().any(|operator| text.contains(operator));
+    is_tag
+        || text.ends_with([';', '{', '}', '='])
+        || has_operator && !text.contains('`')
+        || KEYWORDS.iter().any(|word| text.starts_with(word))
 }
 
-/// Whether text is about another parameter, as in `other: …`.
-fn describes_another_parameter(about: &Field, item: &DocItem, text: &str) -> bool {
-    let own = |name: &str| matches!(about, Field::Parameter(it) | Field::TypeParameter(it) if it == name);
+/// Returns true if the text is about another parameter, as in `other: …`.
+fn describes_another_parameter(field: &Field, item: &DocItem, text: &str) -> bool {
+    let is_own = |name: &str| matches!(field, Field::Parameter(it) | Field::TypeParameter(it) if it == name);
     let bare = |name: &str| name.trim_start_matches(['*', '$', '&', '.']).to_owned();
     let begins = |name: &str| {
         after_label(text, name).is_some()
             || text.strip_prefix('`').is_some_and(|it| it.starts_with(&format!("{name}`")))
     };
-    item.parameters.iter().filter(|it| !own(&it.name)).any(|it| begins(&bare(&it.name)))
+    item.parameters.iter().any(|it| !is_own(&it.name) && begins(&bare(&it.name)))
 }
 
-/// Whether a summary is the name again, or the beginning of a section.
+/// Returns true if a summary repeats the name or begins a section.
 fn is_empty_summary(item: &DocItem, text: &str) -> bool {
     let first = text.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
-    let section = ["param", "params", "parameter", "parameters", "args", "arguments"];
-    section.iter().any(|word| first.eq_ignore_ascii_case(word)) || words(text) == words(&item.name)
+    let section_words = ["param", "params", "parameter", "parameters", "args", "arguments"];
+    section_words.iter().any(|word| first.eq_ignore_ascii_case(word)) || words(text) == words(&item.name)
 }
 
-/// The sentences up to the first that is code, or all if that is the very first.
+/// Returns the sentences before the first that is code, or the whole text if that is the very first.
 fn before_code(text: &str) -> &str {
     let ends = text.match_indices(". ").map(|(at, _)| at + 1).chain([text.len()]);
     let mut from = 0;
@@ -250,19 +279,19 @@ fn before_code(text: &str) -> &str {
     text
 }
 
-/// The beginning of a text that is not too long, to the end of a sentence or else of a word.
-fn truncated(text: &str, most: usize) -> &str {
-    if text.len() <= most {
+/// Returns the beginning of a text up to the last sentence, or else the last word, that ends within `max_bytes`.
+fn truncated(text: &str, max_bytes: usize) -> &str {
+    if text.len() <= max_bytes {
         return text;
     }
-    let short = &text[..text.floor_char_boundary(most)];
+    let short = &text[..text.floor_char_boundary(max_bytes)];
     let end = short.rfind(". ").map(|at| at + 1).or_else(|| short.rfind(' '));
     short[..end.unwrap_or(short.len())].trim_end()
 }
 
-/// With what means something to the style or the language made harmless.
-fn escaped(frame: &DocTemplate, text: &str) -> String {
-    let mut text = match frame.marks {
+/// Escapes or removes characters with a meaning in the style or the language.
+fn escaped(template: &DocTemplate, text: &str) -> String {
+    let mut text = match template.marks {
         CommentMarks::Quotes => text.replace('\\', "\\\\").replace('"', "'"),
         CommentMarks::Block => text.replace(['\\', '@'], ""),
         CommentMarks::Lines(_) => text.replace('\\', ""),
@@ -270,30 +299,32 @@ fn escaped(frame: &DocTemplate, text: &str) -> String {
     if text.matches('`').count() % 2 == 1 {
         text = text.replace('`', "");
     }
-    match frame.style {
+    match template.style {
         DocStyle::Xmldoc => text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
         DocStyle::Javadoc => text.replace('<', "&lt;").replace('>', "&gt;"),
         _ => text,
     }
 }
 
-/// As a sentence: a capital first, but for Go, where the name comes first; a full stop last.
-fn as_sentence(about: &Field, frame: &DocTemplate, text: String) -> String {
+/// Returns the text as a sentence, with a capital and a full stop. In Go, the summary follows the name and begins in lower
+/// case.
+fn as_sentence(field: &Field, template: &DocTemplate, text: String) -> String {
     let text = text.trim_end_matches([',', ':', '-', ' ', '(']);
-    let goes_on = frame.style == DocStyle::Godoc && *about == Field::Summary;
+    let follows_name = template.style == DocStyle::Godoc && *field == Field::Summary;
     let mut letters = text.chars();
     let first = letters.next().map(|first| match letters.clone().next() {
-        Some(second) if goes_on && !second.is_uppercase() => first.to_lowercase().collect::<String>(),
-        _ if goes_on => first.to_string(),
+        // An acronym keeps its capitals.
+        Some(second) if follows_name && !second.is_uppercase() => first.to_lowercase().collect::<String>(),
+        _ if follows_name => first.to_string(),
         _ => first.to_uppercase().collect(),
     });
     let end = if text.ends_with(['.', '!', '?', '。', '！', '？']) { "" } else { "." };
     format!("{}{}{end}", first.unwrap_or_default(), letters.as_str())
 }
 
-/// Words from names alone, for a hole that no model has filled.
-pub(super) fn fallback_prose(about: &Field, item: &DocItem) -> String {
-    match about {
+/// Returns prose made of names alone, for a field that no model has filled.
+pub(super) fn fallback_prose(field: &Field, item: &DocItem) -> String {
+    match field {
         Field::Summary if item.name.is_empty() => "This module.".into(),
         Field::Summary => capitalized(&words(&item.name)),
         Field::Parameter(name) | Field::TypeParameter(name) => format!("The {}.", words(name)),
@@ -310,20 +341,20 @@ fn capitalized(words: &str) -> String {
     format!("{first}{}.", letters.as_str())
 }
 
-/// `has_close_elements` and `hasCloseElements` as words.
+/// Returns the words of a name such as `has_close_elements` or `hasCloseElements`.
 fn words(name: &str) -> String {
     let mut out = String::new();
-    let mut lower = false;
+    let mut after_lower = false;
     for letter in name.chars() {
         if !letter.is_alphanumeric() {
             out.push(' ');
         } else {
-            if letter.is_uppercase() && lower {
+            if letter.is_uppercase() && after_lower {
                 out.push(' ');
             }
             out.extend(letter.to_lowercase());
         }
-        lower = letter.is_lowercase();
+        after_lower = letter.is_lowercase();
     }
     out.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,24 +1,26 @@
-//! The lines of a docstring in each style, without marks of comments.
+//! Lines of a docstring in each style, without comment marks.
 
-use super::doc_template::Field;
-use super::item::{DocItem, Parameter, Returns};
+use super::field::Field;
+use super::item::{DocItem, ItemKind, Parameter, Returns};
 use super::style::DocStyle;
 
-/// A line, and the hole that it ends with.
+/// Line of a docstring template, which may end with a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TemplateLine {
+    /// Text before the field.
     pub(super) text: String,
+    /// Field at its end.
     pub(super) field: Option<Field>,
-    /// What follows the hole.
+    /// Text after the field.
     pub(super) suffix: &'static str,
-    /// Spaces that the hole's further lines begin with.
+    /// Spaces before the field's further lines.
     pub(super) hanging_indent: usize,
-    /// Whether it is a line of a docstring that is there, with its marks.
+    /// True for a line of an existing docstring, with its comment marks.
     pub(super) existing: bool,
 }
 
 impl TemplateLine {
-    /// A line that is there.
+    /// Returns a line of an existing docstring.
     pub(super) fn existing(text: impl Into<String>) -> Self {
         Self { existing: true, ..text_line(text) }
     }
@@ -28,11 +30,11 @@ fn text_line(text: impl Into<String>) -> TemplateLine {
     TemplateLine { text: text.into(), field: None, suffix: "", hanging_indent: 0, existing: false }
 }
 
-fn field_line(text: impl Into<String>, about: Field, hang: usize) -> TemplateLine {
-    TemplateLine { field: Some(about), hanging_indent: hang, ..text_line(text) }
+fn field_line(text: impl Into<String>, field: Field, hanging_indent: usize) -> TemplateLine {
+    TemplateLine { field: Some(field), hanging_indent, ..text_line(text) }
 }
 
-/// The lines of a docstring.
+/// Returns the lines of a docstring for `item`.
 pub(super) fn template_lines(style: DocStyle, item: &DocItem) -> Vec<TemplateLine> {
     match style {
         DocStyle::Google => google(item),
@@ -51,9 +53,9 @@ pub(super) fn template_lines(style: DocStyle, item: &DocItem) -> Vec<TemplateLin
     }
 }
 
-/// A comment of Go begins with the name of what it is about.
+/// Returns the beginning of a Go comment, which names its item.
 fn opening_words(item: &DocItem) -> String {
-    if item.kind == super::ItemKind::Module { format!("Package {} ", item.name) } else { format!("{} ", item.name) }
+    if item.kind == ItemKind::Module { format!("Package {} ", item.name) } else { format!("{} ", item.name) }
 }
 
 fn parameter_field(it: &Parameter) -> Field {
@@ -68,7 +70,7 @@ fn returns_section(item: &DocItem) -> Option<(&'static str, &str)> {
     }
 }
 
-/// A section with its title, if there is anything in it.
+/// Appends a section with its title unless it is empty.
 fn push_section(lines: &mut Vec<TemplateLine>, titles: &[String], content: Vec<TemplateLine>) {
     if !content.is_empty() {
         lines.push(text_line(""));
@@ -79,7 +81,7 @@ fn push_section(lines: &mut Vec<TemplateLine>, titles: &[String], content: Vec<T
 
 fn google(item: &DocItem) -> Vec<TemplateLine> {
     let mut lines = vec![field_line("", Field::Summary, 0)];
-    let entry = |name: &str, about| field_line(format!("    {name}: "), about, 8);
+    let entry = |name: &str, field| field_line(format!("    {name}: "), field, 8);
     let arguments = item.parameters.iter().map(|it| entry(&it.name, parameter_field(it))).collect();
     push_section(&mut lines, &["Args:".into()], arguments);
     if let Some((title, _)) = returns_section(item) {
@@ -93,23 +95,19 @@ fn google(item: &DocItem) -> Vec<TemplateLine> {
 fn numpy(item: &DocItem) -> Vec<TemplateLine> {
     let titles = |title: &str| [title.to_owned(), "-".repeat(title.len())];
     let mut lines = vec![field_line("", Field::Summary, 0)];
-    let entry = |name: String, about| [text_line(name), field_line("    ", about, 4)];
-    let typed = |it: &Parameter| {
-        let of_type = it.type_name.as_ref().map(|of_type| one_line(of_type));
-        let default = it
-            .default
-            .as_deref()
-            .filter(|default| is_safe_default(default))
-            .map(|default| format!("default {}", one_line(default)));
-        let facts: Vec<_> = of_type.into_iter().chain(default).collect();
+    let entry = |name: String, field| [text_line(name), field_line("    ", field, 4)];
+    let with_facts = |it: &Parameter| {
+        let type_name = it.type_name.as_ref().map(|type_name| one_line(type_name));
+        let default = safe_default(it).map(|default| format!("default {default}"));
+        let facts: Vec<_> = type_name.into_iter().chain(default).collect();
         let colon = if facts.is_empty() { "" } else { " : " };
         format!("{}{colon}{}", it.name, facts.join(", "))
     };
-    let parameters = item.parameters.iter().flat_map(|it| entry(typed(it), parameter_field(it))).collect();
+    let parameters = item.parameters.iter().flat_map(|it| entry(with_facts(it), parameter_field(it))).collect();
     push_section(&mut lines, &titles("Parameters"), parameters);
-    if let Some((title, of_type)) = returns_section(item) {
-        let of_type = if of_type.is_empty() { "object".to_owned() } else { one_line(of_type) };
-        push_section(&mut lines, &titles(title), entry(of_type, Field::Returns).into());
+    if let Some((title, type_name)) = returns_section(item) {
+        let type_name = if type_name.is_empty() { "object".to_owned() } else { one_line(type_name) };
+        push_section(&mut lines, &titles(title), entry(type_name, Field::Returns).into());
     }
     let raises = item.raises.iter().flat_map(|it| entry(it.clone(), Field::Raises(it.clone()))).collect();
     push_section(&mut lines, &titles("Raises"), raises);
@@ -119,17 +117,16 @@ fn numpy(item: &DocItem) -> Vec<TemplateLine> {
 fn rustdoc(item: &DocItem) -> Vec<TemplateLine> {
     let mut lines = vec![field_line("", Field::Summary, 0)];
     let titles = |title: &str| [format!("# {title}"), String::new()];
-    let entry = |name: &str, about| field_line(format!("* `{name}` - "), about, 2);
+    let entry = |name: &str, field| field_line(format!("* `{name}` - "), field, 2);
     let generics = item.type_parameters.iter().map(|it| entry(it, Field::TypeParameter(it.clone()))).collect();
     push_section(&mut lines, &titles("Type parameters"), generics);
     let arguments = item.parameters.iter().map(|it| entry(&it.name, parameter_field(it))).collect();
     push_section(&mut lines, &titles("Arguments"), arguments);
-    let Some((title, of_type)) = returns_section(item).or(Some(("", ""))) else { return lines };
-    if !title.is_empty() {
+    if let Some((title, type_name)) = returns_section(item) {
         push_section(&mut lines, &titles(title), vec![field_line("", Field::Returns, 0)]);
-    }
-    if of_type.split('<').next().is_some_and(|it| it.ends_with("Result")) {
-        push_section(&mut lines, &titles("Errors"), vec![field_line("", Field::Raises("Errors".into()), 0)]);
+        if type_name.split('<').next().is_some_and(|it| it.ends_with("Result")) {
+            push_section(&mut lines, &titles("Errors"), vec![field_line("", Field::Raises("Errors".into()), 0)]);
+        }
     }
     if item.raises.iter().any(|it| it == "panic") {
         push_section(&mut lines, &titles("Panics"), vec![field_line("", Field::Raises("Panics".into()), 0)]);
@@ -137,19 +134,19 @@ fn rustdoc(item: &DocItem) -> Vec<TemplateLine> {
     lines
 }
 
-/// Styles with a tag for each part.
+/// Returns the lines of styles with a tag for each field.
 fn tagged(style: DocStyle, item: &DocItem) -> Vec<TemplateLine> {
     let brief = if style == DocStyle::Doxygen { "@brief " } else { "" };
     let mut lines = vec![field_line(brief, Field::Summary, 0)];
     let hang = if style == DocStyle::Doxygen || style == DocStyle::Rest { 4 } else { 2 };
-    let entry = |(tag, about): (String, Field)| field_line(tag, about, hang);
+    let entry = |(tag, field): (String, Field)| field_line(tag, field, hang);
     let generics = item
         .type_parameters
         .iter()
         .filter_map(|it| Some((type_parameter_tag(style, it)?, Field::TypeParameter(it.clone()))));
     let parameters = item.parameters.iter().map(|it| (parameter_tag(style, it), parameter_field(it)));
-    let returns =
-        returns_section(item).map(|(title, of_type)| (returns_tag(style, title, &one_line(of_type)), Field::Returns));
+    let returns = returns_section(item)
+        .map(|(title, type_name)| (returns_tag(style, title, &one_line(type_name)), Field::Returns));
     let raises = item.raises.iter().map(|it| (raises_tag(style, it), Field::Raises(it.clone())));
     push_section(&mut lines, &[], generics.chain(parameters).chain(returns).chain(raises).map(entry).collect());
     lines
@@ -166,25 +163,25 @@ fn type_parameter_tag(style: DocStyle, name: &str) -> Option<String> {
 }
 
 fn parameter_tag(style: DocStyle, it: &Parameter) -> String {
-    let (name, of_type) = (&it.name, it.type_name.as_deref().map(one_line));
+    let (name, type_name) = (&it.name, it.type_name.as_deref().map(one_line));
     match style {
         DocStyle::Rest => format!(":param {}: ", name.replace('*', "\\\\*")),
         DocStyle::Jsdoc => {
-            let of_type = of_type.unwrap_or_else(|| "*".into());
-            it.default.as_deref().filter(|default| is_safe_default(default)).map_or_else(
-                || format!("@param {{{of_type}}} {name} - "),
-                |default| format!("@param {{{of_type}}} [{name}={}] - ", one_line(default)),
-            )
+            let type_name = type_name.unwrap_or_else(|| "*".into());
+            match safe_default(it) {
+                Some(default) => format!("@param {{{type_name}}} [{name}={default}] - "),
+                None => format!("@param {{{type_name}}} {name} - "),
+            }
         }
         DocStyle::Tsdoc => format!("@param {name} - "),
         DocStyle::Yard => format!("@param {name} [Object] "),
-        DocStyle::Phpdoc => format!("@param {} {name} ", of_type.unwrap_or_else(|| "mixed".into())),
+        DocStyle::Phpdoc => format!("@param {} {name} ", type_name.unwrap_or_else(|| "mixed".into())),
         _ => format!("@param {name} "),
     }
 }
 
-fn returns_tag(style: DocStyle, title: &str, of_type: &str) -> String {
-    let or = |other: &str| if of_type.is_empty() { other.to_owned() } else { of_type.to_owned() };
+fn returns_tag(style: DocStyle, title: &str, type_name: &str) -> String {
+    let or = |other: &str| if type_name.is_empty() { other.to_owned() } else { type_name.to_owned() };
     match style {
         DocStyle::Rest if title == "Yields" => ":yields: ".into(),
         DocStyle::Rest => ":returns: ".into(),
@@ -207,7 +204,7 @@ fn raises_tag(style: DocStyle, name: &str) -> String {
 }
 
 fn xmldoc(item: &DocItem) -> Vec<TemplateLine> {
-    let element = |open: String, after, about| TemplateLine { suffix: after, ..field_line(open, about, 0) };
+    let element = |open: String, after, field| TemplateLine { suffix: after, ..field_line(open, field, 0) };
     let mut lines = vec![text_line("<summary>"), field_line("", Field::Summary, 0), text_line("</summary>")];
     for it in &item.type_parameters {
         lines.push(element(format!("<typeparam name=\"{it}\">"), "</typeparam>", Field::TypeParameter(it.clone())));
@@ -234,9 +231,13 @@ fn luacats(item: &DocItem) -> Vec<TemplateLine> {
     lines
 }
 
-/// Whether a default can stand in any docstring.
-fn is_safe_default(default: &str) -> bool {
-    !["\"\"\"", "'''", "*/", "\\", "\n"].iter().any(|mark| default.contains(mark))
+/// Returns the default of a parameter on one line if it cannot break any docstring.
+fn safe_default(parameter: &Parameter) -> Option<String> {
+    let default = parameter.default.as_deref()?;
+    if ["\"\"\"", "'''", "*/", "\\", "\n"].iter().any(|mark| default.contains(mark)) {
+        return None;
+    }
+    Some(one_line(default))
 }
 
 fn one_line(text: &str) -> String {

@@ -1,14 +1,14 @@
-//! The styles of docstrings: which language has which, and which one a text uses.
+//! Docstring styles: the languages of each, and the detection of the style that a text uses.
 
 use crate::Language;
 
-/// How docstrings are written.
+/// Format of docstrings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DocStyle {
     /// Python: `Args:`, indented names.
     Google,
-    /// Python: underlined sections, a type beside each name.
+    /// Python: underlined sections, a type with each name.
     Numpy,
     /// Python: `:param name:`.
     Rest,
@@ -16,7 +16,7 @@ pub enum DocStyle {
     Rustdoc,
     /// JavaScript: `@param {type} name - …`.
     Jsdoc,
-    /// TypeScript: `@param name - …`, types left to the code.
+    /// TypeScript: `@param name - …`, without types.
     Tsdoc,
     /// Java: `@param name …`.
     Javadoc,
@@ -36,7 +36,7 @@ pub enum DocStyle {
 
 use DocStyle::*;
 
-/// Each style with its name and its languages; the first style of a language is its default.
+/// Styles with their names and languages. The first style of a language is its default.
 static STYLES: &[(DocStyle, &str, &[Language])] = &[
     (Google, "google", &[Language::Python]),
     (Numpy, "numpy", &[Language::Python]),
@@ -73,31 +73,33 @@ impl std::str::FromStr for DocStyle {
 }
 
 impl DocStyle {
-    /// All styles, each once.
+    /// Returns all styles, each once.
     pub fn all() -> impl Iterator<Item = Self> {
-        let first = |at: &usize| STYLES[..*at].iter().all(|(style, ..)| *style != STYLES[*at].0);
-        (0..STYLES.len()).filter(first).map(|at| STYLES[at].0)
+        let is_first = |at: &usize| STYLES[..*at].iter().all(|(style, ..)| *style != STYLES[*at].0);
+        (0..STYLES.len()).filter(is_first).map(|at| STYLES[at].0)
     }
 
-    /// The styles of a language, its default first.
+    /// Returns the styles of a language, its default first.
     pub fn for_language(language: Language) -> Vec<Self> {
         STYLES.iter().filter(|(_, _, languages)| languages.contains(&language)).map(|(style, ..)| *style).collect()
     }
 
-    /// The style that most docstrings of the first text with any have; else the language's default.
+    /// Returns the dominant style of the first text that shows one, or else the language's default. `None` if the language
+    /// has no style.
     pub fn detect<'a>(language: Language, texts: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let several = Self::for_language(language).len() > 1;
         let found = if several { texts.into_iter().find_map(|text| Self::dominant(language, text)) } else { None };
         found.or(Self::for_language(language).first().copied())
     }
 
-    /// The style that most docstrings of a text have; of several that are as frequent, the first.
+    /// Returns the style with the most markers in a text, of several the first; `None` without any marker.
     pub(super) fn dominant(language: Language, text: &str) -> Option<Self> {
         let counts = Self::for_language(language).into_iter().map(|style| (style.count_markers(text), style));
-        counts.rev().max_by_key(|(count, _)| *count).filter(|(count, _)| *count > 0).map(|(_, style)| style)
+        let (count, style) = counts.rev().max_by_key(|(count, _)| *count)?;
+        if count > 0 { Some(style) } else { None }
     }
 
-    /// How often a text shows what only this style has.
+    /// Returns the number of lines that only this style has.
     fn count_markers(self, text: &str) -> usize {
         let lines = || text.lines().map(str::trim);
         match self {
@@ -122,7 +124,7 @@ impl DocStyle {
         }
     }
 
-    /// Names in a row, for messages.
+    /// Returns the names of styles, joined for a message.
     pub(super) fn joined_names(styles: impl IntoIterator<Item = Self>) -> String {
         let names: Vec<_> = styles.into_iter().map(|style| style.to_string()).collect();
         match names.split_last() {
@@ -131,7 +133,7 @@ impl DocStyle {
         }
     }
 
-    /// The languages that have a style, for messages.
+    /// Returns the languages that have a style, joined for a message.
     pub(super) fn supported_languages() -> String {
         let all: Vec<_> =
             Language::all().filter(|it| !Self::for_language(*it).is_empty()).map(Language::lsp_id).collect();

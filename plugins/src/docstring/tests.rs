@@ -1,8 +1,10 @@
-//! Each language with a real snippet: what is read from it, and the docstring with plain words in its holes.
+//! Tests for each language with a real snippet: the item that is read from it, and the docstring with fallback words in its
+//! fields.
 
 use super::*;
+use crate::Language;
 
-/// The item at the line that holds `▁`, and the text without that mark.
+/// Returns the item at the line with `▁`, and the text without that mark.
 fn item(language: Language, marked: &str) -> (DocItem, String) {
     let line = marked[..marked.find('▁').expect("a mark")].matches('\n').count();
     let text = marked.replace('▁', "");
@@ -11,7 +13,7 @@ fn item(language: Language, marked: &str) -> (DocItem, String) {
     (item, text)
 }
 
-/// The text after a docstring was put there, which must be the same program.
+/// Returns the text with a docstring for the item, and checks that it is the same program.
 fn documented(language: Language, style: DocStyle, marked: &str, prose: &[&str]) -> String {
     let (item, text) = item(language, marked);
     let task = DocTask::new(item, language, style, &text, 80).expect("it can be documented");
@@ -28,7 +30,7 @@ fn check(language: Language, style: DocStyle, marked: &str, expected: &str) {
 }
 
 #[test]
-fn google_names_every_parameter_with_its_stars_and_no_receiver() {
+fn google_lists_parameters_with_stars_and_without_receiver() {
     check(
         Language::Python,
         DocStyle::Google,
@@ -38,7 +40,7 @@ fn google_names_every_parameter_with_its_stars_and_no_receiver() {
 }
 
 #[test]
-fn numpy_writes_types_and_defaults_and_a_generator_yields() {
+fn numpy_lists_types_defaults_and_yields() {
     check(
         Language::Python,
         DocStyle::Numpy,
@@ -48,7 +50,7 @@ fn numpy_writes_types_and_defaults_and_a_generator_yields() {
 }
 
 #[test]
-fn rest_fits_a_body_on_the_line_of_the_colon() {
+fn a_body_after_the_colon_moves_below_the_docstring() {
     check(
         Language::Python,
         DocStyle::Rest,
@@ -58,7 +60,7 @@ fn rest_fits_a_body_on_the_line_of_the_colon() {
 }
 
 #[test]
-fn rustdoc_stands_above_attributes_and_tells_of_errors_and_panics() {
+fn rustdoc_precedes_attributes_and_documents_errors_and_panics() {
     check(
         Language::Rust,
         DocStyle::Rustdoc,
@@ -68,7 +70,7 @@ fn rustdoc_stands_above_attributes_and_tells_of_errors_and_panics() {
 }
 
 #[test]
-fn tsdoc_leaves_types_to_the_code() {
+fn tsdoc_omits_types() {
     check(
         Language::TypeScript,
         DocStyle::Tsdoc,
@@ -78,7 +80,7 @@ fn tsdoc_leaves_types_to_the_code() {
 }
 
 #[test]
-fn jsdoc_documents_a_function_that_is_the_value_of_a_constant() {
+fn jsdoc_documents_a_function_assigned_to_a_constant() {
     check(
         Language::JavaScript,
         DocStyle::Jsdoc,
@@ -88,7 +90,7 @@ fn jsdoc_documents_a_function_that_is_the_value_of_a_constant() {
 }
 
 #[test]
-fn javadoc_tells_of_type_parameters_and_the_throws_clause() {
+fn javadoc_documents_type_parameters_and_the_throws_clause() {
     check(
         Language::Java,
         DocStyle::Javadoc,
@@ -98,7 +100,7 @@ fn javadoc_tells_of_type_parameters_and_the_throws_clause() {
 }
 
 #[test]
-fn godoc_goes_on_from_the_name() {
+fn godoc_begins_with_the_name() {
     let after = documented(
         Language::Go,
         DocStyle::Godoc,
@@ -127,7 +129,7 @@ fn doxygen_reads_declarators_templates_and_prototypes() {
 }
 
 #[test]
-fn the_other_styles_name_every_parameter_too() {
+fn the_other_styles_list_every_parameter() {
     check(
         Language::Ruby,
         DocStyle::Yard,
@@ -155,7 +157,7 @@ fn the_other_styles_name_every_parameter_too() {
 }
 
 #[test]
-fn types_and_modules_get_a_summary() {
+fn types_and_modules_get_only_a_summary() {
     check(
         Language::Rust,
         DocStyle::Rustdoc,
@@ -178,7 +180,7 @@ fn types_and_modules_get_a_summary() {
 }
 
 #[test]
-fn a_docstring_that_is_there_is_replaced() {
+fn an_existing_docstring_is_replaced() {
     check(
         Language::Python,
         DocStyle::Google,
@@ -200,17 +202,17 @@ fn a_docstring_that_is_there_is_replaced() {
 }
 
 #[test]
-fn lines_are_no_wider_than_asked_and_line_ends_are_the_files() {
+fn lines_respect_the_width_and_keep_the_line_ends_of_the_file() {
     let long = "word ".repeat(40);
     let after =
         documented(Language::Rust, DocStyle::Rustdoc, "mod m {\r\n    fn f▁(x: u8) {}\r\n}\r\n", &[&long, &long]);
     assert!(after.lines().all(|line| line.chars().count() <= 80), "{after}");
     assert!(after.lines().count() > 8 && after.matches('\n').count() == after.matches("\r\n").count(), "{after:?}");
-    assert!(after.contains("\r\n    ///   word"), "what goes on below a bullet hangs: {after}");
+    assert!(after.contains("\r\n    ///   word"), "lines below a bullet are indented: {after}");
 }
 
 #[test]
-fn the_style_is_that_of_the_first_text_that_has_one() {
+fn the_style_of_the_first_text_that_shows_one_is_detected() {
     let numpy = "def f(x):\n    '''F.\n\n    Parameters\n    ----------\n    x\n        Y.\n    '''\n";
     let rest = "def f(x):\n    '''F.\n\n    :param x: Y.\n    '''\n";
     let detect = |texts: &[&str]| DocStyle::detect(Language::Python, texts.iter().copied());
@@ -226,7 +228,7 @@ fn the_style_is_that_of_the_first_text_that_has_one() {
 }
 
 #[test]
-fn a_refusal_says_what_to_do() {
+fn an_error_says_what_to_do() {
     let refusal = |language: Language, text: &str, line, style| {
         let tree = crate::syntax::parse(language, text, None);
         let found =
@@ -243,7 +245,7 @@ fn a_refusal_says_what_to_do() {
 }
 
 #[test]
-fn another_program_is_not_the_same_code() {
+fn only_comments_and_docstrings_may_differ_in_the_same_code() {
     let same = |language: Language, one: &str, other: &str| {
         let [left, right] = [one, other].map(|it| crate::syntax::parse(language, it, None).expect("a tree"));
         same_code(language, (&left, one), (&right, other))
@@ -257,7 +259,7 @@ fn another_program_is_not_the_same_code() {
     assert!(!same(Language::Java, "class A {}\n", "/** x */ int y; /* */ class A {}\n"));
 }
 
-/// What becomes of an answer for the second hole, the parameter `x`.
+/// Returns the cleaned answer for the second field, the parameter `x`.
 fn cleaned(language: Language, style: DocStyle, answer: &str) -> String {
     let marked = match language {
         Language::Python => "def f(x: int, other):▁\n    pass\n",
@@ -269,7 +271,7 @@ fn cleaned(language: Language, style: DocStyle, answer: &str) -> String {
 }
 
 #[test]
-fn prose_is_a_sentence_without_labels_marks_or_code() {
+fn an_answer_becomes_a_sentence_without_labels_marks_or_code() {
     let python = |answer| cleaned(Language::Python, DocStyle::Google, answer);
     assert_eq!(python(" the number of rows\n    other: x"), "The number of rows.");
     assert_eq!(python("(int): The number."), "The number.");
@@ -286,7 +288,7 @@ fn prose_is_a_sentence_without_labels_marks_or_code() {
     assert!(long.len() <= 400 && long.ends_with("words."), "{long}");
 }
 
-/// What becomes of an answer for the summary of `f(x)`, and the docstring with it.
+/// Returns the cleaned answer for the summary of `f(x)`, and the docstring with it.
 fn summary(language: Language, style: DocStyle, answer: &str) -> (String, String) {
     let marked = match language {
         Language::Python => "def f(x):▁\n    pass\n",
@@ -301,14 +303,14 @@ fn summary(language: Language, style: DocStyle, answer: &str) -> (String, String
 }
 
 #[test]
-fn a_summary_is_the_first_paragraph_without_tags_and_marks() {
+fn a_summary_is_the_first_paragraph_without_tags_and_marks_or_repetition() {
     let python = |answer| summary(Language::Python, DocStyle::Google, answer).0;
     assert_eq!(python(" gives it\n    back\n\n    Args:\n        x: y"), "Gives it back.");
     assert_eq!(python("Gives it back\n@param x y"), "Gives it back.");
     assert_eq!(python("@brief Gives it back.\n * And more\n * @return it"), "Gives it back.\n\nAnd more.");
     assert_eq!(python("This function gives it back."), "Gives it back.");
-    let circles = "Gives it. It is not a list. It has one x. It is not a set. It is not a map.";
-    assert_eq!(python(circles), "Gives it.\n\nIt is not a list. It has one x.");
+    let repetitive = "Gives it. It is not a list. It has one x. It is not a set. It is not a map.";
+    assert_eq!(python(repetitive), "Gives it.\n\nIt is not a list. It has one x.");
     assert_eq!(python("A b. C d. E f. G h. I j."), "A b.\n\nC d. E f. G h.");
     assert_eq!(python("f(x) -> int Gives it back."), "Gives it back.");
     assert_eq!(python("f(x, (y)): Gives it back."), "Gives it back.");
@@ -325,7 +327,7 @@ fn a_summary_is_the_first_paragraph_without_tags_and_marks() {
 }
 
 #[test]
-fn sentences_behind_the_first_stand_apart_where_that_is_the_custom() {
+fn the_first_sentence_is_a_paragraph_in_python_and_rust() {
     let (_, python) = summary(Language::Python, DocStyle::Google, "Gives it back. It may be nothing.");
     assert_eq!(
         python.trim_start(),
@@ -342,7 +344,7 @@ fn sentences_behind_the_first_stand_apart_where_that_is_the_custom() {
 }
 
 #[test]
-fn an_answer_about_the_summary_ends_behind_its_first_paragraph() {
+fn a_summary_is_complete_after_its_first_paragraph() {
     for (answer, over) in [
         ("Gives it", false),
         ("Gives it\n * back", false),
@@ -356,7 +358,7 @@ fn an_answer_about_the_summary_ends_behind_its_first_paragraph() {
     }
 }
 
-/// A prompt as one text.
+/// Returns a field's prompt as one text.
 fn shown(ground: &DocPromptContext<'_>, task: &DocTask, prose: &[String]) -> String {
     joined(prompt(ground, task, prose))
 }
@@ -370,7 +372,7 @@ fn joined(prompt: crate::Prompt) -> String {
 }
 
 #[test]
-fn a_model_that_fills_in_the_middle_reads_nothing_below_the_item() {
+fn an_infill_prompt_ends_with_the_item() {
     let format = crate::FimFormat::detect("qwen2.5-coder", |name| name.starts_with("<|"));
     let format = format.filter(|it| it.middle.is_some());
     for marked in [
@@ -393,7 +395,7 @@ fn a_model_that_fills_in_the_middle_reads_nothing_below_the_item() {
 }
 
 #[test]
-fn the_summary_is_asked_for_below_the_code_whatever_stood_there() {
+fn the_summary_prompt_follows_the_code_and_omits_the_old_docstring() {
     for (language, marked, ends) in [
         (
             Language::Python,
@@ -422,7 +424,7 @@ fn the_summary_is_asked_for_below_the_code_whatever_stood_there() {
 }
 
 #[test]
-fn each_prompt_begins_with_the_one_before_and_ends_where_the_hole_is() {
+fn each_prompt_extends_the_previous_one_up_to_its_field() {
     let (item, text) = item(Language::Python, "import os\n\n\ndef f(x):▁\n    '''Old words.'''\n    return x\n");
     let task = DocTask::new(item, Language::Python, DocStyle::Google, &text, 80).expect("it can be documented");
     let ground = DocPromptContext {
@@ -441,7 +443,7 @@ fn each_prompt_begins_with_the_one_before_and_ends_where_the_hole_is() {
 }
 
 #[test]
-fn what_plugins_add_stands_before_the_code_and_stays_foreign() {
+fn snippets_of_plugins_precede_the_code() {
     let (item, text) = item(Language::Python, "def f(x):▁\n    return x\n");
     let task = DocTask::new(item, Language::Python, DocStyle::Google, &text, 80).expect("it can be documented");
     let snippet = |text: &str| crate::Snippet { path: "RULES.md".into(), text: text.into(), origin: "rules".into() };
@@ -461,7 +463,7 @@ fn what_plugins_add_stands_before_the_code_and_stays_foreign() {
 }
 
 #[test]
-fn a_docstring_that_is_there_is_seen_above_a_first_member_and_behind_a_byte_order_mark() {
+fn a_docstring_is_found_above_a_first_member_and_after_a_byte_order_mark() {
     let (ruby, text) = item(Language::Ruby, "class A\n  # Gives one.\n  def f▁\n    1\n  end\nend\n");
     assert_eq!(ruby.existing.map(|range| text[range].to_owned()).as_deref(), Some("# Gives one."));
     let (rust, text) = item(Language::Rust, "\u{feff}/// Gives one.\nfn f▁() {}\n");
@@ -471,7 +473,7 @@ fn a_docstring_that_is_there_is_seen_above_a_first_member_and_behind_a_byte_orde
 }
 
 #[test]
-fn parameters_of_templates_have_their_names_and_a_default_cannot_end_a_docstring() {
+fn template_parameters_have_names_and_a_default_cannot_end_a_docstring() {
     let (template, _) =
         item(Language::Cpp, "template <typename T, int N, class = void, template <class> class C>\nvoid f▁() {}\n");
     assert_eq!(template.type_parameters, ["T", "N", "C"]);

@@ -1,164 +1,62 @@
-//! Brings a docstring up to date with its signature: the lines that still hold stay as they are.
+//! Updates of a docstring to the signature of its function: lines that match the signature stay as they are.
 
 mod entries;
+mod existing;
 mod facts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::doc_template::{CommentMarks, Field};
+use super::field::Field;
 use super::item::DocItem;
 use super::sections::TemplateLine;
 use super::style::DocStyle;
 use entries::{ExistingEntry, FieldGroup, Heading};
+pub(super) use existing::ExistingDocstring;
 
-/// A docstring that is there, line by line.
-#[derive(Debug)]
-pub(super) struct ExistingDocstring {
-    rows: Vec<DocstringRow>,
-    /// A string in which a backslash is one.
-    is_raw_string: bool,
-    /// The closing marks, where they stand behind the last row's words.
-    closing: Option<String>,
-    indentation: String,
-}
-
-/// A line of a docstring.
-#[derive(Debug)]
-struct DocstringRow {
-    /// As it is written, without closing marks that follow words.
-    raw: String,
-    /// Without its marks.
-    body: String,
-}
-
-impl ExistingDocstring {
-    /// `text` begins with its marks, without the indentation of its first line.
-    pub(super) fn new(text: &str, marks: CommentMarks, indentation: &str) -> Self {
-        let quotes = text.trim_start_matches(|c: char| c.is_ascii_alphabetic());
-        let verbatim = marks == CommentMarks::Quotes && text[..text.len() - quotes.len()].contains(['r', 'R']);
-        let quote = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quote| quotes.starts_with(quote)).unwrap_or("");
-        let (opening, close) = match marks {
-            CommentMarks::Quotes => (text.len() - quotes.len() + quote.len(), quote),
-            CommentMarks::Block => (text.len() - text.trim_start_matches(['/', '*', '!']).len(), "*/"),
-            CommentMarks::Lines(mark) => (mark.len(), ""),
-        };
-        let inner = text.strip_suffix(close).filter(|inner| inner.len() >= opening && !close.is_empty());
-        let inner = inner.unwrap_or(text);
-        let body = |at: usize, line: &str| match marks {
-            _ if at == 0 => line.get(opening..).unwrap_or_default().trim().to_owned(),
-            CommentMarks::Quotes => line.strip_prefix(indentation).unwrap_or(line.trim_start()).trim_end().to_owned(),
-            CommentMarks::Block => without_mark(line, "*"),
-            CommentMarks::Lines(mark) => without_mark(line, mark),
-        };
-        let mut rows: Vec<DocstringRow> = inner
-            .split('\n')
-            .map(|line| line.strip_suffix('\r').unwrap_or(line))
-            .enumerate()
-            .map(|(at, line)| DocstringRow { raw: line.to_owned(), body: body(at, line) })
-            .collect();
-        if let Some(last) = rows.last_mut() {
-            last.raw.truncate(last.raw.trim_end_matches(' ').len());
-        }
-        let alone = rows.len() > 1 && rows.last().is_some_and(|row| row.body.trim().is_empty());
-        let between = &inner[inner.trim_end_matches(' ').len()..];
-        // A string in single quotes has no room for a second line.
-        let close = if quote.len() == 1 { "\"\"\"" } else { close };
-        if quote.len() == 1 {
-            let prefix = &text[..text.len() - quotes.len()];
-            rows[0].raw = format!("{prefix}\"\"\"{}", &rows[0].raw[prefix.len() + 1..]);
-        }
-        rows[0].raw.insert_str(0, indentation);
-        let mut closing = None;
-        if alone {
-            let last = inner.rsplit('\n').next().unwrap_or_default();
-            rows.pop();
-            rows.push(DocstringRow { raw: format!("{last}{close}"), body: String::new() });
-        } else if !close.is_empty() {
-            closing = Some(format!("{between}{close}"));
-        }
-        let mut existing = Self { rows, closing, indentation: indentation.to_owned(), is_raw_string: verbatim };
-        if marks == CommentMarks::Block && existing.rows.len() == 1 {
-            existing.open_block();
-        }
-        existing
-    }
-
-    /// `/** words` becomes two lines: more are to follow.
-    fn open_block(&mut self) {
-        let body = std::mem::take(&mut self.rows[0].body);
-        let opening = self.rows[0].raw.trim_end().strip_suffix(&*body).unwrap_or("/**").trim_end().to_owned();
-        let raw = format!("{} * {body}", self.indentation);
-        self.rows = vec![DocstringRow { raw: opening, body: String::new() }, DocstringRow { raw, body }];
-        self.closing = None;
-        self.rows.push(DocstringRow { raw: format!("{} */", self.indentation), body: String::new() });
-    }
-
-    /// Behind the last row that holds words.
-    fn end(&self) -> usize {
-        self.rows.iter().rposition(|row| !row.is_blank()).map_or(0, |at| at + 1)
-    }
-}
-
-impl DocstringRow {
-    fn is_blank(&self) -> bool {
-        self.body.trim().is_empty()
-    }
-
-    /// What its words are indented by.
-    fn indent(&self) -> usize {
-        self.body.len() - self.body.trim_start().len()
-    }
-}
-
-fn without_mark(line: &str, mark: &str) -> String {
-    let line = line.trim();
-    let rest = line.strip_prefix(mark).unwrap_or(line);
-    rest.strip_prefix(' ').unwrap_or(rest).to_owned()
-}
-
-/// What the frame has for one part of an item.
+/// Entry of the template for one field.
 struct TemplateEntry<'a> {
-    about: &'a Field,
+    field: &'a Field,
     group: FieldGroup,
-    /// Its section's title, if it is the first of it.
+    /// Title of its section, if it is the section's first entry.
     title: &'a [TemplateLine],
     lines: &'a [TemplateLine],
 }
 
-/// The parts of a frame that are not its summary.
-fn template_entries(frame: &[TemplateLine], style: DocStyle) -> Vec<TemplateEntry<'_>> {
+/// Returns the entries of a template, without its summary.
+fn template_entries(template: &[TemplateLine], style: DocStyle) -> Vec<TemplateEntry<'_>> {
     let mut found = Vec::new();
-    let mut from = 0;
-    for (at, line) in frame.iter().enumerate() {
-        let Some(about) = &line.field else { continue };
-        if let Some(group) = FieldGroup::for_field(about) {
-            // Beside a name stands a line of its own.
+    let mut title_start = 0;
+    for (at, line) in template.iter().enumerate() {
+        let Some(field) = &line.field else { continue };
+        if let Some(group) = FieldGroup::for_field(field) {
+            // In NumPy style the name has a line of its own.
             let start = if style == DocStyle::Numpy { at - 1 } else { at };
-            found.push(TemplateEntry { about, group, title: &frame[from..start], lines: &frame[start..=at] });
+            let (title, lines) = (&template[title_start..start], &template[start..=at]);
+            found.push(TemplateEntry { field, group, title, lines });
         } else if style == DocStyle::Xmldoc {
-            // The summary's closing tag.
-            from = at + 2;
+            // Skips the closing tag of the summary.
+            title_start = at + 2;
             continue;
         }
-        from = at + 1;
+        title_start = at + 1;
     }
     found
 }
 
-/// The lines of the docstring brought up to date; nothing where it is, and where it cannot be read.
+/// Returns the lines of the updated docstring; `None` if it is up to date or cannot be read.
 pub(super) fn updated_lines(
     item: &DocItem,
-    frame: &[TemplateLine],
+    template: &[TemplateLine],
     style: DocStyle,
     existing: &ExistingDocstring,
-    only_parts: bool,
+    only_documented_fields: bool,
 ) -> Option<Vec<TemplateLine>> {
     let (entries, headings) = entries::read_entries(style, &existing.rows)?;
-    if only_parts && entries.is_empty() {
+    if only_documented_fields && entries.is_empty() {
         return None;
     }
-    let parts = template_entries(frame, style);
-    let mut change = UpdatePlan {
+    let template_entries = template_entries(template, style);
+    let mut plan = UpdatePlan {
         item,
         style,
         existing,
@@ -169,254 +67,31 @@ pub(super) fn updated_lines(
         replaced: BTreeMap::new(),
     };
     for group in FieldGroup::ALL {
-        change.plan_group(group, &parts);
+        plan.plan_group(group, &template_entries);
     }
-    change.close_gap();
-    let UpdatePlan { removed, inserted, replaced: mended, .. } = change;
-    if removed.is_empty() && inserted.is_empty() && mended.is_empty() {
-        return None;
-    }
-    let mut out = Vec::new();
-    for at in 0..=existing.rows.len() {
-        out.extend(inserted.get(&at).into_iter().flatten().cloned());
-        if let Some(row) = existing.rows.get(at).filter(|_| !removed.contains(&at)) {
-            out.push(TemplateLine::existing(mended.get(&at).unwrap_or(&row.raw)));
-        }
-    }
-    if let Some(closing) = &existing.closing {
-        let kept = !removed.contains(&(existing.rows.len() - 1)) && !inserted.contains_key(&existing.rows.len());
-        match out.last_mut().filter(|last| kept && last.existing) {
-            Some(last) => last.text.push_str(closing),
-            None => out.push(TemplateLine::existing(format!("{}{}", existing.indentation, closing.trim_start()))),
-        }
-    }
-    Some(out)
+    plan.close_gap();
+    if plan.is_empty() { None } else { Some(plan.apply()) }
 }
 
-/// What is to be done with the rows of a docstring.
+/// Changes to the rows of a docstring.
 struct UpdatePlan<'a> {
     item: &'a DocItem,
     style: DocStyle,
     existing: &'a ExistingDocstring,
     entries: &'a [ExistingEntry],
     headings: &'a [Heading],
+    /// Rows that are deleted.
     removed: BTreeSet<usize>,
     /// New lines before a row.
     inserted: BTreeMap<usize, Vec<TemplateLine>>,
-    /// Rows that get another text.
+    /// Rows with a new text.
     replaced: BTreeMap<usize, String>,
 }
 
-/// A part of the docstring as it is to be.
+/// Entry of the updated docstring.
 enum UpdatedEntry<'a> {
     Existing(&'a ExistingEntry),
     Added(&'a TemplateEntry<'a>),
-}
-
-impl UpdatePlan<'_> {
-    fn plan_group(&mut self, group: FieldGroup, parts: &[TemplateEntry<'_>]) {
-        let wanted: Vec<_> = parts.iter().filter(|part| part.group == group).collect();
-        let own: Vec<_> = self.entries.iter().filter(|entry| entry.group == group).collect();
-        // Rust's custom is to name parameters in prose: only a docstring with such a section keeps it.
-        let custom = self.style != DocStyle::Rustdoc || group == FieldGroup::Raises;
-        if own.is_empty() {
-            // A section in which nothing could be read has its own way to tell of them.
-            let told = self.headings.iter().any(|heading| heading.group == Some(group));
-            if custom && !wanted.is_empty() && !told {
-                self.add_section(group, &wanted);
-            }
-            return;
-        }
-        let next = self.updated_entries(group, &wanted, &own);
-        for (entry, about) in next.iter().filter_map(|(next, about)| Some((next.existing()?, (*about)?))) {
-            self.correct_facts(entry, about);
-        }
-        let is_old = |((next, _), own): (&(UpdatedEntry<'_>, _), &&ExistingEntry)| {
-            next.existing().is_some_and(|old| std::ptr::eq(old, *own))
-        };
-        let same = next.len() == own.len() && next.iter().zip(&own).all(is_old);
-        if !same {
-            self.rewrite_group(group, &own, next.into_iter().map(|(next, _)| next).collect());
-        }
-    }
-
-    /// The parts of a group in the order of the signature, each with what it is about if the signature has it.
-    fn updated_entries<'a>(
-        &self,
-        group: FieldGroup,
-        wanted: &[&'a TemplateEntry<'a>],
-        own: &[&'a ExistingEntry],
-    ) -> Vec<(UpdatedEntry<'a>, Option<&'a Field>)> {
-        let is_next = |next: &[(UpdatedEntry<'a>, _)], entry: &ExistingEntry| {
-            next.iter().any(|(next, _)| next.existing().is_some_and(|old| std::ptr::eq(old, entry)))
-        };
-        if group == FieldGroup::Raises {
-            return self.updated_errors(wanted, own);
-        }
-        let gone = |entry: &ExistingEntry| !wanted.iter().any(|part| entry.describes(part.about));
-        let mut next: Vec<(UpdatedEntry<'a>, Option<&'a Field>)> = Vec::new();
-        for part in wanted {
-            let mut found: Vec<_> = own.iter().filter(|entry| entry.describes(part.about)).collect();
-            // What is taken apart has no name in the signature: it has the one that the docstring gives it.
-            if found.is_empty() && *part.about == Field::Parameter("options".into()) {
-                let names = own.iter().find(|entry| gone(entry)).map(|entry| &entry.names);
-                found = own.iter().filter(|entry| Some(&entry.names) == names).collect();
-            }
-            let taken = found.first().is_some_and(|entry| is_next(&next, entry));
-            if found.is_empty() {
-                next.push((UpdatedEntry::Added(part), None));
-            } else if !taken {
-                next.extend(found.iter().map(|entry| (UpdatedEntry::Existing(entry), Some(part.about))));
-            }
-        }
-        let kept: Vec<_> =
-            own.iter().filter(|entry| !is_next(&next, entry) && self.is_outside_signature(group, entry)).collect();
-        let kept = kept.into_iter().map(|entry| (UpdatedEntry::Existing(entry), None));
-        // A receiver comes first.
-        next.splice(0..0, kept);
-        next
-    }
-
-    /// The errors, which come from what is called, too, and in no order; new ones come last. In Rust, the section for errors comes first.
-    fn updated_errors<'a>(
-        &self,
-        wanted: &[&'a TemplateEntry<'a>],
-        own: &[&'a ExistingEntry],
-    ) -> Vec<(UpdatedEntry<'a>, Option<&'a Field>)> {
-        let mut next: Vec<_> = own.iter().map(|entry| (UpdatedEntry::Existing(entry), None)).collect();
-        let new = wanted.iter().filter(|part| !own.iter().any(|entry| entry.describes(part.about)));
-        for part in new {
-            let first = *part.about == Field::Raises("Errors".into()) && self.style == DocStyle::Rustdoc;
-            next.insert(if first { 0 } else { next.len() }, (UpdatedEntry::Added(part), None));
-        }
-        next
-    }
-
-    /// Whether a part is about something that the signature would not show if it were there.
-    fn is_outside_signature(&self, group: FieldGroup, entry: &ExistingEntry) -> bool {
-        match group {
-            // The receiver, and what `...` stands for.
-            FieldGroup::Parameters => entry.names.iter().any(|name| matches!(&**name, "" | "self" | "cls" | "this")),
-            // Without a word in the signature, a result may come from somewhere else; some say `@return void`.
-            FieldGroup::Returns => {
-                let rows = entry.rows.clone().map(|at| &*self.existing.rows[at].body).collect::<String>();
-                !self.item.declares_no_result || rows.contains("void") || rows.contains("None")
-            }
-            FieldGroup::Generics | FieldGroup::Raises => false,
-        }
-    }
-
-    fn correct_facts(&mut self, entry: &ExistingEntry, about: &Field) {
-        let Field::Parameter(name) = about else { return };
-        let Some(parameter) = self.item.parameters.iter().find(|it| it.name == *name) else { return };
-        let at = entry.rows.start;
-        if let Some(text) = facts::corrected(self.style, &self.existing.rows[at].raw, parameter) {
-            self.replaced.insert(at, text);
-        }
-    }
-
-    /// Writes the parts of a group that is there anew.
-    fn rewrite_group(&mut self, group: FieldGroup, own: &[&ExistingEntry], next: Vec<UpdatedEntry<'_>>) {
-        let first = own.iter().map(|entry| entry.rows.start).min().unwrap_or_default();
-        self.removed.extend(own.iter().flat_map(|entry| entry.rows.clone()));
-        if next.is_empty() {
-            let headings = self.headings.iter().filter(|heading| heading.group == Some(group));
-            self.removed.extend(headings.flat_map(|heading| heading.rows.clone()));
-            if entries::is_sectioned(self.style) {
-                self.remove_blanks_before(self.removed_run_start(first));
-            }
-            return;
-        }
-        let mut lines = Vec::new();
-        for (at, next) in next.into_iter().enumerate() {
-            match next {
-                UpdatedEntry::Existing(entry) => {
-                    lines.extend(entry.rows.clone().map(|at| TemplateLine::existing(self.text(at))))
-                }
-                // In Rust each of these is a section.
-                UpdatedEntry::Added(part) if self.style == DocStyle::Rustdoc && group == FieldGroup::Raises => {
-                    lines.extend(section_lines(part.title, part.lines.to_vec(), at == 0));
-                }
-                UpdatedEntry::Added(part) => lines.extend(self.formatted_like(own[0], part.lines)),
-            }
-        }
-        self.inserted.entry(first).or_default().extend(lines);
-    }
-
-    /// Where the removed rows begin that `at` belongs to.
-    fn removed_run_start(&self, at: usize) -> usize {
-        (0..=at).rev().take_while(|it| self.removed.contains(it)).last().unwrap_or(at)
-    }
-
-    fn remove_blanks_before(&mut self, at: usize) {
-        let rows = &self.existing.rows;
-        let blanks: Vec<_> = (1..at).rev().take_while(|it| rows[*it].is_blank()).collect();
-        self.removed.extend(blanks);
-    }
-
-    /// A row as it is to be.
-    fn text(&self, at: usize) -> &str {
-        self.replaced.get(&at).unwrap_or(&self.existing.rows[at].raw)
-    }
-
-    /// New lines with the indentation and the mark of tags that another part has.
-    fn formatted_like(&self, entry: &ExistingEntry, lines: &[TemplateLine]) -> Vec<TemplateLine> {
-        let row = &self.existing.rows[entry.rows.start];
-        let usual = lines.first().map_or(0, |line| line.text.len() - line.text.trim_start().len());
-        let indent = row.indent();
-        let backslash = row.body.trim_start().starts_with('\\');
-        let like = |line: &TemplateLine| {
-            let own = line.text.len() - line.text.trim_start().len();
-            let text = line.text.trim_start();
-            let text = &if self.existing.is_raw_string { text.replace("\\\\", "\\") } else { text.to_owned() };
-            let text = if backslash { text.replacen('@', "\\", 1) } else { text.to_owned() };
-            let text = format!("{}{text}", " ".repeat((own + indent).saturating_sub(usual)));
-            TemplateLine { text, hanging_indent: (line.hanging_indent + indent).saturating_sub(usual), ..line.clone() }
-        };
-        lines.iter().map(like).collect()
-    }
-
-    /// Adds the parts of a group of which the docstring has none.
-    fn add_section(&mut self, group: FieldGroup, wanted: &[&TemplateEntry<'_>]) {
-        let lines: Vec<_> = wanted.iter().enumerate().flat_map(|(at, part)| self.new_entry_lines(at, part)).collect();
-        let behind = self.entries.iter().filter(|it| it.group < group).map(|it| it.rows.end).max();
-        let later = self.entries.iter().filter(|it| it.group > group).map(|it| it.rows.start);
-        let headings = self.headings.iter().filter(|it| it.group.is_none_or(|it| it > group));
-        let before = later.chain(headings.map(|it| it.rows.start)).min();
-        let title = wanted[0].title;
-        let sectioned = entries::is_sectioned(self.style);
-        let (at, before) = match (behind, before) {
-            (Some(at), _) => (at, false),
-            (None, Some(at)) => (at, true),
-            (None, None) => (self.existing.end(), false),
-        };
-        let lines = if sectioned {
-            section_lines(title, lines, before)
-        } else if before || !self.entries.is_empty() || !self.inserted.is_empty() {
-            lines
-        } else {
-            section_lines(title, lines, false)
-        };
-        self.inserted.entry(at).or_default().extend(lines);
-    }
-
-    /// The lines of a part of a new section: in Rust, sections of their own.
-    fn new_entry_lines(&self, at: usize, part: &TemplateEntry<'_>) -> Vec<TemplateLine> {
-        let title = if at > 0 && self.style == DocStyle::Rustdoc { part.title } else { &[] };
-        let like = self.entries.first().filter(|_| !entries::is_sectioned(self.style));
-        let own = like.map_or_else(|| part.lines.to_vec(), |entry| self.formatted_like(entry, part.lines));
-        [title.to_vec(), own].concat()
-    }
-
-    /// Where all tags are gone, so is the blank line before them.
-    fn close_gap(&mut self) {
-        let gone = |entry: &ExistingEntry| entry.rows.clone().all(|at| self.removed.contains(&at));
-        let first = self.entries.iter().map(|entry| entry.rows.start).min();
-        let none = self.inserted.is_empty() && self.entries.iter().all(gone);
-        if let Some(first) = first.filter(|_| none && !entries::is_sectioned(self.style)) {
-            self.remove_blanks_before(first);
-        }
-    }
 }
 
 impl<'a> UpdatedEntry<'a> {
@@ -426,9 +101,265 @@ impl<'a> UpdatedEntry<'a> {
             Self::Added(_) => None,
         }
     }
+
+    fn is_existing(&self, entry: &ExistingEntry) -> bool {
+        self.existing().is_some_and(|existing| std::ptr::eq(existing, entry))
+    }
 }
 
-/// A section with its title: before what follows it, or behind what is there.
+/// Entries of one group in their new order, each with its field if it exists and the signature has the field.
+type GroupOrder<'a> = Vec<(UpdatedEntry<'a>, Option<&'a Field>)>;
+
+impl UpdatePlan<'_> {
+    fn is_empty(&self) -> bool {
+        self.removed.is_empty() && self.inserted.is_empty() && self.replaced.is_empty()
+    }
+
+    /// Returns the lines of the updated docstring.
+    fn apply(&self) -> Vec<TemplateLine> {
+        let rows = &self.existing.rows;
+        let mut out = Vec::new();
+        for (at, row) in rows.iter().enumerate() {
+            out.extend(self.inserted.get(&at).into_iter().flatten().cloned());
+            if !self.removed.contains(&at) {
+                out.push(TemplateLine::existing(self.replaced.get(&at).unwrap_or(&row.raw)));
+            }
+        }
+        out.extend(self.inserted.get(&rows.len()).into_iter().flatten().cloned());
+        let Some(closing) = &self.existing.closing else { return out };
+        let is_last_row_kept = !self.removed.contains(&(rows.len() - 1)) && !self.inserted.contains_key(&rows.len());
+        match out.last_mut() {
+            Some(last) if is_last_row_kept && last.existing => last.text.push_str(closing),
+            _ => {
+                let own_line = format!("{}{}", self.existing.indentation, closing.trim_start());
+                out.push(TemplateLine::existing(own_line));
+            }
+        }
+        out
+    }
+
+    fn plan_group(&mut self, group: FieldGroup, template_entries: &[TemplateEntry<'_>]) {
+        let wanted: Vec<_> = template_entries.iter().filter(|entry| entry.group == group).collect();
+        let existing: Vec<_> = self.entries.iter().filter(|entry| entry.group == group).collect();
+        if existing.is_empty() {
+            // Rust documents parameters in prose: a missing section is added for errors and panics only.
+            let is_customary = self.style != DocStyle::Rustdoc || group == FieldGroup::Raises;
+            // A section without recognized entries may describe the fields in its own way.
+            let has_heading = self.headings.iter().any(|heading| heading.group == Some(group));
+            if is_customary && !wanted.is_empty() && !has_heading {
+                self.add_section(group, &wanted);
+            }
+            return;
+        }
+        let updated = self.updated_entries(group, &wanted, &existing);
+        for (entry, field) in &updated {
+            if let (Some(entry), Some(field)) = (entry.existing(), field) {
+                self.correct_facts(entry, field);
+            }
+        }
+        let is_unchanged = updated.len() == existing.len()
+            && updated.iter().zip(&existing).all(|((entry, _), existing)| entry.is_existing(existing));
+        if !is_unchanged {
+            self.rewrite_group(group, &existing, updated.into_iter().map(|(entry, _)| entry).collect());
+        }
+    }
+
+    /// Returns the entries of a group in the order of the signature.
+    fn updated_entries<'a>(
+        &self,
+        group: FieldGroup,
+        wanted: &[&'a TemplateEntry<'a>],
+        existing: &[&'a ExistingEntry],
+    ) -> GroupOrder<'a> {
+        if group == FieldGroup::Raises {
+            return self.updated_errors(wanted, existing);
+        }
+        let is_in =
+            |updated: &GroupOrder<'a>, entry: &ExistingEntry| updated.iter().any(|(other, _)| other.is_existing(entry));
+        let is_stale = |entry: &ExistingEntry| !wanted.iter().any(|wanted| entry.describes(wanted.field));
+        let mut updated: GroupOrder<'a> = Vec::new();
+        for wanted in wanted {
+            let mut found: Vec<_> = existing.iter().filter(|entry| entry.describes(wanted.field)).collect();
+            // A destructured parameter has no name in the signature: the docstring names it.
+            if found.is_empty() && *wanted.field == Field::Parameter("options".into()) {
+                let names = existing.iter().find(|entry| is_stale(entry)).map(|entry| &entry.names);
+                found = existing.iter().filter(|entry| Some(&entry.names) == names).collect();
+            }
+            let Some(first) = found.first() else {
+                updated.push((UpdatedEntry::Added(wanted), None));
+                continue;
+            };
+            // One entry may describe several parameters.
+            if !is_in(&updated, first) {
+                updated.extend(found.iter().map(|entry| (UpdatedEntry::Existing(entry), Some(wanted.field))));
+            }
+        }
+        let mut kept: GroupOrder<'a> = Vec::new();
+        for entry in existing {
+            if !is_in(&updated, entry) && self.is_outside_signature(group, entry) {
+                kept.push((UpdatedEntry::Existing(entry), None));
+            }
+        }
+        // The receiver comes first.
+        kept.extend(updated);
+        kept
+    }
+
+    /// Returns the entries of errors: existing ones are kept, because called functions raise errors too, and new ones come
+    /// last. In Rust, the section on errors comes first.
+    fn updated_errors<'a>(&self, wanted: &[&'a TemplateEntry<'a>], existing: &[&'a ExistingEntry]) -> GroupOrder<'a> {
+        let mut updated: GroupOrder<'a> = existing.iter().map(|entry| (UpdatedEntry::Existing(entry), None)).collect();
+        let is_new = |wanted: &&&TemplateEntry<'_>| !existing.iter().any(|entry| entry.describes(wanted.field));
+        for wanted in wanted.iter().filter(is_new) {
+            let is_first = *wanted.field == Field::Raises("Errors".into()) && self.style == DocStyle::Rustdoc;
+            updated.insert(if is_first { 0 } else { updated.len() }, (UpdatedEntry::Added(wanted), None));
+        }
+        updated
+    }
+
+    /// Returns true if the entry may be right although the signature does not show its field.
+    fn is_outside_signature(&self, group: FieldGroup, entry: &ExistingEntry) -> bool {
+        match group {
+            // The receiver, and variadic arguments.
+            FieldGroup::Parameters => entry.names.iter().any(|name| matches!(&**name, "" | "self" | "cls" | "this")),
+            // The signature may leave the result open, and some write `@return void`.
+            FieldGroup::Returns => {
+                let rows = entry.rows.clone().map(|at| &*self.existing.rows[at].body).collect::<String>();
+                !self.item.declares_no_result || rows.contains("void") || rows.contains("None")
+            }
+            FieldGroup::TypeParameters | FieldGroup::Raises => false,
+        }
+    }
+
+    /// Corrects the type and the default of a parameter where they contradict the signature.
+    fn correct_facts(&mut self, entry: &ExistingEntry, field: &Field) {
+        let Field::Parameter(name) = field else { return };
+        let Some(parameter) = self.item.parameters.iter().find(|it| it.name == *name) else { return };
+        let at = entry.rows.start;
+        if let Some(text) = facts::corrected(self.style, &self.existing.rows[at].raw, parameter) {
+            self.replaced.insert(at, text);
+        }
+    }
+
+    /// Replaces all entries of a group.
+    fn rewrite_group(&mut self, group: FieldGroup, existing: &[&ExistingEntry], updated: Vec<UpdatedEntry<'_>>) {
+        let first = existing.iter().map(|entry| entry.rows.start).min().unwrap_or_default();
+        self.removed.extend(existing.iter().flat_map(|entry| entry.rows.clone()));
+        if updated.is_empty() {
+            let headings = self.headings.iter().filter(|heading| heading.group == Some(group));
+            self.removed.extend(headings.flat_map(|heading| heading.rows.clone()));
+            if entries::is_sectioned(self.style) {
+                self.remove_blanks_before(self.removed_run_start(first));
+            }
+            return;
+        }
+        let mut lines = Vec::new();
+        for (at, entry) in updated.into_iter().enumerate() {
+            match entry {
+                UpdatedEntry::Existing(entry) => {
+                    lines.extend(entry.rows.clone().map(|row| TemplateLine::existing(self.updated_row(row))));
+                }
+                // In Rust, errors and panics each have a section.
+                UpdatedEntry::Added(entry) if self.style == DocStyle::Rustdoc && group == FieldGroup::Raises => {
+                    lines.extend(section_lines(entry.title, entry.lines.to_vec(), at == 0));
+                }
+                UpdatedEntry::Added(entry) => lines.extend(self.formatted_like(existing[0], entry.lines)),
+            }
+        }
+        self.inserted.entry(first).or_default().extend(lines);
+    }
+
+    /// Returns the first row of the run of removed rows that `row` belongs to.
+    fn removed_run_start(&self, row: usize) -> usize {
+        (0..=row).rev().take_while(|it| self.removed.contains(it)).last().unwrap_or(row)
+    }
+
+    /// Removes the blank rows right above `row`.
+    fn remove_blanks_before(&mut self, row: usize) {
+        let rows = &self.existing.rows;
+        let blanks: Vec<_> = (1..row).rev().take_while(|it| rows[*it].is_blank()).collect();
+        self.removed.extend(blanks);
+    }
+
+    /// Returns the new text of an existing row.
+    fn updated_row(&self, row: usize) -> &str {
+        self.replaced.get(&row).unwrap_or(&self.existing.rows[row].raw)
+    }
+
+    /// Returns new lines with the indentation and the tag mark of an existing entry.
+    fn formatted_like(&self, entry: &ExistingEntry, lines: &[TemplateLine]) -> Vec<TemplateLine> {
+        let row = &self.existing.rows[entry.rows.start];
+        let indent_of = |line: &TemplateLine| line.text.len() - line.text.trim_start().len();
+        let template_indent = lines.first().map_or(0, indent_of);
+        let reindented = |indent: usize| (indent + row.indent()).saturating_sub(template_indent);
+        let has_backslash_tags = row.body.trim_start().starts_with('\\');
+        let mut formatted = Vec::new();
+        for line in lines {
+            let mut text = line.text.trim_start().to_owned();
+            if self.existing.is_raw_string {
+                text = text.replace("\\\\", "\\");
+            }
+            if has_backslash_tags {
+                text = text.replacen('@', "\\", 1);
+            }
+            text.insert_str(0, &" ".repeat(reindented(indent_of(line))));
+            formatted.push(TemplateLine { text, hanging_indent: reindented(line.hanging_indent), ..line.clone() });
+        }
+        formatted
+    }
+
+    /// Adds the entries of a group that the docstring has no entry of.
+    fn add_section(&mut self, group: FieldGroup, wanted: &[&TemplateEntry<'_>]) {
+        let mut lines = Vec::new();
+        for (at, entry) in wanted.iter().enumerate() {
+            lines.extend(self.new_entry_lines(at, entry));
+        }
+        let title = wanted[0].title;
+        let (row, is_before) = self.section_row(group);
+        if entries::is_sectioned(self.style) {
+            lines = section_lines(title, lines, is_before);
+        } else if !is_before && self.entries.is_empty() && self.inserted.is_empty() {
+            lines = section_lines(title, lines, false);
+        }
+        self.inserted.entry(row).or_default().extend(lines);
+    }
+
+    /// Returns the row before which a group's new section is inserted, and true if the row begins a later section, false
+    /// if the new section follows an earlier one or the end.
+    fn section_row(&self, group: FieldGroup) -> (usize, bool) {
+        if let Some(row) = self.entries.iter().filter(|it| it.group < group).map(|it| it.rows.end).max() {
+            return (row, false);
+        }
+        let entries = self.entries.iter().filter(|it| it.group > group).map(|it| it.rows.start);
+        let headings = self.headings.iter().filter(|it| it.group.is_none_or(|it| it > group));
+        match entries.chain(headings.map(|it| it.rows.start)).min() {
+            Some(row) => (row, true),
+            None => (self.existing.end(), false),
+        }
+    }
+
+    /// Returns the lines of entry number `at` of a new section. In Rust, each entry is a section of its own.
+    fn new_entry_lines(&self, at: usize, entry: &TemplateEntry<'_>) -> Vec<TemplateLine> {
+        let title = if at > 0 && self.style == DocStyle::Rustdoc { entry.title } else { &[] };
+        let lines = match self.entries.first() {
+            Some(model) if !entries::is_sectioned(self.style) => self.formatted_like(model, entry.lines),
+            _ => entry.lines.to_vec(),
+        };
+        [title.to_vec(), lines].concat()
+    }
+
+    /// Removes the blank rows above the tags if all tags are removed.
+    fn close_gap(&mut self) {
+        let Some(first) = self.entries.iter().map(|entry| entry.rows.start).min() else { return };
+        let is_removed = |entry: &ExistingEntry| entry.rows.clone().all(|row| self.removed.contains(&row));
+        let is_gone = self.inserted.is_empty() && self.entries.iter().all(is_removed);
+        if is_gone && !entries::is_sectioned(self.style) {
+            self.remove_blanks_before(first);
+        }
+    }
+}
+
+/// Returns a section with its title. A blank line separates it from the text above, or below if it is `before` other text.
 fn section_lines(title: &[TemplateLine], lines: Vec<TemplateLine>, before: bool) -> Vec<TemplateLine> {
     let (blank, title) = title.split_at(title.len().min(1));
     if before { [title, &lines, blank].concat() } else { [blank, title, &lines].concat() }

@@ -51,7 +51,7 @@ fn conversation_about(document: &Document, item: &syntax::SyntaxItem) -> Option<
     let hole = GenerationTarget::at(language, tree.as_ref(), &hollow, line).ok()?;
     let wanted = hole.prompt(language, &hollow, MAX_CONTEXT_BYTES);
     let bytes = hole.start()..item.range.end;
-    let (whole, _) = code::dedented(text.get(bytes.clone())?);
+    let (whole, _) = code::dedent(text.get(bytes.clone())?);
     // The answer begins with the function, or with all that stands above it.
     let rest =
         [whole.as_str(), text.get(..item.range.end)?].into_iter().find_map(|it| it.strip_prefix(&*wanted.code_prefix));

@@ -1,5 +1,7 @@
-//! `ask`: questions about code. What the model reads is short: the code in question with what it needs to be understood, each
-//! piece under its `path:line`, and then the question.
+//! Task `ask`: questions about code.
+//!
+//! The message to the model is short: excerpts of the code in question and of what it depends on, each under its
+//! `path:line`, then the question. The answer's citations of these lines become links.
 
 mod callers;
 mod citations;
@@ -16,15 +18,15 @@ pub use excerpts::excerpts;
 pub use intent::Intent;
 pub use search_terms::{SearchTerm, search_terms};
 
-/// What the model is told to be where nobody says otherwise.
+/// Default system prompt.
 pub const SYSTEM_PROMPT: &str =
     "You answer questions about program code. Be short and exact. Speak only of the code that you were given.";
 
-/// What the model reads: the pieces of code, and the question.
+/// Message of the user: the excerpts, then the question.
 pub fn user_message(question: &str, excerpts: &[Excerpt]) -> String {
     let mut message = String::new();
     for excerpt in excerpts {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(message, "{} ({}):\n{}\n", excerpt.location(), excerpt.reason, fenced_excerpt(excerpt));
     }
     message.push_str(question.trim());
@@ -32,7 +34,7 @@ pub fn user_message(question: &str, excerpts: &[Excerpt]) -> String {
 }
 
 fn fenced_excerpt(excerpt: &Excerpt) -> String {
-    super::code::fenced(excerpt.language, &excerpt.text)
+    super::code::fenced_block(excerpt.language, &excerpt.text)
 }
 
 #[cfg(test)]

@@ -1,21 +1,22 @@
-//! `edit`: lines of a text changed as somebody says. The model writes the lines anew; nothing else can change.
+//! Task `edit`: selected lines rewritten by an instruction. The model writes new versions of these lines; nothing else
+//! can change.
 
 use std::ops::Range;
 
 use tree_sitter::Tree;
 
-use super::code::{self, CodeFault, CodePrompt};
+use super::code::{self, CodeFault, CodePrompt, MAX_FAULT_CHARS};
 use crate::docstring::Edit;
 use crate::{Language, syntax};
 
-/// Lines that are to be changed.
+/// Lines selected for a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SelectedLines {
-    /// Where they are: whole lines, without the last line end.
+    /// Byte range of whole lines, without the last line end.
     pub range: Range<usize>,
-    /// The lines without the indentation that they share, with `\n` at their ends.
+    /// The lines without the indentation that they share, with `\n` line ends.
     pub dedented: String,
-    /// That indentation.
+    /// Indentation that the lines share.
     pub indent: String,
 }
 
@@ -23,7 +24,7 @@ impl SelectedLines {
     /// The lines that a selection touches.
     pub fn touching(text: &str, selection: Range<usize>) -> Self {
         let start = text[..selection.start].rfind('\n').map_or(0, |at| at + 1);
-        // A selection that ends where a line begins does not touch that line.
+        // A selection that ends at a line start does not touch that line.
         let last = if selection.end > selection.start.max(start) && text[..selection.end].ends_with('\n') {
             selection.end - 1
         } else {
@@ -31,67 +32,69 @@ impl SelectedLines {
         };
         let end = text[last..].find('\n').map_or(text.len(), |at| last + at);
         let end = if text[start..end].ends_with('\r') { end - 1 } else { end };
-        let (bare, indent) = code::dedented(&text[start..end].replace("\r\n", "\n"));
-        Self { range: start..end, dedented: bare, indent }
+        let (dedented, indent) = code::dedent(&text[start..end].replace("\r\n", "\n"));
+        Self { range: start..end, dedented, indent }
     }
 
-    /// The question: `instruction` is in the user's words. `head` is what the lines stand in, if they stand in something.
-    pub fn prompt(&self, language: Language, instruction: &str, head: Option<&str>) -> CodePrompt {
+    /// Prompt for a change. `instruction` is in the user's words, `signature` the first line of the item around the
+    /// lines.
+    pub fn prompt(&self, language: Language, instruction: &str, signature: Option<&str>) -> CodePrompt {
         let system = format!("You change {} code as you are told, and nothing else. Give only code.", language.name());
-        let head = head.map(|head| format!("These lines stand in `{}`:\n\n", head.trim())).unwrap_or_default();
-        let block = code::fenced(language, &self.dedented);
-        let question = format!("{head}{block}\n\n{}\n\nWrite all of this code with that change.", instruction.trim());
+        let place = signature.map(|it| format!("These lines stand in `{}`:\n\n", it.trim())).unwrap_or_default();
+        let block = code::fenced_block(language, &self.dedented);
+        let question = format!("{place}{block}\n\n{}\n\nWrite all of this code with that change.", instruction.trim());
         CodePrompt::new(language, &system, question, &self.dedented, "")
     }
 
-    /// The replacement of the lines by what was written.
+    /// Replacement of the lines in `text` by the model's `code`, with their indentation and line ends.
     pub fn replacement(&self, text: &str, code: &str) -> Edit {
-        let (bare, _) = code::dedented(code);
-        let lines = code::indented(bare.trim_end(), &self.indent);
+        let (dedented, _) = code::dedent(code);
+        let lines = code::indent(dedented.trim_end(), &self.indent);
         Edit { range: self.range.clone(), text: match_line_ends(text, lines) }
     }
 }
 
-/// `written` with the line ends of `text`.
-pub(super) fn match_line_ends(text: &str, written: String) -> String {
-    if text.contains("\r\n") { written.replace('\n', "\r\n") } else { written }
+/// `code` with the line ends of `text`.
+pub(super) fn match_line_ends(text: &str, code: String) -> String {
+    if text.contains("\r\n") { code.replace('\n', "\r\n") } else { code }
 }
 
-/// The first line of the innermost item that holds the lines and more than them.
+/// First line of the innermost item that contains the lines and begins above them.
 pub fn enclosing_signature<'a>(tree: Option<&Tree>, text: &'a str, lines: &SelectedLines) -> Option<&'a str> {
-    let around = syntax::enclosing_items(tree?, text, lines.range.start + lines.indent.len() + 1);
-    let holds = |item: &&syntax::SyntaxItem| item.range.start < lines.range.start && lines.range.end <= item.range.end;
-    let item = around.iter().rev().find(holds)?;
+    let items = syntax::enclosing_items(tree?, text, lines.range.start + lines.indent.len() + 1);
+    let encloses =
+        |item: &&syntax::SyntaxItem| item.range.start < lines.range.start && lines.range.end <= item.range.end;
+    let item = items.iter().rev().find(encloses)?;
     text.get(item.signature.clone())?.lines().next()
 }
 
-/// What an edit breaks: the first syntax error of a text that had none. `None` for texts without a grammar and for those that
-/// had errors before and have no more now.
+/// Fault that an edit introduces: the first syntax error, if the text has more of them afterwards. `None` for a
+/// language without a grammar.
 pub fn introduced_fault(language: Language, text: &str, edit: &Edit) -> Option<CodeFault> {
     let after = edit.apply(text);
     let (old, new) = (syntax::parse(language, text, None)?, syntax::parse(language, &after, None)?);
-    let (whole, changed) = (0..text.len(), 0..after.len());
-    let errors = syntax::count_errors(&new, &changed) > syntax::count_errors(&old, &whole);
-    let packages = [&old, &new].map(|tree| package_clauses(language, tree));
-    let first = match (errors, &packages) {
-        (true, _) => syntax::first_error_offset(&new)?,
-        (false, [old, new]) if new.len() > old.len().max(1) => {
-            *new.iter().find(|at| edit.range.start <= **at).or(new.last())?
+    let errors_before = syntax::count_errors(&old, &(0..text.len()));
+    let offset = if syntax::count_errors(&new, &(0..after.len())) > errors_before {
+        syntax::first_error_offset(&new)?
+    } else {
+        let [clauses_before, clauses] = [&old, &new].map(|tree| package_clauses(language, tree));
+        if clauses.len() <= clauses_before.len().max(1) {
+            return None;
         }
-        _ => return None,
+        *clauses.iter().find(|at| edit.range.start <= **at).or(clauses.last())?
     };
-    let at = first.max(edit.range.start).min(edit.range.start + edit.text.len());
-    let at = after.floor_char_boundary(at);
-    let line = 1 + after[edit.range.start..at].matches('\n').count();
-    let shown = after[at..].lines().next().unwrap_or_default();
-    let start = after[..at].rfind('\n').map_or(0, |at| at + 1);
+    // Only lines of the edit are named: an error below it follows from it.
+    let offset = offset.max(edit.range.start).min(edit.range.start + edit.text.len());
+    let offset = after.floor_char_boundary(offset);
+    let line_start = after[..offset].rfind('\n').map_or(0, |at| at + 1);
+    let line_end = after[offset..].find('\n').map_or(after.len(), |at| offset + at);
     Some(CodeFault::SyntaxError {
-        number: line,
-        text: format!("{}{shown}", &after[start..at]).trim().chars().take(120).collect(),
+        number: 1 + after[edit.range.start..offset].matches('\n').count(),
+        text: after[line_start..line_end].trim().chars().take(MAX_FAULT_CHARS).collect(),
     })
 }
 
-/// Where Go's package clauses stand: the grammar takes any number, the language one.
+/// Offsets of Go's package clauses. The grammar accepts any number of them, the language one.
 fn package_clauses(language: Language, tree: &Tree) -> Vec<usize> {
     let mut cursor = tree.walk();
     let children = tree.root_node().children(&mut cursor);
@@ -111,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_lines_are_changed_and_keep_their_indentation() {
+    fn whole_lines_are_replaced_with_their_indentation() {
         let lines = lines("x\n    ret");
         assert_eq!((lines.dedented.as_str(), lines.indent.as_str()), ("y = x\nreturn y", "    "));
         let after = lines.replacement(TEXT, "return x\n").apply(TEXT);
@@ -120,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn line_ends_stay_as_they_are() {
+    fn line_ends_are_kept() {
         let text = TEXT.replace('\n', "\r\n");
         let at = text.find("y = x").expect("it is there");
         let after = SelectedLines::touching(&text, at..at).replacement(&text, "a = x\ny = a\n").apply(&text);
@@ -128,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_question_says_what_to_do_and_where_the_lines_stand() {
+    fn the_prompt_contains_the_instruction_and_the_enclosing_signature() {
         let lines = lines("y = x");
         let tree = syntax::parse(Language::Python, TEXT, None);
         let head = enclosing_signature(tree.as_ref(), TEXT, &lines);
@@ -137,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_that_breaks_the_syntax_is_known_by_its_line() {
+    fn an_edit_that_breaks_the_syntax_names_the_line() {
         let lines = lines("return y");
         let check = |code| introduced_fault(Language::Python, TEXT, &lines.replacement(TEXT, code));
         assert_eq!(check("return x * 2"), None);
@@ -146,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_package_clause_breaks_a_file_of_go() {
+    fn a_second_go_package_clause_is_a_fault() {
         let text = "package m\n\nfunc f() {}\n";
         let edit = |written: &str| Edit { range: 11..text.len(), text: written.to_owned() };
         let broken = introduced_fault(Language::Go, text, &edit("package main\n\nfunc f() {}\n")).expect("a fault");

@@ -1,8 +1,9 @@
-//! `fill`: writes what belongs at the cursor.
+//! Task `fill`: inline completion at the cursor.
 //!
-//! The prompt is made of the repository's name, snippets from elsewhere, the file's path, imports and enclosing signatures
-//! that lie outside the window, and the file's text around the cursor in the order that the model was trained on. A model
-//! without fill-in-the-middle gets the same from left to right, with everything foreign in comments.
+//! The prompt consists of the repository's name, snippets from elsewhere, the file's path, imports and enclosing
+//! signatures from outside the window, and the text around the cursor in the order of the model's FIM format. A model
+//! without fill-in-the-middle gets the same parts from left to right, and continues the text before the cursor. Without
+//! a marker for files, everything from elsewhere is written as comments.
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
@@ -13,13 +14,20 @@ use crate::request::{Answer, PromptOrder, Request};
 use crate::window;
 use crate::{PromptStrategy, Result, context, finish, syntax, text};
 
-/// The strategy.
+/// Maximum length of the imports from outside the window.
+const MAX_IMPORT_BYTES: usize = 1500;
+/// The same for a reduced window.
+const MAX_REDUCED_IMPORT_BYTES: usize = 200;
+/// Maximum number of enclosing signatures from outside the window.
+const MAX_ENCLOSING_SIGNATURES: usize = 6;
+
+/// The built-in strategy of inline completion.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Fill;
 
 impl Fill {
-    /// The strategy, shared by all requests and wrapped by plugins. It is always the same `Arc`, so [`Arc::ptr_eq`] tells it
-    /// from a strategy with plugins.
+    /// The strategy, shared by all requests and wrapped by plugins. It is always the same `Arc`, so [`Arc::ptr_eq`]
+    /// distinguishes it from a strategy with plugins.
     pub fn shared() -> Arc<dyn PromptStrategy> {
         static SHARED: LazyLock<Arc<dyn PromptStrategy>> = LazyLock::new(|| Arc::new(Fill));
         SHARED.clone()
@@ -56,134 +64,155 @@ impl PromptStrategy for Fill {
     }
 }
 
-/// The prompt on a window whose header is known.
+/// Builds the prompt on a window with a complete header.
 pub(crate) fn build_prompt(request: &Request, window: Window) -> Prompt {
-    let typed = Part::text(middle(request, &window), PartSource::Middle);
-    let (parts, stop_specials) = match &window.layout {
-        Some(layout) => ([layout.parts.clone(), vec![typed]].concat(), layout.stop_tokens.clone()),
-        None => (model_format_parts(request, &window, typed), stop_tokens(request)),
+    let middle = Part::text(middle_text(request, &window), PartSource::Middle);
+    let (parts, stop_tokens) = match &window.layout {
+        Some(layout) => ([layout.parts.clone(), vec![middle]].concat(), layout.stop_tokens.clone()),
+        None => (model_format_parts(request, &window, middle), format_stop_tokens(request)),
     };
-    let window = (request.order == PromptOrder::Anchored).then_some(window);
-    Prompt {
-        parts,
-        heal: request.order == PromptOrder::Anchored || request.format.is_none(),
-        stop_tokens: stop_specials,
-        window,
-    }
+    let is_anchored = request.order == PromptOrder::Anchored;
+    let window = if is_anchored { Some(window) } else { None };
+    Prompt { parts, heal: is_anchored || request.format.is_none(), stop_tokens, window }
 }
 
-/// The parts as the model's own format has them.
-fn model_format_parts(request: &Request, window: &Window, typed: Part) -> Vec<Part> {
-    let before = [window.header.clone(), vec![Part::text(window.prefix.clone(), PartSource::Prefix)]].concat();
-    let after = Part::text(window.suffix.clone(), PartSource::Suffix);
+/// Parts in the order of the model's FIM format.
+fn model_format_parts(request: &Request, window: &Window, middle: Part) -> Vec<Part> {
+    let prefix = Part::text(window.prefix.clone(), PartSource::Prefix);
     match request.format {
-        Some(format) => fim_parts(format, before, after, typed),
-        None => [before, vec![typed]].concat(),
+        Some(format) => {
+            let suffix = Part::text(window.suffix.clone(), PartSource::Suffix);
+            fim_parts(format, window.header.clone(), prefix, suffix, middle)
+        }
+        None => [window.header.clone(), vec![prefix, middle]].concat(),
     }
 }
 
-fn stop_tokens(request: &Request) -> Vec<Cow<'static, str>> {
+fn format_stop_tokens(request: &Request) -> Vec<Cow<'static, str>> {
     request.format.map_or(&[][..], |format| format.stop_tokens).iter().copied().map(Cow::Borrowed).collect()
 }
 
-fn middle<'a>(request: &'a Request, window: &Window) -> &'a str {
+/// Text between the anchor and the cursor.
+fn middle_text<'a>(request: &'a Request, window: &Window) -> &'a str {
     &request.document.text[window.anchor..request.cursor]
 }
 
-/// The text around the cursor in the order of the format. What is foreign stands before the prefix marker where the format
-/// has a token for files, and else inside the prefix.
-fn fim_parts(format: &FimFormat, mut before: Vec<Part>, after: Part, typed: Part) -> Vec<Part> {
-    let own = if format.file.is_some() { before.split_off(before.len() - 1) } else { std::mem::take(&mut before) };
-    let prefix = [vec![Part::special(format.prefix)], own].concat();
-    let suffix = vec![Part::special(format.suffix), after];
-    let first = if format.suffix_first { [before, suffix, prefix] } else { [before, prefix, suffix] };
-    // Without a middle marker the model writes on from the prefix, so that is where the typed text goes.
-    [first.concat(), format.middle.map(Part::special).into_iter().collect(), vec![typed]].concat()
+/// Parts with the markers of a FIM format. The header comes before the prefix marker if the format has a marker for
+/// files, otherwise it is part of the prefix.
+fn fim_parts(format: &FimFormat, header: Vec<Part>, prefix: Part, suffix: Part, middle: Part) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut marked_prefix = vec![Part::special(format.prefix)];
+    if format.file.is_some() {
+        parts.extend(header);
+    } else {
+        marked_prefix.extend(header);
+    }
+    marked_prefix.push(prefix);
+    let marked_suffix = [Part::special(format.suffix), suffix];
+    if format.suffix_first {
+        parts.extend(marked_suffix);
+        parts.extend(marked_prefix);
+    } else {
+        parts.extend(marked_prefix);
+        parts.extend(marked_suffix);
+    }
+    // Without a middle marker the model continues the prefix, which comes last and takes the middle.
+    parts.extend(format.middle.map(Part::special));
+    parts.push(middle);
+    parts
 }
 
-/// Everything before the file's own text, the most stable first.
+/// Parts before the file's own text, the most stable first: repository, snippets, path, imports, enclosing signatures.
 pub(crate) fn header(request: &Request, snippets: &[Snippet], window: &Window) -> Vec<Part> {
-    let path = &request.document.path;
-    let outside = outside_window(request, window);
+    let mut parts = match request.format.and_then(|format| format.file) {
+        Some(file_marker) => marked_header(request, snippets, file_marker),
+        None => commented_header(request, snippets),
+    };
+    parts.extend(outside_window(request, window));
+    parts
+}
+
+/// Header of a FIM format with a marker for files.
+fn marked_header(request: &Request, snippets: &[Snippet], file_marker: &'static str) -> Vec<Part> {
     let mut parts = Vec::new();
-    let named = |snippet: &Snippet| PartSource::Snippet { path: snippet.path.clone(), origin: snippet.origin.clone() };
-    match request.format.and_then(|format| format.file) {
-        Some(file) => {
-            let repository = request.format.and_then(|format| format.repository).zip(request.repository.as_ref());
-            if let Some((marker, name)) = repository.filter(|_| !snippets.is_empty()) {
-                parts.extend([Part::special(marker), Part::text(format!("{name}\n"), PartSource::Header)]);
-            }
-            for snippet in snippets {
-                let text = format!("{}\n{}\n", snippet.path, snippet.text.trim_end());
-                parts.extend([Part::special(file), Part::text(text, named(snippet))]);
-            }
-            if !path.is_empty() {
-                parts.extend([Part::special(file), Part::text(format!("{path}\n"), PartSource::Header)]);
-            }
-            parts.extend(outside);
-            parts
-        }
-        None => {
-            let comment = |text: &str| {
-                let mark = request.document.language.line_comment().unwrap_or("#");
-                text.lines().map(|line| format!("{mark} {line}\n")).collect::<String>()
-            };
-            for snippet in snippets {
-                let text = format!("{}:\n{}", snippet.path, snippet.text.trim_end());
-                parts.push(Part::text(comment(&text), named(snippet)));
-            }
-            if !path.is_empty() {
-                parts.push(Part::text(comment(path), PartSource::Header));
-            }
-            parts.extend(outside);
-            parts
+    let repository_marker = request.format.and_then(|format| format.repository);
+    if let (Some(marker), Some(name), false) = (repository_marker, &request.repository, snippets.is_empty()) {
+        parts.extend([Part::special(marker), Part::text(format!("{name}\n"), PartSource::Header)]);
+    }
+    for snippet in snippets {
+        let text = format!("{}\n{}\n", snippet.path, snippet.text.trim_end());
+        parts.extend([Part::special(file_marker), Part::text(text, source_of(snippet))]);
+    }
+    let path = &request.document.path;
+    if !path.is_empty() {
+        parts.extend([Part::special(file_marker), Part::text(format!("{path}\n"), PartSource::Header)]);
+    }
+    parts
+}
+
+/// Header as comments in the language of the document.
+fn commented_header(request: &Request, snippets: &[Snippet]) -> Vec<Part> {
+    let mark = request.document.language.line_comment().unwrap_or("#");
+    let comment = |text: &str| text.lines().map(|line| format!("{mark} {line}\n")).collect::<String>();
+    let mut parts = Vec::new();
+    for snippet in snippets {
+        let text = format!("{}:\n{}", snippet.path, snippet.text.trim_end());
+        parts.push(Part::text(comment(&text), source_of(snippet)));
+    }
+    let path = &request.document.path;
+    if !path.is_empty() {
+        parts.push(Part::text(comment(path), PartSource::Header));
+    }
+    parts
+}
+
+fn source_of(snippet: &Snippet) -> PartSource {
+    PartSource::Snippet { path: snippet.path.clone(), origin: snippet.origin.clone() }
+}
+
+/// Imports and enclosing signatures above the window.
+fn outside_window(request: &Request, window: &Window) -> Vec<Part> {
+    let window_start = window.anchor - window.prefix.len();
+    let Some(tree) = &request.document.tree else { return Vec::new() };
+    if window_start == 0 {
+        return Vec::new();
+    }
+    let max_bytes = if window.reduced { MAX_REDUCED_IMPORT_BYTES } else { MAX_IMPORT_BYTES };
+    let mut imports = String::new();
+    for range in syntax::import_ranges(tree).into_iter().filter(|range| range.end <= window_start) {
+        let import = request.document.text.get(range).unwrap_or_default().trim_end();
+        if imports.len() + import.len() < max_bytes {
+            imports.push_str(import);
+            imports.push('\n');
         }
     }
-}
-
-/// Imports and signatures that the window does not show.
-fn outside_window(request: &Request, window: &Window) -> Vec<Part> {
-    let most = if window.reduced { 200 } else { 1500 };
-    let start = window.anchor - window.prefix.len();
-    let (Some(tree), true) = (&request.document.tree, start > 0) else { return Vec::new() };
-    let text = &request.document.text;
-    let take = |ranges: Vec<std::ops::Range<usize>>| {
-        let mut taken = String::new();
-        for range in ranges.into_iter().filter(|range| range.end <= start) {
-            let line = text.get(range).unwrap_or_default().trim_end();
-            if taken.len() + line.len() < most {
-                taken.push_str(line);
-                taken.push('\n');
-            }
-        }
-        taken
-    };
-    let parts = [
-        (take(syntax::import_ranges(tree)), PartSource::Imports),
-        (enclosing_signatures(&request.prefix()[..start], &request.prefix()[start..]), PartSource::Enclosing),
+    let (above, shown) = request.prefix().split_at(window_start);
+    let mut parts = vec![
+        Part::text(imports, PartSource::Imports),
+        Part::text(enclosing_signatures(above, shown), PartSource::Enclosing),
     ];
-    parts.into_iter().filter(|(text, _)| !text.is_empty()).map(|(text, source)| Part::text(text, source)).collect()
+    parts.retain(|part| part.content.text().is_some_and(|text| !text.is_empty()));
+    parts
 }
 
-/// The lines above the window that the cursor's block hangs on, by indentation: while a statement is being typed the syntax
-/// around it is seldom whole.
+/// Lines above the window that enclose the cursor by indentation: each is indented less than everything between it and
+/// the cursor. Syntax would tell more, but it is rarely complete while a statement is being typed.
 fn enclosing_signatures(above: &str, shown: &str) -> String {
-    const MOST: usize = 6;
     let mut limit = text::indent_columns(shown.rsplit('\n').next().unwrap_or_default());
     for line in shown.rsplit('\n').skip(1).filter(|line| !line.trim().is_empty()) {
         limit = limit.min(text::indent_columns(line));
     }
-    let mut heads = Vec::new();
+    let mut signatures = Vec::new();
     for line in above.rsplit('\n').map(str::trim_end).filter(|line| line.chars().any(char::is_alphanumeric)) {
-        if limit == 0 || heads.len() == MOST {
+        if limit == 0 || signatures.len() == MAX_ENCLOSING_SIGNATURES {
             break;
         }
         if text::indent_columns(line) < limit {
             limit = text::indent_columns(line);
-            heads.push(line);
+            signatures.push(line);
         }
     }
-    heads.iter().rev().map(|line| format!("{line}\n")).collect()
+    signatures.iter().rev().map(|line| format!("{line}\n")).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
-//! `translate`: code in another programming language. A text that is larger than the model's room goes item by item; what came
-//! of the pieces is put together with their imports at the top.
+//! Task `translate`: code in another programming language.
+//!
+//! A text that exceeds the model's context is split between its items. The translated pieces are joined with their
+//! imports at the top.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -9,15 +11,18 @@ use tree_sitter::Tree;
 use super::code::CodePrompt;
 use crate::{Language, syntax};
 
-/// A language that programs can be translated into, by the name that somebody gave it.
+/// The target language with this name, LSP id or file extension.
 ///
 /// # Errors
-/// Names those that there are.
+/// If no programming language is called so; the message lists all of them.
 pub fn target_language(name: &str) -> Result<Language, UnknownTarget> {
-    Language::from_name(name).filter(|it| it.is_programming_language()).ok_or_else(|| UnknownTarget(name.to_owned()))
+    match Language::from_name(name) {
+        Some(language) if language.is_programming_language() => Ok(language),
+        _ => Err(UnknownTarget(name.to_owned())),
+    }
 }
 
-/// Nobody knows how to translate into that.
+/// Name of a target language that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no language {0:?} to translate into: say {names}", names = target_names())]
 pub struct UnknownTarget(String);
@@ -27,24 +32,24 @@ fn target_names() -> String {
     all.join(", ")
 }
 
-/// The question for a piece of code. `signature`, if it is known, is what the translation begins with.
+/// Prompt for the translation of `source`, which begins with `signature` unless that is empty.
 pub fn prompt(from: Language, to: Language, source: &str, signature: &str) -> CodePrompt {
     let (old, new) = (from.name(), to.name());
     let system = format!("You translate {old} code to {new}. Keep names, comments and behaviour. Give only code.");
     let begins = if signature.is_empty() { String::new() } else { format!(" It begins with `{signature}`.") };
-    let block = super::code::fenced(from, source);
+    let block = super::code::fenced_block(from, source);
     let question = format!("{block}\n\nWrite this {old} code in {new}, so that it does exactly the same.{begins}");
     CodePrompt::new(to, &system, question, source, signature)
 }
 
-/// Cuts `range` of a text between the items at its top level, so that each piece has at most `room` bytes where that can be.
-/// Comments stay with what follows them.
-pub fn split(tree: Option<&Tree>, text: &str, range: Range<usize>, room: usize) -> Vec<Range<usize>> {
+/// Splits `range` of a text between its top-level items into pieces of at most `max_bytes` bytes, except for a single
+/// item that is longer. Comments stay with the item below them.
+pub fn split(tree: Option<&Tree>, text: &str, range: Range<usize>, max_bytes: usize) -> Vec<Range<usize>> {
     let mut pieces = Vec::new();
     let mut start = range.start;
     let mut end = range.start;
     for next in item_ends(tree, &range) {
-        if next - start > room && end > start {
+        if next - start > max_bytes && end > start {
             pieces.push(start..end);
             start = end;
         }
@@ -55,7 +60,7 @@ pub fn split(tree: Option<&Tree>, text: &str, range: Range<usize>, room: usize) 
     pieces
 }
 
-/// Where the items at the top level end, and the range does.
+/// Ends of the top-level items inside the range, and the end of the range.
 fn item_ends(tree: Option<&Tree>, range: &Range<usize>) -> Vec<usize> {
     let mut ends = Vec::new();
     if let Some(tree) = tree {
@@ -68,7 +73,7 @@ fn item_ends(tree: Option<&Tree>, range: &Range<usize>) -> Vec<usize> {
     ends
 }
 
-/// Puts translated pieces together: imports once, at the top.
+/// Joins translated pieces. Imports come once, at the top.
 pub fn join(to: Language, pieces: &[String]) -> String {
     if let [only] = pieces {
         return only.clone();
@@ -77,9 +82,9 @@ pub fn join(to: Language, pieces: &[String]) -> String {
     let (mut imports, mut rest) = (String::new(), Vec::new());
     for piece in pieces {
         let tree = syntax::parse(to, piece, None);
-        let mut bare = piece.clone();
+        let mut without_imports = piece.clone();
         for range in tree.iter().flat_map(syntax::import_ranges).collect::<Vec<_>>().into_iter().rev() {
-            bare.replace_range(range, "");
+            without_imports.replace_range(range, "");
         }
         for range in tree.iter().flat_map(syntax::import_ranges) {
             let import = piece[range].trim();
@@ -88,7 +93,7 @@ pub fn join(to: Language, pieces: &[String]) -> String {
                 imports.push('\n');
             }
         }
-        rest.push(bare.trim_matches(['\n', '\r']).to_owned());
+        rest.push(without_imports.trim_matches(['\n', '\r']).to_owned());
     }
     rest.retain(|piece| !piece.trim().is_empty());
     let gap = if to == Language::Python { "\n\n\n" } else { "\n\n" };
@@ -101,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_target_names_the_known_ones() {
+    fn an_unknown_target_lists_the_known_ones() {
         assert_eq!(target_language("c++"), Ok(Language::Cpp));
         for name in ["Klingon", "json", ""] {
             let error = target_language(name).expect_err(name).to_string();
@@ -110,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_question_holds_the_code_and_how_the_answer_begins() {
+    fn the_prompt_contains_the_code_and_the_signature() {
         let wanted = prompt(Language::Java, Language::Python, "int f() { return 1; }\n", "def f():");
         assert_eq!(wanted.answer_prefix(), "```python\ndef f():");
         let asked = &wanted.messages[1].content;
@@ -123,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_cut_between_its_items() {
+    fn a_text_is_split_between_its_items() {
         let text = "import os\n\ndef f():\n    return 1\n\n# Two.\ndef g():\n    return 2\n";
         assert_eq!(cut(text, 1000), [text]);
         assert_eq!(cut(text, 40), ["import os\n\ndef f():\n    return 1", "\n\n# Two.\ndef g():\n    return 2\n"]);
@@ -131,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn imports_of_all_pieces_stand_once_at_the_top() {
+    fn imports_are_joined_at_the_top() {
         let pieces = ["import math\n\ndef f():\n    pass\n", "import math\nimport re\n\ndef g():\n    pass\n"]
             .map(str::to_owned);
         let text = join(Language::Python, &pieces);

@@ -1,28 +1,33 @@
-//! The parts of a docstring that is there: parameters, type parameters, results, errors.
+//! Entries of an existing docstring: parameters, type parameters, results, errors.
 
 use std::ops::Range;
 
-use super::super::doc_template::Field;
+use super::super::field::Field;
 use super::super::style::DocStyle;
-use super::DocstringRow;
+use super::existing::DocstringRow;
 
-/// Kinds of parts in the order in which they are written.
+/// Groups of fields, in the order in which docstrings have them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum FieldGroup {
-    Generics,
+    /// Type parameters.
+    TypeParameters,
+    /// Parameters.
     Parameters,
+    /// Returned or yielded value.
     Returns,
+    /// Errors.
     Raises,
 }
 
 impl FieldGroup {
-    pub(super) const ALL: [Self; 4] = [Self::Generics, Self::Parameters, Self::Returns, Self::Raises];
+    /// All groups in order.
+    pub(super) const ALL: [Self; 4] = [Self::TypeParameters, Self::Parameters, Self::Returns, Self::Raises];
 
-    /// Of what a hole is about; a summary belongs to none.
-    pub(super) fn for_field(about: &Field) -> Option<Self> {
-        match about {
+    /// Returns the group of a field; `None` for a summary.
+    pub(super) fn for_field(field: &Field) -> Option<Self> {
+        match field {
             Field::Summary => None,
-            Field::TypeParameter(_) => Some(Self::Generics),
+            Field::TypeParameter(_) => Some(Self::TypeParameters),
             Field::Parameter(_) => Some(Self::Parameters),
             Field::Returns => Some(Self::Returns),
             Field::Raises(_) => Some(Self::Raises),
@@ -30,42 +35,47 @@ impl FieldGroup {
     }
 }
 
-/// A part.
+/// Entry for one or more fields.
 #[derive(Debug)]
 pub(super) struct ExistingEntry {
+    /// Group of its fields.
     pub(super) group: FieldGroup,
-    /// Whom it is about; empty for results.
+    /// Names of its fields; empty for results.
     pub(super) names: Vec<String>,
+    /// Rows of the docstring that it takes.
     pub(super) rows: Range<usize>,
 }
 
 impl ExistingEntry {
-    pub(super) fn describes(&self, about: &Field) -> bool {
+    /// Returns true if it is an entry for `field`.
+    pub(super) fn describes(&self, field: &Field) -> bool {
         let named = |name: &str, group| self.group == group && self.names.contains(&bare_name(name, group));
-        match about {
+        match field {
             Field::Summary => false,
             Field::Returns => self.group == FieldGroup::Returns,
-            Field::TypeParameter(name) => named(name, FieldGroup::Generics),
+            Field::TypeParameter(name) => named(name, FieldGroup::TypeParameters),
             Field::Parameter(name) => named(name, FieldGroup::Parameters),
             Field::Raises(name) => named(name, FieldGroup::Raises),
         }
     }
 }
 
-/// The title of a section, or a tag, that is no part itself.
+/// Title of a section, or a tag, that is not an entry itself.
 #[derive(Debug)]
 pub(super) struct Heading {
-    /// Of whose parts it is the title.
+    /// Group of the entries below it, if they are of one.
     pub(super) group: Option<FieldGroup>,
+    /// Rows of the docstring that it takes.
     pub(super) rows: Range<usize>,
 }
 
-/// Whether parts stand below titles.
+/// Returns true for styles that list entries below section titles.
 pub(super) fn is_sectioned(style: DocStyle) -> bool {
     matches!(style, DocStyle::Google | DocStyle::Numpy | DocStyle::Rustdoc)
 }
 
-/// What a docstring has, in its order; nothing where it tells of several signatures.
+/// Returns the entries and headings of a docstring in their order; `None` if the style has no entries or the docstring
+/// documents several overloads.
 pub(super) fn read_entries(style: DocStyle, rows: &[DocstringRow]) -> Option<(Vec<ExistingEntry>, Vec<Heading>)> {
     let overloads = style == DocStyle::Yard && rows.iter().any(|row| row.body.trim_start().starts_with("@overload"));
     match style {
@@ -79,65 +89,65 @@ pub(super) fn read_entries(style: DocStyle, rows: &[DocstringRow]) -> Option<(Ve
 fn read_sections(style: DocStyle, rows: &[DocstringRow]) -> (Vec<ExistingEntry>, Vec<Heading>) {
     let titles = section_titles(style, rows);
     let (mut entries, mut headings) = (Vec::new(), Vec::new());
-    for (number, (title, rows_of_title)) in titles.iter().enumerate() {
-        let start = rows_of_title.end;
+    for (number, (title, title_rows)) in titles.iter().enumerate() {
+        let start = title_rows.end;
         let next = titles.get(number + 1).map_or(rows.len(), |(_, next)| next.start);
-        // In Google's style a section is indented.
-        let outside = |at: &usize| style == DocStyle::Google && !rows[*at].is_blank() && rows[*at].indent() == 0;
-        let stop = (start..next).find(outside).unwrap_or(next);
+        // In Google style the content of a section is indented.
+        let is_outside = |at: &usize| style == DocStyle::Google && !rows[*at].is_blank() && rows[*at].indent() == 0;
+        let stop = (start..next).find(is_outside).unwrap_or(next);
         let end = end_without_blanks(rows, start..stop);
         match section_group(title) {
             Some((group, name))
                 if group == FieldGroup::Returns || style == DocStyle::Rustdoc && group == FieldGroup::Raises =>
             {
                 let names = name.map(str::to_owned).into_iter().collect();
-                entries.push(ExistingEntry { group, names, rows: rows_of_title.start..end });
+                entries.push(ExistingEntry { group, names, rows: title_rows.start..end });
             }
             Some((group, _)) => {
-                headings.push(Heading { group: Some(group), rows: rows_of_title.clone() });
+                headings.push(Heading { group: Some(group), rows: title_rows.clone() });
                 entries.extend(listed_entries(style, group, rows, start..end));
             }
-            None => headings.push(Heading { group: None, rows: rows_of_title.clone() }),
+            None => headings.push(Heading { group: None, rows: title_rows.clone() }),
         }
     }
     (entries, headings)
 }
 
-/// The titles of sections with their rows; those below code fences are none.
+/// Returns the titles of sections with their rows. Lines in code fences are not titles.
 fn section_titles(style: DocStyle, rows: &[DocstringRow]) -> Vec<(String, Range<usize>)> {
-    let mut fenced = false;
+    let mut in_fence = false;
     let mut found = Vec::new();
     for (at, row) in rows.iter().enumerate() {
         let body = row.body.trim_end();
-        fenced ^= body.trim_start().starts_with("```");
+        in_fence ^= body.trim_start().starts_with("```");
         let below = rows.get(at + 1).map_or("", |row| row.body.trim());
         let title = match style {
             DocStyle::Google => body.strip_suffix(':').filter(|it| row.indent() == 0 && at > 0 && is_title(it)),
             DocStyle::Numpy => Some(body).filter(|_| below.len() >= 3 && below.chars().all(|c| c == '-')),
             _ => body.trim_start().trim_start_matches('#').strip_prefix(' ').filter(|_| body.starts_with('#')),
         };
-        let Some(title) = title.filter(|_| !fenced) else { continue };
-        let extra = match style {
+        let Some(title) = title.filter(|_| !in_fence) else { continue };
+        let rows_below = match style {
             DocStyle::Google => 0,
             DocStyle::Numpy => 1,
             _ => usize::from(below.is_empty()),
         };
-        found.push((title.trim().to_owned(), at..(at + 1 + extra).min(rows.len())));
+        found.push((title.trim().to_owned(), at..(at + 1 + rows_below).min(rows.len())));
     }
     found
 }
 
-/// `Args` and `Keyword Args`, and not a sentence that ends with a colon.
+/// Returns true for `Args` and `Keyword Args`, and false for a sentence that ends with a colon.
 fn is_title(text: &str) -> bool {
     let words = text.split(' ').count();
     words <= 2 && text.starts_with(char::is_uppercase) && text.chars().all(|c| c.is_alphabetic() || c == ' ')
 }
 
-/// What a section is about by its title; a name where it is one part.
+/// Returns the group of a section by its title, and the name of its field if the section is one entry.
 fn section_group(title: &str) -> Option<(FieldGroup, Option<&'static str>)> {
     Some(match &*title.to_ascii_lowercase() {
         "args" | "arguments" | "parameters" | "params" => (FieldGroup::Parameters, None),
-        "type parameters" | "generics" | "generic parameters" => (FieldGroup::Generics, None),
+        "type parameters" | "generics" | "generic parameters" => (FieldGroup::TypeParameters, None),
         "returns" | "return" | "yields" | "yield" | "return value" => (FieldGroup::Returns, None),
         "raises" | "raise" | "throws" => (FieldGroup::Raises, None),
         "error" | "errors" => (FieldGroup::Raises, Some("Errors")),
@@ -146,7 +156,7 @@ fn section_group(title: &str) -> Option<(FieldGroup, Option<&'static str>)> {
     })
 }
 
-/// The parts that are listed in a section.
+/// Returns the entries that are listed in a section.
 fn listed_entries(
     style: DocStyle,
     group: FieldGroup,
@@ -160,9 +170,10 @@ fn listed_entries(
     let end = |number: usize| {
         let (at, _) = starts[number];
         let next = starts.get(number + 1).map_or(content.end, |(next, _)| *next);
-        // A paragraph of its own is about all of them.
-        let apart = |it: &usize| rows[*it - 1].is_blank() && !rows[*it].is_blank() && rows[*it].indent() <= indent;
-        (at + 1..next).find(apart).map_or(next, |it| end_without_blanks(rows, at..it))
+        // A separate paragraph is about all entries.
+        let is_separate =
+            |it: &usize| rows[*it - 1].is_blank() && !rows[*it].is_blank() && rows[*it].indent() <= indent;
+        (at + 1..next).find(is_separate).map_or(next, |it| end_without_blanks(rows, at..it))
     };
     let entry = |(number, (at, names)): (usize, &(usize, Vec<String>))| ExistingEntry {
         group,
@@ -172,7 +183,7 @@ fn listed_entries(
     starts.iter().enumerate().map(entry).collect()
 }
 
-/// The names that a line of a list is about; none where it is no beginning of a part.
+/// Returns the names that a line of a list describes; none if it does not begin an entry.
 fn listed_names(style: DocStyle, group: FieldGroup, body: &str) -> Vec<String> {
     let body = body.trim();
     let head = match style {
@@ -191,7 +202,7 @@ fn listed_names(style: DocStyle, group: FieldGroup, body: &str) -> Vec<String> {
     if named { names } else { Vec::new() }
 }
 
-/// Styles in which each part is a tag.
+/// Returns the entries and headings of styles in which each entry is a tag.
 fn read_tags(style: DocStyle, rows: &[DocstringRow]) -> (Vec<ExistingEntry>, Vec<Heading>) {
     let (mut entries, mut headings): (Vec<ExistingEntry>, Vec<Heading>) = (Vec::new(), Vec::new());
     let mut at = 0;
@@ -203,13 +214,13 @@ fn read_tags(style: DocStyle, rows: &[DocstringRow]) -> (Vec<ExistingEntry>, Vec
         let end = end_of_tag(style, rows, at, word);
         match tag_group(style, word, rest) {
             Some((group, names)) => entries.push(ExistingEntry { group, names, rows: at..end }),
-            // The tags of a summary stand before everything.
+            // Tags of the summary precede all entries.
             None if matches!(word, "brief" | "summary" | "description" | "desc") => {}
             None => headings.push(Heading { group: None, rows: at..end }),
         }
         at = end;
     }
-    // Blank lines between two parts of a kind belong to the first.
+    // Blank lines between two entries of a group belong to the first.
     for next in 1..entries.len() {
         let between = entries[next - 1].rows.end..entries[next].rows.start;
         if entries[next - 1].group == entries[next].group && between.clone().all(|at| rows[at].is_blank()) {
@@ -219,7 +230,7 @@ fn read_tags(style: DocStyle, rows: &[DocstringRow]) -> (Vec<ExistingEntry>, Vec
     (entries, headings)
 }
 
-/// The tag that a line begins with, and what follows it.
+/// Returns the name of the tag that a line begins with, and the text after the name.
 fn tag(style: DocStyle, body: &str) -> Option<(&str, &str)> {
     let body = body.trim_start();
     let rest = match style {
@@ -232,13 +243,13 @@ fn tag(style: DocStyle, body: &str) -> Option<(&str, &str)> {
     (end > 0).then(|| rest.split_at(end))
 }
 
-/// The end of a range of rows without blank ones.
+/// Returns the end of a range of rows without the blank rows at its end.
 fn end_without_blanks(rows: &[DocstringRow], range: Range<usize>) -> usize {
     range.clone().rev().find(|at| !rows[*at].is_blank()).map_or(range.start, |at| at + 1)
 }
 
-/// The row behind a tag. An element goes on to its end. Where the language says so, a tag goes on to the next one; else to a blank
-/// line, or beyond it as long as lines are indented.
+/// Returns the row after a tag. An XML element extends to its closing tag. In some styles a tag extends to the next tag, in
+/// others to a blank line, or beyond it while lines are indented.
 fn end_of_tag(style: DocStyle, rows: &[DocstringRow], at: usize, word: &str) -> usize {
     if style == DocStyle::Xmldoc {
         let closes =
@@ -246,43 +257,43 @@ fn end_of_tag(style: DocStyle, rows: &[DocstringRow], at: usize, word: &str) -> 
         return (at..rows.len()).find(|it| closes(&rows[*it])).map_or(at + 1, |it| it + 1);
     }
     let next = (at + 1..rows.len()).find(|it| tag(style, &rows[*it].body).is_some()).unwrap_or(rows.len());
-    let blank = |it: &usize| rows[*it].is_blank();
-    let apart =
+    let is_blank = |it: &usize| rows[*it].is_blank();
+    let is_separate =
         |it: &usize| rows[*it - 1].is_blank() && !rows[*it].is_blank() && rows[*it].indent() <= rows[at].indent();
     let end = match style {
         DocStyle::Jsdoc | DocStyle::Tsdoc | DocStyle::Javadoc | DocStyle::Phpdoc => None,
-        DocStyle::Rest | DocStyle::Yard => (at + 1..next).find(apart),
-        _ => (at + 1..next).find(blank),
+        DocStyle::Rest | DocStyle::Yard => (at + 1..next).find(is_separate),
+        _ => (at + 1..next).find(is_blank),
     };
     end_without_blanks(rows, at..end.unwrap_or(next))
 }
 
-/// The part that a tag begins, with the names that it is about.
+/// Returns the group of a tag and the names of its fields; `None` for a tag that is not an entry.
 fn tag_group(style: DocStyle, word: &str, rest: &str) -> Option<(FieldGroup, Vec<String>)> {
     let group = match word {
         "param" | "parameter" | "arg" | "argument" => FieldGroup::Parameters,
         "type" | "keyword" | "key" if style == DocStyle::Rest => FieldGroup::Parameters,
-        "tparam" | "template" | "typeParam" | "typeparam" => FieldGroup::Generics,
+        "tparam" | "template" | "typeParam" | "typeparam" => FieldGroup::TypeParameters,
         "return" | "returns" | "yield" | "yields" => return Some((FieldGroup::Returns, Vec::new())),
         "rtype" if style == DocStyle::Rest => return Some((FieldGroup::Returns, Vec::new())),
         "throws" | "throw" | "exception" | "raise" | "raises" => FieldGroup::Raises,
         _ => return None,
     };
     let group = if group == FieldGroup::Parameters && rest.trim_start().starts_with('<') {
-        FieldGroup::Generics
+        FieldGroup::TypeParameters
     } else {
         group
     };
     Some((group, vec![bare_name(name(style, group, rest)?, group)]))
 }
 
-/// The name behind a tag.
+/// Returns the name after a tag.
 fn name(style: DocStyle, group: FieldGroup, rest: &str) -> Option<&str> {
     match style {
         DocStyle::Rest => rest.split(':').next()?.split_whitespace().last(),
         DocStyle::Xmldoc => rest.split('"').nth(1),
         DocStyle::Phpdoc if group == FieldGroup::Parameters => rest.split_whitespace().find(|word| word.contains('$')),
-        // The class of an error may stand where a type would.
+        // The class of an error is not a type that precedes a name.
         _ if group == FieldGroup::Raises => rest.split_whitespace().find(|word| *word != "{@link"),
         _ => {
             let words = without_groups(rest, style);
@@ -291,20 +302,20 @@ fn name(style: DocStyle, group: FieldGroup, rest: &str) -> Option<&str> {
     }
 }
 
-/// Without the type or the direction that may stand before a name: `{number} x`, `[in] x`, `[String] x`.
+/// Removes the type or the direction before a name: `{number} x`, `[in] x`, `[String] x`.
 fn without_groups(rest: &str, style: DocStyle) -> &str {
     let mut rest = rest.trim_start();
-    // A default stands in brackets, too: `[x=1]`.
-    let brackets = matches!(style, DocStyle::Doxygen | DocStyle::Yard);
+    // In other styles brackets hold a name with its default: `[x=1]`.
+    let has_bracketed_types = matches!(style, DocStyle::Doxygen | DocStyle::Yard);
     for (open, close) in [('{', '}'), ('[', ']')] {
-        if rest.starts_with(open) && (open == '{' || brackets) {
+        if rest.starts_with(open) && (open == '{' || has_bracketed_types) {
             rest = rest.split_once(close).map_or("", |(_, rest)| rest).trim_start();
         }
     }
     rest
 }
 
-/// A name without stars, dollars, brackets, defaults and what it lies in.
+/// Returns a name without stars, dollar signs, brackets, default and qualifiers.
 fn bare_name(name: &str, group: FieldGroup) -> String {
     let name = name.split('=').next().unwrap_or_default();
     let name = name.trim().trim_matches(|c: char| !c.is_alphanumeric() && c != '_');

@@ -1,30 +1,30 @@
-//! Types and defaults that a docstring gives beside a name, where the signature says something else.
+//! Types and defaults in a docstring that contradict the signature.
 
 use std::ops::Range;
 
 use super::super::item::Parameter;
 use super::super::style::DocStyle;
 
-/// Plain types by their names: what a docstring calls them and what languages do. Others may be described in many right ways.
+/// Names of plain types, in docstrings and in programming languages. Other types can be described in many ways.
 const TYPE_SYNONYMS: &[&[&str]] =
     &[&["int", "integer"], &["float", "double"], &["str", "string"], &["bool", "boolean"], &["bytes"], &["number"]];
 
-/// The first line of a parameter's part as it must be; nothing where it is right.
+/// Returns the corrected first line of a parameter's entry; `None` if it is right.
 pub(super) fn corrected(style: DocStyle, raw: &str, parameter: &Parameter) -> Option<String> {
     let mut text = raw.to_owned();
     let facts = [
         (type_range(style, &text), parameter.type_name.as_deref(), contradicts as fn(&str, &str) -> bool),
         (default_range(style, &text), parameter.default.as_deref(), |written, right| written != right),
     ];
-    // The last one first: the places of the others stay.
-    for (written, right, wrong) in facts.into_iter().rev() {
-        if let (Some(at), Some(right)) = (written, right)
-            && wrong(&text[at.clone()], right)
+    // The last fact first, so that the ranges of the others stay valid.
+    for (range, right, is_wrong) in facts.into_iter().rev() {
+        if let (Some(range), Some(right)) = (range, right)
+            && is_wrong(&text[range.clone()], right)
         {
-            text.replace_range(at, right);
+            text.replace_range(range, right);
         }
     }
-    (text != raw).then_some(text)
+    if text == raw { None } else { Some(text) }
 }
 
 fn contradicts(written: &str, right: &str) -> bool {
@@ -32,7 +32,7 @@ fn contradicts(written: &str, right: &str) -> bool {
     plain(written).zip(plain(right)).is_some_and(|(written, right)| written != right)
 }
 
-/// Where the type stands.
+/// Returns the bytes of the type.
 fn type_range(style: DocStyle, raw: &str) -> Option<Range<usize>> {
     match style {
         DocStyle::Google => {
@@ -47,19 +47,25 @@ fn type_range(style: DocStyle, raw: &str) -> Option<Range<usize>> {
             None => {
                 let start = raw.find(":param ")? + ":param ".len();
                 let words = raw[start..].split(':').next()?.split_whitespace().count();
-                (words == 2).then(|| word_range(raw, start))?
+                if words != 2 {
+                    return None;
+                }
+                word_range(raw, start)
             }
         },
         _ => None,
     }
 }
 
-/// Where the default stands.
+/// Returns the bytes of the default.
 fn default_range(style: DocStyle, raw: &str) -> Option<Range<usize>> {
     match style {
         DocStyle::Numpy => {
             let at = raw.find("default ")?;
-            (at > raw.find(" : ")?).then(|| range_between(raw, at + "default".len(), &[',']))?
+            if at < raw.find(" : ")? {
+                return None;
+            }
+            range_between(raw, at + "default".len(), &[','])
         }
         DocStyle::Jsdoc => {
             let open = raw.find(" [")?;
@@ -71,7 +77,7 @@ fn default_range(style: DocStyle, raw: &str) -> Option<Range<usize>> {
     }
 }
 
-/// What lies behind the byte at `open`, to one of `ends`, without the blanks around it.
+/// Returns the bytes after the character at `open` and before one of `ends`, without the blanks around them.
 fn range_between(raw: &str, open: usize, ends: &[char]) -> Option<Range<usize>> {
     let inner = raw.get(open + 1..)?;
     let inner = &inner[..inner.find(ends).unwrap_or(inner.len())];

@@ -1,9 +1,9 @@
-//! Docstrings that were right once, and what becomes of them.
+//! Tests: outdated docstrings are updated to their signatures, and nothing else changes.
 
 use crate::docstring::{DocStyle, DocTask, DocstringError, DocstringMode, find_item, items, same_code};
 use crate::{Language, syntax};
 
-/// The text with the docstring of the item at line `line` (from 0) brought up to date; nothing where it is.
+/// Returns the text with the docstring of the item at `line`, from 0, updated; `None` if it is up to date.
 fn updated(language: Language, style: DocStyle, text: &str, line: usize) -> Option<String> {
     let tree = syntax::parse(language, text, None);
     let item = find_item(language, tree.as_ref(), text, line).expect("an item");
@@ -14,7 +14,7 @@ fn updated(language: Language, style: DocStyle, text: &str, line: usize) -> Opti
     Some(after)
 }
 
-/// A function of Python with this docstring, after the update.
+/// Returns the updated docstring of a Python function; `None` if it is up to date.
 fn python(style: DocStyle, signature: &str, body: &str, docstring: &str) -> Option<String> {
     let lines = docstring.replace('\n', "\n    ").replace("\n    \n", "\n\n");
     let text = format!("def f{signature}:\n    {lines}\n    {body}\n");
@@ -24,7 +24,7 @@ fn python(style: DocStyle, signature: &str, body: &str, docstring: &str) -> Opti
 }
 
 #[test]
-fn a_docstring_that_matches_its_signature_stays_as_it_is() {
+fn a_docstring_that_matches_its_signature_is_unchanged() {
     let google = "\"\"\"Adds.\n\nWith care.\n\nArgs:\n    a (int): One.\n\n    b: Two, which\n        is longer.\n\nReturns:\n    int: The sum.\n\nExample:\n    >>> f(1, 2)\n\"\"\"";
     assert_eq!(python(DocStyle::Google, "(a, b)", "return a + b", google), None);
     let numpy = "'''\nAdds.\n\nParameters\n----------\na, b : int\n    What is added.\n\nReturns\n-------\nint\n'''";
@@ -40,14 +40,14 @@ fn a_docstring_that_matches_its_signature_stays_as_it_is() {
 }
 
 #[test]
-fn google_loses_gains_and_orders_parameters_and_keeps_the_words_of_those_that_stay() {
+fn google_entries_are_deleted_added_and_reordered_and_keep_their_words() {
     let before = "\"\"\"Adds.  \n\nArgs:\n  gone: No more.\n  b (str): Two, which\n    is longer.\n  a: One.\n\nNote:\n    Slow.\"\"\"";
     let after = "\"\"\"Adds.  \n\nArgs:\n  a: One.\n  b (int): Two, which\n    is longer.\n  *c: The c.\n\nReturns:\n    The result.\n\nNote:\n    Slow.\"\"\"";
     assert_eq!(python(DocStyle::Google, "(a, b: int, *c)", "return a", before).as_deref(), Some(after));
 }
 
 #[test]
-fn a_section_goes_with_its_last_part_and_errors_of_what_is_called_stay() {
+fn an_empty_section_is_deleted_and_errors_of_called_functions_are_kept() {
     let before =
         "\"\"\"Adds.\n\nArgs:\n    a: One.\n\nReturns:\n    Nothing.\n\nRaises:\n    KeyError: Deep down.\n\"\"\"";
     let after = "\"\"\"Adds.\n\nRaises:\n    KeyError: Deep down.\n    ValueError: If the input is not valid.\n\"\"\"";
@@ -55,7 +55,7 @@ fn a_section_goes_with_its_last_part_and_errors_of_what_is_called_stay() {
 }
 
 #[test]
-fn one_line_becomes_as_many_as_are_needed() {
+fn a_one_line_docstring_gets_more_lines() {
     let after = "\"\"\"Adds.\n\nArgs:\n    a: The a.\n\nReturns:\n    The result.\n\"\"\"";
     for before in ["\"\"\"Adds.\"\"\"", "\"Adds.\""] {
         assert_eq!(python(DocStyle::Google, "(a)", "return a", before).as_deref(), Some(after));
@@ -67,7 +67,7 @@ fn one_line_becomes_as_many_as_are_needed() {
 }
 
 #[test]
-fn numpy_mends_types_and_defaults() {
+fn numpy_types_and_defaults_are_corrected() {
     let before = "\"\"\"Adds.\n\nParameters\n----------\na : int, default 3\n    One.\nb : array_like\n    Two.\n\nReturns\n-------\nint\n    The sum.\n\"\"\"";
     let after = before
         .replace("a : int, default 3", "a : str, default \"x\"")
@@ -77,7 +77,7 @@ fn numpy_mends_types_and_defaults() {
 }
 
 #[test]
-fn fields_of_one_parameter_go_together() {
+fn all_rest_fields_of_a_parameter_are_deleted_together() {
     let before = "\"\"\"Adds.\n\n:param a: One.\n:type a: int\n:param str b: Two.\n:type gone: str\n:param gone: No more.\n:returns: The sum.\n\"\"\"";
     let after = "\"\"\"Adds.\n\n:param a: One.\n:type a: int\n:param bool b: Two.\n:returns: The sum.\n\"\"\"";
     assert_eq!(python(DocStyle::Rest, "(a: int, b: bool)", "return a", before).as_deref(), Some(after));
@@ -89,7 +89,7 @@ fn fields_of_one_parameter_go_together() {
 }
 
 #[test]
-fn rust_keeps_the_sections_it_has_and_gets_those_for_errors_and_panics() {
+fn rust_sections_are_kept_and_errors_and_panics_are_added() {
     let before = "impl A {\n    /// Adds.\n    ///\n    /// # Arguments\n    ///\n    /// * `a` - One\n    ///   that is long.\n    /// * `gone` - No more.\n    ///\n    /// # Examples\n    ///\n    /// ```\n    /// # use a::b;\n    /// ```\n    pub fn f(&self, a: u8, b: u8) -> io::Result<u8> {\n        assert!(a > b);\n        Ok(a)\n    }\n}\n";
     let after = "impl A {\n    /// Adds.\n    ///\n    /// # Arguments\n    ///\n    /// * `a` - One\n    ///   that is long.\n    /// * `b` - The b.\n    ///\n    /// # Errors\n    ///\n    /// If it fails.\n    ///\n    /// # Panics\n    ///\n    /// If an assumption does not hold.\n    ///\n    /// # Examples\n    ///\n    /// ```\n    /// # use a::b;\n    /// ```\n    pub fn f(&self, a: u8, b: u8) -> io::Result<u8> {\n        assert!(a > b);\n        Ok(a)\n    }\n}\n";
     assert_eq!(updated(Language::Rust, DocStyle::Rustdoc, before, 15).as_deref(), Some(after));
@@ -101,7 +101,7 @@ fn rust_keeps_the_sections_it_has_and_gets_those_for_errors_and_panics() {
 }
 
 #[test]
-fn tags_keep_their_order_their_marks_and_what_is_none_of_the_signature() {
+fn tags_keep_their_marks_and_other_tags_are_untouched() {
     let script = "/**\n * Adds.\n *\n * @param {Object} props - Those.\n * @param {number} props.size - How large.\n * @param gone\n * @deprecated Not any more.\n * @example\n * f({ size: 1 }, 2)\n */\nexport const f = ({ size }, b) => size + b;\n";
     let expected = "/**\n * Adds.\n *\n * @param {Object} props - Those.\n * @param {number} props.size - How large.\n * @param {*} b - The b.\n * @returns {*} The result.\n * @deprecated Not any more.\n * @example\n * f({ size: 1 }, 2)\n */\nexport const f = ({ size }, b) => size + b;\n";
     assert_eq!(updated(Language::JavaScript, DocStyle::Jsdoc, script, 10).as_deref(), Some(expected));
@@ -127,21 +127,21 @@ fn tags_keep_their_order_their_marks_and_what_is_none_of_the_signature() {
 }
 
 #[test]
-fn elements_are_added_and_taken_out_whole() {
+fn xml_elements_are_added_and_deleted_whole() {
     let before = "class A {\n    /// <summary>Adds.</summary>\n    /// <param name=\"gone\">\n    /// No more.\n    /// </param>\n    /// <param name=\"a\">One.</param>\n    int F(int a, int b) { return a; }\n}\n";
     let after = "class A {\n    /// <summary>Adds.</summary>\n    /// <param name=\"a\">One.</param>\n    /// <param name=\"b\">The b.</param>\n    /// <returns>The result.</returns>\n    int F(int a, int b) { return a; }\n}\n";
     assert_eq!(updated(Language::CSharp, DocStyle::Xmldoc, before, 6).as_deref(), Some(after));
 }
 
 #[test]
-fn line_ends_stay_what_they_are() {
+fn line_ends_are_kept() {
     let before = "def f(a):\r\n    \"\"\"Adds.\r\n\r\n    Args:\r\n        b: Two.\r\n    \"\"\"\r\n    print(a)\r\n";
     let after = before.replace("b: Two.", "a: The a.");
     assert_eq!(updated(Language::Python, DocStyle::Google, before, 0), Some(after));
 }
 
 #[test]
-fn what_is_broken_or_has_no_docstring_is_left_alone() {
+fn items_with_syntax_errors_or_without_docstring_are_not_updated() {
     let text = "def f(a):\n    return a\n";
     assert_eq!(updated(Language::Python, DocStyle::Google, text, 0), None);
     let broken = "def f(a:\n    \"\"\"Adds.\"\"\"\n    return a\n";
@@ -153,7 +153,7 @@ fn what_is_broken_or_has_no_docstring_is_left_alone() {
 }
 
 #[test]
-fn of_all_in_a_text_only_those_that_name_their_parts_are_updated() {
+fn with_many_items_only_docstrings_with_entries_are_updated() {
     let text = "def a(x):\n    return x\n\ndef b(x):\n    \"\"\"B.\"\"\"\n\ndef c(x):\n    \"\"\"C.\n\n    Args:\n        y: The y.\n    \"\"\"\n";
     let tree = syntax::parse(Language::Python, text, None).expect("a tree");
     let all = items(Language::Python, &tree, text).into_iter().filter(|item| DocstringMode::Update.selects(item));
@@ -163,7 +163,7 @@ fn of_all_in_a_text_only_those_that_name_their_parts_are_updated() {
 }
 
 #[test]
-fn what_stands_elsewhere_than_in_the_head_of_a_function_is_left_alone() {
+fn fields_that_the_signature_does_not_show_are_kept() {
     let class =
         "class A:\n    \"\"\"An A.\n\n    Args:\n        x: One.\n    \"\"\"\n\n    def __init__(self, x): pass\n";
     assert_eq!(updated(Language::Python, DocStyle::Google, class, 0), None);
@@ -183,7 +183,7 @@ fn what_stands_elsewhere_than_in_the_head_of_a_function_is_left_alone() {
 }
 
 #[test]
-fn paragraphs_stay_with_the_part_that_they_belong_to() {
+fn paragraphs_stay_with_their_entry() {
     let script = "/**\n * Adds.\n *\n * @param a - One\n * and\n *\n * more.\n */\nexport function f(a: number, b: number): void {}\n";
     let expected = script.replace(" * more.\n", " * more.\n * @param b - The b.\n");
     assert_eq!(updated(Language::TypeScript, DocStyle::Tsdoc, script, 8), Some(expected));

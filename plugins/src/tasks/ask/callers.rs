@@ -1,4 +1,4 @@
-//! Where the names that a question is about are used: for each place the line, and the head of the item that it is in.
+//! Excerpts of the callers of a name: the line of each use, and the signature of the item around it.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,43 +11,53 @@ use crate::symbol_index::{path_distance, share_symbols};
 use crate::syntax::{self, Region, SyntaxItem};
 use crate::{Document, Language};
 
-/// Places at the most.
+/// Maximum number of uses that are shown.
 const MAX_CALLERS: usize = 4;
-/// Files that are read for one name.
+/// Maximum number of files that are read for one name.
 const MAX_FILES_PER_NAME: usize = 12;
-/// Mentions of a name in one file that are looked at.
+/// Number of occurrences of a name that are examined in one file.
 const MAX_MENTIONS_PER_FILE: usize = 50;
-/// A call so few lines below the head of its item is shown with the lines between.
+/// Distance below the start of its item up to which a use is shown in one excerpt with it.
 const MAX_LINES_BELOW_SIGNATURE: usize = 6;
 
-/// A place that uses a name.
+/// Maximum length of one excerpt.
+const MAX_EXCERPT_BYTES: usize = 600;
+
+/// A use of a name.
 struct NameUse {
-    /// Where the name stands.
+    /// Byte offset of the name.
     offset: usize,
+    /// True for a call or macro invocation.
     is_call: bool,
     /// The innermost item around it.
     item: Option<SyntaxItem>,
 }
 
-/// The places that use these names, calls first, with at most `room` bytes and beside what was `found` already.
-pub(super) fn callers(about: &QuestionContext<'_>, names: &[String], found: &[Excerpt], room: usize) -> Vec<Excerpt> {
+/// Excerpts of the uses of these names, calls first, of at most `max_bytes` together. Uses in `found` are left out.
+pub(super) fn callers(
+    context: &QuestionContext<'_>,
+    names: &[String],
+    found: &[Excerpt],
+    max_bytes: usize,
+) -> Vec<Excerpt> {
     let mut all: Vec<Excerpt> = Vec::new();
-    let mut taken = 0;
-    let mut places = 0;
+    let mut bytes = 0;
+    let mut use_count = 0;
     for name in names {
-        for (path, text, tree) in files_using(about, name) {
-            for place in find_uses(Language::from_path(&path), &tree, &text, name) {
-                let own = use_excerpts(&path, &text, name, &place);
-                let size: usize = own.iter().map(|it| it.text.len()).sum();
-                let secret = own.iter().any(|it| secrets::contains_secret(&it.text));
-                let known = own.iter().any(|it| overlaps_any(found, it) || overlaps_any(&all, it));
-                if !own.is_empty() && places < MAX_CALLERS && taken + size <= room && !secret && !known {
-                    taken += size;
-                    places += 1;
-                    all.extend(own);
+        for (path, text, tree) in files_using(context, name) {
+            for name_use in find_uses(Language::from_path(&path), &tree, &text, name) {
+                let excerpts = use_excerpts(&path, &text, name, &name_use);
+                let size: usize = excerpts.iter().map(|it| it.text.len()).sum();
+                let has_secret = excerpts.iter().any(|it| secrets::contains_secret(&it.text));
+                let is_known = excerpts.iter().any(|it| overlaps_any(found, it) || overlaps_any(&all, it));
+                let fits = use_count < MAX_CALLERS && bytes + size <= max_bytes;
+                if !excerpts.is_empty() && fits && !has_secret && !is_known {
+                    bytes += size;
+                    use_count += 1;
+                    all.extend(excerpts);
                 }
             }
-            if places == MAX_CALLERS {
+            if use_count == MAX_CALLERS {
                 return all;
             }
         }
@@ -55,14 +65,14 @@ pub(super) fn callers(about: &QuestionContext<'_>, names: &[String], found: &[Ex
     all
 }
 
-/// The files that mention a name, parsed: the document, then the nearest.
+/// Path, text and tree of the files that mention a name: the document first, then the nearest ones.
 fn files_using<'a>(
-    about: &'a QuestionContext<'_>,
+    context: &'a QuestionContext<'_>,
     name: &'a str,
 ) -> impl Iterator<Item = (String, Arc<str>, Tree)> + 'a {
-    let own = about.document.map_or("", |document| &document.path);
-    let language = about.document.map(|document| document.language);
-    let mut others = about.symbols.files_mentioning(name);
+    let own = context.document.map_or("", |document| &document.path);
+    let language = context.document.map(|document| document.language);
+    let mut others = context.symbols.files_mentioning(name);
     others.retain(|path| {
         let fits = language.is_none_or(|language| share_symbols(Language::from_path(path), language));
         fits && **path != *own && !secrets::is_secret_path(path)
@@ -73,15 +83,15 @@ fn files_using<'a>(
         Some((it.path.clone(), it.text.clone(), tree))
     };
     let other = move |path: Arc<str>| {
-        let text = (about.read_file)(&path)?;
+        let text = (context.read_file)(&path)?;
         let tree = syntax::parse(Language::from_path(&path), &text, None)?;
         Some((path.to_string(), text, tree))
     };
-    about.document.and_then(document).into_iter().chain(others.into_iter().take(MAX_FILES_PER_NAME).filter_map(other))
+    context.document.and_then(document).into_iter().chain(others.into_iter().take(MAX_FILES_PER_NAME).filter_map(other))
 }
 
-/// Where a text uses a name in its code, once for each item around: calls first. Imports and what the name itself defines are
-/// no use of it.
+/// Uses of a name in the code of a text, one for each item around it, calls first. Imports and the definition of the
+/// name do not count.
 fn find_uses(language: Language, tree: &Tree, text: &str, name: &str) -> Vec<NameUse> {
     let imports = syntax::import_ranges(tree);
     let mut all: Vec<NameUse> = Vec::new();
@@ -106,7 +116,7 @@ fn find_uses(language: Language, tree: &Tree, text: &str, name: &str) -> Vec<Nam
     all
 }
 
-/// Imports that do not stand at the top level.
+/// Returns true for an import below the top level.
 fn is_nested_import(language: Language, text: &str, at: usize) -> bool {
     let line = text[..at].rfind('\n').map_or(0, |at| at + 1);
     let begins = text[line..].trim_start();
@@ -117,7 +127,7 @@ fn is_nested_import(language: Language, text: &str, at: usize) -> bool {
     }
 }
 
-/// Where a name stands as a whole word.
+/// Byte offsets of a name as a whole word.
 fn whole_word_matches<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = usize> + 'a {
     let word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     let whole =
@@ -125,25 +135,31 @@ fn whole_word_matches<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = 
     text.match_indices(name).map(|(at, _)| at).filter(whole)
 }
 
-/// The head of the item and the line of the use, in one piece where they are near.
-fn use_excerpts(path: &str, text: &str, name: &str, place: &NameUse) -> Vec<Excerpt> {
-    const ROOM: usize = 600;
-    let verb = if place.is_call { "calls" } else { "uses" };
-    let why = format!("{verb} {name}");
-    let piece = |range: Range<usize>, why: &str| Excerpt::new(path, Language::from_path(path), text, range, why, ROOM);
-    let line = piece(place.offset..place.offset + name.len(), &why);
-    let Some(item) = &place.item else { return only_if_whole(vec![line]) };
-    let top = signature_range(text, item);
-    let near = piece(item.range.start..place.offset + name.len(), &why);
-    if near.omitted_lines == 0 && line.first_line - near.first_line <= MAX_LINES_BELOW_SIGNATURE {
-        return only_if_whole(vec![near]);
+/// Excerpts of the item's signature and of the line of the use; one excerpt if they are near each other. Empty if they
+/// do not fit.
+fn use_excerpts(path: &str, text: &str, name: &str, name_use: &NameUse) -> Vec<Excerpt> {
+    let verb = if name_use.is_call { "calls" } else { "uses" };
+    let reason = format!("{verb} {name}");
+    let excerpt = |range: Range<usize>, reason: &str| {
+        Excerpt::new(path, Language::from_path(path), text, range, reason, MAX_EXCERPT_BYTES)
+    };
+    let line = excerpt(name_use.offset..name_use.offset + name.len(), &reason);
+    let Some(item) = &name_use.item else { return only_if_whole(vec![line]) };
+    let from_signature = excerpt(item.range.start..name_use.offset + name.len(), &reason);
+    let distance = line.first_line - from_signature.first_line;
+    if from_signature.omitted_lines == 0 && distance <= MAX_LINES_BELOW_SIGNATURE {
+        return only_if_whole(vec![from_signature]);
     }
-    let above = piece(top, &format!("{verb} {name} at line {}", line.first_line));
-    // The use may stand in the head: a type in a signature.
-    if above.last_line >= line.first_line { only_if_whole(vec![above]) } else { only_if_whole(vec![above, line]) }
+    let signature = excerpt(signature_range(text, item), &format!("{verb} {name} at line {}", line.first_line));
+    // The use may be in the signature, as a type is.
+    if signature.last_line >= line.first_line {
+        only_if_whole(vec![signature])
+    } else {
+        only_if_whole(vec![signature, line])
+    }
 }
 
-/// Pieces, if all of them are whole.
-fn only_if_whole(pieces: Vec<Excerpt>) -> Vec<Excerpt> {
-    if pieces.iter().all(|it| it.omitted_lines == 0 && !it.text.trim().is_empty()) { pieces } else { Vec::new() }
+/// The excerpts if all of them are complete, otherwise none.
+fn only_if_whole(excerpts: Vec<Excerpt>) -> Vec<Excerpt> {
+    if excerpts.iter().all(|it| it.omitted_lines == 0 && !it.text.trim().is_empty()) { excerpts } else { Vec::new() }
 }

@@ -1,25 +1,26 @@
-//! Places that an answer names. A model may invent some: only those that it was shown count.
+//! Citations in an answer. A model may invent locations, so only those in its excerpts count.
 
 use std::ops::Range;
 
 use super::Excerpt;
 
-/// A place that was in the prompt, where an answer names it.
+/// A location from the prompt that an answer cites.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Citation {
-    /// Where in the answer, in bytes.
+    /// Byte range in the answer.
     pub range: Range<usize>,
-    /// The file, relative to the workspace.
+    /// Cited file, relative to the workspace.
     pub path: String,
-    /// The line, from 1.
+    /// Cited line, from 1.
     pub line: usize,
 }
 
-/// Where `answer` names places of `excerpts` as `path:line`. A path may be cut short from the left.
+/// Citations of `excerpts` in `answer`, written `path:line`. A path may lack leading folders.
 pub fn find_citations(answer: &str, excerpts: &[Excerpt]) -> Vec<Citation> {
     answer.match_indices(':').filter_map(|(colon, _)| citation_at(answer, colon, excerpts)).collect()
 }
 
+/// The citation around the colon at a byte offset.
 fn citation_at(answer: &str, colon: usize, excerpts: &[Excerpt]) -> Option<Citation> {
     let after = &answer[colon + 1..];
     let digits = after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit()).len();

@@ -1,4 +1,4 @@
-//! Excerpts.
+//! Excerpts of files, and the context of a question that they are chosen from.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,58 +8,58 @@ use crate::symbol_index::SymbolIndex;
 use crate::syntax::SyntaxItem;
 use crate::{Document, Language};
 
-/// What a question is about, and where to look for more.
+/// A question with the code that it is about, and access to the rest of the workspace.
 pub struct QuestionContext<'a> {
-    /// The file that is asked about.
+    /// Document that the question is about.
     pub document: Option<&'a Document>,
-    /// What is selected in it, in bytes; empty for a place only.
+    /// Byte range that is selected in the document; empty for a cursor.
     pub selection: Option<Range<usize>>,
-    /// The question.
+    /// Text of the question.
     pub question: &'a str,
-    /// What the workspace defines.
+    /// Index of the workspace's symbols.
     pub symbols: &'a SymbolIndex,
-    /// The text of a file of the workspace, if it may be shown.
+    /// Reads a file of the workspace; `None` if it must not be shown.
     pub read_file: &'a dyn Fn(&str) -> Option<Arc<str>>,
-    /// Pieces of files that these words are in, the best first.
+    /// Searches the workspace for terms, the best hit first.
     pub search: &'a dyn Fn(&[SearchTerm]) -> Vec<SearchHit>,
-    /// Bytes of all pieces together.
+    /// Maximum length of all excerpts together.
     pub max_bytes: usize,
 }
 
-/// A piece of a file that a search found.
+/// A part of a file that a search found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchHit {
     /// The file, relative to the workspace.
     pub path: String,
-    /// The text of the file.
+    /// Text of the whole file.
     pub text: Arc<str>,
-    /// Where the piece is, in bytes.
+    /// Byte range of the hit.
     pub range: Range<usize>,
-    /// How well it fits.
+    /// Relevance, comparable within one search.
     pub score: f32,
 }
 
-/// A piece of a file.
+/// Consecutive lines of a file, shown to the model.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Excerpt {
     /// The file, relative to the workspace.
     pub path: String,
-    /// Its first line, from 1.
+    /// First line, from 1.
     #[serde(rename = "first")]
     pub first_line: usize,
-    /// Its last line.
+    /// Last line, inclusive.
     #[serde(rename = "last")]
     pub last_line: usize,
-    /// Why it is here.
+    /// Reason why it is shown, for the model and the user.
     #[serde(rename = "why")]
     pub reason: String,
-    /// How many lines that were asked about did not fit behind it.
+    /// Number of requested lines after it that did not fit.
     #[serde(default, rename = "left_out")]
     pub omitted_lines: usize,
-    /// Its language.
+    /// Language of the file.
     #[serde(skip, default = "plain_text")]
     pub language: Language,
-    /// Whole lines.
+    /// Text of the lines.
     #[serde(skip)]
     pub text: String,
 }
@@ -69,51 +69,61 @@ fn plain_text() -> Language {
 }
 
 impl Excerpt {
-    /// `path:line`, or `path:first-last`.
+    /// Location as `path:line` or `path:first-last`.
     pub fn location(&self) -> String {
-        match self.first_line == self.last_line {
-            true => format!("{}:{}", self.path, self.first_line),
-            false => format!("{}:{}-{}", self.path, self.first_line, self.last_line),
+        let Self { path, first_line, last_line, .. } = self;
+        if first_line == last_line {
+            format!("{path}:{first_line}")
+        } else {
+            format!("{path}:{first_line}-{last_line}")
         }
     }
 
-    /// The lines of `text` that `range` touches, as many as fit into `room` bytes.
-    pub(super) fn new(path: &str, language: Language, text: &str, range: Range<usize>, why: &str, room: usize) -> Self {
+    /// The lines of `text` that `range` touches, as many as fit into `max_bytes`.
+    pub(super) fn new(
+        path: &str,
+        language: Language,
+        text: &str,
+        range: Range<usize>,
+        reason: &str,
+        max_bytes: usize,
+    ) -> Self {
         let start = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
-        // A range that ends where a line begins does not touch that line.
+        // A range that ends at a line start does not touch that line.
         let last = if range.end > start { range.end - 1 } else { start };
         let last = text.floor_char_boundary(last);
         let end = text[last..].find('\n').map_or(text.len(), |at| last + at);
         let whole = &text[start..end.max(start)];
-        let kept = match whole.len() <= room {
-            true => whole,
-            false => &whole[..whole[..whole.floor_char_boundary(room)].rfind('\n').unwrap_or_default()],
+        let kept = if whole.len() <= max_bytes {
+            whole
+        } else {
+            &whole[..whole[..whole.floor_char_boundary(max_bytes)].rfind('\n').unwrap_or_default()]
         };
-        let lines = |text: &str| text.matches('\n').count();
-        let first = 1 + lines(&text[..start]);
-        let left_out = if kept.is_empty() && !whole.is_empty() { lines(whole) + 1 } else { lines(whole) - lines(kept) };
-        let (path, why, text) = (path.to_owned(), why.to_owned(), kept.to_owned());
+        let line_breaks = |text: &str| text.matches('\n').count();
+        let nothing_fits = kept.is_empty() && !whole.is_empty();
+        let first_line = 1 + line_breaks(&text[..start]);
         Self {
-            path,
-            first_line: first,
-            last_line: first + lines(kept),
-            reason: why,
-            omitted_lines: left_out,
+            path: path.to_owned(),
+            first_line,
+            last_line: first_line + line_breaks(kept),
+            reason: reason.to_owned(),
+            omitted_lines: line_breaks(whole) - line_breaks(kept) + usize::from(nothing_fits),
             language,
-            text,
+            text: kept.to_owned(),
         }
     }
 }
 
-/// Where an item is before its body.
+/// Byte range of an item before its body.
 pub(super) fn signature_range(text: &str, item: &SyntaxItem) -> Range<usize> {
     let signature = text.get(item.signature.clone()).unwrap_or_default();
     item.signature.start..item.signature.start + signature.trim_end().len()
 }
 
-/// Whether the lines of a piece are among those of another.
-pub(super) fn overlaps_any(found: &[Excerpt], it: &Excerpt) -> bool {
-    found
-        .iter()
-        .any(|other| other.path == it.path && other.first_line <= it.last_line && it.first_line <= other.last_line)
+/// Returns true if an excerpt shares lines with one of `found`.
+pub(super) fn overlaps_any(found: &[Excerpt], excerpt: &Excerpt) -> bool {
+    found.iter().any(|other| {
+        let overlaps = other.first_line <= excerpt.last_line && excerpt.first_line <= other.last_line;
+        other.path == excerpt.path && overlaps
+    })
 }

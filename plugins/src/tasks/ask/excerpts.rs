@@ -1,5 +1,5 @@
-//! Which code goes with a question: what it is about, what stands around that, the definitions and callers of the names
-//! involved, and what a search finds for its words.
+//! Choice of the excerpts for a question: the code that it is about, the signatures around that, definitions and
+//! callers of the names involved, and search hits for its words.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -14,55 +14,59 @@ use super::callers::callers;
 use super::excerpt::{Excerpt, QuestionContext, overlaps_any, signature_range};
 use super::search_terms::{SearchTerm, search_terms, words_after_intent};
 
-/// Definitions from elsewhere at the most.
+/// Maximum number of definitions from elsewhere.
 const MAX_DEFINITIONS: usize = 6;
-/// A name that more places define says nothing.
+/// Number of definitions above which a name is too common to be shown.
 const MAX_DEFINITIONS_PER_NAME: usize = 4;
-/// Pieces that a search finds, at the most.
+/// Number of words of a text that are looked up as names.
+const MAX_IDENTIFIERS: usize = 400;
+/// Number of items of a file that are searched for a definition.
+const MAX_ITEMS: usize = 500;
+/// Maximum number of search hits.
 const MAX_SEARCH_EXCERPTS: usize = 5;
-/// A piece whose score is a smaller share of the best one's has little to do with the question.
+/// Share of the best score below which a hit has little to do with the question.
 const MIN_SCORE_SHARE: f32 = 0.45;
 
-/// The pieces for a question, the most important first.
-pub fn excerpts(about: &QuestionContext<'_>) -> Vec<Excerpt> {
-    let mut found = about.document.map(|document| selection_excerpts(about, document)).unwrap_or_default();
+/// Excerpts for a question, the most important first.
+pub fn excerpts(context: &QuestionContext<'_>) -> Vec<Excerpt> {
+    let mut found = context.document.map(|document| selection_excerpts(context, document)).unwrap_or_default();
     let code: String = found.iter().map(|excerpt| format!("{}\n", excerpt.text)).collect();
-    let mut asked = selected_item_name(about);
-    add_definitions(about, &code, &mut found, &mut asked);
-    let room = remaining_bytes(about, &found) / 2;
-    let calls = callers(about, &asked, &found, room);
-    found.extend(calls);
-    add_search_hits(about, &code, &mut found);
+    let mut names: Vec<String> = selected_item_name(context).into_iter().collect();
+    add_definitions(context, &code, &mut found, &mut names);
+    // The other half is left for search hits.
+    let max_bytes = remaining_bytes(context, &found) / 2;
+    let callers = callers(context, &names, &found, max_bytes);
+    found.extend(callers);
+    add_search_hits(context, &code, &mut found);
     found
 }
 
-/// Bytes that are left beside these pieces.
-fn remaining_bytes(about: &QuestionContext<'_>, found: &[Excerpt]) -> usize {
-    about.max_bytes.saturating_sub(found.iter().map(|it| it.text.len()).sum())
+/// Bytes that these excerpts leave of the budget.
+fn remaining_bytes(context: &QuestionContext<'_>, found: &[Excerpt]) -> usize {
+    context.max_bytes.saturating_sub(found.iter().map(|it| it.text.len()).sum())
 }
 
-/// The name of the item that is asked about, if it is one.
-fn selected_item_name(about: &QuestionContext<'_>) -> Vec<String> {
-    let name = || {
-        let (document, selection) = (about.document?, about.selection.as_ref()?);
-        let around = syntax::enclosing_items(document.tree.as_ref()?, &document.text, selection.start + 1);
-        around.last().map(|item| item.name.clone())
-    };
-    name().into_iter().collect()
+/// Name of the innermost item at the selection.
+fn selected_item_name(context: &QuestionContext<'_>) -> Option<String> {
+    let (document, selection) = (context.document?, context.selection.as_ref()?);
+    let items = syntax::enclosing_items(document.tree.as_ref()?, &document.text, selection.start + 1);
+    items.last().map(|item| item.name.clone())
 }
 
-/// Adds the definitions of the names in the question and in the code; the former go to `asked`, too.
-fn add_definitions(about: &QuestionContext<'_>, code: &str, found: &mut Vec<Excerpt>, asked: &mut Vec<String>) {
+/// Adds definitions of the names in the question, which also go to `names`, and of the names in the code.
+fn add_definitions(context: &QuestionContext<'_>, code: &str, found: &mut Vec<Excerpt>, names: &mut Vec<String>) {
     let mut seen: HashSet<String> = HashSet::new();
     let mut count = 0;
-    let said = identifiers(words_after_intent(about.question)).map(|name| (name, true));
-    for (name, whole) in said.chain(identifiers(code).map(|name| (name, false))) {
+    let in_question = identifiers(words_after_intent(context.question)).map(|name| (name, true));
+    let in_code = identifiers(code).map(|name| (name, false));
+    for (name, is_in_question) in in_question.chain(in_code) {
         if count == MAX_DEFINITIONS || !seen.insert(name.to_owned()) {
             continue;
         }
-        let Some(excerpt) = definition_excerpt(about, name, whole, remaining_bytes(about, found)) else { continue };
-        if whole && !asked.iter().any(|it| it == name) {
-            asked.push(name.to_owned());
+        let max_bytes = remaining_bytes(context, found);
+        let Some(excerpt) = definition_excerpt(context, name, is_in_question, max_bytes) else { continue };
+        if is_in_question && !names.iter().any(|it| it == name) {
+            names.push(name.to_owned());
         }
         if !overlaps_any(found, &excerpt) {
             found.push(excerpt);
@@ -71,21 +75,21 @@ fn add_definitions(about: &QuestionContext<'_>, code: &str, found: &mut Vec<Exce
     }
 }
 
-/// Adds what a search finds, as far as there is room.
-fn add_search_hits(about: &QuestionContext<'_>, code: &str, found: &mut Vec<Excerpt>) {
-    let words = search_terms(about.question, code);
-    if words.is_empty() {
+/// Adds search hits for the words of the question, as far as they fit.
+fn add_search_hits(context: &QuestionContext<'_>, code: &str, found: &mut Vec<Excerpt>) {
+    let terms = search_terms(context.question, code);
+    if terms.is_empty() {
         return;
     }
-    let hits = (about.search)(&words);
-    let best = hits.first().map(|hit| hit.score).unwrap_or_default();
-    let fitting = hits.into_iter().filter(|hit| hit.score >= best * MIN_SCORE_SHARE);
-    for hit in fitting.take(MAX_SEARCH_EXCERPTS) {
-        let why = format!("found by {}", matched_terms(&words, &hit.text[hit.range.clone()]));
+    let hits = (context.search)(&terms);
+    let best_score = hits.first().map(|hit| hit.score).unwrap_or_default();
+    let relevant = hits.into_iter().filter(|hit| hit.score >= best_score * MIN_SCORE_SHARE);
+    for hit in relevant.take(MAX_SEARCH_EXCERPTS) {
+        let reason = format!("found by {}", matched_terms(&terms, &hit.text[hit.range.clone()]));
         let language = Language::from_path(&hit.path);
         let excerpt =
-            Excerpt::new(&hit.path, language, &hit.text, hit.range.clone(), &why, remaining_bytes(about, found));
-        // What does not fit was not asked for.
+            Excerpt::new(&hit.path, language, &hit.text, hit.range.clone(), &reason, remaining_bytes(context, found));
+        // The rest of a hit was not asked for.
         let excerpt = Excerpt { omitted_lines: 0, ..excerpt };
         let secret = secrets::is_secret_path(&excerpt.path) || secrets::contains_secret(&excerpt.text);
         if !secret && !excerpt.text.trim().is_empty() && !overlaps_any(found, &excerpt) {
@@ -94,79 +98,91 @@ fn add_search_hits(about: &QuestionContext<'_>, code: &str, found: &mut Vec<Exce
     }
 }
 
-/// The weightiest of the words that are in a text.
-fn matched_terms(wanted: &[SearchTerm], text: &str) -> String {
-    const MOST: usize = 4;
-    let there: HashSet<String> = words(text).map(|word| word.text).collect();
-    let shared = wanted.iter().map(|word| &*word.text).filter(|word| there.contains(*word));
-    let shared: Vec<_> = shared.take(MOST).collect();
+/// Names the terms that a text contains, the most important ones.
+fn matched_terms(terms: &[SearchTerm], text: &str) -> String {
+    const MAX_TERMS: usize = 4;
+    let words: HashSet<String> = words(text).map(|word| word.text).collect();
+    let shared = terms.iter().map(|term| &*term.text).filter(|term| words.contains(*term));
+    let shared: Vec<_> = shared.take(MAX_TERMS).collect();
     if shared.is_empty() { "its name".to_owned() } else { shared.join(", ") }
 }
 
-/// The code that is asked about, and the heads of what it lies in.
-fn selection_excerpts(about: &QuestionContext<'_>, document: &Document) -> Vec<Excerpt> {
+/// The code that the question is about, and the signatures of the items around it.
+fn selection_excerpts(context: &QuestionContext<'_>, document: &Document) -> Vec<Excerpt> {
     let text = &*document.text;
-    let room = about.max_bytes * 2 / 3;
-    let cut = |range, why: &str, room| Excerpt::new(&document.path, document.language, text, range, why, room);
-    let Some(selection) = about.selection.clone() else {
-        return vec![cut(0..text.len(), "the file", room)];
+    let max_bytes = context.max_bytes * 2 / 3;
+    let excerpt = |range, reason: &str, max_bytes| {
+        Excerpt::new(&document.path, document.language, text, range, reason, max_bytes)
     };
-    let around =
+    let Some(selection) = context.selection.clone() else {
+        return vec![excerpt(0..text.len(), "the file", max_bytes)];
+    };
+    let items =
         document.tree.as_ref().map(|tree| syntax::enclosing_items(tree, text, selection.start + 1)).unwrap_or_default();
-    let holds = |item: &&SyntaxItem| item.range.start <= selection.start && selection.end <= item.range.end;
-    let innermost = around.iter().rev().find(holds).filter(|item| item.range.len() <= room);
-    let main = match innermost {
-        Some(item) => cut(item.range.clone(), "what is asked about", room),
-        None => cut(selection.clone(), "what is asked about", room),
-    };
-    let outside =
-        |item: &&SyntaxItem| item.range.start < selection.start && innermost.is_none_or(|it| it.range != item.range);
-    let heads = around.iter().filter(outside).filter(|item| item.range.end >= selection.end);
-    let heads =
-        heads.map(|item| cut(signature_range(text, item), "around it", room / 8)).filter(|it| !it.text.is_empty());
-    let selected = selection_reason(document, &selection, &main);
-    let heads: Vec<_> = heads.filter(|head| head.first_line < main.first_line).collect();
-    std::iter::once(Excerpt { reason: selected, ..main }).chain(heads).collect()
+    let encloses = |item: &&SyntaxItem| item.range.start <= selection.start && selection.end <= item.range.end;
+    let innermost = items.iter().rev().find(encloses).filter(|item| item.range.len() <= max_bytes);
+    let range = innermost.map_or(selection.clone(), |item| item.range.clone());
+    let mut main = excerpt(range, "what is asked about", max_bytes);
+    main.reason = selection_reason(document, &selection, &main);
+    let mut signatures = Vec::new();
+    for item in &items {
+        let encloses = item.range.start < selection.start && item.range.end >= selection.end;
+        if !encloses || innermost.is_some_and(|innermost| innermost.range == item.range) {
+            continue;
+        }
+        let signature = excerpt(signature_range(text, item), "around it", max_bytes / 8);
+        if !signature.text.is_empty() && signature.first_line < main.first_line {
+            signatures.push(signature);
+        }
+    }
+    std::iter::once(main).chain(signatures).collect()
 }
 
-/// Says which lines of a piece are selected, where it holds more than those.
+/// Reason of the main excerpt, which names the selected lines if they are only a part of it.
 fn selection_reason(document: &Document, selection: &Range<usize>, main: &Excerpt) -> String {
     let exact = Excerpt::new(&document.path, document.language, &document.text, selection.clone(), "", usize::MAX);
-    let part = !selection.is_empty()
-        && (exact.first_line > main.first_line || exact.last_line < main.last_line)
-        && main.omitted_lines == 0;
-    match part {
-        true if exact.first_line == exact.last_line => format!("the question is about line {}", exact.first_line),
-        true => format!("the question is about lines {} to {}", exact.first_line, exact.last_line),
-        false => main.reason.clone(),
+    let shows_more = exact.first_line > main.first_line || exact.last_line < main.last_line;
+    if selection.is_empty() || !shows_more || main.omitted_lines > 0 {
+        main.reason.clone()
+    } else if exact.first_line == exact.last_line {
+        format!("the question is about line {}", exact.first_line)
+    } else {
+        format!("the question is about lines {} to {}", exact.first_line, exact.last_line)
     }
 }
 
-/// The definition of a name, whole or its first lines.
-fn definition_excerpt(about: &QuestionContext<'_>, name: &str, whole: bool, room: usize) -> Option<Excerpt> {
-    let mut all = about.symbols.definitions(name);
-    let language = about.document.map(|document| document.language);
+/// Definition of a name: all of it if `with_body` is set and it fits, otherwise its signature.
+fn definition_excerpt(context: &QuestionContext<'_>, name: &str, with_body: bool, max_bytes: usize) -> Option<Excerpt> {
+    let mut all = context.symbols.definitions(name);
+    let language = context.document.map(|document| document.language);
     all.retain(|it| language.is_none_or(|language| share_symbols(it.language, language)));
     let found = all.first().filter(|_| all.len() <= MAX_DEFINITIONS_PER_NAME)?;
-    let own = about.document.filter(|document| document.path == *found.path).map(|document| document.text.clone());
-    let text = own.or_else(|| (about.read_file)(&found.path))?;
-    let range = definition_range(found, name, &text, whole, room)?;
-    let excerpt = Excerpt::new(&found.path, found.language, &text, range, &format!("defines {name}"), room);
-    let fits = excerpt.omitted_lines == 0 && !excerpt.text.is_empty();
-    (fits && !secrets::is_secret_path(&excerpt.path) && !secrets::contains_secret(&excerpt.text)).then_some(excerpt)
+    let own = context.document.filter(|document| document.path == *found.path).map(|document| document.text.clone());
+    let text = own.or_else(|| (context.read_file)(&found.path))?;
+    let range = definition_range(found, name, &text, with_body, max_bytes)?;
+    let excerpt = Excerpt::new(&found.path, found.language, &text, range, &format!("defines {name}"), max_bytes);
+    let is_whole = excerpt.omitted_lines == 0 && !excerpt.text.is_empty();
+    let is_secret = secrets::is_secret_path(&excerpt.path) || secrets::contains_secret(&excerpt.text);
+    if is_whole && !is_secret { Some(excerpt) } else { None }
 }
 
-/// Where a definition stands in the text of its file, which may have changed since it was indexed.
-fn definition_range(found: &Definition, name: &str, text: &str, whole: bool, room: usize) -> Option<Range<usize>> {
+/// Byte range of a definition in the present text of its file, which may have changed since it was indexed.
+fn definition_range(
+    found: &Definition,
+    name: &str,
+    text: &str,
+    with_body: bool,
+    max_bytes: usize,
+) -> Option<Range<usize>> {
     let tree = syntax::parse(found.language, text, None)?;
-    let items = syntax::items(&tree, text, 500);
+    let items = syntax::items(&tree, text, MAX_ITEMS);
     let item = items.iter().filter(|item| item.name == name).min_by_key(|it| it.range.start.abs_diff(found.offset))?;
-    let fits = whole && item.range.len() <= room * 3 / 4;
-    Some(if fits { item.range.clone() } else { signature_range(text, item) })
+    let fits = item.range.len() <= max_bytes * 3 / 4;
+    Some(if with_body && fits { item.range.clone() } else { signature_range(text, item) })
 }
 
-/// Words that could be names, in the order of the text.
+/// Words that could be names, in the order of the text, at most [`MAX_IDENTIFIERS`].
 fn identifiers(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
-    words.filter(|word| word.len() > 2 && !word.starts_with(|c: char| c.is_ascii_digit())).take(400)
+    words.filter(|word| word.len() > 2 && !word.starts_with(|c: char| c.is_ascii_digit())).take(MAX_IDENTIFIERS)
 }

@@ -1,29 +1,29 @@
 //! Ready-made questions.
 
-/// A question that is asked often, in words that small models understand.
+/// A ready-made question, worded for small models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Intent {
-    /// What code does.
+    /// Explain the code.
     Explain,
-    /// What is wrong with it.
+    /// Find bugs in the code.
     FindBugs,
-    /// How it could be tested.
+    /// Suggest tests for the code.
     SuggestTests,
-    /// What it could be called.
+    /// Suggest names for the code.
     Name,
-    /// How it could be simpler.
+    /// Simplify the code.
     Simplify,
-    /// What a change is about.
+    /// Write the commit message of a diff.
     CommitMessage,
 }
 
 impl Intent {
-    /// All of them.
+    /// All intents.
     pub const ALL: [Self; 6] =
         [Self::Explain, Self::FindBugs, Self::SuggestTests, Self::Name, Self::Simplify, Self::CommitMessage];
 
-    /// The question.
+    /// Text of the question.
     pub fn question(self) -> &'static str {
         match self {
             Self::Explain => "What does this code do? Explain it in a few sentences, in the order of the code.",
@@ -50,7 +50,7 @@ impl Intent {
         }
     }
 
-    /// Whether a model has to understand code well to do it.
+    /// Returns true for an intent that small models answer badly.
     pub fn needs_capable_model(self) -> bool {
         matches!(self, Self::FindBugs | Self::SuggestTests | Self::Simplify)
     }

@@ -1,4 +1,4 @@
-//! Which words a search is asked for: those of the question, and with less weight the names in the code that it is about.
+//! Search terms for a question: its words, and with less weight the names in the code that it is about.
 
 use std::collections::HashSet;
 
@@ -8,19 +8,19 @@ use crate::chunks::words;
 /// A word to search for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchTerm {
-    /// In lower case.
+    /// The word in lower case.
     pub text: String,
-    /// How much it counts.
+    /// Weight of a match.
     pub weight: f32,
 }
 
-/// Names of the code that are looked for.
+/// Maximum number of names from the code.
 const MAX_CODE_NAMES: usize = 32;
-/// Words of the question that are looked for.
+/// Maximum number of words from the question.
 const MAX_QUESTION_WORDS: usize = 64;
-/// What a part of an identifier counts.
+/// Weight of a part of an identifier.
 const IDENTIFIER_PART_WEIGHT: f32 = 0.5;
-/// What a name in the code counts.
+/// Weight of a name in the code.
 const CODE_NAME_WEIGHT: f32 = 0.2;
 
 /// Words of questions that say nothing about code.
@@ -33,27 +33,27 @@ const STOP_WORDS: &[&str] = &[
     "with", "would", "you",
 ];
 
-/// What the user said of a question that may be a ready-made one with more words behind it.
+/// Part of a question after the text of an intent; all of it without one.
 pub(super) fn words_after_intent(question: &str) -> &str {
     let rest = Intent::ALL.into_iter().find_map(|intent| question.trim_start().strip_prefix(intent.question()));
     rest.unwrap_or(question)
 }
 
-/// The words for a question about `code`, the weightiest first; none if the question has none of its own.
+/// Search terms of a question about `code`, by descending weight; none if the question has no words of its own.
 pub fn search_terms(question: &str, code: &str) -> Vec<SearchTerm> {
     let mut seen = HashSet::new();
-    let said = words(words_after_intent(question)).filter(|word| !STOP_WORDS.contains(&&*word.text));
-    let mut all: Vec<SearchTerm> = said
+    let question_words = words(words_after_intent(question)).filter(|word| !STOP_WORDS.contains(&&*word.text));
+    let mut terms: Vec<SearchTerm> = question_words
         .filter(|word| seen.insert(word.text.clone()))
         .map(|word| SearchTerm { text: word.text, weight: if word.is_part { IDENTIFIER_PART_WEIGHT } else { 1.0 } })
         .take(MAX_QUESTION_WORDS)
         .collect();
-    if !all.is_empty() {
+    if !terms.is_empty() {
         let names = words(code).filter(|word| !word.is_part && word.text.len() > 2 && seen.insert(word.text.clone()));
-        all.extend(names.take(MAX_CODE_NAMES).map(|word| SearchTerm { text: word.text, weight: CODE_NAME_WEIGHT }));
+        terms.extend(names.take(MAX_CODE_NAMES).map(|word| SearchTerm { text: word.text, weight: CODE_NAME_WEIGHT }));
     }
-    all.sort_by(|a, b| b.weight.total_cmp(&a.weight));
-    all
+    terms.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    terms
 }
 
 #[cfg(test)]
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_the_question_count_most_and_empty_ones_nothing() {
+    fn question_words_weigh_most_and_stop_words_nothing() {
         let expected = [
             ("retry", 1.0),
             ("max_delay", 1.0),
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ready_made_question_has_no_words_of_its_own() {
+    fn an_intent_has_no_words_of_its_own() {
         let question = Intent::FindBugs.question();
         assert_eq!(found(question, "wait(delay)"), []);
         assert_eq!(found(&format!("{question} Threads?"), "")[0].0, "threads");

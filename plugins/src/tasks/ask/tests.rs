@@ -1,4 +1,4 @@
-//! Which code goes with a question, and which of the places that an answer names were there.
+//! Excerpts for a question, and citations in an answer.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ fn document(path: &str, text: &str) -> Document {
     Document { path: path.into(), language, text: text.into(), tree: syntax::parse(language, text, None) }
 }
 
-/// Where the pieces for a question are, and why; `selected` is what is selected in the shop.
+/// Locations and reasons of the excerpts for a question; `selected` is the text that is selected in the shop.
 fn check(question: &str, selected: Option<&str>, room: usize) -> Vec<(String, String)> {
     let symbols = SymbolIndex::default();
     symbols.update("lib/tools.py", Language::Python, TOOLS);
@@ -23,7 +23,7 @@ fn check(question: &str, selected: Option<&str>, room: usize) -> Vec<(String, St
     let range = |it: &str| SHOP.find(it).map(|at| at..at + it.len()).expect("in the shop");
     let selection: Option<Range<usize>> = selected.map(range);
     let read = |path: &str| (path == "lib/tools.py").then(|| TOOLS.into());
-    let about = QuestionContext {
+    let context = QuestionContext {
         document: Some(&shop),
         selection,
         question,
@@ -32,7 +32,7 @@ fn check(question: &str, selected: Option<&str>, room: usize) -> Vec<(String, St
         search: &|_| Vec::new(),
         max_bytes: room,
     };
-    excerpts(&about).into_iter().map(|it| (it.location(), it.reason)).collect()
+    excerpts(&context).into_iter().map(|it| (it.location(), it.reason)).collect()
 }
 
 fn pairs(found: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -40,7 +40,7 @@ fn pairs(found: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_selected_function_comes_with_its_class_and_the_names_that_it_uses() {
+fn a_function_is_shown_with_its_class_and_definitions() {
     let found = check("What does this do?", Some("def total"), 4000);
     let expected = pairs(&[
         ("shop.py:4-6", "the question is about line 4"),
@@ -51,22 +51,22 @@ fn a_selected_function_comes_with_its_class_and_the_names_that_it_uses() {
 }
 
 #[test]
-fn a_definition_that_the_question_names_comes_whole() {
+fn a_definition_named_in_the_question_is_shown_whole() {
     let found = check("Does close need `refund`?", Some("        self.open = False\n"), 4000);
     assert!(found.contains(&("lib/tools.py:6-7".into(), "defines refund".into())), "{found:?}");
 }
 
 #[test]
-fn without_a_selection_the_whole_file_is_asked_about() {
+fn without_a_selection_the_file_is_shown() {
     assert_eq!(check("What is this?", None, 4000)[0], ("shop.py:1-9".into(), "the file".into()));
 }
 
 #[test]
-fn what_does_not_fit_is_cut_at_a_line_and_counted() {
+fn long_excerpts_are_cut_at_a_line_end() {
     let text = "line of text\n".repeat(100_000);
     let big = document("big.txt", &text);
     let symbols = SymbolIndex::default();
-    let about = QuestionContext {
+    let context = QuestionContext {
         document: Some(&big),
         selection: Some(0..text.len()),
         question: "?",
@@ -75,19 +75,19 @@ fn what_does_not_fit_is_cut_at_a_line_and_counted() {
         search: &|_| Vec::new(),
         max_bytes: 300,
     };
-    let found = excerpts(&about);
+    let found = excerpts(&context);
     assert_eq!((found[0].location().as_str(), found[0].omitted_lines), ("big.txt:1-15", 99_985));
     assert!(found[0].text.len() <= 200 && found[0].text.ends_with("text"));
 }
 
 #[test]
-fn a_definition_with_a_secret_stays_out() {
+fn a_definition_with_a_secret_is_left_out() {
     let secret = format!("def tax(key='{}{}'):\n    return 0\n", "ghp_", "x".repeat(36));
     let symbols = SymbolIndex::default();
     symbols.update("tools.py", Language::Python, &secret);
     let read = |_: &str| Some(secret.as_str().into());
     let (document, find) = (None, |_: &[SearchTerm]| Vec::new());
-    let about = QuestionContext {
+    let context = QuestionContext {
         document,
         selection: None,
         question: "tax?",
@@ -96,14 +96,14 @@ fn a_definition_with_a_secret_stays_out() {
         search: &find,
         max_bytes: 4000,
     };
-    assert_eq!(excerpts(&about), []);
+    assert_eq!(excerpts(&context), []);
 }
 
 #[test]
-fn the_code_stands_in_a_fence_that_it_cannot_close() {
+fn code_cannot_close_its_fence() {
     let markdown = document("a.md", "```\nx\n```\n");
     let symbols = SymbolIndex::default();
-    let about = QuestionContext {
+    let context = QuestionContext {
         document: Some(&markdown),
         selection: None,
         question: "?",
@@ -112,15 +112,15 @@ fn the_code_stands_in_a_fence_that_it_cannot_close() {
         search: &|_| Vec::new(),
         max_bytes: 4000,
     };
-    let message = user_message("Why? ", &excerpts(&about));
+    let message = user_message("Why? ", &excerpts(&context));
     assert_eq!(message, "a.md:1-3 (the file):\n````markdown\n```\nx\n```\n````\n\nWhy?");
 }
 
 #[test]
-fn only_places_that_were_shown_are_cited() {
+fn only_shown_lines_are_cited() {
     let shop = document("src/shop.py", SHOP);
     let symbols = SymbolIndex::default();
-    let about = QuestionContext {
+    let context = QuestionContext {
         document: Some(&shop),
         selection: Some(60..70),
         question: "",
@@ -129,7 +129,7 @@ fn only_places_that_were_shown_are_cited() {
         search: &|_| Vec::new(),
         max_bytes: 4000,
     };
-    let excerpts = excerpts(&about);
+    let excerpts = excerpts(&context);
     let answer = "See `shop.py:5`, src/shop.py:4-6; not op.py:5, shop.py:99, other.py:5, 12:30 or shop.py:x.";
     let found: Vec<_> = find_citations(answer, &excerpts).into_iter().map(|it| &answer[it.range]).collect();
     assert_eq!(found, ["shop.py:5", "src/shop.py:4"]);
@@ -137,7 +137,7 @@ fn only_places_that_were_shown_are_cited() {
 
 const DESK: &str = "from lib.tools import tax\n\nclass Desk:\n    def __init__(self):\n        self.rate = tax\n\n    def bill(self, items):\n        total = sum(items)\n        # tax is added\n        first = items[0]\n        last = items[-1]\n        middle = items[1:-1]\n        print(first, last, middle)\n        if total > 9:\n            print('tax')\n        return tax(total)\n";
 
-/// The pieces for a question about the function `tax`, which three files use.
+/// Excerpts for a question about the function `tax`, which three files use.
 fn callers_of_tax(room: usize) -> Vec<(String, String)> {
     let symbols = SymbolIndex::default();
     for (path, text) in [("lib/tools.py", TOOLS), ("shop.py", SHOP), ("desk.py", DESK), ("web/tax.js", "tax(1);\n")] {
@@ -151,7 +151,7 @@ fn callers_of_tax(room: usize) -> Vec<(String, String)> {
         _ => None,
     };
     let (selection, find) = (Some(at..at), |_: &[SearchTerm]| Vec::new());
-    let about = QuestionContext {
+    let context = QuestionContext {
         document: Some(&tools),
         selection,
         question: "Who needs this?",
@@ -160,13 +160,13 @@ fn callers_of_tax(room: usize) -> Vec<(String, String)> {
         search: &find,
         max_bytes: room,
     };
-    let found = excerpts(&about);
+    let found = excerpts(&context);
     assert!(found.iter().map(|it| it.text.len()).sum::<usize>() <= room);
     found.into_iter().map(|it| (it.location(), it.reason)).collect()
 }
 
 #[test]
-fn what_calls_a_function_comes_with_the_head_of_its_item_and_its_line() {
+fn callers_are_shown_with_signature_and_line() {
     let expected = pairs(&[
         ("lib/tools.py:3-4", "what is asked about"),
         ("desk.py:7", "calls tax at line 16"),
@@ -178,7 +178,7 @@ fn what_calls_a_function_comes_with_the_head_of_its_item_and_its_line() {
     assert_eq!(callers_of_tax(120), expected[..1]);
 }
 
-/// The pieces for a question for which a search finds `hits`: lines of the tools with their scores.
+/// Excerpts for a question and its search terms, where a search finds `hits`: lines of the tools with their scores.
 fn searched(question: &str, hits: &[(&str, f32)]) -> (Vec<(String, String)>, Vec<String>) {
     let symbols = SymbolIndex::default();
     let asked = std::cell::RefCell::new(Vec::new());
@@ -191,7 +191,7 @@ fn searched(question: &str, hits: &[(&str, f32)]) -> (Vec<(String, String)>, Vec
         hits.iter().map(hit).collect()
     };
     let (document, selection) = (None, None);
-    let about = QuestionContext {
+    let context = QuestionContext {
         document,
         selection,
         question,
@@ -200,12 +200,12 @@ fn searched(question: &str, hits: &[(&str, f32)]) -> (Vec<(String, String)>, Vec
         search: &find,
         max_bytes: 4000,
     };
-    let found = excerpts(&about).into_iter().map(|it| (it.location(), it.reason)).collect();
+    let found = excerpts(&context).into_iter().map(|it| (it.location(), it.reason)).collect();
     (found, asked.into_inner())
 }
 
 #[test]
-fn what_a_search_finds_for_the_words_of_the_question_is_read() {
+fn search_hits_for_the_question_are_shown() {
     let hits = [("def refund(sum):\n    return -sum", 4.0), ("return -sum", 3.0), ("# Money.", 1.0)];
     let (found, asked) = searched("Where is the sum of a refund?", &hits);
     assert_eq!(found, pairs(&[("lib/tools.py:6-7", "found by sum, refund")]));

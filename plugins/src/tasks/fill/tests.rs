@@ -1,4 +1,4 @@
-//! Prompts as whole texts, and the promise that typing only adds to them.
+//! Prompts as whole texts, and the property that typing only appends to them.
 
 use super::*;
 use crate::fim_format::FIM_FORMATS;
@@ -19,7 +19,7 @@ fn prompt(request: &Request) -> Prompt {
 }
 
 #[test]
-fn a_hole_is_written_as_each_family_learned_it() {
+fn every_format_spells_a_hole_in_its_own_way() {
     let expected = [
         ("qwen2.5-coder", "⟨<|file_sep|>⟩a.py\n⟨<|fim_prefix|>⟩⟨<|fim_suffix|>⟩\nb\n⟨<|fim_middle|>⟩a = "),
         ("starcoder2", "⟨<file_sep>⟩a.py\n⟨<fim_prefix>⟩⟨<fim_suffix>⟩\nb\n⟨<fim_middle>⟩a = "),
@@ -40,12 +40,12 @@ fn a_hole_is_written_as_each_family_learned_it() {
 }
 
 #[test]
-fn a_model_without_fill_in_the_middle_writes_from_the_left() {
+fn a_model_without_fim_continues_the_prefix() {
     assert_eq!(written(&prompt(&request("a.py", "a = ▁\nb\n"))), "# a.py\na = ");
 }
 
 #[test]
-fn snippets_come_first_and_say_where_they_are_from() {
+fn snippets_come_first_with_their_path() {
     let mut request = request("a.py", "a = ▁\n");
     let snippet = Snippet { path: "b.py".into(), text: "def b(): ...\n".into(), origin: "definition".into() };
     request.format = Some(&FIM_FORMATS[0]);
@@ -55,7 +55,7 @@ fn snippets_come_first_and_say_where_they_are_from() {
     assert!(written(&prompt).starts_with(start), "{}", written(&prompt));
 }
 
-/// Asks at the cursor with the window of the last prompt.
+/// The next request, with the window of the last prompt, and its prompt.
 fn again(old: &Request, marked: &str, last: &Prompt) -> (Request, Prompt) {
     let mut new = request(&old.document.path, marked);
     new.format = old.format;
@@ -69,7 +69,7 @@ fn lines(count: usize) -> String {
 }
 
 #[test]
-fn typing_only_adds_to_the_prompt() {
+fn typing_only_appends_to_the_prompt() {
     let (above, below) = (lines(100), lines(100));
     let text = |typed: &str| format!("{above}{typed}▁\n{below}");
     let mut old = request("a.py", &text(""));
@@ -85,7 +85,7 @@ fn typing_only_adds_to_the_prompt() {
 }
 
 #[test]
-fn brackets_that_the_editor_closes_cost_no_new_anchor() {
+fn auto_closed_brackets_keep_the_window() {
     let (above, below) = (lines(50), lines(50));
     let mut old = request("a.py", &format!("{above}x = f▁\n{below}"));
     old.format = Some(&FIM_FORMATS[0]);
@@ -95,7 +95,7 @@ fn brackets_that_the_editor_closes_cost_no_new_anchor() {
 }
 
 #[test]
-fn a_change_elsewhere_sets_the_anchor_anew_and_a_shift_does_not() {
+fn edits_above_the_window_shift_it_and_others_replace_it() {
     let (above, below) = (lines(100), lines(100));
     let mut old = request("a.py", &format!("{above}x = ▁\n{below}"));
     old.format = Some(&FIM_FORMATS[0]);
@@ -110,7 +110,7 @@ fn a_change_elsewhere_sets_the_anchor_anew_and_a_shift_does_not() {
 }
 
 #[test]
-fn a_snippet_that_comes_up_while_typing_waits_for_the_next_window() {
+fn new_snippets_wait_for_the_next_window() {
     let mut old = request("a.py", &format!("{}x = ▁\n", lines(20)));
     old.format = Some(&FIM_FORMATS[0]);
     let first = prompt(&old);
@@ -121,7 +121,7 @@ fn a_snippet_that_comes_up_while_typing_waits_for_the_next_window() {
 }
 
 #[test]
-fn a_window_that_was_outgrown_is_set_anew_when_it_is_told_to() {
+fn an_expired_window_is_replaced() {
     let mut old = request("a.py", &format!("{}▁\n", lines(20)));
     old.budget.middle = 600;
     let first = prompt(&old);
@@ -129,15 +129,15 @@ fn a_window_that_was_outgrown_is_set_anew_when_it_is_told_to() {
     new.budget.middle = 600;
     assert!(!window::should_reanchor(&Request { window: new.window.clone(), ..old }) && window::should_reanchor(&new));
     assert_eq!(kept.window, first.window);
-    let spent = Window { expired: true, ..first.window.clone().expect("a window") };
-    let anew = prompt(&Request { window: Some(Arc::new(spent)), ..new.clone() });
+    let expired = Window { expired: true, ..first.window.clone().expect("a window") };
+    let anew = prompt(&Request { window: Some(Arc::new(expired)), ..new.clone() });
     let window = anew.window.expect("a window");
     assert!(!window.expired && window.anchor > kept.window.expect("a window").anchor);
     assert!(!window::should_reanchor(&Request { window: Some(Arc::new(window)), ..new }));
 }
 
 #[test]
-fn the_nearest_text_is_a_window_that_holds_until_the_whole_has_been_read() {
+fn a_reduced_window_is_reused_until_it_expires() {
     let (above, below) = (lines(200), lines(100));
     let mut old = request("a.py", &format!("{above}x = ▁\n{below}"));
     old.format = Some(&FIM_FORMATS[0]);
@@ -149,8 +149,8 @@ fn the_nearest_text_is_a_window_that_holds_until_the_whole_has_been_read() {
     assert_eq!(prompt(&new), second, "it holds where there is more room");
     assert_eq!(written(&second), format!("{}f", written(&near)));
     assert!(window::should_reanchor(&new));
-    let spent = Window { expired: true, ..near.window.clone().expect("a window") };
-    new.window = Some(Arc::new(spent));
+    let expired = Window { expired: true, ..near.window.clone().expect("a window") };
+    new.window = Some(Arc::new(expired));
     let (all, near) = (prompt(&new).window.expect("a window"), near.window.expect("a window"));
     assert!(near.reduced && !all.reduced);
     assert!(near.prefix.len() <= 180 && all.prefix.len() > 4 * near.prefix.len() && all.prefix.ends_with(&near.prefix));
@@ -158,15 +158,15 @@ fn the_nearest_text_is_a_window_that_holds_until_the_whole_has_been_read() {
 }
 
 #[test]
-fn the_whole_begins_at_the_same_place_when_a_few_lines_were_typed_before_it_was_read() {
+fn the_full_window_starts_at_a_stable_place() {
     let mut old = request("a.py", &format!("{}x = ▁\n", lines(400)));
     let whole = old.budget;
     old.budget = whole.reduced(100);
     let near = prompt(&old);
     let begins = |count: usize| {
         let (mut new, kept) = again(&old, &format!("{}{}x = ▁\n", lines(400), "y = 1\n".repeat(count)), &near);
-        let spent = Window { expired: true, ..kept.window.expect("a window") };
-        (new.window, new.budget) = (Some(Arc::new(spent)), whole);
+        let expired = Window { expired: true, ..kept.window.expect("a window") };
+        (new.window, new.budget) = (Some(Arc::new(expired)), whole);
         let window = prompt(&new).window.expect("a window");
         assert!(window.prefix.len() >= whole.prefix / 2 && window.prefix.len() <= whole.prefix);
         window.anchor - window.prefix.len()
@@ -176,14 +176,14 @@ fn the_whole_begins_at_the_same_place_when_a_few_lines_were_typed_before_it_was_
 }
 
 #[test]
-fn a_document_that_is_near_as_a_whole_has_no_nearest_text() {
+fn a_short_document_has_no_reduced_window() {
     let mut request = request("a.py", "x = ▁\ny = 1\n");
     request.budget = request.budget.reduced(100);
     assert!(!prompt(&request).window.expect("a window").reduced);
 }
 
 #[test]
-fn what_a_new_window_shares_with_the_last_one_is_read() {
+fn text_shared_with_the_last_window_is_cached() {
     let mut old = request("a.py", &format!("{}▁\n{}", lines(60), lines(9)));
     let first = prompt(&old).window.expect("a window");
     let (before, after) = (old.prefix().len(), old.suffix().len());
@@ -206,7 +206,7 @@ fn imports_and_signatures_outside_the_window_are_shown() {
 
 proptest::proptest! {
     #[test]
-    fn a_prompt_holds_the_text_around_the_cursor_whatever_it_is(
+    fn a_prompt_shows_the_text_around_the_cursor(
         before in "[a-zé🙂\\r\\n\\t (){}]{0,300}",
         typed in proptest::collection::vec("[a-z(\n]", 0..12),
         after in "[a-zé\\n )]{0,300}",
@@ -224,7 +224,7 @@ proptest::proptest! {
             new.window = last.window.clone().map(Arc::new);
             last = prompt(&new);
             let window = last.window.clone().expect("a window");
-            let shown = format!("{}{}", window.prefix, middle(&new, &window));
+            let shown = format!("{}{}", window.prefix, middle_text(&new, &window));
             proptest::prop_assert!(text.ends_with(&shown));
             proptest::prop_assert!(window.prefix.len() <= new.budget.prefix);
             proptest::prop_assert!(new.cursor - window.anchor <= new.budget.middle);
