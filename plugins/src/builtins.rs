@@ -25,8 +25,8 @@ impl Builtins {
         self.order.iter().position(|named| named == name).unwrap_or(self.order.len())
     }
 
-    /// The same settings with these names disabled as well.
-    pub fn with_disabled(&self, names: &[&str]) -> Self {
+    /// A copy of the settings with these names disabled as well.
+    pub(crate) fn with_disabled(&self, names: &[&str]) -> Self {
         let mut settings = self.clone();
         settings.disabled.extend(names.iter().map(|name| (*name).to_owned()));
         settings

@@ -1,6 +1,6 @@
 //! Context from elsewhere in the workspace: the built-in sources of snippets, and how they share the budget.
 //!
-//! A source gets a share of the bytes that the sources before it left. The snippets then stand in the prompt by
+//! A source gets a share of the bytes that the sources before it left. Snippets are then ordered by
 //! stability, the most stable first, so that the prefix cache keeps as much of the header as possible.
 
 pub mod definitions;
@@ -45,7 +45,7 @@ pub static CONTEXT_SOURCES: &[ContextSource] = &[
         stability: Stability::Edit,
         share_divisor: 2,
         collect: |request, max_bytes| {
-            // The latest edits get their bytes first and stand last in the prompt.
+            // The latest edits get their bytes first and come last in the prompt.
             let latest_first = recent_edits::snippets(request).into_iter().rev().collect();
             fitting_snippets(max_bytes, latest_first).into_iter().rev().collect()
         },
@@ -61,13 +61,13 @@ pub static CONTEXT_SOURCES: &[ContextSource] = &[
 ];
 
 /// The source with this name.
-pub fn find_source(name: &str) -> Option<&'static ContextSource> {
+pub(crate) fn find_source(name: &str) -> Option<&'static ContextSource> {
     CONTEXT_SOURCES.iter().find(|source| source.name == name)
 }
 
 impl ContextSource {
     /// Its snippets when it has the whole budget to itself.
-    pub fn collect_alone(&self, request: &Request) -> Vec<Snippet> {
+    pub(crate) fn collect_alone(&self, request: &Request) -> Vec<Snippet> {
         (self.collect)(request, self.byte_limit(request, request.budget.snippets))
     }
 

@@ -70,7 +70,7 @@ pub static FINISH_RULES: &[FinishRule] = &[
 ];
 
 /// The part of `text` that the rule `name` keeps; `None` for an unknown rule.
-pub fn trim_by_rule<'a>(name: &str, request: &Request, text: &'a str) -> Option<&'a str> {
+pub(crate) fn trim_by_rule<'a>(name: &str, request: &Request, text: &'a str) -> Option<&'a str> {
     let rule = FINISH_RULES.iter().find(|rule| rule.name == name)?;
     let end = rule.find_end.and_then(|find_end| find_end(request, text));
     Some(&text[..end.unwrap_or(text.len())])
@@ -102,7 +102,7 @@ pub fn finish(request: &Request, answer: &Answer) -> Option<String> {
     }
     text.truncate(text.trim_end().len());
     repair(request, &mut text);
-    is_worth_showing(request, &text).then_some(text)
+    if is_worth_showing(request, &text) { Some(text) } else { None }
 }
 
 /// Applies the repair rules.

@@ -79,7 +79,7 @@ fn block_range(text: &str, node: Node<'_>) -> Option<Range<usize>> {
     let body = text[start..end].trim_end();
     let line_count = body.trim_start().lines().count();
     let fits = (1..=MAX_BLOCK_LINES).contains(&line_count) && body.len() <= MAX_BLOCK_BYTES;
-    fits.then_some(start..start + body.len())
+    if fits { Some(start..start + body.len()) } else { None }
 }
 
 /// Start of the body of a block without brackets.
@@ -91,7 +91,7 @@ fn indented_body_start(text: &str, node: Node<'_>) -> Option<usize> {
     }
     let before = text[..node.start_byte()].trim_end();
     let on_next_line = begins_with_a_line_end(&text[before.len()..node.start_byte()]);
-    (before.ends_with(':') && on_next_line).then_some(before.len())
+    if before.ends_with(':') && on_next_line { Some(before.len()) } else { None }
 }
 
 fn begins_with_a_line_end(text: &str) -> bool {
@@ -107,7 +107,7 @@ fn argument_range(grammar: &HoleGrammar, text: &str, node: Node<'_>) -> Option<R
     let is_call = node.parent().is_some_and(|parent| grammar.calls.contains(&parent.kind()));
     let inner = text[node.byte_range()].strip_prefix('(')?.strip_suffix(')')?;
     let start = node.start_byte() + 1;
-    (is_call && fits_a_line(inner)).then_some(start..start + inner.len())
+    if is_call && fits_a_line(inner) { Some(start..start + inner.len()) } else { None }
 }
 
 /// Name and arguments of a call through a dot or path.
@@ -117,7 +117,8 @@ fn member_call_range(grammar: &HoleGrammar, text: &str, node: Node<'_>) -> Optio
     let name = called.child_by_field_name(field)?;
     let follows_path = text[..name.start_byte()].ends_with(['.', ':', '>']);
     let range = name.start_byte()..node.child_by_field_name("arguments")?.end_byte();
-    (follows_path && text[range.clone()].ends_with(')') && fits_a_line(&text[range.clone()])).then_some(range)
+    let call = &text[range.clone()];
+    if follows_path && call.ends_with(')') && fits_a_line(call) { Some(range) } else { None }
 }
 
 fn fits_a_line(text: &str) -> bool {

@@ -30,7 +30,7 @@ pub enum Language {
 
 /// Syntax that ends a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BlockStyle {
+pub(crate) enum BlockStyle {
     /// Indentation alone.
     Indentation,
     /// A closing bracket.
@@ -170,17 +170,17 @@ impl Language {
     }
 
     /// Mark that begins a comment up to the line end.
-    pub fn line_comment(self) -> Option<&'static str> {
+    pub(crate) fn line_comment(self) -> Option<&'static str> {
         self.info().line_comment
     }
 
     /// Syntax that ends a block.
-    pub fn block_style(self) -> BlockStyle {
+    pub(crate) fn block_style(self) -> BlockStyle {
         self.info().block_style
     }
 
     /// Tree-sitter grammar; `None` for plain text.
-    pub fn grammar(self) -> Option<tree_sitter::Language> {
+    pub(crate) fn grammar(self) -> Option<tree_sitter::Language> {
         Some(match self {
             Python => tree_sitter_python::LANGUAGE.into(),
             Rust => tree_sitter_rust::LANGUAGE.into(),

@@ -153,8 +153,8 @@ pub struct Snippet {
     pub origin: String,
 }
 
-/// How long a snippet stays unchanged. Snippets that stay longest come first in a prompt, so that the prefix cache
-/// keeps them.
+/// Time for which a snippet stays unchanged. Snippets that stay longest come first in a prompt, so that the prefix
+/// cache keeps them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Stability {
     /// Unchanged wherever the cursor is.

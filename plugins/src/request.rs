@@ -126,7 +126,7 @@ impl Budget {
         }
     }
 
-    /// The same budget limited to about `tokens` tokens of text nearest to the cursor, besides the middle: for a
+    /// A copy of the budget limited to about `tokens` tokens of text nearest to the cursor, besides the middle: for a
     /// shorter prefill.
     pub fn reduced(self, tokens: usize) -> Self {
         let room = tokens * BYTES_PER_TOKEN;
@@ -190,7 +190,7 @@ pub struct Request {
 
 /// Facts about a model's tokenizer that prompts need.
 pub trait TokenizerInfo: std::fmt::Debug + Send + Sync {
-    /// Number of tokens of a text that stands alone.
+    /// Number of tokens of a text on its own.
     fn count_tokens(&self, text: &str) -> usize;
 
     /// Returns true if the tokenizer has a special token with exactly this name.

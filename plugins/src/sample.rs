@@ -1,9 +1,9 @@
-//! Training samples: a file of a repository becomes what a model reads and what it is to write.
+//! Training samples: from a file of a repository to a prompt and the answer to learn.
 //!
-//! Samples are written by the code that writes live prompts. An [anchored](Kind::Anchored) sample takes a hole out of the file,
-//! asks the `fill` strategy for the prompt at that place and adds what stood there. The other orders put the same parts on
-//! a window of their own. Holes are cut at characters, before any tokenising. All chance comes from a seeded [`Random`], so
-//! the same file, options and seed make the same samples.
+//! Samples are built by the code that builds live prompts. An [anchored](SampleKind::Anchored) sample removes a hole
+//! from the file, asks the `fill` strategy for the prompt at its place, and adds the removed text. The other orders put
+//! the same parts on windows of their own. Holes are cut at characters, before tokenization. All randomness comes from
+//! a seeded [`Random`], so the same file, options and seed make the same samples.
 
 mod chat;
 mod hole;
@@ -15,7 +15,6 @@ mod tests;
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chat::Message;
@@ -31,27 +30,26 @@ pub use hole::HoleShares;
 pub use mix::{OptionsError, SampleKind, SampleMix};
 pub use repository::Repository;
 
-/// A sample.
+/// A training sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
-    /// How it is written.
+    /// Kind of the sample.
     pub kind: SampleKind,
-    /// What was said before the prompt, as the model's own template is to spell it.
+    /// Messages before the prompt, to be spelled by the model's chat template.
     pub conversation: Vec<Message>,
-    /// What the model reads, as it would read it live. Empty in a whole sample without a header.
+    /// Input of the model, as it would be live. Empty in a whole sample without a header.
     pub prompt: Prompt,
-    /// What it is to write.
+    /// Text that the model learns to write.
     pub answer: String,
-    /// The special token that ends the answer. A whole sample that is not the last piece of its file has none, since
-    /// nothing ends there; that of a conversation is the template's affair.
+    /// Special token that ends the answer. `None` for a whole sample that is not the last piece of its file, since
+    /// nothing ends there, and for a conversation, whose template ends it.
     pub end_token: Option<Cow<'static, str>>,
-    /// Where in the file the answer stands, in bytes.
+    /// Byte range of the answer in the file.
     pub answer_range: Range<usize>,
 }
 
 impl Sample {
-    /// All that is learnt from, in reading order: the prompt, the answer and the special token that ends it,
-    /// if there is one.
+    /// Everything that the model trains on, in reading order: the prompt, the answer and its end token.
     pub fn parts(&self) -> Vec<Part> {
         let answer = Part::text(self.answer.clone(), PartSource::Answer);
         let end = self.end_token.clone().map(Part::special);
@@ -59,56 +57,62 @@ impl Sample {
     }
 }
 
-/// How samples are made.
+/// Options of sampling.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SampleOptions {
-    /// How the model wants a hole written; without one all samples are whole.
+    /// FIM format of the model; without one, all samples are whole.
     pub format: Option<&'static FimFormat>,
-    /// The special token that ends a text.
+    /// Special token that ends a text.
     pub end_token: Cow<'static, str>,
-    /// Which kinds of sample there are.
+    /// Shares of the kinds of sample.
     pub mix: SampleMix,
-    /// Where holes are cut.
+    /// Shares of the places and lengths of holes.
     pub holes: HoleShares,
-    /// Bytes of a file in one sample, at the most. A longer file makes several samples.
+    /// Maximum length of the part of a file in one sample. A longer file makes several samples.
     pub max_piece_bytes: usize,
-    /// What an anchored sample shows of a file, and every header of other files.
+    /// Maximum lengths in an anchored sample, and of the snippets of every sample.
     pub budget: Budget,
 }
 
 impl SampleOptions {
-    /// Defaults for a model that reads `context` tokens.
-    pub fn new(format: Option<&'static FimFormat>, end: impl Into<Cow<'static, str>>, context: usize) -> Self {
-        let budget = Budget::for_context(context, context / 8);
-        let piece = (budget.prefix + budget.suffix + budget.middle + budget.answer).max(pieces::MIN_PIECE_BYTES);
+    /// Default options for a context of `context_tokens` tokens.
+    pub fn new(
+        format: Option<&'static FimFormat>,
+        end_token: impl Into<Cow<'static, str>>,
+        context_tokens: usize,
+    ) -> Self {
+        let budget = Budget::for_context(context_tokens, context_tokens / 8);
+        let max_piece_bytes =
+            (budget.prefix + budget.suffix + budget.middle + budget.answer).max(pieces::MIN_PIECE_BYTES);
         Self {
             format,
-            end_token: end.into(),
+            end_token: end_token.into(),
             mix: SampleMix::default(),
             holes: HoleShares::default(),
-            max_piece_bytes: piece,
+            max_piece_bytes,
             budget,
         }
     }
 
-    /// Whether these options make sense.
+    /// Checks the options.
     ///
     /// # Errors
-    /// Names the option and says what it may be.
+    /// If a share is not between 0 and 1, shares do not add up to 1, or pieces are too short. The message names the
+    /// option.
     pub fn check(&self) -> std::result::Result<(), OptionsError> {
         self.mix.check()?;
         self.holes.check()?;
-        match self.max_piece_bytes < pieces::MIN_PIECE_BYTES {
-            true => Err(OptionsError::PieceTooShort { piece: self.max_piece_bytes, smallest: pieces::MIN_PIECE_BYTES }),
-            false => Ok(()),
+        if self.max_piece_bytes < pieces::MIN_PIECE_BYTES {
+            return Err(OptionsError::PieceTooShort { piece: self.max_piece_bytes, smallest: pieces::MIN_PIECE_BYTES });
         }
+        Ok(())
     }
 }
 
-/// The samples of one file: every piece of it that is not blank makes one.
+/// Samples of one file, given by its index: one for each piece that is not blank.
 ///
 /// # Errors
-/// Where the strategy cannot write a prompt.
+/// If the strategy cannot build a prompt.
 pub fn samples(
     repository: &Repository,
     file: usize,
@@ -118,25 +122,30 @@ pub fn samples(
     let Some(document) = repository.files().get(file) else { return Ok(Vec::new()) };
     let document = Document { tree: parse_document(document, &document.text), ..Document::clone(document) };
     let pieces = pieces::split_pieces(&document.text, options.max_piece_bytes, random);
-    let subject = SampledFile { repository, file, document, options };
-    pieces.into_iter().map(|piece| subject.sample(piece, random)).collect()
+    let sampled = SampledFile { repository, file, document, options };
+    pieces.into_iter().map(|piece| sampled.sample(piece, random)).collect()
 }
 
-fn chat_sample(talk: chat::Conversation) -> Sample {
-    let chat::Conversation { messages, answer_prefix: opening, answer, bytes } = talk;
-    let prompt = Prompt { parts: vec![Part::text(opening, PartSource::Conversation)], ..Prompt::default() };
-    Sample { kind: SampleKind::Chat, conversation: messages, prompt, answer, end_token: None, answer_range: bytes }
+fn chat_sample(conversation: chat::Conversation) -> Sample {
+    let chat::Conversation { messages, answer_prefix, answer, answer_range } = conversation;
+    let prompt = Prompt { parts: vec![Part::text(answer_prefix, PartSource::Conversation)], ..Prompt::default() };
+    Sample { kind: SampleKind::Chat, conversation: messages, prompt, answer, end_token: None, answer_range }
 }
 
-/// The syntax tree of a text in the place of a document's. Text too long to be parsed for each sample has none. The time
-/// limit is so long that the clock has no say in what a sample becomes.
+/// Length of a text above which it is not parsed for each sample.
+const MAX_PARSED_BYTES: usize = 200_000;
+/// Time limit of a parse, so long that samples do not depend on the speed of the machine.
+const PARSE_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Syntax tree of a version of a document's text; `None` if it is too long.
 fn parse_document(document: &Document, text: &str) -> Option<tree_sitter::Tree> {
-    const LONGEST: usize = 200_000;
-    const PATIENCE: Duration = Duration::from_secs(600);
-    (text.len() <= LONGEST).then(|| syntax::parse_within(document.language, text, None, PATIENCE)).flatten()
+    if text.len() > MAX_PARSED_BYTES {
+        return None;
+    }
+    syntax::parse_within(document.language, text, None, PARSE_TIMEOUT)
 }
 
-/// A file that samples are made of.
+/// A file that is being sampled.
 struct SampledFile<'a> {
     repository: &'a Repository,
     file: usize,
@@ -145,13 +154,14 @@ struct SampledFile<'a> {
 }
 
 impl SampledFile<'_> {
+    /// The sample of a piece of the file.
     fn sample(&self, piece: Range<usize>, random: &mut Random) -> Result<Sample> {
         let chat = self.options.mix.chat;
         if chat > 0.0
             && random.happens(chat)
-            && let Some(talk) = chat::draw_conversation(&self.document, &piece, random)
+            && let Some(conversation) = chat::draw_conversation(&self.document, &piece, random)
         {
-            return Ok(chat_sample(talk));
+            return Ok(chat_sample(conversation));
         }
         match self.draw_hole(&piece, random) {
             None => self.whole_sample(piece, random),
@@ -160,45 +170,49 @@ impl SampledFile<'_> {
         }
     }
 
-    /// A kind of sample with a hole for it, or `None` for a whole one.
+    /// Draws a kind of sample and a hole for it; `None` for a whole sample.
     fn draw_hole(&self, piece: &Range<usize>, random: &mut Random) -> Option<(SampleKind, Range<usize>)> {
         self.options.format?;
         let kind = self.options.mix.draw(random);
         let (text, tree) = (&*self.document.text, self.document.tree.as_ref());
         // An anchored prompt shows the file beyond the piece.
-        let (end, most) = match kind {
+        let (text_end, max_bytes) = match kind {
             SampleKind::Anchored => (text.len(), self.options.budget.answer),
             _ => (piece.end, piece.len()),
         };
-        let ground = HoleContext { text, tree, piece: piece.clone(), text_end: end, max_bytes: most };
+        let context = HoleContext { text, tree, piece: piece.clone(), text_end, max_bytes };
         match kind {
             SampleKind::Whole => None,
-            SampleKind::Docstring => match ground.docstring(random) {
+            SampleKind::Docstring => match context.docstring(random) {
                 Some(hole) => Some((kind, hole)),
-                None => Some((SampleKind::Usual, self.options.holes.draw(&ground, random)?)),
+                None => Some((SampleKind::Psm, self.options.holes.draw(&context, random)?)),
             },
-            kind => Some((kind, self.options.holes.draw(&ground, random)?)),
+            kind => Some((kind, self.options.holes.draw(&context, random)?)),
         }
     }
 
+    /// A sample without a hole: the piece is the answer.
     fn whole_sample(&self, piece: Range<usize>, random: &mut Random) -> Result<Sample> {
         let cursor = piece.start + self.document.text[piece.clone()].trim_end().len();
         let request = self.request(&(cursor..cursor), PromptOrder::Plain, random);
         let window = self.window(piece.start..cursor, cursor, cursor..cursor);
         let parts = fill::header(&request, &Fill.context(&request)?, &window);
-        let last = self.document.text[piece.end..].trim().is_empty();
-        let sample = self.with_answer(SampleKind::Whole, Prompt { parts, ..Prompt::default() }, piece);
-        Ok(Sample { end_token: sample.end_token.filter(|_| last), ..sample })
+        let is_last = self.document.text[piece.end..].trim().is_empty();
+        let mut sample = self.with_answer(SampleKind::Whole, Prompt { parts, ..Prompt::default() }, piece);
+        if !is_last {
+            sample.end_token = None;
+        }
+        Ok(sample)
     }
 
-    /// The live prompt, whatever that is.
+    /// A sample with the prompt that the strategy builds live.
     fn anchored_sample(&self, hole: Range<usize>, random: &mut Random) -> Result<Sample> {
         let request = self.request(&hole, PromptOrder::Anchored, random);
         let prompt = Fill.prompt(&request, &Fill.context(&request)?)?;
         Ok(self.with_answer(SampleKind::Anchored, prompt, hole))
     }
 
-    /// The piece of the file around a hole, in the usual order or suffix first.
+    /// A sample of the piece around a hole, in PSM or suffix-first order.
     fn fim_sample(
         &self,
         kind: SampleKind,
@@ -217,21 +231,22 @@ impl SampledFile<'_> {
         Ok(self.with_answer(kind, prompt, hole))
     }
 
-    fn window(&self, before: Range<usize>, anchor: usize, after: Range<usize>) -> Window {
-        let text = |range: Range<usize>| self.document.text[range].to_owned();
+    /// A window with these byte ranges of the document.
+    fn window(&self, prefix: Range<usize>, anchor: usize, suffix: Range<usize>) -> Window {
         Window {
             header: Vec::new(),
-            prefix: text(before),
+            prefix: self.document.text[prefix].to_owned(),
             anchor,
-            suffix: text(after),
+            suffix: self.document.text[suffix].to_owned(),
             layout: None,
             expired: false,
             reduced: false,
         }
     }
 
-    fn with_answer(&self, kind: SampleKind, prompt: Prompt, bytes: Range<usize>) -> Sample {
-        let answer = self.document.text[bytes.clone()].to_owned();
+    /// A sample whose answer is a byte range of the document.
+    fn with_answer(&self, kind: SampleKind, prompt: Prompt, answer_range: Range<usize>) -> Sample {
+        let answer = self.document.text[answer_range.clone()].to_owned();
         let prompt = Prompt { window: None, ..prompt };
         Sample {
             kind,
@@ -239,37 +254,40 @@ impl SampledFile<'_> {
             prompt,
             answer,
             end_token: Some(self.options.end_token.clone()),
-            answer_range: bytes,
+            answer_range,
         }
     }
 
-    /// What an editor would ask where the file lacks the hole. Without a header it knows neither path nor other files, as for
-    /// a text that was never saved; without imports it has no syntax tree, as for one that is still being parsed.
+    /// The request of an editor in which the file lacks the hole. Without a header it knows neither path nor other
+    /// files, as for a text that was never saved; without imports it has no syntax tree, as for a text that is still
+    /// being parsed.
     fn request(&self, hole: &Range<usize>, order: PromptOrder, random: &mut Random) -> Request {
         let (options, repository) = (self.options, self.repository);
-        let header = random.happens(options.mix.header);
-        let imports = header && !random.happens(options.mix.drop_imports);
+        let has_header = random.happens(options.mix.header);
+        let has_imports = has_header && !random.happens(options.mix.drop_imports);
         let open_files = repository.draw_open_files(self.file, random);
-        let empty = Request::new(self.document_without(hole, header, imports), hole.start);
+        let empty = Request::new(self.document_without(hole, has_header, has_imports), hole.start);
         let request = Request { format: options.format, budget: options.budget, order, ..empty };
-        if !header {
+        if !has_header {
             return request;
         }
-        let repository_name = repository.name().map(String::from);
-        Request { repository: repository_name, symbols: repository.symbols(), open_files, ..request }
+        let name = repository.name().map(String::from);
+        Request { repository: name, symbols: repository.symbols(), open_files, ..request }
     }
 
-    fn document_without(&self, hole: &Range<usize>, path: bool, parsed: bool) -> Document {
-        let whole = &self.document;
-        let (text, parse) = match hole.is_empty() {
-            true => (whole.text.clone(), whole.tree.clone()),
-            false => {
-                let text: Arc<str> = [&whole.text[..hole.start], &whole.text[hole.end..]].concat().into();
-                let tree = parsed.then(|| parse_document(whole, &text)).flatten();
-                (text, tree)
-            }
+    /// The document without the hole, with or without its path and syntax tree.
+    fn document_without(&self, hole: &Range<usize>, has_path: bool, has_tree: bool) -> Document {
+        let document = &self.document;
+        let mut text = document.text.clone();
+        if !hole.is_empty() {
+            text = [&document.text[..hole.start], &document.text[hole.end..]].concat().into();
+        }
+        let tree = match (has_tree, hole.is_empty()) {
+            (false, _) => None,
+            (true, true) => document.tree.clone(),
+            (true, false) => parse_document(document, &text),
         };
-        let path = if path { whole.path.clone() } else { String::new() };
-        Document { path, language: whole.language, text, tree: parse.filter(|_| parsed) }
+        let path = if has_path { document.path.clone() } else { String::new() };
+        Document { path, language: document.language, text, tree }
     }
 }

@@ -80,15 +80,16 @@ impl SymbolIndex {
 
     /// Files that contain `name` as a whole word, in no particular order. A hash collision may add a file that does
     /// not.
-    pub fn files_mentioning(&self, name: &str) -> Vec<Arc<str>> {
+    pub(crate) fn files_mentioning(&self, name: &str) -> Vec<Arc<str>> {
         let hash = word_hash(name);
         let tables = self.tables.read();
         let contains = |file: &IndexedFile| file.word_hashes.binary_search(&hash).is_ok();
         tables.by_path.iter().filter(|(_, file)| contains(file)).map(|(path, _)| path.clone()).collect()
     }
 
-    /// Files that are known.
-    pub fn file_count(&self) -> usize {
+    /// Number of indexed files.
+    #[cfg(test)]
+    fn file_count(&self) -> usize {
         self.tables.read().by_path.len()
     }
 }

@@ -13,7 +13,7 @@ use tree_sitter::{Node, ParseOptions, Parser, Tree};
 
 use crate::Language;
 
-pub use docstrings::{docstring_end, docstring_ranges};
+pub(crate) use docstrings::{docstring_end, docstring_ranges};
 pub(crate) use nodes::nodes;
 
 /// Time limit of a parse.
@@ -21,14 +21,14 @@ const PARSE_TIMEOUT: Duration = Duration::from_millis(500);
 /// Limit of [`count_errors`].
 const MAX_COUNTED_ERRORS: usize = 64;
 
-/// Syntax tree of `text`; `None` for plain text and after [`PARSE_TIMEOUT`] (500 ms). `old` is the tree of an earlier
+/// Syntax tree of `text`; `None` for plain text and after 500 ms. `old` is the tree of an earlier
 /// text to which all edits since have been applied.
 pub fn parse(language: Language, text: &str, old: Option<&Tree>) -> Option<Tree> {
     parse_within(language, text, old, PARSE_TIMEOUT)
 }
 
-/// [`parse`] with another time limit.
-pub fn parse_within(language: Language, text: &str, old: Option<&Tree>, limit: Duration) -> Option<Tree> {
+/// Parses as [`parse`] does, with another time limit.
+pub(crate) fn parse_within(language: Language, text: &str, old: Option<&Tree>, limit: Duration) -> Option<Tree> {
     let mut parser = Parser::new();
     parser.set_language(&language.grammar()?).ok()?;
     let deadline = Instant::now() + limit;
@@ -42,7 +42,7 @@ pub fn parse_within(language: Language, text: &str, old: Option<&Tree>, limit: D
 
 /// Kind of text at a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Region {
+pub(crate) enum Region {
     /// Program text.
     Code,
     /// A comment or doc comment.
@@ -52,7 +52,7 @@ pub enum Region {
 }
 
 /// Region of the byte left of `offset`.
-pub fn region_at(tree: Option<&Tree>, offset: usize) -> Region {
+pub(crate) fn region_at(tree: Option<&Tree>, offset: usize) -> Region {
     let Some(tree) = tree else { return Region::Code };
     let at = offset.saturating_sub(1);
     let mut node = tree.root_node().descendant_for_byte_range(at, at);
@@ -236,7 +236,7 @@ fn is_statement(kind: &str) -> bool {
 
 /// End of the innermost block around `at` that begins at or before `offset`; `None` outside all blocks and if the block
 /// has syntax errors.
-pub fn block_end(tree: &Tree, offset: usize, at: usize) -> Option<usize> {
+pub(crate) fn block_end(tree: &Tree, offset: usize, at: usize) -> Option<usize> {
     let mut node = tree.root_node().descendant_for_byte_range(at, at + 1);
     while let Some(it) = node.filter(|it| !it.is_error()) {
         if is_block(it.kind()) && it.start_byte() <= offset {
@@ -249,7 +249,7 @@ pub fn block_end(tree: &Tree, offset: usize, at: usize) -> Option<usize> {
 
 /// End of the outermost statement that begins at or after `from` and continues past `offset`; `None` if there is none
 /// and if it has syntax errors.
-pub fn statement_end(tree: &Tree, text: &str, from: usize, offset: usize) -> Option<usize> {
+pub(crate) fn statement_end(tree: &Tree, text: &str, from: usize, offset: usize) -> Option<usize> {
     let last = text.get(from..offset)?.trim_end();
     let at = (from + last.len()).checked_sub(1).filter(|at| *at >= from)?;
     let mut node = tree.root_node().descendant_for_byte_range(at, at + 1);
@@ -267,7 +267,7 @@ pub fn statement_end(tree: &Tree, text: &str, from: usize, offset: usize) -> Opt
 }
 
 /// Byte ranges of the imports at the top level of a text, in its order.
-pub fn import_ranges(tree: &Tree) -> Vec<Range<usize>> {
+pub(crate) fn import_ranges(tree: &Tree) -> Vec<Range<usize>> {
     const KINDS: &[&str] = &[
         "import_statement",
         "import_from_statement",
@@ -287,7 +287,7 @@ pub fn import_ranges(tree: &Tree) -> Vec<Range<usize>> {
     children.filter(|node| KINDS.contains(&node.kind())).map(|node| node.byte_range()).take(200).collect()
 }
 
-/// Number of error and missing nodes that touch `range`, up to [`MAX_COUNTED_ERRORS`].
+/// Number of error and missing nodes that touch `range`, up to 64.
 pub fn count_errors(tree: &Tree, range: &Range<usize>) -> usize {
     let mut count = 0;
     let mut cursor = tree.walk();
@@ -312,7 +312,7 @@ pub fn count_errors(tree: &Tree, range: &Range<usize>) -> usize {
 }
 
 /// Byte offset of the first syntax error; `None` without errors.
-pub fn first_error_offset(tree: &Tree) -> Option<usize> {
+pub(crate) fn first_error_offset(tree: &Tree) -> Option<usize> {
     let mut cursor = tree.walk();
     let mut found = None;
     // Descend through the nodes that contain an error to the innermost one.
@@ -334,7 +334,7 @@ pub fn first_error_offset(tree: &Tree) -> Option<usize> {
 
 /// Identifiers and keywords of at least three bytes near `offset`: those before it, the nearest first, then those after
 /// it, each once. `reach` is the distance before the offset in bytes; a quarter of it applies after.
-pub fn identifiers_near(text: &str, offset: usize, reach: usize) -> Vec<&str> {
+pub(crate) fn identifiers_near(text: &str, offset: usize, reach: usize) -> Vec<&str> {
     let from = text.floor_char_boundary(offset.saturating_sub(reach));
     let to = text.floor_char_boundary(offset + reach / 4);
     let word = |c: char| c.is_alphanumeric() || c == '_';

@@ -10,12 +10,12 @@
 //! └────────────────────────────── Window, frozen ──────────────────────────────────────┘ └─ one key adds one token
 //! ```
 //!
-//! A [`Window`] is everything that stands before the middle. The prompt of one request returns its window, and the next
+//! A [`Window`] is everything before the middle. The prompt of one request returns its window, and the next
 //! request for the document carries it. While [`reuse`] succeeds, the new prompt is the last one plus the text typed
 //! since, so the engine's prefix cache covers all but one or two tokens. Three properties keep a window reusable:
 //!
 //! * Closing brackets and quotes that editors insert right of the cursor are left out of the suffix
-//!   ([`visible_suffix`]), so an automatic `)` does not change it.
+//!   (`visible_suffix`), so an automatic `)` does not change it.
 //! * Edits above the window move the anchor with the text instead of invalidating it.
 //! * A new window starts where the last one did as long as the budget allows, so re-anchoring keeps the cached prefix.
 //!
@@ -42,7 +42,7 @@ const SUFFIX_SLACK_BYTES: usize = 400;
 const LANDMARK_BYTES: usize = 200;
 
 /// The text right of the cursor as a prompt shows it: without a rest of line made only of closing characters.
-pub fn visible_suffix(request: &Request) -> &str {
+pub(crate) fn visible_suffix(request: &Request) -> &str {
     without_closers(request.suffix())
 }
 

@@ -1,4 +1,4 @@
-//! What a run leaves for use: an adapter in the format of PEFT, or a model as a Hugging Face directory.
+//! Exports trained weights: an adapter in the format of PEFT, or a model as a Hugging Face directory.
 
 use std::collections::HashMap;
 use std::fs;
@@ -7,59 +7,79 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 
 use super::TrainError;
-use super::checkpoint::{name, store};
-use super::network::{Lora, Mode, Network, Role};
+use super::checkpoint::{save_tensors, tensor_name};
+use super::network::{LoraConfig, Network, ParameterRole, TrainingMode};
 use super::operations::Precision;
-use super::trainer::{Base, Trainer};
+use super::trainer::{BaseModel, Trainer};
 use crate::config::{Architecture, Config};
 use crate::weights::{Slot, peft};
 
 impl Trainer {
-    /// Writes what was trained into `folder`: with [`Mode::Lora`] an adapter, which `base` names the base model of; with
-    /// [`Mode::Full`] the weights of a whole model, beside which the caller puts the tokenizer.
+    /// Writes the trained weights to `folder`: with [`TrainingMode::Lora`] an adapter whose configuration names `base` as the
+    /// base model; with [`TrainingMode::Full`] a whole model, to which the caller must add the tokenizer.
     ///
-    /// Files appear in the folder when they are complete.
+    /// Files appear in the directory only when they are complete.
+    ///
+    /// # Errors
+    /// Fails if a file cannot be written.
     pub fn export(&self, folder: &Path, base: &str) -> Result<(), TrainError> {
-        write(&self.network, self.mode(), folder, base)
+        write_network(&self.network, self.mode(), folder, base)
     }
 }
 
-/// Writes a model as it is, quantised or not, into `folder` as the weights of a Hugging Face directory.
-pub fn write_model(model: &Base, folder: &Path) -> Result<(), TrainError> {
-    write(&model.network(&Mode::Full, Precision::F32, 0, &Device::Cpu)?, &Mode::Full, folder, "")
+/// Writes the weights of an untrained model, dequantised if necessary, to `folder` as those of a Hugging Face directory.
+///
+/// # Errors
+/// Fails if the model cannot be loaded or a file cannot be written.
+pub fn write_model(model: &BaseModel, folder: &Path) -> Result<(), TrainError> {
+    write_network(
+        &model.network(&TrainingMode::Full, Precision::F32, 0, &Device::Cpu)?,
+        &TrainingMode::Full,
+        folder,
+        "",
+    )
 }
 
-fn write(network: &Network, mode: &Mode, folder: &Path, base: &str) -> Result<(), TrainError> {
-    fs::create_dir_all(folder).map_err(TrainError::at(folder))?;
+fn write_network(network: &Network, mode: &TrainingMode, folder: &Path, base: &str) -> Result<(), TrainError> {
+    fs::create_dir_all(folder).map_err(TrainError::io(folder))?;
     let config = network.config();
     let (weights, settings, values) = match mode {
-        Mode::Lora(Lora { rank, alpha, dropout }) => {
-            (peft::ADAPTER_WEIGHTS_FILE, peft::ADAPTER_CONFIG_FILE, peft::adapter_config(config, base, *rank, *alpha, *dropout))
-        }
-        Mode::Full => ("model.safetensors", "config.json", config.to_hugging_face()),
+        TrainingMode::Lora(LoraConfig { rank, alpha, dropout }) => (
+            peft::ADAPTER_WEIGHTS_FILE,
+            peft::ADAPTER_CONFIG_FILE,
+            peft::adapter_config(config, base, *rank, *alpha, *dropout),
+        ),
+        TrainingMode::Full => ("model.safetensors", "config.json", config.to_hugging_face()),
     };
     let tensors = network.parameters().iter().map(|parameter| {
-        let tensor = as_in_files(config, parameter.role, parameter.var.as_detached_tensor())?;
-        Ok((name(network, parameter.role), tensor))
+        let tensor = to_file_layout(config, parameter.role, parameter.var.as_detached_tensor())?;
+        Ok((tensor_name(network, parameter.role), tensor))
     });
-    put(folder, weights, |path| store(&tensors.collect::<Result<HashMap<_, _>, TrainError>>()?, path))?;
-    put(folder, settings, |path| fs::write(path, format!("{values:#}\n")).map_err(TrainError::at(path)))
+    write_atomically(folder, weights, |path| {
+        save_tensors(&tensors.collect::<Result<HashMap<_, _>, TrainError>>()?, path)
+    })?;
+    write_atomically(folder, settings, |path| fs::write(path, format!("{values:#}\n")).map_err(TrainError::io(path)))
 }
 
-/// GPT-2 keeps the matrices of its layers transposed; whole models are written in 16 bits.
-fn as_in_files(config: &Config, role: Role, tensor: Tensor) -> Result<Tensor, TrainError> {
-    let turned = config.architecture == Architecture::Gpt2 && tensor.rank() == 2;
+/// Converts a tensor to its layout in files: whole models are stored as bf16, and GPT-2 stores the matrices of its layers
+/// transposed.
+fn to_file_layout(config: &Config, role: ParameterRole, tensor: Tensor) -> Result<Tensor, TrainError> {
+    let transposed = config.architecture == Architecture::Gpt2 && tensor.rank() == 2;
     Ok(match role {
-        Role::A(_) | Role::B(_) => tensor,
-        Role::Base(Slot::Layer(..), _) if turned => tensor.t()?.contiguous()?.to_dtype(DType::BF16)?,
-        Role::Base(..) => tensor.to_dtype(DType::BF16)?,
+        ParameterRole::LoraA(_) | ParameterRole::LoraB(_) => tensor,
+        ParameterRole::Base(Slot::Layer(..), _) if transposed => tensor.t()?.contiguous()?.to_dtype(DType::BF16)?,
+        ParameterRole::Base(..) => tensor.to_dtype(DType::BF16)?,
     })
 }
 
-/// Lets a file be written beside its place and moves it there.
-fn put(folder: &Path, name: &str, write: impl FnOnce(&Path) -> Result<(), TrainError>) -> Result<(), TrainError> {
+/// Writes a file under another name and then renames it.
+fn write_atomically(
+    folder: &Path,
+    name: &str,
+    write: impl FnOnce(&Path) -> Result<(), TrainError>,
+) -> Result<(), TrainError> {
     let (path, unfinished) = (folder.join(name), folder.join(format!("{name}.unfinished")));
-    let written = write(&unfinished).and_then(|()| fs::rename(&unfinished, &path).map_err(TrainError::at(&path)));
+    let written = write(&unfinished).and_then(|()| fs::rename(&unfinished, &path).map_err(TrainError::io(&path)));
     if written.is_err() {
         let _ = fs::remove_file(&unfinished);
     }

@@ -1,32 +1,32 @@
-//! The weights of a new model before its first step.
+//! Initial weights of a new model.
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::decoder::{Random, in_memory};
-use crate::weights::{TensorKind, LoadError, WeightMatrix, LayerTensor, Slot, WeightSource};
+use crate::decoder::{RandomWeights, in_memory};
+use crate::weights::{LayerTensor, LoadError, Slot, TensorKind, WeightMatrix, WeightSource};
 
-/// Standard deviation of embeddings and output, as GPT-2's (Radford et al. 2019): logits begin near zero.
-const EMBEDDING: f64 = 0.02;
+/// Standard deviation of embeddings and output, as in GPT-2 (Radford et al. 2019), with which logits begin near zero.
+const EMBEDDING_STD: f64 = 0.02;
 
-/// Layers add nothing to the residual stream at first, embeddings are small, norms change nothing; all chance comes from the
-/// seed.
-pub(super) struct Initial {
-    random: Random,
+/// A source of initial weights: layers add nothing to the residual stream at first, embeddings are small, and norms are the
+/// identity. All randomness comes from the seed.
+pub(super) struct InitialWeights {
+    random: RandomWeights,
 }
 
-impl Initial {
+impl InitialWeights {
     pub(super) fn new(seed: u64) -> Self {
-        Self { random: Random { seed } }
+        Self { random: RandomWeights { seed } }
     }
 }
 
-impl WeightSource for Initial {
+impl WeightSource for InitialWeights {
     fn matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<WeightMatrix, LoadError> {
         let factor = match slot {
             Slot::Layer(_, LayerTensor::AttentionOutput | LayerTensor::Down) => 0.0,
             Slot::Layer(..) | Slot::OutputNorm => 1.0,
-            Slot::Embedding => EMBEDDING * 3f64.sqrt(), // the source's embeddings lie evenly in -1..1
-            Slot::Positions | Slot::Output => EMBEDDING * (inner as f64).sqrt(),
+            Slot::Embedding => EMBEDDING_STD * 3f64.sqrt(), // the source's embeddings lie evenly in -1..1
+            Slot::Positions | Slot::Output => EMBEDDING_STD * (inner as f64).sqrt(),
         };
         match self.random.matrix(slot, out, inner)? {
             WeightMatrix::Dense(values) => (values * factor).map(WeightMatrix::Dense).map_err(in_memory),

@@ -1,70 +1,77 @@
-//! How much memory a run will take, before it begins.
+//! Estimates the memory that a run will need, before it begins.
 
 use candle_core::Device;
 
-use super::network::{Lora, Mode};
+use super::network::{LoraConfig, TrainingMode};
 use super::operations::Precision;
 use crate::config::Config;
 use crate::weights::peft;
 
-/// Bytes of a number.
-const FLOAT: usize = size_of::<f32>();
-/// Rows whose logits are in memory together, times the copies of them.
-const LOGITS: usize = 256 * 4;
+/// Size of a number in bytes.
+const F32_BYTES: usize = size_of::<f32>();
+/// Rows of logits in memory together: the rows of a chunk times the number of copies.
+const LOGIT_BUFFER_ROWS: usize = 256 * 4;
 
-/// What a run takes, in bytes, by part.
+/// The estimated memory of a run, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct Memory {
-    /// The weights of the model in 32 bits, or in 16 where they are frozen and products are; with an adapter.
+pub struct MemoryEstimate {
+    /// Weights of the model and the adapter: f32, or bf16 if they are frozen and products are computed in bf16.
     pub weights: usize,
-    /// Gradients of what is trained and what the optimizer remembers of it.
+    /// Gradients and optimizer state of the trained parameters.
     pub training: usize,
-    /// What the layers keep of a row of tokens for the way back.
+    /// Activations of a row of tokens that are kept for the backward pass.
     pub activations: usize,
 }
 
-impl Memory {
-    /// An estimate for rows of `context` tokens, a little high.
-    pub fn estimate(config: &Config, mode: &Mode, precision: Precision, context: usize, recompute: bool) -> Self {
+impl MemoryEstimate {
+    /// Estimates the memory for rows of `context` tokens, slightly too high.
+    pub fn estimate(
+        config: &Config,
+        mode: &TrainingMode,
+        precision: Precision,
+        context: usize,
+        recompute: bool,
+    ) -> Self {
         let matrices: usize = peft::layer_matrices(config).iter().map(|(_, out, inner)| out * inner).sum();
-        let tables = config.vocab_size * config.hidden_size * if config.tied { 1 } else { 2 };
+        let tables = config.vocab_size * config.hidden_size * if config.tied_embeddings { 1 } else { 2 };
         let trained = match mode {
-            Mode::Full => matrices + tables,
-            Mode::Lora(Lora { rank, .. }) => {
+            TrainingMode::Full => matrices + tables,
+            TrainingMode::Lora(LoraConfig { rank, .. }) => {
                 peft::layer_matrices(config).iter().map(|(_, out, inner)| rank * (out + inner)).sum()
             }
         };
-        let adapter = if *mode == Mode::Full { 0 } else { trained };
-        // A gradient, its sum, two moments and what a step computes on the way.
+        let adapter = if *mode == TrainingMode::Full { 0 } else { trained };
+        // The gradient, its sum, two moments and temporaries of the optimizer step.
         let training = trained * 6;
         let low = precision == Precision::Bf16;
-        let frozen = if low && *mode != Mode::Full { FLOAT / 2 } else { FLOAT };
-        // Beside each factor of a product stands what of it has 16 bits.
-        let activation = if low { FLOAT * 3 / 2 } else { FLOAT };
+        let frozen = if low && *mode != TrainingMode::Full { F32_BYTES / 2 } else { F32_BYTES };
+        // Each factor of a product also has a 16-bit copy.
+        let activation = if low { F32_BYTES * 3 / 2 } else { F32_BYTES };
         Self {
-            weights: (matrices + tables) * frozen + adapter * FLOAT,
-            training: training * FLOAT,
-            activations: (activations(config, context, recompute) + LOGITS * config.vocab_size) * activation,
+            weights: (matrices + tables) * frozen + adapter * F32_BYTES,
+            training: training * F32_BYTES,
+            activations: (activation_count(config, context, recompute) + LOGIT_BUFFER_ROWS * config.vocab_size)
+                * activation,
         }
     }
 
-    /// All of it.
+    /// The total in bytes.
     pub fn total(&self) -> usize {
         self.weights + self.training + self.activations
     }
 }
 
-/// Numbers that are kept of a row.
-fn activations(config: &Config, context: usize, recompute: bool) -> usize {
+/// Number of activations that are kept for a row.
+fn activation_count(config: &Config, context: usize, recompute: bool) -> usize {
     let attention = config.query_width() + 2 * config.kv_width();
     let token = 12 * config.hidden_size + 10 * attention + 6 * config.intermediate_size;
-    // Scores, shares and their gradients.
+    // Attention scores, probabilities and their gradients.
     let layer = context * (token + 4 * config.heads * context);
     if recompute { layer * 2 + config.layers * context * config.hidden_size } else { layer * (config.layers + 1) }
 }
 
-/// Bytes that a device can still give, where it says so.
-pub fn available(device: &Device) -> Option<usize> {
+/// Free memory of a device in bytes, if it is known.
+pub fn available_bytes(device: &Device) -> Option<usize> {
     #[cfg(feature = "cuda")]
     if device.is_cuda() {
         return candle_core::cuda_backend::cudarc::driver::result::mem_get_info().ok().map(|(free, _)| free);
@@ -78,13 +85,13 @@ pub fn available(device: &Device) -> Option<usize> {
     Some(kilobytes * 1024)
 }
 
-/// Lets this process keep memory that was freed, instead of giving it back to the system and taking it anew: each step takes
-/// the same pieces again, and the system would clear every page of them first. For programs that do nothing but train.
-pub fn keep_freed() {
-    // SAFETY: the settings are numbers; where one is refused, nothing changes.
+/// Makes the allocator keep freed memory instead of returning it to the system: each training step allocates the same
+/// blocks again, and the system would clear every page of them first. Only for processes that do nothing but train.
+pub fn retain_freed_memory() {
+    // SAFETY: `mallopt` only takes numbers; a setting that it rejects has no effect.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     unsafe {
-        // Nothing is mapped on its own, and the end of the heap stays.
+        // Never map large blocks separately, and never shrink the heap.
         libc::mallopt(libc::M_MMAP_MAX, 0);
         libc::mallopt(libc::M_TRIM_THRESHOLD, -1);
     }
@@ -95,13 +102,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_adapter_takes_less_than_all_and_computing_again_less_than_keeping() {
+    fn adapters_and_recomputation_need_less_memory() {
         let config = Config { layers: 12, ..Config::tiny() };
-        let total = |mode: &Mode, again| Memory::estimate(&config, mode, Precision::F32, 256, again).total();
-        let lora = Mode::Lora(Lora { rank: 4, ..Lora::default() });
-        assert!(total(&lora, false) < total(&Mode::Full, false));
+        let total =
+            |mode: &TrainingMode, again| MemoryEstimate::estimate(&config, mode, Precision::F32, 256, again).total();
+        let lora = TrainingMode::Lora(LoraConfig { rank: 4, ..LoraConfig::default() });
+        assert!(total(&lora, false) < total(&TrainingMode::Full, false));
         assert!(total(&lora, true) < total(&lora, false));
-        let low = |mode: &Mode| Memory::estimate(&config, mode, Precision::Bf16, 256, false).weights;
-        assert!(low(&lora) < low(&Mode::Full), "what is frozen has 16 bits");
+        let low = |mode: &TrainingMode| MemoryEstimate::estimate(&config, mode, Precision::Bf16, 256, false).weights;
+        assert!(low(&lora) < low(&TrainingMode::Full), "frozen weights have 16 bits");
     }
 }

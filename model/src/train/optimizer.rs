@@ -1,4 +1,4 @@
-//! How gradients change weights: AdamW, and Muon for the matrices of the layers.
+//! Optimizers: AdamW, and Muon for the matrices of the layers.
 
 mod muon;
 
@@ -6,41 +6,41 @@ use candle_core::{Result, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::gradients::Gradients;
-use super::network::{Network, Parameter, Role};
+use super::network::{Network, Parameter, ParameterRole};
 use crate::weights::Slot;
 
-/// Which rule changes which weights, and how fast.
+/// Configuration of the optimizers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Optimizer {
-    /// Decoupled weight decay with adaptive moments (Loshchilov and Hutter 2019), for everything that Muon does not have.
+pub struct OptimizerConfig {
+    /// AdamW (Loshchilov and Hutter 2019), for all parameters that Muon does not train.
     pub adam: AdamW,
-    /// For the matrices of the layers when they are trained themselves; none: AdamW for all.
+    /// Muon for the matrices of the layers in full training; `None` uses AdamW for all parameters.
     pub muon: Option<Muon>,
-    /// Gradients are shortened to this length together; none: they never are.
+    /// Maximum L2 norm of all gradients together; `None` disables clipping.
     pub clip: Option<f64>,
 }
 
-/// Settings of AdamW.
+/// Hyperparameters of AdamW.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdamW {
-    /// Learning rate at the peak of the schedule.
+    /// Peak learning rate.
     pub rate: f64,
-    /// Decay of the mean of the gradients, and of their squares.
+    /// Decay rates of the mean of the gradients and of the mean of their squares.
     pub betas: (f64, f64),
-    /// Added to the root of the mean square.
+    /// Epsilon that is added to the root of the mean square.
     pub eps: f64,
-    /// Share of the rate by which matrices shrink at each step.
+    /// Weight decay of matrices, multiplied by the learning rate at each step.
     pub weight_decay: f64,
 }
 
-/// Settings of Muon (Jordan et al. 2024): momentum, made orthogonal by Newton-Schulz steps.
+/// Hyperparameters of Muon (Jordan et al. 2024), which orthogonalises the momentum by Newton-Schulz iterations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Muon {
-    /// Learning rate at the peak of the schedule.
+    /// Peak learning rate.
     pub rate: f64,
-    /// Momentum at the beginning, in the end, and the steps between.
+    /// Initial momentum, final momentum, and the number of steps between them.
     pub momentum: (f64, f64, usize),
-    /// Share of the rate by which matrices shrink at each step.
+    /// Weight decay of matrices, multiplied by the learning rate at each step.
     pub weight_decay: f64,
 }
 
@@ -56,42 +56,44 @@ impl Default for Muon {
     }
 }
 
-/// What a rule remembers of a tensor: two moments, or one momentum.
-pub(super) type Memory = Vec<Tensor>;
+/// Optimizer state of a parameter: both moments for AdamW, or the momentum for Muon.
+pub(super) type Moments = Vec<Tensor>;
 
-/// The rules with what they remember.
-pub(super) struct Optimizing {
-    settings: Optimizer,
-    pub(super) memories: Vec<Memory>,
+/// The optimizers with the state of all parameters.
+pub(super) struct OptimizerState {
+    settings: OptimizerConfig,
+    pub(super) moments: Vec<Moments>,
 }
 
-impl Optimizing {
-    /// At the beginning.
-    pub(super) fn new(settings: &Optimizer, network: &Network) -> Result<Self> {
-        let memory = |parameter: &Parameter| {
+impl OptimizerState {
+    /// The initial state.
+    pub(super) fn new(settings: &OptimizerConfig, network: &Network) -> Result<Self> {
+        let initial = |parameter: &Parameter| {
             let zeros = || parameter.var.zeros_like();
-            if settings.has_muon(parameter) { Ok(vec![zeros()?]) } else { Ok(vec![zeros()?, zeros()?]) }
+            if settings.uses_muon(parameter) { Ok(vec![zeros()?]) } else { Ok(vec![zeros()?, zeros()?]) }
         };
-        let memories = network.parameters().iter().map(memory).collect::<Result<_>>()?;
-        Ok(Self { settings: settings.clone(), memories })
+        let memories = network.parameters().iter().map(initial).collect::<Result<_>>()?;
+        Ok(Self { settings: settings.clone(), moments: memories })
     }
 
-    /// One step, counted from 0, with a share of the peak rates. Gives the length of the gradients before clipping; weights do not
-    /// change if that is not a number.
+    /// Updates the parameters in a step, counted from 0. `rate` is relative to the peak learning rates. Returns the norm of
+    /// the gradients before clipping; if it is not finite, no parameter changes.
     pub(super) fn step(&mut self, network: &Network, mut gradients: Gradients, step: usize, rate: f64) -> Result<f64> {
         let norm = gradients.norm()?;
         if !norm.is_finite() {
             return Ok(norm);
         }
-        if let Some(most) = self.settings.clip {
-            gradients.clip(norm, most)?;
+        if let Some(max_norm) = self.settings.clip {
+            gradients.clip(norm, max_norm)?;
         }
         for (at, parameter) in network.parameters().iter().enumerate() {
             let Some(gradient) = gradients.of(at) else { continue };
-            let (weight, memory) = (parameter.var.as_detached_tensor(), &mut self.memories[at]);
+            let (weight, moments) = (parameter.var.as_detached_tensor(), &mut self.moments[at]);
             let new = match &self.settings.muon {
-                Some(muon) if self.settings.has_muon(parameter) => muon.step(&weight, gradient, memory, step, rate)?,
-                _ => self.settings.adam.step(&weight, gradient, memory, step, rate)?,
+                Some(muon) if self.settings.uses_muon(parameter) => {
+                    muon.step(&weight, gradient, moments, step, rate)?
+                }
+                _ => self.settings.adam.step(&weight, gradient, moments, step, rate)?,
             };
             parameter.var.set(&new)?;
         }
@@ -99,23 +101,30 @@ impl Optimizing {
     }
 }
 
-impl Optimizer {
-    fn has_muon(&self, parameter: &Parameter) -> bool {
-        let hidden = matches!(parameter.role, Role::Base(Slot::Layer(..), _)) && parameter.var.rank() == 2;
+impl OptimizerConfig {
+    fn uses_muon(&self, parameter: &Parameter) -> bool {
+        let hidden = matches!(parameter.role, ParameterRole::Base(Slot::Layer(..), _)) && parameter.var.rank() == 2;
         self.muon.is_some() && hidden
     }
 }
 
 impl AdamW {
-    fn step(&self, weight: &Tensor, gradient: &Tensor, memory: &mut Memory, step: usize, rate: f64) -> Result<Tensor> {
+    fn step(
+        &self,
+        weight: &Tensor,
+        gradient: &Tensor,
+        moments: &mut Moments,
+        step: usize,
+        rate: f64,
+    ) -> Result<Tensor> {
         let ((first, second), rate) = (self.betas, self.rate * rate);
-        let mean = ((&memory[0] * first)? + (gradient * (1.0 - first))?)?;
-        let square = ((&memory[1] * second)? + (gradient.sqr()? * (1.0 - second))?)?;
+        let mean = ((&moments[0] * first)? + (gradient * (1.0 - first))?)?;
+        let square = ((&moments[1] * second)? + (gradient.sqr()? * (1.0 - second))?)?;
         let steps = (step + 1) as i32;
         let root = (&square / (1.0 - second.powi(steps)))?.sqrt()?;
         let change = ((&mean / (1.0 - first.powi(steps)))? / (root + self.eps)?)?;
         let decay = if weight.rank() == 2 { self.weight_decay } else { 0.0 };
-        *memory = vec![mean.detach(), square.detach()];
+        *moments = vec![mean.detach(), square.detach()];
         (weight * (1.0 - rate * decay))? - (change * rate)?
     }
 }

@@ -1,4 +1,4 @@
-//! A run from its first step to its last: rows in, weights out, with checkpoints and a file of figures.
+//! A training run with checkpoints and a metrics file.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -8,41 +8,41 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::sample::{Packed, Position, Rows};
-use super::{Step, TrainError, Trainer, checkpoint};
+use super::sample::{PackedRow, RowStream, StreamPosition};
+use super::{StepReport, TrainError, Trainer, checkpoint};
 
-/// How a run is led.
+/// Settings of a training run.
 #[derive(Debug, Clone)]
-pub struct Run {
-    /// Where checkpoints (`checkpoints/`) and figures (`metrics.jsonl`) go.
+pub struct TrainingRun {
+    /// Directory of the checkpoints (`checkpoints/`) and metrics (`metrics.jsonl`).
     pub folder: PathBuf,
-    /// Steps of the whole run.
+    /// Number of steps of the whole run.
     pub steps: usize,
-    /// Rows in a step.
-    pub rows: usize,
-    /// Steps between two checkpoints.
+    /// Number of rows in a step.
+    pub rows_per_step: usize,
+    /// Number of steps between checkpoints.
     pub save_every: usize,
-    /// Steps between two looks at the held-out rows.
-    pub look_every: usize,
+    /// Number of steps between evaluations on the held-out rows.
+    pub evaluate_every: usize,
 }
 
 /// A line of `metrics.jsonl`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Metrics {
-    /// What the step did.
+pub struct StepMetrics {
+    /// The step's report.
     #[serde(flatten)]
-    pub step: Step,
-    /// Seconds that it took.
+    pub step: StepReport,
+    /// Duration of the step in seconds.
     pub seconds: f64,
-    /// Mean cross entropy of the held-out tokens after it, in nats, if it was looked at.
+    /// Mean cross entropy of the held-out tokens after the step, in nats, if it was evaluated.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub held_out: Option<f64>,
 }
 
-impl Run {
-    /// The figures of all steps so far.
-    pub fn metrics(&self) -> Vec<Metrics> {
-        read(&self.metrics_path())
+impl TrainingRun {
+    /// The metrics of all steps so far.
+    pub fn metrics(&self) -> Vec<StepMetrics> {
+        read_metrics(&self.metrics_path())
     }
 
     fn metrics_path(&self) -> PathBuf {
@@ -53,62 +53,69 @@ impl Run {
         self.folder.join("checkpoints")
     }
 
-    /// Goes on from the newest checkpoint; gives the position of the rows that come next, or none where there is no checkpoint.
-    pub fn resume(&self, trainer: &mut Trainer) -> Result<Option<Position>, TrainError> {
+    /// Resumes from the newest checkpoint and returns the position in the data, or `None` if there is no checkpoint.
+    ///
+    /// # Errors
+    /// As [`Trainer::restore`].
+    pub fn resume(&self, trainer: &mut Trainer) -> Result<Option<StreamPosition>, TrainError> {
         checkpoint::newest(&self.checkpoints()).map(|newest| trainer.restore(&newest)).transpose()
     }
 
-    /// Runs to the last step, or until `report` breaks off; a checkpoint is written either way. `report` hears of every step.
-    pub fn lead(
+    /// Trains up to the last step, or until `report`, which is called after every step, returns `Break`. A checkpoint is
+    /// written in either case.
+    ///
+    /// # Errors
+    /// Fails if no row can be made from the data, if the loss is not finite, or if a file cannot be written.
+    pub fn run(
         &self,
         trainer: &mut Trainer,
-        rows: &mut Rows,
-        held_out: &[Packed],
-        mut report: impl FnMut(&Metrics) -> ControlFlow<()>,
+        rows: &mut RowStream,
+        held_out: &[PackedRow],
+        mut report: impl FnMut(&StepMetrics) -> ControlFlow<()>,
     ) -> Result<(), TrainError> {
         let mut file = self.open_metrics(trainer.steps())?;
         while trainer.steps() < self.steps {
             let started = Instant::now();
-            let batch = rows.by_ref().take(self.rows).collect::<Result<Vec<_>, _>>()?;
+            let batch = rows.by_ref().take(self.rows_per_step).collect::<Result<Vec<_>, _>>()?;
             if batch.is_empty() {
                 return Err(TrainError::NoRows);
             }
             let step = trainer.step(&batch)?;
             let seconds = started.elapsed().as_secs_f64();
             let last = step.step == self.steps;
-            let look = !held_out.is_empty() && (last || step.step.is_multiple_of(self.look_every.max(1)));
-            let held_out = if look { Some(trainer.loss(held_out)?) } else { None };
-            let metrics = Metrics { step, seconds, held_out };
-            let line = serde_json::to_string(&metrics).map_err(|e| TrainError::at(&self.folder)(e.into()))?;
-            writeln!(file, "{line}").map_err(TrainError::at(&self.metrics_path()))?;
-            let broken_off = report(&metrics).is_break();
-            if last || broken_off || step.step.is_multiple_of(self.save_every.max(1)) {
-                trainer.save(&self.checkpoints(), &Rows::position(rows))?;
+            let evaluate = !held_out.is_empty() && (last || step.step.is_multiple_of(self.evaluate_every.max(1)));
+            let held_out = if evaluate { Some(trainer.held_out_loss(held_out)?) } else { None };
+            let metrics = StepMetrics { step, seconds, held_out };
+            let line = serde_json::to_string(&metrics).map_err(|e| TrainError::io(&self.folder)(e.into()))?;
+            writeln!(file, "{line}").map_err(TrainError::io(&self.metrics_path()))?;
+            let stopped = report(&metrics).is_break();
+            if last || stopped || step.step.is_multiple_of(self.save_every.max(1)) {
+                trainer.save(&self.checkpoints(), &RowStream::position(rows))?;
             }
-            if broken_off {
+            if stopped {
                 break;
             }
         }
         Ok(())
     }
 
-    /// The file of figures, without those of steps that will be done again.
+    /// Opens the metrics file for appending, after removing the metrics of steps that will be repeated.
     fn open_metrics(&self, done: usize) -> Result<File, TrainError> {
         let path = self.metrics_path();
-        std::fs::create_dir_all(&self.folder).map_err(TrainError::at(&self.folder))?;
-        let kept = read(&path).into_iter().filter(|metrics| metrics.step.step <= done);
+        std::fs::create_dir_all(&self.folder).map_err(TrainError::io(&self.folder))?;
+        let kept = read_metrics(&path).into_iter().filter(|metrics| metrics.step.step <= done);
         let lines = kept.map(|metrics| serde_json::to_string(&metrics)).collect::<Result<Vec<_>, _>>();
-        let lines = lines.map_err(|e| TrainError::at(&path)(e.into()))?;
+        let lines = lines.map_err(|e| TrainError::io(&path)(e.into()))?;
         let unfinished = path.with_extension("unfinished");
         let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
-        std::fs::write(&unfinished, text).map_err(TrainError::at(&unfinished))?;
-        std::fs::rename(&unfinished, &path).map_err(TrainError::at(&path))?;
-        File::options().append(true).open(&path).map_err(TrainError::at(&path))
+        std::fs::write(&unfinished, text).map_err(TrainError::io(&unfinished))?;
+        std::fs::rename(&unfinished, &path).map_err(TrainError::io(&path))?;
+        File::options().append(true).open(&path).map_err(TrainError::io(&path))
     }
 }
 
-/// The figures in a file; a last line that was cut short is left out.
-fn read(path: &Path) -> Vec<Metrics> {
+/// Reads a metrics file up to the first line that is incomplete.
+fn read_metrics(path: &Path) -> Vec<StepMetrics> {
     let Ok(file) = File::open(path) else { return Vec::new() };
     BufReader::new(file).lines().map_while(Result::ok).map_while(|line| serde_json::from_str(&line).ok()).collect()
 }

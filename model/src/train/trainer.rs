@@ -1,72 +1,74 @@
-//! A network in training: steps, losses on held-out text, checkpoints.
+//! The trainer: training steps and held-out losses of a network.
 
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
-use super::gradients::{Gradients, Pass};
-use super::initial::Initial;
-use super::network::{Batch, Dropout, Mode, Network};
+use super::gradients::{Gradients, PassOptions};
+use super::initial::InitialWeights;
+use super::network::{Dropout, Network, TrainBatch, TrainingMode};
 use super::operations::Precision;
-use super::optimizer::{Optimizer, Optimizing};
-use super::sample::Packed;
+use super::optimizer::{OptimizerConfig, OptimizerState};
+use super::sample::PackedRow;
 use super::schedule::Schedule;
-use super::{TrainError, head};
+use super::{TrainError, lm_head};
 use crate::config::Config;
 use crate::weights::LoadError;
 use crate::weights::model_files::ModelFiles;
 
-/// Everything that decides how weights change; the same plan, base and rows give the same weights.
+/// Everything that determines how weights change. The same plan, base model and rows produce the same weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Plan {
-    /// Which weights are trained.
-    pub mode: Mode,
-    /// How gradients change them.
-    pub optimizer: Optimizer,
-    /// How fast over the run.
+pub struct TrainingPlan {
+    /// The set of trained weights.
+    pub mode: TrainingMode,
+    /// Configuration of the optimizers.
+    pub optimizer: OptimizerConfig,
+    /// The learning-rate schedule.
     pub schedule: Schedule,
-    /// Rows of tokens whose gradients are summed for one step.
+    /// Number of rows whose gradients are summed in a step.
     pub rows: usize,
-    /// The share of what attention and feed-forward add that is left out at random while training; an adapter has its own
-    /// ([`Lora::dropout`](super::Lora)).
+    /// Dropout probability of what attention and feed-forward network add to the residual stream. Adapters have their own
+    /// ([`LoraConfig::dropout`](super::LoraConfig)).
     #[serde(default)]
     pub dropout: f64,
-    /// Whether layers are computed again on the way back instead of being kept: less memory, a third more time.
+    /// Gradient checkpointing: layers are computed again in the backward pass instead of keeping their activations, which
+    /// takes less memory and a third more time.
     pub recompute: bool,
-    /// In which numbers products are computed.
+    /// The number format of products.
     #[serde(default)]
     pub precision: Precision,
-    /// Seed of new weights and of what is left out.
+    /// Seed of new weights and of dropout.
     pub seed: u64,
 }
 
-/// Where a network begins.
+/// The initial weights of a network.
 #[derive(Debug, Clone)]
-pub enum Base {
-    /// With the weights of a GGUF file or a Hugging Face directory.
-    Model(PathBuf),
-    /// With random weights.
+pub enum BaseModel {
+    /// The weights of a GGUF file or a Hugging Face directory.
+    Pretrained(PathBuf),
+    /// Random weights.
     New(Box<Config>),
 }
 
-impl Base {
-    /// The network before the first step. `seed` decides all that is new in it.
+impl BaseModel {
+    /// The network before the first step. `seed` determines all new weights.
     pub(super) fn network(
         &self,
-        mode: &Mode,
+        mode: &TrainingMode,
         precision: Precision,
         seed: u64,
         device: &Device,
     ) -> Result<Network, LoadError> {
         match self {
-            Self::Model(path) => {
+            Self::Pretrained(path) => {
                 let opened = ModelFiles::open(path)?;
                 Network::load(opened.config(), &*opened.source(device), mode, precision, seed, device)
             }
             Self::New(config) => {
-                let config = (**config).clone().validated().map_err(|fault| fault.in_file(Path::new("the new model")))?;
-                Network::load(&config, &Initial::new(seed), mode, precision, seed, device)
+                let config =
+                    (**config).clone().validated().map_err(|fault| fault.in_file(Path::new("the new model")))?;
+                Network::load(&config, &InitialWeights::new(seed), mode, precision, seed, device)
             }
         }
     }
@@ -75,95 +77,101 @@ impl Base {
 /// A network in training.
 pub struct Trainer {
     pub(super) network: Network,
-    pub(super) optimizing: Optimizing,
-    plan: Plan,
+    pub(super) optimizer_state: OptimizerState,
+    plan: TrainingPlan,
     pub(super) step: usize,
 }
 
-/// What a step did.
+/// The result of a training step.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Step {
-    /// Which step, counted from 1.
+pub struct StepReport {
+    /// The number of the step, counted from 1.
     pub step: usize,
-    /// Mean cross entropy of the tokens that count, in nats.
+    /// Mean cross entropy of the target tokens, in nats.
     pub loss: f64,
-    /// Tokens that count.
+    /// Number of target tokens.
     pub tokens: usize,
-    /// The share of the peak rate.
+    /// The learning rate relative to its peak.
     pub rate: f64,
-    /// Length of the gradients before clipping.
+    /// L2 norm of the gradients before clipping.
     pub norm: f64,
 }
 
 impl Trainer {
-    /// Before the first step.
-    pub fn new(base: &Base, plan: &Plan, device: &Device) -> Result<Self, TrainError> {
+    /// A trainer before the first step.
+    ///
+    /// # Errors
+    /// Fails if the base model cannot be loaded or the device is out of memory.
+    pub fn new(base: &BaseModel, plan: &TrainingPlan, device: &Device) -> Result<Self, TrainError> {
         let network = base.network(&plan.mode, plan.precision, plan.seed, device)?;
-        let optimizing = Optimizing::new(&plan.optimizer, &network)?;
-        Ok(Self { network, optimizing, plan: plan.clone(), step: 0 })
+        let optimizing = OptimizerState::new(&plan.optimizer, &network)?;
+        Ok(Self { network, optimizer_state: optimizing, plan: plan.clone(), step: 0 })
     }
 
-    /// Which weights are trained.
-    pub fn mode(&self) -> &Mode {
+    /// The set of trained weights.
+    pub fn mode(&self) -> &TrainingMode {
         &self.plan.mode
     }
 
-    /// How many steps are done.
+    /// Number of completed steps.
     pub fn steps(&self) -> usize {
         self.step
     }
 
-    /// Numbers that are trained.
+    /// Number of trained weights.
     pub fn parameters(&self) -> usize {
         self.network.parameters().iter().map(|parameter| parameter.var.elem_count()).sum()
     }
 
-    /// One step on some rows.
+    /// Takes an optimizer step on a batch of rows.
     ///
     /// # Errors
-    /// If the loss or a gradient is not a number: then no weight has changed.
-    pub fn step(&mut self, rows: &[Packed]) -> Result<Step, TrainError> {
-        let tokens = counted(rows);
-        let mut gradients = Gradients::none(&self.network);
+    /// Fails if the loss or a gradient is not finite; then no weight has changed.
+    pub fn step(&mut self, rows: &[PackedRow]) -> Result<StepReport, TrainError> {
+        let tokens = target_count(rows);
+        let mut gradients = Gradients::new(&self.network);
         let mut sum = 0.0;
         for (index, row) in rows.iter().enumerate() {
             let seed = self.plan.seed ^ ((self.step as u64) << 24) ^ index as u64;
-            let pass = Pass {
+            let pass = PassOptions {
                 scale: 1.0 / tokens.max(1) as f64,
                 dropout: Some(Dropout { seed, residual: self.plan.dropout }),
                 recompute: self.plan.recompute,
             };
-            let batch = Batch { tokens: &row.tokens, segments: &row.segments };
+            let batch = TrainBatch { tokens: &row.tokens, segments: &row.segments };
             sum += gradients.add(&self.network, &batch, &row.targets, pass)?;
         }
         let rate = self.plan.schedule.rate(self.step);
-        let norm = self.optimizing.step(&self.network, gradients, self.step, rate)?;
-        let step = Step { step: self.step + 1, loss: sum / tokens.max(1) as f64, tokens, rate, norm };
+        let norm = self.optimizer_state.step(&self.network, gradients, self.step, rate)?;
+        let step = StepReport { step: self.step + 1, loss: sum / tokens.max(1) as f64, tokens, rate, norm };
         if !(step.loss.is_finite() && norm.is_finite()) {
-            return Err(TrainError::NotANumber { step: step.step });
+            return Err(TrainError::NonFiniteLoss { step: step.step });
         }
         self.step += 1;
         Ok(step)
     }
 
-    /// The mean cross entropy on rows that are not learned from, in nats.
-    pub fn loss(&self, rows: &[Packed]) -> Result<f64, TrainError> {
+    /// Mean cross entropy on held-out rows, in nats per target token.
+    ///
+    /// # Errors
+    /// Fails if a tensor operation fails.
+    pub fn held_out_loss(&self, rows: &[PackedRow]) -> Result<f64, TrainError> {
         let mut sum = 0.0;
         for row in rows {
-            let batch = Batch { tokens: &row.tokens, segments: &row.segments };
+            let batch = TrainBatch { tokens: &row.tokens, segments: &row.segments };
             let mut x = self.network.embed(&batch)?;
             for index in 0..self.network.config().layers {
                 x = self.network.layer(index, &x, &batch, None)?.detach();
             }
-            let x = self.network.normalise(&x)?.detach();
-            sum += head::sum(&x, &self.network.output(), &row.targets)?;
+            let x = self.network.final_norm(&x)?.detach();
+            sum += lm_head::sum(&x, &self.network.lm_head(), &row.targets)?;
         }
-        Ok(sum / counted(rows).max(1) as f64)
+        Ok(sum / target_count(rows).max(1) as f64)
     }
 }
 
-/// Tokens that count.
-fn counted(rows: &[Packed]) -> usize {
+/// Number of target tokens.
+fn target_count(rows: &[PackedRow]) -> usize {
     rows.iter().map(|row| row.targets.iter().flatten().count()).sum()
 }
 

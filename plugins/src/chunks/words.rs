@@ -22,11 +22,11 @@ pub fn words(text: &str) -> impl Iterator<Item = Word> + '_ {
     identifiers(text).flat_map(move |range| {
         let parts = identifier_parts(&text[range.clone()]);
         let parts: Vec<_> = parts.into_iter().map(|it| range.start + it.start..range.start + it.end).collect();
-        let whole = (range.len() <= MAX_WORD_BYTES).then_some((range, false));
         let several = if parts.len() > 1 { parts } else { Vec::new() };
-        let all = whole.into_iter().chain(several.into_iter().map(|range| (range, true)));
-        let fit = all.filter(|(range, _)| range.len() <= MAX_WORD_BYTES);
-        fit.map(|(range, part)| Word { text: text[range.clone()].to_lowercase(), range, is_part: part })
+        let all = std::iter::once((range, false)).chain(several.into_iter().map(|range| (range, true)));
+        let fitting = all.filter(|(range, _)| range.len() <= MAX_WORD_BYTES);
+        fitting
+            .map(|(range, part)| Word { text: text[range.clone()].to_lowercase(), range, is_part: part })
             .collect::<Vec<_>>()
     })
 }

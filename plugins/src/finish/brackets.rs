@@ -47,7 +47,9 @@ fn outside_strings(language: Language, text: &str) -> impl Iterator<Item = (usiz
         }
         match quote {
             Some(open) => {
-                quote = quote.filter(|_| *c != open && *c != '\n');
+                if *c == open || *c == '\n' {
+                    quote = None;
+                }
                 return false;
             }
             None if matches!(c, '"' | '`') || (*c == '\'' && !has_char_literals) => quote = Some(*c),

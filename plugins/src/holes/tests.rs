@@ -94,7 +94,10 @@ fn member_calls_are_found_in_every_language() {
 
 #[test]
 fn lines_are_found_without_their_indentation() {
-    let text = "import os\n\n⟦def f(x):⟧\n    \"\"\"Doc\n    of two lines.\"\"\"\n    # a comment\n    ⟦y = [⟧\n    ]\n    ⟦return y⟧\n";
+    let text = concat!(
+        "import os\n\n⟦def f(x):⟧\n    \"\"\"Doc\n    of two lines.\"\"\"\n    # a comment\n",
+        "    ⟦y = [⟧\n    ]\n    ⟦return y⟧\n",
+    );
     // `y = [` has five characters and a letter; the bracket below has none.
     check("a.py", text, HoleKind::Line);
     check("a.rs", "//! Doc.\n⟦fn f() {⟧\n    // why\n    ⟦g(1);⟧\r\n}\n", HoleKind::Line);

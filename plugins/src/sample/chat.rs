@@ -1,4 +1,4 @@
-//! A documented function of the file as the answer in a conversation: its body, asked for as `generate` asks live.
+//! Chat samples: the body of a documented function as the answer to the prompt of the `generate` task.
 
 use std::ops::Range;
 
@@ -9,26 +9,27 @@ use crate::tasks::code;
 use crate::tasks::generate::GenerationTarget;
 use crate::{Language, syntax};
 
-/// Items of a file that are looked at.
+/// Number of items of a file that are considered.
 const MAX_ITEMS: usize = 500;
-/// Bytes of a function, at the most.
+/// Maximum length of a function.
 const MAX_FUNCTION_BYTES: usize = 2000;
-/// Bytes above it that are shown, at the most.
+/// Maximum length of the text above it that is shown.
 const MAX_CONTEXT_BYTES: usize = 1000;
 
 /// A question and its answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Conversation {
+    /// Messages before the answer.
     pub(super) messages: Vec<Message>,
-    /// What is written of the answer for the model.
+    /// Beginning of the answer, which is given to the model.
     pub(super) answer_prefix: String,
-    /// The rest.
+    /// Rest of the answer.
     pub(super) answer: String,
-    /// Where in the file the function stands.
-    pub(super) bytes: Range<usize>,
+    /// Byte range of the function in the file.
+    pub(super) answer_range: Range<usize>,
 }
 
-/// A conversation about one of the functions of a piece of the file; none if none has words above or in it.
+/// Draws a conversation about a documented function in a piece of the file; `None` if it has no such function.
 pub(super) fn draw_conversation(
     document: &Document,
     piece: &Range<usize>,
@@ -42,32 +43,33 @@ pub(super) fn draw_conversation(
     items.iter().find_map(|item| conversation_about(document, item))
 }
 
+/// The conversation about an item; `None` if it has no documentation or body.
 fn conversation_about(document: &Document, item: &syntax::SyntaxItem) -> Option<Conversation> {
     let (language, text) = (document.language, &*document.text);
     let body = documented_body(document, item)?;
-    let hollow = [&text[..body.start], &text[body.end..]].concat();
-    let tree = syntax::parse(language, &hollow, None);
+    let without_body = [&text[..body.start], &text[body.end..]].concat();
+    let tree = syntax::parse(language, &without_body, None);
     let line = text[..item.range.start].matches('\n').count();
-    let hole = GenerationTarget::at(language, tree.as_ref(), &hollow, line).ok()?;
-    let wanted = hole.prompt(language, &hollow, MAX_CONTEXT_BYTES);
-    let bytes = hole.start()..item.range.end;
-    let (whole, _) = code::dedent(text.get(bytes.clone())?);
-    // The answer begins with the function, or with all that stands above it.
-    let rest =
-        [whole.as_str(), text.get(..item.range.end)?].into_iter().find_map(|it| it.strip_prefix(&*wanted.code_prefix));
+    let target = GenerationTarget::at(language, tree.as_ref(), &without_body, line).ok()?;
+    let prompt = target.prompt(language, &without_body, MAX_CONTEXT_BYTES);
+    let answer_range = target.start()..item.range.end;
+    let (function, _) = code::dedent(text.get(answer_range.clone())?);
+    // The answer begins with the function, or with all text above it.
+    let rest = [function.as_str(), text.get(..item.range.end)?]
+        .into_iter()
+        .find_map(|it| it.strip_prefix(&*prompt.code_prefix));
     let rest = rest.filter(|rest| !rest.trim().is_empty())?;
-    let answer = rest.trim_end().to_owned() + &wanted.stop_text();
-    // What would be written live must be what stands there.
-    let written = hole.insertion(language, &hollow, &wanted.extract_code(&answer)).apply(&hollow);
-    (written == text).then(|| Conversation {
-        answer_prefix: wanted.answer_prefix(),
-        messages: wanted.messages,
-        answer,
-        bytes,
-    })
+    let answer = rest.trim_end().to_owned() + &prompt.stop_text();
+    // The answer must reproduce the file exactly.
+    let written = target.insertion(language, &without_body, &prompt.extract_code(&answer)).apply(&without_body);
+    if written != text {
+        return None;
+    }
+    let answer_prefix = prompt.answer_prefix();
+    Some(Conversation { messages: prompt.messages, answer_prefix, answer, answer_range })
 }
 
-/// What is asked for of an item that says in words what it does: what follows its docstring, or stands between its braces.
+/// Byte range of the body of a documented item: the text after its docstring, or between its braces.
 fn documented_body(document: &Document, item: &syntax::SyntaxItem) -> Option<Range<usize>> {
     let text = &*document.text;
     let inner = &text[item.signature.end..item.range.end];
@@ -78,14 +80,17 @@ fn documented_body(document: &Document, item: &syntax::SyntaxItem) -> Option<Ran
     let above = text[..item.range.start].trim_end().lines().last()?.trim_start();
     let mark = document.language.line_comment().unwrap_or("//");
     let open = inner.len() - inner.trim_start().strip_prefix('{')?.len();
-    (above.starts_with(mark) && inner.ends_with('}')).then_some(item.signature.end + open..item.range.end - 1)
+    if !above.starts_with(mark) || !inner.ends_with('}') {
+        return None;
+    }
+    Some(item.signature.end + open..item.range.end - 1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn talk_about(path: &str, text: &str) -> Option<Conversation> {
+    fn conversation_in(path: &str, text: &str) -> Option<Conversation> {
         let language = Language::from_path(path);
         let tree = syntax::parse(language, text, None);
         let document = Document { path: path.into(), language, text: text.into(), tree };
@@ -93,21 +98,27 @@ mod tests {
     }
 
     #[test]
-    fn the_body_of_a_documented_function_is_the_answer_to_what_generate_asks() {
-        let text = "import os\n\n\nclass A:\n    def f(self, x):\n        \"\"\"Twice x.\"\"\"\n        y = x\n\n        return y + x\n\n    z = 1\n";
-        let talk = talk_about("a.py", text).expect("a conversation");
-        assert!(talk.messages[0].content.starts_with("Complete this Python function."), "{talk:?}");
-        assert!(!talk.messages[0].content.contains("return"), "{talk:?}");
-        assert!(talk.answer_prefix.ends_with("def f(self, x):\n    \"\"\"Twice x.\"\"\"\n"), "{talk:?}");
-        assert_eq!(talk.answer, "    y = x\n\n    return y + x\n```");
+    fn the_answer_is_the_body_of_a_documented_function() {
+        let text = concat!(
+            "import os\n\n\nclass A:\n    def f(self, x):\n        \"\"\"Twice x.\"\"\"\n",
+            "        y = x\n\n        return y + x\n\n    z = 1\n",
+        );
+        let conversation = conversation_in("a.py", text).expect("a conversation");
+        assert!(conversation.messages[0].content.starts_with("Complete this Python function."), "{conversation:?}");
+        assert!(!conversation.messages[0].content.contains("return"), "{conversation:?}");
+        assert!(
+            conversation.answer_prefix.ends_with("def f(self, x):\n    \"\"\"Twice x.\"\"\"\n"),
+            "{conversation:?}"
+        );
+        assert_eq!(conversation.answer, "    y = x\n\n    return y + x\n```");
         let text = "// One.\n\n// Twice x.\nfn f(x: u8) -> u8 {\n    x + x\n}\n\nfn g() {\n    f(1);\n}\n";
-        assert_eq!(talk_about("a.rs", text).expect("a conversation").answer, "    x + x\n}\n```");
+        assert_eq!(conversation_in("a.rs", text).expect("a conversation").answer, "    x + x\n}\n```");
     }
 
     #[test]
-    fn a_function_without_words_or_without_a_body_is_not_asked_for() {
+    fn functions_without_documentation_or_body_are_skipped() {
         for text in ["def f(x):\n    return x\n", "def f(x):\n    \"\"\"Twice.\"\"\"\n", "x = 1\n"] {
-            assert_eq!(talk_about("a.py", text), None, "{text:?}");
+            assert_eq!(conversation_in("a.py", text), None, "{text:?}");
         }
     }
 }

@@ -1,25 +1,27 @@
-//! Which kinds of sample there are, and in which shares.
+//! Kinds of training sample and their shares.
 
 use serde::{Deserialize, Serialize};
 
 use crate::random::Random;
 
-/// In which way a sample is written.
+/// Kind of a training sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SampleKind {
-    /// From left to right, without a hole.
+    /// Text from left to right, without a hole.
     Whole,
-    /// Prefix, suffix, hole.
-    Usual,
-    /// Suffix, then prefix and hole in one: the live order with the anchor at the beginning. It is spelt with an empty
-    /// prefix before the suffix, as the tokens of the common formats ask for.
+    /// Prefix, suffix, hole (PSM).
+    #[serde(rename = "usual")]
+    Psm,
+    /// Suffix, then prefix and hole as one text: the live order with the anchor at the beginning of the piece. An empty
+    /// prefix is spelled before the suffix, as the common formats require.
     SuffixFirst,
-    /// The live order: prefix and suffix frozen at an anchor above the cursor, then what was typed since, and the hole.
+    /// The live order: prefix up to an anchor above the cursor, suffix, text since the anchor, hole
+    /// ([`window`](crate::window)).
     Anchored,
-    /// The usual order, where the hole is the text of a docstring or doc comment.
+    /// PSM order, where the hole is a docstring or doc comment.
     Docstring,
-    /// A conversation in which the body of a documented function is asked for.
+    /// A conversation that asks for the body of a documented function.
     Chat,
 }
 
@@ -27,24 +29,25 @@ pub enum SampleKind {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SampleMix {
-    /// Of all samples, the ones that are a conversation about a documented function, where there is one; only for models
-    /// with a chat template. Default 0.
+    /// Share of conversations about a documented function, drawn first, where the piece has one; for models with a chat
+    /// template only. Default 0.
     pub chat: f64,
-    /// Of the others, samples with a hole; what remains is whole. Default 0.7.
+    /// Share of samples with a hole among the others; the rest are whole. Default 0.7.
     pub fim_rate: f64,
-    /// Of those with a hole, the ones in the usual order. Default 0.25.
+    /// Share of PSM order among samples with a hole. Default 0.25.
     pub usual: f64,
-    /// Of those with a hole, the ones with the suffix first. Default 0.25.
+    /// Share of suffix-first order among samples with a hole. Default 0.25.
     pub suffix_first: f64,
-    /// Of those with a hole, the ones in the live order. Default 0.4.
+    /// Share of the live order among samples with a hole. Default 0.4.
     pub anchored: f64,
-    /// Of those with a hole, the ones that fill in a docstring; where there is none, the usual order takes its place.
+    /// Share of docstring holes among samples with a hole; without a docstring in the piece, PSM order takes its place.
     /// Default 0.1.
     pub docstring: f64,
-    /// Samples that begin with the repository's name, pieces of other files and the path, as live prompts do. Default 0.5.
+    /// Share of samples that begin with the repository's name, snippets of other files and the path, as live prompts
+    /// do. Default 0.5.
     pub header: f64,
-    /// Of those with a header, the ones that lack the imports and signatures from outside the window, so that the model
-    /// learns to manage without. Default 0.5.
+    /// Share of samples without imports and signatures from outside the window among those with a header, so that the
+    /// model learns to do without. Default 0.5.
     pub drop_imports: f64,
 }
 
@@ -63,21 +66,21 @@ impl Default for SampleMix {
     }
 }
 
-/// What is wrong with the options of samples.
+/// Fault in the options of sampling.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum OptionsError {
-    /// A share is not one.
+    /// A share is not between 0 and 1.
     #[error("`{name}` is {value}: give a share between 0 and 1")]
     NotAShare {
-        /// The option.
+        /// Name of the option.
         name: &'static str,
-        /// Its value.
+        /// Value of the option.
         value: f64,
     },
-    /// Shares do not add up to 1.
+    /// Shares that belong together do not add up to 1.
     #[error("{names} add up to {sum}: change them so that they add up to 1")]
     NotOne {
-        /// The options.
+        /// Names of the options.
         names: String,
         /// Their sum.
         sum: f64,
@@ -85,18 +88,18 @@ pub enum OptionsError {
     /// A piece is too short for a hole.
     #[error("pieces of {piece} bytes are too short to learn from: take at least {smallest}")]
     PieceTooShort {
-        /// The option's value.
+        /// Length of a piece, in bytes.
         piece: usize,
-        /// The least that it may be.
+        /// Minimum length of a piece, in bytes.
         smallest: usize,
     },
 }
 
 impl SampleMix {
-    /// Whether the shares are shares and add up.
+    /// Checks the shares.
     ///
     /// # Errors
-    /// Names the option and says what it may be.
+    /// If a share is not between 0 and 1, or shares do not add up to 1. The message names the option.
     pub fn check(&self) -> Result<(), OptionsError> {
         check_share("chat", self.chat)?;
         check_share("fim_rate", self.fim_rate)?;
@@ -110,24 +113,27 @@ impl SampleMix {
         ])
     }
 
+    /// Draws a kind other than [`SampleKind::Chat`].
     pub(super) fn draw(&self, random: &mut Random) -> SampleKind {
         let shares = [
-            (SampleKind::Usual, self.usual),
+            (SampleKind::Psm, self.usual),
             (SampleKind::SuffixFirst, self.suffix_first),
             (SampleKind::Anchored, self.anchored),
             (SampleKind::Docstring, self.docstring),
         ];
-        let hole = random.happens(self.fim_rate);
-        random.pick(&shares).filter(|_| hole).unwrap_or(SampleKind::Whole)
+        let has_hole = random.happens(self.fim_rate);
+        // The kind is drawn in any case, so that the stream of numbers does not depend on the outcome.
+        let kind = random.pick(&shares);
+        if has_hole { kind.unwrap_or(SampleKind::Whole) } else { SampleKind::Whole }
     }
 }
 
-/// Whether an option is a share.
+/// Checks that an option is between 0 and 1.
 pub(super) fn check_share(name: &'static str, value: f64) -> Result<(), OptionsError> {
     if (0.0..=1.0).contains(&value) { Ok(()) } else { Err(OptionsError::NotAShare { name, value }) }
 }
 
-/// Whether options are shares that add up to 1.
+/// Checks that options are shares that add up to 1.
 pub(super) fn check_sum(shares: &[(&'static str, f64)]) -> Result<(), OptionsError> {
     for (name, value) in shares {
         check_share(name, *value)?;
@@ -142,12 +148,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_are_in_order() {
+    fn default_shares_are_valid() {
         assert_eq!(SampleMix::default().check(), Ok(()));
     }
 
     #[test]
-    fn a_wrong_share_is_named_with_what_to_do() {
+    fn errors_name_the_share_and_the_remedy() {
         let message = |mix: SampleMix| mix.check().expect_err("it is wrong").to_string();
         assert_eq!(
             message(SampleMix { header: 1.5, ..SampleMix::default() }),
@@ -165,14 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn kinds_come_in_their_shares() {
+    fn kinds_are_drawn_by_their_shares() {
         let mut random = Random::new(3);
         let mix = SampleMix::default();
         let drawn: Vec<_> = (0..10_000).map(|_| mix.draw(&mut random)).collect();
         let share = |kind| drawn.iter().filter(|it| **it == kind).count() as f64 / drawn.len() as f64;
         for (kind, expected) in [
             (SampleKind::Whole, 0.3),
-            (SampleKind::Usual, 0.175),
+            (SampleKind::Psm, 0.175),
             (SampleKind::SuffixFirst, 0.175),
             (SampleKind::Anchored, 0.28),
             (SampleKind::Docstring, 0.07),

@@ -1,24 +1,27 @@
-//! How a long file is cut into pieces that fit a sample.
+//! Pieces of a file that fit into one sample.
 
 use std::ops::Range;
 
 use crate::random::Random;
 use crate::text;
 
-/// The shortest piece that may be asked for, in bytes.
+/// Minimum value of the maximum length of a piece.
 pub(super) const MIN_PIECE_BYTES: usize = 64;
 
-/// Pieces of at most `most` bytes that begin and end at line borders, except where a line is longer. The first of several
-/// is shorter by chance, so that a line does not stand at a border in every epoch. Blank pieces are left out.
-pub(super) fn split_pieces(text: &str, most: usize, random: &mut Random) -> Vec<Range<usize>> {
-    let most = most.max(MIN_PIECE_BYTES);
-    let mut room = if text.len() > most { most / 2 + random.below(most / 2 + 1) } else { most };
+/// Splits a text into pieces of at most `max_bytes` bytes at line ends, except for a line that is longer. The first of
+/// several pieces has a random length, so that the borders differ from epoch to epoch. Blank pieces are left out.
+pub(super) fn split_pieces(text: &str, max_bytes: usize, random: &mut Random) -> Vec<Range<usize>> {
+    let max_bytes = max_bytes.max(MIN_PIECE_BYTES);
+    let mut length = max_bytes;
+    if text.len() > max_bytes {
+        length = max_bytes / 2 + random.below(max_bytes / 2 + 1);
+    }
     let mut pieces = Vec::new();
     let mut at = 0;
     while at < text.len() {
-        let end = at + text::whole_lines_len(&text[at..], room);
+        let end = at + text::whole_lines_len(&text[at..], length);
         pieces.push(at..end);
-        (at, room) = (end, most);
+        (at, length) = (end, max_bytes);
     }
     pieces.retain(|piece| !text[piece.clone()].trim().is_empty());
     pieces
@@ -30,7 +33,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn pieces_are_the_text_cut_at_lines(text in "([a-zé]{1,15}\n){0,60}", most in 64..300usize, seed: u64) {
+        fn pieces_cover_the_text_and_end_with_lines(text in "([a-zé]{1,15}\n){0,60}", most in 64..300usize, seed: u64) {
             let pieces = split_pieces(&text, most, &mut Random::new(seed));
             let joined: String = pieces.iter().map(|piece| &text[piece.clone()]).collect();
             proptest::prop_assert_eq!(&joined, &text);
@@ -42,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_longer_than_a_piece_is_cut_at_a_character() {
+    fn a_long_line_is_cut_at_a_character_boundary() {
         let text = "é".repeat(500);
         let pieces = split_pieces(&text, 100, &mut Random::new(1));
         assert!(
@@ -52,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn blank_text_makes_no_piece_and_borders_move_with_the_seed() {
+    fn blank_pieces_are_left_out_and_borders_are_random() {
         assert!(split_pieces("\n \n", 100, &mut Random::new(1)).is_empty());
         let text = "a = 1\n".repeat(100);
         let first = |seed| split_pieces(&text, 300, &mut Random::new(seed))[0].clone();

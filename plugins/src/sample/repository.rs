@@ -1,4 +1,4 @@
-//! The files that samples are made of, with what each may know of the others.
+//! Files of a repository that samples are made of, and the context that each has of the others.
 
 use std::sync::Arc;
 
@@ -6,11 +6,11 @@ use crate::random::Random;
 use crate::request::Document;
 use crate::symbol_index::{self, SymbolIndex};
 
-/// Files before and after one, in the order of their paths, that are looked at.
+/// Number of files before and after one, in path order, that are considered.
 const PATH_NEIGHBORS: usize = 32;
-/// The nearest of them that may be open.
+/// Number of the nearest of them that may be open.
 const MAX_OPEN_CANDIDATES: usize = 12;
-/// How many are open at the most.
+/// Maximum number of open files.
 const MAX_OPEN_FILES: usize = 6;
 
 /// The files of a repository.
@@ -22,7 +22,7 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// A repository of these files, with an index of their definitions, as a running server has it.
+    /// A repository of these files with a symbol index, like that of a running server.
     pub fn new(name: Option<String>, files: Vec<Document>) -> Self {
         let repository = Self::without_symbols(name, files);
         for file in &repository.files {
@@ -31,28 +31,29 @@ impl Repository {
         repository
     }
 
-    /// The same without the index: made at once, and no definition is shown in a sample.
-    pub fn without_symbols(name: Option<String>, files: Vec<Document>) -> Self {
+    /// A repository without a symbol index, which is fast to build; its samples show no definitions.
+    fn without_symbols(name: Option<String>, files: Vec<Document>) -> Self {
         let mut files: Vec<_> = files.into_iter().map(Arc::new).collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Self { name, files, symbols: Arc::default() }
     }
 
-    /// Its name, if it has one.
+    /// Name of the repository, if it has one.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// Its files, in the order of their paths.
+    /// Files in path order.
     pub fn files(&self) -> &[Arc<Document>] {
         &self.files
     }
 
+    /// Symbol index of all files.
     pub(super) fn symbols(&self) -> Arc<SymbolIndex> {
         self.symbols.clone()
     }
 
-    /// Files that somebody might have open beside one: some of the nearest in the folders that use the same names.
+    /// Draws the files that might be open together with one: some of the nearest that share its symbols.
     pub(super) fn draw_open_files(&self, file: usize, random: &mut Random) -> Arc<[Arc<Document>]> {
         let Some(own) = self.files.get(file) else { return Arc::new([]) };
         let near = file.saturating_sub(PATH_NEIGHBORS)..(file + PATH_NEIGHBORS + 1).min(self.files.len());
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_may_be_open_are_near_and_of_the_same_language() {
+    fn open_files_are_near_and_of_the_same_language() {
         let near = (0..20).map(|i| file(&format!("a/b/{i}.py")));
         let far = (0..20).map(|i| file(&format!("z/y/{i}.py")));
         let files = near.chain(far).chain([file("a/b/x.rs"), file("a/b/own.py")]).collect();

@@ -1,4 +1,4 @@
-//! Samples against the files that they are made of and against live prompts.
+//! Samples compared with their files and with live prompts.
 
 use super::*;
 use crate::Language;
@@ -7,10 +7,10 @@ use crate::finish;
 use crate::prompt::Content;
 
 const STORE: &str = "import os\nimport json\n\n\nclass Store:\n    \"\"\"Keeps orders in a folder.\"\"\"\n\n    \
-    def __init__(self, folder):\n        self.folder = folder\n\n    def load_order(self, order_id, customer):\n        \
-    \"\"\"Reads one order.\n\n        Raises KeyError where there is none.\n        \"\"\"\n        path = \
-    os.path.join(self.folder, f\"{customer}-{order_id}.json\")\n        if not os.path.exists(path):\n            raise \
-    KeyError(order_id)\n        with open(path) as file:\n            return json.load(file)\n";
+    def __init__(self, folder):\n        self.folder = folder\n\n    def load_order(self, order_id, customer):\n\
+    \x20       \"\"\"Reads one order.\n\n        Raises KeyError where there is none.\n        \"\"\"\n        path = \
+    os.path.join(self.folder, f\"{customer}-{order_id}.json\")\n        if not os.path.exists(path):\n            \
+    raise KeyError(order_id)\n        with open(path) as file:\n            return json.load(file)\n";
 const APP: &str = "from store import Store\n\n\ndef main(order_id, customer):\n    store = Store('orders')\n    \
     order = store.load_order(order_id, customer)\n    print(order['total'])\n\n\nmain(1, 'ann')\n";
 
@@ -31,7 +31,7 @@ fn only(kind: SampleKind) -> SampleOptions {
     let share = |it: SampleKind| f64::from(u8::from(it == kind));
     let mix = SampleMix {
         fim_rate: 1.0 - share(SampleKind::Whole),
-        usual: share(SampleKind::Usual) + share(SampleKind::Whole),
+        usual: share(SampleKind::Psm) + share(SampleKind::Whole),
         suffix_first: share(SampleKind::SuffixFirst),
         anchored: share(SampleKind::Anchored),
         docstring: share(SampleKind::Docstring),
@@ -51,7 +51,7 @@ fn all(repository: &Repository, options: &SampleOptions, seed: u64) -> Vec<(Stri
     made
 }
 
-/// The texts of one source joined.
+/// Texts of one source, joined.
 fn shown(sample: &Sample, source: &PartSource) -> String {
     let texts = sample.prompt.parts.iter().filter(|part| part.source == *source);
     texts.filter_map(|part| if let Content::Text(text) = &part.content { Some(text.as_str()) } else { None }).collect()
@@ -65,7 +65,7 @@ fn written(parts: &[Part]) -> String {
     parts.iter().map(piece).collect()
 }
 
-/// The sample's own piece of the file, put together again, and where in the file its answer says that it lies.
+/// The piece of the file that a sample shows, put together again, and its byte offset in the file.
 fn restored(sample: &Sample) -> (String, usize) {
     let before = shown(sample, &PartSource::Prefix) + &shown(sample, &PartSource::Middle);
     let start = sample.answer_range.start - before.len();
@@ -109,7 +109,7 @@ proptest::proptest! {
 }
 
 #[test]
-fn an_anchored_sample_shows_definitions_and_open_files_as_a_live_prompt_does() {
+fn anchored_samples_show_definitions_and_open_files() {
     let mut options = only(SampleKind::Anchored);
     options.mix.header = 1.0;
     let made: Vec<_> = (0..40).flat_map(|seed| all(&shop(), &options, seed)).collect();
@@ -122,7 +122,7 @@ fn an_anchored_sample_shows_definitions_and_open_files_as_a_live_prompt_does() {
 }
 
 #[test]
-fn the_suffix_stands_first_after_an_empty_prefix() {
+fn suffix_first_samples_begin_with_an_empty_prefix() {
     let mut options = only(SampleKind::SuffixFirst);
     options.mix.header = 0.0;
     for (text, sample) in (0..20).flat_map(|seed| all(&shop(), &options, seed)) {
@@ -137,8 +137,8 @@ fn the_suffix_stands_first_after_an_empty_prefix() {
 }
 
 #[test]
-fn the_usual_order_ends_with_the_middle_marker() {
-    for (_, sample) in all(&shop(), &only(SampleKind::Usual), 5) {
+fn psm_samples_end_with_the_middle_marker() {
+    for (_, sample) in all(&shop(), &only(SampleKind::Psm), 5) {
         let text = written(&sample.parts());
         let ending = format!("⟨<|fim_middle|>⟩{}⟨<|endoftext|>⟩", sample.answer);
         assert!(text.ends_with(&ending) && !sample.prompt.heal, "{text}");
@@ -146,7 +146,7 @@ fn the_usual_order_ends_with_the_middle_marker() {
 }
 
 #[test]
-fn a_docstring_is_filled_in() {
+fn docstring_samples_fill_in_a_docstring() {
     let second = "Reads one order.\n\n        Raises KeyError where there is none.\n        \"\"\"";
     let docstrings = ["Keeps orders in a folder.\"\"\"", second];
     let made: Vec<_> = (0..20).flat_map(|seed| all(&shop(), &only(SampleKind::Docstring), seed)).collect();
@@ -155,11 +155,11 @@ fn a_docstring_is_filled_in() {
         assert!(filled.iter().any(|(_, sample)| sample.answer == wanted), "{wanted}");
     }
     assert!(filled.iter().all(|(_, sample)| docstrings.contains(&sample.answer.as_str())));
-    assert!(!others.is_empty() && others.iter().all(|(_, sample)| sample.kind == SampleKind::Usual));
+    assert!(!others.is_empty() && others.iter().all(|(_, sample)| sample.kind == SampleKind::Psm));
 }
 
 #[test]
-fn a_header_names_the_repository_then_other_files_then_the_path() {
+fn headers_show_repository_snippets_and_path() {
     let mut options = only(SampleKind::Whole);
     options.mix.header = 1.0;
     let repository = shop();
@@ -174,11 +174,11 @@ fn a_header_names_the_repository_then_other_files_then_the_path() {
 }
 
 #[test]
-fn imports_are_shown_unless_they_are_dropped() {
+fn imports_can_be_dropped() {
     let text = format!("{STORE}{}", "\n\ndef more(value):\n    return value + 1\n".repeat(40));
     let repository = Repository::new(None, vec![document("store.py", &text)]);
     for (kind, drop, shows) in
-        [(SampleKind::Usual, 0.0, true), (SampleKind::Anchored, 0.0, true), (SampleKind::Usual, 1.0, false)]
+        [(SampleKind::Psm, 0.0, true), (SampleKind::Anchored, 0.0, true), (SampleKind::Psm, 1.0, false)]
     {
         let mut options = only(kind);
         (options.mix.header, options.mix.drop_imports) = (1.0, drop);
@@ -204,7 +204,7 @@ fn only_the_last_piece_of_a_file_ends_it() {
     let ends: Vec<_> =
         all(&repository, &only(SampleKind::Whole), 1).into_iter().map(|it| it.1.end_token.is_some()).collect();
     assert!(ends.len() > 2 && ends.iter().rposition(|end| !end) == Some(ends.len() - 2), "{ends:?}");
-    let holes = all(&repository, &only(SampleKind::Usual), 1);
+    let holes = all(&repository, &only(SampleKind::Psm), 1);
     assert!(holes.iter().all(|(_, sample)| sample.kind == SampleKind::Whole || sample.end_token.is_some()));
 }
 
@@ -216,12 +216,12 @@ fn the_same_seed_makes_the_same_samples() {
 }
 
 #[test]
-fn nothing_of_the_hole_decides_which_other_files_are_shown() {
+fn the_hole_does_not_influence_the_snippets() {
     let hidden = "compute_everything";
     let text = format!("x = 1\ny = {hidden}(2)\n");
     let other = format!("def {hidden}(value):\n    return value\n");
     let repository = Repository::new(None, vec![document("a.py", &text), document("b.py", &other)]);
-    let mut options = only(SampleKind::Usual);
+    let mut options = only(SampleKind::Psm);
     options.mix.header = 1.0;
     let made = |seed| samples(&repository, 0, &options, &mut Random::new(seed)).expect("samples");
     let made: Vec<_> = (0..60).flat_map(made).collect();
@@ -233,7 +233,7 @@ fn nothing_of_the_hole_decides_which_other_files_are_shown() {
 }
 
 #[test]
-fn options_that_make_no_sense_are_refused() {
+fn invalid_options_are_refused() {
     assert_eq!(options().check(), Ok(()));
     let message = SampleOptions { max_piece_bytes: 3, ..options() }.check().expect_err("too short").to_string();
     assert_eq!(message, "pieces of 3 bytes are too short to learn from: take at least 64");

@@ -8,7 +8,7 @@ use super::nodes;
 
 /// Docstrings of Python and doc comments before an item (`///`, `/** */`), in the order of the text, without their
 /// opening and closing marks. At most `max_docstrings`.
-pub fn docstring_ranges(tree: &Tree, text: &str, max_docstrings: usize) -> Vec<Range<usize>> {
+pub(crate) fn docstring_ranges(tree: &Tree, text: &str, max_docstrings: usize) -> Vec<Range<usize>> {
     let found = nodes(tree.root_node(), |_| true).filter_map(|node| match node.kind() {
         "string" => string_docstring(node),
         kind if kind.contains("comment") => doc_comment_range(node, text),
@@ -18,14 +18,14 @@ pub fn docstring_ranges(tree: &Tree, text: &str, max_docstrings: usize) -> Vec<R
 }
 
 /// End of the docstring that opens the Python body at `body`, behind its quotes.
-pub fn docstring_end(tree: &Tree, text: &str, body: &Range<usize>) -> Option<usize> {
+pub(crate) fn docstring_end(tree: &Tree, text: &str, body: &Range<usize>) -> Option<usize> {
     const MAX_DOCSTRINGS: usize = 1000;
     let doc = docstring_ranges(tree, text, MAX_DOCSTRINGS)
         .into_iter()
         .find(|doc| body.start <= doc.start && doc.end <= body.end)?;
     let opens = text[body.start..doc.start].trim().trim_matches(['"', '\'', 'r']).is_empty();
     let quotes = text[doc.end..].len() - text[doc.end..].trim_start_matches(['"', '\'']).len();
-    opens.then_some(doc.end + quotes)
+    if opens { Some(doc.end + quotes) } else { None }
 }
 
 /// Inner range of a string that is the first statement of a Python module, class or function.
@@ -38,8 +38,8 @@ fn string_docstring(string: Node<'_>) -> Option<Range<usize>> {
     let mut cursor = string.walk();
     let children: Vec<Node<'_>> = string.children(&mut cursor).collect();
     let (open, close) = (children.first()?, children.last().filter(|it| it.kind() == "string_end")?);
-    let stands = first && (block.kind() == "module" || block.parent().is_some_and(documents));
-    stands.then(|| open.end_byte()..close.start_byte())
+    let is_docstring = first && (block.kind() == "module" || block.parent().is_some_and(documents));
+    if is_docstring { Some(open.end_byte()..close.start_byte()) } else { None }
 }
 
 /// Inner range of a doc comment that documents an item below: a block comment, or the first of several line comments.
@@ -60,7 +60,8 @@ fn doc_comment_range(node: Node<'_>, text: &str) -> Option<Range<usize>> {
     };
     let mut below = std::iter::successors(last.next_named_sibling(), |it| it.next_named_sibling());
     let documented = below.find(|it| it.kind() != "attribute_item");
-    (documented.is_some_and(|it| !it.kind().contains("comment")) && range.start <= range.end).then_some(range)
+    let is_item = documented.is_some_and(|it| !it.kind().contains("comment"));
+    if is_item && range.start <= range.end { Some(range) } else { None }
 }
 
 /// Returns true for a comment that begins with exactly three slashes.

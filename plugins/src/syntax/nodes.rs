@@ -9,17 +9,20 @@ pub(crate) fn nodes<'a>(root: Node<'a>, descend_into: impl Fn(Node<'a>) -> bool)
     let mut next = Some(root);
     std::iter::from_fn(move || {
         let node = next?;
-        let down = descend_into(node) && cursor.goto_first_child();
-        let on = down
-            || loop {
-                if cursor.goto_next_sibling() {
-                    break true;
-                }
-                if !cursor.goto_parent() {
-                    break false;
-                }
-            };
-        next = on.then(|| cursor.node());
+        next = None;
+        if descend_into(node) && cursor.goto_first_child() {
+            next = Some(cursor.node());
+            return Some(node);
+        }
+        loop {
+            if cursor.goto_next_sibling() {
+                next = Some(cursor.node());
+                break;
+            }
+            if !cursor.goto_parent() {
+                break;
+            }
+        }
         Some(node)
     })
 }

@@ -103,15 +103,24 @@ fn docstrings_and_doc_comments_are_found() {
     let cases = [
         (
             Language::Python,
-            "# c\n\"\"\"⟦Mod.⟧\"\"\"\nclass A:\n    'no'.x\ndef f():\n    # c\n    r'''⟦One.\n\n    Two.⟧'''\n    'no'\n    x = 'no'\n",
+            concat!(
+                "# c\n\"\"\"⟦Mod.⟧\"\"\"\nclass A:\n    'no'.x\ndef f():\n    # c\n    r'''⟦One.\n\n",
+                "    Two.⟧'''\n    'no'\n    x = 'no'\n",
+            ),
         ),
         (
             Language::Rust,
-            "/// ⟦One.\n///\n/// Two.⟧\n#[inline]\nfn f() {}\n\n// no\nfn g() {}\nstruct S {\n    /// ⟦Field.⟧\n    a: u8,\n}\n//// no\nfn h() {}\n/// at the end\n",
+            concat!(
+                "/// ⟦One.\n///\n/// Two.⟧\n#[inline]\nfn f() {}\n\n// no\nfn g() {}\nstruct S {\n",
+                "    /// ⟦Field.⟧\n    a: u8,\n}\n//// no\nfn h() {}\n/// at the end\n",
+            ),
         ),
         (
             Language::JavaScript,
-            "/** ⟦Adds.⟧ */\nexport function f(a) {}\n/* no */\nclass A {\n  /**⟦\n   * Does.⟧\n   */\n  m() {}\n}\n/**/\nf()\n",
+            concat!(
+                "/** ⟦Adds.⟧ */\nexport function f(a) {}\n/* no */\nclass A {\n  /**⟦\n   * Does.⟧\n   */\n",
+                "  m() {}\n}\n/**/\nf()\n",
+            ),
         ),
         (Language::Java, "class A {\n  /** ⟦Does.⟧ */\n  void m() {}\n}\n"),
     ];

@@ -12,7 +12,7 @@ pub fn fenced_block(language: Language, text: &str) -> String {
     format!("{fence}{}\n{}\n{fence}", language.lsp_id(), text.trim_end())
 }
 
-/// Snippets of plugins as Markdown code blocks, each under its path, to stand before a question.
+/// Snippets of plugins as Markdown code blocks, each under its path, to precede a question.
 pub fn fenced_snippets(snippets: &[Snippet]) -> String {
     let blocks = snippets.iter().map(|snippet| {
         let text = snippet.text.trim_end().replace("````", "```");
@@ -49,7 +49,7 @@ impl CodePrompt {
         Self { messages, language, code_prefix: code_prefix.to_owned(), fence: fence_for(source) }
     }
 
-    /// The same prompt with snippets before the question.
+    /// A copy of the prompt with snippets before the question.
     pub fn with_snippets(&self, snippets: &[Snippet]) -> Self {
         let mut messages = self.messages.clone();
         if let Some(question) = messages.iter_mut().find(|message| message.role == Role::User) {
@@ -131,7 +131,7 @@ pub fn find_fault(language: Language, code: &str) -> Option<CodeFault> {
 }
 
 /// Removes the indentation that all lines share, blank ones aside, and returns the text and that indentation.
-pub fn dedent(text: &str) -> (String, String) {
+pub(crate) fn dedent(text: &str) -> (String, String) {
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     let indents = lines.map(|line| &line[..line.len() - line.trim_start_matches([' ', '\t']).len()]);
     let shared = indents.reduce(|one, other| {

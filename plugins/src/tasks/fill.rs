@@ -16,7 +16,7 @@ use crate::{PromptStrategy, Result, context, finish, syntax, text};
 
 /// Maximum length of the imports from outside the window.
 const MAX_IMPORT_BYTES: usize = 1500;
-/// The same for a reduced window.
+/// Maximum length of the imports from outside a reduced window.
 const MAX_REDUCED_IMPORT_BYTES: usize = 200;
 /// Maximum number of enclosing signatures from outside the window.
 const MAX_ENCLOSING_SIGNATURES: usize = 6;

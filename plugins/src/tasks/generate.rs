@@ -190,9 +190,11 @@ impl GenerationTarget {
         }
         let next_helper = |end: usize| {
             let at = code[end..].find(|c: char| !c.is_whitespace())?;
-            let helper = item_at(end + at + 1).filter(|next| next.range.start >= end && !next.name.is_empty())?;
+            let helper = item_at(end + at + 1)?;
             let call = format!("{}(", helper.name);
-            (code[..end].contains(&call) && !text.contains(&call)).then_some(helper.range.end)
+            let is_new = helper.range.start >= end && !helper.name.is_empty();
+            let is_missing = code[..end].contains(&call) && !text.contains(&call);
+            if is_new && is_missing { Some(helper.range.end) } else { None }
         };
         while let Some(helper_end) = next_helper(end) {
             end = helper_end;

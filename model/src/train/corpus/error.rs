@@ -1,85 +1,85 @@
-//! What keeps a corpus from being collected, and what to do about it.
+//! Errors of collecting a corpus, with their remedies.
 
 use std::path::PathBuf;
 
-use super::reason::{self, LeftOut};
+use super::exclusion::{self, ExcludedFile};
 
-/// Why there is no corpus.
+/// The reason why no corpus can be collected.
 #[derive(Debug, thiserror::Error)]
 pub enum CorpusError {
-    /// No folder was named.
-    #[error("name at least one folder to learn from")]
+    /// No directory was given.
+    #[error("no directories given: name at least one to train on")]
     NoSources,
-    /// A folder cannot be opened.
+    /// A directory cannot be opened.
     #[error("cannot open {}: {source}", folder.display())]
     Open {
-        /// As it was named.
+        /// The path as it was given.
         folder: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A path leads to something else.
-    #[error("{} is no folder; name the folder that it lies in", path.display())]
+    /// A path is not that of a directory.
+    #[error("{} is not a directory: name the directory that contains it", path.display())]
     NotAFolder {
-        /// As it was named.
+        /// The path as it was given.
         path: PathBuf,
     },
-    /// A git repository without files beside its history.
-    #[error("{} is a bare git repository; clone it and name the clone", folder.display())]
+    /// A git repository without a working tree.
+    #[error("{} is a bare git repository: clone it and name the clone", folder.display())]
     Bare {
-        /// The repository.
+        /// The bare repository.
         folder: PathBuf,
     },
-    /// The program `git` cannot be run.
-    #[error("{} lies in a git repository, and the program git cannot be run ({source}); install it", folder.display())]
+    /// The program `git` cannot be started.
+    #[error("{} is in a git repository, but the program git cannot be run ({source}): install it", folder.display())]
     NoGit {
-        /// The source.
+        /// The directory.
         folder: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The program `git` fails.
-    #[error("git says of {}: {message}", folder.display())]
+    /// The program `git` failed.
+    #[error("git failed in {}: {message}", folder.display())]
     Git {
-        /// The source.
+        /// The directory.
         folder: PathBuf,
-        /// What it says.
+        /// The message of git.
         message: String,
     },
-    /// Git tracks nothing there.
+    /// Git tracks no file in the directory.
     #[error(
-        "git tracks no file in {}; add what is to be learned with `git add`, or take the folder as it lies, without git",
+        "git tracks no file in {}: add the files with `git add`, or collect the directory without git",
         folder.display()
     )]
     Untracked {
-        /// The source.
+        /// The directory.
         folder: PathBuf,
     },
-    /// A folder that is no repository has no files.
-    #[error("there is no file in {} that is neither hidden nor ignored", folder.display())]
+    /// A directory outside of any repository has no files.
+    #[error("all files in {} are hidden or ignored, or there are none: name a directory with source files", folder.display())]
     Empty {
-        /// The source.
+        /// The directory.
         folder: PathBuf,
     },
-    /// An ignore file has a line that cannot be understood. To go on could teach what its author wanted to keep out.
-    #[error("{message}; mend the line, in the syntax of .gitignore")]
+    /// An ignore file has an invalid line. Collecting fails, because files that its author wants to exclude could be included.
+    #[error("{message}: correct the line, in the syntax of .gitignore")]
     IgnoreFile {
-        /// Which file and line, and what is wrong.
+        /// The file, the line and the reason.
         message: String,
     },
-    /// No file is left after filtering.
-    #[error("nothing is left to learn from: {}", reason::summary(left_out))]
+    /// All files were excluded.
+    #[error("no file is left to train on: {}", exclusion::summary(left_out))]
     NothingLeft {
-        /// All files, with the reasons.
-        left_out: Vec<LeftOut>,
+        /// The excluded files with their reasons.
+        left_out: Vec<ExcludedFile>,
     },
-    /// The share to hold out is no share.
-    #[error("the share to hold out must lie from 0 to below 1, and {0} does not")]
+    /// The share to hold out is not in the range from 0 to below 1.
+    #[error("cannot hold out a share of {0}: choose a number from 0 to below 1")]
     Share(f64),
-    /// A split by time of files without times.
-    #[error("{} is in no git repository, so its files have no commit times to split by; split by file", folder.display())]
+    /// A split by time needs commit times.
+    #[error("{} is not in a git repository, so its files have no commit times: split by file", folder.display())]
     NoTimes {
-        /// The source.
+        /// The directory.
         folder: PathBuf,
     },
 }

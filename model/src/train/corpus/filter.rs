@@ -1,56 +1,57 @@
-//! What is left out for what it is: first by the path, then by the text.
+//! Filters that exclude files, first by path, then by text.
 
 mod generated;
-mod names;
+mod path;
 mod shape;
 
 use foretype_plugins::Language;
 use foretype_plugins::context::secrets;
 
-use super::Options;
-use super::reason::Reason;
+use super::exclusion::ExclusionReason;
+use super::options::CorpusOptions;
 
-/// Looks at a path.
-pub(super) fn by_path(path: &str, options: &Options) -> Result<(), Reason> {
-    let asked = options.only.is_empty() || options.only.iter().any(|wanted| names::is(path, wanted));
-    check(&[
-        (Reason::Secret, &|| secrets::is_secret_path(path)),
-        (Reason::NotAsked, &|| !asked),
-        (Reason::Vendored, &|| names::vendored(path)),
-        (Reason::LockFile, &|| names::lock_file(path)),
-        (Reason::Minified, &|| names::minified(path)),
-        (Reason::Generated, &|| names::generated(path)),
+/// Checks a path.
+pub(super) fn check_path(path: &str, options: &CorpusOptions) -> Result<(), ExclusionReason> {
+    let requested =
+        options.only.is_empty() || options.only.iter().any(|pattern| path::has_extension_or_name(path, pattern));
+    first_reason(&[
+        (ExclusionReason::Secret, &|| secrets::is_secret_path(path)),
+        (ExclusionReason::NotRequested, &|| !requested),
+        (ExclusionReason::Vendored, &|| path::is_vendored(path)),
+        (ExclusionReason::LockFile, &|| path::is_lock_file(path)),
+        (ExclusionReason::Minified, &|| path::is_minified(path)),
+        (ExclusionReason::Generated, &|| path::is_generated(path)),
     ])
 }
 
-/// The bytes of a file as text, without a byte order mark.
-pub(super) fn text(bytes: Vec<u8>) -> Result<String, Reason> {
+/// Decodes a file as UTF-8, without a byte order mark.
+pub(super) fn decode_text(bytes: Vec<u8>) -> Result<String, ExclusionReason> {
     if bytes.contains(&0) {
-        return Err(Reason::Binary);
+        return Err(ExclusionReason::Binary);
     }
-    let text = String::from_utf8(bytes).map_err(|_| Reason::Binary)?;
+    let text = String::from_utf8(bytes).map_err(|_| ExclusionReason::Binary)?;
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
-/// Whether a file begins like a text. The beginning may end inside a character.
-pub(super) fn is_text(head: &[u8]) -> bool {
+/// Returns true if the first bytes of a file are text. They may end inside a character.
+pub(super) fn looks_like_text(head: &[u8]) -> bool {
     !head.contains(&0) && std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true)
 }
 
-/// Looks at a text.
-pub(super) fn by_text(text: &str, language: Language, options: &Options) -> Result<(), Reason> {
-    check(&[
-        (Reason::Empty, &|| text.trim().is_empty()),
-        (Reason::Secret, &|| secrets::contains_secret(text)),
-        (Reason::Generated, &|| generated::says_so(text)),
-        (Reason::Minified, &|| shape::long_lines(text, language)),
-        (Reason::Data, &|| !options.keep_data && shape::data(text, language)),
+/// Checks a text.
+pub(super) fn check_text(text: &str, language: Language, options: &CorpusOptions) -> Result<(), ExclusionReason> {
+    first_reason(&[
+        (ExclusionReason::Empty, &|| text.trim().is_empty()),
+        (ExclusionReason::Secret, &|| secrets::contains_secret(text)),
+        (ExclusionReason::Generated, &|| generated::is_generated(text)),
+        (ExclusionReason::Minified, &|| shape::has_long_lines(text, language)),
+        (ExclusionReason::Data, &|| !options.keep_data && shape::is_data(text, language)),
     ])
 }
 
-/// The first reason that holds.
-fn check(reasons: &[(Reason, &dyn Fn() -> bool)]) -> Result<(), Reason> {
-    match reasons.iter().find(|(_, holds)| holds()) {
+/// Returns the first reason whose condition is true as the error.
+fn first_reason(reasons: &[(ExclusionReason, &dyn Fn() -> bool)]) -> Result<(), ExclusionReason> {
+    match reasons.iter().find(|(_, applies)| applies()) {
         Some((reason, _)) => Err(*reason),
         None => Ok(()),
     }
@@ -61,59 +62,60 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_that_are_no_text_are_binary() {
+    fn bytes_that_are_not_utf8_are_binary() {
         for (bytes, expected) in [
             (&b"fn main() {}"[..], Ok("fn main() {}")),
             (b"\xef\xbb\xbfx = 1", Ok("x = 1")),
-            (b"a\0b", Err(Reason::Binary)),
-            (b"\xff\xfea", Err(Reason::Binary)),
-            (b"caf\xe9", Err(Reason::Binary)),
+            (b"a\0b", Err(ExclusionReason::Binary)),
+            (b"\xff\xfea", Err(ExclusionReason::Binary)),
+            (b"caf\xe9", Err(ExclusionReason::Binary)),
         ] {
-            assert_eq!(text(bytes.to_vec()).as_deref(), expected.as_ref().map(|text| *text), "{bytes:?}");
+            assert_eq!(decode_text(bytes.to_vec()).as_deref(), expected.as_ref().map(|text| *text), "{bytes:?}");
         }
     }
 
     #[test]
-    fn a_text_that_is_cut_inside_a_character_is_still_a_text() {
+    fn text_may_end_inside_a_character() {
         let text = "größer".as_bytes();
-        assert!(is_text(&text[..3]) && is_text(text) && is_text(b""));
-        assert!(!is_text(b"\x89PNG\r\n") && !is_text(b"a\0"));
+        assert!(looks_like_text(&text[..3]) && looks_like_text(text) && looks_like_text(b""));
+        assert!(!looks_like_text(b"\x89PNG\r\n") && !looks_like_text(b"a\0"));
     }
 
     #[test]
-    fn a_secret_is_found_in_the_name_and_in_the_text() {
-        let options = Options::default();
-        assert_eq!(by_path("deploy/.env", &options), Err(Reason::Secret));
+    fn secrets_are_found_in_names_and_texts() {
+        let options = CorpusOptions::default();
+        assert_eq!(check_path("deploy/.env", &options), Err(ExclusionReason::Secret));
         let text = format!("key = '{}{}'\n", "ghp_", "x".repeat(36));
-        assert_eq!(by_text(&text, Language::Python, &options), Err(Reason::Secret));
-        assert_eq!(by_text("key = os.environ['KEY']\n", Language::Python, &options), Ok(()));
+        assert_eq!(check_text(&text, Language::Python, &options), Err(ExclusionReason::Secret));
+        assert_eq!(check_text("key = os.environ['KEY']\n", Language::Python, &options), Ok(()));
     }
 
     #[test]
-    fn white_space_alone_is_empty() {
-        assert_eq!(by_text(" \n\t\r\n", Language::Rust, &Options::default()), Err(Reason::Empty));
+    fn files_of_only_white_space_are_empty() {
+        assert_eq!(check_text(" \n\t\r\n", Language::Rust, &CorpusOptions::default()), Err(ExclusionReason::Empty));
     }
 
     #[test]
-    fn only_what_was_asked_for_is_taken() {
-        let options = Options { only: vec!["rs".into(), ".Py".into(), "Makefile".into()], ..Options::default() };
+    fn only_requested_files_are_included() {
+        let options =
+            CorpusOptions { only: vec!["rs".into(), ".Py".into(), "Makefile".into()], ..CorpusOptions::default() };
         for (path, expected) in [
             ("src/a.rs", Ok(())),
             ("b.PY", Ok(())),
             ("Makefile", Ok(())),
-            ("a.go", Err(Reason::NotAsked)),
-            ("vendor/a.rs", Err(Reason::Vendored)),
-            (".env", Err(Reason::Secret)),
+            ("a.go", Err(ExclusionReason::NotRequested)),
+            ("vendor/a.rs", Err(ExclusionReason::Vendored)),
+            (".env", Err(ExclusionReason::Secret)),
         ] {
-            assert_eq!(by_path(path, &options), expected, "{path}");
+            assert_eq!(check_path(path, &options), expected, "{path}");
         }
     }
 
     #[test]
-    fn data_is_kept_where_that_is_asked_for() {
+    fn data_is_kept_on_request() {
         let table = "0.123, 4.567,\n".repeat(100);
-        let keeping = Options { keep_data: true, ..Options::default() };
-        assert_eq!(by_text(&table, Language::C, &Options::default()), Err(Reason::Data));
-        assert_eq!(by_text(&table, Language::C, &keeping), Ok(()));
+        let keeping = CorpusOptions { keep_data: true, ..CorpusOptions::default() };
+        assert_eq!(check_text(&table, Language::C, &CorpusOptions::default()), Err(ExclusionReason::Data));
+        assert_eq!(check_text(&table, Language::C, &keeping), Ok(()));
     }
 }

@@ -15,7 +15,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(30 * 60);
 ///
 /// # Errors
 /// If git cannot be run or fails.
-pub(super) fn tracked(folder: &Path) -> Result<Vec<String>, CorpusError> {
+pub(super) fn tracked_files(folder: &Path) -> Result<Vec<String>, CorpusError> {
     let list = |output: &mut dyn BufRead| {
         let names = output.split(0).map(|name| Ok(String::from_utf8_lossy(&name?).into_owned()));
         names.collect::<std::io::Result<Vec<_>>>()

@@ -1,4 +1,5 @@
-//! Under which licences the sources are: what their roots and the heads of their files say. A report, not a judgement.
+//! Reports the licences of the sources, from the files at their roots and the SPDX identifiers at the heads of their files.
+//! The report is an indication, not legal advice.
 
 mod phrases;
 
@@ -7,59 +8,61 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::filter;
 use super::read;
-use super::source::Source;
-use super::{SourceFile, filter};
+use super::source::CorpusSource;
+use super::source_file::SourceFile;
 
-/// What was found.
+/// The licences of a corpus.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Licences {
     /// Licence files and manifests at the roots of the sources.
     pub found: Vec<Licence>,
-    /// `SPDX-License-Identifier` lines at the heads of the files that were taken, and how many have each.
+    /// Number of included files for each `SPDX-License-Identifier`.
     pub identifiers: BTreeMap<String, usize>,
-    /// Names of the sources without a licence at their root.
+    /// Names of the sources that have no licence at their root.
     pub missing: Vec<String>,
 }
 
-/// A file that names a licence.
+/// A file that contains or names a licence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Licence {
-    /// Name of the source.
+    /// The name of the source.
     pub repository: String,
-    /// The file at its root.
+    /// The name of the file at its root.
     pub path: String,
-    /// SPDX identifiers or, from a manifest, what stands there; [`UNKNOWN`](Self::UNKNOWN) for another text.
+    /// SPDX identifiers, the licence field of a manifest, or [`UNKNOWN`](Self::UNKNOWN) for an unrecognised text.
     pub names: Vec<String>,
 }
 
 impl Licence {
-    /// The name of a text that is no well-known licence.
+    /// The name of an unrecognised licence text.
     pub const UNKNOWN: &str = "unknown";
 }
 
-/// Longer texts are no licences.
-const MOST_BYTES: u64 = 1 << 20;
+/// Size limit of licence files in bytes.
+const MAX_LICENCE_BYTES: u64 = 1 << 20;
 
-/// Lines in which a file says its identifier.
-const HEAD: usize = 20;
+/// Number of lines at the head of a file that are searched for an SPDX identifier.
+const SPDX_HEAD_LINES: usize = 20;
 
-/// Identifiers of licences that ask for the same licence of what is made from them begin so.
-const COPYLEFT: &[&str] = &["GPL", "LGPL", "AGPL", "MPL", "EPL", "EUPL", "CDDL", "OSL", "SSPL", "CC-BY-SA", "CECILL"];
+/// Prefixes of the identifiers of copyleft licences.
+const COPYLEFT_PREFIXES: &[&str] =
+    &["GPL", "LGPL", "AGPL", "MPL", "EPL", "EUPL", "CDDL", "OSL", "SSPL", "CC-BY-SA", "CECILL"];
 
 impl Licences {
-    pub(super) fn find(sources: &[Source], files: &[SourceFile]) -> Self {
-        let found: Vec<_> = sources.iter().flat_map(of_source).collect();
-        let named = |source: &&Source| found.iter().all(|licence| licence.repository != source.repository);
+    pub(super) fn find(sources: &[CorpusSource], files: &[SourceFile]) -> Self {
+        let found: Vec<_> = sources.iter().flat_map(root_licences).collect();
+        let named = |source: &&CorpusSource| found.iter().all(|licence| licence.repository != source.repository);
         let missing = sources.iter().filter(named).map(|source| source.repository.clone()).collect();
         let mut identifiers = BTreeMap::new();
-        for identifier in files.iter().filter_map(|file| identifier(&file.text)) {
+        for identifier in files.iter().filter_map(|file| spdx_identifier(&file.text)) {
             *identifiers.entry(identifier.to_owned()).or_insert(0) += 1;
         }
         Self { found, identifiers, missing }
     }
 
-    /// The copyleft licences among them, each once. Whoever shares a model that learned from such code should ask first.
+    /// The distinct copyleft licences, sorted. A model trained on such code should not be shared without legal advice.
     pub fn copyleft(&self) -> Vec<&str> {
         let names = self.found.iter().flat_map(|licence| &licence.names).chain(self.identifiers.keys());
         let mut names: Vec<_> = names.map(String::as_str).filter(|name| is_copyleft(name)).collect();
@@ -69,64 +72,68 @@ impl Licences {
     }
 }
 
-/// What stands at the root of a source, by file name.
-fn of_source(source: &Source) -> Vec<Licence> {
+/// The licence files and manifests at the root of a source, by file name.
+fn root_licences(source: &CorpusSource) -> Vec<Licence> {
     let entries = std::fs::read_dir(&source.folder).into_iter().flatten().flatten();
     let mut paths: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     paths.sort_unstable();
     let licence = |path: String| {
-        let names = names(&path, || text(source, &path))?;
+        let names = names(&path, || read_text(source, &path))?;
         Some(Licence { repository: source.repository.clone(), path, names })
     };
     paths.into_iter().filter_map(licence).collect()
 }
 
-fn text(source: &Source, path: &str) -> Option<String> {
-    filter::text(read::whole(&source.folder, path, MOST_BYTES).ok()?).ok()
+fn read_text(source: &CorpusSource, path: &str) -> Option<String> {
+    filter::decode_text(read::read_whole(&source.folder, path, MAX_LICENCE_BYTES).ok()?).ok()
 }
 
-/// The licences that a file names, if it is one that does.
+/// The licences in a licence file or manifest; `None` for any other file.
 fn names(path: &str, text: impl FnOnce() -> Option<String>) -> Option<Vec<String>> {
     match path {
-        "Cargo.toml" => manifest(toml::from_str(&text()?).ok()?, &["/package/license", "/workspace/package/license"]),
-        "pyproject.toml" => {
-            let places = &["/project/license", "/project/license/text", "/tool/poetry/license"];
-            manifest(toml::from_str(&text()?).ok()?, places)
+        "Cargo.toml" => {
+            manifest_licence(toml::from_str(&text()?).ok()?, &["/package/license", "/workspace/package/license"])
         }
-        "package.json" => manifest(serde_json::from_str(&text()?).ok()?, &["/license", "/license/type"]),
-        _ if is_licence(path) => {
-            let names = phrases::names(&text()?);
+        "pyproject.toml" => {
+            let pointers = &["/project/license", "/project/license/text", "/tool/poetry/license"];
+            manifest_licence(toml::from_str(&text()?).ok()?, pointers)
+        }
+        "package.json" => manifest_licence(serde_json::from_str(&text()?).ok()?, &["/license", "/license/type"]),
+        _ if is_licence_file(path) => {
+            let names = phrases::identify(&text()?);
             Some(if names.is_empty() { vec![Licence::UNKNOWN.to_owned()] } else { names })
         }
         _ => None,
     }
 }
 
-/// What stands at the first of these places.
-fn manifest(manifest: Value, places: &[&str]) -> Option<Vec<String>> {
-    let name = places.iter().find_map(|place| manifest.pointer(place)?.as_str())?;
+/// The string at the first of these JSON pointers that has one.
+fn manifest_licence(manifest: Value, pointers: &[&str]) -> Option<Vec<String>> {
+    let name = pointers.iter().find_map(|pointer| manifest.pointer(pointer)?.as_str())?;
     Some(vec![name.trim().to_owned()])
 }
 
-fn is_licence(path: &str) -> bool {
+fn is_licence_file(path: &str) -> bool {
     let name = path.to_ascii_lowercase();
-    ["license", "licence", "copying", "unlicense"].iter().any(|beginning| name.starts_with(beginning))
+    ["license", "licence", "copying", "unlicense"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// What a file says at its head.
-fn identifier(text: &str) -> Option<&str> {
-    let after = text.lines().take(HEAD).find_map(|line| line.split_once("SPDX-License-Identifier:"))?.1;
+/// The SPDX identifier at the head of a file.
+fn spdx_identifier(text: &str) -> Option<&str> {
+    let after = text.lines().take(SPDX_HEAD_LINES).find_map(|line| line.split_once("SPDX-License-Identifier:"))?.1;
     let name = after.trim_end_matches(['*', '/', '-', '>', ' ']).trim();
-    (!name.is_empty()).then_some(name)
+    if name.is_empty() { None } else { Some(name) }
 }
 
-/// Whether an expression leaves no choice but copyleft. With brackets or `AND` one such name is enough.
+/// Returns true if an SPDX expression leaves no choice but copyleft. In an expression with parentheses or `AND`, a single
+/// copyleft licence is enough.
 fn is_copyleft(expression: &str) -> bool {
-    let one = |name: &str| COPYLEFT.iter().any(|beginning| name.trim_matches(['(', ')', ' ']).starts_with(beginning));
+    let copyleft =
+        |name: &str| COPYLEFT_PREFIXES.iter().any(|prefix| name.trim_matches(['(', ')', ' ']).starts_with(prefix));
     if expression.contains(" AND ") || expression.contains('(') {
-        return expression.split([' ', '/']).any(one);
+        return expression.split([' ', '/']).any(copyleft);
     }
-    expression.split(" OR ").flat_map(|part| part.split('/')).all(one)
+    expression.split(" OR ").flat_map(|part| part.split('/')).all(copyleft)
 }
 
 #[cfg(test)]
@@ -134,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn manifests_name_their_licence() {
+    fn licences_are_read_from_manifests() {
         for (path, text, expected) in [
             ("Cargo.toml", "[package]\nlicense = \"MIT OR Apache-2.0\"\n", Some("MIT OR Apache-2.0")),
             ("Cargo.toml", "[workspace.package]\nlicense = \"MIT\"\n", Some("MIT")),
@@ -153,19 +160,19 @@ mod tests {
     }
 
     #[test]
-    fn files_say_their_identifier_at_the_head() {
+    fn spdx_identifiers_are_read_from_file_heads() {
         for (text, expected) in [
             ("// SPDX-License-Identifier: GPL-2.0-only\nint x;\n", Some("GPL-2.0-only")),
             ("/* SPDX-License-Identifier: MIT OR Apache-2.0 */\n", Some("MIT OR Apache-2.0")),
             ("<!-- SPDX-License-Identifier: MIT -->\n", Some("MIT")),
             ("x = 1\n", None),
         ] {
-            assert_eq!(identifier(text), expected, "{text}");
+            assert_eq!(spdx_identifier(text), expected, "{text}");
         }
     }
 
     #[test]
-    fn copyleft_counts_where_there_is_no_other_choice() {
+    fn copyleft_counts_only_without_an_alternative() {
         for (expression, copyleft) in [
             ("GPL-3.0-or-later", true),
             ("MPL-2.0", true),

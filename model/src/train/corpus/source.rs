@@ -1,4 +1,4 @@
-//! Where a corpus comes from: a folder with its files, with git or without.
+//! Directories that a corpus is collected from, with or without git.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -7,46 +7,46 @@ use ignore::WalkBuilder;
 use serde::Serialize;
 
 use super::error::CorpusError;
+use super::exclusion::{ExcludedFile, ExclusionReason};
 use super::git;
-use super::ignores::Ignores;
-use super::reason::{LeftOut, Reason};
+use super::ignore_rules::IgnoreRules;
 
-/// A folder that a corpus is collected from.
+/// A directory that a corpus is collected from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Source {
-    /// Its name, no two alike: that of the folder, with a number behind it where another source has the same.
+pub struct CorpusSource {
+    /// The unique name of the source: the directory's name, followed by a number if another source has the same.
     pub repository: String,
-    /// Absolute and without links.
+    /// The absolute path without links.
     pub folder: PathBuf,
-    /// Whether git says which files belong to it.
+    /// True if git determines which files belong to the source.
     pub git: bool,
 }
 
-/// A file that may become part of the corpus.
-pub(super) struct Candidate<'a> {
-    pub(super) source: &'a Source,
-    /// Relative to the source, with `/`.
+/// A file that has not been filtered yet.
+pub(super) struct CandidateFile<'a> {
+    pub(super) source: &'a CorpusSource,
+    /// The path relative to the source, with `/` as separator.
     pub(super) path: String,
-    /// When a commit last touched it, in Unix seconds.
+    /// Time of the last commit that changed the file, in Unix seconds.
     pub(super) committed: Option<i64>,
-    /// Whether `.foretypeignore` names it.
+    /// True if a `.foretypeignore` file excludes it.
     pub(super) ignored: bool,
 }
 
-impl Candidate<'_> {
-    pub(super) fn left_out(&self, reason: Reason) -> LeftOut {
-        LeftOut { repository: self.source.repository.clone(), path: self.path.clone(), reason, duplicate_of: None }
+impl CandidateFile<'_> {
+    pub(super) fn exclude(&self, reason: ExclusionReason) -> ExcludedFile {
+        ExcludedFile { repository: self.source.repository.clone(), path: self.path.clone(), reason, duplicate_of: None }
     }
 }
 
-impl Source {
-    /// Opens each folder once, however often it is named.
+impl CorpusSource {
+    /// Opens each directory once, however often it is given.
     pub(super) fn open_all<P: AsRef<Path>>(folders: &[P], git: bool) -> Result<Vec<Self>, CorpusError> {
         let mut sources: Vec<Self> = Vec::new();
         for folder in folders {
             let mut source = Self::open(folder.as_ref(), git)?;
             if sources.iter().all(|other| other.folder != source.folder) {
-                source.repository = unlike(&sources, source.repository);
+                source.repository = unique_name(&sources, source.repository);
                 sources.push(source);
             }
         }
@@ -67,26 +67,26 @@ impl Source {
         Ok(Self { repository: name.into_owned(), folder, git: git && repository })
     }
 
-    /// The files in it, by path.
-    pub(super) fn candidates(&self) -> Result<Vec<Candidate<'_>>, CorpusError> {
+    /// The files of the source, sorted by path.
+    pub(super) fn candidates(&self) -> Result<Vec<CandidateFile<'_>>, CorpusError> {
         let (paths, times) = self.paths()?;
-        // What a repository's ignore file says holds for a part of it, too.
-        let mut ignores = Ignores::new(worktree(&self.folder).unwrap_or(&self.folder));
+        // A repository's ignore file also applies if only a part of the repository is collected.
+        let mut ignores = IgnoreRules::new(worktree(&self.folder).unwrap_or(&self.folder));
         let candidate = |path: String| {
-            let (ignored, committed) = (ignores.name(&self.folder.join(&path))?, times.get(&path).copied());
-            Ok(Candidate { source: self, path, committed, ignored })
+            let (ignored, committed) = (ignores.is_ignored(&self.folder.join(&path))?, times.get(&path).copied());
+            Ok(CandidateFile { source: self, path, committed, ignored })
         };
         paths.into_iter().map(candidate).collect()
     }
 
-    /// The paths, sorted, and when commits last touched them.
+    /// The sorted paths, and the times of the last commits that changed them.
     fn paths(&self) -> Result<(Vec<String>, HashMap<String, i64>), CorpusError> {
         let folder = self.folder.clone();
         if !self.git {
-            let paths = walk(&folder);
+            let paths = walk_directory(&folder);
             return if paths.is_empty() { Err(CorpusError::Empty { folder }) } else { Ok((paths, HashMap::new())) };
         }
-        let paths = git::tracked(&folder)?;
+        let paths = git::tracked_files(&folder)?;
         if paths.is_empty() {
             return Err(CorpusError::Untracked { folder });
         }
@@ -95,13 +95,13 @@ impl Source {
     }
 }
 
-/// The root of the git repository that a folder lies in.
+/// The root of the git repository that contains a directory.
 fn worktree(folder: &Path) -> Option<&Path> {
     folder.ancestors().find(|folder| folder.join(".git").exists())
 }
 
-/// The name, or with a number if a source has it.
-fn unlike(sources: &[Source], name: String) -> String {
+/// The name, followed by a number if another source already has it.
+fn unique_name(sources: &[CorpusSource], name: String) -> String {
     let taken = |name: &String| sources.iter().any(|source| source.repository == *name);
     let mut free = name.clone();
     let mut number = 1;
@@ -112,26 +112,27 @@ fn unlike(sources: &[Source], name: String) -> String {
     free
 }
 
-/// All paths in a folder but hidden and git-ignored ones, sorted. Links are named, so that they can be reported.
-fn walk(folder: &Path) -> Vec<String> {
+/// All paths in a directory except for hidden and git-ignored ones, sorted. Links are included, so that they can be
+/// reported.
+fn walk_directory(folder: &Path) -> Vec<String> {
     let mut walk = WalkBuilder::new(folder);
     walk.require_git(false).parents(false).ignore(false).follow_links(false).hidden(true);
     let mut paths = Vec::new();
     for entry in walk.build() {
         match entry {
             Ok(entry) if entry.file_type().is_some_and(|kind| !kind.is_dir()) => {
-                paths.extend(relative(folder, entry.path()));
+                paths.extend(relative_path(folder, entry.path()));
             }
             Ok(_) => (),
-            Err(error) => tracing::warn!("left out of the corpus: {error}"),
+            Err(error) => tracing::warn!("excluded from the corpus: {error}"),
         }
     }
     paths.sort_unstable();
     paths
 }
 
-/// The path from a folder on, with `/`.
-fn relative(folder: &Path, path: &Path) -> Option<String> {
+/// The path relative to a directory, with `/` as separator.
+fn relative_path(folder: &Path, path: &Path) -> Option<String> {
     let parts: Vec<_> = path.strip_prefix(folder).ok()?.iter().map(|part| part.to_string_lossy()).collect();
     Some(parts.join("/"))
 }

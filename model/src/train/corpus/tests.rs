@@ -1,4 +1,4 @@
-//! Collecting as a whole, in folders and git repositories made for the test.
+//! Collecting a whole corpus from directories and git repositories made for the test.
 
 mod repository;
 
@@ -7,7 +7,7 @@ use std::path::Path;
 use super::*;
 use repository::Repository;
 
-/// A temporary folder with these files.
+/// Creates a temporary directory with these files.
 pub(super) fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     write(folder.path(), files);
@@ -34,25 +34,25 @@ pub(super) fn file(path: &str, text: &str) -> SourceFile {
     }
 }
 
-/// A text unlike that of every other number.
+/// A distinct text for each number.
 fn code(number: usize) -> String {
     (0..10).map(|line| format!("fn item_{number}_{line}() -> u64 {{ call_{number}_{line}() }}\n")).collect()
 }
 
 fn collect(folder: &Path) -> Result<Corpus, CorpusError> {
-    Corpus::collect(&[folder], &Options::default(), &|_| ())
+    Corpus::collect(&[folder], &CorpusOptions::default(), &|_| ())
 }
 
-fn taken(corpus: &Corpus) -> Vec<&str> {
+fn included(corpus: &Corpus) -> Vec<&str> {
     corpus.files.iter().map(|file| file.path.as_str()).collect()
 }
 
-fn reasons(corpus: &Corpus) -> Vec<(&str, Reason)> {
+fn reasons(corpus: &Corpus) -> Vec<(&str, ExclusionReason)> {
     corpus.left_out.iter().map(|file| (file.path.as_str(), file.reason)).collect()
 }
 
 #[test]
-fn every_file_is_taken_or_left_out_with_a_reason() {
+fn every_file_is_included_or_excluded_with_a_reason() {
     let secret = format!("token = '{}{}'\n", "ghp_", "x".repeat(36));
     let folder = folder(&[
         (".foretypeignore", "drafts/\n"),
@@ -73,27 +73,27 @@ fn every_file_is_taken_or_left_out_with_a_reason() {
         ("picture", "\0\u{1}"),
     ]);
     let corpus = collect(folder.path()).expect("a file is left");
-    assert_eq!(taken(&corpus), ["src/a.rs"]);
+    assert_eq!(included(&corpus), ["src/a.rs"]);
     let expected = [
-        ("Cargo.lock", Reason::LockFile),
-        ("deploy.py", Reason::Secret),
-        ("drafts/b.rs", Reason::Ignored),
-        ("id_rsa", Reason::Secret),
-        ("notes", Reason::UnknownLanguage),
-        ("picture", Reason::Binary),
-        ("src/copy.rs", Reason::Duplicate),
-        ("src/empty.rs", Reason::Empty),
-        ("src/made.rs", Reason::Generated),
-        ("src/near.rs", Reason::NearDuplicate),
-        ("src/wide.js", Reason::Minified),
-        ("vendor/d.rs", Reason::Vendored),
+        ("Cargo.lock", ExclusionReason::LockFile),
+        ("deploy.py", ExclusionReason::Secret),
+        ("drafts/b.rs", ExclusionReason::Ignored),
+        ("id_rsa", ExclusionReason::Secret),
+        ("notes", ExclusionReason::UnknownLanguage),
+        ("picture", ExclusionReason::Binary),
+        ("src/copy.rs", ExclusionReason::Duplicate),
+        ("src/empty.rs", ExclusionReason::Empty),
+        ("src/made.rs", ExclusionReason::Generated),
+        ("src/near.rs", ExclusionReason::NearDuplicate),
+        ("src/wide.js", ExclusionReason::Minified),
+        ("vendor/d.rs", ExclusionReason::Vendored),
     ];
     assert_eq!(reasons(&corpus), expected);
-    assert_eq!(corpus.counts()[&Reason::Secret], 2);
+    assert_eq!(corpus.counts()[&ExclusionReason::Secret], 2);
 }
 
 #[test]
-fn of_a_repository_the_tracked_files_are_taken_with_their_commit_times() {
+fn tracked_files_of_a_repository_have_commit_times() {
     let repository = Repository::new();
     repository.commit(&[("src/old.rs", &code(1)), ("src/changed.rs", &code(2)), ("größe.rs", &code(3))], 1000);
     repository.commit(&[("src/changed.rs", &code(4))], 2000);
@@ -107,25 +107,25 @@ fn of_a_repository_the_tracked_files_are_taken_with_their_commit_times() {
 }
 
 #[test]
-fn a_part_of_a_repository_is_a_source_under_the_rules_of_the_whole() {
+fn a_subdirectory_of_a_repository_obeys_its_ignore_rules() {
     let repository = Repository::new();
     let files = [(".foretypeignore", "hidden.rs\n"), ("part/a.rs", &code(1)), ("part/hidden.rs", &code(2))];
     repository.commit(&files, 1000);
     let corpus = collect(&repository.path().join("part")).expect("a corpus");
-    assert_eq!((taken(&corpus), corpus.files[0].committed), (vec!["a.rs"], Some(1000)));
-    assert_eq!(reasons(&corpus), [("hidden.rs", Reason::Ignored)]);
+    assert_eq!((included(&corpus), corpus.files[0].committed), (vec!["a.rs"], Some(1000)));
+    assert_eq!(reasons(&corpus), [("hidden.rs", ExclusionReason::Ignored)]);
 }
 
 #[test]
-fn a_folder_that_git_ignores_is_taken_only_where_git_is_not_asked() {
+fn a_git_ignored_directory_is_collected_only_without_git() {
     let repository = Repository::new();
     repository.commit(&[(".gitignore", "downloads/\n"), ("a.rs", &code(1))], 1000);
     write(repository.path(), &[("downloads/b.rs", &code(2)), ("downloads/.hidden.rs", &code(3))]);
     let downloads = repository.path().join("downloads");
     assert!(matches!(collect(&downloads), Err(CorpusError::Untracked { .. })));
-    let options = Options { git: false, ..Options::default() };
+    let options = CorpusOptions { git: false, ..CorpusOptions::default() };
     let corpus = Corpus::collect(&[&downloads], &options, &|_| ()).expect("a corpus");
-    assert_eq!((taken(&corpus), corpus.sources[0].git), (vec!["b.rs"], false));
+    assert_eq!((included(&corpus), corpus.sources[0].git), (vec!["b.rs"], false));
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn the_newest_files_are_held_out_by_time() {
     let repository = Repository::new();
     repository.commit(&[("a.rs", &code(1)), ("b.rs", &code(2)), ("c.rs", &code(3))], 1000);
     repository.commit(&[("b.rs", &code(4))], 2000);
-    let options = Options { split_by: SplitBy::Time, held_out: 0.3, ..Options::default() };
+    let options = CorpusOptions { split_by: SplitBy::Time, held_out: 0.3, ..CorpusOptions::default() };
     let corpus = Corpus::collect(&[repository.path()], &options, &|_| ()).expect("a corpus");
     let held_out: Vec<_> = corpus.files.iter().filter(|file| file.split == Split::HeldOut).map(|it| &it.path).collect();
     assert_eq!(held_out, ["b.rs"]);
@@ -143,16 +143,16 @@ fn the_newest_files_are_held_out_by_time() {
 }
 
 #[test]
-fn sources_of_the_same_name_get_names_of_their_own_and_one_named_twice_is_one() {
+fn sources_have_unique_names_and_are_collected_once() {
     let folder = folder(&[("x/core/a.rs", &code(1)), ("y/core/a.rs", &code(2))]);
     let named = ["x/core", "y/core", "x/../x/core"].map(|name| folder.path().join(name));
-    let corpus = Corpus::collect(&named, &Options::default(), &|_| ()).expect("a corpus");
+    let corpus = Corpus::collect(&named, &CorpusOptions::default(), &|_| ()).expect("a corpus");
     let names: Vec<_> = corpus.files.iter().map(|file| file.repository.as_str()).collect();
     assert_eq!(names, ["core", "core-2"]);
 }
 
 #[test]
-fn the_order_of_threads_changes_nothing() {
+fn results_do_not_depend_on_thread_order() {
     let files: Vec<_> = (0..60).map(|number| (format!("src/{number}.rs"), code(number % 50))).collect();
     let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     let folder = folder(&files);
@@ -162,26 +162,26 @@ fn the_order_of_threads_changes_nothing() {
 }
 
 #[test]
-fn progress_ends_at_the_total_of_each_stage() {
+fn progress_reaches_the_total_of_each_stage() {
     let folder = folder(&[("a.rs", &code(1)), ("b.rs", &code(2))]);
     let last = std::sync::Mutex::new(Vec::new());
     let progress = |progress: Progress| last.lock().expect("no panic").push(progress);
-    Corpus::collect(&[folder.path()], &Options::default(), &progress).expect("a corpus");
+    Corpus::collect(&[folder.path()], &CorpusOptions::default(), &progress).expect("a corpus");
     let seen = last.into_inner().expect("no panic");
-    for stage in [Stage::Reading, Stage::Comparing] {
+    for stage in [CollectStage::Reading, CollectStage::Deduplicating] {
         assert!(seen.contains(&Progress { stage, done: 2, total: 2 }), "{seen:?}");
     }
 }
 
 #[test]
-fn what_cannot_be_collected_says_what_to_do() {
+fn errors_name_the_remedy() {
     let plain = folder(&[("file.rs", "x"), ("none/.hidden", ""), ("pictures/a.png", "\0"), ("pictures/b.png", "\0")]);
     let empty = Repository::new();
     let (bare, folder) = (Repository::bare(), plain.path());
     for (path, words) in [
         (folder.join("missing"), &["missing", "cannot open"][..]),
-        (folder.join("file.rs"), &["no folder"]),
-        (folder.join("none"), &["no file", "hidden"]),
+        (folder.join("file.rs"), &["not a directory"]),
+        (folder.join("none"), &["hidden or ignored"]),
         (folder.join("pictures"), &["2 files", "2 binary", "a.png"]),
         (empty.path().to_owned(), &["git add"]),
         (bare.path().to_owned(), &["bare", "clone"]),
@@ -189,11 +189,11 @@ fn what_cannot_be_collected_says_what_to_do() {
         let error = collect(&path).expect_err("nothing to collect").to_string();
         assert!(words.iter().all(|word| error.contains(word)), "{}: {error}", path.display());
     }
-    assert!(matches!(Corpus::collect::<&Path>(&[], &Options::default(), &|_| ()), Err(CorpusError::NoSources)));
+    assert!(matches!(Corpus::collect::<&Path>(&[], &CorpusOptions::default(), &|_| ()), Err(CorpusError::NoSources)));
 }
 
 #[test]
-fn licences_are_reported_and_copyleft_is_marked() {
+fn licences_and_copyleft_are_reported() {
     let folder = folder(&[
         ("LICENSE", "Permission is hereby granted, free of charge, to any person obtaining a copy"),
         ("Cargo.toml", "[package]\nlicense = \"MIT\"\n"),

@@ -1,50 +1,55 @@
-//! Matrices of a layer: trained, or frozen with an adapter; and how they come out of a file.
+//! Linear projections of a layer, either trained or frozen with an adapter, and their construction from a weight source.
 
 use std::path::Path;
 
-use candle_core::{Device, Result as CandleResult, Tensor, Var};
+use candle_core::{DType, Device, Result as CandleResult, Tensor, Var};
 
-use super::{Lora, Mode, Parameter, Precision, Role, Scale, float, operations};
-use crate::config::{Config, Norm};
-use crate::weights::{Fault, TensorKind, LoadError, Slot, WeightSource};
 use foretype_plugins::random::Random;
 
-/// A matrix `[out, in]` with its bias: frozen if it has an adapter, and trained if not.
+use super::mode::{LoraConfig, TrainingMode};
+use super::norm::NormWeights;
+use super::parameter::{Parameter, ParameterRole};
+use crate::config::{Config, Norm};
+use crate::train::operations::{self, Precision};
+use crate::weights::{Fault, LoadError, Slot, TensorKind, WeightSource};
+
+/// A matrix `[out, in]` with its bias. It is frozen if it has an adapter, and trained otherwise.
 pub(super) struct Projection {
     weight: Tensor,
     bias: Option<Tensor>,
-    adapter: Option<Adapter>,
+    adapter: Option<LoraAdapter>,
     precision: Precision,
 }
 
-/// A low-rank addition.
-struct Adapter {
+/// A trained low-rank update of a frozen matrix.
+struct LoraAdapter {
     a: Tensor, // [rank, in]
     b: Tensor, // [out, rank]
     scale: f64,
     dropout: f64,
-    /// Distinguishes its random numbers from those of other matrices.
+    /// Distinguishes the adapter's random numbers from those of other adapters.
     number: u64,
 }
 
-/// What is left out of a step at random (Srivastava et al. 2014).
+/// Dropout of a training step (Srivastava et al. 2014).
 #[derive(Debug, Clone, Copy)]
 pub(in crate::train) struct Dropout {
-    /// From what the random numbers come.
+    /// Seed of the random numbers.
     pub(in crate::train) seed: u64,
-    /// The share of the numbers that attention and feed-forward add to the stream.
+    /// Dropout probability of what attention and feed-forward network add to the residual stream.
     pub(in crate::train) residual: f64,
 }
 
 impl Dropout {
-    /// Zero where a number is left out; what stays is larger, so that the mean stays. `number` distinguishes the places of a network.
-    pub(super) fn thin(self, x: &Tensor, share: f64, number: u64) -> CandleResult<Tensor> {
+    /// Sets elements to zero with probability `share` and scales up the others, so that the mean stays the same. `number`
+    /// distinguishes the places in the network where dropout is applied.
+    pub(super) fn apply(self, x: &Tensor, share: f64, number: u64) -> CandleResult<Tensor> {
         if share == 0.0 {
             return Ok(x.clone());
         }
         let mut random = Random::new(self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let kept = (1.0 / (1.0 - share)) as f32;
-        let mask: Vec<f32> = (0..x.elem_count()).map(|_| if random.unit() < share { 0.0 } else { kept }).collect();
+        let scale = (1.0 / (1.0 - share)) as f32;
+        let mask: Vec<f32> = (0..x.elem_count()).map(|_| if random.unit() < share { 0.0 } else { scale }).collect();
         x * Tensor::from_vec(mask, x.shape(), x.device())?
     }
 }
@@ -53,7 +58,7 @@ impl Projection {
     pub(super) fn forward(&self, x: &Tensor, dropout: Option<Dropout>) -> CandleResult<Tensor> {
         let y = match &self.adapter {
             Some(adapter) => adapter.forward(x, &self.weight, dropout, self.precision)?,
-            None => self.precision.multiply(x, &self.weight.t()?)?,
+            None => self.precision.matmul(x, &self.weight.t()?)?,
         };
         match &self.bias {
             Some(bias) => y.broadcast_add(bias),
@@ -62,8 +67,8 @@ impl Projection {
     }
 }
 
-impl Adapter {
-    /// What the frozen matrix `weight` and the adapter make of `x` together.
+impl LoraAdapter {
+    /// Applies the frozen matrix `weight` together with the adapter.
     fn forward(
         &self,
         x: &Tensor,
@@ -72,32 +77,33 @@ impl Adapter {
         precision: Precision,
     ) -> CandleResult<Tensor> {
         let Self { a, b, scale, .. } = self;
-        match dropout.filter(|_| self.dropout > 0.0) {
-            Some(dropout) => {
-                let thinned = dropout.thin(x, self.dropout, self.number)?;
-                operations::frozen(x, weight, precision)? + operations::low_rank(&thinned, a, b, *scale, precision)?
+        match dropout {
+            Some(dropout) if self.dropout > 0.0 => {
+                let dropped = dropout.apply(x, self.dropout, self.number)?;
+                operations::frozen_matmul(x, weight, precision)?
+                    + operations::low_rank_matmul(&dropped, a, b, *scale, precision)?
             }
-            None => operations::adapted(x, weight, a, b, *scale, precision),
+            _ => operations::lora_matmul(x, weight, a, b, *scale, precision),
         }
     }
 }
 
-/// Takes the parts of a network out of a source.
-pub(super) struct Build<'a> {
+/// Builds the parts of a network from a source, and collects the parameters.
+pub(super) struct NetworkBuilder<'a> {
     pub(super) config: &'a Config,
     source: &'a dyn WeightSource,
-    mode: &'a Mode,
+    mode: &'a TrainingMode,
     pub(super) precision: Precision,
     device: &'a Device,
     random: Random,
     pub(super) parameters: Vec<Parameter>,
 }
 
-impl<'a> Build<'a> {
+impl<'a> NetworkBuilder<'a> {
     pub(super) fn new(
         config: &'a Config,
         source: &'a dyn WeightSource,
-        mode: &'a Mode,
+        mode: &'a TrainingMode,
         precision: Precision,
         seed: u64,
         device: &'a Device,
@@ -105,34 +111,34 @@ impl<'a> Build<'a> {
         Self { config, source, mode, precision, device, random: Random::new(seed), parameters: Vec::new() }
     }
 
-    /// A matrix that is trained in the full mode alone.
+    /// A matrix that is trained in full mode and frozen otherwise.
     pub(super) fn matrix(&mut self, slot: Slot, out: usize, inner: usize) -> Result<Tensor, LoadError> {
         let weight = self.source.matrix(slot, out, inner)?.to_f32(self.device).map_err(in_memory)?;
         match self.mode {
-            Mode::Full => self.train(Role::Base(slot, TensorKind::Weight), weight),
-            Mode::Lora(_) => self.precision.kept(&weight),
+            TrainingMode::Full => self.train(ParameterRole::Base(slot, TensorKind::Weight), weight),
+            TrainingMode::Lora(_) => self.precision.store_frozen(&weight),
         }
         .map_err(in_memory)
     }
 
-    /// A vector that is trained in the full mode alone.
+    /// A vector that is trained in full mode and frozen otherwise.
     pub(super) fn vector(&mut self, slot: Slot, kind: TensorKind, length: usize) -> Result<Tensor, LoadError> {
         let vector = self.source.vector(slot, kind, length)?;
-        let vector = float(&vector, self.device).map_err(in_memory)?;
-        self.own(Role::Base(slot, kind), vector).map_err(in_memory)
+        let vector = vector.to_dtype(DType::F32).and_then(|x| x.to_device(self.device)).map_err(in_memory)?;
+        self.model_tensor(ParameterRole::Base(slot, kind), vector).map_err(in_memory)
     }
 
     /// A norm.
-    pub(super) fn scale(&mut self, slot: Slot, kind: Norm, length: usize) -> Result<Scale, LoadError> {
+    pub(super) fn norm(&mut self, slot: Slot, kind: Norm, length: usize) -> Result<NormWeights, LoadError> {
         let weight = self.vector(slot, TensorKind::Weight, length)?;
         let bias = match kind {
             Norm::Layer => Some(self.vector(slot, TensorKind::Bias, length)?),
             Norm::Rms => None,
         };
-        Ok(Scale { kind, weight, bias, eps: self.config.norm_eps })
+        Ok(NormWeights { kind, weight, bias, eps: self.config.norm_eps })
     }
 
-    /// A matrix of a layer, which gets an adapter where there are any.
+    /// A matrix of a layer, with an adapter in LoRA mode.
     pub(super) fn projection(
         &mut self,
         slot: Slot,
@@ -141,35 +147,32 @@ impl<'a> Build<'a> {
         bias: bool,
     ) -> Result<Projection, LoadError> {
         let weight = self.matrix(slot, out, inner)?;
-        let bias = match bias {
-            true => Some(self.vector(slot, TensorKind::Bias, out)?),
-            false => None,
-        };
+        let bias = if bias { Some(self.vector(slot, TensorKind::Bias, out)?) } else { None };
         let adapter = match self.mode.clone() {
-            Mode::Full => None,
-            Mode::Lora(lora) => Some(self.adapter(slot, out, inner, &lora).map_err(in_memory)?),
+            TrainingMode::Full => None,
+            TrainingMode::Lora(lora) => Some(self.adapter(slot, out, inner, &lora).map_err(in_memory)?),
         };
         Ok(Projection { weight, bias, adapter, precision: self.precision })
     }
 
-    /// A new adapter: the first matrix random, the second zero, so that it changes nothing yet.
-    fn adapter(&mut self, slot: Slot, out: usize, inner: usize, lora: &Lora) -> CandleResult<Adapter> {
-        // Uniform in +-1/sqrt(in), as a new linear layer of PyTorch and the adapters of PEFT.
+    /// A new adapter: A is random and B is zero, so that it changes nothing at first.
+    fn adapter(&mut self, slot: Slot, out: usize, inner: usize, lora: &LoraConfig) -> CandleResult<LoraAdapter> {
+        // Uniform in ±1/sqrt(in), like new linear layers of PyTorch and adapters of PEFT.
         let bound = 1.0 / (inner as f64).sqrt();
         let values: Vec<f32> =
             (0..lora.rank * inner).map(|_| ((self.random.unit() * 2.0 - 1.0) * bound) as f32).collect();
-        let a = self.train(Role::A(slot), Tensor::from_vec(values, (lora.rank, inner), self.device)?)?;
+        let a = self.train(ParameterRole::LoraA(slot), Tensor::from_vec(values, (lora.rank, inner), self.device)?)?;
         let zeros = Tensor::zeros((out, lora.rank), a.dtype(), self.device)?;
-        let b = self.train(Role::B(slot), zeros)?;
-        Ok(Adapter { a, b, scale: lora.scale(), dropout: lora.dropout, number: self.parameters.len() as u64 })
+        let b = self.train(ParameterRole::LoraB(slot), zeros)?;
+        Ok(LoraAdapter { a, b, scale: lora.scale(), dropout: lora.dropout, number: self.parameters.len() as u64 })
     }
 
-    /// A tensor of the model: trained in the full mode.
-    fn own(&mut self, role: Role, tensor: Tensor) -> CandleResult<Tensor> {
-        if *self.mode == Mode::Full { self.train(role, tensor) } else { Ok(tensor) }
+    /// A tensor of the base model, which becomes a parameter in full mode.
+    fn model_tensor(&mut self, role: ParameterRole, tensor: Tensor) -> CandleResult<Tensor> {
+        if *self.mode == TrainingMode::Full { self.train(role, tensor) } else { Ok(tensor) }
     }
 
-    fn train(&mut self, role: Role, tensor: Tensor) -> CandleResult<Tensor> {
+    fn train(&mut self, role: ParameterRole, tensor: Tensor) -> CandleResult<Tensor> {
         let var = Var::from_tensor(&tensor)?;
         let tensor = var.as_tensor().clone();
         self.parameters.push(Parameter { role, var });
@@ -177,7 +180,7 @@ impl<'a> Build<'a> {
     }
 }
 
-/// An error that no file is to blame for.
+/// An error that concerns no file.
 fn in_memory(error: candle_core::Error) -> LoadError {
     Fault::Tensor(error).in_file(Path::new("memory"))
 }

@@ -1,18 +1,20 @@
-//! The network against the reference implementation, and its gradients against finite differences.
+//! The network against the reference implementation, and gradients against finite differences.
 
 use std::path::{Path, PathBuf};
 
+use std::ops::Range;
+
 use super::*;
-use crate::config::{Activation, Architecture, RopeScaling};
-use crate::decoder::Random as RandomWeights;
-use crate::train::gradients::{Gradients, Pass};
+use crate::config::{Activation, Architecture, Norm, RopeScaling};
+use crate::decoder::RandomWeights;
+use crate::train::gradients::{Gradients, PassOptions};
 use crate::weights::model_files::ModelFiles;
 
 const SEGMENTS: [Range<usize>; 2] = [0..7, 7..12];
 
-/// What the reference computed (see `tests/golden/make.py`).
+/// Output of the reference implementation (see `tests/golden/make.py`).
 #[derive(serde::Deserialize)]
-struct Golden {
+struct GoldenLogits {
     tokens: Vec<u32>,
     rows: Vec<usize>,
     logits: Vec<Vec<f32>>,
@@ -22,7 +24,7 @@ fn folder(family: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(family)
 }
 
-/// Every kind of part that a model of the line may have, in a few shapes.
+/// A few small configurations that together cover every feature.
 fn shapes() -> Vec<Config> {
     let tiny = Config {
         vocab_size: 24,
@@ -46,16 +48,16 @@ fn shapes() -> Vec<Config> {
         context_length: 16,
         ..tiny.clone()
     };
-    let qwen3 = Config { architecture: Architecture::Qwen3, qk_norm: true, tied: false, ..tiny.clone() };
+    let qwen3 = Config { architecture: Architecture::Qwen3, qk_norm: true, tied_embeddings: false, ..tiny.clone() };
     let scaled = Positions::Rotary { theta: 100.0, scaling: RopeScaling::Linear { factor: 2.0 } };
     vec![Config { positions: scaled, qkv_bias: true, ..tiny }, learned, qwen3]
 }
 
-fn network(config: &Config, mode: &Mode) -> Network {
+fn network(config: &Config, mode: &TrainingMode) -> Network {
     network_in(Precision::F32, config, mode)
 }
 
-fn network_in(precision: Precision, config: &Config, mode: &Mode) -> Network {
+fn network_in(precision: Precision, config: &Config, mode: &TrainingMode) -> Network {
     Network::load(config, &RandomWeights { seed: 5 }, mode, precision, 11, &Device::Cpu).expect("random weights fit")
 }
 
@@ -68,16 +70,16 @@ fn targets(config: &Config) -> Vec<Option<u32>> {
     (0..12).map(next).collect()
 }
 
-/// Loss and gradients of a batch of two segments.
+/// Loss and gradients for a batch of two segments.
 fn pass(network: &Network, recompute: bool) -> (f64, Gradients) {
     pass_with(network, recompute, None)
 }
 
 fn pass_with(network: &Network, recompute: bool, dropout: Option<Dropout>) -> (f64, Gradients) {
     let (tokens, targets) = (tokens(network.config()), targets(network.config()));
-    let batch = Batch { tokens: &tokens, segments: &SEGMENTS };
-    let mut gradients = Gradients::none(network);
-    let pass = Pass { scale: 1.0, dropout, recompute };
+    let batch = TrainBatch { tokens: &tokens, segments: &SEGMENTS };
+    let mut gradients = Gradients::new(network);
+    let pass = PassOptions { scale: 1.0, dropout, recompute };
     let loss = gradients.add(network, &batch, &targets, pass).expect("the shapes fit");
     (loss, gradients)
 }
@@ -90,13 +92,13 @@ fn numbers(tensor: &Tensor) -> Vec<f32> {
 fn every_family_has_the_logits_of_the_reference() {
     for family in ["gpt2", "gpt_bigcode", "llama", "qwen2", "qwen3", "starcoder2"] {
         let text = std::fs::read_to_string(folder(family).join("golden.json")).expect("a golden file");
-        let golden: Golden = serde_json::from_str(&text).expect("make.py wrote it");
+        let golden: GoldenLogits = serde_json::from_str(&text).expect("make.py wrote it");
         let opened = ModelFiles::open(&folder(family)).expect("it opens");
         let (source, precision) = (opened.source(&Device::Cpu), Precision::F32);
-        let network = Network::load(opened.config(), &*source, &Mode::Full, precision, 0, &Device::Cpu);
+        let network = Network::load(opened.config(), &*source, &TrainingMode::Full, precision, 0, &Device::Cpu);
         let network = network.expect("it loads");
         let all = 0..golden.tokens.len();
-        let batch = Batch { tokens: &golden.tokens, segments: std::slice::from_ref(&all) };
+        let batch = TrainBatch { tokens: &golden.tokens, segments: std::slice::from_ref(&all) };
         let logits: Vec<Vec<f32>> = network.logits(&batch).and_then(|x| x.to_vec2()).expect("logits");
         let largest = golden.logits.iter().flatten().fold(0f32, |most, x| most.max(x.abs()));
         for (row, expected) in golden.rows.iter().zip(&golden.logits) {
@@ -107,13 +109,13 @@ fn every_family_has_the_logits_of_the_reference() {
 }
 
 #[test]
-fn segments_neither_see_each_other_nor_share_positions() {
+fn segments_are_independent() {
     for config in shapes() {
-        let (network, tokens) = (network(&config, &Mode::Full), tokens(&config));
-        let together = network.logits(&Batch { tokens: &tokens, segments: &SEGMENTS }).expect("logits");
+        let (network, tokens) = (network(&config, &TrainingMode::Full), tokens(&config));
+        let together = network.logits(&TrainBatch { tokens: &tokens, segments: &SEGMENTS }).expect("logits");
         for segment in SEGMENTS {
             let own = 0..segment.len();
-            let batch = Batch { tokens: &tokens[segment.clone()], segments: std::slice::from_ref(&own) };
+            let batch = TrainBatch { tokens: &tokens[segment.clone()], segments: std::slice::from_ref(&own) };
             let alone = numbers(&network.logits(&batch).expect("logits"));
             let part = numbers(&together.narrow(0, segment.start, segment.len()).expect("inside"));
             assert!(alone.iter().zip(part).all(|(a, b)| (a - b).abs() < 1e-4));
@@ -121,11 +123,11 @@ fn segments_neither_see_each_other_nor_share_positions() {
     }
 }
 
-/// Each trained tensor's gradient along a random direction against the difference quotient of the loss.
-fn check_gradients(config: &Config, mode: &Mode) {
+/// Compares the gradient of each parameter along a random direction with the difference quotient of the loss.
+fn check_gradients(config: &Config, mode: &TrainingMode) {
     let network = network(config, mode);
-    if matches!(mode, Mode::Lora(_)) {
-        // A second matrix of zeros would leave the first one without a gradient to be checked.
+    if matches!(mode, TrainingMode::Lora(_)) {
+        // A matrix B of zeros would make the gradient of A zero.
         for (seed, parameter) in (0..).zip(network.parameters()) {
             let mut random = foretype_plugins::random::Random::new(seed);
             let values: Vec<f32> = (0..parameter.var.elem_count()).map(|_| random.unit() as f32 - 0.5).collect();
@@ -160,23 +162,23 @@ fn check_gradients(config: &Config, mode: &Mode) {
 }
 
 #[test]
-fn every_trained_tensor_has_the_gradient_of_finite_differences() {
+fn gradients_of_all_parameters_match_finite_differences() {
     for config in shapes() {
-        check_gradients(&config, &Mode::Full);
+        check_gradients(&config, &TrainingMode::Full);
     }
 }
 
 #[test]
-fn every_adapter_has_the_gradient_of_finite_differences() {
+fn gradients_of_all_adapters_match_finite_differences() {
     for config in shapes() {
-        check_gradients(&config, &Mode::Lora(Lora { rank: 3, alpha: 6.0, dropout: 0.0 }));
+        check_gradients(&config, &TrainingMode::Lora(LoraConfig { rank: 3, alpha: 6.0, dropout: 0.0 }));
     }
 }
 
 #[test]
-fn sixteen_bits_leave_every_trained_tensor_its_gradient() {
+fn bf16_gradients_point_in_the_same_direction_as_f32() {
     for config in shapes() {
-        for mode in [Mode::Full, Mode::Lora(Lora::default())] {
+        for mode in [TrainingMode::Full, TrainingMode::Lora(LoraConfig::default())] {
             let [low, full] = [Precision::Bf16, Precision::F32].map(|precision| network_in(precision, &config, &mode));
             let ((loss, low), (expected, of_full)) = (pass(&low, false), pass(&full, false));
             assert!((loss - expected).abs() < 0.01 * expected, "{loss}, not {expected}");
@@ -191,9 +193,9 @@ fn sixteen_bits_leave_every_trained_tensor_its_gradient() {
 }
 
 #[test]
-fn computing_layers_again_changes_no_gradient() {
+fn recomputing_layers_changes_no_gradient() {
     for config in shapes() {
-        for mode in [Mode::Full, Mode::Lora(Lora::default())] {
+        for mode in [TrainingMode::Full, TrainingMode::Lora(LoraConfig::default())] {
             let network = network(&config, &mode);
             let ((loss, at_once), (same_loss, by_layer)) = (pass(&network, false), pass(&network, true));
             assert!((loss - same_loss).abs() < 1e-5 * loss, "{loss} and {same_loss}");
@@ -207,9 +209,9 @@ fn computing_layers_again_changes_no_gradient() {
 }
 
 #[test]
-fn what_is_left_out_follows_from_the_seed_and_stays_out_when_layers_are_computed_again() {
+fn dropout_depends_on_the_seed_and_survives_recomputation() {
     for config in shapes() {
-        let network = network(&config, &Mode::Full);
+        let network = network(&config, &TrainingMode::Full);
         let loss = |recompute, seed, residual| pass_with(&network, recompute, Some(Dropout { seed, residual })).0;
         assert_eq!(loss(false, 1, 0.0), pass(&network, false).0);
         assert!((loss(false, 1, 0.3) - loss(true, 1, 0.3)).abs() < 1e-4);
@@ -221,9 +223,10 @@ fn what_is_left_out_follows_from_the_seed_and_stays_out_when_layers_are_computed
 fn a_new_adapter_changes_nothing() {
     for config in shapes() {
         let tokens = tokens(&config);
-        let batch = Batch { tokens: &tokens, segments: &SEGMENTS };
-        let plain = numbers(&network(&config, &Mode::Full).logits(&batch).expect("logits"));
-        let adapted = numbers(&network(&config, &Mode::Lora(Lora::default())).logits(&batch).expect("logits"));
+        let batch = TrainBatch { tokens: &tokens, segments: &SEGMENTS };
+        let plain = numbers(&network(&config, &TrainingMode::Full).logits(&batch).expect("logits"));
+        let adapted =
+            numbers(&network(&config, &TrainingMode::Lora(LoraConfig::default())).logits(&batch).expect("logits"));
         assert!(plain.iter().zip(adapted).all(|(a, b)| (a - b).abs() < 1e-5 * a.abs().max(1.0)));
     }
 }

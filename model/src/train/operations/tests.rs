@@ -1,4 +1,4 @@
-//! The fused operations against the plain ones, values and gradients.
+//! Values and gradients of the fused operations against their references.
 
 use candle_core::{CpuStorage, Device, Result, Storage, Tensor, Var};
 use foretype_plugins::random::Random;
@@ -12,8 +12,8 @@ fn random(shape: &[usize], seed: u64) -> Var {
     Var::from_vec(values, shape, &Device::Cpu).expect("a tensor of its own shape")
 }
 
-/// The value of an operation and the gradients of its inputs, each element of the output weighted differently.
-fn taken(inputs: &[Var], operation: &dyn Fn(&[Tensor]) -> Result<Tensor>) -> Vec<Vec<f32>> {
+/// The output of an operation and the gradients of its inputs, for random weights of the output elements.
+fn output_and_gradients(inputs: &[Var], operation: &dyn Fn(&[Tensor]) -> Result<Tensor>) -> Vec<Vec<f32>> {
     let run = || -> Result<Vec<Vec<f32>>> {
         let tensors: Vec<_> = inputs.iter().map(|var| var.as_tensor().clone()).collect();
         let y = operation(&tensors)?;
@@ -25,13 +25,13 @@ fn taken(inputs: &[Var], operation: &dyn Fn(&[Tensor]) -> Result<Tensor>) -> Vec
     run().expect("the shapes fit")
 }
 
-fn agree(
+fn check_equal(
     shapes: &[&[usize]],
     fused: impl Fn(&[Tensor]) -> Result<Tensor>,
     plain: impl Fn(&[Tensor]) -> Result<Tensor>,
 ) {
     let inputs: Vec<_> = shapes.iter().zip(1..).map(|(shape, seed)| random(shape, seed)).collect();
-    for (fused, plain) in taken(&inputs, &fused).iter().zip(taken(&inputs, &plain)) {
+    for (fused, plain) in output_and_gradients(&inputs, &fused).iter().zip(output_and_gradients(&inputs, &plain)) {
         assert_eq!(fused.len(), plain.len());
         for (a, b) in fused.iter().zip(plain) {
             assert!((a - b).abs() < 2e-5 * b.abs().max(1.0), "{a} and {b}");
@@ -40,46 +40,46 @@ fn agree(
 }
 
 #[test]
-fn a_fused_norm_has_the_values_and_gradients_of_the_plain_one() {
+fn fused_rms_norm_matches_its_reference() {
     for shape in [&[5, 8][..], &[3, 2, 16]] {
         let width = shape[shape.len() - 1];
-        agree(&[shape, &[width]], |x| rms_norm(&x[0], &x[1], 1e-5), |x| rms_norm_plain(&x[0], &x[1], 1e-5));
+        check_equal(&[shape, &[width]], |x| rms_norm(&x[0], &x[1], 1e-5), |x| rms_norm_reference(&x[0], &x[1], 1e-5));
     }
 }
 
 #[test]
-fn a_fused_gate_has_the_values_and_gradients_of_the_plain_one() {
-    agree(&[&[7, 9], &[7, 9]], |x| swiglu(&x[0], &x[1]), |x| x[0].silu()? * &x[1]);
+fn fused_swiglu_matches_its_reference() {
+    check_equal(&[&[7, 9], &[7, 9]], |x| swiglu(&x[0], &x[1]), |x| x[0].silu()? * &x[1]);
 }
 
 #[test]
-fn a_fused_softmax_has_the_values_and_gradients_of_the_plain_one() {
-    agree(&[&[2, 6, 6]], |x| causal_softmax(&x[0]), |x| causal_softmax_plain(&x[0]));
+fn fused_softmax_matches_its_reference() {
+    check_equal(&[&[2, 6, 6]], |x| causal_softmax(&x[0]), |x| causal_softmax_reference(&x[0]));
 }
 
 #[test]
-fn a_frozen_matrix_gives_its_input_the_gradient_of_a_product() {
+fn frozen_matmul_matches_a_product() {
     let weight = random(&[4, 6], 7).as_detached_tensor();
-    agree(&[&[3, 6]], |x| frozen(&x[0], &weight, F32), |x| x[0].matmul(&weight.t()?));
+    check_equal(&[&[3, 6]], |x| frozen_matmul(&x[0], &weight, F32), |x| x[0].matmul(&weight.t()?));
 }
 
 #[test]
-fn a_frozen_matrix_with_an_adapter_has_the_values_and_gradients_of_both() {
+fn lora_matmul_matches_separate_products() {
     let weight = random(&[5, 6], 7).as_detached_tensor();
-    agree(
+    check_equal(
         &[&[3, 6], &[2, 6], &[5, 2]],
-        |x| adapted(&x[0], &weight, &x[1], &x[2], 0.5, F32),
-        |x| x[0].matmul(&weight.t()?)? + low_rank(&x[0], &x[1], &x[2], 0.5, F32)?,
+        |x| lora_matmul(&x[0], &weight, &x[1], &x[2], 0.5, F32),
+        |x| x[0].matmul(&weight.t()?)? + low_rank_matmul(&x[0], &x[1], &x[2], 0.5, F32)?,
     );
 }
 
 #[test]
-fn a_product_of_two_storages_is_that_of_their_tensors() {
+fn matmul_of_storages_matches_matmul_of_tensors() {
     let (x, weight) = (random(&[4, 3], 6).as_detached_tensor().t(), random(&[5, 4], 7).as_detached_tensor());
     let x = x.expect("a matrix");
     let ((a, a_at), (b, b_at)) = (x.storage_and_layout(), weight.storage_and_layout());
     let (Storage::Cpu(a), Storage::Cpu(b)) = (&*a, &*b) else { panic!("tensors on the CPU") };
-    let (y, shape) = product::times_transposed((a, a_at), (b, b_at)).expect("the shapes fit");
+    let (y, shape) = matmul::matmul_transposed((a, a_at), (b, b_at)).expect("the shapes fit");
     assert_eq!(shape.dims(), [3, 5]);
     let expected: Vec<f32> =
         weight.t().and_then(|w| x.contiguous()?.matmul(&w.contiguous()?)?.flatten_all()?.to_vec1()).expect("a product");
@@ -88,26 +88,27 @@ fn a_product_of_two_storages_is_that_of_their_tensors() {
 }
 
 #[test]
-fn a_product_in_sixteen_bits_is_that_of_rounded_numbers_and_rounded_itself() {
+fn bf16_products_round_factors_and_result() {
     let (a, b) = (random(&[4, 6], 1), random(&[6, 3], 2));
-    let y: Vec<Vec<f32>> = Bf16.multiply(&a, &b).and_then(|y| y.to_vec2()).expect("a product");
+    let y: Vec<Vec<f32>> = Bf16.matmul(&a, &b).and_then(|y| y.to_vec2()).expect("a product");
     let round = |x: f32| half::bf16::from_f32(x).to_f32();
     let rows = |x: &Var| x.to_vec2::<f32>().expect("a matrix");
     let (a, b) = (rows(&a), rows(&b));
     for (i, row) in y.iter().enumerate() {
         for (j, y) in row.iter().enumerate() {
             let sum: f32 = (0..6).map(|k| round(a[i][k]) * round(b[k][j])).sum();
-            // The order of a sum may decide between two neighbours.
+            // The order of summation may decide between two neighbouring bf16 values.
             assert!((y - sum).abs() <= sum.abs() / 256.0 && round(*y) == *y, "{y} and {sum}");
         }
     }
 }
 
 #[test]
-fn products_in_sixteen_bits_have_nearly_the_gradients_of_those_in_thirty_two() {
+fn bf16_gradients_are_close_to_f32_gradients() {
     let weight = random(&[5, 6], 7).as_detached_tensor();
     let inputs = [random(&[3, 6], 1), random(&[2, 6], 2), random(&[5, 2], 3)];
-    let with = |precision| taken(&inputs, &|x| adapted(&x[0], &weight, &x[1], &x[2], 0.5, precision));
+    let with =
+        |precision| output_and_gradients(&inputs, &|x| lora_matmul(&x[0], &weight, &x[1], &x[2], 0.5, precision));
     for (low, full) in with(Bf16).iter().zip(with(F32)) {
         let size = full.iter().map(|x| x * x).sum::<f32>().sqrt();
         let wrong = low.iter().zip(&full).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
@@ -117,16 +118,16 @@ fn products_in_sixteen_bits_have_nearly_the_gradients_of_those_in_thirty_two() {
 }
 
 #[test]
-fn a_fused_rotation_has_the_values_and_gradients_of_the_plain_one() {
+fn fused_rope_matches_its_reference() {
     let (cos, sin) = (random(&[3, 1, 4], 4).as_detached_tensor(), random(&[3, 1, 4], 5).as_detached_tensor());
-    agree(&[&[3, 2, 8]], |x| rope(&x[0], &cos, &sin), |x| rope_plain(&x[0], &cos, &sin));
+    check_equal(&[&[3, 2, 8]], |x| rope(&x[0], &cos, &sin), |x| rope_reference(&x[0], &cos, &sin));
 }
 
 #[test]
-fn query_heads_that_share_a_key_head_attend_as_if_each_had_a_copy() {
+fn grouped_query_attention_matches_copied_heads() {
     let shapes: [&[usize]; 3] = [&[4, 5, 8], &[2, 5, 8], &[2, 5, 8]];
     let copies = |x: &Tensor| x.unsqueeze(1)?.broadcast_as((2, 2, 5, 8))?.contiguous()?.reshape((4, 5, 8));
-    agree(
+    check_equal(
         &shapes,
         |x| causal_attention(&x[0], &x[1], &x[2], F32),
         |x| causal_attention(&x[0], &copies(&x[1])?, &copies(&x[2])?, F32),
@@ -134,13 +135,13 @@ fn query_heads_that_share_a_key_head_attend_as_if_each_had_a_copy() {
 }
 
 #[test]
-fn a_norm_whose_weights_are_frozen_still_has_the_gradient_of_its_input() {
+fn a_frozen_norm_still_propagates_the_gradient_of_its_input() {
     let weight = random(&[8], 2).as_detached_tensor();
-    agree(&[&[5, 8]], |x| rms_norm(&x[0], &weight, 1e-5), |x| rms_norm_plain(&x[0], &weight, 1e-5));
+    check_equal(&[&[5, 8]], |x| rms_norm(&x[0], &weight, 1e-5), |x| rms_norm_reference(&x[0], &weight, 1e-5));
 }
 
 #[test]
-fn a_layer_norm_has_gradients() {
+fn layer_norm_has_gradients() {
     let inputs = [random(&[3, 8], 1), random(&[8], 2), random(&[8], 3)];
-    assert_eq!(taken(&inputs, &|x| layer_norm(&x[0], &x[1], &x[2], 1e-5)).len(), 4);
+    assert_eq!(output_and_gradients(&inputs, &|x| layer_norm(&x[0], &x[1], &x[2], 1e-5)).len(), 4);
 }

@@ -1,40 +1,41 @@
-//! A sample as tokens, and what becomes of one that is too long for a row.
+//! Samples as tokens, truncated to fit into a row.
 
-use foretype_plugins::sample::{SampleKind, Sample};
+use foretype_plugins::sample::{Sample, SampleKind};
 use foretype_plugins::{Content, PartSource};
 
 use super::SampleError;
 use crate::engine::prompt_encoder::PromptEncoder;
 use crate::tokenizer::Tokenizer;
 
-/// A sample as tokens.
+/// A tokenised sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// What is read.
+    /// All tokens of the sample.
     pub tokens: Vec<u32>,
-    /// Index of the first token of the answer. With healing that is the token that begins with the prompt's last partial
-    /// word, since that is where the model writes on.
+    /// Index of the first token of the answer. With token healing, that token begins with the prompt's last partial word,
+    /// because this is where generation begins.
     pub answer: usize,
 }
 
-/// How a sample fits into a row.
+/// The result of fitting a sample into a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fit {
-    /// As it is.
+    /// The whole sample fits.
     Whole(Document),
-    /// Without the first lines of its text.
+    /// The sample fits without the first lines of its text.
     Truncated(Document),
-    /// Not at all.
+    /// The sample does not fit even after truncation.
     TooLong,
 }
 
 impl Document {
-    /// The tokens of a sample: those of its prompt are the ones that the engine makes of a live prompt.
+    /// Tokenises a sample. The tokens of its prompt are the same as those of a live prompt.
     ///
     /// # Errors
-    /// Names a special token that the tokenizer does not have.
+    /// Fails if the tokenizer lacks a special token; the error names it.
     pub fn new(sample: &Sample, tokenizer: &Tokenizer) -> Result<Self, SampleError> {
-        let (mut tokens, healed) = PromptEncoder::default().encode_parts(&sample.prompt, tokenizer).map_err(SampleError::Prompt)?;
+        let (mut tokens, healed) =
+            PromptEncoder::default().encode_parts(&sample.prompt, tokenizer).map_err(SampleError::Prompt)?;
         let answer = tokens.len();
         tokens.extend(tokenizer.encode(&(healed + &sample.answer)));
         if let Some(end) = &sample.end_token {
@@ -44,11 +45,11 @@ impl Document {
         Ok(Self { tokens, answer })
     }
 
-    /// The same in at most `context` tokens: what is too much is taken from the beginning of the file's own text, up to the
-    /// beginning of a line. Markers, header and answer stay.
+    /// Tokenises a sample to at most `context` tokens. If it is too long, whole lines are removed from the beginning of the
+    /// file's own text; markers, header and answer stay.
     ///
     /// # Errors
-    /// Names a special token that the tokenizer does not have.
+    /// Fails if the tokenizer lacks a special token; the error names it.
     pub fn fit(context: usize, sample: &Sample, tokenizer: &Tokenizer) -> Result<Fit, SampleError> {
         let document = Self::new(sample, tokenizer)?;
         if document.tokens.len() <= context {
@@ -56,7 +57,7 @@ impl Document {
         }
         let mut shorter = sample.clone();
         let mut excess = document.tokens.len() - context;
-        // Text cut elsewhere may be tokenised otherwise, so once may not be enough; each time some of it goes.
+        // Truncated text may be tokenised differently, so one pass may not suffice. Each pass removes some text.
         while shorten(&mut shorter, excess, tokenizer) {
             let document = Self::new(&shorter, tokenizer)?;
             match document.tokens.len().checked_sub(context) {
@@ -68,7 +69,8 @@ impl Document {
     }
 }
 
-/// Takes whole lines with at least `excess` tokens from the beginning of the file's own text, if it has as many.
+/// Removes whole lines with at least `excess` tokens from the beginning of the file's own text. Returns false if that is
+/// impossible.
 fn shorten(sample: &mut Sample, excess: usize, tokenizer: &Tokenizer) -> bool {
     let Some(text) = first_own_text(sample) else { return false };
     let Some(cut) = line_start_after(text, excess, tokenizer) else { return false };
@@ -79,17 +81,18 @@ fn shorten(sample: &mut Sample, excess: usize, tokenizer: &Tokenizer) -> bool {
     !sample.answer.trim().is_empty()
 }
 
-/// Where the file's own text begins in a sample.
+/// The first part of a sample that is text of the file itself.
 fn first_own_text(sample: &mut Sample) -> Option<&mut String> {
     if sample.kind == SampleKind::Whole {
         return Some(&mut sample.answer);
     }
-    let own = sample.prompt.parts.iter_mut().filter(|part| matches!(part.source, PartSource::Prefix | PartSource::Middle));
+    let own =
+        sample.prompt.parts.iter_mut().filter(|part| matches!(part.source, PartSource::Prefix | PartSource::Middle));
     let mut texts = own.filter_map(|part| if let Content::Text(text) = &mut part.content { Some(text) } else { None });
     texts.find(|text| !text.is_empty())
 }
 
-/// Where the first line begins before which there are at least `excess` tokens.
+/// Byte offset of the first line that is preceded by at least `excess` tokens.
 fn line_start_after(text: &str, excess: usize, tokenizer: &Tokenizer) -> Option<usize> {
     let ids = tokenizer.encode(text);
     let bytes: usize = ids.get(..excess)?.iter().map(|id| tokenizer.token_bytes(*id).len()).sum();

@@ -1,36 +1,37 @@
-//! Documents side by side in rows.
+//! Packs documents into rows.
 
 use std::ops::Range;
 
 use super::{Document, LossTokens};
 
-/// A row: documents one after the other, each whole.
+/// A row of whole documents, one after the other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PackedRow {
-    /// What is read: at most the context length. What is missing to that is padding, and the reader's to fill in.
+    /// The tokens, at most as many as the context length. Padding is left to the reader.
     pub tokens: Vec<u32>,
-    /// For each token the one after it in the same document, or `None` where nothing is learnt.
+    /// For each token, the next token of the same document, or `None` if it does not contribute to the loss.
     pub targets: Vec<Option<u32>>,
-    /// Where each document lies, in order and without gaps. No attention crosses a border; positions begin at 0 in each.
+    /// The range of each document, in order and without gaps. Attention must not cross a border, and positions begin at 0 in
+    /// each.
     pub segments: Vec<Range<usize>>,
 }
 
 impl PackedRow {
     fn push(&mut self, document: &Document, loss: LossTokens) {
         let first = self.tokens.len();
-        let learnt = match loss {
+        let first_target = match loss {
             LossTokens::All => 1,
             LossTokens::Answer => document.answer.max(1),
         };
-        let target = |at: usize| document.tokens.get(at).copied().filter(|_| at >= learnt);
+        let target = |at: usize| if at >= first_target { document.tokens.get(at).copied() } else { None };
         self.targets.extend((1..=document.tokens.len()).map(target));
         self.tokens.extend(&document.tokens);
         self.segments.push(first..self.tokens.len());
     }
 }
 
-/// Lays documents of at most `context` tokens into rows of at most as many: the longest first, each where it leaves the
-/// least room (best-fit decreasing). Longer ones have a row of their own, which is too long.
+/// Packs documents into rows of at most `context` tokens by best-fit decreasing: the longest first, each into the row where
+/// it leaves the least room. A longer document gets an oversized row of its own.
 pub fn pack(mut documents: Vec<Document>, context: usize, loss: LossTokens) -> Vec<PackedRow> {
     documents.sort_by_key(|document| std::cmp::Reverse(document.tokens.len()));
     let mut rows: Vec<PackedRow> = Vec::new();
@@ -55,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn each_token_learns_the_next_and_the_last_of_a_document_none() {
+    fn each_token_predicts_the_next_of_its_document() {
         let rows = pack(vec![document(10..14, 2), document(20..22, 0)], 8, LossTokens::All);
         assert_eq!(rows.len(), 1);
         assert_eq!(rows[0].tokens, [10, 11, 12, 13, 20, 21]);
@@ -64,13 +65,13 @@ mod tests {
     }
 
     #[test]
-    fn only_the_answer_is_learnt_where_that_is_asked_for() {
+    fn only_the_answer_is_predicted_on_request() {
         let rows = pack(vec![document(10..14, 2), document(20..22, 0)], 8, LossTokens::Answer);
         assert_eq!(rows[0].targets, [None, Some(12), Some(13), None, Some(21), None]);
     }
 
     #[test]
-    fn a_document_goes_where_it_fits_best() {
+    fn a_document_goes_to_the_row_where_it_fits_best() {
         let lengths = [5, 7, 3, 2, 3];
         let documents = lengths.iter().map(|length| document(0..*length, 0)).collect();
         let rows = pack(documents, 10, LossTokens::All);
@@ -81,7 +82,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn packing_loses_no_token_and_crosses_no_border(
+        fn packing_keeps_all_tokens_and_document_borders(
             lengths in proptest::collection::vec(1..40u32, 0..60),
             context in 40..100usize,
         ) {

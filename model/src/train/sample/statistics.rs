@@ -1,35 +1,34 @@
-//! What a training set comes to.
+//! Statistics of training data.
 
 use std::collections::BTreeMap;
 
-use foretype_plugins::sample::{SampleKind, Repository};
+use foretype_plugins::sample::SampleKind;
 
-use super::{Fit, SampleOptions, PackedRow, StreamPosition, RowStream, SampleError};
-use crate::tokenizer::Tokenizer;
+use super::{Fit, PackedRow};
 
-/// Counts over rows and what they were made of.
+/// Counts of rows and of the samples in them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Statistics {
-    /// Files that samples were made of.
+    /// Number of files that samples were generated from.
     pub files: usize,
-    /// Samples of each kind, without those that were left out.
+    /// Number of samples of each kind, without dropped ones.
     pub kinds: BTreeMap<SampleKind, usize>,
-    /// Samples that lost the first lines of their text, to fit into a row.
+    /// Number of samples that lost the first lines of their text to fit into a row.
     pub cut: usize,
-    /// Samples that were left out because they do not fit into a row.
+    /// Number of samples that were dropped because they do not fit into a row.
     pub dropped: usize,
-    /// Rows.
+    /// Number of rows.
     pub rows: usize,
-    /// Tokens in them.
+    /// Number of tokens in the rows.
     pub tokens: usize,
-    /// Tokens that are learnt.
+    /// Number of tokens that contribute to the loss.
     pub targets: usize,
-    /// Tokens that the rows have room for.
+    /// Number of tokens that the rows have room for.
     pub room: usize,
 }
 
 impl Statistics {
-    /// The share of the rows that is empty.
+    /// The share of the rows' capacity that is padding.
     pub fn padding_share(&self) -> f64 {
         if self.room == 0 { 0.0 } else { 1.0 - self.tokens as f64 / self.room as f64 }
     }
@@ -48,19 +47,4 @@ impl Statistics {
         self.targets += row.targets.iter().flatten().count();
         self.room += context;
     }
-}
-
-/// Counts over the first epoch.
-///
-/// # Errors
-/// As [`Rows`].
-pub fn first_epoch_statistics(
-    repositories: &[Repository],
-    tokenizer: &Tokenizer,
-    options: &SampleOptions,
-) -> Result<Statistics, SampleError> {
-    let options = SampleOptions { epochs: Some(1), ..options.clone() };
-    let mut rows = RowStream::new(repositories, tokenizer, options, StreamPosition::default())?;
-    rows.by_ref().try_for_each(|row| row.map(drop))?;
-    Ok(rows.statistics().clone())
 }

@@ -1,12 +1,12 @@
-//! Rows against the prompts and files that they are made of.
+//! Rows against the prompts and files that they are generated from.
 
 use std::sync::Arc;
 
 use foretype_plugins::random::Random;
-use foretype_plugins::sample::{SampleKind, SampleMix, Repository, Sample, samples};
+use foretype_plugins::sample::{Repository, Sample, SampleKind, SampleMix, samples};
 use foretype_plugins::tasks::fill::Fill;
 use foretype_plugins::{
-    Budget, Content, Document as File, FimFormat, Language, Part, Prompt, PromptStrategy, Request, PartSource,
+    Budget, Content, Document as File, FimFormat, Language, Part, PartSource, Prompt, PromptStrategy, Request,
 };
 
 use super::*;
@@ -36,7 +36,7 @@ fn file(path: &str, text: String) -> File {
     File { path: path.into(), language: Language::from_path(path), text: text.into(), tree: None }
 }
 
-/// Files of different lengths that hold what might be taken for markers.
+/// Files of different lengths that contain the names of special tokens.
 fn repositories() -> Vec<Repository> {
     let function = |i: usize| format!("def f_{i}(value):\n    value += {i}  # <|fim_middle|>\n    return value\n\n\n");
     let text = |i: usize| (0..3 + i * 7 % 61).map(function).collect::<String>() + "print('<|endoftext|>')\n";
@@ -49,15 +49,20 @@ fn repositories() -> Vec<Repository> {
 
 fn options() -> SampleOptions {
     let mut options = SampleOptions::new(&tokenizer(), format(), CONTEXT).expect("the tokenizer has all tokens");
-    // This tokenizer takes about a token for each byte.
+    // This tokenizer has about one token per byte.
     options.samples.budget = Budget { prefix: 200, suffix: 80, middle: 100, snippets: 100, answer: 80, reduced: false };
     options.samples.max_piece_bytes = 350;
     SampleOptions { epochs: Some(2), ..options }
 }
 
-fn rows(repositories: &[Repository], options: &SampleOptions, position: StreamPosition) -> Vec<(StreamPosition, PackedRow)> {
+fn rows(
+    repositories: &[Repository],
+    options: &SampleOptions,
+    position: StreamPosition,
+) -> Vec<(StreamPosition, PackedRow)> {
     let tokenizer = tokenizer();
-    let mut rows = RowStream::new(repositories, &tokenizer, options.clone(), position).expect("the options are in order");
+    let mut rows =
+        RowStream::new(repositories, &tokenizer, options.clone(), position).expect("the options are in order");
     let mut all = Vec::new();
     while let Some(row) = rows.next() {
         all.push((rows.position(), row.expect("a row")));
@@ -70,14 +75,14 @@ fn made(repository: &Repository, options: &SampleOptions, seed: u64) -> Vec<Samp
     (0..repository.files().len()).flat_map(each).collect()
 }
 
-fn spelt(tokens: &[u32]) -> String {
+fn decode(tokens: &[u32]) -> String {
     let tokenizer = tokenizer();
     let name = |id| tokenizer.special_tokens().find(|(_, other)| *other == id).map(|(name, _)| format!("⟨{name}⟩"));
     let piece = |id: &u32| name(*id).map_or_else(|| tokenizer.token_bytes(*id).to_vec(), String::into_bytes);
     String::from_utf8_lossy(&tokens.iter().flat_map(piece).collect::<Vec<_>>()).into_owned()
 }
 
-fn written(parts: &[Part]) -> String {
+fn display(parts: &[Part]) -> String {
     let piece = |part: &Part| match &part.content {
         Content::Text(text) => text.clone(),
         Content::Special(name) => format!("⟨{name}⟩"),
@@ -86,18 +91,18 @@ fn written(parts: &[Part]) -> String {
 }
 
 #[test]
-fn tokens_spell_the_parts_of_a_sample() {
+fn tokens_decode_to_the_parts_of_a_sample() {
     let (tokenizer, options) = (tokenizer(), options());
     for repository in repositories() {
         for sample in made(&repository, &options, 3) {
             let document = Document::new(&sample, &tokenizer).expect("tokens");
-            assert_eq!(spelt(&document.tokens), written(&sample.parts()));
+            assert_eq!(decode(&document.tokens), display(&sample.parts()));
         }
     }
 }
 
 #[test]
-fn no_special_token_comes_from_the_text_of_a_file() {
+fn file_text_never_produces_special_tokens() {
     let (tokenizer, options) = (tokenizer(), options());
     for sample in made(&repositories()[0], &options, 4) {
         let special = |part: &Part| match &part.content {
@@ -111,7 +116,7 @@ fn no_special_token_comes_from_the_text_of_a_file() {
     }
 }
 
-/// What the engine is given live where the sample's hole is still to be written.
+/// The live prompt at the sample's hole.
 fn live(sample: &Sample, text: &str, options: &SampleOptions) -> Prompt {
     let text: Arc<str> = [&text[..sample.answer_range.start], &text[sample.answer_range.end..]].concat().into();
     let document = File { path: String::new(), language: Language::Python, text, tree: None };
@@ -121,10 +126,17 @@ fn live(sample: &Sample, text: &str, options: &SampleOptions) -> Prompt {
 }
 
 #[test]
-fn a_sample_begins_with_the_tokens_of_the_live_prompt_and_its_answer_with_what_healing_took() {
+fn samples_begin_with_the_tokens_of_the_live_prompt() {
     let tokenizer = tokenizer();
     let mut options = options();
-    let mix = SampleMix { fim_rate: 1.0, usual: 0.0, suffix_first: 0.0, anchored: 1.0, docstring: 0.0, ..SampleMix::default() };
+    let mix = SampleMix {
+        fim_rate: 1.0,
+        usual: 0.0,
+        suffix_first: 0.0,
+        anchored: 1.0,
+        docstring: 0.0,
+        ..SampleMix::default()
+    };
     options.samples.mix = SampleMix { header: 0.0, ..mix };
     let mut healed = 0;
     for repository in repositories() {
@@ -136,7 +148,7 @@ fn a_sample_begins_with_the_tokens_of_the_live_prompt_and_its_answer_with_what_h
                 let document = Document::new(sample, &tokenizer).expect("tokens");
                 assert_eq!(document.tokens[..document.answer], tokens.ids);
                 let answer = format!("{}{}⟨<|endoftext|>⟩", tokens.healing_prefix, sample.answer);
-                assert_eq!(spelt(&document.tokens[document.answer..]), answer);
+                assert_eq!(decode(&document.tokens[document.answer..]), answer);
                 healed += usize::from(!tokens.healing_prefix.is_empty());
             }
         }
@@ -145,7 +157,7 @@ fn a_sample_begins_with_the_tokens_of_the_live_prompt_and_its_answer_with_what_h
 }
 
 #[test]
-fn every_row_fits_and_every_sample_is_in_one() {
+fn rows_fit_the_context_and_contain_every_sample() {
     let (repositories, tokenizer, options) = (repositories(), tokenizer(), options());
     let all = rows(&repositories, &options, StreamPosition::default());
     let end = tokenizer.special_id("<|endoftext|>").expect("it has one");
@@ -165,7 +177,7 @@ fn every_row_fits_and_every_sample_is_in_one() {
 }
 
 #[test]
-fn going_on_from_any_position_gives_the_rows_that_would_have_come() {
+fn a_stream_resumes_at_any_position() {
     let repositories = repositories();
     let options = options();
     let all = rows(&repositories, &options, StreamPosition::default());
@@ -178,7 +190,7 @@ fn going_on_from_any_position_gives_the_rows_that_would_have_come() {
 }
 
 #[test]
-fn epochs_and_seeds_differ_and_the_same_seed_does_not() {
+fn rows_depend_on_epoch_and_seed() {
     let repositories = repositories();
     let all = rows(&repositories, &options(), StreamPosition::default());
     assert!(all == rows(&repositories, &options(), StreamPosition::default()));
@@ -187,7 +199,7 @@ fn epochs_and_seeds_differ_and_the_same_seed_does_not() {
     assert!(all[0].1 != rows(&repositories, &SampleOptions { seed: 2, ..options() }, StreamPosition::default())[0].1);
 }
 
-/// A sample in the usual order with this prefix.
+/// A prefix-first sample.
 fn sample(prefix: &str, answer: &str) -> Sample {
     let parts = vec![
         Part::special("<|file_sep|>"),
@@ -200,7 +212,7 @@ fn sample(prefix: &str, answer: &str) -> Sample {
     ];
     let prompt = Prompt { parts, ..Prompt::default() };
     Sample {
-        kind: SampleKind::Usual,
+        kind: SampleKind::Psm,
         conversation: Vec::new(),
         prompt,
         answer: answer.into(),
@@ -216,7 +228,7 @@ fn a_sample_that_is_too_long_loses_the_first_lines_of_its_prefix() {
     let within = |context| Document::fit(context, &sample, &tokenizer()).expect("tokens");
     assert_eq!(within(whole.tokens.len()), Fit::Whole(whole.clone()));
     let cut = |context| match within(context) {
-        Fit::Truncated(document) => spelt(&document.tokens),
+        Fit::Truncated(document) => decode(&document.tokens),
         other => panic!("{other:?}"),
     };
     let text = |prefix: &str| {
@@ -229,7 +241,7 @@ fn a_sample_that_is_too_long_loses_the_first_lines_of_its_prefix() {
 }
 
 #[test]
-fn samples_that_are_cut_or_left_out_are_counted() {
+fn truncated_and_dropped_samples_are_counted() {
     let long = format!("{}\n{}", "x = 1\n".repeat(300), "y".repeat(3000));
     let repositories = [Repository::new(None, vec![file("a.py", long)])];
     let mut options = options();
@@ -239,7 +251,7 @@ fn samples_that_are_cut_or_left_out_are_counted() {
 }
 
 #[test]
-fn a_stream_without_a_row_ends() {
+fn a_stream_without_rows_ends() {
     let mut options = options();
     options.epochs = None;
     let blank = Repository::new(None, vec![file("a.py", "\n\n".into())]);
@@ -248,7 +260,7 @@ fn a_stream_without_a_row_ends() {
 }
 
 #[test]
-fn a_stream_without_an_end_goes_on_with_the_next_epoch() {
+fn an_endless_stream_continues_with_the_next_epoch() {
     let options = SampleOptions { epochs: None, ..options() };
     let repositories = [Repository::new(None, vec![file("a.py", "x = 1\n".into())])];
     let tokenizer = tokenizer();
@@ -258,11 +270,12 @@ fn a_stream_without_an_end_goes_on_with_the_next_epoch() {
 }
 
 #[test]
-fn wrong_options_are_named() {
-    let message = |options: SampleOptions, tokenizer: &Tokenizer| options.check(tokenizer).expect_err("wrong").to_string();
+fn invalid_options_are_named() {
+    let message =
+        |options: SampleOptions, tokenizer: &Tokenizer| options.check(tokenizer).expect_err("wrong").to_string();
     assert_eq!(
         message(SampleOptions { context: 3, ..options() }, &tokenizer()),
-        "rows of 3 tokens are too short to learn from: take at least 16"
+        "rows of 3 tokens are too short to train on: use at least 16"
     );
     let bare = Tokenizer::byte_level(&[], &["<|endoftext|>"]);
     assert_eq!(
@@ -270,12 +283,14 @@ fn wrong_options_are_named() {
         "the model has no token <|fim_prefix|>: choose a format whose tokens the tokenizer has"
     );
     let none = Tokenizer::byte_level(&[], &[]);
-    assert!(SampleOptions::new(&none, None, 512).expect_err("no end").to_string().contains("no token that ends a text"));
+    assert!(
+        SampleOptions::new(&none, None, 512).expect_err("no end").to_string().contains("no token that ends a text")
+    );
     assert_eq!(SampleOptions::new(&bare, None, 512).expect("in order").samples.end_token, "<|endoftext|>");
 }
 
 #[test]
-fn a_conversation_is_learnt_as_the_template_writes_it() {
+fn conversations_are_formatted_by_the_template() {
     const TEMPLATE: &str =
         "{% for m in messages %}<|file_sep|>{{ m.role }}\n{{ m.content }}\n{% endfor %}<|file_sep|>assistant{{ '\n' }}";
     let text = "def f(x):\n    \"\"\"Twice <|fim_middle|>.\"\"\"\n    return x + x\n";
@@ -288,5 +303,5 @@ fn a_conversation_is_learnt_as_the_template_writes_it() {
     let expected = "⟨<|file_sep|>⟩user\nComplete this Python function. Give the whole function.\n\n\
                     ```python\ndef f(x):\n    \"\"\"Twice <|fim_middle|>.\"\"\"\n```\n⟨<|file_sep|>⟩assistant\n\
                     ```python\ndef f(x):\n    \"\"\"Twice <|fim_middle|>.\"\"\"\n    return x + x\n```⟨<|endoftext|>⟩";
-    assert_eq!(spelt(&row.tokens), expected);
+    assert_eq!(decode(&row.tokens), expected);
 }

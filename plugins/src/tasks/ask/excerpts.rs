@@ -156,7 +156,10 @@ fn definition_excerpt(context: &QuestionContext<'_>, name: &str, with_body: bool
     let mut all = context.symbols.definitions(name);
     let language = context.document.map(|document| document.language);
     all.retain(|it| language.is_none_or(|language| share_symbols(it.language, language)));
-    let found = all.first().filter(|_| all.len() <= MAX_DEFINITIONS_PER_NAME)?;
+    if all.len() > MAX_DEFINITIONS_PER_NAME {
+        return None;
+    }
+    let found = all.first()?;
     let own = context.document.filter(|document| document.path == *found.path).map(|document| document.text.clone());
     let text = own.or_else(|| (context.read_file)(&found.path))?;
     let range = definition_range(found, name, &text, with_body, max_bytes)?;

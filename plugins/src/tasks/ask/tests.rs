@@ -6,7 +6,11 @@ use super::*;
 use crate::symbol_index::SymbolIndex;
 use crate::{Document, Language, syntax};
 
-const SHOP: &str = "from tools import tax\n\nclass Shop:\n    def total(self, items):\n        prices = [it.price for it in items]\n        return tax(sum(prices))\n\n    def close(self):\n        self.open = False\n";
+const SHOP: &str = concat!(
+    "from tools import tax\n\nclass Shop:\n    def total(self, items):\n",
+    "        prices = [it.price for it in items]\n        return tax(sum(prices))\n\n",
+    "    def close(self):\n        self.open = False\n",
+);
 const TOOLS: &str = "# Money.\n\ndef tax(sum):\n    return sum * 1.19\n\ndef refund(sum):\n    return -sum\n";
 
 fn document(path: &str, text: &str) -> Document {
@@ -135,7 +139,13 @@ fn only_shown_lines_are_cited() {
     assert_eq!(found, ["shop.py:5", "src/shop.py:4"]);
 }
 
-const DESK: &str = "from lib.tools import tax\n\nclass Desk:\n    def __init__(self):\n        self.rate = tax\n\n    def bill(self, items):\n        total = sum(items)\n        # tax is added\n        first = items[0]\n        last = items[-1]\n        middle = items[1:-1]\n        print(first, last, middle)\n        if total > 9:\n            print('tax')\n        return tax(total)\n";
+const DESK: &str = concat!(
+    "from lib.tools import tax\n\nclass Desk:\n    def __init__(self):\n",
+    "        self.rate = tax\n\n    def bill(self, items):\n        total = sum(items)\n",
+    "        # tax is added\n        first = items[0]\n        last = items[-1]\n",
+    "        middle = items[1:-1]\n        print(first, last, middle)\n        if total > 9:\n",
+    "            print('tax')\n        return tax(total)\n",
+);
 
 /// Excerpts for a question about the function `tax`, which three files use.
 fn callers_of_tax(room: usize) -> Vec<(String, String)> {

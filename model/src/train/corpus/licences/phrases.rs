@@ -1,9 +1,9 @@
-//! Well-known licences by phrases that no other text has.
+//! Identifies well-known licences by characteristic phrases.
 
-/// An SPDX identifier and phrases that all stand in its text, in small letters and with single spaces.
-type Known = (&'static str, &'static [&'static str]);
+/// An SPDX identifier and the phrases that its text must contain, in lower case and with single spaces.
+type KnownLicence = (&'static str, &'static [&'static str]);
 
-const KNOWN: &[Known] = &[
+const KNOWN_LICENCES: &[KnownLicence] = &[
     ("MIT", &["permission is hereby granted, free of charge, to any person obtaining a copy"]),
     ("Apache-2.0", &["apache license version 2.0"]),
     ("ISC", &["distribute this software for any purpose with or without fee is hereby granted, provided that"]),
@@ -17,28 +17,28 @@ const KNOWN: &[Known] = &[
     ("LGPL-2.0", &["gnu library general public license version 2, june 1991"]),
     ("GPL-3.0", &["gnu general public license version 3, 29 june 2007"]),
     ("GPL-2.0", &["gnu general public license version 2, june 1991"]),
-    ("BSD-3-Clause", &[BSD, "endorse or promote products"]),
-    ("BSD-2-Clause", &[BSD]),
+    ("BSD-3-Clause", &[BSD_PHRASE, "endorse or promote products"]),
+    ("BSD-2-Clause", &[BSD_PHRASE]),
 ];
 
-const BSD: &str = "redistribution and use in source and binary forms, with or without modification";
+const BSD_PHRASE: &str = "redistribution and use in source and binary forms, with or without modification";
 
-/// Notices that name a family of licences without its text. They count where no text of the family is there.
-const NOTICES: &[Known] = &[
+/// Notices that refer to a family of licences. They count only if the text of no licence of the family is present.
+const LICENCE_NOTICES: &[KnownLicence] = &[
     ("AGPL", &["under the terms of the gnu affero general public license"]),
     ("LGPL", &["under the terms of the gnu lesser general public license"]),
     ("GPL", &["under the terms of the gnu general public license"]),
 ];
 
-/// The identifiers of the licences in a text.
-pub(super) fn names(text: &str) -> Vec<String> {
+/// The SPDX identifiers of the licences in a text.
+pub(super) fn identify(text: &str) -> Vec<String> {
     let plain = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-    let holds = |(_, phrases): &&Known| phrases.iter().all(|phrase| plain.contains(phrase));
-    let mut names: Vec<&str> = KNOWN.iter().filter(holds).map(|(name, _)| *name).collect();
+    let matches = |(_, phrases): &&KnownLicence| phrases.iter().all(|phrase| plain.contains(phrase));
+    let mut names: Vec<&str> = KNOWN_LICENCES.iter().filter(matches).map(|(name, _)| *name).collect();
     if names.contains(&"BSD-3-Clause") {
         names.retain(|name| *name != "BSD-2-Clause");
     }
-    for (family, _) in NOTICES.iter().filter(holds) {
+    for (family, _) in LICENCE_NOTICES.iter().filter(matches) {
         if !names.iter().any(|name| name.starts_with(family)) {
             names.push(family);
         }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn licences_are_known_by_their_phrases() {
+    fn licences_are_identified_by_their_phrases() {
         let bsd = "Redistribution and use in source and binary forms, with or without\nmodification, are permitted";
         let three = format!("{bsd}\nNeither the name ... may be used to endorse or promote products derived");
         let gpl = "                    GNU GENERAL PUBLIC LICENSE\n   Version 3, 29 June 2007\n ... You can redistribute \
@@ -68,24 +68,24 @@ mod tests {
             (notice, vec!["LGPL"]),
             ("All rights reserved.", vec![]),
         ] {
-            assert_eq!(names(text), expected, "{text}");
+            assert_eq!(identify(text), expected, "{text}");
         }
     }
 
     #[test]
-    fn a_file_may_hold_several() {
+    fn a_file_may_contain_several_licences() {
         let both = "Apache License Version 2.0 ... Permission is hereby granted, free of charge, to any person \
             obtaining a copy";
-        assert_eq!(names(both), ["MIT", "Apache-2.0"]);
+        assert_eq!(identify(both), ["MIT", "Apache-2.0"]);
     }
 
     #[test]
-    fn our_own_licences_are_known() {
+    fn our_own_licences_are_identified() {
         let file = |name: &str| {
             std::fs::read_to_string(format!("{}/../{name}", env!("CARGO_MANIFEST_DIR")))
                 .expect("it is in the repository")
         };
-        assert_eq!(names(&file("LICENSE-MIT")), ["MIT"]);
-        assert_eq!(names(&file("LICENSE-APACHE")), ["Apache-2.0"]);
+        assert_eq!(identify(&file("LICENSE-MIT")), ["MIT"]);
+        assert_eq!(identify(&file("LICENSE-APACHE")), ["Apache-2.0"]);
     }
 }
