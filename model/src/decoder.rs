@@ -1,14 +1,15 @@
-//! The GPT line as one decoder, driven by its [`Config`].
+//! Decoder for all supported model families, driven by a [`Config`].
 //!
-//! Weights are immutable. The KV cache is an argument: each layer hands queries, keys and values of all rows of the step
-//! to [`Attend`] and gets the attention's output. Every operation treats each row alone, so a row's logits do not depend
-//! on the rows that share the step.
+//! Weights are immutable, and the KV cache is an argument: each layer passes queries, keys and values of all rows of the batch to
+//! [`Attend`] and receives the attention. Every operation computes each row alone, so a row's logits do not depend on the rest of
+//! the batch. A [step](Decoder::step) is one forward pass over a batch, without tensors on the CPU; [`Decoder::forward`] is the
+//! same over tensors.
 
 mod adapter;
+mod hidden_state;
 mod layer;
 mod load;
 mod logits;
-mod hidden_state;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -22,22 +23,22 @@ use crate::config::{Config, Norm};
 use crate::kernels::{self, Kernels, RopeTable};
 use crate::linear::Linear;
 use layer::Layer;
-pub(crate) use load::{Random, in_memory};
+pub(crate) use load::{RandomWeights, in_memory};
 pub(crate) use logits::{Logits, LogitsRow};
 pub(crate) use step::LogitsRequest;
 
-/// Why a forward pass gave no logits.
+/// Reason that a forward pass gave no logits.
 #[derive(Debug, thiserror::Error)]
 pub enum ForwardError {
-    /// `abort` answered true.
-    #[error("the step was abandoned")]
+    /// The abort callback returned true.
+    #[error("the step was aborted")]
     Aborted,
     /// The input does not fit the model, or an operation failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
 }
 
-/// A model's weights and the order in which they are applied.
+/// Weights of a model and the order in which they are applied.
 pub struct Decoder {
     config: Config,
     device: Device,
@@ -46,32 +47,32 @@ pub struct Decoder {
     rope: Option<Arc<RopeTable>>,
     layers: Vec<Layer>,
     output_norm: Normalize,
-    output: Option<Linear>, // none: tied to the embedding
+    output: Option<Linear>, // None if tied to the embedding
     scratch: Mutex<step::Scratch>,
 }
 
-/// A norm with its weights.
+/// Normalisation with its weights.
 #[derive(Clone)]
 pub(crate) struct Normalize {
     kind: Norm,
     weight: Tensor,
     bias: Option<Tensor>,
     eps: f32,
-    /// Weight and bias on the host.
+    /// Weight and bias in host memory.
     values: (Vec<f32>, Vec<f32>),
 }
 
 impl Normalize {
-    /// From a weight and, for a [`Norm::Layer`], a bias.
+    /// Creates a norm from a weight and, for a [`Norm::Layer`], a bias.
     fn new(kind: Norm, weight: Tensor, bias: Option<Tensor>, eps: f32) -> CandleResult<Self> {
         let values = (weight.to_vec1()?, bias.as_ref().map_or(Ok(Vec::new()), Tensor::to_vec1)?);
         Ok(Self { kind, weight, bias, eps, values })
     }
 
-    /// One row on the CPU.
+    /// Normalises one row on the CPU.
     fn row(&self, kernels: &Kernels, x: &[f32], out: &mut [f32]) {
         let (weight, bias) = (&self.values.0, &self.values.1);
-        // SAFETY: the kernels are those of a set that is here.
+        // SAFETY: the processor supports the kernels' set.
         unsafe {
             match self.kind {
                 Norm::Layer => (kernels.layer_norm)(x, weight, bias, self.eps, out),
@@ -80,7 +81,7 @@ impl Normalize {
         }
     }
 
-    /// Over the last dimension.
+    /// Normalises the last dimension of a tensor.
     fn forward(&self, x: &Tensor) -> CandleResult<Tensor> {
         match (self.kind, &self.bias) {
             (Norm::Layer, Some(bias)) => kernels::layer_norm(x, &self.weight, bias, self.eps),
@@ -90,11 +91,14 @@ impl Normalize {
 }
 
 impl Decoder {
-    /// One step over tensors, with any attention: `tokens` at their `positions`, and the logits `[wanted, vocabulary]` of the rows in
-    /// `wanted`. For other devices than the CPU, for references and for training.
+    /// Runs one step over tensors with any attention, for GPUs, as a reference in tests, and for training. Evaluates `tokens` at their
+    /// `positions` and returns the logits `[wanted, vocabulary]` of the rows in `wanted`.
     ///
-    /// `abort` is read before each layer. After an abort or an error, layers may or may not have been attended: the caller
-    /// takes back what its cache stored in this step.
+    /// `abort` is called before each layer. After an abort or an error, only some layers may have been attended: the caller removes
+    /// what its cache stored in this step.
+    ///
+    /// # Errors
+    /// If the input does not fit the model, `abort` returns true, or a tensor operation fails.
     pub fn forward(
         &self,
         tokens: &[u32],
@@ -111,7 +115,7 @@ impl Decoder {
             }
             let attended = layer.attention(&x, index, positions, self.rope.as_deref(), attend)?;
             x = if index + 1 == self.layers.len() {
-                // Nothing after the last attention needs the rows that nobody asked for.
+                // After the last attention, only the rows whose logits are requested are needed.
                 layer.finish(&pick(&x, wanted)?, &pick(&attended, wanted)?)?
             } else {
                 layer.finish(&x, &attended)?
@@ -121,27 +125,27 @@ impl Decoder {
         Ok(self.output_matrix().forward(&x)?)
     }
 
-    /// Gives a state its logits.
+    /// Matrix that maps a hidden state to logits.
     fn output_matrix(&self) -> &Linear {
         self.output.as_ref().unwrap_or(&self.embedding)
     }
 
-    /// Bytes of weights that a step reads on the CPU to find the likeliest token, whatever its rows; 0 on another device.
+    /// Number of bytes of weights that a step reads on the CPU to find the argmax; 0 on another device.
     pub fn step_bytes(&self) -> usize {
-        self.layers.iter().flat_map(Layer::matrices).chain([self.output_matrix()]).map(Linear::bytes).sum()
+        self.layers.iter().flat_map(Layer::matrices).chain([self.output_matrix()]).map(Linear::bytes_read).sum()
     }
 
-    /// What it is.
+    /// Configuration of the model.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Where its weights live.
+    /// Device of the weights.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// Embeddings of the tokens, `[rows, hidden]`.
+    /// Returns the embeddings of the tokens, `[rows, hidden]`.
     fn embed(&self, tokens: &[u32], positions: &[u32]) -> CandleResult<Tensor> {
         let x = self.embedding.rows(tokens)?;
         match &self.positions {
@@ -150,7 +154,7 @@ impl Decoder {
         }
     }
 
-    /// Refuses rows that do not fit the model, before anything is computed.
+    /// Checks that the rows fit the model, before anything is computed.
     fn check(&self, tokens: &[u32], positions: &[u32], wanted: &[usize]) -> CandleResult<()> {
         if tokens.is_empty() || tokens.len() != positions.len() {
             candle_core::bail!("a step of {} tokens at {} positions", tokens.len(), positions.len());
@@ -162,13 +166,13 @@ impl Decoder {
             candle_core::bail!("position {position} is outside the context of {}", self.config.context_length);
         }
         if let Some(row) = wanted.iter().find(|&&row| row >= tokens.len()) {
-            candle_core::bail!("row {row} of a step of {} was asked for", tokens.len());
+            candle_core::bail!("row {row} of a step of {} does not exist", tokens.len());
         }
         Ok(())
     }
 }
 
-/// The rows of `x` in `wanted`; `x` itself where that is all of it.
+/// Selects the rows of `x` in `wanted`; returns `x` itself if that is all of it.
 fn pick(x: &Tensor, wanted: &[usize]) -> CandleResult<Tensor> {
     if wanted.len() == x.dim(0)? && wanted.iter().enumerate().all(|(i, &row)| i == row) {
         return Ok(x.clone());

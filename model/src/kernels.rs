@@ -1,8 +1,10 @@
-//! The arithmetic under the decoder. On the CPU it is our own; on other devices it is candle's.
+//! Kernels of the decoder. On the CPU they are our own; on other devices candle's operations run.
 //!
-//! Each kernel is written once, over what an instruction set can do (`simd`), and compiled for each set that this architecture may
-//! have; which one runs is found out at run time ([`isa`]). Each treats every row alone.
+//! Each kernel is written once over the operations of an instruction set ([`simd`]) and compiled for every set that the
+//! architecture may have. The best set that the processor supports is chosen at run time ([`isa`]). A kernel computes each
+//! row independently of the others, so results do not depend on the batch.
 
+pub(crate) mod activations;
 pub(crate) mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -10,30 +12,29 @@ mod avx2;
 mod avx512;
 pub(crate) mod block_format;
 pub(crate) mod dense;
-pub(crate) mod activations;
+pub(crate) mod elementwise;
 mod layout;
 pub(crate) mod memory;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 pub(crate) mod packed;
-pub(crate) mod split_q8;
 pub(crate) mod pool;
 mod portable;
 mod product;
-pub(crate) mod elementwise;
 pub(crate) mod shared_buffer;
 pub(crate) mod simd;
+pub(crate) mod split_q8;
 pub(crate) mod tensor_ops;
 
 use std::sync::OnceLock;
 
-use block_format::Format;
-pub use memory::{trim_heap, read_bandwidth};
+use block_format::BlockFormat;
+pub use memory::{read_bandwidth, trim_heap};
 pub use pool::set_threads;
-use product::Products;
+use product::Microkernels;
 pub(crate) use tensor_ops::{RopeTable, layer_norm, rms_norm, rope, swiglu};
 
-/// The instruction sets that kernels exist for.
+/// Instruction set that kernels are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isa {
     /// Any processor.
@@ -49,10 +50,10 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// The best last.
+    /// All sets, the best last.
     pub const ALL: [Self; 5] = [Self::Scalar, Self::Neon, Self::Avx2, Self::AvxVnni, Self::Avx512Vnni];
 
-    /// The name that `FORETYPE_KERNELS` takes.
+    /// Name of the set in `FORETYPE_KERNELS`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Scalar => "scalar",
@@ -63,12 +64,12 @@ impl Isa {
         }
     }
 
-    /// Whether this processor has it.
-    pub fn is_here(self) -> bool {
+    /// Returns true if this processor supports the set.
+    pub fn is_supported(self) -> bool {
         self.kernels().is_some()
     }
 
-    /// Its kernels, if this processor has it.
+    /// Kernels of the set; `None` if this processor does not support it.
     #[cfg(target_arch = "x86_64")]
     fn kernels(self) -> Option<&'static Kernels> {
         let avx2 =
@@ -88,7 +89,7 @@ impl Isa {
         }
     }
 
-    /// Its kernels, if this processor has it.
+    /// Kernels of the set; `None` if this processor does not support it.
     #[cfg(target_arch = "aarch64")]
     fn kernels(self) -> Option<&'static Kernels> {
         match self {
@@ -98,55 +99,55 @@ impl Isa {
         }
     }
 
-    /// Its kernels, if this processor has it.
+    /// Kernels of the set; `None` if this processor does not support it.
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn kernels(self) -> Option<&'static Kernels> {
         (self == Self::Scalar).then_some(&scalar_table::KERNELS)
     }
 }
 
-/// The instruction set in use: the best that is here, or what `FORETYPE_KERNELS` names if that is here.
+/// Instruction set in use: the one that `FORETYPE_KERNELS` names if it is supported, else the best supported one.
 pub fn isa() -> Isa {
     static ISA: OnceLock<Isa> = OnceLock::new();
     *ISA.get_or_init(|| {
         let named = std::env::var("FORETYPE_KERNELS").ok();
-        let wanted = named.and_then(|name| Isa::ALL.into_iter().find(|isa| isa.name() == name && isa.is_here()));
-        wanted.or_else(|| Isa::ALL.into_iter().rfind(|isa| isa.is_here())).unwrap_or(Isa::Scalar)
+        let wanted = named.and_then(|name| Isa::ALL.into_iter().find(|isa| isa.name() == name && isa.is_supported()));
+        wanted.or_else(|| Isa::ALL.into_iter().rfind(|isa| isa.is_supported())).unwrap_or(Isa::Scalar)
     })
 }
 
-/// The kernels in use.
+/// Kernels of the instruction set in use.
 pub(crate) fn kernels() -> &'static Kernels {
     isa().kernels().unwrap_or(&scalar_table::KERNELS)
 }
 
-/// The kernels of one instruction set. They may be called where the processor has it.
+/// Kernels compiled for one instruction set. They may be called only if the processor supports it.
 pub(crate) struct Kernels {
-    pub(crate) quantise: elementwise::Quantise,
-    pub(crate) rms_norm: elementwise::RmsNorm,
-    pub(crate) layer_norm: elementwise::LayerNorm,
-    pub(crate) silu: elementwise::Silu,
-    pub(crate) bound: elementwise::Bound,
-    pub(crate) log_sum: elementwise::LogSum,
-    pub(crate) to_halves: elementwise::ToHalves,
-    pub(crate) read: elementwise::Read,
-    pub(crate) dot: dense::Dot,
+    pub(crate) quantise: elementwise::QuantiseKernel,
+    pub(crate) rms_norm: elementwise::RmsNormKernel,
+    pub(crate) layer_norm: elementwise::LayerNormKernel,
+    pub(crate) silu: elementwise::SiluKernel,
+    pub(crate) max_bound: elementwise::MaxBoundKernel,
+    pub(crate) log_sum_exp: elementwise::LogSumExpKernel,
+    pub(crate) to_f16: elementwise::ToF16Kernel,
+    pub(crate) read_lines: elementwise::ReadKernel,
+    pub(crate) dot: dense::DotKernel,
     pub(crate) attend_block: attention::AttendBlock,
-    /// By layout: bits and span.
-    packed: [(usize, usize, Products); 6],
-    /// For numbers of eight bits in two planes.
-    pub(crate) planes: Products,
+    /// Microkernels by layout: bits per quant and columns per group.
+    packed: [(usize, usize, Microkernels); 6],
+    /// Microkernels for [`SplitQ8`](split_q8::SplitQ8), both planes together.
+    pub(crate) split_q8: Microkernels,
 }
 
 impl Kernels {
-    /// The products for numbers as a format packs them.
-    pub(crate) fn products(&self, format: &Format) -> Products {
-        let found = self.packed.iter().find(|it| (it.0, it.1) == (format.bits, format.span));
+    /// Microkernels for matrices packed in a format.
+    pub(crate) fn microkernels(&self, format: &BlockFormat) -> Microkernels {
+        let found = self.packed.iter().find(|it| (it.0, it.1) == (format.bits, format.group_columns));
         found.unwrap_or(&self.packed[0]).2
     }
 }
 
-/// A table of kernels: each is compiled for the features of its set.
+/// Defines the table of kernels of one instruction set: each is compiled with the features of the set.
 macro_rules! table {
     ($name:ident, $set:ty, $(#[$features:meta])*) => {
         mod $name {
@@ -154,97 +155,105 @@ macro_rules! table {
 
             use half::f16;
 
-            use super::attention::{self, Keys, Partial};
-            use super::layout::{Bytes, Layout, Nibbles, Planes, Wide};
+            use super::attention::{self, KvHead, PartialAttention};
+            use super::layout::{ByteLayout, Layout, NibbleLayout, SplitQ8Layout, UnpackedLayout};
             use super::memory::Line;
-            use super::product::{self, Panel, Product, Products, Rows, Widen};
+            use super::product::{self, MicrokernelFn, Microkernels, Panel, ProductRows, UnpackFn};
             use super::simd::{PANEL, Simd};
             use super::{Kernels, dense, elementwise};
 
             type Set = $set;
 
             $(#[$features])*
-            unsafe fn product<L: Layout>(panel: Panel, rows: Rows, row: usize, result: &mut [[f32; PANEL]]) {
-                // SAFETY: the caller's.
-                unsafe { product::product::<Set, L>(panel, rows, row, result) }
+            unsafe fn multiply_panel<L: Layout>(
+                panel: Panel,
+                rows: ProductRows,
+                row: usize,
+                result: &mut [[f32; PANEL]],
+            ) {
+                // SAFETY: as the caller guarantees.
+                unsafe { product::multiply_panel::<Set, L>(panel, rows, row, result) }
             }
 
             $(#[$features])*
-            unsafe fn widen<L: Layout>(panel: Panel, wide: *mut u8) {
-                // SAFETY: the caller's.
-                unsafe { product::widen::<Set, L>(panel, wide) }
+            unsafe fn unpack_panel<L: Layout>(panel: Panel, unpacked: *mut u8) {
+                // SAFETY: as the caller guarantees.
+                unsafe { product::unpack_panel::<Set, L>(panel, unpacked) }
             }
 
             $(#[$features])*
-            unsafe fn quantise(x: &[f32], numbers: &mut [i8], scales: &mut [f32], sums: &mut [i32]) {
-                // SAFETY: the caller's.
-                unsafe { elementwise::quantise::<Set>(x, numbers, scales, sums) }
+            unsafe fn quantise(x: &[f32], quants: &mut [i8], scales: &mut [f32], sums: &mut [i32]) {
+                // SAFETY: as the caller guarantees.
+                unsafe { elementwise::quantise::<Set>(x, quants, scales, sums) }
             }
 
             $(#[$features])*
             unsafe fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
-                // SAFETY: the caller's.
+                // SAFETY: as the caller guarantees.
                 unsafe { elementwise::rms_norm::<Set>(x, weight, eps, out) }
             }
 
             $(#[$features])*
             unsafe fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut [f32]) {
-                // SAFETY: the caller's.
+                // SAFETY: as the caller guarantees.
                 unsafe { elementwise::layer_norm::<Set>(x, weight, bias, eps, out) }
             }
 
             $(#[$features])*
             unsafe fn silu(gate: &mut [f32], up: &[f32]) {
-                // SAFETY: the caller's.
+                // SAFETY: as the caller guarantees.
                 unsafe { elementwise::silu::<Set>(gate, up) }
             }
 
             $(#[$features])*
-            unsafe fn bound(values: &[f32], errors: &[f32], by: f32) -> f32 {
-                // SAFETY: the caller's.
-                unsafe { elementwise::bound::<Set>(values, errors, by) }
+            unsafe fn max_bound(values: &[f32], errors: &[f32], factor: f32) -> f32 {
+                // SAFETY: as the caller guarantees.
+                unsafe { elementwise::max_bound::<Set>(values, errors, factor) }
             }
 
             $(#[$features])*
-            unsafe fn log_sum(x: &[f32]) -> (f32, f32) {
-                // SAFETY: the caller's.
-                unsafe { elementwise::log_sum::<Set>(x) }
+            unsafe fn log_sum_exp(x: &[f32]) -> (f32, f32) {
+                // SAFETY: as the caller guarantees.
+                unsafe { elementwise::log_sum_exp::<Set>(x) }
             }
 
             $(#[$features])*
             unsafe fn attend_block(
                 q: &[f32],
-                keys: Keys,
+                head: KvHead,
                 positions: Range<usize>,
                 scores: &mut Vec<f32>,
-                out: &mut Partial,
+                out: &mut PartialAttention,
             ) {
-                // SAFETY: the caller's.
-                unsafe { attention::attend_block::<Set>(q, keys, positions, scores, out) }
+                // SAFETY: as the caller guarantees.
+                unsafe { attention::attend_block::<Set>(q, head, positions, scores, out) }
             }
 
             $(#[$features])*
-            unsafe fn to_halves(x: &[f32], halves: &mut [f16]) {
-                // SAFETY: the caller's.
-                unsafe { elementwise::to_halves::<Set>(x, halves) }
+            unsafe fn to_f16(x: &[f32], out: &mut [f16]) {
+                // SAFETY: as the caller guarantees.
+                unsafe { elementwise::to_f16::<Set>(x, out) }
             }
 
             $(#[$features])*
-            unsafe fn read(lines: &[Line]) -> i32 {
-                // SAFETY: the caller's.
-                unsafe { elementwise::read::<Set>(lines) }
+            unsafe fn read_lines(lines: &[Line]) -> i32 {
+                // SAFETY: as the caller guarantees.
+                unsafe { elementwise::read_lines::<Set>(lines) }
             }
 
             $(#[$features])*
             unsafe fn dot(a: &[f32], b: &[f32]) -> f32 {
-                // SAFETY: the caller's.
+                // SAFETY: as the caller guarantees.
                 unsafe { dense::dot::<Set>(a, b) }
             }
 
-            const fn packed<L: Layout>() -> (usize, usize, Products) {
-                let wide = <Set as Simd>::UNPACKS_FOR_BATCHES && L::BITS > 4 && L::BITS < 8;
-                let wide = if wide { Some((widen::<L> as Widen, product::<Wide<L>> as Product)) } else { None };
-                (L::BITS, L::SPAN, Products { product: product::<L>, wide })
+            const fn packed<L: Layout>() -> (usize, usize, Microkernels) {
+                let unpacked = if <Set as Simd>::UNPACKS_FOR_BATCHES && L::BITS > 4 && L::BITS < 8 {
+                    Some((unpack_panel::<L> as UnpackFn, multiply_panel::<UnpackedLayout<L>> as MicrokernelFn))
+                } else {
+                    None
+                };
+                (L::BITS, L::GROUP_COLUMNS, Microkernels { microkernel: multiply_panel::<L>, unpacked })
             }
 
             pub(super) static KERNELS: Kernels = Kernels {
@@ -252,21 +261,21 @@ macro_rules! table {
                 rms_norm,
                 layer_norm,
                 silu,
-                bound,
-                log_sum,
-                to_halves,
-                read,
+                max_bound,
+                log_sum_exp,
+                to_f16,
+                read_lines,
                 dot,
                 attend_block,
                 packed: [
-                    packed::<Bytes<32>>(),
-                    packed::<Bytes<16>>(),
-                    packed::<Nibbles<32, 0>>(),
-                    packed::<Nibbles<16, 0>>(),
-                    packed::<Nibbles<32, 1>>(),
-                    packed::<Nibbles<16, 2>>(),
+                    packed::<ByteLayout<32>>(),
+                    packed::<ByteLayout<16>>(),
+                    packed::<NibbleLayout<32, 0>>(),
+                    packed::<NibbleLayout<16, 0>>(),
+                    packed::<NibbleLayout<32, 1>>(),
+                    packed::<NibbleLayout<16, 2>>(),
                 ],
-                planes: Products { product: product::<Planes>, wide: None },
+                split_q8: Microkernels { microkernel: multiply_panel::<SplitQ8Layout>, unpacked: None },
             };
         }
     };

@@ -1,7 +1,7 @@
-//! Weight matrices of the decoder.
+//! Linear layers of the decoder.
 //!
-//! On the CPU they run on our kernels, as one candle operation each; on another device on candle's. A row of the input
-//! gives the same bits whatever the other rows of the call are.
+//! On the CPU they run on our kernels, also as a candle operation; on other devices on candle's. A row of activations gives the
+//! same bits whatever the other rows of the call are.
 
 mod lora_delta;
 
@@ -12,25 +12,25 @@ use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Module, Result, Shape, Tensor, bail};
 
 use crate::kernels::Kernels;
-use crate::kernels::block_format::Format;
-use crate::kernels::dense::{Dense, Values};
 use crate::kernels::activations::{Activations, GroupedActivations};
-use crate::kernels::packed::{Packed, Part, copy_results};
-use crate::kernels::split_q8::SplitQ8;
+use crate::kernels::block_format::BlockFormat;
+use crate::kernels::dense::{DenseMatrix, DenseValues};
+use crate::kernels::packed::{PackedMatrix, PartialProduct, copy_results};
 use crate::kernels::pool::pool;
 use crate::kernels::shared_buffer::SharedBuffer;
 use crate::kernels::simd::PANEL;
+use crate::kernels::split_q8::SplitQ8;
 use crate::weights::storage::{Bytes, QuantizedMatrix};
 pub(crate) use lora_delta::LoraDelta;
 use lora_delta::LowRankFactor;
 
-/// A matrix `[out, in]` with an optional bias `[out]`, perhaps with an adapter's addition. Copies share the matrix.
+/// Matrix `[out, in]` with an optional bias `[out]` and an optional LoRA delta. Clones share the matrix.
 #[derive(Clone)]
 pub struct Linear {
     weight: Arc<Weight>,
     bias: Option<Bias>,
     shape: (usize, usize),
-    addition: Option<Arc<LoraDelta>>,
+    lora_delta: Option<Arc<LoraDelta>>,
 }
 
 #[derive(Clone)]
@@ -47,45 +47,51 @@ impl Bias {
 }
 
 enum Weight {
-    Packed(Packed),
-    Planes(SplitQ8),
-    Dense(Dense),
-    /// For look-ups only: blocks that stay in the file.
-    Table(Format, Bytes),
-    /// On another device, in candle's form; the tensor, if there is one, serves look-ups.
+    Packed(PackedMatrix),
+    SplitQ8(SplitQ8),
+    Dense(DenseMatrix),
+    /// Blocks that stay in the file, for row look-ups only.
+    Table(BlockFormat, Bytes),
+    /// Matrix on another device, in candle's form, and the tensor for row look-ups.
     Device(QMatMul, Tensor),
 }
 
 impl Linear {
-    /// From a float matrix `[out, in]`.
+    /// Creates a layer from a float matrix `[out, in]`.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
     pub fn dense(weight: Tensor, bias: Option<Tensor>) -> Result<Self> {
         let shape = weight.dims2()?;
         let bias = bias.map(Bias::new).transpose()?;
         if !weight.device().is_cpu() {
-            return Ok(Self::of(Weight::Device(QMatMul::Tensor(weight.clone()), weight), bias, shape));
+            return Ok(Self::new(Weight::Device(QMatMul::Tensor(weight.clone()), weight), bias, shape));
         }
         let flat = weight.flatten_all()?;
         let values = match weight.dtype() {
-            DType::F16 => Values::F16(flat.to_vec1()?),
-            DType::BF16 => Values::Bf16(flat.to_vec1()?),
-            _ => Values::F32(flat.to_dtype(DType::F32)?.to_vec1()?),
+            DType::F16 => DenseValues::F16(flat.to_vec1()?),
+            DType::BF16 => DenseValues::Bf16(flat.to_vec1()?),
+            _ => DenseValues::F32(flat.to_dtype(DType::F32)?.to_vec1()?),
         };
-        Ok(Self::of(Weight::Dense(Dense { out: shape.0, columns: shape.1, values }), bias, shape))
+        Ok(Self::new(Weight::Dense(DenseMatrix { out: shape.0, columns: shape.1, values }), bias, shape))
     }
 
-    fn of(weight: Weight, bias: Option<Bias>, shape: (usize, usize)) -> Self {
-        Self { weight: Arc::new(weight), bias, shape, addition: None }
+    fn new(weight: Weight, bias: Option<Bias>, shape: (usize, usize)) -> Self {
+        Self { weight: Arc::new(weight), bias, shape, lora_delta: None }
     }
 
-    /// From blocks.
+    /// Creates a layer from quantised blocks.
+    ///
+    /// # Errors
+    /// If the blocks do not have the size that type and shape require, or a tensor operation fails.
     pub fn quantized(weight: QuantizedMatrix, bias: Option<Tensor>) -> Result<Self> {
         weight.check()?;
         let QuantizedMatrix { dtype, shape, bytes, device } = weight;
-        if let (Some(format), true) = (Format::of(dtype), device.is_cpu()) {
+        if let (Some(format), true) = (BlockFormat::of(dtype), device.is_cpu()) {
             let bias = bias.map(Bias::new).transpose()?;
-            let packed = Packed::new(format, shape.0, shape.1, bytes.as_ref());
+            let packed = PackedMatrix::new(format, shape.0, shape.1, bytes.as_ref());
             bytes.release();
-            return Ok(Self::of(Weight::Packed(packed), bias, shape));
+            return Ok(Self::new(Weight::Packed(packed), bias, shape));
         }
         let bytes = bytes.as_ref();
         let storage = QStorage::from_data(bytes.into(), &device, dtype)?;
@@ -95,36 +101,41 @@ impl Linear {
         }
         let rows = tensor.dequantize_f16(&device)?;
         let bias = bias.map(Bias::new).transpose()?;
-        Ok(Self::of(Weight::Device(QMatMul::from_arc(tensor)?, rows), bias, shape))
+        Ok(Self::new(Weight::Device(QMatMul::from_arc(tensor)?, rows), bias, shape))
     }
 
-    /// From blocks, for the outputs of a model, of which often only the largest is asked for.
+    /// Creates the output matrix of a model from quantised blocks, as [`SplitQ8`] where the argmax alone is often requested and
+    /// the matrix is large enough.
     pub(crate) fn vocabulary(weight: QuantizedMatrix) -> Result<Self> {
         weight.check()?;
         let QuantizedMatrix { dtype, shape, bytes, device } = &weight;
-        let worth_it = *dtype == GgmlDType::Q8_0 && device.is_cpu() && bytes.as_ref().len() >= IN_PLANES;
-        match worth_it.then(|| SplitQ8::new(shape.0, shape.1, bytes.as_ref())).flatten() {
-            Some(planes) => {
-                bytes.release();
-                Ok(Self::of(Weight::Planes(planes), None, *shape))
-            }
-            None => Self::quantized(weight, None),
+        if *dtype == GgmlDType::Q8_0
+            && device.is_cpu()
+            && bytes.as_ref().len() >= MIN_SPLIT_Q8_BYTES
+            && let Some(split) = SplitQ8::new(shape.0, shape.1, bytes.as_ref())
+        {
+            bytes.release();
+            return Ok(Self::new(Weight::SplitQ8(split), None, *shape));
         }
+        Self::quantized(weight, None)
     }
 
-    /// From blocks, for [`rows`](Self::rows) alone: on the CPU they stay where they are.
+    /// Creates a table for [`rows`](Self::rows) alone from quantised blocks. On the CPU they stay in the file.
     pub(crate) fn table(weight: QuantizedMatrix) -> Result<Self> {
         weight.check()?;
-        match Format::of(weight.dtype) {
+        match BlockFormat::of(weight.dtype) {
             Some(format) if weight.device.is_cpu() => {
                 weight.bytes.release();
-                Ok(Self::of(Weight::Table(format, weight.bytes), None, weight.shape))
+                Ok(Self::new(Weight::Table(format, weight.bytes), None, weight.shape))
             }
             _ => Self::quantized(weight, None),
         }
     }
 
-    /// `[rows, in]` to `[rows, out]`.
+    /// Maps `[rows, in]` to `[rows, out]`.
+    ///
+    /// # Errors
+    /// If the shapes do not fit, or a tensor operation fails.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let out = match &*self.weight {
             Weight::Device(weight, _) => weight.forward(x)?,
@@ -134,25 +145,25 @@ impl Linear {
             Some(bias) => out.broadcast_add(&bias.tensor)?,
             None => out,
         };
-        match &self.addition {
-            Some(addition) => out + addition.forward(x)?,
+        match &self.lora_delta {
+            Some(delta) => out + delta.forward(x)?,
             None => Ok(out),
         }
     }
 
-    /// The same matrix with the addition of an adapter.
-    pub(crate) fn adapted(&self, addition: LoraDelta) -> Self {
-        Self { addition: Some(Arc::new(addition)), ..self.clone() }
+    /// Returns the layer with a LoRA delta; it shares the matrix.
+    pub(crate) fn with_lora_delta(&self, delta: LoraDelta) -> Self {
+        Self { lora_delta: Some(Arc::new(delta)), ..self.clone() }
     }
 
-    /// Rows of the matrix, `[ids, in]`, as floats.
+    /// Rows of the matrix, `[ids, in]`, in f32.
     ///
     /// # Errors
     /// If an id is outside the matrix.
     pub fn rows(&self, ids: &[u32]) -> Result<Tensor> {
         let (out, columns) = self.shape;
         if let Some(id) = ids.iter().find(|id| **id as usize >= out) {
-            bail!("row {id} of a matrix of {out} rows was asked for");
+            bail!("row {id} is outside a matrix of {out} rows");
         }
         if let Weight::Device(_, rows) = &*self.weight {
             return rows.index_select(&Tensor::new(ids, rows.device())?, 0)?.to_dtype(DType::F32);
@@ -164,27 +175,27 @@ impl Linear {
         Tensor::from_vec(values, (ids.len(), columns), &Device::Cpu)
     }
 
-    /// One row of a matrix on the CPU, as floats. `id` must be inside the matrix.
+    /// Writes row `id`, which must be inside the matrix, to `values` as floats. Does nothing on another device than the CPU.
     pub(crate) fn row(&self, id: usize, values: &mut [f32]) {
         match &*self.weight {
             Weight::Packed(matrix) => matrix.row(id, values),
-            Weight::Planes(matrix) => matrix.row(id, values),
+            Weight::SplitQ8(matrix) => matrix.row(id, values),
             Weight::Dense(matrix) => matrix.row(id, values),
             Weight::Table(format, bytes) => {
-                let size = values.len() / format.columns * format.bytes;
-                format.values(&bytes.as_ref()[id * size..][..size], values);
+                let size = values.len() / format.block_columns * format.block_bytes;
+                format.dequantise_row(&bytes.as_ref()[id * size..][..size], values);
             }
             Weight::Device(..) => {}
         }
     }
 
-    /// Panels of 16 outputs, the last one perhaps not full.
+    /// Number of panels of 16 outputs. The last one may not be full.
     pub(crate) fn panels(&self) -> usize {
         self.shape.0.div_ceil(PANEL)
     }
 
-    /// On the CPU: multiplies the first `rows` rows of `inputs`, which have been quantised, with the outputs of `panels` and adds the bias.
-    /// `take` gets every result: row, first output, up to 16 values.
+    /// Multiplies the first `rows` rows of `inputs`, which have been quantised, with the outputs of `panels` on the CPU, and adds bias
+    /// and LoRA delta. `take` gets every result: row, first output, up to 16 values.
     pub(crate) fn multiply(
         &self,
         kernels: &Kernels,
@@ -195,10 +206,10 @@ impl Linear {
         mut take: impl FnMut(usize, usize, &[f32]),
     ) {
         let bias = self.bias.as_ref().map(|bias| &bias.values[..]);
-        let mut low = std::mem::take(&mut own.low);
-        let addition = self.addition.as_deref().map(|addition| (addition, low.of(addition, rows, inputs)));
-        self.product(kernels, rows, panels, inputs, own, |row, output, values| {
-            if bias.is_none() && addition.is_none() {
+        let mut low = std::mem::take(&mut own.low_rank);
+        let delta = self.lora_delta.as_deref().map(|delta| (delta, low.product(delta, rows, inputs)));
+        self.multiply_without_bias(kernels, rows, panels, inputs, own, |row, output, values| {
+            if bias.is_none() && delta.is_none() {
                 return take(row, output, values);
             }
             let mut sums = [0f32; PANEL];
@@ -206,16 +217,16 @@ impl Linear {
             if let Some(bias) = bias {
                 sums.iter_mut().zip(&bias[output..]).for_each(|(sum, bias)| *sum += bias);
             }
-            if let Some((addition, low)) = addition {
-                addition.add(low, row, output, &mut sums);
+            if let Some((delta, low)) = delta {
+                delta.add(low, row, output, &mut sums);
             }
             take(row, output, &sums[..values.len()]);
         });
-        own.low = low;
+        own.low_rank = low;
     }
 
-    /// The same without the bias.
-    fn product(
+    /// Multiplies as [`multiply`](Self::multiply) does, without bias and LoRA delta.
+    fn multiply_without_bias(
         &self,
         kernels: &Kernels,
         rows: usize,
@@ -224,64 +235,59 @@ impl Linear {
         own: &mut ThreadScratch,
         take: impl FnMut(usize, usize, &[f32]),
     ) {
-        let part = Part::new(kernels, 0..rows, panels, inputs);
+        let part = PartialProduct::new(kernels, 0..rows, panels, inputs);
         match &*self.weight {
             Weight::Packed(matrix) => matrix.multiply(part, &mut own.prepared, take),
-            Weight::Planes(matrix) => matrix.multiply(part, &mut own.prepared, take),
+            Weight::SplitQ8(matrix) => matrix.multiply(part, &mut own.prepared, take),
             Weight::Dense(matrix) => matrix.multiply(part, &mut own.weights, take),
             Weight::Table(..) | Weight::Device(..) => {}
         }
     }
 
-    /// Bytes that a product on the CPU reads; of a matrix in planes, what it takes to find the largest output.
-    pub(crate) fn bytes(&self) -> usize {
+    /// Number of bytes that a product on the CPU reads; for [`SplitQ8`], to find the argmax.
+    pub(crate) fn bytes_read(&self) -> usize {
         match &*self.weight {
             Weight::Packed(matrix) => matrix.bytes(),
-            Weight::Planes(matrix) => matrix.bytes(),
+            Weight::SplitQ8(matrix) => matrix.bytes(),
             Weight::Dense(matrix) => matrix.bytes(),
             Weight::Table(..) | Weight::Device(..) => 0,
         }
     }
 
-    /// The matrix, if its largest product can be found from half of its bytes.
-    pub(crate) fn planes(&self) -> Option<&SplitQ8> {
+    /// The matrix, if its argmax can be found from half of its bytes.
+    pub(crate) fn split_q8(&self) -> Option<&SplitQ8> {
         match &*self.weight {
-            Weight::Planes(matrix) if self.bias.is_none() && self.addition.is_none() => Some(matrix),
+            Weight::SplitQ8(matrix) if self.bias.is_none() && self.lora_delta.is_none() => Some(matrix),
             _ => None,
         }
     }
 
-    /// Columns of the matrix.
-    pub fn in_features(&self) -> usize {
-        self.shape.1
-    }
-
-    /// Rows of the matrix.
+    /// Number of outputs, the rows of the matrix.
     pub fn out_features(&self) -> usize {
         self.shape.0
     }
 }
 
-/// Bytes of a matrix that is large enough to be read in planes: it has to come from memory at every step.
-const IN_PLANES: usize = 16 << 20;
+/// Minimum size in bytes of a matrix that is stored as [`SplitQ8`]: it must come from memory in every step.
+const MIN_SPLIT_Q8_BYTES: usize = 16 << 20;
 
-/// What one thread needs to multiply.
+/// Scratch space of one thread for products.
 #[derive(Default)]
 pub(crate) struct ThreadScratch {
-    /// What it worked out of the inputs.
+    /// Activations grouped for the matrices of this phase.
     pub(crate) prepared: GroupedActivations,
-    /// The same for the estimates of a matrix in planes.
-    pub(crate) for_estimates: GroupedActivations,
-    low: LowRankFactor,
+    /// Activations grouped for the approximate products of [`SplitQ8`].
+    pub(crate) prepared_approx: GroupedActivations,
+    low_rank: LowRankFactor,
     weights: Vec<f32>,
 }
 
 impl ThreadScratch {
-    /// The inputs have changed.
-    pub(crate) fn forget(&mut self) {
-        self.prepared.forget();
-        self.for_estimates.forget();
-        self.low.forget();
+    /// Discards everything that was computed from the activations, after they have changed.
+    pub(crate) fn invalidate(&mut self) {
+        self.prepared.invalidate();
+        self.prepared_approx.invalidate();
+        self.low_rank.invalidate();
     }
 }
 
@@ -292,22 +298,30 @@ impl CustomOp1 for Linear {
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (CpuStorage::F32(x), Some((start, end))) = (storage, layout.contiguous_offsets()) else {
-            bail!("a matrix takes contiguous 32-bit floats");
+            bail!("a linear layer takes contiguous 32-bit floats");
         };
         let (rows, columns) = layout.shape().dims2()?;
         let (out, inner) = self.shape;
         if columns != inner {
-            bail!("{columns} inputs for a matrix of {:?}", self.shape);
+            bail!("{columns} inputs do not fit a linear layer of shape {:?}", self.shape);
         }
         let kernels = crate::kernels::kernels();
         let inputs = Activations::new(kernels, &x[start..end], columns);
         let mut y = SharedBuffer::default();
         y.reserve(rows * out);
-        pool().ranges(self.panels(), &|panels| {
-            self.product(kernels, rows, panels, &inputs, &mut ThreadScratch::default(), |row, output, values| {
-                // SAFETY: each result is written once, by the thread that has its panel.
-                unsafe { y.slice_mut(row * out + output..row * out + output + values.len()) }.copy_from_slice(values);
-            });
+        pool().run_ranges(self.panels(), &|panels| {
+            self.multiply_without_bias(
+                kernels,
+                rows,
+                panels,
+                &inputs,
+                &mut ThreadScratch::default(),
+                |row, output, values| {
+                    // SAFETY: each result is written once, by the thread that owns its panel.
+                    unsafe { y.slice_mut(row * out + output..row * out + output + values.len()) }
+                        .copy_from_slice(values);
+                },
+            );
         });
         Ok((CpuStorage::F32(y.into_vec()), (rows, out).into()))
     }

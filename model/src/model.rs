@@ -1,4 +1,4 @@
-//! A model as a file holds it: decoder, tokenizer, chat template, name.
+//! A loaded model: decoder, tokenizer, chat template and name.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,56 +11,60 @@ use crate::config::Config;
 use crate::decoder::Decoder;
 use crate::tokenizer::Tokenizer;
 use crate::weights::gguf::GgufFile;
-use crate::weights::model_files::{self, ModelFiles};
+use crate::weights::json::read_json;
+use crate::weights::model_files::ModelFiles;
 use crate::weights::peft;
 use crate::weights::safetensors::SafetensorsDirectory;
 use crate::weights::{Fault, LoadError};
 
-/// A loaded model. Immutable; shared by everything that runs it.
+/// A loaded model. It is immutable and shared by everything that runs it.
 pub struct Model {
     /// The weights.
     pub decoder: Decoder,
     /// The vocabulary.
     pub tokenizer: Arc<Tokenizer>,
-    /// How a conversation is written, as a Jinja template.
+    /// The Jinja template that formats a conversation.
     pub chat_template: Option<String>,
-    /// What it calls itself, or else the name of its file.
+    /// The model's name in its metadata, or else the name of its file.
     pub name: String,
-    /// The file or directory that it came from.
+    /// The file or directory that the model was loaded from.
     pub path: PathBuf,
-    /// Size of its weights in the file.
+    /// Size of the weight files in bytes.
     pub bytes: u64,
-    /// The adapter on top, and the model without it, which shares its weights.
+    /// The path of the applied adapter and the model without it, which shares the weights.
     pub adapter: Option<(PathBuf, Arc<Model>)>,
 }
 
 impl Model {
-    /// Loads a GGUF file, or a Hugging Face directory (`config.json`, `tokenizer.json`, `model.safetensors` or its shards).
+    /// Loads a GGUF file, or a Hugging Face directory (`config.json`, `tokenizer.json`, `model.safetensors` or shards).
     ///
-    /// Errors name the file and what is wrong with it.
+    /// # Errors
+    /// Fails if a file is missing, unreadable or malformed, or if the model is not supported. The error names the file.
     pub fn load(path: &Path, device: &Device) -> Result<Self, LoadError> {
-        let opened = ModelFiles::open(path)?;
-        // The tokenizer takes as long to build as the weights take to check.
+        let files = ModelFiles::open(path)?;
+        // Building the tokenizer takes as long as checking the weights, so both run in parallel.
         let (decoder, model) = rayon::join(
-            || Decoder::load(opened.config().clone(), &*opened.source(device), device),
-            || ModelInfo::new(&opened, path),
+            || Decoder::load(files.config().clone(), &*files.source(device), device),
+            || ModelInfo::new(&files, path),
         );
         let (decoder, ModelInfo { tokenizer, chat_template, name, bytes, .. }) = (decoder?, model?);
         let tokenizer = Arc::new(tokenizer);
         let model = Self { decoder, tokenizer, chat_template, name, path: path.to_path_buf(), bytes, adapter: None };
         crate::kernels::trim_heap();
         let (tokens, rows) = (model.tokenizer.vocab_size(), model.decoder.config().vocab_size);
-        match tokens <= rows {
-            true => Ok(model),
-            false => Err(Fault::Malformed(format!("{tokens} tokens for an embedding of {rows}")).in_file(path)),
+        if tokens > rows {
+            let mismatch = format!("the tokenizer has {tokens} tokens, but the embedding has only {rows} rows");
+            return Err(Fault::Malformed(mismatch).in_file(path));
         }
+        Ok(model)
     }
 
-    /// The same model with an adapter in the format of PEFT on top (`adapter_config.json`, `adapter_model.safetensors`). It shares the
-    /// weights of this one.
+    /// Applies a LoRA adapter in the format of PEFT (`adapter_config.json`, `adapter_model.safetensors`) on top of this model.
+    /// The returned model shares the weights of this one.
     ///
     /// # Errors
-    /// If the adapter was made for another model, is damaged, or of a kind that is not supported (DoRA, whole modules, biases).
+    /// Fails if the adapter was made for another model, is damaged, or is of an unsupported kind (DoRA, fully trained
+    /// modules, biases).
     pub fn with_adapter(self: &Arc<Self>, adapter: &Path) -> Result<Self, LoadError> {
         let parts = peft::PeftAdapter::open(adapter, self.decoder.config())?;
         let decoder = self.decoder.adapted(&parts).map_err(|e| Fault::Tensor(e).in_file(adapter))?;
@@ -75,39 +79,42 @@ impl Model {
         })
     }
 
-    /// How this model wants a hole written; `None` for one that only writes from left to right.
+    /// The model's fill-in-the-middle format; `None` for a model that can only continue text.
     pub fn fim_format(&self) -> Option<&'static FimFormat> {
         self.tokenizer.fim_format(&self.name)
     }
 }
 
-/// What a model is beside its weights.
+/// A model's description: everything but its weights.
 pub struct ModelInfo {
     /// The vocabulary.
     pub tokenizer: Tokenizer,
-    /// How a conversation is written, as a Jinja template.
+    /// The Jinja template that formats a conversation.
     pub chat_template: Option<String>,
-    /// What it calls itself, or else the name of its file.
+    /// The model's name in its metadata, or else the name of its file.
     pub name: String,
-    /// Size of its weights in the file.
+    /// Size of the weight files in bytes.
     pub bytes: u64,
-    /// Its shape.
+    /// Architecture and dimensions.
     pub config: Config,
 }
 
 impl ModelInfo {
-    /// Reads all of a model but its weights.
+    /// Reads everything of a model but its weights.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
     pub fn read(path: &Path) -> Result<Self, LoadError> {
         Self::new(&ModelFiles::open(path)?, path)
     }
 
-    /// How this model wants a hole written; `None` for one that only writes from left to right.
+    /// The model's fill-in-the-middle format; `None` for a model that can only continue text.
     pub fn fim_format(&self) -> Option<&'static FimFormat> {
         self.tokenizer.fim_format(&self.name)
     }
 
-    fn new(opened: &ModelFiles, path: &Path) -> Result<Self, LoadError> {
-        match opened {
+    fn new(files: &ModelFiles, path: &Path) -> Result<Self, LoadError> {
+        match files {
             ModelFiles::Gguf(file, config) => Self::from_gguf(file, config, path).map_err(|fault| fault.in_file(path)),
             ModelFiles::Directory(directory, config, json) => Self::from_directory(directory, config, json, path),
         }
@@ -124,9 +131,15 @@ impl ModelInfo {
         })
     }
 
-    fn from_directory(directory: &SafetensorsDirectory, config: &Config, json: &Value, path: &Path) -> Result<Self, LoadError> {
+    fn from_directory(
+        directory: &SafetensorsDirectory,
+        config: &Config,
+        json: &Value,
+        path: &Path,
+    ) -> Result<Self, LoadError> {
         let generation = read_optional_json(&path.join("generation_config.json"))?;
-        let ends: Vec<u32> = [json, &generation].into_iter().flat_map(|json| token_ids(&json["eos_token_id"])).collect();
+        let ends: Vec<u32> =
+            [json, &generation].into_iter().flat_map(|json| token_ids(&json["eos_token_id"])).collect();
         Ok(Self {
             tokenizer: Tokenizer::from_directory(path, &ends)?,
             chat_template: chat_template(path)?,
@@ -137,12 +150,12 @@ impl ModelInfo {
     }
 }
 
-/// The file's name without its ending.
+/// The name of a file without its extension.
 fn file_stem(path: &Path) -> String {
     path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// A token id or a list of them.
+/// Parses a token id or a list of token ids.
 fn token_ids(value: &Value) -> Vec<u32> {
     let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
     match value {
@@ -151,12 +164,13 @@ fn token_ids(value: &Value) -> Vec<u32> {
     }
 }
 
-/// The file's content; null where there is none.
+/// Reads a JSON file; null if there is no such file.
 fn read_optional_json(path: &Path) -> Result<Value, LoadError> {
-    if path.is_file() { model_files::read_json(path) } else { Ok(Value::Null) }
+    if path.is_file() { read_json(path) } else { Ok(Value::Null) }
 }
 
-/// From a file of its own, or from `tokenizer_config.json`, where it may be one of several by name.
+/// Reads the chat template from `chat_template.jinja`, or else from `tokenizer_config.json`, which may have several named
+/// ones.
 fn chat_template(directory: &Path) -> Result<Option<String>, LoadError> {
     let own = directory.join("chat_template.jinja");
     if own.is_file() {

@@ -1,15 +1,15 @@
-//! A decoder with an adapter on top: it shares all weights with the one that it was made of.
+//! Decoder with an adapter. It shares all weights with the decoder that it is made from.
 
 use candle_core::Result;
 
 use super::Decoder;
 use super::layer::Layer;
-use crate::linear::{LoraDelta, Linear};
+use crate::linear::{Linear, LoraDelta};
 use crate::weights::peft::PeftAdapter;
 use crate::weights::{LayerTensor, Slot};
 
 impl Decoder {
-    /// The same model with the additions of an adapter.
+    /// Returns the model with the LoRA deltas of an adapter.
     pub(crate) fn adapted(&self, adapter: &PeftAdapter) -> Result<Self> {
         let adapt = |(index, layer): (usize, &Layer)| self.adapted_layer(index, layer, adapter);
         Ok(Self {
@@ -29,7 +29,7 @@ impl Decoder {
         let mut layer = layer.clone();
         let adapt = |part: LayerTensor, matrix: &mut Linear| -> Result<()> {
             if let Some(low_rank) = adapter.weights_for(Slot::Layer(index, part)) {
-                *matrix = matrix.adapted(LoraDelta::new(low_rank, &self.device)?);
+                *matrix = matrix.with_lora_delta(LoraDelta::new(low_rank, &self.device)?);
             }
             Ok(())
         };
@@ -49,7 +49,7 @@ impl Decoder {
                 (&mut layer.key, query..query + kv),
                 (&mut layer.value, query + kv..query + 2 * kv),
             ] {
-                *matrix = matrix.adapted(LoraDelta::new(&fused.slice_outputs(rows)?, &self.device)?);
+                *matrix = matrix.with_lora_delta(LoraDelta::new(&fused.slice_outputs(rows)?, &self.device)?);
             }
         }
         Ok(layer)

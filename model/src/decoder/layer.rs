@@ -1,4 +1,4 @@
-//! One layer: attention and feed-forward part, each on a normalised input and added to the residual stream.
+//! Transformer layer: attention and MLP, each on a normalised input and added to the residual stream.
 
 use candle_core::{Result, Tensor};
 
@@ -8,21 +8,21 @@ use crate::config::Activation;
 use crate::kernels::{self, Kernels, RopeTable};
 use crate::linear::Linear;
 
-/// The weights of one layer.
+/// Weights of one layer.
 #[derive(Clone)]
 pub(crate) struct Layer {
     pub(super) attention_norm: Normalize,
     pub(super) query: Linear,
     pub(super) key: Linear,
     pub(super) value: Linear,
-    pub(super) head_norms: Option<(Normalize, Normalize)>, // of queries, of keys
+    pub(super) head_norms: Option<(Normalize, Normalize)>, // of queries and of keys
     pub(super) attention_out: Linear,
     pub(super) mlp_norm: Normalize,
     pub(super) mlp: Mlp,
     pub(super) head_dim: usize,
 }
 
-/// The feed-forward part.
+/// Weights of the feed-forward network.
 #[derive(Clone)]
 pub(crate) struct Mlp {
     pub(super) gate: Option<Linear>,
@@ -32,13 +32,13 @@ pub(crate) struct Mlp {
 }
 
 impl Layer {
-    /// All its matrices.
+    /// Iterates over the matrices of the layer.
     pub(super) fn matrices(&self) -> impl Iterator<Item = &Linear> {
         let Mlp { gate, up, down, .. } = &self.mlp;
         [&self.query, &self.key, &self.value, &self.attention_out, up, down].into_iter().chain(gate)
     }
 
-    /// The attention of all rows, before the output matrix: `[rows, hidden]` to `[rows, heads * dim]`.
+    /// Computes the attention of all rows before its output projection: `[rows, hidden]` to `[rows, heads * dim]`.
     pub(super) fn attention(
         &self,
         x: &Tensor,
@@ -62,14 +62,14 @@ impl Layer {
         attend.attend(index, &q, &k, &v)
     }
 
-    /// The rest of the layer: the attention's output joins the residual stream `x`, then the feed-forward part does.
+    /// Adds the attention's output projection and then the MLP to the residual stream `x`.
     pub(super) fn finish(&self, x: &Tensor, attended: &Tensor) -> Result<Tensor> {
         let x = (x + self.attention_out.forward(attended)?)?;
         let y = self.mlp.forward(&self.mlp_norm.forward(&x)?)?;
         x + y
     }
 
-    /// `[rows, heads * dim]` as `[rows, heads, dim]`.
+    /// Reshapes `[rows, heads * dim]` to `[rows, heads, dim]`.
     fn heads(&self, x: Tensor) -> Result<Tensor> {
         let (rows, width) = x.dims2()?;
         x.reshape((rows, width / self.head_dim, self.head_dim))
@@ -77,7 +77,7 @@ impl Layer {
 }
 
 impl Mlp {
-    /// `[rows, hidden]` to `[rows, hidden]`.
+    /// Maps `[rows, hidden]` to `[rows, hidden]`.
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let up = self.up.forward(x)?;
         let inner = match &self.gate {
@@ -90,19 +90,21 @@ impl Mlp {
 }
 
 impl Activation {
-    /// Element by element, `x` times `up` where that is not empty.
+    /// Applies the function to each element and multiplies by `up`, if that is not empty.
     pub(super) fn apply_row(self, kernels: &Kernels, x: &mut [f32], up: &[f32]) {
         match self {
-            // SAFETY: the kernels are those of a set that is here.
+            // SAFETY: the processor supports the kernels' set.
             Self::Silu => return unsafe { (kernels.silu)(x, up) },
             Self::Gelu => x.iter_mut().for_each(|x| *x = gelu(*x)),
             Self::GeluTanh => x.iter_mut().for_each(|x| *x = gelu_tanh(*x)),
             Self::Relu => x.iter_mut().for_each(|x| *x = x.max(0.0)),
         }
-        x.iter_mut().zip(up).for_each(|(x, up)| *x *= up);
+        for (x, up) in x.iter_mut().zip(up) {
+            *x *= up;
+        }
     }
 
-    /// Element by element.
+    /// Applies the function to each element.
     pub(crate) fn apply(self, x: &Tensor) -> Result<Tensor> {
         match self {
             Self::Silu => x.silu(),
@@ -113,13 +115,13 @@ impl Activation {
     }
 }
 
-/// By the error function (Hendrycks and Gimpel 2016).
+/// GELU by the error function (Hendrycks and Gimpel 2016).
 fn gelu(x: f32) -> f32 {
     let erf = candle_core::cpu::erf::erf_f64(f64::from(x) * std::f64::consts::FRAC_1_SQRT_2);
     x * 0.5 * (1.0 + erf as f32)
 }
 
-/// By its approximation with tanh.
+/// GELU by its tanh approximation.
 fn gelu_tanh(x: f32) -> f32 {
     let inner = (2.0 / std::f32::consts::PI).sqrt() * (x + 0.044_715 * x * x * x);
     0.5 * x * (1.0 + inner.tanh())

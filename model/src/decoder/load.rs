@@ -1,4 +1,4 @@
-//! Builds a decoder from a source of weights: a file, or a seed.
+//! Builds a decoder from a source of weights: a file or a random seed.
 
 use std::hash::Hasher;
 use std::ops::Range;
@@ -14,10 +14,10 @@ use super::{Decoder, Normalize};
 use crate::config::{Config, Norm, Positions};
 use crate::kernels::RopeTable;
 use crate::linear::Linear;
-use crate::weights::{Fault, TensorKind, LoadError, WeightMatrix, LayerTensor, Slot, WeightSource};
+use crate::weights::{Fault, LayerTensor, LoadError, Slot, TensorKind, WeightMatrix, WeightSource};
 
 impl Decoder {
-    /// A decoder with the weights of `source`. `config` must have been checked.
+    /// Builds a decoder with the weights of `source`. `config` must have been validated.
     pub(crate) fn load(config: Config, source: &dyn WeightSource, device: &Device) -> Result<Self, LoadError> {
         let build = Builder { config: &config, source };
         let embedding = build.embedding()?;
@@ -42,19 +42,22 @@ impl Decoder {
         Ok(Self { device, embedding, positions, rope, layers, output_norm, output, config, scratch })
     }
 
-    /// A decoder of random weights, the same for the same seed, on the CPU. For tests.
+    /// Builds a decoder on the CPU with random weights that depend only on the seed, for tests.
+    ///
+    /// # Errors
+    /// If the configuration is invalid.
     pub fn random(config: &Config, seed: u64) -> Result<Self, LoadError> {
         let config = config.clone().validated().map_err(|fault| fault.in_file(Path::new("random")))?;
-        Self::load(config, &Random { seed }, &Device::Cpu)
+        Self::load(config, &RandomWeights { seed }, &Device::Cpu)
     }
 }
 
-/// An error that no file is to blame for.
+/// Wraps an error that no file caused.
 pub(crate) fn in_memory(error: candle_core::Error) -> LoadError {
     Fault::Tensor(error).in_file(Path::new("memory"))
 }
 
-/// Asks a source for the parts of a decoder.
+/// Builder of the parts of a decoder from a source of weights.
 struct Builder<'a> {
     config: &'a Config,
     source: &'a dyn WeightSource,
@@ -98,7 +101,7 @@ impl Builder<'_> {
         Ok(Mlp { gate, up, down, activation: self.config.activation })
     }
 
-    /// The embedding; where it is not the output matrix too, its rows are only looked up.
+    /// Builds the embedding. If it is not tied to the output matrix, it is a table.
     fn embedding(&self) -> Result<Linear, LoadError> {
         let (out, inner) = (self.config.vocab_size, self.config.hidden_size);
         match self.source.matrix(Slot::Embedding, out, inner)? {
@@ -107,13 +110,13 @@ impl Builder<'_> {
         }
     }
 
-    /// The output matrix, where it is not the embedding.
+    /// Builds the output matrix of a model that is not tied to the embedding.
     fn output(&self) -> Result<Linear, LoadError> {
         let (out, inner) = (self.config.vocab_size, self.config.hidden_size);
         self.source.matrix(Slot::Output, out, inner)?.vocabulary().map_err(in_memory)
     }
 
-    /// Query, key and value matrices; a fused one is cut by rows, which copies nothing.
+    /// Builds the query, key and value matrices. A fused matrix is split by rows, without copying.
     fn projections(&self, index: usize) -> Result<[Linear; 3], LoadError> {
         let config = self.config;
         let (query, kv, bias) = (config.query_width(), config.kv_width(), config.qkv_bias);
@@ -153,7 +156,7 @@ impl Builder<'_> {
         Normalize::new(kind, weight, bias, self.config.norm_eps).map_err(in_memory)
     }
 
-    /// The learned positions, `[context, hidden]` in f32.
+    /// Builds the learned position embeddings, `[context, hidden]` in f32.
     fn positions(&self) -> Result<Tensor, LoadError> {
         let (context, hidden) = (self.config.context_length, self.config.hidden_size);
         let table = self.linear(Slot::Positions, context, hidden, false)?;
@@ -170,7 +173,7 @@ impl WeightMatrix {
         }
     }
 
-    /// The matrix whose outputs are a model's.
+    /// Builds the output matrix of a model.
     fn vocabulary(self) -> candle_core::Result<Linear> {
         match self {
             Self::Dense(weight) => Linear::dense(weight, None),
@@ -178,7 +181,7 @@ impl WeightMatrix {
         }
     }
 
-    /// The matrix of some of the rows.
+    /// Builds a layer from a range of rows.
     fn cut(&self, bias: Option<&Tensor>, rows: Range<usize>) -> candle_core::Result<Linear> {
         let bias = bias.map(|bias| bias.narrow(0, rows.start, rows.len())?.contiguous()).transpose()?;
         match self {
@@ -188,13 +191,13 @@ impl WeightMatrix {
     }
 }
 
-/// Weights from a seed: small matrices around zero, norms around one.
-pub(crate) struct Random {
+/// Weights from a random seed: small matrices around zero, norms around one.
+pub(crate) struct RandomWeights {
     pub(crate) seed: u64,
 }
 
-impl Random {
-    /// Numbers in -1..1 that depend on the seed, the slot and the kind alone (FNV-1a of their names, then SplitMix64).
+impl RandomWeights {
+    /// Returns numbers in -1..1 that depend only on the seed, the slot and the kind (FNV-1a of their names, then SplitMix64).
     fn numbers(&self, slot: Slot, kind: TensorKind, count: usize) -> impl Iterator<Item = f32> {
         let name = format!("{slot:?} {kind:?}");
         let mut hasher = FnvHasher::with_key(self.seed);
@@ -204,7 +207,7 @@ impl Random {
     }
 }
 
-impl WeightSource for Random {
+impl WeightSource for RandomWeights {
     fn matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<WeightMatrix, LoadError> {
         let scale = if slot == Slot::Embedding { 1.0 } else { (3.0 / inner as f32).sqrt() };
         let values: Vec<f32> = self.numbers(slot, TensorKind::Weight, out * inner).map(|x| x * scale).collect();

@@ -1,7 +1,10 @@
-//! One step on the CPU, without tensors: all threads run through the layers together, phase by phase.
+//! One step on the CPU, without tensors: all threads go through the layers together, phase by phase.
 //!
-//! A phase is either a matter of rows (norms, rotation, quantising) or of panels of outputs (matrices); between two phases all
-//! threads wait for each other. Nothing is allocated once the scratch has grown to the size of a step.
+//! A phase is split by rows (norms, rotary positions, quantisation) or by panels of outputs (matrix products), with a barrier after
+//! each. Nothing is allocated once the scratch space has grown to the size of a step.
+//!
+//! A step can be aborted between two layers. What it computed stays in the KV caches as partial steps, and the next step over the
+//! same tokens resumes there: rows that start at a later layer join when the others have reached it.
 
 mod phases;
 
@@ -10,65 +13,70 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::Storage;
 
-use super::logits::{Logits, PIECES};
+use super::logits::{Logits, VOCABULARY_SLICES};
 use super::{Decoder, ForwardError};
 use crate::kernels::activations::Activations;
-use crate::kernels::pool::{Member, ThreadGroup, lock, pool};
+use crate::kernels::pool::{GroupMember, ThreadGroup, lock, pool};
 use crate::kernels::shared_buffer::SharedBuffer;
 use crate::kernels::{Kernels, kernels};
-use crate::kv::{self, AttentionScratch, PartialStep, KvCache, KvBatch};
+use crate::kv::{self, AttentionScratch, KvBatch, KvCache, PartialStep};
 use crate::linear::ThreadScratch;
 
-/// Panels that a thread takes at once at the least: two make a block of 32 inputs for the next matrix.
-const PANELS: usize = 2;
+/// Minimum number of panels of a chunk: two make a block of 32 activations of the next matrix.
+const PANELS_PER_TASK: usize = 2;
 
-/// What a step writes between its phases; it is kept for the next step.
+/// Buffers that a step writes between its phases, kept for the next step.
 #[derive(Default)]
 pub(super) struct Scratch {
-    x: SharedBuffer<f32>,      // [rows, hidden], the residual stream
-    wanted: SharedBuffer<f32>, // [wanted, hidden], the same after the last attention
-    q: SharedBuffer<f32>,      // [rows, heads * dim]
-    k: SharedBuffer<f32>,      // [rows, kv_heads * dim]
-    v: SharedBuffer<f32>,      // [rows, kv_heads * dim]
-    hidden: Activations,      // [rows, hidden], normalised
-    attended: Activations,    // [rows, heads * dim]
-    inner: Activations,       // [rows, intermediate]
-    threads: Vec<Mutex<Thread>>,
-    order: Order,
-    pub(super) tokens: SharedBuffer<f32>, // [vocabulary], what was asked for afterwards
+    x: SharedBuffer<f32>,       // [rows, hidden], the residual stream
+    final_x: SharedBuffer<f32>, // [wanted, hidden], the residual stream of requested rows after the last attention
+    q: SharedBuffer<f32>,       // [rows, heads * dim]
+    k: SharedBuffer<f32>,       // [rows, kv_heads * dim]
+    v: SharedBuffer<f32>,       // [rows, kv_heads * dim]
+    hidden: Activations,        // [rows, hidden], normalised
+    attended: Activations,      // [rows, heads * dim]
+    mlp_hidden: Activations,    // [rows, intermediate]
+    threads: Vec<Mutex<StepThread>>,
+    order: RowOrder,
+    pub(super) late_logits: SharedBuffer<f32>, // [vocabulary], logits computed after the step
 }
 
-/// Rows of a step that somebody asks about.
+/// Rows of a step whose logits are requested.
 #[derive(Clone, Copy)]
 pub(crate) struct LogitsRequest<'a> {
+    /// Rows of the batch.
     pub(crate) rows: &'a [usize],
-    /// Of the first so many all logits are asked for.
-    pub(crate) whole: usize,
-    /// Of the next so many the likeliest token and its probability are; of the rest the state, from which logits can be worked out.
-    pub(crate) likeliest: usize,
+    /// Number of rows, the first ones, that need all logits.
+    pub(crate) full: usize,
+    /// Number of rows after these that need only the argmax and its probability. The rest keep their final hidden state, from which
+    /// logits can be computed later.
+    pub(crate) argmax: usize,
 }
 
 impl<'a> LogitsRequest<'a> {
-    /// All logits of all rows.
-    pub(crate) fn whole(rows: &'a [usize]) -> Self {
-        Self { rows, whole: rows.len(), likeliest: 0 }
+    /// Requests all logits of all rows.
+    pub(crate) fn all_full(rows: &'a [usize]) -> Self {
+        Self { rows, full: rows.len(), argmax: 0 }
     }
 }
 
-/// What belongs to one thread.
-struct Thread {
-    own: ThreadScratch,
+/// Scratch space of one thread.
+struct StepThread {
+    linear_scratch: ThreadScratch,
     attention: AttentionScratch,
     up: Vec<f32>,
     head: Vec<f32>, // [dim]
 }
 
 impl Decoder {
-    /// One step: `tokens` at their `positions`, row after row of the spans of `step`, and the logits of the rows that are wanted into
+    /// Runs one step: evaluates `tokens` at their `positions`, row after row of the spans of `step`, and writes the requested logits to
     /// `logits`.
     ///
-    /// `abort` is read before each layer. After an abort or an error the caches hold nothing that counts; after an abort they hold what
-    /// was worked out so far, and the next step over the same tokens goes on there.
+    /// `abort` is called before each layer. After an abort or an error the committed lengths of the caches are unchanged. After an abort
+    /// they hold partial steps, from which the next step over the same tokens resumes.
+    ///
+    /// # Errors
+    /// If the input does not fit the model, `abort` returns true, or a tensor operation fails.
     pub(crate) fn step(
         &self,
         tokens: &[u32],
@@ -78,13 +86,13 @@ impl Decoder {
         abort: &(dyn Fn() -> bool + Sync),
         logits: &mut Logits,
     ) -> Result<(), ForwardError> {
-        let LogitsRequest { rows: wanted, whole, likeliest } = wanted;
+        let LogitsRequest { rows: wanted, full: whole, argmax: likeliest } = wanted;
         if !self.device.is_cpu() {
             logits.reserve((wanted.len(), 0), self.config.vocab_size);
             return self.step_on_device(tokens, positions, wanted, step, abort, logits);
         }
         logits.reserve((whole, likeliest), self.config.vocab_size);
-        logits.reserve_states(wanted.len(), self.config.hidden_size);
+        logits.reserve_hidden_states(wanted.len(), self.config.hidden_size);
         self.check(tokens, positions, wanted)?;
         let rows: usize = step.spans.iter().map(|(_, rows)| rows).sum();
         if rows != tokens.len() {
@@ -96,59 +104,71 @@ impl Decoder {
         scratch.reserve(self, tokens.len(), wanted.len());
         let mut order = std::mem::take(&mut scratch.order);
         order.fill(tokens, wanted, step);
-        self.begin(tokens, positions, &order, &scratch)?;
-        let pass = Pass {
+        self.load_residuals(tokens, positions, &order, &scratch)?;
+        let pass = ForwardPass {
             decoder: self,
             kernels: kernels(),
             positions,
             spans: &step.spans,
             order: &order,
-            whole,
-            likeliest,
+            full: whole,
+            argmax: likeliest,
             scratch: &scratch,
             logits,
             aborted: AtomicUsize::new(usize::MAX),
             abort,
         };
-        match step.single_threaded {
-            true => pass.run(&mut ThreadGroup::new(1).join(0)),
-            false => {
-                let team = ThreadGroup::new(pool().threads());
-                pool().run(&|thread| pass.run(&mut team.join(thread)));
-            }
+        if step.single_threaded {
+            pass.run(&mut ThreadGroup::new(1).join(0));
+        } else {
+            let group = ThreadGroup::new(pool().threads());
+            pool().run(&|thread| pass.run(&mut group.join(thread)));
         }
         let aborted = pass.aborted.into_inner();
         if aborted < usize::MAX {
-            self.leave(tokens, aborted, &order, step, &scratch);
+            self.save_partial_steps(tokens, aborted, &order, step, &scratch);
         }
-        // Its memory is for the next step.
+        // The next step reuses its memory.
         scratch.order = order;
         if aborted < usize::MAX { Err(ForwardError::Aborted) } else { Ok(()) }
     }
 
-    /// The residual streams that the rows begin with: the embeddings, or what a step that was broken off has left of the same token.
-    fn begin(&self, tokens: &[u32], positions: &[u32], order: &Order, scratch: &Scratch) -> Result<(), ForwardError> {
+    /// Loads the residual streams that the rows start with: embeddings, or those that an aborted step left for the same tokens.
+    fn load_residuals(
+        &self,
+        tokens: &[u32],
+        positions: &[u32],
+        order: &RowOrder,
+        scratch: &Scratch,
+    ) -> Result<(), ForwardError> {
         for (at, row) in order.rows.iter().enumerate() {
-            // SAFETY: no thread is at work yet.
+            // SAFETY: the threads have not started.
             let x = unsafe { scratch.x.slice_mut(self.hidden_row(at)) };
             match row.layer {
                 0 => self.embed_row(tokens[row.index], positions[row.index], x)?,
-                _ => x.copy_from_slice(&order.begun[row.span].x[self.hidden_row(row.behind)]),
+                _ => x.copy_from_slice(&order.partial_steps[row.span].x[self.hidden_row(row.offset)]),
             }
         }
         Ok(())
     }
 
-    /// Leaves what a step that was broken off before `layer` has worked out in the caches.
-    fn leave(&self, tokens: &[u32], layer: usize, order: &Order, step: &mut KvBatch, scratch: &Scratch) {
+    /// Saves what a step that was aborted before `layer` has computed as partial steps in the caches.
+    fn save_partial_steps(
+        &self,
+        tokens: &[u32],
+        layer: usize,
+        order: &RowOrder,
+        step: &mut KvBatch,
+        scratch: &Scratch,
+    ) {
         let mut from = 0;
         for (cache, count) in &mut step.spans {
             let rows = from..from + *count;
             let mut begun = PartialStep { tokens: tokens[rows.clone()].to_vec(), ..PartialStep::default() };
             for row in rows.clone() {
-                let at = order.place[row];
+                let at = order.slot_of_row[row];
                 begun.layers.push(layer.max(order.rows[at].layer));
-                // SAFETY: no thread is at work any more.
+                // SAFETY: the threads have finished.
                 begun.x.extend_from_slice(unsafe { scratch.x.slice(self.hidden_row(at)) });
             }
             if begun.layers.iter().any(|layers| *layers > 0) {
@@ -158,7 +178,7 @@ impl Decoder {
         }
     }
 
-    /// The same on another device, over tensors.
+    /// Runs a step on another device than the CPU, over tensors.
     fn step_on_device(
         &self,
         tokens: &[u32],
@@ -168,32 +188,36 @@ impl Decoder {
         abort: &dyn Fn() -> bool,
         logits: &Logits,
     ) -> Result<(), ForwardError> {
-        // Tensors without rows are none: somebody has to be wanted.
+        // A tensor needs at least one row.
         let asked = if wanted.is_empty() { &[0] } else { wanted };
         let values: Vec<f32> = self.forward(tokens, positions, asked, step, abort)?.flatten_all()?.to_vec1()?;
-        for (row, values) in values.chunks_exact(logits.width).enumerate().take(wanted.len()) {
-            // SAFETY: this thread alone has the logits.
-            unsafe { logits.values.slice_mut(row * logits.width..(row + 1) * logits.width) }.copy_from_slice(values);
-            (0..PIECES).for_each(|piece| logits.sum_up(kernels(), row, piece));
+        for (row, values) in values.chunks_exact(logits.vocabulary_size).enumerate().take(wanted.len()) {
+            // SAFETY: only this thread uses the logits.
+            unsafe { logits.values.slice_mut(row * logits.vocabulary_size..(row + 1) * logits.vocabulary_size) }
+                .copy_from_slice(values);
+            (0..VOCABULARY_SLICES).for_each(|piece| logits.reduce_slice(kernels(), row, piece));
         }
         Ok(())
     }
 
+    /// Range of row `row` in a buffer of width `hidden`.
     fn hidden_row(&self, row: usize) -> std::ops::Range<usize> {
         row * self.config.hidden_size..(row + 1) * self.config.hidden_size
     }
 
-    /// The embedding of a token at its position.
+    /// Writes the embedding of a token at its position to `x`.
     fn embed_row(&self, token: u32, position: u32, x: &mut [f32]) -> candle_core::Result<()> {
         self.embedding.row(token as usize, x);
         if let Some(table) = &self.positions {
             let (storage, layout) = table.storage_and_layout();
             let Storage::Cpu(storage) = &*storage else {
-                candle_core::bail!("learned positions lie on another device")
+                candle_core::bail!("position embeddings are on another device")
             };
             let from = layout.start_offset() + position as usize * x.len();
             let learned = storage.as_slice::<f32>()?[from..].iter();
-            x.iter_mut().zip(learned).for_each(|(x, learned)| *x += learned);
+            for (x, learned) in x.iter_mut().zip(learned) {
+                *x += learned;
+            }
         }
         Ok(())
     }
@@ -204,37 +228,42 @@ impl Scratch {
     fn reserve(&mut self, decoder: &Decoder, rows: usize, wanted: usize) {
         let config = &decoder.config;
         self.x.reserve(rows * config.hidden_size);
-        self.wanted.reserve(wanted * config.hidden_size);
+        self.final_x.reserve(wanted * config.hidden_size);
         self.q.reserve(rows * config.query_width());
         self.k.reserve(rows * config.kv_width());
         self.v.reserve(rows * config.kv_width());
         self.hidden.reshape(rows, config.hidden_size);
         self.attended.reshape(rows, config.query_width());
-        self.inner.reshape(rows, config.intermediate_size);
+        self.mlp_hidden.reshape(rows, config.intermediate_size);
         self.threads.resize_with(pool().threads(), || {
             let attention = AttentionScratch::new(config.head_dim);
-            Mutex::new(Thread { own: ThreadScratch::default(), attention, up: Vec::new(), head: vec![0.0; config.head_dim] })
+            Mutex::new(StepThread {
+                linear_scratch: ThreadScratch::default(),
+                attention,
+                up: Vec::new(),
+                head: vec![0.0; config.head_dim],
+            })
         });
     }
 }
 
-/// Where the rows of a step lie while it is worked out.
+/// Order of the rows of a step while it runs.
 #[derive(Default)]
-struct Order {
-    /// Those that begin at an earlier layer come first.
-    rows: Vec<Begins>,
-    /// Where each row of the step is among them.
-    place: Vec<usize>,
-    /// Where the wanted ones are.
-    wanted: Vec<usize>,
-    /// What a step that was broken off has left of each span.
-    begun: Vec<PartialStep>,
+struct RowOrder {
+    /// Rows sorted by the layer that they start at.
+    rows: Vec<RowStart>,
+    /// Index in `rows` of each row of the batch.
+    slot_of_row: Vec<usize>,
+    /// Indices in `rows` of the rows whose logits are requested.
+    logits_slots: Vec<usize>,
+    /// Partial step of each span, left by an aborted step.
+    partial_steps: Vec<PartialStep>,
 }
 
-impl Order {
-    /// The rows of this step.
+impl RowOrder {
+    /// Sorts the rows of a step.
     fn fill(&mut self, tokens: &[u32], wanted: &[usize], step: &mut KvBatch) {
-        let Self { rows, place, begun, .. } = self;
+        let Self { rows, slot_of_row: place, partial_steps: begun, .. } = self;
         rows.clear();
         begun.clear();
         for (span, (cache, count)) in step.spans.iter_mut().enumerate() {
@@ -243,7 +272,7 @@ impl Order {
             let known = kv::common_prefix_len(&left.tokens, &tokens[from..from + *count]);
             rows.extend((0..*count).map(|row| {
                 let layer = if row < known { left.layers[row] } else { 0 };
-                Begins { index: from + row, layer, span, behind: row }
+                RowStart { index: from + row, layer, span, offset: row }
             }));
             begun.push(left);
         }
@@ -253,52 +282,52 @@ impl Order {
         for (at, row) in rows.iter().enumerate() {
             place[row.index] = at;
         }
-        self.wanted.clear();
-        self.wanted.extend(wanted.iter().map(|row| self.place[*row]));
+        self.logits_slots.clear();
+        self.logits_slots.extend(wanted.iter().map(|row| self.slot_of_row[*row]));
     }
 }
 
-/// A row of a step.
-struct Begins {
-    /// Its place in the step.
+/// Start of a row in a step.
+struct RowStart {
+    /// Index in the batch.
     index: usize,
-    /// The first layer that it goes through.
+    /// First layer to evaluate.
     layer: usize,
     span: usize,
-    /// Its place in the span, behind the length of the cache.
-    behind: usize,
+    /// Offset in its span, from the committed length of the cache.
+    offset: usize,
 }
 
-/// A step under way, as all its threads see it.
-struct Pass<'a> {
+/// Running step, as seen by all its threads.
+struct ForwardPass<'a> {
     decoder: &'a Decoder,
     kernels: &'static Kernels,
     positions: &'a [u32],
     spans: &'a [(&'a mut KvCache, usize)],
-    order: &'a Order,
-    /// Of so many of the wanted rows all logits are wanted, and of so many the likeliest token.
-    whole: usize,
-    likeliest: usize,
+    order: &'a RowOrder,
+    /// Number of requested rows that need all logits, and of those that need the argmax.
+    full: usize,
+    argmax: usize,
     scratch: &'a Scratch,
     logits: &'a Logits,
-    /// The layer before which it was broken off.
+    /// Layer before which the step was aborted; `usize::MAX` if it was not.
     aborted: AtomicUsize,
     abort: &'a (dyn Fn() -> bool + Sync),
 }
 
-impl Pass<'_> {
-    /// A row's cache, and its place behind the cache's length.
-    fn place(&self, row: usize) -> (&KvCache, usize) {
-        let Begins { span, behind, .. } = self.order.rows[row];
+impl ForwardPass<'_> {
+    /// Returns the cache of a row, and its offset from the cache's committed length.
+    fn cache_and_offset(&self, row: usize) -> (&KvCache, usize) {
+        let RowStart { span, offset: behind, .. } = self.order.rows[row];
         (&*self.spans[span].0, behind)
     }
 
-    /// One thread's part of the step.
-    fn run(&self, member: &mut Member) {
+    /// Runs one thread's part of the step.
+    fn run(&self, member: &mut GroupMember) {
         let Some(thread) = self.scratch.threads.get(member.thread) else { return };
         let thread = &mut *lock(thread);
         let layers = &self.decoder.layers;
-        let (all, wanted) = (&self.order.rows[..], &self.order.wanted[..]);
+        let (all, wanted) = (&self.order.rows[..], &self.order.logits_slots[..]);
         let first = all.first().map_or(0, |row| row.layer);
         for (index, layer) in layers.iter().enumerate().skip(first) {
             if member.thread == 0 && (self.abort)() {
@@ -308,7 +337,7 @@ impl Pass<'_> {
             self.normalise(member, &self.scratch.x, rows, |x, out| {
                 layer.attention_norm.row(self.kernels, x, out);
             });
-            // Everybody has waited since it was written, and nobody writes it before the next wait.
+            // There was a barrier after the write, and the next write is after the next barrier.
             if self.aborted.load(Ordering::Relaxed) < usize::MAX {
                 return;
             }
@@ -317,11 +346,11 @@ impl Pass<'_> {
             self.rotate(member, thread, index, layer, rows);
             if !last {
                 self.attend(member, thread, index, rows, None);
-                self.rest(member, thread, layer, &self.scratch.x, rows);
+                self.finish_layer(member, thread, layer, &self.scratch.x, rows);
             } else if !wanted.is_empty() {
-                // Nothing after the last attention needs the rows that nobody asked for.
+                // After the last attention, only the rows whose logits are requested are needed.
                 self.attend(member, thread, index, rows, Some(wanted));
-                self.rest(member, thread, layer, &self.scratch.wanted, wanted.len());
+                self.finish_layer(member, thread, layer, &self.scratch.final_x, wanted.len());
             }
         }
         self.output(member, thread);

@@ -1,4 +1,4 @@
-//! The step on the CPU gives what the reference implementations give, up to the 16 bits of its KV cache.
+//! Steps on the CPU agree with the reference implementations, up to the 16-bit KV cache.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use candle_core::Device;
 
 use super::{Logits, LogitsRequest};
 use crate::healing::VocabularyIndex;
-use crate::kv::{KvCache, KvBatch};
+use crate::kv::{KvBatch, KvCache};
 use crate::{Model, allocations};
 
-/// Runs `tokens` in pieces and compares the logits of some rows with those of the reference (`tests/golden/make.py`).
+/// Evaluates `tokens` in several steps and compares logits with those of the reference (`tests/golden/make.py`).
 fn check(family: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(family);
     let text = std::fs::read_to_string(folder.join("golden.json")).expect("the golden file is in the repository");
@@ -29,7 +29,14 @@ fn check(family: &str) {
         let mut step = KvBatch::new(vec![(&mut cache, range.len())], decoder.config().heads);
         let mut logits = Logits::default();
         decoder
-            .step(&tokens[range.clone()], &positions, LogitsRequest::whole(&asked), &mut step, &|| false, &mut logits)
+            .step(
+                &tokens[range.clone()],
+                &positions,
+                LogitsRequest::all_full(&asked),
+                &mut step,
+                &|| false,
+                &mut logits,
+            )
             .expect("a step");
         cache.commit(range.len());
         for (at, i) in here.into_iter().enumerate() {
@@ -37,7 +44,7 @@ fn check(family: &str) {
             let pairs = row.values.iter().zip(&wanted[i]);
             let error = pairs.map(|(got, want)| (got - want).abs()).fold(0f32, f32::max) / largest;
             assert!(error < 2e-3, "{family}, row {}: relative error {error}", rows[i]);
-            let (id, logprob) = row.best.expect("no logit is odd");
+            let (id, logprob) = row.argmax.expect("no logit is odd");
             let top = row.values.iter().copied().fold(f32::MIN, f32::max);
             let sum: f64 = row.values.iter().map(|logit| f64::from(logit - top).exp()).sum();
             assert_eq!(row.values[id as usize], top, "{family}");
@@ -47,12 +54,12 @@ fn check(family: &str) {
 }
 
 #[test]
-fn every_family_gives_the_reference_logits() {
+fn every_family_has_the_reference_logits() {
     ["gpt2", "gpt_bigcode", "llama", "qwen2", "qwen3", "starcoder2"].into_iter().for_each(check);
 }
 
 #[test]
-fn a_step_allocates_nothing_once_there_was_one_of_its_size() {
+fn a_step_allocates_nothing_after_one_of_its_size() {
     let golden =
         ["gpt2", "gpt_bigcode", "llama", "qwen2", "qwen3", "starcoder2"].map(|family| format!("tests/golden/{family}"));
     let quantised = ["default/foretype-7m.gguf".to_owned()];
@@ -61,15 +68,16 @@ fn a_step_allocates_nothing_once_there_was_one_of_its_size() {
         let (decoder, mut cache, mut logits) =
             (&model.decoder, KvCache::new(model.decoder.config()), Logits::default());
         let mut position = 0;
-        // The first three make room for what is asked of the others: the likeliest, or all logits, of one row and of several.
+        // The first three steps make room for what the others request: the argmax or all logits, of one row and of several.
         for (number, (rows, whole)) in [(6, 0), (6, 6), (1, 1), (1, 0), (6, 6), (1, 1), (6, 0)].into_iter().enumerate()
         {
             let tokens: Vec<u32> = (0..rows as u32).map(|row| row + 1).collect();
             let positions: Vec<u32> = (position..position + rows as u32).collect();
             let asked: Vec<usize> = (0..rows).collect();
-            let wanted = LogitsRequest { rows: &asked, whole, likeliest: rows - whole };
+            let wanted = LogitsRequest { rows: &asked, full: whole, argmax: rows - whole };
             cache.reserve(rows);
-            let mut step = KvBatch { single_threaded: true, ..KvBatch::new(vec![(&mut cache, rows)], decoder.config().heads) };
+            let mut step =
+                KvBatch { single_threaded: true, ..KvBatch::new(vec![(&mut cache, rows)], decoder.config().heads) };
             let allocated = allocations::count_allocations(|| {
                 decoder.step(&tokens, &positions, wanted, &mut step, &|| false, &mut logits).expect("a step");
             });
@@ -80,10 +88,10 @@ fn a_step_allocates_nothing_once_there_was_one_of_its_size() {
     }
 }
 
-/// Milliseconds of a step of one row behind some code, the middle of 41, by what is asked of it; the model is named in FORETYPE_MODEL.
+/// Prints the median time of a step of one row by what it requests, in milliseconds. FORETYPE_MODEL names the model.
 #[test]
 #[ignore = "measures"]
-fn what_an_output_costs() {
+fn output_costs() {
     let path = std::env::var("FORETYPE_MODEL").expect("FORETYPE_MODEL names a model");
     let model = Model::load(Path::new(&path), &Device::Cpu).expect("it loads");
     let (decoder, spelling) = (&model.decoder, VocabularyIndex::new(&model.tokenizer));
@@ -94,7 +102,7 @@ fn what_an_output_costs() {
     let mut cache = KvCache::new(decoder.config());
     cache.reserve(before.len());
     let mut step = KvBatch::new(vec![(&mut cache, before.len())], decoder.config().heads);
-    let (read, asked) = (&positions[..before.len()], LogitsRequest::whole(&[]));
+    let (read, asked) = (&positions[..before.len()], LogitsRequest::all_full(&[]));
     decoder.step(before, read, asked, &mut step, &|| false, &mut Logits::default()).expect("a step");
     cache.commit(before.len());
     let mut logits = Logits::default();
@@ -105,13 +113,13 @@ fn what_an_output_costs() {
         for ((_, whole, likeliest, text), times) in asked.iter().chain(&spelt).zip(&mut times) {
             cache.reserve(1);
             let mut step = KvBatch::new(vec![(&mut cache, 1)], decoder.config().heads);
-            let wanted = LogitsRequest { rows: &[0], whole: *whole, likeliest: *likeliest };
+            let wanted = LogitsRequest { rows: &[0], full: *whole, argmax: *likeliest };
             let began = std::time::Instant::now();
             decoder
                 .step(&[*last], &positions[before.len()..], wanted, &mut step, &|| false, &mut logits)
                 .expect("a step");
             if !text.is_empty() {
-                let allowed = spelling.tokens_spelling(&model.tokenizer, text.as_bytes());
+                let allowed = spelling.allowed_tokens(&model.tokenizer, text.as_bytes());
                 assert!(!decoder.logits_of(&logits.row(0), &allowed, true).is_empty());
             }
             times.push(began.elapsed());
@@ -123,11 +131,10 @@ fn what_an_output_costs() {
     }
 }
 
-/// How far log-probabilities of the likeliest token that take the others' from estimates are from exact ones, over some code; the model
-/// is named in FORETYPE_MODEL.
+/// Prints the error of log-probabilities of the argmax that come from approximate logits, over some code. FORETYPE_MODEL names the model.
 #[test]
 #[ignore = "measures"]
-fn how_far_probabilities_from_estimates_are() {
+fn approximate_log_probability_errors() {
     let path = std::env::var("FORETYPE_MODEL").expect("FORETYPE_MODEL names a model");
     let model = Model::load(Path::new(&path), &Device::Cpu).expect("it loads");
     let (decoder, tokens) = (&model.decoder, model.tokenizer.encode(include_str!("logits.rs")));
@@ -137,9 +144,9 @@ fn how_far_probabilities_from_estimates_are() {
         cache.reserve(1);
         let [exact, estimated] = [(1, 0), (0, 1)].map(|(whole, likeliest)| {
             let mut step = KvBatch::new(vec![(&mut cache, 1)], decoder.config().heads);
-            let wanted = LogitsRequest { rows: &[0], whole, likeliest };
+            let wanted = LogitsRequest { rows: &[0], full: whole, argmax: likeliest };
             decoder.step(&[*token], &[position], wanted, &mut step, &|| false, &mut logits).expect("a step");
-            logits.row(0).best.expect("no logit is odd")
+            logits.row(0).argmax.expect("no logit is odd")
         });
         cache.commit(1);
         assert_eq!(exact.0, estimated.0);

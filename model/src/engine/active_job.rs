@@ -1,15 +1,16 @@
-//! A job in work.
+//! An admitted job.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use foretype_plugins::{Content, Prompt};
 
+use super::candidate::ActiveCandidate;
 use super::decode::DecodeContext;
 use super::detokenizer::Detokenizer;
-use super::job::{Event, Job, Priority, StopCondition, TokenInfo, Usage};
+use super::job::{Event, Job, Priority, StopCondition, Usage};
 use super::prompt_encoder::EncodedPrompt;
-use super::{SubmittedJob, TicketState};
+use super::ticket::{SubmittedJob, TicketState};
 use crate::cache_lm::CacheLm;
 use crate::healing::VocabularyIndex;
 use crate::prefix_cache::{NextTokenState, Sequence};
@@ -17,7 +18,7 @@ use crate::sampler::Sampler;
 use crate::speculative::{DraftBudget, Drafter};
 use crate::{Model, SamplingParams};
 
-/// A job in work.
+/// A job that has been admitted and is not done.
 pub(super) struct ActiveJob {
     pub(super) prompt: EncodedPrompt,
     pub(super) candidate_count: usize,
@@ -33,33 +34,23 @@ pub(super) struct ActiveJob {
     pub(super) drafter: Drafter,
     cache_lm: Option<CacheLm>,
     pub(super) phase: Phase,
-    /// Steps that went by without a row for it.
+    /// Steps of the job's priority since it last had rows in a batch.
     pub(super) steps_waited: usize,
 }
 
-/// How far a job is.
+/// The phase of a job.
 pub(super) enum Phase {
+    /// The prompt is being evaluated into this sequence.
     Prefill(Sequence),
+    /// The candidates that have not ended.
     Decode(Vec<ActiveCandidate>),
 }
 
-/// One answer of a job.
-pub(super) struct ActiveCandidate {
-    pub(super) index: usize,
-    pub(super) sequence: Sequence,
-    pub(super) output: Detokenizer,
-    pub(super) sampler: Sampler,
-    pub(super) generated_ids: Vec<u32>,
-    pub(super) token_infos: Vec<TokenInfo>,
-    /// The last token, not yet evaluated.
-    pub(super) pending_token: u32,
-}
-
 impl ActiveJob {
-    /// A job whose prompt is `tokens`, the first of which are in `sequence`.
-    pub(super) fn new(submitted: SubmittedJob, tokens: EncodedPrompt, sequence: Sequence) -> Self {
-        let SubmittedJob { job, events, ticket: claim, submitted_at: at } = submitted;
-        let (drafter, cache) = build_drafter_and_cache_lm(&job, &tokens);
+    /// A job in its prefill phase; `sequence` holds a prefix of `prompt`.
+    pub(super) fn new(submitted: SubmittedJob, prompt: EncodedPrompt, sequence: Sequence) -> Self {
+        let SubmittedJob { job, events, ticket, submitted_at } = submitted;
+        let (drafter, cache_lm) = build_drafter_and_cache_lm(&job, &prompt);
         Self {
             candidate_count: job.candidates.max(1),
             max_tokens: job.max_tokens,
@@ -67,23 +58,24 @@ impl ActiveJob {
             stop_texts: job.stop_texts,
             stop_condition: job.stop_condition,
             events,
-            ticket: claim,
+            ticket,
             started_at: Instant::now(),
             prefilled_at: None,
-            usage: Usage { reused: sequence.tokens.len(), queued: at.elapsed(), ..Usage::default() },
+            usage: Usage { reused: sequence.tokens.len(), queued: submitted_at.elapsed(), ..Usage::default() },
             drafter,
-            cache_lm: cache,
+            cache_lm,
             phase: Phase::Prefill(sequence),
             steps_waited: 0,
-            prompt: tokens,
+            prompt,
         }
     }
 
+    /// The job's current priority.
     pub(super) fn priority(&self) -> Priority {
         self.ticket.priority()
     }
 
-    /// Prompt tokens that are still to be read.
+    /// Prompt tokens that have not been evaluated; 0 while decoding.
     pub(super) fn remaining_prompt_tokens(&self) -> usize {
         match &self.phase {
             Phase::Prefill(sequence) => self.prompt.ids.len() - sequence.tokens.len(),
@@ -91,48 +83,57 @@ impl ActiveJob {
         }
     }
 
-    /// Whether the whole prompt was read before, so that it needs no forward pass.
+    /// True if the whole prompt and the logits after it are in the prefix cache, so that it needs no forward pass.
     pub(super) fn is_prompt_cached(&self) -> bool {
         matches!(&self.phase, Phase::Prefill(sequence) if sequence.has_next_token_state(self.prompt.ids.len()))
     }
 
-    /// Whether all that follows a token must be looked at, because tokens are not taken by their likelihood alone.
+    /// True if sampling needs the logits of the whole vocabulary, not only the argmax.
     pub(super) fn needs_full_logits(&self) -> bool {
         self.cache_lm.is_some() || !self.sampling.is_greedy()
     }
 
-    /// Of a token and a draft behind it: behind the first so many, some of `to_spell` bytes are still to be spelled.
-    pub(super) fn healing_row_count(&self, model: &Model, to_spell: usize, draft: &[u32]) -> usize {
-        let left = draft.iter().scan(to_spell, |left, token| {
-            *left = left.saturating_sub(model.tokenizer.token_bytes(*token).len());
-            Some(*left)
-        });
-        std::iter::once(to_spell).chain(left).take_while(|left| *left > 0).count()
+    /// Returns the number of rows, of one token and the `draft` after it, whose next token still has to spell part of a
+    /// healing prefix. `prefix_len` bytes of the prefix remain after the first row.
+    pub(super) fn healing_row_count(&self, model: &Model, prefix_len: usize, draft: &[u32]) -> usize {
+        let mut remaining = prefix_len;
+        let mut rows = 0;
+        for token in draft {
+            if remaining == 0 {
+                return rows;
+            }
+            rows += 1;
+            remaining = remaining.saturating_sub(model.tokenizer.token_bytes(*token).len());
+        }
+        if remaining > 0 { rows + 1 } else { rows }
     }
 
-    /// A draft of what follows `written` bytes in `count` tokens, where `position` tokens have been evaluated or are about
-    /// to be. A draft is only of use if tokens are taken by their likelihood alone.
+    /// Drafts the tokens to follow the bytes `generated` so far, which are `count` tokens.
+    ///
+    /// `position` is the number of tokens in the sequence before the draft. Drafts are verified against the argmax, so
+    /// there are none at a temperature above 0.
     pub(super) fn propose_draft(
         &self,
         model: &Model,
-        written: &[u8],
+        generated: &[u8],
         count: usize,
         position: usize,
-        room: DraftBudget,
+        budget: DraftBudget,
     ) -> Vec<u32> {
         let context = model.decoder.config().context_length;
-        let left = (self.max_tokens.saturating_sub(count + 1)).min(context.saturating_sub(position + 1));
-        let most = room.max_tokens.min(left);
-        if self.sampling.temperature > 0.0 || most == 0 {
+        let remaining = self.max_tokens.saturating_sub(count + 1).min(context.saturating_sub(position + 1));
+        let max_tokens = budget.max_tokens.min(remaining);
+        if self.sampling.temperature > 0.0 || max_tokens == 0 {
             return Vec::new();
         }
-        let Some(guess) = self.drafter.propose(written) else { return Vec::new() };
-        let mut draft = model.tokenizer.encode(guess.text);
-        draft.truncate(most.min(guess.profitable_tokens(room.row_cost)));
+        let Some(proposal) = self.drafter.propose(generated) else { return Vec::new() };
+        let mut draft = model.tokenizer.encode(proposal.text);
+        draft.truncate(max_tokens.min(proposal.profitable_tokens(budget.row_cost)));
         draft
     }
 
-    /// The prompt has been read: says so, and gives the candidates and the logits that the first tokens are drawn from.
+    /// Ends the prefill phase: sends [`Event::Prefilled`] and returns the candidates with the state that their first
+    /// tokens are sampled from.
     pub(super) fn start_decode(&mut self) -> (Vec<ActiveCandidate>, Arc<NextTokenState>) {
         self.prefilled_at = Some(Instant::now());
         let Usage { evaluated, reused, .. } = self.usage;
@@ -140,7 +141,7 @@ impl ActiveJob {
         let Phase::Prefill(sequence) = std::mem::replace(&mut self.phase, Phase::Decode(Vec::new())) else {
             return Default::default();
         };
-        let Some((length, ending)) = sequence.next_token_state.clone() else { return Default::default() };
+        let Some((length, next_token)) = sequence.next_token_state.clone() else { return Default::default() };
         let forks: Vec<Sequence> = (1..self.candidate_count).map(|_| sequence.fork(length)).collect();
         let candidate = |(index, sequence)| ActiveCandidate {
             index,
@@ -151,18 +152,18 @@ impl ActiveJob {
             token_infos: Vec::new(),
             pending_token: 0,
         };
-        (std::iter::once(sequence).chain(forks).enumerate().map(candidate).collect(), ending)
+        (std::iter::once(sequence).chain(forks).enumerate().map(candidate).collect(), next_token)
     }
 
-    /// How far it is, and who writes for it.
+    /// The phase, and the context to decode its candidates in.
     pub(super) fn decode_context<'a>(
         &'a mut self,
         model: &'a Model,
-        spelling: &'a VocabularyIndex,
+        vocabulary: &'a VocabularyIndex,
     ) -> (&'a mut Phase, DecodeContext<'a>) {
-        let voice = DecodeContext {
+        let context = DecodeContext {
             model,
-            spelling,
+            vocabulary,
             stop_ids: &self.prompt.stop_ids,
             max_tokens: self.max_tokens,
             stop_condition: &mut self.stop_condition,
@@ -171,28 +172,32 @@ impl ActiveJob {
             drafter: &mut self.drafter,
             cache_lm: self.cache_lm.as_ref(),
         };
-        (&mut self.phase, voice)
+        (&mut self.phase, context)
     }
 
-    /// Notes how long it took.
+    /// Records the durations of prefill and decode in the job's usage.
     pub(super) fn record_durations(&mut self) {
-        let prefilled = self.prefilled_at.unwrap_or_else(Instant::now);
-        self.usage.prefill = prefilled - self.started_at;
-        self.usage.decode = prefilled.elapsed();
+        let prefilled_at = self.prefilled_at.unwrap_or_else(Instant::now);
+        self.usage.prefill = prefilled_at - self.started_at;
+        self.usage.decode = prefilled_at.elapsed();
     }
 }
 
-/// What the texts at hand are of use for.
-fn build_drafter_and_cache_lm(job: &Job, tokens: &EncodedPrompt) -> (Drafter, Option<CacheLm>) {
-    let own = prompt_texts(&job.prompt);
-    let last = own.last().copied().unwrap_or_default();
-    let lead = last.strip_suffix(tokens.healing_prefix.as_str()).unwrap_or(last);
-    let mut texts: Vec<_> = job.ngram_sources.iter().cloned().chain(own.iter().map(|text| Arc::from(*text))).collect();
-    let by_likelihood = job.sampling.temperature <= 0.0;
-    let cache = (job.cache_lm && by_likelihood).then(|| CacheLm::new(texts.clone(), lead, tokens.healing_prefix.len()));
-    // What a model wrote is no reason for it to write the same again, so the cache is without it.
-    texts.extend(job.recent_generations.iter().cloned());
-    (Drafter::new(&job.likely_completions, texts, lead, &tokens.healing_prefix), cache)
+/// Builds the drafter and, if the job asks for one, the cache language model from the job's texts.
+fn build_drafter_and_cache_lm(job: &Job, prompt: &EncodedPrompt) -> (Drafter, Option<CacheLm>) {
+    let prompt_texts = prompt_texts(&job.prompt);
+    let last = prompt_texts.last().copied().unwrap_or_default();
+    let prompt_tail = last.strip_suffix(prompt.healing_prefix.as_str()).unwrap_or(last);
+    let mut sources = job.ngram_sources.clone();
+    sources.extend(prompt_texts.into_iter().map(Arc::from));
+    let cache_lm = if job.cache_lm && job.sampling.temperature <= 0.0 {
+        Some(CacheLm::new(sources.clone(), prompt_tail, prompt.healing_prefix.len()))
+    } else {
+        None
+    };
+    // Generated text goes to the drafter alone: in the cache model, the model would reinforce its own output.
+    sources.extend(job.recent_generations.iter().cloned());
+    (Drafter::new(&job.likely_completions, sources, prompt_tail, &prompt.healing_prefix), cache_lm)
 }
 
 fn prompt_texts(prompt: &Prompt) -> Vec<&str> {

@@ -1,10 +1,10 @@
-//! Writes the answers of one job: draws tokens, tells of them, and says when an answer is over.
+//! Decoding: turns the logits of a step into tokens of a job's candidates.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::active_job::ActiveCandidate;
+use super::candidate::ActiveCandidate;
 use super::detokenizer::TextDelta;
-use super::job::{Event, FinishReason, StopCondition, TokenInfo, Usage};
+use super::job::{Event, FinishReason, StopCondition, TokenInfo, Usage, mean_logprob};
 use crate::Model;
 use crate::cache_lm::CacheLm;
 use crate::decoder::LogitsRow;
@@ -12,10 +12,10 @@ use crate::healing::VocabularyIndex;
 use crate::sampler::{SampleLogits, Sampler};
 use crate::speculative::Drafter;
 
-/// Draws tokens for the candidates of one job and tells of them.
+/// The parts of a job and of its engine that decoding needs.
 pub(super) struct DecodeContext<'a> {
     pub(super) model: &'a Model,
-    pub(super) spelling: &'a VocabularyIndex,
+    pub(super) vocabulary: &'a VocabularyIndex,
     pub(super) stop_ids: &'a [u32],
     pub(super) max_tokens: usize,
     pub(super) stop_condition: &'a mut Option<StopCondition>,
@@ -26,9 +26,11 @@ pub(super) struct DecodeContext<'a> {
 }
 
 impl DecodeContext<'_> {
-    /// Draws the candidate's next token, and more as long as they are those of `draft`, whose keys and values are in its
-    /// cache already. `logits` gives what was computed for its last token and, from 1 on, for those of the draft. Says
-    /// whether the answer is over, after telling of it.
+    /// Samples the candidate's next token, and further tokens for as long as they match `draft`, whose keys and values
+    /// are in the candidate's cache already. Sends their events, and returns true if the candidate has ended.
+    ///
+    /// `logits(0)` are the logits after the candidate's last token, `logits(n)` those after `n` tokens of the draft.
+    /// `rank` applies to the first token; see [`Sampler::sample`].
     pub(super) fn accept_tokens<'l>(
         &mut self,
         candidate: &mut ActiveCandidate,
@@ -38,7 +40,8 @@ impl DecodeContext<'_> {
     ) -> bool {
         let mut accepted = 0;
         let reason = loop {
-            let reason = self.decode_token(candidate, &logits(accepted), if accepted == 0 { rank } else { 0 });
+            let rank = if accepted == 0 { rank } else { 0 };
+            let reason = self.decode_token(candidate, &logits(accepted), rank);
             if reason.is_some() || draft.get(accepted) != Some(&candidate.pending_token) {
                 break reason;
             }
@@ -49,12 +52,12 @@ impl DecodeContext<'_> {
         self.usage.drafted += draft.len();
         self.usage.accepted += accepted;
         self.drafter.record_acceptance(draft.len(), accepted);
-        let over = reason.is_some();
-        reason.into_iter().for_each(|reason| self.finish(candidate, reason));
-        over
+        let Some(reason) = reason else { return false };
+        self.finish(candidate, reason);
+        true
     }
 
-    /// Draws the candidate's next token; a reason if it was the last.
+    /// Samples the candidate's next token, records it and sends its text. Returns a reason if the candidate ends here.
     fn decode_token(
         &mut self,
         candidate: &mut ActiveCandidate,
@@ -64,32 +67,70 @@ impl DecodeContext<'_> {
         if candidate.generated_ids.len() >= self.max_tokens {
             return Some(FinishReason::Length);
         }
-        let tokenizer = &self.model.tokenizer;
-        let to_spell = candidate.output.remaining_prefix();
-        let drawn = match to_spell {
-            [] => self.sample(&mut candidate.sampler, candidate.output.bytes(), logits, rank, &candidate.generated_ids),
-            _ => {
-                let allowed = self.spelling.tokens_spelling(tokenizer, to_spell);
-                let only_likeliest = candidate.sampler.is_greedy(rank);
-                let logits = self.model.decoder.logits_of(logits, &allowed, only_likeliest);
-                candidate.sampler.sample(SampleLogits::Allowed(&logits), rank, &candidate.generated_ids)
-            }
+        let Some((id, logprob)) = self.sample(candidate, logits, rank) else {
+            return Some(FinishReason::Failed("no token of the vocabulary can continue the text".into()));
         };
-        let Some((id, logprob)) = drawn else {
-            return Some(FinishReason::Failed("no token of the model fits here".into()));
-        };
-        if self.stop_ids.binary_search(&id).is_ok() || tokenizer.is_special(id) {
+        if self.stop_ids.binary_search(&id).is_ok() || self.model.tokenizer.is_special(id) {
             return Some(FinishReason::EndToken);
         }
-        let bytes = tokenizer.token_bytes(id);
-        let given = bytes.len() <= to_spell.len();
+        if self.append(candidate, id, logprob) {
+            return Some(FinishReason::StopText);
+        }
+        let reason = self.check_stop_condition(candidate);
+        if reason.is_some() {
+            return reason;
+        }
+        let context = self.model.decoder.config().context_length;
+        let at_limit = candidate.generated_ids.len() >= self.max_tokens;
+        if at_limit || candidate.sequence.tokens.len() + 1 >= context { Some(FinishReason::Length) } else { None }
+    }
+
+    /// Samples a token and its natural log-probability: among the tokens that can spell the rest of the healing prefix,
+    /// or among all of them.
+    fn sample(&self, candidate: &mut ActiveCandidate, logits: &LogitsRow, rank: usize) -> Option<(u32, f32)> {
+        let prefix = candidate.output.remaining_prefix();
+        if prefix.is_empty() {
+            let (bytes, generated) = (candidate.output.bytes(), &candidate.generated_ids);
+            return self.sample_any(&mut candidate.sampler, bytes, logits, rank, generated);
+        }
+        let allowed = self.vocabulary.allowed_tokens(&self.model.tokenizer, prefix);
+        let greedy = candidate.sampler.is_greedy(rank);
+        let logits = self.model.decoder.logits_of(logits, &allowed, greedy);
+        candidate.sampler.sample(SampleLogits::Allowed(&logits), rank, &candidate.generated_ids)
+    }
+
+    /// Samples among all tokens, to follow the tokens `generated` and their `bytes`.
+    fn sample_any(
+        &self,
+        sampler: &mut Sampler,
+        bytes: &[u8],
+        logits: &LogitsRow,
+        rank: usize,
+        generated: &[u32],
+    ) -> Option<(u32, f32)> {
+        let argmax = if sampler.is_greedy(rank) { logits.argmax } else { None };
+        if argmax.is_some() && self.cache_lm.is_none() {
+            return argmax;
+        }
+        let all = self.model.decoder.all_logits(logits);
+        let sampled = match argmax {
+            Some(argmax) => argmax,
+            None => sampler.sample(SampleLogits::Full(&all), rank, generated)?,
+        };
+        match self.cache_lm {
+            // Ranks above 0 are there to differ from the first candidate.
+            Some(cache_lm) if rank == 0 => Some(cache_lm.choose_token(&self.model.tokenizer, &all, sampled, bytes)),
+            _ => Some(sampled),
+        }
+    }
+
+    /// Appends a token to the candidate and sends the text that it completes. Returns true at a stop text.
+    fn append(&mut self, candidate: &mut ActiveCandidate, id: u32, logprob: f32) -> bool {
+        let bytes = self.model.tokenizer.token_bytes(id);
+        let forced = bytes.len() <= candidate.output.remaining_prefix().len();
         self.usage.generated += 1;
         candidate.generated_ids.push(id);
-        candidate.token_infos.push(TokenInfo {
-            text: String::from_utf8_lossy(bytes).into_owned(),
-            logprob,
-            forced: given,
-        });
+        candidate.token_infos.push(TokenInfo { text: String::from_utf8_lossy(bytes).into_owned(), logprob, forced });
         candidate.pending_token = id;
         let (text, stopped) = match candidate.output.push(bytes) {
             TextDelta::Text(text) => (text, false),
@@ -98,44 +139,24 @@ impl DecodeContext<'_> {
         if !text.is_empty() {
             (self.events)(Event::Text { candidate: candidate.index, text, logprob });
         }
-        if stopped {
-            return Some(FinishReason::StopText);
-        }
-        if let Some(until) = self.stop_condition
-            && candidate.output.remaining_prefix().is_empty()
-        {
-            let (index, text) = (candidate.index, candidate.output.text());
-            match catch_unwind(AssertUnwindSafe(|| until(index, text))) {
-                Ok(false) => {}
-                Ok(true) => return Some(FinishReason::StopCondition),
-                Err(_) => return Some(FinishReason::Failed("the rule that ends an answer panicked".into())),
-            }
-        }
-        let context = self.model.decoder.config().context_length;
-        let full = candidate.generated_ids.len() >= self.max_tokens || candidate.sequence.tokens.len() + 1 >= context;
-        full.then_some(FinishReason::Length)
+        stopped
     }
 
-    /// A token of all, behind the tokens that were `written` and their bytes.
-    fn sample(
-        &self,
-        sampler: &mut Sampler,
-        bytes: &[u8],
-        logits: &LogitsRow,
-        rank: usize,
-        written: &[u32],
-    ) -> Option<(u32, f32)> {
-        let best = logits.best.filter(|_| sampler.is_greedy(rank));
-        if best.is_some() && self.cache_lm.is_none() {
-            return best;
+    /// Applies the job's stop condition once the healing prefix is spelled.
+    fn check_stop_condition(&mut self, candidate: &ActiveCandidate) -> Option<FinishReason> {
+        let stop_condition = self.stop_condition.as_mut()?;
+        if !candidate.output.remaining_prefix().is_empty() {
+            return None;
         }
-        let all = self.model.decoder.all_logits(logits);
-        let drawn = best.or_else(|| sampler.sample(SampleLogits::Full(&all), rank, written))?;
-        let cache = self.cache_lm.filter(|_| rank == 0);
-        Some(cache.map_or(drawn, |cache| cache.choose_token(&self.model.tokenizer, &all, drawn, bytes)))
+        let (index, text) = (candidate.index, candidate.output.text());
+        match catch_unwind(AssertUnwindSafe(|| stop_condition(index, text))) {
+            Ok(false) => None,
+            Ok(true) => Some(FinishReason::StopCondition),
+            Err(_) => Some(FinishReason::Failed("the stop condition panicked".into())),
+        }
     }
 
-    /// Tells that the candidate has ended.
+    /// Sends the remaining text of a candidate and its end.
     fn finish(&mut self, candidate: &mut ActiveCandidate, reason: FinishReason) {
         if reason != FinishReason::StopText {
             let text = candidate.output.flush();
@@ -148,10 +169,4 @@ impl DecodeContext<'_> {
         let confidence = mean_logprob(&tokens);
         (self.events)(Event::Finished { candidate: candidate.index, reason, tokens, confidence });
     }
-}
-
-/// Mean log-probability of what the model chose.
-pub(super) fn mean_logprob(tokens: &[TokenInfo]) -> f32 {
-    let chosen: Vec<f32> = tokens.iter().filter(|token| !token.forced).map(|token| token.logprob).collect();
-    chosen.iter().sum::<f32>() / chosen.len().max(1) as f32
 }

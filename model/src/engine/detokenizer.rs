@@ -1,67 +1,71 @@
-//! From tokens back to text, a piece at a time: whole characters only, without what was healed, up to a stop text.
+//! Incremental detokenization: the text of a candidate as its tokens arrive.
+//!
+//! Text is emitted in complete characters, without the healing prefix, and up to the first stop text. A suffix that may
+//! be the beginning of a stop text is held back.
 
-/// An answer as it grows.
+/// The output of one candidate.
 #[derive(Debug, Default)]
 pub(crate) struct Detokenizer {
-    /// All bytes written so far, the healed ones too.
+    /// Bytes of all tokens, including the healing prefix.
     bytes: Vec<u8>,
-    /// What has to be spelt first.
+    /// Text cut off the prompt, which the output has to spell first.
     healing_prefix: Vec<u8>,
-    /// Bytes of `bytes` that have been given out.
+    /// Number of bytes that were emitted or belong to the healing prefix.
     emitted_bytes: usize,
-    /// Text given out so far.
+    /// Text emitted so far.
     text: String,
     stop_texts: Vec<String>,
 }
 
-/// What a token did to the answer.
+/// The effect of a token on the output.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum TextDelta {
-    /// Text that can be given out, possibly none.
+    /// New text, possibly empty.
     Text(String),
-    /// The last text; a stop text follows.
+    /// The last text before a stop text.
     Stopped(String),
 }
 
 impl Detokenizer {
-    pub(crate) fn new(healed: &str, stop_texts: &[String]) -> Self {
+    /// An empty output. Empty stop texts are ignored.
+    pub(crate) fn new(healing_prefix: &str, stop_texts: &[String]) -> Self {
         let stop_texts = stop_texts.iter().filter(|text| !text.is_empty()).cloned().collect();
-        Self { healing_prefix: healed.into(), stop_texts, ..Self::default() }
+        Self { healing_prefix: healing_prefix.into(), stop_texts, ..Self::default() }
     }
 
-    /// What the next tokens have to spell before they are free; empty when they are.
+    /// The part of the healing prefix that the next tokens have to spell; empty once they are free.
     pub(crate) fn remaining_prefix(&self) -> &[u8] {
         self.healing_prefix.get(self.bytes.len()..).unwrap_or_default()
     }
 
-    /// All bytes written so far, the healed ones among them.
+    /// Bytes of all tokens, including the healing prefix.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The text given out so far.
+    /// Text emitted so far.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    /// Adds a token's bytes.
+    /// Appends the bytes of a token.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> TextDelta {
         self.bytes.extend(bytes);
         self.emitted_bytes = self.emitted_bytes.max(self.healing_prefix.len().min(self.bytes.len()));
         let pending = &self.bytes[self.emitted_bytes..];
-        let whole = complete_utf8_len(pending);
-        let text = String::from_utf8_lossy(&pending[..whole]).into_owned();
+        let complete = complete_utf8_len(pending);
+        let text = String::from_utf8_lossy(&pending[..complete]).into_owned();
         let (end, stopped) = self.find_stop(&text);
-        let given = text[..end].to_owned();
-        // Replaced bytes change the length; such a text is given out whole, so that the count stays one of bytes.
-        let exact = text.len() == whole;
-        let given = if exact || stopped { given } else { text };
-        self.emitted_bytes += if exact { given.len() } else { whole };
-        self.text.push_str(&given);
-        if stopped { TextDelta::Stopped(given) } else { TextDelta::Text(given) }
+        // A replacement character is longer than the byte that it replaces. Such a text is emitted as a whole, so that
+        // `emitted_bytes` keeps counting bytes of the tokens.
+        let is_valid = text.len() == complete;
+        let emitted = if is_valid || stopped { text[..end].to_owned() } else { text };
+        self.emitted_bytes += if is_valid { emitted.len() } else { complete };
+        self.text.push_str(&emitted);
+        if stopped { TextDelta::Stopped(emitted) } else { TextDelta::Text(emitted) }
     }
 
-    /// What was held back in case a stop text began there, once nothing more comes.
+    /// Emits the text that was held back for a stop text, at the end of the output.
     pub(crate) fn flush(&mut self) -> String {
         let pending = &self.bytes[self.emitted_bytes.max(self.healing_prefix.len()).min(self.bytes.len())..];
         let text = String::from_utf8_lossy(&pending[..complete_utf8_len(pending)]).into_owned();
@@ -70,18 +74,18 @@ impl Detokenizer {
         text
     }
 
-    /// How much of `text` can be given out, and whether a stop text comes right after it.
+    /// Returns the number of bytes of `text` that can be emitted, and true if a stop text follows them.
     fn find_stop(&self, text: &str) -> (usize, bool) {
         if let Some(at) = self.stop_texts.iter().filter_map(|stop| text.find(stop.as_str())).min() {
             return (at, true);
         }
-        let begins = |at: &usize| self.stop_texts.iter().any(|stop| stop.starts_with(&text[*at..]));
-        let held = text.char_indices().map(|(at, _)| at).find(begins);
-        (held.unwrap_or(text.len()), false)
+        let may_begin_stop = |at: &usize| self.stop_texts.iter().any(|stop| stop.starts_with(&text[*at..]));
+        let held_back = text.char_indices().map(|(at, _)| at).find(may_begin_stop);
+        (held_back.unwrap_or(text.len()), false)
     }
 }
 
-/// Bytes of `bytes` up to a character that is not whole yet. Bytes that can never become one are let through.
+/// Returns the length of `bytes` up to an incomplete character at the end. Invalid bytes count as complete.
 fn complete_utf8_len(bytes: &[u8]) -> usize {
     match std::str::from_utf8(bytes) {
         Ok(_) => bytes.len(),
@@ -98,57 +102,59 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn pieces(healed: &str, stops: &[&str], tokens: &[&[u8]]) -> (Vec<String>, bool) {
+    fn deltas(healing_prefix: &str, stops: &[&str], tokens: &[&[u8]]) -> (Vec<String>, bool) {
         let stops: Vec<String> = stops.iter().map(|stop| stop.to_string()).collect();
-        let mut answer = Detokenizer::new(healed, &stops);
-        let mut pieces = Vec::new();
+        let mut output = Detokenizer::new(healing_prefix, &stops);
+        let mut deltas = Vec::new();
         for token in tokens {
-            match answer.push(token) {
-                TextDelta::Text(text) => pieces.push(text),
+            match output.push(token) {
+                TextDelta::Text(text) => deltas.push(text),
                 TextDelta::Stopped(text) => {
-                    pieces.push(text);
-                    return (pieces, true);
+                    deltas.push(text);
+                    return (deltas, true);
                 }
             }
         }
-        pieces.push(answer.flush());
-        (pieces, false)
+        deltas.push(output.flush());
+        (deltas, false)
     }
 
     #[test]
-    fn characters_are_given_out_whole() {
-        let (pieces, _) = pieces("", &[], &[b"\xf0\x9d", b"\x84", b"\x9e!"]);
-        assert_eq!(pieces, ["", "", "\u{1d11e}!", ""]);
+    fn only_complete_characters_are_emitted() {
+        let (deltas, _) = deltas("", &[], &[b"\xf0\x9d", b"\x84", b"\x9e!"]);
+        assert_eq!(deltas, ["", "", "\u{1d11e}!", ""]);
     }
 
     #[test]
-    fn what_was_healed_is_not_given_out() {
-        let (pieces, _) = pieces("re", &[], &[b"r", b"eturn", b" x"]);
-        assert_eq!(pieces, ["", "turn", " x", ""]);
+    fn healing_prefix_is_not_emitted() {
+        let (deltas, _) = deltas("re", &[], &[b"r", b"eturn", b" x"]);
+        assert_eq!(deltas, ["", "turn", " x", ""]);
     }
 
     #[test]
-    fn a_stop_text_across_tokens_is_never_given_out() {
-        let (found, stopped) = pieces("", &["\n\n"], &[b"a\n", b"\nb"]);
+    fn a_stop_text_that_spans_tokens_is_not_emitted() {
+        let (found, stopped) = deltas("", &["\n\n"], &[b"a\n", b"\nb"]);
         assert_eq!((found.concat(), stopped), ("a".into(), true));
-        let (found, stopped) = pieces("", &["\n\n"], &[b"a\n", b"b"]);
+        let (found, stopped) = deltas("", &["\n\n"], &[b"a\n", b"b"]);
         assert_eq!((found.concat(), stopped), ("a\nb".into(), false));
     }
 
     proptest! {
         #[test]
-        fn any_cutting_of_a_text_gives_the_same_text(text in "\\PC{0,20}", cuts in prop::collection::vec(0usize..40, 0..6)) {
+        fn text_does_not_depend_on_token_boundaries(
+            text in "\\PC{0,20}", cuts in prop::collection::vec(0usize..40, 0..6),
+        ) {
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
             cuts.extend([0, text.len()]);
             cuts.sort_unstable();
             let tokens: Vec<&[u8]> = cuts.windows(2).map(|w| &text.as_bytes()[w[0]..w[1]]).collect();
-            prop_assert_eq!(pieces("", &["stop"], &tokens).0.concat(), text.split("stop").next().unwrap_or_default());
+            prop_assert_eq!(deltas("", &["stop"], &tokens).0.concat(), text.split("stop").next().unwrap_or_default());
         }
 
         #[test]
-        fn any_bytes_give_text(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+        fn invalid_bytes_are_replaced(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
             let tokens: Vec<&[u8]> = bytes.chunks(1).collect();
-            let (found, _) = pieces("", &[], &tokens);
+            let (found, _) = deltas("", &[], &tokens);
             prop_assert_eq!(found.concat().replace('\u{fffd}', "").len() <= bytes.len(), true);
         }
     }

@@ -1,4 +1,4 @@
-//! What an engine is asked and what it answers.
+//! Jobs and the events that they send.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,145 +7,147 @@ use foretype_plugins::Prompt;
 
 use crate::SamplingParams;
 
-/// Whether somebody is waiting.
+/// The urgency of a job. Each step of the engine serves the most urgent jobs only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Priority {
-    /// A user waits for the answer.
+    /// A user waits for the result.
     #[default]
     Interactive,
-    /// A user reads along while the answer is written: gives way at once to who waits for a suggestion, and goes on afterwards.
+    /// A user reads the output as it streams. Waits for interactive jobs, which preempt its steps.
     Streaming,
-    /// Work ahead of need; gives way at once.
+    /// Prefetching that no user waits for yet. Waits for all other jobs; interactive ones preempt its steps.
     Background,
 }
 
-/// Decides from a candidate's number and its text so far whether the candidate is done.
+/// Decides whether a candidate ends, given its index and its text so far.
 pub type StopCondition = Box<dyn FnMut(usize, &str) -> bool + Send>;
 
-/// A question to the model.
+/// A request for one or more completions of a prompt.
 #[derive(Default)]
 pub struct Job {
-    /// What the model reads.
+    /// The prompt.
     pub prompt: Prompt,
-    /// Tokens to write at the most, for each candidate.
+    /// Token limit of each candidate.
     pub max_tokens: usize,
-    /// Answers to write side by side; 0 means one. The first is the likeliest (or drawn, with a temperature); the others
-    /// begin with the next likeliest tokens.
+    /// Number of completions to decode in parallel; 0 means one. The first begins with the likeliest token (or a
+    /// sampled one, at a temperature above 0), the others with the next likeliest tokens.
     pub candidates: usize,
-    /// How tokens are drawn.
+    /// Sampling parameters.
     pub sampling: SamplingParams,
-    /// Whether somebody is waiting.
+    /// Urgency.
     pub priority: Priority,
-    /// Texts that end an answer; they are not part of it.
+    /// Texts that end a candidate and are not part of its output.
     pub stop_texts: Vec<String>,
-    /// Ends an answer early.
+    /// Ends a candidate early.
     pub stop_condition: Option<StopCondition>,
-    /// Answers that are likely to come, such as what was written here a moment ago. Like [`repeats`](Self::repeats) they
-    /// make an answer faster and never change it.
+    /// Likely outputs, such as a recent generation at the same cursor. They serve as drafts for speculative decoding:
+    /// they can make decoding faster, but never change the output.
     pub likely_completions: Vec<String>,
-    /// Texts that the answer may repeat a piece of, beside the prompt's own; the likeliest last.
+    /// Texts beside the prompt to look up n-grams in for drafts, the most relevant last. Without
+    /// [`cache_lm`](Self::cache_lm) they never change the output.
     pub ngram_sources: Vec<Arc<str>>,
-    /// Texts that a model wrote near here, the likeliest last: a draft may repeat a piece of them too.
+    /// Recent output of a model near the cursor, the most relevant last. Drafts are looked up in it too, but the cache
+    /// language model ignores it.
     pub recent_generations: Vec<Arc<str>>,
-    /// Whether what followed in [`repeats`](Self::repeats) and the prompt, where they say what was just written, gets a share of
-    /// the probability. Unlike a draft it changes the answer. Only where tokens are taken by their likelihood alone.
+    /// Interpolates the model with an n-gram cache model over the prompt and [`ngram_sources`](Self::ngram_sources).
+    /// Unlike a draft this changes the output. It applies to greedy decoding only.
     pub cache_lm: bool,
 }
 
-/// A token that was written.
+/// A generated token.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct TokenInfo {
-    /// Its text; bytes that are no whole character show as replacement characters.
+    /// Text of the token; bytes that are not a complete character appear as replacement characters.
     pub text: String,
-    /// Its natural log-probability in the model's own distribution, or, with [`Job::cache`], in the mixture; where healing
-    /// allows only some tokens, over those. Where tokens are taken by their likelihood alone, what the unlikely ones have is estimated, which
-    /// is worth some thousandths.
+    /// Natural log-probability under the model, or under the mixture with [`Job::cache_lm`]. While a healing prefix is
+    /// spelled, the distribution covers only the tokens that can spell it. In greedy decoding the logits of unlikely
+    /// tokens are approximate, an error of about 0.002 nats.
     pub logprob: f32,
-    /// Whether it only spells what healing took back from the prompt, and so was not the model's to choose.
+    /// True for a token that only spells the healing prefix and so was not the model's choice.
     #[serde(rename = "given")]
     pub forced: bool,
 }
 
-/// Why an answer ended.
+/// Returns the mean log-probability of the tokens that the model chose; 0 for none.
+pub(super) fn mean_logprob(tokens: &[TokenInfo]) -> f32 {
+    let chosen: Vec<f32> = tokens.iter().filter(|token| !token.forced).map(|token| token.logprob).collect();
+    chosen.iter().sum::<f32>() / chosen.len().max(1) as f32
+}
+
+/// The reason why a candidate ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FinishReason {
-    /// The model ended it.
+    /// The model generated an end token.
     EndToken,
-    /// [`Job::until`] said so.
+    /// [`Job::stop_condition`] returned true.
     StopCondition,
-    /// One of [`Job::stop_texts`] was written.
+    /// One of [`Job::stop_texts`] was generated.
     StopText,
     /// [`Job::max_tokens`] or the model's context length was reached.
     Length,
     /// The ticket was dropped.
     Cancelled,
-    /// It could not go on; the message says why.
+    /// The job could not continue, for the reason in the message.
     Failed(String),
 }
 
-/// What a job cost.
+/// Token counts and durations of a job.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
 pub struct Usage {
-    /// Prompt tokens that were evaluated.
+    /// Prompt tokens evaluated.
     pub evaluated: usize,
-    /// Prompt tokens that were in the cache.
+    /// Prompt tokens found in the prefix cache.
     pub reused: usize,
-    /// Tokens written, of all candidates.
+    /// Tokens generated, over all candidates.
     pub generated: usize,
-    /// Tokens that were guessed and evaluated before the model had written them.
+    /// Draft tokens evaluated (speculative decoding).
     pub drafted: usize,
-    /// Of these, those that the model then wrote.
+    /// Draft tokens accepted.
     pub accepted: usize,
-    /// From the start of the work to the end of the prompt.
+    /// Time from admission to the end of the prompt.
     pub prefill: Duration,
-    /// From there to the end.
+    /// Time from the end of the prompt to the end of the job.
     pub decode: Duration,
-    /// From submission to the start of the work.
+    /// Time from submission to admission.
     pub queued: Duration,
 }
 
-/// What happens to a job, in this order.
+/// An event of a job.
+///
+/// A job sends [`Prefilled`](Self::Prefilled) at most once, then for each candidate any number of [`Text`](Self::Text)
+/// events and one [`Finished`](Self::Finished), and [`Done`](Self::Done) as its last event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The prompt has been read.
+    /// The whole prompt is in the KV cache.
     Prefilled {
-        /// Prompt tokens that were evaluated.
+        /// Prompt tokens evaluated.
         evaluated: usize,
-        /// Prompt tokens that were in the cache.
+        /// Prompt tokens found in the prefix cache.
         reused: usize,
     },
-    /// A piece of an answer: whole characters, without what healing backed up over.
+    /// New text of a candidate: complete characters, without the healing prefix.
     Text {
-        /// Which answer.
+        /// Index of the candidate.
         candidate: usize,
-        /// The new piece.
+        /// The new text.
         text: String,
-        /// Natural log-probability of the token that completed it.
+        /// Natural log-probability of the token that completed the text.
         logprob: f32,
     },
-    /// An answer has ended.
+    /// A candidate has ended.
     Finished {
-        /// Which answer.
+        /// Index of the candidate.
         candidate: usize,
-        /// Why.
+        /// The reason.
         reason: FinishReason,
-        /// All its tokens.
+        /// All tokens of the candidate.
         tokens: Vec<TokenInfo>,
-        /// Mean natural log-probability of its tokens that were not [given](TokenInfo::given); 0 for none.
+        /// Mean natural log-probability of the tokens that were not [forced](TokenInfo::forced); 0 for none.
         confidence: f32,
     },
-    /// Nothing more will come.
+    /// The job is over; no event follows.
     Done {
-        /// What it cost.
+        /// Token counts and durations.
         usage: Usage,
     },
-}
-
-/// Ends a job that never ran.
-pub(crate) fn reject_job(events: &mut dyn FnMut(Event), candidates: usize, why: &str) {
-    for candidate in 0..candidates.max(1) {
-        let reason = FinishReason::Failed(why.into());
-        events(Event::Finished { candidate, reason, tokens: Vec::new(), confidence: 0.0 });
-    }
-    events(Event::Done { usage: Usage::default() });
 }

@@ -1,4 +1,4 @@
-//! From a prompt to token ids.
+//! Tokenization of prompts.
 
 use std::collections::HashMap;
 
@@ -10,15 +10,16 @@ use crate::tokenizer::Tokenizer;
 /// A prompt as token ids.
 #[derive(Debug, PartialEq)]
 pub(crate) struct EncodedPrompt {
-    /// What the model reads.
+    /// Tokens to evaluate.
     pub(crate) ids: Vec<u32>,
-    /// What it has to write first (token healing).
+    /// Text cut off the end of the prompt, which the output has to spell first (token healing).
     pub(crate) healing_prefix: String,
-    /// Tokens that end the answer, in rising order.
+    /// Tokens that end the output, in ascending order.
     pub(crate) stop_ids: Vec<u32>,
 }
 
-/// Remembers the tokens of the parts of late prompts, since most of a prompt is the same from key to key.
+/// A tokenizer of prompts that remembers the tokens of the previous prompt's parts: most of them stay the same from one
+/// keystroke to the next.
 #[derive(Default)]
 pub(crate) struct PromptEncoder {
     previous_parts: HashMap<String, Vec<u32>>,
@@ -26,35 +27,36 @@ pub(crate) struct PromptEncoder {
 }
 
 impl PromptEncoder {
-    /// The tokens of `prompt`.
+    /// Encodes a prompt.
     ///
     /// # Errors
-    /// Names a special token that the tokenizer does not have.
+    /// Fails, with a message that names it, for a special token that the tokenizer does not have.
     pub(crate) fn encode(&mut self, prompt: &Prompt, tokenizer: &Tokenizer) -> Result<EncodedPrompt, String> {
-        let (mut ids, healed) = self.encode_parts(prompt, tokenizer)?;
-        // What was used for this prompt is what the next one is likely to need.
+        let (mut ids, healing_prefix) = self.encode_parts(prompt, tokenizer)?;
+        // The next prompt most likely shares parts with this one, and with no older one.
         self.previous_parts = std::mem::take(&mut self.current_parts);
-        let named = prompt.stop_tokens.iter().filter_map(|name| tokenizer.special_id(name));
-        let mut stops: Vec<u32> = named.chain(tokenizer.end_tokens().iter().copied()).collect();
-        stops.sort_unstable();
+        let stop_tokens = prompt.stop_tokens.iter().filter_map(|name| tokenizer.special_id(name));
+        let mut stop_ids: Vec<u32> = stop_tokens.chain(tokenizer.end_tokens().iter().copied()).collect();
+        stop_ids.sort_unstable();
         if ids.is_empty() {
-            // A model needs something to go on from.
-            ids.extend(stops.first());
+            // A forward pass needs at least one token.
+            ids.extend(stop_ids.first());
         }
-        Ok(EncodedPrompt { ids, healing_prefix: healed, stop_ids: stops })
+        Ok(EncodedPrompt { ids, healing_prefix, stop_ids })
     }
 
-    /// What the model reads, and the text that it has to write first. Training samples are read in this way, too.
+    /// Encodes the parts of a prompt. Returns the tokens and the healing prefix. Training samples are encoded in the
+    /// same way.
     ///
     /// # Errors
-    /// Names a special token that the tokenizer does not have.
+    /// Fails, with a message that names it, for a special token that the tokenizer does not have.
     pub(crate) fn encode_parts(
         &mut self,
         prompt: &Prompt,
         tokenizer: &Tokenizer,
     ) -> Result<(Vec<u32>, String), String> {
         let mut ids: Vec<u32> = tokenizer.start_token().into_iter().collect();
-        let mut healed = String::new();
+        let mut healing_prefix = String::new();
         for (i, part) in prompt.parts.iter().enumerate() {
             match &part.content {
                 Content::Special(name) => {
@@ -64,12 +66,12 @@ impl PromptEncoder {
                 Content::Text(text) => {
                     let last = i + 1 == prompt.parts.len();
                     let end = if prompt.heal && last { healing::healing_start(text) } else { text.len() };
-                    healed = text[end..].into();
+                    healing_prefix = text[end..].into();
                     ids.extend(self.encode_text(&text[..end], tokenizer));
                 }
             }
         }
-        Ok((ids, healed))
+        Ok((ids, healing_prefix))
     }
 
     fn encode_text(&mut self, text: &str, tokenizer: &Tokenizer) -> Vec<u32> {

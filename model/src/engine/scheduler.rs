@@ -1,12 +1,22 @@
-//! Which rows are evaluated together in one step.
+//! The scheduler: chooses the rows of the next batch.
 //!
-//! Each answer that is being written has a row for its last token and some for a draft of the next ones; the rest of the
-//! room goes to prompts that are being read, the shortest first, so that a key never waits for a whole file. Who waits
-//! gains, so that nobody waits for ever.
+//! A batch serves the jobs of one priority and has three kinds of rows:
+//!
+//! 1. **Decode.** Each decoding candidate has a row for its pending token.
+//! 2. **Drafts.** Decode is memory-bound: a batch of up to [`MAX_MEMORY_BOUND_ROWS`] rows costs about as much as one
+//!    row. The candidates share that many rows to verify draft tokens in, as far as the [`StepCostModel`] finds them
+//!    profitable.
+//! 3. **Prefill chunks.** Prompts share a token budget, those with the fewest remaining tokens first, so that a short
+//!    prompt never waits for a whole file. The budget is [`MAX_PREFILL_TOKENS_PER_STEP`], or at most
+//!    [`MAX_PREFILL_TOKENS_WITH_DECODE`] if the batch also decodes. Aging ([`AGING_TOKENS_PER_STEP`]) keeps long
+//!    prompts from starving. A chunk that completes its prompt is followed by the first candidate's draft.
+//!
+//! The rows of one sequence form a [`ScheduledSpan`]; spans lie in the order of the jobs and their candidates.
 
 use std::ops::Range;
 
-use super::active_job::{ActiveCandidate, ActiveJob, Phase};
+use super::active_job::{ActiveJob, Phase};
+use super::candidate::ActiveCandidate;
 use super::cost_model::{MAX_PREFILL_TOKENS_PER_STEP, MIN_PREFILL_TOKENS_PER_STEP, StepCostModel};
 use super::job::Priority;
 use crate::Model;
@@ -14,232 +24,263 @@ use crate::decoder::{Logits, LogitsRequest, LogitsRow};
 use crate::kv::KvCache;
 use crate::speculative::DraftBudget;
 
-/// At the most while somebody is written for.
+/// Prefill budget of a batch that also decodes, at most.
 const MAX_PREFILL_TOKENS_WITH_DECODE: usize = 32;
-/// Up to so many rows a step takes little longer than with one; drafts fill it.
+/// Decode is memory-bound: a batch of up to this many rows costs about as much as one row, so drafts fill it.
 const MAX_MEMORY_BOUND_ROWS: usize = 16;
-/// So many tokens shorter a prompt counts for each step that it had no row in.
+/// Aging: for each step that a prompt waits, it is ranked as if it were this many tokens shorter.
 const AGING_TOKENS_PER_STEP: usize = 16;
 
-/// The rows of a step.
+/// The rows of one step.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) tokens: Vec<u32>,
+    /// Position of each token in its sequence.
     pub(super) positions: Vec<u32>,
-    /// Rows whose logits are all of interest.
+    /// Rows that need all logits.
     full_logit_rows: Vec<usize>,
-    /// Rows of which only the likeliest token is.
+    /// Rows that need only the argmax.
     argmax_rows: Vec<usize>,
-    /// Rows behind which a word is still spelled: few tokens are allowed there, and their logits are worked out afterwards.
+    /// Rows whose next token has to spell a healing prefix. Few tokens can, so their logits are computed after the
+    /// step.
     healing_rows: Vec<usize>,
-    /// All of these, in this order.
+    /// The rows of these three lists, in this order.
     logit_rows: Vec<usize>,
-    /// In the order of the jobs and their candidates.
     pub(super) spans: Vec<ScheduledSpan>,
 }
 
-/// Rows of one sequence, one after the other.
+/// Consecutive rows of one sequence in a batch: a chunk of a prompt or a pending token, and perhaps a draft behind it.
 pub(super) struct ScheduledSpan {
+    /// Index of the job.
     pub(super) job: usize,
-    /// The place of the candidate in its job's list; `None` for a piece of the prompt.
+    /// Index of the candidate in the job's list; `None` for a prefill chunk.
     pub(super) candidate: Option<usize>,
-    /// Where it stands among the step's rows.
+    /// The span's rows in the batch.
     pub(super) rows: Range<usize>,
-    /// How many of its rows, the last ones, are a draft.
+    /// Number of draft tokens, which are the last rows.
     pub(super) draft_len: usize,
-    /// Whether it is asked what follows its last token before the draft, and what follows those of the draft.
+    /// True if tokens are sampled after the last row before the draft and after the draft's rows.
     pub(super) samples: bool,
-    /// The first so many of these are rows of spelling, and lie among the logits from the place on.
-    healing_logits: (usize, usize),
-    /// From where the others lie.
+    /// Number of sampled rows, the first ones, that have to spell a healing prefix.
+    healing_row_count: usize,
+    /// Index of the first of these rows in the step's logits.
+    first_healing_logit: usize,
+    /// Index of the first of the other sampled rows in the step's logits.
     first_other_logit: usize,
-    /// Whether all logits of the others are asked for.
+    /// True if the other sampled rows need all logits.
     full_logits: bool,
 }
 
-/// What is asked of the last token of a piece and of the draft behind it.
+/// The logits that the sampled rows of a span need.
+#[derive(Default)]
 struct SpanLogitsRequest {
-    /// Of the first so many rows: few tokens' logits, afterwards.
+    /// Number of rows, the first ones, that have to spell a healing prefix.
     healing_rows: usize,
-    /// Of the others: all logits, or the likeliest token.
+    /// True if the other rows need all logits, false if the argmax will do.
     full: bool,
 }
 
 impl ScheduledSpan {
-    /// The logits of its last token, and from 1 on those of its draft.
-    pub(super) fn logits_row<'l>(&self, logits: &'l Logits, at: usize) -> LogitsRow<'l> {
-        let (count, first) = self.healing_logits;
-        logits.row(if at < count { first + at } else { self.first_other_logit + at - count })
+    /// The logits after `draft_tokens` tokens of the draft; 0 for those after the last token before it.
+    pub(super) fn logits_row<'l>(&self, logits: &'l Logits, draft_tokens: usize) -> LogitsRow<'l> {
+        if draft_tokens < self.healing_row_count {
+            logits.row(self.first_healing_logit + draft_tokens)
+        } else {
+            logits.row(self.first_other_logit + draft_tokens - self.healing_row_count)
+        }
     }
 }
 
 impl Batch {
-    /// The next step for the jobs whose `turn` it is, with at most `draft` rows for a draft of each answer.
+    /// Schedules the next step of the jobs of this priority, with at most `max_draft_tokens` for each candidate.
     pub(super) fn schedule(
         jobs: &[ActiveJob],
-        turn: Priority,
+        priority: Priority,
         model: &Model,
-        draft: usize,
-        pace: &StepCostModel,
+        max_draft_tokens: usize,
+        cost_model: &StepCostModel,
     ) -> Self {
-        let shares = allocate_prefill(jobs, turn, pace);
-        let answers: usize = jobs.iter().zip(&shares).map(|(job, share)| decoding_candidates(job, turn, *share)).sum();
-        let room = DraftBudget {
-            max_tokens: (MAX_MEMORY_BOUND_ROWS.saturating_sub(answers) / answers.max(1)).min(draft),
-            row_cost: pace.marginal_row_cost(),
-        };
-        let mut rows = Self::default();
-        for (index, job) in jobs.iter().enumerate().filter(|(_, job)| job.priority() == turn) {
+        let chunks = allocate_prefill(jobs, priority, cost_model);
+        let mut candidate_count = 0;
+        for (job, chunk) in jobs.iter().zip(&chunks) {
+            candidate_count += sampling_candidates(job, priority, *chunk);
+        }
+        let free_rows = MAX_MEMORY_BOUND_ROWS.saturating_sub(candidate_count);
+        let max_tokens = (free_rows / candidate_count.max(1)).min(max_draft_tokens);
+        let budget = DraftBudget { max_tokens, row_cost: cost_model.marginal_row_cost() };
+        let mut batch = Self::default();
+        for (index, job) in jobs.iter().enumerate() {
+            if job.priority() != priority {
+                continue;
+            }
             match &job.phase {
-                Phase::Prefill(_) => rows.add_prefill(index, job, shares[index], room, model),
+                Phase::Prefill(_) => batch.add_prefill(index, job, chunks[index], budget, model),
                 Phase::Decode(candidates) => {
-                    for (place, candidate) in candidates.iter().enumerate() {
-                        rows.add_decode(index, job, place, candidate, room, model);
+                    for (number, candidate) in candidates.iter().enumerate() {
+                        batch.add_decode(index, job, number, candidate, budget, model);
                     }
                 }
             }
         }
-        let (whole, both) = (rows.full_logit_rows.len(), rows.full_logit_rows.len() + rows.argmax_rows.len());
-        for piece in &mut rows.spans {
-            piece.healing_logits.1 += both;
-            piece.first_other_logit += if piece.full_logits { 0 } else { whole };
+        batch.place_logits();
+        batch
+    }
+
+    /// Puts the three lists of rows behind each other, and moves the spans' indices along.
+    fn place_logits(&mut self) {
+        let first_argmax = self.full_logit_rows.len();
+        let first_healing = first_argmax + self.argmax_rows.len();
+        for span in &mut self.spans {
+            span.first_healing_logit += first_healing;
+            if !span.full_logits {
+                span.first_other_logit += first_argmax;
+            }
         }
-        rows.logit_rows = [&rows.full_logit_rows[..], &rows.argmax_rows, &rows.healing_rows].concat();
-        rows
+        self.logit_rows = [&self.full_logit_rows[..], &self.argmax_rows, &self.healing_rows].concat();
     }
 
-    /// What is asked of them.
+    /// The logits that the step has to compute.
     pub(super) fn logits_request(&self) -> LogitsRequest<'_> {
-        LogitsRequest { rows: &self.logit_rows, whole: self.full_logit_rows.len(), likeliest: self.argmax_rows.len() }
+        LogitsRequest { rows: &self.logit_rows, full: self.full_logit_rows.len(), argmax: self.argmax_rows.len() }
     }
 
-    /// Whether it reads so much that who comes meanwhile does not wait for its end: what it has worked out stays.
+    /// True if the batch has a prefill chunk so long that a new interactive job should not wait for the end of the
+    /// step.
     pub(super) fn is_preemptible(&self) -> bool {
-        self.spans.iter().any(|piece| piece.candidate.is_none() && piece.rows.len() >= MIN_PREFILL_TOKENS_PER_STEP)
+        self.spans.iter().any(|span| span.candidate.is_none() && span.rows.len() >= MIN_PREFILL_TOKENS_PER_STEP)
     }
 
-    /// Whether one thread is enough for them where nobody waits: the memory sets the time that so few rows take, and a second thread costs more
-    /// of the processor than it saves of that. Where the machine is slow, what is worked out ahead would come too late.
-    pub(super) fn fits_one_thread(&self, pace: &StepCostModel) -> bool {
-        self.tokens.len() <= MAX_MEMORY_BOUND_ROWS && pace.is_fast_machine()
+    /// True if one thread should run the batch when no user waits for it.
+    ///
+    /// So few rows are memory-bound: a second thread would cost more processor time than it saves. On a slow machine,
+    /// however, a prefetch would be ready too late.
+    pub(super) fn fits_one_thread(&self, cost_model: &StepCostModel) -> bool {
+        self.tokens.len() <= MAX_MEMORY_BOUND_ROWS && cost_model.is_fast_machine()
     }
 
-    /// The next tokens of a prompt; at its end, a draft of the answer.
-    fn add_prefill(&mut self, index: usize, job: &ActiveJob, share: usize, room: DraftBudget, model: &Model) {
-        let to = job.prompt.ids.len();
-        let from = to - job.remaining_prompt_tokens();
-        let tokens = &job.prompt.ids[from..from + share];
-        let ends = share > 0 && from + share == to;
-        let draft = if ends { job.propose_draft(model, &[], 0, to, room) } else { Vec::new() };
-        let asked = ends.then(|| SpanLogitsRequest {
+    /// Adds the next `chunk` tokens of a prompt and, at the prompt's end, a draft of the first candidate.
+    fn add_prefill(&mut self, index: usize, job: &ActiveJob, chunk: usize, budget: DraftBudget, model: &Model) {
+        let prompt = &job.prompt.ids;
+        let start = prompt.len() - job.remaining_prompt_tokens();
+        let end = start + chunk;
+        if chunk == 0 || end < prompt.len() {
+            return self.add_span(index, None, &prompt[start..end], &[], start, None);
+        }
+        let draft = job.propose_draft(model, &[], 0, end, budget);
+        let request = SpanLogitsRequest {
             healing_rows: job.healing_row_count(model, job.prompt.healing_prefix.len(), &draft),
             full: job.needs_full_logits() || job.candidate_count > 1,
-        });
-        self.add_span(index, None, tokens, &draft, from, asked);
+        };
+        self.add_span(index, None, &prompt[start..end], &draft, start, Some(request));
     }
 
+    /// Adds a candidate's pending token and a draft behind it.
     fn add_decode(
         &mut self,
         index: usize,
         job: &ActiveJob,
-        place: usize,
+        number: usize,
         candidate: &ActiveCandidate,
-        room: DraftBudget,
+        budget: DraftBudget,
         model: &Model,
     ) {
-        let from = candidate.sequence.tokens.len();
-        let draft = job.propose_draft(model, candidate.output.bytes(), candidate.generated_ids.len(), from + 1, room);
-        let spelling = job.healing_row_count(model, candidate.output.remaining_prefix().len(), &draft);
-        let asked = SpanLogitsRequest { healing_rows: spelling, full: job.needs_full_logits() };
-        self.add_span(index, Some(place), &[candidate.pending_token], &draft, from, Some(asked));
+        let start = candidate.sequence.tokens.len();
+        let (generated, count) = (candidate.output.bytes(), candidate.generated_ids.len());
+        let draft = job.propose_draft(model, generated, count, start + 1, budget);
+        let healing_rows = job.healing_row_count(model, candidate.output.remaining_prefix().len(), &draft);
+        let request = SpanLogitsRequest { healing_rows, full: job.needs_full_logits() };
+        self.add_span(index, Some(number), &[candidate.pending_token], &draft, start, Some(request));
     }
 
-    /// Rows for `tokens` and a draft behind them.
+    /// Adds rows for `tokens` and the draft behind them, from position `start` on. Without a request nothing is
+    /// sampled.
     fn add_span(
         &mut self,
         job: usize,
-        place: Option<usize>,
+        candidate: Option<usize>,
         tokens: &[u32],
         draft: &[u32],
-        from: usize,
-        asked: Option<SpanLogitsRequest>,
+        start: usize,
+        request: Option<SpanLogitsRequest>,
     ) {
         if tokens.is_empty() {
             return;
         }
-        let start = self.tokens.len();
+        let first_row = self.tokens.len();
         self.tokens.extend(tokens.iter().chain(draft));
-        let rows = start..self.tokens.len();
-        self.positions.extend((from..from + rows.len()).map(|position| position as u32));
-        let (answers, draft) = (asked.is_some(), draft.len());
-        let SpanLogitsRequest { healing_rows: spelling, full: whole } =
-            asked.unwrap_or(SpanLogitsRequest { healing_rows: 0, full: false });
-        let others = if whole { &mut self.full_logit_rows } else { &mut self.argmax_rows };
-        let piece = ScheduledSpan {
+        let rows = first_row..self.tokens.len();
+        self.positions.extend((start..start + rows.len()).map(|position| position as u32));
+        let samples = request.is_some();
+        let SpanLogitsRequest { healing_rows, full } = request.unwrap_or_default();
+        let other_rows = if full { &mut self.full_logit_rows } else { &mut self.argmax_rows };
+        self.spans.push(ScheduledSpan {
             job,
-            candidate: place,
-            draft_len: draft,
-            samples: answers,
-            healing_logits: (spelling, self.healing_rows.len()),
-            first_other_logit: others.len(),
-            full_logits: whole,
+            candidate,
             rows: rows.clone(),
-        };
-        if answers {
-            let last = rows.end - draft - 1;
-            self.healing_rows.extend(last..last + spelling);
-            others.extend(last + spelling..rows.end);
+            draft_len: draft.len(),
+            samples,
+            healing_row_count: healing_rows,
+            first_healing_logit: self.healing_rows.len(),
+            first_other_logit: other_rows.len(),
+            full_logits: full,
+        });
+        if samples {
+            let first_sampled = rows.end - draft.len() - 1;
+            self.healing_rows.extend(first_sampled..first_sampled + healing_rows);
+            other_rows.extend(first_sampled + healing_rows..rows.end);
         }
-        self.spans.push(piece);
     }
 
-    /// The caches of the step's sequences, with room for their rows.
+    /// The KV cache and the number of rows of each span, with room reserved for the rows.
     pub(super) fn kv_spans<'a>(&self, jobs: &'a mut [ActiveJob]) -> Vec<(&'a mut KvCache, usize)> {
-        let mut pieces = self.spans.iter().peekable();
-        let mut spans = Vec::new();
+        let mut scheduled = self.spans.iter().peekable();
+        let mut kv_spans = Vec::new();
         for (index, job) in jobs.iter_mut().enumerate() {
             let caches: Vec<&mut KvCache> = match &mut job.phase {
                 Phase::Prefill(sequence) => vec![&mut sequence.cache],
                 Phase::Decode(candidates) => candidates.iter_mut().map(|one| &mut one.sequence.cache).collect(),
             };
             for cache in caches {
-                if let Some(piece) = pieces.next_if(|piece| piece.job == index) {
-                    cache.reserve(piece.rows.len());
-                    spans.push((cache, piece.rows.len()));
+                if let Some(span) = scheduled.next_if(|span| span.job == index) {
+                    cache.reserve(span.rows.len());
+                    kv_spans.push((cache, span.rows.len()));
                 }
             }
         }
-        spans
+        kv_spans
     }
 }
 
-/// How many prompt tokens of each job the next step reads.
-fn allocate_prefill(jobs: &[ActiveJob], turn: Priority, pace: &StepCostModel) -> Vec<usize> {
-    let writes = |job: &ActiveJob| job.priority() == turn && matches!(job.phase, Phase::Decode(_));
-    let mut room = if jobs.iter().any(writes) {
-        MAX_PREFILL_TOKENS_WITH_DECODE.min(pace.prefill_budget())
+/// Returns the number of prompt tokens that each job may prefill in the next step.
+fn allocate_prefill(jobs: &[ActiveJob], priority: Priority, cost_model: &StepCostModel) -> Vec<usize> {
+    let decodes = |job: &ActiveJob| job.priority() == priority && matches!(job.phase, Phase::Decode(_));
+    let mut budget = if jobs.iter().any(decodes) {
+        MAX_PREFILL_TOKENS_WITH_DECODE.min(cost_model.prefill_budget())
     } else {
         MAX_PREFILL_TOKENS_PER_STEP
     };
-    let mut readers: Vec<usize> = (0..jobs.len())
-        .filter(|job| jobs[*job].priority() == turn && jobs[*job].remaining_prompt_tokens() > 0)
-        .collect();
-    readers.sort_by_key(|job| {
-        jobs[*job].remaining_prompt_tokens().saturating_sub(jobs[*job].steps_waited * AGING_TOKENS_PER_STEP)
+    let prefills = |job: &ActiveJob| job.priority() == priority && job.remaining_prompt_tokens() > 0;
+    let mut waiting: Vec<usize> = (0..jobs.len()).filter(|job| prefills(&jobs[*job])).collect();
+    waiting.sort_by_key(|job| {
+        let job = &jobs[*job];
+        job.remaining_prompt_tokens().saturating_sub(job.steps_waited * AGING_TOKENS_PER_STEP)
     });
-    let mut shares = vec![0; jobs.len()];
-    for job in readers {
-        shares[job] = room.min(jobs[job].remaining_prompt_tokens());
-        room -= shares[job];
+    let mut chunks = vec![0; jobs.len()];
+    for job in waiting {
+        chunks[job] = budget.min(jobs[job].remaining_prompt_tokens());
+        budget -= chunks[job];
     }
-    shares
+    chunks
 }
 
-/// Answers that a step with this share of the job's prompt draws tokens for.
-fn decoding_candidates(job: &ActiveJob, turn: Priority, share: usize) -> usize {
+/// Returns the number of a job's candidates that tokens are sampled for, if the job prefills `chunk` tokens.
+fn sampling_candidates(job: &ActiveJob, priority: Priority, chunk: usize) -> usize {
+    if job.priority() != priority {
+        return 0;
+    }
     match &job.phase {
-        _ if job.priority() != turn => 0,
-        Phase::Prefill(_) => usize::from(share > 0 && share == job.remaining_prompt_tokens()),
+        // One row is sampled at the end of the prompt, for all candidates.
+        Phase::Prefill(_) => usize::from(chunk > 0 && chunk == job.remaining_prompt_tokens()),
         Phase::Decode(candidates) => candidates.len(),
     }
 }
@@ -251,13 +292,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_thread_is_enough_for_a_few_rows_on_a_quick_machine() {
-        let leaves = |rows: usize, milliseconds: Option<u64>| {
-            let mut pace = StepCostModel::default();
-            milliseconds.into_iter().for_each(|time| pace.record(64, Duration::from_millis(time)));
-            Batch { tokens: vec![0; rows], ..Batch::default() }.fits_one_thread(&pace)
+    fn a_small_batch_runs_on_one_thread_on_a_fast_machine() {
+        let fits = |rows: usize, milliseconds: Option<u64>| {
+            let mut cost_model = StepCostModel::default();
+            if let Some(milliseconds) = milliseconds {
+                cost_model.record(64, Duration::from_millis(milliseconds));
+            }
+            Batch { tokens: vec![0; rows], ..Batch::default() }.fits_one_thread(&cost_model)
         };
-        assert!(leaves(1, Some(60)) && leaves(MAX_MEMORY_BOUND_ROWS, Some(110)));
-        assert!(!leaves(MAX_MEMORY_BOUND_ROWS + 1, Some(60)) && !leaves(1, Some(130)) && !leaves(1, None));
+        assert!(fits(1, Some(60)) && fits(MAX_MEMORY_BOUND_ROWS, Some(110)));
+        assert!(!fits(MAX_MEMORY_BOUND_ROWS + 1, Some(60)) && !fits(1, Some(130)) && !fits(1, None));
     }
 }

@@ -1,264 +1,320 @@
-//! The steps of the engine's thread, and what becomes of their logits.
+//! The engine's worker: admits jobs, runs steps, and retires jobs.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use super::active_job::{ActiveJob, Phase};
 use super::cost_model::StepCostModel;
-use super::decode::mean_logprob;
-use super::job::{Event, FinishReason, Priority, TokenInfo, Usage, reject_job};
+use super::job::{Event, FinishReason, Priority, TokenInfo, Usage, mean_logprob};
+use super::options::EngineOptions;
 use super::prompt_encoder::{EncodedPrompt, PromptEncoder};
 use super::scheduler::{Batch, ScheduledSpan};
-use super::{EngineOptions, EngineState, SubmittedJob, TicketState, lock};
+use super::status::EngineState;
+use super::ticket::{SubmittedJob, TicketState};
 use crate::decoder::{Logits, LogitsRequest, LogitsRow};
 use crate::healing::VocabularyIndex;
 use crate::kv::{KvBatch, KvCache};
 use crate::prefix_cache::{NextTokenState, PrefixCache};
 use crate::{ForwardError, Model};
 
-/// Background jobs that are kept waiting at the most: what they were for is past when others go on coming, and each has a sequence.
+/// Background jobs at a time, at most; the oldest is cancelled for a new one. Later prefetches make it obsolete, and
+/// each holds a sequence.
 const MAX_BACKGROUND_JOBS: usize = 4;
-/// Tokens that are read to find out how fast that is.
+/// Tokens of the steps that measure the prefill speed at the start.
 const WARM_UP_TOKENS: usize = 16;
 
+/// The loop of the engine's thread: admits jobs and runs steps until the engine stops, and sleeps while there are no
+/// jobs.
+pub(super) fn run(model: &Model, state: &EngineState, queue: &Receiver<SubmittedJob>, options: &EngineOptions) {
+    let mut worker = Worker::new(model, state, options);
+    if catch_unwind(AssertUnwindSafe(|| worker.warm_up())).is_err() {
+        tracing::error!("the warm-up step panicked: please report this");
+    }
+    while !state.stopping.load(Ordering::Acquire) {
+        if worker.jobs.is_empty() {
+            match queue.recv() {
+                Ok(job) => worker.admit(job),
+                Err(_) => break,
+            }
+        }
+        while let Ok(job) = queue.try_recv() {
+            worker.admit(job);
+        }
+        state.interactive_waiting.store(false, Ordering::Release);
+        worker.step();
+    }
+    worker.cancel_all();
+    while let Ok(mut job) = queue.recv_timeout(Duration::ZERO) {
+        job.reject("the engine has stopped");
+    }
+}
+
 /// Everything that the engine's thread owns.
-pub(super) struct Worker<'a> {
+struct Worker<'a> {
     model: &'a Model,
     state: &'a EngineState,
+    options: &'a EngineOptions,
     encoder: PromptEncoder,
     vocabulary: VocabularyIndex,
     prefix_cache: PrefixCache,
-    options: &'a EngineOptions,
     jobs: Vec<ActiveJob>,
     cost_model: StepCostModel,
-    /// Those of the last step; its memory is used again.
+    /// Logits of the last step, kept to reuse the memory.
     logits: Logits,
 }
 
 impl<'a> Worker<'a> {
-    pub(super) fn new(model: &'a Model, shared: &'a EngineState, options: &'a EngineOptions) -> Self {
-        let spelling = VocabularyIndex::new(&model.tokenizer);
-        let sequences = PrefixCache::new(options.kv_bytes);
-        let (encoder, jobs, pace, logits) = Default::default();
+    fn new(model: &'a Model, state: &'a EngineState, options: &'a EngineOptions) -> Self {
         Self {
             model,
-            state: shared,
-            encoder,
-            vocabulary: spelling,
-            prefix_cache: sequences,
+            state,
             options,
-            jobs,
-            cost_model: pace,
-            logits,
+            encoder: PromptEncoder::default(),
+            vocabulary: VocabularyIndex::new(&model.tokenizer),
+            prefix_cache: PrefixCache::new(options.kv_bytes),
+            jobs: Vec::new(),
+            cost_model: StepCostModel::default(),
+            logits: Logits::default(),
         }
     }
 
-    pub(super) fn is_idle(&self) -> bool {
-        self.jobs.is_empty()
-    }
-
-    /// Takes a job in; a job that cannot run is answered at once.
-    pub(super) fn admit(&mut self, mut submitted: SubmittedJob) {
-        // What a cancelled job has read is often what this one goes on from.
+    /// Admits a job, or rejects it if it cannot run.
+    fn admit(&mut self, mut submitted: SubmittedJob) {
+        // A new job often continues the sequence of one that was cancelled for it.
         self.end_cancelled_jobs();
         if submitted.ticket.priority() == Priority::Background {
             self.evict_background_job();
         }
-        let prompt = &submitted.job.prompt;
-        let encoded = catch_unwind(AssertUnwindSafe(|| self.encoder.encode(prompt, &self.model.tokenizer)));
-        let encoded = encoded.unwrap_or_else(|_| Err("cutting it into tokens panicked; please report this".into()));
-        let tokens = match encoded.and_then(|it| self.check_limits(it)) {
-            Ok(tokens) => tokens,
-            Err(why) => return reject_job(&mut *submitted.events, submitted.job.candidates, &why),
+        let prompt = match self.encode(&submitted) {
+            Ok(prompt) => prompt,
+            Err(why) => return submitted.reject(&why),
         };
-        let mut sequence = self.prefix_cache.acquire(&tokens.ids, self.model.decoder.config());
-        if !sequence.has_next_token_state(tokens.ids.len()) {
-            sequence.truncate(tokens.ids.len() - 1);
+        let length = prompt.ids.len();
+        let mut sequence = self.prefix_cache.acquire(&prompt.ids, self.model.decoder.config());
+        if !sequence.has_next_token_state(length) {
+            // The last token is evaluated again for the logits after it.
+            sequence.truncate(length - 1);
         }
-        self.jobs.push(ActiveJob::new(submitted, tokens, sequence));
+        self.jobs.push(ActiveJob::new(submitted, prompt, sequence));
         self.update_status();
     }
 
-    fn check_limits(&self, tokens: EncodedPrompt) -> Result<EncodedPrompt, String> {
+    /// Tokenizes a job's prompt and checks that it fits the model and the KV limit.
+    fn encode(&mut self, submitted: &SubmittedJob) -> Result<EncodedPrompt, String> {
+        let (encoder, tokenizer) = (&mut self.encoder, &self.model.tokenizer);
+        let encoded = catch_unwind(AssertUnwindSafe(|| encoder.encode(&submitted.job.prompt, tokenizer)));
+        let Ok(encoded) = encoded else { return Err("the tokenizer panicked: please report this".into()) };
+        let prompt = encoded?;
         let config = self.model.decoder.config();
-        let bytes = tokens.ids.len() * KvCache::bytes_per_position(config);
-        if tokens.ids.is_empty() {
-            return Err("the prompt is empty and the model has no token to begin a text with".into());
+        let (length, context) = (prompt.ids.len(), config.context_length);
+        if length == 0 {
+            return Err("the prompt is empty, and the model has no token to start from".into());
         }
-        if tokens.ids.len() >= config.context_length {
-            let (length, context) = (tokens.ids.len(), config.context_length);
-            return Err(format!("the prompt has {length} tokens; the model's context ends at {context}"));
+        if length >= context {
+            return Err(format!(
+                "the prompt has {length} tokens, but the model's context length is {context}: shorten the prompt"
+            ));
         }
+        let bytes = length * KvCache::bytes_per_position(config);
         if bytes > self.options.kv_bytes {
-            let limit = self.options.kv_bytes >> 20;
-            return Err(format!("the prompt needs {} MiB of KV cache and {limit} MiB are allowed", bytes >> 20));
+            let (needed, limit) = (bytes >> 20, self.options.kv_bytes >> 20);
+            return Err(format!(
+                "the prompt needs {needed} MiB of KV cache, but the limit is {limit} MiB: shorten it or raise the limit"
+            ));
         }
-        Ok(tokens)
+        Ok(prompt)
     }
 
-    /// One forward pass for everybody whose turn it is.
-    pub(super) fn step(&mut self) {
+    /// Runs one step for the jobs of the most urgent priority.
+    fn step(&mut self) {
         self.end_cancelled_jobs();
-        let Some(turn) = self.jobs.iter().map(ActiveJob::priority).min() else { return self.update_status() };
+        let Some(priority) = self.jobs.iter().map(ActiveJob::priority).min() else { return self.update_status() };
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            self.start_cached_prompts(turn);
-            self.forward(turn)
+            self.start_cached_prompts(priority);
+            self.forward(priority)
         }));
         match outcome {
             Ok(Ok(())) | Ok(Err(ForwardError::Aborted)) => {}
-            Ok(Err(error)) => self.fail_jobs(turn, &error.to_string()),
-            Err(_) => self.fail_jobs(turn, "it panicked; please report this"),
+            Ok(Err(error)) => self.fail_jobs(priority, &error.to_string()),
+            Err(_) => self.fail_jobs(priority, "it panicked: please report this"),
         }
         self.end_finished_jobs();
         self.update_status();
     }
 
-    /// Prompts that were read whole before need no forward pass.
-    fn start_cached_prompts(&mut self, turn: Priority) {
+    /// Starts decoding the jobs whose prompt is in the prefix cache with the logits after it: they need no forward
+    /// pass.
+    fn start_cached_prompts(&mut self, priority: Priority) {
         for job in 0..self.jobs.len() {
-            if self.jobs[job].priority() == turn && self.jobs[job].is_prompt_cached() {
+            if self.jobs[job].priority() == priority && self.jobs[job].is_prompt_cached() {
                 self.start_decode(job, &[], |_| LogitsRow::default());
             }
         }
     }
 
-    fn forward(&mut self, turn: Priority) -> Result<(), ForwardError> {
-        let rows = Batch::schedule(&self.jobs, turn, self.model, self.options.max_draft_tokens, &self.cost_model);
-        if rows.tokens.is_empty() {
+    /// Schedules a batch, evaluates it and processes its logits.
+    ///
+    /// The step is aborted before its next layer if the engine stops, if an interactive job should preempt it, or if
+    /// all of its jobs are cancelled.
+    fn forward(&mut self, priority: Priority) -> Result<(), ForwardError> {
+        let max_draft_tokens = self.options.max_draft_tokens;
+        let batch = Batch::schedule(&self.jobs, priority, self.model, max_draft_tokens, &self.cost_model);
+        if batch.tokens.is_empty() {
             return Ok(());
         }
-        let theirs = |job: &&ActiveJob| job.priority() == turn;
-        let claims: Vec<Arc<TicketState>> = self.jobs.iter().filter(theirs).map(|job| job.ticket.clone()).collect();
-        let decoder = &self.model.decoder;
-        // On another device all that a step has worked out is lost with it.
-        let gives_way = turn != Priority::Interactive || rows.is_preemptible() && decoder.device().is_cpu();
-        let shared = self.state;
-        let abort = || {
-            shared.stopping.load(Ordering::Acquire)
-                || gives_way && shared.interactive_waiting.load(Ordering::Acquire)
-                || claims.iter().all(|claim| claim.is_cancelled())
-        };
-        let mut step = KvBatch::new(rows.kv_spans(&mut self.jobs), decoder.config().heads);
-        step.single_threaded = turn == Priority::Background && rows.fits_one_thread(&self.cost_model);
-        let mut logits = std::mem::take(&mut self.logits);
-        let began = Instant::now();
-        let outcome =
-            decoder.step(&rows.tokens, &rows.positions, rows.logits_request(), &mut step, &abort, &mut logits);
-        if outcome.is_ok() {
-            if !step.single_threaded && !step.resumed {
-                self.record_step_time(rows.tokens.len(), began.elapsed());
+        let mut tickets: Vec<Arc<TicketState>> = Vec::new();
+        for job in &self.jobs {
+            if job.priority() == priority {
+                tickets.push(job.ticket.clone());
             }
-            self.process_logits(&rows, &logits, turn);
+        }
+        let decoder = &self.model.decoder;
+        // On another device an aborted step loses all that it computed, so interactive prefill runs to its end there.
+        let preemptible = priority != Priority::Interactive || batch.is_preemptible() && decoder.device().is_cpu();
+        let state = self.state;
+        let abort = || {
+            state.stopping.load(Ordering::Acquire)
+                || preemptible && state.interactive_waiting.load(Ordering::Acquire)
+                || tickets.iter().all(|ticket| ticket.is_cancelled())
+        };
+        let mut kv_batch = KvBatch::new(batch.kv_spans(&mut self.jobs), decoder.config().heads);
+        kv_batch.single_threaded = priority == Priority::Background && batch.fits_one_thread(&self.cost_model);
+        let mut logits = std::mem::take(&mut self.logits);
+        let (tokens, request) = (&batch.tokens, batch.logits_request());
+        let started_at = Instant::now();
+        let outcome = decoder.step(tokens, &batch.positions, request, &mut kv_batch, &abort, &mut logits);
+        if outcome.is_ok() {
+            if !kv_batch.single_threaded && !kv_batch.resumed {
+                self.record_step_time(batch.tokens.len(), started_at.elapsed());
+            }
+            self.process_logits(&batch, &logits, priority);
         }
         self.logits = logits;
         outcome
     }
 
-    /// A step of so many rows took so long on all threads.
+    /// Records the time of a step that ran whole and on all threads.
     fn record_step_time(&mut self, rows: usize, time: Duration) {
         self.cost_model.record(rows, time);
-        lock(&self.state.status).prefill_tokens_per_second = self.cost_model.prefill_tokens_per_second();
+        self.state.status.lock().prefill_tokens_per_second = self.cost_model.prefill_tokens_per_second();
     }
 
-    /// Finds out how fast prompts are read, before anybody asks for one; gives way at once.
-    pub(super) fn warm_up(&mut self) {
+    /// Measures the prefill speed before the first job; aborted when one arrives.
+    fn warm_up(&mut self) {
         let config = self.model.decoder.config();
         let rows = WARM_UP_TOKENS.min(config.context_length).min(config.vocab_size);
         let ids: Vec<u32> = (0..rows as u32).collect();
-        let (shared, mut logits) = (self.state, Logits::default());
-        let abort = || shared.interactive_waiting.load(Ordering::Acquire) || shared.stopping.load(Ordering::Acquire);
-        // The first step finds memory that was never touched.
-        for counts in [false, true] {
+        let (state, mut logits) = (self.state, Logits::default());
+        let abort = || state.interactive_waiting.load(Ordering::Acquire) || state.stopping.load(Ordering::Acquire);
+        // The first step also pays for memory that was never touched, so only the second is recorded.
+        for is_recorded in [false, true] {
             let mut cache = KvCache::new(config);
             cache.reserve(rows);
-            let mut step = KvBatch::new(vec![(&mut cache, rows)], config.heads);
-            let began = Instant::now();
-            match self.model.decoder.step(&ids, &ids, LogitsRequest::whole(&[]), &mut step, &abort, &mut logits) {
-                Ok(()) if counts => self.record_step_time(rows, began.elapsed()),
+            let mut kv_batch = KvBatch::new(vec![(&mut cache, rows)], config.heads);
+            let started_at = Instant::now();
+            let request = LogitsRequest::all_full(&[]);
+            match self.model.decoder.step(&ids, &ids, request, &mut kv_batch, &abort, &mut logits) {
+                Ok(()) if is_recorded => self.record_step_time(rows, started_at.elapsed()),
                 Ok(()) => {}
-                // Somebody asks already, or will hear of the error when he does.
+                // A job is waiting; or the model does not run, as the first job will report.
                 Err(_) => return,
             }
         }
     }
 
-    /// Counts what a step evaluated and draws the next tokens. Candidates that end are removed after all have been seen.
-    fn process_logits(&mut self, rows: &Batch, logits: &Logits, turn: Priority) {
-        self.jobs.iter_mut().filter(|job| job.priority() == turn).for_each(|job| job.steps_waited += 1);
-        let (mut ended, mut read) = (Vec::new(), Vec::new());
-        for piece in &rows.spans {
-            let (own, draft) = rows.tokens[piece.rows.clone()].split_at(piece.rows.len() - piece.draft_len);
-            self.jobs[piece.job].steps_waited = 0;
-            match piece.candidate {
-                Some(place) if self.advance_decode(piece, place, own, draft, logits) => ended.push((piece.job, place)),
-                None if self.advance_prefill(piece, own, logits) => read.push((piece, draft)),
-                _ => {}
+    /// Commits the rows of a step and samples the next tokens.
+    fn process_logits(&mut self, batch: &Batch, logits: &Logits, priority: Priority) {
+        for job in &mut self.jobs {
+            if job.priority() == priority {
+                job.steps_waited += 1;
             }
         }
-        for (job, place) in ended.into_iter().rev() {
+        let (mut ended, mut prefilled) = (Vec::new(), Vec::new());
+        for span in &batch.spans {
+            let (tokens, draft) = batch.tokens[span.rows.clone()].split_at(span.rows.len() - span.draft_len);
+            self.jobs[span.job].steps_waited = 0;
+            match span.candidate {
+                Some(candidate) => {
+                    if self.advance_decode(span, candidate, tokens, draft, logits) {
+                        ended.push((span.job, candidate));
+                    }
+                }
+                None => {
+                    if self.advance_prefill(span, tokens, logits) {
+                        prefilled.push((span, draft));
+                    }
+                }
+            }
+        }
+        // Candidates are removed only now, from the last on, because the spans refer to them by index.
+        for (job, candidate) in ended.into_iter().rev() {
             if let Phase::Decode(candidates) = &mut self.jobs[job].phase {
-                self.prefix_cache.release(candidates.remove(place).sequence);
+                self.prefix_cache.release(candidates.remove(candidate).sequence);
             }
         }
-        read.into_iter()
-            .for_each(|(piece, draft)| self.start_decode(piece.job, draft, |at| piece.logits_row(logits, at)));
+        for (span, draft) in prefilled {
+            self.start_decode(span.job, draft, |draft_tokens| span.logits_row(logits, draft_tokens));
+        }
     }
 
-    /// A candidate's rows were evaluated: goes on with it. Says whether it is over.
+    /// Commits the rows of a candidate and samples its next tokens. Returns true if the candidate has ended.
     fn advance_decode(
         &mut self,
-        piece: &ScheduledSpan,
-        place: usize,
-        own: &[u32],
+        span: &ScheduledSpan,
+        candidate: usize,
+        tokens: &[u32],
         draft: &[u32],
         logits: &Logits,
     ) -> bool {
-        let (stage, mut voice) = self.jobs[piece.job].decode_context(self.model, &self.vocabulary);
-        let Phase::Decode(candidates) = stage else { return false };
-        let candidate = &mut candidates[place];
-        candidate.sequence.cache.commit(piece.rows.len());
-        candidate.sequence.tokens.extend(own);
-        voice.accept_tokens(candidate, 0, draft, |at| piece.logits_row(logits, at))
+        let (phase, mut context) = self.jobs[span.job].decode_context(self.model, &self.vocabulary);
+        let Phase::Decode(candidates) = phase else { return false };
+        let candidate = &mut candidates[candidate];
+        candidate.sequence.cache.commit(span.rows.len());
+        candidate.sequence.tokens.extend(tokens);
+        context.accept_tokens(candidate, 0, draft, |draft_tokens| span.logits_row(logits, draft_tokens))
     }
 
-    /// A piece of a prompt was evaluated. Says whether that was its end.
-    fn advance_prefill(&mut self, piece: &ScheduledSpan, own: &[u32], logits: &Logits) -> bool {
-        let ends = piece.samples;
-        let running = &mut self.jobs[piece.job];
-        running.usage.evaluated += own.len();
-        let Phase::Prefill(sequence) = &mut running.phase else { return false };
-        sequence.cache.commit(piece.rows.len());
-        sequence.tokens.extend(own);
-        if ends {
-            sequence.next_token_state =
-                Some((sequence.tokens.len(), Arc::new(NextTokenState::new(&piece.logits_row(logits, 0)))));
+    /// Commits a prefill chunk. Returns true at the end of the prompt, after keeping the state that the first tokens
+    /// are sampled from.
+    fn advance_prefill(&mut self, span: &ScheduledSpan, tokens: &[u32], logits: &Logits) -> bool {
+        let job = &mut self.jobs[span.job];
+        job.usage.evaluated += tokens.len();
+        let Phase::Prefill(sequence) = &mut job.phase else { return false };
+        sequence.cache.commit(span.rows.len());
+        sequence.tokens.extend(tokens);
+        if span.samples {
+            let next_token = Arc::new(NextTokenState::new(&span.logits_row(logits, 0)));
+            sequence.next_token_state = Some((sequence.tokens.len(), next_token));
         }
-        ends
+        span.samples
     }
 
-    /// The prompt has been read, and a draft behind it: draws the first tokens of each candidate. `logits` gives what was
-    /// computed for the draft, from 1 on.
+    /// Starts the decode phase of a job: samples the first tokens of each candidate.
+    ///
+    /// The first candidate also verifies `draft`, which was evaluated behind the prompt; `logits(n)` are the logits
+    /// after `n` tokens of it, from 1 on.
     fn start_decode<'l>(&mut self, job: usize, draft: &[u32], logits: impl Fn(usize) -> LogitsRow<'l>) {
-        let running = &mut self.jobs[job];
-        let (begun, first) = running.start_decode();
-        let mut going = Vec::new();
-        let (stage, mut voice) = running.decode_context(self.model, &self.vocabulary);
-        for mut candidate in begun {
+        let job = &mut self.jobs[job];
+        let (candidates, next_token) = job.start_decode();
+        let mut active = Vec::new();
+        let (phase, mut context) = job.decode_context(self.model, &self.vocabulary);
+        for mut candidate in candidates {
             let draft = if candidate.index == 0 { draft } else { &[] };
             let rank = candidate.index;
-            let rows = |at| if at == 0 { first.logits_row() } else { logits(at) };
-            if voice.accept_tokens(&mut candidate, rank, draft, rows) {
+            let rows = |draft_tokens| if draft_tokens == 0 { next_token.logits_row() } else { logits(draft_tokens) };
+            if context.accept_tokens(&mut candidate, rank, draft, rows) {
                 self.prefix_cache.release(candidate.sequence);
             } else {
-                going.push(candidate);
+                active.push(candidate);
             }
         }
-        *stage = Phase::Decode(going);
+        *phase = Phase::Decode(active);
     }
 
-    /// Ends the jobs that nobody waits for any more; their sequences stay.
+    /// Ends the jobs whose ticket was dropped; their sequences stay in the prefix cache.
     fn end_cancelled_jobs(&mut self) {
         for job in (0..self.jobs.len()).rev() {
             if self.jobs[job].ticket.is_cancelled() {
@@ -267,71 +323,37 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Ends the oldest background job if there are as many as may be.
+    /// Cancels the oldest background job if there are [`MAX_BACKGROUND_JOBS`] of them.
     fn evict_background_job(&mut self) {
-        let waiting = (0..self.jobs.len()).filter(|job| self.jobs[*job].priority() == Priority::Background);
-        let full = waiting.clone().count() >= MAX_BACKGROUND_JOBS;
-        if let Some(oldest) = waiting.min_by_key(|job| self.jobs[*job].started_at).filter(|_| full) {
+        let is_background = |job: &usize| self.jobs[*job].priority() == Priority::Background;
+        let background: Vec<usize> = (0..self.jobs.len()).filter(is_background).collect();
+        if background.len() < MAX_BACKGROUND_JOBS {
+            return;
+        }
+        if let Some(oldest) = background.into_iter().min_by_key(|job| self.jobs[*job].started_at) {
             self.end_job(oldest, &FinishReason::Cancelled);
         }
     }
 
-    /// Ends the jobs whose turn it was with an error.
-    fn fail_jobs(&mut self, turn: Priority, why: &str) {
+    /// Ends the jobs of a failed step.
+    fn fail_jobs(&mut self, priority: Priority, why: &str) {
         tracing::error!("a step failed: {why}");
         for job in (0..self.jobs.len()).rev() {
-            if self.jobs[job].priority() == turn {
+            if self.jobs[job].priority() == priority {
                 self.end_job(job, &FinishReason::Failed(why.into()));
             }
         }
     }
 
-    /// Ends all jobs; the engine stops.
-    pub(super) fn cancel_all(&mut self) {
+    /// Cancels all jobs, because the engine stops.
+    fn cancel_all(&mut self) {
         for job in (0..self.jobs.len()).rev() {
             self.end_job(job, &FinishReason::Cancelled);
         }
         self.update_status();
     }
 
-    /// Ends a job where it stands.
-    fn end_job(&mut self, job: usize, reason: &FinishReason) {
-        let mut running = self.jobs.swap_remove(job);
-        running.record_durations();
-        self.add_usage(&running.usage);
-        tracing::debug!(
-            "{:?} job of {} tokens: {:?}, {reason:?}",
-            running.priority(),
-            running.prompt.ids.len(),
-            running.usage
-        );
-        let unfinished: Vec<(usize, Vec<TokenInfo>)> = match running.phase {
-            Phase::Prefill(sequence) => {
-                self.prefix_cache.release(sequence);
-                (0..running.candidate_count).map(|index| (index, Vec::new())).collect()
-            }
-            Phase::Decode(candidates) => {
-                let ended = candidates.into_iter().map(|candidate| {
-                    self.prefix_cache.release(candidate.sequence);
-                    (candidate.index, candidate.token_infos)
-                });
-                ended.collect()
-            }
-        };
-        let events = &mut running.events;
-        let told = catch_unwind(AssertUnwindSafe(|| {
-            for (candidate, tokens) in unfinished {
-                let confidence = mean_logprob(&tokens);
-                events(Event::Finished { candidate, reason: reason.clone(), tokens, confidence });
-            }
-            events(Event::Done { usage: running.usage });
-        }));
-        if told.is_err() {
-            tracing::error!("the receiver of a job's events panicked");
-        }
-    }
-
-    /// Says goodbye to jobs without a candidate left.
+    /// Ends the jobs that have no candidate left.
     fn end_finished_jobs(&mut self) {
         for job in (0..self.jobs.len()).rev() {
             if matches!(&self.jobs[job].phase, Phase::Decode(candidates) if candidates.is_empty()) {
@@ -340,8 +362,43 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// Removes a job, releases its sequences and sends its last events. `reason` applies to the candidates that have
+    /// not ended.
+    fn end_job(&mut self, job: usize, reason: &FinishReason) {
+        let mut job = self.jobs.swap_remove(job);
+        job.record_durations();
+        self.add_usage(&job.usage);
+        let (priority, length) = (job.priority(), job.prompt.ids.len());
+        tracing::debug!("{priority:?} job of {length} tokens: {:?}, {reason:?}", job.usage);
+        let mut unfinished: Vec<(usize, Vec<TokenInfo>)> = Vec::new();
+        match job.phase {
+            Phase::Prefill(sequence) => {
+                self.prefix_cache.release(sequence);
+                unfinished.extend((0..job.candidate_count).map(|index| (index, Vec::new())));
+            }
+            Phase::Decode(candidates) => {
+                for candidate in candidates {
+                    self.prefix_cache.release(candidate.sequence);
+                    unfinished.push((candidate.index, candidate.token_infos));
+                }
+            }
+        }
+        let events = &mut job.events;
+        let sent = catch_unwind(AssertUnwindSafe(|| {
+            for (candidate, tokens) in unfinished {
+                let confidence = mean_logprob(&tokens);
+                events(Event::Finished { candidate, reason: reason.clone(), tokens, confidence });
+            }
+            events(Event::Done { usage: job.usage });
+        }));
+        if sent.is_err() {
+            tracing::error!("the event handler of a job panicked");
+        }
+    }
+
+    /// Adds the token counts of an ended job to the engine's.
     fn add_usage(&self, usage: &Usage) {
-        let mut status = lock(&self.state.status);
+        let mut status = self.state.status.lock();
         status.evaluated += usage.evaluated as u64;
         status.reused += usage.reused as u64;
         status.generated += usage.generated as u64;
@@ -349,8 +406,9 @@ impl<'a> Worker<'a> {
         status.accepted += usage.accepted as u64;
     }
 
+    /// Updates the engine's load in its status.
     fn update_status(&self) {
-        let mut status = lock(&self.state.status);
+        let mut status = self.state.status.lock();
         status.running = self.jobs.len();
         status.sequences = self.prefix_cache.len();
         status.kv_bytes = self.prefix_cache.bytes();

@@ -1,58 +1,58 @@
-//! Attention over a cache of 16-bit keys and values, with 32-bit sums.
+//! Attention over a KV cache of 16-bit floats, with 32-bit sums.
 //!
-//! Keys lie in panels of 16 positions, `[panel][dim][16]`, so that a register holds the scores of many positions and nothing is summed
-//! across lanes; values lie position after position, `[position][dim]`. The query heads that share a key head are worked out
-//! together, so keys and values are read and widened once for all of them.
+//! Keys lie in panels of 16 positions, `[panel][dim][16]`, so that a register holds the scores of many positions and nothing is
+//! summed across lanes. Values lie position after position, `[position][dim]`. Query heads that share a KV head (grouped-query
+//! attention) are computed together, so that keys and values are loaded and converted once for all of them.
 //!
-//! Positions are taken in blocks whose results are merged in order (online softmax, Milakov and Gimelshein 2018), so threads may
-//! share a long row out and the sum is still the same one.
+//! Positions are processed in blocks whose results are merged in order (online softmax, Milakov and Gimelshein 2018), so threads
+//! can split a long row without changing the sum.
 
 use std::ops::Range;
 
 use half::f16;
 
-use super::elementwise::exponents;
+use super::elementwise::exp_and_sum;
 use super::simd::{PANEL, Simd, with_count};
 
-/// Positions of a block; a multiple of [`PANEL`].
-pub(crate) const BLOCK: usize = 512;
+/// Positions per block, a multiple of [`PANEL`].
+pub(crate) const BLOCK_POSITIONS: usize = 512;
 
-/// Query heads that are worked out together at the most.
-pub(crate) const HEADS: usize = 8;
+/// Maximum number of query heads that are computed together.
+pub(crate) const MAX_QUERY_HEADS: usize = 8;
 
-/// Keys and values of one key head.
+/// Keys and values of one KV head.
 #[derive(Clone, Copy)]
-pub(crate) struct Keys {
+pub(crate) struct KvHead {
     /// `[positions / 16][dim][16]`
     pub(crate) keys: *const f16,
     /// `[positions][dim]`
     pub(crate) values: *const f16,
     /// Width of a head.
     pub(crate) dim: usize,
-    /// What scores are multiplied with before the softmax.
+    /// Factor of the scores before the softmax.
     pub(crate) scale: f32,
 }
 
-/// What some query heads make of a block of positions: before the division by the sum.
+/// Attention of some query heads over some positions, before the division by the softmax sum.
 #[derive(Debug, Clone)]
-pub(crate) struct Partial {
-    top: [f32; HEADS],
-    sum: [f32; HEADS],
+pub(crate) struct PartialAttention {
+    max: [f32; MAX_QUERY_HEADS],
+    sum: [f32; MAX_QUERY_HEADS],
     out: Vec<f32>, // [heads, dim]
 }
 
-impl Partial {
-    /// With room for heads of this width.
+impl PartialAttention {
+    /// Creates room for heads of width `dim`.
     pub(crate) fn new(dim: usize) -> Self {
-        Self { top: [0.0; HEADS], sum: [0.0; HEADS], out: vec![0.0; HEADS * dim] }
+        Self { max: [0.0; MAX_QUERY_HEADS], sum: [0.0; MAX_QUERY_HEADS], out: vec![0.0; MAX_QUERY_HEADS * dim] }
     }
 
     /// Merges the result of the next block into this one.
     pub(crate) fn merge(&mut self, next: &Self, heads: usize, dim: usize) {
         for head in 0..heads {
-            let top = self.top[head].max(next.top[head]);
-            let (own, other) = ((self.top[head] - top).exp(), (next.top[head] - top).exp());
-            self.top[head] = top;
+            let top = self.max[head].max(next.max[head]);
+            let (own, other) = ((self.max[head] - top).exp(), (next.max[head] - top).exp());
+            self.max[head] = top;
             self.sum[head] = self.sum[head] * own + next.sum[head] * other;
             let at = head * dim..(head + 1) * dim;
             for (out, next) in self.out[at.clone()].iter_mut().zip(&next.out[at]) {
@@ -61,7 +61,7 @@ impl Partial {
         }
     }
 
-    /// The attention: `[heads, dim]`.
+    /// Divides by the sums and writes the attention `[heads, dim]`.
     pub(crate) fn finish(&self, dim: usize, attended: &mut [f32]) {
         for (head, attended) in attended.chunks_exact_mut(dim).enumerate() {
             let factor = 1.0 / self.sum[head];
@@ -72,50 +72,51 @@ impl Partial {
     }
 }
 
-/// Attention of `q` (`[heads, dim]`, 1 to [`HEADS`] heads) over a block of positions that begins at a multiple of 16; `scores` is
-/// scratch.
-pub(crate) type AttendBlock = unsafe fn(q: &[f32], Keys, Range<usize>, scores: &mut Vec<f32>, out: &mut Partial);
+/// Computes the attention of `q` (`[heads, dim]`, 1 to [`MAX_QUERY_HEADS`] heads) over a block of positions that starts at a
+/// multiple of 16. `scores` is scratch space.
+pub(crate) type AttendBlock =
+    unsafe fn(q: &[f32], KvHead, Range<usize>, scores: &mut Vec<f32>, out: &mut PartialAttention);
 
-/// An [`AttendBlock`].
+/// [`AttendBlock`] of a set.
 ///
 /// # Safety
-/// That of [`Simd`]; keys and values hold the positions, and the panels of keys are whole.
+/// As for [`Simd`]. Keys and values hold the positions, and the panels of keys are complete.
 #[inline(always)]
 pub(crate) unsafe fn attend_block<S: Simd>(
     q: &[f32],
-    keys: Keys,
+    keys: KvHead,
     positions: Range<usize>,
     scores: &mut Vec<f32>,
-    out: &mut Partial,
+    out: &mut PartialAttention,
 ) {
-    // SAFETY: the caller's.
-    unsafe { with_count!(q.len() / keys.dim, H => some_heads::<S, H>(q, keys, positions, scores, out)) }
+    // SAFETY: as the caller guarantees.
+    unsafe { with_count!(q.len() / keys.dim, H => attend_heads::<S, H>(q, keys, positions, scores, out)) }
 }
 
 #[inline(always)]
-unsafe fn some_heads<S: Simd, const H: usize>(
+unsafe fn attend_heads<S: Simd, const H: usize>(
     q: &[f32],
-    keys: Keys,
+    keys: KvHead,
     positions: Range<usize>,
     scores: &mut Vec<f32>,
-    out: &mut Partial,
+    out: &mut PartialAttention,
 ) {
     let count = positions.len();
     let width = count.next_multiple_of(PANEL);
     if scores.len() < H * width {
         scores.resize(H * width, 0.0);
     }
-    // SAFETY: the caller's.
+    // SAFETY: as the caller guarantees.
     unsafe {
-        score::<S, H>(q, keys, positions.start / PANEL, width, scores);
+        score_keys::<S, H>(q, keys, positions.start / PANEL, width, scores);
         for head in 0..H {
             let scores = &mut scores[head * width..(head + 1) * width];
-            (out.top[head], out.sum[head]) = exponents::<S>(scores, count);
+            (out.max[head], out.sum[head]) = exp_and_sum::<S>(scores, count);
         }
         let values = keys.values.add(positions.start * keys.dim);
         let whole = keys.dim / S::LANES * S::LANES;
         for at in (0..whole).step_by(S::LANES) {
-            let sums = weigh::<S, H>(scores, values.add(at), keys.dim, count, width);
+            let sums = weight_values::<S, H>(scores, values.add(at), keys.dim, count, width);
             for (head, sum) in sums.into_iter().enumerate() {
                 S::store_f32(out.out.as_mut_ptr().add(head * keys.dim + at), sum);
             }
@@ -130,10 +131,10 @@ unsafe fn some_heads<S: Simd, const H: usize>(
     }
 }
 
-/// The scores of `width` positions from panel `first` on, `[heads, width]`.
+/// Computes the scores of `width` positions from panel `first` on, `[heads, width]`.
 #[inline(always)]
-unsafe fn score<S: Simd, const H: usize>(q: &[f32], keys: Keys, first: usize, width: usize, scores: &mut [f32]) {
-    // SAFETY: the caller's; panels are whole, and `scores` holds `H * width`.
+unsafe fn score_keys<S: Simd, const H: usize>(q: &[f32], keys: KvHead, first: usize, width: usize, scores: &mut [f32]) {
+    // SAFETY: as the caller guarantees; panels are complete, and `scores` holds `H * width`.
     unsafe {
         for at in (0..width).step_by(S::LANES) {
             let panel = keys.keys.add((first + at / PANEL) * keys.dim * PANEL + at % PANEL);
@@ -151,16 +152,16 @@ unsafe fn score<S: Simd, const H: usize>(q: &[f32], keys: Keys, first: usize, wi
     }
 }
 
-/// The weighted sum of some columns of the values, for each head.
+/// Computes the weighted sum of one register of value columns, for each head.
 #[inline(always)]
-unsafe fn weigh<S: Simd, const H: usize>(
+unsafe fn weight_values<S: Simd, const H: usize>(
     weights: &[f32],
     values: *const f16,
     dim: usize,
     count: usize,
     width: usize,
 ) -> [S::Floats; H] {
-    // SAFETY: the caller's; `weights` holds `H * width`.
+    // SAFETY: as the caller guarantees; `weights` holds `H * width`.
     unsafe {
         let mut sums = [S::splat_f32(0.0); H];
         for position in 0..count {
@@ -182,7 +183,7 @@ mod tests {
         (0..count).map(|i| (i * step % 101) as f32 / 50.0 - 1.0).collect()
     }
 
-    /// Keys in panels and values in order, from `[positions][dim]` each.
+    /// Lays out keys in panels and values in order, from `[positions][dim]` each.
     fn cache(keys: &[f32], values: &[f32], dim: usize) -> (Vec<f16>, Vec<f16>) {
         let positions = (keys.len() / dim).next_multiple_of(PANEL);
         let mut panels = vec![f16::NAN; positions * dim];
@@ -193,7 +194,7 @@ mod tests {
         (panels, values.iter().map(|value| f16::from_f32(*value)).collect())
     }
 
-    /// Attention by the book, in f64.
+    /// Attention by its definition, in f64.
     fn exact(q: &[f32], keys: &[f16], values: &[f16], dim: usize, count: usize, scale: f32) -> Vec<f64> {
         let key = |position: usize, d: usize| keys[(position / PANEL * dim + d) * PANEL + position % PANEL].to_f64();
         let score = |position| f64::from(scale) * (0..dim).map(|d| f64::from(q[d]) * key(position, d)).sum::<f64>();
@@ -208,14 +209,14 @@ mod tests {
         for (heads, dim, count) in [(1, 64, 1), (7, 64, 33), (3, 96, 16), (8, 20, 100), (2, 128, 700), (1, 4, 17)] {
             let (k, v) = cache(&wave(count * dim, 7), &wave(count * dim, 11), dim);
             let (q, scale) = (wave(heads * dim, 13), 0.3);
-            let keys = Keys { keys: k.as_ptr(), values: v.as_ptr(), dim, scale };
+            let keys = KvHead { keys: k.as_ptr(), values: v.as_ptr(), dim, scale };
             for (isa, kernels) in kernels() {
-                let mut total = Partial::new(dim);
-                for start in (0..count).step_by(BLOCK) {
-                    let mut part = Partial::new(dim);
-                    // SAFETY: the set is here; keys and values hold `count` positions.
+                let mut total = PartialAttention::new(dim);
+                for start in (0..count).step_by(BLOCK_POSITIONS) {
+                    let mut part = PartialAttention::new(dim);
+                    // SAFETY: the set is supported; keys and values hold `count` positions.
                     unsafe {
-                        let block = start..count.min(start + BLOCK);
+                        let block = start..count.min(start + BLOCK_POSITIONS);
                         (kernels.attend_block)(&q, keys, block, &mut Vec::new(), &mut part);
                     }
                     if start == 0 { total = part } else { total.merge(&part, heads, dim) }

@@ -1,7 +1,7 @@
-//! AVX2 with FMA and F16C: 8 lanes, with VNNI on 256 bits where the processor has it.
+//! AVX2 with FMA and F16C: 8 lanes. With 256-bit VNNI where the processor supports it.
 //!
-//! Without VNNI, sums of two products have 16 bits. Numbers of 6 bits and less are multiplied as they are, and some such sums are added
-//! before they are widened; with 8 bits the sign moves to the inputs, so that 16 bits never overflow.
+//! Without VNNI, sums of two products have 16 bits. Quants of 6 bits and less are multiplied as they are, and several such sums are
+//! added before they are widened. With 8 bits the sign moves to the activations, so that 16 bits never overflow.
 
 use std::arch::x86_64::*;
 use std::marker::PhantomData;
@@ -10,22 +10,22 @@ use half::f16;
 
 use super::simd::{Simd, each_dot};
 
-/// AVX2, with a way to multiply bytes.
+/// AVX2 with a byte dot product `D`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Avx2<D>(PhantomData<D>);
 
-/// How four products of bytes are added to each lane.
+/// Dot product of bytes: adds four products to each lane.
 pub(crate) trait Dot: Copy {
-    /// [`Simd::SIGNED_DOT`]; what is signed works in pairs.
+    /// Value of [`Simd::SIGNED_DOT`].
     const SIGNED_DOT: bool;
-    /// [`Simd::dot`].
+    /// Implements [`Simd::dot`].
     ///
     /// # Safety
-    /// That of [`Simd`].
+    /// As for [`Simd`].
     unsafe fn dot(sum: __m256i, numbers: __m256i, zero: __m256i, x: __m256i) -> __m256i;
 }
 
-/// AVX2 alone.
+/// Dot product with AVX2 alone.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plain;
 
@@ -43,7 +43,7 @@ impl Dot for Plain {
     }
 }
 
-/// AVX-VNNI.
+/// Dot product with AVX-VNNI.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Vnni;
 
@@ -234,10 +234,11 @@ impl<D: Dot> Simd for Avx2<D> {
     }
 }
 
-/// [`Simd::madd_i16`] for two parts. As text, because the compiler orders such products in a way that needs far more than 16 registers.
+/// Implements [`Simd::madd_i16`] for two registers, in assembly: the compiler would order the products so that they need far more
+/// than 16 registers.
 ///
 /// # Safety
-/// That of [`Simd`].
+/// As for [`Simd`].
 #[inline]
 #[target_feature(enable = "avx2")]
 unsafe fn two_pairs<const AT: usize>(sums: [__m256i; 2], numbers: [__m256i; 2], x: *const i8) -> (__m256i, __m256i) {
@@ -264,10 +265,10 @@ unsafe fn two_pairs<const AT: usize>(sums: [__m256i; 2], numbers: [__m256i; 2], 
     (first, second)
 }
 
-/// [`Simd::dot_many`] for two parts, as text for the same reason.
+/// Implements [`Simd::dot_many`] for two registers, in assembly for the same reason.
 ///
 /// # Safety
-/// That of [`Simd`].
+/// As for [`Simd`].
 #[inline]
 #[target_feature(enable = "avx2")]
 unsafe fn two_dots<const AT: usize>(

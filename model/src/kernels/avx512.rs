@@ -1,4 +1,4 @@
-//! AVX512 with VNNI: 16 lanes; unsigned by signed bytes, four products added to a lane in one instruction.
+//! AVX512 with VNNI: 16 lanes. One instruction adds four products of unsigned by signed bytes to a lane.
 
 use std::arch::x86_64::*;
 
@@ -6,7 +6,7 @@ use half::f16;
 
 use super::simd::Simd;
 
-/// AVX512F, BW, VL and VNNI.
+/// AVX512 with the extensions F, BW, VL and VNNI.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Avx512;
 

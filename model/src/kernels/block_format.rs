@@ -1,67 +1,68 @@
-//! The block formats of ggml, one small function each: 32 columns of a row as unsigned numbers with scales.
+//! Block formats of ggml, one small function each: 32 columns of a row as unsigned quants with scales.
 //!
-//! Every format says `value = scale * (number - zero) + minimum`, with one scale for a block of columns, and in large blocks a small
-//! factor of it for 32 columns or for 16. The layouts are those of ggml's `ggml-quants.c` and of the GGUF specification.
+//! In every format `value = scale * (quant - zero_point) + min`, with one scale per block of columns. The super-blocks of
+//! K-quants have sub-scales for each 16 or 32 columns. The layouts are those of ggml's `ggml-quants.c` and of the GGUF
+//! specification.
 
 use candle_core::quantized::GgmlDType;
 use half::f16;
 
-/// 32 columns of one row: `value = scale * factor * (number - zero) + minimum * minimum_factor`.
+/// 32 columns of one row: `value = scale * sub_scale * (quant - zero_point) + min * sub_min`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Columns {
-    /// The numbers.
-    pub(crate) numbers: [u8; 32],
-    /// The block's scale.
+pub(crate) struct UnpackedColumns {
+    /// Unsigned quants.
+    pub(crate) quants: [u8; 32],
+    /// Scale of the block.
     pub(crate) scale: f16,
-    /// The block's minimum.
-    pub(crate) minimum: f16,
-    /// What the scale is multiplied with, for the first and for the last 16 columns.
-    pub(crate) factor: [i8; 2],
-    /// What the minimum is multiplied with.
-    pub(crate) minimum_factor: [u8; 2],
+    /// Min of the block.
+    pub(crate) min: f16,
+    /// Sub-scales of the first and of the last 16 columns.
+    pub(crate) sub_scales: [i8; 2],
+    /// Factors of the min for the first and for the last 16 columns.
+    pub(crate) sub_mins: [u8; 2],
 }
 
-/// What all columns of a format have in common.
+/// Parameters of a block format.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Format {
-    /// Columns that share one factor, 16 or 32.
-    pub(crate) span: usize,
-    /// Bits that hold a number.
+pub(crate) struct BlockFormat {
+    /// Columns that share a sub-scale, 16 or 32.
+    pub(crate) group_columns: usize,
+    /// Bits per quant as packed.
     pub(crate) bits: usize,
-    /// Whether there are minima.
-    pub(crate) minima: bool,
-    /// The number that stands for zero.
-    pub(crate) zero: u8,
-    /// What is added to each number, where that is no whole number; no format of a file has it.
-    pub(super) more: f32,
-    /// Columns in a block of the file, which share one scale.
-    pub(crate) columns: usize,
-    /// Bytes of a block of the file.
-    pub(crate) bytes: usize,
-    unpack: fn(&[u8], usize) -> Columns,
+    /// True if blocks have mins.
+    pub(crate) has_mins: bool,
+    /// Quant that stands for zero.
+    pub(crate) zero_point: u8,
+    /// Fraction that is added to each quant; 0 in all formats of files.
+    pub(super) offset: f32,
+    /// Columns per block of the file, which share one scale.
+    pub(crate) block_columns: usize,
+    /// Bytes per block of the file.
+    pub(crate) block_bytes: usize,
+    unpack: fn(&[u8], usize) -> UnpackedColumns,
 }
 
-impl Format {
-    /// The format of a quantised type; `None` for float types and types that no model file uses for weights.
+impl BlockFormat {
+    /// Returns the format of a quantised type; `None` for float types and for types that no model file uses for weights.
     pub(crate) fn of(dtype: GgmlDType) -> Option<Self> {
         let small = |bits, bytes, zero, minima, unpack| Self {
-            span: 32,
+            group_columns: 32,
             bits,
-            minima,
-            zero,
-            more: 0.0,
-            columns: 32,
-            bytes,
+            has_mins: minima,
+            zero_point: zero,
+            offset: 0.0,
+            block_columns: 32,
+            block_bytes: bytes,
             unpack,
         };
         let super_block = |span, bits, bytes, zero, minima, unpack| Self {
-            span,
+            group_columns: span,
             bits,
-            minima,
-            zero,
-            more: 0.0,
-            columns: 256,
-            bytes,
+            has_mins: minima,
+            zero_point: zero,
+            offset: 0.0,
+            block_columns: 256,
+            block_bytes: bytes,
             unpack,
         };
         Some(match dtype {
@@ -79,53 +80,53 @@ impl Format {
         })
     }
 
-    /// Columns `32 * index ..` of a row that lies in `row` block after block.
-    pub(crate) fn columns(&self, row: &[u8], index: usize) -> Columns {
-        let per_block = self.columns / 32;
-        let block = index / per_block * self.bytes;
-        (self.unpack)(&row[block..block + self.bytes], index % per_block)
+    /// Unpacks the 32 columns from `32 * index` on of a row given as consecutive blocks.
+    pub(crate) fn unpack_columns(&self, row: &[u8], index: usize) -> UnpackedColumns {
+        let per_block = self.block_columns / 32;
+        let block = index / per_block * self.block_bytes;
+        (self.unpack)(&row[block..block + self.block_bytes], index % per_block)
     }
 
-    /// Lines that the packed numbers of a span take.
-    pub(crate) fn lines(&self) -> usize {
-        super::layout::lines(self.span, self.bits)
+    /// Lines per group of packed quants.
+    pub(crate) fn group_lines(&self) -> usize {
+        super::layout::group_lines(self.group_columns, self.bits)
     }
 
-    /// Spans of a block.
-    pub(crate) fn spans(&self) -> usize {
-        self.columns / self.span
+    /// Groups per block.
+    pub(crate) fn groups_per_block(&self) -> usize {
+        self.block_columns / self.group_columns
     }
 
-    /// The values of a row that lies in `row` block after block.
-    pub(crate) fn values(&self, row: &[u8], values: &mut [f32]) {
+    /// Dequantises a row given as consecutive blocks into `values`.
+    pub(crate) fn dequantise_row(&self, row: &[u8], values: &mut [f32]) {
         for (index, values) in values.chunks_exact_mut(32).enumerate() {
-            let it = self.columns(row, index);
+            let it = self.unpack_columns(row, index);
             for (i, value) in values.iter_mut().enumerate() {
-                *value = it.value(i, self.zero);
+                *value = it.dequantise(i, self.zero_point);
             }
         }
     }
 }
 
-impl Columns {
-    /// The value of column `i`.
-    fn value(&self, i: usize, zero: u8) -> f32 {
-        let scale = self.scale.to_f32() * f32::from(self.factor[i / 16]);
-        let minimum = self.minimum.to_f32() * f32::from(self.minimum_factor[i / 16]);
-        scale * (f32::from(self.numbers[i]) - f32::from(zero)) + minimum
+impl UnpackedColumns {
+    /// Value of column `i`.
+    fn dequantise(&self, i: usize, zero: u8) -> f32 {
+        let scale = self.scale.to_f32() * f32::from(self.sub_scales[i / 16]);
+        let minimum = self.min.to_f32() * f32::from(self.sub_mins[i / 16]);
+        scale * (f32::from(self.quants[i]) - f32::from(zero)) + minimum
     }
 }
 
-fn half(bytes: &[u8], at: usize) -> f16 {
+fn read_f16(bytes: &[u8], at: usize) -> f16 {
     f16::from_le_bytes([bytes[at], bytes[at + 1]])
 }
 
-/// Columns of a block of 32.
-fn one(numbers: [u8; 32], scale: f16, minimum: f16) -> Columns {
-    Columns { numbers, scale, minimum, factor: [1; 2], minimum_factor: [1; 2] }
+/// Columns of a block of 32, which has one scale.
+fn single_scale(numbers: [u8; 32], scale: f16, minimum: f16) -> UnpackedColumns {
+    UnpackedColumns { quants: numbers, scale, min: minimum, sub_scales: [1; 2], sub_mins: [1; 2] }
 }
 
-/// Low nibbles, then high nibbles.
+/// Unpacks low nibbles, then high nibbles.
 fn nibbles(quants: &[u8]) -> [u8; 32] {
     std::array::from_fn(|i| if i < 16 { quants[i] & 15 } else { quants[i - 16] >> 4 })
 }
@@ -137,39 +138,39 @@ fn with_fifth_bit(mut numbers: [u8; 32], high: &[u8]) -> [u8; 32] {
     numbers
 }
 
-fn q4_0(block: &[u8], _: usize) -> Columns {
-    one(nibbles(&block[2..]), half(block, 0), f16::ZERO)
+fn q4_0(block: &[u8], _: usize) -> UnpackedColumns {
+    single_scale(nibbles(&block[2..]), read_f16(block, 0), f16::ZERO)
 }
 
-fn q4_1(block: &[u8], _: usize) -> Columns {
-    one(nibbles(&block[4..]), half(block, 0), half(block, 2))
+fn q4_1(block: &[u8], _: usize) -> UnpackedColumns {
+    single_scale(nibbles(&block[4..]), read_f16(block, 0), read_f16(block, 2))
 }
 
-fn q5_0(block: &[u8], _: usize) -> Columns {
-    one(with_fifth_bit(nibbles(&block[6..]), &block[2..6]), half(block, 0), f16::ZERO)
+fn q5_0(block: &[u8], _: usize) -> UnpackedColumns {
+    single_scale(with_fifth_bit(nibbles(&block[6..]), &block[2..6]), read_f16(block, 0), f16::ZERO)
 }
 
-fn q5_1(block: &[u8], _: usize) -> Columns {
-    one(with_fifth_bit(nibbles(&block[8..]), &block[4..8]), half(block, 0), half(block, 2))
+fn q5_1(block: &[u8], _: usize) -> UnpackedColumns {
+    single_scale(with_fifth_bit(nibbles(&block[8..]), &block[4..8]), read_f16(block, 0), read_f16(block, 2))
 }
 
-fn q8_0(block: &[u8], _: usize) -> Columns {
-    one(std::array::from_fn(|i| block[2 + i] ^ 0x80), half(block, 0), f16::ZERO)
+fn q8_0(block: &[u8], _: usize) -> UnpackedColumns {
+    single_scale(std::array::from_fn(|i| block[2 + i] ^ 0x80), read_f16(block, 0), f16::ZERO)
 }
 
-fn q2_k(block: &[u8], index: usize) -> Columns {
+fn q2_k(block: &[u8], index: usize) -> UnpackedColumns {
     let (scales, quants) = (&block[..16], &block[16 + index / 4 * 32..]);
     let sub = |i: usize| scales[index * 2 + i];
-    Columns {
-        numbers: std::array::from_fn(|i| quants[i] >> (index % 4 * 2) & 3),
-        scale: half(block, 80),
-        minimum: -half(block, 82),
-        factor: std::array::from_fn(|i| (sub(i) & 15) as i8),
-        minimum_factor: std::array::from_fn(|i| sub(i) >> 4),
+    UnpackedColumns {
+        quants: std::array::from_fn(|i| quants[i] >> (index % 4 * 2) & 3),
+        scale: read_f16(block, 80),
+        min: -read_f16(block, 82),
+        sub_scales: std::array::from_fn(|i| (sub(i) & 15) as i8),
+        sub_mins: std::array::from_fn(|i| sub(i) >> 4),
     }
 }
 
-fn q3_k(block: &[u8], index: usize) -> Columns {
+fn q3_k(block: &[u8], index: usize) -> UnpackedColumns {
     let (high, quants) = (&block[..32], &block[32 + index / 4 * 32..]);
     let scales = &block[96..108];
     let factor = |i: usize| {
@@ -177,17 +178,17 @@ fn q3_k(block: &[u8], index: usize) -> Columns {
         let top = scales[8 + i % 4] >> (i / 4 * 2) & 3;
         (low | top << 4) as i8 - 32
     };
-    Columns {
-        numbers: std::array::from_fn(|i| (quants[i] >> (index % 4 * 2) & 3) | (high[i] >> index & 1) << 2),
-        scale: half(block, 108),
-        minimum: f16::ZERO,
-        factor: [factor(index * 2), factor(index * 2 + 1)],
-        minimum_factor: [0; 2],
+    UnpackedColumns {
+        quants: std::array::from_fn(|i| (quants[i] >> (index % 4 * 2) & 3) | (high[i] >> index & 1) << 2),
+        scale: read_f16(block, 108),
+        min: f16::ZERO,
+        sub_scales: [factor(index * 2), factor(index * 2 + 1)],
+        sub_mins: [0; 2],
     }
 }
 
-/// The 6-bit factors of scale and minimum of 32 columns in the packing that Q4_K and Q5_K share.
-fn factors_k(block: &[u8], index: usize) -> (u8, u8) {
+/// Unpacks the 6-bit factors of scale and min of 32 columns, packed as in Q4_K and Q5_K.
+fn sub_scale_and_min_k(block: &[u8], index: usize) -> (u8, u8) {
     let scales = &block[4..16];
     if index < 4 {
         return (scales[index] & 63, scales[index + 4] & 63);
@@ -196,11 +197,17 @@ fn factors_k(block: &[u8], index: usize) -> (u8, u8) {
     (low & 15 | scales[index - 4] >> 6 << 4, low >> 4 | scales[index] >> 6 << 4)
 }
 
-/// Columns of a block of Q4_K or Q5_K.
-fn one_k(block: &[u8], index: usize, numbers: [u8; 32]) -> Columns {
-    let (factor, minimum_factor) = factors_k(block, index);
-    let (scale, minimum) = (half(block, 0), -half(block, 2));
-    Columns { numbers, scale, minimum, factor: [factor as i8; 2], minimum_factor: [minimum_factor; 2] }
+/// Columns of a super-block of Q4_K or Q5_K.
+fn single_scale_k(block: &[u8], index: usize, numbers: [u8; 32]) -> UnpackedColumns {
+    let (factor, minimum_factor) = sub_scale_and_min_k(block, index);
+    let (scale, minimum) = (read_f16(block, 0), -read_f16(block, 2));
+    UnpackedColumns {
+        quants: numbers,
+        scale,
+        min: minimum,
+        sub_scales: [factor as i8; 2],
+        sub_mins: [minimum_factor; 2],
+    }
 }
 
 fn nibbles_k(quants: &[u8], index: usize) -> [u8; 32] {
@@ -208,29 +215,29 @@ fn nibbles_k(quants: &[u8], index: usize) -> [u8; 32] {
     std::array::from_fn(|i| quants[i] >> (index % 2 * 4) & 15)
 }
 
-fn q4_k(block: &[u8], index: usize) -> Columns {
-    one_k(block, index, nibbles_k(&block[16..], index))
+fn q4_k(block: &[u8], index: usize) -> UnpackedColumns {
+    single_scale_k(block, index, nibbles_k(&block[16..], index))
 }
 
-fn q5_k(block: &[u8], index: usize) -> Columns {
+fn q5_k(block: &[u8], index: usize) -> UnpackedColumns {
     let mut numbers = nibbles_k(&block[48..], index);
     for (number, high) in numbers.iter_mut().zip(&block[16..48]) {
         *number |= (high >> index & 1) << 4;
     }
-    one_k(block, index, numbers)
+    single_scale_k(block, index, numbers)
 }
 
-fn q6_k(block: &[u8], index: usize) -> Columns {
+fn q6_k(block: &[u8], index: usize) -> UnpackedColumns {
     let (half_block, part) = (index / 4, index % 4);
     let low = &block[half_block * 64 + part % 2 * 32..];
     let high = &block[128 + half_block * 32..];
     let factor = |i: usize| block[192 + index * 2 + i] as i8;
-    Columns {
-        numbers: std::array::from_fn(|i| (low[i] >> (part / 2 * 4) & 15) | (high[i] >> (part * 2) & 3) << 4),
-        scale: half(block, 208),
-        minimum: f16::ZERO,
-        factor: [factor(0), factor(1)],
-        minimum_factor: [0; 2],
+    UnpackedColumns {
+        quants: std::array::from_fn(|i| (low[i] >> (part / 2 * 4) & 15) | (high[i] >> (part * 2) & 3) << 4),
+        scale: read_f16(block, 208),
+        min: f16::ZERO,
+        sub_scales: [factor(0), factor(1)],
+        sub_mins: [0; 2],
     }
 }
 
@@ -240,7 +247,7 @@ pub(crate) mod tests {
     use candle_core::quantized::{QStorage, QTensor};
     use candle_core::{Device, Tensor};
 
-    pub(crate) const ALL: [GgmlDType; 10] = [
+    pub(crate) const ALL_TYPES: [GgmlDType; 10] = [
         GgmlDType::Q4_0,
         GgmlDType::Q4_1,
         GgmlDType::Q5_0,
@@ -253,7 +260,7 @@ pub(crate) mod tests {
         GgmlDType::Q6K,
     ];
 
-    /// A matrix quantised by candle: its bytes and its values.
+    /// Quantises a matrix with candle and returns its bytes and values.
     pub(crate) fn sample(dtype: GgmlDType, out: usize, columns: usize) -> (Vec<u8>, Vec<f32>) {
         let wave = |i: usize| ((i * 7919 % 1009) as f32 / 504.5 - 1.0) * (1.0 + (i % 13) as f32);
         let values: Vec<f32> = (0..out * columns).map(wave).collect();
@@ -266,14 +273,14 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn every_format_unpacks_to_the_values_that_candle_reads() {
-        for dtype in ALL {
-            let format = Format::of(dtype).expect("a known format");
+    fn every_format_dequantises_to_the_values_of_candle() {
+        for dtype in ALL_TYPES {
+            let format = BlockFormat::of(dtype).expect("a known format");
             let (bytes, values) = sample(dtype, 2, 512);
-            let row_bytes = 512 / format.columns * format.bytes;
+            let row_bytes = 512 / format.block_columns * format.block_bytes;
             let mut found = vec![0.0; values.len()];
             for (row, found) in found.chunks_exact_mut(512).enumerate() {
-                format.values(&bytes[row * row_bytes..][..row_bytes], found);
+                format.dequantise_row(&bytes[row * row_bytes..][..row_bytes], found);
             }
             for (i, (value, expected)) in found.iter().zip(&values).enumerate() {
                 assert!(

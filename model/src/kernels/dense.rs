@@ -1,49 +1,59 @@
-//! Float matrices, one row of the input at a time and each output's sum in one fixed order.
+//! Float matrices, multiplied one row of activations at a time, each output summed in one fixed order.
 
 use half::{bf16, f16};
 
-use super::packed::Part;
-use super::simd::{PANEL, Simd, across};
+use super::packed::PartialProduct;
+use super::simd::{PANEL, Simd, reduce_sum};
 
-/// The values of a matrix `[out, in]`.
+/// Values of a matrix `[out, in]`.
 #[derive(Debug)]
-pub(crate) enum Values {
+pub(crate) enum DenseValues {
     F32(Vec<f32>),
     F16(Vec<f16>),
     Bf16(Vec<bf16>),
 }
 
-/// A float matrix `[out, in]`.
+/// Float matrix `[out, in]`.
 #[derive(Debug)]
-pub(crate) struct Dense {
+pub(crate) struct DenseMatrix {
     pub(crate) out: usize,
     pub(crate) columns: usize,
-    pub(crate) values: Values,
+    pub(crate) values: DenseValues,
 }
 
-impl Dense {
-    /// Bytes that a product reads.
+impl DenseMatrix {
+    /// Number of bytes that a product reads.
     pub(crate) fn bytes(&self) -> usize {
         match &self.values {
-            Values::F32(values) => size_of_val(&values[..]),
-            Values::F16(values) => size_of_val(&values[..]),
-            Values::Bf16(values) => size_of_val(&values[..]),
+            DenseValues::F32(values) => size_of_val(&values[..]),
+            DenseValues::F16(values) => size_of_val(&values[..]),
+            DenseValues::Bf16(values) => size_of_val(&values[..]),
         }
     }
 
-    /// Row `output`, as floats.
+    /// Converts row `output` to 32-bit floats.
     pub(crate) fn row(&self, output: usize, row: &mut [f32]) {
         let range = output * self.columns..(output + 1) * self.columns;
         match &self.values {
-            Values::F32(values) => row.copy_from_slice(&values[range]),
-            Values::F16(values) => row.iter_mut().zip(&values[range]).for_each(|(row, value)| *row = value.to_f32()),
-            Values::Bf16(values) => row.iter_mut().zip(&values[range]).for_each(|(row, value)| *row = value.to_f32()),
+            DenseValues::F32(values) => row.copy_from_slice(&values[range]),
+            DenseValues::F16(values) => {
+                row.iter_mut().zip(&values[range]).for_each(|(row, value)| *row = value.to_f32())
+            }
+            DenseValues::Bf16(values) => {
+                row.iter_mut().zip(&values[range]).for_each(|(row, value)| *row = value.to_f32())
+            }
         }
     }
 
-    /// As [`Packed::multiply`](super::packed::Packed::multiply); `weights` is scratch.
-    pub(crate) fn multiply(&self, part: Part, weights: &mut Vec<f32>, mut take: impl FnMut(usize, usize, &[f32])) {
-        let Part { kernels, rows, panels, inputs } = part;
+    /// Computes a part of a product, as [`PackedMatrix::multiply`](super::packed::PackedMatrix::multiply) does. `weights` is scratch
+    /// space.
+    pub(crate) fn multiply(
+        &self,
+        part: PartialProduct,
+        weights: &mut Vec<f32>,
+        mut take: impl FnMut(usize, usize, &[f32]),
+    ) {
+        let PartialProduct { kernels, rows, panels, inputs } = part;
         weights.resize(PANEL * self.columns, 0.0);
         for panel in panels {
             let lanes = PANEL.min(self.out - panel * PANEL);
@@ -52,7 +62,7 @@ impl Dense {
             }
             for row in rows.clone() {
                 let mut result = [0f32; PANEL];
-                // SAFETY: the inputs are complete, and the kernels are those of a set that is here.
+                // SAFETY: the activations are complete, and the processor supports the kernels' set.
                 unsafe {
                     let x = inputs.row(row);
                     for (result, weights) in result.iter_mut().zip(weights.chunks_exact(self.columns)).take(lanes) {
@@ -65,29 +75,29 @@ impl Dense {
     }
 }
 
-/// The dot product of two rows of the same length.
-pub(crate) type Dot = unsafe fn(a: &[f32], b: &[f32]) -> f32;
+/// Computes the dot product of two rows of the same length.
+pub(crate) type DotKernel = unsafe fn(a: &[f32], b: &[f32]) -> f32;
 
-/// Sums that run side by side, so that a processor can add while it waits for the one before.
-const SUMS: usize = 4;
+/// Number of independent accumulators, which hide the latency of additions.
+const ACCUMULATOR_COUNT: usize = 4;
 
-/// A [`Dot`].
+/// [`DotKernel`] of a set.
 ///
 /// # Safety
-/// That of [`Simd`].
+/// As for [`Simd`].
 #[inline(always)]
 pub(crate) unsafe fn dot<S: Simd>(a: &[f32], b: &[f32]) -> f32 {
-    let whole = a.len().min(b.len()) / (SUMS * S::LANES) * (SUMS * S::LANES);
-    // SAFETY: the caller's; reads stay inside both rows.
+    let whole = a.len().min(b.len()) / (ACCUMULATOR_COUNT * S::LANES) * (ACCUMULATOR_COUNT * S::LANES);
+    // SAFETY: as the caller guarantees; reads stay inside both rows.
     let sum = unsafe {
-        let mut sums = [S::splat_f32(0.0); SUMS];
-        for at in (0..whole).step_by(SUMS * S::LANES) {
+        let mut sums = [S::splat_f32(0.0); ACCUMULATOR_COUNT];
+        for at in (0..whole).step_by(ACCUMULATOR_COUNT * S::LANES) {
             for (i, sum) in sums.iter_mut().enumerate() {
                 let at = at + i * S::LANES;
                 *sum = S::mul_add(S::load_f32(a.as_ptr().add(at)), S::load_f32(b.as_ptr().add(at)), *sum);
             }
         }
-        across::<S>(S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3])))
+        reduce_sum::<S>(S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3])))
     };
     sum + a[whole..].iter().zip(&b[whole..]).map(|(a, b)| a * b).sum::<f32>()
 }

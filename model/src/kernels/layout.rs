@@ -1,47 +1,48 @@
-//! How the numbers of a packed matrix lie in memory: one implementation a width.
+//! Memory layouts of packed weights, one implementation per width of the quants.
 //!
-//! Outputs are gathered in panels of 16. A *vector* is 64 bytes: four columns of each output of a panel lie side by side, one
-//! byte a number, so one 512-bit register holds 4 columns of 16 outputs (and narrower ones a part of them), sums hold outputs in
-//! their lanes, and nothing is ever summed across lanes. What is stored of a span of columns:
+//! A matrix is packed into *panels* of 16 outputs (rows of the matrix). A *vector* is 64 bytes: four columns of each output of
+//! a panel side by side, one byte per quant. One 512-bit register holds a vector (narrower registers a part of it), each lane
+//! accumulates one output, and nothing is ever summed across lanes. A *group* is the columns that share a sub-scale, 16 or 32.
+//! It is stored as:
 //!
-//! * eight bits: its vectors;
-//! * four bits: lines of 64 bytes, each two vectors, the first in the low halves of the bytes and the second in the high halves;
-//! * five and six bits: the same, then a line with the upper bits: those of vector `i` in bits `i * extra ..` of each byte;
-//! * eight bits in two planes: the lines of four bits twice, in two places, the upper four bits of each number and the lower.
+//! * 8 bits: its vectors;
+//! * 4 bits: lines of 64 bytes with two vectors each, the first in the low nibbles and the second in the high nibbles;
+//! * 5 and 6 bits: the same, and one more line with the upper bits, those of vector `i` in bits `i * extra ..` of each byte;
+//! * split Q8: the lines of 4 bits twice, in two planes, the high nibbles of each quant and the low nibbles.
 
 use std::marker::PhantomData;
 
 use super::simd::Simd;
 
-/// Bytes of a vector and of a line.
-pub(crate) const LINE: usize = 64;
+/// Size of a vector and of a line in bytes, a cache line.
+pub(crate) const LINE_BYTES: usize = 64;
 
-/// The numbers of a span of columns of a panel.
+/// Layout of the quants of a group of columns in a panel.
 pub(crate) trait Layout {
-    /// Columns.
-    const SPAN: usize;
-    /// Bits of a number.
+    /// Columns per group.
+    const GROUP_COLUMNS: usize;
+    /// Bits per quant.
     const BITS: usize;
-    /// Lines that a span takes.
-    const LINES: usize = lines(Self::SPAN, Self::BITS);
+    /// Lines per group.
+    const GROUP_LINES: usize = group_lines(Self::GROUP_COLUMNS, Self::BITS);
 
-    /// Whether the numbers lie in two planes.
-    const PLANES: bool = false;
+    /// True if the quants lie in two planes.
+    const IS_SPLIT: bool = false;
 
-    /// Whether the numbers were put near just before.
-    const NEAR: bool = false;
+    /// True if the quants are in the cache already, so that prefetching them is useless.
+    const IS_CACHED: bool = false;
 
-    /// Vector `index` of the span at `span`, and at `lower` in the second plane where there are two; a set with fewer lanes than 16 gets
-    /// those that begin where `span` points to.
+    /// Loads vector `index` of the group at `group`, whose second plane, if there is one, is at `low_nibbles`. A set with
+    /// registers of fewer than 16 lanes loads the lanes that begin where `group` points.
     ///
     /// # Safety
-    /// That of [`Simd`]; `span` points into the span's first line, and so does `lower` where there are two planes.
-    unsafe fn vector<S: Simd>(span: *const u8, lower: *const u8, index: usize) -> S::Ints;
+    /// As for [`Simd`]. `group` points into the first line of the group, and so does `low_nibbles` if there are two planes.
+    unsafe fn load_vector<S: Simd>(group: *const u8, low_nibbles: *const u8, index: usize) -> S::Ints;
 }
 
-/// Lines that a span takes.
-pub(crate) const fn lines(span: usize, bits: usize) -> usize {
-    let vectors = span / 4;
+/// Number of lines that a group takes.
+pub(crate) const fn group_lines(columns: usize, bits: usize) -> usize {
+    let vectors = columns / 4;
     match bits {
         8 => vectors,
         4 => vectors / 2,
@@ -49,112 +50,113 @@ pub(crate) const fn lines(span: usize, bits: usize) -> usize {
     }
 }
 
-/// One byte a number.
-pub(crate) struct Bytes<const SPAN: usize>;
+/// Layout of 8-bit quants.
+pub(crate) struct ByteLayout<const SPAN: usize>;
 
-impl<const SPAN: usize> Layout for Bytes<SPAN> {
-    const SPAN: usize = SPAN;
+impl<const SPAN: usize> Layout for ByteLayout<SPAN> {
+    const GROUP_COLUMNS: usize = SPAN;
     const BITS: usize = 8;
 
     #[inline(always)]
-    unsafe fn vector<S: Simd>(span: *const u8, _: *const u8, index: usize) -> S::Ints {
-        // SAFETY: the span has `SPAN / 4` lines.
-        unsafe { S::load_bytes(span.add(index * LINE)) }
+    unsafe fn load_vector<S: Simd>(group: *const u8, _: *const u8, index: usize) -> S::Ints {
+        // SAFETY: the group has `GROUP_COLUMNS / 4` lines.
+        unsafe { S::load_bytes(group.add(index * LINE_BYTES)) }
     }
 }
 
-/// Four bits a number, and `EXTRA` more in a line of their own.
-pub(crate) struct Nibbles<const SPAN: usize, const EXTRA: usize>;
+/// Layout of quants of 4 bits and `EXTRA` more, the extra bits in a line of their own.
+pub(crate) struct NibbleLayout<const SPAN: usize, const EXTRA: usize>;
 
-impl<const SPAN: usize, const EXTRA: usize> Layout for Nibbles<SPAN, EXTRA> {
-    const SPAN: usize = SPAN;
+impl<const SPAN: usize, const EXTRA: usize> Layout for NibbleLayout<SPAN, EXTRA> {
+    const GROUP_COLUMNS: usize = SPAN;
     const BITS: usize = 4 + EXTRA;
 
     #[inline(always)]
-    unsafe fn vector<S: Simd>(span: *const u8, _: *const u8, index: usize) -> S::Ints {
-        // SAFETY: the span has `SPAN / 8` lines of halves, and one more if `EXTRA` is not 0.
+    unsafe fn load_vector<S: Simd>(group: *const u8, _: *const u8, index: usize) -> S::Ints {
+        // SAFETY: the group has `GROUP_COLUMNS / 8` lines of nibbles, and one more if `EXTRA` is not 0.
         unsafe {
-            let line = S::load_bytes(span.add(index / 2 * LINE));
+            let line = S::load_bytes(group.add(index / 2 * LINE_BYTES));
             let line = if index.is_multiple_of(2) { line } else { S::shift_right(line, 4) };
-            let low = S::and(line, bytes_of::<S>(15));
+            let low = S::and(line, splat_byte::<S>(15));
             if EXTRA == 0 {
                 return low;
             }
-            let upper = S::load_bytes(span.add(SPAN / 8 * LINE));
+            let upper = S::load_bytes(group.add(SPAN / 8 * LINE_BYTES));
             let at = index * EXTRA;
             let upper =
                 if at <= 4 { S::shift_left(upper, 4 - at as u32) } else { S::shift_right(upper, at as u32 - 4) };
-            S::or(low, S::and(upper, bytes_of::<S>(((1 << EXTRA) - 1) << 4)))
+            S::or(low, S::and(upper, splat_byte::<S>(((1 << EXTRA) - 1) << 4)))
         }
     }
 }
 
-/// The numbers of another layout, unpacked to a byte each.
-pub(crate) struct Wide<L>(PhantomData<L>);
+/// Layout of quants of layout `L` after unpacking to a byte each.
+pub(crate) struct UnpackedLayout<L>(PhantomData<L>);
 
-impl<L: Layout> Layout for Wide<L> {
-    const SPAN: usize = L::SPAN;
+impl<L: Layout> Layout for UnpackedLayout<L> {
+    const GROUP_COLUMNS: usize = L::GROUP_COLUMNS;
     const BITS: usize = L::BITS;
-    const LINES: usize = lines(L::SPAN, 8);
-    const NEAR: bool = true;
+    const GROUP_LINES: usize = group_lines(L::GROUP_COLUMNS, 8);
+    const IS_CACHED: bool = true;
 
     #[inline(always)]
-    unsafe fn vector<S: Simd>(span: *const u8, lower: *const u8, index: usize) -> S::Ints {
-        // SAFETY: the span has `SPAN / 4` lines, and so they lie as where all numbers are bytes.
-        unsafe { Bytes::<32>::vector::<S>(span, lower, index) }
+    unsafe fn load_vector<S: Simd>(group: *const u8, low_nibbles: *const u8, index: usize) -> S::Ints {
+        // SAFETY: the group has `GROUP_COLUMNS / 4` lines, laid out as 8-bit quants.
+        unsafe { ByteLayout::<32>::load_vector::<S>(group, low_nibbles, index) }
     }
 }
 
-/// Eight bits a number: the upper four in one plane, the lower four in the other.
-pub(crate) struct Planes;
+/// Layout of [`SplitQ8`](super::split_q8::SplitQ8): high nibbles in one plane, low nibbles in the other.
+pub(crate) struct SplitQ8Layout;
 
-impl Layout for Planes {
-    const SPAN: usize = 32;
+impl Layout for SplitQ8Layout {
+    const GROUP_COLUMNS: usize = 32;
     const BITS: usize = 4;
-    const PLANES: bool = true;
+    const IS_SPLIT: bool = true;
 
     #[inline(always)]
-    unsafe fn vector<S: Simd>(span: *const u8, lower: *const u8, index: usize) -> S::Ints {
-        // SAFETY: a span has 4 lines of halves in each plane.
+    unsafe fn load_vector<S: Simd>(group: *const u8, low_nibbles: *const u8, index: usize) -> S::Ints {
+        // SAFETY: a group has 4 lines of nibbles in each plane.
         unsafe {
-            let upper = S::load_bytes(span.add(index / 2 * LINE));
-            let lower = Nibbles::<32, 0>::vector::<S>(lower, lower, index);
-            let upper = if index.is_multiple_of(2) { S::shift_left(upper, 4) } else { upper };
-            S::or(lower, S::and(upper, bytes_of::<S>(0xf0)))
+            let high = S::load_bytes(group.add(index / 2 * LINE_BYTES));
+            let low = NibbleLayout::<32, 0>::load_vector::<S>(low_nibbles, low_nibbles, index);
+            let high = if index.is_multiple_of(2) { S::shift_left(high, 4) } else { high };
+            S::or(low, S::and(high, splat_byte::<S>(0xf0)))
         }
     }
 }
 
-/// The same byte everywhere.
+/// Fills a register with one byte.
 ///
 /// # Safety
-/// That of [`Simd`].
+/// As for [`Simd`].
 #[inline(always)]
-pub(crate) unsafe fn bytes_of<S: Simd>(byte: u8) -> S::Ints {
-    // SAFETY: the caller's.
+pub(crate) unsafe fn splat_byte<S: Simd>(byte: u8) -> S::Ints {
+    // SAFETY: as the caller guarantees.
     unsafe { S::splat_i32(i32::from_ne_bytes([byte; 4])) }
 }
 
-/// Puts a number into the lines of its span, which are zero there: vector `index`, byte `byte`.
-pub(crate) fn put(lines: &mut [u8], span: usize, bits: usize, index: usize, byte: usize, number: u8) {
+/// Stores a quant at byte `byte` of vector `index`, into lines of its group that are zero there.
+pub(crate) fn store_quant(lines: &mut [u8], columns: usize, bits: usize, index: usize, byte: usize, quant: u8) {
     if bits == 8 {
-        lines[index * LINE + byte] = number;
+        lines[index * LINE_BYTES + byte] = quant;
         return;
     }
-    lines[index / 2 * LINE + byte] |= (number & 15) << (index % 2 * 4);
+    lines[index / 2 * LINE_BYTES + byte] |= (quant & 15) << (index % 2 * 4);
     if bits > 4 {
-        lines[span / 8 * LINE + byte] |= (number >> 4) << (index * (bits - 4));
+        lines[columns / 8 * LINE_BYTES + byte] |= (quant >> 4) << (index * (bits - 4));
     }
 }
 
-/// The number that [`put`] stored.
-pub(crate) fn number(lines: &[u8], span: usize, bits: usize, index: usize, byte: usize) -> u8 {
+/// Loads the quant that [`store_quant`] stored.
+pub(crate) fn load_quant(lines: &[u8], columns: usize, bits: usize, index: usize, byte: usize) -> u8 {
     if bits == 8 {
-        return lines[index * LINE + byte];
+        return lines[index * LINE_BYTES + byte];
     }
-    let low = lines[index / 2 * LINE + byte] >> (index % 2 * 4) & 15;
+    let low = lines[index / 2 * LINE_BYTES + byte] >> (index % 2 * 4) & 15;
     let extra = bits - 4;
-    let upper = if extra == 0 { 0 } else { lines[span / 8 * LINE + byte] >> (index * extra) & ((1 << extra) - 1) };
+    let upper =
+        if extra == 0 { 0 } else { lines[columns / 8 * LINE_BYTES + byte] >> (index * extra) & ((1 << extra) - 1) };
     low | upper << 4
 }
 
@@ -163,15 +165,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_put_is_found() {
+    fn a_stored_quant_is_loaded() {
         for (span, bits) in [(32, 4), (16, 4), (32, 5), (16, 6), (32, 8), (16, 8)] {
             let number_of = |index: usize, byte: usize| ((index * 31 + byte * 7) % (1 << bits)) as u8;
-            let mut lines = vec![0; super::lines(span, bits) * LINE];
-            for (index, byte) in (0..span / 4).flat_map(|index| (0..LINE).map(move |byte| (index, byte))) {
-                put(&mut lines, span, bits, index, byte, number_of(index, byte));
+            let mut lines = vec![0; super::group_lines(span, bits) * LINE_BYTES];
+            for (index, byte) in (0..span / 4).flat_map(|index| (0..LINE_BYTES).map(move |byte| (index, byte))) {
+                store_quant(&mut lines, span, bits, index, byte, number_of(index, byte));
             }
-            for (index, byte) in (0..span / 4).flat_map(|index| (0..LINE).map(move |byte| (index, byte))) {
-                assert_eq!(number(&lines, span, bits, index, byte), number_of(index, byte), "{span} {bits}");
+            for (index, byte) in (0..span / 4).flat_map(|index| (0..LINE_BYTES).map(move |byte| (index, byte))) {
+                assert_eq!(load_quant(&lines, span, bits, index, byte), number_of(index, byte), "{span} {bits}");
             }
         }
     }

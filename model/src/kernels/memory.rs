@@ -1,5 +1,5 @@
-//! Memory for weights, taken in large pieces that the system may back with large pages: a decode step reads all of it once, and
-//! looking up a small page costs as much as reading it.
+//! Memory for weights, allocated in large chunks that the system may back with huge pages. A decode step reads all of it once,
+//! and a TLB miss for a small page costs as much as reading the page.
 
 use std::alloc::Layout;
 use std::ops::{Deref, DerefMut, Range};
@@ -10,82 +10,81 @@ use std::time::Instant;
 use half::f16;
 use memmap2::MmapMut;
 
-use super::layout::LINE;
+use super::layout::LINE_BYTES;
 use super::pool::pool;
 
-/// 64 bytes that begin where a cache line begins.
+/// 64 bytes, aligned to a cache line.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
-pub(crate) struct Line(pub(crate) [u8; LINE]);
+pub(crate) struct Line(pub(crate) [u8; LINE_BYTES]);
 
-/// Bytes of a piece.
-const PIECE: usize = 64 << 20;
+/// Size of a chunk in bytes.
+const CHUNK_BYTES: usize = 64 << 20;
 
-/// A piece of memory, freed when nobody has a part of it.
-struct Piece {
+/// Chunk of memory, freed when no buffer in it is left.
+struct MemoryChunk {
     map: MmapMut,
 }
 
-/// The piece that parts are taken from, and the lines of it that are taken.
-static CURRENT: Mutex<(Weak<Piece>, usize)> = Mutex::new((Weak::new(), 0));
+/// Chunk that buffers are allocated from, and the number of its lines in use.
+static CURRENT_CHUNK: Mutex<(Weak<MemoryChunk>, usize)> = Mutex::new((Weak::new(), 0));
 
-/// Some lines of memory.
-pub(crate) struct Lines {
+/// Buffer of lines.
+pub(crate) struct LineBuffer {
     start: *mut Line,
     count: usize,
-    /// What they are a part of.
-    _piece: Option<Arc<Piece>>,
-    /// Or their own memory, where the system gives no piece.
+    /// Chunk that the lines lie in.
+    _chunk: Option<Arc<MemoryChunk>>,
+    /// Memory of the lines if no chunk could be mapped.
     _own: Vec<Line>,
 }
 
-// SAFETY: the lines belong to this value alone; they are shared and sent as a `Vec` is.
-unsafe impl Send for Lines {}
+// SAFETY: the lines belong to this value alone, as the items of a `Vec` do.
+unsafe impl Send for LineBuffer {}
 // SAFETY: as above.
-unsafe impl Sync for Lines {}
+unsafe impl Sync for LineBuffer {}
 
-impl Lines {
-    /// Lines of zeros.
+impl LineBuffer {
+    /// Allocates `count` lines of zeros.
     pub(crate) fn zeroed(count: usize) -> Self {
-        let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = CURRENT_CHUNK.lock().unwrap_or_else(PoisonError::into_inner);
         let (piece, used) = match current.0.upgrade() {
-            Some(piece) if (current.1 + count) * LINE <= piece.map.len() => (piece, current.1),
-            _ => match Piece::new((count * LINE).max(PIECE)) {
+            Some(piece) if (current.1 + count) * LINE_BYTES <= piece.map.len() => (piece, current.1),
+            _ => match MemoryChunk::new((count * LINE_BYTES).max(CHUNK_BYTES)) {
                 Some(piece) => (Arc::new(piece), 0),
-                None => return Self::own(count),
+                None => return Self::allocate(count),
             },
         };
         *current = (Arc::downgrade(&piece), used + count);
-        // The map begins at a page and is as long as the count of used lines says. Each part is given out once.
+        // The map is page-aligned and has room for `used + count` lines. Each line is given out once.
         let start = piece.map.as_ptr().cast_mut().cast::<Line>().wrapping_add(used);
-        Self { start, count, _piece: Some(piece), _own: Vec::new() }
+        Self { start, count, _chunk: Some(piece), _own: Vec::new() }
     }
 
-    fn own(count: usize) -> Self {
-        let mut own = vec![Line([0; LINE]); count];
-        Self { start: own.as_mut_ptr(), count, _piece: None, _own: own }
+    fn allocate(count: usize) -> Self {
+        let mut own = vec![Line([0; LINE_BYTES]); count];
+        Self { start: own.as_mut_ptr(), count, _chunk: None, _own: own }
     }
 }
 
-impl Piece {
+impl MemoryChunk {
     fn new(bytes: usize) -> Option<Self> {
         let map = MmapMut::map_anon(bytes).ok()?;
-        // Without large pages it is only slower.
+        // Without huge pages it is only slower.
         #[cfg(target_os = "linux")]
         let _ = map.advise(memmap2::Advice::HugePage);
         Some(Self { map })
     }
 }
 
-/// Memory of its own, which the system has back as soon as it is dropped. An allocator would keep it, once for each thread that
-/// has asked for some.
+/// Buffer of 16-bit floats that is returned to the system as soon as it is dropped. An allocator would keep it, once per thread.
 pub(crate) struct F16Buffer {
     map: Option<MmapMut>,
     count: usize,
 }
 
 impl F16Buffer {
-    /// So many zeros.
+    /// Allocates `count` zeros.
     pub(crate) fn zeroed(count: usize) -> Self {
         let bytes = count * size_of::<f16>();
         let map = (bytes > 0).then(|| {
@@ -99,52 +98,52 @@ impl F16Buffer {
         self.map.as_ref().map_or(std::ptr::dangling_mut(), |map| map.as_ptr().cast_mut().cast())
     }
 
-    /// A part, to be read.
+    /// Range of the buffer, to be read.
     ///
     /// # Safety
-    /// Nobody may write it meanwhile.
+    /// No thread may write the range meanwhile.
     pub(crate) unsafe fn slice(&self, range: Range<usize>) -> &[f16] {
         assert!(range.start <= range.end && range.end <= self.count);
-        // SAFETY: inside the map, which begins at a page; by contract nobody writes it.
+        // SAFETY: inside the map, which is page-aligned; by contract no thread writes it.
         unsafe { std::slice::from_raw_parts(self.start().add(range.start), range.len()) }
     }
 
-    /// A part, to be written.
+    /// Range of the buffer, to be written.
     ///
     /// # Safety
-    /// Nobody else may use it meanwhile.
-    #[expect(clippy::mut_from_ref, reason = "threads have different parts")]
+    /// No other thread may use the range meanwhile.
+    #[expect(clippy::mut_from_ref, reason = "threads have different ranges")]
     pub(crate) unsafe fn slice_mut(&self, range: Range<usize>) -> &mut [f16] {
         assert!(range.start <= range.end && range.end <= self.count);
-        // SAFETY: inside the map, which may be written; by contract nobody else uses this part.
+        // SAFETY: inside the map, which is writable; by contract no other thread uses this range.
         unsafe { std::slice::from_raw_parts_mut(self.start().add(range.start), range.len()) }
     }
 }
 
-impl Deref for Lines {
+impl Deref for LineBuffer {
     type Target = [Line];
 
     fn deref(&self) -> &[Line] {
-        // SAFETY: the lines lie in memory that this value keeps, and are initialised.
+        // SAFETY: the lines lie in memory that this value keeps alive, and are initialised.
         unsafe { std::slice::from_raw_parts(self.start, self.count) }
     }
 }
 
-impl DerefMut for Lines {
+impl DerefMut for LineBuffer {
     fn deref_mut(&mut self) -> &mut [Line] {
-        // SAFETY: as above, and nobody else has these lines.
+        // SAFETY: as above, and the lines belong to this value alone.
         unsafe { std::slice::from_raw_parts_mut(self.start, self.count) }
     }
 }
 
-impl std::fmt::Debug for Lines {
+impl std::fmt::Debug for LineBuffer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} lines", self.count)
     }
 }
 
-/// Gives memory that was freed back to the system. Building a tokenizer and writing a search index free tens of megabytes, in
-/// pieces that the allocator would keep.
+/// Returns freed heap memory to the system. Building a tokenizer and writing a search index free tens of megabytes in pieces that
+/// the allocator would keep.
 pub fn trim_heap() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: it may be called at any time.
@@ -153,21 +152,22 @@ pub fn trim_heap() {
     }
 }
 
-/// Bytes that all threads together read from memory in a second: the best of some runs over more memory than caches hold.
+/// Measures the read bandwidth of all threads together in bytes per second: the best of some runs over more memory than caches
+/// hold.
 pub fn read_bandwidth() -> f64 {
-    const COUNT: usize = (256 << 20) / LINE;
+    const COUNT: usize = (256 << 20) / LINE_BYTES;
     const RUNS: usize = 5;
-    let mut lines = Lines::zeroed(COUNT);
-    lines.fill(Line([1; LINE]));
+    let mut lines = LineBuffer::zeroed(COUNT);
+    lines.fill(Line([1; LINE_BYTES]));
     let kernels = super::kernels();
     let run = |_| {
         let (all, started) = (AtomicI32::new(0), Instant::now());
-        pool().ranges(COUNT, &|range| {
-            // SAFETY: the set is here.
-            all.fetch_or(unsafe { (kernels.read)(&lines[range]) }, Ordering::Relaxed);
+        pool().run_ranges(COUNT, &|range| {
+            // SAFETY: the set is supported.
+            all.fetch_or(unsafe { (kernels.read_lines)(&lines[range]) }, Ordering::Relaxed);
         });
         std::hint::black_box(all.into_inner());
-        (COUNT * LINE) as f64 / started.elapsed().as_secs_f64()
+        (COUNT * LINE_BYTES) as f64 / started.elapsed().as_secs_f64()
     };
     (0..RUNS).map(run).fold(0.0, f64::max)
 }
@@ -177,14 +177,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_zero_and_apart() {
-        let mut parts: Vec<Lines> = [3, 0, 7, PIECE / LINE + 1, 5].map(Lines::zeroed).into();
+    fn buffers_are_zeroed_and_do_not_overlap() {
+        let mut parts: Vec<LineBuffer> = [3, 0, 7, CHUNK_BYTES / LINE_BYTES + 1, 5].map(LineBuffer::zeroed).into();
         for (i, part) in parts.iter_mut().enumerate() {
-            assert!(part.iter().all(|line| line.0 == [0; LINE]));
-            part.fill(Line([i as u8 + 1; LINE]));
+            assert!(part.iter().all(|line| line.0 == [0; LINE_BYTES]));
+            part.fill(Line([i as u8 + 1; LINE_BYTES]));
         }
         for (i, part) in parts.iter().enumerate() {
-            assert!(part.iter().all(|line| line.0 == [i as u8 + 1; LINE]) && part.as_ptr().addr().is_multiple_of(LINE));
+            assert!(
+                part.iter().all(|line| line.0 == [i as u8 + 1; LINE_BYTES])
+                    && part.as_ptr().addr().is_multiple_of(LINE_BYTES)
+            );
         }
     }
 }

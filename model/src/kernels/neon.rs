@@ -1,7 +1,7 @@
-//! NEON with the dot product extension: 4 lanes; signed by signed bytes, four products added to a lane in one instruction.
+//! NEON with the dot product extension: 4 lanes. One instruction adds four products of signed bytes to a lane.
 //!
-//! The standard library has neither the dot product nor half floats for NEON in stable Rust, so the three instructions that need
-//! them are written out.
+//! Stable Rust has neither the dot product nor 16-bit floats for NEON, so the three instructions that need them are written in
+//! assembly.
 
 use std::arch::aarch64::*;
 use std::arch::asm;
@@ -10,15 +10,11 @@ use half::f16;
 
 use super::simd::Simd;
 
-/// NEON with `dotprod`.
+/// NEON with the `dotprod` extension.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Neon;
 
-#[allow(
-    clippy::missing_safety_doc,
-    clippy::undocumented_unsafe_blocks,
-    reason = "the trait says it: the set is here, pointers hold all lanes"
-)]
+#[allow(clippy::missing_safety_doc, clippy::undocumented_unsafe_blocks, reason = "documented on the trait")]
 impl Simd for Neon {
     const LANES: usize = 4;
     const SMALL_BATCH_REGISTERS: usize = 4;

@@ -1,7 +1,7 @@
-//! Quantised matrices, repacked once at load so that every shape takes the fast path: see [`layout`](super::layout).
+//! Quantised matrices, repacked once at load so that every shape takes the fast path (see [`layout`](super::layout)).
 //!
-//! Numbers keep the bits and scales the precision of the file, so nothing is quantised anew and a matrix takes about the memory that
-//! it takes there.
+//! Quants keep the bits and scales the precision of the file: nothing is requantised, and a matrix takes about as much memory
+//! as in the file.
 
 use std::ops::Range;
 
@@ -9,59 +9,59 @@ use half::f16;
 use rayon::prelude::*;
 
 use super::Kernels;
-use super::block_format::{Columns, Format};
 use super::activations::{Activations, GroupedActivations};
-use super::layout::{self, LINE};
-use super::memory::{Line, Lines};
-use super::product::{MANY, Panel, Products, Rows, TILE};
+use super::block_format::{BlockFormat, UnpackedColumns};
+use super::layout::{self, LINE_BYTES};
+use super::memory::{Line, LineBuffer};
+use super::product::{MAX_ROWS, MIN_UNPACK_ROWS, Microkernels, Panel, ProductRows};
 use super::simd::PANEL;
 
-/// A part of a product of inputs with a matrix.
-pub(crate) struct Part<'a> {
+/// Part of a product of activations with a matrix: some rows times some panels.
+pub(crate) struct PartialProduct<'a> {
     pub(super) kernels: &'a Kernels,
-    /// Of the inputs.
+    /// Rows of the activations.
     pub(super) rows: Range<usize>,
-    /// Of 16 outputs of the matrix.
+    /// Panels of the matrix, 16 outputs each.
     pub(super) panels: Range<usize>,
     pub(super) inputs: &'a Activations,
 }
 
-impl<'a> Part<'a> {
+impl<'a> PartialProduct<'a> {
     pub(crate) fn new(kernels: &'a Kernels, rows: Range<usize>, panels: Range<usize>, inputs: &'a Activations) -> Self {
         Self { kernels, rows, panels, inputs }
     }
 
-    /// Multiplies tile by tile. The matrix has `out` outputs and gives each of its panels; `x` are the inputs as products take them;
-    /// `wide` is scratch.
-    pub(super) fn work_out(
+    /// Multiplies tile by tile and passes each result to `take`: row, first output, up to 16 values. `panel` returns a panel
+    /// of the matrix, which has `out` outputs; `unpacked` is scratch space.
+    pub(super) fn multiply_tiles(
         &self,
         out: usize,
-        products: Products,
-        x: Rows,
+        products: Microkernels,
+        x: ProductRows,
         panel: impl Fn(usize) -> Panel,
-        wide: &mut Vec<Line>,
+        unpacked: &mut Vec<Line>,
         mut take: impl FnMut(usize, usize, &[f32]),
     ) {
-        let mut result = [[0f32; PANEL]; TILE];
-        let widens = products.wide.filter(|_| self.rows.len() >= MANY);
-        if widens.is_some() && wide.len() < x.columns / 4 {
-            wide.resize(x.columns / 4, Line([0; LINE]));
+        let mut result = [[0f32; PANEL]; MAX_ROWS];
+        let unpack = if self.rows.len() >= MIN_UNPACK_ROWS { products.unpacked } else { None };
+        if unpack.is_some() && unpacked.len() < x.columns / 4 {
+            unpacked.resize(x.columns / 4, Line([0; LINE_BYTES]));
         }
-        let product = widens.map_or(products.product, |(_, product)| product);
+        let microkernel = unpack.map_or(products.microkernel, |(_, microkernel)| microkernel);
         for index in self.panels.clone() {
             let mut panel = panel(index);
-            if let Some((widen, _)) = widens {
-                // SAFETY: the set is here; the panel is whole, and there is a line for every four columns.
-                unsafe { widen(panel, wide.as_mut_ptr().cast()) };
-                panel.numbers = wide.as_ptr().cast();
+            if let Some((unpack, _)) = unpack {
+                // SAFETY: the set is supported, the panel is complete, and there is a line for every four columns.
+                unsafe { unpack(panel, unpacked.as_mut_ptr().cast()) };
+                panel.quants = unpacked.as_ptr().cast();
             }
-            for row in self.rows.clone().step_by(TILE) {
-                let tile = &mut result[..(self.rows.end - row).min(TILE)];
-                // SAFETY: the set is here; panel and rows are whole.
-                unsafe { product(panel, x, row, tile) };
+            for row in self.rows.clone().step_by(MAX_ROWS) {
+                let tile = &mut result[..(self.rows.end - row).min(MAX_ROWS)];
+                // SAFETY: the set is supported; panel and rows are complete.
+                unsafe { microkernel(panel, x, row, tile) };
                 let lanes = PANEL.min(out - index * PANEL);
                 for (i, result) in tile.iter().enumerate() {
-                    // Nearly all panels are full, and what is done with 16 values is done at once.
+                    // Nearly all panels are full; the constant length lets the compiler vectorise `take`.
                     match lanes {
                         PANEL => take(row + i, index * PANEL, &result[..]),
                         lanes => take(row + i, index * PANEL, &result[..lanes]),
@@ -72,10 +72,10 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Copies what a product gives of a panel. Nearly all panels are whole, and 16 values are copied without a call.
+/// Copies the results of a panel. Nearly all panels are full, and 16 values are copied without a call.
 ///
 /// # Panics
-/// Panics where the lengths differ.
+/// If the lengths differ.
 #[inline]
 pub(crate) fn copy_results(to: &mut [f32], results: &[f32]) {
     match (<&mut [f32; PANEL]>::try_from(&mut *to), <&[f32; PANEL]>::try_from(results)) {
@@ -84,200 +84,206 @@ pub(crate) fn copy_results(to: &mut [f32], results: &[f32]) {
     }
 }
 
-/// A quantised matrix `[out, in]`.
+/// Quantised matrix `[out, in]`, packed into panels.
 #[derive(Debug)]
-pub(crate) struct Packed {
+pub(crate) struct PackedMatrix {
     pub(crate) out: usize,
     pub(crate) columns: usize,
-    pub(crate) format: Format,
-    numbers: Lines,
+    pub(crate) format: BlockFormat,
+    quants: LineBuffer,
     /// `[panels, blocks, 16]`
     scales: Vec<f16>,
-    /// `[panels, blocks, 16]`, if the format has minima.
-    minima: Vec<f16>,
-    /// `[panels, spans, 16]`, if a block has several spans.
-    factors: Vec<i8>,
-    minimum_factors: Vec<u8>,
+    /// `[panels, blocks, 16]`, if the format has mins.
+    mins: Vec<f16>,
+    /// `[panels, groups, 16]`, if a block has several groups.
+    sub_scales: Vec<i8>,
+    sub_mins: Vec<u8>,
 }
 
-impl Packed {
-    /// From the blocks of a file, row after row. `columns` must be a multiple of the format's block; `bytes` must hold the
+impl PackedMatrix {
+    /// Packs the blocks of a file, row after row. `columns` must be a multiple of the format's block, and `bytes` must hold the
     /// whole matrix.
-    pub(crate) fn new(format: Format, out: usize, columns: usize, bytes: &[u8]) -> Self {
+    pub(crate) fn new(format: BlockFormat, out: usize, columns: usize, bytes: &[u8]) -> Self {
         let mut packed = Self::zeroed(format, out, columns);
-        packed.parts().into_par_iter().enumerate().for_each(|(panel, mut parts)| {
+        packed.panel_buffers().into_par_iter().enumerate().for_each(|(panel, mut parts)| {
             parts.write(&format, bytes, columns, panel * PANEL..((panel + 1) * PANEL).min(out));
         });
         packed
     }
 
-    /// With zero in all of its lists.
-    pub(super) fn zeroed(format: Format, out: usize, columns: usize) -> Self {
+    /// Creates a matrix with zeros in all of its lists.
+    pub(super) fn zeroed(format: BlockFormat, out: usize, columns: usize) -> Self {
         let panels = out.div_ceil(PANEL);
-        let (blocks, spans) = (columns / format.columns, columns / format.span);
-        let several = format.spans() > 1;
-        let when = |yes: bool, count: usize| if yes { panels * count * PANEL } else { 0 };
+        let (blocks, groups) = (columns / format.block_columns, columns / format.group_columns);
+        let has_sub_scales = format.groups_per_block() > 1;
+        let entries = |present: bool, count: usize| if present { panels * count * PANEL } else { 0 };
         Self {
             out,
             columns,
             format,
-            numbers: Lines::zeroed(panels * spans * format.lines()),
-            scales: vec![f16::ZERO; when(true, blocks)],
-            minima: vec![f16::ZERO; when(format.minima, blocks)],
-            factors: vec![0; when(several, spans)],
-            minimum_factors: vec![0; when(several && format.minima, spans)],
+            quants: LineBuffer::zeroed(panels * groups * format.group_lines()),
+            scales: vec![f16::ZERO; entries(true, blocks)],
+            mins: vec![f16::ZERO; entries(format.has_mins, blocks)],
+            sub_scales: vec![0; entries(has_sub_scales, groups)],
+            sub_mins: vec![0; entries(has_sub_scales && format.has_mins, groups)],
         }
     }
 
-    /// Bytes that a product reads.
+    /// Number of bytes that a product reads.
     pub(crate) fn bytes(&self) -> usize {
-        let halves = self.scales.len() + self.minima.len();
-        self.numbers.len() * LINE + halves * size_of::<f16>() + self.factors.len() + self.minimum_factors.len()
+        let halves = self.scales.len() + self.mins.len();
+        self.quants.len() * LINE_BYTES + halves * size_of::<f16>() + self.sub_scales.len() + self.sub_mins.len()
     }
 
     pub(crate) fn panels(&self) -> usize {
         self.out.div_ceil(PANEL)
     }
 
-    fn spans(&self) -> usize {
-        self.columns / self.format.span
+    fn group_count(&self) -> usize {
+        self.columns / self.format.group_columns
     }
 
-    fn blocks(&self) -> usize {
-        self.columns / self.format.columns
+    fn block_count(&self) -> usize {
+        self.columns / self.format.block_columns
     }
 
-    /// Lines of a panel.
-    fn lines(&self) -> usize {
-        self.spans() * self.format.lines()
+    /// Lines per panel.
+    fn panel_lines(&self) -> usize {
+        self.group_count() * self.format.group_lines()
     }
 
-    /// What belongs to each panel, to be filled.
-    pub(super) fn parts(&mut self) -> Vec<Parts<'_>> {
-        let (panels, lines) = (self.panels(), self.lines());
-        let (blocks, spans) = (self.blocks() * PANEL, self.spans() * PANEL);
+    /// Buffers of each panel, to be filled.
+    pub(super) fn panel_buffers(&mut self) -> Vec<PanelBuffers<'_>> {
+        let (panels, lines) = (self.panels(), self.panel_lines());
+        let (blocks, spans) = (self.block_count() * PANEL, self.group_count() * PANEL);
         let mut scales = self.scales.chunks_exact_mut(blocks);
-        let mut minima = self.minima.chunks_exact_mut(blocks);
-        let mut factors = self.factors.chunks_exact_mut(spans);
-        let mut minimum_factors = self.minimum_factors.chunks_exact_mut(spans);
-        let parts = self.numbers.chunks_exact_mut(lines).map(|numbers| Parts {
-            numbers: bytes_mut(numbers),
+        let mut minima = self.mins.chunks_exact_mut(blocks);
+        let mut factors = self.sub_scales.chunks_exact_mut(spans);
+        let mut minimum_factors = self.sub_mins.chunks_exact_mut(spans);
+        let parts = self.quants.chunks_exact_mut(lines).map(|numbers| PanelBuffers {
+            quants: bytes_mut(numbers),
             scales: scales.next().unwrap_or_default(),
-            minima: minima.next().unwrap_or_default(),
-            factors: factors.next().unwrap_or_default(),
-            minimum_factors: minimum_factors.next().unwrap_or_default(),
+            mins: minima.next().unwrap_or_default(),
+            sub_scales: factors.next().unwrap_or_default(),
+            sub_mins: minimum_factors.next().unwrap_or_default(),
         });
         let parts: Vec<_> = parts.collect();
         assert_eq!(parts.len(), panels);
         parts
     }
 
-    /// Panel `panel` as a kernel sees it.
+    /// Panel `panel` as a microkernel takes it.
     pub(super) fn panel(&self, panel: usize) -> Panel {
-        let (blocks, spans) = (panel * self.blocks() * PANEL, panel * self.spans() * PANEL);
+        let (blocks, spans) = (panel * self.block_count() * PANEL, panel * self.group_count() * PANEL);
         Panel {
-            numbers: self.numbers[panel * self.lines()..].as_ptr().cast(),
-            lower: std::ptr::null(),
+            quants: self.quants[panel * self.panel_lines()..].as_ptr().cast(),
+            low_nibbles: std::ptr::null(),
             scales: pointer(&self.scales, blocks),
-            minima: pointer(&self.minima, blocks),
-            factors: pointer(&self.factors, spans),
-            minimum_factors: pointer(&self.minimum_factors, spans),
-            blocks: self.blocks(),
-            spans: self.format.spans(),
-            zero: self.format.zero,
-            more: self.format.more,
+            mins: pointer(&self.mins, blocks),
+            sub_scales: pointer(&self.sub_scales, spans),
+            sub_mins: pointer(&self.sub_mins, spans),
+            blocks: self.block_count(),
+            groups_per_block: self.format.groups_per_block(),
+            zero_point: self.format.zero_point,
+            offset: self.format.offset,
         }
     }
 
-    /// Row `output` of the matrix, as floats.
+    /// Dequantises row `output` of the matrix.
     pub(crate) fn row(&self, output: usize, values: &mut [f32]) {
         let (panel, lane) = (output / PANEL, output % PANEL);
         let format = &self.format;
         for (column, value) in values.iter_mut().enumerate() {
-            let (span, block) = (column / format.span, column / format.columns);
+            let (span, block) = (column / format.group_columns, column / format.block_columns);
             let at = |count: usize, index: usize| (panel * count + index) * PANEL + lane;
-            let factor = self.factors.get(at(self.spans(), span)).copied().unwrap_or(1);
-            let (number, scale) = self.number(output, column);
-            *value = scale * f32::from(factor) * (f32::from(number) - f32::from(format.zero));
-            if format.minima {
-                let factor = self.minimum_factors.get(at(self.spans(), span)).copied().unwrap_or(1);
-                *value += self.minima[at(self.blocks(), block)].to_f32() * f32::from(factor);
+            let factor = self.sub_scales.get(at(self.group_count(), span)).copied().unwrap_or(1);
+            let (number, scale) = self.quant_and_scale(output, column);
+            *value = scale * f32::from(factor) * (f32::from(number) - f32::from(format.zero_point));
+            if format.has_mins {
+                let factor = self.sub_mins.get(at(self.group_count(), span)).copied().unwrap_or(1);
+                *value += self.mins[at(self.block_count(), block)].to_f32() * f32::from(factor);
             }
         }
     }
 
-    /// The number at `column` of row `output`, and the scale of its block.
-    pub(super) fn number(&self, output: usize, column: usize) -> (u8, f32) {
+    /// Quant at `column` of row `output`, and the scale of its block.
+    pub(super) fn quant_and_scale(&self, output: usize, column: usize) -> (u8, f32) {
         let ((panel, lane), format) = ((output / PANEL, output % PANEL), &self.format);
-        let (span, block) = (column / format.span, column / format.columns);
-        let lines = &self.numbers[panel * self.lines() + span * format.lines()..][..format.lines()];
-        let (index, byte) = (column % format.span / 4, lane * 4 + column % 4);
-        let number = layout::number(bytes(lines), format.span, format.bits, index, byte);
-        (number, self.scales[(panel * self.blocks() + block) * PANEL + lane].to_f32())
+        let (span, block) = (column / format.group_columns, column / format.block_columns);
+        let lines = &self.quants[panel * self.panel_lines() + span * format.group_lines()..][..format.group_lines()];
+        let (index, byte) = (column % format.group_columns / 4, lane * 4 + column % 4);
+        let number = layout::load_quant(bytes(lines), format.group_columns, format.bits, index, byte);
+        (number, self.scales[(panel * self.block_count() + block) * PANEL + lane].to_f32())
     }
 
-    /// Works out a part of a product and hands every result to `take`: row, first output, up to 16 values.
-    pub(crate) fn multiply(&self, part: Part, prepared: &mut GroupedActivations, take: impl FnMut(usize, usize, &[f32])) {
-        let x = prepared.rows(self.format.zero, self.format.span, part.inputs);
-        let products = part.kernels.products(&self.format);
-        part.work_out(self.out, products, x, |panel| self.panel(panel), &mut prepared.wide, take);
+    /// Computes a part of a product and passes each result to `take`: row, first output, up to 16 values.
+    pub(crate) fn multiply(
+        &self,
+        part: PartialProduct,
+        prepared: &mut GroupedActivations,
+        take: impl FnMut(usize, usize, &[f32]),
+    ) {
+        let x = prepared.rows(self.format.zero_point, self.format.group_columns, part.inputs);
+        let products = part.kernels.microkernels(&self.format);
+        part.multiply_tiles(self.out, products, x, |panel| self.panel(panel), &mut prepared.unpacked, take);
     }
 }
 
-/// Where entry `at` lies; null in an empty list.
+/// Pointer to entry `at`; null for an empty list.
 fn pointer<T>(all: &[T], at: usize) -> *const T {
     all.get(at..).filter(|it| !it.is_empty()).map_or(std::ptr::null(), <[T]>::as_ptr)
 }
 
 pub(super) fn bytes(lines: &[Line]) -> &[u8] {
     // SAFETY: a line is 64 bytes without padding.
-    unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * LINE) }
+    unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * LINE_BYTES) }
 }
 
 pub(super) fn bytes_mut(lines: &mut [Line]) -> &mut [u8] {
     // SAFETY: a line is 64 bytes without padding, and any bytes are one.
-    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LINE) }
+    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LINE_BYTES) }
 }
 
-/// What belongs to one panel; what a format does not have is empty.
-pub(super) struct Parts<'a> {
-    pub(super) numbers: &'a mut [u8],
+/// Buffers of one panel. Lists that the format does not have are empty.
+pub(super) struct PanelBuffers<'a> {
+    pub(super) quants: &'a mut [u8],
     pub(super) scales: &'a mut [f16],
-    minima: &'a mut [f16],
-    factors: &'a mut [i8],
-    minimum_factors: &'a mut [u8],
+    mins: &'a mut [f16],
+    sub_scales: &'a mut [i8],
+    sub_mins: &'a mut [u8],
 }
 
-impl Parts<'_> {
-    /// Fills in `outputs`, at most 16, from the blocks in `bytes`.
-    fn write(&mut self, format: &Format, bytes: &[u8], columns: usize, outputs: Range<usize>) {
-        let row_bytes = columns / format.columns * format.bytes;
+impl PanelBuffers<'_> {
+    /// Packs `outputs`, at most 16, from the blocks in `bytes`.
+    fn write(&mut self, format: &BlockFormat, bytes: &[u8], columns: usize, outputs: Range<usize>) {
+        let row_bytes = columns / format.block_columns * format.block_bytes;
         for (lane, output) in outputs.enumerate() {
             let row = &bytes[output * row_bytes..][..row_bytes];
             for index in 0..columns / 32 {
-                self.write_columns(format, lane, index, &format.columns(row, index));
+                self.write_columns(format, lane, index, &format.unpack_columns(row, index));
             }
         }
     }
 
-    /// Fills in 32 columns of the output in `lane`.
-    fn write_columns(&mut self, format: &Format, lane: usize, index: usize, columns: &Columns) {
-        let block = index * 32 / format.columns * PANEL + lane;
+    /// Packs 32 columns of the output in `lane`.
+    fn write_columns(&mut self, format: &BlockFormat, lane: usize, index: usize, columns: &UnpackedColumns) {
+        let block = index * 32 / format.block_columns * PANEL + lane;
         self.scales[block] = columns.scale;
-        if let Some(minimum) = self.minima.get_mut(block) {
-            *minimum = columns.minimum;
+        if let Some(minimum) = self.mins.get_mut(block) {
+            *minimum = columns.min;
         }
-        for (part, numbers) in columns.numbers.chunks_exact(format.span).enumerate() {
-            let span = index * 32 / format.span + part;
-            if let Some(factor) = self.factors.get_mut(span * PANEL + lane) {
-                *factor = columns.factor[part];
+        for (part, numbers) in columns.quants.chunks_exact(format.group_columns).enumerate() {
+            let span = index * 32 / format.group_columns + part;
+            if let Some(factor) = self.sub_scales.get_mut(span * PANEL + lane) {
+                *factor = columns.sub_scales[part];
             }
-            if let Some(factor) = self.minimum_factors.get_mut(span * PANEL + lane) {
-                *factor = columns.minimum_factor[part];
+            if let Some(factor) = self.sub_mins.get_mut(span * PANEL + lane) {
+                *factor = columns.sub_mins[part];
             }
-            let lines = &mut self.numbers[span * format.lines() * LINE..][..format.lines() * LINE];
+            let lines =
+                &mut self.quants[span * format.group_lines() * LINE_BYTES..][..format.group_lines() * LINE_BYTES];
             for (i, number) in numbers.iter().enumerate() {
-                layout::put(lines, format.span, format.bits, i / 4, lane * 4 + i % 4, *number);
+                layout::store_quant(lines, format.group_columns, format.bits, i / 4, lane * 4 + i % 4, *number);
             }
         }
     }

@@ -1,8 +1,8 @@
-//! The threads that share out the work of one operation.
+//! Thread pool of the kernels.
 //!
-//! A decode step has some two hundred operations of a few hundred microseconds each, so waking a sleeping thread for each
-//! of them costs more than the work. These threads spin for a short while after an operation and sleep after that: a
-//! decoding engine never waits for a wake-up, an idle one costs nothing.
+//! A decode step has about two hundred phases of a few microseconds to a few hundred, so waking a sleeping thread for each of
+//! them would cost more than the work. The threads spin for a short while after an operation and then sleep: a decoding engine
+//! never waits for a wake-up, and an idle one costs nothing.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,40 +10,40 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-/// How long a thread spins before it sleeps.
-const SPIN: Duration = Duration::from_micros(400);
+/// Time that a thread spins before it sleeps.
+const SPIN_TIME: Duration = Duration::from_micros(400);
 
 type Task<'a> = dyn Fn(usize) + Sync + 'a;
 
-/// A task with its lifetime taken away; [`Pool::run`] does not return before all threads are done with it.
+/// Task with its lifetime erased. [`Pool::run`] does not return before all threads are done with it.
 #[derive(Clone, Copy)]
-struct Work(*const Task<'static>);
+struct ErasedTask(*const Task<'static>);
 
 // SAFETY: the task behind the pointer is `Sync`, and `Pool::run` keeps it alive while any thread may use it.
-unsafe impl Send for Work {}
+unsafe impl Send for ErasedTask {}
 
-struct Shared {
-    /// Counts operations; a change is the signal to begin.
+struct PoolState {
+    /// Number of operations; a change is the signal to start.
     epoch: AtomicUsize,
-    /// Threads that have not finished this operation.
+    /// Number of threads that have not finished this operation.
     pending: AtomicUsize,
     panicked: AtomicBool,
     stop: AtomicBool,
-    work: Mutex<Option<Work>>,
+    work: Mutex<Option<ErasedTask>>,
 }
 
-/// A fixed number of threads, the calling one among them.
+/// Fixed number of threads, including the calling one.
 pub(crate) struct Pool {
-    shared: Arc<Shared>,
+    shared: Arc<PoolState>,
     workers: Vec<(JoinHandle<()>, Thread)>,
-    /// One operation at a time.
+    /// Locked during an operation: one runs at a time.
     busy: Mutex<()>,
 }
 
 impl Pool {
-    /// A pool of `threads` threads in all, at least one.
+    /// Creates a pool of `threads` threads in all, at least one.
     pub(crate) fn new(threads: usize) -> Self {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(PoolState {
             epoch: AtomicUsize::new(0),
             pending: AtomicUsize::new(0),
             panicked: AtomicBool::new(false),
@@ -61,13 +61,13 @@ impl Pool {
         Self { shared, workers, busy: Mutex::new(()) }
     }
 
-    /// Number of threads, the calling one among them.
+    /// Number of threads, including the calling one.
     pub(crate) fn threads(&self) -> usize {
         self.workers.len() + 1
     }
 
-    /// Calls `task(i)` once for each `i` below [`threads`](Self::threads), each on a thread of its own, and returns when
-    /// all are done.
+    /// Calls `task(i)` once for each `i` below [`threads`](Self::threads), each on its own thread, and returns when all are
+    /// done.
     pub(crate) fn run(&self, task: &Task<'_>) {
         if self.workers.is_empty() {
             return task(0);
@@ -75,7 +75,7 @@ impl Pool {
         let _busy = self.busy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let shared = &*self.shared;
         // SAFETY: only the lifetime changes; the task is not used after this function, which waits for every thread below.
-        let work = Work(unsafe { std::mem::transmute::<*const Task<'_>, *const Task<'static>>(task) });
+        let work = ErasedTask(unsafe { std::mem::transmute::<*const Task<'_>, *const Task<'static>>(task) });
         *lock(&shared.work) = Some(work);
         shared.pending.store(self.workers.len(), Ordering::Relaxed);
         shared.epoch.fetch_add(1, Ordering::Release);
@@ -93,8 +93,8 @@ impl Pool {
         assert!(!panicked, "a kernel thread panicked");
     }
 
-    /// Shares `count` items out in contiguous ranges, one for each thread.
-    pub(crate) fn ranges(&self, count: usize, task: &(dyn Fn(std::ops::Range<usize>) + Sync)) {
+    /// Splits `count` items into contiguous ranges, one per thread, and runs `task` on each.
+    pub(crate) fn run_ranges(&self, count: usize, task: &(dyn Fn(std::ops::Range<usize>) + Sync)) {
         let threads = self.threads();
         if count <= 1 || threads == 1 {
             return task(0..count);
@@ -103,22 +103,22 @@ impl Pool {
     }
 }
 
-/// The threads of one [`Pool::run`], in step with each other.
+/// Threads of one [`Pool::run`] that go through phases together.
 ///
-/// The work of a step is a list of phases. In each, threads take pieces of it until there are none left and then wait for the others,
-/// so a thread that is slower or is held up takes fewer.
+/// A step is a list of phases. In each phase the threads take chunks of the work until none is left and then wait at a barrier,
+/// so a slower thread takes fewer chunks.
 pub(crate) struct ThreadGroup {
     threads: usize,
     arrived: CachePadded<AtomicUsize>,
     generation: CachePadded<AtomicUsize>,
-    /// A member panicked: nobody may wait for it.
-    broken: AtomicBool,
-    /// Items taken in this phase; phases take turns with the counters.
-    taken: CachePadded<[AtomicUsize; 4]>,
+    /// True after a member panicked, so that the others do not wait for it.
+    has_panicked: AtomicBool,
+    /// First item that no member has taken; phases use the four counters in turn.
+    next_item: CachePadded<[AtomicUsize; 4]>,
 }
 
-/// Alone in its lines of the cache: who waits for one value does not slow down who changes another. Two lines, because processors bring
-/// them in pairs.
+/// Value alone in its cache lines, so that polling it does not slow down writes to another (no false sharing). Two lines,
+/// because processors prefetch them in pairs.
 #[derive(Default)]
 #[repr(align(128))]
 struct CachePadded<T>(T);
@@ -132,54 +132,55 @@ impl<T> Deref for CachePadded<T> {
 }
 
 impl ThreadGroup {
-    /// A team of so many threads, each of which has to [`join`](Self::join).
+    /// Creates a group of `threads` threads, each of which must [`join`](Self::join).
     pub(crate) fn new(threads: usize) -> Self {
         Self {
             threads,
             arrived: CachePadded::default(),
             generation: CachePadded::default(),
-            broken: AtomicBool::new(false),
-            taken: CachePadded::default(),
+            has_panicked: AtomicBool::new(false),
+            next_item: CachePadded::default(),
         }
     }
 
-    /// Items of the piece of a phase that begins at `from`, which is below `count`.
-    fn piece(&self, count: usize, from: usize, least: usize) -> usize {
+    /// Length of the chunk of a phase that begins at item `from`, which is below `count`.
+    fn chunk_len(&self, count: usize, from: usize, least: usize) -> usize {
         let (rest, largest) = (count - from, count.div_ceil(self.threads * 4));
         (rest / (self.threads * 2)).min(largest).max(least).min(rest)
     }
 
-    /// Makes the calling thread a member.
-    pub(crate) fn join(&self, thread: usize) -> Member<'_> {
-        Member { team: self, thread, phase: 0 }
+    /// Makes the calling thread a member of the group.
+    pub(crate) fn join(&self, thread: usize) -> GroupMember<'_> {
+        GroupMember { team: self, thread, phase: 0 }
     }
 }
 
-/// A thread of a team.
-pub(crate) struct Member<'a> {
+/// Thread of a [`ThreadGroup`].
+pub(crate) struct GroupMember<'a> {
     team: &'a ThreadGroup,
-    /// Which of the threads it is.
+    /// Index of the thread.
     pub(crate) thread: usize,
     phase: usize,
 }
 
-impl Member<'_> {
-    /// One phase: `work` is called for pieces of at least `least` items until all `count` are done, by all threads together. Pieces become
-    /// smaller towards the end, so that nobody waits long for the last one (guided self-scheduling, Polychronopoulos and Kuck 1987).
-    pub(crate) fn share(&mut self, count: usize, least: usize, mut work: impl FnMut(std::ops::Range<usize>)) {
-        let (team, taken) = (self.team, &self.team.taken[self.phase % 4]);
-        let next = |from: usize| (from < count).then(|| from + team.piece(count, from, least));
+impl GroupMember<'_> {
+    /// Runs a phase: calls `work` for chunks of at least `least` items until all `count` are done by all threads together, then
+    /// waits at the barrier. Chunks get smaller towards the end, so that the wait is short (guided self-scheduling,
+    /// Polychronopoulos and Kuck 1987).
+    pub(crate) fn run_phase(&mut self, count: usize, least: usize, mut work: impl FnMut(std::ops::Range<usize>)) {
+        let (team, taken) = (self.team, &self.team.next_item[self.phase % 4]);
+        let next = |from: usize| (from < count).then(|| from + team.chunk_len(count, from, least));
         while let Ok(from) = taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) {
-            work(from..from + team.piece(count, from, least));
+            work(from..from + team.chunk_len(count, from, least));
         }
-        self.wait();
+        self.barrier();
     }
 
-    /// Waits until all threads are here.
-    fn wait(&mut self) {
+    /// Waits until all threads have arrived.
+    fn barrier(&mut self) {
         let team = self.team;
-        // The counter after next was used two phases ago: everybody has left it, and nobody comes to it before the next wait.
-        team.taken[(self.phase + 2) % 4].store(0, Ordering::Relaxed);
+        // The counter after next was used two phases ago. No thread uses it before the next barrier.
+        team.next_item[(self.phase + 2) % 4].store(0, Ordering::Relaxed);
         self.phase += 1;
         let generation = team.generation.load(Ordering::Acquire);
         if team.arrived.fetch_add(1, Ordering::AcqRel) + 1 == team.threads {
@@ -189,9 +190,9 @@ impl Member<'_> {
         }
         let mut spins = 0u32;
         while team.generation.load(Ordering::Acquire) == generation {
-            assert!(!team.broken.load(Ordering::Relaxed), "another kernel thread panicked");
+            assert!(!team.has_panicked.load(Ordering::Relaxed), "another kernel thread panicked");
             spins += 1;
-            if spins.is_multiple_of(PATIENCE) {
+            if spins.is_multiple_of(SPINS_BEFORE_YIELD) {
                 std::thread::yield_now();
             }
             std::hint::spin_loop();
@@ -199,13 +200,13 @@ impl Member<'_> {
     }
 }
 
-/// Turns of a waiting thread before it lets others have the core.
-const PATIENCE: u32 = 4096;
+/// Spins of a waiting thread before it yields its core.
+const SPINS_BEFORE_YIELD: u32 = 4096;
 
-impl Drop for Member<'_> {
+impl Drop for GroupMember<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.team.broken.store(true, Ordering::Relaxed);
+            self.team.has_panicked.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -227,7 +228,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn worker(shared: &Shared, index: usize) {
+fn worker(shared: &PoolState, index: usize) {
     let mut seen = 0;
     loop {
         seen = next_epoch(shared, seen);
@@ -235,7 +236,7 @@ fn worker(shared: &Shared, index: usize) {
             return;
         }
         let work = *lock(&shared.work);
-        if let Some(Work(task)) = work {
+        if let Some(ErasedTask(task)) = work {
             // SAFETY: `Pool::run` waits until `pending` is zero, so the task is alive until the decrement below.
             let task = unsafe { &*task };
             if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| task(index))).is_err() {
@@ -246,7 +247,7 @@ fn worker(shared: &Shared, index: usize) {
     }
 }
 
-fn next_epoch(shared: &Shared, seen: usize) -> usize {
+fn next_epoch(shared: &PoolState, seen: usize) -> usize {
     let mut since = Instant::now();
     let mut spins = 0u32;
     loop {
@@ -256,7 +257,7 @@ fn next_epoch(shared: &Shared, seen: usize) -> usize {
         }
         std::hint::spin_loop();
         spins += 1;
-        if spins.is_multiple_of(64) && since.elapsed() > SPIN {
+        if spins.is_multiple_of(64) && since.elapsed() > SPIN_TIME {
             std::thread::park();
             since = Instant::now();
         }
@@ -265,12 +266,12 @@ fn next_epoch(shared: &Shared, seen: usize) -> usize {
 
 static POOL: OnceLock<Pool> = OnceLock::new();
 
-/// The pool of this process, with as many threads as [`set_threads`] said or else as the machine has cores.
+/// Pool of this process, with the number of threads that [`set_threads`] set, else one per core.
 pub(crate) fn pool() -> &'static Pool {
     POOL.get_or_init(|| Pool::new(std::thread::available_parallelism().map_or(1, usize::from)))
 }
 
-/// Sets the number of threads; false when the pool already runs, since it never changes after that.
+/// Sets the number of threads of the pool. Returns false if the pool runs already: it never changes after that.
 pub fn set_threads(threads: usize) -> bool {
     POOL.set(Pool::new(threads)).is_ok()
 }
@@ -285,7 +286,7 @@ mod tests {
             let pool = Pool::new(threads);
             for count in [0, 1, 2, 5, 100] {
                 let hits: Vec<AtomicUsize> = (0..count).map(|_| AtomicUsize::new(0)).collect();
-                pool.ranges(count, &|range| {
+                pool.run_ranges(count, &|range| {
                     for i in range {
                         hits[i].fetch_add(1, Ordering::Relaxed);
                     }
@@ -296,14 +297,14 @@ mod tests {
     }
 
     #[test]
-    fn a_team_does_every_item_of_a_phase_before_the_next() {
+    fn a_group_finishes_every_item_of_a_phase_before_the_next() {
         for threads in [1, 2, 5] {
             let (pool, team) = (Pool::new(threads), ThreadGroup::new(threads));
             let done: Vec<AtomicUsize> = (0..50).map(|_| AtomicUsize::new(0)).collect();
             pool.run(&|thread| {
                 let mut member = team.join(thread);
                 for (phase, done) in done.iter().enumerate() {
-                    member.share(phase + 1, 1 + phase % 3, |range| {
+                    member.run_phase(phase + 1, 1 + phase % 3, |range| {
                         done.fetch_add(range.len(), Ordering::Relaxed);
                     });
                     assert_eq!(done.load(Ordering::Relaxed), phase + 1);
@@ -313,10 +314,10 @@ mod tests {
     }
 
     #[test]
-    fn pieces_become_no_larger_and_the_last_are_small() {
+    fn chunks_shrink_towards_the_end_of_a_phase() {
         for (threads, count, least) in [(1, 304, 2), (2, 304, 2), (2, 56, 2), (2, 9496, 2), (3, 7, 1), (16, 56, 2)] {
             let team = ThreadGroup::new(threads);
-            let next = |from| (from < count).then(|| from..from + team.piece(count, from, least));
+            let next = |from| (from < count).then(|| from..from + team.chunk_len(count, from, least));
             let pieces: Vec<_> = std::iter::successors(next(0), |last| next(last.end)).collect();
             assert!(pieces.is_sorted_by(|a, b| a.end == b.start && a.len() >= b.len()), "{pieces:?}");
             assert_eq!((pieces[0].start, pieces[pieces.len() - 1].end), (0, count));
@@ -326,14 +327,14 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_of_a_member_frees_the_others() {
+    fn a_panicking_member_releases_the_others() {
         let (pool, team) = (Pool::new(3), ThreadGroup::new(3));
         let run = || {
             pool.run(&|thread| {
                 let mut member = team.join(thread);
-                member.share(3, 1, |_| {});
+                member.run_phase(3, 1, |_| {});
                 assert!(thread != 1, "as asked");
-                member.share(3, 1, |_| {});
+                member.run_phase(3, 1, |_| {});
             });
         };
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
@@ -341,11 +342,11 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_that_slept_works_on() {
+    fn a_sleeping_pool_wakes_up() {
         let pool = Pool::new(3);
         let count = AtomicUsize::new(0);
         for _ in 0..3 {
-            std::thread::sleep(SPIN * 5);
+            std::thread::sleep(SPIN_TIME * 5);
             pool.run(&|_| {
                 count.fetch_add(1, Ordering::Relaxed);
             });

@@ -1,10 +1,10 @@
-//! Any processor: four lanes in plain arrays, which compilers turn into what vectors there are.
+//! Any processor: four lanes in plain arrays, which the compiler may vectorise.
 
 use half::f16;
 
 use super::simd::Simd;
 
-/// No instruction set in particular.
+/// Portable implementation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Portable;
 
@@ -14,7 +14,7 @@ fn lanes(x: Four<i32>, f: impl Fn(u32) -> u32) -> Four<i32> {
     x.map(|lane| f(lane as u32) as i32)
 }
 
-/// Bits that stay when every byte is shifted by itself.
+/// Mask of the bits that remain when every byte is shifted by itself.
 fn kept(byte: u8) -> u32 {
     u32::from_ne_bytes([byte; 4])
 }
@@ -69,7 +69,7 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn round_to_i32(x: Four<f32>) -> Four<i32> {
-        // Adding and taking off 1.5 * 2^23 rounds as the processor does, without a call.
+        // Adding and subtracting 1.5 * 2^23 rounds to the nearest, without a call.
         x.map(|lane| if lane.abs() < 4_194_304.0 { (lane + 12_582_912.0 - 12_582_912.0) as i32 } else { lane as i32 })
     }
     #[inline(always)]

@@ -1,14 +1,14 @@
-//! Memory that the threads of a step share: each writes its own part, all read after a barrier.
+//! Buffers that the threads of a step share: each writes its own range, all read after a barrier.
 
 use std::cell::UnsafeCell;
 use std::ops::Range;
 
-/// A buffer that keeps its memory from step to step.
+/// Buffer that keeps its memory from step to step.
 pub(crate) struct SharedBuffer<T> {
     values: Vec<UnsafeCell<T>>,
 }
 
-// SAFETY: every access goes through the unsafe functions below, whose callers keep threads apart.
+// SAFETY: every access goes through the unsafe functions below, whose callers rule out data races.
 unsafe impl<T: Send + Sync> Sync for SharedBuffer<T> {}
 
 impl<T> Default for SharedBuffer<T> {
@@ -18,45 +18,45 @@ impl<T> Default for SharedBuffer<T> {
 }
 
 impl<T: Copy + Default> SharedBuffer<T> {
-    /// Makes room for so many values; it never shrinks.
+    /// Grows the buffer to at least `count` values. It never shrinks.
     pub(crate) fn reserve(&mut self, count: usize) {
         if self.values.len() < count {
             self.values.resize_with(count, || UnsafeCell::new(T::default()));
         }
     }
 
-    /// The values.
+    /// Converts the buffer into its values.
     pub(crate) fn into_vec(self) -> Vec<T> {
         self.values.into_iter().map(UnsafeCell::into_inner).collect()
     }
 
-    /// A part, to be read.
+    /// Range of the buffer, to be read.
     ///
     /// # Safety
-    /// Nobody may write it meanwhile.
+    /// No thread may write the range meanwhile.
     pub(crate) unsafe fn slice(&self, range: Range<usize>) -> &[T] {
         let part = &self.values[range];
-        // SAFETY: a cell has the layout of its value; by contract nobody writes it.
+        // SAFETY: a cell has the layout of its value; by contract no thread writes it.
         unsafe { std::slice::from_raw_parts(part.as_ptr().cast(), part.len()) }
     }
 
-    /// All of it, to be read.
+    /// Whole buffer, to be read.
     ///
     /// # Safety
-    /// Nobody may write it meanwhile.
+    /// No thread may write it meanwhile.
     pub(crate) unsafe fn as_slice(&self) -> &[T] {
         // SAFETY: by contract.
         unsafe { self.slice(0..self.values.len()) }
     }
 
-    /// A part, to be written.
+    /// Range of the buffer, to be written.
     ///
     /// # Safety
-    /// Nobody else may use it meanwhile.
-    #[expect(clippy::mut_from_ref, reason = "threads have different parts")]
+    /// No other thread may use the range meanwhile.
+    #[expect(clippy::mut_from_ref, reason = "threads have different ranges")]
     pub(crate) unsafe fn slice_mut(&self, range: Range<usize>) -> &mut [T] {
         let part = &self.values[range];
-        // SAFETY: a cell may be written through; by contract nobody else uses this part.
+        // SAFETY: a cell may be written through; by contract no other thread uses this range.
         unsafe { std::slice::from_raw_parts_mut(UnsafeCell::raw_get(part.as_ptr()), part.len()) }
     }
 }

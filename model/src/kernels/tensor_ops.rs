@@ -1,19 +1,19 @@
-//! The operations beside the matrices, on tensors of any device: for GPUs, for references, for what is trained.
+//! Operations other than matrix products on tensors of any device: for GPUs, as references in tests, and for training.
 
 use candle_core::{Device, Result, Tensor};
 
-/// Cosines and sines by position.
+/// Cosines and sines of rotary position embeddings, by position.
 pub(crate) struct RopeTable {
     /// `[length, pairs]`, on the host.
     pub(crate) cos: Vec<f32>,
     pub(crate) sin: Vec<f32>,
-    /// Pairs of a head that are rotated.
+    /// Number of rotated pairs per head.
     pub(crate) pairs: usize,
     on_device: Option<(Tensor, Tensor)>,
 }
 
 impl RopeTable {
-    /// From the angle per position of each pair (`[dim / 2]`), for positions below `length`.
+    /// Creates the table for positions below `length` from the angle per position of each pair (`[dim / 2]`).
     pub(crate) fn new(frequencies: &[f32], length: usize, device: &Device) -> Result<Self> {
         let pairs = frequencies.len();
         let angles = (0..length).flat_map(|position| frequencies.iter().map(move |f| position as f32 * f));
@@ -38,7 +38,7 @@ impl RopeTable {
     }
 }
 
-/// `[rows, heads, dim]` rotated by position, halves paired.
+/// Rotates `[rows, heads, dim]` by position, pairing the halves of a head (RoFormer, Su et al. 2021).
 pub(crate) fn rope(x: &Tensor, positions: &[u32], table: &RopeTable) -> Result<Tensor> {
     let (cos, sin) = table.rows(positions, x.device())?;
     let half = x.dim(2)? / 2;
@@ -48,12 +48,12 @@ pub(crate) fn rope(x: &Tensor, positions: &[u32], table: &RopeTable) -> Result<T
     Tensor::cat(&[left, right], 2)
 }
 
-/// Root mean square norm over the last dimension.
+/// Root mean square norm over the last dimension (Zhang and Sennrich 2019).
 pub(crate) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f32) -> Result<Tensor> {
     candle_nn::ops::rms_norm(&x.contiguous()?, weight, eps)
 }
 
-/// Layer norm over the last dimension.
+/// Layer norm over the last dimension (Ba et al. 2016).
 pub(crate) fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32) -> Result<Tensor> {
     candle_nn::ops::layer_norm(&x.contiguous()?, weight, bias, eps)
 }

@@ -1,26 +1,26 @@
-//! What an adapter adds to a matrix: `scale * B (A x)`, with few rows in `A` and few columns in `B`.
+//! Low-rank addition of an adapter to a linear layer: `scale * B (A x)` (LoRA, Hu et al. 2021).
 
 use candle_core::{Device, Result, Tensor};
 
 use crate::kernels::activations::Activations;
 use crate::kernels::simd::PANEL;
-use crate::weights::peft::LoraWeights;
+use crate::weights::lora::LoraWeights;
 
-/// The addition to one matrix.
+/// Low-rank addition to one matrix.
 pub(crate) struct LoraDelta {
     /// `[rank, in]`
     a: Tensor,
-    /// `[out, rank]`, scaled
+    /// `[out, rank]`, multiplied by the scale
     b: Tensor,
     rank: usize,
     /// `[rank][in]`, on the host
-    rows: Vec<f32>,
+    host_a: Vec<f32>,
     /// `[out / 16][rank][16]`, on the host
-    panels: Vec<f32>,
+    host_b_panels: Vec<f32>,
 }
 
 impl LoraDelta {
-    /// For a matrix on `device`.
+    /// Creates the addition for a matrix on `device`.
     pub(crate) fn new(part: &LoraWeights, device: &Device) -> Result<Self> {
         let (a, b) = (part.a.to_device(device)?, (&part.b * part.scale)?.to_device(device)?);
         let (out, rank) = b.dims2()?;
@@ -31,73 +31,77 @@ impl LoraDelta {
                 panels[(output / PANEL * rank + index) * PANEL + output % PANEL] = *value;
             }
         }
-        Ok(Self { rows: a.flatten_all()?.to_vec1()?, a, b, rank, panels })
+        Ok(Self { host_a: a.flatten_all()?.to_vec1()?, a, b, rank, host_b_panels: panels })
     }
 
-    /// `[rows, in]` to `[rows, out]`, as tensors.
+    /// Maps `[rows, in]` to `[rows, out]`, as tensors.
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         x.matmul(&self.a.t()?)?.matmul(&self.b.t()?)
     }
 
-    /// `A x` of a row.
-    fn low(&self, x: &[f32], low: &mut [f32]) {
-        for (low, row) in low.iter_mut().zip(self.rows.chunks_exact(x.len())) {
-            // In 16 sums side by side, which a compiler vectorises; the order is the same for any number of rows.
+    /// Computes `A x` of a row.
+    fn project_down(&self, x: &[f32], low: &mut [f32]) {
+        for (low, row) in low.iter_mut().zip(self.host_a.chunks_exact(x.len())) {
+            // Sixteen accumulators let the compiler vectorise; the order is the same for any number of rows.
             let mut sums = [0f32; 16];
             let (rows, inputs) = (row.chunks_exact(16), x.chunks_exact(16));
             let rest: f32 = rows.remainder().iter().zip(inputs.remainder()).map(|(a, x)| a * x).sum();
             for (a, x) in rows.zip(inputs) {
-                sums.iter_mut().zip(a.iter().zip(x)).for_each(|(sum, (a, x))| *sum += a * x);
+                for (sum, (a, x)) in sums.iter_mut().zip(a.iter().zip(x)) {
+                    *sum += a * x;
+                }
             }
             *low = sums.iter().sum::<f32>() + rest;
         }
     }
 
-    /// Adds to the outputs of a row from `output` on, which begins a panel. `low` is `A x` of all rows.
+    /// Adds the delta to the outputs of a row from `output` on, the first of a panel. `low` is `A x` of all rows.
     pub(super) fn add(&self, low: &[f32], row: usize, output: usize, sums: &mut [f32; PANEL]) {
-        let panel = &self.panels[output / PANEL * self.rank * PANEL..][..self.rank * PANEL];
+        let panel = &self.host_b_panels[output / PANEL * self.rank * PANEL..][..self.rank * PANEL];
         for (low, b) in low[row * self.rank..][..self.rank].iter().zip(panel.chunks_exact(PANEL)) {
-            sums.iter_mut().zip(b).for_each(|(sum, b)| *sum += low * b);
+            for (sum, b) in sums.iter_mut().zip(b) {
+                *sum += low * b;
+            }
         }
     }
 }
 
-/// `A x` of the additions that one thread has worked out for the inputs at hand. A phase has at most three matrices.
+/// Products `A x` that one thread has computed for the current activations. A phase has at most three matrices.
 #[derive(Default)]
 pub(super) struct LowRankFactor {
-    /// For which addition (its address), and `[rows, rank]`.
-    known: Vec<(usize, Vec<f32>)>,
-    /// How many of them are of these inputs.
+    /// Address of the delta, and `A x`, `[rows, rank]`.
+    products: Vec<(usize, Vec<f32>)>,
+    /// Number of products that belong to the current activations.
     valid: usize,
 }
 
 impl LowRankFactor {
-    /// The inputs have changed.
-    pub(super) fn forget(&mut self) {
+    /// Discards the products after the activations have changed.
+    pub(super) fn invalidate(&mut self) {
         self.valid = 0;
     }
 
-    /// `A x` of all rows.
-    pub(super) fn of(&mut self, addition: &LoraDelta, rows: usize, inputs: &Activations) -> &[f32] {
-        let key = std::ptr::from_ref(addition) as usize;
-        let known = self.known[..self.valid].iter().position(|(other, _)| *other == key);
+    /// Returns `A x` of all rows, computing it if necessary.
+    pub(super) fn product(&mut self, delta: &LoraDelta, rows: usize, inputs: &Activations) -> &[f32] {
+        let key = std::ptr::from_ref(delta) as usize;
+        let known = self.products[..self.valid].iter().position(|(other, _)| *other == key);
         let at = known.unwrap_or_else(|| {
-            self.work_out(addition, rows, inputs);
+            self.compute(delta, rows, inputs);
             self.valid - 1
         });
-        &self.known[at].1
+        &self.products[at].1
     }
 
-    fn work_out(&mut self, addition: &LoraDelta, rows: usize, inputs: &Activations) {
-        if self.known.len() == self.valid {
-            self.known.push((0, Vec::new()));
+    fn compute(&mut self, delta: &LoraDelta, rows: usize, inputs: &Activations) {
+        if self.products.len() == self.valid {
+            self.products.push((0, Vec::new()));
         }
-        let (key, low) = &mut self.known[self.valid];
-        *key = std::ptr::from_ref(addition) as usize;
-        low.resize(rows * addition.rank, 0.0);
-        for (row, low) in low.chunks_exact_mut(addition.rank.max(1)).enumerate() {
-            // SAFETY: the inputs are complete: nobody writes them while they are multiplied.
-            addition.low(unsafe { inputs.row(row) }, low);
+        let (key, low) = &mut self.products[self.valid];
+        *key = std::ptr::from_ref(delta) as usize;
+        low.resize(rows * delta.rank, 0.0);
+        for (row, low) in low.chunks_exact_mut(delta.rank.max(1)).enumerate() {
+            // SAFETY: the activations are complete: no thread writes them while they are multiplied.
+            delta.project_down(unsafe { inputs.row(row) }, low);
         }
         self.valid += 1;
     }
@@ -118,7 +122,7 @@ mod tests {
         Tensor::from_vec(values, (rows, columns), &Device::Cpu).expect("a matrix of its own shape")
     }
 
-    /// The outputs of the rows of `x`, as a step works them out.
+    /// Computes the outputs of the rows of `x` as a step does.
     fn outputs(linear: &Linear, x: &Tensor) -> Vec<f32> {
         let (rows, columns) = x.dims2().expect("a matrix");
         let values: Vec<f32> = x.flatten_all().and_then(|x| x.to_vec1()).expect("floats");
@@ -134,14 +138,14 @@ mod tests {
     }
 
     #[test]
-    fn an_adapted_matrix_gives_what_the_merged_one_gives() {
+    fn a_lora_delta_gives_the_outputs_of_the_merged_matrix() {
         let (base, a, b) = (matrix(40, 70, 1), matrix(3, 70, 2), matrix(40, 3, 3));
         let (bias, x) = (matrix(1, 40, 4).flatten_all().expect("a row"), matrix(5, 70, 5));
         let merged = (&base + (b.matmul(&a).expect("they fit") * 2.0).expect("a scale")).expect("one shape");
         let merged = Linear::dense(merged, Some(bias.clone())).expect("a matrix");
         let part = LoraWeights { a, b, scale: 2.0 };
         let adapted = Linear::dense(base, Some(bias)).expect("a matrix");
-        let adapted = adapted.adapted(LoraDelta::new(&part, &Device::Cpu).expect("it fits"));
+        let adapted = adapted.with_lora_delta(LoraDelta::new(&part, &Device::Cpu).expect("it fits"));
         let expected = outputs(&merged, &x);
         let tensors: Vec<f32> = adapted.forward(&x).and_then(|y| y.flatten_all()?.to_vec1()).expect("floats");
         for found in [outputs(&adapted, &x), tensors] {
@@ -151,10 +155,10 @@ mod tests {
     }
 
     #[test]
-    fn a_row_does_not_depend_on_the_rows_beside_it() {
+    fn a_row_does_not_depend_on_the_other_rows() {
         let part = LoraWeights { a: matrix(4, 64, 1), b: matrix(33, 4, 2), scale: 0.5 };
         let adapted = Linear::dense(matrix(33, 64, 3), None).expect("a matrix");
-        let adapted = adapted.adapted(LoraDelta::new(&part, &Device::Cpu).expect("it fits"));
+        let adapted = adapted.with_lora_delta(LoraDelta::new(&part, &Device::Cpu).expect("it fits"));
         let x = matrix(6, 64, 4);
         let all = outputs(&adapted, &x);
         for row in 0..6 {

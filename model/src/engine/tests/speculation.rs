@@ -1,156 +1,163 @@
-//! Laws of drafting: an answer is the same, bit for bit, whatever was guessed.
+//! Laws of speculative decoding: the output is the same, bit for bit, whatever is drafted.
 
 use super::*;
 
-/// An engine that guesses nothing.
+/// An engine without speculative decoding.
 fn plain() -> Engine {
     let options = EngineOptions { kv_bytes: 64 << 20, max_draft_tokens: 0, ..EngineOptions::default() };
     Engine::start(model(), options)
 }
 
-/// What is asked of both engines.
+/// A job that can be submitted to several engines.
 #[derive(Debug, Clone)]
-struct Question {
+struct JobSpec {
     text: String,
     heal: bool,
     max_tokens: usize,
     candidates: usize,
     stop: Option<String>,
-    until: Option<usize>,
-    cache: bool,
+    /// Characters after which the stop condition ends a candidate.
+    max_characters: Option<usize>,
+    cache_lm: bool,
 }
 
-fn question() -> impl Strategy<Value = Question> {
+fn spec() -> impl Strategy<Value = JobSpec> {
     let text = prop_oneof!["[a-c ]{1,12}", "(ab){4,9}c?", "x = re", "foo return x{1,2}"];
-    let stop = prop::option::of("[a-z ]");
-    (text, any::<bool>(), 0usize..30, 1usize..4, stop, prop::option::of(1usize..6), any::<bool>()).prop_map(
-        |(text, heal, max_tokens, candidates, stop, until, cache)| Question {
+    let (stop, until) = (prop::option::of("[a-z ]"), prop::option::of(1usize..6));
+    (text, any::<bool>(), 0usize..30, 1usize..4, stop, until, any::<bool>()).prop_map(
+        |(text, heal, max_tokens, candidates, stop, max_characters, cache_lm)| JobSpec {
             text,
             heal,
             max_tokens,
             candidates,
             stop,
-            until,
-            cache,
+            max_characters,
+            cache_lm,
         },
     )
 }
 
-impl Question {
+impl JobSpec {
     fn job(&self) -> Job {
-        let most = self.until;
-        let until =
-            most.map(|most| Box::new(move |_: usize, text: &str| text.chars().count() >= most) as StopCondition);
+        let stop_condition = self.max_characters.map(|max_characters| {
+            Box::new(move |_: usize, text: &str| text.chars().count() >= max_characters) as StopCondition
+        });
         Job {
             max_tokens: self.max_tokens,
             candidates: self.candidates,
             stop_texts: self.stop.clone().into_iter().collect(),
-            stop_condition: until,
-            cache_lm: self.cache,
+            stop_condition,
+            cache_lm: self.cache_lm,
             ..job(Prompt { heal: self.heal, ..prompt(&self.text) })
         }
     }
 }
 
-/// What came of a job, without what it cost.
-fn outcome(engine: &Engine, job: Job) -> Ended {
-    let ended = run(engine, job);
-    Ended { evaluated: 0, reused: 0, drafted: 0, accepted: 0, ..ended }
+/// The outcome of a job without its usage.
+fn output_of(engine: &Engine, job: Job) -> JobOutcome {
+    let outcome = run(engine, job);
+    JobOutcome { evaluated: 0, reused: 0, drafted: 0, accepted: 0, ..outcome }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn drafts_change_no_answer(
-        questions in prop::collection::vec((question(), 0usize..6, any::<prop::sample::Index>()), 1..4),
+    fn drafts_do_not_change_the_output(
+        specs in prop::collection::vec((spec(), 0usize..6, any::<prop::sample::Index>()), 1..4),
         noise in "[a-c ]{0,40}",
     ) {
         let (plain, drafting) = (plain(), engine());
-        for (question, kind, cut) in questions {
-            let expected = outcome(&plain, question.job());
+        for (spec, kind, cut) in specs {
+            let expected = output_of(&plain, spec.job());
             let right = expected.texts[0].clone();
-            let cut = (0..=cut.index(right.len() + 1)).rev().find(|at| right.is_char_boundary(*at)).unwrap_or(0);
+            let cut = right.floor_char_boundary(cut.index(right.len() + 1));
             let half = format!("{}{noise}", &right[..cut]);
             let drafts = [vec![], vec![right.clone()], vec![half], vec![noise.clone()], vec![String::new()], vec![]];
-            let repeats = if kind == 5 { vec![format!("{}{right}{noise}", question.text).into()] } else { Vec::new() };
-            // What is repeated changes an answer only where it is a cache, too.
-            let expected = if question.cache {
-                outcome(&plain, Job { ngram_sources: repeats.clone(), ..question.job() })
+            let sources = if kind == 5 { vec![format!("{}{right}{noise}", spec.text).into()] } else { Vec::new() };
+            // N-gram sources change the output only through the cache language model.
+            let expected = if spec.cache_lm {
+                output_of(&plain, Job { ngram_sources: sources.clone(), ..spec.job() })
             } else {
                 expected
             };
-            let guessing = Job { likely_completions: drafts[kind].clone(), ngram_sources: repeats, ..question.job() };
-            prop_assert_eq!(&outcome(&drafting, guessing), &expected, "{:?}", question);
+            let job = Job { likely_completions: drafts[kind].clone(), ngram_sources: sources, ..spec.job() };
+            prop_assert_eq!(&output_of(&drafting, job), &expected, "{:?}", spec);
         }
     }
 
     #[test]
-    fn drafts_of_several_jobs_at_once_change_no_answer(questions in prop::collection::vec(question(), 2..6)) {
-        let expected: Vec<_> = questions.iter().map(|question| run(&plain(), question.job())).collect();
-        let crowd = engine();
-        let ask = |(question, known): (&Question, &Ended)| {
-            submit(&crowd, Job { likely_completions: vec![known.texts[0].clone()], ..question.job() })
+    fn drafts_of_concurrent_jobs_do_not_change_the_output(specs in prop::collection::vec(spec(), 2..6)) {
+        let expected: Vec<_> = specs.iter().map(|spec| run(&plain(), spec.job())).collect();
+        let shared = engine();
+        let submit_drafted = |(spec, known): (&JobSpec, &JobOutcome)| {
+            submit(&shared, Job { likely_completions: vec![known.texts[0].clone()], ..spec.job() })
         };
-        let asked: Vec<_> = questions.iter().zip(&expected).map(ask).collect();
-        for ((_ticket, events, candidates), expected) in asked.iter().zip(&expected) {
-            prop_assert_eq!(answer(&collect(events, *candidates)), answer(expected));
+        let submitted: Vec<_> = specs.iter().zip(&expected).map(submit_drafted).collect();
+        for ((_ticket, events, candidates), expected) in submitted.iter().zip(&expected) {
+            prop_assert_eq!(output_bits(&collect(events, *candidates)), output_bits(expected));
         }
     }
 }
 
-/// A prompt, and the answer to it, which is plain ASCII.
-fn readable() -> (String, Ended) {
+/// Returns the prompt whose output begins with the most ASCII text, and that output.
+fn readable() -> (String, JobOutcome) {
     let prompts = ('a'..='z').flat_map(|letter| (1..5).map(move |length| letter.to_string().repeat(length)));
-    let asked = prompts.map(|text| (run(&plain(), job(prompt(&text))), text));
-    let (ended, text) = asked.into_iter().max_by_key(|(ended, _)| readable_part(ended).len()).expect("prompts");
-    (text, ended)
+    let outcomes = prompts.map(|text| (run(&plain(), job(prompt(&text))), text));
+    let (outcome, text) =
+        outcomes.into_iter().max_by_key(|(outcome, _)| readable_part(outcome).len()).expect("prompts");
+    (text, outcome)
 }
 
-fn readable_part(ended: &Ended) -> &str {
-    let text = &ended.texts[0];
+fn readable_part(outcome: &JobOutcome) -> &str {
+    let text = &outcome.texts[0];
     &text[..text.find(|letter: char| !letter.is_ascii()).unwrap_or(text.len())]
 }
 
 #[test]
-fn a_right_draft_is_accepted_along_with_the_prompt_and_a_wrong_one_is_not() {
+fn a_right_draft_behind_the_prompt_is_accepted_and_a_wrong_one_rejected() {
     let (text, expected) = readable();
     let part = readable_part(&expected);
-    assert!(part.len() >= 2, "the random model writes nothing readable: {:?}", expected.texts);
+    assert!(part.len() >= 2, "the random model generates nothing readable: {:?}", expected.texts);
     let right = run(&engine(), Job { likely_completions: vec![part.to_owned()], ..job(prompt(&text)) });
-    assert_eq!(answer(&right), answer(&expected));
+    assert_eq!(output_bits(&right), output_bits(&expected));
     assert!(right.accepted >= 1 && right.drafted >= right.accepted, "{right:?}");
     let noise = || vec!["\u{1}\u{2}\u{3}".to_owned()];
-    assert_eq!(answer(&run(&engine(), Job { likely_completions: noise(), ..job(prompt(&text)) })), answer(&expected));
-    // Of two tokens only the first is drafted for; later ones may repeat the prompt.
+    let noisy = run(&engine(), Job { likely_completions: noise(), ..job(prompt(&text)) });
+    assert_eq!(output_bits(&noisy), output_bits(&expected));
+    // With two tokens there is one draft only; later ones could repeat the prompt and be accepted.
     let short = || Job { max_tokens: 2, ..job(prompt(&text)) };
     let wrong = run(&engine(), Job { likely_completions: noise(), ..short() });
-    assert_eq!((answer(&wrong), wrong.accepted), (answer(&run(&plain(), short())), 0));
+    assert_eq!((output_bits(&wrong), wrong.accepted), (output_bits(&run(&plain(), short())), 0));
     assert!(wrong.drafted > 0);
-    assert_eq!((right.evaluated, right.reused), (expected.evaluated, expected.reused), "a draft is no prompt");
+    assert_eq!(
+        (right.evaluated, right.reused),
+        (expected.evaluated, expected.reused),
+        "draft tokens do not count as prompt tokens"
+    );
 }
 
 #[test]
-fn a_draft_agrees_with_what_has_to_be_spelt() {
+fn drafts_continue_the_healing_prefix() {
     let engine = engine();
     let expected = run(&plain(), job(healed("abc x = ret")));
     let drafted = Job { likely_completions: vec!["urn".into()], ..job(healed("abc x = ret")) };
-    let ended = run(&engine, drafted);
-    assert_eq!(answer(&ended), answer(&expected));
-    assert!(ended.drafted > 0);
+    let outcome = run(&engine, drafted);
+    assert_eq!(output_bits(&outcome), output_bits(&expected));
+    assert!(outcome.drafted > 0);
 }
 
 #[test]
-fn nothing_is_drafted_where_tokens_are_drawn_by_chance() {
+fn nothing_is_drafted_at_a_temperature() {
     let sampling = SamplingParams { temperature: 1.5, seed: 3, ..SamplingParams::default() };
     let drafts = vec![run(&plain(), job(prompt("abc"))).texts.remove(0)];
-    let ended = run(&engine(), Job { sampling: sampling.clone(), likely_completions: drafts, ..job(prompt("abc")) });
-    assert_eq!(ended.drafted, 0);
-    assert_eq!(answer(&ended), answer(&run(&plain(), Job { sampling, ..job(prompt("abc")) })));
+    let outcome = run(&engine(), Job { sampling: sampling.clone(), likely_completions: drafts, ..job(prompt("abc")) });
+    assert_eq!(outcome.drafted, 0);
+    assert_eq!(output_bits(&outcome), output_bits(&run(&plain(), Job { sampling, ..job(prompt("abc")) })));
 }
 
 #[test]
-fn a_job_that_is_cancelled_while_it_drafts_leaves_its_sequence_usable() {
+fn a_job_cancelled_while_drafting_leaves_its_sequence_usable() {
     let engine = engine();
     let fresh = run(&plain(), Job { max_tokens: 40, ..job(prompt(THIRTY)) });
     let drafts = vec![fresh.texts[0].clone()];
@@ -159,25 +166,24 @@ fn a_job_that_is_cancelled_while_it_drafts_leaves_its_sequence_usable() {
         Job { max_tokens: 400, likely_completions: drafts.clone(), ..job(prompt(THIRTY)) },
     );
     let again = run(&engine, Job { max_tokens: 40, likely_completions: drafts, ..job(prompt(THIRTY)) });
-    assert_eq!((again.evaluated, answer(&again)), (0, answer(&fresh)));
+    assert_eq!((again.evaluated, output_bits(&again)), (0, output_bits(&fresh)));
     let longer = format!("{THIRTY}12");
-    assert_eq!(answer(&run(&engine, job(prompt(&longer)))), answer(&run(&plain(), job(prompt(&longer)))));
+    assert_eq!(output_bits(&run(&engine, job(prompt(&longer)))), output_bits(&run(&plain(), job(prompt(&longer)))));
 }
 
 #[test]
-fn with_a_cache_what_stood_there_before_wins_over_what_is_a_little_likelier() {
+fn the_cache_lm_prefers_a_seen_continuation_to_a_slightly_likelier_one() {
     let text = "foo return x and then some";
-    let ask = |job: Job| outcome(&plain(), job);
+    let ask = |job: Job| output_of(&plain(), job);
     let several = ask(Job { candidates: 8, ..job(prompt(text)) });
     let first = |at: usize| several.tokens[at][0].text.as_str();
-    // Bytes that are no text cannot stand in one.
-    let other = (1..8).find(|at| first(*at).is_ascii()).expect("some letter is likely");
+    // A token that is not valid text cannot be in a source.
+    let other = (1..8).find(|at| first(*at).is_ascii()).expect("a likely ASCII token");
     let (likeliest, second) = (first(0), first(other));
     let seen: Arc<str> = format!("{text}{second} and on").into();
-    let cached = |cache| {
-        ask(Job { cache_lm: cache, ngram_sources: vec![seen.clone(); 30], ..job(prompt(text)) }).tokens[0][0]
-            .text
-            .clone()
+    let first_token = |cache_lm| {
+        let outcome = ask(Job { cache_lm, ngram_sources: vec![seen.clone(); 30], ..job(prompt(text)) });
+        outcome.tokens[0][0].text.clone()
     };
-    assert_eq!((&*cached(false), &*cached(true)), (likeliest, second));
+    assert_eq!((&*first_token(false), &*first_token(true)), (likeliest, second));
 }
