@@ -11,7 +11,7 @@ use tree_sitter::Tree;
 
 use crate::syntax::{self, SyntaxItem};
 
-pub use words::{Word, words};
+pub use words::{SearchWord, words};
 
 /// Maximum length of a chunk, except for a single line that is longer.
 const MAX_CHUNK_BYTES: usize = 1500;
@@ -85,15 +85,19 @@ impl ChunkSplitter<'_> {
         let mut start = range.start;
         while range.end - start > MAX_CHUNK_BYTES {
             let part = &self.text[start..self.text.floor_char_boundary(start + MAX_CHUNK_BYTES)];
-            let blank = part.rfind("\n\n").map(|at| at + 2).filter(|at| *at > MAX_CHUNK_BYTES / 2);
-            let line = || part.rfind('\n').map(|at| at + 1);
-            let end = blank.or_else(line).map_or_else(|| end_of_line(self.text, start + 1), |length| start + length);
-            self.push(start..end.min(range.end), name);
-            start = end.min(range.end);
+            let end = match (part.rfind("\n\n"), part.rfind('\n')) {
+                (Some(blank_line), _) if blank_line + 2 > MAX_CHUNK_BYTES / 2 => start + blank_line + 2,
+                (_, Some(line_end)) => start + line_end + 1,
+                (_, None) => end_of_line(self.text, start + 1),
+            };
+            let end = end.min(range.end);
+            self.push(start..end, name);
+            start = end;
         }
         self.push(start..range.end, name);
     }
 
+    /// Adds a range unless it is empty.
     fn push(&mut self, range: Range<usize>, name: &str) {
         if !range.is_empty() {
             self.pieces.push(NamedRange { range, names: name.to_owned() });
@@ -104,16 +108,19 @@ impl ChunkSplitter<'_> {
 /// Start of the line at `start`, or of the comments and attributes above it, but not before `from`.
 fn start_with_comments(text: &str, from: usize, start: usize) -> usize {
     const MARKS: &[&str] = &["#", "//", "/*", "*", "@", "--", "["];
-    let line = |at: usize| text[..at].rfind('\n').map_or(0, |at| at + 1).max(from);
-    let own = if start < from { return from } else { line(start) };
+    let line_start = |at: usize| text[..at].rfind('\n').map_or(0, |at| at + 1).max(from);
+    if start < from {
+        return from;
+    }
+    let own = line_start(start);
     let mut first = own;
     while first > from && own - first < MAX_CHUNK_BYTES / 2 {
-        let upper = line(first - 1);
-        let begins = text[upper..first].trim_start();
+        let above = line_start(first - 1);
+        let begins = text[above..first].trim_start();
         if !MARKS.iter().any(|mark| begins.starts_with(mark)) {
             break;
         }
-        first = upper;
+        first = above;
     }
     first
 }

@@ -1,10 +1,8 @@
-//! A strategy with plugins around it: their snippets join its own, they may lay its prompt out, and they have the last word on
-//! its suggestions.
+//! Plugin strategy: a prompt strategy whose snippets, prompt layout and suggestions plugins extend, replace or veto.
 //!
-//! A prompt's snippets stand in the order of their stability; within each, those that the user's order names come first, then
-//! built-ins, then plugins. Plugins are asked when a prompt is written anew and not while its [`Window`] holds:
-//! what was read stays as it was, so they cost a keystroke nothing. A plugin of the name of a built-in stands in its place as
-//! long as it answers.
+//! The snippets of a prompt are sorted by stability, then by the user's order, then built-ins before plugins. Plugins are
+//! called when a new prompt is built and not while its [`Window`] is reused, so they cost nothing at other keystrokes and do
+//! not change text that the model has read. A plugin with the name of a built-in replaces it as long as its calls succeed.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,31 +15,34 @@ use crate::text::whole_lines_len;
 use crate::window;
 use crate::{Answer, Prompt, PromptStrategy, Request, Result, Snippet};
 
-/// The strategy.
+/// Prompt strategy that is extended by plugins.
 pub struct PluginStrategy {
     inner: Arc<dyn PromptStrategy>,
     plugins: Vec<Arc<Plugin>>,
-    /// Those that stand in the place of a built-in.
+    /// Plugins that replace a built-in.
     replacements: Vec<Arc<Plugin>>,
-    /// Bytes of each plugin's snippets.
+    /// Bytes of each plugin's snippets, by default.
     snippet_bytes: usize,
 }
 
 impl PluginStrategy {
-    /// `inner` with these plugins, in their order; each may add snippets of so many bytes unless the request says otherwise, all
-    /// together at most half of the room that a request has for snippets.
-    pub fn new(inner: Arc<dyn PromptStrategy>, plugins: Vec<Arc<Plugin>>, each: usize) -> Self {
-        let stand_ins = plugins.iter().filter(|plugin| plugin.replaces_builtin()).cloned().collect();
-        Self { inner, plugins, replacements: stand_ins, snippet_bytes: each }
+    /// Returns `inner` extended by plugins in their order. Each plugin may add snippets of `snippet_bytes` bytes unless the
+    /// request sets another limit. All of them share half of the request's snippet budget.
+    pub fn new(inner: Arc<dyn PromptStrategy>, plugins: Vec<Arc<Plugin>>, snippet_bytes: usize) -> Self {
+        let replacements = plugins.iter().filter(|plugin| plugin.replaces_builtin()).cloned().collect();
+        Self { inner, plugins, replacements, snippet_bytes }
     }
 
-    /// Names of the built-ins that plugins stand in for.
+    /// Returns the names of the built-ins that plugins replace for a request.
     fn replaced_builtins(&self, request: &Request) -> Vec<&str> {
-        let standing = self.replacements.iter().filter(|plugin| plugin.runs_for(request));
-        standing.map(|plugin| plugin.name.as_str()).collect()
+        let running = self.replacements.iter().filter(|plugin| plugin.runs_for(request));
+        running.map(|plugin| plugin.name.as_str()).collect()
     }
 
-    /// What becomes of a text; `Err` is the name of a plugin that stands in for one of these and has no answer.
+    /// Returns the verdict of all plugins in turn on a text.
+    ///
+    /// # Errors
+    /// If a plugin that replaces one of the built-ins `replaced` fails: its name.
     fn final_verdict<'a>(
         &'a self,
         request: &Request,
@@ -62,7 +63,7 @@ impl PluginStrategy {
     }
 }
 
-/// The request with built-ins off that plugins stand in for.
+/// Returns the request with the built-ins `replaced` disabled.
 fn without_builtins<'a>(request: &'a Request, replaced: &[&str]) -> Cow<'a, Request> {
     if replaced.is_empty() {
         return Cow::Borrowed(request);
@@ -70,50 +71,58 @@ fn without_builtins<'a>(request: &'a Request, replaced: &[&str]) -> Cow<'a, Requ
     Cow::Owned(Request { builtins: Arc::new(request.builtins.with_disabled(replaced)), ..request.clone() })
 }
 
-/// What plugins show, cut to the room there is: at most half of what the request has for snippets.
+/// Snippets of all plugins, within the budget.
 struct GatheredSnippets<'a> {
+    /// Snippets with their stability and the rank of their plugin.
     snippets: Vec<(Stability, usize, Snippet)>,
-    /// Plugins that answered, if only that they have nothing to show.
-    answered: Vec<&'a str>,
+    /// Names of the plugins whose call succeeded, with or without snippets.
+    succeeded: Vec<&'a str>,
 }
 
-fn gather_snippets<'a>(plugins: &'a [Arc<Plugin>], request: &Request, each: usize) -> GatheredSnippets<'a> {
-    let mut room = request.budget.snippets / 2;
-    let mut shown_all = GatheredSnippets { snippets: Vec::new(), answered: Vec::new() };
+/// Calls the plugins for snippets. Each may add `snippet_bytes` bytes unless the request sets another limit, and all of them
+/// share half of the request's snippet budget. Secrets are dropped.
+fn gather_snippets<'a>(plugins: &'a [Arc<Plugin>], request: &Request, snippet_bytes: usize) -> GatheredSnippets<'a> {
+    let mut shared_bytes = request.budget.snippets / 2;
+    let mut gathered = GatheredSnippets { snippets: Vec::new(), succeeded: Vec::new() };
     for plugin in plugins {
-        let Some(all) = plugin.snippets(request) else { continue };
-        shown_all.answered.push(plugin.name.as_str());
-        let mut own = request.builtins.byte_limits.get(&plugin.name).copied().unwrap_or(each).min(room);
-        for found in
-            all.iter().filter(|found| !secrets::is_secret_path(&found.path) && !secrets::contains_secret(&found.text))
-        {
-            let snippet = truncated_snippet(found, &plugin.name, own);
-            if snippet.as_ref().is_none_or(|snippet| snippet.text.len() < found.text.len()) && !is_empty(found) {
+        let Some(found) = plugin.snippets(request) else { continue };
+        gathered.succeeded.push(plugin.name.as_str());
+        let limit = request.builtins.byte_limits.get(&plugin.name).copied().unwrap_or(snippet_bytes);
+        let mut plugin_bytes = limit.min(shared_bytes);
+        for whole in &found {
+            if secrets::is_secret_path(&whole.path) || secrets::contains_secret(&whole.text) {
+                continue;
+            }
+            let snippet = truncated_snippet(whole, &plugin.name, plugin_bytes);
+            let is_whole = snippet.as_ref().is_some_and(|snippet| snippet.text.len() == whole.text.len());
+            if !is_whole && !whole.text.trim().is_empty() {
                 plugin.record_truncated_snippet();
             }
             let Some(snippet) = snippet else { continue };
             let size = snippet.text.len() + snippet.path.len();
-            (own, room) = (own - size, room - size);
-            shown_all.snippets.push((found.stability, request.builtins.rank(&plugin.name), snippet));
+            plugin_bytes -= size;
+            shared_bytes -= size;
+            gathered.snippets.push((whole.stability, request.builtins.rank(&plugin.name), snippet));
         }
     }
-    shown_all
+    gathered
 }
 
 fn sorted(mut snippets: Vec<(Stability, usize, Snippet)>) -> Vec<Snippet> {
-    snippets.sort_by_key(|(stability, place, _)| (*stability, *place));
+    snippets.sort_by_key(|(stability, rank, _)| (*stability, *rank));
     snippets.into_iter().map(|(.., snippet)| snippet).collect()
 }
 
-/// What plugins add to a prompt that is written once, the most stable first; each has so many bytes.
-pub fn snippets(plugins: &[Arc<Plugin>], request: &Request, each: usize) -> Vec<Snippet> {
-    sorted(gather_snippets(plugins, request, each).snippets)
+/// Returns the snippets of plugins for a task's prompt, the most stable first. Each plugin may add `snippet_bytes` bytes
+/// unless the request sets another limit.
+pub fn snippets(plugins: &[Arc<Plugin>], request: &Request, snippet_bytes: usize) -> Vec<Snippet> {
+    sorted(gather_snippets(plugins, request, snippet_bytes).snippets)
 }
 
-/// What is left of a text after all plugins have had their word, in their order.
+/// Passes a text through the `finish` functions of plugins in their order.
 ///
 /// # Errors
-/// The name of the plugin that does not want it.
+/// If a plugin vetoes the text: its name.
 pub fn finish(plugins: &[Arc<Plugin>], request: &Request, text: String) -> std::result::Result<String, String> {
     plugins.iter().try_fold(text, |text, plugin| match plugin.finish(request, &text) {
         Verdict::Keep => Ok(text),
@@ -122,17 +131,15 @@ pub fn finish(plugins: &[Arc<Plugin>], request: &Request, text: String) -> std::
     })
 }
 
-fn is_empty(found: &PluginSnippet) -> bool {
-    found.text.trim().is_empty()
-}
-
-/// A snippet as a prompt may show it within so many bytes: the first lines of one that is too long.
-fn truncated_snippet(found: &PluginSnippet, plugin: &str, room: usize) -> Option<Snippet> {
-    let room = room.checked_sub(found.path.len())?;
-    let text = &found.text[..whole_lines_len(&found.text, room)];
-    let whole_lines = text.len() == found.text.len() || text.ends_with('\n');
-    let snippet = || Snippet { path: found.path.clone(), text: text.to_owned(), origin: plugin.to_owned() };
-    (whole_lines && !text.trim().is_empty()).then(snippet)
+/// Returns a snippet cut to the whole lines that fit into `max_bytes` with its path; `None` if none fits.
+fn truncated_snippet(whole: &PluginSnippet, plugin: &str, max_bytes: usize) -> Option<Snippet> {
+    let max_text_bytes = max_bytes.checked_sub(whole.path.len())?;
+    let text = &whole.text[..whole_lines_len(&whole.text, max_text_bytes)];
+    let has_whole_lines = text.len() == whole.text.len() || text.ends_with('\n');
+    if !has_whole_lines || text.trim().is_empty() {
+        return None;
+    }
+    Some(Snippet { path: whole.path.clone(), text: text.to_owned(), origin: plugin.to_owned() })
 }
 
 impl PromptStrategy for PluginStrategy {
@@ -144,24 +151,26 @@ impl PromptStrategy for PluginStrategy {
         if self.plugins.is_empty() || window::is_reusable(request) {
             return self.inner.context(request);
         }
-        let GatheredSnippets { snippets, answered } = gather_snippets(&self.plugins, request, self.snippet_bytes);
+        let GatheredSnippets { snippets, succeeded } = gather_snippets(&self.plugins, request, self.snippet_bytes);
         let mut replaced = self.replaced_builtins(request);
-        replaced.retain(|name| answered.contains(name));
-        let mut rest = without_builtins(request, &replaced).into_owned();
-        rest.budget.snippets -=
+        replaced.retain(|name| succeeded.contains(name));
+        let mut inner_request = without_builtins(request, &replaced).into_owned();
+        inner_request.budget.snippets -=
             snippets.iter().map(|(.., snippet)| snippet.text.len() + snippet.path.len()).sum::<usize>();
-        let own = self.inner.context(&rest)?.into_iter().map(|snippet| {
-            let (stability, place) = context::snippet_sort_key(request, &snippet);
-            (stability, place, snippet)
+        let builtin_snippets = self.inner.context(&inner_request)?.into_iter().map(|snippet| {
+            let (stability, rank) = context::snippet_sort_key(request, &snippet);
+            (stability, rank, snippet)
         });
-        Ok(sorted(own.chain(snippets).collect()))
+        Ok(sorted(builtin_snippets.chain(snippets).collect()))
     }
 
     fn prompt(&self, request: &Request, snippets: &[Snippet]) -> Result<Prompt> {
-        let held = window::is_reusable(request);
         let mut prompt = self.inner.prompt(request, snippets)?;
-        // A window that holds has its layout already.
-        let Some(window) = prompt.window.take_if(|_| !held) else { return Ok(prompt) };
+        // A reused window has its layout already.
+        if window::is_reusable(request) {
+            return Ok(prompt);
+        }
+        let Some(window) = prompt.window.take() else { return Ok(prompt) };
         let layout = self.plugins.iter().find_map(|plugin| plugin.prompt(request, &window, snippets));
         Ok(fill::build_prompt(request, Window { layout, ..window }))
     }
@@ -175,10 +184,10 @@ impl PromptStrategy for PluginStrategy {
         loop {
             let text = self.inner.finish(&without_builtins(request, &replaced), answer)?;
             match self.final_verdict(request, text, &replaced) {
-                Ok(Verdict::Change(text)) => return (!text.trim().is_empty()).then_some(text),
+                Ok(Verdict::Change(text)) if !text.trim().is_empty() => return Some(text),
                 Ok(_) => return None,
-                // It takes nothing away: the built-in does its work again.
-                Err(silent) => replaced.retain(|name| *name != silent),
+                // The built-in runs in place of the failed plugin.
+                Err(failed) => replaced.retain(|name| *name != failed),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Docstrings, on the command line and in an editor.
 
-use foretype_tests::{World, parrot, real_model, text};
+use foretype_tests::{TestEnv, stub_model, real_model, text};
 use serde_json::{Value, json};
 
 use crate::lsp::Editor;
@@ -10,28 +10,28 @@ const PYTHON: &str = "def scale(values, factor=2):\n    if not values:\n        
 const RUST: &str = "/// Twice.\npub fn twice(x: u8) -> u8 {\n    x * 2\n}\n\n#[inline]\npub fn scale(values: &[f32], factor: \
                     f32) -> Vec<f32> {\n    values.iter().map(|value| value * factor).collect()\n}\n";
 
-/// A world with the parrot and both files.
-fn world() -> World {
-    let world = World::new();
-    parrot::write(world.path());
-    world.write("a.py", PYTHON);
-    world.write("b.rs", RUST);
-    world
+/// A env with the stub model and both files.
+fn env() -> TestEnv {
+    let env = TestEnv::new();
+    stub_model::write(env.path());
+    env.write("a.py", PYTHON);
+    env.write("b.rs", RUST);
+    env
 }
 
-fn run(world: &World, model: &str, arguments: &[&str]) -> (bool, String, String) {
+fn run(env: &TestEnv, model: &str, arguments: &[&str]) -> (bool, String, String) {
     let arguments = [&["docstring"], arguments].concat();
-    text(&world.command(&arguments).env("FORETYPE_MODEL", model).output().expect("the binary starts"))
+    text(&env.command(&arguments).env("FORETYPE_MODEL", model).output().expect("the binary starts"))
 }
 
-fn prints(world: &World, model: &str, arguments: &[&str]) -> String {
-    let (good, out, err) = run(world, model, arguments);
+fn prints(env: &TestEnv, model: &str, arguments: &[&str]) -> String {
+    let (good, out, err) = run(env, model, arguments);
     assert!(good, "{arguments:?}: {err}");
     out
 }
 
-fn read(world: &World, name: &str) -> String {
-    std::fs::read_to_string(world.path().join(name)).expect("a file")
+fn read(env: &TestEnv, name: &str) -> String {
+    std::fs::read_to_string(env.path().join(name)).expect("a file")
 }
 
 /// The lines that `after` has and `before` has not; those of `before` must all be there, in order.
@@ -44,44 +44,44 @@ fn added<'a>(before: &str, after: &'a str) -> Vec<&'a str> {
 
 #[test]
 fn a_diff_is_shown_and_the_file_left_alone_unless_it_is_to_be_written() {
-    let world = world();
-    let out = prints(&world, "parrot", &["a.py:4"]);
-    // The parrot has something to say after a colon and a blank.
+    let env = env();
+    let out = prints(&env, "stub-model", &["a.py:4"]);
+    // The stub model has something to say after a colon and a blank.
     assert!(out.contains("+        values: Brown_fx.\n+        factor: Brown_fx.\n"), "{out}");
     assert!(out.contains("+    Raises:\n+        ValueError: Brown_fx.\n"), "{out}");
-    assert_eq!(read(&world, "a.py"), PYTHON);
-    assert_eq!(prints(&world, "parrot", &["a.py:1", "--write"]), "");
-    let after = read(&world, "a.py");
+    assert_eq!(read(&env, "a.py"), PYTHON);
+    assert_eq!(prints(&env, "stub-model", &["a.py:1", "--write"]), "");
+    let after = read(&env, "a.py");
     let lines = added(PYTHON, &after);
     assert!(lines[0].starts_with("    \"\"\"") && lines.last() == Some(&"    \"\"\""), "{after}");
 }
 
 #[test]
 fn a_plugin_has_the_last_word_on_a_docstring_and_cannot_change_code() {
-    let world = world();
+    let env = env();
     let plugin = |finish: &str| {
         let source = format!(
             "return {{ api = 1, name = 'rules', tasks = {{ 'docstring' }},
             context = function() return 'Be short.' end, finish = function(request, text) {finish} end }}"
         );
-        world.write("config/foretype/plugins/rules.luau", source);
+        env.write("config/foretype/plugins/rules.luau", source);
     };
     plugin("return (text:gsub('Brown', 'Red'))");
-    let out = prints(&world, "parrot", &["a.py:4"]);
+    let out = prints(&env, "stub-model", &["a.py:4"]);
     assert!(out.contains("+        values: Red_fx.\n") && !out.contains("Brown"), "{out}");
     plugin("return false");
-    let (good, _, err) = run(&world, "parrot", &["a.py:4"]);
+    let (good, _, err) = run(&env, "stub-model", &["a.py:4"]);
     assert!(!good && err.contains("the plugin rules rejects this docstring"), "{err}");
     plugin("return text .. 'import os\\n'");
-    let (good, _, err) = run(&world, "parrot", &["a.py:4", "--write"]);
+    let (good, _, err) = run(&env, "stub-model", &["a.py:4", "--write"]);
     assert!(!good && err.contains("would have changed code"), "{err}");
-    assert_eq!(read(&world, "a.py"), PYTHON);
+    assert_eq!(read(&env, "a.py"), PYTHON);
 }
 
 #[test]
 fn holes_share_what_the_model_has_read() {
     let report: Value =
-        serde_json::from_str(&prints(&world(), "parrot", &["a.py:1", "--json", "--style", "numpy"])).expect("JSON");
+        serde_json::from_str(&prints(&env(), "stub-model", &["a.py:1", "--json", "--style", "numpy"])).expect("JSON");
     assert_eq!(report[0]["parameters"], json!(["values", "factor"]));
     assert_eq!(report[0]["style"], "numpy");
     let tokens = |name: &str| report[0]["usage"][name].as_u64().expect("a number");
@@ -91,13 +91,13 @@ fn holes_share_what_the_model_has_read() {
 
 #[test]
 fn a_whole_file_gets_what_is_missing_and_nothing_else() {
-    let world = world();
-    prints(&world, "parrot", &["b.rs", "--all", "--write"]);
-    let after = read(&world, "b.rs");
+    let env = env();
+    prints(&env, "stub-model", &["b.rs", "--all", "--write"]);
+    let after = read(&env, "b.rs");
     let lines = added(RUST, &after);
     assert!(lines.iter().all(|line| line.starts_with("///")) && after.contains("/// Twice.\npub fn twice"), "{after}");
     assert!(after.contains("/// * `factor` - Brown_fx.") && after.contains("\n#[inline]\npub fn scale"), "{after}");
-    let (good, _, err) = run(&world, "parrot", &["b.rs", "--all"]);
+    let (good, _, err) = run(&env, "stub-model", &["b.rs", "--all"]);
     assert!(!good && err.contains("every item in b.rs has a docstring"), "{err}");
 }
 
@@ -110,40 +110,40 @@ fn outdated() -> String {
 
 #[test]
 fn an_update_writes_what_is_new_and_leaves_what_still_holds() {
-    let world = world();
-    world.write("c.py", outdated());
-    let (good, out, err) = run(&world, "parrot", &["c.py", "--all", "--update", "--write"]);
+    let env = env();
+    env.write("c.py", outdated());
+    let (good, out, err) = run(&env, "stub-model", &["c.py", "--all", "--update", "--write"]);
     assert!(good && out.is_empty(), "{err}");
     let expected = outdated()
         .replace("ratio: How much.", "factor: Brown_fx.")
         .replace("New ones.\n", "New ones.\n\n    Raises:\n        ValueError: Brown_fx.\n");
-    assert_eq!(read(&world, "c.py"), expected);
+    assert_eq!(read(&env, "c.py"), expected);
     for (place, says) in [(&["c.py:2"][..], "nothing to update"), (&["c.py", "--all"], "nothing to update")] {
-        let (good, out, err) = run(&world, "parrot", &[place, &["--update"]].concat());
+        let (good, out, err) = run(&env, "stub-model", &[place, &["--update"]].concat());
         assert!(good && out.is_empty() && err.contains(says), "{err}");
     }
     for (place, says) in [
-        (&["a.py:1"][..], "no docstring of `scale` to update: have one written first"),
+        (&["a.py:1"][..], "no docstring of `scale` to update: write one first"),
         (&["a.py", "--all"], "no item in a.py has a docstring to update"),
     ] {
-        let (good, _, err) = run(&world, "parrot", &[place, &["--update"]].concat());
+        let (good, _, err) = run(&env, "stub-model", &[place, &["--update"]].concat());
         assert!(!good && err.contains(says), "{err}");
     }
     // What only goes needs no words, so the model that is part of the program will do.
-    world.write("d.py", "def f():\n    \"\"\"F.\n\n    Args:\n        x: Gone.\n    \"\"\"\n");
+    env.write("d.py", "def f():\n    \"\"\"F.\n\n    Args:\n        x: Gone.\n    \"\"\"\n");
     let command = ["docstring", "d.py:1", "--update", "--write"];
-    let (good, _, err) = text(&world.command(&command).output().expect("the binary starts"));
+    let (good, _, err) = text(&env.command(&command).output().expect("the binary starts"));
     assert!(good, "{err}");
-    assert_eq!(read(&world, "d.py"), "def f():\n    \"\"\"F.\n    \"\"\"\n");
+    assert_eq!(read(&env, "d.py"), "def f():\n    \"\"\"F.\n    \"\"\"\n");
 }
 
 #[test]
 fn what_cannot_be_documented_is_said_and_left_alone() {
-    let world = world();
-    world.write("bad.py", "def f(:\n    pass\n");
-    world.write("data.json", "{}\n");
-    world.write("plain.py", "x = 1\ny = 2\n");
-    world.write("latin.py", b"# \xe9\n");
+    let env = env();
+    env.write("bad.py", "def f(:\n    pass\n");
+    env.write("data.json", "{}\n");
+    env.write("plain.py", "x = 1\ny = 2\n");
+    env.write("latin.py", b"# \xe9\n");
     for (arguments, says) in [
         (&["a.py"][..], "write FILE:LINE"),
         (&["a.py:99"], "4 lines"),
@@ -155,34 +155,34 @@ fn what_cannot_be_documented_is_said_and_left_alone() {
         (&["a.py:1", "--style", "javadoc"], "google, numpy or rest"),
         (&["a.py:1", "--style", "sphinx"], "there is no docstring style \"sphinx\""),
     ] {
-        let (good, out, err) = run(&world, "parrot", arguments);
+        let (good, out, err) = run(&env, "stub-model", arguments);
         assert!(!good && err.contains(says) && !err.contains("panicked"), "{arguments:?}: {out}{err}");
     }
-    assert_eq!(read(&world, "bad.py"), "def f(:\n    pass\n");
+    assert_eq!(read(&env, "bad.py"), "def f(:\n    pass\n");
 }
 
 #[test]
 fn the_configuration_says_the_style_and_the_width_and_flags_win() {
-    let world = world();
-    world.write(".foretype/config.toml", "[docstring]\nstyle = { python = \"numpy\" }\nwidth = 40\n");
-    world.write("long.py", format!("def {}(x):\n    pass\n", "many_words_".repeat(8)).as_str());
-    let out = prints(&world, "parrot", &["a.py:1"]);
+    let env = env();
+    env.write(".foretype/config.toml", "[docstring]\nstyle = { python = \"numpy\" }\nwidth = 40\n");
+    env.write("long.py", format!("def {}(x):\n    pass\n", "many_words_".repeat(8)).as_str());
+    let out = prints(&env, "stub-model", &["a.py:1"]);
     assert!(out.contains("+    Parameters\n+    ----------\n"), "{out}");
-    assert!(prints(&world, "parrot", &["a.py:1", "--style", "rest"]).contains("+    :param values:"));
-    // The flag may be wider than the option, and the parrot's one word fits either way.
-    assert!(prints(&world, "parrot", &["long.py:1", "--width", "400"]).contains("Parameters"));
-    world.write(".foretype/config.toml", "[docstring]\nstyle = { python = \"sphinx\" }\n");
-    let (_, out, err) = run(&world, "parrot", &["a.py:1"]);
+    assert!(prints(&env, "stub-model", &["a.py:1", "--style", "rest"]).contains("+    :param values:"));
+    // The flag may be wider than the option, and the stub model's one word fits either way.
+    assert!(prints(&env, "stub-model", &["long.py:1", "--width", "400"]).contains("Parameters"));
+    env.write(".foretype/config.toml", "[docstring]\nstyle = { python = \"sphinx\" }\n");
+    let (_, out, err) = run(&env, "stub-model", &["a.py:1"]);
     assert!(err.contains("docstring.style") || err.contains("sphinx"), "{out}{err}");
 }
 
 #[test]
 fn a_real_model_describes_a_function_of_python_and_of_rust() {
     let Some(model) = real_model() else { return };
-    let world = world();
+    let env = env();
     for (place, name, before) in [("a.py:1", "a.py", PYTHON), ("b.rs:7", "b.rs", RUST)] {
-        prints(&world, &model.to_string_lossy(), &[place, "--write"]);
-        let after = read(&world, name);
+        prints(&env, &model.to_string_lossy(), &[place, "--write"]);
+        let after = read(&env, name);
         println!("{after}");
         let lines = added(before, &after);
         let prose: Vec<_> = lines.iter().filter(|line| line.contains("factor") || line.contains("values")).collect();
@@ -195,7 +195,7 @@ fn a_real_model_describes_a_function_of_python_and_of_rust() {
 /// An editor that takes versioned edits, with this text open.
 fn editor(text: &str) -> Editor {
     let capabilities = json!({ "workspace": { "workspaceEdit": { "documentChanges": true } } });
-    let (mut editor, _) = Editor::start_as(World::new(), capabilities, json!({}), &["lsp", "--standalone"]);
+    let (mut editor, _) = Editor::start_as(TestEnv::new(), capabilities, json!({}), &["lsp", "--standalone"]);
     let uri = editor.uri.clone();
     editor.client.open(&uri, "python", text);
     editor
@@ -252,7 +252,7 @@ fn an_update_is_offered_where_a_docstring_and_its_signature_differ() {
 #[test]
 fn the_settings_of_the_editor_say_the_style() {
     let options = json!({ "docstring": { "style": { "python": "rest" }, "width": 60 } });
-    let (mut editor, _) = Editor::start_as(World::new(), json!({}), options, &["lsp", "--standalone"]);
+    let (mut editor, _) = Editor::start_as(TestEnv::new(), json!({}), options, &["lsp", "--standalone"]);
     let uri = editor.uri.clone();
     editor.client.open(&uri, "python", PYTHON);
     let params = json!({ "command": "foretype.docstring", "arguments": [{ "uri": uri, "line": 0 }] });

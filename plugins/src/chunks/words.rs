@@ -7,7 +7,7 @@ const MAX_WORD_BYTES: usize = 64;
 
 /// A word of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Word {
+pub struct SearchWord {
     /// Byte range in the text.
     pub range: Range<usize>,
     /// The word in lower case.
@@ -18,7 +18,7 @@ pub struct Word {
 
 /// Words of a text: each identifier, followed by its parts if it has several (`compute_total`, `compute`, `total`).
 /// Letters of scripts without spaces between words are words of their own.
-pub fn words(text: &str) -> impl Iterator<Item = Word> + '_ {
+pub fn words(text: &str) -> impl Iterator<Item = SearchWord> + '_ {
     identifiers(text).flat_map(move |range| {
         let parts = identifier_parts(&text[range.clone()]);
         let parts: Vec<_> = parts.into_iter().map(|it| range.start + it.start..range.start + it.end).collect();
@@ -26,7 +26,7 @@ pub fn words(text: &str) -> impl Iterator<Item = Word> + '_ {
         let all = std::iter::once((range, false)).chain(several.into_iter().map(|range| (range, true)));
         let fitting = all.filter(|(range, _)| range.len() <= MAX_WORD_BYTES);
         fitting
-            .map(|(range, part)| Word { text: text[range.clone()].to_lowercase(), range, is_part: part })
+            .map(|(range, part)| SearchWord { text: text[range.clone()].to_lowercase(), range, is_part: part })
             .collect::<Vec<_>>()
     })
 }

@@ -4,6 +4,8 @@ use super::lines::begins_block;
 use crate::request::Request;
 use crate::text::indent_columns;
 
+/// Number of lines of a file that show its indentation.
+const MAX_STYLE_LINES: usize = 2000;
 /// Width of a level where neither the file nor the answer shows one.
 const DEFAULT_INDENT_COLUMNS: usize = 4;
 
@@ -33,26 +35,29 @@ pub(super) fn match_file_indentation(request: &Request, text: &str) -> String {
 fn complete_first_indent(request: &Request, first: &str) -> String {
     let typed = request.line_before();
     let body = first.trim_start_matches([' ', '\t']);
-    let blank = &first[..first.len() - body.len()];
-    let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '"' | '\'' | '@' | '#');
+    let indentation = &first[..first.len() - body.len()];
+    let starts_statement = |c: char| c.is_alphanumeric() || matches!(c, '_' | '"' | '\'' | '@' | '#');
     let above = request.prefix().rsplit('\n').skip(1).find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let lines_up = above.trim_end().ends_with(',');
-    if typed.is_empty() || !typed.trim().is_empty() || blank.is_empty() || lines_up || !body.starts_with(word) {
+    // Continuation lines are aligned with the line above, not with a level.
+    let is_continuation = above.trim_end().ends_with(',') || !body.starts_with(starts_statement);
+    let is_half_typed = !typed.is_empty() && typed.trim().is_empty() && !indentation.is_empty();
+    if !is_half_typed || is_continuation {
         return first.to_owned();
     }
-    let tabs = typed.contains('\t') || above.starts_with('\t');
+    let uses_tabs = typed.contains('\t') || above.starts_with('\t');
     let unit = match file_indent_style(&request.document.text) {
-        Some(IndentStyle::Spaces(unit)) if !tabs => unit,
+        Some(IndentStyle::Spaces(unit)) if !uses_tabs => unit,
         _ => DEFAULT_INDENT_COLUMNS,
     };
     let expected = indent_columns(above) + if begins_block(request.document.language, above) { unit } else { 0 };
-    let (there, with_all) = (indent_columns(typed), indent_columns(&format!("{typed}{blank}")));
-    if there > expected || with_all <= expected {
+    let typed_columns = indent_columns(typed);
+    let total_columns = indent_columns(&format!("{typed}{indentation}"));
+    if typed_columns > expected || total_columns <= expected {
         return first.to_owned();
     }
-    let missing = expected - there;
-    let blank = if tabs { "\t".repeat(missing / DEFAULT_INDENT_COLUMNS) } else { " ".repeat(missing) };
-    blank + body
+    let missing = expected - typed_columns;
+    let indentation = if uses_tabs { "\t".repeat(missing / DEFAULT_INDENT_COLUMNS) } else { " ".repeat(missing) };
+    indentation + body
 }
 
 /// Indentation of a file.
@@ -66,7 +71,7 @@ enum IndentStyle {
 
 /// Indentation of the file; `None` without indented lines and if tabs and spaces are mixed.
 fn file_indent_style(text: &str) -> Option<IndentStyle> {
-    let lines = || text.split('\n').take(2000).filter(|line| !line.trim().is_empty());
+    let lines = || text.split('\n').take(MAX_STYLE_LINES).filter(|line| !line.trim().is_empty());
     let (tabs, spaces) = (lines().any(|line| line.starts_with('\t')), lines().any(|line| line.starts_with("  ")));
     match (tabs, spaces) {
         (true, false) => Some(IndentStyle::Tabs),

@@ -7,17 +7,17 @@ use crate::syntax::{self, Region};
 pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
     match syntax::region_at(request.document.tree.as_ref(), request.cursor) {
         Region::Code => None,
-        Region::Comment => comment(request, text),
-        Region::String => string(request, text),
+        Region::Comment => comment_end(request, text),
+        Region::String => string_end(request, text),
     }
 }
 
-fn comment(request: &Request, text: &str) -> Option<usize> {
+/// Ends with the line in a line comment, else with the closing mark.
+fn comment_end(request: &Request, text: &str) -> Option<usize> {
     let line = request.line_before().trim_start();
-    let mark = request.document.language.line_comment().filter(|mark| line.contains(mark));
-    match mark {
-        Some(_) => text.find('\n'),
-        None => end_of_enclosed(request, text, closing_mark(request)),
+    match request.document.language.line_comment() {
+        Some(mark) if line.contains(mark) => text.find('\n'),
+        _ => end_of_enclosed(request, text, closing_mark(request)),
     }
 }
 
@@ -29,7 +29,7 @@ fn closing_mark(request: &Request) -> &'static str {
 }
 
 /// Ends with a docstring or another string of several lines. A string of one line ends by the other rules.
-fn string(request: &Request, text: &str) -> Option<usize> {
+fn string_end(request: &Request, text: &str) -> Option<usize> {
     const QUOTES: &[&str] = &["\"\"\"", "'''"];
     let last = QUOTES.iter().filter_map(|quotes| Some((request.prefix().rfind(quotes)?, *quotes))).max();
     end_of_enclosed(request, text, last?.1)
@@ -46,16 +46,17 @@ fn end_of_enclosed(request: &Request, text: &str, close: &str) -> Option<usize> 
 
 /// Returns true if a line reads as a statement, not as a sentence. Doctests (`>>>`) are meant to, and do not count.
 fn looks_like_code(line: &str) -> bool {
-    const FIRST: &[&str] =
+    const KEYWORDS: &[&str] =
         &["return ", "import ", "def ", "class ", "let ", "const ", "var ", "raise ", "throw ", "await "];
     let line = line.trim();
     if line.starts_with(">>>") || line.starts_with("...") {
         return false;
     }
-    let header =
+    let is_header =
         ["if ", "for ", "while ", "with ", "elif "].iter().any(|word| line.starts_with(word)) && line.ends_with(':');
-    let assigns = line.split_once(" = ").is_some_and(|(left, _)| !left.trim().is_empty() && !left.trim().contains(' '));
-    header || assigns || line.ends_with([';', '{']) || FIRST.iter().any(|word| line.starts_with(word))
+    let is_assignment =
+        line.split_once(" = ").is_some_and(|(left, _)| !left.trim().is_empty() && !left.trim().contains(' '));
+    is_header || is_assignment || line.ends_with([';', '{']) || KEYWORDS.iter().any(|word| line.starts_with(word))
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! `foretype.builtin` and `foretype.trimmed`: what the built-in would do in whose place a plugin stands.
+//! `foretype.builtin` and `foretype.trimmed`: the results of the built-in that a plugin replaces.
 
 use mlua::{Lua, LuaString, Table};
 
-use super::api::CurrentRequest;
+use super::host::CurrentRequest;
 use crate::{context, finish};
 
-/// What the source of that name shows.
+/// Returns the snippets of the context source with this name.
 pub(super) fn snippets(lua: &Lua, name: &str) -> mlua::Result<Table> {
     let current = lua.app_data_ref::<CurrentRequest>();
     let found = match (current.as_deref(), context::find_source(name)) {
@@ -22,7 +22,7 @@ pub(super) fn snippets(lua: &Lua, name: &str) -> mlua::Result<Table> {
     Ok(list)
 }
 
-/// What the rule of that name keeps of a text.
+/// Returns the part of a text that the finishing rule with this name keeps.
 pub(super) fn trimmed(lua: &Lua, name: &str, text: &LuaString) -> mlua::Result<LuaString> {
     let current = lua.app_data_ref::<CurrentRequest>();
     let whole = text.to_string_lossy();

@@ -1,4 +1,4 @@
-//! How long the last calls of a plugin took.
+//! Durations of a plugin's recent calls.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,20 +6,20 @@ use std::time::Duration;
 /// Calls that are remembered.
 const MAX_REMEMBERED_CALLS: usize = 256;
 
-/// The times of the last calls.
+/// Durations of the most recent calls.
 #[derive(Debug, Default)]
 pub(super) struct CallTimes(VecDeque<Duration>);
 
 impl CallTimes {
-    /// A call took so long.
-    pub(super) fn add(&mut self, took: Duration) {
+    /// Adds the duration of a call and forgets the oldest one if there are too many.
+    pub(super) fn add(&mut self, elapsed: Duration) {
         if self.0.len() == MAX_REMEMBERED_CALLS {
             self.0.pop_front();
         }
-        self.0.push_back(took);
+        self.0.push_back(elapsed);
     }
 
-    /// The smallest time that 95 of 100 of them did not exceed; zero without calls.
+    /// Returns the 95th percentile (nearest rank); zero without calls.
     pub(super) fn p95(&self) -> Duration {
         let mut sorted: Vec<_> = self.0.iter().copied().collect();
         sorted.sort_unstable();
@@ -33,10 +33,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_slow_call_of_twenty_is_not_the_p95_and_two_are() {
+    fn one_slow_call_of_twenty_does_not_change_the_p95_and_two_do() {
         let mut times = CallTimes::default();
         assert_eq!(times.p95(), Duration::ZERO);
-        (0..19).for_each(|_| times.add(Duration::from_millis(1)));
+        for _ in 0..19 {
+            times.add(Duration::from_millis(1));
+        }
         times.add(Duration::from_millis(9));
         assert_eq!(times.p95(), Duration::from_millis(1));
         times.add(Duration::from_millis(9));
@@ -44,10 +46,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_long_ago_is_forgotten() {
+    fn old_calls_are_forgotten() {
         let mut times = CallTimes::default();
-        (0..MAX_REMEMBERED_CALLS).for_each(|_| times.add(Duration::from_millis(9)));
-        (0..MAX_REMEMBERED_CALLS).for_each(|_| times.add(Duration::from_millis(1)));
+        for milliseconds in [9, 1] {
+            for _ in 0..MAX_REMEMBERED_CALLS {
+                times.add(Duration::from_millis(milliseconds));
+            }
+        }
         assert_eq!(times.p95(), Duration::from_millis(1));
     }
 }

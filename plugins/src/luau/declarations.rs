@@ -1,16 +1,16 @@
-//! `foretype.d.luau`: the interface as types, for editors and `luau-analyze`, written from the declarations.
+//! `foretype.d.luau`: the types of the plugin interface, for editors and `luau-analyze`, generated from the declarations.
 
 use super::api::FUNCTIONS;
 use super::tables::{REQUEST_FIELDS, WINDOW_FIELDS};
 
-/// The text of `foretype.d.luau`.
+/// Returns the text of `foretype.d.luau`.
 pub fn declarations() -> String {
     let mut text = String::from(HEADER_TEXT);
     text += "export type Request = {\n";
     for field in REQUEST_FIELDS {
         text += &format!("\t-- {}\n\t{}: {},\n", one_line(field.description), field.name, field.luau_type);
     }
-    text += "}\n\n-- What a prompt is made of. What was typed since it was set stands behind whatever a plugin makes of it.\n";
+    text += "}\n\n-- Contents of a prompt. The text typed since the window was set follows the parts that a plugin returns.\n";
     text += "export type Window = {\n";
     for field in WINDOW_FIELDS {
         text += &format!("\t-- {}\n\t{}: {},\n", one_line(field.description), field.name, field.luau_type);
@@ -21,7 +21,8 @@ pub fn declarations() -> String {
     for function in FUNCTIONS {
         text += &format!("\t-- {}\n\t{}: {},\n", one_line(function.description), function.name, function.luau_type);
     }
-    text += "\t-- The plugin's own options: the table plugins.options.NAME of the configuration.\n\toptions: { [string]: any },\n}\n";
+    text += "\t-- Options of the plugin: the table plugins.options.NAME of the configuration.\n";
+    text += "\toptions: { [string]: any },\n}\n";
     text
 }
 
@@ -37,41 +38,41 @@ const HEADER_TEXT: &str = "\
 
 const PLUGIN_TYPES_TEXT: &str = "\
 export type Snippet = {
-\t-- The text to show the model.
+\t-- Text to show the model.
 \ttext: string,
-\t-- The file that it comes from; the plugin's name if there is none.
+\t-- File that the text comes from; unset, the plugin's name.
 \tpath: string?,
-\t-- How long it stays as it is. \"stable\": the same wherever the cursor is. \"file\" (unset): while the cursor is in this file.
-\t-- \"edit\": until the next edit. What changes seldom stands first in the prompt, so that the model need not read it again.
+\t-- Period in which the text does not change. \"stable\": always. \"file\" (unset): while the cursor is in this file. \"edit\": until
+\t-- the next edit. Stable snippets come first in the prompt, so that the prefix cache covers them.
 \tstability: (\"stable\" | \"file\" | \"edit\")?,
 }
 
 export type Prompt = {
-\t-- What the model reads before the text that is being typed: texts, and special tokens by their names. Only what is said to be
-\t-- special is; the same characters in a text are text. Each text is cut into tokens for itself.
+\t-- Parts of the prompt before the typed text: texts, and special tokens by name. The name of a special token inside a text is
+\t-- plain text. Each text is tokenized separately.
 \tparts: { string | { special: string } },
-\t-- Special tokens that end an answer, beside those that end every text of the model; unset, those of the built-in format.
+\t-- Special tokens that end an answer, in addition to the model's own; unset, those of the built-in format.
 \tstop: { string }?,
 }
 
 export type Plugin = {
-\t-- The version of this interface: 1.
+\t-- Version of this interface: 1.
 \tapi: number,
-\t-- By which the configuration and `foretype complete --explain` know it: small letters, digits and hyphens.
+\t-- Name in the configuration and in `foretype complete --explain`: lowercase letters, digits and hyphens.
 \tname: string,
-\t-- The languages that it is asked for, by LSP id; unset, all.
+\t-- Languages that the plugin takes part in, by LSP id; unset, all.
 \tlanguages: { string }?,
-\t-- The tasks that it takes part in; unset, { \"fill\" }.
+\t-- Tasks that the plugin takes part in; unset, { \"fill\" }.
 \ttasks: { \"fill\" | \"docstring\" | \"ask\" | \"translate\" | \"edit\" | \"generate\" }?,
-\t-- Whether it has something to say for this request; unset, always.
+\t-- Returns true if the plugin runs for this request; unset, it always does.
 \tapplies: ((request: Request) -> boolean)?,
-\t-- Extra snippets for the prompt, the most important first. Asked when a prompt is written anew, not at every key.
+\t-- Returns snippets for the prompt, the most important first. Called when a new prompt is built, not at every keystroke.
 \tcontext: ((request: Request) -> { Snippet | string } | Snippet | string | nil)?,
-\t-- How the model is to read a suggestion's prompt, in place of the built-in format; nil leaves it to others. Asked when a
-\t-- prompt is written anew; at the keys between, the host adds what was typed to what this returned.
+\t-- Lays out the prompt of a suggestion in place of the built-in format; nil leaves it to other plugins and the built-in
+\t-- format. Called when a new prompt is built. At later keystrokes the host appends the typed text to the result.
 \tprompt: ((request: Request, window: Window) -> Prompt?)?,
-\t-- A suggestion before it is shown, or a docstring or new code before it is written: another text to take in its place, false
-\t-- for none, nil to leave it. Not called for answers, which are shown while they are written.
+\t-- Gets a suggestion before it is shown, or a docstring or new code before it is inserted. Returns another text to use
+\t-- instead, false to discard it, or nil to keep it. Not called for answers to questions, which are streamed.
 \tfinish: ((request: Request, text: string) -> string | boolean | nil)?,
 }
 

@@ -1,4 +1,4 @@
-//! The plugins in `plugins/examples`, as a user would run them.
+//! Tests of the plugins in `plugins/examples`.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ fn example(name: &str, files: &'static [(&'static str, &'static str)]) -> Plugin
         .unwrap_or_else(|fault| panic!("{fault}"))
 }
 
-/// Path and text of what it shows at a place.
+/// Returns paths and texts of the plugin's snippets at a cursor.
 fn shows(plugin: &Plugin, path: &str, marked: &str) -> Vec<(String, String)> {
     let found = plugin.context(&request(path, marked));
     assert_eq!(plugin.fault(), None);
@@ -22,7 +22,7 @@ fn shows(plugin: &Plugin, path: &str, marked: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_test_of_a_function_is_shown_and_the_subject_of_a_test() {
+fn a_function_gets_its_test_and_a_test_its_subject() {
     let plugin = example(
         "test-file",
         &[
@@ -47,7 +47,7 @@ fn the_test_of_a_function_is_shown_and_the_subject_of_a_test() {
 }
 
 #[test]
-fn the_other_half_of_a_pair_is_shown() {
+fn the_counterpart_of_a_file_is_shown() {
     let plugin = example(
         "pairs",
         &[
@@ -76,7 +76,7 @@ fn the_trait_of_an_impl_is_shown() {
 }
 
 #[test]
-fn generated_code_is_shown_with_its_source() {
+fn generated_code_gets_its_proto_file() {
     let plugin = example("proto", &[("api/orders.proto", "message Order {}\n")]);
     for (path, text) in [
         ("gen/orders_grpc.pb.go", "▁"),
@@ -94,7 +94,7 @@ fn generated_code_is_shown_with_its_source() {
 }
 
 #[test]
-fn licence_headers_and_secrets_are_vetoed_and_code_is_not() {
+fn only_licence_headers_and_secrets_are_vetoed() {
     let plugin = example("tidy", &[]);
     let says = |text: &str| plugin.finish(&request("a.py", "x = ▁\n"), text);
     for bad in [

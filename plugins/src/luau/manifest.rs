@@ -1,35 +1,47 @@
-//! What the table says that a plugin's file returns: its name, what it takes part in, its functions. Nothing in it is called.
+//! The table that a plugin's file returns: its name, languages, tasks and functions. Nothing in it is called.
 
 use mlua::{Function, Table, Value};
 
-use super::API_VERSION;
 use crate::request::TaskKind;
 
-/// What a plugin's table may hold.
+/// Version of the plugin interface, which a plugin names in `api`.
+const API_VERSION: u32 = 1;
+/// Values of a list that are read.
+const MAX_LIST_VALUES: usize = 100;
+/// Keys of a plugin's table.
 const MANIFEST_KEYS: &[&str] = &["api", "name", "languages", "tasks", "applies", "context", "prompt", "finish"];
 
-/// What a plugin is.
+/// Contents of a plugin's table.
 pub(super) struct Manifest {
+    /// Name.
     pub(super) name: String,
+    /// LSP ids of its languages; `None` for all.
     pub(super) languages: Option<Vec<String>>,
+    /// Tasks that it takes part in; at least one.
     pub(super) tasks: Vec<TaskKind>,
+    /// Functions.
     pub(super) hooks: Hooks,
 }
 
-/// What a plugin does.
+/// Functions of a plugin.
 #[derive(Debug, Default)]
 pub(super) struct Hooks {
+    /// Decides whether the plugin has something to say for a request.
     pub(super) applies: Option<Function>,
+    /// Returns snippets.
     pub(super) context: Option<Hook>,
+    /// Lays out a prompt.
     pub(super) prompt: Option<Hook>,
+    /// Changes or vetoes a result.
     pub(super) finish: Option<Hook>,
 }
 
-/// A function that the host calls.
+/// Function that the host calls.
 #[derive(Debug)]
 pub(super) struct Hook {
+    /// The function.
     pub(super) function: Function,
-    /// Where it begins: the place of what is wrong with its answer.
+    /// Line on which it begins, which faults in its result name.
     pub(super) line: Option<u32>,
 }
 
@@ -40,10 +52,10 @@ impl Hook {
     }
 }
 
-/// Reads the table.
+/// Reads the table of a plugin.
 ///
 /// # Errors
-/// What is wrong with it and what to write.
+/// If a key is unknown, missing or of the wrong type; the message says what to write.
 pub(super) fn read(table: &Table) -> Result<Manifest, String> {
     let raw = |key: &str| table.raw_get::<Value>(key).map_err(|error| error.to_string());
     check_version(&raw("api")?)?;
@@ -55,7 +67,7 @@ pub(super) fn read(table: &Table) -> Result<Manifest, String> {
     let function = |key: &str| match raw(key)? {
         Value::Nil => Ok(None),
         Value::Function(function) => Ok(Some(function)),
-        other => Err(format!("{key} has to be a function, not a {}", other.type_name())),
+        other => Err(format!("{key} must be a function, not a {}", other.type_name())),
     };
     let hook = |key: &str| Ok::<_, String>(function(key)?.map(Hook::new));
     let functions = Hooks {
@@ -65,19 +77,19 @@ pub(super) fn read(table: &Table) -> Result<Manifest, String> {
         finish: hook("finish")?,
     };
     if functions.context.is_none() && functions.prompt.is_none() && functions.finish.is_none() {
-        return Err("it has neither context nor prompt nor finish, so it can do nothing".to_owned());
+        return Err("it has neither context nor prompt nor finish, so it does nothing".to_owned());
     }
     let languages =
-        parse_text_list(&raw("languages")?, "languages has to be a list of LSP ids, such as { \"rust\", \"python\" }")?;
+        parse_text_list(&raw("languages")?, "languages must be a list of LSP ids, such as { \"rust\", \"python\" }")?;
     Ok(Manifest { name, languages, tasks: parse_tasks(&raw("tasks")?)?, hooks: functions })
 }
 
 fn check_version(value: &Value) -> Result<(), String> {
     match value {
-        Value::Nil => Err(format!("it does not say which interface it is for: write api = {API_VERSION}")),
+        Value::Nil => Err(format!("it does not name its interface version: write api = {API_VERSION}")),
         Value::Integer(number) if *number == i64::from(API_VERSION) => Ok(()),
         Value::Number(number) if *number == f64::from(API_VERSION) => Ok(()),
-        _ => Err(format!("this Foretype knows the interface api = {API_VERSION} only")),
+        _ => Err(format!("this version of Foretype supports api = {API_VERSION} only")),
     }
 }
 
@@ -86,7 +98,7 @@ fn check_key(key: &Value) -> Result<(), String> {
         return Ok(());
     }
     let key = key.as_string().map_or_else(|| "a number".to_owned(), |name| name.to_string_lossy());
-    Err(format!("it has no use for {key}: a plugin has {}", MANIFEST_KEYS.join(", ")))
+    Err(format!("it has an unknown key {key}: the keys are {}", MANIFEST_KEYS.join(", ")))
 }
 
 fn parse_name(value: &Value) -> Result<String, String> {
@@ -95,20 +107,23 @@ fn parse_name(value: &Value) -> Result<String, String> {
         _ => return Err("it has no name: write name = \"my-plugin\"".to_owned()),
     };
     if name.is_empty() || name.len() > 40 || !name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
-        return Err(format!("a plugin's name has small letters, digits and hyphens, at most 40: {name:?}"));
+        return Err(format!("{name:?} is not a plugin's name: use at most 40 lowercase letters, digits and hyphens"));
     }
     Ok(name)
 }
 
 fn parse_tasks(value: &Value) -> Result<Vec<TaskKind>, String> {
     let all = TaskKind::ALL.map(|task| format!("{:?}", task.name())).join(", ");
-    let advice = format!("tasks has to be a list of {all}");
+    let advice = format!("tasks must be a list of {all}");
     let Some(names) = parse_text_list(value, &advice)? else { return Ok(vec![TaskKind::Fill]) };
     let tasks = names.iter().map(|name| TaskKind::from_name(name)).collect::<Option<Vec<_>>>();
-    tasks.filter(|tasks| !tasks.is_empty()).ok_or(advice)
+    match tasks {
+        Some(tasks) if !tasks.is_empty() => Ok(tasks),
+        _ => Err(advice),
+    }
 }
 
-/// The texts of a list, if there is one.
+/// Returns the texts of a list; `None` if there is no list.
 fn parse_text_list(value: &Value, advice: &str) -> Result<Option<Vec<String>>, String> {
     let list = match value {
         Value::Nil => return Ok(None),
@@ -119,5 +134,5 @@ fn parse_text_list(value: &Value, advice: &str) -> Result<Option<Vec<String>>, S
         Ok(Value::String(text)) => Ok(text.to_string_lossy()),
         _ => Err(advice.to_owned()),
     };
-    (1..=list.raw_len().min(100)).map(text).collect::<Result<Vec<_>, _>>().map(Some)
+    (1..=list.raw_len().min(MAX_LIST_VALUES)).map(text).collect::<Result<Vec<_>, _>>().map(Some)
 }

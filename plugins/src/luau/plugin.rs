@@ -1,64 +1,69 @@
-//! One plugin: its file loaded into a machine of its own, and its functions called within limits.
+//! One plugin: its file, loaded into a virtual machine of its own, and calls of its functions within limits.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mlua::{Lua, Table, Value};
+use parking_lot::Mutex;
 
-use super::api::{CurrentRequest, HostContext};
 use super::call_times::CallTimes;
 use super::deadline::CallDeadline;
+use super::fault::PluginFault;
+use super::host::{CurrentRequest, HostContext};
+use super::limits::Limits;
 use super::manifest::{self, Hook, Hooks, Manifest};
+use super::option_value::OptionValue;
 use super::results::{PluginSnippet, ResultReader, Verdict};
 use super::tables::PromptView;
-use super::{Limits, OptionValue, PluginFault, WorkspaceAccess, api, sandbox, tables};
+use super::workspace_access::WorkspaceAccess;
+use super::{api, sandbox, tables};
 use crate::prompt::{PluginLayout, Window};
 use crate::request::TaskKind;
 use crate::{Language, Request, Snippet, context, finish};
 
 /// Bytes of a plugin's file.
 const MAX_SOURCE_BYTES: usize = 256 << 10;
-/// A call that takes too long counts so much, and one that does not takes 1 away again: once may be the machine's fault.
+/// Score of a call that exceeds its time limit. Each call within the limit subtracts 1 again, because a single late call may
+/// be the fault of a busy machine.
 const LATE_CALL_PENALTY: u32 = 2;
-/// A plugin is stopped when so much has come together: at the third late call in a row, and some time where more than a
-/// third of the calls are late.
+/// Score at which a plugin is stopped: at the third late call in a row, or if more than a third of the calls are late.
 const MAX_LATE_SCORE: u32 = 3 * LATE_CALL_PENALTY;
 
-/// What a plugin has done so far.
+/// Counters of a plugin's calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Calls of its functions.
     pub calls: u64,
     /// Time that they took.
     pub time: Duration,
-    /// Time that 95 of 100 of the last calls did not exceed.
+    /// 95th percentile of the time of recent calls.
     pub p95: Duration,
-    /// Calls that failed or broke a limit.
+    /// Calls that failed or exceeded a limit.
     pub failures: u64,
     /// Suggestions that it changed.
     pub changed: u64,
     /// Suggestions that it vetoed.
     pub vetoed: u64,
-    /// Calls in which its `applies` said no, so that nothing else of it was called.
+    /// Calls in which its `applies` returned false, so that no other function was called.
     pub declined: u64,
-    /// Snippets that did not fit whole into the room that there was.
+    /// Snippets that were shortened or dropped to fit their budget.
     pub truncated: u64,
 }
 
-/// A plugin that was loaded.
+/// Loaded plugin.
 #[derive(Debug)]
 pub struct Plugin {
-    /// By which the configuration knows it.
+    /// Name by which the configuration refers to it.
     pub name: String,
-    /// The name of its file, for messages.
+    /// Name of its file, for messages.
     pub file: String,
     languages: Option<Vec<String>>,
     tasks: Vec<TaskKind>,
     limits: Limits,
     deadline: CallDeadline,
     hooks: Hooks,
-    /// `None` once it was stopped: its memory is given back.
+    /// `None` after the plugin was stopped, which frees its memory.
     vm: Mutex<Option<Lua>>,
     record: Mutex<CallRecord>,
 }
@@ -67,19 +72,20 @@ pub struct Plugin {
 struct CallRecord {
     tally: Tally,
     times: CallTimes,
-    /// Why it was stopped.
+    /// Fault for which the plugin was stopped.
     fault: Option<PluginFault>,
-    /// What went wrong last.
+    /// Most recent fault.
     last_fault: Option<PluginFault>,
+    /// True once `fault` was reported.
     fault_taken: bool,
     late_score: u32,
 }
 
 impl Plugin {
-    /// Loads a file's text; its outermost lines run now.
+    /// Loads a plugin from the text of its file and runs its top level.
     ///
     /// # Errors
-    /// If it cannot be compiled, fails, breaks a limit, or does not return what a plugin is.
+    /// If it cannot be compiled, fails, exceeds a limit, or does not return a plugin's table.
     pub fn load(
         file: &str,
         source: &str,
@@ -88,8 +94,8 @@ impl Plugin {
         limits: Limits,
     ) -> Result<Self, PluginFault> {
         if source.len() > MAX_SOURCE_BYTES {
-            let message =
-                format!("a plugin has at most {} KB, and this has {}", MAX_SOURCE_BYTES >> 10, source.len() >> 10);
+            let (size, limit) = (source.len() >> 10, MAX_SOURCE_BYTES >> 10);
+            let message = format!("it has {size} KB: a plugin has at most {limit} KB");
             return Err(PluginFault::in_file(file, message));
         }
         let load = || Self::load_inner(file, source, options, world, limits);
@@ -122,7 +128,7 @@ impl Plugin {
         let Manifest { name, languages, tasks, hooks: functions } =
             manifest::read(&table).map_err(|message| PluginFault::in_file(file, message))?;
         if file.strip_suffix(".luau") != Some(&name) {
-            return Err(PluginFault::in_file(file, format!("its name is {name}, so its file has to be {name}.luau")));
+            return Err(PluginFault::in_file(file, format!("its name is {name}, so its file must be {name}.luau")));
         }
         let (machine, record) = (Mutex::new(Some(lua)), Mutex::default());
         Ok(Self {
@@ -138,28 +144,28 @@ impl Plugin {
         })
     }
 
-    /// Whether it is asked for documents of this language.
+    /// Returns true if it takes part in documents of this language.
     pub fn supports_language(&self, language: Language) -> bool {
         self.languages.as_ref().is_none_or(|ids| ids.iter().any(|id| id == language.lsp_id()))
     }
 
-    /// The tasks that it takes part in: at least one.
+    /// Returns the tasks that it takes part in; at least one.
     pub fn tasks(&self) -> &[TaskKind] {
         &self.tasks
     }
 
-    /// Snippets for a prompt; none if it fails, which [`fault`](Self::fault) tells.
+    /// Returns snippets for a prompt; none if the call fails, which [`last_fault`](Self::last_fault) reports.
     pub fn context(&self, request: &Request) -> Vec<PluginSnippet> {
         self.snippets(request).unwrap_or_default()
     }
 
-    /// [`context`](Self::context), or `None` if it fails or was not to be asked.
+    /// Returns snippets for a prompt; `None` if the call fails or the plugin does not run for the request.
     pub(crate) fn snippets(&self, request: &Request) -> Option<Vec<PluginSnippet>> {
         let hook = self.hooks.context.as_ref()?;
         self.call(hook, request, |_, table| self.result_reader().snippets(&hook.function.call::<Value>(table)?))
     }
 
-    /// How the prompt on a new window is to be written; `None` if it leaves that to others or fails.
+    /// Returns the layout of the prompt for a new window; `None` if the plugin lays out no prompt or the call fails.
     pub fn prompt(&self, request: &Request, window: &Window, snippets: &[Snippet]) -> Option<PluginLayout> {
         let hook = self.hooks.prompt.as_ref()?;
         let view = PromptView { window: window.clone(), snippets: snippets.to_vec() };
@@ -170,33 +176,33 @@ impl Plugin {
         layout.flatten()
     }
 
-    /// What it says of a suggestion; nothing if it fails.
+    /// Returns the verdict on a suggestion; [`Verdict::Keep`] if the call fails.
     pub fn finish(&self, request: &Request, text: &str) -> Verdict {
         self.verdict(request, text).unwrap_or(Verdict::Keep)
     }
 
-    /// [`finish`](Self::finish), or `None` if it fails or was not to be asked.
+    /// Returns the verdict on a suggestion; `None` if the call fails or the plugin does not run for the request.
     pub(crate) fn verdict(&self, request: &Request, text: &str) -> Option<Verdict> {
         let hook = self.hooks.finish.as_ref()?;
         let verdict = self.call(hook, request, |_, table| {
             self.result_reader().verdict(&hook.function.call::<Value>((table, text))?, text)
         });
-        let tally = &mut lock(&self.record).tally;
+        let tally = &mut self.record.lock().tally;
         tally.changed += u64::from(matches!(verdict, Some(Verdict::Change(_))));
         tally.vetoed += u64::from(verdict == Some(Verdict::Veto));
         verdict
     }
 
-    /// Whether it stands in the place of the built-in of its name, as long as it answers.
+    /// Returns true if it replaces the built-in of its name, as long as its calls succeed.
     pub fn replaces_builtin(&self) -> bool {
         let source = context::find_source(&self.name).is_some() && self.hooks.context.is_some();
         let rule = finish::FINISH_RULES.iter().any(|rule| rule.name == self.name) && self.hooks.finish.is_some();
         source || rule
     }
 
-    /// Whether it runs for a request: it was not stopped, and its language and its task are among the plugin's own.
+    /// Returns true if it runs for a request: it takes part in the language and the task, and was not stopped.
     pub(crate) fn runs_for(&self, request: &Request) -> bool {
-        self.accepts(request) && lock(&self.record).fault.is_none()
+        self.accepts(request) && self.record.lock().fault.is_none()
     }
 
     fn accepts(&self, request: &Request) -> bool {
@@ -207,56 +213,58 @@ impl Plugin {
         ResultReader { plugin: &self.name, max_bytes: self.limits.output_bytes }
     }
 
-    /// Whether it has snippets for prompts at all.
+    /// Returns true if it has a `context` function.
     pub fn has_context(&self) -> bool {
         self.hooks.context.is_some()
     }
 
-    /// Whether it says something of suggestions at all.
+    /// Returns true if it has a `finish` function.
     pub fn has_finish(&self) -> bool {
         self.hooks.finish.is_some()
     }
 
-    /// The ids of languages that it names, if it does not take all.
+    /// Returns the LSP ids of the languages that it names; `None` for all languages.
     pub fn languages(&self) -> Option<&[String]> {
         self.languages.as_deref()
     }
 
-    /// A snippet of it did not fit whole into a prompt.
+    /// Counts a snippet that was shortened or dropped.
     pub(crate) fn record_truncated_snippet(&self) {
-        lock(&self.record).tally.truncated += 1;
+        self.record.lock().tally.truncated += 1;
     }
 
-    /// Why it was stopped, if it was.
+    /// Returns the fault for which it was stopped.
     pub fn fault(&self) -> Option<PluginFault> {
-        lock(&self.record).fault.clone()
+        self.record.lock().fault.clone()
     }
 
-    /// [`fault`](Self::fault), but only the first time.
+    /// Returns the fault for which it was stopped, once.
     pub fn take_fault(&self) -> Option<PluginFault> {
-        let mut record = lock(&self.record);
-        let fault = record.fault.clone().filter(|_| !record.fault_taken);
-        record.fault_taken |= fault.is_some();
-        fault
+        let mut record = self.record.lock();
+        if record.fault_taken {
+            return None;
+        }
+        record.fault_taken = record.fault.is_some();
+        record.fault.clone()
     }
 
-    /// What went wrong last, whether or not it was stopped for that.
+    /// Returns the most recent fault, also one for which it was not stopped.
     pub fn last_fault(&self) -> Option<PluginFault> {
-        lock(&self.record).last_fault.clone()
+        self.record.lock().last_fault.clone()
     }
 
-    /// What it has done so far.
+    /// Returns the counters of its calls since it was loaded.
     pub fn tally(&self) -> Tally {
-        let record = lock(&self.record);
+        let record = self.record.lock();
         Tally { p95: record.times.p95(), ..record.tally }
     }
 
-    /// Calls into the machine if the plugin runs and applies.
+    /// Runs a function in the virtual machine; `None` if the plugin does not run for the request or `applies` returns false.
     fn call<R>(&self, hook: &Hook, request: &Request, run: impl FnOnce(&Lua, Table) -> mlua::Result<R>) -> Option<R> {
         if !self.accepts(request) {
             return None;
         }
-        let mut machine = lock(&self.vm);
+        let mut machine = self.vm.lock();
         let lua = machine.as_ref()?;
         let started = Instant::now();
         self.deadline.start(self.limits.call_limit(request.task).0);
@@ -264,10 +272,10 @@ impl Plugin {
         self.deadline.stop();
         let result = result.unwrap_or_else(|_| Err(mlua::Error::runtime("it made the interpreter panic")));
         if lua.used_memory() > self.limits.memory_bytes / 2 {
-            // A collection that fails leaves the memory as it is, which the next allocation finds out.
+            // If the collection fails, the next allocation beyond the limit fails.
             let _ = lua.gc_collect();
         }
-        lock(&self.record).tally.declined += u64::from(matches!(result, Ok(None)));
+        self.record.lock().tally.declined += u64::from(matches!(result, Ok(None)));
         let stopped = self.record_call(hook, request.task, started.elapsed(), result.as_ref().err());
         if stopped {
             *machine = None;
@@ -290,30 +298,26 @@ impl Plugin {
         if applies { run(lua, table).map(Some) } else { Ok(None) }
     }
 
-    /// Keeps what came of a call; true if the plugin is to be stopped.
-    fn record_call(&self, hook: &Hook, task: TaskKind, took: Duration, error: Option<&mlua::Error>) -> bool {
-        let mut record = lock(&self.record);
+    /// Records the outcome of a call and returns true if the plugin must be stopped.
+    fn record_call(&self, hook: &Hook, task: TaskKind, elapsed: Duration, error: Option<&mlua::Error>) -> bool {
+        let mut record = self.record.lock();
         record.tally.calls += 1;
-        record.tally.time += took;
-        record.times.add(took);
+        record.tally.time += elapsed;
+        record.times.add(elapsed);
         let Some(fault) = error.map(|error| PluginFault::from_error(&self.file, error)) else {
             record.late_score = record.late_score.saturating_sub(1);
             return false;
         };
-        let overtime = fault.is_overtime();
+        let is_overtime = fault.is_overtime();
         let fault =
             PluginFault { line: fault.line.or(hook.line), ..fault.with_call_limit(self.limits.call_limit(task)) };
         record.tally.failures += 1;
         record.last_fault = Some(fault.clone());
         record.late_score += LATE_CALL_PENALTY;
-        if overtime && record.late_score < MAX_LATE_SCORE {
+        if is_overtime && record.late_score < MAX_LATE_SCORE {
             return false;
         }
         record.fault = Some(fault);
         true
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

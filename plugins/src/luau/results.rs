@@ -1,4 +1,4 @@
-//! What the functions of a plugin give back, read from the machine: shapes and sizes are checked, and a wrong one says what is
+//! Results of a plugin's functions, read from the virtual machine. Types and sizes are checked, and an error says what is
 //! expected.
 
 use std::borrow::Cow;
@@ -8,52 +8,55 @@ use mlua::{Table, Value};
 use crate::prompt::{PluginLayout, Stability, Window};
 use crate::{FimFormat, Part, PartSource, Request};
 
-/// Snippets of one call.
+/// Snippets that one call may return.
 const MAX_SNIPPETS: usize = 16;
-/// Parts of a prompt, and tokens that end an answer.
+/// Parts of a prompt, and stop tokens.
 const MAX_PROMPT_PARTS: usize = 512;
 /// Bytes of the name of a special token.
 const MAX_TOKEN_NAME_BYTES: usize = 200;
-/// Bytes that a prompt may have beside what its request has room for: paths, markers, imports.
+/// Bytes that a prompt may have beyond the budget of its request, for paths, markers and imports.
 const EXTRA_PROMPT_BYTES: usize = 2 << 10;
 
-/// A snippet that a plugin found.
+/// Snippet of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginSnippet {
-    /// The file that it comes from, or the plugin's name.
+    /// File that it comes from, or the plugin's name.
     pub path: String,
-    /// The text.
+    /// Text.
     pub text: String,
-    /// How long it stays as it is.
+    /// Period in which it does not change.
     pub stability: Stability,
 }
 
-/// What a plugin says of a suggestion.
+/// Verdict of a plugin on a suggestion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing.
+    /// Keep it.
     Keep,
-    /// Another text is to be shown.
+    /// Show this text instead.
     Change(String),
-    /// It is not to be shown.
+    /// Do not show it.
     Veto,
 }
 
-/// Reads what a plugin gave.
+/// Reader of a plugin's results.
 pub(super) struct ResultReader<'a> {
-    /// Its name.
+    /// Name of the plugin.
     pub(super) plugin: &'a str,
-    /// Bytes that one call may give.
+    /// Bytes of text that one call may return.
     pub(super) max_bytes: usize,
 }
 
 impl ResultReader<'_> {
-    /// What `context` gave: a snippet or a list of them.
+    /// Reads the result of `context`: a snippet or a list of snippets.
+    ///
+    /// # Errors
+    /// If it has another type or too much text.
     pub(super) fn snippets(&self, value: &Value) -> mlua::Result<Vec<PluginSnippet>> {
-        let single = |table: &Table| Ok::<_, mlua::Error>(table.raw_get::<Value>("text")? != Value::Nil);
+        let is_snippet = |table: &Table| Ok::<_, mlua::Error>(table.raw_get::<Value>("text")? != Value::Nil);
         let values = match value {
             Value::Nil => Vec::new(),
-            Value::Table(list) if !single(list)? => list_values(list, MAX_SNIPPETS)?,
+            Value::Table(list) if !is_snippet(list)? => list_values(list, MAX_SNIPPETS)?,
             value => vec![value.clone()],
         };
         let found = values.iter().map(|value| self.snippet(value)).collect::<mlua::Result<Vec<_>>>()?;
@@ -78,7 +81,10 @@ impl ResultReader<'_> {
         Ok(PluginSnippet { path, text: self.text(&text)?, stability: parse_stability(&stability)? })
     }
 
-    /// What `finish` gave for a text.
+    /// Reads the result of `finish` for a text.
+    ///
+    /// # Errors
+    /// If it has another type or too much text.
     pub(super) fn verdict(&self, value: &Value, text: &str) -> mlua::Result<Verdict> {
         match value {
             Value::Nil | Value::Boolean(true) => Ok(Verdict::Keep),
@@ -89,7 +95,10 @@ impl ResultReader<'_> {
         }
     }
 
-    /// What `prompt` gave for a window: the parts before what is typed, within the room of the request.
+    /// Reads the result of `prompt` for a window: the parts before the typed text.
+    ///
+    /// # Errors
+    /// If it has another type, exceeds the budget of the request, or names a special token that the model lacks.
     pub(super) fn layout(
         &self,
         value: &Value,
@@ -105,11 +114,11 @@ impl ResultReader<'_> {
             Value::Table(list) => list_values(&list, MAX_PROMPT_PARTS)?,
             other => return Err(type_error("a prompt's parts", "a list of texts and { special = NAME }", &other)),
         };
-        // Before anything is copied: one text may stand there many times.
+        // Checked before anything is copied, because one text may occur many times.
         let size = parts.iter().map(|part| part.as_string().map_or(0, |text| text.as_bytes().len())).sum::<usize>();
         let room = request.budget.prefix + request.budget.suffix + request.budget.snippets + EXTRA_PROMPT_BYTES;
         if size > room {
-            return Err(mlua::Error::runtime(format!("its prompt has {size} bytes: this model has room for {room}")));
+            return Err(mlua::Error::runtime(format!("its prompt has {size} bytes: the budget is {room}")));
         }
         let parts = parts.iter().map(|part| self.part(part, request, window)).collect::<mlua::Result<Vec<_>>>()?;
         let stops = stop_tokens(&table.raw_get("stop")?, request.format)?;
@@ -135,16 +144,18 @@ impl ResultReader<'_> {
         }
     }
 
-    /// A text of the machine, within the limit; what is no UTF-8 is replaced.
+    /// Returns a text of the virtual machine with invalid UTF-8 replaced, if it is within the limit.
     fn text(&self, text: &mlua::LuaString) -> mlua::Result<String> {
         self.check_size(text.as_bytes().len())?;
         Ok(text.to_string_lossy())
     }
 
     fn check_size(&self, size: usize) -> mlua::Result<()> {
-        let most = self.max_bytes;
-        let large = || mlua::Error::runtime(format!("it gave {size} bytes: a call may give {most}"));
-        if size > most { Err(large()) } else { Ok(()) }
+        if size > self.max_bytes {
+            let limit = self.max_bytes;
+            return Err(mlua::Error::runtime(format!("it returned {size} bytes: a call may return {limit}")));
+        }
+        Ok(())
     }
 }
 
@@ -158,7 +169,7 @@ fn parse_stability(value: &Value) -> mlua::Result<Stability> {
     }
 }
 
-/// A special token that the model has. Where no model is at hand, as in a dry run, every name will do.
+/// Returns a special token of the model. Without a model, as in a dry run, every name is accepted.
 fn special_token(name: String, request: &Request) -> mlua::Result<Part> {
     match request.tokenizer.as_ref().is_none_or(|tokens| tokens.has_special_token(&name)) {
         true => Ok(Part::special(name)),
@@ -168,7 +179,7 @@ fn special_token(name: String, request: &Request) -> mlua::Result<Part> {
     }
 }
 
-/// The tokens that end an answer: those named, else those of the format that the model is known for.
+/// Returns the stop tokens: those that the plugin names, or else those of the model's fill-in-the-middle format.
 fn stop_tokens(value: &Value, format: Option<&'static FimFormat>) -> mlua::Result<Vec<Cow<'static, str>>> {
     let names = match value {
         Value::Nil => {
@@ -179,12 +190,12 @@ fn stop_tokens(value: &Value, format: Option<&'static FimFormat>) -> mlua::Resul
     };
     let name = |value: &Value| match value {
         Value::String(name) => token_name(name).map(Cow::from),
-        other => Err(type_error("what stops an answer", "the name of a special token", other)),
+        other => Err(type_error("a stop token", "the name of a special token", other)),
     };
     names.iter().map(name).collect()
 }
 
-/// The name of a special token.
+/// Returns the name of a special token.
 fn token_name(name: &mlua::LuaString) -> mlua::Result<String> {
     match name.as_bytes().len() <= MAX_TOKEN_NAME_BYTES {
         true => Ok(name.to_string_lossy()),
@@ -194,11 +205,11 @@ fn token_name(name: &mlua::LuaString) -> mlua::Result<String> {
     }
 }
 
-/// The first values of a list.
-fn list_values(list: &Table, most: usize) -> mlua::Result<Vec<Value>> {
-    (1..=list.raw_len().min(most)).map(|at| list.raw_get(at)).collect()
+/// Returns at most the first `limit` values of a list.
+fn list_values(list: &Table, limit: usize) -> mlua::Result<Vec<Value>> {
+    (1..=list.raw_len().min(limit)).map(|at| list.raw_get(at)).collect()
 }
 
 fn type_error(what: &str, expected: &str, found: &Value) -> mlua::Error {
-    mlua::Error::runtime(format!("{what} has to be {expected}, not a {}", found.type_name()))
+    mlua::Error::runtime(format!("{what} must be {expected}, not a {}", found.type_name()))
 }

@@ -1,5 +1,5 @@
-//! The tables that a plugin gets as `request` and, for a prompt, as `window`. Each field is declared once, here, with the type and the words that
-//! `foretype.d.luau` shows.
+//! Tables that a plugin gets as `request` and, for a prompt, as `window`. Each field is declared once, here, with the type
+//! and the description that `foretype.d.luau` shows.
 
 use mlua::{Lua, Table, Value};
 
@@ -7,54 +7,57 @@ use crate::prompt::Window;
 use crate::request::{Request, Trigger};
 use crate::{PartSource, Snippet};
 
-/// Bytes of the document on each side of the cursor that stand in the table; `foretype.text()` gives all of it.
+/// Bytes of the document on each side of the cursor in the table; `foretype.text()` returns the whole text.
 const MAX_SIDE_BYTES: usize = 16 << 10;
 
-/// A field of a table that is made of a `T`.
+/// Field of a table that describes a `T`.
 pub(super) struct TableField<T> {
+    /// Name.
     pub(super) name: &'static str,
+    /// Type, as Luau writes it.
     pub(super) luau_type: &'static str,
+    /// Description for `foretype.d.luau`.
     pub(super) description: &'static str,
     value: fn(&Lua, &T) -> mlua::Result<Value>,
 }
 
-/// The fields of `request`.
+/// Fields of `request`.
 pub(super) const REQUEST_FIELDS: &[TableField<Request>] = &[
     TableField {
         name: "task",
         luau_type: "\"fill\" | \"docstring\" | \"ask\" | \"translate\" | \"edit\" | \"generate\"",
-        description: "What the model is asked for: a suggestion at the cursor, the docstring of the item at the cursor, an answer, code in \
-                another language, changed lines, or the code for a comment or a signature.",
+        description: "Task of the model: a suggestion at the cursor, the docstring of the item at the cursor, an answer, code in \
+                      another language, changed lines, or the code for a comment or a signature.",
         value: |lua, request| string(lua, request.task.name()),
     },
     TableField {
         name: "question",
         luau_type: "string?",
-        description: "What was asked: the question, the instruction of an edit, or the LSP id of the language that is translated into.",
+        description: "The question, the instruction of an edit, or the LSP id of the language that is translated into.",
         value: |lua, request| request.question.as_deref().map_or(Ok(Value::Nil), |text| string(lua, text)),
     },
     TableField {
         name: "path",
         luau_type: "string",
-        description: "The document's path relative to the workspace, with /.",
+        description: "Path of the document relative to the workspace, with /.",
         value: |lua, request| string(lua, &request.document.path),
     },
     TableField {
         name: "language",
         luau_type: "string",
-        description: "Its language, by its LSP id: \"rust\", \"python\", \"typescript\".",
+        description: "LSP id of its language: \"rust\", \"python\", \"typescript\".",
         value: |lua, request| string(lua, request.document.language.lsp_id()),
     },
     TableField {
         name: "line",
         luau_type: "number",
-        description: "The line of the cursor, counted from 1.",
+        description: "Line of the cursor, from 1.",
         value: |_, request| Ok(Value::Number((request.prefix().matches('\n').count() + 1) as f64)),
     },
     TableField {
         name: "before",
         luau_type: "string",
-        description: "The text left of the cursor, at most the last 16 KB of it.",
+        description: "Text before the cursor, at most the last 16 KB of it.",
         value: |lua, request| {
             let before = request.prefix();
             string(lua, &before[before.floor_char_boundary(before.len().saturating_sub(MAX_SIDE_BYTES))..])
@@ -63,25 +66,25 @@ pub(super) const REQUEST_FIELDS: &[TableField<Request>] = &[
     TableField {
         name: "after",
         luau_type: "string",
-        description: "The text right of the cursor, at most the first 16 KB of it.",
+        description: "Text after the cursor, at most the first 16 KB of it.",
         value: |lua, request| string(lua, &request.suffix()[..request.suffix().floor_char_boundary(MAX_SIDE_BYTES)]),
     },
     TableField {
         name: "invoked",
         luau_type: "boolean",
-        description: "Whether the user asked, rather than typed.",
+        description: "True if the user requested a suggestion, false if the user typed.",
         value: |_, request| Ok(Value::Boolean(request.trigger == Trigger::Invoked)),
     },
     TableField {
         name: "format",
         luau_type: "string?",
-        description: "The built-in format of holes that the model is known for, such as \"starcoder2\"; nil for none.",
+        description: "Built-in fill-in-the-middle format of the model, such as \"starcoder2\"; nil for none.",
         value: |lua, request| request.format.map_or(Ok(Value::Nil), |format| string(lua, format.name)),
     },
     TableField {
         name: "repository",
         luau_type: "string?",
-        description: "The name of the workspace folder.",
+        description: "Name of the workspace folder.",
         value: |lua, request| request.repository.as_deref().map_or(Ok(Value::Nil), |name| string(lua, name)),
     },
     TableField {
@@ -96,7 +99,7 @@ pub(super) const REQUEST_FIELDS: &[TableField<Request>] = &[
     TableField {
         name: "recent_edits",
         luau_type: "{ { path: string, text: string } }",
-        description: "What was changed lately in any file, the oldest first.",
+        description: "Recent edits in any file, the oldest first.",
         value: |lua, request| {
             let list = lua.create_table()?;
             for (at, edit) in request.recent_edits.iter().enumerate() {
@@ -110,36 +113,37 @@ pub(super) const REQUEST_FIELDS: &[TableField<Request>] = &[
     },
 ];
 
-/// What a prompt is made of: a window that was newly set, and the snippets for it.
+/// Contents of a prompt: a new window and its snippets.
 pub(super) struct PromptView {
     pub(super) window: Window,
     pub(super) snippets: Vec<Snippet>,
 }
 
-/// The fields of `window`.
+/// Fields of `window`.
 pub(super) const WINDOW_FIELDS: &[TableField<PromptView>] = &[
     TableField {
         name: "before",
         luau_type: "string",
-        description: "The text of the document before the place where typing began: whole lines.",
+        description: "Text of the document before the anchor, the position where typing began: whole lines.",
         value: |lua, view| string(lua, &view.window.prefix),
     },
     TableField {
         name: "after",
         luau_type: "string",
-        description: "The text right of the cursor, without closing marks that the editor put there.",
+        description: "Text after the cursor, without closing brackets and quotes that the editor inserted.",
         value: |lua, view| string(lua, &view.window.suffix),
     },
     TableField {
         name: "above",
         luau_type: "string",
-        description: "Imports of the document and heads of the blocks around the cursor, as far as they stand above `before`.",
+        description: "Imports of the document and heads of the blocks around the cursor that lie above `before`.",
         value: |lua, view| string(lua, &header_text(&view.window)),
     },
     TableField {
         name: "snippets",
         luau_type: "{ { path: string, text: string, why: string } }",
-        description: "Snippets from elsewhere that fit, in the order of the prompt; why is a plugin's name, \"definition\" and the like.",
+        description: "Snippets from elsewhere within the budget, in the order of the prompt. why is a plugin's name, \
+                      \"definition\" or the like.",
         value: |lua, view| {
             let snippets = view.snippets.iter().map(|snippet| {
                 let entry = lua.create_table()?;
@@ -153,18 +157,18 @@ pub(super) const WINDOW_FIELDS: &[TableField<PromptView>] = &[
     },
 ];
 
-/// What the header has of the document itself.
+/// Returns the parts of the header that come from the document itself.
 fn header_text(window: &Window) -> String {
     let own = window.header.iter().filter(|part| matches!(part.source, PartSource::Imports | PartSource::Enclosing));
     own.filter_map(|part| part.content.text()).collect()
 }
 
-/// The request as a plugin sees it.
+/// Returns the table of a request.
 pub(super) fn request_table(lua: &Lua, request: &Request) -> mlua::Result<Table> {
     table(lua, REQUEST_FIELDS, request)
 }
 
-/// A window as a plugin sees it.
+/// Returns the table of a window.
 pub(super) fn window_table(lua: &Lua, view: &PromptView) -> mlua::Result<Table> {
     table(lua, WINDOW_FIELDS, view)
 }

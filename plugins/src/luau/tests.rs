@@ -1,14 +1,16 @@
-//! What a plugin can do and what it is told when it is wrong.
+//! Tests: the plugin interface, and the faults of wrong plugins.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::*;
 use crate::finish::tests::request;
 use crate::prompt::{PluginLayout, Stability};
 use crate::request::TaskKind;
+use crate::tasks::ask::SearchHit;
 use crate::{Language, Part, PartSource, Request};
 
-/// A workspace in memory.
+/// Workspace in memory.
 pub(crate) struct MemoryWorkspace(pub(crate) &'static [(&'static str, &'static str)]);
 
 impl WorkspaceAccess for MemoryWorkspace {
@@ -38,7 +40,7 @@ impl WorkspaceAccess for MemoryWorkspace {
     fn log(&self, _: &str, _: &str) {}
 }
 
-/// Limits that a busy machine keeps too.
+/// Limits that a plugin keeps on a busy machine too.
 pub(crate) const GENEROUS_LIMITS: Limits = Limits {
     call_time: Duration::from_secs(5),
     task_time: Duration::from_secs(5),
@@ -58,7 +60,7 @@ pub(crate) fn load(source: &str) -> Result<Plugin, PluginFault> {
     )
 }
 
-/// A plugin with this body of `context`.
+/// Returns a plugin with this body of `context`.
 pub(crate) fn with_context(body: &str) -> Plugin {
     let source = format!("return {{ api = 1, name = \"p\", context = function(request)\n{body}\nend }}");
     load(&source).expect("a plugin")
@@ -99,7 +101,7 @@ fn a_plugin_sees_the_request_the_workspace_and_its_options() {
 }
 
 #[test]
-fn definitions_come_from_the_symbols_of_the_request() {
+fn definitions_come_from_the_symbol_index() {
     let plugin = with_context("return foretype.definitions('alpha')");
     let request = request("src/a.py", "y = ▁\n");
     request.symbols.update("b.py", Language::Python, "def alpha(x):\n    return x\n");
@@ -109,14 +111,14 @@ fn definitions_come_from_the_symbols_of_the_request() {
 }
 
 #[test]
-fn references_are_whole_words_in_files_that_may_be_read() {
+fn references_are_whole_words_in_readable_files() {
     let plugin = with_context(
         "local found = {}
         for _, it in foretype.references('test_a') do table.insert(found, `{it.path}:{it.line}:{it.text}`) end
         return found",
     );
     let request = request("src/a.py", "x = 1\ny = test_a▁\nz = test_ab\n");
-    // What is indexed but may not be read any more is not shown.
+    // A file that is indexed but no longer readable is skipped.
     for (path, text) in [("src/a_test.py", "def test_a(): ...\n"), ("gone.py", "test_a()\n"), ("b.py", "test_ab()\n")] {
         request.symbols.update(path, Language::Python, text);
     }
@@ -125,7 +127,7 @@ fn references_are_whole_words_in_files_that_may_be_read() {
 }
 
 #[test]
-fn what_foretype_does_not_have_is_named_with_what_it_has() {
+fn an_unknown_function_fails_with_the_known_names() {
     let wrong = with_context("return foretype.serach('x')");
     wrong.context(&request("a.py", "▁"));
     let fault = wrong.fault().expect("it fails");
@@ -139,7 +141,7 @@ fn what_foretype_does_not_have_is_named_with_what_it_has() {
 }
 
 #[test]
-fn a_call_that_takes_too_long_is_told_with_its_line_and_the_limit() {
+fn a_late_call_is_reported_with_line_and_limit() {
     let source = "return { api = 1, name = 'p', tasks = { 'fill', 'ask' }, context = function()\n    local x = 1\n    while true do\n        x += 1\n    end\nend }";
     let limits = Limits { call_time: Duration::from_millis(5), task_time: Duration::from_millis(8), ..GENEROUS_LIMITS };
     for (task, limit) in
@@ -155,7 +157,7 @@ fn a_call_that_takes_too_long_is_told_with_its_line_and_the_limit() {
 }
 
 #[test]
-fn calls_in_which_it_does_not_apply_are_counted() {
+fn declined_calls_are_counted() {
     let source =
         "return { api = 1, name = 'p', applies = function() return false end, context = function() return 'x' end }";
     let plugin = load(source).expect("a plugin");
@@ -164,7 +166,7 @@ fn calls_in_which_it_does_not_apply_are_counted() {
 }
 
 #[test]
-fn a_search_gives_pieces_with_their_lines() {
+fn a_search_returns_pieces_with_their_lines() {
     let plugin = with_context(
         "local found = foretype.search('test_a')
         return { `{#found} {found[1].path}:{found[1].line}:{found[1].text}`, tostring(#foretype.search('test_a', 0)) }",
@@ -193,7 +195,7 @@ fn a_query_captures_in_the_document_and_in_files() {
 }
 
 #[test]
-fn git_facts_are_a_table() {
+fn the_git_status_is_a_table() {
     let plugin = with_context(
         "local git = foretype.git()
         return { git.branch, git.staged[1].path, git.staged[1].text, git.recent[1] }",
@@ -202,7 +204,7 @@ fn git_facts_are_a_table() {
 }
 
 #[test]
-fn tokens_are_counted_as_the_model_does_where_one_is_at_hand() {
+fn tokens_are_counted_by_the_model_if_there_is_one() {
     #[derive(Debug)]
     struct CharCounter;
     impl crate::TokenizerInfo for CharCounter {
@@ -222,7 +224,7 @@ fn tokens_are_counted_as_the_model_does_where_one_is_at_hand() {
     assert_eq!(found, ["3", "10000"]);
 }
 
-/// A model with one special token.
+/// Tokenizer with one special token.
 #[derive(Debug)]
 pub(crate) struct OneSpecial;
 
@@ -236,7 +238,7 @@ impl crate::TokenizerInfo for OneSpecial {
     }
 }
 
-/// What a plugin with this body of `prompt` makes of a place below ten lines.
+/// Runs a plugin with this body of `prompt` below ten lines.
 fn run_prompt_hook(body: &str) -> (Option<PluginLayout>, Plugin) {
     let source = format!("return {{ api = 1, name = 'p', prompt = function(request, window)\n{body}\nend }}");
     let plugin = load(&source).expect("a plugin");
@@ -248,7 +250,7 @@ fn run_prompt_hook(body: &str) -> (Option<PluginLayout>, Plugin) {
 }
 
 #[test]
-fn a_prompt_is_made_of_texts_and_of_special_tokens_that_are_said_to_be_special() {
+fn a_prompt_consists_of_texts_and_named_special_tokens() {
     let (layout, plugin) = run_prompt_hook(
         "local snippet = window.snippets[1]
         assert(foretype.special('<HOLE>') and not foretype.special('<OTHER>') and request.format == nil)
@@ -269,18 +271,18 @@ fn a_prompt_is_made_of_texts_and_of_special_tokens_that_are_said_to_be_special()
 }
 
 #[test]
-fn a_wrong_prompt_is_a_fault_with_its_line() {
+fn a_wrong_prompt_is_a_fault_with_a_line() {
     let cases = [
-        ("return 'text'", "prompt has to be a table of parts"),
-        ("return { 'text' }", "parts has to be a list"),
-        ("return { parts = { 5 } }", "a part of a prompt has to be a text"),
-        ("return { parts = { { text = 'x' } } }", "special has to be the name"),
+        ("return 'text'", "prompt must be a table of parts"),
+        ("return { 'text' }", "parts must be a list"),
+        ("return { parts = { 5 } }", "a part of a prompt must be a text"),
+        ("return { parts = { { text = 'x' } } }", "special must be the name"),
         ("return { parts = { { special = '<OTHER>' } } }", "no special token \"<OTHER>\""),
-        ("return { parts = { ('x'):rep(4000), ('x'):rep(4000) } }", "room for"),
+        ("return { parts = { ('x'):rep(4000), ('x'):rep(4000) } }", "the budget is"),
         ("return { parts = table.create(500, ('x'):rep(4000)) }", "2000000 bytes"),
         ("return { parts = { { special = ('x'):rep(4000) } } }", "more than 200 bytes"),
-        ("return { parts = {}, stop = '<HOLE>' }", "stop has to be a list"),
-        ("return { parts = {}, stop = { 5 } }", "what stops an answer"),
+        ("return { parts = {}, stop = '<HOLE>' }", "stop must be a list"),
+        ("return { parts = {}, stop = { 5 } }", "a stop token"),
         ("\nreturn window.none.at_all", "nil"),
     ];
     for (body, says) in cases {
@@ -292,7 +294,7 @@ fn a_wrong_prompt_is_a_fault_with_its_line() {
 }
 
 #[test]
-fn a_snippet_is_a_text_or_says_where_it_comes_from_and_how_long_it_stays() {
+fn a_snippet_is_a_text_or_a_table_with_path_and_stability() {
     let plugin = with_context("return { 'one', { text = 'two', path = 'b.py', stability = 'stable' } }");
     let found = plugin.context(&request("a.py", "▁"));
     let told: Vec<_> = found.iter().map(|f| (f.path.as_str(), f.text.as_str(), f.stability)).collect();
@@ -302,7 +304,7 @@ fn a_snippet_is_a_text_or_says_where_it_comes_from_and_how_long_it_stays() {
 }
 
 #[test]
-fn finish_changes_vetoes_or_leaves_a_suggestion() {
+fn finish_changes_vetoes_or_keeps_a_suggestion() {
     let says = |body: &str| with_finish(body).finish(&request("a.py", "y = ▁\n"), "print(x)");
     assert_eq!(says("return text:upper()"), Verdict::Change("PRINT(X)".to_owned()));
     assert_eq!(says("return false"), Verdict::Veto);
@@ -312,7 +314,7 @@ fn finish_changes_vetoes_or_leaves_a_suggestion() {
 }
 
 #[test]
-fn a_plugin_is_asked_only_for_its_languages_and_where_it_applies() {
+fn a_plugin_runs_only_for_its_languages_and_if_it_applies() {
     let source = "return { api = 1, name = 'p', languages = { 'rust' },
         applies = function(request) return request.path:find('lib') ~= nil end,
         context = function() return 'yes' end }";
@@ -322,7 +324,7 @@ fn a_plugin_is_asked_only_for_its_languages_and_where_it_applies() {
 }
 
 #[test]
-fn a_plugin_takes_part_in_the_tasks_that_it_names_and_else_in_suggestions() {
+fn a_plugin_runs_only_for_its_tasks_by_default_suggestions() {
     let asked = |tasks: &str, task: TaskKind| {
         let source = format!(
             "return {{ api = 1, name = 'p', {tasks}
@@ -339,16 +341,16 @@ fn a_plugin_takes_part_in_the_tasks_that_it_names_and_else_in_suggestions() {
 }
 
 #[test]
-fn a_wrong_file_says_what_to_do() {
+fn a_wrong_file_is_reported_with_a_remedy() {
     let cases = [
         ("return 1", "end it with return"),
         ("return {}", "write api = 1"),
         ("return { api = 2 }", "api = 1 only"),
         ("return { api = 1 }", "write name ="),
         ("return { api = 1, name = 'p' }", "neither context nor prompt nor finish"),
-        ("return { api = 1, name = 'q', context = function() end }", "has to be q.luau"),
-        ("return { api = 1, name = 'p', finsh = function() end }", "no use for finsh"),
-        ("return { api = 1, name = 'p', context = 3 }", "has to be a function"),
+        ("return { api = 1, name = 'q', context = function() end }", "must be q.luau"),
+        ("return { api = 1, name = 'p', finsh = function() end }", "unknown key finsh"),
+        ("return { api = 1, name = 'p', context = 3 }", "must be a function"),
         ("return { api = 1, name = 'p', languages = 'rust', context = function() end }", "list of LSP ids"),
         ("return { api = 1, name = 'p', tasks = { 'cook' }, context = function() end }", "list of \"fill\""),
         ("return { api = 1, name = 'p', tasks = {}, context = function() end }", "list of \"fill\""),
@@ -363,7 +365,7 @@ fn a_wrong_file_says_what_to_do() {
 }
 
 #[test]
-fn a_failure_names_file_and_line_once_and_the_plugin_rests() {
+fn a_failure_is_reported_once_with_file_and_line_and_stops_the_plugin() {
     let plugin = with_context("local x = nil\nreturn x.y");
     let request = request("a.py", "▁");
     assert_eq!(plugin.context(&request), []);
@@ -372,11 +374,11 @@ fn a_failure_names_file_and_line_once_and_the_plugin_rests() {
     assert!(fault.message.contains("nil"), "{fault}");
     assert_eq!(plugin.take_fault(), None);
     plugin.context(&request);
-    assert_eq!((plugin.tally().calls, plugin.tally().failures), (1, 1), "it rests");
+    assert_eq!((plugin.tally().calls, plugin.tally().failures), (1, 1), "it is stopped");
 }
 
 #[test]
-fn a_wrong_answer_is_a_fault() {
+fn a_wrong_result_is_a_fault() {
     let cases = [
         ("return 5", "snippets"),
         ("return { { text = {} } }", "a text"),
@@ -391,7 +393,7 @@ fn a_wrong_answer_is_a_fault() {
 }
 
 #[test]
-fn the_types_are_fresh_and_tell_of_all_that_there_is() {
+fn the_generated_types_are_current_and_complete() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/luau/foretype.d.luau");
     if std::env::var_os("FORETYPE_UPDATE").is_some() {
         std::fs::write(path, declarations()).expect("a writable tree");

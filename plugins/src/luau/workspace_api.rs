@@ -1,25 +1,28 @@
-//! `foretype.definitions`, `foretype.references`, `foretype.search` and `foretype.git`: what is known of the workspace beside its files.
+//! `foretype.definitions`, `foretype.references`, `foretype.search` and `foretype.git`: the index and the git status of the
+//! workspace.
 
 use std::sync::Arc;
 
 use mlua::{Lua, Table};
 
-use super::api::{CurrentRequest, HostContext, MAX_LISTED_FILES};
+use super::host::{CurrentRequest, HostContext};
 use crate::Request;
 use crate::symbol_index::path_distance;
 
+/// Paths that one listing returns.
+pub(super) const MAX_LISTED_FILES: usize = 1000;
 /// Files that are read for the references of one name.
 const MAX_REFERENCE_FILES: usize = 20;
 /// References of one name.
 const MAX_REFERENCES: usize = 100;
-/// Bytes of a line.
+/// Bytes of a line that is returned.
 const MAX_LINE_BYTES: usize = 200;
-/// Bytes of the words that are searched for.
+/// Bytes of the words of a search.
 const MAX_SEARCH_BYTES: usize = 1000;
-/// Pieces that a search gives at the most.
+/// Pieces that a search returns.
 const MAX_SEARCH_HITS: usize = 20;
 
-/// Where the workspace defines a name.
+/// Returns the definitions of a name in the workspace.
 pub(super) fn definitions(lua: &Lua, name: &str) -> mlua::Result<Table> {
     let current = lua.app_data_ref::<CurrentRequest>();
     let found = match current.as_deref() {
@@ -36,7 +39,7 @@ pub(super) fn definitions(lua: &Lua, name: &str) -> mlua::Result<Table> {
     Ok(list)
 }
 
-/// The lines that name something, those of the document first, then those of the nearest files.
+/// Returns the lines that contain a name, those of the document first, then those of the nearest files.
 pub(super) fn references(lua: &Lua, host: &HostContext, name: &str) -> mlua::Result<Table> {
     let list = lua.create_table()?;
     let current = lua.app_data_ref::<CurrentRequest>();
@@ -51,7 +54,7 @@ pub(super) fn references(lua: &Lua, host: &HostContext, name: &str) -> mlua::Res
         if list.raw_len() >= MAX_REFERENCES {
             break;
         }
-        // The file may have changed since it was indexed, or may not be read any more.
+        // The file may have changed or become unreadable since it was indexed.
         if let Some(text) = host.workspace.read(&path) {
             push_matching_lines(lua, &list, &path, &text, name)?;
         }
@@ -59,7 +62,7 @@ pub(super) fn references(lua: &Lua, host: &HostContext, name: &str) -> mlua::Res
     Ok(list)
 }
 
-/// The other files that name something, the nearest first.
+/// Returns the other files that mention a name, the nearest first.
 fn nearest_mentions(request: &Request, name: &str) -> Vec<Arc<str>> {
     let own = &request.document.path;
     let mut paths = request.symbols.files_mentioning(name);
@@ -83,7 +86,7 @@ fn push_matching_lines(lua: &Lua, list: &Table, path: &str, text: &str, name: &s
     Ok(())
 }
 
-/// Whether a name stands in a line as a whole word.
+/// Returns true if a line contains a name as a whole word.
 fn contains_word(line: &str, name: &str) -> bool {
     let word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     !name.is_empty()
@@ -92,11 +95,11 @@ fn contains_word(line: &str, name: &str) -> bool {
             .any(|(at, _)| !word(line[..at].chars().next_back()) && !word(line[at + name.len()..].chars().next()))
 }
 
-/// The pieces of the workspace that fit words best.
-pub(super) fn search(lua: &Lua, host: &HostContext, words: &str, most: Option<usize>) -> mlua::Result<Table> {
+/// Returns the pieces of the workspace that match words best.
+pub(super) fn search(lua: &Lua, host: &HostContext, words: &str, limit: Option<usize>) -> mlua::Result<Table> {
     let list = lua.create_table()?;
-    let most = most.unwrap_or(MAX_SEARCH_HITS).min(MAX_SEARCH_HITS);
-    for hit in host.workspace.search(&words[..words.floor_char_boundary(MAX_SEARCH_BYTES)], most) {
+    let limit = limit.unwrap_or(MAX_SEARCH_HITS).min(MAX_SEARCH_HITS);
+    for hit in host.workspace.search(&words[..words.floor_char_boundary(MAX_SEARCH_BYTES)], limit) {
         host.deadline.check()?;
         let Some(text) = hit.text.get(hit.range.clone()) else { continue };
         let entry = lua.create_table()?;
@@ -109,7 +112,7 @@ pub(super) fn search(lua: &Lua, host: &HostContext, words: &str, most: Option<us
     Ok(list)
 }
 
-/// What git says of the workspace; `None` if that is not known.
+/// Returns the git status of the workspace; `None` if it is unknown.
 pub(super) fn git(lua: &Lua, host: &HostContext) -> mlua::Result<Option<Table>> {
     let Some(git) = host.workspace.git(host.max_wait) else { return Ok(None) };
     let table = lua.create_table()?;

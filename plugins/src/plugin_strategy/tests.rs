@@ -1,4 +1,4 @@
-//! How plugins join a strategy: order, room, secrets, and what a keystroke costs.
+//! Tests of the plugin strategy: order, budgets, secrets, and the cost of a keystroke.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use crate::request::RecentEdit;
 use crate::tasks::fill::Fill;
 use crate::{Part, PartSource};
 
-fn plugged(sources: &[&str], each: usize) -> PluginStrategy {
+fn strategy_with(sources: &[&str], snippet_bytes: usize) -> PluginStrategy {
     let plugins = sources.iter().map(|source| {
         Arc::new(load(&format!("return {{ api = 1, name = 'p', {source} }}")).unwrap_or_else(|fault| panic!("{fault}")))
     });
-    PluginStrategy::new(Arc::new(Fill), plugins.collect(), each)
+    PluginStrategy::new(Arc::new(Fill), plugins.collect(), snippet_bytes)
 }
 
 fn answer(text: &str) -> Answer {
@@ -21,8 +21,8 @@ fn answer(text: &str) -> Answer {
 }
 
 #[test]
-fn what_changes_seldom_stands_first() {
-    let strategy = plugged(
+fn snippets_are_sorted_by_stability() {
+    let strategy = strategy_with(
         &["context = function() return {
             { text = 'e', path = 'edit', stability = 'edit' },
             { text = 'f', path = 'file' },
@@ -37,21 +37,21 @@ fn what_changes_seldom_stands_first() {
 }
 
 #[test]
-fn snippets_are_cut_at_a_line_to_the_room_they_have() {
-    let strategy = plugged(&["context = function() return { ('line\\n'):rep(100), 'more' } end"; 3], 301);
+fn snippets_are_cut_at_a_line_end_to_their_budget() {
+    let strategy = strategy_with(&["context = function() return { ('line\\n'):rep(100), 'more' } end"; 3], 301);
     let request = request("app.py", "x = ▁\n");
     let snippets = strategy.context(&request).expect("snippets");
     let sizes: Vec<_> = snippets.iter().map(|snippet| snippet.text.len()).collect();
-    // Each has 301 bytes with its path, of 400 for all.
+    // Each plugin has 301 bytes with the path, and all of them have 400.
     assert_eq!(sizes, [300, 95], "{snippets:?}");
     assert!(snippets.iter().all(|snippet| snippet.text.ends_with('\n')));
-    // The second has no room for either of its own whole, the third none for anything.
+    // The second plugin has no budget for its whole snippets, the third none at all.
     assert_eq!(strategy.plugins.iter().map(|plugin| plugin.tally().truncated).collect::<Vec<_>>(), [2, 2, 2]);
 }
 
 #[test]
 fn secrets_stay_out_of_the_prompt() {
-    let strategy = plugged(
+    let strategy = strategy_with(
         &["context = function() return {
             { text = 'fine', path = '.env' }, 'token = \"ghp_' .. ('x'):rep(36) .. '\"' } end"],
         400,
@@ -60,24 +60,24 @@ fn secrets_stay_out_of_the_prompt() {
 }
 
 #[test]
-fn a_keystroke_asks_no_plugin_and_changes_nothing_that_was_read() {
+fn a_keystroke_calls_no_plugin_and_keeps_the_prompt_prefix() {
     let counting = "context = function() calls = (calls or 0) + 1 return 'call ' .. calls end";
-    let strategy = plugged(&[counting], 200);
-    let mut asked = request("app.py", "x = ▁\n");
+    let strategy = strategy_with(&[counting], 200);
+    let mut keystroke = request("app.py", "x = ▁\n");
     let built = |request: &Request| {
         let snippets = strategy.context(request).expect("snippets");
         strategy.prompt(request, &snippets).expect("a prompt")
     };
-    let first = built(&asked);
+    let first = built(&keystroke);
     assert!(first.parts.iter().any(|part| matches!(&part.source, PartSource::Snippet { origin, .. } if origin == "p")));
-    asked = Request { window: first.window.clone().map(Arc::new), ..request("app.py", "x = some▁\n") };
-    let second = built(&asked);
+    keystroke = Request { window: first.window.clone().map(Arc::new), ..request("app.py", "x = some▁\n") };
+    let second = built(&keystroke);
     let frozen = |prompt: &Prompt| prompt.parts[..prompt.parts.len() - 1].to_vec();
     assert_eq!(frozen(&first), frozen(&second));
     assert_eq!(strategy.plugins[0].tally().calls, 1);
 }
 
-/// The prompts at two keys, the second on the window of the first.
+/// Returns the prompts at two keystrokes, the second on the window of the first.
 fn two_keys(strategy: &PluginStrategy, marked: [&str; 2]) -> [Prompt; 2] {
     let built = |request: &Request| {
         let snippets = strategy.context(request).expect("snippets");
@@ -93,8 +93,8 @@ const LAYOUT: &str = "prompt = function(_, window)
     return { parts = { window.after, { special = '<HOLE>' }, window.before }, stop = { '<HOLE>' } } end";
 
 #[test]
-fn a_plugin_lays_the_prompt_out_once_and_what_is_typed_stands_behind_it() {
-    let strategy = plugged(&[LAYOUT], 200);
+fn a_plugin_lays_out_the_prompt_once_and_typed_text_follows() {
+    let strategy = strategy_with(&[LAYOUT], 200);
     let prompts = two_keys(&strategy, ["x = ▁\n<HOLE>\n", "x = some▁\n<HOLE>\n"]);
     for (prompt, typed) in prompts.iter().zip(["x = ", "x = some"]) {
         let expected = [
@@ -110,37 +110,37 @@ fn a_plugin_lays_the_prompt_out_once_and_what_is_typed_stands_behind_it() {
 }
 
 #[test]
-fn the_first_plugin_that_lays_out_decides_and_a_failure_leaves_the_built_in_format() {
+fn the_first_layout_wins_and_a_failure_leaves_the_built_in_format() {
     let marked = ["x = ▁\n", "x = y▁\n"];
-    let strategy = plugged(&["prompt = function() return nil end", LAYOUT, LAYOUT], 200);
+    let strategy = strategy_with(&["prompt = function() return nil end", LAYOUT, LAYOUT], 200);
     assert_eq!(two_keys(&strategy, marked)[0].parts[1], Part::special("<HOLE>"));
     assert_eq!(strategy.plugins[2].tally().calls, 0);
     for wrong in ["return { parts = { { special = '<OTHER>' } } }", "error('no')"] {
-        let failing = plugged(&[&format!("prompt = function() {wrong} end")], 200);
-        assert_eq!(two_keys(&failing, marked), two_keys(&plugged(&[], 200), marked), "{wrong}");
+        let failing = strategy_with(&[&format!("prompt = function() {wrong} end")], 200);
+        assert_eq!(two_keys(&failing, marked), two_keys(&strategy_with(&[], 200), marked), "{wrong}");
     }
 }
 
 #[test]
-fn plugins_have_the_last_word_in_their_order() {
+fn plugins_finish_suggestions_in_their_order() {
     let request = request("app.py", "x = ▁\n");
     let add = |text: &str| format!("finish = function(_, text) return text .. '{text}' end");
-    let strategy = plugged(&[&add("a"), &add("b")], 0);
+    let strategy = strategy_with(&[&add("a"), &add("b")], 0);
     assert_eq!(strategy.finish(&request, &answer("call()")).as_deref(), Some("call()ab"));
     let veto = "finish = function(_, text) if text:find('call') then return false end end";
-    assert_eq!(plugged(&[veto], 0).finish(&request, &answer("call()")), None);
-    assert_eq!(plugged(&[veto], 0).finish(&request, &answer("other()")).as_deref(), Some("other()"));
+    assert_eq!(strategy_with(&[veto], 0).finish(&request, &answer("call()")), None);
+    assert_eq!(strategy_with(&[veto], 0).finish(&request, &answer("other()")).as_deref(), Some("other()"));
 }
 
 #[test]
-fn a_plugin_that_fails_takes_nothing_away() {
+fn a_failing_plugin_changes_nothing() {
     let request = request("app.py", "x = ▁\n");
-    let strategy = plugged(&["context = function() error('no') end, finish = function() error('no') end"], 100);
+    let strategy = strategy_with(&["context = function() error('no') end, finish = function() error('no') end"], 100);
     assert_eq!(strategy.context(&request).expect("snippets"), Fill.context(&request).expect("snippets"));
     assert_eq!(strategy.finish(&request, &answer("call()")).as_deref(), Some("call()"));
 }
 
-/// A plugin of the name of a built-in.
+/// Returns a plugin with this name.
 fn named(name: &str, source: &str) -> Arc<Plugin> {
     let source = format!("return {{ api = 1, name = '{name}', {source} }}");
     let plugin = Plugin::load(&format!("{name}.luau"), &source, &[], Arc::new(MemoryWorkspace(&[])), GENEROUS_LIMITS);
@@ -148,7 +148,7 @@ fn named(name: &str, source: &str) -> Arc<Plugin> {
 }
 
 #[test]
-fn a_plugin_of_a_source_s_name_stands_in_its_place_and_may_show_what_that_would() {
+fn a_plugin_replaces_the_context_source_of_its_name_and_can_call_it() {
     let mut request = request("app.py", "x = ▁\n");
     request.recent_edits = [RecentEdit { path: "other.py".into(), text: "changed()".into() }].into();
     let shows = |source: &str| {
@@ -168,7 +168,7 @@ fn a_plugin_of_a_source_s_name_stands_in_its_place_and_may_show_what_that_would(
 }
 
 #[test]
-fn a_plugin_of_a_rule_s_name_stands_in_its_place() {
+fn a_plugin_replaces_the_finishing_rule_of_its_name() {
     let request = request("app.py", "x = f(▁)\n");
     let says = |source: &str| {
         let strategy = PluginStrategy::new(Arc::new(Fill), vec![named("brackets", source)], 0);
@@ -183,8 +183,8 @@ fn a_plugin_of_a_rule_s_name_stands_in_its_place() {
 }
 
 #[test]
-fn the_user_s_order_and_room_hold_for_plugins_and_built_ins() {
-    let strategy = plugged(&["context = function() return ('line\\n'):rep(20) end"], 400);
+fn the_users_order_and_budgets_apply_to_plugins_and_built_ins() {
+    let strategy = strategy_with(&["context = function() return ('line\\n'):rep(20) end"], 400);
     let mut request = request("app.py", "x = other(▁)\n");
     request.symbols.update("b.py", crate::Language::Python, "def other(x):\n    return x\n");
     let whys = |request: &Request| {

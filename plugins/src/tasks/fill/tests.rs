@@ -130,8 +130,8 @@ fn an_expired_window_is_replaced() {
     assert!(!window::should_reanchor(&Request { window: new.window.clone(), ..old }) && window::should_reanchor(&new));
     assert_eq!(kept.window, first.window);
     let expired = Window { expired: true, ..first.window.clone().expect("a window") };
-    let anew = prompt(&Request { window: Some(Arc::new(expired)), ..new.clone() });
-    let window = anew.window.expect("a window");
+    let second = prompt(&Request { window: Some(Arc::new(expired)), ..new.clone() });
+    let window = second.window.expect("a window");
     assert!(!window.expired && window.anchor > kept.window.expect("a window").anchor);
     assert!(!window::should_reanchor(&Request { window: Some(Arc::new(window)), ..new }));
 }
@@ -141,38 +141,42 @@ fn a_reduced_window_is_reused_until_it_expires() {
     let (above, below) = (lines(200), lines(100));
     let mut old = request("a.py", &format!("{above}x = ▁\n{below}"));
     old.format = Some(&FIM_FORMATS[0]);
-    let whole = old.budget;
-    old.budget = whole.reduced(100);
-    let near = prompt(&old);
-    let (mut new, second) = again(&old, &format!("{above}x = f▁\n{below}"), &near);
-    new.budget = whole;
-    assert_eq!(prompt(&new), second, "it holds where there is more room");
-    assert_eq!(written(&second), format!("{}f", written(&near)));
+    let full_budget = old.budget;
+    old.budget = full_budget.reduced(100);
+    let reduced = prompt(&old);
+    let (mut new, second) = again(&old, &format!("{above}x = f▁\n{below}"), &reduced);
+    new.budget = full_budget;
+    assert_eq!(prompt(&new), second, "it is reused with a larger budget");
+    assert_eq!(written(&second), format!("{}f", written(&reduced)));
     assert!(window::should_reanchor(&new));
-    let expired = Window { expired: true, ..near.window.clone().expect("a window") };
+    let expired = Window { expired: true, ..reduced.window.clone().expect("a window") };
     new.window = Some(Arc::new(expired));
-    let (all, near) = (prompt(&new).window.expect("a window"), near.window.expect("a window"));
-    assert!(near.reduced && !all.reduced);
-    assert!(near.prefix.len() <= 180 && all.prefix.len() > 4 * near.prefix.len() && all.prefix.ends_with(&near.prefix));
-    assert!(all.suffix.len() > 4 * near.suffix.len() && all.suffix.starts_with(&near.suffix));
+    let (full, reduced) = (prompt(&new).window.expect("a window"), reduced.window.expect("a window"));
+    assert!(reduced.reduced && !full.reduced);
+    assert!(
+        reduced.prefix.len() <= 180
+            && full.prefix.len() > 4 * reduced.prefix.len()
+            && full.prefix.ends_with(&reduced.prefix)
+    );
+    assert!(full.suffix.len() > 4 * reduced.suffix.len() && full.suffix.starts_with(&reduced.suffix));
 }
 
 #[test]
 fn the_full_window_starts_at_a_stable_place() {
     let mut old = request("a.py", &format!("{}x = ▁\n", lines(400)));
-    let whole = old.budget;
-    old.budget = whole.reduced(100);
-    let near = prompt(&old);
-    let begins = |count: usize| {
-        let (mut new, kept) = again(&old, &format!("{}{}x = ▁\n", lines(400), "y = 1\n".repeat(count)), &near);
+    let full_budget = old.budget;
+    old.budget = full_budget.reduced(100);
+    let reduced = prompt(&old);
+    let window_start = |count: usize| {
+        let (mut new, kept) = again(&old, &format!("{}{}x = ▁\n", lines(400), "y = 1\n".repeat(count)), &reduced);
         let expired = Window { expired: true, ..kept.window.expect("a window") };
-        (new.window, new.budget) = (Some(Arc::new(expired)), whole);
+        (new.window, new.budget) = (Some(Arc::new(expired)), full_budget);
         let window = prompt(&new).window.expect("a window");
-        assert!(window.prefix.len() >= whole.prefix / 2 && window.prefix.len() <= whole.prefix);
+        assert!(window.prefix.len() >= full_budget.prefix / 2 && window.prefix.len() <= full_budget.prefix);
         window.anchor - window.prefix.len()
     };
-    let places: std::collections::BTreeSet<usize> = (0..12).map(begins).collect();
-    assert!(places.len() <= 2, "{places:?}");
+    let starts: std::collections::BTreeSet<usize> = (0..12).map(window_start).collect();
+    assert!(starts.len() <= 2, "{starts:?}");
 }
 
 #[test]
