@@ -1,67 +1,60 @@
-//! A conversation as the model was trained to read one: by the Jinja template of its file, or plainly where it has none.
+//! Formats a conversation for a model, with the Jinja chat template of its file or, without one, under plain headings.
 //!
-//! A name of a special token becomes the token only where the template writes it. What people and models said passes through
-//! the template with a mark inside it wherever such a name could begin, so that none is recognised there; the marks are then
-//! taken out again.
+//! The name of a special token becomes that token only where the template writes it. Messages pass through the template
+//! with a mark, a Unicode noncharacter, after each character with which such a name could begin, so that no name is
+//! recognised in them. The marks are removed afterwards.
 
+mod error;
 mod template;
 
 use std::borrow::Cow;
 
 use foretype_plugins::chat::{Message, Role};
-use foretype_plugins::{Content, Part, Prompt, PartSource};
+use foretype_plugins::{Content, Part, PartSource, Prompt};
+
+pub use error::ChatError;
 
 use crate::Model;
 use crate::engine::PromptEncoder;
 use crate::tokenizer::Tokenizer;
 
-/// Why a conversation could not be written for a model.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum ChatError {
-    /// The template of the file does not work.
-    #[error("the chat template of this model cannot be used ({0}): use another model")]
-    Template(String),
-    /// Every noncharacter of Unicode that could serve as a mark stands in the conversation.
-    #[error("the conversation holds all noncharacters of Unicode: take some out")]
-    NoUnusedMark,
-    /// The template asks for a token that the vocabulary does not have.
-    #[error("the model cannot read this conversation: {0}")]
-    MissingToken(String),
-}
-
-/// A conversation that the model is to go on with.
+/// The prompt of a conversation, which the model continues with its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChatPrompt {
-    /// What the model reads; it ends where the answer begins.
+    /// The formatted conversation, up to where the answer begins.
     pub prompt: Prompt,
-    /// Texts that end an answer, beside the model's own end tokens.
+    /// Texts that end an answer, in addition to the model's end tokens.
     pub stop_texts: Vec<String>,
 }
 
 impl Model {
-    /// The conversation as this model wants it written, up to where its answer begins. A system message stands first; where
-    /// the template knows none it goes into the first question.
+    /// Formats a conversation for this model, up to where its answer begins. A system message must come first; if the template
+    /// does not support one, it is merged into the first question.
     ///
     /// # Errors
-    /// If the template of the file is broken or refuses the conversation.
+    /// Fails if the chat template is broken or rejects the conversation.
     pub fn chat_prompt(&self, messages: &[Message]) -> Result<ChatPrompt, ChatError> {
         let Some(template) = &self.chat_template else { return Ok(plain_chat_prompt(messages)) };
         let parts = render_conversation(template, &self.tokenizer, messages)?;
         Ok(ChatPrompt { prompt: Prompt { parts, ..Prompt::default() }, stop_texts: Vec::new() })
     }
 
-    /// How many tokens a prompt has for this model.
+    /// Number of tokens of a prompt.
     ///
     /// # Errors
-    /// If the vocabulary lacks a special token of the prompt.
+    /// Fails if the vocabulary lacks a special token of the prompt.
     pub fn count_tokens(&self, prompt: &Prompt) -> Result<usize, ChatError> {
         let read = PromptEncoder::default().encode_parts(prompt, &self.tokenizer);
         read.map(|(ids, _)| ids.len()).map_err(ChatError::MissingToken)
     }
 }
 
-/// The conversation by a template, up to where the next answer begins.
-pub(crate) fn render_conversation(template: &str, tokenizer: &Tokenizer, messages: &[Message]) -> Result<Vec<Part>, ChatError> {
+/// Formats a conversation with a chat template, up to where the next answer begins.
+pub(crate) fn render_conversation(
+    template: &str,
+    tokenizer: &Tokenizer,
+    messages: &[Message],
+) -> Result<Vec<Part>, ChatError> {
     let names = TemplateTokens::from_tokenizer(tokenizer);
     names.render(template, messages).or_else(|error| match merge_system_message(messages) {
         Some(merged) => names.render(template, &merged).map_err(|_| error),
@@ -69,11 +62,11 @@ pub(crate) fn render_conversation(template: &str, tokenizer: &Tokenizer, message
     })
 }
 
-/// The special tokens of a vocabulary, as a template sees them.
+/// The special tokens of a vocabulary that a template can refer to.
 struct TemplateTokens<'a> {
-    /// The longest first.
+    /// All names, the longest first.
     names: Vec<&'a str>,
-    /// What the engine puts before every text.
+    /// The start token, which the engine puts before every text.
     start: Option<&'a str>,
     end: Option<&'a str>,
 }
@@ -92,14 +85,14 @@ impl<'a> TemplateTokens<'a> {
         Self { names: all, start, end }
     }
 
-    /// The conversation by a template.
+    /// Renders the template and splits its output into text and special tokens.
     fn render(&self, template: &str, messages: &[Message]) -> Result<Vec<Part>, ChatError> {
         let mark = unused_noncharacter(messages).ok_or(ChatError::NoUnusedMark)?;
         let marked: Vec<Message> =
             messages.iter().map(|it| Message::new(it.role, self.insert_marks(&it.content, mark))).collect();
         let written = template::render(template, &marked, self.start, self.end)?;
         let mut parts = self.split_at_special_tokens(&written, mark);
-        // The engine writes it itself.
+        // The engine adds the start token itself.
         if let (Some(start), Some(Content::Special(first))) = (self.start, parts.first().map(|part| &part.content))
             && first == start
         {
@@ -108,8 +101,9 @@ impl<'a> TemplateTokens<'a> {
         Ok(parts)
     }
 
-    /// `text` with a mark after every character that a name begins with, and after the first one that is not white space:
-    /// so no name can lie in it, nor begin before it and end in it. Its ends stay as they are, for templates that trim.
+    /// Inserts a mark after every character with which a name begins, and after the first character that is not white space.
+    /// Then no name can occur in the text, nor begin before it and end inside. White space at the ends stays as it is, for
+    /// templates that trim.
     fn insert_marks(&self, text: &str, mark: char) -> String {
         let first = text.find(|c: char| !c.is_whitespace());
         let begins = |c: char| self.names.iter().any(|name| name.starts_with(c));
@@ -123,12 +117,12 @@ impl<'a> TemplateTokens<'a> {
         marked
     }
 
-    /// Cuts what a template wrote at the names of special tokens.
+    /// Splits the output of a template at the names of special tokens, and removes the marks.
     fn split_at_special_tokens(&self, written: &str, mark: char) -> Vec<Part> {
         let mut parts = Vec::new();
         let mut text = 0;
         let mut at = 0;
-        let say = |parts: &mut Vec<Part>, text: &str| {
+        let push_text = |parts: &mut Vec<Part>, text: &str| {
             let text = text.replace(mark, "");
             if !text.is_empty() {
                 parts.push(Part::text(text, PartSource::Conversation));
@@ -137,7 +131,7 @@ impl<'a> TemplateTokens<'a> {
         while let Some(c) = written[at..].chars().next() {
             match self.names.iter().find(|name| written[at..].starts_with(**name)) {
                 Some(name) => {
-                    say(&mut parts, &written[text..at]);
+                    push_text(&mut parts, &written[text..at]);
                     parts.push(Part::special(Cow::Owned((*name).to_owned())));
                     at += name.len();
                     text = at;
@@ -145,25 +139,27 @@ impl<'a> TemplateTokens<'a> {
                 None => at += c.len_utf8(),
             }
         }
-        say(&mut parts, &written[text..]);
+        push_text(&mut parts, &written[text..]);
         parts
     }
 }
 
-/// A character that means nothing and that nobody said.
+/// A noncharacter that no message contains.
 fn unused_noncharacter(messages: &[Message]) -> Option<char> {
     ('\u{fdd0}'..='\u{fdef}').find(|mark| messages.iter().all(|it| !it.content.contains(*mark)))
 }
 
-/// The conversation with the system message in the first question, if it has both.
+/// Merges the system message into the first question, if the conversation begins with both.
 fn merge_system_message(messages: &[Message]) -> Option<Vec<Message>> {
     let [system, question, rest @ ..] = messages else { return None };
-    let fits = system.role == Role::System && question.role == Role::User;
-    let both = || Message::new(Role::User, format!("{}\n\n{}", system.content, question.content));
-    fits.then(|| std::iter::once(both()).chain(rest.iter().cloned()).collect())
+    if system.role != Role::System || question.role != Role::User {
+        return None;
+    }
+    let both = Message::new(Role::User, format!("{}\n\n{}", system.content, question.content));
+    Some(std::iter::once(both).chain(rest.iter().cloned()).collect())
 }
 
-/// The conversation for a model that was not trained to hold any.
+/// Formats a conversation for a model without a chat template.
 fn plain_chat_prompt(messages: &[Message]) -> ChatPrompt {
     const QUESTION: &str = "### Question\n";
     const ANSWER: &str = "### Answer\n";
@@ -172,8 +168,8 @@ fn plain_chat_prompt(messages: &[Message]) -> ChatPrompt {
         Role::User => QUESTION,
         Role::Assistant => ANSWER,
     };
-    let said = messages.iter().map(|it| format!("{}{}\n\n", head(it.role), it.content));
-    let text = said.chain([ANSWER.to_owned()]).collect::<String>();
+    let turns = messages.iter().map(|it| format!("{}{}\n\n", head(it.role), it.content));
+    let text = turns.chain([ANSWER.to_owned()]).collect::<String>();
     let prompt = Prompt { parts: vec![Part::text(text, PartSource::Conversation)], ..Prompt::default() };
     ChatPrompt { prompt, stop_texts: vec![format!("\n{}", QUESTION.trim_end())] }
 }

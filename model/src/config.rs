@@ -1,7 +1,7 @@
-//! The shape of a model: one description for the whole GPT line, whichever file it was read from.
+//! Architecture and dimensions of a model: one description for all supported architectures and file formats.
 //!
-//! `config.json` is read in [`hugging_face`], GGUF metadata in [`gguf`]; both end in the same checked [`Config`], from
-//! which the decoder is built. A value that this crate does not implement is refused, never ignored.
+//! [`hugging_face`] reads `config.json` and [`gguf`] reads GGUF metadata. Both produce the same validated [`Config`], from
+//! which the decoder is built. A value that this crate does not implement is rejected, never ignored.
 
 pub(crate) mod gguf;
 pub(crate) mod hugging_face;
@@ -11,14 +11,14 @@ mod to_hugging_face;
 
 use crate::weights::Fault;
 
-/// A family of models. It decides the names of tensors in files; the arithmetic is decided by [`Config`] alone.
+/// A model family. It determines the names of tensors in files; the arithmetic is determined by [`Config`] alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Architecture {
     /// GPT-2: learned positions, LayerNorm, GELU, one fused projection.
     Gpt2,
     /// GPTBigCode (StarCoder, SantaCoder): GPT-2 with one KV head.
     GptBigCode,
-    /// Llama and what shares its layout (SmolLM, Code Llama, DeepSeek-Coder).
+    /// Llama and models that share its layout (SmolLM, Code Llama, DeepSeek-Coder).
     Llama,
     /// Qwen2 and Qwen2.5: Llama with biases on query, key and value.
     Qwen2,
@@ -28,16 +28,16 @@ pub enum Architecture {
     StarCoder2,
 }
 
-/// How a layer's input is normalised.
+/// The normalisation of a layer's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Norm {
-    /// Root mean square, scale only.
+    /// RMSNorm: root mean square, scale only.
     Rms,
-    /// Mean and variance, scale and bias.
+    /// LayerNorm: mean and variance, scale and bias.
     Layer,
 }
 
-/// The nonlinearity of the feed-forward part.
+/// The nonlinearity of the feed-forward network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
     /// `x * sigmoid(x)`.
@@ -50,105 +50,106 @@ pub enum Activation {
     Relu,
 }
 
-/// How a model knows the order of its tokens.
+/// The encoding of token positions.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Positions {
     /// A learned vector per position, added to the embedding.
     Learned,
-    /// Queries and keys rotated by their position (RoFormer, Su et al. 2021), halves paired: dimension `i` with `i + dim/2`.
+    /// Rotary embeddings (RoFormer, Su et al. 2021) of queries and keys, which pair dimension `i` with `i + dim/2`.
     Rotary {
         /// The base of the frequencies.
         theta: f64,
-        /// How the frequencies were changed to reach a longer context.
+        /// The scaling of the frequencies for a longer context.
         scaling: RopeScaling,
     },
 }
 
-/// A change of the rotary frequencies for longer contexts.
+/// A scaling of the rotary frequencies for longer contexts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RopeScaling {
-    /// As trained.
+    /// No scaling.
     None,
     /// All frequencies divided by a factor (Chen et al. 2023).
     Linear {
         /// The divisor.
         factor: f64,
     },
-    /// Llama 3: long wavelengths divided by `factor`, short ones kept, a ramp between.
+    /// Llama 3: the frequencies of long wavelengths are divided by `factor`, those of short ones are kept, with a ramp
+    /// between.
     Llama3 {
         /// The divisor of the long wavelengths.
         factor: f64,
-        /// Wavelengths above `original / low` are divided.
+        /// Wavelengths above `original_context / low_freq_factor` are scaled.
         low_freq_factor: f64,
-        /// Wavelengths below `original / high` are kept.
+        /// Wavelengths below `original_context / high_freq_factor` are kept.
         high_freq_factor: f64,
-        /// The context length of the first training.
+        /// The context length of the original training, in tokens.
         original_context: f64,
     },
-    /// One divisor per frequency, as GGUF files carry them (`rope_freqs.weight`).
+    /// One divisor per frequency, as stored in GGUF files (`rope_freqs.weight`).
     Factors(Vec<f32>),
 }
 
-/// Everything that decides the arithmetic of a decoder. Checked before anything is allocated by it.
+/// Everything that determines the arithmetic of a decoder. It is validated before anything is allocated from it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// The family.
+    /// The model family.
     pub architecture: Architecture,
-    /// Rows of the embedding.
+    /// Number of rows of the embedding.
     pub vocab_size: usize,
     /// Width of the residual stream.
     pub hidden_size: usize,
     /// Number of layers.
     pub layers: usize,
-    /// Query heads.
+    /// Number of query heads.
     pub heads: usize,
-    /// Key and value heads; divides `heads`.
+    /// Number of key and value heads; divides `heads`.
     pub kv_heads: usize,
-    /// Width of one head.
+    /// Width of a head.
     pub head_dim: usize,
-    /// Width of the feed-forward part.
+    /// Width of the feed-forward network.
     pub intermediate_size: usize,
-    /// Longest sequence, in tokens. A sliding attention window lowers it, so that full attention stays exact.
+    /// Maximum sequence length in tokens. It is capped at the sliding attention window, within which full attention is exact.
     pub context_length: usize,
-    /// Kind of norm.
+    /// Type of norm.
     pub norm: Norm,
-    /// Added to the variance.
+    /// Epsilon that norms add to the variance.
     pub norm_eps: f32,
-    /// Kind of positions.
+    /// Encoding of positions.
     pub positions: Positions,
-    /// Nonlinearity.
+    /// Nonlinearity of the feed-forward network.
     pub activation: Activation,
-    /// Whether the feed-forward part has a gate: `down(activation(gate(x)) * up(x))`.
+    /// True if the feed-forward network has a gate: `down(activation(gate(x)) * up(x))`.
     pub gated: bool,
-    /// Whether query, key and value are one matrix in the file.
+    /// True if query, key and value are one matrix in the file.
     pub fused_qkv: bool,
-    /// Biases on query, key and value.
+    /// True if query, key and value have biases.
     pub qkv_bias: bool,
-    /// Bias on the attention's output.
+    /// True if the attention output has a bias.
     pub out_bias: bool,
-    /// Biases in the feed-forward part.
+    /// True if the feed-forward network has biases.
     pub mlp_bias: bool,
-    /// RMS norm on each query and key head.
+    /// True if each query and key head has an RMS norm.
     pub qk_norm: bool,
-    /// Whether the output matrix is the embedding.
-    pub tied: bool,
+    /// True if the output matrix is the embedding.
+    pub tied_embeddings: bool,
 }
 
-/// No dimension of a model of this line comes near; a product of two still fits a `usize` by far.
+/// Upper limit of every dimension, far above those of real models. A product of two still fits a `usize`.
 const MAX_DIMENSION: usize = 1 << 24;
-/// Longer contexts are cut to this many tokens: tables by position stay small.
+/// Upper limit of the context length, which keeps tables by position small.
 const MAX_CONTEXT_TOKENS: usize = 1 << 20;
 
 impl Config {
-    /// Numbers that the model has learned, but for biases and norms.
+    /// Number of parameters, not counting biases and norms.
     pub fn parameter_count(&self) -> usize {
-        let embeddings = self.vocab_size * self.hidden_size * if self.tied { 1 } else { 2 };
+        let embeddings = self.vocab_size * self.hidden_size * if self.tied_embeddings { 1 } else { 2 };
         let attention = 2 * self.hidden_size * self.head_dim * (self.heads + self.kv_heads);
         let feed_forward = self.hidden_size * self.intermediate_size * if self.gated { 3 } else { 2 };
         embeddings + self.layers * (attention + feed_forward)
     }
 
-    /// A small Llama-like model, for tests: change fields from here.
+    /// A small Llama-like model for tests, which override single fields.
     pub fn tiny() -> Self {
         Self {
             architecture: Architecture::Llama,
@@ -170,21 +171,21 @@ impl Config {
             out_bias: false,
             mlp_bias: false,
             qk_norm: false,
-            tied: true,
+            tied_embeddings: true,
         }
     }
 
-    /// Width of all query heads together.
+    /// Total width of all query heads.
     pub fn query_width(&self) -> usize {
         self.heads * self.head_dim
     }
 
-    /// Width of all key heads together, and of all value heads.
+    /// Total width of all key heads, which is also that of all value heads.
     pub fn kv_width(&self) -> usize {
         self.kv_heads * self.head_dim
     }
 
-    /// Refuses sizes that cannot be a model's, so that later arithmetic on them neither overflows nor divides by zero.
+    /// Rejects dimensions that no model can have, so that later arithmetic on them neither overflows nor divides by zero.
     pub(crate) fn validated(mut self) -> Result<Self, Fault> {
         let sizes = [
             ("vocabulary size", self.vocab_size),
@@ -226,7 +227,8 @@ impl Config {
         Ok(self)
     }
 
-    /// The angle per position of each pair of dimensions, `[head_dim / 2]`; `None` for learned positions.
+    /// Angle in radians per position for each pair of dimensions, `[head_dim / 2]`; `None` for learned positions and for
+    /// scaling factors of the wrong length.
     pub fn rope_frequencies(&self) -> Option<Vec<f32>> {
         let Positions::Rotary { theta, scaling } = &self.positions else { return None };
         let half = self.head_dim / 2;
@@ -241,7 +243,7 @@ impl Config {
 }
 
 impl RopeScaling {
-    /// The changed frequency of pair `i`.
+    /// Scales the frequency of pair `i`.
     fn apply(&self, frequency: f64, i: usize) -> f64 {
         match self {
             Self::None => frequency,

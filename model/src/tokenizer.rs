@@ -1,27 +1,27 @@
-//! Text to token ids and back to exact bytes.
+//! Byte pair encoding tokenizers: text to token ids, and ids back to exact bytes.
 //!
-//! Special tokens are looked up by name and written by id; [`Tokenizer::encode`] never reads one out of a text, so
-//! nothing in a user's file can pose as a marker.
+//! Special tokens are looked up by name and written by id. [`Tokenizer::encode`] never produces one from text, so nothing
+//! in a user's file can pose as a marker.
 
 mod byte_level;
 pub(crate) mod gguf;
 pub(crate) mod hugging_face;
-mod token_bytes;
 mod lru;
 mod sentence_piece;
 #[cfg(test)]
 mod tests;
 pub(crate) mod to_gguf;
+mod token_bytes;
 
 use std::collections::{HashMap, HashSet};
 
 use foretype_plugins::{FimFormat, TokenizerInfo};
-use token_bytes::TokenBytes;
 use lru::EncodingLru;
+use token_bytes::TokenBytes;
 
 use crate::weights::Fault;
 
-/// The vocabulary of a model.
+/// The tokenizer of a model.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     token_bytes: TokenBytes,
@@ -32,7 +32,7 @@ pub struct Tokenizer {
     encodings: EncodingLru,
 }
 
-/// Names under which models of this line have tokens that end a text or a turn.
+/// Well-known names of tokens that end a text or a turn.
 const END_TOKEN_NAMES: &[&str] = &[
     "<|endoftext|>",
     "<|im_end|>",
@@ -54,7 +54,7 @@ impl std::fmt::Debug for Tokenizer {
 
 impl TokenizerInfo for Tokenizer {
     fn count_tokens(&self, text: &str) -> usize {
-        // Not kept among the texts that prompts are made of.
+        // Bypasses the cache, which is for the parts of prompts.
         self.encode_uncached(text).len()
     }
 
@@ -64,35 +64,50 @@ impl TokenizerInfo for Tokenizer {
 }
 
 impl Tokenizer {
-    /// `ends`: tokens that the file says end a text; those with a well-known name are added.
-    fn assemble(inner: tokenizers::Tokenizer, pieces: TokenBytes, specials: HashMap<String, u32>, ends: &[u32]) -> Self {
+    /// Assembles a tokenizer. `ends` are the end tokens that the file declares; those with a well-known name are added.
+    fn assemble(
+        inner: tokenizers::Tokenizer,
+        pieces: TokenBytes,
+        specials: HashMap<String, u32>,
+        ends: &[u32],
+    ) -> Self {
         let named = END_TOKEN_NAMES.iter().filter_map(|&name| specials.get(name).copied());
         let mut ends: Vec<u32> = ends.iter().copied().chain(named).collect();
         ends.sort_unstable();
         ends.dedup();
         let special_ids = specials.values().copied().collect();
-        Self { inner, token_bytes: pieces, special_tokens: specials, special_ids, end_tokens: ends, start_token: None, encodings: EncodingLru::default() }
+        Self {
+            inner,
+            token_bytes: pieces,
+            special_tokens: specials,
+            special_ids,
+            end_tokens: ends,
+            start_token: None,
+            encodings: EncodingLru::default(),
+        }
     }
 
-    /// The ids of an ordinary text. Names of special tokens in it are text like any other.
+    /// Encodes ordinary text. Names of special tokens in it are treated as text.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         self.encodings.encode_with(text, |text| self.encode_uncached(text))
     }
 
     fn encode_uncached(&self, text: &str) -> Vec<u32> {
         let mut ids = self.apply_merges(text);
-        // Where the merges themselves can spell a special token, it is spelt by its characters instead.
+        // If the merges themselves produce a special token, its name is encoded character by character instead.
         while let Some(at) = ids.iter().position(|&id| self.is_special(id)) {
             let name = self.special_tokens.iter().find(|(_, id)| **id == ids[at]).map(|(name, _)| name.as_str());
             let mut buffer = [0; 4];
-            let characters = name.unwrap_or_default().chars().flat_map(|c| self.apply_merges(c.encode_utf8(&mut buffer)));
-            let spelt: Vec<u32> = characters.filter(|&id| !self.is_special(id)).collect();
-            ids.splice(at..=at, spelt);
+            let characters =
+                name.unwrap_or_default().chars().flat_map(|c| self.apply_merges(c.encode_utf8(&mut buffer)));
+            let ordinary: Vec<u32> = characters.filter(|&id| !self.is_special(id)).collect();
+            ids.splice(at..=at, ordinary);
         }
         ids
     }
 
-    /// The merges applied to a text. Where the cutting into words gives up on a text, it does not on the halves.
+    /// Splits a text into words and applies the merges. If the regex engine gives up on a long text, the halves are encoded
+    /// separately.
     fn apply_merges(&self, text: &str) -> Vec<u32> {
         match self.inner.encode_fast(text, false) {
             Ok(encoding) => encoding.get_ids().to_vec(),
@@ -107,57 +122,60 @@ impl Tokenizer {
         }
     }
 
-    /// How a model of this name with this vocabulary wants a hole written; `None` for one that only writes from left to right.
+    /// The fill-in-the-middle format of a model with this name and vocabulary; `None` for a model that can only continue text.
     pub(crate) fn fim_format(&self, model: &str) -> Option<&'static FimFormat> {
         FimFormat::detect(model, |name| self.special_id(name).is_some())
     }
 
-    /// The id of a special token by its exact name.
+    /// Looks up a special token by its exact name.
     pub fn special_id(&self, name: &str) -> Option<u32> {
         self.special_tokens.get(name).copied()
     }
 
-    /// Whether the id is a special token's.
+    /// Returns true if the id is that of a special token.
     pub fn is_special(&self, id: u32) -> bool {
         self.special_ids.contains(&id)
     }
 
-    /// The names and ids of all special tokens, in no order.
+    /// Names and ids of all special tokens, in no particular order.
     pub fn special_tokens(&self) -> impl Iterator<Item = (&str, u32)> {
         self.special_tokens.iter().map(|(name, &id)| (name.as_str(), id))
     }
 
-    /// Tokens that end a text or a turn, in rising order.
+    /// Ids of the tokens that end a text or a turn, in ascending order.
     pub fn end_tokens(&self) -> &[u32] {
         &self.end_tokens
     }
 
-    /// The token that this model was trained to see at the very start of a text, if it has one.
+    /// Id of the token that the model expects at the very start of a text (BOS), if any.
     pub fn start_token(&self) -> Option<u32> {
         self.start_token
     }
 
-    /// The exact bytes of a token, which need not be whole characters. Empty for special and unknown ids.
+    /// The exact bytes of a token, which may end inside a character. Empty for special tokens and unknown ids.
     pub fn token_bytes(&self, id: u32) -> &[u8] {
         if self.is_special(id) { &[] } else { self.token_bytes.bytes(id) }
     }
 
-    /// One more than the largest id. The model's embedding may have more rows.
+    /// One more than the largest token id. The model's embedding may have more rows.
     pub fn vocab_size(&self) -> usize {
         self.token_bytes.len()
     }
 }
 
-/// Whether a token that a file adds to its vocabulary is a marker rather than a piece of text.
+/// Returns true if an added token is a marker such as `<fim_prefix>` rather than a piece of text.
 fn is_marker(name: &str) -> bool {
     name.len() > 2 && name.starts_with('<') && name.ends_with('>')
 }
 
-/// Whether every merge can be a token: the library's own check takes that for granted.
-fn check_merges<'a>(tokens: impl Iterator<Item = &'a str>, mut merged: impl Iterator<Item = usize>) -> Result<(), Fault> {
+/// Checks that no merge is longer than the longest token. The library takes that for granted and would panic.
+fn check_merges<'a>(
+    tokens: impl Iterator<Item = &'a str>,
+    mut merged: impl Iterator<Item = usize>,
+) -> Result<(), Fault> {
     let longest = tokens.map(str::len).max().unwrap_or(0);
-    match merged.any(|length| length > longest) {
-        true => Err(Fault::Malformed("the tokenizer's merges do not fit its tokens".into())),
-        false => Ok(()),
+    if merged.any(|length| length > longest) {
+        return Err(Fault::Malformed("the tokenizer's merges do not match its tokens".into()));
     }
+    Ok(())
 }

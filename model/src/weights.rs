@@ -1,79 +1,46 @@
-//! Weights as a file holds them: named slots, whatever the format calls them, and the errors of untrusted files.
+//! Weights in model files: tensor slots that are named alike in every format, and the errors of untrusted files.
 //!
-//! [`gguf`] and [`safetensors`] each implement [`Source`]; the decoder is built from a source and never sees a file.
+//! [`gguf`] and [`safetensors`] each implement [`WeightSource`]; a decoder is built from a source and never sees a file.
 
-mod validate;
+mod error;
 pub(crate) mod gguf;
+pub(crate) mod json;
+mod location;
+pub(crate) mod lora;
 pub(crate) mod merge;
 pub(crate) mod model_files;
 pub(crate) mod peft;
 pub(crate) mod safetensors;
 pub(crate) mod storage;
-
-use std::path::{Path, PathBuf};
+mod validate;
 
 use candle_core::quantized::{QStorage, QTensor};
 use candle_core::{DType, Device, Tensor};
 
+pub use error::{Fault, LoadError};
+
 use storage::QuantizedMatrix;
 
-/// A model that could not be loaded: which file, and what is wrong with it.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {fault}", path.display())]
-pub struct LoadError {
-    /// The file at fault.
-    pub path: PathBuf,
-    /// What is wrong.
-    pub fault: Fault,
-}
-
-/// What is wrong with a file.
-#[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    /// It could not be read.
-    #[error("{0}")]
-    Io(#[from] std::io::Error),
-    /// It breaks its own format: cut short, sizes that do not fit, text that does not parse.
-    #[error("{0}")]
-    Malformed(String),
-    /// Something that a model needs is not there.
-    #[error("{0} is missing")]
-    Missing(String),
-    /// It is well formed, and this program does not implement it.
-    #[error("{0} is not supported")]
-    Unsupported(String),
-    /// A tensor could not be put in place.
-    #[error("{0}")]
-    Tensor(#[from] candle_core::Error),
-}
-
-impl Fault {
-    /// The same fault, with the file that has it.
-    pub fn in_file(self, path: &Path) -> LoadError {
-        LoadError { path: path.to_path_buf(), fault: self }
-    }
-}
-
-/// A place in the model that a tensor fills.
+/// A position in the model that a tensor fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Slot {
     /// `[vocabulary, hidden]`.
     Embedding,
     /// `[context, hidden]`, learned positions.
     Positions,
-    /// The norm before the output.
+    /// The final norm, before the output matrix.
     OutputNorm,
-    /// `[vocabulary, hidden]`, where it is not the embedding.
+    /// `[vocabulary, hidden]`, in models whose output matrix is not the embedding.
     Output,
-    /// A place in one layer.
+    /// A tensor of the layer with this index.
     Layer(usize, LayerTensor),
 }
 
-/// A place in a layer that a tensor fills.
+/// A position in a layer that a tensor fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LayerTensor {
     AttentionNorm,
-    /// Query, key and value in one matrix, in that order of rows.
+    /// Query, key and value in one matrix, stacked in that order.
     FusedQkv,
     Query,
     Key,
@@ -87,24 +54,24 @@ pub(crate) enum LayerTensor {
     Down,
 }
 
-/// Which of a slot's tensors.
+/// The weight or the bias of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TensorKind {
     Weight,
     Bias,
 }
 
-/// A weight matrix `[out, in]` as it lies in the file.
+/// A weight matrix `[out, in]` as the file stores it.
 pub(crate) enum WeightMatrix {
-    /// In f32, f16 or bf16.
+    /// f32, f16 or bf16.
     Dense(Tensor),
-    /// In blocks.
+    /// Quantised blocks.
     Quantized(QuantizedMatrix),
 }
 
 impl WeightMatrix {
-    /// In 32-bit floats on a device.
-    pub(crate) fn to_f32(self, device: &Device) -> candle_core::Result<Tensor> {
+    /// Converts the matrix to f32 on a device.
+    pub(crate) fn into_f32(self, device: &Device) -> candle_core::Result<Tensor> {
         match self {
             Self::Dense(weight) => weight.to_dtype(DType::F32)?.to_device(device),
             Self::Quantized(weight) => {
@@ -117,10 +84,10 @@ impl WeightMatrix {
     }
 }
 
-/// Where a decoder's weights come from. Shapes are checked: what comes back has the shape that was asked for.
+/// A source of a decoder's weights. Implementations check shapes, so a tensor always has the requested shape.
 pub(crate) trait WeightSource {
     /// The weight matrix of a slot, `[out, in]`.
     fn matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<WeightMatrix, LoadError>;
-    /// A vector of a slot, in f32.
+    /// A vector of a slot, `[len]` in f32.
     fn vector(&self, slot: Slot, kind: TensorKind, len: usize) -> Result<Tensor, LoadError>;
 }

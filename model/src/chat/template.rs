@@ -1,16 +1,16 @@
-//! Runs the Jinja template of a model's file. Templates are untrusted: they see the conversation and nothing else, and stop
-//! after a while.
+//! Renders the Jinja chat template of a model. Templates are untrusted: they see nothing but the conversation, and the
+//! number of their steps is limited.
 
 use foretype_plugins::chat::Message;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, context};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
-use super::ChatError;
+use super::error::ChatError;
 
-/// Steps that a template may take: far more than a long conversation needs, few enough to end at once.
+/// Limit of a template's interpreter steps: far more than a long conversation needs, but over in a fraction of a second.
 const TEMPLATE_FUEL: u64 = 5_000_000;
 
-/// What the template makes of the conversation, up to where the answer begins.
+/// Renders a conversation, up to where the answer begins.
 pub(super) fn render(
     template: &str,
     messages: &[Message],
@@ -18,7 +18,7 @@ pub(super) fn render(
     end: Option<&str>,
 ) -> Result<String, ChatError> {
     let mut environment = Environment::new();
-    // As transformers sets Jinja up, whose methods of Python's strings templates use.
+    // The settings of Hugging Face transformers; templates rely on Python's string methods.
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);
     environment.set_undefined_behavior(UndefinedBehavior::Lenient);
@@ -35,7 +35,7 @@ pub(super) fn render(
     environment.render_str(template, values).map_err(|error| ChatError::Template(error.to_string()))
 }
 
-/// The template does not want the conversation, and says why.
+/// The template function with which a template rejects a conversation.
 fn raise_exception(why: &str) -> Result<String, Error> {
     Err(Error::new(ErrorKind::InvalidOperation, why.to_owned()))
 }

@@ -5,7 +5,8 @@ use crate::weights::Fault;
 use crate::weights::gguf::GgufFile;
 
 impl Config {
-    /// From the metadata, and from which tensors there are: GGUF does not say otherwise which biases a model has.
+    /// Reads the configuration from the metadata and from which tensors are present: the metadata does not tell which biases
+    /// a model has.
     pub(crate) fn from_gguf(file: &GgufFile) -> Result<Self, Fault> {
         let name = file.string("general.architecture")?;
         let architecture = architecture(name)?;
@@ -18,7 +19,7 @@ impl Config {
         let fused_qkv = file.has_tensor("blk.0.attn_qkv.weight");
         let head_dim = keys.size_or("attention.key_length", hidden_size.checked_div(heads).unwrap_or(0))?;
         if keys.size_or("attention.value_length", head_dim)? != head_dim {
-            return Err(Fault::Unsupported("a value size that is not the key size".into()));
+            return Err(Fault::Unsupported("a value head size that differs from the key head size".into()));
         }
         Self {
             architecture,
@@ -40,7 +41,7 @@ impl Config {
             out_bias: file.has_tensor("blk.0.attn_output.bias"),
             mlp_bias: file.has_tensor("blk.0.ffn_up.bias"),
             qk_norm: file.has_tensor("blk.0.attn_q_norm.weight"),
-            tied: !file.has_tensor("output.weight"),
+            tied_embeddings: !file.has_tensor("output.weight"),
         }
         .validated()
     }
@@ -58,7 +59,7 @@ fn architecture(name: &str) -> Result<Architecture, Fault> {
     })
 }
 
-/// Metadata under the name of the architecture.
+/// Accessor of metadata under the architecture's prefix.
 struct ArchitectureKeys<'a> {
     file: &'a GgufFile,
     name: &'a str,
@@ -82,7 +83,7 @@ impl ArchitectureKeys<'_> {
         Ok(self.file.float(&self.key(rest))?.unwrap_or(default))
     }
 
-    /// The sliding window of attention, in tokens: within it, full attention is the same.
+    /// The sliding attention window in tokens, within which full attention is exact; `usize::MAX` if there is none.
     fn sliding_window(&self) -> Result<usize, Fault> {
         Ok(match self.size_or("attention.sliding_window", 0)? {
             0 => usize::MAX,
@@ -95,7 +96,7 @@ impl ArchitectureKeys<'_> {
             return Ok(Positions::Learned);
         }
         if self.size_or("rope.dimension_count", head_dim)? != head_dim {
-            return Err(Fault::Unsupported("a rotation of a part of each head".into()));
+            return Err(Fault::Unsupported("partial rotary positions (a rotation of only a part of each head)".into()));
         }
         let theta = self.float_or("rope.freq_base", 10_000.0)?;
         Ok(Positions::Rotary { theta, scaling: self.scaling()? })

@@ -5,20 +5,26 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{Activation, Architecture, Config, Norm, Positions, RopeScaling};
-use crate::weights::{Fault, LoadError, model_files};
+use crate::weights::json::read_json;
+use crate::weights::{Fault, LoadError};
 
 impl Config {
-    /// From a `config.json`, checked.
+    /// Reads and validates a `config.json`.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read, is malformed, or describes a model that is not supported.
     pub fn from_file(path: &Path) -> Result<Self, LoadError> {
-        Self::from_hugging_face(&model_files::read_json(path)?).map_err(|fault| fault.in_file(path))
+        Self::from_hugging_face(&read_json(path)?).map_err(|fault| fault.in_file(path))
     }
 
-    /// From the parsed text of a `config.json`.
+    /// Reads and validates the content of a `config.json`.
     pub(crate) fn from_hugging_face(json: &Value) -> Result<Self, Fault> {
         let fields = JsonFields(json);
         let architecture = architecture(fields.text("model_type")?)?;
         match architecture {
-            Architecture::Gpt2 | Architecture::GptBigCode => learned_position_config(architecture, &fields)?.validated(),
+            Architecture::Gpt2 | Architecture::GptBigCode => {
+                learned_position_config(architecture, &fields)?.validated()
+            }
             _ => rotary_config(architecture, &fields)?.validated(),
         }
     }
@@ -36,14 +42,14 @@ fn architecture(model_type: &str) -> Result<Architecture, Fault> {
     })
 }
 
-/// GPT-2 and GPTBigCode: the old names of the fields.
+/// Reads the old field names of GPT-2 and GPTBigCode.
 fn learned_position_config(architecture: Architecture, fields: &JsonFields) -> Result<Config, Fault> {
     let big_code = architecture == Architecture::GptBigCode;
     if big_code && !fields.flag_or("multi_query", true)? {
         return Err(Fault::Unsupported("GPTBigCode without multi-query attention".into()));
     }
     if fields.flag_or("scale_attn_by_inverse_layer_idx", false)? || !fields.flag_or("scale_attn_weights", true)? {
-        return Err(Fault::Unsupported("an unusual scale of attention".into()));
+        return Err(Fault::Unsupported("a non-standard attention scale".into()));
     }
     let (hidden_size, heads) = (fields.size("n_embd")?, fields.size("n_head")?);
     Ok(Config {
@@ -66,11 +72,11 @@ fn learned_position_config(architecture: Architecture, fields: &JsonFields) -> R
         out_bias: true,
         mlp_bias: true,
         qk_norm: false,
-        tied: fields.flag_or("tie_word_embeddings", true)?,
+        tied_embeddings: fields.flag_or("tie_word_embeddings", true)?,
     })
 }
 
-/// The families with rotary positions.
+/// Reads the field names of the architectures with rotary positions.
 fn rotary_config(architecture: Architecture, fields: &JsonFields) -> Result<Config, Fault> {
     let (hidden_size, heads) = (fields.size("hidden_size")?, fields.size("num_attention_heads")?);
     let star_coder = architecture == Architecture::StarCoder2;
@@ -96,11 +102,11 @@ fn rotary_config(architecture: Architecture, fields: &JsonFields) -> Result<Conf
         out_bias: bias && architecture != Architecture::Qwen2,
         mlp_bias: if star_coder { bias } else { fields.flag_or("mlp_bias", false)? },
         qk_norm: architecture == Architecture::Qwen3,
-        tied: fields.flag_or("tie_word_embeddings", star_coder)?,
+        tied_embeddings: fields.flag_or("tie_word_embeddings", star_coder)?,
     })
 }
 
-/// The sliding window of attention, in tokens: within it, full attention is the same.
+/// The sliding attention window in tokens, within which full attention is exact; `usize::MAX` if there is none.
 fn sliding_window(architecture: Architecture, fields: &JsonFields) -> Result<usize, Fault> {
     let used = match architecture {
         Architecture::Qwen2 | Architecture::Qwen3 => fields.flag_or("use_sliding_window", false)?,
@@ -109,7 +115,7 @@ fn sliding_window(architecture: Architecture, fields: &JsonFields) -> Result<usi
     if used { fields.size_or("sliding_window", usize::MAX) } else { Ok(usize::MAX) }
 }
 
-/// The base and scaling: at the top level, or (newer files) in `rope_parameters`.
+/// Reads base and scaling, which are at the top level or, in newer files, in `rope_parameters`.
 fn rotary_positions(fields: &JsonFields) -> Result<Positions, Fault> {
     let missing = Value::Null;
     let object = |name| fields.0.get(name).filter(|value| value.is_object());
@@ -140,7 +146,7 @@ fn activation(name: &str) -> Result<Activation, Fault> {
     })
 }
 
-/// The fields of a JSON object. Absent and null are the same.
+/// Accessor of the fields of a JSON object. A null field counts as absent.
 struct JsonFields<'a>(&'a Value);
 
 impl<'a> JsonFields<'a> {
@@ -177,7 +183,7 @@ impl<'a> JsonFields<'a> {
     }
 
     fn text_or(&self, name: &str, default: &'a str) -> Result<&'a str, Fault> {
-        Ok(self.read(name, "a text", Value::as_str)?.unwrap_or(default))
+        Ok(self.read(name, "a string", Value::as_str)?.unwrap_or(default))
     }
 
     fn text(&self, name: &str) -> Result<&'a str, Fault> {

@@ -1,4 +1,4 @@
-//! Configurations as files give them, and those that cannot be a model.
+//! Valid configurations, and malformed ones that must be rejected.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ fn llama() -> Value {
     })
 }
 
-/// The fault of the Llama configuration after one field is changed; `null` takes it away.
+/// Checks the error for the Llama configuration after one field is changed; null removes the field.
 fn check(field: &str, value: Value, fault: &str) {
     let mut json = llama();
     json[field] = value;
@@ -20,27 +20,27 @@ fn check(field: &str, value: Value, fault: &str) {
 }
 
 #[test]
-fn a_whole_configuration_is_read() {
-    let config = Config::from_hugging_face(&llama()).expect("sound");
+fn a_complete_configuration_is_read() {
+    let config = Config::from_hugging_face(&llama()).expect("valid");
     assert_eq!((config.head_dim, config.query_width(), config.kv_width()), (16, 64, 32));
     assert_eq!(config.positions, Positions::Rotary { theta: 10_000.0, scaling: RopeScaling::None });
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn missing_fields_are_named() {
     check("hidden_size", Value::Null, "the field 'hidden_size' is missing");
     check("model_type", Value::Null, "the field 'model_type' is missing");
 }
 
 #[test]
-fn what_is_not_implemented_is_refused() {
+fn unsupported_values_are_rejected() {
     check("model_type", json!("mamba"), "the model type 'mamba' is not supported");
     check("hidden_act", json!("xielu"), "the activation 'xielu' is not supported");
     check("rope_scaling", json!({"rope_type": "yarn", "factor": 4.0}), "the rope scaling 'yarn' is not supported");
 }
 
 #[test]
-fn absurd_sizes_are_refused() {
+fn impossible_sizes_are_rejected() {
     check("num_hidden_layers", json!(u64::MAX), "the number of layers is zero or too large");
     check("num_attention_heads", json!(0), "the number of heads is zero or too large");
     check("hidden_size", json!(1u64 << 60), "the hidden size is zero or too large");
@@ -52,7 +52,7 @@ fn absurd_sizes_are_refused() {
 }
 
 #[test]
-fn the_wrong_kind_of_document_is_refused() {
+fn other_json_documents_are_rejected() {
     for json in [json!([]), json!(null), json!("llama"), json!({})] {
         assert!(Config::from_hugging_face(&json).is_err());
     }
@@ -62,14 +62,14 @@ fn the_wrong_kind_of_document_is_refused() {
 fn a_sliding_window_bounds_the_context() {
     let mut json = llama();
     json["sliding_window"] = json!(1024);
-    assert_eq!(Config::from_hugging_face(&json).expect("sound").context_length, 1024);
+    assert_eq!(Config::from_hugging_face(&json).expect("valid").context_length, 1024);
 }
 
 #[test]
 fn linear_scaling_divides_every_frequency() {
     let mut json = llama();
-    let plain = Config::from_hugging_face(&json).expect("sound").rope_frequencies().expect("rotary");
+    let plain = Config::from_hugging_face(&json).expect("valid").rope_frequencies().expect("rotary");
     json["rope_scaling"] = json!({"type": "linear", "factor": 4.0});
-    let scaled = Config::from_hugging_face(&json).expect("sound").rope_frequencies().expect("rotary");
+    let scaled = Config::from_hugging_face(&json).expect("valid").rope_frequencies().expect("rotary");
     assert!(plain.iter().zip(&scaled).all(|(plain, scaled)| (plain / 4.0 - scaled).abs() < 1e-7));
 }

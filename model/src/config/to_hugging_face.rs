@@ -1,11 +1,11 @@
-//! Writes a [`Config`] as a Hugging Face `config.json`, so that other programs load what was trained here.
+//! Converts a [`Config`] to a Hugging Face `config.json`, so that other programs can load models trained here.
 
 use serde_json::{Value, json};
 
 use super::{Activation, Architecture, Config, Positions, RopeScaling};
 
 impl Config {
-    /// The text of a `config.json` from which [`Config`] is read again.
+    /// The content of a `config.json` that parses to the same [`Config`].
     pub(crate) fn to_hugging_face(&self) -> Value {
         let (model_type, class) = match self.architecture {
             Architecture::Gpt2 => ("gpt2", "GPT2LMHeadModel"),
@@ -22,7 +22,7 @@ impl Config {
         json["model_type"] = json!(model_type);
         json["architectures"] = json!([class]);
         json["vocab_size"] = json!(self.vocab_size);
-        json["tie_word_embeddings"] = json!(self.tied);
+        json["tie_word_embeddings"] = json!(self.tied_embeddings);
         json["torch_dtype"] = json!("bfloat16");
         json
     }
@@ -86,14 +86,16 @@ impl RopeScaling {
         match self {
             Self::None => Value::Null,
             Self::Linear { factor } => json!({ "rope_type": "linear", "factor": factor }),
-            Self::Llama3 { factor, low_freq_factor: low, high_freq_factor: high, original_context: original } => json!({
-                "rope_type": "llama3",
-                "factor": factor,
-                "low_freq_factor": low,
-                "high_freq_factor": high,
-                "original_max_position_embeddings": original,
-            }),
-            // GGUF's table has no counterpart: the text keeps a reader from taking it for an unscaled model.
+            Self::Llama3 { factor, low_freq_factor: low, high_freq_factor: high, original_context: original } => {
+                json!({
+                    "rope_type": "llama3",
+                    "factor": factor,
+                    "low_freq_factor": low,
+                    "high_freq_factor": high,
+                    "original_max_position_embeddings": original,
+                })
+            }
+            // GGUF's table has no counterpart here: an unknown type keeps readers from taking the model for an unscaled one.
             Self::Factors(_) => json!({ "rope_type": "factors" }),
         }
     }
@@ -105,7 +107,7 @@ mod tests {
     use crate::config::Norm;
 
     #[test]
-    fn what_is_written_is_what_is_read() {
+    fn a_written_configuration_is_read_back_unchanged() {
         let tiny = Config::tiny();
         let learned = Config {
             architecture: Architecture::Gpt2,
@@ -127,8 +129,10 @@ mod tests {
             positions: tiny.positions.clone(),
             ..learned.clone()
         };
-        let scaling = RopeScaling::Llama3 { factor: 8.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 128.0 };
-        let scaled = Config { positions: Positions::Rotary { theta: 5e5, scaling }, tied: false, ..tiny.clone() };
+        let scaling =
+            RopeScaling::Llama3 { factor: 8.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 128.0 };
+        let scaled =
+            Config { positions: Positions::Rotary { theta: 5e5, scaling }, tied_embeddings: false, ..tiny.clone() };
         let qwen2 = Config { architecture: Architecture::Qwen2, qkv_bias: true, ..tiny.clone() };
         let qwen3 = Config { architecture: Architecture::Qwen3, qk_norm: true, ..tiny.clone() };
         for config in [tiny, Config { ..learned }, big_code, star_coder, scaled, qwen2, qwen3] {

@@ -1,8 +1,7 @@
-//! Smoothed BLEU-4 of one sentence (Papineni et al. 2002; smoothing of Lin and Och 2004, "ORANGE"): matches and n-grams of
-//! two and more words are each counted one higher. With lower-cased words and a brevity penalty on lengths that are counted
-//! one higher, too: the variant in which CodeXGLUE reports docstrings (Lu et al. 2021).
+//! Smoothed sentence BLEU-4 (Papineni et al. 2002) in the variant that CodeXGLUE (Lu et al. 2021) reports for docstrings.
 //!
-//! A corpus' figure is the mean over its sentences.
+//! Words are lower-cased. Add-one smoothing (Lin and Och 2004, "ORANGE") applies to n-grams of two and more words, and the
+//! brevity penalty also counts both lengths one higher. The score of a corpus is the mean over its sentences.
 
 use std::collections::HashMap;
 
@@ -10,7 +9,7 @@ use super::{count_occurrences, overlap};
 
 const MAX_NGRAM_WORDS: usize = 4;
 
-/// Of one text against one reference.
+/// BLEU of a candidate against one reference.
 pub fn sentence_bleu(reference: &str, candidate: &str) -> f64 {
     let (reference, candidate) = (words(reference), words(candidate));
     let precisions: f64 = (1..=MAX_NGRAM_WORDS).map(|length| log_precision(&reference, &candidate, length)).sum();
@@ -18,12 +17,12 @@ pub fn sentence_bleu(reference: &str, candidate: &str) -> f64 {
     (precisions / MAX_NGRAM_WORDS as f64 + brevity).exp()
 }
 
-/// The natural logarithm of the smoothed share of the candidate's n-grams that the reference has.
+/// Natural logarithm of the smoothed n-gram precision.
 fn log_precision(reference: &[String], candidate: &[String], length: usize) -> f64 {
     let smoothing = f64::from(u8::from(length > 1));
     let both = overlap(&ngrams(reference, length), &ngrams(candidate, length)) as f64;
     let all = (candidate.len() + 1).saturating_sub(length) as f64;
-    // The smallest number keeps a text without a single right word finite, as in the original.
+    // As in the original, the smallest positive float keeps the score of a text without any matching word finite.
     (both + smoothing + f64::MIN_POSITIVE).ln() - (all + smoothing + f64::MIN_POSITIVE).ln()
 }
 
@@ -31,7 +30,7 @@ fn ngrams(words: &[String], length: usize) -> HashMap<&[String], usize> {
     count_occurrences(words.windows(length))
 }
 
-/// The words of a text as NIST's mteval cuts them: punctuation stands alone, but for apostrophes, hyphens in words and the
+/// Splits a text into words like NIST's mteval: punctuation is split off, except for apostrophes, hyphens inside words, and
 /// points and commas inside numbers.
 pub fn words(text: &str) -> Vec<String> {
     let text = text.replace("-\n", "").to_lowercase();
@@ -60,19 +59,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_cut_as_mteval_cuts_them() {
+    fn words_are_split_like_mteval() {
         assert_eq!(words("Returns 3.14, or x."), ["returns", "3.14", ",", "or", "x", "."]);
         assert_eq!(words("well-known don't f(x_1)"), ["well-known", "don't", "f", "(", "x", "_", "1", ")"]);
         assert_eq!(words("pages 3-4"), ["pages", "3", "-", "4"]);
     }
 
     #[test]
-    fn a_sentence_against_itself_is_perfect() {
+    fn identical_sentences_score_one() {
         assert!((sentence_bleu("Return the sum.", "return the sum.") - 1.0).abs() < 1e-12);
     }
 
     #[test]
-    fn the_smoothed_score_is_that_of_the_formula() {
+    fn the_smoothed_score_follows_the_formula() {
         // "the cat sat" against "the cat sits": 2/3, (1+1)/(2+1), (0+1)/(1+1), (0+1)/(0+1), no brevity penalty.
         let expected = (2.0 / 3.0 * 2.0 / 3.0 * 0.5f64).powf(0.25);
         assert!((sentence_bleu("the cat sits", "the cat sat") - expected).abs() < 1e-12);
@@ -82,9 +81,9 @@ mod tests {
     }
 
     #[test]
-    fn a_candidate_that_is_not_shorter_has_the_score_of_sacrebleu() {
-        // sacrebleu 2.6.0, sentence_score with smooth_method='add-k', smooth_value=1, lowercase=True. Shorter ones differ by design:
-        // there the variant counts lengths one higher.
+    fn candidates_that_are_not_shorter_score_as_in_sacrebleu() {
+        // sacrebleu 2.6.0: sentence_score with smooth_method='add-k', smooth_value=1, lowercase=True. Scores of shorter
+        // candidates differ by design, because this variant counts lengths one higher.
         for (reference, candidate, expected) in [
             (
                 "Return the sum of all numbers in the list, or 0 if it is empty.",
@@ -103,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_right_is_next_to_nothing() {
+    fn sentences_without_a_common_word_score_almost_zero() {
         let score = sentence_bleu("a b c d", "x y z");
         assert!(score.is_finite() && score < 1e-6, "{score}");
         assert!(sentence_bleu("a b c d", "") < 0.03);

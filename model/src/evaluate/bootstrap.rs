@@ -30,9 +30,9 @@ impl ConfidenceInterval {
 pub fn confidence_interval<T>(
     items: &[T],
     seed: u64,
-    figure: impl Fn(&[&T]) -> Option<f64>,
+    statistic: impl Fn(&[&T]) -> Option<f64>,
 ) -> Option<ConfidenceInterval> {
-    resample(items.len(), seed, |drawn| figure(&pick(items, drawn)))
+    resample(items.len(), seed, |drawn| statistic(&pick(items, drawn)))
 }
 
 /// The confidence interval of the second system's statistic minus the first's. Items with the same index form a pair;
@@ -41,10 +41,10 @@ pub fn paired_difference<T>(
     first: &[T],
     second: &[T],
     seed: u64,
-    figure: impl Fn(&[&T]) -> Option<f64>,
+    statistic: impl Fn(&[&T]) -> Option<f64>,
 ) -> Option<ConfidenceInterval> {
     resample(first.len().min(second.len()), seed, |drawn| {
-        Some(figure(&pick(second, drawn))? - figure(&pick(first, drawn))?)
+        Some(statistic(&pick(second, drawn))? - statistic(&pick(first, drawn))?)
     })
 }
 
@@ -52,24 +52,28 @@ fn pick<'a, T>(items: &'a [T], drawn: &[usize]) -> Vec<&'a T> {
     drawn.iter().map(|at| &items[*at]).collect()
 }
 
-fn resample(count: usize, seed: u64, figure: impl Fn(&[usize]) -> Option<f64>) -> Option<ConfidenceInterval> {
+fn resample(count: usize, seed: u64, statistic: impl Fn(&[usize]) -> Option<f64>) -> Option<ConfidenceInterval> {
     if count == 0 {
         return None;
     }
     let mut random = Random::new(seed);
     let mut drawn = vec![0; count];
-    let mut figures = Vec::with_capacity(RESAMPLE_COUNT);
+    let mut values = Vec::with_capacity(RESAMPLE_COUNT);
     for _ in 0..RESAMPLE_COUNT {
-        drawn.iter_mut().for_each(|at| *at = random.below(count));
-        figures.extend(figure(&drawn));
+        for index in &mut drawn {
+            *index = random.below(count);
+        }
+        values.extend(statistic(&drawn));
     }
-    figures.sort_by(f64::total_cmp);
-    (figures.len() > RESAMPLE_COUNT / 2)
-        .then(|| ConfidenceInterval { low: percentile(&figures, 0.025), high: percentile(&figures, 0.975) })
+    values.sort_by(f64::total_cmp);
+    if values.len() <= RESAMPLE_COUNT / 2 {
+        return None;
+    }
+    Some(ConfidenceInterval { low: quantile(&values, 0.025), high: quantile(&values, 0.975) })
 }
 
-/// The percentile of sorted values, interpolated linearly. `share` is in 0..=1.
-fn percentile(sorted: &[f64], share: f64) -> f64 {
+/// The quantile of sorted values at `share`, which is in 0..=1, by linear interpolation.
+fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
     let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
     low + (high - low) * place.fract()

@@ -1,5 +1,5 @@
-//! chrF (Popović 2015, "chrF: character n-gram F-score for automatic MT evaluation"), as chrF2: n-grams of 1 to 6 characters
-//! without white space, recall weighed twice as much as precision.
+//! chrF2 (Popović 2015, "chrF: character n-gram F-score for automatic MT evaluation"): n-grams of 1 to 6 characters without
+//! white space, with recall weighted twice as much as precision.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use super::{count_occurrences, overlap};
 const MAX_NGRAM_CHARS: usize = 6;
 const RECALL_BETA: f64 = 2.0;
 
-/// Of one text against one reference. Lengths that one of them has no n-grams of are left out of the mean.
+/// chrF2 of a candidate against one reference. N-gram lengths that exceed either text are left out of the mean.
 pub fn sentence_chrf(reference: &str, candidate: &str) -> f64 {
     let (reference, candidate) = (visible_chars(reference), visible_chars(candidate));
     let lengths = MAX_NGRAM_CHARS.min(reference.len()).min(candidate.len());
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_scores_are_those_of_sacrebleu() {
+    fn scores_match_sacrebleu() {
         for (reference, candidate, expected) in [
             // By hand: (2/3 + 1/2 + 0/1) / 3.
             ("abc", "abd", 0.388_888_888_889),
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn white_space_does_not_count() {
+    fn white_space_is_ignored() {
         assert_eq!(sentence_chrf("a  b\n", "ab"), 1.0);
         assert_eq!((sentence_chrf("", " "), sentence_chrf("a", ""), sentence_chrf("", "a")), (1.0, 0.0, 0.0));
     }

@@ -1,6 +1,7 @@
 //! Edit similarity: one minus the Levenshtein distance over the length of the longer text, in characters.
 
-/// The fewest characters to insert, delete or replace to make one text the other (Levenshtein 1966).
+/// The Levenshtein distance (1966): the minimum number of characters to insert, delete or replace to turn one text into the
+/// other.
 pub fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();
@@ -15,7 +16,7 @@ pub fn distance(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
-/// 1 for the same text, 0 for texts with nothing in common.
+/// Edit similarity: 1 for equal texts, 0 for texts with nothing in common.
 pub fn similarity(one: &str, other: &str) -> f64 {
     match one.chars().count().max(other.chars().count()) {
         0 => 1.0,
@@ -28,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_distances_of_the_textbooks_are_found() {
+    fn textbook_distances_are_reproduced() {
         for (one, other, expected) in [
             ("kitten", "sitting", 3),
             ("Saturday", "Sunday", 3),
@@ -42,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn similarity_is_by_characters_of_the_longer_text() {
+    fn similarity_is_relative_to_the_longer_text() {
         assert_eq!(similarity("äb", "äc"), 0.5);
         assert_eq!(similarity("", ""), 1.0);
         assert_eq!(similarity("", "abc"), 0.0);

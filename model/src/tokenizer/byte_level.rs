@@ -1,4 +1,4 @@
-//! Byte-level BPE (Radford et al. 2019): every byte has a printable stand-in character, and tokens are strings of those.
+//! Byte-level BPE (Radford et al. 2019): every byte is mapped to a printable character, and tokens are strings of those.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -12,7 +12,7 @@ use tokenizers::{PreTokenizerWrapper, SplitDelimiterBehavior};
 use super::Tokenizer;
 use super::token_bytes::TokenBytes;
 
-/// The stand-in character of each byte: itself where it is printable, else the next character from U+0100 on.
+/// The character of each byte: the byte itself if it is printable, else the next unused character from U+0100 on.
 static BYTE_TO_CHAR: LazyLock<[char; 256]> = LazyLock::new(|| {
     let mut next = 0x100;
     std::array::from_fn(|byte| match byte as u8 {
@@ -27,12 +27,12 @@ static BYTE_TO_CHAR: LazyLock<[char; 256]> = LazyLock::new(|| {
 static CHAR_TO_BYTE: LazyLock<HashMap<char, u8>> =
     LazyLock::new(|| BYTE_TO_CHAR.iter().enumerate().map(|(byte, &c)| (c, byte as u8)).collect());
 
-/// A byte string in stand-in characters.
+/// Maps bytes to their characters.
 pub(super) fn bytes_to_chars(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| BYTE_TO_CHAR[byte as usize]).collect()
 }
 
-/// The bytes that a token stands for. A character that is no stand-in stands for itself (some files have such tokens).
+/// Maps a token back to its bytes. A character that stands for no byte is kept as it is: some files have such tokens.
 pub(super) fn token_to_bytes(token: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(token.len());
     for c in token.chars() {
@@ -44,8 +44,8 @@ pub(super) fn token_to_bytes(token: &str) -> Vec<u8> {
     bytes
 }
 
-/// The parts of a byte-level BPE, put together. `splits` cut a text into words before merging, one after the other; with
-/// none, GPT-2's own pattern does.
+/// Builds a byte-level BPE tokenizer. The regexes `splits` split a text into words before merging, one after the other;
+/// without any, GPT-2's own pattern is used.
 pub(super) fn assemble(model: BPE, splits: &[&str]) -> tokenizers::Result<tokenizers::Tokenizer> {
     let mut steps: Vec<PreTokenizerWrapper> = Vec::new();
     for &pattern in splits {
@@ -59,13 +59,13 @@ pub(super) fn assemble(model: BPE, splits: &[&str]) -> tokenizers::Result<tokeni
 }
 
 impl Tokenizer {
-    /// A tiny vocabulary for tests: ids 0 to 255 are the bytes, then come `words` (each one token where it stands as a word
-    /// of its own, with the space before it if it has one), then `specials`.
+    /// A tiny tokenizer for tests: ids 0 to 255 are the bytes, followed by `words` and then `specials`. A word is one token
+    /// only where it is a word of its own, including its leading space if it has one.
     pub fn byte_level(words: &[&str], specials: &[&str]) -> Self {
         let texts: Vec<Vec<u8>> =
             (0..=255).map(|byte| vec![byte]).chain(words.iter().map(|word| word.as_bytes().to_vec())).collect();
         let vocabulary: Vocab = texts.iter().map(|text| bytes_to_chars(text)).zip(0..).collect();
-        // A word that is in the vocabulary is taken whole; all others fall into bytes.
+        // A word in the vocabulary becomes one token; all others are split into bytes.
         let model = BPE::builder().vocab_and_merges(vocabulary, vec![]);
         let model = model.ignore_merges(true).build().unwrap_or_default();
         let inner = assemble(model, &[]).unwrap_or_else(|_| tokenizers::Tokenizer::new(BPE::default()));

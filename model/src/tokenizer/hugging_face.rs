@@ -1,4 +1,4 @@
-//! A tokenizer from `tokenizer.json`.
+//! Loads a tokenizer from `tokenizer.json`, and saves it.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,14 +6,17 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::token_bytes::TokenBytes;
-use super::{Tokenizer, byte_level, is_marker, check_merges, sentence_piece};
+use super::{Tokenizer, byte_level, check_merges, is_marker, sentence_piece};
 use crate::weights::{Fault, LoadError};
 
-/// No vocabulary of this line comes near.
+/// Upper limit of token ids, far above those of real vocabularies.
 const MAX_TOKEN_ID: u32 = 1 << 22;
 
 impl Tokenizer {
-    /// Writes `tokenizer.json` into a directory, special tokens included.
+    /// Writes `tokenizer.json`, including special tokens, to a directory.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be written.
     pub fn save(&self, directory: &Path) -> Result<(), LoadError> {
         let path = directory.join("tokenizer.json");
         let write = || -> Result<(), Fault> {
@@ -33,12 +36,16 @@ impl Tokenizer {
         write().map_err(|fault| fault.in_file(&path))
     }
 
-    /// From a directory's `tokenizer.json` alone.
+    /// Loads a tokenizer from a directory's `tokenizer.json`, without the end tokens that other files may declare.
+    ///
+    /// # Errors
+    /// Fails if the file is missing, malformed, or not a supported BPE tokenizer.
     pub fn load(directory: &Path) -> Result<Self, LoadError> {
         Self::from_directory(directory, &[])
     }
 
-    /// From a directory's `tokenizer.json`; `ends` are the end tokens that the other files of the directory name.
+    /// Loads a tokenizer from a directory's `tokenizer.json`. `ends` are the end tokens that other files in the directory
+    /// declare.
     pub(crate) fn from_directory(directory: &Path, ends: &[u32]) -> Result<Self, LoadError> {
         let path = directory.join("tokenizer.json");
         let read = || -> Result<Self, Fault> {
@@ -56,7 +63,7 @@ impl Tokenizer {
         let added = added_tokens(&json)?;
         let start = start_token(&json["post_processor"]);
         let byte_level = has_byte_level_step(&json["decoder"]) || has_byte_level_step(&json["pre_tokenizer"]);
-        // Added tokens would be found in ordinary text, and the rest would change it.
+        // The library would match added tokens in ordinary text, and the other steps would change the text.
         json["added_tokens"] = json!([]);
         for field in ["truncation", "padding", "post_processor"] {
             json[field] = Value::Null;
@@ -74,7 +81,7 @@ impl Tokenizer {
     }
 }
 
-/// Refuses a model that the library would take without a look.
+/// Rejects models that the library would accept without checking.
 fn check_model(model: &Value) -> Result<(), Fault> {
     for affix in ["continuing_subword_prefix", "end_of_word_suffix"] {
         if model[affix].as_str().is_some_and(|affix| !affix.is_empty()) {
@@ -92,7 +99,7 @@ fn check_model(model: &Value) -> Result<(), Fault> {
     check_merges(tokens.keys().map(String::as_str), merges.iter().map(merged))
 }
 
-/// A token beside the merges.
+/// A token outside of the BPE vocabulary.
 struct AddedToken {
     name: String,
     id: u32,
@@ -110,19 +117,20 @@ fn added_tokens(json: &Value) -> Result<Vec<AddedToken>, Fault> {
     };
     let tokens = json["added_tokens"].as_array().map(Vec::as_slice).unwrap_or_default();
     let tokens: Option<Vec<AddedToken>> = tokens.iter().map(read).collect();
-    tokens.ok_or_else(|| Fault::Malformed("an added token lacks a name or a sensible id".into()))
+    tokens.ok_or_else(|| Fault::Malformed("an added token lacks a name or a valid id".into()))
 }
 
-/// The bytes of all tokens.
+/// Collects the bytes of all tokens.
 fn token_bytes(inner: &tokenizers::Tokenizer, added: &[AddedToken], byte_level: bool) -> Result<TokenBytes, Fault> {
     let vocabulary = inner.get_vocab(false);
     let last = vocabulary.values().copied().chain(added.iter().map(|t| t.id)).max();
     let Some(last) = last.filter(|&last| last < MAX_TOKEN_ID) else {
-        return Err(Fault::Malformed("the vocabulary is empty or has an absurd id".into()));
+        return Err(Fault::Malformed("the vocabulary is empty or has an out-of-range id".into()));
     };
     let mut all = vec![Vec::new(); last as usize + 1];
     for (token, id) in vocabulary {
-        all[id as usize] = if byte_level { byte_level::token_to_bytes(&token) } else { sentence_piece::token_to_bytes(&token) };
+        all[id as usize] =
+            if byte_level { byte_level::token_to_bytes(&token) } else { sentence_piece::token_to_bytes(&token) };
     }
     for token in added {
         all[token.id as usize] = token.name.clone().into_bytes();
@@ -130,7 +138,7 @@ fn token_bytes(inner: &tokenizers::Tokenizer, added: &[AddedToken], byte_level: 
     Ok(TokenBytes::new(all))
 }
 
-/// Whether a step, or one inside it, is of the byte-level kind.
+/// Returns true if a pipeline step, or one nested in it, is of type `ByteLevel`.
 fn has_byte_level_step(step: &Value) -> bool {
     match step {
         Value::Object(fields) => {
@@ -141,7 +149,7 @@ fn has_byte_level_step(step: &Value) -> bool {
     }
 }
 
-/// Takes away what puts a space before a text: parts of a prompt are tokenised one by one, and none begins a sentence.
+/// Removes steps that prepend a space to a text: the parts of a prompt are encoded one by one, and none begins a sentence.
 fn remove_space_prefix(step: &mut Value) {
     if step["type"] == "Prepend" {
         *step = Value::Null;
@@ -159,7 +167,7 @@ fn remove_space_prefix(step: &mut Value) {
     }
 }
 
-/// The token that a template puts before every text.
+/// The token that a post-processor template puts before every text.
 fn start_token(step: &Value) -> Option<String> {
     if step["type"] == "TemplateProcessing" {
         return Some(step["single"].get(0)?["SpecialToken"]["id"].as_str()?.to_string());

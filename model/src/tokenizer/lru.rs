@@ -1,21 +1,22 @@
-//! Texts that were tokenised a moment ago: on the typing path all parts of a prompt but one are the same again.
+//! A least-cachely-used cache of encoded texts: while the user types, all parts of a prompt but one stay the same.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Shorter texts are tokenised faster than they are found.
+use parking_lot::Mutex;
+
+/// Minimum length of cached texts. Shorter ones are encoded faster than they are found.
 const MIN_CACHED_TEXT_BYTES: usize = 256;
-/// How many bytes of text are kept in all.
+/// Limit of the total length of the cached texts.
 const MAX_CACHED_BYTES: usize = 1 << 20;
 
-/// The latest texts and their ids, the most recently used last.
+/// Texts with their token ids, the most cachely used last.
 #[derive(Default)]
 pub(super) struct EncodingLru {
     texts: Mutex<VecDeque<(String, Vec<u32>)>>,
 }
 
 impl EncodingLru {
-    /// The ids of a text, by `encode` where they are not known.
+    /// Returns the cached ids of a text, or encodes and caches it.
     pub(super) fn encode_with(&self, text: &str, encode: impl Fn(&str) -> Vec<u32>) -> Vec<u32> {
         if !(MIN_CACHED_TEXT_BYTES..=MAX_CACHED_BYTES / 4).contains(&text.len()) {
             return encode(text);
@@ -24,7 +25,7 @@ impl EncodingLru {
             return ids;
         }
         let ids = encode(text);
-        let mut texts = self.lock();
+        let mut texts = self.texts.lock();
         texts.push_back((text.to_string(), ids.clone()));
         while texts.iter().map(|(text, _)| text.len()).sum::<usize>() > MAX_CACHED_BYTES {
             texts.pop_front();
@@ -33,16 +34,12 @@ impl EncodingLru {
     }
 
     fn lookup(&self, text: &str) -> Option<Vec<u32>> {
-        let mut texts = self.lock();
+        let mut texts = self.texts.lock();
         let at = texts.iter().position(|(known, _)| known == text)?;
         let found = texts.remove(at)?;
         let ids = found.1.clone();
         texts.push_back(found);
         Some(ids)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(String, Vec<u32>)>> {
-        self.texts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -53,8 +50,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_text_is_tokenised_once_and_the_oldest_is_forgotten() {
-        let recent = EncodingLru::default();
+    fn long_texts_are_encoded_once_and_the_oldest_is_evicted() {
+        let cache = EncodingLru::default();
         let calls = Cell::new(0);
         let encode = |text: &str| {
             calls.set(calls.get() + 1);
@@ -62,14 +59,16 @@ mod tests {
         };
         let text = |n: usize| n.to_string().repeat(MAX_CACHED_BYTES / 8);
         for n in [1, 1, 2, 1] {
-            assert_eq!(recent.encode_with(&text(n), encode), [MAX_CACHED_BYTES as u32 / 8]);
+            assert_eq!(cache.encode_with(&text(n), encode), [MAX_CACHED_BYTES as u32 / 8]);
         }
         assert_eq!(calls.get(), 2);
-        (3..=9).for_each(|n| drop(recent.encode_with(&text(n), encode)));
+        for n in 3..=9 {
+            cache.encode_with(&text(n), encode);
+        }
         let before = calls.get();
-        recent.encode_with(&text(9), encode);
+        cache.encode_with(&text(9), encode);
         assert_eq!(calls.get(), before);
-        recent.encode_with(&text(2), encode);
+        cache.encode_with(&text(2), encode);
         assert_eq!(calls.get(), before + 1);
     }
 }

@@ -1,11 +1,12 @@
-//! SentencePiece BPE (Kudo and Richardson 2018) as Llama 2 has it: `▁` stands for a space, unknown characters fall into bytes.
+//! SentencePiece BPE (Kudo and Richardson 2018) as in Llama 2: `▁` stands for a space, and unknown characters are encoded
+//! as bytes.
 
 use std::collections::HashMap;
 
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::normalizers::replace::{Replace, ReplacePattern};
 
-/// The bytes that a token stands for.
+/// Maps a token to its bytes.
 pub(super) fn token_to_bytes(token: &str) -> Vec<u8> {
     match parse_byte_token(token) {
         Some(byte) => vec![byte],
@@ -13,13 +14,13 @@ pub(super) fn token_to_bytes(token: &str) -> Vec<u8> {
     }
 }
 
-/// The byte of a token like `<0x0A>`.
+/// Parses a byte token such as `<0x0A>`.
 fn parse_byte_token(token: &str) -> Option<u8> {
     let digits = token.strip_prefix("<0x")?.strip_suffix('>')?;
     if digits.len() == 2 { u8::from_str_radix(digits, 16).ok() } else { None }
 }
 
-/// From the tokens and their scores. The best-scored merge goes first: the order of the scores is the list of merges.
+/// Builds a tokenizer from tokens and their scores. Merges are applied in descending order of score.
 pub(super) fn assemble(tokens: &[&str], scores: &[f32]) -> tokenizers::Result<tokenizers::Tokenizer> {
     let ids: HashMap<&str, u32> = tokens.iter().copied().zip(0..).collect();
     let mut merges: Vec<(f32, &str, &str)> = Vec::new();

@@ -1,4 +1,4 @@
-//! Text to ids and back: markers, odd bytes, files that do not fit.
+//! Encoding and decoding, including special tokens and unusual bytes.
 
 use std::path::Path;
 
@@ -6,18 +6,18 @@ use super::*;
 
 fn golden() -> Tokenizer {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/qwen2");
-    Tokenizer::from_directory(&folder, &[]).expect("the golden tokenizer is sound")
+    Tokenizer::from_directory(&folder, &[]).expect("the golden tokenizer is valid")
 }
 
-fn spelt(tokenizer: &Tokenizer, ids: &[u32]) -> Vec<u8> {
+fn decode(tokenizer: &Tokenizer, ids: &[u32]) -> Vec<u8> {
     ids.iter().flat_map(|&id| tokenizer.token_bytes(id)).copied().collect()
 }
 
 #[test]
-fn tokens_spell_the_text_byte_for_byte() {
+fn decoding_restores_every_byte_of_the_text() {
     for tokenizer in [golden(), Tokenizer::byte_level(&["def", " return"], &["<|endoftext|>"])] {
         for text in ["", "def f(x):\n\treturn x", "naïve — 日本 🦀\u{0}\u{feff}", "  \r\n\r\n    e\u{301}"] {
-            assert_eq!(spelt(&tokenizer, &tokenizer.encode(text)), text.as_bytes(), "{text:?}");
+            assert_eq!(decode(&tokenizer, &tokenizer.encode(text)), text.as_bytes(), "{text:?}");
         }
     }
 }
@@ -30,7 +30,7 @@ fn merges_are_applied() {
 }
 
 #[test]
-fn the_tiny_tokenizer_has_bytes_then_words_then_specials() {
+fn the_tiny_tokenizer_lists_bytes_then_words_then_special_tokens() {
     let tokenizer = Tokenizer::byte_level(&["def", " return"], &["<fim_prefix>", "<|endoftext|>"]);
     assert_eq!(tokenizer.encode("def return"), [256, 257]);
     assert_eq!(tokenizer.encode("de\n"), [100, 101, 10]);
@@ -40,26 +40,26 @@ fn the_tiny_tokenizer_has_bytes_then_words_then_specials() {
 }
 
 #[test]
-fn a_special_token_is_never_read_out_of_a_text() {
+fn special_tokens_are_never_produced_from_text() {
     for tokenizer in [golden(), Tokenizer::byte_level(&[], &["<|endoftext|>", "<fim_middle>"])] {
         for text in ["<|endoftext|>", "a <fim_middle> b", "<|endoftext|><|endoftext|>"] {
             let ids = tokenizer.encode(text);
             assert!(ids.iter().all(|&id| !tokenizer.is_special(id)), "{text}: {ids:?}");
-            assert_eq!(spelt(&tokenizer, &ids), text.as_bytes());
+            assert_eq!(decode(&tokenizer, &ids), text.as_bytes());
         }
     }
 }
 
 #[test]
-fn a_special_token_that_merges_can_spell_is_not_read_out_of_a_text_either() {
-    let inner = sentence_piece::assemble(&["<unk>", "</s>", "</", "s>", "<", "/", "s", ">"], &[0.0; 8]).expect("sound");
+fn special_tokens_are_not_even_produced_by_merges() {
+    let inner = sentence_piece::assemble(&["<unk>", "</s>", "</", "s>", "<", "/", "s", ">"], &[0.0; 8]).expect("valid");
     let specials: HashMap<String, u32> = [("<unk>".to_string(), 0), ("</s>".to_string(), 1)].into();
     let tokenizer = Tokenizer::assemble(inner, TokenBytes::new(vec![vec![]; 8]), specials, &[]);
     assert_eq!(tokenizer.encode("</s>"), [4, 5, 6, 7]);
 }
 
 #[test]
-fn specials_and_unknown_ids_have_no_bytes() {
+fn special_tokens_and_unknown_ids_have_no_bytes() {
     let tokenizer = golden();
     let end = tokenizer.special_id("<|endoftext|>").expect("it has one");
     assert!(tokenizer.is_special(end) && tokenizer.token_bytes(end).is_empty());
@@ -68,12 +68,12 @@ fn specials_and_unknown_ids_have_no_bytes() {
 }
 
 #[test]
-fn sentence_pieces_spell_spaces_and_bytes() {
+fn sentence_piece_tokens_decode_to_spaces_and_bytes() {
     assert_eq!(sentence_piece::token_to_bytes("▁the"), b" the");
     assert_eq!(sentence_piece::token_to_bytes("<0x0A>"), b"\n");
     assert_eq!(sentence_piece::token_to_bytes("<0xzz>"), b"<0xzz>");
     let tokens = ["<unk>", "<0xC3>", "<0xA9>", "▁", "a", "b", "ab", "▁ab"];
-    let inner = sentence_piece::assemble(&tokens, &[0.0, 0.0, 0.0, -3.0, -4.0, -5.0, -1.0, -2.0]).expect("sound");
+    let inner = sentence_piece::assemble(&tokens, &[0.0, 0.0, 0.0, -3.0, -4.0, -5.0, -1.0, -2.0]).expect("valid");
     let tokenizer = Tokenizer::assemble(inner, TokenBytes::new(vec![vec![]; 8]), HashMap::new(), &[]);
     assert_eq!(tokenizer.encode("ab ab"), [6, 7]);
     assert_eq!(tokenizer.encode("é"), [1, 2]);

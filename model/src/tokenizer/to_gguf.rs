@@ -1,4 +1,4 @@
-//! The vocabulary of a `tokenizer.json` as metadata of a GGUF file.
+//! Converts the vocabulary of a `tokenizer.json` to GGUF metadata.
 
 use candle_core::quantized::gguf_file::Value as Metadata;
 use serde_json::Value;
@@ -6,12 +6,13 @@ use serde_json::Value;
 use super::gguf::{TOKEN_TYPE_CONTROL, TOKEN_TYPE_NORMAL, TOKEN_TYPE_UNUSED, pre_tokenizer_name};
 use crate::weights::Fault;
 
-/// The keys under `tokenizer.ggml` for a byte-level BPE, for a model with `rows` rows of the embedding.
+/// The keys under `tokenizer.ggml` of a byte-level BPE, for a model whose embedding has `rows` rows.
 pub(crate) fn vocabulary_metadata(json: &Value, rows: usize) -> Result<Vec<(String, Metadata)>, Fault> {
     let patterns = patterns(&json["pre_tokenizer"]);
-    let pre = pre_tokenizer_name(&patterns).ok_or_else(|| Fault::Unsupported("a pre-tokenizer without a name in GGUF".into()))?;
+    let pre = pre_tokenizer_name(&patterns)
+        .ok_or_else(|| Fault::Unsupported("a pre-tokenizer that has no name in GGUF".into()))?;
     let (mut tokens, mut kinds) = tokens(json)?;
-    // Models often have more rows than tokens; a file has a token for each.
+    // An embedding often has more rows than there are tokens, but a GGUF file needs a token for each row.
     tokens.extend((tokens.len()..rows).map(|id| format!("[PAD{id}]")));
     kinds.resize(tokens.len(), TOKEN_TYPE_UNUSED);
     let end = tokens.iter().position(|token| ["<|endoftext|>", "</s>"].contains(&&**token));
@@ -31,7 +32,7 @@ pub(crate) fn vocabulary_metadata(json: &Value, rows: usize) -> Result<Vec<(Stri
     Ok(entries.into_iter().map(|(key, value)| (format!("tokenizer.ggml.{key}"), value)).collect())
 }
 
-/// The patterns of a pre-tokenizer, in their order.
+/// The regexes of a pre-tokenizer, in order.
 fn patterns(pre: &Value) -> Vec<&str> {
     match pre["type"].as_str() {
         Some("Sequence") => pre["pretokenizers"].as_array().into_iter().flatten().flat_map(patterns).collect(),
@@ -41,14 +42,14 @@ fn patterns(pre: &Value) -> Vec<&str> {
     }
 }
 
-/// All tokens by id, and their kinds.
+/// All tokens by id, and their token types.
 fn tokens(json: &Value) -> Result<(Vec<String>, Vec<i64>), Fault> {
     let vocabulary = json["model"]["vocab"].as_object();
     let vocabulary = vocabulary.ok_or_else(|| Fault::Missing("the tokenizer's vocabulary".into()))?;
     let ordinary = vocabulary.iter().map(|(token, id)| (id.as_u64(), token.clone(), TOKEN_TYPE_NORMAL));
     let added = json["added_tokens"].as_array().into_iter().flatten();
-    let added =
-        added.map(|token| (token["id"].as_u64(), token["content"].as_str().unwrap_or_default().into(), TOKEN_TYPE_CONTROL));
+    let added = added
+        .map(|token| (token["id"].as_u64(), token["content"].as_str().unwrap_or_default().into(), TOKEN_TYPE_CONTROL));
     let all: Vec<(Option<u64>, String, i64)> = ordinary.chain(added).collect();
     let count = all.iter().filter_map(|(id, ..)| *id).max().map_or(0, |id| id as usize + 1);
     if count > all.len() {
@@ -62,7 +63,7 @@ fn tokens(json: &Value) -> Result<(Vec<String>, Vec<i64>), Fault> {
     Ok((tokens, kinds))
 }
 
-/// Each merge as two tokens with a space between.
+/// Each merge as two tokens separated by a space.
 fn merges(json: &Value) -> Result<Vec<String>, Fault> {
     let merge = |merge: &Value| match merge {
         Value::String(merge) => Some(merge.clone()),
@@ -73,5 +74,5 @@ fn merges(json: &Value) -> Result<Vec<String>, Fault> {
         _ => None,
     };
     let merges: Option<Vec<_>> = json.as_array().into_iter().flatten().map(merge).collect();
-    merges.ok_or_else(|| Fault::Malformed("a merge is not two tokens".into()))
+    merges.ok_or_else(|| Fault::Malformed("a merge is not a pair of tokens".into()))
 }

@@ -1,6 +1,6 @@
-//! The bytes of every token, in one allocation.
+//! The bytes of all tokens in one allocation.
 
-/// Byte strings by id.
+/// Byte strings indexed by token id.
 #[derive(Default)]
 pub(super) struct TokenBytes {
     bytes: Vec<u8>,
@@ -8,7 +8,7 @@ pub(super) struct TokenBytes {
 }
 
 impl TokenBytes {
-    /// From the byte strings in the order of their ids.
+    /// Stores byte strings in the order of their ids.
     pub(super) fn new(pieces: impl IntoIterator<Item = Vec<u8>>) -> Self {
         let mut all = Self::default();
         for piece in pieces {
@@ -25,7 +25,7 @@ impl TokenBytes {
         &self.bytes[start as usize..end as usize]
     }
 
-    /// How many there are.
+    /// Number of tokens.
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }

@@ -1,8 +1,9 @@
-//! GGUF files, read by mapping them: header, metadata, and tensors as pieces of the file.
+//! Memory-mapped GGUF files: header, metadata, and tensors as ranges of the file.
 //!
-//! The file is untrusted. Every count and size is checked against the file before anything is allocated for it, every
-//! tensor lies inside the file at an aligned place that it shares with no other, and no scale is infinite or not a number.
-//! The format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, versions 2 and 3, little-endian.
+//! The file is untrusted. Every count and size is checked against the file's length before anything is allocated for it,
+//! every tensor lies at an aligned offset inside the file and overlaps no other, and no scale is infinite or NaN.
+//! The format is specified in <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>; versions 2 and 3 are
+//! supported, little-endian only.
 
 mod cursor;
 mod metadata;
@@ -26,7 +27,7 @@ use cursor::Cursor;
 use tensors::TensorInfo;
 use value::MetadataValue;
 
-/// An opened file, checked.
+/// An open GGUF file whose header has been validated.
 pub(crate) struct GgufFile {
     path: PathBuf,
     map: Arc<Mmap>,
@@ -35,16 +36,16 @@ pub(crate) struct GgufFile {
     tensors: HashMap<String, TensorInfo>,
 }
 
-/// Smallest key with its value: a length, a type, one byte.
+/// Size of the smallest metadata entry: the key's length, a type, and a one-byte value.
 const MIN_METADATA_ENTRY_BYTES: usize = 8 + 4 + 1;
 
 impl GgufFile {
-    /// Maps a file and reads all but the weights.
+    /// Maps a file and reads everything but the weights.
     pub(crate) fn open(path: &Path) -> Result<Self, LoadError> {
         let read = || -> Result<Self, Fault> {
             let file = std::fs::File::open(path)?;
-            // SAFETY: the map is only read. Another process that cuts the file short while it is in use could end this one;
-            // that is the price of mapping, and the file is the user's own.
+            // SAFETY: the map is only read. If another process truncates the file while it is in use, this one may be
+            // killed by a bus error; that is the price of mapping, and the file is the user's own.
             let map = Arc::new(unsafe { Mmap::map(&file)? });
             Self::parse(path, map)
         };
@@ -59,7 +60,7 @@ impl GgufFile {
             let key = cursor.string()?;
             let value = MetadataValue::read(&mut cursor)?;
             if values.insert(key.to_string(), value).is_some() {
-                return Err(Fault::Malformed(format!("the key '{key}' is there twice")));
+                return Err(Fault::Malformed(format!("the key '{key}' occurs twice")));
             }
         }
         let alignment = alignment(&values)?;
@@ -68,22 +69,22 @@ impl GgufFile {
         Ok(Self { path: path.to_path_buf(), map, bytes, values, tensors })
     }
 
-    /// Its size in bytes.
+    /// Size of the file in bytes.
     pub(crate) fn len(&self) -> u64 {
         self.map.len() as u64
     }
 
-    /// Whether there is a tensor of this name.
+    /// Returns true if the file has a tensor of this name.
     pub(crate) fn has_tensor(&self, tensor: &str) -> bool {
         self.tensors.contains_key(tensor)
     }
 
-    /// The tensor of this name.
+    /// Looks up a tensor by name.
     fn tensor(&self, name: &str) -> Result<&TensorInfo, Fault> {
         self.tensors.get(name).ok_or_else(|| Fault::Missing(format!("the tensor '{name}'")))
     }
 
-    /// The rows of a matrix.
+    /// Number of rows of a matrix.
     pub(crate) fn rows(&self, tensor: &str) -> Result<usize, Fault> {
         match self.tensor(tensor)?.shape[..] {
             [rows, _] => Ok(rows),
@@ -92,7 +93,7 @@ impl GgufFile {
     }
 }
 
-/// Counts of tensors and of metadata values.
+/// Reads the header: the number of tensors and the number of metadata entries.
 fn header(cursor: &mut Cursor) -> Result<(usize, usize), Fault> {
     if cursor.array().ok() != Some(*b"GGUF") {
         return Err(Fault::Malformed("it is not a GGUF file".into()));
@@ -106,7 +107,7 @@ fn header(cursor: &mut Cursor) -> Result<(usize, usize), Fault> {
     Ok((tensors, cursor.count(MIN_METADATA_ENTRY_BYTES, "metadata values")?))
 }
 
-/// What the tensors' places are multiples of.
+/// Alignment of tensor data in bytes.
 fn alignment(values: &HashMap<String, MetadataValue>) -> Result<usize, Fault> {
     match values.get("general.alignment") {
         None => Ok(32),

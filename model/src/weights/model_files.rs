@@ -1,4 +1,4 @@
-//! A model's file or directory, opened: its shape and its weights, whichever the format.
+//! The open file or directory of a model, whichever its format.
 
 use std::path::Path;
 
@@ -7,12 +7,13 @@ use serde_json::Value;
 
 use super::gguf::GgufFile;
 use super::gguf::source::GgufWeights;
-use super::merge::MatrixLocation;
+use super::json::read_json;
+use super::location::MatrixLocation;
 use super::safetensors::{SafetensorsDirectory, SafetensorsWeights};
-use super::{Fault, LoadError, Slot, WeightSource};
+use super::{LoadError, Slot, WeightSource};
 use crate::config::Config;
 
-/// What was opened.
+/// A model's open files.
 pub(crate) enum ModelFiles {
     /// A GGUF file.
     Gguf(GgufFile, Config),
@@ -21,7 +22,7 @@ pub(crate) enum ModelFiles {
 }
 
 impl ModelFiles {
-    /// Opens a GGUF file or a Hugging Face directory, reads all but the weights and checks it.
+    /// Opens a GGUF file or a Hugging Face directory, and reads and checks everything but the weights.
     pub(crate) fn open(path: &Path) -> Result<Self, LoadError> {
         if !path.is_dir() {
             let file = GgufFile::open(path)?;
@@ -40,7 +41,7 @@ impl ModelFiles {
         }
     }
 
-    /// Where a matrix lies in its files.
+    /// Location of a matrix.
     pub(crate) fn locate(&self, slot: Slot) -> Result<MatrixLocation, LoadError> {
         let device = &Device::Cpu;
         match self {
@@ -49,17 +50,11 @@ impl ModelFiles {
         }
     }
 
-    /// Its weights, for a device.
+    /// The weights, to be read for a device.
     pub(crate) fn source<'a>(&'a self, device: &'a Device) -> Box<dyn WeightSource + 'a> {
         match self {
             Self::Gguf(file, config) => Box::new(GgufWeights { file, config, device }),
             Self::Directory(directory, config, _) => Box::new(SafetensorsWeights { directory, config, device }),
         }
     }
-}
-
-/// A file of JSON.
-pub(crate) fn read_json(path: &Path) -> Result<Value, LoadError> {
-    let bytes = std::fs::read(path).map_err(|e| Fault::Io(e).in_file(path))?;
-    serde_json::from_slice(&bytes).map_err(|e| Fault::Malformed(format!("it is not JSON: {e}")).in_file(path))
 }

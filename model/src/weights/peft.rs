@@ -1,75 +1,66 @@
-//! Adapters in the format of PEFT: a folder with `adapter_config.json` and `adapter_model.safetensors`.
+//! LoRA adapters in the format of PEFT: a directory with `adapter_config.json` and `adapter_model.safetensors`.
 //!
-//! An adapter adds `scale * B A` to matrices of a base model. Kinds that this program does not apply exactly (DoRA, whole
-//! modules, biases) are refused.
+//! An adapter adds `scale * B A` to matrices of a base model (LoRA, Hu et al. 2021). Adapters that cannot be applied
+//! exactly (DoRA, fully trained modules, biases) are rejected.
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
 
-use super::model_files;
+use super::json::read_json;
+use super::lora::LoraWeights;
 use super::safetensors::names::tensor_names;
-use super::{Fault, TensorKind, LoadError, LayerTensor, Slot};
+use super::{Fault, LayerTensor, LoadError, Slot, TensorKind};
 use crate::config::{Architecture, Config};
 
-/// The settings' file in an adapter's folder.
+/// Name of the configuration file in an adapter's directory.
 pub(crate) const ADAPTER_CONFIG_FILE: &str = "adapter_config.json";
-/// The weights' file in an adapter's folder.
+/// Name of the weights file in an adapter's directory.
 pub(crate) const ADAPTER_WEIGHTS_FILE: &str = "adapter_model.safetensors";
 
-/// The addition to one matrix.
-pub(crate) struct LoraWeights {
-    /// `[rank, in]`
-    pub(crate) a: Tensor,
-    /// `[out, rank]`
-    pub(crate) b: Tensor,
-    pub(crate) scale: f64,
-}
-
-impl LoraWeights {
-    /// The addition to some of the outputs.
-    pub(crate) fn slice_outputs(&self, rows: Range<usize>) -> candle_core::Result<Self> {
-        let b = self.b.narrow(0, rows.start, rows.len())?.contiguous()?;
-        Ok(Self { a: self.a.clone(), b, scale: self.scale })
-    }
-}
-
-/// An adapter as it was read.
+/// An adapter loaded from a PEFT directory.
 pub(crate) struct PeftAdapter {
-    /// By matrix.
+    /// The adapted matrices.
     pub(crate) matrices: Vec<(Slot, LoraWeights)>,
 }
 
-/// All matrices of a model's layers that an adapter can add to, with their outputs and inputs.
+/// All matrices of a model's layers with their output and input widths. An adapter may add to any of them.
 pub(crate) fn layer_matrices(config: &Config) -> Vec<(Slot, usize, usize)> {
     let (hidden, inner, query, kv) =
         (config.hidden_size, config.intermediate_size, config.query_width(), config.kv_width());
-    let mut parts = match config.fused_qkv {
-        true => vec![(LayerTensor::FusedQkv, query + 2 * kv, hidden)],
-        false => vec![(LayerTensor::Query, query, hidden), (LayerTensor::Key, kv, hidden), (LayerTensor::Value, kv, hidden)],
+    let mut tensors = if config.fused_qkv {
+        vec![(LayerTensor::FusedQkv, query + 2 * kv, hidden)]
+    } else {
+        vec![(LayerTensor::Query, query, hidden), (LayerTensor::Key, kv, hidden), (LayerTensor::Value, kv, hidden)]
     };
-    parts.extend(config.gated.then_some((LayerTensor::Gate, inner, hidden)));
-    parts.extend([(LayerTensor::AttentionOutput, hidden, query), (LayerTensor::Up, inner, hidden), (LayerTensor::Down, hidden, inner)]);
-    let layer = |index| parts.clone().into_iter().map(move |(part, out, inner)| (Slot::Layer(index, part), out, inner));
-    (0..config.layers).flat_map(layer).collect()
+    if config.gated {
+        tensors.push((LayerTensor::Gate, inner, hidden));
+    }
+    tensors.extend([
+        (LayerTensor::AttentionOutput, hidden, query),
+        (LayerTensor::Up, inner, hidden),
+        (LayerTensor::Down, hidden, inner),
+    ]);
+    let in_layer =
+        |index| tensors.clone().into_iter().map(move |(tensor, out, inner)| (Slot::Layer(index, tensor), out, inner));
+    (0..config.layers).flat_map(in_layer).collect()
 }
 
-/// The module of a matrix in a Hugging Face model, without `.weight`.
+/// The module name of a matrix in a Hugging Face model, without `.weight`.
 fn module_name(architecture: Architecture, slot: Slot) -> String {
     let mut names = tensor_names(architecture, slot, TensorKind::Weight);
     names.swap_remove(0).trim_end_matches(".weight").to_owned()
 }
 
-/// The names of an adapter's tensors for a matrix.
+/// The names of an adapter's tensors A and B for a matrix.
 pub(crate) fn lora_tensor_names(architecture: Architecture, slot: Slot) -> [String; 2] {
     let module = module_name(architecture, slot);
     ["A", "B"].map(|matrix| format!("base_model.model.{module}.lora_{matrix}.weight"))
 }
 
-/// The settings of an adapter as PEFT reads them. `base` is the base model's name or path.
+/// The `adapter_config.json` of an adapter. `base` is the base model's name or path.
 pub(crate) fn adapter_config(config: &Config, base: &str, rank: usize, alpha: f64, dropout: f64) -> Value {
     let mut modules: Vec<String> = layer_matrices(config)
         .into_iter()
@@ -96,20 +87,24 @@ pub(crate) fn adapter_config(config: &Config, base: &str, rank: usize, alpha: f6
 }
 
 impl PeftAdapter {
-    /// Reads an adapter for a model of this shape.
+    /// Loads an adapter for a model of this shape.
     ///
     /// # Errors
-    /// If it is of a kind that is not supported, was made for another model, or is damaged.
+    /// Fails if the adapter is of an unsupported kind, was made for another model, or is damaged.
     pub(crate) fn open(folder: &Path, config: &Config) -> Result<Self, LoadError> {
         let path = folder.join(ADAPTER_CONFIG_FILE);
-        let settings = AdapterConfig::read(&model_files::read_json(&path)?).map_err(|fault| fault.in_file(&path))?;
+        let settings = AdapterConfig::read(&read_json(&path)?).map_err(|fault| fault.in_file(&path))?;
         let path = folder.join(ADAPTER_WEIGHTS_FILE);
         let tensors = candle_core::safetensors::load(&path, &Device::Cpu);
         let tensors = tensors.map_err(|e| Fault::Malformed(e.to_string()).in_file(&path))?;
         Self::assemble(&settings, tensors, config).map_err(|fault| fault.in_file(&path))
     }
 
-    fn assemble(settings: &AdapterConfig, mut tensors: HashMap<String, Tensor>, config: &Config) -> Result<Self, Fault> {
+    fn assemble(
+        settings: &AdapterConfig,
+        mut tensors: HashMap<String, Tensor>,
+        config: &Config,
+    ) -> Result<Self, Fault> {
         let mut parts = Vec::new();
         for (slot, out, inner) in layer_matrices(config) {
             let [a_name, b_name] = lora_tensor_names(config.architecture, slot);
@@ -134,24 +129,24 @@ impl PeftAdapter {
         }
         match (tensors.into_keys().min(), parts.is_empty()) {
             (Some(name), _) => Err(Fault::Unsupported(format!(
-                "the tensor '{name}', which belongs to no matrix of this model (is the adapter made for another one?),"
+                "the tensor '{name}', which belongs to no matrix of this model (was the adapter made for another one?),"
             ))),
             (None, true) => Err(Fault::Malformed("the adapter is empty".into())),
             (None, false) => Ok(Self { matrices: parts }),
         }
     }
 
-    /// The addition to a matrix.
+    /// The adapter's weights for a matrix, if it changes that one.
     pub(crate) fn weights_for(&self, slot: Slot) -> Option<&LoraWeights> {
         self.matrices.iter().find(|(other, _)| *other == slot).map(|(_, part)| part)
     }
 }
 
-/// What `adapter_config.json` says.
+/// The parsed `adapter_config.json`.
 struct AdapterConfig {
     rank: usize,
     alpha: f64,
-    /// Whether the scale is `alpha / sqrt(rank)` (rank-stabilised).
+    /// Scale by `alpha / sqrt(rank)` instead of `alpha / rank` (rank-stabilised LoRA, Kalajdzievski 2023).
     rank_stabilized: bool,
     rank_pattern: HashMap<String, usize>,
     alpha_pattern: HashMap<String, f64>,
@@ -167,7 +162,7 @@ impl AdapterConfig {
         let filled = |key: &str| on(key) && json[key].as_array().is_none_or(|list| !list.is_empty());
         for (wrong, what) in [
             (on("use_dora"), "DoRA"),
-            (filled("modules_to_save"), "an adapter with whole modules (modules_to_save)"),
+            (filled("modules_to_save"), "an adapter with fully trained modules (modules_to_save)"),
             (filled("trainable_token_indices"), "an adapter with trained tokens"),
             (json["bias"].as_str().is_some_and(|bias| bias != "none"), "an adapter with biases"),
         ] {
@@ -185,7 +180,11 @@ impl AdapterConfig {
             rank: rank as usize,
             alpha,
             rank_stabilized: on("use_rslora"),
-            rank_pattern: pattern("rank_pattern").into_iter().filter_map(number).map(|(n, x)| (n, x as usize)).collect(),
+            rank_pattern: pattern("rank_pattern")
+                .into_iter()
+                .filter_map(number)
+                .map(|(n, x)| (n, x as usize))
+                .collect(),
             alpha_pattern: pattern("alpha_pattern").into_iter().filter_map(number).collect(),
         })
     }
@@ -200,7 +199,7 @@ impl AdapterConfig {
     }
 }
 
-/// The value whose key is the end of a tensor's module.
+/// The value whose key is a suffix of the tensor's module name.
 fn pattern_value<T: Copy>(pattern: &HashMap<String, T>, name: &str) -> Option<T> {
     let module = name.trim_end_matches(".lora_A.weight");
     pattern.iter().find(|(key, _)| module == *key || module.ends_with(&format!(".{key}"))).map(|(_, value)| *value)

@@ -1,12 +1,13 @@
-//! Whether a tensor's numbers are numbers: floats, and the scales of blocks. One NaN would spoil every answer silently.
+//! Checks that weights are finite: floats themselves, and the scales of quantised blocks. A single NaN would silently
+//! corrupt every completion.
 
 use candle_core::quantized::GgmlDType;
 use rayon::prelude::*;
 
-/// Blocks that one thread checks at a time.
+/// Blocks in a unit of parallel work.
 const BLOCKS_PER_CHUNK: usize = 1 << 14;
 
-/// Whether no float, and no block's scale or minimum, is infinite or not a number.
+/// Returns true if no float, and no block's scale or minimum, is infinite or NaN.
 pub(crate) fn is_finite(dtype: GgmlDType, bytes: &[u8]) -> bool {
     let block = dtype.type_size();
     bytes.par_chunks(block * BLOCKS_PER_CHUNK).all(|chunk| match dtype {
@@ -16,7 +17,7 @@ pub(crate) fn is_finite(dtype: GgmlDType, bytes: &[u8]) -> bool {
     })
 }
 
-/// Where in a block its f16 scales are.
+/// Byte offsets of the f16 scales and minimums in a block.
 fn scale_offsets(dtype: GgmlDType) -> &'static [usize] {
     match dtype {
         GgmlDType::Q4_1 | GgmlDType::Q5_1 | GgmlDType::Q4K | GgmlDType::Q5K => &[0, 2],
@@ -27,10 +28,10 @@ fn scale_offsets(dtype: GgmlDType) -> &'static [usize] {
     }
 }
 
-/// Whether, in every block, the 16-bit words at these places have an exponent that is not all ones.
-fn exponents_are_finite(bytes: &[u8], block: usize, places: &[usize], exponent: u16) -> bool {
-    places.iter().all(|&at| {
-        let word = |block: &[u8]| u16::from_le_bytes([block[at], block[at + 1]]);
+/// Returns true if no 16-bit word at these offsets of any block has all bits of the `exponent` mask set (infinity or NaN).
+fn exponents_are_finite(bytes: &[u8], block: usize, offsets: &[usize], exponent: u16) -> bool {
+    offsets.iter().all(|&offset| {
+        let word = |block: &[u8]| u16::from_le_bytes([block[offset], block[offset + 1]]);
         bytes.chunks_exact(block).all(|block| word(block) & exponent != exponent)
     })
 }

@@ -1,10 +1,10 @@
-//! Reads numbers and texts from the front of a mapped file, and never past its end.
+//! A bounds-checked reader of the numbers and strings in a mapped file.
 
 use std::ops::Range;
 
 use crate::weights::Fault;
 
-/// A place in the file.
+/// A read position in the file.
 pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
     offset: usize,
@@ -15,17 +15,17 @@ impl<'a> Cursor<'a> {
         Self { bytes, offset: 0 }
     }
 
-    /// Where the next byte is.
+    /// Offset of the next byte.
     pub(super) fn offset(&self) -> usize {
         self.offset
     }
 
-    /// How many bytes are left.
+    /// Number of unread bytes.
     fn remaining(&self) -> usize {
         self.bytes.len() - self.offset
     }
 
-    /// The range of the next `len` bytes, which are passed over.
+    /// Advances past the next `len` bytes and returns their range.
     fn take(&mut self, len: u64) -> Result<Range<usize>, Fault> {
         match usize::try_from(len) {
             Ok(len) if len <= self.remaining() => {
@@ -36,7 +36,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The next `N` bytes.
+    /// Reads the next `N` bytes.
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
         let range = self.take(N as u64)?;
         Ok(std::array::from_fn(|i| self.bytes[range.start + i]))
@@ -50,30 +50,30 @@ impl<'a> Cursor<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// A count of things of at least `each` bytes: refused where the rest of the file cannot hold them, so that it is safe to
-    /// allocate for.
-    pub(super) fn count(&mut self, each: usize, what: &str) -> Result<usize, Fault> {
+    /// Reads a count of items of at least `item_bytes` each. A count that the rest of the file cannot hold is an error, so it
+    /// is safe to allocate for the result.
+    pub(super) fn count(&mut self, item_bytes: usize, what: &str) -> Result<usize, Fault> {
         let count = self.u64()?;
         match usize::try_from(count) {
-            Ok(count) if count <= self.remaining() / each => Ok(count),
+            Ok(count) if count <= self.remaining() / item_bytes => Ok(count),
             _ => Err(Fault::Malformed(format!("it claims {count} {what}, more than the file can hold"))),
         }
     }
 
-    /// The range of a text with its length before it.
+    /// Reads a length-prefixed string and returns its range.
     pub(super) fn string_range(&mut self) -> Result<Range<usize>, Fault> {
         let len = self.u64()?;
         self.take(len)
     }
 
-    /// A text that must be UTF-8, such as a name.
+    /// Reads a string that must be UTF-8, such as a name.
     pub(super) fn string(&mut self) -> Result<&'a str, Fault> {
         let range = self.string_range()?;
         std::str::from_utf8(&self.bytes[range]).map_err(|_| Fault::Malformed("a name is not UTF-8".into()))
     }
 
-    /// The range of `count` things of `each` bytes.
-    pub(super) fn array_range(&mut self, count: usize, each: usize) -> Result<Range<usize>, Fault> {
-        self.take((count as u64).saturating_mul(each as u64))
+    /// Advances past `count` items of `item_bytes` each and returns their range.
+    pub(super) fn array_range(&mut self, count: usize, item_bytes: usize) -> Result<Range<usize>, Fault> {
+        self.take((count as u64).saturating_mul(item_bytes as u64))
     }
 }

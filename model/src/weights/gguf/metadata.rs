@@ -1,16 +1,21 @@
-//! Metadata by key, as the type that the reader of it needs.
+//! Typed access to the metadata of a GGUF file.
 
 use super::GgufFile;
 use super::value::MetadataValue;
 use crate::weights::Fault;
 
 impl GgufFile {
-    fn read<T>(&self, key: &str, what: &str, as_type: impl Fn(&MetadataValue) -> Option<T>) -> Result<Option<T>, Fault> {
+    fn read<T>(
+        &self,
+        key: &str,
+        what: &str,
+        as_type: impl Fn(&MetadataValue) -> Option<T>,
+    ) -> Result<Option<T>, Fault> {
         let wrong = || Fault::Malformed(format!("the key '{key}' is not {what}"));
         self.values.get(key).map(|value| as_type(value).ok_or_else(wrong)).transpose()
     }
 
-    /// A size. An array of sizes that are all the same is that size.
+    /// A size. An array of equal sizes, one for each layer, counts as that size.
     pub(crate) fn size(&self, key: &str) -> Result<Option<usize>, Fault> {
         let single = |value: &MetadataValue| match value {
             MetadataValue::Integer(n) => usize::try_from(*n).ok(),
@@ -20,7 +25,7 @@ impl GgufFile {
             None => single(value),
             Some(all) => {
                 let first = single(all.first()?)?;
-                all.iter().all(|value| single(value) == Some(first)).then_some(first)
+                if all.iter().all(|value| single(value) == Some(first)) { Some(first) } else { None }
             }
         })
     }
@@ -42,7 +47,7 @@ impl GgufFile {
         })
     }
 
-    /// A yes or no.
+    /// A boolean.
     pub(crate) fn bool_value(&self, key: &str) -> Result<Option<bool>, Fault> {
         self.read(key, "true or false", |value| match value {
             MetadataValue::Bool(flag) => Some(*flag),
@@ -50,30 +55,32 @@ impl GgufFile {
         })
     }
 
-    /// A text that may be absent.
+    /// A string that may be absent.
     pub(crate) fn optional_string(&self, key: &str) -> Result<Option<&str>, Fault> {
-        self.read(key, "a text", |value| match value {
+        self.read(key, "a string", |value| match value {
             MetadataValue::String(range) => std::str::from_utf8(&self.map[range.clone()]).ok(),
             _ => None,
         })
     }
 
-    /// A text that must be there.
+    /// A string that must be present.
     pub(crate) fn string(&self, key: &str) -> Result<&str, Fault> {
         self.optional_string(key)?.ok_or_else(|| Fault::Missing(format!("the key '{key}'")))
     }
 
-    /// A list of texts, absent or all of them UTF-8.
+    /// A list of UTF-8 strings.
     pub(crate) fn strings(&self, key: &str) -> Result<Option<Vec<&str>>, Fault> {
-        self.read(key, "a list of texts", |value| match value {
-            MetadataValue::Strings(ranges) => ranges.iter().map(|r| std::str::from_utf8(&self.map[r.clone()]).ok()).collect(),
+        self.read(key, "a list of strings", |value| match value {
+            MetadataValue::Strings(ranges) => {
+                ranges.iter().map(|r| std::str::from_utf8(&self.map[r.clone()]).ok()).collect()
+            }
             _ => None,
         })
     }
 
-    /// A list of whole numbers.
+    /// A list of integers.
     pub(crate) fn integers(&self, key: &str) -> Result<Option<Vec<i64>>, Fault> {
-        self.read(key, "a list of whole numbers", |value| {
+        self.read(key, "a list of integers", |value| {
             let number = |value: &MetadataValue| match value {
                 MetadataValue::Integer(n) => i64::try_from(*n).ok(),
                 _ => None,
@@ -82,7 +89,7 @@ impl GgufFile {
         })
     }
 
-    /// A list of numbers.
+    /// A list of finite floats.
     pub(crate) fn float_list(&self, key: &str) -> Result<Option<Vec<f32>>, Fault> {
         self.read(key, "a list of numbers", |value| {
             let number = |value: &MetadataValue| match value {

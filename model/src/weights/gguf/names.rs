@@ -1,6 +1,6 @@
-//! The names of tensors in GGUF files: the same for all families.
+//! Tensor names in GGUF files, which are the same for all architectures.
 
-use crate::weights::{TensorKind, LayerTensor, Slot};
+use crate::weights::{LayerTensor, Slot, TensorKind};
 
 /// The name of a slot's tensor.
 pub(super) fn tensor_name(slot: Slot, kind: TensorKind) -> String {

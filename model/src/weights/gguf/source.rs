@@ -1,4 +1,4 @@
-//! Tensors of a GGUF file as a decoder's weights. Blocks stay in the mapped file.
+//! Tensors of a GGUF file as a decoder's weights. Quantised blocks stay in the mapped file.
 
 use candle_core::quantized::GgmlDType;
 use candle_core::{DType, Device, Tensor};
@@ -6,12 +6,12 @@ use candle_core::{DType, Device, Tensor};
 use super::tensors::TensorInfo;
 use super::{GgufFile, names};
 use crate::config::{Architecture, Config};
-use crate::weights::validate;
-use crate::weights::merge::{ElementOrder, MatrixLocation};
+use crate::weights::location::{ElementOrder, MatrixLocation};
 use crate::weights::storage::{Bytes, QuantizedMatrix};
-use crate::weights::{Fault, TensorKind, LoadError, WeightMatrix, LayerTensor, Slot, WeightSource};
+use crate::weights::validate;
+use crate::weights::{Fault, LayerTensor, LoadError, Slot, TensorKind, WeightMatrix, WeightSource};
 
-/// The weights of a file, for one device.
+/// The weights of a GGUF file, read for one device.
 pub(crate) struct GgufWeights<'a> {
     pub(crate) file: &'a GgufFile,
     pub(crate) config: &'a Config,
@@ -19,17 +19,17 @@ pub(crate) struct GgufWeights<'a> {
 }
 
 impl GgufFile {
-    /// A checked tensor's bytes.
+    /// The bytes of a tensor, checked to be finite.
     fn bytes(&self, name: &str, info: &TensorInfo) -> Result<Bytes, Fault> {
         let bytes =
             self.bytes.slice(info.range.clone()).ok_or_else(|| Fault::Missing(format!("the tensor '{name}'")))?;
-        match validate::is_finite(info.dtype, bytes.as_ref()) {
-            true => Ok(bytes),
-            false => Err(Fault::Malformed(format!("the tensor '{name}' holds a number that is infinite or none"))),
+        if !validate::is_finite(info.dtype, bytes.as_ref()) {
+            return Err(Fault::Malformed(format!("the tensor '{name}' contains an infinite or NaN value")));
         }
+        Ok(bytes)
     }
 
-    /// A short vector in f32.
+    /// Reads a short vector as f32.
     pub(crate) fn read_f32_vector(&self, name: &str) -> Result<Vec<f32>, Fault> {
         let info = self.tensor(name)?;
         let bytes = self.bytes(name, info)?;
@@ -37,7 +37,7 @@ impl GgufFile {
     }
 }
 
-/// A tensor in a float type of the file.
+/// Reads an unquantised tensor in the file's float type.
 fn float_tensor(name: &str, info: &TensorInfo, bytes: &[u8], device: &Device) -> Result<Tensor, Fault> {
     let dtype = match info.dtype {
         GgmlDType::F32 => DType::F32,
@@ -49,7 +49,7 @@ fn float_tensor(name: &str, info: &TensorInfo, bytes: &[u8], device: &Device) ->
 }
 
 impl GgufWeights<'_> {
-    /// The tensor of a slot with the shape that the configuration asks for.
+    /// Looks up a tensor and checks its shape.
     fn tensor_with_shape(&self, name: &str, shape: &[usize]) -> Result<(&TensorInfo, Bytes), Fault> {
         let info = self.file.tensor(name)?;
         if info.shape != shape {
@@ -59,11 +59,12 @@ impl GgufWeights<'_> {
         Ok((info, self.file.bytes(name, info)?))
     }
 
-    /// Where a matrix lies.
+    /// Location of a matrix in the file.
     pub(crate) fn locate(&self, slot: Slot) -> Result<MatrixLocation, LoadError> {
         let find = || -> Result<MatrixLocation, Fault> {
             let info = self.file.tensor(&names::tensor_name(slot, TensorKind::Weight))?;
-            let order = interleaved_heads(self.config, slot).map_or(ElementOrder::RowMajor, ElementOrder::InterleavedHeads);
+            let order =
+                interleaved_heads(self.config, slot).map_or(ElementOrder::RowMajor, ElementOrder::InterleavedHeads);
             Ok(MatrixLocation { path: self.file.path.clone(), range: info.range.clone(), dtype: info.dtype, order })
         };
         find().map_err(|fault| fault.in_file(&self.file.path))
@@ -106,8 +107,8 @@ impl WeightSource for GgufWeights<'_> {
     }
 }
 
-/// Llama files pair neighbouring dimensions for the rotation; this crate pairs halves. The heads whose rows have to be
-/// put back, or none.
+/// The number of heads whose rows must be reordered, or `None` if the slot needs no reordering: GGUF files of the Llama
+/// architecture pair neighbouring dimensions for rotary positions, while this crate pairs the two halves of a head.
 pub(super) fn interleaved_heads(config: &Config, slot: Slot) -> Option<usize> {
     match slot {
         Slot::Layer(_, LayerTensor::Query) if config.architecture == Architecture::Llama => Some(config.heads),
@@ -116,7 +117,7 @@ pub(super) fn interleaved_heads(config: &Config, slot: Slot) -> Option<usize> {
     }
 }
 
-/// The rows of each head in the order even, odd: row `2i + j` of a head goes to row `j * dim/2 + i`.
+/// Reorders the rows of each head, even rows first: row `2i + j` of a head moves to row `j * dim/2 + i`.
 fn deinterleave_heads(bytes: &[u8], heads: usize, rows: usize) -> Vec<u8> {
     let (row, dim) = (bytes.len() / rows, rows / heads);
     let mut out = Vec::with_capacity(bytes.len());

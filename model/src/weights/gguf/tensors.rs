@@ -1,4 +1,4 @@
-//! The list of tensors: what each is and where it lies, checked against the file and against each other.
+//! The tensor list of a GGUF file, with every entry checked against the file's length and the other entries.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -8,20 +8,20 @@ use candle_core::quantized::GgmlDType;
 use super::cursor::Cursor;
 use crate::weights::Fault;
 
-/// A tensor in the file.
+/// Type, shape and location of a tensor.
 #[derive(Debug, Clone)]
 pub(super) struct TensorInfo {
     pub(super) dtype: GgmlDType,
-    /// Outermost dimension first, as everywhere in this crate (the file has it the other way round).
+    /// Outermost dimension first, as everywhere in this crate; the file lists the innermost first.
     pub(super) shape: Vec<usize>,
     pub(super) range: Range<usize>,
 }
 
-/// Smallest entry: name length, number of dimensions, type, offset.
+/// Size of the smallest entry: name length, number of dimensions, type, offset.
 pub(super) const MIN_TENSOR_ENTRY_BYTES: usize = 8 + 4 + 4 + 8;
 const MAX_DIMENSIONS: u32 = 4;
 
-/// The list at the cursor, of a file of `len` bytes.
+/// Reads the tensor list at the cursor. `len` is the size of the whole file.
 pub(super) fn read(
     cursor: &mut Cursor,
     count: usize,
@@ -34,14 +34,14 @@ pub(super) fn read(
     for entry in entries {
         let name = entry.name.clone();
         if tensors.insert(name.clone(), entry.locate(data, len)?).is_some() {
-            return Err(Fault::Malformed(format!("the tensor '{name}' is there twice")));
+            return Err(Fault::Malformed(format!("the tensor '{name}' occurs twice")));
         }
     }
-    refuse_overlaps(&tensors)?;
+    reject_overlaps(&tensors)?;
     Ok(tensors)
 }
 
-/// A tensor as the list has it.
+/// An entry of the tensor list.
 struct TensorEntry {
     name: String,
     dtype: GgmlDType,
@@ -68,25 +68,25 @@ impl TensorEntry {
         let bytes = tensor_bytes(dtype, &shape).ok_or_else(|| wrong(&format!("cannot have the shape {shape:?}")))?;
         let offset = cursor.u64()?;
         if !offset.is_multiple_of(alignment as u64) {
-            return Err(wrong(&format!("lies at {offset}, which is no multiple of {alignment}")));
+            return Err(wrong(&format!("has the offset {offset}, which is not a multiple of {alignment}")));
         }
         Ok(Self { name, dtype, shape, bytes, offset })
     }
 
-    /// Where the tensor is, given where the tensors begin.
+    /// Resolves the entry to a range of the file. `data` is where the tensor data begins.
     fn locate(self, data: usize, len: usize) -> Result<TensorInfo, Fault> {
         let start = usize::try_from(self.offset).ok().and_then(|offset| offset.checked_add(data));
         match start.and_then(|start| Some(start..start.checked_add(self.bytes)?)) {
-            Some(place) if place.end <= len => Ok(TensorInfo { dtype: self.dtype, shape: self.shape, range: place }),
+            Some(range) if range.end <= len => Ok(TensorInfo { dtype: self.dtype, shape: self.shape, range }),
             _ => Err(Fault::Malformed(format!(
-                "the tensor '{}' of {} bytes reaches past the end of the file ({len} bytes); the file may be cut short",
+                "the tensor '{}' of {} bytes extends past the end of the file ({len} bytes): the file may be truncated",
                 self.name, self.bytes
             ))),
         }
     }
 }
 
-/// The packing by its number in the file.
+/// Maps a ggml type number to its type.
 fn dtype(kind: u32) -> Option<GgmlDType> {
     Some(match kind {
         0 => GgmlDType::F32,
@@ -106,18 +106,20 @@ fn dtype(kind: u32) -> Option<GgmlDType> {
     })
 }
 
-/// Bytes of a tensor; `None` where the shape is empty, too large, or its rows are no whole blocks.
+/// Size of a tensor in bytes, or `None` if the shape is empty, too large, or its rows are not whole blocks.
 fn tensor_bytes(dtype: GgmlDType, shape: &[usize]) -> Option<usize> {
     let elements = shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n))?;
-    let whole = elements > 0 && shape.last()?.is_multiple_of(dtype.block_size());
-    whole.then_some(elements / dtype.block_size())?.checked_mul(dtype.type_size())
+    if elements == 0 || !shape.last()?.is_multiple_of(dtype.block_size()) {
+        return None;
+    }
+    (elements / dtype.block_size()).checked_mul(dtype.type_size())
 }
 
-/// No two tensors share a byte: an honest file has none, and a crafted one could make a small file look huge.
-fn refuse_overlaps(tensors: &HashMap<String, TensorInfo>) -> Result<(), Fault> {
-    let mut places: Vec<_> = tensors.iter().map(|(name, info)| (info.range.start, info.range.end, name)).collect();
-    places.sort_unstable();
-    match places.windows(2).find(|pair| pair[0].1 > pair[1].0) {
+/// Rejects tensors that overlap: a crafted file could use them to make a small file look huge.
+fn reject_overlaps(tensors: &HashMap<String, TensorInfo>) -> Result<(), Fault> {
+    let mut ranges: Vec<_> = tensors.iter().map(|(name, info)| (info.range.start, info.range.end, name)).collect();
+    ranges.sort_unstable();
+    match ranges.windows(2).find(|pair| pair[0].1 > pair[1].0) {
         None => Ok(()),
         Some(pair) => Err(Fault::Malformed(format!("the tensors '{}' and '{}' overlap", pair[0].2, pair[1].2))),
     }

@@ -1,4 +1,4 @@
-//! Metadata values of a GGUF file. Texts and arrays stay in the file; a value holds where they are.
+//! Metadata values of a GGUF file. Strings and number arrays stay in the file; a value holds their ranges.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ pub(super) enum MetadataValue {
     Bool(bool),
     String(Range<usize>),
     Strings(Vec<Range<usize>>),
-    /// Numbers of one scalar kind, packed.
+    /// A packed array of one scalar type.
     NumberArray {
         kind: u32,
         bytes: Range<usize>,
@@ -23,7 +23,7 @@ pub(super) enum MetadataValue {
 const TYPE_STRING: u32 = 8;
 const TYPE_ARRAY: u32 = 9;
 
-/// Bytes of a scalar kind.
+/// Size in bytes of a scalar of this type.
 fn scalar_bytes(kind: u32) -> Result<usize, Fault> {
     Ok(match kind {
         0 | 1 | 7 => 1,
@@ -35,7 +35,7 @@ fn scalar_bytes(kind: u32) -> Result<usize, Fault> {
 }
 
 impl MetadataValue {
-    /// The value at the cursor.
+    /// Reads the value at the cursor.
     pub(super) fn read(cursor: &mut Cursor) -> Result<Self, Fault> {
         match cursor.u32()? {
             TYPE_STRING => Ok(Self::String(cursor.string_range()?)),
@@ -47,7 +47,7 @@ impl MetadataValue {
     fn read_array(cursor: &mut Cursor) -> Result<Self, Fault> {
         match cursor.u32()? {
             TYPE_STRING => {
-                let count = cursor.count(8, "texts in an array")?;
+                let count = cursor.count(8, "strings in an array")?;
                 (0..count).map(|_| cursor.string_range()).collect::<Result<_, _>>().map(Self::Strings)
             }
             TYPE_ARRAY => Err(Fault::Unsupported("an array of arrays in the metadata".into())),
@@ -70,7 +70,7 @@ impl MetadataValue {
         Ok(scalar(kind, bytes))
     }
 
-    /// The numbers of a packed array, given the file.
+    /// Unpacks a number array; `None` for any other value.
     pub(super) fn numbers(&self, file: &[u8]) -> Option<Vec<Self>> {
         let Self::NumberArray { kind, bytes } = self else { return None };
         let each = scalar_bytes(*kind).ok()?;
@@ -83,7 +83,7 @@ impl MetadataValue {
     }
 }
 
-/// The scalar in the first bytes, little end first.
+/// Decodes the little-endian scalar in the first bytes.
 fn scalar(kind: u32, bytes: [u8; 8]) -> MetadataValue {
     let unsigned = u64::from_le_bytes(bytes);
     match kind {

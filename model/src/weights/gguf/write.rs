@@ -1,4 +1,4 @@
-//! A Hugging Face directory as one GGUF file, which llama.cpp loads, too.
+//! Converts a Hugging Face directory to a GGUF file, which llama.cpp also loads.
 
 use std::fs::{self, File};
 use std::io::BufWriter;
@@ -12,18 +12,19 @@ use super::names;
 use super::source::interleaved_heads;
 use crate::config::{Architecture, Config, Positions, RopeScaling};
 use crate::tokenizer::to_gguf::vocabulary_metadata;
-use crate::weights::merge::interleave_heads;
-use crate::weights::model_files::{self, ModelFiles};
-use crate::weights::{Fault, TensorKind, LoadError, LayerTensor, Slot, peft};
+use crate::weights::json::read_json;
+use crate::weights::location::interleave_heads;
+use crate::weights::model_files::ModelFiles;
+use crate::weights::{Fault, LayerTensor, LoadError, Slot, TensorKind, peft};
 
-/// How the matrices of a file are packed.
+/// Storage format of the matrices in a converted file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WeightFormat {
     /// 16-bit floats.
     F16,
-    /// 8 bits, a scale for 32 numbers.
+    /// 8-bit quants with one scale per 32 weights.
     Q8_0,
-    /// 4 bits, a scale and a minimum for 32 numbers.
+    /// 4-bit quants with one scale and one minimum per 32 weights.
     Q4_1,
 }
 
@@ -37,16 +38,16 @@ impl WeightFormat {
     }
 }
 
-/// Writes the model of a Hugging Face directory as a GGUF file called `name`.
+/// Converts the model in a Hugging Face directory to the GGUF file `output`, with `name` as the model's name.
 ///
 /// # Errors
-/// If the model is of a kind that is not supported, or the file cannot be written; nothing is left there then.
+/// Fails if the model is not supported or the file cannot be written; no partial file is left behind.
 pub fn convert_to_gguf(directory: &Path, output: &Path, name: &str, packing: WeightFormat) -> Result<(), LoadError> {
     let opened = ModelFiles::open(directory)?;
     let ModelFiles::Directory(_, config, _) = &opened else {
-        return Err(Fault::Unsupported("converting what is no Hugging Face directory".into()).in_file(directory));
+        return Err(Fault::Unsupported("converting anything but a Hugging Face directory".into()).in_file(directory));
     };
-    let tokenizer = model_files::read_json(&directory.join("tokenizer.json"))?;
+    let tokenizer = read_json(&directory.join("tokenizer.json"))?;
     let mut metadata = metadata(config, name).map_err(|fault| fault.in_file(directory))?;
     metadata.extend(
         vocabulary_metadata(&tokenizer, config.vocab_size)
@@ -71,13 +72,13 @@ fn write_file(path: &Path, metadata: &[(String, Value)], tensors: &[(String, QTe
     Ok(file.into_inner().map_err(|error| error.into_error())?.sync_all()?)
 }
 
-/// What the file says of the model's shape.
+/// Metadata that describes the model's shape.
 fn metadata(config: &Config, name: &str) -> Result<Vec<(String, Value)>, Fault> {
     let architecture = match config.architecture {
         Architecture::Llama => "llama",
         Architecture::Qwen2 => "qwen2",
         Architecture::Qwen3 => "qwen3",
-        other => return Err(Fault::Unsupported(format!("writing a GGUF file of the family {other:?}"))),
+        other => return Err(Fault::Unsupported(format!("writing a GGUF file of the architecture {other:?}"))),
     };
     let Positions::Rotary { theta, scaling: RopeScaling::None } = config.positions else {
         return Err(Fault::Unsupported("writing a GGUF file of a model with scaled positions".into()));
@@ -102,18 +103,21 @@ fn metadata(config: &Config, name: &str) -> Result<Vec<(String, Value)>, Fault> 
     ])
 }
 
-/// All tensors with their names: matrices packed, vectors in full.
+/// All tensors with their names: matrices in `format`, vectors in f32.
 fn tensors(opened: &ModelFiles, config: &Config, packing: WeightFormat) -> Result<Vec<(String, QTensor)>, LoadError> {
     let source = opened.source(&Device::Cpu);
     let in_memory = |error| Fault::Tensor(error).in_file(Path::new("memory"));
     let (vocabulary, hidden) = (config.vocab_size, config.hidden_size);
     let mut matrices = vec![(Slot::Embedding, vocabulary, hidden)];
-    matrices.extend((!config.tied).then_some((Slot::Output, vocabulary, hidden)));
+    if !config.tied_embeddings {
+        matrices.push((Slot::Output, vocabulary, hidden));
+    }
     matrices.extend(peft::layer_matrices(config));
     let mut tensors = Vec::new();
     for (slot, out, inner) in matrices {
-        let weight = source.matrix(slot, out, inner)?.to_f32(&Device::Cpu).map_err(in_memory)?;
-        let packed = quantize(&to_file_order(config, slot, &weight).map_err(in_memory)?, packing.dtype()).map_err(in_memory)?;
+        let weight = source.matrix(slot, out, inner)?.into_f32(&Device::Cpu).map_err(in_memory)?;
+        let packed =
+            quantize(&to_file_order(config, slot, &weight).map_err(in_memory)?, packing.dtype()).map_err(in_memory)?;
         tensors.push((names::tensor_name(slot, TensorKind::Weight), packed));
     }
     for (slot, kind, length) in vector_slots(config) {
@@ -124,18 +128,18 @@ fn tensors(opened: &ModelFiles, config: &Config, packing: WeightFormat) -> Resul
     Ok(tensors)
 }
 
-/// A matrix in a packing; in 16 bits where its rows are not whole blocks.
+/// Quantises a matrix, or stores it as f16 if its rows are not whole blocks.
 fn quantize(weight: &Tensor, dtype: GgmlDType) -> CandleResult<QTensor> {
     let fits = weight.dim(1)?.is_multiple_of(dtype.block_size());
     QTensor::quantize(weight, if fits { dtype } else { GgmlDType::F16 })
 }
 
-/// With the rows of each head in the order of the file.
+/// Reorders the rows of each head as GGUF files store them.
 fn to_file_order(config: &Config, slot: Slot, tensor: &Tensor) -> CandleResult<Tensor> {
     interleaved_heads(config, slot).map_or_else(|| Ok(tensor.clone()), |heads| interleave_heads(tensor, heads))
 }
 
-/// Norms and biases.
+/// The slots of all norms and biases, with their lengths.
 fn vector_slots(config: &Config) -> Vec<(Slot, TensorKind, usize)> {
     let (hidden, query, kv) = (config.hidden_size, config.query_width(), config.kv_width());
     let mut vectors = vec![(Slot::OutputNorm, TensorKind::Weight, hidden)];

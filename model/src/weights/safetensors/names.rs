@@ -1,9 +1,9 @@
-//! The names of tensors in Hugging Face checkpoints, by family.
+//! Tensor names in Hugging Face checkpoints, by architecture.
 
 use crate::config::Architecture;
-use crate::weights::{TensorKind, LayerTensor, Slot};
+use crate::weights::{LayerTensor, Slot, TensorKind};
 
-/// The names that a slot's tensor may have, the usual one first: the oldest checkpoints lack the prefix.
+/// The names that a slot's tensor may have, the usual one first; the oldest checkpoints lack the prefix.
 pub(crate) fn tensor_names(architecture: Architecture, slot: Slot, kind: TensorKind) -> Vec<String> {
     let learned = matches!(architecture, Architecture::Gpt2 | Architecture::GptBigCode);
     let kind = match kind {
@@ -25,7 +25,7 @@ pub(crate) fn tensor_names(architecture: Architecture, slot: Slot, kind: TensorK
     vec![format!("{prefix}{rest}"), rest]
 }
 
-/// GPT-2 and GPTBigCode.
+/// Names in GPT-2 and GPTBigCode, which have learned positions.
 fn learned_part(part: LayerTensor) -> &'static str {
     match part {
         LayerTensor::AttentionNorm => "ln_1",
@@ -38,7 +38,7 @@ fn learned_part(part: LayerTensor) -> &'static str {
     }
 }
 
-/// The families with rotary positions.
+/// Names in the architectures with rotary positions.
 fn rotary_part(architecture: Architecture, part: LayerTensor) -> &'static str {
     let star_coder = architecture == Architecture::StarCoder2;
     match part {

@@ -1,4 +1,4 @@
-//! Directories that mean harm: each is a golden model's with one file changed.
+//! Malformed directories: each is the golden model's with one file changed.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::Model;
 
-/// The error for a copy of the golden Qwen2 after a change to its folder.
+/// The error of loading a copy of the golden Qwen2 after a change to its directory.
 fn fault(change: impl FnOnce(&Path)) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
     copy(folder.path());
@@ -27,7 +27,7 @@ fn check(change: impl FnOnce(&Path), expected: &str) {
     assert!(fault.contains(expected), "'{fault}' does not say '{expected}'");
 }
 
-/// Rewrites a file of the folder.
+/// Rewrites a file of the directory.
 fn edit(name: &'static str, change: impl FnOnce(&mut Vec<u8>)) -> impl FnOnce(&Path) {
     move |folder| {
         let path = folder.join(name);
@@ -45,7 +45,7 @@ fn edit_json(name: &'static str, change: impl FnOnce(&mut Value)) -> impl FnOnce
     })
 }
 
-/// Rewrites the header of the weights, which keeps its length.
+/// Replaces text in the header of the weights file, keeping its length.
 fn edit_header(from: &str, to: &str) -> impl FnOnce(&Path) {
     assert_eq!(from.len(), to.len());
     let (from, to) = (from.as_bytes().to_vec(), to.as_bytes().to_vec());
@@ -56,14 +56,14 @@ fn edit_header(from: &str, to: &str) -> impl FnOnce(&Path) {
 }
 
 #[test]
-fn files_that_are_missing_are_named() {
+fn missing_files_are_named() {
     for name in ["config.json", "tokenizer.json", "model.safetensors"] {
         check(|folder| std::fs::remove_file(folder.join(name)).expect("removed"), &format!("{name}: "));
     }
 }
 
 #[test]
-fn broken_weights_are_refused() {
+fn malformed_weights_are_rejected() {
     check(edit("model.safetensors", |bytes| bytes.truncate(bytes.len() - 1)), "model.safetensors: ");
     check(edit("model.safetensors", |bytes| bytes.truncate(100)), "model.safetensors: ");
     check(edit("model.safetensors", |bytes| bytes.clear()), "model.safetensors: ");
@@ -77,33 +77,33 @@ fn broken_weights_are_refused() {
             let end = len(bytes);
             bytes[end - 2..].copy_from_slice(&[0xc0, 0x7f])
         }),
-        "infinite or none",
+        "infinite or NaN",
     );
 }
 
 #[test]
-fn broken_text_files_are_refused() {
+fn malformed_json_files_are_rejected() {
     check(edit("config.json", |bytes| bytes.truncate(30)), "config.json: it is not JSON");
     check(edit_json("config.json", |json| json["num_hidden_layers"] = 3.into()), "'model.layers.2.");
     check(edit_json("config.json", |json| json["hidden_size"] = 128.into()), "expected [272, 128]");
     check(edit("tokenizer.json", |bytes| bytes.truncate(30)), "tokenizer.json: ");
     check(edit_json("tokenizer.json", |json| json["model"]["type"] = "Unigram".into()), "not byte pair encoding");
     check(edit_json("tokenizer.json", |json| json["model"]["merges"][0] = "zz yy".into()), "tokenizer.json: ");
-    check(edit_json("tokenizer.json", |json| json["model"]["merges"][0] = "defdefdef def".into()), "do not fit");
+    check(edit_json("tokenizer.json", |json| json["model"]["merges"][0] = "defdefdef def".into()), "do not match");
     check(
         edit_json("tokenizer.json", |json| json["model"]["continuing_subword_prefix"] = "##".into()),
         "not supported",
     );
-    check(edit_json("tokenizer.json", |json| json["added_tokens"][0]["id"] = (1u64 << 40).into()), "sensible id");
-    check(edit_json("tokenizer.json", |json| json["model"]["vocab"]["a"] = u32::MAX.into()), "absurd id");
+    check(edit_json("tokenizer.json", |json| json["added_tokens"][0]["id"] = (1u64 << 40).into()), "valid id");
+    check(edit_json("tokenizer.json", |json| json["model"]["vocab"]["a"] = u32::MAX.into()), "out-of-range id");
     check(
         edit_json("tokenizer.json", |json| json["added_tokens"][0]["id"] = 9000.into()),
-        "9001 tokens for an embedding",
+        "the tokenizer has 9001 tokens, but the embedding has only",
     );
 }
 
 #[test]
-fn shards_give_the_same_model_and_stay_in_their_folder() {
+fn shards_load_like_one_file_and_cannot_leave_their_directory() {
     let index = |file: &'static str| {
         move |folder: &Path| {
             std::fs::rename(folder.join("model.safetensors"), folder.join("a.safetensors")).expect("renamed");
@@ -113,6 +113,6 @@ fn shards_give_the_same_model_and_stay_in_their_folder() {
     };
     assert_eq!(fault(index("a.safetensors")), "");
     check(index("b.safetensors"), "b.safetensors: ");
-    check(index("../a.safetensors"), "is no name of a file beside it");
+    check(index("../a.safetensors"), "is not the name of a file in the same directory");
     check(edit_json("config.json", |_| {}), "");
 }
