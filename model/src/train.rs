@@ -1,11 +1,11 @@
-//! Training: from text to weights, with the same shapes, tokens and prompts that serve later.
+//! Training: from source text to weights, with the same architectures, tokenizers and prompts as inference.
 
 pub mod checkpoint;
 pub mod corpus;
 mod export;
 mod gradients;
-mod head;
 mod initial;
+mod lm_head;
 pub mod memory;
 mod network;
 mod operations;
@@ -21,65 +21,65 @@ pub mod vocabulary;
 use std::path::{Path, PathBuf};
 
 pub use export::write_model;
-pub use network::{Lora, Mode};
+pub use network::{LoraConfig, TrainingMode};
 pub use operations::Precision;
-pub use trainer::{Base, Plan, Step, Trainer};
+pub use trainer::{BaseModel, StepReport, Trainer, TrainingPlan};
 
 use crate::weights::LoadError;
 
-/// Why training cannot go on.
+/// The reason why training cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// The base model cannot be used.
+    /// The base model cannot be loaded.
     #[error(transparent)]
     Load(LoadError),
-    /// A file could not be written or read.
+    /// A file cannot be written or read.
     #[error("{}: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What went wrong.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A checkpoint of another run.
+    /// The checkpoint was written by another run.
     #[error("{} has no tensor '{name}' of the right shape: it was written by a run with another base or plan", path.display())]
-    Other {
+    CheckpointMismatch {
         /// The checkpoint.
         path: PathBuf,
-        /// What was looked for.
+        /// The name of the missing tensor.
         name: String,
     },
-    /// Samples cannot be made.
+    /// Training samples cannot be generated.
     #[error(transparent)]
     Sample(#[from] sample::SampleError),
-    /// The texts gave no row.
-    #[error("the texts are too short to learn from")]
+    /// The texts are too short for a single row.
+    #[error("the texts are too short to train on: add more or longer files")]
     NoRows,
-    /// The loss or a gradient was not a number.
+    /// The loss or a gradient is infinite or NaN.
     #[error(
-        "the loss of step {step} is not a number; no weight was changed by it. Go on from the last checkpoint with a lower \
+        "the loss of step {step} is not finite, so the step was discarded: resume from the last checkpoint with a lower \
          learning rate"
     )]
-    NotANumber {
+    NonFiniteLoss {
         /// The step, counted from 1.
         step: usize,
     },
-    /// A vocabulary without room for words.
-    #[error("a vocabulary of {size} tokens has no room for words: take at least {least}, better 8192")]
-    Vocabulary {
-        /// What was asked for.
+    /// The vocabulary size leaves no room for more than single bytes.
+    #[error("a vocabulary of {size} tokens has no room for words: use at least {minimum}, preferably 8192")]
+    VocabularyTooSmall {
+        /// The requested size in tokens.
         size: usize,
-        /// The least.
-        least: usize,
+        /// The minimum size in tokens.
+        minimum: usize,
     },
-    /// An operation failed.
+    /// A tensor operation failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
 }
 
 impl TrainError {
-    /// A file at fault.
-    fn at(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    /// Converts an I/O error of the file at `path`.
+    fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { path, source }
     }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use foretype_tests::{World, text};
+use foretype_tests::{TestEnv, text};
 use serde_json::Value;
 
 /// A text unlike that of every other number.
@@ -10,9 +10,9 @@ fn code(number: usize) -> String {
     (0..10).map(|line| format!("def item_{number}_{line}():\n    return call_{number}_{line}()\n")).collect()
 }
 
-fn git(world: &World, folder: &str, time: u64, arguments: &[&str]) {
+fn git(env: &TestEnv, folder: &str, time: u64, arguments: &[&str]) {
     let mut command = Command::new("git");
-    command.arg("-C").arg(world.path().join(folder)).args(arguments);
+    command.arg("-C").arg(env.path().join(folder)).args(arguments);
     command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
     for who in ["AUTHOR", "COMMITTER"] {
         command.env(format!("GIT_{who}_NAME"), "Test").env(format!("GIT_{who}_EMAIL"), "test@example.com");
@@ -23,38 +23,38 @@ fn git(world: &World, folder: &str, time: u64, arguments: &[&str]) {
 }
 
 /// A repository `app` with all of what is left out and `code` in 20 files, the last of which is newer.
-fn repository() -> World {
-    let world = World::new();
+fn repository() -> TestEnv {
+    let env = TestEnv::new();
     for number in 0..20 {
-        world.write(&format!("app/src/file_{number}.py"), code(number));
+        env.write(&format!("app/src/file_{number}.py"), code(number));
     }
-    world.write("app/LICENSE", "Permission is hereby granted, free of charge, to any person obtaining a copy");
-    world.write("app/copy.py", code(0));
-    world.write("app/web/vendor/lib.js", "function f() {}\n");
-    world.write("app/logo.png", b"\x89PNG\0\0");
-    world.write("app/table.py", "1234, 5678,\n".repeat(50));
-    world.write("app/main.kt", "fun main() {}\n");
-    world.write("app/deploy.sh", format!("export TOKEN={}{}\n", "ghp_", "x".repeat(36)));
-    world.write("app/private/plan.py", code(30));
-    world.write("app/.foretypeignore", "private/\n");
-    git(&world, "app", 0, &["init", "--quiet"]);
-    git(&world, "app", 0, &["add", "--all"]);
-    git(&world, "app", 1000, &["commit", "--quiet", "--message", "first"]);
-    world.write("app/src/file_19.py", code(40));
-    git(&world, "app", 2000, &["commit", "--quiet", "--all", "--message", "second"]);
-    world.write("app/untracked.py", code(50));
-    world
+    env.write("app/LICENSE", "Permission is hereby granted, free of charge, to any person obtaining a copy");
+    env.write("app/copy.py", code(0));
+    env.write("app/web/vendor/lib.js", "function f() {}\n");
+    env.write("app/logo.png", b"\x89PNG\0\0");
+    env.write("app/table.py", "1234, 5678,\n".repeat(50));
+    env.write("app/main.kt", "fun main() {}\n");
+    env.write("app/deploy.sh", format!("export TOKEN={}{}\n", "ghp_", "x".repeat(36)));
+    env.write("app/private/plan.py", code(30));
+    env.write("app/.foretypeignore", "private/\n");
+    git(&env, "app", 0, &["init", "--quiet"]);
+    git(&env, "app", 0, &["add", "--all"]);
+    git(&env, "app", 1000, &["commit", "--quiet", "--message", "first"]);
+    env.write("app/src/file_19.py", code(40));
+    git(&env, "app", 2000, &["commit", "--quiet", "--all", "--message", "second"]);
+    env.write("app/untracked.py", code(50));
+    env
 }
 
-fn dry_run(world: &World, arguments: &[&str]) -> Value {
-    let (good, out, err) = text(&world.run(&[&["train", "--dry-run", "--json"], arguments].concat()));
+fn dry_run(env: &TestEnv, arguments: &[&str]) -> Value {
+    let (good, out, err) = text(&env.run(&[&["train", "--dry-run", "--json"], arguments].concat()));
     assert!(good, "{arguments:?}: {err}");
     serde_json::from_str(&out).expect("JSON")
 }
 
 /// What it says that fails.
-fn complains(world: &World, arguments: &[&str]) -> String {
-    let (good, out, err) = text(&world.run(&[&["train"], arguments].concat()));
+fn complains(env: &TestEnv, arguments: &[&str]) -> String {
+    let (good, out, err) = text(&env.run(&[&["train"], arguments].concat()));
     assert!(!good, "{arguments:?} succeeded: {out}");
     assert!(!err.contains("panicked"), "{err}");
     err
@@ -95,67 +95,67 @@ fn a_dry_run_counts_what_would_be_used_and_says_why_the_rest_is_not() {
 
 #[test]
 fn options_decide_what_is_taken_and_what_is_held_out() {
-    let world = repository();
-    let by_time = dry_run(&world, &["app", "--split", "time", "--held-out", "0.04"]);
+    let env = repository();
+    let by_time = dry_run(&env, &["app", "--split", "time", "--held-out", "0.04"]);
     assert_eq!(by_time["total"]["held_out"], 1);
-    assert_eq!(dry_run(&world, &["app", "--held-out", "0"])["total"]["held_out"], 0);
-    let kotlin = dry_run(&world, &["app", "--only", "kt"]);
+    assert_eq!(dry_run(&env, &["app", "--held-out", "0"])["total"]["held_out"], 0);
+    let kotlin = dry_run(&env, &["app", "--only", "kt"]);
     assert_eq!((&kotlin["total"]["files"], &kotlin["languages"][0]["language"]), (&1.into(), &"plaintext".into()));
-    assert_eq!(dry_run(&world, &["app", "--keep-data"])["total"]["files"], 21);
-    assert_eq!(left_out(&dry_run(&world, &["app", "--max-file-bytes", "500"]), "too-large"), 1);
+    assert_eq!(dry_run(&env, &["app", "--keep-data"])["total"]["files"], 21);
+    assert_eq!(left_out(&dry_run(&env, &["app", "--max-file-bytes", "500"]), "too-large"), 1);
 }
 
 #[test]
 fn the_report_reads_well_and_lists_all_files_of_a_reason() {
-    let world = repository();
-    let (good, out, err) = text(&world.run(&["train", "app", "--dry-run"]));
+    let env = repository();
+    let (good, out, err) = text(&env.run(&["train", "app", "--dry-run"]));
     assert!(good && err.is_empty(), "{err}");
     for words in ["python", "held out", "estimated", "1 secret", "app/deploy.sh", "app/LICENSE: MIT"] {
         assert!(out.contains(words), "{words}: {out}");
     }
-    let (good, out, _) = text(&world.run(&["train", "app", "--dry-run", "--examples", "0", "--left-out", "duplicate"]));
+    let (good, out, _) = text(&env.run(&["train", "app", "--dry-run", "--examples", "0", "--left-out", "duplicate"]));
     assert_eq!((good, out.as_str()), (true, "app/src/file_0.py (duplicate of app/copy.py)\n"));
 }
 
 #[test]
 fn copyleft_is_warned_of() {
-    let world = World::new();
-    world.write("lib/a.py", format!("# SPDX-License-Identifier: GPL-3.0-or-later\n{}", code(1)));
-    world.write("lib/b.py", code(2));
-    let warnings = dry_run(&world, &["lib"])["warnings"].to_string();
+    let env = TestEnv::new();
+    env.write("lib/a.py", format!("# SPDX-License-Identifier: GPL-3.0-or-later\n{}", code(1)));
+    env.write("lib/b.py", code(2));
+    let warnings = dry_run(&env, &["lib"])["warnings"].to_string();
     assert!(warnings.contains("copyleft (GPL-3.0-or-later)"), "{warnings}");
 }
 
 #[test]
 fn a_file_of_two_gigabytes_is_left_out_unread() {
-    let world = World::new();
-    world.write("lib/a.py", code(1));
-    let huge = std::fs::File::create(world.path().join("lib/huge.py")).expect("a writable folder");
+    let env = TestEnv::new();
+    env.write("lib/a.py", code(1));
+    let huge = std::fs::File::create(env.path().join("lib/huge.py")).expect("a writable folder");
     huge.set_len(2 << 30).expect("a sparse file");
-    let report = dry_run(&world, &["lib"]);
+    let report = dry_run(&env, &["lib"]);
     assert_eq!((left_out(&report, "too-large"), &report["total"]["files"]), (1, &1.into()));
 }
 
 #[test]
 fn what_gives_no_corpus_says_why_and_what_to_do() {
-    let world = World::new();
-    world.write("pictures/a.png", b"\0");
-    world.write("pictures/b.png", b"\0\0");
-    world.write("kotlin/main.kt", "fun main() {}\n");
-    world.write("fresh/a.py", code(1));
-    git(&world, "fresh", 0, &["init", "--quiet"]);
+    let env = TestEnv::new();
+    env.write("pictures/a.png", b"\0");
+    env.write("pictures/b.png", b"\0\0");
+    env.write("kotlin/main.kt", "fun main() {}\n");
+    env.write("fresh/a.py", code(1));
+    git(&env, "fresh", 0, &["init", "--quiet"]);
     for (arguments, words) in [
         (&["nowhere", "--dry-run"][..], &["nowhere"][..]),
         (&["pictures", "--dry-run"], &["2 binary", "a.png"]),
         (&["kotlin", "--dry-run"], &["main.kt", "--only"]),
         (&["fresh", "--dry-run"], &["git add", "--no-git"]),
         (&["fresh", "--dry-run", "--held-out", "1.5"], &["1.5"]),
-        (&["kotlin", "--dry-run", "--split", "time"], &["no git repository"]),
+        (&["kotlin", "--dry-run", "--split", "time"], &["not in a git repository"]),
         (&["kotlin", "--dry-run", "--left-out", "boredom"], &["boredom", "near-duplicate"]),
         (&["--dry-run"], &["FOLDER"]),
         (&["fresh"], &["git add", "--no-git"]),
     ] {
-        let err = complains(&world, arguments);
+        let err = complains(&env, arguments);
         assert!(words.iter().all(|word| err.contains(word)), "{arguments:?}: {err}");
     }
 }

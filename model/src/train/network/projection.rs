@@ -113,7 +113,7 @@ impl<'a> NetworkBuilder<'a> {
 
     /// A matrix that is trained in full mode and frozen otherwise.
     pub(super) fn matrix(&mut self, slot: Slot, out: usize, inner: usize) -> Result<Tensor, LoadError> {
-        let weight = self.source.matrix(slot, out, inner)?.to_f32(self.device).map_err(in_memory)?;
+        let weight = self.source.matrix(slot, out, inner)?.into_f32(self.device).map_err(in_memory)?;
         match self.mode {
             TrainingMode::Full => self.train(ParameterRole::Base(slot, TensorKind::Weight), weight),
             TrainingMode::Lora(_) => self.precision.store_frozen(&weight),

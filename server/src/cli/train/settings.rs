@@ -7,8 +7,8 @@ use clap::ValueEnum;
 use foretype_model::train::corpus::{Corpus, Split};
 use foretype_model::train::optimizer::{AdamW, Muon, OptimizerConfig};
 use foretype_model::train::run::TrainingRun;
-use foretype_model::train::schedule::{Fall, Schedule};
-use foretype_model::train::{self, Lora, TrainingPlan, vocabulary};
+use foretype_model::train::schedule::{Decay, Schedule};
+use foretype_model::train::{self, LoraConfig, TrainingPlan, vocabulary};
 use foretype_model::{Config, Device, ModelInfo, Tokenizer};
 use serde::{Deserialize, Serialize};
 
@@ -138,7 +138,7 @@ impl LearnArgs {
     /// Returns the folder and the intervals of the run.
     pub(super) fn run(&self, steps: usize) -> TrainingRun {
         let (save_every, look_every) = (self.save_every, self.look_every);
-        TrainingRun { folder: run_folder(&self.output), steps, rows: self.rows.into(), save_every, evaluate_every: look_every }
+        TrainingRun { folder: run_folder(&self.output), steps, rows_per_step: self.rows.into(), save_every, evaluate_every: look_every }
     }
 
     /// Returns the precision of matrix products on a device.
@@ -164,9 +164,9 @@ impl LearnArgs {
         });
         let new = self.mode == TrainingMode::Pretrain;
         let (mode, fall) = match self.mode {
-            TrainingMode::Lora => (train::TrainingMode::Lora(self.lora()), Fall::Cosine),
-            TrainingMode::Full => (train::TrainingMode::Full, Fall::Cosine),
-            TrainingMode::Pretrain => (train::TrainingMode::Full, Fall::WarmDown(0.5)),
+            TrainingMode::Lora => (train::TrainingMode::Lora(self.lora()), Decay::Cosine),
+            TrainingMode::Full => (train::TrainingMode::Full, Decay::Cosine),
+            TrainingMode::Pretrain => (train::TrainingMode::Full, Decay::WarmDown(0.5)),
         };
         let betas = if new { (0.8, 0.95) } else { (0.9, 0.999) };
         let adam = AdamW { rate, betas, ..AdamW::default() };
@@ -178,9 +178,9 @@ impl LearnArgs {
         Ok(TrainingPlan { mode, optimizer, schedule, rows: self.rows.into(), dropout, recompute: false, precision, seed })
     }
 
-    fn lora(&self) -> Lora {
+    fn lora(&self) -> LoraConfig {
         let alpha = self.alpha.unwrap_or(2.0 * f64::from(self.rank));
-        Lora { rank: self.rank.into(), alpha, dropout: self.dropout_rate() }
+        LoraConfig { rank: self.rank.into(), alpha, dropout: self.dropout_rate() }
     }
 
     fn dropout_rate(&self) -> f64 {
