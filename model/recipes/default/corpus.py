@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Fetches the sources that the default model learns from and lays them out as folders for `foretype train`.
+"""Fetches the training data of the default model and lays it out as directories for `foretype train`.
 
     python3 corpus.py INTO [--benchmarks FOLDER]
     python3 corpus.py INTO --held-out
 
-Needs `apt-get` (with a Debian mirror in its settings), `pip`, `npm`, and the crates that building this repository has fetched.
-A file that shares ten words in a row with a benchmark problem under FOLDER is left out. What was taken stands afterwards
-in `manifest.json` beside this script: name, version, licence, hash, files and bytes of every source. With `--held-out` it
-takes the other sources, those that nothing is learned from, and prints what they are.
+Requires `apt-get` (with source packages of a Debian mirror enabled), `pip`, `npm`, and the crates that a build of this
+repository has fetched. Files that share ten consecutive words with a benchmark problem in FOLDER are excluded. The name,
+version, licence, hash, files and bytes of every source are written to `manifest.json` beside this script. With `--held-out`,
+the script fetches the held-out sources instead and prints their manifest.
 """
 
 import argparse
@@ -37,8 +37,8 @@ WORD = re.compile(r"\w+|[^\w\s]")
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("into", type=Path)
-    parser.add_argument("--benchmarks", type=Path, help="folder of benchmark files (.jsonl, .jsonl.gz, .json)")
-    parser.add_argument("--held-out", action="store_true", help="the sources that are kept for measuring")
+    parser.add_argument("--benchmarks", type=Path, help="directory of benchmark files (.jsonl, .jsonl.gz, .json)")
+    parser.add_argument("--held-out", action="store_true", help="fetch the held-out sources")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "foretype-corpus")
     args = parser.parse_args()
     for folder in ("debian", "python", "npm"):
@@ -51,7 +51,7 @@ def main():
 
 
 def chosen(sources, held_out):
-    """The sources that are learned from, or the others."""
+    """The training sources, or the held-out ones."""
     sources["debian"] = [source for source in sources["debian"] if source.get("held_out", False) == held_out]
     if held_out:
         sources["crates"]["without"] = ["*"]
@@ -61,14 +61,14 @@ def chosen(sources, held_out):
 
 
 class Taken:
-    """The corpus as it grows, and what is known of its sources."""
+    """The collected corpus and its manifest."""
 
     def __init__(self, into, forbidden):
         self.into, self.forbidden, self.manifest, self.overlapping, self.seen = into, forbidden, [], [], set()
         shutil.rmtree(into, ignore_errors=True)
 
     def add(self, kind, name, version, licence, sha256, members, files, without=(), limit=1 << 40):
-        """Adds the members that the patterns name, in an order by hash, up to `limit` bytes."""
+        """Adds the members that match the patterns, in hash order, up to `limit` bytes."""
         wanted = [path for path in members if matches(path, files) and not matches(path, without)]
         wanted.sort(key=lambda path: hashlib.sha256(path.encode()).digest())
         count = total = 0
@@ -85,10 +85,10 @@ class Taken:
             entry = dict(kind=kind, name=name, version=version, licence=licence, sha256=sha256, files=count, bytes=total)
             self.manifest.append(entry)
         else:
-            print(f"nothing taken from {name}", file=sys.stderr)
+            print(f"no files used from {name}", file=sys.stderr)
 
     def fits(self, name, data):
-        """Whether a text is new, is text, and shares no ten words with a benchmark."""
+        """True if the data is new, is text, and shares no ten consecutive words with a benchmark."""
         digest = hashlib.sha256(data).digest()
         if digest in self.seen:
             return False
@@ -114,7 +114,7 @@ def matches(path, patterns):
 
 
 def crates(sources, _cache, taken):
-    """The crates of Cargo.lock, out of cargo's own cache."""
+    """The crates of Cargo.lock, from cargo's cache."""
     settings = sources["crates"]
     home = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))
     for package in tomllib.loads((REPOSITORY / "Cargo.lock").read_text())["package"]:
@@ -126,7 +126,7 @@ def crates(sources, _cache, taken):
             continue
         sha256 = digest_of(archive)
         if sha256 != package["checksum"]:
-            sys.exit(f"{archive} is not what Cargo.lock says")
+            sys.exit(f"{archive} does not match the checksum in Cargo.lock")
         members = tar_members(archive)
         licence = tomllib.loads(members[f"{name}-{version}/Cargo.toml"]().decode())["package"].get("license", "")
         if permitted(licence, settings["licences"]):
@@ -134,13 +134,13 @@ def crates(sources, _cache, taken):
 
 
 def permitted(licence, allowed):
-    """Whether one of the alternatives of an SPDX expression is allowed."""
+    """True if one of the alternatives of an SPDX expression is allowed."""
     words = re.split(r"\s+OR\s+|\s*/\s*", licence.strip("()"))
     return any(all(part.strip("() ") in allowed for part in word.split(" AND ")) for word in words)
 
 
 def debian(sources, cache, taken):
-    """Source packages, through apt's own settings."""
+    """Debian source packages, fetched with apt's configuration."""
     folder = cache / "debian"
     missing = [s["package"] for s in sources["debian"] if not archive_of(folder, s["package"])]
     if missing:
@@ -148,7 +148,7 @@ def debian(sources, cache, taken):
     for source in sources["debian"]:
         archive = archive_of(folder, source["package"])
         if archive is None:
-            print(f"{source['package']} is not to be had", file=sys.stderr)
+            print(f"{source['package']} is not available", file=sys.stderr)
             continue
         version = archive.name.split("_", 1)[1].split(".orig")[0]
         taken.add("debian", source["package"], version, source["licence"], digest_of(archive), tar_members(archive),
@@ -164,7 +164,7 @@ def fetch_debian(folder, packages):
         (parts / path.name).write_text(re.sub(r"(?m)^Types:.*$", "Types: deb-src", path.read_text()))
     options = ["-o", "Dir::Etc::sourcelist=/dev/null", "-o", f"Dir::Etc::sourceparts={parts}", "-o", f"Dir::State::lists={lists}"]
     subprocess.run(["apt-get", *options, "update"], check=False, stdout=subprocess.DEVNULL)
-    for package in packages:  # a mirror may lack a part of a package; what is there is used
+    for package in packages:  # a mirror may lack some archives of a package; the others are used
         subprocess.run(["apt-get", *options, "--download-only", "--only-source", "source", package], cwd=folder, check=False,
                        stdout=subprocess.DEVNULL)
 
@@ -189,7 +189,7 @@ def python(sources, cache, taken):
 
 
 def licence_of(members):
-    """What a Python package's own metadata call its licence."""
+    """The licence in a Python package's metadata."""
     paths = [path for path in members if path.endswith((".dist-info/METADATA", "/PKG-INFO"))]
     head = members[paths[0]]().decode().split("\n\n")[0] if paths else ""
     classes = re.findall(r"(?m)^Classifier: License :: (?:OSI Approved :: )?(.+)$", head)
@@ -212,9 +212,9 @@ def npm(sources, cache, taken):
 
 
 def tar_members(archive):
-    """The regular files of a tar archive, by path, each with what reads it."""
+    """The regular files of a tar archive: a reader for each path."""
     opened = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}.get(archive.suffix, gzip.open)
-    with opened(archive) as packed:  # unpacked as a whole: files are not read in the archive's order
+    with opened(archive) as packed:  # decompressed as a whole, because files are not read in the order of the archive
         tar = tarfile.open(fileobj=io.BytesIO(packed.read()))
     read = lambda member: lambda: tar.extractfile(member).read()
     return {member.name.removeprefix("./"): read(member) for member in tar.getmembers() if member.isfile() and ".." not in member.name}
@@ -231,7 +231,7 @@ def digest_of(path):
 
 
 def benchmark_grams(folder):
-    """Hashes of all runs of ten words of the problems' texts."""
+    """Hashes of all runs of ten consecutive words in the problems."""
     grams = set()
     for path in folder.rglob("*"):
         if path.name.endswith((".jsonl", ".jsonl.gz", ".json")):
@@ -240,7 +240,7 @@ def benchmark_grams(folder):
                 for value in strings(line):
                     words = WORD.findall(value)
                     grams.update(hash(gram) for gram in zip(*(words[k:] for k in range(10))) if worth(gram))
-    print(f"{len(grams)} runs of ten words in the benchmarks")
+    print(f"{len(grams)} distinct runs of ten words in the benchmarks")
     return grams
 
 
@@ -254,7 +254,7 @@ def strings(line):
 
 
 def worth(gram):
-    """Runs of marks and digits alone (`0 , 0 , 0 , 0`) are no problem's own words."""
+    """False for runs of mostly punctuation and digits (`0 , 0 , 0 , 0`), which are not characteristic of a problem."""
     return sum(word[0].isalpha() and len(word) > 1 for word in gram) >= 3
 
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Measures models on code that the default model did not learn from, and prints the model card's tables.
+"""Evaluates models on code that was held out from the default model's training, and prints the tables of the model card.
 
     python3 corpus.py HELD_OUT --held-out
     python3 evaluate.py FORETYPE HELD_OUT REPORTS MODEL... [--infilling HumanEval-SingleLineInfilling.jsonl.gz] [--most 25]
 
-FORETYPE is the program. A report that REPORTS has already is not measured again.
+FORETYPE is the path of the program. Reports that already exist in REPORTS are reused.
 """
 
 import argparse
@@ -27,8 +27,8 @@ def main():
     parser.add_argument("held_out", type=Path)
     parser.add_argument("reports", type=Path)
     parser.add_argument("models", nargs="+")
-    parser.add_argument("--infilling", help="the public set, beside the held-out code")
-    parser.add_argument("--most", type=int, default=25, help="lines and rests of lines of each language")
+    parser.add_argument("--infilling", help="the public benchmark, in addition to the held-out code")
+    parser.add_argument("--most", type=int, default=25, help="number of lines and of rests of lines for each language")
     args = parser.parse_args()
     args.reports.mkdir(parents=True, exist_ok=True)
     tables = {Path(model).stem: measured(args, model) for model in args.models}
@@ -40,7 +40,7 @@ def main():
 
 
 def measured(args, model):
-    """The items of each language, and of the public set."""
+    """The items of each language and of the public benchmark."""
     reports = {}
     for language, files in LANGUAGES.items():
         command = [args.foretype, "evaluate", "repository", str(args.held_out), "--files", files, "--kinds", "line,rest", "--most", str(args.most), "--typing", "--bits"]
@@ -65,7 +65,7 @@ def by_language(reports, measure):
 
 
 def figures(reports):
-    """The first table's row."""
+    """A row of the first table."""
     held_out = [item for language in LANGUAGES for item in reports[language]]
     lines = [item for item in held_out if item["kind"] == "line"]
     row = {
@@ -85,7 +85,7 @@ def bits(items):
 
 
 def exact(items, kind="line"):
-    """With the half-width of the 95 % interval of a share."""
+    """The share of exact matches in percent, with the half-width of its 95 % interval."""
     hits = [item["exact"] for item in items if item["kind"] == kind]
     share = sum(hits) / max(1, len(hits))
     return f"{100 * share:.0f} ± {196 * math.sqrt(share * (1 - share) / max(1, len(hits))):.0f}"

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Trains the default model on what `foretype train export --mode pretrain` wrote, with PyTorch, on one GPU or on CPU cores.
+"""Trains the default model with PyTorch, on one GPU or on CPUs, on the output of `foretype train export --mode pretrain`.
 
     pip install torch numpy safetensors
     python3 train.py EXPORTED OUTPUT (--minutes M | --tokens N) [--resume]
 
-The recipe: Muon (Jordan et al. 2024) for the matrices of the layers, AdamW for embeddings and norms, a short warm-up, a constant rate, and
-a linear fall over the last half. Matrix products are computed in bfloat16, weights are kept in 32 bits. OUTPUT becomes a Hugging Face
-directory with `metrics.jsonl`; `foretype model convert OUTPUT FILE.gguf` makes the file that is embedded.
+The matrices of the layers are trained with Muon (Jordan et al. 2024), embeddings and norms with AdamW. After a short warm-up,
+the learning rate is constant, and then decays linearly over the second half of the run. Matrix products are computed in
+bfloat16; weights are kept in f32. OUTPUT becomes a Hugging Face directory with `metrics.jsonl`, and
+`foretype model convert OUTPUT FILE.gguf` converts it to the embedded file.
 """
 
 import argparse
@@ -23,28 +24,28 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
-BUCKETS = (256, 512, 1024)  # documents are padded to the next of these, so that few shapes are compiled
+BUCKETS = (256, 512, 1024)  # documents are padded to one of these lengths, so that few shapes are compiled
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("exported", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--minutes", type=float, help="end after so long; the rate falls by the clock")
-    parser.add_argument("--tokens", type=float, help="end after so many tokens")
-    parser.add_argument("--step", type=int, default=16384, help="tokens of a step")
-    parser.add_argument("--muon", type=float, default=0.02, help="rate of the layers' matrices")
-    parser.add_argument("--adam", type=float, default=4e-3, help="rate of the rest")
+    parser.add_argument("--minutes", type=float, help="duration of the run; the learning rate decays with the elapsed time")
+    parser.add_argument("--tokens", type=float, help="number of training tokens")
+    parser.add_argument("--step", type=int, default=16384, help="tokens per step")
+    parser.add_argument("--muon", type=float, default=0.02, help="peak learning rate of Muon")
+    parser.add_argument("--adam", type=float, default=4e-3, help="peak learning rate of AdamW")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--resume", action="store_true")
     args = parser.parse_args()
     if not args.minutes and not args.tokens:
-        parser.error("say how long: --minutes or --tokens")
+        parser.error("the length of the run is missing: pass --minutes or --tokens")
     torch.manual_seed(args.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     config = json.loads((args.exported / "model" / "config.json").read_text())
     if config["model_type"] != "qwen3" or not config["tie_word_embeddings"]:
-        parser.error(f"this trains models of the family qwen3 with tied embeddings, not {config['model_type']}")
+        parser.error(f"cannot train a {config['model_type']} model: use qwen3 with tied embeddings")
     data = Documents(args.exported / "train.jsonl")
     held_out = Documents(args.exported / "held_out.jsonl")
     model = Model(config).to(device)
@@ -53,7 +54,7 @@ def main():
 
 
 class Documents:
-    """Token sequences, kept as one array with borders."""
+    """Token sequences, stored as one array with offsets."""
 
     def __init__(self, path):
         packed = path.with_suffix(".npz")
@@ -73,7 +74,7 @@ class Documents:
         return len(self.ids)
 
     def batches(self, tokens, seed):
-        """Batches of about so many tokens, each of documents of similar length, in an order by chance, for ever."""
+        """An endless stream of batches of about `tokens` tokens of similarly long documents, in random order."""
         chance = random.Random(seed)
         while True:
             order = list(range(len(self.ends) - 1))
@@ -156,7 +157,7 @@ class Layer(nn.Module):
 
 
 class Model(nn.Module):
-    """Qwen3's network; parameters have the names of Hugging Face's files."""
+    """Qwen3; parameters are named as in Hugging Face files."""
 
     def __init__(self, config):
         super().__init__()
@@ -171,12 +172,12 @@ class Model(nn.Module):
         nn.init.normal_(self.embed_tokens.weight, std=0.02)
         for name, weight in self.named_parameters():
             if name.endswith(("o_proj.weight", "down_proj.weight")):
-                nn.init.zeros_(weight)  # a layer adds nothing at first
+                nn.init.zeros_(weight)  # at first, layers add nothing to the residual stream
             elif name.endswith("proj.weight"):
                 nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
 
     def forward(self, inputs, targets):
-        """The sum of the cross entropies of the tokens that count."""
+        """The sum of the cross entropies of the target tokens."""
         cos, sin = self.cos[: inputs.shape[1]], self.sin[: inputs.shape[1]]
         x = self.embed_tokens(inputs)
         for layer in self.layers:
@@ -186,7 +187,7 @@ class Model(nn.Module):
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose matrix is replaced by the nearest one with orthogonal rows, by Newton and Schulz's iteration."""
+    """Muon (Jordan et al. 2024): momentum that is orthogonalised by Newton-Schulz iterations."""
 
     def __init__(self, parameters, rate):
         super().__init__(parameters, dict(lr=rate, momentum=0.95))
@@ -221,7 +222,7 @@ def orthogonal(stack):
 
 
 class Run:
-    """Steps, looks at held-out text, checkpoints."""
+    """The training loop, with evaluation on held-out data and checkpoints."""
 
     def __init__(self, args, model, config, device):
         self.args, self.model, self.config, self.device = args, model, config, device
@@ -247,7 +248,7 @@ class Run:
         return self.tokens / self.args.tokens
 
     def rate(self):
-        """The share of the peak rate: warm-up over 60 steps, and a linear fall over the second half."""
+        """The learning rate relative to its peak: 60 steps of warm-up, and linear decay over the second half."""
         return min(1.0, (self.steps + 1) / 60) * min(1.0, max(0.0, 2 * (1 - self.progress())))
 
     def lead(self, data, held_out):
@@ -285,7 +286,7 @@ class Run:
             (part / total).backward()
             loss, counted = loss + part.item(), counted + inputs.numel()
         if not math.isfinite(loss):
-            raise SystemExit(f"the loss of step {self.steps} is not a number; the last checkpoint is good: {self.checkpoint}")
+            raise SystemExit(f"the loss of step {self.steps} is not finite: resume from the last checkpoint, {self.checkpoint}")
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimizer, peak in ((self.muon, self.args.muon), (self.adam, self.args.adam)):
             for group in optimizer.param_groups:

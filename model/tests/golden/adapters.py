@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the logits that PEFT computes for adapters of the model in `qwen3/`: FOLDER.json beside each FOLDER.
+"""Records the logits of PEFT for adapters of the model in `qwen3/`: writes FOLDER.json beside each FOLDER.
 
     adapters.py FOLDER...        (tests/check-peft runs it)
 """

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Records what llama.cpp writes and how surprised it is, for comparison: MODEL.llama_cpp.json for each model given.
+"""Records the output and the perplexity of llama.cpp for comparison: writes MODEL.llama_cpp.json for each model.
 
     python3 llama_cpp.py path/to/llama.cpp/build/bin model.gguf...
 
-Greedy, 64 tokens for each prompt of prompts.json, through llama-server's /completion with n_probs 2 on one slot without
-prompt reuse; `margins` holds the difference of the log-probabilities of the two likeliest tokens at each step. The
-perplexity is that of code.txt, by `llama-perplexity -m MODEL -f code.txt -c 512`.
+Each prompt of prompts.json is continued greedily by 64 tokens, through llama-server's /completion with n_probs 2 on one slot
+without prompt reuse. `margins` holds the difference of the log-probabilities of the two most likely tokens at each step. The
+perplexity is that of code.txt, computed by `llama-perplexity -m MODEL -f code.txt -c 512`.
 """
 
 import json

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Makes the golden models and logits of this folder with the reference implementation.
+"""Creates the golden models and logits in this directory with the reference implementation.
 
-One folder per family: a tiny random model as a Hugging Face directory (config.json, model.safetensors, tokenizer.json)
-the same as model.gguf, and golden.json with token ids and the logits of the last position and of an early one, in f32.
+There is one directory per architecture: a tiny random model in Hugging Face format (config.json, model.safetensors,
+tokenizer.json), the same model as model.gguf, and golden.json with token ids and the f32 logits of the last position and of
+an early one.
 
     python3 -m venv /tmp/golden && /tmp/golden/bin/pip install torch transformers safetensors numpy gguf
     /tmp/golden/bin/python make.py
 
-Weights are drawn from a seed and rounded to bf16 in the file, so the folder stays small; the reference computes with
-the rounded weights, in f32.
+Weights are drawn from a seed and rounded to bf16 in the files, to keep them small. The reference computes with the rounded
+weights in f32.
 """
 
 import json

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Makes the golden training of the model in `qwen3/` with PyTorch, and a golden adapter with PEFT.
+"""Creates the golden training run of the model in `qwen3/` with PyTorch, and a golden adapter with PEFT.
 
     python3 -m venv /tmp/golden && /tmp/golden/bin/pip install torch transformers peft safetensors numpy
     /tmp/golden/bin/python train.py
 
-`training.json` has the sequences, and the loss of each of ten steps of AdamW on all of them, in f32 and with autocast to bf16. `adapter/` is an adapter as
-PEFT writes it, with random values in both matrices; `adapter.json` has the logits of the model with it.
+`training.json` has the sequences and the loss of each of ten AdamW steps on all of them, in f32 and with autocast to bf16.
+`adapter/` is an adapter written by PEFT, with random values in both matrices; `adapter.json` has the logits of the adapted
+model.
 """
 
 import json

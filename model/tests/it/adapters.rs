@@ -1,4 +1,5 @@
-//! Adapters in the format of PEFT: the logits are those of PEFT (see `golden/train.py`), on top of a model and worked into its files.
+//! Adapters in the format of PEFT, loaded on top of a model and merged into its files, against the logits of PEFT (see
+//! `golden/train.py`).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,18 +26,18 @@ fn adapter() -> std::path::PathBuf {
     folder("qwen3").join("adapter")
 }
 
-/// What is wrong with an adapter whose settings or weights were changed.
-fn refused(change: impl FnOnce(&Path)) -> String {
+/// The error of loading an adapter after a change to its directory.
+fn rejection(change: impl FnOnce(&Path)) -> String {
     let place = tempfile::tempdir().expect("a folder");
     for name in ["adapter_config.json", "adapter_model.safetensors"] {
         std::fs::copy(adapter().join(name), place.path().join(name)).expect("a copy");
     }
     change(place.path());
-    load(&folder("qwen3")).with_adapter(place.path()).map(|_| ()).expect_err("it must be refused").to_string()
+    load(&folder("qwen3")).with_adapter(place.path()).map(|_| ()).expect_err("the adapter must be rejected").to_string()
 }
 
 fn with_setting(key: &str, value: serde_json::Value) -> String {
-    refused(|folder| {
+    rejection(|folder| {
         let path = folder.join("adapter_config.json");
         let text = std::fs::read_to_string(&path).expect("settings");
         let mut settings: serde_json::Value = serde_json::from_str(&text).expect("JSON");
@@ -46,7 +47,7 @@ fn with_setting(key: &str, value: serde_json::Value) -> String {
 }
 
 #[test]
-fn an_adapter_on_top_has_the_logits_of_peft() {
+fn a_loaded_adapter_matches_peft() {
     for base in [folder("qwen3"), folder("qwen3").join("model.gguf")] {
         let adapted = load(&base).with_adapter(&adapter()).expect("it fits");
         let error = relative_error(&adapted, &golden(), 20);
@@ -56,7 +57,7 @@ fn an_adapter_on_top_has_the_logits_of_peft() {
 
 #[test]
 #[ignore = "tests/check-peft trains the adapters and runs it; that needs PyTorch"]
-fn an_adapter_has_the_logits_of_peft_wherever_it_was_trained() {
+fn adapters_trained_here_and_by_peft_match_peft() {
     let place = std::env::var("FORETYPE_PEFT").expect("tests/check-peft sets it");
     for name in ["ours", "theirs"] {
         let adapted = load(&folder("qwen3")).with_adapter(&Path::new(&place).join(name)).expect("it fits");
@@ -67,13 +68,13 @@ fn an_adapter_has_the_logits_of_peft_wherever_it_was_trained() {
 }
 
 #[test]
-fn an_adapter_worked_into_the_files_has_the_logits_of_peft() {
+fn a_merged_adapter_matches_peft() {
     let place = tempfile::tempdir().expect("a folder");
     for (base, output) in [(folder("qwen3"), "merged"), (folder("qwen3").join("model.gguf"), "merged.gguf")] {
         let output = place.path().join(output);
         merge_adapter(&base, &adapter(), &output).expect("it fits");
         let error = relative_error(&load(&output), &golden(), 20);
-        // The files hold 16 bits a number.
+        // The files store weights in 16 bits.
         assert!(error < 1e-2, "{}: {error}", output.display());
         let again = merge_adapter(&base, &adapter(), &output).expect_err("there is something");
         assert!(again.to_string().contains("another name"), "{again}");
@@ -83,7 +84,7 @@ fn an_adapter_worked_into_the_files_has_the_logits_of_peft() {
 }
 
 #[test]
-fn a_converted_model_has_the_logits_of_the_directory() {
+fn a_converted_model_has_the_logits_of_its_directory() {
     let place = tempfile::tempdir().expect("a folder");
     for family in ["qwen2", "qwen3"] {
         let output = place.path().join(format!("{family}.gguf"));
@@ -97,16 +98,16 @@ fn a_converted_model_has_the_logits_of_the_directory() {
 }
 
 #[test]
-fn adapters_share_the_weights_of_their_model() {
+fn adapters_share_the_weights_of_their_base_model() {
     let base = load(&folder("qwen3"));
     let one = base.with_adapter(&adapter()).expect("it fits");
     assert!(one.adapter.as_ref().is_some_and(|(_, other)| Arc::ptr_eq(other, &base)));
-    // The model itself is as it was.
+    // The base model is unchanged.
     assert!(relative_error(&base, &crate::families::golden("qwen3"), 37) < 1e-4);
 }
 
 #[test]
-fn an_adapter_that_would_not_be_applied_exactly_is_refused_with_the_reason() {
+fn unsupported_adapters_are_rejected_with_the_reason() {
     assert!(with_setting("use_dora", true.into()).contains("DoRA"));
     assert!(with_setting("modules_to_save", serde_json::json!(["lm_head"])).contains("modules_to_save"));
     assert!(with_setting("bias", "all".into()).contains("biases"));
@@ -116,14 +117,14 @@ fn an_adapter_that_would_not_be_applied_exactly_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_damaged_adapter_or_one_for_another_model_is_refused_with_the_file() {
-    let cut = refused(|folder| {
+fn damaged_and_mismatched_adapters_are_rejected_with_the_file() {
+    let cut = rejection(|folder| {
         let path = folder.join("adapter_model.safetensors");
         let bytes = std::fs::read(&path).expect("weights");
         std::fs::write(path, &bytes[..bytes.len() / 2]).expect("weights");
     });
     assert!(cut.contains("adapter_model.safetensors"), "{cut}");
-    let missing = refused(|folder| std::fs::remove_file(folder.join("adapter_config.json")).expect("it was there"));
+    let missing = rejection(|folder| std::fs::remove_file(folder.join("adapter_config.json")).expect("it was there"));
     assert!(missing.contains("adapter_config.json"), "{missing}");
     let other = load(&folder("gpt2")).with_adapter(&adapter()).map(|_| ()).expect_err("another model").to_string();
     assert!(other.contains("another one"), "{other}");

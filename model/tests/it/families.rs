@@ -1,5 +1,5 @@
-//! Each family gives the logits of the reference implementation, from a directory and from a GGUF file: see
-//! `golden/make.py`.
+//! Logits of each architecture, from a Hugging Face directory and from a GGUF file, against the reference implementation (see
+//! `golden/make.py`).
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use foretype_model::Model;
 
 use crate::reference::Exact;
 
-/// What the reference computed.
+/// Output of the reference implementation.
 #[derive(serde::Deserialize)]
 pub(crate) struct Golden {
     pub(crate) tokens: Vec<u32>,
@@ -26,7 +26,7 @@ pub(crate) fn golden(family: &str) -> Golden {
     serde_json::from_str(&text).expect("make.py wrote it")
 }
 
-/// The largest difference, relative to the largest logit.
+/// The largest difference relative to the largest logit. The tokens are evaluated in two steps, split at `split`.
 pub(crate) fn relative_error(model: &Model, golden: &Golden, split: usize) -> f32 {
     let mut cache = Exact::default();
     let mut found = Vec::new();
@@ -54,40 +54,40 @@ fn check(family: &str) {
 }
 
 #[test]
-fn gpt2_gives_the_reference_logits() {
+fn gpt2_matches_the_reference() {
     check("gpt2");
 }
 
 #[test]
-fn gpt_bigcode_gives_the_reference_logits() {
+fn gpt_bigcode_matches_the_reference() {
     check("gpt_bigcode");
 }
 
 #[test]
-fn llama_with_scaled_rope_gives_the_reference_logits() {
+fn llama_with_scaled_rope_matches_the_reference() {
     check("llama");
 }
 
 #[test]
-fn qwen2_gives_the_reference_logits() {
+fn qwen2_matches_the_reference() {
     check("qwen2");
 }
 
 #[test]
-fn qwen3_gives_the_reference_logits() {
+fn qwen3_matches_the_reference() {
     check("qwen3");
 }
 
 #[test]
-fn starcoder2_gives_the_reference_logits() {
+fn starcoder2_matches_the_reference() {
     check("starcoder2");
 }
 
 #[test]
-fn the_format_of_fill_in_the_middle_is_known_by_tokens_and_name() {
+fn the_fim_format_is_detected_by_special_tokens_and_name() {
     let mut model = Model::load(&folder("qwen2"), &Device::Cpu).expect("it loads");
     assert_eq!(model.fim_format().map(|format| format.name), Some("starcoder"));
     model.name = "Mellum 4b".into();
     let found = model.fim_format().map(|format| format.name);
-    assert_eq!(found, Some("starcoder"), "a name without the tokens is no format");
+    assert_eq!(found, Some("starcoder"), "a name without its tokens does not select a format");
 }

@@ -1,4 +1,4 @@
-//! The model room against its references: golden logits, llama.cpp, and files that mean harm.
+//! Integration tests of the model crate against golden logits, PEFT and llama.cpp.
 
 mod adapters;
 mod families;

@@ -1,7 +1,7 @@
-//! Real models against llama.cpp, from the figures that `golden/llama_cpp.py` recorded.
+//! Real models against the output of llama.cpp, as recorded by `golden/llama_cpp.py`.
 //!
-//! The files are looked for in `FORETYPE_TEST_MODELS`, or else in `~/.cache/foretype-test-models`; a test whose file is not
-//! there says so and passes.
+//! Model files are searched for in `FORETYPE_TEST_MODELS`, or else in `~/.cache/foretype-test-models`. A test whose file is
+//! missing reports that and passes.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, mpsc};
@@ -16,14 +16,14 @@ use crate::reference::Exact;
 const QWEN: &str = "qwen2.5-coder-0.5b-instruct-q4_k_m";
 const SMOL: &str = "SmolLM2-135M-Instruct.Q4_1";
 
-/// Where llama.cpp's two likeliest tokens are closer than this in log-probability, either is right: both programs round
-/// activations to 8 bits, each in its own way. From the first such difference on, the texts are two texts.
+/// Margins in nats below which llama.cpp's two most likely tokens both count as correct, because both programs round
+/// activations to 8 bits in their own ways. After the first such difference, the texts diverge.
 ///
-/// The small model amplifies that rounding: measured against its own weights in exact f32 arithmetic over these texts,
-/// llama.cpp's margins are off by 0.16 (root mean square) and 0.66 at the worst, ours by 0.17 and 0.75.
-const NEAR_TIE: [(&str, f32); 2] = [(QWEN, 0.1), (SMOL, 0.8)];
+/// The small model amplifies the rounding: compared with exact f32 arithmetic over these texts, llama.cpp's margins have a
+/// root mean square error of 0.16 nats and a maximum of 0.66, ours 0.17 and 0.75.
+const NEAR_TIE_MARGINS: [(&str, f32); 2] = [(QWEN, 0.1), (SMOL, 0.8)];
 
-/// What llama.cpp did with a model.
+/// Recorded output of llama.cpp.
 #[derive(serde::Deserialize)]
 struct Recorded {
     perplexity: f64,
@@ -37,7 +37,7 @@ struct Continuation {
     margins: Vec<f32>,
 }
 
-/// Models by name, each loaded once.
+/// Loaded models by name.
 type Loaded = Mutex<Vec<(String, Arc<Model>)>>;
 
 fn model(name: &str) -> Option<Arc<Model>> {
@@ -46,7 +46,7 @@ fn model(name: &str) -> Option<Arc<Model>> {
     let folder = std::env::var_os("FORETYPE_TEST_MODELS").map(PathBuf::from).or(home)?;
     let path = folder.join(format!("{name}.gguf"));
     if !path.is_file() {
-        println!("SKIPPED: {} is not there", path.display());
+        println!("SKIPPED: {} does not exist", path.display());
         return None;
     }
     let mut loaded = LOADED.lock().expect("no test panics while it loads");
@@ -70,8 +70,8 @@ fn engine(model: &Arc<Model>) -> Engine {
     Engine::start(model.clone(), EngineOptions { kv_bytes: 1 << 30, ..EngineOptions::default() })
 }
 
-/// What an engine writes after each prompt, greedily, all at once.
-fn written(engine: &Engine, prompts: &[String], max_tokens: usize) -> Vec<Vec<TokenInfo>> {
+/// Greedy continuations of prompts, generated concurrently.
+fn continuations(engine: &Engine, prompts: &[String], max_tokens: usize) -> Vec<Vec<TokenInfo>> {
     let ask = |prompt: &String| {
         let (sender, receiver) = mpsc::channel();
         let job = Job {
@@ -93,7 +93,7 @@ fn written(engine: &Engine, prompts: &[String], max_tokens: usize) -> Vec<Vec<To
     asked.into_iter().map(answer).collect()
 }
 
-/// The step at which a text takes another token than the recorded one, if it does.
+/// The first step at which the generated token differs from the recorded one.
 fn first_difference(model: &Model, recorded: &[u32], written: &[TokenInfo]) -> Option<usize> {
     let same = |(index, &token): (usize, &u32)| match written.get(index) {
         Some(own) => own.text == String::from_utf8_lossy(model.tokenizer.token_bytes(token)),
@@ -105,13 +105,13 @@ fn first_difference(model: &Model, recorded: &[u32], written: &[TokenInfo]) -> O
 fn check_texts(name: &str) {
     let Some(model) = model(name) else { return };
     let recorded = recorded(name);
-    let near_tie = NEAR_TIE.iter().find(|(own, _)| *own == name).map_or(0.0, |(_, margin)| *margin);
+    let near_tie = NEAR_TIE_MARGINS.iter().find(|(own, _)| *own == name).map_or(0.0, |(_, margin)| *margin);
     let prompts = std::fs::read_to_string(folder("prompts.json")).expect("it is in the repository");
     let prompts: Vec<String> = serde_json::from_str(&prompts).expect("a list of texts");
     assert_eq!(prompts.len(), recorded.continuations.len());
     let mut whole = 0;
     for ((prompt, text), written) in
-        prompts.iter().zip(&recorded.continuations).zip(written(&engine(&model), &prompts, 64))
+        prompts.iter().zip(&recorded.continuations).zip(continuations(&engine(&model), &prompts, 64))
     {
         assert_eq!(model.tokenizer.encode(prompt), text.prompt, "the tokens of {prompt:?}");
         match first_difference(&model, &text.tokens, &written) {
@@ -129,7 +129,7 @@ fn check_texts(name: &str) {
     println!("{name}: {whole} of {} texts are llama.cpp's to the end", prompts.len());
 }
 
-/// As llama-perplexity computes it: in chunks of 512 tokens, the second half of each is scored.
+/// Perplexity as computed by llama-perplexity: over the second half of each chunk of 512 tokens.
 fn perplexity(model: &Model, text: &str) -> f64 {
     const CHUNK: usize = 512;
     let tokens = model.tokenizer.encode(text);
@@ -144,7 +144,7 @@ fn perplexity(model: &Model, text: &str) -> f64 {
     (losses.iter().sum::<f64>() / losses.len() as f64).exp()
 }
 
-/// Minus the log-probability of a token.
+/// Negative log-likelihood of a token, in nats.
 fn loss(logits: &[f32], token: u32) -> f64 {
     let highest = f64::from(logits.iter().copied().fold(f32::MIN, f32::max));
     let total: f64 = logits.iter().map(|&x| (f64::from(x) - highest).exp()).sum();
@@ -160,38 +160,38 @@ fn check_perplexity(name: &str) {
 }
 
 #[test]
-fn qwen_writes_what_llama_cpp_writes() {
+fn qwen_text_matches_llama_cpp() {
     check_texts(QWEN);
 }
 
 #[test]
-fn smol_writes_what_llama_cpp_writes() {
+fn smol_text_matches_llama_cpp() {
     check_texts(SMOL);
 }
 
 #[test]
-fn qwen_has_the_perplexity_of_llama_cpp() {
+fn qwen_perplexity_matches_llama_cpp() {
     check_perplexity(QWEN);
 }
 
 #[test]
-fn smol_has_the_perplexity_of_llama_cpp() {
+fn smol_perplexity_matches_llama_cpp() {
     check_perplexity(SMOL);
 }
 
-/// Quantised kernels have a path for each number of rows, so the laws of the engine are held here once more.
+/// Quantised kernels have a code path for each number of rows, so the bit equality of the engine is tested here as well.
 #[test]
-fn reuse_and_company_change_no_bit_of_what_qwen_writes() {
+fn reuse_and_batching_do_not_change_qwen_text() {
     let Some(model) = model(QWEN) else { return };
     let prompts = std::fs::read_to_string(folder("prompts.json")).expect("it is in the repository");
     let prompts: Vec<String> = serde_json::from_str(&prompts).expect("a list of texts");
     let prompts = &prompts[..5];
-    let alone = |prompt: &String| written(&engine(&model), std::slice::from_ref(prompt), 24).remove(0);
+    let alone = |prompt: &String| continuations(&engine(&model), std::slice::from_ref(prompt), 24).remove(0);
     let fresh: Vec<_> = prompts.iter().map(alone).collect();
-    let crowd = engine(&model);
-    assert!(written(&crowd, prompts, 24) == fresh, "in company");
-    // What was written now stands behind each prompt in the cache; half a prompt makes the rest be read in two pieces.
+    let shared = engine(&model);
+    assert!(continuations(&shared, prompts, 24) == fresh, "batched");
+    // The KV cache now has the continuation of each prompt. Half a prompt splits the prefill of the rest in two.
     let halves = prompts.iter().map(|prompt| prompt.chars().take(prompt.chars().count() / 2).collect::<String>());
-    written(&crowd, &halves.collect::<Vec<_>>(), 8);
-    assert!(written(&crowd, prompts, 24) == fresh, "reused");
+    continuations(&shared, &halves.collect::<Vec<_>>(), 8);
+    assert!(continuations(&shared, prompts, 24) == fresh, "reused");
 }

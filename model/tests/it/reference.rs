@@ -1,15 +1,15 @@
-//! Attention by the book, in f32 over plain vectors: slow, and with nothing in it that could be wrong in the same way.
+//! Textbook attention in f32 over plain vectors: slow, but too simple to share a mistake with the kernels.
 
 use candle_core::{Result, Tensor};
 use foretype_model::Attend;
 
-/// `[tokens][kv_heads * dim]`.
-type Rows = Vec<Vec<f32>>;
+/// Keys or values, `[tokens][kv_heads * dim]`.
+type KvRows = Vec<Vec<f32>>;
 
-/// The keys and values of one sequence, by layer.
+/// An exact KV cache of one sequence.
 #[derive(Default)]
 pub(crate) struct Exact {
-    layers: Vec<(Rows, Rows)>, // keys and values
+    layers: Vec<(KvRows, KvRows)>, // keys and values by layer
 }
 
 impl Attend for Exact {
@@ -35,7 +35,7 @@ impl Attend for Exact {
     }
 }
 
-/// One head of one row.
+/// Attention of one head of one row.
 fn one<'a>(
     q: &[f32],
     keys: impl Iterator<Item = &'a [f32]>,
@@ -49,16 +49,20 @@ fn one<'a>(
     let total: f32 = weights.iter().sum();
     let mut out = vec![0.0; q.len()];
     for (weight, value) in weights.iter().zip(values) {
-        out.iter_mut().zip(&value[own.clone()]).for_each(|(out, v)| *out += weight / total * v);
+        for (out, v) in out.iter_mut().zip(&value[own.clone()]) {
+            *out += weight / total * v;
+        }
     }
     out
 }
 
-/// In eight sums side by side, which a compiler may vectorise.
+/// Dot product with eight partial sums, which a compiler can vectorise.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0f32; 8];
     for (a, b) in a.chunks(8).zip(b.chunks(8)) {
-        sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (a, b))| *sum += a * b);
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += a * b;
+        }
     }
     sums.iter().sum()
 }
