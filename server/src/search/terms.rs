@@ -1,6 +1,6 @@
 //! Tokenizer of tantivy for code: identifiers and their parts.
 
-use foretype_plugins::chunks::{Word, words};
+use foretype_plugins::chunks::{SearchWord, words};
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
 /// Name under which the tokenizer is registered.
@@ -12,7 +12,7 @@ pub(super) struct CodeTokenizer;
 
 /// Tokens of one text.
 pub(super) struct CodeTokenStream<'a> {
-    words: Box<dyn Iterator<Item = Word> + 'a>,
+    words: Box<dyn Iterator<Item = SearchWord> + 'a>,
     token: Token,
 }
 
