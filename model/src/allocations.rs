@@ -1,9 +1,9 @@
-//! Counts what a thread allocates, for tests.
+//! A counter of memory allocations per thread, for tests.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-/// The system's allocator, counted.
+/// The system's allocator, with a count of its calls.
 struct CountingAllocator;
 
 thread_local! {
@@ -14,28 +14,28 @@ fn increment() {
     ALLOCATION_COUNT.with(|count| count.set(count.get() + 1));
 }
 
-// SAFETY: memory is the system's allocator's; counting allocates nothing.
+// SAFETY: all calls go to the system's allocator; the counter is a `const` thread-local and does not allocate.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         increment();
-        // SAFETY: the caller's.
+        // SAFETY: the caller's obligations are the system allocator's.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         increment();
-        // SAFETY: the caller's.
+        // SAFETY: the caller's obligations are the system allocator's.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         increment();
-        // SAFETY: the caller's.
+        // SAFETY: the caller's obligations are the system allocator's.
         unsafe { System.realloc(memory, layout, size) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: the caller's.
+        // SAFETY: the caller's obligations are the system allocator's.
         unsafe { System.dealloc(memory, layout) }
     }
 }
@@ -43,7 +43,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// How often `work` allocates on this thread.
+/// Returns the number of allocations of `work` on this thread.
 pub(crate) fn count_allocations(work: impl FnOnce()) -> usize {
     let before = ALLOCATION_COUNT.get();
     work();
@@ -51,7 +51,7 @@ pub(crate) fn count_allocations(work: impl FnOnce()) -> usize {
 }
 
 #[test]
-fn an_allocation_is_counted() {
+fn allocations_are_counted() {
     assert_eq!(count_allocations(|| drop(std::hint::black_box(vec![1u8; 100]))), 1);
     assert_eq!(count_allocations(|| assert!(std::hint::black_box(true))), 0);
 }

@@ -28,8 +28,8 @@ pub struct ChatPrompt {
 }
 
 impl Model {
-    /// Formats a conversation for this model, up to where its answer begins. A system message must come first; if the template
-    /// does not support one, it is merged into the first question.
+    /// Formats a conversation for this model, up to where its answer begins. A system message must come first; if the
+    /// template does not support one, it is merged into the first question.
     ///
     /// # Errors
     /// Fails if the chat template is broken or rejects the conversation.
@@ -101,9 +101,9 @@ impl<'a> TemplateTokens<'a> {
         Ok(parts)
     }
 
-    /// Inserts a mark after every character with which a name begins, and after the first character that is not white space.
-    /// Then no name can occur in the text, nor begin before it and end inside. White space at the ends stays as it is, for
-    /// templates that trim.
+    /// Inserts a mark after every character with which a name begins, and after the first character that is not white
+    /// space. Then no name can occur in the text, nor begin before it and end inside. White space at the ends stays as
+    /// it is, for templates that trim.
     fn insert_marks(&self, text: &str, mark: char) -> String {
         let first = text.find(|c: char| !c.is_whitespace());
         let begins = |c: char| self.names.iter().any(|name| name.starts_with(c));

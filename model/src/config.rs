@@ -1,7 +1,7 @@
 //! Architecture and dimensions of a model: one description for all supported architectures and file formats.
 //!
-//! [`hugging_face`] reads `config.json` and [`gguf`] reads GGUF metadata. Both produce the same validated [`Config`], from
-//! which the decoder is built. A value that this crate does not implement is rejected, never ignored.
+//! [`hugging_face`] reads `config.json` and [`gguf`] reads GGUF metadata. Both produce the same validated [`Config`],
+//! from which the decoder is built. A value that this crate does not implement is rejected, never ignored.
 
 pub(crate) mod gguf;
 pub(crate) mod hugging_face;
@@ -109,7 +109,8 @@ pub struct Config {
     pub head_dim: usize,
     /// Width of the feed-forward network.
     pub intermediate_size: usize,
-    /// Maximum sequence length in tokens. It is capped at the sliding attention window, within which full attention is exact.
+    /// Maximum sequence length in tokens. It is capped at the sliding attention window, within which full attention is
+    /// exact.
     pub context_length: usize,
     /// Type of norm.
     pub norm: Norm,
@@ -185,7 +186,8 @@ impl Config {
         self.kv_heads * self.head_dim
     }
 
-    /// Rejects dimensions that no model can have, so that later arithmetic on them neither overflows nor divides by zero.
+    /// Rejects dimensions that no model can have, so that later arithmetic on them neither overflows nor divides by
+    /// zero.
     pub(crate) fn validated(mut self) -> Result<Self, Fault> {
         let sizes = [
             ("vocabulary size", self.vocab_size),
@@ -227,8 +229,8 @@ impl Config {
         Ok(self)
     }
 
-    /// Angle in radians per position for each pair of dimensions, `[head_dim / 2]`; `None` for learned positions and for
-    /// scaling factors of the wrong length.
+    /// Angle in radians per position for each pair of dimensions, `[head_dim / 2]`; `None` for learned positions and
+    /// for scaling factors of the wrong length.
     pub fn rope_frequencies(&self) -> Option<Vec<f32>> {
         let Positions::Rotary { theta, scaling } = &self.positions else { return None };
         let half = self.head_dim / 2;

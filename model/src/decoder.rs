@@ -10,6 +10,8 @@ mod hidden_state;
 mod layer;
 mod load;
 mod logits;
+mod normalize;
+mod scratch;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -19,12 +21,14 @@ use std::sync::{Arc, Mutex};
 use candle_core::{Device, Result as CandleResult, Tensor};
 
 use crate::attend::Attend;
-use crate::config::{Config, Norm};
-use crate::kernels::{self, Kernels, RopeTable};
+use crate::config::Config;
+use crate::kernels::RopeTable;
 use crate::linear::Linear;
 use layer::Layer;
 pub(crate) use load::{RandomWeights, in_memory};
 pub(crate) use logits::{Logits, LogitsRow};
+pub(crate) use normalize::Normalize;
+use scratch::Scratch;
 pub(crate) use step::LogitsRequest;
 
 /// Reason that a forward pass gave no logits.
@@ -48,46 +52,7 @@ pub struct Decoder {
     layers: Vec<Layer>,
     output_norm: Normalize,
     output: Option<Linear>, // None if tied to the embedding
-    scratch: Mutex<step::Scratch>,
-}
-
-/// Normalisation with its weights.
-#[derive(Clone)]
-pub(crate) struct Normalize {
-    kind: Norm,
-    weight: Tensor,
-    bias: Option<Tensor>,
-    eps: f32,
-    /// Weight and bias in host memory.
-    values: (Vec<f32>, Vec<f32>),
-}
-
-impl Normalize {
-    /// Creates a norm from a weight and, for a [`Norm::Layer`], a bias.
-    fn new(kind: Norm, weight: Tensor, bias: Option<Tensor>, eps: f32) -> CandleResult<Self> {
-        let values = (weight.to_vec1()?, bias.as_ref().map_or(Ok(Vec::new()), Tensor::to_vec1)?);
-        Ok(Self { kind, weight, bias, eps, values })
-    }
-
-    /// Normalises one row on the CPU.
-    fn row(&self, kernels: &Kernels, x: &[f32], out: &mut [f32]) {
-        let (weight, bias) = (&self.values.0, &self.values.1);
-        // SAFETY: the processor supports the kernels' set.
-        unsafe {
-            match self.kind {
-                Norm::Layer => (kernels.layer_norm)(x, weight, bias, self.eps, out),
-                Norm::Rms => (kernels.rms_norm)(x, weight, self.eps, out),
-            }
-        }
-    }
-
-    /// Normalises the last dimension of a tensor.
-    fn forward(&self, x: &Tensor) -> CandleResult<Tensor> {
-        match (self.kind, &self.bias) {
-            (Norm::Layer, Some(bias)) => kernels::layer_norm(x, &self.weight, bias, self.eps),
-            _ => kernels::rms_norm(x, &self.weight, self.eps),
-        }
-    }
+    scratch: Mutex<Scratch>,
 }
 
 impl Decoder {

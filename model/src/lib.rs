@@ -1,8 +1,8 @@
 //! Inference and training of GPT-style language models on the user's own CPU or GPU.
 //!
-//! [`Engine`] turns a [`Prompt`](foretype_plugins::Prompt), which is plain data, into text. The crate knows tensors and token
-//! ids, but no LSP, no async runtime and no editor. Weights are immutable and shared. The KV cache is an argument of the
-//! forward pass and outlives the request, so a keystroke only costs a prefill of the new tokens.
+//! [`Engine`] turns a [`Prompt`](foretype_plugins::Prompt), which is plain data, into text. The crate knows tensors and
+//! token ids, but no LSP, no async runtime and no editor. Weights are immutable and shared. The KV cache is an argument
+//! of the forward pass and outlives the request, so a keystroke only costs a prefill of the new tokens.
 
 #[cfg(test)]
 mod allocations;

@@ -59,8 +59,8 @@ impl Model {
         Ok(model)
     }
 
-    /// Applies a LoRA adapter in the format of PEFT (`adapter_config.json`, `adapter_model.safetensors`) on top of this model.
-    /// The returned model shares the weights of this one.
+    /// Applies a LoRA adapter in the format of PEFT (`adapter_config.json`, `adapter_model.safetensors`) on top of this
+    /// model. The returned model shares the weights of this one.
     ///
     /// # Errors
     /// Fails if the adapter was made for another model, is damaged, or is of an unsupported kind (DoRA, fully trained
@@ -169,8 +169,8 @@ fn read_optional_json(path: &Path) -> Result<Value, LoadError> {
     if path.is_file() { read_json(path) } else { Ok(Value::Null) }
 }
 
-/// Reads the chat template from `chat_template.jinja`, or else from `tokenizer_config.json`, which may have several named
-/// ones.
+/// Reads the chat template from `chat_template.jinja`, or else from `tokenizer_config.json`, which may have several
+/// named ones.
 fn chat_template(directory: &Path) -> Result<Option<String>, LoadError> {
     let own = directory.join("chat_template.jinja");
     if own.is_file() {

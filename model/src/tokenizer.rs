@@ -1,7 +1,7 @@
 //! Byte pair encoding tokenizers: text to token ids, and ids back to exact bytes.
 //!
-//! Special tokens are looked up by name and written by id. [`Tokenizer::encode`] never produces one from text, so nothing
-//! in a user's file can pose as a marker.
+//! Special tokens are looked up by name and written by id. [`Tokenizer::encode`] never produces one from text, so
+//! nothing in a user's file can pose as a marker.
 
 mod byte_level;
 pub(crate) mod gguf;
@@ -106,8 +106,8 @@ impl Tokenizer {
         ids
     }
 
-    /// Splits a text into words and applies the merges. If the regex engine gives up on a long text, the halves are encoded
-    /// separately.
+    /// Splits a text into words and applies the merges. If the regex engine gives up on a long text, the halves are
+    /// encoded separately.
     fn apply_merges(&self, text: &str) -> Vec<u32> {
         match self.inner.encode_fast(text, false) {
             Ok(encoding) => encoding.get_ids().to_vec(),
@@ -122,7 +122,8 @@ impl Tokenizer {
         }
     }
 
-    /// The fill-in-the-middle format of a model with this name and vocabulary; `None` for a model that can only continue text.
+    /// The fill-in-the-middle format of a model with this name and vocabulary; `None` for a model that can only
+    /// continue text.
     pub(crate) fn fim_format(&self, model: &str) -> Option<&'static FimFormat> {
         FimFormat::detect(model, |name| self.special_id(name).is_some())
     }

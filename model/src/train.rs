@@ -42,7 +42,10 @@ pub enum TrainError {
         source: std::io::Error,
     },
     /// The checkpoint was written by another run.
-    #[error("{} has no tensor '{name}' of the right shape: it was written by a run with another base or plan", path.display())]
+    #[error(
+        "{} has no tensor '{name}' of the right shape: it was written by a run with another base model or plan",
+        path.display()
+    )]
     CheckpointMismatch {
         /// The checkpoint.
         path: PathBuf,
@@ -57,8 +60,8 @@ pub enum TrainError {
     NoRows,
     /// The loss or a gradient is infinite or NaN.
     #[error(
-        "the loss of step {step} is not finite, so the step was discarded: resume from the last checkpoint with a lower \
-         learning rate"
+        "the loss of step {step} is not finite, so the step was discarded: resume from the last checkpoint with a \
+         lower learning rate"
     )]
     NonFiniteLoss {
         /// The step, counted from 1.

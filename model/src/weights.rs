@@ -1,6 +1,7 @@
 //! Weights in model files: tensor slots that are named alike in every format, and the errors of untrusted files.
 //!
-//! [`gguf`] and [`safetensors`] each implement [`WeightSource`]; a decoder is built from a source and never sees a file.
+//! [`gguf`] and [`safetensors`] each implement [`WeightSource`]; a decoder is built from a source and never sees a
+//! file.
 
 mod error;
 pub(crate) mod gguf;

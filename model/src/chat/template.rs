@@ -7,7 +7,8 @@ use minijinja_contrib::pycompat::unknown_method_callback;
 
 use super::error::ChatError;
 
-/// Limit of a template's interpreter steps: far more than a long conversation needs, but over in a fraction of a second.
+/// Limit of a template's interpreter steps: far more than a long conversation needs, but over in a fraction of a
+/// second.
 const TEMPLATE_FUEL: u64 = 5_000_000;
 
 /// Renders a conversation, up to where the answer begins.

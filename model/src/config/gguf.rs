@@ -5,8 +5,8 @@ use crate::weights::Fault;
 use crate::weights::gguf::GgufFile;
 
 impl Config {
-    /// Reads the configuration from the metadata and from which tensors are present: the metadata does not tell which biases
-    /// a model has.
+    /// Reads the configuration from the metadata and from which tensors are present: the metadata does not tell which
+    /// biases a model has.
     pub(crate) fn from_gguf(file: &GgufFile) -> Result<Self, Fault> {
         let name = file.string("general.architecture")?;
         let architecture = architecture(name)?;

@@ -95,7 +95,8 @@ impl RopeScaling {
                     "original_max_position_embeddings": original,
                 })
             }
-            // GGUF's table has no counterpart here: an unknown type keeps readers from taking the model for an unscaled one.
+            // GGUF's table has no counterpart here: an unknown type keeps readers from taking the model for an unscaled
+            // one.
             Self::Factors(_) => json!({ "rope_type": "factors" }),
         }
     }

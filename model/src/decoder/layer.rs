@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::Normalize;
+use super::normalize::Normalize;
 use crate::attend::Attend;
 use crate::config::Activation;
 use crate::kernels::{self, Kernels, RopeTable};

@@ -8,38 +8,19 @@
 
 mod phases;
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::Storage;
 
 use super::logits::{Logits, VOCABULARY_SLICES};
+use super::scratch::{RowOrder, RowStart, Scratch};
 use super::{Decoder, ForwardError};
-use crate::kernels::activations::Activations;
 use crate::kernels::pool::{GroupMember, ThreadGroup, lock, pool};
-use crate::kernels::shared_buffer::SharedBuffer;
 use crate::kernels::{Kernels, kernels};
-use crate::kv::{self, AttentionScratch, KvBatch, KvCache, PartialStep};
-use crate::linear::ThreadScratch;
+use crate::kv::{KvBatch, KvCache, PartialStep};
 
 /// Minimum number of panels of a chunk: two make a block of 32 activations of the next matrix.
 const PANELS_PER_TASK: usize = 2;
-
-/// Buffers that a step writes between its phases, kept for the next step.
-#[derive(Default)]
-pub(super) struct Scratch {
-    x: SharedBuffer<f32>,       // [rows, hidden], the residual stream
-    final_x: SharedBuffer<f32>, // [wanted, hidden], the residual stream of requested rows after the last attention
-    q: SharedBuffer<f32>,       // [rows, heads * dim]
-    k: SharedBuffer<f32>,       // [rows, kv_heads * dim]
-    v: SharedBuffer<f32>,       // [rows, kv_heads * dim]
-    hidden: Activations,        // [rows, hidden], normalised
-    attended: Activations,      // [rows, heads * dim]
-    mlp_hidden: Activations,    // [rows, intermediate]
-    threads: Vec<Mutex<StepThread>>,
-    order: RowOrder,
-    pub(super) late_logits: SharedBuffer<f32>, // [vocabulary], logits computed after the step
-}
 
 /// Rows of a step whose logits are requested.
 #[derive(Clone, Copy)]
@@ -58,14 +39,6 @@ impl<'a> LogitsRequest<'a> {
     pub(crate) fn all_full(rows: &'a [usize]) -> Self {
         Self { rows, full: rows.len(), argmax: 0 }
     }
-}
-
-/// Scratch space of one thread.
-struct StepThread {
-    linear_scratch: ThreadScratch,
-    attention: AttentionScratch,
-    up: Vec<f32>,
-    head: Vec<f32>, // [dim]
 }
 
 impl Decoder {
@@ -101,7 +74,7 @@ impl Decoder {
             );
         }
         let mut scratch = lock(&self.scratch);
-        scratch.reserve(self, tokens.len(), wanted.len());
+        scratch.reserve(&self.config, tokens.len(), wanted.len());
         let mut order = std::mem::take(&mut scratch.order);
         order.fill(tokens, wanted, step);
         self.load_residuals(tokens, positions, &order, &scratch)?;
@@ -221,81 +194,6 @@ impl Decoder {
         }
         Ok(())
     }
-}
-
-impl Scratch {
-    /// Makes room for a step.
-    fn reserve(&mut self, decoder: &Decoder, rows: usize, wanted: usize) {
-        let config = &decoder.config;
-        self.x.reserve(rows * config.hidden_size);
-        self.final_x.reserve(wanted * config.hidden_size);
-        self.q.reserve(rows * config.query_width());
-        self.k.reserve(rows * config.kv_width());
-        self.v.reserve(rows * config.kv_width());
-        self.hidden.reshape(rows, config.hidden_size);
-        self.attended.reshape(rows, config.query_width());
-        self.mlp_hidden.reshape(rows, config.intermediate_size);
-        self.threads.resize_with(pool().threads(), || {
-            let attention = AttentionScratch::new(config.head_dim);
-            Mutex::new(StepThread {
-                linear_scratch: ThreadScratch::default(),
-                attention,
-                up: Vec::new(),
-                head: vec![0.0; config.head_dim],
-            })
-        });
-    }
-}
-
-/// Order of the rows of a step while it runs.
-#[derive(Default)]
-struct RowOrder {
-    /// Rows sorted by the layer that they start at.
-    rows: Vec<RowStart>,
-    /// Index in `rows` of each row of the batch.
-    slot_of_row: Vec<usize>,
-    /// Indices in `rows` of the rows whose logits are requested.
-    logits_slots: Vec<usize>,
-    /// Partial step of each span, left by an aborted step.
-    partial_steps: Vec<PartialStep>,
-}
-
-impl RowOrder {
-    /// Sorts the rows of a step.
-    fn fill(&mut self, tokens: &[u32], wanted: &[usize], step: &mut KvBatch) {
-        let Self { rows, slot_of_row: place, partial_steps: begun, .. } = self;
-        rows.clear();
-        begun.clear();
-        for (span, (cache, count)) in step.spans.iter_mut().enumerate() {
-            let from = rows.len();
-            let left = cache.take_partial().unwrap_or_default();
-            let known = kv::common_prefix_len(&left.tokens, &tokens[from..from + *count]);
-            rows.extend((0..*count).map(|row| {
-                let layer = if row < known { left.layers[row] } else { 0 };
-                RowStart { index: from + row, layer, span, offset: row }
-            }));
-            begun.push(left);
-        }
-        step.resumed = rows.iter().any(|row| row.layer > 0);
-        rows.sort_by_key(|row| row.layer);
-        place.resize(rows.len(), 0);
-        for (at, row) in rows.iter().enumerate() {
-            place[row.index] = at;
-        }
-        self.logits_slots.clear();
-        self.logits_slots.extend(wanted.iter().map(|row| self.slot_of_row[*row]));
-    }
-}
-
-/// Start of a row in a step.
-struct RowStart {
-    /// Index in the batch.
-    index: usize,
-    /// First layer to evaluate.
-    layer: usize,
-    span: usize,
-    /// Offset in its span, from the committed length of the cache.
-    offset: usize,
 }
 
 /// Running step, as seen by all its threads.

@@ -1,7 +1,8 @@
-//! Smoothed sentence BLEU-4 (Papineni et al. 2002) in the variant that CodeXGLUE (Lu et al. 2021) reports for docstrings.
+//! Smoothed sentence BLEU-4 (Papineni et al. 2002) in the variant that CodeXGLUE (Lu et al. 2021) reports for
+//! docstrings.
 //!
-//! Words are lower-cased. Add-one smoothing (Lin and Och 2004, "ORANGE") applies to n-grams of two and more words, and the
-//! brevity penalty also counts both lengths one higher. The score of a corpus is the mean over its sentences.
+//! Words are lower-cased. Add-one smoothing (Lin and Och 2004, "ORANGE") applies to n-grams of two and more words, and
+//! the brevity penalty also counts both lengths one higher. The score of a corpus is the mean over its sentences.
 
 use std::collections::HashMap;
 
@@ -30,8 +31,8 @@ fn ngrams(words: &[String], length: usize) -> HashMap<&[String], usize> {
     count_occurrences(words.windows(length))
 }
 
-/// Splits a text into words like NIST's mteval: punctuation is split off, except for apostrophes, hyphens inside words, and
-/// points and commas inside numbers.
+/// Splits a text into words like NIST's mteval: punctuation is split off, except for apostrophes, hyphens inside words,
+/// and points and commas inside numbers.
 pub fn words(text: &str) -> Vec<String> {
     let text = text.replace("-\n", "").to_lowercase();
     let characters: Vec<char> = text.chars().collect();

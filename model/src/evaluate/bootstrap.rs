@@ -107,7 +107,8 @@ mod tests {
 
     #[test]
     fn pairing_detects_a_small_difference_that_hard_items_would_hide() {
-        // Ten more of 400 items are right and none is lost: a real difference, although the two intervals overlap widely.
+        // Ten more of 400 items are right and none is lost: a real difference, although the two intervals overlap
+        // widely.
         let (first, second) = (shares(200, 400), shares(210, 400));
         let found = paired_difference(&first, &second, 1, mean).expect("items");
         assert!(found.excludes_zero() && found.low > 0.0, "{found:?}");

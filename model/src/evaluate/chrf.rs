@@ -1,5 +1,5 @@
-//! chrF2 (Popović 2015, "chrF: character n-gram F-score for automatic MT evaluation"): n-grams of 1 to 6 characters without
-//! white space, with recall weighted twice as much as precision.
+//! chrF2 (Popović 2015, "chrF: character n-gram F-score for automatic MT evaluation"): n-grams of 1 to 6 characters
+//! without white space, with recall weighted twice as much as precision.
 
 use std::collections::HashMap;
 

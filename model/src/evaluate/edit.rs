@@ -1,7 +1,7 @@
 //! Edit similarity: one minus the Levenshtein distance over the length of the longer text, in characters.
 
-/// The Levenshtein distance (1966): the minimum number of characters to insert, delete or replace to turn one text into the
-/// other.
+/// The Levenshtein distance (1966): the minimum number of characters to insert, delete or replace to turn one text into
+/// the other.
 pub fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();

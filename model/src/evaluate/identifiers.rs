@@ -1,8 +1,8 @@
 //! Identifier F1: agreement of the names that two texts use, whatever else they contain.
 //!
 //! An identifier is a run of letters, digits and underscores that does not begin with a digit. Keywords and words in
-//! strings count as well, so that one rule works for every language. Names are compared as multisets: a name that occurs
-//! twice in the reference is expected twice.
+//! strings count as well, so that one rule works for every language. Names are compared as multisets: a name that
+//! occurs twice in the reference is expected twice.
 
 use super::{count_occurrences, overlap};
 

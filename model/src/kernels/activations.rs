@@ -1,10 +1,10 @@
 //! Activations, the inputs of matrix products: rows of floats, and the same quantised to 8 bits with a scale per 32 columns.
 
-use super::Kernels;
 use super::elementwise::BLOCK_COLUMNS;
 use super::memory::Line;
 use super::product::ProductRows;
 use super::shared_buffer::SharedBuffer;
+use super::table::Kernels;
 
 /// Columns per partial sum: those of the smallest group.
 const SUM_COLUMNS: usize = 16;

@@ -264,3 +264,30 @@ pub(crate) unsafe fn log_sum_exp<S: Simd>(x: &[f32]) -> (f32, f32) {
         (top, top + sum.ln())
     }
 }
+
+/// Computes the dot product of two rows of the same length.
+pub(crate) type DotKernel = unsafe fn(a: &[f32], b: &[f32]) -> f32;
+
+/// Number of independent accumulators, which hide the latency of additions.
+const ACCUMULATOR_COUNT: usize = 4;
+
+/// [`DotKernel`] of a set.
+///
+/// # Safety
+/// As for [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn dot<S: Simd>(a: &[f32], b: &[f32]) -> f32 {
+    let whole = a.len().min(b.len()) / (ACCUMULATOR_COUNT * S::LANES) * (ACCUMULATOR_COUNT * S::LANES);
+    // SAFETY: as the caller guarantees; reads stay inside both rows.
+    let sum = unsafe {
+        let mut sums = [S::splat_f32(0.0); ACCUMULATOR_COUNT];
+        for at in (0..whole).step_by(ACCUMULATOR_COUNT * S::LANES) {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let at = at + i * S::LANES;
+                *sum = S::mul_add(S::load_f32(a.as_ptr().add(at)), S::load_f32(b.as_ptr().add(at)), *sum);
+            }
+        }
+        reduce_sum::<S>(S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3])))
+    };
+    sum + a[whole..].iter().zip(&b[whole..]).map(|(a, b)| a * b).sum::<f32>()
+}

@@ -3,15 +3,12 @@
 
 use std::alloc::Layout;
 use std::ops::{Deref, DerefMut, Range};
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Instant;
 
 use half::f16;
 use memmap2::MmapMut;
 
 use super::layout::LINE_BYTES;
-use super::pool::pool;
 
 /// 64 bytes, aligned to a cache line.
 #[derive(Debug, Clone, Copy)]
@@ -150,26 +147,6 @@ pub fn trim_heap() {
     unsafe {
         libc::malloc_trim(0);
     }
-}
-
-/// Measures the read bandwidth of all threads together in bytes per second: the best of some runs over more memory than caches
-/// hold.
-pub fn read_bandwidth() -> f64 {
-    const COUNT: usize = (256 << 20) / LINE_BYTES;
-    const RUNS: usize = 5;
-    let mut lines = LineBuffer::zeroed(COUNT);
-    lines.fill(Line([1; LINE_BYTES]));
-    let kernels = super::kernels();
-    let run = |_| {
-        let (all, started) = (AtomicI32::new(0), Instant::now());
-        pool().run_ranges(COUNT, &|range| {
-            // SAFETY: the set is supported.
-            all.fetch_or(unsafe { (kernels.read_lines)(&lines[range]) }, Ordering::Relaxed);
-        });
-        std::hint::black_box(all.into_inner());
-        (COUNT * LINE_BYTES) as f64 / started.elapsed().as_secs_f64()
-    };
-    (0..RUNS).map(run).fold(0.0, f64::max)
 }
 
 #[cfg(test)]

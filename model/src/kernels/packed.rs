@@ -8,13 +8,13 @@ use std::ops::Range;
 use half::f16;
 use rayon::prelude::*;
 
-use super::Kernels;
 use super::activations::{Activations, GroupedActivations};
 use super::block_format::{BlockFormat, UnpackedColumns};
 use super::layout::{self, LINE_BYTES};
 use super::memory::{Line, LineBuffer};
 use super::product::{MAX_ROWS, MIN_UNPACK_ROWS, Microkernels, Panel, ProductRows};
 use super::simd::PANEL;
+use super::table::Kernels;
 
 /// Part of a product of activations with a matrix: some rows times some panels.
 pub(crate) struct PartialProduct<'a> {

@@ -1,4 +1,5 @@
-//! Byte-level BPE (Radford et al. 2019): every byte is mapped to a printable character, and tokens are strings of those.
+//! Byte-level BPE (Radford et al. 2019): every byte is mapped to a printable character, and tokens are strings of
+//! those.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -59,8 +60,8 @@ pub(super) fn assemble(model: BPE, splits: &[&str]) -> tokenizers::Result<tokeni
 }
 
 impl Tokenizer {
-    /// A tiny tokenizer for tests: ids 0 to 255 are the bytes, followed by `words` and then `specials`. A word is one token
-    /// only where it is a word of its own, including its leading space if it has one.
+    /// A tiny tokenizer for tests: ids 0 to 255 are the bytes, followed by `words` and then `specials`. A word is one
+    /// token only where it is a word of its own, including its leading space if it has one.
     pub fn byte_level(words: &[&str], specials: &[&str]) -> Self {
         let texts: Vec<Vec<u8>> =
             (0..=255).map(|byte| vec![byte]).chain(words.iter().map(|word| word.as_bytes().to_vec())).collect();

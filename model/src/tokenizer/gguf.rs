@@ -106,7 +106,8 @@ fn end_tokens(file: &GgufFile) -> Result<Vec<u32>, Fault> {
 fn byte_level_bpe(file: &GgufFile, tokens: &[&str], pre: &str) -> Result<tokenizers::Tokenizer, Fault> {
     let splits = split_patterns(pre).ok_or_else(|| Fault::Unsupported(format!("the pre-tokenizer '{pre}'")))?;
     let cut = |merge: &str| {
-        // The left part may begin with a space in odd files, so the separator is the first space after its first character.
+        // The left part may begin with a space in odd files, so the separator is the first space after its first
+        // character.
         let at = merge.char_indices().skip(1).find(|(_, c)| *c == ' ')?.0;
         Some((merge[..at].to_string(), merge[at + 1..].to_string()))
     };

@@ -44,8 +44,8 @@ impl Tokenizer {
         Self::from_directory(directory, &[])
     }
 
-    /// Loads a tokenizer from a directory's `tokenizer.json`. `ends` are the end tokens that other files in the directory
-    /// declare.
+    /// Loads a tokenizer from a directory's `tokenizer.json`. `ends` are the end tokens that other files in the
+    /// directory declare.
     pub(crate) fn from_directory(directory: &Path, ends: &[u32]) -> Result<Self, LoadError> {
         let path = directory.join("tokenizer.json");
         let read = || -> Result<Self, Fault> {
@@ -149,7 +149,8 @@ fn has_byte_level_step(step: &Value) -> bool {
     }
 }
 
-/// Removes steps that prepend a space to a text: the parts of a prompt are encoded one by one, and none begins a sentence.
+/// Removes steps that prepend a space to a text: the parts of a prompt are encoded one by one, and none begins a
+/// sentence.
 fn remove_space_prefix(step: &mut Value) {
     if step["type"] == "Prepend" {
         *step = Value::Null;

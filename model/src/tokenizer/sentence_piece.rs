@@ -1,5 +1,5 @@
-//! SentencePiece BPE (Kudo and Richardson 2018) as in Llama 2: `▁` stands for a space, and unknown characters are encoded
-//! as bytes.
+//! SentencePiece BPE (Kudo and Richardson 2018) as in Llama 2: `▁` stands for a space, and unknown characters are
+//! encoded as bytes.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
 //! Checkpoints: everything that a run needs to resume as if it had never stopped.
 //!
-//! A checkpoint is a directory `step-N` with the trained tensors, the optimizer state and the position in the data. It is
-//! written under another name and then renamed, so a directory of that name is always complete, even after a crash.
+//! A checkpoint is a directory `step-N` with the trained tensors, the optimizer state and the position in the data. It
+//! is written under another name and then renamed, so a directory of that name is always complete, even after a crash.
 
 use std::collections::HashMap;
 use std::fs;
@@ -63,8 +63,8 @@ pub fn newest(folder: &Path) -> Option<PathBuf> {
 }
 
 impl Trainer {
-    /// Writes a checkpoint to `folder`, with the `position` in the data at which to resume, and removes all but the newest
-    /// two. Returns its path.
+    /// Writes a checkpoint to `folder`, with the `position` in the data at which to resume, and removes all but the
+    /// newest two. Returns its path.
     ///
     /// # Errors
     /// Fails if a file cannot be written or an old checkpoint cannot be removed.
@@ -106,8 +106,8 @@ impl Trainer {
         sync_to_disk(folder)
     }
 
-    /// Restores the state of a checkpoint and returns the position in the data. The trainer must have been created with the
-    /// same base model and plan.
+    /// Restores the state of a checkpoint and returns the position in the data. The trainer must have been created with
+    /// the same base model and plan.
     ///
     /// # Errors
     /// Fails if a file cannot be read, or if the checkpoint was written by a run with another base model or plan.

@@ -1,9 +1,9 @@
 //! Collects the source files to train on from repositories and directories, and filters them.
 //!
-//! [`Corpus::collect`] lists the files of its sources, excludes files by path and by text ([`ExclusionReason`]), removes
-//! duplicates, and only then splits the rest into a training part and a held-out part, so that no text occurs in both.
-//! Every file ends up either in `files` or in `left_out`. Links are not followed, and nothing outside of a source is read.
-//! The same sources and options always produce the same corpus.
+//! [`Corpus::collect`] lists the files of its sources, excludes files by path and by text ([`ExclusionReason`]),
+//! removes duplicates, and only then splits the rest into a training part and a held-out part, so that no text occurs
+//! in both. Every file ends up either in `files` or in `left_out`. Links are not followed, and nothing outside of a
+//! source is read. The same sources and options always produce the same corpus.
 
 mod duplicates;
 mod error;
@@ -54,8 +54,9 @@ pub struct Corpus {
 
 impl Corpus {
     /// Collects what lies in some folders. A folder inside a git repository gives the files in it that git tracks (this
-    /// needs the program `git`); any other folder, and each one without [`Options::git`], gives all files that are neither hidden nor named in a `.gitignore`. In
-    /// both, `.foretypeignore` (the syntax of `.gitignore`) names more that is left out.
+    /// needs the program `git`); any other folder, and each one without [`Options::git`], gives all files that are
+    /// neither hidden nor named in a `.gitignore`. In both, `.foretypeignore` (the syntax of `.gitignore`) names more
+    /// that is left out.
     ///
     /// `progress` is called from several threads. An error says what to do; it is one, too, if no file is left.
     pub fn collect<P: AsRef<Path>>(

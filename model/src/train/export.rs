@@ -15,8 +15,8 @@ use crate::config::{Architecture, Config};
 use crate::weights::{Slot, peft};
 
 impl Trainer {
-    /// Writes the trained weights to `folder`: with [`TrainingMode::Lora`] an adapter whose configuration names `base` as the
-    /// base model; with [`TrainingMode::Full`] a whole model, to which the caller must add the tokenizer.
+    /// Writes the trained weights to `folder`: with [`TrainingMode::Lora`] an adapter whose configuration names `base`
+    /// as the base model; with [`TrainingMode::Full`] a whole model, to which the caller must add the tokenizer.
     ///
     /// Files appear in the directory only when they are complete.
     ///
@@ -27,7 +27,8 @@ impl Trainer {
     }
 }
 
-/// Writes the weights of an untrained model, dequantised if necessary, to `folder` as those of a Hugging Face directory.
+/// Writes the weights of an untrained model, dequantised if necessary, to `folder` as those of a Hugging Face
+/// directory.
 ///
 /// # Errors
 /// Fails if the model cannot be loaded or a file cannot be written.
@@ -61,8 +62,8 @@ fn write_network(network: &Network, mode: &TrainingMode, folder: &Path, base: &s
     write_atomically(folder, settings, |path| fs::write(path, format!("{values:#}\n")).map_err(TrainError::io(path)))
 }
 
-/// Converts a tensor to its layout in files: whole models are stored as bf16, and GPT-2 stores the matrices of its layers
-/// transposed.
+/// Converts a tensor to its layout in files: whole models are stored as bf16, and GPT-2 stores the matrices of its
+/// layers transposed.
 fn to_file_layout(config: &Config, role: ParameterRole, tensor: Tensor) -> Result<Tensor, TrainError> {
     let transposed = config.architecture == Architecture::Gpt2 && tensor.rank() == 2;
     Ok(match role {

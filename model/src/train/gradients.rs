@@ -18,8 +18,8 @@ pub(super) struct PassOptions {
     pub(super) scale: f64,
     /// Dropout, if any.
     pub(super) dropout: Option<Dropout>,
-    /// Gradient checkpointing (Chen et al. 2016): keep only the inputs of the layers, and compute each layer again in the
-    /// backward pass.
+    /// Gradient checkpointing (Chen et al. 2016): keep only the inputs of the layers, and compute each layer again in
+    /// the backward pass.
     pub(super) recompute: bool,
 }
 
@@ -86,8 +86,8 @@ impl Gradients {
         Ok(sum)
     }
 
-    /// Computes the loss and the gradient of the final hidden states, and accumulates the gradient of the output matrix if
-    /// it is trained.
+    /// Computes the loss and the gradient of the final hidden states, and accumulates the gradient of the output matrix
+    /// if it is trained.
     fn add_output_loss(
         &mut self,
         network: &Network,
@@ -142,7 +142,8 @@ impl Gradients {
         Ok(squares.sum::<Result<f64>>()?.sqrt())
     }
 
-    /// Scales the gradients down so that their norm is at most `max_norm` (Pascanu et al. 2013). `norm` is their current norm.
+    /// Scales the gradients down so that their norm is at most `max_norm` (Pascanu et al. 2013). `norm` is their
+    /// current norm.
     pub(super) fn clip(&mut self, norm: f64, max_norm: f64) -> Result<()> {
         if norm <= max_norm {
             return Ok(());

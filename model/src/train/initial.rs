@@ -8,8 +8,8 @@ use crate::weights::{LayerTensor, LoadError, Slot, TensorKind, WeightMatrix, Wei
 /// Standard deviation of embeddings and output, as in GPT-2 (Radford et al. 2019), with which logits begin near zero.
 const EMBEDDING_STD: f64 = 0.02;
 
-/// A source of initial weights: layers add nothing to the residual stream at first, embeddings are small, and norms are the
-/// identity. All randomness comes from the seed.
+/// A source of initial weights: layers add nothing to the residual stream at first, embeddings are small, and norms are
+/// the identity. All randomness comes from the seed.
 pub(super) struct InitialWeights {
     random: RandomWeights,
 }

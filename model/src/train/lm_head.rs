@@ -1,5 +1,5 @@
-//! The language-model head: the loss and its gradients at the output matrix, computed for a chunk of rows at a time, so that
-//! the logits of a whole batch are never in memory together.
+//! The language-model head: the loss and its gradients at the output matrix, computed for a chunk of rows at a time, so
+//! that the logits of a whole batch are never in memory together.
 
 use candle_core::{D, Result, Tensor};
 

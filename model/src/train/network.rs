@@ -1,8 +1,8 @@
 //! The decoder with gradients, for the same [`Config`] and tensor slots as inference.
 //!
-//! Everything is f32, except for products where the [`Precision`] says otherwise. A frozen matrix only propagates the gradient
-//! of its input; a low-rank adapter (LoRA, Hu et al. 2021) adds `scale * B(A x)` to it. Segments of a batch do not attend to
-//! each other, and positions begin at 0 in each.
+//! Everything is f32, except for products where the [`Precision`] says otherwise. A frozen matrix only propagates the
+//! gradient of its input; a low-rank adapter (LoRA, Hu et al. 2021) adds `scale * B(A x)` to it. Segments of a batch do
+//! not attend to each other, and positions begin at 0 in each.
 
 mod batch;
 mod layer;
@@ -43,7 +43,8 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Loads a model from `source`. `config` must have been validated. `seed` determines the initial matrices of adapters.
+    /// Loads a model from `source`. `config` must have been validated. `seed` determines the initial matrices of
+    /// adapters.
     pub(crate) fn load(
         config: &Config,
         source: &dyn WeightSource,

@@ -1,9 +1,9 @@
 //! Differentiable operations that candle lacks.
 //!
-//! Candle's `softmax_last_dim`, `rms_norm`, `layer_norm` and `rope` silently drop the gradient, and a product with a frozen
-//! matrix computes the gradient of that matrix anyway. On the CPU, the most expensive operations here are a single pass over
-//! memory each ([`fused`], [`matmul`], [`rope`](mod@rope)). On other devices, and as references in the tests, they are
-//! composed of candle's own operations.
+//! Candle's `softmax_last_dim`, `rms_norm`, `layer_norm` and `rope` silently drop the gradient, and a product with a
+//! frozen matrix computes the gradient of that matrix anyway. On the CPU, the most expensive operations here are a
+//! single pass over memory each ([`fused`], [`matmul`], [`rope`](mod@rope)). On other devices, and as references in the
+//! tests, they are composed of candle's own operations.
 
 mod cpu_op;
 mod fused;
@@ -28,8 +28,8 @@ pub(super) fn frozen_matmul(x: &Tensor, weight: &Tensor, precision: Precision) -
     x.apply_op1(FrozenMatmul { weight: weight.clone(), precision })
 }
 
-/// Like [`frozen_matmul`], plus the low-rank update of an adapter `a` `[rank, in]`, `b` `[out, rank]`. Input and adapter get
-/// gradients.
+/// Like [`frozen_matmul`], plus the low-rank update of an adapter `a` `[rank, in]`, `b` `[out, rank]`. Input and
+/// adapter get gradients.
 pub(super) fn lora_matmul(
     x: &Tensor,
     weight: &Tensor,
@@ -77,8 +77,8 @@ pub(super) fn swiglu(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
     gate.silu()? * up
 }
 
-/// Rotary positions of `[rows, heads, dim]`, pairing the halves of a head; `cos` and `sin` are `[rows, 1, dim / 2]` and get no
-/// gradient.
+/// Rotary positions of `[rows, heads, dim]`, pairing the halves of a head; `cos` and `sin` are `[rows, 1, dim / 2]` and
+/// get no gradient.
 pub(super) fn rope(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
     if x.device().is_cpu() {
         return x.contiguous()?.apply_op3(cos, sin, CpuOp(rope::FusedRope { inverse: false }));
@@ -94,8 +94,8 @@ fn rope_reference(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
     Tensor::cat(&[left, right], D::Minus1)
 }
 
-/// Causal attention: `q` is `[heads, rows, dim]`, `k` and `v` are `[kv heads, rows, dim]`. The query heads that share a KV
-/// head are computed in one product.
+/// Causal attention: `q` is `[heads, rows, dim]`, `k` and `v` are `[kv heads, rows, dim]`. The query heads that share a
+/// KV head are computed in one product.
 pub(super) fn causal_attention(q: &Tensor, k: &Tensor, v: &Tensor, precision: Precision) -> Result<Tensor> {
     let ((heads, rows, dim), kv_heads) = (q.dims3()?, k.dim(0)?);
     let grouped = (kv_heads, heads / kv_heads * rows, ());

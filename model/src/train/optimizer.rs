@@ -76,8 +76,8 @@ impl OptimizerState {
         Ok(Self { settings: settings.clone(), moments: memories })
     }
 
-    /// Updates the parameters in a step, counted from 0. `rate` is relative to the peak learning rates. Returns the norm of
-    /// the gradients before clipping; if it is not finite, no parameter changes.
+    /// Updates the parameters in a step, counted from 0. `rate` is relative to the peak learning rates. Returns the
+    /// norm of the gradients before clipping; if it is not finite, no parameter changes.
     pub(super) fn step(&mut self, network: &Network, mut gradients: Gradients, step: usize, rate: f64) -> Result<f64> {
         let norm = gradients.norm()?;
         if !norm.is_finite() {

@@ -61,8 +61,8 @@ impl TrainingRun {
         checkpoint::newest(&self.checkpoints()).map(|newest| trainer.restore(&newest)).transpose()
     }
 
-    /// Trains up to the last step, or until `report`, which is called after every step, returns `Break`. A checkpoint is
-    /// written in either case.
+    /// Trains up to the last step, or until `report`, which is called after every step, returns `Break`. A checkpoint
+    /// is written in either case.
     ///
     /// # Errors
     /// Fails if no row can be made from the data, if the loss is not finite, or if a file cannot be written.

@@ -28,12 +28,12 @@ pub struct TrainingPlan {
     pub schedule: Schedule,
     /// Number of rows whose gradients are summed in a step.
     pub rows: usize,
-    /// Dropout probability of what attention and feed-forward network add to the residual stream. Adapters have their own
-    /// ([`LoraConfig::dropout`](super::LoraConfig)).
+    /// Dropout probability of what attention and feed-forward network add to the residual stream. Adapters have their
+    /// own ([`LoraConfig::dropout`](super::LoraConfig)).
     #[serde(default)]
     pub dropout: f64,
-    /// Gradient checkpointing: layers are computed again in the backward pass instead of keeping their activations, which
-    /// takes less memory and a third more time.
+    /// Gradient checkpointing: layers are computed again in the backward pass instead of keeping their activations,
+    /// which takes less memory and a third more time.
     pub recompute: bool,
     /// The number format of products.
     #[serde(default)]

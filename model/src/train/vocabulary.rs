@@ -1,7 +1,8 @@
 //! Trains a byte-level BPE vocabulary (Sennrich et al. 2016) on a corpus.
 //!
-//! Text is split into words by the pattern of Qwen2, and special tokens have Qwen's names. So llama.cpp, vLLM and transformers
-//! load a model with such a vocabulary without further configuration, and prompts have the format of Qwen2.5-Coder.
+//! Text is split into words by the pattern of Qwen2, and special tokens have Qwen's names. So llama.cpp, vLLM and
+//! transformers load a model with such a vocabulary without further configuration, and prompts have the format of
+//! Qwen2.5-Coder.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -28,8 +29,8 @@ pub const SPECIAL_TOKENS: [&str; 9] = [
     "<|file_sep|>",
 ];
 
-/// Trains a vocabulary of at most `size` tokens, including the special ones, and writes it to `folder` as `tokenizer.json`
-/// and `tokenizer_config.json`. Returns the number of tokens.
+/// Trains a vocabulary of at most `size` tokens, including the special ones, and writes it to `folder` as
+/// `tokenizer.json` and `tokenizer_config.json`. Returns the number of tokens.
 ///
 /// # Errors
 /// Fails if `size` leaves no room for more than single bytes, or if a file cannot be written.

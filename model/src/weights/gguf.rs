@@ -1,7 +1,7 @@
 //! Memory-mapped GGUF files: header, metadata, and tensors as ranges of the file.
 //!
-//! The file is untrusted. Every count and size is checked against the file's length before anything is allocated for it,
-//! every tensor lies at an aligned offset inside the file and overlaps no other, and no scale is infinite or NaN.
+//! The file is untrusted. Every count and size is checked against the file's length before anything is allocated for
+//! it, every tensor lies at an aligned offset inside the file and overlaps no other, and no scale is infinite or NaN.
 //! The format is specified in <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>; versions 2 and 3 are
 //! supported, little-endian only.
 

@@ -1,8 +1,8 @@
 //! Merges an adapter into a copy of a model's files by overwriting the matrices that it changes.
 //!
-//! A merged matrix has the type and size of the one that it replaces, so everything else in the files (metadata, tokenizer,
-//! names) stays as it is. Quantised matrices are quantised again, which loses some precision; an adapter that is loaded on
-//! top of the model is exact.
+//! A merged matrix has the type and size of the one that it replaces, so everything else in the files (metadata,
+//! tokenizer, names) stays as it is. Quantised matrices are quantised again, which loses some precision; an adapter
+//! that is loaded on top of the model is exact.
 
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
@@ -15,12 +15,12 @@ use super::model_files::ModelFiles;
 use super::peft::{PeftAdapter, layer_matrices};
 use super::{Fault, LoadError, Slot};
 
-/// Merges the adapter at `adapter` into the model at `base` and writes the result to `output`, in the format of `base`: a
-/// GGUF file or a Hugging Face directory.
+/// Merges the adapter at `adapter` into the model at `base` and writes the result to `output`, in the format of `base`:
+/// a GGUF file or a Hugging Face directory.
 ///
 /// # Errors
-/// Fails if the model or adapter cannot be read, if the adapter was made for another model, or if `output` already exists
-/// or cannot be written; no partial output is left behind.
+/// Fails if the model or adapter cannot be read, if the adapter was made for another model, or if `output` already
+/// exists or cannot be written; no partial output is left behind.
 pub fn merge_adapter(base: &Path, adapter: &Path, output: &Path) -> Result<(), LoadError> {
     let files = ModelFiles::open(base)?;
     let adapter = PeftAdapter::open(adapter, files.config())?;

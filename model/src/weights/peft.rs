@@ -118,7 +118,8 @@ impl PeftAdapter {
             for (name, tensor, shape) in [(&a_name, &a, [rank, inner]), (&b_name, &b, [out, rank])] {
                 if tensor.dims() != shape {
                     return Err(Fault::Malformed(format!(
-                        "the tensor '{name}' has the shape {:?}, expected {shape:?}: the adapter was made for another model",
+                        "the tensor '{name}' has the shape {:?}, expected {shape:?}: the adapter was made for another \
+                         model",
                         tensor.dims()
                     )));
                 }

@@ -1,7 +1,7 @@
 //! Weights of a Hugging Face directory: one safetensors file, or several shards with an index.
 //!
-//! Files are memory-mapped. The `safetensors` crate checks each header against its file: offsets in order, without gaps or
-//! overlaps, and sizes that fit the shapes.
+//! Files are memory-mapped. The `safetensors` crate checks each header against its file: offsets in order, without gaps
+//! or overlaps, and sizes that fit the shapes.
 
 pub(crate) mod names;
 #[cfg(test)]

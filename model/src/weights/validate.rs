@@ -28,7 +28,8 @@ fn scale_offsets(dtype: GgmlDType) -> &'static [usize] {
     }
 }
 
-/// Returns true if no 16-bit word at these offsets of any block has all bits of the `exponent` mask set (infinity or NaN).
+/// Returns true if no 16-bit word at these offsets of any block has all bits of the `exponent` mask set (infinity or
+/// NaN).
 fn exponents_are_finite(bytes: &[u8], block: usize, offsets: &[usize], exponent: u16) -> bool {
     offsets.iter().all(|&offset| {
         let word = |block: &[u8]| u16::from_le_bytes([block[offset], block[offset + 1]]);

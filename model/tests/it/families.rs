@@ -1,5 +1,5 @@
-//! Logits of each architecture, from a Hugging Face directory and from a GGUF file, against the reference implementation (see
-//! `golden/make.py`).
+//! Logits of each architecture, from a Hugging Face directory and from a GGUF file, against the reference
+//! implementation (see `golden/make.py`).
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! Real models against the output of llama.cpp, as recorded by `golden/llama_cpp.py`.
 //!
-//! Model files are searched for in `FORETYPE_TEST_MODELS`, or else in `~/.cache/foretype-test-models`. A test whose file is
-//! missing reports that and passes.
+//! Model files are searched for in `FORETYPE_TEST_MODELS`, or else in `~/.cache/foretype-test-models`. A test whose
+//! file is missing reports that and passes.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, mpsc};
@@ -19,8 +19,8 @@ const SMOL: &str = "SmolLM2-135M-Instruct.Q4_1";
 /// Margins in nats below which llama.cpp's two most likely tokens both count as correct, because both programs round
 /// activations to 8 bits in their own ways. After the first such difference, the texts diverge.
 ///
-/// The small model amplifies the rounding: compared with exact f32 arithmetic over these texts, llama.cpp's margins have a
-/// root mean square error of 0.16 nats and a maximum of 0.66, ours 0.17 and 0.75.
+/// The small model amplifies the rounding: compared with exact f32 arithmetic over these texts, llama.cpp's margins
+/// have a root mean square error of 0.16 nats and a maximum of 0.66, ours 0.17 and 0.75.
 const NEAR_TIE_MARGINS: [(&str, f32); 2] = [(QWEN, 0.1), (SMOL, 0.8)];
 
 /// Recorded output of llama.cpp.
@@ -179,7 +179,8 @@ fn smol_perplexity_matches_llama_cpp() {
     check_perplexity(SMOL);
 }
 
-/// Quantised kernels have a code path for each number of rows, so the bit equality of the engine is tested here as well.
+/// Quantised kernels have a code path for each number of rows, so the bit equality of the engine is tested here as
+/// well.
 #[test]
 fn reuse_and_batching_do_not_change_qwen_text() {
     let Some(model) = model(QWEN) else { return };

@@ -1,13 +1,14 @@
-//! The phases of a step on the CPU.
+//! Phases of a step on the CPU.
 //!
-//! Each thread writes only the rows or panels that it took, and reads what the phases before have written: that is what makes the
-//! accesses to shared memory below sound.
+//! Each thread writes only the rows or panels of its chunks, and reads only what earlier phases have written. This makes the accesses
+//! to shared buffers below sound.
 
 use std::ops::Range;
 
 use super::super::layer::Layer;
 use super::super::logits::{ApproximateRow, VOCABULARY_SLICES};
-use super::{ForwardPass, PANELS_PER_TASK, StepThread};
+use super::super::scratch::StepThread;
+use super::{ForwardPass, PANELS_PER_TASK};
 use crate::kernels::RopeTable;
 use crate::kernels::activations::Activations;
 use crate::kernels::packed::{PartialProduct, copy_results};

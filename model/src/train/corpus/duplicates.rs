@@ -1,5 +1,5 @@
-//! Removes exact and near duplicates. The first file of each set stays. The others would be memorised, and would make the
-//! held-out loss measure memorisation.
+//! Removes exact and near duplicates. The first file of each set stays. The others would be memorised, and would make
+//! the held-out loss measure memorisation.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -56,12 +56,16 @@ pub enum CorpusError {
         folder: PathBuf,
     },
     /// A directory outside of any repository has no files.
-    #[error("all files in {} are hidden or ignored, or there are none: name a directory with source files", folder.display())]
+    #[error(
+        "all files in {} are hidden or ignored, or there are none: name a directory with source files",
+        folder.display()
+    )]
     Empty {
         /// The directory.
         folder: PathBuf,
     },
-    /// An ignore file has an invalid line. Collecting fails, because files that its author wants to exclude could be included.
+    /// An ignore file has an invalid line. Collecting fails, because files that its author wants to exclude could be
+    /// included.
     #[error("{message}: correct the line, in the syntax of .gitignore")]
     IgnoreFile {
         /// The file, the line and the reason.

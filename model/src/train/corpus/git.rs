@@ -28,8 +28,8 @@ pub(super) fn tracked_files(folder: &Path) -> Result<Vec<String>, CorpusError> {
     Ok(paths)
 }
 
-/// Finds the time at which a commit last touched each of these paths, in Unix seconds, in one pass over the history that
-/// ends as soon as all are known. A path that was never committed is missing.
+/// Finds the time at which a commit last touched each of these paths, in Unix seconds, in one pass over the history
+/// that ends as soon as all are known. A path that was never committed is missing.
 ///
 /// # Errors
 /// If git cannot be run or fails.

@@ -54,8 +54,8 @@ impl IgnoreRules {
 }
 
 impl DirectoryRules {
-    /// Returns true if the path is ignored. The deepest rule that matches decides, but a file in an ignored directory cannot
-    /// be re-included.
+    /// Returns true if the path is ignored. The deepest rule that matches decides, but a file in an ignored directory
+    /// cannot be re-included.
     fn ignores(&self, path: &Path, is_folder: bool) -> bool {
         let mut matches = self.rules.iter().rev().map(|rules| rules.matched(path, is_folder));
         self.whole || matches.find(|it| !it.is_none()).is_some_and(|it| it.is_ignore())

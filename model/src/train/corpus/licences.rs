@@ -1,5 +1,5 @@
-//! Reports the licences of the sources, from the files at their roots and the SPDX identifiers at the heads of their files.
-//! The report is an indication, not legal advice.
+//! Reports the licences of the sources, from the files at their roots and the SPDX identifiers at the heads of their
+//! files. The report is an indication, not legal advice.
 
 mod phrases;
 
@@ -125,8 +125,8 @@ fn spdx_identifier(text: &str) -> Option<&str> {
     if name.is_empty() { None } else { Some(name) }
 }
 
-/// Returns true if an SPDX expression leaves no choice but copyleft. In an expression with parentheses or `AND`, a single
-/// copyleft licence is enough.
+/// Returns true if an SPDX expression leaves no choice but copyleft. In an expression with parentheses or `AND`, a
+/// single copyleft licence is enough.
 fn is_copyleft(expression: &str) -> bool {
     let copyleft =
         |name: &str| COPYLEFT_PREFIXES.iter().any(|prefix| name.trim_matches(['(', ')', ' ']).starts_with(prefix));

@@ -1,11 +1,11 @@
 //! Near-duplicate detection with MinHash signatures and locality-sensitive hashing.
 //!
-//! The resemblance of two texts (Broder 1997, "On the resemblance and containment of documents") is the Jaccard index of
-//! their sets of shingles, which are runs of five tokens. With a random hash function, the minimum hash of the shingles of
-//! both texts is equal with just that probability, so the share of equal minimums among 128 hash functions estimates the
-//! resemblance, with a standard error of at most 0.045. Candidate pairs are found by banding (Leskovec, Rajaraman, Ullman,
-//! "Mining of Massive Datasets", chapter 3): their signatures agree in all 8 rows of at least one of 16 bands. At a
-//! resemblance of 0.85, this finds 99 of 100 pairs.
+//! The resemblance of two texts (Broder 1997, "On the resemblance and containment of documents") is the Jaccard index
+//! of their sets of shingles, which are runs of five tokens. With a random hash function, the minimum hash of the
+//! shingles of both texts is equal with just that probability, so the share of equal minimums among 128 hash functions
+//! estimates the resemblance, with a standard error of at most 0.045. Candidate pairs are found by banding (Leskovec,
+//! Rajaraman, Ullman, "Mining of Massive Datasets", chapter 3): their signatures agree in all 8 rows of at least one of
+//! 16 bands. At a resemblance of 0.85, this finds 99 of 100 pairs.
 
 use std::collections::HashMap;
 use std::hash::Hasher;

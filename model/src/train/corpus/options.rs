@@ -13,11 +13,11 @@ pub struct CorpusOptions {
     pub split_by: SplitBy,
     /// Seed of the choice of held-out files.
     pub seed: u64,
-    /// File extensions (`rs`) or names (`Makefile`) to include, whatever the language. If empty, files of all known languages
-    /// are included.
+    /// File extensions (`rs`) or names (`Makefile`) to include, whatever the language. If empty, files of all known
+    /// languages are included.
     pub only: Vec<String>,
-    /// In a directory inside a git repository, include only the files that git tracks. Otherwise it is treated like any other
-    /// directory.
+    /// In a directory inside a git repository, include only the files that git tracks. Otherwise it is treated like any
+    /// other directory.
     pub git: bool,
     /// Include large data files and files that consist mostly of digits.
     pub keep_data: bool,
@@ -41,9 +41,9 @@ impl Default for CorpusOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SplitBy {
-    /// By a hash of seed, repository and path: a file stays in its part when other files are added or removed.
+    /// A hash of seed, repository and path: a file stays in its part when other files are added or removed.
     File,
-    /// By commit time in each repository: the most recently changed files are held out, because a model in use meets code that
-    /// is newer than its training data. Files without a commit count as the newest.
+    /// The commit time in each repository: the most recently changed files are held out, because a model in use meets
+    /// code that is newer than its training data. Files without a commit count as the newest.
     Time,
 }

@@ -31,7 +31,8 @@ fn read_at_most(file: File, limit: u64) -> Result<Vec<u8>, ExclusionReason> {
     Ok(bytes)
 }
 
-/// Opens a file and returns it with its length. Each component of the path is checked, because a directory may be a link.
+/// Opens a file and returns it with its length. Each component of the path is checked, because a directory may be a
+/// link.
 fn open(root: &Path, path: &str) -> Result<(File, u64), ExclusionReason> {
     let mut full = root.to_owned();
     let mut length = 0;

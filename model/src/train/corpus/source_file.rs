@@ -16,7 +16,8 @@ pub struct SourceFile {
     pub language: Language,
     /// The unchanged text, except that a byte order mark is removed.
     pub text: Arc<str>,
-    /// Time of the last commit that changed the file, in Unix seconds; `None` without git and for files without a commit.
+    /// Time of the last commit that changed the file, in Unix seconds; `None` without git and for files without a
+    /// commit.
     pub committed: Option<i64>,
     /// The part that the file belongs to.
     pub split: Split,

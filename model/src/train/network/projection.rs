@@ -1,4 +1,5 @@
-//! Linear projections of a layer, either trained or frozen with an adapter, and their construction from a weight source.
+//! Linear projections of a layer, either trained or frozen with an adapter, and their construction from a weight
+//! source.
 
 use std::path::Path;
 
@@ -41,8 +42,8 @@ pub(in crate::train) struct Dropout {
 }
 
 impl Dropout {
-    /// Sets elements to zero with probability `share` and scales up the others, so that the mean stays the same. `number`
-    /// distinguishes the places in the network where dropout is applied.
+    /// Sets elements to zero with probability `share` and scales up the others, so that the mean stays the same.
+    /// `number` distinguishes the places in the network where dropout is applied.
     pub(super) fn apply(self, x: &Tensor, share: f64, number: u64) -> CandleResult<Tensor> {
         if share == 0.0 {
             return Ok(x.clone());

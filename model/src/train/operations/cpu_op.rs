@@ -39,8 +39,8 @@ pub(super) trait CpuKernel<const N: usize>: Send + Sync + 'static {
     /// Computes the elements and the shape of the output.
     fn forward(&self, inputs: [CpuInput; N]) -> Result<(Vec<f32>, Shape)>;
 
-    /// Computes the gradients of the inputs from the gradient of the output. Operations that are only part of a backward
-    /// pass have none.
+    /// Computes the gradients of the inputs from the gradient of the output. Operations that are only part of a
+    /// backward pass have none.
     fn backward(&self, _inputs: [&Tensor; N], _output: &Tensor, _gradient: &Tensor) -> Result<[Option<Tensor>; N]> {
         Err(Error::BackwardNotSupported { op: Self::NAME })
     }

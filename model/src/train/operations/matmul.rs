@@ -1,7 +1,8 @@
-//! Products with a frozen matrix and, on the CPU, with an adapter in addition: one operation each, with one output buffer.
+//! Products with a frozen matrix and, on the CPU, with an adapter in addition: one operation each, with one output
+//! buffer.
 //!
-//! If an adapter were composed of separate operations, sums and copies would cost more than the products: each operation
-//! keeps its result, and gets a gradient buffer that is filled with zeros first.
+//! If an adapter were composed of separate operations, sums and copies would cost more than the products: each
+//! operation keeps its result, and gets a gradient buffer that is filled with zeros first.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CudaStorage, CustomOp1, Layout, MetalStorage, Result, Shape, Storage, Tensor, bail};
@@ -61,8 +62,8 @@ impl<'a> StridedMatrix<'a> {
         assert_eq!((self.columns, self.rows * right.columns), (right.rows, out.len()), "mismatched shapes");
         let steps = |(down, right): (usize, usize)| (down as isize, right as isize);
         let ((a_down, a_right), (b_down, b_right)) = (steps(self.strides), steps(right.strides));
-        // SAFETY: `new` checked that both matrices lie within their values, and `out` is an exclusive buffer with an element
-        // for each row and column.
+        // SAFETY: `new` checked that both matrices lie within their values, and `out` is an exclusive buffer with an
+        // element for each row and column.
         unsafe {
             gemm::gemm(
                 self.rows,

@@ -3,16 +3,16 @@
 use candle_core::{DType, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// The number format of matrix products in training (mixed precision, Micikevicius et al. 2018; bf16, Kalamkar et al. 2019).
-/// Trained weights, optimizer state, norms, softmax and losses are always f32.
+/// The number format of matrix products in training (mixed precision, Micikevicius et al. 2018; bf16, Kalamkar et al.
+/// 2019). Trained weights, optimizer state, norms, softmax and losses are always f32.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32-bit floats.
     #[default]
     F32,
-    /// bf16: factors and results have 16 bits, but sums are accumulated in f32. Frozen weights are stored in 16 bits as well.
-    /// The CPU has no such products; there, numbers are rounded to bf16, which is slower than f32.
+    /// bf16: factors and results have 16 bits, but sums are accumulated in f32. Frozen weights are stored in 16 bits as
+    /// well. The CPU has no such products; there, numbers are rounded to bf16, which is slower than f32.
     Bf16,
 }
 

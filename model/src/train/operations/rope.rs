@@ -5,8 +5,8 @@ use candle_core::{Result, Shape, Tensor};
 use super::cpu_op::{CpuInput, CpuKernel, CpuOp};
 use super::fused::map_rows;
 
-/// Rotates `[rows, heads, dim]` by angles whose cosines and sines are `[rows, 1, dim / 2]`, pairing the halves of a head. The
-/// angles get no gradient.
+/// Rotates `[rows, heads, dim]` by angles whose cosines and sines are `[rows, 1, dim / 2]`, pairing the halves of a
+/// head. The angles get no gradient.
 pub(super) struct FusedRope {
     /// Rotate by the negative angles. The gradient of a rotation is the inverse rotation of the gradient.
     pub(super) inverse: bool,

@@ -12,8 +12,8 @@ use crate::tokenizer::Tokenizer;
 pub struct Document {
     /// All tokens of the sample.
     pub tokens: Vec<u32>,
-    /// Index of the first token of the answer. With token healing, that token begins with the prompt's last partial word,
-    /// because this is where generation begins.
+    /// Index of the first token of the answer. With token healing, that token begins with the prompt's last partial
+    /// word, because this is where generation begins.
     pub answer: usize,
 }
 
@@ -45,8 +45,8 @@ impl Document {
         Ok(Self { tokens, answer })
     }
 
-    /// Tokenises a sample to at most `context` tokens. If it is too long, whole lines are removed from the beginning of the
-    /// file's own text; markers, header and answer stay.
+    /// Tokenises a sample to at most `context` tokens. If it is too long, whole lines are removed from the beginning of
+    /// the file's own text; markers, header and answer stay.
     ///
     /// # Errors
     /// Fails if the tokenizer lacks a special token; the error names it.
@@ -69,8 +69,8 @@ impl Document {
     }
 }
 
-/// Removes whole lines with at least `excess` tokens from the beginning of the file's own text. Returns false if that is
-/// impossible.
+/// Removes whole lines with at least `excess` tokens from the beginning of the file's own text. Returns false if that
+/// is impossible.
 fn shorten(sample: &mut Sample, excess: usize, tokenizer: &Tokenizer) -> bool {
     let Some(text) = first_own_text(sample) else { return false };
     let Some(cut) = line_start_after(text, excess, tokenizer) else { return false };

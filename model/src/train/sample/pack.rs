@@ -11,8 +11,8 @@ pub struct PackedRow {
     pub tokens: Vec<u32>,
     /// For each token, the next token of the same document, or `None` if it does not contribute to the loss.
     pub targets: Vec<Option<u32>>,
-    /// The range of each document, in order and without gaps. Attention must not cross a border, and positions begin at 0 in
-    /// each.
+    /// The range of each document, in order and without gaps. Attention must not cross a border, and positions begin at
+    /// 0 in each.
     pub segments: Vec<Range<usize>>,
 }
 
@@ -30,8 +30,8 @@ impl PackedRow {
     }
 }
 
-/// Packs documents into rows of at most `context` tokens by best-fit decreasing: the longest first, each into the row where
-/// it leaves the least room. A longer document gets an oversized row of its own.
+/// Packs documents into rows of at most `context` tokens by best-fit decreasing: the longest first, each into the row
+/// where it leaves the least room. A longer document gets an oversized row of its own.
 pub fn pack(mut documents: Vec<Document>, context: usize, loss: LossTokens) -> Vec<PackedRow> {
     documents.sort_by_key(|document| std::cmp::Reverse(document.tokens.len()));
     let mut rows: Vec<PackedRow> = Vec::new();

@@ -1,7 +1,7 @@
 //! A stream of rows that can be resumed at any row.
 //!
-//! The files of an epoch are processed in windows, each of which fills a number of rows and is packed by itself. Thus a row
-//! depends only on the files of its window, and resuming costs no more than one window.
+//! The files of an epoch are processed in windows, each of which fills a number of rows and is packed by itself. Thus a
+//! row depends only on the files of its window, and resuming costs no more than one window.
 
 use std::vec::IntoIter;
 

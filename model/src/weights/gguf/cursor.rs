@@ -50,8 +50,8 @@ impl<'a> Cursor<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// Reads a count of items of at least `item_bytes` each. A count that the rest of the file cannot hold is an error, so it
-    /// is safe to allocate for the result.
+    /// Reads a count of items of at least `item_bytes` each. A count that the rest of the file cannot hold is an error,
+    /// so it is safe to allocate for the result.
     pub(super) fn count(&mut self, item_bytes: usize, what: &str) -> Result<usize, Fault> {
         let count = self.u64()?;
         match usize::try_from(count) {

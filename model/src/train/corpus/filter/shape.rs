@@ -1,6 +1,7 @@
 //! Detects minified files and data by the lengths of lines and the share of digits.
 //!
-//! The limits for lines are those of The Stack (Kocetkov et al. 2022), but wider for prose, where a paragraph may be one line.
+//! The limits for lines are those of The Stack (Kocetkov et al. 2022), but wider for prose, where a paragraph may be
+//! one line.
 
 use foretype_plugins::Language;
 
