@@ -2,42 +2,42 @@
 
 use std::path::Path;
 
-use foretype_tests::{World, parrot, real_model, repository, text};
+use foretype_tests::{TestEnv, stub_model, real_model, repository, text};
 use serde_json::{Value, json};
 
-/// A world with the parrot and a folder of source text in it.
-fn world() -> World {
-    let world = World::new();
-    parrot::write(world.path());
+/// A env with the stub model and a folder of source text in it.
+fn env() -> TestEnv {
+    let env = TestEnv::new();
+    stub_model::write(env.path());
     // No two lines are the same: what repeats the next line is not shown.
     let lines = ('a'..='t').map(|name| format!("y{name} = brown_fx\n")).collect::<String>();
-    world.write("code/a.py", "import tools\n".to_owned() + &lines);
-    world.write("code/b.py", "def helper(x):\n    return tools.call(x, 1)\n");
-    world.write("code/notes.txt", "y = brown_fx\n");
-    world
+    env.write("code/a.py", "import tools\n".to_owned() + &lines);
+    env.write("code/b.py", "def helper(x):\n    return tools.call(x, 1)\n");
+    env.write("code/notes.txt", "y = brown_fx\n");
+    env
 }
 
 /// Runs `foretype evaluate`, or the laboratory for the public problem sets.
-fn run_with(world: &World, model: &str, arguments: &[&str]) -> (bool, String, String) {
+fn run_with(env: &TestEnv, model: &str, arguments: &[&str]) -> (bool, String, String) {
     let mut command = match arguments {
-        ["repository" | "compare", ..] => world.command(&[&["evaluate"], arguments].concat()),
-        _ => world.lab(arguments),
+        ["repository" | "compare", ..] => env.command(&[&["evaluate"], arguments].concat()),
+        _ => env.lab(arguments),
     };
     text(&command.env("FORETYPE_MODEL", model).output().expect("the binary starts"))
 }
 
-fn prints(world: &World, arguments: &[&str]) -> String {
-    let (good, out, err) = run_with(world, "parrot", arguments);
+fn prints(env: &TestEnv, arguments: &[&str]) -> String {
+    let (good, out, err) = run_with(env, "stub-model", arguments);
     assert!(good, "{arguments:?}: {err}");
     out
 }
 
-fn json(world: &World, arguments: &[&str]) -> Value {
-    serde_json::from_str(&prints(world, &[arguments, &["--json"]].concat())).expect("JSON")
+fn json(env: &TestEnv, arguments: &[&str]) -> Value {
+    serde_json::from_str(&prints(env, &[arguments, &["--json"]].concat())).expect("JSON")
 }
 
-fn complains(world: &World, arguments: &[&str]) -> String {
-    let (good, out, err) = run_with(world, "parrot", arguments);
+fn complains(env: &TestEnv, arguments: &[&str]) -> String {
+    let (good, out, err) = run_with(env, "stub-model", arguments);
     assert!(!good, "{arguments:?} succeeded: {out}");
     assert!(!err.contains("panicked"), "{err}");
     err
@@ -49,11 +49,11 @@ fn items(report: &Value, system: usize) -> Vec<Value> {
 
 #[test]
 fn pieces_of_a_folder_are_taken_out_and_written_again() {
-    let world = world();
-    let report = json(&world, &["repository", "code", "--kinds", "rest", "--every", "1", "--bits"]);
+    let env = env();
+    let report = json(&env, &["repository", "code", "--kinds", "rest", "--every", "1", "--bits"]);
     let found = items(&report, 0);
     let right = found.iter().filter(|item| item["exact"] == true).count();
-    // The parrot knows the line from its equals sign on, and nothing before.
+    // The stub model knows the line from its equals sign on, and nothing before.
     assert!(right > 0 && right < found.len(), "{right} of {}", found.len());
     for item in &found {
         assert_eq!(item["exact"].as_bool(), Some(item["expected"] == item["answer"]), "{item}");
@@ -66,10 +66,10 @@ fn pieces_of_a_folder_are_taken_out_and_written_again() {
 
 #[test]
 fn every_way_to_ask_is_asked_for_the_same_holes() {
-    let world = world();
+    let env = env();
     let arguments =
         ["repository", "code", "--kinds", "rest", "--most", "4", "--context", "both", "--order", "anchored,plain"];
-    let report = json(&world, &arguments);
+    let report = json(&env, &arguments);
     let ids = |system| items(&report, system).iter().map(|item| item["id"].clone()).collect::<Vec<_>>();
     assert_eq!(report["systems"].as_array().map(Vec::len), Some(4));
     assert!((1..4).all(|system| ids(system) == ids(0)) && ids(0).len() == 4, "{report}");
@@ -77,32 +77,32 @@ fn every_way_to_ask_is_asked_for_the_same_holes() {
 
 #[test]
 fn typing_counts_the_characters_that_suggestions_spare() {
-    let world = world();
-    let report = json(&world, &["repository", "code", "--kinds", "line", "--files", "a.py", "--most", "3", "--typing"]);
+    let env = env();
+    let report = json(&env, &["repository", "code", "--kinds", "line", "--files", "a.py", "--most", "3", "--typing"]);
     for item in items(&report, 0) {
         // Four characters are typed, the other nine are taken with one key.
         assert_eq!(item["typing"], json!({ "characters": 13, "suggested": 9, "keys": 5 }), "{item}");
     }
     let table =
-        prints(&world, &["repository", "code", "--kinds", "line", "--files", "a.py", "--most", "3", "--typing"]);
+        prints(&env, &["repository", "code", "--kinds", "line", "--files", "a.py", "--most", "3", "--typing"]);
     assert!(table.contains("characters from suggestions") && table.contains("69.2 %"), "{table}");
 }
 
 #[test]
 fn a_report_is_a_table_a_file_and_a_page() {
-    let world = world();
+    let env = env();
     let arguments =
         ["repository", "code", "--kinds", "rest", "--most", "5", "--json", "report.json", "--html", "report.html"];
-    let table = prints(&world, &arguments);
+    let table = prints(&env, &arguments);
     assert!(table.contains("exact match") && table.contains("truncation"), "{table}");
     let report: Value =
-        serde_json::from_slice(&std::fs::read(world.path().join("report.json")).expect("a file")).expect("JSON");
+        serde_json::from_slice(&std::fs::read(env.path().join("report.json")).expect("a file")).expect("JSON");
     assert_eq!(items(&report, 0).len(), 5);
-    let page = std::fs::read_to_string(world.path().join("report.html")).expect("a page");
+    let page = std::fs::read_to_string(env.path().join("report.html")).expect("a page");
     assert!(page.starts_with("<!DOCTYPE html>") && page.contains("</svg>") && !page.contains("http"), "{page}");
-    let beside = std::fs::read_dir(world.path()).expect("a folder").flatten();
+    let beside = std::fs::read_dir(env.path()).expect("a folder").flatten();
     assert!(beside.into_iter().all(|entry| !entry.file_name().to_string_lossy().ends_with(".part")));
-    let markdown = prints(&world, &["repository", "code", "--kinds", "rest", "--most", "5", "--markdown"]);
+    let markdown = prints(&env, &["repository", "code", "--kinds", "rest", "--most", "5", "--markdown"]);
     assert!(markdown.contains("| --- | --- |"), "{markdown}");
 }
 
@@ -119,8 +119,8 @@ fn git(folder: &Path, arguments: &[&str]) {
 
 #[test]
 fn holes_can_be_only_in_files_that_came_later() {
-    let world = world();
-    let code = world.path().join("code");
+    let env = env();
+    let code = env.path().join("code");
     git(&code, &["init", "--quiet"]);
     git(&code, &["add", "a.py"]);
     git(&code, &["commit", "--quiet", "-m", "first"]);
@@ -128,18 +128,18 @@ fn holes_can_be_only_in_files_that_came_later() {
     git(&code, &["commit", "--quiet", "-m", "second"]);
     for since in ["HEAD~1", "2021-01-01"] {
         let paths = |report: &Value| items(report, 0).iter().map(|item| item["id"].to_string()).collect::<Vec<_>>();
-        let found = paths(&json(&world, &["repository", "code", "--kinds", "call", "--since", since]));
+        let found = paths(&json(&env, &["repository", "code", "--kinds", "call", "--since", since]));
         assert!(found.len() == 1 && found[0].contains("b.py:2:18 call"), "{since}: {found:?}");
     }
-    assert!(complains(&world, &["repository", "code", "--since", "HEAD"]).contains("after HEAD"));
-    assert!(complains(&world, &["repository", "code", "--since=--output=x"]).contains("neither a revision"));
+    assert!(complains(&env, &["repository", "code", "--since", "HEAD"]).contains("after HEAD"));
+    assert!(complains(&env, &["repository", "code", "--since=--output=x"]).contains("neither a revision"));
 }
 
 #[test]
 fn a_folder_without_holes_says_so() {
-    let world = world();
-    world.write("texts/notes.txt", "nothing to parse\n");
-    world.write("small/a.py", "x\n");
+    let env = env();
+    env.write("texts/notes.txt", "nothing to parse\n");
+    env.write("small/a.py", "x\n");
     for (arguments, words) in [
         (&["repository", "texts"][..], "python"),
         (&["repository", "missing"], "missing is not a folder"),
@@ -152,7 +152,7 @@ fn a_folder_without_holes_says_so() {
         (&["repository", "code", "--kinds", "poems"], "arguments, call"),
         (&["repository", "code", "--json", "nowhere/report.json"], "nowhere"),
     ] {
-        let message = complains(&world, arguments);
+        let message = complains(&env, arguments);
         assert!(message.contains(words), "{arguments:?}: {message}");
     }
 }
@@ -177,50 +177,50 @@ fn share(right: usize) -> Vec<bool> {
 
 #[test]
 fn two_reports_are_told_apart_where_the_difference_is_real() {
-    let world = World::new();
+    let env = TestEnv::new();
     for (name, right) in [("a.json", 40), ("b.json", 60), ("c.json", 41)] {
-        world.write(name, report(&share(right)));
+        env.write(name, report(&share(right)));
     }
-    let better = prints(&world, &["compare", "a.json", "b.json"]);
+    let better = prints(&env, &["compare", "a.json", "b.json"]);
     assert!(better.contains("yes, the second is better") && better.contains("+20.0"), "{better}");
-    let same = prints(&world, &["compare", "a.json", "c.json"]);
+    let same = prints(&env, &["compare", "a.json", "c.json"]);
     assert!(same.contains("it may be chance") && !same.contains("yes"), "{same}");
-    let figures = json(&world, &["compare", "a.json", "b.json"]);
+    let figures = json(&env, &["compare", "a.json", "b.json"]);
     let exact = &figures[0]["metrics"]["exact"];
     assert!(exact["real"] == true && exact["difference"]["interval"]["low"].as_f64() > Some(5.0), "{exact}");
 }
 
 #[test]
 fn getting_worse_by_more_than_is_allowed_fails() {
-    let world = World::new();
-    world.write("a.json", report(&share(60)));
-    world.write("b.json", report(&share(57)));
-    assert!(complains(&world, &["compare", "a.json", "b.json"]).contains("WORSE: with context, anchored"));
-    prints(&world, &["compare", "a.json", "b.json", "--flag-worse", "3.5"]);
-    prints(&world, &["compare", "b.json", "a.json"]);
+    let env = TestEnv::new();
+    env.write("a.json", report(&share(60)));
+    env.write("b.json", report(&share(57)));
+    assert!(complains(&env, &["compare", "a.json", "b.json"]).contains("WORSE: with context, anchored"));
+    prints(&env, &["compare", "a.json", "b.json", "--flag-worse", "3.5"]);
+    prints(&env, &["compare", "b.json", "a.json"]);
 }
 
 #[test]
 fn reports_that_do_not_belong_together_are_refused() {
-    let world = World::new();
-    world.write("a.json", report(&share(60)));
-    world.write("short.json", report(&share(60)[..99]));
-    world.write("none.json", report(&[]));
-    world.write("other.json", "{\"format\": 1}");
+    let env = TestEnv::new();
+    env.write("a.json", report(&share(60)));
+    env.write("short.json", report(&share(60)[..99]));
+    env.write("none.json", report(&[]));
+    env.write("other.json", "{\"format\": 1}");
     for (file, words) in [
         ("short.json", "a.py:99:1 line"),
         ("none.json", "no items"),
-        ("other.json", "is no report"),
+        ("other.json", "is not a report"),
         ("missing.json", "cannot read"),
     ] {
-        let message = complains(&world, &["compare", "a.json", file]);
+        let message = complains(&env, &["compare", "a.json", file]);
         assert!(message.contains(words) && message.contains(file) || file == "none.json", "{message}");
     }
 }
 
 #[test]
 fn infilling_runs_the_tests_of_each_problem() {
-    let world = world();
+    let env = env();
     let problem = |task: &str, wanted: u32| {
         json!({
             "task_id": task, "entry_point": "f", "prompt": "brown_fx = 1\ndef f():\n    return 1\n", "suffix": "",
@@ -228,23 +228,23 @@ fn infilling_runs_the_tests_of_each_problem() {
         })
         .to_string()
     };
-    world.write("set.jsonl", [problem("passes", 1), problem("fails", 2)].join("\n"));
+    env.write("set.jsonl", [problem("passes", 1), problem("fails", 2)].join("\n"));
     let arguments = ["humaneval-infilling", "--data", "set.jsonl", "--half-typed"];
-    let found = items(&json(&world, &arguments), 0);
+    let found = items(&json(&env, &arguments), 0);
     let of = |task: &str| found.iter().find(|item| item["id"] == task).expect("an item");
     let (passes, fails) = (of("passes"), of("fails"));
     assert_eq!((&passes["exact"], &passes["passed"], &fails["passed"]), (&true.into(), &true.into(), &false.into()));
-    let table = prints(&world, &arguments);
+    let table = prints(&env, &arguments);
     assert!(table.contains("pass@1") && table.contains("50.0 %") && table.contains("truncation"), "{table}");
-    world.write("set.jsonl", "{\"task_id\": 3}\n");
-    assert!(complains(&world, &arguments).contains("set.jsonl line 1"));
-    world.write("set.jsonl", "");
-    assert!(complains(&world, &arguments).contains("no problems"));
+    env.write("set.jsonl", "{\"task_id\": 3}\n");
+    assert!(complains(&env, &arguments).contains("set.jsonl line 1"));
+    env.write("set.jsonl", "");
+    assert!(complains(&env, &arguments).contains("no problems"));
 }
 
 #[test]
 fn humaneval_writes_bodies_and_runs_their_tests() {
-    let world = world();
+    let env = env();
     let problem = |task: &str, wanted: u32| {
         json!({
             "task_id": task, "entry_point": "f", "prompt": "brown_fx = 1\ndef f():\n    return y\n\n\ny =",
@@ -252,15 +252,15 @@ fn humaneval_writes_bodies_and_runs_their_tests() {
         })
         .to_string()
     };
-    world.write("set.jsonl", [problem("passes", 1), problem("fails", 2)].join("\n"));
-    let found = items(&json(&world, &["humaneval", "--data", "set.jsonl"]), 0);
+    env.write("set.jsonl", [problem("passes", 1), problem("fails", 2)].join("\n"));
+    let found = items(&json(&env, &["humaneval", "--data", "set.jsonl"]), 0);
     let passed: Vec<_> = found.iter().map(|item| item["passed"].clone()).collect();
     assert_eq!((passed, &found[0]["answer"]), (vec![json!(true), json!(false)], &json!(" brown_fx\n")));
 }
 
 #[test]
 fn docstrings_are_compared_with_those_of_the_set() {
-    let world = world();
+    let env = env();
     let problem = |task: &str, declaration: &str, solution: &str| {
         json!({
             "task_id": task, "declaration": declaration, "canonical_solution": solution,
@@ -269,11 +269,11 @@ fn docstrings_are_compared_with_those_of_the_set() {
         .to_string()
     };
     let python = |task| problem(task, "def f(x):\n", "    return x\n");
-    world.write(
+    env.write(
         "set.jsonl",
         [python("Python/0"), problem("Rust/0", "\nfn f(x: u8) -> u8 {\n", "    x\n}\n")].join("\n"),
     );
-    let report = json(&world, &["docstring", "--data", "set.jsonl"]);
+    let report = json(&env, &["docstring", "--data", "set.jsonl"]);
     let found = items(&report, 0);
     let right = json!({ "well_formed": true, "parameters": true, "unchanged": true });
     assert!(items(&report, 1).iter().all(|item| item["form"] == right), "{report}");
@@ -281,17 +281,17 @@ fn docstrings_are_compared_with_those_of_the_set() {
     let expected = json!("Give it back.");
     assert_eq!(languages, [(&json!("python"), &expected), (&json!("rust"), &expected)]);
     assert!(found.iter().all(|item| item["bleu"].as_f64().is_some_and(|bleu| bleu < 0.5)), "{found:?}");
-    let table = prints(&world, &["docstring", "--data", "set.jsonl", "--every", "2"]);
+    let table = prints(&env, &["docstring", "--data", "set.jsonl", "--every", "2"]);
     assert!(table.contains("BLEU-4") && table.contains("chrF") && table.contains("truncation"), "{table}");
-    world.write("set.jsonl", python("Poem/0"));
+    env.write("set.jsonl", python("Poem/0"));
     assert!(
-        complains(&world, &["docstring", "--data", "set.jsonl"]).contains("'Poem/0' is not a problem of HumanEvalPack")
+        complains(&env, &["docstring", "--data", "set.jsonl"]).contains("'Poem/0' is not a problem of HumanEvalPack")
     );
 }
 
 #[test]
 fn a_translation_counts_when_the_tests_of_the_other_language_pass() {
-    let world = world();
+    let env = env();
     let problem = |task: &str, wanted: u32| {
         json!({
             "task_id": task, "prompt": "int y = 1;\r\n", "canonical_solution": "y = 1", "func_title": "brown_fx = 1\ny =\r",
@@ -299,24 +299,24 @@ fn a_translation_counts_when_the_tests_of_the_other_language_pass() {
         })
         .to_string()
     };
-    world.write("set.jsonl", [problem("Python/1", 1), problem("Python/2", 2), problem("CPP/3", 1)].join("\n"));
-    let found = items(&json(&world, &["translate", "--data", "set.jsonl"]), 0);
+    env.write("set.jsonl", [problem("Python/1", 1), problem("Python/2", 2), problem("CPP/3", 1)].join("\n"));
+    let found = items(&json(&env, &["translate", "--data", "set.jsonl"]), 0);
     let passed: Vec<_> = found.iter().map(|item| item.get("passed").cloned()).collect();
     assert_eq!(passed[..2], [Some(json!(true)), Some(json!(false))], "{found:?}");
     // What is empty passes nowhere, and is not tried where there is no compiler.
     assert_ne!(passed[2], Some(json!(true)), "{found:?}");
     assert_eq!(found[0]["answer"], "brown_fx = 1\ny = brown_fx\n");
-    world.write("set.jsonl", problem("Perl/1", 1));
-    assert!(complains(&world, &["translate", "--data", "set.jsonl"]).contains("'Perl/1' is not a problem of CodeTrans"));
+    env.write("set.jsonl", problem("Perl/1", 1));
+    assert!(complains(&env, &["translate", "--data", "set.jsonl"]).contains("'Perl/1' is not a problem of CodeTrans"));
 }
 
 #[test]
 fn a_real_model_writes_some_of_our_own_lines() {
     let Some(model) = real_model() else { return };
-    let world = World::new();
+    let env = TestEnv::new();
     let folder = repository().join("tests/fixtures/tour").display().to_string();
     let arguments = ["repository", &folder, "--most", "6", "--context", "both", "--json"];
-    let (good, out, err) = run_with(&world, &model.to_string_lossy(), &arguments);
+    let (good, out, err) = run_with(&env, &model.to_string_lossy(), &arguments);
     assert!(good, "{err}");
     let report: Value = serde_json::from_str(&out).expect("JSON");
     for system in 0..2 {

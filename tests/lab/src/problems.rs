@@ -145,7 +145,7 @@ fn describe_selection(every: usize, count: usize) -> String {
 }
 
 /// Sandbox for the tests of the problems. Prints a note if they can reach the network there.
-pub(super) fn new_sandbox() -> Result<Sandbox> {
+fn new_sandbox() -> Result<Sandbox> {
     let sandbox = Sandbox::new()?;
     if !sandbox.is_offline() {
         eprintln!("note: the tests run with network access, which cannot be removed on this system");
