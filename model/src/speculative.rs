@@ -49,12 +49,12 @@ struct NgramSize {
     min_visible_bytes: usize,
 }
 
-/// Probabilities that tokens of a draft are accepted.
+/// Acceptance rates of the tokens of a draft.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct AcceptanceRates {
-    /// Of the first token.
+    /// Probability of the first token.
     first: f32,
-    /// Of each later token, if the one before it is accepted.
+    /// Probability of each later token if the one before it is accepted.
     next: f32,
 }
 

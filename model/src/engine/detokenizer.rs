@@ -5,7 +5,7 @@
 
 /// The output of one candidate.
 #[derive(Debug, Default)]
-pub(crate) struct Detokenizer {
+pub(super) struct Detokenizer {
     /// Bytes of all tokens, including the healing prefix.
     bytes: Vec<u8>,
     /// Text cut off the prompt, which the output has to spell first.
@@ -19,7 +19,7 @@ pub(crate) struct Detokenizer {
 
 /// The effect of a token on the output.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum TextDelta {
+pub(super) enum TextDelta {
     /// New text, possibly empty.
     Text(String),
     /// The last text before a stop text.
@@ -28,28 +28,28 @@ pub(crate) enum TextDelta {
 
 impl Detokenizer {
     /// An empty output. Empty stop texts are ignored.
-    pub(crate) fn new(healing_prefix: &str, stop_texts: &[String]) -> Self {
+    pub(super) fn new(healing_prefix: &str, stop_texts: &[String]) -> Self {
         let stop_texts = stop_texts.iter().filter(|text| !text.is_empty()).cloned().collect();
         Self { healing_prefix: healing_prefix.into(), stop_texts, ..Self::default() }
     }
 
     /// The part of the healing prefix that the next tokens have to spell; empty once they are free.
-    pub(crate) fn remaining_prefix(&self) -> &[u8] {
+    pub(super) fn remaining_prefix(&self) -> &[u8] {
         self.healing_prefix.get(self.bytes.len()..).unwrap_or_default()
     }
 
     /// Bytes of all tokens, including the healing prefix.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// Text emitted so far.
-    pub(crate) fn text(&self) -> &str {
+    pub(super) fn text(&self) -> &str {
         &self.text
     }
 
     /// Appends the bytes of a token.
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> TextDelta {
+    pub(super) fn push(&mut self, bytes: &[u8]) -> TextDelta {
         self.bytes.extend(bytes);
         self.emitted_bytes = self.emitted_bytes.max(self.healing_prefix.len().min(self.bytes.len()));
         let pending = &self.bytes[self.emitted_bytes..];
@@ -66,7 +66,7 @@ impl Detokenizer {
     }
 
     /// Emits the text that was held back for a stop text, at the end of the output.
-    pub(crate) fn flush(&mut self) -> String {
+    pub(super) fn flush(&mut self) -> String {
         let pending = &self.bytes[self.emitted_bytes.max(self.healing_prefix.len()).min(self.bytes.len())..];
         let text = String::from_utf8_lossy(&pending[..complete_utf8_len(pending)]).into_owned();
         self.emitted_bytes = self.bytes.len();

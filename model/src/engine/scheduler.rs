@@ -152,7 +152,7 @@ impl Batch {
 
     /// True if one thread should run the batch when no user waits for it.
     ///
-    /// So few rows are memory-bound: a second thread would cost more processor time than it saves. On a slow machine,
+    /// Such a batch is memory-bound: a second thread would cost more processor time than it saves. On a slow machine,
     /// however, a prefetch would be ready too late.
     pub(super) fn fits_one_thread(&self, cost_model: &StepCostModel) -> bool {
         self.tokens.len() <= MAX_MEMORY_BOUND_ROWS && cost_model.is_fast_machine()
