@@ -6,7 +6,7 @@
 
 mod declarations;
 #[cfg(test)]
-mod generated;
+pub(crate) mod generated;
 pub(crate) mod sources;
 
 use std::collections::BTreeMap;

@@ -9,6 +9,7 @@ mod document_state;
 mod documents;
 mod model;
 mod plugins;
+mod scheduled_prefetch;
 mod settings;
 
 use std::collections::{BTreeMap, HashMap};
@@ -29,6 +30,8 @@ use crate::workspace::Workspace;
 pub(crate) use client_capabilities::ResolvedClientCapabilities;
 use client_settings::ClientSettings;
 pub(crate) use document_state::{DocumentState, RequestSnapshot};
+use scheduled_prefetch::PrefetchCount;
+pub(crate) use scheduled_prefetch::ScheduledPrefetch;
 
 /// State of one client.
 #[derive(Debug)]
@@ -66,6 +69,8 @@ pub(crate) struct Session {
     focus_epoch: watch::Sender<u64>,
     /// Prompts prefetched since the last edit.
     idle_prefetches: AtomicU32,
+    /// Prefetches that have been scheduled and have not ended.
+    pub(crate) scheduled_prefetches: PrefetchCount,
 }
 
 impl Session {
@@ -92,6 +97,7 @@ impl Session {
             request_ids: AtomicU64::new(0),
             focus_epoch: watch::Sender::new(0),
             idle_prefetches: AtomicU32::new(0),
+            scheduled_prefetches: PrefetchCount::default(),
         })
     }
 

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use foretype_tests::repository;
 use glossary::Entry;
-use source::{Crate, Definition, File};
+use source::{Crate, Definition, SourceFile};
 
 /// Our crates: package name, folder, and the crates of ours that it may depend on.
 const CRATES: [(&str, &str, &[&str]); 5] = [
@@ -31,8 +31,7 @@ const SHARED_TYPE_NAMES: [&str; 3] = ["Args", "Command", "Error"];
 const EXEMPT_FORMER_NAMES: [(&str, &str, &str); 0] = [];
 
 /// Words that a doc comment must not begin with: a reader who skims looks for a noun or a verb.
-const CLAUSE_WORDS: [&str; 10] =
-    ["What", "Whether", "Where", "Who", "Whom", "How", "So many", "So much", "That", "Of"];
+const CLAUSE_WORDS: [&str; 10] = ["What", "Whether", "Where", "Who", "Whom", "How", "So many", "So much", "That", "Of"];
 
 /// Columns of code and comments.
 const MAX_COLUMNS: usize = 120;
@@ -41,7 +40,7 @@ static TREES: LazyLock<BTreeMap<&str, Crate>> =
     LazyLock::new(|| SOURCES.iter().map(|folder| (*folder, Crate::read(&repository().join(folder)))).collect());
 
 /// Every file of every crate with its path from the root of the repository.
-fn files() -> impl Iterator<Item = (String, &'static File)> {
+fn files() -> impl Iterator<Item = (String, &'static SourceFile)> {
     TREES.iter().flat_map(|(folder, tree)| {
         tree.files.iter().map(move |(module, file)| (format!("{folder}/{}.rs", Crate::name(module)), file))
     })
@@ -99,9 +98,15 @@ fn a_planted_import_cycle_is_found() {
         Crate::parse(&sources).cycles()
     };
     let root = ("lib.rs", "mod a; mod b; mod c;");
-    let inline_path = [root, ("a.rs", "fn f() { crate::b::g(); }"), ("b.rs", "use crate::a::f; fn g() { f() }"), ("c.rs", "")];
+    let inline_path =
+        [root, ("a.rs", "fn f() { crate::b::g(); }"), ("b.rs", "use crate::a::f; fn g() { f() }"), ("c.rs", "")];
     assert_eq!(plant(&inline_path), [["a", "b"]]);
-    let in_a_macro = [root, ("a.rs", "fn f() { println!(\"{}\", super::b::g()); }"), ("b.rs", "fn g() { super::a::f() }"), ("c.rs", "")];
+    let in_a_macro = [
+        root,
+        ("a.rs", "fn f() { println!(\"{}\", super::b::g()); }"),
+        ("b.rs", "fn g() { super::a::f() }"),
+        ("c.rs", ""),
+    ];
     assert_eq!(plant(&in_a_macro), [["a", "b"]]);
     let through_a_reexport = [
         ("lib.rs", "mod a; mod b; mod c; pub use c::T;"),
@@ -110,9 +115,14 @@ fn a_planted_import_cycle_is_found() {
         ("c.rs", "pub struct T; impl T { fn f() { crate::a::g() } }"),
     ];
     assert_eq!(plant(&through_a_reexport), [["a", "c"]]);
-    let parent_and_child = [("lib.rs", "mod a;"), ("a.rs", "mod b; struct T; fn f() { b::g() }"), ("a/b.rs", "use super::T; pub fn g() {}")];
+    let parent_and_child = [
+        ("lib.rs", "mod a;"),
+        ("a.rs", "mod b; struct T; fn f() { b::g() }"),
+        ("a/b.rs", "use super::T; pub fn g() {}"),
+    ];
     assert_eq!(plant(&parent_and_child), [["a", "a/b"]]);
-    let none = [root, ("a.rs", "use crate::b::T;"), ("b.rs", "use crate::c::U; pub struct T;"), ("c.rs", "pub struct U;")];
+    let none =
+        [root, ("a.rs", "use crate::b::T;"), ("b.rs", "use crate::c::U; pub struct T;"), ("c.rs", "pub struct U;")];
     assert!(plant(&none).is_empty());
 }
 
@@ -137,7 +147,8 @@ fn a_type_name_means_one_thing_in_a_crate() {
 fn no_identifier_is_a_former_name_of_the_glossary() {
     let entries = glossary::entries(&read("docs/glossary.md"));
     let former: BTreeSet<&str> = entries.iter().flat_map(|entry| entry.former.iter().map(String::as_str)).collect();
-    let exempt = |name: &str, path: &str| EXEMPT_FORMER_NAMES.iter().any(|(other, file, _)| *other == name && *file == path);
+    let exempt =
+        |name: &str, path: &str| EXEMPT_FORMER_NAMES.iter().any(|(other, file, _)| *other == name && *file == path);
     let mut offences = Vec::new();
     for (path, file) in files() {
         for Definition { kind, name, line, .. } in &file.definitions {
@@ -151,7 +162,8 @@ fn no_identifier_is_a_former_name_of_the_glossary() {
 
 #[test]
 fn every_term_of_the_glossary_occurs_in_the_code_where_it_says() {
-    let headers: String = files().flat_map(|(_, file)| file.text.lines().filter(|line| line.starts_with("//!"))).collect();
+    let headers: String =
+        files().flat_map(|(_, file)| file.text.lines().filter(|line| line.starts_with("//!"))).collect();
     let headers = headers.to_lowercase();
     let identifiers: BTreeSet<String> = files()
         .flat_map(|(_, file)| file.definitions.iter().map(|definition| definition.name.to_lowercase().replace('_', "")))

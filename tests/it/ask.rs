@@ -4,23 +4,23 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use foretype_tests::client::Client;
-use foretype_tests::{World, parrot, real_model, text};
+use foretype_tests::{TestEnv, real_model, stub_model, text};
 use serde_json::{Value, json};
 
 const ANSWER: &str = "brown_fx";
 const SHOP: &str = "class Shop:\n    def total(self, items):\n        return tax(sum(items))\n";
 
-fn world() -> World {
-    let world = World::new();
-    parrot::conversing(world.path());
-    world.write("work/.git/HEAD", "ref: refs/heads/main\n");
-    world.write("work/shop.py", SHOP);
-    world.write("work/tools.py", "def tax(sum):\n    return sum * 2\n");
-    world
+fn env() -> TestEnv {
+    let env = TestEnv::new();
+    stub_model::write_chat(env.path());
+    env.write("work/.git/HEAD", "ref: refs/heads/main\n");
+    env.write("work/shop.py", SHOP);
+    env.write("work/tools.py", "def tax(sum):\n    return sum * 2\n");
+    env
 }
 
-fn complains(world: &World, arguments: &[&str]) -> String {
-    let (ok, out, err) = world.run_with_parrot(arguments);
+fn complains(env: &TestEnv, arguments: &[&str]) -> String {
+    let (ok, out, err) = env.run_with_stub_model(arguments);
     assert!(!ok && !err.contains("panicked"), "{arguments:?}: {out}{err}");
     err
 }
@@ -35,7 +35,7 @@ fn chat(mut command: Command, lines: &str) -> (bool, String, String) {
 
 #[test]
 fn an_answer_is_followed_by_the_places_that_were_read() {
-    let (ok, out, err) = world().run_with_parrot(&["ask", "What is", "this?", "--file", "shop.py:2", "--verbose"]);
+    let (ok, out, err) = env().run_with_stub_model(&["ask", "What is", "this?", "--file", "shop.py:2", "--verbose"]);
     assert!(ok, "{err}");
     let read = "\n\nRead:\n  shop.py:2-3 (the question is about line 2)\n  shop.py:1 (around it)\n  tools.py:1 (defines tax)\n";
     assert_eq!(out, format!("{ANSWER}{read}"));
@@ -44,101 +44,101 @@ fn an_answer_is_followed_by_the_places_that_were_read() {
 
 #[test]
 fn intents_need_code_and_an_answer_can_be_had_as_json() {
-    let world = world();
-    let (ok, out, err) = world.run_with_parrot(&["ask", "--explain", "--file", "shop.py", "--json"]);
+    let env = env();
+    let (ok, out, err) = env.run_with_stub_model(&["ask", "--explain", "--file", "shop.py", "--json"]);
     assert!(ok, "{err}");
     let report: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!((&report["places"][0]["path"], &report["places"][0]["last"]), (&json!("shop.py"), &json!(3)));
     assert_eq!(report["citations"], json!([]));
     assert!(report["answer"].as_str().is_some_and(|answer| answer.contains(ANSWER)), "{report}");
-    assert!(complains(&world, &["ask", "--find-bugs"]).contains("--file"));
-    assert!(complains(&world, &["ask"]).contains("ask something"));
-    assert!(complains(&world, &["ask", "Why?", "--file", "shop.py:9"]).contains("3 lines"));
-    assert!(complains(&world, &["ask", "Why?", "--file", "nowhere.py"]).contains("nowhere.py"));
+    assert!(complains(&env, &["ask", "--find-bugs"]).contains("--file"));
+    assert!(complains(&env, &["ask"]).contains("ask something"));
+    assert!(complains(&env, &["ask", "Why?", "--file", "shop.py:9"]).contains("3 lines"));
+    assert!(complains(&env, &["ask", "Why?", "--file", "nowhere.py"]).contains("nowhere.py"));
 }
 
 #[test]
 fn a_commit_message_is_written_for_what_is_staged() {
-    let world = world();
+    let env = env();
     let git = |arguments: &[&str]| {
-        let done = Command::new("git").args(arguments).current_dir(world.path().join("work")).output();
+        let done = Command::new("git").args(arguments).current_dir(env.path().join("work")).output();
         assert!(done.is_ok_and(|done| done.status.success()), "git {arguments:?}");
     };
-    std::fs::remove_dir_all(world.path().join("work/.git")).expect("it is there");
+    std::fs::remove_dir_all(env.path().join("work/.git")).expect("it is there");
     git(&["init", "--quiet"]);
-    assert!(complains(&world, &["ask", "--commit-message"]).contains("git add"));
-    let outside = World::new();
-    parrot::conversing(outside.path());
+    assert!(complains(&env, &["ask", "--commit-message"]).contains("git add"));
+    let outside = TestEnv::new();
+    stub_model::write_chat(outside.path());
     outside.write("work/a.py", "x = 1\n");
     assert!(complains(&outside, &["ask", "--commit-message"]).contains("not a git repository"));
-    world.write("work/a.bin", [0, 159, 1]);
-    assert!(complains(&world, &["ask", "Why?", "--file", "a.bin"]).contains("a.bin is a binary file"));
+    env.write("work/a.bin", [0, 159, 1]);
+    assert!(complains(&env, &["ask", "Why?", "--file", "a.bin"]).contains("a.bin is a binary file"));
     git(&["add", "shop.py"]);
-    let (ok, out, err) = world.run_with_parrot(&["ask", "--commit-message"]);
+    let (ok, out, err) = env.run_with_stub_model(&["ask", "--commit-message"]);
     assert!(ok, "{err}");
     assert_eq!(out, format!("{ANSWER}\n"));
 }
 
 #[test]
 fn what_cannot_be_asked_says_why() {
-    let world = world();
-    world.write("work/.env", "KEY=1\n");
-    assert!(complains(&world, &["ask", "Why?", "--file", ".env"]).contains("secrets"));
-    let (_, _, err) = world.run_with_parrot(&["ask", "Why?", "--file", "shop.py"]);
+    let env = env();
+    env.write("work/.env", "KEY=1\n");
+    assert!(complains(&env, &["ask", "Why?", "--file", ".env"]).contains("secrets"));
+    let (_, _, err) = env.run_with_stub_model(&["ask", "Why?", "--file", "shop.py"]);
     assert!(err.contains("is very small"), "{err}");
-    std::fs::remove_file(world.path().join("parrot/chat_template.jinja")).expect("it is there");
-    let (_, _, err) = world.run_with_parrot(&["ask", "Why?", "--file", "shop.py"]);
+    std::fs::remove_file(env.path().join("stub-model/chat_template.jinja")).expect("it is there");
+    let (_, _, err) = env.run_with_stub_model(&["ask", "Why?", "--file", "shop.py"]);
     assert!(err.contains("not trained to answer"), "{err}");
-    world.write("parrot/chat_template.jinja", "{{ raise_exception('no') }}");
-    assert!(complains(&world, &["ask", "Why?"]).contains("use another model"));
-    let none = text(&world.command(&["ask", "Why?"]).output().expect("the binary starts"));
+    env.write("stub-model/chat_template.jinja", "{{ raise_exception('no') }}");
+    assert!(complains(&env, &["ask", "Why?"]).contains("use another model"));
+    let none = text(&env.command(&["ask", "Why?"]).output().expect("the binary starts"));
     assert!(none.2.contains("foretype model pull"), "{none:?}");
     let long = "why ".repeat(5000);
-    world.write("parrot/chat_template.jinja", parrot::TEMPLATE);
-    assert!(complains(&world, &["ask", &long]).contains("ask about less"));
+    env.write("stub-model/chat_template.jinja", stub_model::CHAT_TEMPLATE);
+    assert!(complains(&env, &["ask", &long]).contains("ask about less"));
 }
 
 #[test]
 fn of_a_megabyte_that_is_selected_what_fits_is_read() {
-    let world = world();
-    world.write("work/big.py", "x = [1, 2, 3]\n".repeat(80_000));
-    let (ok, out, err) = world.run_with_parrot(&["ask", "Why?", "--file", "big.py:1-80000"]);
+    let env = env();
+    env.write("work/big.py", "x = [1, 2, 3]\n".repeat(80_000));
+    let (ok, out, err) = env.run_with_stub_model(&["ask", "Why?", "--file", "big.py:1-80000"]);
     assert!(ok && err.contains("more lines do not fit"), "{err}");
     assert!(out.contains(ANSWER) && out.contains("big.py:1-"), "{out}");
 }
 
 #[test]
 fn nobody_left_to_read_the_answer_is_no_error() {
-    let world = world();
+    let env = env();
     let (_, unread) = std::io::pipe().expect("a pipe");
-    let output = world.with_parrot(&["ask", "Why?"]).stdout(unread).output().expect("it starts");
+    let output = env.with_stub_model(&["ask", "Why?"]).stdout(unread).output().expect("it starts");
     let (ok, _, err) = text(&output);
     assert!(ok && !err.contains("panicked"), "{err}");
 }
 
 #[test]
 fn a_conversation_goes_on_is_kept_and_can_be_found_exported_and_deleted() {
-    let world = world();
-    let talk = world.with_parrot(&["chat", "--file", "shop.py:2", "--verbose"]);
+    let env = env();
+    let talk = env.with_stub_model(&["chat", "--file", "shop.py:2", "--verbose"]);
     let (ok, out, err) = chat(talk, "What is it?\nAnd then?\n/nothing\n/quit\n");
     assert!(ok, "{err}");
     assert_eq!((out.matches(ANSWER).count(), out.matches("Read:").count()), (2, 1), "{out}");
     let costs: Vec<Vec<usize>> = err.lines().filter(|line| line.contains("evaluated")).map(numbers).collect();
     // The second question, the line end and the mark, and the last token of the answer.
     assert!(costs[1][0] <= "\nAnd then?\n=".len() + 2 && costs[1][1] > 100, "{costs:?}");
-    let (_, listed, _) = world.run_with_parrot(&["chat", "list"]);
+    let (_, listed, _) = env.run_with_stub_model(&["chat", "list"]);
     assert!(listed.contains("1    2 questions  What is it?"), "{listed}");
-    assert!(world.run_with_parrot(&["chat", "search", "THEN"]).1.contains("What is it?"));
-    assert!(world.run_with_parrot(&["chat", "search", "elephant"]).1.contains("No conversation"));
-    assert!(world.run_with_parrot(&["chat", "show", "1"]).1.contains("Read: `shop.py:2-3`"));
-    let (_, out, _) = chat(world.with_parrot(&["chat", "--continue", "1"]), "/edit So?\n/branch\n/again\n");
+    assert!(env.run_with_stub_model(&["chat", "search", "THEN"]).1.contains("What is it?"));
+    assert!(env.run_with_stub_model(&["chat", "search", "elephant"]).1.contains("No conversation"));
+    assert!(env.run_with_stub_model(&["chat", "show", "1"]).1.contains("Read: `shop.py:2-3`"));
+    let (_, out, _) = chat(env.with_stub_model(&["chat", "--continue", "1"]), "/edit So?\n/branch\n/again\n");
     assert_eq!(out.matches(ANSWER).count(), 2, "{out}");
-    let show = |id: &str| world.run_with_parrot(&["chat", "show", id]).1;
+    let show = |id: &str| env.run_with_stub_model(&["chat", "show", id]).1;
     assert!(show("1").contains("## So?") && !show("1").contains("And then?") && show("2").contains("## So?"));
-    assert!(world.run_with_parrot(&["chat", "export", "1", "talk.md"]).0);
-    assert!(complains(&world, &["chat", "export", "1", "talk.md"]).contains("already exists"));
-    assert!(world.run_with_parrot(&["chat", "delete", "1"]).0);
-    assert!(complains(&world, &["chat", "show", "1"]).contains("chat list"));
+    assert!(env.run_with_stub_model(&["chat", "export", "1", "talk.md"]).0);
+    assert!(complains(&env, &["chat", "export", "1", "talk.md"]).contains("already exists"));
+    assert!(env.run_with_stub_model(&["chat", "delete", "1"]).0);
+    assert!(complains(&env, &["chat", "show", "1"]).contains("chat list"));
 }
 
 fn numbers(line: &str) -> Vec<usize> {
@@ -147,18 +147,18 @@ fn numbers(line: &str) -> Vec<usize> {
 
 #[test]
 fn the_oldest_questions_are_dropped_when_they_no_longer_fit() {
-    let world = world();
-    world.write("work/.foretype/config.toml", "[ask]\ncontext_tokens = 512\nmax_tokens = 32\n");
+    let env = env();
+    env.write("work/.foretype/config.toml", "[ask]\ncontext_tokens = 512\nmax_tokens = 32\n");
     let question = format!("{}?\n", "abcdefgh".repeat(20));
-    let (ok, out, err) = chat(world.with_parrot(&["chat"]), &question.repeat(4));
+    let (ok, out, err) = chat(env.with_stub_model(&["chat"]), &question.repeat(4));
     assert!(ok && err.contains("no longer fit"), "{err}");
     assert_eq!(out.matches(ANSWER).count(), 4, "{out}");
 }
 
 /// An editor with the shop open.
-fn editor(world: &World) -> (Client, Value) {
-    let mut client = Client::start(world.with_parrot(&["lsp", "--standalone"]));
-    let root = format!("file://{}/work", world.path().display());
+fn editor(env: &TestEnv) -> (Client, Value) {
+    let mut client = Client::start(env.with_stub_model(&["lsp", "--standalone"]));
+    let root = format!("file://{}/work", env.path().display());
     client.initialize(json!({
         "processId": std::process::id(), "capabilities": {},
         "workspaceFolders": [{ "uri": root, "name": "work" }],
@@ -170,8 +170,8 @@ fn editor(world: &World) -> (Client, Value) {
 
 #[test]
 fn an_editor_gets_the_answer_in_pieces_and_goes_on_with_the_conversation() {
-    let world = world();
-    let (mut client, document) = editor(&world);
+    let env = env();
+    let (mut client, document) = editor(&env);
     let at = json!({ "line": 1, "character": 6 });
     let first = client.request(
         "foretype/ask",
@@ -191,13 +191,13 @@ fn an_editor_gets_the_answer_in_pieces_and_goes_on_with_the_conversation() {
     assert!(second["evaluated"].as_u64() < Some(16) && second["reused"].as_u64() > Some(100), "{second}");
     let again = client.request("foretype/ask", json!({ "conversation": first["conversation"], "regenerate": true }));
     assert_eq!(again["conversation"], first["conversation"]);
-    assert_eq!(world.run_with_parrot(&["chat", "show", "1"]).1.matches("## ").count(), 2);
+    assert_eq!(env.run_with_stub_model(&["chat", "show", "1"]).1.matches("## ").count(), 2);
 }
 
 #[test]
 fn an_editor_edits_a_question_and_goes_on_in_a_copy() {
-    let world = world();
-    let (mut client, document) = editor(&world);
+    let env = env();
+    let (mut client, document) = editor(&env);
     let mut ask = |params: Value| client.request("foretype/ask", params);
     let number = ask(json!({ "question": "One?", "textDocument": document }))["conversation"].clone();
     for question in ["Two?", "Three?"] {
@@ -221,7 +221,7 @@ fn an_editor_edits_a_question_and_goes_on_in_a_copy() {
 
 #[test]
 fn an_editor_lists_opens_and_deletes_the_conversations_of_a_folder() {
-    let (mut client, document) = editor(&world());
+    let (mut client, document) = editor(&env());
     assert_eq!(client.request("foretype/conversations", json!({})), json!([]));
     for question in ["What is it?", "What for?\nSay why."] {
         client.request("foretype/ask", json!({ "question": question, "textDocument": document }));
@@ -251,7 +251,7 @@ fn an_editor_lists_opens_and_deletes_the_conversations_of_a_folder() {
 
 #[test]
 fn an_editor_that_asks_wrongly_or_stops_gets_one_answer_and_goes_on() {
-    let (mut client, document) = editor(&world());
+    let (mut client, document) = editor(&env());
     let wrong = [
         (json!({ "textDocument": document }), "give a question"),
         (json!({ "intent": "dance", "textDocument": document }), "suggest-tests"),
@@ -277,9 +277,9 @@ fn an_editor_that_asks_wrongly_or_stops_gets_one_answer_and_goes_on() {
 #[test]
 fn a_real_model_names_what_a_function_does_and_reads_only_what_is_new() {
     let Some(model) = real_model() else { return };
-    let world = world();
-    world.write("work/mean.py", "def mean(numbers):\n    return sum(numbers) / len(numbers)\n");
-    let mut talk = world.with_parrot(&["chat", "--file", "mean.py:1", "--verbose"]);
+    let env = env();
+    env.write("work/mean.py", "def mean(numbers):\n    return sum(numbers) / len(numbers)\n");
+    let mut talk = env.with_stub_model(&["chat", "--file", "mean.py:1", "--verbose"]);
     talk.env("FORETYPE_MODEL", model);
     let (ok, out, err) = chat(talk, "What does this function do?\nWhat happens if the list is empty?\n");
     assert!(ok, "{err}");

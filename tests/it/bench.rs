@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use foretype_tests::{TestEnv, stub_model, repository, text};
+use foretype_tests::{TestEnv, repository, stub_model, text};
 use serde_json::{Value, json};
 
 /// Types ` = brown_fx` behind a name, into which the stub model's suggestion fits.

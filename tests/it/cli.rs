@@ -1,34 +1,34 @@
 //! The command line: what each command prints, and what it says when something is wrong.
 
-use foretype_tests::{World, parrot, real_model, repository, text};
+use foretype_tests::{TestEnv, real_model, repository, stub_model, text};
 use serde_json::Value;
 
-/// A world with the parrot in it and a file to complete.
-fn world(file: &str, content: impl AsRef<[u8]>) -> World {
-    let world = World::new();
-    parrot::write(world.path());
-    world.write(file, content);
-    world
+/// Creates an environment with the stub model and a file to complete.
+fn env(file: &str, content: impl AsRef<[u8]>) -> TestEnv {
+    let env = TestEnv::new();
+    stub_model::write(env.path());
+    env.write(file, content);
+    env
 }
 
-fn run_with(world: &World, model: &str, arguments: &[&str]) -> (bool, String, String) {
-    text(&world.command(arguments).env("FORETYPE_MODEL", model).output().expect("the binary starts"))
+fn run_with(env: &TestEnv, model: &str, arguments: &[&str]) -> (bool, String, String) {
+    text(&env.command(arguments).env("FORETYPE_MODEL", model).output().expect("the binary starts"))
 }
 
-/// What a command prints that succeeds.
-fn prints(world: &World, arguments: &[&str]) -> String {
-    let (ok, out, err) = run_with(world, "parrot", arguments);
+/// Runs a command that succeeds and returns its output.
+fn prints(env: &TestEnv, arguments: &[&str]) -> String {
+    let (ok, out, err) = run_with(env, "stub-model", arguments);
     assert!(ok, "{arguments:?}: {err}");
     out
 }
 
-fn json(world: &World, arguments: &[&str]) -> Value {
-    serde_json::from_str(&prints(world, &[arguments, &["--json"]].concat())).expect("JSON")
+fn json(env: &TestEnv, arguments: &[&str]) -> Value {
+    serde_json::from_str(&prints(env, &[arguments, &["--json"]].concat())).expect("JSON")
 }
 
-/// What a command says that fails.
-fn complains(world: &World, model: &str, arguments: &[&str]) -> String {
-    let (ok, out, err) = run_with(world, model, arguments);
+/// Runs a command that fails and returns its error message.
+fn complains(env: &TestEnv, model: &str, arguments: &[&str]) -> String {
+    let (ok, out, err) = run_with(env, model, arguments);
     assert!(!ok, "{arguments:?} succeeded: {out}");
     assert!(!err.contains("panicked"), "{err}");
     err
@@ -36,17 +36,17 @@ fn complains(world: &World, model: &str, arguments: &[&str]) -> String {
 
 #[test]
 fn complete_prints_the_line_with_its_ghost_text_and_the_cost() {
-    let world = world("a.py", "x = 1\ny =\n");
-    let out = prints(&world, &["complete", "a.py:2"]);
+    let env = env("a.py", "x = 1\ny =\n");
+    let out = prints(&env, &["complete", "a.py:2"]);
     assert!(out.starts_with("y =⟦ brown_fx⟧\n"), "{out}");
     assert!(out.contains("prompt tokens evaluated, 0 reused") && out.contains(" ms"), "{out}");
-    assert!(prints(&world, &["complete", "a.py:2:2"]).starts_with("y"), "a column inside the line");
+    assert!(prints(&env, &["complete", "a.py:2:2"]).starts_with("y"), "a column inside the line");
 }
 
 #[test]
 fn complete_types_on_and_says_what_each_key_costs() {
-    let world = world("a.py", "x = 1\ny\n");
-    let answers = json(&world, &["complete", "a.py:2", "--type", " = br"]);
+    let env = env("a.py", "x = 1\ny\n");
+    let answers = json(&env, &["complete", "a.py:2", "--type", " = br"]);
     let answers = answers.as_array().expect("one answer for each key, and one before");
     assert_eq!(answers.len(), 6);
     assert_eq!(answers[5]["suggestions"][0]["text"], "own_fx");
@@ -58,21 +58,21 @@ fn complete_types_on_and_says_what_each_key_costs() {
 
 #[test]
 fn complete_explains_its_prompt_and_its_tokens() {
-    let world = world("src/a.py", "from tools import helper\ny = helper() + 0 =\n");
-    world.write("src/tools.py", "def helper():\n    return 1\n");
-    world.write(".git/HEAD", "ref: refs/heads/main\n");
-    let out = prints(&world, &["complete", "src/a.py:2", "--explain"]);
+    let env = env("src/a.py", "from tools import helper\ny = helper() + 0 =\n");
+    env.write("src/tools.py", "def helper():\n    return 1\n");
+    env.write(".git/HEAD", "ref: refs/heads/main\n");
+    let out = prints(&env, &["complete", "src/a.py:2", "--explain"]);
     assert!(out.contains("--- definition from src/tools.py") && out.contains("def helper():"), "{out}");
     assert!(out.contains("[<fim_middle>]") && out.contains("\"b\" 1.00"), "{out}");
-    let explained = json(&world, &["complete", "src/a.py:2", "--explain"]);
+    let explained = json(&env, &["complete", "src/a.py:2", "--explain"]);
     let kinds = explained[0]["prompt"].as_array().expect("parts").iter().map(|part| &part["source"]["kind"]);
     assert!(kinds.clone().any(|kind| kind == "middle") && kinds.clone().any(|kind| kind == "snippet"), "{explained}");
 }
 
 #[test]
 fn complete_offers_as_many_alternatives_as_are_asked_for() {
-    let world = world("a.py", "y =\n");
-    let answers = json(&world, &["complete", "a.py:1", "-n", "3"]);
+    let env = env("a.py", "y =\n");
+    let answers = json(&env, &["complete", "a.py:1", "-n", "3"]);
     let texts: std::collections::HashSet<_> =
         answers[0]["suggestions"].as_array().expect("a list").iter().map(|it| it["text"].to_string()).collect();
     assert!(texts.contains("\" brown_fx\"") && texts.len() <= 3, "{answers}");
@@ -80,7 +80,7 @@ fn complete_offers_as_many_alternatives_as_are_asked_for() {
 
 #[test]
 fn a_position_that_is_none_says_what_would_be() {
-    let world = world("a.py", "x = 1\n");
+    let env = env("a.py", "x = 1\n");
     for (position, word) in [
         ("a.py", "FILE:LINE"),
         ("a.py:0", "FILE:LINE"),
@@ -88,7 +88,7 @@ fn a_position_that_is_none_says_what_would_be() {
         ("a.py:1:99", "column 99"),
         ("missing.py:1", "missing.py"),
     ] {
-        assert!(complains(&world, "parrot", &["complete", position]).contains(word), "{position}");
+        assert!(complains(&env, "stub-model", &["complete", position]).contains(word), "{position}");
     }
 }
 
@@ -97,19 +97,19 @@ fn strange_files_are_completed() {
     for content in
         [&b""[..], b"no line end =", b"\xef\xbb\xbfx =", b"a\r\nx =\r\n", b"\xff\xfe =", b"\0\0 =", b"((((((((="]
     {
-        let world = world("a.py", content);
+        let env = env("a.py", content);
         let line = content.split(|byte| *byte == b'\n').count().min(2);
-        prints(&world, &["complete", &format!("a.py:{line}")]);
+        prints(&env, &["complete", &format!("a.py:{line}")]);
     }
 }
 
 #[test]
 fn a_model_that_cannot_be_used_is_named_with_its_fault() {
-    let world = world("a.py", "y =\n");
+    let env = env("a.py", "y =\n");
     let sound = std::fs::read(repository().join("model/tests/golden/qwen2/model.gguf")).expect("a tiny model");
-    world.write("cut.gguf", &sound[..sound.len() / 2]);
-    world.write("noise.gguf", b"this is no model");
-    world.write("empty/config.json", "{}");
+    env.write("cut.gguf", &sound[..sound.len() / 2]);
+    env.write("noise.gguf", b"this is no model");
+    env.write("empty/config.json", "{}");
     for (model, words) in [
         ("cut.gguf", &["cut.gguf"][..]),
         ("noise.gguf", &["noise.gguf"]),
@@ -117,27 +117,27 @@ fn a_model_that_cannot_be_used_is_named_with_its_fault() {
         ("nothing-like-it", &["nothing-like-it", "foretype model list"]),
         ("qwen2.5-coder-7b", &["foretype model pull qwen2.5-coder-7b"]),
     ] {
-        let err = complains(&world, model, &["complete", "a.py:1"]);
+        let err = complains(&env, model, &["complete", "a.py:1"]);
         assert!(words.iter().all(|word| err.contains(word)), "{model}: {err}");
     }
 }
 
 #[test]
 fn without_any_model_the_built_in_one_completes_and_says_that_it_does_no_more() {
-    let world = world("work/a.py", "import sys\n\nfor line in sys.\n");
+    let env = env("work/a.py", "import sys\n\nfor line in sys.\n");
     let run = |arguments: &[&str]| {
-        text(&world.command(arguments).current_dir(world.path().join("work")).output().expect("the binary starts"))
+        text(&env.command(arguments).current_dir(env.path().join("work")).output().expect("the binary starts"))
     };
     let shown: Value = serde_json::from_str(&run(&["model", "show", "--json"]).1).expect("JSON");
     assert_eq!((&shown["name"], &shown["fill_in_the_middle"]), (&"foretype-7m".into(), &"qwen2.5-coder".into()));
     let path = shown["path"].as_str().expect("a file");
-    assert!(std::path::Path::new(path).starts_with(world.path().join("cache")), "{path}");
+    assert!(std::path::Path::new(path).starts_with(env.path().join("cache")), "{path}");
     let (good, out, err) = run(&["complete", "a.py:3", "--json"]);
     assert!(good, "{err}");
     let completed: Value = serde_json::from_str(&out).expect("JSON");
     let shown = completed[0]["suggestions"][0]["text"].as_str();
     assert!(shown.is_some_and(|text| !text.trim().is_empty()), "{completed}");
-    world.write("work/b.py", "def f(x):\n    return x\n");
+    env.write("work/b.py", "def f(x):\n    return x\n");
     for arguments in [
         &["ask", "Why?", "--file", "b.py"][..],
         &["docstring", "b.py:1"],
@@ -148,41 +148,41 @@ fn without_any_model_the_built_in_one_completes_and_says_that_it_does_no_more() 
         assert!(!good && err.contains("foretype model pull qwen2.5-coder-0.5b-instruct"), "{arguments:?}: {out}{err}");
     }
     // A cache folder that cannot be written to is no reason to crash.
-    let mut command = world.command(&["complete", "a.py:3"]);
-    command.current_dir(world.path().join("work")).env("XDG_CACHE_HOME", world.path().join("work/a.py"));
+    let mut command = env.command(&["complete", "a.py:3"]);
+    command.current_dir(env.path().join("work")).env("XDG_CACHE_HOME", env.path().join("work/a.py"));
     let (good, _, err) = text(&command.output().expect("the binary starts"));
     assert!(!good && err.contains("set XDG_CACHE_HOME"), "{err}");
 }
 
 #[test]
 fn a_pipe_that_is_closed_ends_a_command_quietly() {
-    let world = world("a.py", "x = 1\n");
+    let env = env("a.py", "x = 1\n");
     let (_, unread) = std::io::pipe().expect("a pipe");
-    let output = world.command(&["model", "list", "--json"]).stdout(unread).output().expect("it ends");
+    let output = env.command(&["model", "list", "--json"]).stdout(unread).output().expect("it ends");
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(141), ""));
 }
 
 #[test]
 fn a_wrong_option_is_named_with_its_file_and_line() {
-    let world = world("a.py", "y =\n");
-    world.write("config/foretype/config.toml", "model = \"parrot\"\n[inline]\nmax_lines = 0\n");
-    let err = complains(&world, "parrot", &["complete", "a.py:1"]);
+    let env = env("a.py", "y =\n");
+    env.write("config/foretype/config.toml", "model = \"stub-model\"\n[inline]\nmax_lines = 0\n");
+    let err = complains(&env, "stub-model", &["complete", "a.py:1"]);
     assert!(err.contains("config.toml") && err.contains("max_lines"), "{err}");
 }
 
 #[test]
 fn model_show_says_what_a_model_is() {
-    let shown = json(&world("a.py", ""), &["model", "show"]);
+    let shown = json(&env("a.py", ""), &["model", "show"]);
     assert_eq!((&shown["architecture"], &shown["layers"]), (&"Llama".into(), &1.into()));
     assert_eq!(shown["fill_in_the_middle"], "starcoder");
 }
 
 #[test]
 fn model_list_shows_what_is_installed_and_what_can_be_pulled() {
-    let world = World::new();
+    let env = TestEnv::new();
     let sound = repository().join("model/tests/golden/qwen2/model.gguf");
-    world.write("data/foretype/models/own.gguf", std::fs::read(sound).expect("a tiny model"));
-    let list = json(&world, &["model", "list"]);
+    env.write("data/foretype/models/own.gguf", std::fs::read(sound).expect("a tiny model"));
+    let list = json(&env, &["model", "list"]);
     assert_eq!(list["installed"][0]["name"], "own");
     let names: Vec<_> = list["catalogue"].as_array().expect("a list").iter().map(|entry| &entry["name"]).collect();
     for size in ["0.5b", "1.5b", "3b", "7b"] {
@@ -202,49 +202,48 @@ fn finding<'a>(findings: &'a Value, what: &str) -> &'a Value {
 
 #[test]
 fn doctor_finds_what_is_wrong_and_says_how_to_mend_it() {
-    let world = World::new();
-    let (_, out, _) = text(&world.run(&["doctor", "--json"]));
+    let env = TestEnv::new();
+    let (_, out, _) = text(&env.run(&["doctor", "--json"]));
     assert_eq!(finding(&serde_json::from_str(&out).expect("JSON"), "model")["state"], "good");
-    let mut command = world.command(&["doctor", "--json"]);
+    let mut command = env.command(&["doctor", "--json"]);
     let (ok, out, _) = text(&command.env("FORETYPE_MODEL", "qwen2.5-coder-7b").output().expect("the binary starts"));
     assert!(!ok, "without its model something is wrong: {out}");
     let findings: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!(finding(&findings, "model")["state"], "bad");
     assert!(finding(&findings, "model")["remedy"].as_str().is_some_and(|it| it.contains("model pull")), "{findings}");
     assert_eq!(finding(&findings, "processor")["state"], "good");
-    world.write("config/foretype/config.toml", "[inline]\nmax_lines = \"many\"\n");
-    let (ok, out, _) = text(&world.run(&["doctor"]));
-    assert!(!ok && out.contains("max_lines") && out.contains("docs/configuration.md"), "{out}");
+    env.write("config/foretype/config.toml", "[inline]\nmax_lines = \"many\"\n");
+    let (ok, out, _) = text(&env.run(&["doctor"]));
+    assert!(!ok && out.contains("max_lines") && out.contains("docs/reference/configuration.md"), "{out}");
 }
 
 #[test]
 fn doctor_names_a_folder_that_is_not_there() {
-    let (ok, out, _) = text(&World::new().run(&["doctor", "nowhere", "--json"]));
+    let (ok, out, _) = text(&TestEnv::new().run(&["doctor", "nowhere", "--json"]));
     let findings: Value = serde_json::from_str(&out).expect("JSON");
     assert!(!ok && finding(&findings, "workspace")["found"].to_string().contains("nowhere"), "{findings}");
 }
 
 #[test]
 fn doctor_is_content_where_all_is_well() {
-    let world = world("a.py", "");
-    let out = prints(&world, &["doctor"]);
-    assert!(!out.contains("BAD") && out.contains("parrot") && out.contains("tokens/s"), "{out}");
+    let env = env("a.py", "");
+    let out = prints(&env, &["doctor"]);
+    assert!(!out.contains("BAD") && out.contains("stub-model") && out.contains("tokens/s"), "{out}");
 }
 
-/// Places of the tour: a file and a line that ends where a user would be.
+/// Positions in the tour files: a file and a line whose end is the cursor.
 const TOUR: &[&str] = &["inventory.py:25", "matrix.rs:22", "queue.ts:17", "cache.go:33", "Account.java:26"];
 
 #[test]
 fn a_real_model_completes_five_languages_and_a_second_key_costs_at_most_four_tokens() {
     let Some(model) = real_model() else { return };
     for place in TOUR {
-        let world = World::new();
+        let env = TestEnv::new();
         let file = place.split(':').next().expect("a name");
         let content = std::fs::read(repository().join("tests/fixtures/tour").join(file)).expect("a file of the tour");
-        world.write(file, content);
+        env.write(file, content);
         let typed = if file == "cache.go" { "re" } else { "o" };
-        let (ok, out, err) =
-            run_with(&world, &model.to_string_lossy(), &["complete", place, "--type", typed, "--json"]);
+        let (ok, out, err) = run_with(&env, &model.to_string_lossy(), &["complete", place, "--type", typed, "--json"]);
         assert!(ok, "{place}: {err}");
         let answers: Value = serde_json::from_str(&out).expect("JSON");
         println!("{place}: {:?}", answers[0]["suggestions"][0]["text"]);

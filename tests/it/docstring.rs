@@ -1,6 +1,6 @@
 //! Docstrings, on the command line and in an editor.
 
-use foretype_tests::{TestEnv, stub_model, real_model, text};
+use foretype_tests::{TestEnv, real_model, stub_model, text};
 use serde_json::{Value, json};
 
 use crate::lsp::Editor;
@@ -10,7 +10,7 @@ const PYTHON: &str = "def scale(values, factor=2):\n    if not values:\n        
 const RUST: &str = "/// Twice.\npub fn twice(x: u8) -> u8 {\n    x * 2\n}\n\n#[inline]\npub fn scale(values: &[f32], factor: \
                     f32) -> Vec<f32> {\n    values.iter().map(|value| value * factor).collect()\n}\n";
 
-/// A env with the stub model and both files.
+/// Creates an environment with the stub model and both files.
 fn env() -> TestEnv {
     let env = TestEnv::new();
     stub_model::write(env.path());

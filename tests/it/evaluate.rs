@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use foretype_tests::{TestEnv, stub_model, real_model, repository, text};
+use foretype_tests::{TestEnv, real_model, repository, stub_model, text};
 use serde_json::{Value, json};
 
-/// A env with the stub model and a folder of source text in it.
+/// Creates an environment with the stub model and a folder of source files.
 fn env() -> TestEnv {
     let env = TestEnv::new();
     stub_model::write(env.path());
@@ -83,8 +83,7 @@ fn typing_counts_the_characters_that_suggestions_spare() {
         // Four characters are typed, the other nine are taken with one key.
         assert_eq!(item["typing"], json!({ "characters": 13, "suggested": 9, "keys": 5 }), "{item}");
     }
-    let table =
-        prints(&env, &["repository", "code", "--kinds", "line", "--files", "a.py", "--most", "3", "--typing"]);
+    let table = prints(&env, &["repository", "code", "--kinds", "line", "--files", "a.py", "--most", "3", "--typing"]);
     assert!(table.contains("characters from suggestions") && table.contains("69.2 %"), "{table}");
 }
 
@@ -269,10 +268,7 @@ fn docstrings_are_compared_with_those_of_the_set() {
         .to_string()
     };
     let python = |task| problem(task, "def f(x):\n", "    return x\n");
-    env.write(
-        "set.jsonl",
-        [python("Python/0"), problem("Rust/0", "\nfn f(x: u8) -> u8 {\n", "    x\n}\n")].join("\n"),
-    );
+    env.write("set.jsonl", [python("Python/0"), problem("Rust/0", "\nfn f(x: u8) -> u8 {\n", "    x\n}\n")].join("\n"));
     let report = json(&env, &["docstring", "--data", "set.jsonl"]);
     let found = items(&report, 0);
     let right = json!({ "well_formed": true, "parameters": true, "unchanged": true });

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use foretype_tests::client::Client;
-use foretype_tests::{World, parrot};
+use foretype_tests::{TestEnv, stub_model};
 use serde_json::json;
 
 /// Every hook that git runs while it reads, stages or commits.
@@ -24,41 +24,41 @@ const HOOKS: &[&str] = &[
 
 /// A repository in `work` whose configuration, attributes and hooks name programs that leave a mark. One commit is
 /// signed, one file is staged, and a plugin with a fixture brings a repository of its own.
-fn hostile_repository() -> World {
-    let world = World::new();
-    parrot::conversing(world.path());
-    world.write("marks/README", "");
-    world.write("work/shop.py", "def total(items):\n    return sum(items)\n");
-    world.write("work/.gitattributes", "* filter=evil diff=evil merge=evil\n");
-    git(&world, &["init", "--quiet", "--initial-branch", "main"]);
-    git(&world, &["add", "--all"]);
-    git(&world, &["commit", "--quiet", "--message", "first"]);
-    sign_head(&world);
-    world.write("work/shop.py", "def total(items):\n    return sum(items) * 2\n");
-    git(&world, &["add", "--all"]);
+fn hostile_repository() -> TestEnv {
+    let env = TestEnv::new();
+    stub_model::write_chat(env.path());
+    env.write("marks/README", "");
+    env.write("work/shop.py", "def total(items):\n    return sum(items)\n");
+    env.write("work/.gitattributes", "* filter=evil diff=evil merge=evil\n");
+    git(&env, &["init", "--quiet", "--initial-branch", "main"]);
+    git(&env, &["add", "--all"]);
+    git(&env, &["commit", "--quiet", "--message", "first"]);
+    sign_head(&env);
+    env.write("work/shop.py", "def total(items):\n    return sum(items) * 2\n");
+    git(&env, &["add", "--all"]);
     for hook in HOOKS {
-        let script = std::fs::read(program(&world, hook)).expect("it was just written");
+        let script = std::fs::read(program(&env, hook)).expect("it was just written");
         for folder in ["work/.git/hooks", "work/hooks"] {
-            executable(&world.write(&format!("{folder}/{hook}"), &script));
+            executable(&env.write(&format!("{folder}/{hook}"), &script));
         }
     }
-    let config = configuration(&world, &world.path().join("work/hooks"));
-    let own = std::fs::read_to_string(world.path().join("work/.git/config")).expect("git wrote it");
-    world.write("work/.git/config", own + &config);
-    world.write("work/.git/info/attributes", "* filter=evil diff=evil merge=evil\n");
-    world.write("work/.foretype/plugins/quiet.luau", "return { api = 1, name = 'quiet', context = function() end }");
+    let config = configuration(&env, &env.path().join("work/hooks"));
+    let own = std::fs::read_to_string(env.path().join("work/.git/config")).expect("git wrote it");
+    env.write("work/.git/config", own + &config);
+    env.write("work/.git/info/attributes", "* filter=evil diff=evil merge=evil\n");
+    env.write("work/.foretype/plugins/quiet.luau", "return { api = 1, name = 'quiet', context = function() end }");
     let fixture = format!(
         "=== it adds nothing\n--- at a.py\n▁\n--- file a.py\nx = 1\n\
          --- file .gitattributes\n* filter=evil diff=evil\n--- file .git/config\n{config}\
          --- staged a.py\nx = 2\n--- no snippets\n"
     );
-    world.write("work/.foretype/plugins/quiet.fixtures", fixture);
-    world
+    env.write("work/.foretype/plugins/quiet.fixtures", fixture);
+    env
 }
 
 /// The settings that name programs, each of which leaves a mark of its own.
-fn configuration(world: &World, hooks: &Path) -> String {
-    let program = |name: &str| program(world, name).display().to_string();
+fn configuration(env: &TestEnv, hooks: &Path) -> String {
+    let program = |name: &str| program(env, name).display().to_string();
     format!(
         "[core]\nhooksPath = {}\nfsmonitor = {}\npager = {}\nsshCommand = {}\neditor = {}\naskPass = {}\n\
          alternateRefsCommand = {}\n\
@@ -96,9 +96,9 @@ fn configuration(world: &World, hooks: &Path) -> String {
 }
 
 /// A program that leaves a mark of this name, and then passes its input on as a filter would.
-fn program(world: &World, name: &str) -> std::path::PathBuf {
-    let mark = world.path().join("marks").join(name);
-    let path = world.write(&format!("programs/{name}"), format!("#!/bin/sh\n: > '{}'\ncat\n", mark.display()));
+fn program(env: &TestEnv, name: &str) -> std::path::PathBuf {
+    let mark = env.path().join("marks").join(name);
+    let path = env.write(&format!("programs/{name}"), format!("#!/bin/sh\n: > '{}'\ncat\n", mark.display()));
     executable(&path);
     path
 }
@@ -108,17 +108,17 @@ fn executable(path: &Path) {
 }
 
 /// Puts a signature into the last commit, so that a log that shows signatures has one to check.
-fn sign_head(world: &World) {
-    let commit = git(world, &["cat-file", "commit", "HEAD"]);
+fn sign_head(env: &TestEnv) {
+    let commit = git(env, &["cat-file", "commit", "HEAD"]);
     let signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n aaaa\n -----END PGP SIGNATURE-----\n\n";
-    let signed = world.write("signed", commit.replacen("\n\n", &format!("\n{signature}"), 1));
-    let id = git(world, &["hash-object", "-t", "commit", "-w", &signed.to_string_lossy()]);
-    git(world, &["update-ref", "HEAD", id.trim()]);
+    let signed = env.write("signed", commit.replacen("\n\n", &format!("\n{signature}"), 1));
+    let id = git(env, &["hash-object", "-t", "commit", "-w", &signed.to_string_lossy()]);
+    git(env, &["update-ref", "HEAD", id.trim()]);
 }
 
-fn git(world: &World, arguments: &[&str]) -> String {
+fn git(env: &TestEnv, arguments: &[&str]) -> String {
     let mut command = Command::new("git");
-    command.arg("-C").arg(world.path().join("work")).args(arguments);
+    command.arg("-C").arg(env.path().join("work")).args(arguments);
     command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
     for who in ["AUTHOR", "COMMITTER"] {
         command.env(format!("GIT_{who}_NAME"), "Test").env(format!("GIT_{who}_EMAIL"), "test@example.com");
@@ -129,8 +129,8 @@ fn git(world: &World, arguments: &[&str]) -> String {
 }
 
 /// The programs that ran.
-fn marks(world: &World) -> Vec<String> {
-    let entries = std::fs::read_dir(world.path().join("marks")).expect("a folder").flatten();
+fn marks(env: &TestEnv) -> Vec<String> {
+    let entries = std::fs::read_dir(env.path().join("marks")).expect("a folder").flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
     let mut names: Vec<_> = names.filter(|name| name != "README").collect();
     names.sort();
@@ -139,11 +139,11 @@ fn marks(world: &World) -> Vec<String> {
 
 #[test]
 fn the_repository_of_these_tests_does_run_programs_when_git_is_not_told_otherwise() {
-    let world = hostile_repository();
-    git(&world, &["diff", "HEAD"]);
-    git(&world, &["diff", "--cached", "--no-ext-diff"]);
-    git(&world, &["log"]);
-    let ran = marks(&world);
+    let env = hostile_repository();
+    git(&env, &["diff", "HEAD"]);
+    git(&env, &["diff", "--cached", "--no-ext-diff"]);
+    git(&env, &["log"]);
+    let ran = marks(&env);
     for name in ["fsmonitor", "filter-clean", "textconv", "gpg", "diff-command"] {
         assert!(ran.iter().any(|mark| mark == name), "{name} did not run: {ran:?}");
     }
@@ -151,17 +151,17 @@ fn the_repository_of_these_tests_does_run_programs_when_git_is_not_told_otherwis
 
 #[test]
 fn asking_for_a_commit_message_runs_nothing_of_the_repository() {
-    let world = hostile_repository();
-    let (ok, out, err) = world.run_with_parrot(&["ask", "--commit-message"]);
+    let env = hostile_repository();
+    let (ok, out, err) = env.run_with_stub_model(&["ask", "--commit-message"]);
     assert!(ok && out.contains("brown_fx"), "{out}{err}");
-    assert_eq!(marks(&world), [""; 0]);
+    assert_eq!(marks(&env), [""; 0]);
 }
 
 #[test]
 fn an_editor_that_asks_for_a_commit_message_runs_nothing_of_the_repository() {
-    let world = hostile_repository();
-    let mut client = Client::start(world.with_parrot(&["lsp"]));
-    let root = format!("file://{}/work", world.path().display());
+    let env = hostile_repository();
+    let mut client = Client::start(env.with_stub_model(&["lsp"]));
+    let root = format!("file://{}/work", env.path().display());
     client.initialize(json!({
         "processId": std::process::id(), "capabilities": {},
         "workspaceFolders": [{ "uri": root, "name": "work" }],
@@ -170,24 +170,24 @@ fn an_editor_that_asks_for_a_commit_message_runs_nothing_of_the_repository() {
     assert!(answer["text"].as_str().is_some_and(|text| text.contains("brown_fx")), "{answer}");
     client.wait_for("window/showMessageRequest");
     drop(client);
-    assert!(world.run(&["daemon", "stop"]).status.success());
-    assert_eq!(marks(&world), [""; 0]);
+    assert!(env.run(&["daemon", "stop"]).status.success());
+    assert_eq!(marks(&env), [""; 0]);
 }
 
 #[test]
 fn fixtures_of_a_plugin_run_nothing_of_the_repository_that_they_bring() {
-    let world = hostile_repository();
-    let mut command = world.command(&["plugin", "test"]);
-    let output = command.current_dir(world.path().join("work")).output().expect("the binary starts");
+    let env = hostile_repository();
+    let mut command = env.command(&["plugin", "test"]);
+    let output = command.current_dir(env.path().join("work")).output().expect("the binary starts");
     let (ok, out, err) = foretype_tests::text(&output);
     assert!(ok && out.contains("1 passed"), "{out}{err}");
-    assert_eq!(marks(&world), [""; 0]);
+    assert_eq!(marks(&env), [""; 0]);
 }
 
 #[test]
 fn collecting_a_corpus_runs_nothing_of_the_repository() {
-    let world = hostile_repository();
-    let (ok, out, err) = foretype_tests::text(&world.run(&["train", "--dry-run", "work"]));
+    let env = hostile_repository();
+    let (ok, out, err) = foretype_tests::text(&env.run(&["train", "--dry-run", "work"]));
     assert!(ok, "{out}{err}");
-    assert_eq!(marks(&world), [""; 0]);
+    assert_eq!(marks(&env), [""; 0]);
 }

@@ -1,35 +1,37 @@
 //! The language server as an editor sees it.
 
 use foretype_tests::client::Client;
-use foretype_tests::{World, parrot, real_model, repository};
+use foretype_tests::{TestEnv, real_model, repository, stub_model};
 use serde_json::{Value, json};
 
 const PYTHON: &str = "x = 1\ny =\n";
 
-/// An editor with one document.
+/// Editor with one document.
 pub(crate) struct Editor {
     pub(crate) client: Client,
-    pub(crate) world: World,
+    pub(crate) env: TestEnv,
     pub(crate) uri: String,
 }
 
 impl Editor {
+    /// Starts an editor with initialization options and command-line arguments.
     pub(crate) fn start_with(options: Value, arguments: &[&str]) -> (Self, Value) {
-        let world = World::new();
-        Self::start_in(world, options, arguments)
+        let env = TestEnv::new();
+        Self::start_in(env, options, arguments)
     }
 
-    pub(crate) fn start_in(world: World, options: Value, arguments: &[&str]) -> (Self, Value) {
-        Self::start_as(world, json!({}), options, arguments)
+    /// Starts an editor in an environment.
+    pub(crate) fn start_in(env: TestEnv, options: Value, arguments: &[&str]) -> (Self, Value) {
+        Self::start_as(env, json!({}), options, arguments)
     }
 
-    /// As an editor that can do what `capabilities` say.
-    pub(crate) fn start_as(world: World, capabilities: Value, options: Value, arguments: &[&str]) -> (Self, Value) {
-        let model = parrot::write(world.path());
-        let mut command = world.command(arguments);
+    /// Starts an editor with these client capabilities.
+    pub(crate) fn start_as(env: TestEnv, capabilities: Value, options: Value, arguments: &[&str]) -> (Self, Value) {
+        let model = stub_model::write(env.path());
+        let mut command = env.command(arguments);
         command.env("FORETYPE_MODEL", model);
-        let root = format!("file://{}/workspace", world.path().display());
-        world.write("workspace/main.py", PYTHON);
+        let root = format!("file://{}/workspace", env.path().display());
+        env.write("workspace/main.py", PYTHON);
         let mut client = Client::start(command);
         let result = client.initialize(json!({
             "processId": std::process::id(),
@@ -37,14 +39,14 @@ impl Editor {
             "workspaceFolders": [{ "uri": root, "name": "workspace" }],
             "initializationOptions": options,
         }));
-        (Self { client, world, uri: format!("{root}/main.py") }, result)
+        (Self { client, env, uri: format!("{root}/main.py") }, result)
     }
 
     fn start() -> Self {
         Self::start_with(json!({}), &["lsp", "--standalone"]).0
     }
 
-    /// With a document of this text open.
+    /// Starts an editor with a document open.
     fn open(language: &str, text: &str) -> Self {
         let mut editor = Self::start();
         let uri = editor.uri.clone();
@@ -65,13 +67,13 @@ impl Editor {
         self.client.send("textDocument/inlineCompletion", params)
     }
 
-    /// The texts that are suggested at a place.
+    /// Requests the suggestions at a position.
     pub(crate) fn suggestions(&mut self, at: (u32, u32)) -> Vec<String> {
         let id = self.ask(at);
         texts(&self.client.answer(id).expect("an answer"))
     }
 
-    /// Whether the server still does its work.
+    /// Asserts that the server still works.
     fn lives(&mut self) -> bool {
         let uri = self.uri.replace("main.py", "alive.py");
         self.client.open(&uri, "python", PYTHON);
@@ -80,8 +82,10 @@ impl Editor {
     }
 }
 
+/// Suggestion of the stub model after an equals sign.
 pub(crate) const SUGGESTION: &str = " brown_fx";
 
+/// Texts of the items of a completion list.
 pub(crate) fn texts(answer: &Value) -> Vec<String> {
     let text = |item: &Value| item["insertText"].as_str().expect("a text").to_owned();
     answer["items"].as_array().expect("items").iter().map(text).collect()
@@ -205,7 +209,7 @@ fn a_suggestion_begins_with_the_item_that_is_selected_in_the_popup() {
 fn positions_count_what_was_agreed_on() {
     for (encoding, column) in [("utf-8", 8), ("utf-16", 6), ("utf-32", 5)] {
         let capabilities = json!({ "general": { "positionEncodings": [encoding] } });
-        let (mut editor, result) = Editor::start_as(World::new(), capabilities, json!({}), &["lsp", "--standalone"]);
+        let (mut editor, result) = Editor::start_as(TestEnv::new(), capabilities, json!({}), &["lsp", "--standalone"]);
         assert_eq!(result["capabilities"]["positionEncoding"], encoding);
         let uri = editor.uri.clone();
         editor.client.open(&uri, "python", "𝄞 x =\n");
@@ -223,7 +227,7 @@ fn what_a_client_can_register_is_registered() {
         "textDocument": { "inlineCompletion": dynamic },
         "workspace": { "didChangeWatchedFiles": dynamic, "didChangeConfiguration": dynamic },
     });
-    let (mut editor, result) = Editor::start_as(World::new(), capabilities, json!({}), &["lsp", "--standalone"]);
+    let (mut editor, result) = Editor::start_as(TestEnv::new(), capabilities, json!({}), &["lsp", "--standalone"]);
     assert!(result["capabilities"]["inlineCompletionProvider"].is_null(), "{result}");
     let registered = editor.client.answers("client/registerCapability", Value::Null);
     let methods: Vec<_> =
@@ -239,7 +243,7 @@ fn what_a_client_can_register_is_registered() {
 #[test]
 fn reading_the_workspace_shows_its_progress() {
     let capabilities = json!({ "window": { "workDoneProgress": true } });
-    let (mut editor, _) = Editor::start_as(World::new(), capabilities, json!({}), &["lsp", "--standalone"]);
+    let (mut editor, _) = Editor::start_as(TestEnv::new(), capabilities, json!({}), &["lsp", "--standalone"]);
     let token = editor.client.answers("window/workDoneProgress/create", Value::Null)["token"].clone();
     let begin = editor.client.wait_for("$/progress");
     assert_eq!((&begin["params"]["token"], &begin["params"]["value"]["kind"]), (&token, &json!("begin")));
@@ -261,7 +265,7 @@ fn a_part_that_is_taken_counts() {
     assert_eq!((&statistics["characters"], &statistics["accepted"]), (&json!(6), &json!(0)));
 }
 
-/// What `look` sees once it is as it should be; a notification is handled beside the requests that follow it.
+/// Polls `look` until its result is `as_expected`: notifications are handled concurrently with later requests.
 pub(crate) fn eventually<T>(from: &mut T, look: impl Fn(&mut T) -> Value, fits: impl Fn(&Value) -> bool) -> Value {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     loop {
@@ -309,7 +313,7 @@ fn a_document_that_was_closed_is_forgotten() {
 fn rules_that_change_on_disk_and_folders_that_come_and_go_are_followed() {
     let mut editor = Editor::open("python", PYTHON);
     assert_eq!(editor.suggestions((1, 3)), [SUGGESTION]);
-    let file = editor.world.write("workspace/.foretypeignore", "main.py\n");
+    let file = editor.env.write("workspace/.foretypeignore", "main.py\n");
     let changes = json!({ "changes": [{ "uri": format!("file://{}", file.display()), "type": 1 }] });
     editor.client.notify("workspace/didChangeWatchedFiles", changes);
     let enabled = |editor: &mut Editor| {
@@ -318,16 +322,16 @@ fn rules_that_change_on_disk_and_folders_that_come_and_go_are_followed() {
     };
     eventually(&mut editor, enabled, |it| *it == false);
     assert!(editor.suggestions((1, 3)).is_empty());
-    let folder = json!({ "uri": format!("file://{}/workspace", editor.world.path().display()), "name": "workspace" });
+    let folder = json!({ "uri": format!("file://{}/workspace", editor.env.path().display()), "name": "workspace" });
     let event = json!({ "event": { "added": [], "removed": [folder] } });
     editor.client.notify("workspace/didChangeWorkspaceFolders", event);
     eventually(&mut editor, enabled, |it| *it == true);
 }
 
-/// A client of a real model, which says this of itself, with a file of the tour open; and a place there where something is to be
-/// written. `None` if there is no model.
-pub(crate) fn real_place(world: &World, about: Value) -> Option<(Client, Value)> {
-    let mut command = world.command(&["lsp", "--standalone"]);
+/// Starts a client with a real model and these `initialize` parameters, with a tour file open. Returns it with the parameters of a
+/// completion request; `None` if there is no model.
+pub(crate) fn real_place(env: &TestEnv, about: Value) -> Option<(Client, Value)> {
+    let mut command = env.command(&["lsp", "--standalone"]);
     command.env("FORETYPE_MODEL", real_model()?);
     let mut client = Client::start(command);
     client.initialize(about);
@@ -340,10 +344,10 @@ pub(crate) fn real_place(world: &World, about: Value) -> Option<(Client, Value)>
 
 #[test]
 fn an_answer_at_the_deadline_is_the_beginning_of_the_whole() {
-    let world = World::new();
+    let env = TestEnv::new();
     let options = json!({ "inline": { "deadline_ms": 50 } });
     let about = json!({ "capabilities": {}, "initializationOptions": options });
-    let Some((mut client, place)) = real_place(&world, about) else { return };
+    let Some((mut client, place)) = real_place(&env, about) else { return };
     let mut ask = || texts(&client.request("textDocument/inlineCompletion", place.clone())).join("");
     // It may be empty: on a slow machine not even a word is there after so many deadlines.
     let first = ask();
@@ -376,9 +380,10 @@ fn options_come_from_the_editor() {
 
 #[test]
 fn another_adapter_answers_without_a_restart() {
-    let world = World::new();
-    let [first, second] = [("first", b'b'), ("second", b'o')].map(|it| parrot::adapter(world.path(), it.0, it.1));
-    let (mut editor, _) = Editor::start_in(world, json!({ "adapter": first }), &["lsp", "--standalone"]);
+    let env = TestEnv::new();
+    let [first, second] =
+        [("first", b'b'), ("second", b'o')].map(|it| stub_model::write_adapter(env.path(), it.0, it.1));
+    let (mut editor, _) = Editor::start_in(env, json!({ "adapter": first }), &["lsp", "--standalone"]);
     let (uri, server) = (editor.uri.clone(), editor.client.pid());
     editor.client.open(&uri, "python", PYTHON);
     assert_eq!(editor.suggestions((1, 3)), ["rown_fx"]);
@@ -393,9 +398,9 @@ fn another_adapter_answers_without_a_restart() {
 
 #[test]
 fn ignored_and_secret_files_get_no_suggestions() {
-    let world = World::new();
-    world.write("workspace/.gitignore", "local/\n");
-    let (mut editor, _) = Editor::start_in(world, json!({}), &["lsp", "--standalone"]);
+    let env = TestEnv::new();
+    env.write("workspace/.gitignore", "local/\n");
+    let (mut editor, _) = Editor::start_in(env, json!({}), &["lsp", "--standalone"]);
     for name in ["local/a.py", ".env", "server.pem"] {
         let uri = editor.uri.replace("main.py", name);
         editor.client.open(&uri, "python", PYTHON);
@@ -407,8 +412,8 @@ fn ignored_and_secret_files_get_no_suggestions() {
 
 #[test]
 fn a_missing_model_is_reported_once_and_says_what_to_do() {
-    let world = World::new();
-    let mut client = Client::start(world.command(&["lsp", "--standalone"]));
+    let env = TestEnv::new();
+    let mut client = Client::start(env.command(&["lsp", "--standalone"]));
     client.initialize(json!({ "capabilities": {}, "initializationOptions": { "model": "qwen2.5-coder-7b" } }));
     let message = client.wait_for("window/showMessage")["params"]["message"].to_string();
     assert!(message.contains("foretype model pull"), "{message}");
@@ -424,9 +429,9 @@ fn a_missing_model_is_reported_once_and_says_what_to_do() {
 fn a_wrong_option_is_told_once_and_one_that_is_unset_no_longer_holds() {
     let capabilities = json!({ "workspace": { "configuration": true } });
     let options = json!({ "nonsense": 1, "inline": { "trigger": "manual" } });
-    let world = World::new();
-    let model = parrot::write(world.path());
-    let mut command = world.command(&["lsp", "--standalone"]);
+    let env = TestEnv::new();
+    let model = stub_model::write(env.path());
+    let mut command = env.command(&["lsp", "--standalone"]);
     command.env("FORETYPE_MODEL", model);
     let mut client = Client::start(command);
     client.request("initialize", json!({ "capabilities": capabilities, "initializationOptions": options }));
@@ -446,9 +451,9 @@ fn a_wrong_option_is_told_once_and_one_that_is_unset_no_longer_holds() {
 
 #[test]
 fn an_answer_about_settings_that_comes_late_does_not_undo_a_later_one() {
-    let world = World::new();
-    let model = parrot::write(world.path());
-    let mut client = Client::start(world.command(&["lsp", "--standalone"]));
+    let env = TestEnv::new();
+    let model = stub_model::write(env.path());
+    let mut client = Client::start(env.command(&["lsp", "--standalone"]));
     client.request("initialize", json!({ "capabilities": { "workspace": { "configuration": true } } }));
     client.notify("initialized", json!({}));
     let first = client.wait_for("workspace/configuration");
@@ -467,9 +472,9 @@ fn an_answer_about_settings_that_comes_late_does_not_undo_a_later_one() {
 
 #[test]
 fn settings_that_come_after_nobody_waited_any_more_count_and_end_nothing() {
-    let world = World::new();
-    let mut command = world.command(&["lsp", "--standalone"]);
-    command.env("FORETYPE_MODEL", parrot::write(world.path()));
+    let env = TestEnv::new();
+    let mut command = env.command(&["lsp", "--standalone"]);
+    command.env("FORETYPE_MODEL", stub_model::write(env.path()));
     let mut client = Client::start(command);
     client.request("initialize", json!({ "capabilities": { "workspace": { "configuration": true } } }));
     client.notify("initialized", json!({}));
@@ -488,9 +493,9 @@ fn settings_that_come_after_nobody_waited_any_more_count_and_end_nothing() {
 
 #[test]
 fn a_model_that_only_the_settings_name_is_not_missed_before_they_are_asked_for() {
-    let world = World::new();
-    let model = parrot::write(world.path());
-    let mut client = Client::start(world.command(&["lsp", "--standalone"]));
+    let env = TestEnv::new();
+    let model = stub_model::write(env.path());
+    let mut client = Client::start(env.command(&["lsp", "--standalone"]));
     client.request("initialize", json!({ "capabilities": { "workspace": { "configuration": true } } }));
     client.notify("initialized", json!({}));
     client.answers("workspace/configuration", json!([{ "model": model }]));
@@ -513,8 +518,8 @@ fn exit_without_shutdown_and_a_closed_input_end_the_server_with_an_error() {
 #[test]
 fn the_server_ends_with_its_editor() {
     let mut stand_in = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
-    let world = World::new();
-    let mut client = Client::start(world.command(&["lsp", "--standalone"]));
+    let env = TestEnv::new();
+    let mut client = Client::start(env.command(&["lsp", "--standalone"]));
     let options = json!({ "model": "qwen2.5-coder-7b" });
     client.initialize(json!({ "processId": stand_in.id(), "capabilities": {}, "initializationOptions": options }));
     client.wait_for("window/showMessage");
@@ -586,37 +591,37 @@ fn strange_texts_are_completed_or_left_alone() {
 #[test]
 fn two_windows_share_one_daemon() {
     let (mut first, _) = Editor::start_with(json!({}), &["lsp"]);
-    let mut command = first.world.command(&["lsp"]);
-    command.env("FORETYPE_MODEL", first.world.path().join("parrot"));
+    let mut command = first.env.command(&["lsp"]);
+    command.env("FORETYPE_MODEL", first.env.path().join("stub-model"));
     let mut second = Client::start(command);
     second.initialize(json!({ "capabilities": {} }));
     let pid = |client: &mut Client| client.request("foretype/status", json!({}))["pid"].as_u64();
     let daemon = pid(&mut first.client);
     assert!(daemon.is_some() && daemon == pid(&mut second) && daemon != Some(first.client.pid().into()));
     assert!(first.lives());
-    let status = |world: &World| String::from_utf8_lossy(&world.run(&["daemon", "status"]).stdout).into_owned();
-    assert!(status(&first.world).contains("for 2 editors"));
+    let status = |env: &TestEnv| String::from_utf8_lossy(&env.run(&["daemon", "status"]).stdout).into_owned();
+    assert!(status(&first.env).contains("for 2 editors"));
     assert!(second.shut_down().success());
-    assert!(status(&first.world).contains("for one editor"));
+    assert!(status(&first.env).contains("for one editor"));
     assert_eq!(first.client.close().code(), Some(1), "gone without a word");
-    assert!(first.world.run(&["daemon", "status"]).status.success());
-    assert!(first.world.run(&["daemon", "stop"]).status.success());
+    assert!(first.env.run(&["daemon", "status"]).status.success());
+    assert!(first.env.run(&["daemon", "stop"]).status.success());
 }
 
 #[cfg(unix)]
 #[test]
 fn who_turns_to_another_model_leaves_the_old_one_to_nobody() {
-    let mut world = World::new();
-    let [first, second] = ["first", "second"].map(|name| parrot::write(&world.path().join(name)));
-    let mut client = Client::start(world.command(&["lsp"]));
+    let mut env = TestEnv::new();
+    let [first, second] = ["first", "second"].map(|name| stub_model::write(&env.path().join(name)));
+    let mut client = Client::start(env.command(&["lsp"]));
     client.initialize(json!({ "capabilities": {}, "initializationOptions": { "model": first } }));
     let settings = json!({ "settings": { "foretype": { "model": second } } });
     client.notify("workspace/didChangeConfiguration", settings);
-    let models = |world: &mut World| {
-        let status = world.run(&["daemon", "status", "--json"]).stdout;
+    let models = |env: &mut TestEnv| {
+        let status = env.run(&["daemon", "status", "--json"]).stdout;
         serde_json::from_slice::<Value>(&status).expect("JSON")["models"].clone()
     };
-    eventually(&mut world, models, |seen| seen[0]["path"] == json!(second) && seen.get(1).is_none());
+    eventually(&mut env, models, |seen| seen[0]["path"] == json!(second) && seen.get(1).is_none());
     assert!(client.shut_down().success());
-    assert!(world.run(&["daemon", "stop"]).status.success());
+    assert!(env.run(&["daemon", "stop"]).status.success());
 }

@@ -1,6 +1,6 @@
-//! One binary for all black-box tests; one module for each thing that a user does.
+//! Black-box tests in one binary, with a module per feature.
 
-mod ahead;
+mod architecture;
 mod ask;
 mod bench;
 mod cli;
@@ -8,13 +8,13 @@ mod docstring;
 mod evaluate;
 #[cfg(unix)]
 mod git;
-mod house;
 mod learn;
 #[cfg(target_os = "linux")]
 mod load;
 mod lsp;
 mod model_pull;
 mod plugins;
+mod prefetch;
 mod rewrite;
 mod search;
 mod train;

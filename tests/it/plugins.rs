@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use foretype_tests::{TestEnv, stub_model, repository, text};
+use foretype_tests::{TestEnv, repository, stub_model, text};
 use serde_json::{Value, json};
 
 use crate::lsp::{Editor, SUGGESTION, eventually};
 
-/// How long a change on disk may go unseen.
-const SEEN: Duration = Duration::from_millis(700);
+/// Time after which a change on disk has been noticed.
+const RELOAD_INTERVAL: Duration = Duration::from_millis(700);
 
 fn plugin(name: &str, rest: &str) -> String {
     format!("return {{ api = 1, name = '{name}', {rest} }}")
@@ -16,12 +16,11 @@ fn plugin(name: &str, rest: &str) -> String {
 
 const LOUD: &str = "finish = function(_, text) return text .. '!' end";
 
-/// An editor whose user has a plugin.
+/// Starts an editor whose user has a plugin.
 fn editor_with(name: &str, rest: &str) -> Editor {
     let env = TestEnv::new();
     env.write(&format!("config/foretype/plugins/{name}.luau"), plugin(name, rest));
-    let (mut editor, _) =
-        Editor::start_in(env, json!({ "inline": { "workAhead": false } }), &["lsp", "--standalone"]);
+    let (mut editor, _) = Editor::start_in(env, json!({ "inline": { "workAhead": false } }), &["lsp", "--standalone"]);
     let uri = editor.uri.clone();
     editor.client.open(&uri, "python", "x = 1\ny =\n");
     editor
@@ -32,7 +31,7 @@ fn a_plugin_changes_ghost_text_and_a_saved_change_shows_with_the_next_key() {
     let mut editor = editor_with("loud", LOUD);
     assert_eq!(editor.suggestions((1, 3)), [format!("{SUGGESTION}!")]);
     editor.env.write("config/foretype/plugins/loud.luau", plugin("loud", &LOUD.replace('!', "?")));
-    std::thread::sleep(SEEN);
+    std::thread::sleep(RELOAD_INTERVAL);
     let uri = editor.uri.clone();
     editor.client.insert(&uri, 2, (0, 0), "z = 2\n");
     assert_eq!(editor.suggestions((2, 3)), [format!("{SUGGESTION}?")]);
@@ -40,7 +39,8 @@ fn a_plugin_changes_ghost_text_and_a_saved_change_shows_with_the_next_key() {
 
 #[test]
 fn a_plugin_saved_between_prompt_and_finish_does_not_change_that_suggestion() {
-    let first_bytes = |count: u32| plugin("cut", &format!("finish = function(_, text) return text:sub(1, {count}) end"));
+    let first_bytes =
+        |count: u32| plugin("cut", &format!("finish = function(_, text) return text:sub(1, {count}) end"));
     let env = TestEnv::new();
     let path = env.write("config/foretype/plugins/cut.luau", first_bytes(3));
     let (mut editor, _) = Editor::start_in(env, json!({}), &["lsp", "--standalone"]);
@@ -58,7 +58,7 @@ fn a_plugin_saved_between_prompt_and_finish_does_not_change_that_suggestion() {
     let saved = json!({ "textDocument": { "uri": format!("file://{}", path.display()) } });
     editor.client.notify("textDocument/didSave", saved);
     editor.client.wait_for("textDocument/publishDiagnostics");
-    std::thread::sleep(SEEN);
+    std::thread::sleep(RELOAD_INTERVAL);
     editor.client.request("foretype/plugins", json!({}));
     editor.client.insert(&uri, 2, (1, 3), " br");
     assert_eq!(editor.suggestions((1, 6)), ["own"], "finished by the plugin that the prompt was built with");
@@ -113,7 +113,7 @@ fn a_mark_goes_when_the_file_is_mended_by_whomever_and_a_new_fault_shows_as_soon
     assert_eq!(marks(&mut editor), 1);
     editor.client.wait_for("window/showMessage");
     let path = editor.env.write("config/foretype/plugins/broken.luau", plugin("broken", LOUD));
-    std::thread::sleep(SEEN);
+    std::thread::sleep(RELOAD_INTERVAL);
     let uri = editor.uri.clone();
     editor.client.insert(&uri, 2, (0, 0), "z = 2\n");
     assert_eq!(editor.suggestions((2, 3)), [format!("{SUGGESTION}!")]);
@@ -165,7 +165,7 @@ fn the_list_shows_what_the_daemon_has_seen_of_the_plugins() {
     let listed: Value = serde_json::from_str(&prints(&editor.env, &["plugin", "list", "--json"])).expect("JSON");
     let text = prints(&editor.env, &["plugin", "list"]);
     editor.env.run(&["daemon", "stop"]);
-    assert_eq!(listed["source"], "as the daemon has them", "{listed}");
+    assert_eq!(listed["source"], "state in the daemon", "{listed}");
     let named = |name: &str| {
         let found = listed["plugins"].as_array().expect("a list").iter().find(|plugin| plugin["name"] == name);
         found.expect("it is listed").clone()
@@ -180,14 +180,13 @@ fn the_list_shows_what_the_daemon_has_seen_of_the_plugins() {
 fn a_workspace_s_plugins_run_only_once_they_are_trusted_and_again_after_the_user_s_own_changes() {
     let env = TestEnv::new();
     let path = env.write("workspace/.foretype/plugins/loud.luau", plugin("loud", LOUD));
-    let (mut editor, _) =
-        Editor::start_in(env, json!({ "inline": { "workAhead": false } }), &["lsp", "--standalone"]);
+    let (mut editor, _) = Editor::start_in(env, json!({ "inline": { "workAhead": false } }), &["lsp", "--standalone"]);
     let uri = editor.uri.clone();
     editor.client.open(&uri, "python", "x = 1\ny =\n");
     assert_eq!(editor.suggestions((1, 3)), [SUGGESTION]);
     let asked = editor.client.answers("window/showMessageRequest", json!({ "title": "Trust and run" }));
     assert!(asked["message"].as_str().is_some_and(|text| text.contains("loud")), "{asked}");
-    std::thread::sleep(SEEN);
+    std::thread::sleep(RELOAD_INTERVAL);
     editor.client.insert(&uri, 2, (0, 0), "z = 2\n");
     assert_eq!(editor.suggestions((2, 3)), [format!("{SUGGESTION}!")]);
     // The user's own change, saved in the editor.
@@ -195,12 +194,12 @@ fn a_workspace_s_plugins_run_only_once_they_are_trusted_and_again_after_the_user
     let saved = json!({ "textDocument": { "uri": format!("file://{}", path.display()) } });
     editor.client.notify("textDocument/didSave", saved);
     editor.client.wait_for("textDocument/publishDiagnostics");
-    std::thread::sleep(SEEN);
+    std::thread::sleep(RELOAD_INTERVAL);
     editor.client.insert(&uri, 3, (0, 0), "z = 3\n");
     assert_eq!(editor.suggestions((3, 3)), [format!("{SUGGESTION}?")]);
 }
 
-/// What a command prints that succeeds, in the workspace of a env with the stub model.
+/// Runs a command that succeeds in the workspace of an environment with the stub model, and returns its output.
 fn prints(env: &TestEnv, arguments: &[&str]) -> String {
     let mut command = env.command(arguments);
     command.env("FORETYPE_MODEL", stub_model::write(env.path())).current_dir(env.path().join("workspace"));
@@ -223,7 +222,7 @@ fn a_plugin_is_written_listed_trusted_and_switched_off_on_the_command_line() {
     assert!(prints(&env, &["plugin", "list"]).contains("ready"));
     assert!(prints(&env, &["plugin", "check", ".foretype/plugins/first.luau"]).contains("first.luau: "));
     env.write("workspace/.foretype/config.toml", "[plugins]\ndisabled = [\"first\"]\n");
-    assert!(prints(&env, &["plugin", "list"]).contains("switched off"));
+    assert!(prints(&env, &["plugin", "list"]).contains("disabled"));
     for (name, source, says) in [
         ("bad", "return {", "bad.luau:1"),
         ("loop", "while true do end", "loop.luau:1: loading it took longer than 200 ms"),
@@ -251,7 +250,7 @@ fn what_a_plugin_prints_is_shown_where_it_is_looked_at() {
     assert!(!prints(&env, &["complete", "a.py:1"]).contains("here"));
 }
 
-/// What `complete --json --explain` says of each key of " abc" typed behind an equals sign below twelve lines.
+/// Runs `complete --json --explain` for each key of " abc", typed after an equals sign below twelve lines.
 fn typed_keys(env: &TestEnv) -> Vec<Value> {
     let model = stub_model::write(env.path());
     let mut command = env.command(&["complete", "src/a.py:13", "--type", " abc", "--json", "--explain"]);
@@ -311,7 +310,7 @@ fn a_built_in_is_listed_switched_off_for_a_language_given_room_and_replaced() {
     set("disabled = ['definitions:python']\nbudgets = { open-files = 7 }");
     let second = explained(&env);
     assert!(
-        !second.contains("--- definition from") && second.contains("definitions          built in, switched off"),
+        !second.contains("--- definition from") && second.contains("definitions          built in, disabled"),
         "{second}"
     );
     assert!(second.contains("open-files           built in, at most 7 tokens"), "{second}");
@@ -321,7 +320,7 @@ fn a_built_in_is_listed_switched_off_for_a_language_given_room_and_replaced() {
     env.write("config/foretype/plugins/definitions.luau", plugin("definitions", wraps));
     let third = explained(&env);
     assert!(third.contains("--- definitions from definitions") && third.contains("-- wrapped"), "{third}");
-    assert!(third.contains("definitions          built in, a plugin stands in its place"), "{third}");
+    assert!(third.contains("definitions          built in, replaced by a plugin"), "{third}");
     assert!(!third.contains("--- definition from"), "{third}");
     let report: Value = serde_json::from_str(&prints(&env, &["plugin", "list", "--json"])).expect("JSON");
     let replaced = json!({ "name": "definitions", "builtin": true, "part": "context", "state": "replaced" });
@@ -331,7 +330,7 @@ fn a_built_in_is_listed_switched_off_for_a_language_given_room_and_replaced() {
     assert!(report["builtins"].as_array().is_some_and(|places| places.iter().any(is)), "{report}");
 }
 
-/// A trace that types a line that the stub model knows from its equals sign on.
+/// Trace that types a line which the stub model completes after the equals sign.
 fn trace(env: &TestEnv) {
     let keys: Vec<_> = "\ny = brown_fx".chars().map(|key| json!([100, key.to_string()])).collect();
     let stint = json!({ "file": 0, "offset": 5, "wait": 0, "accepts": true, "keys": keys });
@@ -423,7 +422,7 @@ fn what_an_author_may_not_have_meant_is_said() {
     let (ok, _, err) = run(&["plugin", "check"]);
     assert!(!ok && err.contains("not trusted, so not checked: first (foretype plugin trust)"), "{err}");
     let (ok, _, err) = run(&["plugin", "check", ".foretype/config.toml"]);
-    assert!(!ok && err.contains("is no plugin: its file ends with .luau"), "{err}");
+    assert!(!ok && err.contains("is not a plugin: its file must end with .luau"), "{err}");
     env.write("workspace/.foretype/plugins/first.fixtures", "=== none\n--- at a.py\n▁\n--- no snippets\n");
     for name in ["first", ".foretype/plugins/first.luau", ".foretype/plugins/first.fixtures"] {
         let (ok, out, err) = run(&["plugin", "test", name]);
@@ -459,7 +458,7 @@ fn a_plugin_that_does_something_else_fails_its_fixtures_with_the_difference() {
     assert!(out.contains("        +--- dropped") && out.contains("1 passed, 1 failed"), "{out}");
 }
 
-/// The pieces of code of a language in a page.
+/// Extracts the code blocks of a language from a page.
 fn blocks(page: &str, language: &str) -> Vec<String> {
     let opening = format!("```{language}\n");
     page.split(&opening).skip(1).filter_map(|rest| rest.split("\n```").next()).map(|code| format!("{code}\n")).collect()

@@ -1,14 +1,14 @@
-//! What the daemon does before anybody waits for it, and what it shows before it has finished.
+//! Prefetching, and suggestions that are shown in part.
 
 use std::time::{Duration, Instant};
 
 use foretype_tests::client::Client;
-use foretype_tests::{World, real_model};
+use foretype_tests::{TestEnv, real_model};
 use serde_json::{Value, json};
 
 use crate::lsp::{Editor, SUGGESTION, eventually, real_place, texts};
 
-/// An editor with a text open, that wants short prompts.
+/// Opens a document in an editor with the given options.
 fn open(text: &str, options: Value) -> Editor {
     let (mut editor, _) = Editor::start_with(options, &["lsp", "--standalone"]);
     let uri = editor.uri.clone();
@@ -24,16 +24,22 @@ fn engine(editor: &mut Editor) -> Value {
     editor.client.request("foretype/status", json!({}))["engine"].clone()
 }
 
-/// What the engine has done: prompt tokens evaluated, and tokens written.
-fn done(editor: &mut Editor) -> (u64, u64) {
+/// Counters of the engine: prompt tokens evaluated, and tokens generated.
+fn counters(editor: &mut Editor) -> (u64, u64) {
     let engine = engine(editor);
     (engine["evaluated"].as_u64().expect("a count"), engine["generated"].as_u64().expect("a count"))
 }
 
-/// Waits until so many more prompt tokens have been evaluated and nothing runs; says how many there are then.
-fn evaluated(editor: &mut Editor, at_least: u64) -> u64 {
+/// Waits until at least `at_least` prompt tokens have been evaluated and nothing runs, and returns their number.
+fn wait_for_prefill(editor: &mut Editor, at_least: u64) -> u64 {
     let count = |engine: &Value| engine["evaluated"].as_u64().expect("a count");
     count(&eventually(editor, engine, |engine| count(engine) >= at_least && engine["running"] == 0))
+}
+
+/// Waits until every scheduled prefetch has run or has been given up.
+fn wait_for_prefetches(editor: &mut Editor) {
+    let prefetching = |editor: &mut Editor| editor.client.request("foretype/status", json!({}))["prefetching"].clone();
+    eventually(editor, prefetching, |prefetching| *prefetching == false);
 }
 
 fn focus(editor: &mut Editor, (line, character): (u32, u32)) {
@@ -42,75 +48,75 @@ fn focus(editor: &mut Editor, (line, character): (u32, u32)) {
     editor.client.notify("textDocument/didFocus", params);
 }
 
-/// Lines that no two places share.
+/// Generates lines of which no two are the same.
 fn lines(count: usize) -> String {
     (0..count).map(|number| format!("name_{number} = {}\n", number * 37)).collect()
 }
 
 #[test]
-fn where_the_cursor_rests_the_prompt_is_read_before_the_first_key() {
+fn the_prompt_where_the_cursor_rests_is_prefetched() {
     let mut editor = open(&format!("{}y\n{}", lines(60), lines(30)), short());
     focus(&mut editor, (60, 1));
-    let read = evaluated(&mut editor, 100);
+    let read = wait_for_prefill(&mut editor, 100);
     let uri = editor.uri.clone();
     editor.client.insert(&uri, 2, (60, 1), " =");
     assert_eq!(editor.suggestions((60, 3)), [SUGGESTION]);
-    let (now, _) = done(&mut editor);
+    let (now, _) = counters(&mut editor);
     assert!(now - read <= 4, "the first key evaluated {} prompt tokens after {read}", now - read);
 }
 
 #[test]
-fn somebody_who_only_reads_costs_three_prompts() {
+fn an_idle_cursor_prefetches_at_most_three_prompts() {
     let mut editor = open(&lines(400), short());
     let mut read = 0;
     for place in 1..=3 {
         focus(&mut editor, (place * 80, 3));
-        read = evaluated(&mut editor, read + 50);
+        read = wait_for_prefill(&mut editor, read + 50);
     }
     focus(&mut editor, (390, 3));
-    std::thread::sleep(Duration::from_millis(800));
-    assert_eq!(done(&mut editor).0, read);
+    wait_for_prefetches(&mut editor);
+    assert_eq!(counters(&mut editor).0, read);
     let uri = editor.uri.clone();
     editor.client.insert(&uri, 2, (390, 0), "#");
     focus(&mut editor, (390, 1));
-    evaluated(&mut editor, read + 50);
+    wait_for_prefill(&mut editor, read + 50);
 }
 
 #[test]
-fn a_cursor_that_goes_on_is_not_followed() {
+fn a_moving_cursor_prefetches_nothing() {
     let mut editor = open(&lines(400), short());
     for line in (0..399).chain([200]) {
         focus(&mut editor, (line, 0));
     }
-    let read = evaluated(&mut editor, 50);
+    let read = wait_for_prefill(&mut editor, 50);
     assert!(read < 1000, "{read} prompt tokens were evaluated");
 }
 
 #[test]
-fn nothing_is_read_ahead_where_that_is_switched_off_or_suggestions_are() {
+fn prefetch_can_be_switched_off_and_needs_automatic_suggestions() {
     for options in [json!({ "inline": { "workAhead": false } }), json!({ "inline": { "trigger": "manual" } })] {
         let mut editor = open(&lines(100), options);
         focus(&mut editor, (50, 3));
-        std::thread::sleep(Duration::from_millis(500));
-        assert_eq!(done(&mut editor), (0, 0));
+        wait_for_prefetches(&mut editor);
+        assert_eq!(counters(&mut editor), (0, 0));
     }
 }
 
 #[test]
-fn what_follows_a_suggestion_is_known_before_it_is_taken() {
+fn acceptance_is_prefetched() {
     let mut editor = open("x = 1\ny =\n", json!({}));
     assert_eq!(editor.suggestions((1, 3)), [SUGGESTION]);
-    let written = done(&mut editor).1;
-    let ahead = eventually(&mut editor, |editor| json!(done(editor).1), |now| now.as_u64() > Some(written));
+    let written = counters(&mut editor).1;
+    let ahead = eventually(&mut editor, |editor| json!(counters(editor).1), |now| now.as_u64() > Some(written));
     let uri = editor.uri.clone();
     editor.client.insert(&uri, 2, (1, 3), SUGGESTION);
-    let before = evaluated(&mut editor, 0);
+    let before = wait_for_prefill(&mut editor, 0);
     editor.suggestions((1, 3 + SUGGESTION.len() as u32));
-    assert_eq!(done(&mut editor), (before, ahead.as_u64().expect("a count")), "the model was asked again");
+    assert_eq!(counters(&mut editor), (before, ahead.as_u64().expect("a count")), "the model was asked again");
 }
 
 #[test]
-fn a_pause_after_much_typing_moves_the_prompt_nearer_to_the_cursor() {
+fn a_pause_after_much_typing_moves_the_anchor() {
     let mut editor = open(&format!("{}\n{}", lines(40), lines(20)), short());
     let uri = editor.uri.clone();
     let mut version = 1;
@@ -123,10 +129,10 @@ fn a_pause_after_much_typing_moves_the_prompt_nearer_to_the_cursor() {
         editor.suggestions((line, 0))
     };
     (0..9).for_each(|number| drop(write(&mut editor, &format!("other_{number} = {number}{number}\n"))));
-    let before = evaluated(&mut editor, 0);
-    let read = evaluated(&mut editor, before + 100);
+    let before = wait_for_prefill(&mut editor, 0);
+    let read = wait_for_prefill(&mut editor, before + 100);
     write(&mut editor, "last = 1\n");
-    let (now, _) = done(&mut editor);
+    let (now, _) = counters(&mut editor);
     assert!(now - read <= 10, "the key after the pause evaluated {} prompt tokens", now - read);
 }
 
@@ -139,23 +145,23 @@ fn remarks(count: usize) -> String {
 }
 
 #[test]
-fn where_reading_takes_long_the_nearest_text_is_read_first_and_the_whole_in_a_pause() {
+fn a_slow_prefill_starts_with_a_reduced_window_and_a_pause_completes_it() {
     let Some(model) = real_model() else { return };
     let uri = "file:///w/main.py";
     let status = |client: &mut Client| client.request("foretype/status", json!({}))["engine"].clone();
     let count = |engine: &Value| engine["evaluated"].as_u64().expect("a count");
     let start = |progressive: bool| {
-        let world = World::new();
-        let mut command = world.command(&["lsp", "--standalone"]);
+        let env = TestEnv::new();
+        let mut command = env.command(&["lsp", "--standalone"]);
         command.env("FORETYPE_MODEL", &model);
         let mut client = Client::start(command);
         let inline = json!({ "max_tokens": 16, "progressive_context": progressive });
         let options = json!({ "context": { "max_tokens": 32_768 }, "inline": inline });
         client.initialize(json!({ "capabilities": {}, "initializationOptions": options }));
         let engine = eventually(&mut client, status, |engine| engine["reading_speed"].is_number());
-        (world, client, engine["reading_speed"].as_f64().expect("tokens a second"))
+        (env, client, engine["reading_speed"].as_f64().expect("tokens a second"))
     };
-    let (_world, mut client, speed) = start(true);
+    let (_env, mut client, speed) = start(true);
     // What this daemon takes for four seconds of reading, at four bytes a token.
     let lines = (4.0 * speed).max(600.0) as u32 * 4 / 36;
     let text = format!("{}x = \n", remarks(lines as usize));
@@ -164,7 +170,7 @@ fn where_reading_takes_long_the_nearest_text_is_read_first_and_the_whole_in_a_pa
         client
             .request("textDocument/inlineCompletion", json!({ "textDocument": { "uri": uri }, "position": position }));
     };
-    let (_other_world, mut other, _) = start(false);
+    let (_other_env, mut other, _) = start(false);
     other.open(uri, "python", &text);
     key(&mut other, 4);
     let whole = count(&eventually(&mut other, status, |engine| count(engine) > 0));
@@ -190,10 +196,10 @@ fn where_reading_takes_long_the_nearest_text_is_read_first_and_the_whole_in_a_pa
 }
 
 #[test]
-fn a_suggestion_is_shown_in_part_where_the_editor_can_lengthen_it() {
-    let world = World::new();
+fn a_suggestion_is_shown_in_part_if_the_editor_can_extend_it() {
+    let env = TestEnv::new();
     let about = json!({ "capabilities": { "experimental": { "foretype": { "more": true } } } });
-    let Some((mut client, place)) = real_place(&world, about) else { return };
+    let Some((mut client, place)) = real_place(&env, about) else { return };
     let uri = "file:///w/matrix.rs";
     // Somebody who types as fast as this wants to see something soon.
     client.insert(uri, 2, (21, 16), "/");

@@ -1,12 +1,12 @@
 //! Translations, edits and generated code: on the command line and over the protocol.
 
 use foretype_tests::client::Client;
-use foretype_tests::{TestEnv, stub_model, real_model, text};
+use foretype_tests::{TestEnv, real_model, stub_model, text};
 use serde_json::{Value, json};
 
 const SHOP: &str = "class Shop:\n    def total(self, items):\n        # Adds up.\n        return tax(sum(items))\n\n    def empty(self):\n        pass\n";
 
-/// A env in which the stub model says this when a block of code is opened for it.
+/// Creates an environment whose stub model answers `answer` in a code block.
 fn env(answer: &str) -> TestEnv {
     let env = TestEnv::new();
     stub_model::write_with_reply(env.path(), answer);
@@ -57,7 +57,10 @@ fn a_file_that_is_larger_than_the_context_goes_item_by_item() {
     let out = prints(&env, &["translate", "many.py", "--to", "rust"]);
     assert!(out.matches("fn one() {}").count() > 2, "{out}");
     env.write("work/large.py", format!("def f():\n    return '{}'\n", "x".repeat(5000)));
-    assert!(complains(&env, &["translate", "large.py", "--to", "rust"]).contains("lines 1 to 2: the code and the question have"));
+    assert!(
+        complains(&env, &["translate", "large.py", "--to", "rust"])
+            .contains("lines 1 to 2: the code and the question have")
+    );
 }
 
 #[test]
@@ -80,8 +83,7 @@ fn an_edit_changes_the_lines_that_were_named_and_nothing_else() {
         "{out}"
     );
     assert_eq!(read(&env, "shop.py"), SHOP);
-    let report: Value =
-        serde_json::from_str(&prints(&env, &["edit", "shop.py:4", "No tax.", "--json"])).expect("JSON");
+    let report: Value = serde_json::from_str(&prints(&env, &["edit", "shop.py:4", "No tax.", "--json"])).expect("JSON");
     assert_eq!((&report["hunks"][0]["line"], &report["hunks"][1]), (&json!(4), &Value::Null));
     assert!(complains(&env, &["edit", "shop.py:4", "No tax.", "--choose"]).contains("terminal"));
     prints(&env, &["edit", "shop.py:4", "No tax.", "--write"]);
@@ -189,7 +191,7 @@ fn plugins_have_the_last_word_on_new_code_and_know_what_was_asked() {
             return (code:gsub('sum', request.question)) end",
     );
     assert!(prints(&env, &["edit", "shop.py:4", "total"]).contains("+        return total(items)"));
-    assert!(complains(&env, &["generate", "shop.py:3"]).contains("the plugin code does not want this code"));
+    assert!(complains(&env, &["generate", "shop.py:3"]).contains("the plugin code vetoed this code"));
     assert!(
         complains(&env, &["edit", "shop.py:4", "total("])
             .contains("the code as changed by plugins would break shop.py")
@@ -197,7 +199,7 @@ fn plugins_have_the_last_word_on_new_code_and_know_what_was_asked() {
     let (mut client, document) = editor(&env);
     let id = client.send("foretype/generate", json!({ "textDocument": document, "range": line(2) }));
     let error = client.answer(id).expect_err("vetoed");
-    assert!(error["message"].as_str().is_some_and(|it| it.contains("does not want this code")), "{error}");
+    assert!(error["message"].as_str().is_some_and(|it| it.contains("vetoed this code")), "{error}");
 }
 
 #[test]
@@ -257,7 +259,7 @@ fn an_editor_that_asks_wrongly_stops_or_types_on_gets_one_answer() {
     let error = client.answer(id).expect_err("changed");
     assert!(error["message"].as_str().is_some_and(|it| it.contains("changed in the meantime")), "{error}");
     endless(&mut client, "left");
-    client.vanish();
+    client.kill();
     assert_eq!(read(&env, "shop.py"), SHOP);
 }
 

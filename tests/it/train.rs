@@ -5,7 +5,7 @@ use std::process::Command;
 use foretype_tests::{TestEnv, text};
 use serde_json::Value;
 
-/// A text unlike that of every other number.
+/// Generates a text that differs from that of every other number.
 fn code(number: usize) -> String {
     (0..10).map(|line| format!("def item_{number}_{line}():\n    return call_{number}_{line}()\n")).collect()
 }
@@ -52,7 +52,7 @@ fn dry_run(env: &TestEnv, arguments: &[&str]) -> Value {
     serde_json::from_str(&out).expect("JSON")
 }
 
-/// What it says that fails.
+/// Runs a dry run that fails and returns its error message.
 fn complains(env: &TestEnv, arguments: &[&str]) -> String {
     let (good, out, err) = text(&env.run(&[&["train"], arguments].concat()));
     assert!(!good, "{arguments:?} succeeded: {out}");
@@ -60,7 +60,7 @@ fn complains(env: &TestEnv, arguments: &[&str]) -> String {
     err
 }
 
-/// How many files were left out for a reason.
+/// Number of files that were left out for a reason.
 fn left_out(report: &Value, reason: &str) -> u64 {
     let groups = report["left_out"].as_array().expect("a list");
     let group = groups.iter().find(|group| group["reason"] == reason);

@@ -65,6 +65,14 @@ class Bench:
         path.chmod(0o755)
         return str(path)
 
+    def stub_model(self, name, reply):
+        """Writes a stub model that answers `reply` (endlessly, if it is empty) and returns its path."""
+        path = self.home / name
+        if not path.exists():
+            program = Path(os.environ["FORETYPE_BIN"]).with_name("stub-model")
+            subprocess.run([program, path, reply], check=True)
+        return str(path)
+
     def arguments(self, name=None, text=None, init=""):
         """The command line of a Neovim with a file open and the cursor at its end."""
         own = self.home / f"init-{len(list(self.home.glob('init-*.lua')))}.lua"

@@ -1,7 +1,7 @@
-//! An editor's side of LSP, over the standard input and output of the real binary.
+//! LSP client over the standard input and output of the real binary.
 //!
-//! It keeps what the server says until a test asks for it, and fails when it is dropped with a message that nobody read,
-//! so that no test passes while the server says something unexpected.
+//! It keeps messages until a test reads them and fails when it is dropped with an unread one, so that no test passes while the server
+//! sends something unexpected.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// Nothing takes longer in a test, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Said at any time and of no interest unless a test asks.
-const CHATTER: &[&str] = &["foretype/status", "$/progress", "window/logMessage"];
+/// Time after which a test gives up waiting, even on a busy machine.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Notifications that may arrive at any time and that a test need not read.
+const IGNORED_METHODS: &[&str] = &["foretype/status", "$/progress", "window/logMessage"];
 
-/// A client and its server.
+/// Client and its server process.
 pub struct Client {
     child: Child,
     input: Option<ChildStdin>,
@@ -43,7 +43,7 @@ impl Client {
         Self { input: child.stdin.take(), child, messages, unread: VecDeque::new(), last_id: 0 }
     }
 
-    /// The process.
+    /// Process ID of the server.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -54,7 +54,7 @@ impl Client {
         input.write_all(bytes).and_then(|()| input.flush()).expect("the server reads");
     }
 
-    /// Sends a body with its header.
+    /// Sends a message body with its header.
     pub fn body(&mut self, body: &[u8]) {
         let header = format!("Content-Length: {}\r\n\r\n", body.len());
         self.raw(&[header.as_bytes(), body].concat());
@@ -65,7 +65,7 @@ impl Client {
         self.body(json!({ "jsonrpc": "2.0", "method": method, "params": params }).to_string().as_bytes());
     }
 
-    /// Sends a request and returns its number.
+    /// Sends a request and returns its ID.
     pub fn send(&mut self, method: &str, params: Value) -> i64 {
         self.last_id += 1;
         let request = json!({ "jsonrpc": "2.0", "id": self.last_id, "method": method, "params": params });
@@ -73,7 +73,7 @@ impl Client {
         self.last_id
     }
 
-    /// The answer to a request: its result, or its error.
+    /// Waits for the answer to a request: its result or its error.
     pub fn answer(&mut self, id: i64) -> Result<Value, Value> {
         let mut answer = self.take(|message| message["id"] == id && message.get("method").is_none());
         match answer.get("error") {
@@ -93,7 +93,7 @@ impl Client {
         self.take(|message| message["method"] == method)
     }
 
-    /// Waits for a request of the server and answers it; gives its parameters.
+    /// Waits for a request of the server, answers it and returns its parameters.
     pub fn answers(&mut self, method: &str, result: Value) -> Value {
         let mut request = self.wait_for(method);
         let answer = json!({ "jsonrpc": "2.0", "id": request["id"], "result": result });
@@ -103,7 +103,7 @@ impl Client {
 
     /// Waits for the first message that fits.
     pub fn take(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
         loop {
             if let Some(at) = self.unread.iter().position(&fits) {
                 return self.unread.remove(at).expect("just found");
@@ -116,20 +116,20 @@ impl Client {
         }
     }
 
-    /// The next message that nobody has read; `None` if none comes in time.
+    /// Returns the next unread message; `None` if none arrives in time.
     pub fn next(&mut self, patience: Duration) -> Option<Value> {
         self.unread.pop_front().or_else(|| self.messages.recv_timeout(patience).ok())
     }
 
-    /// Ends the server's process as a crash would. What it still wanted to say is lost.
-    pub fn vanish(mut self) {
+    /// Kills the server process. Unread messages are lost.
+    pub fn kill(mut self) {
         // It may have ended already.
         let _ = self.child.kill();
         self.unread.clear();
         self.messages = channel().1;
     }
 
-    /// `initialize` with these capabilities and options, `initialized`, and the model's arrival.
+    /// Sends `initialize` and `initialized`, and waits until the model is loaded.
     pub fn initialize(&mut self, params: Value) -> Value {
         let result = self.request("initialize", params);
         self.notify("initialized", json!({}));
@@ -143,7 +143,7 @@ impl Client {
         self.notify("textDocument/didOpen", json!({ "textDocument": document }));
     }
 
-    /// Types `text` at a place.
+    /// Inserts `text` at a position.
     pub fn insert(&mut self, uri: &str, version: i64, (line, character): (u32, u32), text: &str) {
         let at = json!({ "line": line, "character": character });
         let change = json!({ "range": { "start": at, "end": at }, "text": text });
@@ -151,13 +151,13 @@ impl Client {
         self.notify("textDocument/didChange", json!({ "textDocument": document, "contentChanges": [change] }));
     }
 
-    /// Closes the input, as an editor does that ends, and waits for the server's end.
+    /// Closes the input, as a terminated editor does, and waits for the server to exit.
     pub fn close(&mut self) -> ExitStatus {
         self.input = None;
         self.wait()
     }
 
-    /// `shutdown`, `exit`, and the server's end.
+    /// Sends `shutdown` and `exit`, and waits for the server to exit.
     pub fn shut_down(&mut self) -> ExitStatus {
         let id = self.send("shutdown", Value::Null);
         assert_eq!(self.answer(id), Ok(Value::Null));
@@ -165,16 +165,16 @@ impl Client {
         self.wait()
     }
 
-    /// Waits for the server's end.
+    /// Waits for the server to exit.
     pub fn wait(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().expect("our own child") {
                 return status;
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        panic!("the server does not end");
+        panic!("the server does not exit");
     }
 }
 
@@ -185,8 +185,8 @@ impl Drop for Client {
         let _ = self.child.wait();
         if !std::thread::panicking() {
             self.unread.extend(self.messages.iter());
-            self.unread.retain(|message| !CHATTER.iter().any(|method| message["method"] == *method));
-            assert!(self.unread.is_empty(), "nobody read {:?}", self.unread);
+            self.unread.retain(|message| !IGNORED_METHODS.iter().any(|method| message["method"] == *method));
+            assert!(self.unread.is_empty(), "unread messages: {:?}", self.unread);
         }
     }
 }

@@ -5,10 +5,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// What the hub does wrong.
+/// Fault that the hub simulates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fault {
-    /// Nothing.
+    /// No fault.
     #[default]
     None,
     /// Every connection is cut after this many bytes of a file.
@@ -26,11 +26,11 @@ pub enum Fault {
 pub struct Published {
     /// `owner/name`.
     pub repository: String,
-    /// The file's name.
+    /// Name of the file.
     pub file: String,
-    /// What is in it.
+    /// Contents of the file.
     pub bytes: Vec<u8>,
-    /// The SHA-256 that the hub states.
+    /// SHA-256 that the hub announces.
     pub sha256: String,
 }
 
@@ -57,7 +57,7 @@ impl Hub {
         Self { endpoint, requests }
     }
 
-    /// What to put into `HF_ENDPOINT`.
+    /// Value for `HF_ENDPOINT`.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }

@@ -1,20 +1,20 @@
-//! What the black-box tests share: finding the binary, running it, and stand-ins for the outside world.
+//! Support of the black-box tests: finding and running the binaries, the test environment, and stand-ins for the outside world.
 
 pub mod client;
 pub mod hub;
-pub mod parrot;
+pub mod stub_model;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-/// The `foretype` binary under test: `FORETYPE_BIN`, or the one that cargo builds in the profile of these tests.
+/// Path of the `foretype` binary under test: `FORETYPE_BIN`, or the one that cargo builds in the profile of these tests.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| std::env::var_os("FORETYPE_BIN").map_or_else(|| built("foretype"), PathBuf::from))
 }
 
-/// The `foretype-lab` binary that cargo builds in the profile of these tests.
+/// Path of the `foretype-lab` binary that cargo builds in the profile of these tests.
 pub fn lab_binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| built("foretype-lab"))
@@ -39,7 +39,7 @@ fn build() -> PathBuf {
         .args(["build", "--quiet", "--package", "foretype", "--package", "foretype-lab", "--package", "foretype-tests"])
         .args(["--bin", "foretype", "--bin", "foretype-lab", "--test", "it", "--profile", profile])
         .current_dir(repository());
-    // What cargo tells a test about its package, some build scripts take for a change.
+    // Some build scripts would rerun because of the variables that cargo sets for a test.
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
             command.env_remove(name);
@@ -50,13 +50,12 @@ fn build() -> PathBuf {
     folder
 }
 
-/// The root of the repository.
+/// Root of the repository.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the repository")
 }
 
-/// The real model that `tests/fetch-models` puts in place. Where it is not there, the test that asks says so and has
-/// nothing to do.
+/// Path of the real model that `tests/fetch-models` downloads. If it is missing, prints that the test is skipped.
 pub fn real_model() -> Option<PathBuf> {
     let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache/foretype-test-models"));
     let folder = std::env::var_os("FORETYPE_TEST_MODELS").map(PathBuf::from).or(home)?;
@@ -68,20 +67,20 @@ pub fn real_model() -> Option<PathBuf> {
     Some(file)
 }
 
-/// A world of its own for one run of the binary: every folder that it may look into lies in a temporary one.
+/// Test environment of one run of the binary: home, configuration and cache lie in a temporary folder.
 #[derive(Debug)]
-pub struct World {
+pub struct TestEnv {
     folder: tempfile::TempDir,
 }
 
-impl World {
-    /// An empty world.
-    #[expect(clippy::new_without_default, reason = "making one touches the disk")]
+impl TestEnv {
+    /// Creates an empty environment.
+    #[expect(clippy::new_without_default, reason = "creating one touches the disk")]
     pub fn new() -> Self {
         Self { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
-    /// Its folder.
+    /// Folder of the environment.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -94,12 +93,12 @@ impl World {
         path
     }
 
-    /// The `foretype` binary with these arguments, without the user's settings.
+    /// Command that runs `foretype` without the user's settings.
     pub fn command(&self, arguments: &[&str]) -> Command {
         self.isolated(binary(), arguments)
     }
 
-    /// The `foretype-lab` binary with these arguments, without the user's settings.
+    /// Command that runs `foretype-lab` without the user's settings.
     pub fn lab(&self, arguments: &[&str]) -> Command {
         self.isolated(lab_binary(), arguments)
     }
@@ -125,25 +124,25 @@ impl World {
         command
     }
 
-    /// Runs the binary to its end.
+    /// Runs `foretype` to its end.
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("the binary starts")
     }
 
-    /// The binary in the folder `work`, with the parrot that was written into this world.
-    pub fn with_parrot(&self, arguments: &[&str]) -> Command {
+    /// Command that runs `foretype` in the folder `work` with the stub model of this environment.
+    pub fn with_stub_model(&self, arguments: &[&str]) -> Command {
         let mut command = self.command(arguments);
-        command.current_dir(self.path().join("work")).env("FORETYPE_MODEL", self.path().join("parrot"));
+        command.current_dir(self.path().join("work")).env("FORETYPE_MODEL", self.path().join("stub-model"));
         command
     }
 
-    /// What [`with_parrot`](Self::with_parrot) prints, and whether it succeeds.
-    pub fn run_with_parrot(&self, arguments: &[&str]) -> (bool, String, String) {
-        text(&self.with_parrot(arguments).output().expect("the binary starts"))
+    /// Runs [`with_stub_model`](Self::with_stub_model); returns success, standard output and standard error.
+    pub fn run_with_stub_model(&self, arguments: &[&str]) -> (bool, String, String) {
+        text(&self.with_stub_model(arguments).output().expect("the binary starts"))
     }
 }
 
-/// What a run printed, and whether it succeeded.
+/// Success, standard output and standard error of a run.
 pub fn text(output: &Output) -> (bool, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.success(), text(&output.stdout), text(&output.stderr))

@@ -1,5 +1,5 @@
 // One code-server with the packaged extension, one Chromium, and folders of their own for all that they write.
-import { spawn, execFile } from 'node:child_process';
+import { spawn, execFile, execFileSync } from 'node:child_process';
 import { cpSync, createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
@@ -81,6 +81,12 @@ export class Bench {
   }
 
   /** The same for settings that belong to the machine. */
+  /** Writes a stub model into a folder that answers `reply`, endlessly if it is empty. */
+  writeStubModel(folder, reply) {
+    rmSync(folder, { recursive: true, force: true });
+    execFileSync(path.join(path.dirname(process.env.FORETYPE_BIN), 'stub-model'), [folder, reply]);
+  }
+
   machineSettings(own) {
     const all = { 'foretype.model': process.env.FORETYPE_MODEL, ...own };
     writeFileSync(`${this.home}/data/Machine/settings.json`, JSON.stringify(all, null, 2));

@@ -112,7 +112,7 @@ only that key is ignored.
 ";
 
 /// Compares a committed copy with the generated text. `FORETYPE_UPDATE=1` writes the copy.
-fn check_copy(path: &str, generated: &str) {
+pub(crate) fn check_copy(path: &str, generated: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
     if std::env::var_os("FORETYPE_UPDATE").is_some() {
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a writable tree");

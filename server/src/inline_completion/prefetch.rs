@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tree_sitter::{InputEdit, Point, Tree};
 
 use super::InlineRequest;
+use crate::session::ScheduledPrefetch;
 use crate::suggestion_cache::Generation;
 
 /// Pause after which the anchor is moved.
@@ -32,22 +33,28 @@ impl InlineRequest {
         self.attach_window(&mut request);
         let request = Arc::new(request);
         if let Some(suggestion) = suggestion {
-            tokio::spawn(self.clone().prefetch_acceptance(request.clone(), suggestion.clone()));
+            let scheduled = self.session.scheduled_prefetches.schedule();
+            tokio::spawn(self.clone().prefetch_acceptance(request.clone(), suggestion.clone(), scheduled));
         }
-        tokio::spawn(self.clone().reanchor_when_idle(request));
+        let scheduled = self.session.scheduled_prefetches.schedule();
+        let reanchor = self.clone().reanchor_when_idle(request);
+        tokio::spawn(async move {
+            reanchor.await;
+            drop(scheduled);
+        });
     }
 
     /// Generates the continuation of `suggestion`, as if it were accepted, once the user looks at it.
-    async fn prefetch_acceptance(self, request: Arc<Request>, suggestion: String) {
+    async fn prefetch_acceptance(self, request: Arc<Request>, suggestion: String, scheduled: ScheduledPrefetch) {
         let due = self.document.state.suggestions().typing_cadence.next_key_due(ACCEPTANCE_GAP_QUANTILE);
         let deadline = due.unwrap_or_else(|| Instant::now() + ACCEPTANCE_DELAY);
         let mut superseded = self.document.superseded.clone();
         if tokio::time::timeout_at(deadline.into(), superseded.changed()).await.is_err() {
-            self.start_acceptance_prefetch(&request, &suggestion);
+            self.start_acceptance_prefetch(&request, &suggestion, scheduled);
         }
     }
 
-    fn start_acceptance_prefetch(self, request: &Request, suggestion: &str) {
+    fn start_acceptance_prefetch(self, request: &Request, suggestion: &str, scheduled: ScheduledPrefetch) {
         let has_crlf = request.document.text.contains("\r\n");
         let inserted = if has_crlf { suggestion.replace('\n', "\r\n") } else { suggestion.to_owned() };
         let accepted: Arc<str> = [request.prefix(), &inserted, request.suffix()].concat().into();
@@ -65,6 +72,7 @@ impl InlineRequest {
             let document = Document { path: old.path.clone(), language: old.language, text: accepted, tree };
             (request.document, request.cursor) = (Arc::new(document), cursor);
             self.spawn_generation(Arc::new(request), generation, Priority::Background);
+            drop(scheduled);
         });
     }
 

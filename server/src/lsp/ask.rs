@@ -13,6 +13,7 @@ use super::streaming::send_partial;
 use crate::ask::session::{AskQuery, RunningAnswer, SelectedCode};
 use crate::session::Session;
 
+/// Handles the request.
 pub(super) async fn handle(server: &LspServer, params: AskParams) -> Result<AskResult> {
     answer(server, params).await.map_err(request_failed)
 }

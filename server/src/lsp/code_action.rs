@@ -12,6 +12,7 @@ use super::ext::DOCSTRING_COMMAND;
 use super::server::LspServer;
 use crate::docstring::open_document::offered_tasks;
 
+/// Handles the request.
 pub(super) async fn handle(server: &LspServer, params: CodeActionParams) -> Result<Option<CodeActionResponse>> {
     if params.context.only.is_some_and(|only| !only.iter().any(includes_rewrites)) {
         return Ok(None);

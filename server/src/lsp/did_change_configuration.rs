@@ -8,6 +8,7 @@ use tower_lsp::lsp_types::{ConfigurationItem, DidChangeConfigurationParams, Mess
 use super::index_progress;
 use super::server::{CLIENT_TIMEOUT, LspServer, within_timeout};
 
+/// Handles the notification.
 pub(super) async fn handle(server: &LspServer, params: DidChangeConfigurationParams) {
     let revision = server.session.next_settings_revision();
     if !server.session.client_capabilities().is_some_and(|capabilities| capabilities.configuration) {

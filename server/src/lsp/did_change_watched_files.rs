@@ -6,6 +6,7 @@ use tower_lsp::lsp_types::DidChangeWatchedFilesParams;
 
 use super::server::LspServer;
 
+/// Handles the notification.
 pub(super) async fn handle(server: &LspServer, params: DidChangeWatchedFilesParams) {
     // One of the files may be an ignore file.
     server.session.refresh_document_meta();

@@ -4,6 +4,7 @@ use super::ext::DidFocusParams;
 use super::server::LspServer;
 use crate::inline_completion;
 
+/// Handles the notification.
 pub(super) async fn handle(server: &LspServer, params: DidFocusParams) {
     let session = &server.session;
     let moved = session.move_focus();
@@ -15,5 +16,10 @@ pub(super) async fn handle(server: &LspServer, params: DidFocusParams) {
     }
     let cursor = snapshot.lines.offset(&snapshot.text, position, session.encoding());
     // Notifications are handled concurrently with requests, but a prefetch may take seconds.
-    tokio::spawn(inline_completion::prefetch_on_focus(session.clone(), document, cursor, moved));
+    let scheduled = session.scheduled_prefetches.schedule();
+    let prefetch = inline_completion::prefetch_on_focus(session.clone(), document, cursor, moved);
+    tokio::spawn(async move {
+        prefetch.await;
+        drop(scheduled);
+    });
 }

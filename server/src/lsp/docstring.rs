@@ -9,6 +9,7 @@ use super::streaming::stream;
 use crate::ask::AnswerSampling;
 use crate::docstring::open_document::{DocstringQuery, write_docstrings};
 
+/// Handles the request.
 pub(super) async fn handle(server: &LspServer, params: DocstringParams) -> Result<RewriteResult> {
     answer(server, params).await.map_err(request_failed)
 }

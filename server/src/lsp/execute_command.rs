@@ -35,6 +35,7 @@ pub(super) struct DocstringTarget {
     pub(super) update: bool,
 }
 
+/// Handles the request.
 pub(super) async fn handle(server: &LspServer, params: ExecuteCommandParams) -> Result<Option<Value>> {
     let argument = params.arguments.into_iter().next();
     match params.command.as_str() {

@@ -16,6 +16,7 @@ use crate::documents::{Encoding, Snapshot};
 use crate::inline_completion::{self, InlineQuery, SelectedItem};
 use crate::session::Session;
 
+/// Handles the request.
 pub(super) async fn handle(server: &LspServer, params: InlineCompletionParams) -> Result<InlineCompletionList> {
     let session = &server.session;
     let uri = params.text_document.uri.as_str();

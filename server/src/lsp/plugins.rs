@@ -6,6 +6,7 @@ use super::ext::{PluginsParams, PluginsResult, PluginsResultItem};
 use super::server::{LspServer, run_blocking};
 use crate::plugins::{user_folder, workspace_folder};
 
+/// Handles the request.
 pub(super) async fn handle(server: &LspServer, params: PluginsParams) -> Result<PluginsResult> {
     let session = server.session.clone();
     run_blocking(move || {

@@ -9,6 +9,7 @@ use super::server::{LspServer, request_failed};
 use super::streaming::stream;
 use crate::rewrite::open_document::{self, RewriteOutcome, RewriteQuery};
 
+/// Handles `foretype/translate`.
 pub(super) async fn translate(server: &LspServer, params: RewriteParams) -> Result<RewriteResult> {
     let query = match &params.comments {
         Some(to) => RewriteQuery::TranslateComments { to: to.clone() },
@@ -17,11 +18,13 @@ pub(super) async fn translate(server: &LspServer, params: RewriteParams) -> Resu
     rewrite(server, params, query).await.map_err(request_failed)
 }
 
+/// Handles `foretype/edit`.
 pub(super) async fn edit(server: &LspServer, params: RewriteParams) -> Result<RewriteResult> {
     let query = RewriteQuery::Edit { instruction: params.instruction.clone().unwrap_or_default() };
     rewrite(server, params, query).await.map_err(request_failed)
 }
 
+/// Handles `foretype/generate`.
 pub(super) async fn generate(server: &LspServer, params: RewriteParams) -> Result<RewriteResult> {
     rewrite(server, params, RewriteQuery::Generate).await.map_err(request_failed)
 }

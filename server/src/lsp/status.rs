@@ -21,6 +21,7 @@ pub(super) async fn handle(server: &LspServer, params: StatusParams) -> Result<V
         "pid": std::process::id(),
         "config": *session.config(),
         "statistics": session.shared.stats.counts(),
+        "prefetching": session.scheduled_prefetches.any(),
     });
     if let Some(ModelState::Ready(engine)) = &state {
         report["model"] = json!({ "name": engine.model().name, "path": engine.model().path });

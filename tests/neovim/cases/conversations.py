@@ -8,7 +8,6 @@ from bench import REPOSITORY
 from window import until
 
 sys.path.insert(0, str(REPOSITORY / "tests"))
-import parrot
 
 TEXT = """def scale(values, factor):
     return [value * factor for value in values]
@@ -84,7 +83,7 @@ def a_long_answer_is_stopped_and_the_conversation_goes_on(bench):
 
 
 def a_stopped_question_is_answered_after_all_edited_and_branched_from(bench):
-    model = parrot.saying(bench.home / "parrot-talk", "")
+    model = bench.stub_model("stub-talk", "")
     window = bench.open("largest.py", TEXT, environment={"FORETYPE_MODEL": model, "FORETYPE_DAEMON_ENABLED": "false",
                                                          "FORETYPE_ASK_MAX_TOKENS": "48"}).ready()
     window.command("Foretype ask One?")

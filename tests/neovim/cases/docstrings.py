@@ -8,7 +8,6 @@ from bench import REPOSITORY
 from window import until
 
 sys.path.insert(0, str(REPOSITORY / "tests"))
-import parrot
 
 TEXT = "def scale(values, factor):\n    return [value * factor for value in values]"
 ACTION = """vim.lsp.buf.code_action({
@@ -36,15 +35,15 @@ def the_code_action_writes_a_docstring_and_one_undo_takes_it_back(bench):
 MANY = "".join(f"def f{number}(x):\n    return x\n\n\n" for number in range(200))
 
 
-def _parrot(bench, name, text, **options):
-    model = parrot.saying(bench.home / "parrot-docstring", "It scales.\n")
+def _stub_model(bench, name, text, **options):
+    model = bench.stub_model("stub-docstring", "It scales.\n")
     own = {"FORETYPE_MODEL": model, "FORETYPE_DAEMON_ENABLED": "false"}
     return bench.open(name, text, environment=own, **options).ready()
 
 
 def docstrings_of_a_selection_are_shown_first_and_asked_for_again(bench):
     text = TEXT + "\n\n\ndef half(x):\n    return x / 2\n\n\ndef other(x):\n    pass"
-    window = _parrot(bench, "several.py", text)
+    window = _stub_model(bench, "several.py", text)
     before = window.lines()
     window.command("1,6Foretype docstrings")
     until(lambda: "▲ 2/2" in window.look().text(), lambda: f"a preview: {window.notified()}\n{window.screen.text()}")
@@ -61,7 +60,7 @@ def docstrings_of_a_selection_are_shown_first_and_asked_for_again(bench):
 
 
 def a_docstring_is_shown_first_where_the_option_says_so(bench):
-    window = _parrot(bench, "option.py", TEXT, init="require('foretype').setup({ docstring_preview = true })")
+    window = _stub_model(bench, "option.py", TEXT, init="require('foretype').setup({ docstring_preview = true })")
     before = window.lines()
     window.command("2Foretype docstring")
     until(lambda: "▲ 1/1" in window.look().text(), lambda: f"a preview: {window.notified()}")
@@ -71,7 +70,7 @@ def a_docstring_is_shown_first_where_the_option_says_so(bench):
 
 
 def docstrings_of_a_whole_file_show_how_far_they_are_and_stop(bench):
-    window = _parrot(bench, "many.py", MANY)
+    window = _stub_model(bench, "many.py", MANY)
     before = window.lines()
     window.command("Foretype docstrings")
     until(lambda: re.search(r"\d+/200 f\d+", window.look().text()), lambda: f"how far it is:\n{window.screen.text()}")
@@ -95,7 +94,7 @@ OUTDATED = '''def scale(values, factor):
 
 
 def an_update_changes_only_what_no_longer_matches(bench):
-    window = _parrot(bench, "outdated.py", OUTDATED)
+    window = _stub_model(bench, "outdated.py", OUTDATED)
     window.command("Foretype update-docstrings")
     until(lambda: "▲ 1/1" in window.look().text(), lambda: f"a preview: {window.notified()}\n{window.screen.text()}")
     picture.take(window, bench.out / "docstrings-update.png")

@@ -1,6 +1,6 @@
 """Code that a model writes: streamed, shown as a preview, taken or turned down by pieces; translations in a buffer of their own.
 
-What is written is known: the model is the parrot, which says what it is told to."""
+What is written is known: the model is the stub model, whose reply the case gives."""
 
 import sys
 
@@ -9,7 +9,6 @@ from bench import REPOSITORY
 from window import until
 
 sys.path.insert(0, str(REPOSITORY / "tests"))
-import parrot
 
 TEXT = """import math
 
@@ -44,7 +43,7 @@ def _with(*changes):
 
 def _open(bench, written=WRITTEN, name="area.py", **options):
     """A Neovim whose model says this; it has a process of its own."""
-    model = parrot.saying(bench.home / f"parrot-{len(list(bench.home.glob('parrot-*')))}", written)
+    model = bench.stub_model(f"stub-{len(list(bench.home.glob('stub-*')))}", written)
     own = {"FORETYPE_MODEL": model, "FORETYPE_DAEMON_ENABLED": "false", "FORETYPE_ASK_MAX_TOKENS": "32768",
            "FORETYPE_ASK_CONTEXT_TOKENS": "65536"}
     window = bench.open(name, TEXT, environment=own, **options).ready()

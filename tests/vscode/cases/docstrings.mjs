@@ -1,5 +1,4 @@
 // Docstrings: written by a command, or shown first, for one item or for all; asked for anew, and stopped.
-import { execFileSync } from 'node:child_process';
 import assert from 'node:assert/strict';
 import { until } from '../window.mjs';
 import { scales as text } from './texts.mjs';
@@ -85,11 +84,11 @@ export default {
   },
 
   async 'docstrings of a whole file show how far they are and are stopped'(bench) {
-    const model = `${bench.home}/parrot-docstrings`;
-    execFileSync('python3', ['tests/parrot.py', model, 'It scales.\n']);
+    const model = `${bench.home}/stub-docstrings`;
+    bench.writeStubModel(model, 'It scales.\n');
     bench.machineSettings({ 'foretype.model': model });
     const window = await bench.first('many.py', many);
-    await window.waitStatus(/parrot-docstrings/);
+    await window.waitStatus(/stub-docstrings/);
     await window.command('Foretype: Preview All Missing Docstrings');
     const message = await window.notification('/300 f');
     await bench.screenshot('docstrings being written');

@@ -1,6 +1,5 @@
 // Code that the model writes: shown as a diff, taken or turned down by pieces; translations in a document of their own. What is
-// written is known: the model is the parrot, which says what it is told to.
-import { execFileSync } from 'node:child_process';
+// written is known: the model is the stub model, whose reply the case gives.
 import assert from 'node:assert/strict';
 import { until } from '../window.mjs';
 
@@ -24,22 +23,22 @@ const both = first.replace('pi = 3', 'pi = math.pi');
 
 const shown = async (window) => (await window.page.locator('.editor-instance .view-lines').first().innerText()).replace(/\u00a0/g, ' ');
 const line = (window, number) => until(async () => (await window.page.locator('.statusbar').innerText()).includes(`Ln ${number},`), `the cursor is on line ${number}`);
-let parrots = 0;
+let stubModels = 0;
 let set;
 
 /** A window whose model says this: the one that is there, if it was set up so. */
 async function open(bench, name, says, settings = {}, begin = text) {
   const wanted = JSON.stringify([says, settings]);
   if (set?.wanted !== wanted || set.written !== bench.written) {
-    parrots += 1;
-    const model = `${bench.home}/parrot-${parrots}`;
-    execFileSync('python3', ['tests/parrot.py', model, says]);
+    stubModels += 1;
+    const model = `${bench.home}/stub-${stubModels}`;
+    bench.writeStubModel(model, says);
     bench.machineSettings({ 'foretype.model': model, 'foretype.ask.maxTokens': 32768, 'foretype.ask.contextTokens': 65536 });
     bench.settings(settings);
     set = { wanted, written: bench.written };
   }
   const window = await bench.first(name, begin);
-  await window.waitStatus(new RegExp(`parrot-${parrots}`));
+  await window.waitStatus(new RegExp(`stub-${stubModels}`));
   return window;
 }
 

@@ -1,19 +1,19 @@
-//! What came of the questions that were asked.
+//! Counters of requests and answers, and the latency of suggestions.
 
-/// Counts of one window, or of several.
+/// Counters of one window or of several.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Tally {
+pub(super) struct RequestCounts {
     pub(super) asked: u64,
     pub(super) answered: u64,
     pub(super) suggested: u64,
     pub(super) cancelled: u64,
     pub(super) windows: u64,
-    /// Milliseconds from question to suggestion.
+    /// Milliseconds from request to suggestion.
     pub(super) waits: Vec<f64>,
 }
 
-impl Tally {
-    /// Adds what came of another window.
+impl RequestCounts {
+    /// Adds the counters of another window.
     pub(super) fn add(&mut self, other: Self) {
         self.asked += other.asked;
         self.answered += other.answered;
@@ -24,7 +24,7 @@ impl Tally {
     }
 }
 
-/// Milliseconds that a share of the waits stays below.
+/// Percentile of the waits in milliseconds; `share` is in 0..1.
 pub(super) fn percentile(waits: &mut [f64], share: f64) -> f64 {
     waits.sort_by(f64::total_cmp);
     waits.get((waits.len() as f64 * share) as usize).or(waits.last()).copied().unwrap_or_default()
