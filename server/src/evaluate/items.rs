@@ -167,7 +167,8 @@ impl EvaluationReport {
                 kinds.push(&item.kind);
             }
         }
-        let rank = |name: &&str| HoleKind::ALL.iter().position(|kind| kind.name() == *name).unwrap_or(HoleKind::ALL.len());
+        let rank =
+            |name: &&str| HoleKind::ALL.iter().position(|kind| kind.name() == *name).unwrap_or(HoleKind::ALL.len());
         kinds.sort_by_key(rank);
         kinds
     }

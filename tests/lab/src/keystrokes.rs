@@ -28,7 +28,7 @@ use foretype::trace::Trace;
 pub(crate) use args::Args;
 use contenders::{Contender, StartContext};
 use environment::BenchmarkEnvironment;
-use replay::{ReplayRun, Typist};
+use replay::{ReplayRun, TypistProfile};
 use report::{KeystrokeReport, Measurements};
 
 /// Attempts at a run that other processes disturb.
@@ -124,7 +124,7 @@ impl<'a> KeystrokeBenchmark<'a> {
         let context = StartContext { args: self.args, model: &self.model, folder: folder.path(), trace };
         let mut system = contender.start(&context)?;
         let reaction_time = Duration::from_millis(self.args.reaction_ms);
-        let typist = Typist { reaction_time, min_characters: self.args.shortest, speed: self.args.speed };
+        let typist = TypistProfile { reaction_time, min_characters: self.args.shortest, speed: self.args.speed };
         replay::replay(system.as_mut(), trace, typist)
     }
 }

@@ -17,9 +17,9 @@ use crate::process;
 /// Time after the last key during which suggestions still count.
 const SETTLE_TIME: Duration = Duration::from_millis(1500);
 
-/// Behaviour of the typist.
+/// Behaviour of the simulated typist.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Typist {
+pub(super) struct TypistProfile {
     /// Time that a suggestion must be visible before the typist accepts it.
     pub(super) reaction_time: Duration,
     /// Characters of the shortest suggestion that the typist accepts.
@@ -101,7 +101,7 @@ pub(super) struct ReplayRun {
 ///
 /// # Errors
 /// If the system fails.
-pub(super) fn replay(system: &mut dyn CompletionSystem, trace: &Trace, typist: Typist) -> Result<ReplayRun> {
+pub(super) fn replay(system: &mut dyn CompletionSystem, trace: &Trace, typist: TypistProfile) -> Result<ReplayRun> {
     let (usage_before, machine_before) = (server_usage(system)?, process::machine_cpu_seconds());
     let mut replayer = Replayer {
         editor: SimulatedEditor::new(&trace.files),
@@ -150,7 +150,7 @@ struct Replayer<'a> {
     started: Instant,
     /// Time of the next key.
     next_key_at: Instant,
-    typist: Typist,
+    typist: TypistProfile,
     run: ReplayRun,
 }
 
@@ -196,7 +196,7 @@ impl Replayer<'_> {
 
     /// Accepts the visible suggestion if the typist has read it and it is correct. Returns true if so.
     fn accept(&mut self) -> Result<bool> {
-        let Typist { reaction_time, min_characters, speed } = self.typist;
+        let TypistProfile { reaction_time, min_characters, speed } = self.typist;
         let now = self.started.elapsed();
         let readable = self.suggestion.readable(now, reaction_time.div_f64(speed), min_characters);
         let Some(shown) = readable else { return Ok(false) };

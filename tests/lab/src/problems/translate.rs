@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow};
 use foretype::evaluate::items::{EvaluationItem, ItemScores, surrounding_lines};
 use foretype_plugins::Language;
-use foretype_plugins::tasks::code::{find_fault, fenced_block};
+use foretype_plugins::tasks::code::{fenced_block, find_fault};
 use foretype_plugins::tasks::translate::prompt;
 
 use super::methods::{self, AnswerMethod, Args};

@@ -48,6 +48,7 @@ pub(super) struct HoleEvaluator<'a> {
 }
 
 impl<'a> HoleEvaluator<'a> {
+    /// Starts an engine for one choice of context and prompt order.
     pub(super) fn new(
         model: &'a EvaluatedModel,
         strategy: Arc<dyn PromptStrategy>,

@@ -49,7 +49,7 @@ fn run(keys: &[&str], suggestions: &[&'static str], accepts_suggestions: bool) -
         files: vec![TraceFile { path: "a.py".into(), text: "\n".into() }],
         segments: vec![TypingSegment { file: 0, offset: 0, delay_ms: 0, accepts_suggestions, keys }],
     };
-    let typist = Typist { reaction_time: Duration::from_millis(5), min_characters: 3, speed: 1.0 };
+    let typist = TypistProfile { reaction_time: Duration::from_millis(5), min_characters: 3, speed: 1.0 };
     let mut system = ScriptedSystem { suggestions: suggestions.iter().copied().collect(), texts: Vec::new() };
     let run = replay(&mut system, &trace, typist).expect("the scripted system does not fail");
     (run, system.texts)

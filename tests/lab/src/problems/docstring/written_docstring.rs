@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use foretype::ask::AnswerSampling;
 use foretype::config::DocstringConfig;
 use foretype::evaluate::items::DocstringForm;
-use foretype_plugins::docstring::{self, DocPromptContext, DocItem, DocStyle, DocTask};
+use foretype_plugins::docstring::{self, DocItem, DocPromptContext, DocStyle, DocTask};
 use foretype_plugins::{Language, syntax};
 
 use crate::problems::ProblemContext;
