@@ -177,12 +177,12 @@ impl Config {
     }
 
     /// Total width of all query heads.
-    pub fn query_width(&self) -> usize {
+    pub(crate) fn query_width(&self) -> usize {
         self.heads * self.head_dim
     }
 
     /// Total width of all key heads, which is also that of all value heads.
-    pub fn kv_width(&self) -> usize {
+    pub(crate) fn kv_width(&self) -> usize {
         self.kv_heads * self.head_dim
     }
 
@@ -231,7 +231,7 @@ impl Config {
 
     /// Angle in radians per position for each pair of dimensions, `[head_dim / 2]`; `None` for learned positions and
     /// for scaling factors of the wrong length.
-    pub fn rope_frequencies(&self) -> Option<Vec<f32>> {
+    pub(crate) fn rope_frequencies(&self) -> Option<Vec<f32>> {
         let Positions::Rotary { theta, scaling } = &self.positions else { return None };
         let half = self.head_dim / 2;
         if let RopeScaling::Factors(factors) = scaling

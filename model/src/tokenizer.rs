@@ -129,17 +129,17 @@ impl Tokenizer {
     }
 
     /// Looks up a special token by its exact name.
-    pub fn special_id(&self, name: &str) -> Option<u32> {
+    pub(crate) fn special_id(&self, name: &str) -> Option<u32> {
         self.special_tokens.get(name).copied()
     }
 
     /// Returns true if the id is that of a special token.
-    pub fn is_special(&self, id: u32) -> bool {
+    pub(crate) fn is_special(&self, id: u32) -> bool {
         self.special_ids.contains(&id)
     }
 
     /// Names and ids of all special tokens, in no particular order.
-    pub fn special_tokens(&self) -> impl Iterator<Item = (&str, u32)> {
+    pub(crate) fn special_tokens(&self) -> impl Iterator<Item = (&str, u32)> {
         self.special_tokens.iter().map(|(name, &id)| (name.as_str(), id))
     }
 
@@ -149,7 +149,7 @@ impl Tokenizer {
     }
 
     /// Id of the token that the model expects at the very start of a text (BOS), if any.
-    pub fn start_token(&self) -> Option<u32> {
+    pub(crate) fn start_token(&self) -> Option<u32> {
         self.start_token
     }
 

@@ -1,6 +1,6 @@
 //! Training: from source text to weights, with the same architectures, tokenizers and prompts as inference.
 
-pub mod checkpoint;
+mod checkpoint;
 pub mod corpus;
 mod export;
 mod gradients;

@@ -64,7 +64,7 @@ impl Config {
         }
         if let Positions::Rotary { theta, scaling } = &self.positions {
             json["rope_theta"] = json!(theta);
-            json["rope_scaling"] = scaling.written();
+            json["rope_scaling"] = scaling.to_json();
         }
         json
     }
@@ -82,7 +82,7 @@ impl Activation {
 }
 
 impl RopeScaling {
-    fn written(&self) -> Value {
+    fn to_json(&self) -> Value {
         match self {
             Self::None => Value::Null,
             Self::Linear { factor } => json!({ "rope_type": "linear", "factor": factor }),

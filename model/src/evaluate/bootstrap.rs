@@ -7,7 +7,7 @@
 use foretype_plugins::random::Random;
 
 /// Number of resamples for an interval.
-pub const RESAMPLE_COUNT: usize = 1000;
+const RESAMPLE_COUNT: usize = 1000;
 
 /// A 95 % confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]

@@ -2,7 +2,7 @@
 
 /// The Levenshtein distance (1966): the minimum number of characters to insert, delete or replace to turn one text into
 /// the other.
-pub fn distance(one: &str, other: &str) -> usize {
+fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (line, own) in one.chars().enumerate() {

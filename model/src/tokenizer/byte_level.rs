@@ -4,14 +4,11 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use tokenizers::models::bpe::{BPE, Vocab};
+use tokenizers::models::bpe::BPE;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{PreTokenizerWrapper, SplitDelimiterBehavior};
-
-use super::Tokenizer;
-use super::token_bytes::TokenBytes;
 
 /// The character of each byte: the byte itself if it is printable, else the next unused character from U+0100 on.
 static BYTE_TO_CHAR: LazyLock<[char; 256]> = LazyLock::new(|| {
@@ -29,6 +26,7 @@ static CHAR_TO_BYTE: LazyLock<HashMap<char, u8>> =
     LazyLock::new(|| BYTE_TO_CHAR.iter().enumerate().map(|(byte, &c)| (c, byte as u8)).collect());
 
 /// Maps bytes to their characters.
+#[cfg(test)]
 pub(super) fn bytes_to_chars(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| BYTE_TO_CHAR[byte as usize]).collect()
 }
@@ -57,22 +55,4 @@ pub(super) fn assemble(model: BPE, splits: &[&str]) -> tokenizers::Result<tokeni
     let mut tokenizer = tokenizers::Tokenizer::new(model);
     tokenizer.with_pre_tokenizer(Some(PreTokenizerWrapper::Sequence(Sequence::new(steps))));
     Ok(tokenizer)
-}
-
-impl Tokenizer {
-    /// A tiny tokenizer for tests: ids 0 to 255 are the bytes, followed by `words` and then `specials`. A word is one
-    /// token only where it is a word of its own, including its leading space if it has one.
-    pub fn byte_level(words: &[&str], specials: &[&str]) -> Self {
-        let texts: Vec<Vec<u8>> =
-            (0..=255).map(|byte| vec![byte]).chain(words.iter().map(|word| word.as_bytes().to_vec())).collect();
-        let vocabulary: Vocab = texts.iter().map(|text| bytes_to_chars(text)).zip(0..).collect();
-        // A word in the vocabulary becomes one token; all others are split into bytes.
-        let model = BPE::builder().vocab_and_merges(vocabulary, vec![]);
-        let model = model.ignore_merges(true).build().unwrap_or_default();
-        let inner = assemble(model, &[]).unwrap_or_else(|_| tokenizers::Tokenizer::new(BPE::default()));
-        let first = texts.len() as u32;
-        let specials: HashMap<String, u32> = specials.iter().map(|name| name.to_string()).zip(first..).collect();
-        let blanks = vec![Vec::new(); specials.len()];
-        Self::assemble(inner, TokenBytes::new(texts.into_iter().chain(blanks)), specials, &[])
-    }
 }

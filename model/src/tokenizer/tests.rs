@@ -2,7 +2,27 @@
 
 use std::path::Path;
 
+use tokenizers::models::bpe::{BPE, Vocab};
+
 use super::*;
+
+impl Tokenizer {
+    /// A tiny tokenizer for tests: ids 0 to 255 are the bytes, followed by `words` and then `specials`. A word is one
+    /// token only where it is a word of its own, including its leading space if it has one.
+    pub(crate) fn byte_level(words: &[&str], specials: &[&str]) -> Self {
+        let texts: Vec<Vec<u8>> =
+            (0..=255).map(|byte| vec![byte]).chain(words.iter().map(|word| word.as_bytes().to_vec())).collect();
+        let vocabulary: Vocab = texts.iter().map(|text| byte_level::bytes_to_chars(text)).zip(0..).collect();
+        // A word in the vocabulary becomes one token; all others are split into bytes.
+        let model = BPE::builder().vocab_and_merges(vocabulary, vec![]);
+        let model = model.ignore_merges(true).build().unwrap_or_default();
+        let inner = byte_level::assemble(model, &[]).unwrap_or_else(|_| tokenizers::Tokenizer::new(BPE::default()));
+        let first = texts.len() as u32;
+        let specials: HashMap<String, u32> = specials.iter().map(|name| name.to_string()).zip(first..).collect();
+        let blanks = vec![Vec::new(); specials.len()];
+        Self::assemble(inner, TokenBytes::new(texts.into_iter().chain(blanks)), specials, &[])
+    }
+}
 
 fn golden() -> Tokenizer {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/qwen2");

@@ -58,7 +58,7 @@ fn list_checkpoints(folder: &Path) -> Vec<(usize, PathBuf)> {
 }
 
 /// The newest checkpoint in a directory.
-pub fn newest(folder: &Path) -> Option<PathBuf> {
+pub(super) fn newest(folder: &Path) -> Option<PathBuf> {
     list_checkpoints(folder).pop().map(|(_, path)| path)
 }
 
@@ -68,7 +68,7 @@ impl Trainer {
     ///
     /// # Errors
     /// Fails if a file cannot be written or an old checkpoint cannot be removed.
-    pub fn save<P: Serialize>(&self, folder: &Path, position: &P) -> Result<PathBuf, TrainError> {
+    pub(crate) fn save<P: Serialize>(&self, folder: &Path, position: &P) -> Result<PathBuf, TrainError> {
         let (path, unfinished) = (folder.join(format!("step-{:07}", self.step)), folder.join("unfinished"));
         let written = self.write(&unfinished, position).and_then(|()| {
             // An earlier run may already have saved this step.
@@ -111,7 +111,7 @@ impl Trainer {
     ///
     /// # Errors
     /// Fails if a file cannot be read, or if the checkpoint was written by a run with another base model or plan.
-    pub fn restore<P: DeserializeOwned>(&mut self, checkpoint: &Path) -> Result<P, TrainError> {
+    pub(crate) fn restore<P: DeserializeOwned>(&mut self, checkpoint: &Path) -> Result<P, TrainError> {
         let path = checkpoint.join(STATE_FILE);
         let text = fs::read(&path).map_err(TrainError::io(&path))?;
         let state: CheckpointState<P> = serde_json::from_slice(&text).map_err(|e| TrainError::io(&path)(e.into()))?;

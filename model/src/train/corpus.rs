@@ -53,12 +53,16 @@ pub struct Corpus {
 }
 
 impl Corpus {
-    /// Collects what lies in some folders. A folder inside a git repository gives the files in it that git tracks (this
-    /// needs the program `git`); any other folder, and each one without [`Options::git`], gives all files that are
-    /// neither hidden nor named in a `.gitignore`. In both, `.foretypeignore` (the syntax of `.gitignore`) names more
-    /// that is left out.
+    /// Collects the files in directories. From a directory inside a git repository, the files that git tracks are
+    /// collected, which requires the program `git`. From any other directory, or without [`CorpusOptions::git`], all
+    /// files are collected that are neither hidden nor ignored by a `.gitignore`. `.foretypeignore` files, which have
+    /// the syntax of `.gitignore`, exclude more files in both cases.
     ///
-    /// `progress` is called from several threads. An error says what to do; it is one, too, if no file is left.
+    /// `progress` is called from several threads.
+    ///
+    /// # Errors
+    /// Fails if a directory cannot be read, an ignore file is invalid, an option is out of range, or all files are
+    /// excluded. The error names the remedy.
     pub fn collect<P: AsRef<Path>>(
         folders: &[P],
         options: &CorpusOptions,

@@ -95,7 +95,7 @@ impl Gradients {
         targets: &[Option<u32>],
         scale: f64,
     ) -> Result<(f64, Tensor)> {
-        let trained = network.output_parameter();
+        let trained = network.lm_head_parameter();
         let loss = lm_head::loss_with_gradients(&rows.detach(), &network.lm_head(), targets, scale, trained.is_some())?;
         if let (Some(at), Some(gradient)) = (trained, loss.weight_gradient) {
             self.accumulate(at, gradient)?;
@@ -131,7 +131,7 @@ impl Gradients {
     }
 
     /// The gradient of the parameter with this index; `None` if the loss does not depend on it.
-    pub(super) fn of(&self, parameter: usize) -> Option<&Tensor> {
+    pub(super) fn gradient(&self, parameter: usize) -> Option<&Tensor> {
         self.sums[parameter].as_ref()
     }
 

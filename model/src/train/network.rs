@@ -130,7 +130,7 @@ impl Network {
     }
 
     /// Index of the parameter that is the output matrix, if it is trained.
-    pub(super) fn output_parameter(&self) -> Option<usize> {
+    pub(super) fn lm_head_parameter(&self) -> Option<usize> {
         let slot = if self.config.tied_embeddings { Slot::Embedding } else { Slot::Output };
         self.parameters.iter().position(|parameter| parameter.role == ParameterRole::Base(slot, TensorKind::Weight))
     }

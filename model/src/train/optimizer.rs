@@ -87,7 +87,7 @@ impl OptimizerState {
             gradients.clip(norm, max_norm)?;
         }
         for (at, parameter) in network.parameters().iter().enumerate() {
-            let Some(gradient) = gradients.of(at) else { continue };
+            let Some(gradient) = gradients.gradient(at) else { continue };
             let (weight, moments) = (parameter.var.as_detached_tensor(), &mut self.moments[at]);
             let new = match &self.settings.muon {
                 Some(muon) if self.settings.uses_muon(parameter) => {

@@ -56,7 +56,7 @@ impl TrainingRun {
     /// Resumes from the newest checkpoint and returns the position in the data, or `None` if there is no checkpoint.
     ///
     /// # Errors
-    /// As [`Trainer::restore`].
+    /// Fails if a file cannot be read, or if the checkpoint was written by a run with another base model or plan.
     pub fn resume(&self, trainer: &mut Trainer) -> Result<Option<StreamPosition>, TrainError> {
         checkpoint::newest(&self.checkpoints()).map(|newest| trainer.restore(&newest)).transpose()
     }

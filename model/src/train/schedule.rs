@@ -10,7 +10,8 @@ pub struct Schedule {
     /// Number of steps of the linear warm-up.
     pub warm_up: usize,
     /// The decay after the warm-up.
-    pub fall: Decay,
+    #[serde(rename = "fall")]
+    pub decay: Decay,
     /// The final rate relative to the peak.
     pub floor: f64,
 }
@@ -36,7 +37,7 @@ impl Schedule {
     fn remaining_share(&self, step: usize) -> f64 {
         let falling = self.steps.saturating_sub(self.warm_up).max(1) as f64;
         let done = (step.saturating_sub(self.warm_up) as f64 / falling).min(1.0);
-        match self.fall {
+        match self.decay {
             Decay::Cosine => 0.5 * (1.0 + (done * std::f64::consts::PI).cos()),
             Decay::WarmDown(share) => {
                 let last = (share * self.steps as f64).max(1.0);
@@ -51,7 +52,7 @@ mod tests {
     use super::*;
 
     fn rates(fall: Decay) -> Vec<f64> {
-        let schedule = Schedule { steps: 100, warm_up: 10, fall, floor: 0.1 };
+        let schedule = Schedule { steps: 100, warm_up: 10, decay: fall, floor: 0.1 };
         (0..=100).map(|step| schedule.rate(step)).collect()
     }
 
@@ -73,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_run_of_no_steps_has_a_rate() {
-        let schedule = Schedule { steps: 0, warm_up: 0, fall: Decay::Cosine, floor: 0.0 };
+        let schedule = Schedule { steps: 0, warm_up: 0, decay: Decay::Cosine, floor: 0.0 };
         assert!(schedule.rate(0).is_finite());
     }
 }

@@ -24,7 +24,7 @@ struct GoldenLosses {
 }
 
 fn plan(mode: TrainingMode, optimizer: OptimizerConfig) -> TrainingPlan {
-    let schedule = Schedule { steps: 10, warm_up: 0, fall: Decay::WarmDown(0.0), floor: 1.0 };
+    let schedule = Schedule { steps: 10, warm_up: 0, decay: Decay::WarmDown(0.0), floor: 1.0 };
     let precision = Precision::F32;
     TrainingPlan { mode, optimizer, schedule, rows: 1, dropout: 0.0, recompute: false, precision, seed: 1 }
 }

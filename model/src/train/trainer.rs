@@ -119,7 +119,7 @@ impl Trainer {
     }
 
     /// Number of trained weights.
-    pub fn parameters(&self) -> usize {
+    pub fn parameter_count(&self) -> usize {
         self.network.parameters().iter().map(|parameter| parameter.var.elem_count()).sum()
     }
 
@@ -155,7 +155,7 @@ impl Trainer {
     ///
     /// # Errors
     /// Fails if a tensor operation fails.
-    pub fn held_out_loss(&self, rows: &[PackedRow]) -> Result<f64, TrainError> {
+    pub(crate) fn held_out_loss(&self, rows: &[PackedRow]) -> Result<f64, TrainError> {
         let mut sum = 0.0;
         for row in rows {
             let batch = TrainBatch { tokens: &row.tokens, segments: &row.segments };

@@ -17,7 +17,7 @@ use super::TrainError;
 use crate::tokenizer::gguf::QWEN2_SPLIT_REGEX;
 
 /// The special tokens, beginning with the end token.
-pub const SPECIAL_TOKENS: [&str; 9] = [
+const SPECIAL_TOKENS: [&str; 9] = [
     "<|endoftext|>",
     "<|im_start|>",
     "<|im_end|>",

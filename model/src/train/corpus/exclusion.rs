@@ -86,15 +86,15 @@ impl ExclusionReason {
 
     /// The name on the command line and in reports.
     pub fn id(self) -> &'static str {
-        self.words().0
+        self.name_and_meaning().0
     }
 
     /// The meaning, as the completion of "this file is …".
     pub fn meaning(self) -> &'static str {
-        self.words().1
+        self.name_and_meaning().1
     }
 
-    fn words(self) -> (&'static str, &'static str) {
+    fn name_and_meaning(self) -> (&'static str, &'static str) {
         match self {
             Self::Ignored => ("ignored", "excluded by .foretypeignore"),
             Self::Secret => ("secret", "secret by its name or text"),

@@ -37,7 +37,7 @@ pub struct Licence {
 
 impl Licence {
     /// The name of an unrecognised licence text.
-    pub const UNKNOWN: &str = "unknown";
+    pub(crate) const UNKNOWN: &str = "unknown";
 }
 
 /// Size limit of licence files in bytes.

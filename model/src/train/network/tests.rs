@@ -137,7 +137,8 @@ fn check_gradients(config: &Config, mode: &TrainingMode) {
     }
     let (_, gradients) = pass(&network, false);
     for (at, parameter) in network.parameters().iter().enumerate() {
-        let gradient = numbers(gradients.of(at).unwrap_or_else(|| panic!("{:?} has no gradient", parameter.role)));
+        let gradient =
+            numbers(gradients.gradient(at).unwrap_or_else(|| panic!("{:?} has no gradient", parameter.role)));
         let mut random = foretype_plugins::random::Random::new(at as u64);
         let direction: Vec<f32> = gradient.iter().map(|_| if random.happens(0.5) { 1.0 } else { -1.0 }).collect();
         let expected: f64 = gradient.iter().zip(&direction).map(|(g, d)| f64::from(g * d)).sum();
@@ -183,7 +184,7 @@ fn bf16_gradients_point_in_the_same_direction_as_f32() {
             let ((loss, low), (expected, of_full)) = (pass(&low, false), pass(&full, false));
             assert!((loss - expected).abs() < 0.01 * expected, "{loss}, not {expected}");
             for (at, parameter) in full.parameters().iter().enumerate() {
-                let [a, b] = [&low, &of_full].map(|gradients| numbers(gradients.of(at).expect("a gradient")));
+                let [a, b] = [&low, &of_full].map(|gradients| numbers(gradients.gradient(at).expect("a gradient")));
                 let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
                 let (alike, size) = (dot(&a, &b), (dot(&a, &a) * dot(&b, &b)).sqrt());
                 assert!(alike >= 0.99 * size && (size > 0.0) == (dot(&b, &b) > 0.0), "{:?}", parameter.role);
@@ -200,7 +201,7 @@ fn recomputing_layers_changes_no_gradient() {
             let ((loss, at_once), (same_loss, by_layer)) = (pass(&network, false), pass(&network, true));
             assert!((loss - same_loss).abs() < 1e-5 * loss, "{loss} and {same_loss}");
             for at in 0..network.parameters().len() {
-                let (a, b) = (at_once.of(at).map(numbers), by_layer.of(at).map(numbers));
+                let (a, b) = (at_once.gradient(at).map(numbers), by_layer.gradient(at).map(numbers));
                 let (a, b) = (a.expect("a gradient"), b.expect("a gradient"));
                 assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-4 * a.abs().max(1.0)));
             }

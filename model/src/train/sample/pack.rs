@@ -32,7 +32,7 @@ impl PackedRow {
 
 /// Packs documents into rows of at most `context` tokens by best-fit decreasing: the longest first, each into the row
 /// where it leaves the least room. A longer document gets an oversized row of its own.
-pub fn pack(mut documents: Vec<Document>, context: usize, loss: LossTokens) -> Vec<PackedRow> {
+pub(super) fn pack(mut documents: Vec<Document>, context: usize, loss: LossTokens) -> Vec<PackedRow> {
     documents.sort_by_key(|document| std::cmp::Reverse(document.tokens.len()));
     let mut rows: Vec<PackedRow> = Vec::new();
     for document in documents.iter().filter(|document| !document.tokens.is_empty()) {

@@ -29,7 +29,8 @@ pub struct Statistics {
 
 impl Statistics {
     /// The share of the rows' capacity that is padding.
-    pub fn padding_share(&self) -> f64 {
+    #[cfg(test)]
+    pub(super) fn padding_share(&self) -> f64 {
         if self.room == 0 { 0.0 } else { 1.0 - self.tokens as f64 / self.room as f64 }
     }
 

@@ -9,7 +9,8 @@ use foretype_plugins::random::Random;
 use foretype_plugins::sample::{Repository, Sample, SampleKind, samples};
 use rayon::prelude::*;
 
-use super::{Document, Fit, PackedRow, SampleError, SampleOptions, Statistics, pack};
+use super::pack::pack;
+use super::{Document, Fit, PackedRow, SampleError, SampleOptions, Statistics};
 use crate::chat;
 use crate::tokenizer::Tokenizer;
 
@@ -156,7 +157,7 @@ impl<'a> RowStream<'a> {
         (self.next_file, self.epoch_is_empty) = (0, true);
     }
 
-    fn ended(&self) -> bool {
+    fn is_finished(&self) -> bool {
         let finished = self.options.epochs.is_some_and(|epochs| self.position.epoch >= epochs);
         finished || self.next_file >= self.order.len() && self.epoch_is_empty
     }
@@ -180,7 +181,7 @@ impl Iterator for RowStream<'_> {
                 self.statistics.count_row(&row, self.options.context);
                 return Some(Ok(row));
             }
-            if self.ended() {
+            if self.is_finished() {
                 return None;
             }
             if self.next_file >= self.order.len() {

@@ -13,11 +13,11 @@ pub(super) fn tensor_name(slot: Slot, kind: TensorKind) -> String {
         Slot::Positions => format!("position_embd.{kind}"),
         Slot::OutputNorm => format!("output_norm.{kind}"),
         Slot::Output => format!("output.{kind}"),
-        Slot::Layer(index, part) => format!("blk.{index}.{}.{kind}", part_name(part)),
+        Slot::Layer(index, part) => format!("blk.{index}.{}.{kind}", layer_tensor_name(part)),
     }
 }
 
-fn part_name(part: LayerTensor) -> &'static str {
+fn layer_tensor_name(part: LayerTensor) -> &'static str {
     match part {
         LayerTensor::AttentionNorm => "attn_norm",
         LayerTensor::FusedQkv => "attn_qkv",

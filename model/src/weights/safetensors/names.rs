@@ -17,16 +17,16 @@ pub(crate) fn tensor_names(architecture: Architecture, slot: Slot, kind: TensorK
         (Slot::Positions, _) => ("transformer.", format!("wpe.{kind}")),
         (Slot::OutputNorm, true) => ("transformer.", format!("ln_f.{kind}")),
         (Slot::OutputNorm, false) => ("model.", format!("norm.{kind}")),
-        (Slot::Layer(index, part), true) => ("transformer.", format!("h.{index}.{}.{kind}", learned_part(part))),
+        (Slot::Layer(index, part), true) => ("transformer.", format!("h.{index}.{}.{kind}", learned_position_name(part))),
         (Slot::Layer(index, part), false) => {
-            ("model.", format!("layers.{index}.{}.{kind}", rotary_part(architecture, part)))
+            ("model.", format!("layers.{index}.{}.{kind}", rotary_position_name(architecture, part)))
         }
     };
     vec![format!("{prefix}{rest}"), rest]
 }
 
 /// Names in GPT-2 and GPTBigCode, which have learned positions.
-fn learned_part(part: LayerTensor) -> &'static str {
+fn learned_position_name(part: LayerTensor) -> &'static str {
     match part {
         LayerTensor::AttentionNorm => "ln_1",
         LayerTensor::FusedQkv => "attn.c_attn",
@@ -34,12 +34,12 @@ fn learned_part(part: LayerTensor) -> &'static str {
         LayerTensor::MlpNorm => "ln_2",
         LayerTensor::Up => "mlp.c_fc",
         LayerTensor::Down => "mlp.c_proj",
-        other => rotary_part(Architecture::Llama, other),
+        other => rotary_position_name(Architecture::Llama, other),
     }
 }
 
 /// Names in the architectures with rotary positions.
-fn rotary_part(architecture: Architecture, part: LayerTensor) -> &'static str {
+fn rotary_position_name(architecture: Architecture, part: LayerTensor) -> &'static str {
     let star_coder = architecture == Architecture::StarCoder2;
     match part {
         LayerTensor::AttentionNorm => "input_layernorm",

@@ -53,7 +53,7 @@ pub(super) fn run(corpus: &Corpus, args: &LearnArgs, seed: u64) -> Result<ExitCo
         counts.rows,
         record.context,
         args.rows,
-        trainer.parameters(),
+        trainer.parameter_count(),
         record.base
     );
     run_steps(&run, &mut trainer, &mut rows, &held_out, &model.tokenizer)?;

@@ -172,7 +172,7 @@ impl LearnArgs {
         let adam = AdamW { rate, betas, ..AdamW::default() };
         let optimizer = OptimizerConfig { adam, muon: new.then(Muon::default), clip: Some(1.0) };
         let warm_up = (steps / 20).clamp(1, 100);
-        let schedule = Schedule { steps, warm_up, fall, floor: 0.0 };
+        let schedule = Schedule { steps, warm_up, decay: fall, floor: 0.0 };
         let dropout = if self.mode == TrainingMode::Lora { 0.0 } else { self.dropout_rate() };
         let precision = self.precision(device)?;
         Ok(TrainingPlan { mode, optimizer, schedule, rows: self.rows.into(), dropout, recompute: false, precision, seed })
