@@ -172,7 +172,8 @@ mod tests {
     fn problem(task: &str) -> TranslationProblem {
         let line = format!(
             r#"{{"task_id": "{task}", "prompt": "int f() {{\r\n  return 1;\r\n}}\n",
-                "canonical_solution": "def f(): return 1", "test": "assert f() == 1", "func_title": "def f():\r", "desc_en": "", "Difficulty": "mbpp"}}"#
+                "canonical_solution": "def f(): return 1", "test": "assert f() == 1", "func_title": "def f():\r",
+                "desc_en": "", "Difficulty": "mbpp"}}"#
         );
         serde_json::from_str(&line).expect("a problem")
     }
