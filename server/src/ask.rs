@@ -84,7 +84,7 @@ impl Question {
 
     /// Puts the snippets of plugins before the question.
     pub(crate) fn with_snippets(mut self, snippets: &[Snippet]) -> Self {
-        self.prompt_text = code::from_elsewhere(snippets) + &self.prompt_text;
+        self.prompt_text = code::fenced_snippets(snippets) + &self.prompt_text;
         self
     }
 

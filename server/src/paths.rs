@@ -9,8 +9,8 @@ pub(crate) fn file_path(uri: &str) -> Option<PathBuf> {
     Url::parse(uri).ok().filter(|uri| uri.scheme() == "file")?.to_file_path().ok()
 }
 
-/// File name that a prompt shows for a document outside every workspace: the last component of `path`, or of the URI where
-/// the document has no path.
+/// File name that a prompt shows for a document outside every workspace: the last component of `path`, or of the URI
+/// where the document has no path.
 pub(crate) fn file_name(path: Option<&Path>, uri: &str) -> String {
     let name = path.unwrap_or(Path::new(uri)).file_name();
     name.map_or_else(|| "untitled".to_owned(), |name| name.to_string_lossy().into_owned())

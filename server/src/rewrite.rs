@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow, bail, ensure};
 use foretype_model::{ChatPrompt, Engine, Event, FinishReason, Job, Model, Priority, Usage};
 use foretype_plugins::docstring::Edit;
-use foretype_plugins::tasks::code::{CodeFault, CodePrompt, fault, from_elsewhere};
+use foretype_plugins::tasks::code::{CodeFault, CodePrompt, find_fault, fenced_snippets};
 use foretype_plugins::tasks::{edit, generate, translate};
 use foretype_plugins::{Document, Language, Part, Prompt, PartSource, syntax};
 use similar::{ChangeTag, TextDiff};
@@ -134,7 +134,7 @@ impl CodeWriter<'_> {
             model.count_tokens(&Prompt { parts, ..Prompt::default() })
         };
         let tokens = count(text)?.max(1);
-        let around = QUESTION_TOKENS + count(&from_elsewhere(&self.plugins.snippets))?;
+        let around = QUESTION_TOKENS + count(&fenced_snippets(&self.plugins.snippets))?;
         let fit = (max_context_tokens(model, self.config) / 2).saturating_sub(around);
         Ok(if tokens <= fit { text.len() } else { text.len() * fit / tokens })
     }
@@ -249,7 +249,7 @@ pub(crate) fn translate(
         let wanted = translate::prompt(document.language, to, lines.dedented.trim(), begins);
         let first = 1 + text[..range.start].matches('\n').count();
         let last = first + text[range.clone()].trim_end().matches('\n').count();
-        let written = writer.write(&wanted, &|code| fault(to, code));
+        let written = writer.write(&wanted, &|code| find_fault(to, code));
         let written = written.map_err(|error| anyhow!("lines {first} to {last}: {error:#}"))?;
         broken.extend(written.fault.map(|why| InvalidPiece {
             first_line: first,
@@ -261,7 +261,7 @@ pub(crate) fn translate(
     let written = translate::join(to, &texts);
     let text = writer.plugins.finish(written.clone())?;
     if text != written && broken.is_empty() {
-        let fault = fault(to, &text);
+        let fault = find_fault(to, &text);
         ensure!(fault.is_none(), "plugins turned the translation into invalid {}", to.name());
     }
     Ok(Translation { text, invalid_pieces: broken })
@@ -274,7 +274,7 @@ fn ensure_parses(document: &Document, range: &Range<usize>) -> Result<()> {
         return Ok(());
     }
     // A part of a broken file may be valid by itself.
-    match fault(document.language, &edit::SelectedLines::touching(&document.text, range.clone()).dedented) {
+    match find_fault(document.language, &edit::SelectedLines::touching(&document.text, range.clone()).dedented) {
         Some(fault) => bail!("{} does not parse ({fault}): correct it first", document.path),
         None => Ok(()),
     }
@@ -386,7 +386,7 @@ mod tests {
             asked.push(wanted.messages.last().map(|it| it.content.clone()).unwrap_or_default());
             Ok((*answers.next().expect("asked too often")).to_owned())
         };
-        let written = write_with_retry(&wanted, &mut answer, &|code| fault(Language::Lua, code)).expect("no error");
+        let written = write_with_retry(&wanted, &mut answer, &|code| find_fault(Language::Lua, code)).expect("no error");
         (written, asked)
     }
 
@@ -409,7 +409,7 @@ mod tests {
             asked += 1;
             if asked == 1 { Ok("f(".to_owned()) } else { Err(PromptTooLong { tokens: 9, context: 8 }.into()) }
         };
-        let written = write_with_retry(&wanted, &mut answer, &|code| fault(Language::Lua, code)).expect("no error");
+        let written = write_with_retry(&wanted, &mut answer, &|code| find_fault(Language::Lua, code)).expect("no error");
         assert_eq!((written.code.as_str(), written.fault.is_some(), asked), ("f(\n", true, 2));
         let mut answer = |_: &CodePrompt| bail!("cancelled");
         assert!(write_with_retry(&wanted, &mut answer, &|_| None).is_err());

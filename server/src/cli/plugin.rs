@@ -1,4 +1,4 @@
-//! `foretype plugin`: which plugins there are, a new one, what is wrong with one, what its fixtures say, and whom to trust.
+//! `foretype plugin`: lists, creates, checks, tests and trusts plugins.
 
 mod builtins;
 mod check;
@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::daemon;
 use crate::plugins::{self, PluginEntry, PluginRegistry, PluginReport, PluginState, WorkspacePlugins, trust};
 
-/// What a new plugin looks like.
+/// Text of a new plugin.
 const TEMPLATE: &str = include_str!("plugin/template.luau");
 
 /// Arguments of `foretype plugin`.
@@ -30,27 +30,27 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum PluginCommand {
-    /// Show the plugins of this workspace and your own, what became of each, and the built-ins
+    /// List the plugins of this workspace and your own with their state, and the built-ins
     List {
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Write a new plugin with comments that explain it, and the types beside it
+    /// Create a commented plugin, and the types of the interface next to it
     New {
-        /// Its name: small letters, digits and hyphens
+        /// Name: lowercase letters, digits and hyphens
         name: String,
-        /// In your own folder, for all workspaces, rather than in this one's
+        /// Create it in your own folder, for all workspaces
         #[arg(long)]
         user: bool,
     },
-    /// Load a plugin within its limits and say what is wrong with it, or with --replay what it costs and gains
+    /// Load a plugin within its limits and report faults, or with --replay measure its cost and benefit
     Check(check::Args),
-    /// Test plugins with the fixtures beside them
+    /// Test plugins with their fixtures
     Test(test::Args),
-    /// Let the plugins that this workspace has now run; changed ones are asked about again
+    /// Trust the current plugins of this workspace; a changed plugin needs to be trusted again
     Trust,
-    /// Let no plugin of this workspace run any more
+    /// Revoke the trust in all plugins of this workspace
     Untrust,
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     }
 }
 
-/// The plugins of the workspace at `root`, loaded.
+/// Loads the plugins of the workspace at `root`.
 fn loaded_plugins(root: &Path) -> Result<std::sync::Arc<WorkspacePlugins>> {
     let config = Config::load(Some(root))?;
     let plugins = PluginRegistry::default().for_workspace(Some(root), &config);
@@ -86,14 +86,14 @@ fn list(root: &Path, as_json: bool) -> Result<ExitCode> {
     let builtins = builtins::all(root, &plugins)?;
     let on_disk: Vec<_> = plugins.entries().iter().map(PluginReport::from_entry).collect();
     let (reports, source) = match daemon::plugins(root) {
-        Ok(Some(Some(running))) => (with_running_reports(on_disk, &running), "as the daemon has them"),
-        Ok(Some(None)) => (on_disk, "no editor has this workspace open with the daemon: as they lie on disk"),
-        Ok(None) => (on_disk, "no daemon is running: as they lie on disk"),
+        Ok(Some(Some(running))) => (with_running_reports(on_disk, &running), "state in the daemon"),
+        Ok(Some(None)) => (on_disk, "state on disk: no editor has this workspace open"),
+        Ok(None) => (on_disk, "state on disk: no daemon is running"),
         Err(error) => {
             eprintln!(
                 "foretype: {error:#}; `foretype daemon stop` ends it, and the next editor window starts it again"
             );
-            (on_disk, "the daemon does not say: as they lie on disk")
+            (on_disk, "state on disk: the daemon did not answer")
         }
     };
     if as_json {
@@ -101,7 +101,7 @@ fn list(root: &Path, as_json: bool) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if reports.is_empty() {
-        println!("no plugins; `foretype plugin new NAME` writes one");
+        println!("no plugins: `foretype plugin new NAME` creates one");
     }
     for report in &reports {
         println!("{:<20} {}\n{:20} {}", report.name, report.summary(), "", report.path.display());
@@ -114,11 +114,11 @@ fn list(root: &Path, as_json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What lies on disk, where the daemon runs the same content as it is there.
+/// Replaces the reports of plugins that the daemon runs with the same content by the daemon's.
 fn with_running_reports(on_disk: Vec<PluginReport>, running: &[PluginReport]) -> Vec<PluginReport> {
     let same =
-        |own: &PluginReport| running.iter().find(|other| other.path == own.path && other.hash == own.hash).cloned();
-    on_disk.into_iter().map(|own| same(&own).unwrap_or(own)).collect()
+        |report: &PluginReport| running.iter().find(|it| it.path == report.path && it.hash == report.hash).cloned();
+    on_disk.into_iter().map(|report| same(&report).unwrap_or(report)).collect()
 }
 
 /// What became of a plugin, in a few words.
@@ -127,24 +127,23 @@ pub(super) fn state(entry: &PluginEntry) -> String {
 }
 
 fn create(root: &Path, name: &str, user: bool) -> Result<ExitCode> {
-    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     ensure!(
-        !name.is_empty() && name.len() <= 40 && name.bytes().all(fits),
-        "a plugin's name has small letters, digits and hyphens, at most 40: {name:?}"
+        !name.is_empty() && name.len() <= 40 && name.bytes().all(is_valid),
+        "{name:?} is not a plugin's name: use at most 40 lowercase letters, digits and hyphens"
     );
-    let folder = match user {
-        true => {
-            plugins::user_folder().context("no folder for configuration: neither XDG_CONFIG_HOME nor HOME is set")?
-        }
-        false => plugins::workspace_folder(root),
+    let folder = if user {
+        plugins::user_folder().context("there is no configuration folder: set HOME or XDG_CONFIG_HOME")?
+    } else {
+        plugins::workspace_folder(root)
     };
     let path = folder.join(format!("{name}.luau"));
-    ensure!(!path.exists(), "{} is there already", path.display());
+    ensure!(!path.exists(), "{} exists already", path.display());
     let source = TEMPLATE.replace("NAME", name);
     let write = |path: &Path, text: &str| {
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
     };
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     write(&path, &source)?;
     write(&folder.join("foretype.d.luau"), &declarations())?;
     if !user {

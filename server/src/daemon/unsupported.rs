@@ -14,7 +14,7 @@ pub(crate) fn status() -> Result<Option<Value>> {
 }
 
 /// Returns `None`: no daemon is running.
-pub(crate) fn plugins(_: &std::path::Path) -> Result<Option<Option<Vec<crate::plugins::Report>>>> {
+pub(crate) fn plugins(_: &std::path::Path) -> Result<Option<Option<Vec<crate::plugins::PluginReport>>>> {
     Ok(None)
 }
 

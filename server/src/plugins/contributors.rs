@@ -1,4 +1,4 @@
-//! Built-ins and plugins as the configuration names them: what is off, in which order, with how much room.
+//! Contributors to suggestions: built-ins and plugins with their state, order and token budget.
 
 use std::sync::Arc;
 
@@ -8,95 +8,87 @@ use foretype_plugins::request::TaskKind;
 use foretype_plugins::{Builtins, Language, context, finish};
 use serde::Serialize;
 
-use super::WorkspacePlugins;
+use super::workspace_plugins::WorkspacePlugins;
 use crate::config::{self, Config};
 use crate::request_builder::{BYTES_PER_TOKEN, builtins_for};
 
-/// One that adds to prompts or has a say in suggestions.
+/// Built-in or plugin that adds snippets to prompts or finishes suggestions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Contributor {
-    /// Its name.
-    pub name: String,
-    /// Where it takes part.
+pub(crate) struct Contributor {
+    /// Name.
+    pub(crate) name: String,
+    /// Part of a suggestion that it contributes to.
     #[serde(rename = "part")]
-    pub role: ContributorRole,
-    /// Whether it is a built-in, rather than a plugin.
-    pub builtin: bool,
-    /// Whether it takes part: a built-in may be switched off, or a plugin may stand in its place.
-    pub state: ContributorState,
-    /// The most tokens of its snippets, about.
+    pub(crate) role: ContributorRole,
+    /// True for a built-in, false for a plugin.
+    pub(crate) builtin: bool,
+    /// Active, disabled or replaced.
+    pub(crate) state: ContributorState,
+    /// Approximate token budget of its snippets.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_tokens: Option<usize>,
-    /// What it does, where it is a built-in.
+    pub(crate) max_tokens: Option<usize>,
+    /// Description of a built-in; empty for a plugin.
     #[serde(rename = "about")]
-    pub description: &'static str,
+    pub(crate) description: &'static str,
 }
 
-/// Where one takes part.
+/// Part of a suggestion that a contributor takes part in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ContributorRole {
-    /// Its snippets stand in prompts.
+pub(crate) enum ContributorRole {
+    /// Snippets of the prompt.
     Context,
-    /// It has a say in what is shown.
+    /// Finishing of the suggestion.
     Finish,
 }
 
-/// Whether one takes part.
+/// State of a contributor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ContributorState {
-    /// It does.
+pub(crate) enum ContributorState {
+    /// Active.
     On,
-    /// The configuration switches it off.
+    /// Disabled by the configuration.
     Off,
-    /// A plugin of its name stands in its place.
+    /// Replaced by a plugin of the same name.
     Replaced,
 }
 
 impl WorkspacePlugins {
-    /// All that take part in suggestions for documents of a language where snippets have so many bytes: first those with snippets, in the order
-    /// of a prompt as far as it is known before they are asked, then those that finish, in the order in which they are asked.
-    pub fn contributors(&self, language: Language, snippets: usize, config: &Config) -> Vec<Contributor> {
+    /// Returns all contributors to suggestions for documents of a language, with `snippet_bytes` bytes for all snippets. Those
+    /// with snippets come first, in the order of a prompt by default stability, then those that finish suggestions in order.
+    pub(crate) fn contributors(&self, language: Language, snippet_bytes: usize, config: &Config) -> Vec<Contributor> {
         let mut plugins = self.plugins_for(language, config);
         plugins.retain(|plugin| plugin.tasks().contains(&TaskKind::Fill));
-        let mut chosen = builtins_for(&config.plugins, language);
-        chosen.disabled.extend(disabled_sources(&config.context).map(str::to_owned));
-        let mut places: Vec<_> = context::CONTEXT_SOURCES
-            .iter()
-            .map(|source| {
-                let place = builtin(source.name, ContributorRole::Context, source.description, &plugins, &chosen);
-                let room = chosen
-                    .byte_limits
-                    .get(source.name)
-                    .copied()
-                    .unwrap_or(snippets / source.share_divisor)
-                    .min(snippets);
-                (source.stability, Contributor { max_tokens: Some(room / BYTES_PER_TOKEN), ..place })
-            })
-            .collect();
-        places.extend(plugins.iter().filter(|plugin| plugin.has_context()).map(|plugin| {
-            let room =
-                chosen.byte_limits.get(&plugin.name).map_or(config.plugins.max_tokens, |room| room / BYTES_PER_TOKEN);
-            let most = room.min(snippets / 2 / BYTES_PER_TOKEN);
-            (
-                Stability::default(),
-                Contributor { max_tokens: Some(most), ..plugin_contributor(plugin, ContributorRole::Context) },
-            )
-        }));
-        places.sort_by_key(|(stability, place)| (*stability, chosen.rank(&place.name)));
+        let mut builtins = builtins_for(&config.plugins, language);
+        builtins.disabled.extend(disabled_sources(&config.context).map(str::to_owned));
+        let mut sources = Vec::new();
+        for source in context::CONTEXT_SOURCES {
+            let contributor = builtin(source.name, ContributorRole::Context, source.description, &plugins, &builtins);
+            let limit = builtins.byte_limits.get(source.name).copied();
+            let bytes = limit.unwrap_or(snippet_bytes / source.share_divisor).min(snippet_bytes);
+            sources.push((source.stability, Contributor { max_tokens: Some(bytes / BYTES_PER_TOKEN), ..contributor }));
+        }
+        for plugin in plugins.iter().filter(|plugin| plugin.has_context()) {
+            let limit = builtins.byte_limits.get(&plugin.name).map(|bytes| bytes / BYTES_PER_TOKEN);
+            // All plugins share half of the snippet budget.
+            let max_tokens = limit.unwrap_or(config.plugins.max_tokens).min(snippet_bytes / 2 / BYTES_PER_TOKEN);
+            let contributor = plugin_contributor(plugin, ContributorRole::Context);
+            sources.push((Stability::default(), Contributor { max_tokens: Some(max_tokens), ..contributor }));
+        }
+        sources.sort_by_key(|(stability, contributor)| (*stability, builtins.rank(&contributor.name)));
         let rules = finish::FINISH_RULES
             .iter()
-            .map(|rule| builtin(rule.name, ContributorRole::Finish, rule.description, &plugins, &chosen));
-        let last = plugins
+            .map(|rule| builtin(rule.name, ContributorRole::Finish, rule.description, &plugins, &builtins));
+        let finishing_plugins = plugins
             .iter()
             .filter(|plugin| plugin.has_finish())
             .map(|plugin| plugin_contributor(plugin, ContributorRole::Finish));
-        places.into_iter().map(|(_, place)| place).chain(rules).chain(last).collect()
+        sources.into_iter().map(|(_, contributor)| contributor).chain(rules).chain(finishing_plugins).collect()
     }
 }
 
-/// Sources that an option of their own switches off.
+/// Returns the context sources that an option of their own disables.
 fn disabled_sources(context: &config::ContextConfig) -> impl Iterator<Item = &'static str> {
     let options = [
         ("definitions", context.definitions),
@@ -108,28 +100,30 @@ fn disabled_sources(context: &config::ContextConfig) -> impl Iterator<Item = &'s
 
 fn builtin(
     name: &str,
-    part: ContributorRole,
-    about: &'static str,
+    role: ContributorRole,
+    description: &'static str,
     plugins: &[Arc<Plugin>],
-    chosen: &Builtins,
+    builtins: &Builtins,
 ) -> Contributor {
-    let takes_part = |plugin: &Plugin| match part {
+    let has_role = |plugin: &Plugin| match role {
         ContributorRole::Context => plugin.has_context(),
         ContributorRole::Finish => plugin.has_finish(),
     };
-    let replaced = plugins.iter().any(|plugin| plugin.name == name && plugin.fault().is_none() && takes_part(plugin));
-    let state = match (chosen.is_enabled(name), replaced) {
-        (false, _) => ContributorState::Off,
-        (true, true) => ContributorState::Replaced,
-        (true, false) => ContributorState::On,
+    let is_replaced = plugins.iter().any(|plugin| plugin.name == name && plugin.fault().is_none() && has_role(plugin));
+    let state = if !builtins.is_enabled(name) {
+        ContributorState::Off
+    } else if is_replaced {
+        ContributorState::Replaced
+    } else {
+        ContributorState::On
     };
-    Contributor { name: name.to_owned(), role: part, builtin: true, state, max_tokens: None, description: about }
+    Contributor { name: name.to_owned(), role, builtin: true, state, max_tokens: None, description }
 }
 
-fn plugin_contributor(plugin: &Plugin, part: ContributorRole) -> Contributor {
+fn plugin_contributor(plugin: &Plugin, role: ContributorRole) -> Contributor {
     Contributor {
         name: plugin.name.clone(),
-        role: part,
+        role,
         builtin: false,
         state: ContributorState::On,
         max_tokens: None,
@@ -143,8 +137,8 @@ impl std::fmt::Display for Contributor {
         write!(f, "{:<20} {kind}", self.name)?;
         match self.state {
             ContributorState::On => {}
-            ContributorState::Off => write!(f, ", switched off")?,
-            ContributorState::Replaced => write!(f, ", a plugin stands in its place")?,
+            ContributorState::Off => write!(f, ", disabled")?,
+            ContributorState::Replaced => write!(f, ", replaced by a plugin")?,
         }
         if let (Some(tokens), ContributorState::On) = (self.max_tokens, self.state) {
             write!(f, ", at most {tokens} tokens")?;
@@ -158,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_language_has_what_is_said_of_it_and_of_all() {
+    fn general_and_language_specific_settings_are_combined() {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let budgets = [("open-files", 10), ("open-files:rust", 20), ("definitions:go", 30)];
         let config = config::PluginsConfig {

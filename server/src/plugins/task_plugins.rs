@@ -1,4 +1,4 @@
-//! Plugins that take part where nobody types: in docstrings, in questions, in translations, edits and generated code.
+//! Plugins in tasks other than suggestions: docstrings, questions, translations, edits and generated code.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use foretype_plugins::luau::Plugin;
 use foretype_plugins::request::TaskKind;
 use foretype_plugins::{Document, Request, Snippet, plugin_strategy};
 
-use super::WorkspacePlugins;
+use super::workspace_plugins::WorkspacePlugins;
 use crate::config::Config;
 use crate::request_builder;
 use crate::workspace::Workspace;
 
-/// What is to be written, and the plugins that have something to do with it.
+/// Plugins that take part in a task, and the request of the task.
 pub struct TaskPlugins {
     plugins: Vec<Arc<Plugin>>,
     request: Request,
@@ -21,8 +21,8 @@ pub struct TaskPlugins {
 }
 
 impl WorkspacePlugins {
-    /// Those that run for a task in this document, which has the cursor at a byte. Looks at the folders, which reads files.
-    pub fn for_task(&self, task: TaskKind, document: Document, cursor: usize, config: &Config) -> TaskPlugins {
+    /// Returns the plugins for a task in a document with the cursor at byte `cursor`. Scans the plugin folders first.
+    pub(crate) fn for_task(&self, task: TaskKind, document: Document, cursor: usize, config: &Config) -> TaskPlugins {
         self.refresh_blocking(config);
         let plugins = self.plugins_for(document.language, config);
         let request = request_builder::request_for_format(document, cursor, None, config.context.max_tokens, config);
@@ -30,11 +30,9 @@ impl WorkspacePlugins {
         let request = Request { task, repository: workspace.and_then(Workspace::name), ..request };
         TaskPlugins { plugins, request, snippet_bytes: config.plugins.max_tokens * request_builder::BYTES_PER_TOKEN }
     }
-}
 
-impl WorkspacePlugins {
-    /// What those for questions add to one, about a document or about none.
-    pub fn question_snippets(
+    /// Returns the snippets of plugins for a question about a document, if any.
+    pub(crate) fn question_snippets(
         &self,
         place: Option<&(Document, Option<Range<usize>>)>,
         question: &str,
@@ -50,29 +48,32 @@ impl WorkspacePlugins {
 }
 
 impl TaskPlugins {
-    /// With what the question says and the workspace's symbols.
+    /// Adds the text of the question and the symbols of the workspace to the request.
     pub fn with_question(mut self, question: Option<&str>, workspace: Option<&Workspace>) -> Self {
         self.request.question = question.map(Arc::from);
         self.request.symbols = workspace.map_or_else(Arc::default, |workspace| workspace.symbols.clone());
         self
     }
 
-    /// What the plugins want the model to read.
+    /// Returns the snippets of the plugins.
     pub fn snippets(&self) -> Vec<Snippet> {
         plugin_strategy::snippets(&self.plugins, &self.request, self.snippet_bytes)
     }
 
-    /// What is left of a text after all have had their word; `Err` is the name of the plugin that does not want it.
+    /// Passes a text through the plugins' `finish` functions.
+    ///
+    /// # Errors
+    /// If a plugin vetoes the text: its name.
     pub fn finish(&self, text: String) -> Result<String, String> {
         plugin_strategy::finish(&self.plugins, &self.request, text)
     }
 }
 
-/// What plugins want a model to read before it writes code, and those that have the last word on the code.
+/// Plugins that take part in writing code, with their snippets.
 #[derive(Default)]
 pub struct CodePlugins {
     plugins: Option<TaskPlugins>,
-    /// What they show.
+    /// Snippets for the prompt.
     pub snippets: Vec<Snippet>,
 }
 
@@ -83,12 +84,12 @@ impl From<TaskPlugins> for CodePlugins {
 }
 
 impl CodePlugins {
-    /// What is left of new code after all have had their word.
+    /// Passes new code through the plugins' `finish` functions.
     ///
     /// # Errors
-    /// If one does not want it.
+    /// If a plugin vetoes the code.
     pub fn finish(&self, code: String) -> Result<String, anyhow::Error> {
         let Some(asked) = &self.plugins else { return Ok(code) };
-        asked.finish(code).map_err(|name| anyhow::anyhow!("the plugin {name} does not want this code"))
+        asked.finish(code).map_err(|name| anyhow::anyhow!("the plugin {name} vetoed this code"))
     }
 }

@@ -1,4 +1,4 @@
-//! Which plugins of which workspaces the user trusts: `foretype/trusted-plugins.json` in the state folder.
+//! Plugins that the user trusts, by workspace: `foretype/trusted-plugins.json` in the state folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,16 +9,16 @@ use crate::stats;
 
 /// Hashes of trusted plugins by the path of their workspace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TrustStore(BTreeMap<String, BTreeSet<String>>);
+pub(crate) struct TrustStore(BTreeMap<String, BTreeSet<String>>);
 
 impl TrustStore {
-    /// Whether a plugin of this content may run in this workspace.
-    pub fn contains(&self, root: &Path, hash: &str) -> bool {
+    /// Returns true if a plugin with this hash may run in the workspace at `root`.
+    pub(crate) fn contains(&self, root: &Path, hash: &str) -> bool {
         self.0.get(&workspace_key(root)).is_some_and(|hashes| hashes.contains(hash))
     }
 }
 
-/// The path by which a workspace is remembered.
+/// Returns the path by which a workspace is stored.
 fn workspace_key(root: &Path) -> String {
     std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned()).to_string_lossy().into_owned()
 }
@@ -27,27 +27,27 @@ fn store_path() -> Option<PathBuf> {
     Some(stats::stats_file()?.with_file_name("trusted-plugins.json"))
 }
 
-/// What is trusted. A file that cannot be understood trusts nothing.
-pub fn load() -> TrustStore {
+/// Loads the store. An unreadable file trusts no plugin.
+pub(crate) fn load() -> TrustStore {
     let text = store_path().and_then(|file| std::fs::read(file).ok());
     TrustStore(text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default())
 }
 
-/// Trusts plugins of these contents in a workspace.
+/// Trusts plugins with these hashes in the workspace at `root`.
 ///
 /// # Errors
-/// If it cannot be remembered.
-pub fn add(root: &Path, hashes: &[String]) -> Result<()> {
+/// If the store cannot be written.
+pub(crate) fn add(root: &Path, hashes: &[String]) -> Result<()> {
     let mut trusted = load();
     trusted.0.entry(workspace_key(root)).or_default().extend(hashes.iter().cloned());
     save(&trusted)
 }
 
-/// Trusts nothing of a workspace any more; says whether something was.
+/// Revokes the trust in all plugins of a workspace; returns true if any was trusted.
 ///
 /// # Errors
-/// If that cannot be remembered.
-pub fn revoke(root: &Path) -> Result<bool> {
+/// If the store cannot be written.
+pub(crate) fn revoke(root: &Path) -> Result<bool> {
     let mut trusted = load();
     let found = trusted.0.remove(&workspace_key(root)).is_some();
     if found {
@@ -57,6 +57,6 @@ pub fn revoke(root: &Path) -> Result<bool> {
 }
 
 fn save(trusted: &TrustStore) -> Result<()> {
-    let file = store_path().context("no folder for state: neither XDG_STATE_HOME nor HOME is set")?;
+    let file = store_path().context("there is no state folder: set HOME or XDG_STATE_HOME")?;
     stats::write_json_atomically(&file, &trusted.0)
 }

@@ -1,25 +1,28 @@
-//! What plugins may see of a workspace: what may enter a prompt, and nothing else.
+//! Workspace access of plugins: only files that may enter a prompt.
 
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use foretype_plugins::context::secrets;
 use foretype_plugins::luau::{GitStatus, WorkspaceAccess};
 use foretype_plugins::tasks::ask::{SearchHit, search_terms};
 use ignore::overrides::OverrideBuilder;
+use parking_lot::Mutex;
 
 use super::git::{self, GitStateCache};
 use crate::config::Config;
 use crate::search::SearchResult;
 use crate::workspace::{Workspace, Workspaces};
 
-/// Larger files are made by machines.
+/// Bytes of a file that may be read. Larger files are generated.
 const MAX_FILE_BYTES: u64 = 512 << 10;
-/// How long a list of all files is good for, and how long making one may take.
-const LISTED: (Duration, Duration) = (Duration::from_secs(5), Duration::from_millis(50));
+/// Age at which the list of all files is renewed.
+const MAX_LIST_AGE: Duration = Duration::from_secs(5);
+/// Time in which the list of all files is made. The rest is left out.
+const LIST_TIME_LIMIT: Duration = Duration::from_millis(50);
 
-/// The files of a workspace as plugins see them.
+/// Readable files of a workspace.
 #[derive(Debug)]
 pub(super) struct WorkspaceFiles {
     workspace: Option<Arc<Workspace>>,
@@ -28,22 +31,23 @@ pub(super) struct WorkspaceFiles {
 }
 
 impl WorkspaceFiles {
-    /// Of the workspace at `root`; without one there are none.
+    /// Returns the files of the workspace at `root`; none without a root.
     pub(super) fn new(root: Option<&Path>, config: &Config) -> Self {
         Self::in_workspace(root.map(|root| Workspaces::default().open(root, config)))
     }
 
-    /// Of this workspace.
+    /// Returns the files of a workspace; none without one.
     pub(super) fn in_workspace(workspace: Option<Arc<Workspace>>) -> Self {
         Self { workspace, file_list: Mutex::default(), git: Arc::default() }
     }
 
-    /// The workspace, if there is one.
+    /// Returns the workspace, if there is one.
     pub(super) fn workspace(&self) -> Option<&Workspace> {
         self.workspace.as_deref()
     }
 
-    /// Where a file lies that may be read: inside, not hidden, neither ignored nor secret, and no link that leads outside.
+    /// Returns the absolute path of a file if it may be read: it lies in the workspace, also after following links, and is
+    /// neither hidden, ignored, secret nor too large.
     fn readable_path(&self, path: &str) -> Option<PathBuf> {
         let workspace = self.workspace.as_ref()?;
         if !Path::new(path).components().all(is_visible_component) {
@@ -51,15 +55,19 @@ impl WorkspaceFiles {
         }
         let full = workspace.root.join(path);
         let real = full.canonicalize().ok()?;
-        let inside = real.starts_with(workspace.root.canonicalize().ok()?) && !workspace.excludes(&full);
-        let fits = real.metadata().is_ok_and(|data| data.is_file() && data.len() <= MAX_FILE_BYTES);
-        (inside && fits && !secrets::is_secret_path(&real.to_string_lossy())).then_some(full)
+        if !real.starts_with(workspace.root.canonicalize().ok()?) || workspace.excludes(&full) {
+            return None;
+        }
+        let metadata = real.metadata().ok()?;
+        let is_readable = metadata.is_file() && metadata.len() <= MAX_FILE_BYTES;
+        if is_readable && !secrets::is_secret_path(&real.to_string_lossy()) { Some(full) } else { None }
     }
 
+    /// Returns the paths of all files that may be read, relative to the workspace.
     fn list(&self) -> Arc<Vec<String>> {
-        let mut listed = self.file_list.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, files)) = &*listed
-            && at.elapsed() < LISTED.0
+        let mut cached = self.file_list.lock();
+        if let Some((at, files)) = &*cached
+            && at.elapsed() < MAX_LIST_AGE
         {
             return files.clone();
         }
@@ -68,18 +76,18 @@ impl WorkspaceFiles {
             .workspace
             .iter()
             .flat_map(|workspace| {
-                let found = workspace.files().take_while(|_| started.elapsed() < LISTED.1);
+                let found = workspace.files().take_while(|_| started.elapsed() < LIST_TIME_LIMIT);
                 found.filter_map(|path| workspace.relative_path(&path)).filter(|path| !secrets::is_secret_path(path))
             })
             .collect();
         files.sort();
         let files = Arc::new(files);
-        *listed = Some((Instant::now(), files.clone()));
+        *cached = Some((Instant::now(), files.clone()));
         files
     }
 }
 
-/// Whether what git says of a file may be told, which may be gone by now.
+/// Returns true if plugins may see the git status of a file, which need not exist any more.
 fn is_visible(workspace: &Workspace, path: &str) -> bool {
     Path::new(path).components().all(|part| is_visible_component(part))
         && !workspace.excludes(&workspace.root.join(path))
@@ -127,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn git_tells_of_files_that_may_be_read_and_starts_nothing_else() {
+    fn the_git_status_has_readable_files_only_and_starts_no_other_program() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let root = folder.path();
         let write = |name: &str, text: &str| std::fs::write(root.join(name), text).expect("writable");
@@ -147,7 +155,7 @@ mod tests {
         write("b.py", &format!("key = '{}{}'\n", "ghp_", "x".repeat(36)));
         write(".env", "KEY=2\n");
         run(&["add", "-A", "-f"]);
-        // Programs that a repository names.
+        // Programs that the configuration of a repository names.
         for setting in ["core.fsmonitor", "diff.external", "core.pager"] {
             run(&["config", setting, "touch ran"]);
         }
@@ -158,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_search_finds_what_is_indexed_and_may_be_read_still() {
+    fn a_search_finds_indexed_files_that_are_still_readable() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let root = folder.path().join("work");
         std::fs::create_dir(&root).expect("writable");
@@ -178,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn plugins_read_what_may_enter_a_prompt_and_nothing_else() {
+    fn plugins_read_only_files_that_may_enter_a_prompt() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let outside = tempfile::tempdir().expect("another");
         std::fs::write(outside.path().join("o.py"), "outside").expect("writable");

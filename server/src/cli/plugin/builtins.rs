@@ -1,4 +1,4 @@
-//! The built-ins in `foretype plugin list`.
+//! Built-ins in `foretype plugin list`.
 
 use std::path::Path;
 
@@ -9,15 +9,15 @@ use crate::config::Config;
 use crate::plugins::WorkspacePlugins;
 use crate::plugins::contributors::{Contributor, ContributorRole};
 
-/// All built-ins as they are for text of no language, with the room that a prompt of the configured length leaves.
+/// Returns the built-ins as configured for plain text, with the budgets of a prompt of the configured length.
 pub(super) fn all(root: &Path, plugins: &WorkspacePlugins) -> Result<Vec<Contributor>> {
     let config = Config::load(Some(root))?;
-    let room = Budget::for_context(config.context.max_tokens, config.inline.max_tokens).snippets;
-    let places = plugins.contributors(Language::PlainText, room, &config);
-    Ok(places.into_iter().filter(|place| place.builtin).collect())
+    let snippet_bytes = Budget::for_context(config.context.max_tokens, config.inline.max_tokens).snippets;
+    let contributors = plugins.contributors(Language::PlainText, snippet_bytes, &config);
+    Ok(contributors.into_iter().filter(|contributor| contributor.builtin).collect())
 }
 
-/// Prints them below the plugins.
+/// Prints the built-ins below the plugins.
 pub(super) fn print(places: &[Contributor]) {
     for (part, title) in [
         (ContributorRole::Context, "\nsources of context, in their order:"),

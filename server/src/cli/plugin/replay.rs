@@ -1,9 +1,9 @@
-//! What a plugin costs and what it gains: pieces of code are typed again, each with and without the plugin, one right after
-//! the other in this process.
+//! Cost and benefit of a plugin: samples of code are typed with and without the plugin, one right after the other in this
+//! process.
 //!
-//! Each way has an engine of its own, as if the other had never been. Nothing here waits for a clock, and a plugin has more
-//! time than while somebody types, so tokens and characters are the same each time; the time of a plugin is that of its calls,
-//! divided among the keys.
+//! Each side has an engine of its own, so that neither profits from the other's caches. No typing depends on the clock, and
+//! the plugin has a longer time limit than while the user types, so tokens and characters are reproducible. The time of the
+//! plugin is the time of its calls at each keystroke.
 
 mod figures;
 mod samples;
@@ -31,37 +31,38 @@ use samples::ReplaySample;
 
 pub(super) use figures::ReplayReport;
 
-/// Milliseconds for a call: what a plugin says must not depend on how busy the machine is. What was late is counted.
+/// Time limit of a call in milliseconds. It is generous, so that results do not depend on the load of the machine. Calls over
+/// the configured limit are counted as late.
 const CALL_TIMEOUT_MS: u64 = 1000;
 
-/// What is typed again, and how much of it.
+/// Samples of a replay.
 #[derive(Debug, clap::Args)]
 pub(super) struct ReplayArgs {
-    /// Type again what traces of `foretype bench trace` (.json) or source files and folders of this workspace hold, with and
-    /// without the plugin, and say what it costs and gains
+    /// Replay keystroke traces (.json), or blocks of source files and folders of this workspace, with and without the plugin,
+    /// and report its cost and benefit
     #[arg(long, value_name = "TRACE|PATH", num_args = 1..)]
     replay: Vec<PathBuf>,
-    /// With --replay, the model: a name that `model list` shows or a path
+    /// Model: a name that `model list` shows, or a path
     #[arg(long, requires = "replay")]
     model: Option<String>,
-    /// Of files, type so many blocks, drawn by the seed
+    /// Maximum number of blocks from source files, drawn with the seed
     #[arg(long, requires = "replay", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
     most: u32,
-    /// Of files, so many others that lie nearest stand for open ones
+    /// Number of nearest source files that count as open
     #[arg(long, requires = "replay", default_value_t = 6)]
     open: usize,
-    /// Seed of the draw and of the intervals
+    /// Random seed of the drawn blocks and of the confidence intervals
     #[arg(long, requires = "replay", default_value_t = 1)]
     seed: u64,
 }
 
 impl ReplayArgs {
-    /// Whether something is to be replayed.
+    /// Returns true if there is something to replay.
     pub(super) fn is_requested(&self) -> bool {
         !self.replay.is_empty()
     }
 
-    /// The command that measures the same again.
+    /// Returns the command that repeats the measurement.
     fn command_line(&self, name: &str) -> String {
         let paths: Vec<_> = self.replay.iter().map(|path| path.display().to_string()).collect();
         let model = self.model.as_ref().map(|model| format!(" --model {model}")).unwrap_or_default();
@@ -71,7 +72,7 @@ impl ReplayArgs {
     }
 }
 
-/// Measures a plugin that `load` gives.
+/// Measures the plugin that `load` returns.
 pub(super) fn run(
     root: &Path,
     name: &str,
@@ -84,37 +85,38 @@ pub(super) fn run(
     let plugin = load(&config)?;
     ensure!(
         plugin.tasks().contains(&TaskKind::Fill),
-        "{} takes part in no suggestions, so typing says nothing of it: its tasks have no \"fill\"",
+        "{} takes part in no suggestions, so there is nothing to measure: its tasks lack \"fill\"",
         plugin.file
     );
     config.model = args.model.clone().or(config.model);
-    // A model that is not there is told of before a large folder is read.
+    // A missing model is reported before a large folder is read.
     let model = models::resolve(config.model.as_deref())?;
     let workspace = Workspaces::default().open(root, &config);
-    let places = samples::collect(&workspace, args)?;
+    let samples = samples::collect(&workspace, args)?;
     if config.context.definitions {
         workspace.index_all_symbols(|_| true);
     }
     let model = models::load::load_model(&model, &config)?;
     let replay = PluginReplay::new(&workspace, &plugin, &model, &config)?;
-    let bar = ProgressBar::new(places.len() as u64).with_message("typing").with_style(progress::style());
-    let turn = |(at, place): (usize, &ReplaySample)| replay.pair(place, at % 2 == 1).inspect(|_| bar.inc(1));
-    let pairs = places.iter().enumerate().map(turn).collect::<Result<Vec<_>>>();
+    let bar = ProgressBar::new(samples.len() as u64).with_message("typing").with_style(progress::style());
+    let replayed =
+        samples.iter().enumerate().map(|(at, sample)| replay.pair(sample, at % 2 == 1).inspect(|_| bar.inc(1)));
+    let pairs = replayed.collect::<Result<Vec<_>>>();
     bar.finish_and_clear();
     let notes = notes(root, name, args, &model);
     Ok(ReplayReport { name: plugin.name.clone(), notes, seed: args.seed, limit_ms, pairs: pairs? })
 }
 
-/// What a reader needs to measure the same again.
+/// Returns notes on how to repeat the measurement.
 fn notes(root: &Path, name: &str, args: &ReplayArgs, model: &Model) -> Vec<String> {
     let revision = crate::git::output(root, &["rev-parse", "--short=12", "HEAD"]);
-    // Not every workspace has a history.
+    // Not every workspace is a git repository.
     let revision = revision.map_or_else(|_| String::new(), |revision| format!(" at {}", revision.trim()));
     let file = model.path.file_name().unwrap_or_default().to_string_lossy();
-    vec![format!("the same again: {}", args.command_line(name)), format!("model {} ({file}){revision}", model.name)]
+    vec![format!("repeat with: {}", args.command_line(name)), format!("model {} ({file}){revision}", model.name)]
 }
 
-/// Both ways to type.
+/// Replay of samples with and without a plugin.
 struct PluginReplay<'a> {
     workspace: &'a Workspace,
     plugin: &'a Plugin,
@@ -132,53 +134,55 @@ impl<'a> PluginReplay<'a> {
         config: &'a Config,
     ) -> Result<Self> {
         let fill = Fill::shared();
-        let plugged = plugins::with_plugins(fill.clone(), vec![plugin.clone()], config);
+        let extended = plugins::with_plugins(fill.clone(), vec![plugin.clone()], config);
         let engine = || models::load::start_engine(model.clone(), config);
-        let (without, with) = ((engine(), fill), (engine(), plugged));
+        let (without, with) = ((engine(), fill), (engine(), extended));
         Ok(Self { workspace, plugin, model, config, without, with })
     }
 
-    /// Types at a place in both ways; who is first changes, so that neither always has the machine as the other leaves it.
-    fn pair(&self, place: &ReplaySample, with_first: bool) -> Result<PairedRun> {
-        let first = with_first.then(|| self.type_with(place, &self.with)).transpose()?;
-        let without = self.type_with(place, &self.without)?;
-        let with = match first {
-            Some(with) => with,
-            None => self.type_with(place, &self.with)?,
-        };
-        match self.plugin.fault() {
-            Some(fault) => {
-                bail!("the plugin was stopped while {} was typed, so there is nothing to compare: {fault}", place.id)
-            }
-            None => Ok(PairedRun { id: place.id.clone(), without, with }),
+    /// Types a sample with and without the plugin. The order alternates between samples, so that warm caches of the processor
+    /// favor neither side.
+    fn pair(&self, sample: &ReplaySample, with_first: bool) -> Result<PairedRun> {
+        let (with, without);
+        if with_first {
+            with = self.type_with(sample, &self.with)?;
+            without = self.type_with(sample, &self.without)?;
+        } else {
+            without = self.type_with(sample, &self.without)?;
+            with = self.type_with(sample, &self.with)?;
         }
+        if let Some(fault) = self.plugin.fault() {
+            bail!("the plugin was stopped while {} was typed, so there is nothing to compare: {fault}", sample.id);
+        }
+        Ok(PairedRun { id: sample.id.clone(), without, with })
     }
 
+    /// Types a sample with an engine and a strategy.
     fn type_with(
         &self,
-        place: &ReplaySample,
+        sample: &ReplaySample,
         (engine, strategy): &(Engine, Arc<dyn PromptStrategy>),
     ) -> Result<TypingRun> {
-        let (mut evaluated, mut asked) = (0, Vec::new());
-        let typing = typing::simulate_typing(self.request(place), &place.expected, |request, drafts| {
+        let (mut evaluated, mut plugin_ms) = (0, Vec::new());
+        let typing = typing::simulate_typing(self.request(sample), &sample.expected, |request, drafts| {
             let before = self.plugin.tally().time;
             let outcome = completion::complete(engine, strategy, Arc::new(request), 1, &self.config.inline, drafts)?;
-            asked.push((self.plugin.tally().time - before).as_secs_f64() * 1000.0);
+            plugin_ms.push((self.plugin.tally().time - before).as_secs_f64() * 1000.0);
             evaluated += outcome.usage.evaluated;
             Ok(outcome)
         })?;
-        // A key that goes on with what is shown asks nobody.
-        asked.resize(typing.keys.max(asked.len()), 0.0);
-        Ok(TypingRun { typing, evaluated, plugin_ms: asked })
+        // A keystroke that types the shown suggestion needs no request.
+        plugin_ms.resize(typing.keys.max(plugin_ms.len()), 0.0);
+        Ok(TypingRun { typing, evaluated, plugin_ms })
     }
 
-    fn request(&self, place: &ReplaySample) -> Request {
-        let document = request_builder::parse_document(place.path.clone(), [&*place.before, &*place.after].concat());
-        let mut request = request_builder::request_for_model(document, place.before.len(), self.model, self.config);
+    fn request(&self, sample: &ReplaySample) -> Request {
+        let document = request_builder::parse_document(sample.path.clone(), [&*sample.before, &*sample.after].concat());
+        let mut request = request_builder::request_for_model(document, sample.before.len(), self.model, self.config);
         request.repository = self.workspace.name();
         request.symbols = self.workspace.symbols.clone();
         if self.config.context.open_files {
-            request.open_files = place.open_files.clone();
+            request.open_files = sample.open_files.clone();
         }
         request
     }

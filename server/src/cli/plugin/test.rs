@@ -1,4 +1,4 @@
-//! `foretype plugin test`: does a plugin do what its fixtures say?
+//! `foretype plugin test`: runs the fixtures of plugins.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,10 +14,10 @@ use crate::plugins::{user_folder, workspace_folder};
 /// Arguments of `foretype plugin test`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The plugins' names or files; without any, all plugins of this workspace and your own that have fixtures
+    /// Names or files of plugins; by default all plugins of this workspace and your own that have fixtures
     #[arg(value_name = "NAME|FILE")]
     plugins: Vec<String>,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -28,7 +28,10 @@ pub(super) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
         [] => files_with_fixtures(root),
         names => names.iter().map(|name| plugin_file(root, name)).collect::<Result<_>>()?,
     };
-    ensure!(!files.is_empty(), "no plugin has fixtures: write NAME.fixtures beside NAME.luau (docs/guides/plugins.md)");
+    ensure!(
+        !files.is_empty(),
+        "no plugin has fixtures: write NAME.fixtures next to NAME.luau (docs/guides/plugins.md)"
+    );
     let mut results = Vec::new();
     for file in &files {
         for (case, failure) in test(file)? {
@@ -39,21 +42,22 @@ pub(super) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
         }
     }
     let failed = results.iter().filter(|result| result["failure"] != Value::Null).count();
-    match args.json {
-        true => print_json(&results)?,
-        false => println!("{} passed, {failed} failed", results.len() - failed),
+    if args.json {
+        print_json(&results)?;
+    } else {
+        println!("{} passed, {failed} failed", results.len() - failed);
     }
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The plugins of both folders that have fixtures.
+/// Returns the plugin files of both folders that have fixtures.
 fn files_with_fixtures(root: &Path) -> Vec<PathBuf> {
     let folders = user_folder().into_iter().chain([workspace_folder(root)]);
-    let files = folders.flat_map(|folder| crate::plugins::list_plugin_files(&folder)).map(|(path, ..)| path);
+    let files = folders.flat_map(|folder| crate::plugins::list_plugin_files(&folder)).map(|file| file.path);
     files.filter(|path| fixtures::fixtures_path(path).is_file()).collect()
 }
 
-/// Each case of a plugin with what is wrong.
+/// Runs each case of a plugin; returns the cases with their failures.
 fn test(file: &Path) -> Result<Vec<(FixtureCase, Option<String>)>> {
     let read = |path: &Path| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
     let source = read(file)?;
@@ -78,7 +82,9 @@ fn print_result(file: &Path, case: &FixtureCase, failure: Option<&str>) {
         None => println!("ok      {name}: {}", case.name),
         Some(failure) => {
             println!("FAILED  {name}: {} ({}:{})", case.name, fixtures::fixtures_path(file).display(), case.line);
-            failure.lines().for_each(|line| println!("        {line}"));
+            for line in failure.lines() {
+                println!("        {line}");
+            }
         }
     }
 }

@@ -1,12 +1,12 @@
-//! Names of plugins in the configuration that nothing here has.
+//! Unknown plugin names in the configuration.
 
 use foretype_plugins::{context, finish};
 
 use crate::config::{Config, sources};
 use crate::plugins::PluginEntry;
 
-/// Says which names the configuration has for no plugin of this workspace, none of the user's and no built-in. That is no error:
-/// the user's own configuration is for all workspaces.
+/// Warns of names in the configuration that belong to no plugin and no built-in here. They are not errors, because the user's
+/// configuration is for all workspaces.
 pub(super) fn warn_of_unknown(entries: &[PluginEntry], config: &Config) {
     let builtins = context::CONTEXT_SOURCES
         .iter()
@@ -23,9 +23,9 @@ pub(super) fn warn_of_unknown(entries: &[PluginEntry], config: &Config) {
     for (option, name) in named.iter().flat_map(|(option, names)| names.iter().map(move |name| (option, name))) {
         let bare = name.split(':').next().unwrap_or_default();
         if !known.contains(&bare) {
-            let meant = sources::closest_name(bare, known.iter().copied());
-            let meant = meant.map_or_else(String::new, |name| format!("; did you mean {name}?"));
-            eprintln!("foretype: plugins.{option} names {name}, and there is no such plugin here{meant}");
+            let closest = sources::closest_name(bare, known.iter().copied());
+            let hint = closest.map_or_else(String::new, |name| format!("; did you mean {name}?"));
+            eprintln!("foretype: plugins.{option} names {name}, but there is no such plugin here{hint}");
         }
     }
 }

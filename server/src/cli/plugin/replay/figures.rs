@@ -1,4 +1,4 @@
-//! From what was typed in both ways to the figures that a plugin's author sees.
+//! Figures of a replay: the typed samples summarized for the author of a plugin.
 
 use foretype_model::evaluate::bootstrap::{self, ConfidenceInterval};
 use serde_json::{Value, json};
@@ -6,35 +6,43 @@ use serde_json::{Value, json};
 use crate::evaluate::table::Table;
 use crate::evaluate::typing::TypingEffort;
 
-/// What came of typing one piece in one way.
+/// Result of typing one sample on one side.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TypingRun {
+    /// Keystrokes and suggestions.
     pub(super) typing: TypingEffort,
-    /// Prompt tokens that the model read.
+    /// Prompt tokens that the model evaluated.
     pub(super) evaluated: usize,
-    /// Milliseconds in the plugin's functions, for each key.
+    /// Time of the plugin's functions at each keystroke in milliseconds.
     pub(super) plugin_ms: Vec<f64>,
 }
 
-/// The same piece in both ways.
+/// Results of one sample on both sides.
 #[derive(Debug, Clone)]
 pub(super) struct PairedRun {
+    /// Name of the sample.
     pub(super) id: String,
+    /// Result without the plugin.
     pub(super) without: TypingRun,
+    /// Result with the plugin.
     pub(super) with: TypingRun,
 }
 
-/// All that was measured of a plugin.
+/// Measurement of a plugin.
 pub(in crate::cli::plugin) struct ReplayReport {
+    /// Name of the plugin.
     pub(super) name: String,
+    /// Notes below the table.
     pub(super) notes: Vec<String>,
+    /// Random seed of the confidence intervals.
     pub(super) seed: u64,
-    /// Milliseconds that a call may take while somebody types.
+    /// Time limit of a call while the user types, in milliseconds.
     pub(super) limit_ms: u64,
+    /// Results of all samples.
     pub(super) pairs: Vec<PairedRun>,
 }
 
-/// A figure of both ways.
+/// Metric that is compared between both sides.
 struct MetricRow {
     name: &'static str,
     label: &'static str,
@@ -42,21 +50,21 @@ struct MetricRow {
     value: fn(&[&TypingRun]) -> Option<f64>,
 }
 
-/// What is compared; the plugin's own time has no other way to be compared with.
+/// Compared metrics. The plugin's own time exists on one side only and is not among them.
 const METRIC_ROWS: &[MetricRow] = &[
     MetricRow { name: "completed", label: "characters from suggestions", unit: " %", value: completed_percent },
-    MetricRow { name: "evaluated_per_key", label: "prompt tokens evaluated a key", unit: "", value: tokens_per_key },
+    MetricRow { name: "evaluated_per_key", label: "prompt tokens evaluated per key", unit: "", value: tokens_per_key },
     MetricRow {
         name: "evaluated_per_100",
-        label: "prompt tokens for 100 characters",
+        label: "prompt tokens per 100 characters",
         unit: "",
         value: tokens_per_100_characters,
     },
 ];
 
-/// Shares of the keys whose time is said.
+/// Reported percentiles of the plugin's time per keystroke.
 const TIME_PERCENTILES: [(&str, &str, f64); 2] =
-    [("plugin_ms_p50", "plugin's time a key, p50", 0.50), ("plugin_ms_p95", "plugin's time a key, p95", 0.95)];
+    [("plugin_ms_p50", "plugin time per key, p50", 0.50), ("plugin_ms_p95", "plugin time per key, p95", 0.95)];
 
 fn sum(typed: &[&TypingRun], of: fn(&TypingRun) -> usize) -> f64 {
     typed.iter().map(|typed| of(typed)).sum::<usize>() as f64
@@ -78,7 +86,7 @@ fn tokens_per_100_characters(typed: &[&TypingRun]) -> Option<f64> {
     ratio(sum(typed, |it| it.evaluated) * 100.0, sum(typed, |it| it.typing.characters))
 }
 
-/// A figure without and with the plugin, and the difference with its interval.
+/// Metric without and with the plugin, and the confidence interval of the difference.
 struct MetricComparison {
     without: f64,
     with: f64,
@@ -107,19 +115,19 @@ impl ReplayReport {
         self.pairs.iter().map(|pair| (&pair.without, &pair.with)).unzip()
     }
 
-    /// The plugin's milliseconds for each key that was typed with it, in rising order.
+    /// Returns the plugin's time at each keystroke in milliseconds, in ascending order.
     fn times(&self) -> Vec<f64> {
         let mut times: Vec<_> = self.pairs.iter().flat_map(|pair| pair.with.plugin_ms.iter().copied()).collect();
         times.sort_by(f64::total_cmp);
         times
     }
 
-    /// Keys at which the plugin took so long that in an editor it would have said nothing.
+    /// Returns the number of keystrokes at which the plugin would have exceeded its limit in an editor.
     fn count_late(&self, times: &[f64]) -> usize {
         times.iter().filter(|ms| **ms > self.limit_ms as f64).count()
     }
 
-    /// For a terminal.
+    /// Returns the table for a terminal.
     pub(in crate::cli::plugin) fn text(&self) -> String {
         let characters: usize = self.pairs.iter().map(|pair| pair.with.typing.characters).sum();
         let times = self.times();
@@ -128,12 +136,11 @@ impl ReplayReport {
             vec![(*label).to_owned(), "-".to_owned(), value.unwrap_or_default(), String::new()]
         };
         let late = format!("{} of {}", self.count_late(&times), times.len());
-        let late =
-            vec![format!("keys at which it took over {} ms", self.limit_ms), "-".to_owned(), late, String::new()];
+        let late = vec![format!("keys over {} ms", self.limit_ms), "-".to_owned(), late, String::new()];
         let rows =
             METRIC_ROWS.iter().filter_map(|row| row.cells(self)).chain(TIME_PERCENTILES.iter().map(time)).chain([late]);
         let table = Table {
-            title: format!("{}: {characters} characters typed at {} places", self.name, self.pairs.len()),
+            title: format!("{}: {characters} characters typed in {} samples", self.name, self.pairs.len()),
             head: ["", "without", "with", "difference [95 %]"].map(String::from).into(),
             rows: rows.collect(),
         };
@@ -141,7 +148,7 @@ impl ReplayReport {
         format!("{}\n{notes}", table.text())
     }
 
-    /// For programs.
+    /// Returns the figures as JSON.
     pub(in crate::cli::plugin) fn json(&self) -> Value {
         let figure = |row: &MetricRow| {
             let MetricComparison { without, with, interval } = row.compare(self)?;
@@ -162,7 +169,7 @@ impl ReplayReport {
     }
 }
 
-/// The smallest of sorted values that at least this share of all are not above.
+/// Returns the percentile of sorted values by the nearest-rank method.
 fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
     let rank = (sorted.len() as f64 * share).ceil() as usize;
     sorted.get(rank.max(1) - 1).copied()
@@ -188,11 +195,11 @@ mod tests {
     }
 
     #[test]
-    fn gains_and_costs_are_differences_of_the_same_places() {
+    fn differences_are_paired_by_sample() {
         let pair = (typed(4, 10, &[]), typed(6, 25, &[2.0, 0.0, 0.0, 0.0, 0.0]));
         let figures = report(&[pair.clone(), pair]).json()["figures"].clone();
         assert_eq!(figures["completed"]["difference"], 20.0);
-        assert_eq!(figures["completed"]["interval"], json!({ "low": 20.0, "high": 20.0 }), "all places agree");
+        assert_eq!(figures["completed"]["interval"], json!({ "low": 20.0, "high": 20.0 }), "all samples agree");
         assert_eq!(
             (&figures["evaluated_per_key"]["difference"], &figures["evaluated_per_100"]["with"]),
             (&json!(3.0), &json!(250.0))
@@ -201,16 +208,16 @@ mod tests {
     }
 
     #[test]
-    fn keys_at_which_an_editor_would_not_have_waited_are_counted() {
+    fn late_keystrokes_are_counted() {
         let report = report(&[(typed(4, 10, &[]), typed(5, 10, &[20.1, 0.0, 20.0]))]);
         assert_eq!(report.json()["figures"]["late_keys"], 1);
-        assert!(report.text().contains("keys at which it took over 20 ms"), "{}", report.text());
+        assert!(report.text().contains("keys over 20 ms"), "{}", report.text());
     }
 
     #[test]
-    fn the_table_says_how_to_measure_the_same_again() {
+    fn the_table_ends_with_the_notes() {
         let text = report(&[(typed(4, 10, &[]), typed(5, 10, &[1.5]))]).text();
-        assert!(text.starts_with("p: 10 characters typed at 1 places\n"), "{text}");
+        assert!(text.starts_with("p: 10 characters typed in 1 samples\n"), "{text}");
         assert!(text.contains("40.00 %  50.00 %  +10.00 [+10.00, +10.00]") && text.ends_with("\nagain\n"), "{text}");
         assert!(text.contains("1.50 ms") && text.contains("0 of 1"), "{text}");
     }
