@@ -39,7 +39,7 @@ pub use linear::Linear;
 pub use model::{ModelInfo, Model};
 pub use sampler::SamplingParams;
 pub use tokenizer::Tokenizer;
-pub use weights::gguf::write::{WeightFormat, convert_to_gguf};
+pub use weights::gguf::convert::{WeightFormat, convert_to_gguf};
 pub use weights::merge::merge_adapter;
 pub use weights::storage::{Bytes, QuantizedMatrix};
 pub use weights::{Fault, LoadError};

@@ -4,7 +4,7 @@ mod checkpoint;
 pub mod corpus;
 mod export;
 mod gradients;
-mod initial;
+mod initial_weights;
 mod lm_head;
 pub mod memory;
 mod network;

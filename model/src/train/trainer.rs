@@ -6,7 +6,7 @@ use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
 use super::gradients::{Gradients, PassOptions};
-use super::initial::InitialWeights;
+use super::initial_weights::InitialWeights;
 use super::network::{Dropout, Network, TrainBatch, TrainingMode};
 use super::operations::Precision;
 use super::optimizer::{OptimizerConfig, OptimizerState};

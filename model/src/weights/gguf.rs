@@ -5,6 +5,7 @@
 //! The format is specified in <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>; versions 2 and 3 are
 //! supported, little-endian only.
 
+pub(crate) mod convert;
 mod cursor;
 mod metadata;
 mod names;
@@ -13,7 +14,6 @@ mod tensors;
 #[cfg(test)]
 mod tests;
 mod value;
-pub(crate) mod write;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -96,7 +96,7 @@ impl GgufFile {
 /// Reads the header: the number of tensors and the number of metadata entries.
 fn header(cursor: &mut Cursor) -> Result<(usize, usize), Fault> {
     if cursor.array().ok() != Some(*b"GGUF") {
-        return Err(Fault::Malformed("it is not a GGUF file".into()));
+        return Err(Fault::Malformed("this is not a GGUF file".into()));
     }
     match cursor.u32()? {
         2 | 3 => {}
@@ -112,6 +112,6 @@ fn alignment(values: &HashMap<String, MetadataValue>) -> Result<usize, Fault> {
     match values.get("general.alignment") {
         None => Ok(32),
         Some(MetadataValue::Integer(n @ 8..=65_536)) if n.count_ones() == 1 => Ok(*n as usize),
-        Some(_) => Err(Fault::Malformed("its alignment is not a power of two from 8 to 65536".into())),
+        Some(_) => Err(Fault::Malformed("the alignment is not a power of two from 8 to 65536".into())),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::error::CorpusError;
 use crate::git::{GitCommand, GitError};
 
-/// Time limit of one look at a repository: a history of a million commits takes minutes.
+/// Time limit of a git command: reading a history of a million commits takes minutes.
 const TIME_LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// Lists the files in a folder that git tracks: relative to the folder, sorted.
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_time_of_a_path_counts_and_reading_stops_when_all_are_known() {
+    fn the_newest_commit_time_of_each_path_is_read() {
         let log = "/30\0\nb\0/20\0\0a\0b\0/10\0\na\0c\0/5\0\nc\0";
         let mut wanted = HashSet::from(["a", "b"]);
         let times = first_times(&mut log.as_bytes(), &mut wanted).expect("it can be read");
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_of_digits_is_no_time() {
+    fn a_path_of_digits_is_not_a_time() {
         let mut wanted = HashSet::from(["17", "new"]);
         let times = first_times(&mut "/9\0\n17\0".as_bytes(), &mut wanted).expect("it can be read");
         assert_eq!((times["17"], wanted.len()), (9, 1));

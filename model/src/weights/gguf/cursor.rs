@@ -56,7 +56,7 @@ impl<'a> Cursor<'a> {
         let count = self.u64()?;
         match usize::try_from(count) {
             Ok(count) if count <= self.remaining() / item_bytes => Ok(count),
-            _ => Err(Fault::Malformed(format!("it claims {count} {what}, more than the file can hold"))),
+            _ => Err(Fault::Malformed(format!("the file claims to have {count} {what}, more than the file can hold"))),
         }
     }
 

@@ -146,8 +146,8 @@ fn a_valid_file_loads_in_both_versions() {
 #[test]
 fn files_that_are_not_gguf_are_rejected() {
     check_rejected(b"", "");
-    check_rejected(b"GG", "it is not a GGUF file");
-    check(|p| p.magic = *b"GGML", "it is not a GGUF file");
+    check_rejected(b"GG", "this is not a GGUF file");
+    check(|p| p.magic = *b"GGML", "this is not a GGUF file");
     check(|p| p.version = 1, "version 1 of GGUF is not supported");
     check(|p| p.version = 3 << 24, "big-endian");
     assert!(load(&[0; 64]).is_err());
@@ -179,7 +179,7 @@ fn malformed_metadata_is_rejected() {
     check(|p| p.value("block_count").2 = u32::MAX.to_le_bytes().to_vec(), "the number of layers is zero or too large");
     check(|p| p.value("head_count").2 = vec![0; 4], "the number of heads is zero or too large");
     check(|p| p.value("architecture").2 = text("rwkv7"), "the architecture 'rwkv7' is not supported");
-    check(|p| p.values.push(("general.alignment".into(), 4, vec![0; 4])), "its alignment is not a power of two");
+    check(|p| p.values.push(("general.alignment".into(), 4, vec![0; 4])), "the alignment is not a power of two");
 }
 
 #[test]

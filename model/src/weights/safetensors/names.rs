@@ -17,7 +17,9 @@ pub(crate) fn tensor_names(architecture: Architecture, slot: Slot, kind: TensorK
         (Slot::Positions, _) => ("transformer.", format!("wpe.{kind}")),
         (Slot::OutputNorm, true) => ("transformer.", format!("ln_f.{kind}")),
         (Slot::OutputNorm, false) => ("model.", format!("norm.{kind}")),
-        (Slot::Layer(index, part), true) => ("transformer.", format!("h.{index}.{}.{kind}", learned_position_name(part))),
+        (Slot::Layer(index, part), true) => {
+            ("transformer.", format!("h.{index}.{}.{kind}", learned_position_name(part)))
+        }
         (Slot::Layer(index, part), false) => {
             ("model.", format!("layers.{index}.{}.{kind}", rotary_position_name(architecture, part)))
         }

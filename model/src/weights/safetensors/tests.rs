@@ -83,7 +83,7 @@ fn malformed_weights_are_rejected() {
 
 #[test]
 fn malformed_json_files_are_rejected() {
-    check(edit("config.json", |bytes| bytes.truncate(30)), "config.json: it is not JSON");
+    check(edit("config.json", |bytes| bytes.truncate(30)), "config.json: the file is not valid JSON");
     check(edit_json("config.json", |json| json["num_hidden_layers"] = 3.into()), "'model.layers.2.");
     check(edit_json("config.json", |json| json["hidden_size"] = 128.into()), "expected [272, 128]");
     check(edit("tokenizer.json", |bytes| bytes.truncate(30)), "tokenizer.json: ");

@@ -1,4 +1,4 @@
-//! A git repository for a test, which sees nothing of the user's settings.
+//! A git repository for tests, isolated from the user's git configuration.
 
 use std::path::Path;
 use std::process::Command;

@@ -25,7 +25,7 @@ impl WeightSource for InitialWeights {
         let factor = match slot {
             Slot::Layer(_, LayerTensor::AttentionOutput | LayerTensor::Down) => 0.0,
             Slot::Layer(..) | Slot::OutputNorm => 1.0,
-            Slot::Embedding => EMBEDDING_STD * 3f64.sqrt(), // the source's embeddings lie evenly in -1..1
+            Slot::Embedding => EMBEDDING_STD * 3f64.sqrt(), // RandomWeights draws embeddings uniformly from -1..1
             Slot::Positions | Slot::Output => EMBEDDING_STD * (inner as f64).sqrt(),
         };
         match self.random.matrix(slot, out, inner)? {
