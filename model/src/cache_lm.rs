@@ -1,4 +1,4 @@
-//! An n-gram cache language model (Kuhn & De Mori 1990; Grave et al. 2017), interpolated with the model.
+//! N-gram cache model: a cache language model (Kuhn & De Mori 1990; Grave et al. 2017), interpolated with the model.
 //!
 //! Tokens that followed the last bytes of the output at earlier places in the prompt and in related texts get a share
 //! of the probability. A small model knows little about a repository; the repository's own texts do.

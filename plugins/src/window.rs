@@ -1,4 +1,4 @@
-//! Anchored fill-in-the-middle: a prompt layout in which a keystroke only appends to the last prompt.
+//! Anchored FIM (fill-in-the-middle): a prompt layout in which a keystroke only appends to the last prompt.
 //!
 //! The usual order puts all text left of the cursor before the suffix. Each key then changes the prefix, so a KV cache
 //! is valid only up to the cursor, and the whole suffix is prefilled again. Here the prefix ends at an *anchor*, a line

@@ -106,6 +106,7 @@ impl Session {
         self.client_capabilities.get()
     }
 
+    /// Sets the capabilities of the client, once.
     pub(crate) fn set_client_capabilities(
         &self,
         capabilities: ResolvedClientCapabilities,

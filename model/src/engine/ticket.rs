@@ -14,6 +14,7 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// Creates the state of a job that is not cancelled.
     pub(super) fn new(state: Arc<TicketState>) -> Self {
         Self { state }
     }

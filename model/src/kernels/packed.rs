@@ -27,6 +27,7 @@ pub(crate) struct PartialProduct<'a> {
 }
 
 impl<'a> PartialProduct<'a> {
+    /// Creates the part for these rows and panels.
     pub(crate) fn new(kernels: &'a Kernels, rows: Range<usize>, panels: Range<usize>, inputs: &'a Activations) -> Self {
         Self { kernels, rows, panels, inputs }
     }
@@ -135,6 +136,7 @@ impl PackedMatrix {
         self.quants.len() * LINE_BYTES + halves * size_of::<f16>() + self.sub_scales.len() + self.sub_mins.len()
     }
 
+    /// Number of panels.
     pub(crate) fn panels(&self) -> usize {
         self.out.div_ceil(PANEL)
     }
@@ -234,11 +236,13 @@ fn pointer<T>(all: &[T], at: usize) -> *const T {
     all.get(at..).filter(|it| !it.is_empty()).map_or(std::ptr::null(), <[T]>::as_ptr)
 }
 
+/// Views lines as bytes.
 pub(super) fn bytes(lines: &[Line]) -> &[u8] {
     // SAFETY: a line is 64 bytes without padding.
     unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * LINE_BYTES) }
 }
 
+/// Views lines as mutable bytes.
 pub(super) fn bytes_mut(lines: &mut [Line]) -> &mut [u8] {
     // SAFETY: a line is 64 bytes without padding, and any bytes are one.
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LINE_BYTES) }

@@ -74,6 +74,7 @@ impl SplitQ8 {
         self.high_nibbles.bytes() + size_of_val(&self.residual_norms[..])
     }
 
+    /// Number of panels.
     pub(crate) fn panels(&self) -> usize {
         self.high_nibbles.panels()
     }

@@ -1,4 +1,4 @@
-//! Metrics over items, with bootstrap confidence intervals. Each metric is one row of [`METRICS`].
+//! Metrics over items (exact match, edit similarity and others), with bootstrap confidence intervals. Each metric is one row of [`METRICS`].
 
 use foretype_model::evaluate::bootstrap::{self, ConfidenceInterval};
 

@@ -1,4 +1,7 @@
 //! State of an open document other than its text, and the snapshots that requests keep of both.
+//!
+//! Each edit and each request increments the document's epoch. A superseded request is one that has seen it change; it gets an
+//! empty answer.
 
 use std::sync::Arc;
 
@@ -30,6 +33,7 @@ impl DocumentState {
         self.suggestions.lock()
     }
 
+    /// Marks all requests for the document as superseded.
     pub(super) fn supersede_requests(&self) {
         self.epoch.send_modify(|epoch| *epoch += 1);
     }

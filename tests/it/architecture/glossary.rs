@@ -2,12 +2,12 @@
 
 /// One term of the glossary.
 #[derive(Debug, Default)]
-pub struct Entry {
-    pub term: String,
+pub(super) struct Entry {
+    pub(super) term: String,
     /// Places in the code: an identifier, if the entry names one, and the file or folder that holds it.
-    pub places: Vec<(Option<String>, String)>,
+    pub(super) places: Vec<(Option<String>, String)>,
     /// Names that the code had for it before.
-    pub former: Vec<String>,
+    pub(super) former: Vec<String>,
 }
 
 /// The words of a line that stand between backticks.
@@ -16,7 +16,7 @@ fn quoted(line: &str) -> Vec<String> {
 }
 
 /// Parses the glossary: a heading of level three a term, a `* Code:` line and perhaps a `* Formerly:` line below it.
-pub fn entries(text: &str) -> Vec<Entry> {
+pub(super) fn entries(text: &str) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     for line in text.lines() {
         if let Some(term) = line.strip_prefix("### ") {

@@ -9,21 +9,21 @@ use syn::{Attribute, Item, ItemMod, UseTree, Visibility};
 
 /// A name that a file defines.
 #[derive(Debug, Clone)]
-pub struct Definition {
+pub(super) struct Definition {
     /// Kind of item: `type`, `function`, `module`, `field`, `variant` or `constant`.
-    pub kind: &'static str,
-    pub name: String,
+    pub(super) kind: &'static str,
+    pub(super) name: String,
     /// Line in the file, from 1.
-    pub line: usize,
+    pub(super) line: usize,
     /// True for an item that other modules see (`pub`, `pub(crate)`, `pub(super)`) and that has no doc comment.
-    pub undocumented: bool,
+    pub(super) undocumented: bool,
 }
 
 /// One source file of a crate.
 #[derive(Debug, Default)]
-pub struct SourceFile {
-    pub text: String,
-    pub definitions: Vec<Definition>,
+pub(super) struct SourceFile {
+    pub(super) text: String,
+    pub(super) definitions: Vec<Definition>,
     /// Absolute paths (from the crate's root) that the file's code names, without those of tests.
     paths: Vec<Vec<String>>,
     /// `pub use`: the name that it offers and the absolute path behind it; `*` for a glob.
@@ -36,8 +36,8 @@ pub struct SourceFile {
 
 /// The files of a crate by module path; the root has the empty path.
 #[derive(Debug, Default)]
-pub struct Crate {
-    pub files: BTreeMap<Vec<String>, SourceFile>,
+pub(super) struct Crate {
+    pub(super) files: BTreeMap<Vec<String>, SourceFile>,
 }
 
 /// The module path of a file below `src`.
@@ -51,7 +51,7 @@ fn module_path(relative: &str) -> Vec<String> {
 
 impl Crate {
     /// Parses every file below `folder`, the crate's `src`.
-    pub fn read(folder: &Path) -> Self {
+    pub(super) fn read(folder: &Path) -> Self {
         let mut sources = BTreeMap::new();
         let mut folders = vec![folder.to_owned()];
         while let Some(current) = folders.pop() {
@@ -72,7 +72,7 @@ impl Crate {
     }
 
     /// Parses sources given by their path below `src`.
-    pub fn parse(sources: &BTreeMap<String, String>) -> Self {
+    pub(super) fn parse(sources: &BTreeMap<String, String>) -> Self {
         let files = sources.iter().map(|(relative, text)| {
             let module = module_path(relative);
             let parsed = syn::parse_file(text).unwrap_or_else(|error| panic!("{relative}: {error}"));
@@ -85,7 +85,7 @@ impl Crate {
     }
 
     /// The path of a module's file, as a person would write it.
-    pub fn name(module: &[String]) -> String {
+    pub(super) fn name(module: &[String]) -> String {
         if module.is_empty() { "lib".to_owned() } else { module.join("/") }
     }
 
@@ -123,7 +123,7 @@ impl Crate {
     }
 
     /// The files that each file depends on. A re-export alone is no dependency: a facade names what it does not use.
-    pub fn imports(&self) -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
+    pub(super) fn imports(&self) -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
         let mut imports = BTreeMap::new();
         for (module, file) in &self.files {
             let used_reexports =
@@ -137,7 +137,7 @@ impl Crate {
     }
 
     /// Groups of files that depend on each other in a circle, each sorted by name. Test modules may import what they test.
-    pub fn cycles(&self) -> Vec<Vec<String>> {
+    pub(super) fn cycles(&self) -> Vec<Vec<String>> {
         let mut imports = self.imports();
         imports.retain(|module, _| !module.iter().any(|segment| segment == "tests"));
         let reachable = |from: &Vec<String>| {

@@ -52,9 +52,9 @@ struct SimulatedUser<'a> {
 
 impl<'a> SimulatedUser<'a> {
     fn new(daemon: &'a Daemon, number: usize, seed: u64) -> Self {
-        let desk = LoadClient::open(daemon, number, &daemon.options());
+        let client = LoadClient::open(daemon, number, &daemon.options());
         let random = Random::new(seed.wrapping_add(number as u64));
-        let mut person = Self { daemon, number, random: dice, client: desk, file: 0, total: RequestCounts::default() };
+        let mut person = Self { daemon, number, random, client, file: 0, total: RequestCounts::default() };
         person.client.open_file(0);
         person
     }
@@ -187,7 +187,7 @@ fn floor(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
 }
 
-/// What was seen of the daemon while it worked: how far the replay was, and the megabytes that were resident.
+/// Progress of the replay, and the daemon's resident megabytes at that point.
 #[derive(Debug, Default)]
 struct Sight {
     megabytes: Vec<(f64, f64)>,
