@@ -1,9 +1,9 @@
 //! Decoder for all supported model families, driven by a [`Config`].
 //!
-//! Weights are immutable, and the KV cache is an argument: each layer passes queries, keys and values of all rows of the batch to
-//! [`Attend`] and receives the attention. Every operation computes each row alone, so a row's logits do not depend on the rest of
-//! the batch. A [step](Decoder::step) is one forward pass over a batch, without tensors on the CPU; [`Decoder::forward`] is the
-//! same over tensors.
+//! Weights are immutable, and the KV cache is an argument: each layer passes queries, keys and values of all rows of
+//! the batch to [`Attend`] and receives the attention. Every operation computes each row alone, so a row's logits do
+//! not depend on the rest of the batch. A [step](Decoder::step) is one forward pass over a batch, without tensors on
+//! the CPU; [`Decoder::forward`] is the same over tensors.
 
 mod adapter;
 mod hidden_state;
@@ -56,11 +56,11 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Runs one step over tensors with any attention, for GPUs, as a reference in tests, and for training. Evaluates `tokens` at their
-    /// `positions` and returns the logits `[wanted, vocabulary]` of the rows in `wanted`.
+    /// Runs one step over tensors with any attention, for GPUs, as a reference in tests, and for training. Evaluates
+    /// `tokens` at their `positions` and returns the logits `[wanted, vocabulary]` of the rows in `wanted`.
     ///
-    /// `abort` is called before each layer. After an abort or an error, only some layers may have been attended: the caller removes
-    /// what its cache stored in this step.
+    /// `abort` is called before each layer. After an abort or an error, only some layers may have been attended: the
+    /// caller removes what its cache stored in this step.
     ///
     /// # Errors
     /// If the input does not fit the model, `abort` returns true, or a tensor operation fails.

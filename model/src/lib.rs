@@ -11,7 +11,6 @@ mod cache_lm;
 mod chat;
 mod config;
 mod decoder;
-mod speculative;
 mod engine;
 pub mod evaluate;
 pub mod git;
@@ -20,23 +19,24 @@ pub mod kernels;
 mod kv;
 mod linear;
 mod model;
+mod prefix_cache;
 mod sampler;
 pub mod score;
-mod prefix_cache;
+mod speculative;
 mod tokenizer;
 pub mod train;
 mod weights;
 
 pub use attend::Attend;
 pub use candle_core::Device;
-pub use chat::{ChatPrompt, ChatError};
+pub use chat::{ChatError, ChatPrompt};
 pub use config::{Activation, Architecture, Config, Norm, Positions, RopeScaling};
 pub use decoder::{Decoder, ForwardError};
 pub use engine::{
-    Engine, EngineOptions, EngineStatus, Event, FinishReason, Job, Priority, Ticket, TokenInfo, StopCondition, Usage,
+    Engine, EngineOptions, EngineStatus, Event, FinishReason, Job, Priority, StopCondition, Ticket, TokenInfo, Usage,
 };
 pub use linear::Linear;
-pub use model::{ModelInfo, Model};
+pub use model::{Model, ModelInfo};
 pub use sampler::SamplingParams;
 pub use tokenizer::Tokenizer;
 pub use weights::gguf::convert::{WeightFormat, convert_to_gguf};

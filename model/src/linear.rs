@@ -1,7 +1,7 @@
 //! Linear layers of the decoder.
 //!
-//! On the CPU they run on our kernels, also as a candle operation; on other devices on candle's. A row of activations gives the
-//! same bits whatever the other rows of the call are.
+//! On the CPU they run on our kernels, also as a candle operation; on other devices on candle's. A row of activations
+//! gives the same bits whatever the other rows of the call are.
 
 mod lora_delta;
 
@@ -104,8 +104,8 @@ impl Linear {
         Ok(Self::new(Weight::Device(QMatMul::from_arc(tensor)?, rows), bias, shape))
     }
 
-    /// Creates the output matrix of a model from quantised blocks, as [`SplitQ8`] where the argmax alone is often requested and
-    /// the matrix is large enough.
+    /// Creates the output matrix of a model from quantised blocks, as [`SplitQ8`] where the argmax alone is often
+    /// requested and the matrix is large enough.
     pub(crate) fn vocabulary(weight: QuantizedMatrix) -> Result<Self> {
         weight.check()?;
         let QuantizedMatrix { dtype, shape, bytes, device } = &weight;
@@ -175,7 +175,8 @@ impl Linear {
         Tensor::from_vec(values, (ids.len(), columns), &Device::Cpu)
     }
 
-    /// Writes row `id`, which must be inside the matrix, to `values` as floats. Does nothing on another device than the CPU.
+    /// Writes row `id`, which must be inside the matrix, to `values` as floats. Does nothing on another device than the
+    /// CPU.
     pub(crate) fn row(&self, id: usize, values: &mut [f32]) {
         match &*self.weight {
             Weight::Packed(matrix) => matrix.row(id, values),
@@ -194,8 +195,8 @@ impl Linear {
         self.shape.0.div_ceil(PANEL)
     }
 
-    /// Multiplies the first `rows` rows of `inputs`, which have been quantised, with the outputs of `panels` on the CPU, and adds bias
-    /// and LoRA delta. `take` gets every result: row, first output, up to 16 values.
+    /// Multiplies the first `rows` rows of `inputs`, which have been quantised, with the outputs of `panels` on the
+    /// CPU, and adds bias and LoRA delta. `take` gets every result: row, first output, up to 16 values.
     pub(crate) fn multiply(
         &self,
         kernels: &Kernels,

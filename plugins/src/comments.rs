@@ -1,8 +1,8 @@
 //! Translation of comments and docstrings into another natural language: the prose is found, a model is asked for each
 //! paragraph, and its answer is checked and put back.
 //!
-//! Everything else stays as it is: comment marks, indentation, directives to tools, names in tags, code, rulers. Paragraphs
-//! are independent, so one that cannot be translated does not affect the others.
+//! Everything else stays as it is: comment marks, indentation, directives to tools, names in tags, code, rulers.
+//! Paragraphs are independent, so one that cannot be translated does not affect the others.
 
 mod answer;
 mod classify;

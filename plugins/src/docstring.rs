@@ -1,8 +1,8 @@
 //! Docstrings: the syntax of an item, a template of its docstring, and the prose that a model writes into it.
 //!
 //! The template (sections, names, indentation, comment marks) is generated from the syntax tree, so it is complete and
-//! correct whatever the model writes. The model writes only the prose of the template's fields, one after the other, and its
-//! answers are cleaned. [`same_code`] checks that nothing but comments has changed.
+//! correct whatever the model writes. The model writes only the prose of the template's fields, one after the other,
+//! and its answers are cleaned. [`same_code`] checks that nothing but comments has changed.
 
 mod body;
 mod body_docstring;

@@ -23,7 +23,8 @@ pub struct FimFormat {
     pub prefix: &'static str,
     /// Marker before the text that follows the hole.
     pub suffix: &'static str,
-    /// Marker after which the model writes the hole; `None` for a suffix-first format in which it continues the prefix.
+    /// Marker after which the model writes the hole; `None` for a suffix-first format in which it continues the
+    /// prefix.
     pub middle: Option<&'static str>,
     /// True if the suffix comes before the prefix (SPM).
     pub suffix_first: bool,

@@ -1,13 +1,13 @@
 //! The Luau host: a plugin is one `.luau` file that returns a table of functions.
 //!
-//! Each plugin runs in a sandboxed virtual machine of its own, without io, os, network, processes, foreign functions, other
-//! modules or bytecode. Only its own variables outlive a call. Everything that it may know comes from the
+//! Each plugin runs in a sandboxed virtual machine of its own, without io, os, network, processes, foreign functions,
+//! other modules or bytecode. Only its own variables outlive a call. Everything that it may know comes from the
 //! [`Request`](crate::Request) and from a [`WorkspaceAccess`] that the caller provides, so this crate reads no file.
 //!
-//! Each call has limits of time, memory and output ([`Limits`]). The deadline is checked at every call, every loop iteration
-//! and every step of a pattern match, in coroutines too. Library functions that do not check it are bounded by the memory
-//! limit or by `prelude.luau`, to about 50 ms on a slow machine. A plugin that fails or exceeds a limit is stopped, reported
-//! once ([`PluginFault`]), and not called again until it is reloaded.
+//! Each call has limits of time, memory and output ([`Limits`]). The deadline is checked at every call, every loop
+//! iteration and every step of a pattern match, in coroutines too. Library functions that do not check it are bounded
+//! by the memory limit or by `prelude.luau`, to about 50 ms on a slow machine. A plugin that fails or exceeds a limit
+//! is stopped, reported once ([`PluginFault`]), and not called again until it is reloaded.
 
 mod api;
 mod builtin_api;

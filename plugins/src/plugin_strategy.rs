@@ -1,8 +1,9 @@
 //! Plugin strategy: a prompt strategy whose snippets, prompt layout and suggestions plugins extend, replace or veto.
 //!
-//! The snippets of a prompt are sorted by stability, then by the user's order, then built-ins before plugins. Plugins are
-//! called when a new prompt is built and not while its [`Window`] is reused, so they cost nothing at other keystrokes and do
-//! not change text that the model has read. A plugin with the name of a built-in replaces it as long as its calls succeed.
+//! The snippets of a prompt are sorted by stability, then by the user's order, then built-ins before plugins. Plugins
+//! are called when a new prompt is built and not while its [`Window`] is reused, so they cost nothing at other
+//! keystrokes and do not change text that the model has read. A plugin with the name of a built-in replaces it as long
+//! as its calls succeed.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -26,8 +27,8 @@ pub struct PluginStrategy {
 }
 
 impl PluginStrategy {
-    /// Returns `inner` extended by plugins in their order. Each plugin may add snippets of `snippet_bytes` bytes unless the
-    /// request sets another limit. All of them share half of the request's snippet budget.
+    /// Returns `inner` extended by plugins in their order. Each plugin may add snippets of `snippet_bytes` bytes unless
+    /// the request sets another limit. All of them share half of the request's snippet budget.
     pub fn new(inner: Arc<dyn PromptStrategy>, plugins: Vec<Arc<Plugin>>, snippet_bytes: usize) -> Self {
         let replacements = plugins.iter().filter(|plugin| plugin.replaces_builtin()).cloned().collect();
         Self { inner, plugins, replacements, snippet_bytes }
@@ -79,8 +80,8 @@ struct GatheredSnippets<'a> {
     succeeded: Vec<&'a str>,
 }
 
-/// Calls the plugins for snippets. Each may add `snippet_bytes` bytes unless the request sets another limit, and all of them
-/// share half of the request's snippet budget. Secrets are dropped.
+/// Calls the plugins for snippets. Each may add `snippet_bytes` bytes unless the request sets another limit, and all of
+/// them share half of the request's snippet budget. Secrets are dropped.
 fn gather_snippets<'a>(plugins: &'a [Arc<Plugin>], request: &Request, snippet_bytes: usize) -> GatheredSnippets<'a> {
     let mut shared_bytes = request.budget.snippets / 2;
     let mut gathered = GatheredSnippets { snippets: Vec::new(), succeeded: Vec::new() };
@@ -113,8 +114,8 @@ fn sorted(mut snippets: Vec<(Stability, usize, Snippet)>) -> Vec<Snippet> {
     snippets.into_iter().map(|(.., snippet)| snippet).collect()
 }
 
-/// Returns the snippets of plugins for a task's prompt, the most stable first. Each plugin may add `snippet_bytes` bytes
-/// unless the request sets another limit.
+/// Returns the snippets of plugins for a task's prompt, the most stable first. Each plugin may add `snippet_bytes`
+/// bytes unless the request sets another limit.
 pub fn snippets(plugins: &[Arc<Plugin>], request: &Request, snippet_bytes: usize) -> Vec<Snippet> {
     sorted(gather_snippets(plugins, request, snippet_bytes).snippets)
 }

@@ -14,8 +14,8 @@
 //! request for the document carries it. While [`reuse`] succeeds, the new prompt is the last one plus the text typed
 //! since, so the engine's prefix cache covers all but one or two tokens. Three properties keep a window reusable:
 //!
-//! * Closing brackets and quotes that editors insert right of the cursor are left out of the suffix
-//!   (`visible_suffix`), so an automatic `)` does not change it.
+//! * Closing brackets and quotes that editors insert right of the cursor are left out of the suffix (`visible_suffix`),
+//!   so an automatic `)` does not change it.
 //! * Edits above the window move the anchor with the text instead of invalidating it.
 //! * A new window starts where the last one did as long as the budget allows, so re-anchoring keeps the cached prefix.
 //!

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use foretype_model::{ChatPrompt, Job, Model, Priority, SamplingParams};
 use foretype_plugins::context::secrets;
 use foretype_plugins::symbol_index::SymbolIndex;
-use foretype_plugins::tasks::ask::{self, QuestionContext, Excerpt, Intent, SearchTerm};
+use foretype_plugins::tasks::ask::{self, Excerpt, Intent, QuestionContext, SearchTerm};
 use foretype_plugins::tasks::code;
 use foretype_plugins::{Document, Snippet};
 
@@ -209,7 +209,9 @@ impl AnswerSampling {
     pub(crate) fn parameters(self) -> SamplingParams {
         match self {
             Self::Greedy => SamplingParams::default(),
-            Self::Seeded(seed) => SamplingParams { temperature: 0.7, top_p: 0.8, top_k: 20, seed, ..SamplingParams::default() },
+            Self::Seeded(seed) => {
+                SamplingParams { temperature: 0.7, top_p: 0.8, top_k: 20, seed, ..SamplingParams::default() }
+            }
         }
     }
 }

@@ -176,7 +176,11 @@ impl Default for DocstringConfig {
 impl DocstringConfig {
     /// Returns the style for a language: the configured one, else the one detected in the first text that shows a
     /// style, else the default of the language.
-    pub(crate) fn style_of<'a>(&self, language: Language, texts: impl IntoIterator<Item = &'a str>) -> Option<DocStyle> {
+    pub(crate) fn style_of<'a>(
+        &self,
+        language: Language,
+        texts: impl IntoIterator<Item = &'a str>,
+    ) -> Option<DocStyle> {
         self.style.get(language.lsp_id()).copied().or_else(|| DocStyle::detect(language, texts))
     }
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail, ensure};
 use foretype_model::{Engine, Event, FinishReason, Job, Model, Priority, Usage};
-use foretype_plugins::docstring::{self, Field, Edit, DocPromptContext, FIELD_STOPS, SUMMARY_STOPS, DocTask, DocstringMode};
+use foretype_plugins::docstring::{
+    self, DocPromptContext, DocTask, DocstringMode, Edit, FIELD_STOPS, Field, SUMMARY_STOPS,
+};
 use foretype_plugins::{Language, syntax};
 
 use crate::ask::AnswerSampling;

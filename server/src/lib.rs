@@ -23,7 +23,7 @@ pub mod rewrite;
 pub(crate) mod search;
 pub(crate) mod session;
 pub mod speed;
-pub(crate) mod suggestion_cache;
 pub(crate) mod stats;
+pub(crate) mod suggestion_cache;
 pub mod trace;
 pub(crate) mod workspace;

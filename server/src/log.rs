@@ -12,7 +12,9 @@ pub(crate) fn start(config: &Config) {
 
 /// Shows the messages that plugins log, for commands about plugins.
 pub(crate) fn show_plugin_messages() {
-    let log = tracing_subscriber::fmt().with_env_filter("foretype::plugins::workspace_files=info").with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter("foretype::plugins::workspace_files=info")
+        .with_writer(std::io::stderr);
     // A second call keeps the first log.
     let _ = log.with_ansi(false).without_time().with_target(false).with_level(false).try_init();
 }

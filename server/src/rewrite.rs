@@ -11,9 +11,9 @@ use std::time::Duration;
 use anyhow::{Result, anyhow, bail, ensure};
 use foretype_model::{ChatPrompt, Engine, Event, FinishReason, Job, Model, Priority, Usage};
 use foretype_plugins::docstring::Edit;
-use foretype_plugins::tasks::code::{CodeFault, CodePrompt, find_fault, fenced_snippets};
+use foretype_plugins::tasks::code::{CodeFault, CodePrompt, fenced_snippets, find_fault};
 use foretype_plugins::tasks::{edit, generate, translate};
-use foretype_plugins::{Document, Language, Part, Prompt, PartSource, syntax};
+use foretype_plugins::{Document, Language, Part, PartSource, Prompt, syntax};
 use similar::{ChangeTag, TextDiff};
 
 use crate::config::Config;
@@ -299,7 +299,11 @@ pub(crate) fn edit(
     let head = edit::enclosing_signature(document.tree.as_ref(), text, &lines);
     let wanted = lines.prompt(language, instruction, head);
     let check = |code: &str| {
-        if code.trim().is_empty() { Some(CodeFault::Empty) } else { edit::introduced_fault(language, text, &lines.replacement(text, code)) }
+        if code.trim().is_empty() {
+            Some(CodeFault::Empty)
+        } else {
+            edit::introduced_fault(language, text, &lines.replacement(text, code))
+        }
     };
     let GeneratedCode { code, fault } = writer.write(&wanted, &check)?;
     match fault {
@@ -386,7 +390,8 @@ mod tests {
             asked.push(wanted.messages.last().map(|it| it.content.clone()).unwrap_or_default());
             Ok((*answers.next().expect("asked too often")).to_owned())
         };
-        let written = write_with_retry(&wanted, &mut answer, &|code| find_fault(Language::Lua, code)).expect("no error");
+        let written =
+            write_with_retry(&wanted, &mut answer, &|code| find_fault(Language::Lua, code)).expect("no error");
         (written, asked)
     }
 
@@ -409,7 +414,8 @@ mod tests {
             asked += 1;
             if asked == 1 { Ok("f(".to_owned()) } else { Err(PromptTooLong { tokens: 9, context: 8 }.into()) }
         };
-        let written = write_with_retry(&wanted, &mut answer, &|code| find_fault(Language::Lua, code)).expect("no error");
+        let written =
+            write_with_retry(&wanted, &mut answer, &|code| find_fault(Language::Lua, code)).expect("no error");
         assert_eq!((written.code.as_str(), written.fault.is_some(), asked), ("f(\n", true, 2));
         let mut answer = |_: &CodePrompt| bail!("cancelled");
         assert!(write_with_retry(&wanted, &mut answer, &|_| None).is_err());

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use anyhow::{Context, Result};
 use foretype_model::{Engine, Event, Job, Ticket, Usage};
-use foretype_plugins::{Part, Prompt, PartSource};
+use foretype_plugins::{Part, PartSource, Prompt};
 
 /// Approximate number of prompt tokens of a measurement.
 const PROMPT_TOKENS: usize = 64;

@@ -1,5 +1,5 @@
-//! Rules of the architecture that the compiler does not hold: which crate may depend on which, that no crate has an import
-//! cycle, that names mean one thing, and that they are the glossary's.
+//! Rules of the architecture that the compiler does not hold: which crate may depend on which, that no crate has an
+//! import cycle, that names mean one thing, and that they are the glossary's.
 
 mod glossary;
 mod source;

@@ -1,4 +1,5 @@
-//! The benchmark of keystrokes, on a model whose answers are known. What is looked at is that it measures, not how fast.
+//! The benchmark of keystrokes, on a model whose answers are known. What is looked at is that it measures, not how
+//! fast.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! `foretype train` as a user sees it: a new model learns a small corpus, an adapter learns on top of it, and both are used.
+//! `foretype train` as a user sees it: a new model learns a small corpus, an adapter learns on top of it, and both are
+//! used.
 
 use std::path::Path;
 use std::process::Stdio;

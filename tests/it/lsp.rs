@@ -328,8 +328,8 @@ fn rules_that_change_on_disk_and_folders_that_come_and_go_are_followed() {
     eventually(&mut editor, enabled, |it| *it == true);
 }
 
-/// Starts a client with a real model and these `initialize` parameters, with a tour file open. Returns it with the parameters of a
-/// completion request; `None` if there is no model.
+/// Starts a client with a real model and these `initialize` parameters, with a tour file open. Returns it with the
+/// parameters of a completion request; `None` if there is no model.
 pub(crate) fn real_place(env: &TestEnv, about: Value) -> Option<(Client, Value)> {
     let mut command = env.command(&["lsp", "--standalone"]);
     command.env("FORETYPE_MODEL", real_model()?);

@@ -384,7 +384,7 @@ fn source_files_are_typed_block_by_block_and_what_cannot_be_measured_says_why() 
         plugin("asks", "tasks = { 'ask' }, context = function() return nil end"),
     );
     for (arguments, says) in [
-        (&["quiet", "--replay", "src/notes.txt"][..], "no source file"),
+        (&["quiet", "--replay", "src/notes.txt"][..], "no readable source file"),
         (&["quiet", "--replay", "nowhere"], "cannot read nowhere"),
         (&["missing", "--replay", "src"], "there is no plugin missing"),
         (&["--replay", "src"], "say whose cost"),
@@ -415,8 +415,8 @@ fn what_an_author_may_not_have_meant_is_said() {
         text(&command.current_dir(env.path().join("workspace")).output().expect("the binary starts"))
     };
     let (ok, out, err) = run(&["plugin", "check", "first"]);
-    assert!(ok && out.contains("no document is ever of the language pyhton\n"), "{out}{err}");
-    assert!(out.contains("its applies said no"), "{out}");
+    assert!(ok && out.contains("no document ever has the language pyhton\n"), "{out}{err}");
+    assert!(out.contains("applies returned false"), "{out}");
     assert!(err.contains("plugins.disabled names firsts") && err.contains("did you mean first?"), "{err}");
     assert!(err.contains("plugins.order names other") && !err.contains("names definitions"), "{err}");
     let (ok, _, err) = run(&["plugin", "check"]);
@@ -495,7 +495,8 @@ fn the_tutorial_holds_what_it_says() {
 
 #[test]
 fn the_other_code_of_the_guide_loads_and_runs() {
-    let page = std::fs::read_to_string(repository().join("docs/guides/plugins.md")).expect("the guide");
+    let read = |page: &str| std::fs::read_to_string(repository().join(page)).expect("a page of the documentation");
+    let page = ["docs/guides/plugins.md", "docs/reference/plugin-api.md"].map(read).concat();
     let env = TestEnv::new();
     let pieces = blocks(&page, "lua");
     for piece in &pieces {

@@ -1,7 +1,7 @@
 //! LSP client over the standard input and output of the real binary.
 //!
-//! It keeps messages until a test reads them and fails when it is dropped with an unread one, so that no test passes while the server
-//! sends something unexpected.
+//! It keeps messages until a test reads them and fails when it is dropped with an unread one, so that no test passes
+//! while the server sends something unexpected.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};

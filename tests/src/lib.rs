@@ -1,4 +1,5 @@
-//! Support of the black-box tests: finding and running the binaries, the test environment, and stand-ins for the outside world.
+//! Support of the black-box tests: finding and running the binaries, the test environment, and stand-ins for the
+//! outside world.
 
 pub mod client;
 pub mod hub;
@@ -8,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-/// Path of the `foretype` binary under test: `FORETYPE_BIN`, or the one that cargo builds in the profile of these tests.
+/// Path of the `foretype` binary under test: `FORETYPE_BIN`, or the one that cargo builds in the profile of these
+/// tests.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| std::env::var_os("FORETYPE_BIN").map_or_else(|| built("foretype"), PathBuf::from))
@@ -26,9 +28,9 @@ fn built(name: &str) -> PathBuf {
     FOLDER.get_or_init(build).join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
-/// Builds the executables and returns their folder. Cargo builds no executables for the tests of another crate; when they
-/// are fresh this takes no time. They are built together with the tests: alone they would have some dependencies with
-/// fewer features, and everything above those would be compiled again.
+/// Builds the executables and returns their folder. Cargo builds no executables for the tests of another crate; when
+/// they are fresh this takes no time. They are built together with the tests: alone they would have some dependencies
+/// with fewer features, and everything above those would be compiled again.
 fn build() -> PathBuf {
     let own = std::env::current_exe().expect("a test knows its own path");
     let folder = own.parent().and_then(Path::parent).expect("tests lie in TARGET/PROFILE/deps").to_owned();

@@ -1,8 +1,8 @@
 //! Stub model for tests that need to know the output: each byte is followed by the one that follows it in a fixed text.
 //!
-//! It is a Llama of one layer in which attention and feed-forward add nothing, the embedding is the identity and the output
-//! matrix is the table of successors. Everything around the arithmetic is as in a real model: files, tokenizer, KV cache,
-//! engine. The editor suites write it with the binary `stub-model`.
+//! It is a Llama of one layer in which attention and feed-forward add nothing, the embedding is the identity and the
+//! output matrix is the table of successors. Everything around the arithmetic is as in a real model: files, tokenizer,
+//! KV cache, engine. The editor suites write it with the binary `stub-model`.
 
 use std::path::{Path, PathBuf};
 
@@ -54,8 +54,8 @@ pub fn write_chat(folder: &Path) -> PathBuf {
     path
 }
 
-/// Writes a stub model into `folder` that answers `reply` after a line end and then stops. If `reply` is empty, it goes on
-/// for 65,536 tokens.
+/// Writes a stub model into `folder` that answers `reply` after a line end and then stops. If `reply` is empty, it goes
+/// on for 65,536 tokens.
 pub fn write_with_reply(folder: &Path, reply: &str) -> PathBuf {
     let path = write(folder);
     let texts: Vec<String> = if reply.is_empty() {

@@ -1,7 +1,8 @@
 //! Logits that are computed after a step, from the final hidden state of a row.
 //!
-//! While a completion spells the token that was healed, few tokens are allowed, and the next keystroke may allow others. So a step
-//! keeps the hidden state of such a row, and the output matrix is read only where the allowed tokens are.
+//! While a completion spells the token that was healed, few tokens are allowed, and the next keystroke may allow
+//! others. So a step keeps the hidden state of such a row, and the output matrix is read only where the allowed tokens
+//! are.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -31,8 +32,8 @@ impl Decoder {
         Cow::Owned(self.logits_of(row, &tokens, false).into_iter().map(|(_, logit)| logit).collect())
     }
 
-    /// Returns the logits of some tokens of a row, without tokens that the model does not have. With `argmax_only`, all but the largest
-    /// may be approximate.
+    /// Returns the logits of some tokens of a row, without tokens that the model does not have. With `argmax_only`, all
+    /// but the largest may be approximate.
     pub(crate) fn logits_of(&self, row: &LogitsRow, tokens: &[u32], argmax_only: bool) -> Vec<(u32, f32)> {
         let inside = tokens.iter().copied().filter(|token| (*token as usize) < self.config.vocab_size);
         if !row.values.is_empty() || row.hidden_state.is_empty() {

@@ -198,7 +198,8 @@ pub(crate) struct RandomWeights {
 }
 
 impl RandomWeights {
-    /// Returns numbers in -1..1 that depend only on the seed, the slot and the kind (FNV-1a of their names, then SplitMix64).
+    /// Returns numbers in -1..1 that depend only on the seed, the slot and the kind (FNV-1a of their names, then
+    /// SplitMix64).
     fn numbers(&self, slot: Slot, kind: TensorKind, count: usize) -> impl Iterator<Item = f32> {
         let name = seed_name(slot, kind);
         let mut hasher = FnvHasher::with_key(self.seed);

@@ -1,8 +1,8 @@
 //! Logits of a step, and the argmax and log-sum-exp of each row.
 //!
-//! The vocabulary is reduced in fixed slices, so results do not depend on the number of threads. If only the argmax is requested and
-//! the output matrix is [`SplitQ8`], approximate logits come first: [`Logits::compute_lower_bound`] finds a lower bound of the
-//! largest logit, and [`Logits::refine`] computes exactly those that may exceed it.
+//! The vocabulary is reduced in fixed slices, so results do not depend on the number of threads. If only the argmax is
+//! requested and the output matrix is [`SplitQ8`], approximate logits come first: [`Logits::compute_lower_bound`] finds
+//! a lower bound of the largest logit, and [`Logits::refine`] computes exactly those that may exceed it.
 
 use std::ops::Range;
 
@@ -11,7 +11,8 @@ use crate::kernels::shared_buffer::SharedBuffer;
 use crate::kernels::simd::PANEL;
 use crate::kernels::split_q8::SplitQ8;
 
-/// Slices of the vocabulary that are reduced separately. Their number is fixed, so that the sum is the same on any number of threads.
+/// Slices of the vocabulary that are reduced separately. Their number is fixed, so that the sum is the same on any
+/// number of threads.
 pub(super) const VOCABULARY_SLICES: usize = 16;
 
 /// Tokens that are ruled out together as argmax: whole panels, nearly all of which are.
@@ -70,8 +71,8 @@ pub(crate) struct LogitsRow<'a> {
     pub(crate) values: &'a [f32],
     /// Argmax (the first of equals) and its natural log-probability, if they were requested.
     pub(crate) argmax: Option<(u32, f32)>,
-    /// `[hidden]`: final hidden state, from which [`Decoder::logits_of`](super::Decoder::logits_of) computes logits. Empty on another
-    /// device than the CPU.
+    /// `[hidden]`: final hidden state, from which [`Decoder::logits_of`](super::Decoder::logits_of) computes logits.
+    /// Empty on another device than the CPU.
     pub(crate) hidden_state: &'a [f32],
 }
 
@@ -91,8 +92,8 @@ impl Logits {
         self.hidden_states.reserve(rows * hidden);
     }
 
-    /// Computes a lower bound of the largest logit of a slice: the largest exact logit of its most promising panel. `exact` computes the
-    /// values of a panel. A bound from approximate logits alone would be lower by twice the error.
+    /// Computes a lower bound of the largest logit of a slice: the largest exact logit of its most promising panel.
+    /// `exact` computes the values of a panel. A bound from approximate logits alone would be lower by twice the error.
     pub(super) fn compute_lower_bound(&self, of: &ApproximateRow, mut exact: impl FnMut(usize, &mut [f32])) {
         let ApproximateRow { kernels, matrix, row, slice: piece, l2_norm: length } = *of;
         let tokens = self.slice_tokens(piece);
@@ -208,8 +209,8 @@ mod tests {
 
     const COLUMNS: usize = 64;
 
-    /// Returns the argmax of a row and its log-probability, from approximate logits and from all logits, and the number of panels that were
-    /// computed exactly.
+    /// Returns the argmax of a row and its log-probability, from approximate logits and from all logits, and the number
+    /// of panels that were computed exactly.
     fn both(width: usize, weights: Vec<f32>, x: &[f32]) -> ([(u32, f32); 2], usize) {
         let tensor = Tensor::from_vec(weights, (width, COLUMNS), &Device::Cpu).expect("a matrix");
         let quantised = QTensor::quantize(&tensor, GgmlDType::Q8_0).expect("quantised");

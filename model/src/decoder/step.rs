@@ -1,10 +1,10 @@
 //! One step on the CPU, without tensors: all threads go through the layers together, phase by phase.
 //!
-//! A phase is split by rows (norms, rotary positions, quantisation) or by panels of outputs (matrix products), with a barrier after
-//! each. Nothing is allocated once the scratch space has grown to the size of a step.
+//! A phase is split by rows (norms, rotary positions, quantisation) or by panels of outputs (matrix products), with a
+//! barrier after each. Nothing is allocated once the scratch space has grown to the size of a step.
 //!
-//! A step can be aborted between two layers. What it computed stays in the KV caches as partial steps, and the next step over the
-//! same tokens resumes there: rows that start at a later layer join when the others have reached it.
+//! A step can be aborted between two layers. What it computed stays in the KV caches as partial steps, and the next
+//! step over the same tokens resumes there: rows that start at a later layer join when the others have reached it.
 
 mod phases;
 
@@ -29,8 +29,8 @@ pub(crate) struct LogitsRequest<'a> {
     pub(crate) rows: &'a [usize],
     /// Number of rows, the first ones, that need all logits.
     pub(crate) full: usize,
-    /// Number of rows after these that need only the argmax and its probability. The rest keep their final hidden state, from which
-    /// logits can be computed later.
+    /// Number of rows after these that need only the argmax and its probability. The rest keep their final hidden
+    /// state, from which logits can be computed later.
     pub(crate) argmax: usize,
 }
 
@@ -42,11 +42,11 @@ impl<'a> LogitsRequest<'a> {
 }
 
 impl Decoder {
-    /// Runs one step: evaluates `tokens` at their `positions`, row after row of the spans of `step`, and writes the requested logits to
-    /// `logits`.
+    /// Runs one step: evaluates `tokens` at their `positions`, row after row of the spans of `step`, and writes the
+    /// requested logits to `logits`.
     ///
-    /// `abort` is called before each layer. After an abort or an error the committed lengths of the caches are unchanged. After an abort
-    /// they hold partial steps, from which the next step over the same tokens resumes.
+    /// `abort` is called before each layer. After an abort or an error the committed lengths of the caches are
+    /// unchanged. After an abort they hold partial steps, from which the next step over the same tokens resumes.
     ///
     /// # Errors
     /// If the input does not fit the model, `abort` returns true, or a tensor operation fails.
@@ -106,7 +106,8 @@ impl Decoder {
         if aborted < usize::MAX { Err(ForwardError::Aborted) } else { Ok(()) }
     }
 
-    /// Loads the residual streams that the rows start with: embeddings, or those that an aborted step left for the same tokens.
+    /// Loads the residual streams that the rows start with: embeddings, or those that an aborted step left for the same
+    /// tokens.
     fn load_residuals(
         &self,
         tokens: &[u32],

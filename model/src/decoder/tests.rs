@@ -68,7 +68,8 @@ fn a_step_allocates_nothing_after_one_of_its_size() {
         let (decoder, mut cache, mut logits) =
             (&model.decoder, KvCache::new(model.decoder.config()), Logits::default());
         let mut position = 0;
-        // The first three steps make room for what the others request: the argmax or all logits, of one row and of several.
+        // The first three steps make room for what the others request: the argmax or all logits, of one row and of
+        // several.
         for (number, (rows, whole)) in [(6, 0), (6, 6), (1, 1), (1, 0), (6, 6), (1, 1), (6, 0)].into_iter().enumerate()
         {
             let tokens: Vec<u32> = (0..rows as u32).map(|row| row + 1).collect();
@@ -131,7 +132,8 @@ fn output_costs() {
     }
 }
 
-/// Prints the error of log-probabilities of the argmax that come from approximate logits, over some code. FORETYPE_MODEL names the model.
+/// Prints the error of log-probabilities of the argmax that come from approximate logits, over some code.
+/// FORETYPE_MODEL names the model.
 #[test]
 #[ignore = "measures"]
 fn approximate_log_probability_errors() {

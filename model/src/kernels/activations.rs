@@ -1,4 +1,5 @@
-//! Activations, the inputs of matrix products: rows of floats, and the same quantised to 8 bits with a scale per 32 columns.
+//! Activations, the inputs of matrix products: rows of floats, and the same quantised to 8 bits with a scale per 32
+//! columns.
 
 use super::elementwise::BLOCK_COLUMNS;
 use super::memory::Line;
@@ -117,7 +118,8 @@ impl GroupedActivations {
         self.key = None;
     }
 
-    /// Rows of `inputs` as a microkernel takes them, for a matrix with this zero point and a sub-scale per `span` columns.
+    /// Rows of `inputs` as a microkernel takes them, for a matrix with this zero point and a sub-scale per `span`
+    /// columns.
     pub(crate) fn rows(&mut self, zero: u8, span: usize, inputs: &Activations) -> ProductRows {
         // SAFETY: the activations are complete: no thread writes them while they are multiplied.
         let (numbers, scales, sums) =

@@ -1,11 +1,12 @@
 //! Attention over a KV cache of 16-bit floats, with 32-bit sums.
 //!
-//! Keys lie in panels of 16 positions, `[panel][dim][16]`, so that a register holds the scores of many positions and nothing is
-//! summed across lanes. Values lie position after position, `[position][dim]`. Query heads that share a KV head (grouped-query
-//! attention) are computed together, so that keys and values are loaded and converted once for all of them.
+//! Keys lie in panels of 16 positions, `[panel][dim][16]`, so that a register holds the scores of many positions and
+//! nothing is summed across lanes. Values lie position after position, `[position][dim]`. Query heads that share a KV
+//! head (grouped-query attention) are computed together, so that keys and values are loaded and converted once for all
+//! of them.
 //!
-//! Positions are processed in blocks whose results are merged in order (online softmax, Milakov and Gimelshein 2018), so threads
-//! can split a long row without changing the sum.
+//! Positions are processed in blocks whose results are merged in order (online softmax, Milakov and Gimelshein 2018),
+//! so threads can split a long row without changing the sum.
 
 use std::ops::Range;
 
@@ -72,8 +73,8 @@ impl PartialAttention {
     }
 }
 
-/// Computes the attention of `q` (`[heads, dim]`, 1 to [`MAX_QUERY_HEADS`] heads) over a block of positions that starts at a
-/// multiple of 16. `scores` is scratch space.
+/// Computes the attention of `q` (`[heads, dim]`, 1 to [`MAX_QUERY_HEADS`] heads) over a block of positions that starts
+/// at a multiple of 16. `scores` is scratch space.
 pub(crate) type AttendBlock =
     unsafe fn(q: &[f32], KvHead, Range<usize>, scores: &mut Vec<f32>, out: &mut PartialAttention);
 

@@ -1,7 +1,8 @@
 //! AVX2 with FMA and F16C: 8 lanes. With 256-bit VNNI where the processor supports it.
 //!
-//! Without VNNI, sums of two products have 16 bits. Quants of 6 bits and less are multiplied as they are, and several such sums are
-//! added before they are widened. With 8 bits the sign moves to the activations, so that 16 bits never overflow.
+//! Without VNNI, sums of two products have 16 bits. Quants of 6 bits and less are multiplied as they are, and several
+//! such sums are added before they are widened. With 8 bits the sign moves to the activations, so that 16 bits never
+//! overflow.
 
 use std::arch::x86_64::*;
 use std::marker::PhantomData;
@@ -234,8 +235,8 @@ impl<D: Dot> Simd for Avx2<D> {
     }
 }
 
-/// Implements [`Simd::madd_i16`] for two registers, in assembly: the compiler would order the products so that they need far more
-/// than 16 registers.
+/// Implements [`Simd::madd_i16`] for two registers, in assembly: the compiler would order the products so that they
+/// need far more than 16 registers.
 ///
 /// # Safety
 /// As for [`Simd`].

@@ -8,8 +8,8 @@ use super::memory::{Line, LineBuffer};
 use super::pool::pool;
 use super::table::kernels;
 
-/// Measures the read bandwidth of all threads together in bytes per second: the best of some runs over more memory than caches
-/// hold.
+/// Measures the read bandwidth of all threads together in bytes per second: the best of some runs over more memory than
+/// caches hold.
 pub fn read_bandwidth() -> f64 {
     const COUNT: usize = (256 << 20) / LINE_BYTES;
     const RUNS: usize = 5;

@@ -1,8 +1,8 @@
 //! Block formats of ggml, one small function each: 32 columns of a row as unsigned quants with scales.
 //!
-//! In every format `value = scale * (quant - zero_point) + min`, with one scale per block of columns. The super-blocks of
-//! K-quants have sub-scales for each 16 or 32 columns. The layouts are those of ggml's `ggml-quants.c` and of the GGUF
-//! specification.
+//! In every format `value = scale * (quant - zero_point) + min`, with one scale per block of columns. The super-blocks
+//! of K-quants have sub-scales for each 16 or 32 columns. The layouts are those of ggml's `ggml-quants.c` and of the
+//! GGUF specification.
 
 use candle_core::quantized::GgmlDType;
 use half::f16;
@@ -43,7 +43,8 @@ pub(crate) struct BlockFormat {
 }
 
 impl BlockFormat {
-    /// Returns the format of a quantised type; `None` for float types and for types that no model file uses for weights.
+    /// Returns the format of a quantised type; `None` for float types and for types that no model file uses for
+    /// weights.
     pub(crate) fn of(dtype: GgmlDType) -> Option<Self> {
         let small = |bits, bytes, zero, minima, unpack| Self {
             group_columns: 32,

@@ -45,8 +45,8 @@ impl DenseMatrix {
         }
     }
 
-    /// Computes a part of a product, as [`PackedMatrix::multiply`](super::packed::PackedMatrix::multiply) does. `weights` is scratch
-    /// space.
+    /// Computes a part of a product, as [`PackedMatrix::multiply`](super::packed::PackedMatrix::multiply) does.
+    /// `weights` is scratch space.
     pub(crate) fn multiply(
         &self,
         part: PartialProduct,

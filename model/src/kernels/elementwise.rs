@@ -1,5 +1,5 @@
-//! Element-wise kernels and reductions on rows of floats: quantisation, norms, activations, softmax. Each row is computed alone, in
-//! one fixed order.
+//! Element-wise kernels and reductions on rows of floats: quantisation, norms, activations, softmax. Each row is
+//! computed alone, in one fixed order.
 
 use half::f16;
 
@@ -10,7 +10,8 @@ use super::simd::{PANEL, Simd, exp, reduce_max, reduce_sum};
 /// Columns per scale of quantised activations.
 pub(crate) const BLOCK_COLUMNS: usize = 32;
 
-/// Quantises a row `x` to signed bytes `quants`, with a scale per 32 columns in `scales` and the sum of each 16 quants in `sums`.
+/// Quantises a row `x` to signed bytes `quants`, with a scale per 32 columns in `scales` and the sum of each 16 quants
+/// in `sums`.
 pub(crate) type QuantiseKernel = unsafe fn(x: &[f32], quants: &mut [i8], scales: &mut [f32], sums: &mut [i32]);
 
 /// # Safety
@@ -44,8 +45,8 @@ pub(crate) unsafe fn quantise<S: Simd>(x: &[f32], quants: &mut [i8], scales: &mu
     }
 }
 
-/// Sums small integers by folding halves. They are floats because the compiler reassociates sums of integers, into three times as
-/// many instructions.
+/// Sums small integers by folding halves. They are floats because the compiler reassociates sums of integers, into
+/// three times as many instructions.
 #[inline(always)]
 fn sum_integers(mut numbers: [f32; 16]) -> f32 {
     fold_half::<8>(&mut numbers);
@@ -156,8 +157,8 @@ unsafe fn silu_lanes<S: Simd>(x: S::Floats) -> S::Floats {
     unsafe { S::div(x, S::add(S::splat_f32(1.0), exp::<S>(S::mul(x, S::splat_f32(-1.0))))) }
 }
 
-/// Replaces scores by `exp(score - max)` and returns `max`, the largest score, and their sum. The number of scores is a multiple of
-/// 16; those from `count` on become 0.
+/// Replaces scores by `exp(score - max)` and returns `max`, the largest score, and their sum. The number of scores is a
+/// multiple of 16; those from `count` on become 0.
 ///
 /// # Safety
 /// As for [`Simd`].

@@ -1,13 +1,14 @@
 //! Memory layouts of packed weights, one implementation per width of the quants.
 //!
-//! A matrix is packed into *panels* of 16 outputs (rows of the matrix). A *vector* is 64 bytes: four columns of each output of
-//! a panel side by side, one byte per quant. One 512-bit register holds a vector (narrower registers a part of it), each lane
-//! accumulates one output, and nothing is ever summed across lanes. A *group* is the columns that share a sub-scale, 16 or 32.
-//! It is stored as:
+//! A matrix is packed into *panels* of 16 outputs (rows of the matrix). A *vector* is 64 bytes: four columns of each
+//! output of a panel side by side, one byte per quant. One 512-bit register holds a vector (narrower registers a part
+//! of it), each lane accumulates one output, and nothing is ever summed across lanes. A *group* is the columns that
+//! share a sub-scale, 16 or 32. It is stored as:
 //!
 //! * 8 bits: its vectors;
 //! * 4 bits: lines of 64 bytes with two vectors each, the first in the low nibbles and the second in the high nibbles;
-//! * 5 and 6 bits: the same, and one more line with the upper bits, those of vector `i` in bits `i * extra ..` of each byte;
+//! * 5 and 6 bits: the same, and one more line with the upper bits, those of vector `i` in bits `i * extra ..` of each
+//!   byte;
 //! * split Q8: the lines of 4 bits twice, in two planes, the high nibbles of each quant and the low nibbles.
 
 use std::marker::PhantomData;
@@ -32,11 +33,12 @@ pub(crate) trait Layout {
     /// True if the quants are in the cache already, so that prefetching them is useless.
     const IS_CACHED: bool = false;
 
-    /// Loads vector `index` of the group at `group`, whose second plane, if there is one, is at `low_nibbles`. A set with
-    /// registers of fewer than 16 lanes loads the lanes that begin where `group` points.
+    /// Loads vector `index` of the group at `group`, whose second plane, if there is one, is at `low_nibbles`. A set
+    /// with registers of fewer than 16 lanes loads the lanes that begin where `group` points.
     ///
     /// # Safety
-    /// As for [`Simd`]. `group` points into the first line of the group, and so does `low_nibbles` if there are two planes.
+    /// As for [`Simd`]. `group` points into the first line of the group, and so does `low_nibbles` if there are two
+    /// planes.
     unsafe fn load_vector<S: Simd>(group: *const u8, low_nibbles: *const u8, index: usize) -> S::Ints;
 }
 

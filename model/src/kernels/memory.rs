@@ -1,5 +1,5 @@
-//! Memory for weights, allocated in large chunks that the system may back with huge pages. A decode step reads all of it once,
-//! and a TLB miss for a small page costs as much as reading the page.
+//! Memory for weights, allocated in large chunks that the system may back with huge pages. A decode step reads all of
+//! it once, and a TLB miss for a small page costs as much as reading the page.
 
 use std::alloc::Layout;
 use std::ops::{Deref, DerefMut, Range};
@@ -74,7 +74,8 @@ impl MemoryChunk {
     }
 }
 
-/// Buffer of 16-bit floats that is returned to the system as soon as it is dropped. An allocator would keep it, once per thread.
+/// Buffer of 16-bit floats that is returned to the system as soon as it is dropped. An allocator would keep it, once
+/// per thread.
 pub(crate) struct F16Buffer {
     map: Option<MmapMut>,
     count: usize,
@@ -139,8 +140,8 @@ impl std::fmt::Debug for LineBuffer {
     }
 }
 
-/// Returns freed heap memory to the system. Building a tokenizer and writing a search index free tens of megabytes in pieces that
-/// the allocator would keep.
+/// Returns freed heap memory to the system. Building a tokenizer and writing a search index free tens of megabytes in
+/// pieces that the allocator would keep.
 pub fn trim_heap() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: it may be called at any time.

@@ -1,7 +1,7 @@
 //! NEON with the dot product extension: 4 lanes. One instruction adds four products of signed bytes to a lane.
 //!
-//! Stable Rust has neither the dot product nor 16-bit floats for NEON, so the three instructions that need them are written in
-//! assembly.
+//! Stable Rust has neither the dot product nor 16-bit floats for NEON, so the three instructions that need them are
+//! written in assembly.
 
 use std::arch::aarch64::*;
 use std::arch::asm;

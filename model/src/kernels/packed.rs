@@ -1,7 +1,7 @@
 //! Quantised matrices, repacked once at load so that every shape takes the fast path (see [`layout`](super::layout)).
 //!
-//! Quants keep the bits and scales the precision of the file: nothing is requantised, and a matrix takes about as much memory
-//! as in the file.
+//! Quants keep the bits and scales the precision of the file: nothing is requantised, and a matrix takes about as much
+//! memory as in the file.
 
 use std::ops::Range;
 
@@ -32,8 +32,8 @@ impl<'a> PartialProduct<'a> {
         Self { kernels, rows, panels, inputs }
     }
 
-    /// Multiplies tile by tile and passes each result to `take`: row, first output, up to 16 values. `panel` returns a panel
-    /// of the matrix, which has `out` outputs; `unpacked` is scratch space.
+    /// Multiplies tile by tile and passes each result to `take`: row, first output, up to 16 values. `panel` returns a
+    /// panel of the matrix, which has `out` outputs; `unpacked` is scratch space.
     pub(super) fn multiply_tiles(
         &self,
         out: usize,
@@ -102,8 +102,8 @@ pub(crate) struct PackedMatrix {
 }
 
 impl PackedMatrix {
-    /// Packs the blocks of a file, row after row. `columns` must be a multiple of the format's block, and `bytes` must hold the
-    /// whole matrix.
+    /// Packs the blocks of a file, row after row. `columns` must be a multiple of the format's block, and `bytes` must
+    /// hold the whole matrix.
     pub(crate) fn new(format: BlockFormat, out: usize, columns: usize, bytes: &[u8]) -> Self {
         let mut packed = Self::zeroed(format, out, columns);
         packed.panel_buffers().into_par_iter().enumerate().for_each(|(panel, mut parts)| {

@@ -1,8 +1,8 @@
 //! Thread pool of the kernels.
 //!
-//! A decode step has about two hundred phases of a few microseconds to a few hundred, so waking a sleeping thread for each of
-//! them would cost more than the work. The threads spin for a short while after an operation and then sleep: a decoding engine
-//! never waits for a wake-up, and an idle one costs nothing.
+//! A decode step has about two hundred phases of a few microseconds to a few hundred, so waking a sleeping thread for
+//! each of them would cost more than the work. The threads spin for a short while after an operation and then sleep: a
+//! decoding engine never waits for a wake-up, and an idle one costs nothing.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -66,15 +66,16 @@ impl Pool {
         self.workers.len() + 1
     }
 
-    /// Calls `task(i)` once for each `i` below [`threads`](Self::threads), each on its own thread, and returns when all are
-    /// done.
+    /// Calls `task(i)` once for each `i` below [`threads`](Self::threads), each on its own thread, and returns when all
+    /// are done.
     pub(crate) fn run(&self, task: &Task<'_>) {
         if self.workers.is_empty() {
             return task(0);
         }
         let _busy = self.busy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let shared = &*self.shared;
-        // SAFETY: only the lifetime changes; the task is not used after this function, which waits for every thread below.
+        // SAFETY: only the lifetime changes; the task is not used after this function, which waits for every thread
+        // below.
         let work = ErasedTask(unsafe { std::mem::transmute::<*const Task<'_>, *const Task<'static>>(task) });
         *lock(&shared.work) = Some(work);
         shared.pending.store(self.workers.len(), Ordering::Relaxed);
@@ -105,8 +106,8 @@ impl Pool {
 
 /// Threads of one [`Pool::run`] that go through phases together.
 ///
-/// A step is a list of phases. In each phase the threads take chunks of the work until none is left and then wait at a barrier,
-/// so a slower thread takes fewer chunks.
+/// A step is a list of phases. In each phase the threads take chunks of the work until none is left and then wait at a
+/// barrier, so a slower thread takes fewer chunks.
 pub(crate) struct ThreadGroup {
     threads: usize,
     arrived: CachePadded<AtomicUsize>,
@@ -117,8 +118,8 @@ pub(crate) struct ThreadGroup {
     next_item: CachePadded<[AtomicUsize; 4]>,
 }
 
-/// Value alone in its cache lines, so that polling it does not slow down writes to another (no false sharing). Two lines,
-/// because processors prefetch them in pairs.
+/// Value alone in its cache lines, so that polling it does not slow down writes to another (no false sharing). Two
+/// lines, because processors prefetch them in pairs.
 #[derive(Default)]
 #[repr(align(128))]
 struct CachePadded<T>(T);
@@ -164,9 +165,9 @@ pub(crate) struct GroupMember<'a> {
 }
 
 impl GroupMember<'_> {
-    /// Runs a phase: calls `work` for chunks of at least `least` items until all `count` are done by all threads together, then
-    /// waits at the barrier. Chunks get smaller towards the end, so that the wait is short (guided self-scheduling,
-    /// Polychronopoulos and Kuck 1987).
+    /// Runs a phase: calls `work` for chunks of at least `least` items until all `count` are done by all threads
+    /// together, then waits at the barrier. Chunks get smaller towards the end, so that the wait is short (guided
+    /// self-scheduling, Polychronopoulos and Kuck 1987).
     pub(crate) fn run_phase(&mut self, count: usize, least: usize, mut work: impl FnMut(std::ops::Range<usize>)) {
         let (team, taken) = (self.team, &self.team.next_item[self.phase % 4]);
         let next = |from: usize| (from < count).then(|| from + team.chunk_len(count, from, least));

@@ -1,8 +1,8 @@
-//! Microkernel: the product of a panel of a packed matrix with a few rows of activations, written once for all instruction
-//! sets and layouts.
+//! Microkernel: the product of a panel of a packed matrix with a few rows of activations, written once for all
+//! instruction sets and layouts.
 //!
-//! The sum over a group of columns is exact in integers. Groups are added in order, with the same float operations for any
-//! number of rows, so a row's result does not depend on the rows that share the call.
+//! The sum over a group of columns is exact in integers. Groups are added in order, with the same float operations for
+//! any number of rows, so a row's result does not depend on the rows that share the call.
 
 use half::f16;
 
@@ -14,8 +14,8 @@ pub(crate) const MAX_ROWS: usize = 8;
 
 /// Prefetch distance in groups.
 const PREFETCH_GROUPS: usize = 6;
-/// Prefetch distance in groups to the second-level cache. With several rows a group takes longer than the processor looks ahead,
-/// and the first-level cache has too few outstanding misses for the bandwidth of memory.
+/// Prefetch distance in groups to the second-level cache. With several rows a group takes longer than the processor
+/// looks ahead, and the first-level cache has too few outstanding misses for the bandwidth of memory.
 const L2_PREFETCH_GROUPS: usize = 24;
 
 /// Panel of a matrix: the packed weights of 16 outputs.
@@ -43,8 +43,8 @@ pub(crate) struct Panel {
     pub(crate) offset: f32,
 }
 
-/// Rows of activations as a microkernel takes them. Per-group values of all rows lie side by side, so that one register points
-/// at them.
+/// Rows of activations as a microkernel takes them. Per-group values of all rows lie side by side, so that one register
+/// points at them.
 #[derive(Clone, Copy)]
 pub(crate) struct ProductRows {
     /// Number of rows.
@@ -85,8 +85,8 @@ const fn max_pair_sums(bits: usize) -> usize {
     i16::MAX as usize / (2 * ((1 << bits) - 1) * 127)
 }
 
-/// Repeats a block of code for each vector of a group, with its index as a constant. The compiler does not unroll the loop by
-/// itself when there are many rows.
+/// Repeats a block of code for each vector of a group, with its index as a constant. The compiler does not unroll the
+/// loop by itself when there are many rows.
 macro_rules! each_vector {
     ($layout:ty, $vector:ident => $block:block) => {
         each_vector!($layout, $vector in [0, 1, 2, 3, 4, 5, 6, 7] => $block)
@@ -229,9 +229,9 @@ unsafe fn microkernel<S: Simd, L: Layout, const ADDS: bool, const PARTS: usize, 
     }
 }
 
-/// Returns the pointer unchanged, opaquely to the compiler, which then keeps it in a register of its own. Otherwise it would
-/// address each row by base and index, and on Intel processors a product with such an operand takes two micro-operations
-/// instead of one.
+/// Returns the pointer unchanged, opaquely to the compiler, which then keeps it in a register of its own. Otherwise it
+/// would address each row by base and index, and on Intel processors a product with such an operand takes two
+/// micro-operations instead of one.
 #[inline(always)]
 fn opaque<T>(at: *const T) -> *const T {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -292,7 +292,8 @@ impl Group {
         }
     }
 
-    /// Adds the group's products to the sums of the rows from `row` on. `inputs` point to the rows' quants of these columns.
+    /// Adds the group's products to the sums of the rows from `row` on. `inputs` point to the rows' quants of these
+    /// columns.
     #[inline(always)]
     unsafe fn accumulate<S: Simd, L: Layout, const ADDS: bool, const PARTS: usize, const R: usize>(
         &self,

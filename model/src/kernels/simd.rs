@@ -1,8 +1,8 @@
-//! Vector operations that an instruction set provides. Each set is one file that implements [`Simd`], and each kernel is written
-//! once over it.
+//! Vector operations that an instruction set provides. Each set is one file that implements [`Simd`], and each kernel
+//! is written once over it.
 //!
-//! A kernel is inlined into a function that is compiled with the features of the set ([`table`](super::table)), so that no
-//! operation is a call.
+//! A kernel is inlined into a function that is compiled with the features of the set ([`table`](super::table)), so that
+//! no operation is a call.
 
 use half::f16;
 
@@ -38,15 +38,15 @@ pub(crate) trait Simd: Copy {
     unsafe fn shift_left(x: Self::Ints, by: u32) -> Self::Ints;
     /// Shifts to the right, as [`shift_left`](Self::shift_left) does to the left.
     unsafe fn shift_right(x: Self::Ints, by: u32) -> Self::Ints;
-    /// Adds to each lane of `sum` the four products of unsigned `quants` (less `zero_point`, if [`SIGNED_DOT`](Self::SIGNED_DOT))
-    /// with signed `x`.
+    /// Adds to each lane of `sum` the four products of unsigned `quants` (less `zero_point`, if
+    /// [`SIGNED_DOT`](Self::SIGNED_DOT)) with signed `x`.
     unsafe fn dot(sum: Self::Ints, quants: Self::Ints, zero_point: Self::Ints, x: Self::Ints) -> Self::Ints;
 
     /// Registers of a panel that the microkernel for one or two rows multiplies at once: 1, 2 or 4.
     const SMALL_BATCH_REGISTERS: usize = 1;
 
-    /// True if the microkernel for more rows multiplies two registers of a panel at once, so that each load of activations serves
-    /// both.
+    /// True if the microkernel for more rows multiplies two registers of a panel at once, so that each load of
+    /// activations serves both.
     const PAIRED_REGISTERS: bool = false;
 
     /// True if quants of 5 and 6 bits are unpacked once for many rows.
@@ -67,7 +67,8 @@ pub(crate) trait Simd: Copy {
     /// True if [`madd_i16`](Self::madd_i16) and its companions are implemented and faster than [`dot`](Self::dot).
     const HAS_MADD_I16: bool = false;
 
-    /// Adds to each 16-bit half of a lane the two products of unsigned quants with signed bytes, the four bytes at `x + AT`.
+    /// Adds to each 16-bit half of a lane the two products of unsigned quants with signed bytes, the four bytes at `x +
+    /// AT`.
     unsafe fn madd_i16<const PARTS: usize, const AT: usize>(
         _sums: &mut [Self::Ints; PARTS],
         _numbers: [Self::Ints; PARTS],
@@ -200,8 +201,8 @@ pub(crate) unsafe fn reduce_max<S: Simd>(x: S::Floats) -> f32 {
     lanes[0]
 }
 
-/// Keeps the larger of each of the first `HALF` lanes and the one `HALF` after it. The comparison is not [`f32::max`], whose handling of
-/// NaN takes three instructions.
+/// Keeps the larger of each of the first `HALF` lanes and the one `HALF` after it. The comparison is not [`f32::max`],
+/// whose handling of NaN takes three instructions.
 #[inline(always)]
 fn fold_max<const HALF: usize>(lanes: &mut [f32; PANEL]) {
     for lane in 0..HALF {
@@ -209,8 +210,8 @@ fn fold_max<const HALF: usize>(lanes: &mut [f32; PANEL]) {
     }
 }
 
-/// Computes `e` to the power of `x` to about two units in the last place; 0 below -87, saturating at 88. The method is that of Cephes'
-/// `expf`: range reduction by ln 2 in two parts, then a polynomial.
+/// Computes `e` to the power of `x` to about two units in the last place; 0 below -87, saturating at 88. The method is
+/// that of Cephes' `expf`: range reduction by ln 2 in two parts, then a polynomial.
 ///
 /// # Safety
 /// As for [`Simd`].

@@ -1,10 +1,10 @@
 //! Split Q8: an 8-bit matrix in two planes of nibbles, so that the argmax of a product is found from half of the bytes.
 //!
-//! For most tokens of a vocabulary, the high nibbles of the weights already show that their logit is not the largest. The first
-//! plane holds these, as a 4-bit matrix; the second holds the low nibbles. For each output the L2 norm of the residual, which
-//! the first plane leaves out, is known. By the Cauchy-Schwarz inequality the residual's product is at most that norm times
-//! the norm of the activations. So the first plane gives the outputs that may be the largest, and both planes their exact
-//! values, which have the same bits as in a full product.
+//! For most tokens of a vocabulary, the high nibbles of the weights already show that their logit is not the largest.
+//! The first plane holds these, as a 4-bit matrix; the second holds the low nibbles. For each output the L2 norm of the
+//! residual, which the first plane leaves out, is known. By the Cauchy-Schwarz inequality the residual's product is at
+//! most that norm times the norm of the activations. So the first plane gives the outputs that may be the largest, and
+//! both planes their exact values, which have the same bits as in a full product.
 
 use candle_core::quantized::GgmlDType;
 use half::f16;
@@ -138,7 +138,8 @@ impl SplitQ8 {
     }
 }
 
-/// Packs an output's blocks into the planes of its panel. Returns the L2 norm of the residual with a margin for rounding.
+/// Packs an output's blocks into the planes of its panel. Returns the L2 norm of the residual with a margin for
+/// rounding.
 fn write(row: &[u8], lane: usize, upper: &mut PanelBuffers, lower: &mut [u8]) -> Option<f32> {
     let (mut left_out, mut length) = (0f64, 0f64);
     for (index, block) in row.chunks_exact(BLOCK_BYTES).enumerate() {

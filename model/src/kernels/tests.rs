@@ -236,8 +236,8 @@ fn extreme_activations_give_no_nan() {
     }
 }
 
-/// Prints the time of a group (32 columns of 16 outputs) on one thread in nanoseconds, for 1, 2, 4, 8, 16 and 64 rows, from the cache
-/// and from memory: `cargo test --release -p foretype-model --lib -- --ignored --nocapture group_costs`.
+/// Prints the time of a group (32 columns of 16 outputs) on one thread in nanoseconds, for 1, 2, 4, 8, 16 and 64 rows,
+/// from the cache and from memory: `cargo test --release -p foretype-model --lib -- --ignored --nocapture group_costs`.
 #[test]
 #[ignore = "a measurement"]
 fn group_costs() {

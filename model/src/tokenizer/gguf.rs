@@ -11,6 +11,7 @@ use crate::weights::gguf::GgufFile;
 
 /// GPT-2's word pattern.
 const GPT2_SPLIT_REGEX: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+/// Pattern that splits text into words before byte-pair encoding, as in Qwen2.
 pub(crate) const QWEN2_SPLIT_REGEX: &str =
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const LLAMA3_SPLIT_REGEX: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
@@ -41,8 +42,10 @@ pub(crate) fn pre_tokenizer_name(patterns: &[&str]) -> Option<&'static str> {
 /// Token types in `tokenizer.ggml.token_type`.
 pub(crate) const TOKEN_TYPE_NORMAL: i64 = 1;
 const TOKEN_TYPE_UNKNOWN: i64 = 2;
+/// GGUF token type of special tokens.
 pub(crate) const TOKEN_TYPE_CONTROL: i64 = 3;
 const TOKEN_TYPE_USER_DEFINED: i64 = 4;
+/// GGUF token type of unused tokens.
 pub(crate) const TOKEN_TYPE_UNUSED: i64 = 5;
 
 /// Code Llama's fill-in-the-middle markers, which its files list as ordinary tokens.

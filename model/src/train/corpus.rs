@@ -116,7 +116,7 @@ fn read_all(
         .map(|candidate| {
             let result = read_candidate(candidate, options).map_err(|reason| candidate.exclude(reason));
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            progress(Progress { stage: CollectStage::Reading, done, total });
+            progress(Progress { stage: CollectStage::Scanning, done, total });
             result
         })
         .collect();

@@ -15,6 +15,7 @@ pub(super) struct InitialWeights {
 }
 
 impl InitialWeights {
+    /// Creates the initial weights for a seed.
     pub(super) fn new(seed: u64) -> Self {
         Self { random: RandomWeights { seed } }
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex, mpsc};
 
 use candle_core::Device;
 use foretype_model::{Engine, EngineOptions, Event, Job, Model, Ticket, TokenInfo};
-use foretype_plugins::{Part, Prompt, PartSource};
+use foretype_plugins::{Part, PartSource, Prompt};
 
 use crate::families::folder;
 use crate::reference::Exact;

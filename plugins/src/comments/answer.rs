@@ -35,8 +35,8 @@ pub enum TranslationError {
 /// Returns a model's answer on one line if it can replace `source`.
 ///
 /// # Errors
-/// If the answer is empty, unchanged, too long or in another script, lacks a piece that must be kept, or has a mark with a
-/// meaning in the programming language.
+/// If the answer is empty, unchanged, too long or in another script, lacks a piece that must be kept, or has a mark
+/// with a meaning in the programming language.
 pub(super) fn checked_answer(
     language: Language,
     source: &str,

@@ -1,5 +1,5 @@
-//! Classification of the lines of a comment: which are prose, and at which byte the prose begins after bullets, tags and
-//! the names of parameters.
+//! Classification of the lines of a comment: which are prose, and at which byte the prose begins after bullets, tags
+//! and the names of parameters.
 
 use super::verbatim::without_verbatim;
 use crate::Language;
@@ -166,8 +166,8 @@ const NAMED_TAGS: &[&str] =
     &["param", "arg", "argument", "property", "prop", "template", "throws", "exception", "raises", "tparam"];
 
 impl LineClassifier {
-    /// Classifies the next line by its content without marks, which begins at column `columns`. `no_space` says that no space
-    /// separates it from the comment mark.
+    /// Classifies the next line by its content without marks, which begins at column `columns`. `no_space` says that no
+    /// space separates it from the comment mark.
     pub(super) fn classify(&mut self, language: Language, content: &str, columns: usize, no_space: bool) -> LineKind {
         if content.is_empty() {
             self.in_example = false;

@@ -107,8 +107,8 @@ fn known_names() -> String {
 }
 
 impl NaturalLanguage {
-    /// Returns the language with this name in English, its native name, or its ISO 639-1 code. Case and a region after the
-    /// code are ignored.
+    /// Returns the language with this name in English, its native name, or its ISO 639-1 code. Case and a region after
+    /// the code are ignored.
     ///
     /// # Errors
     /// If there is none; the message lists the known languages.

@@ -64,8 +64,8 @@ impl Paragraph {
         CodePrompt::new(Language::PlainText, system, question, &self.text, "")
     }
 
-    /// Returns the edit that replaces the paragraph by the answer of a model, in lines of at most `width` columns or as many
-    /// as its longest line has now.
+    /// Returns the edit that replaces the paragraph by the answer of a model, in lines of at most `width` columns or as
+    /// many as its longest line has now.
     ///
     /// # Errors
     /// If the answer is not a usable translation.
@@ -124,8 +124,8 @@ fn comment_paragraphs(language: Language, text: &str, number: usize, comment: &C
     all
 }
 
-/// Returns a paragraph of one line, which begins at byte `offset` of the line's content. Its further lines are indented by
-/// `hanging_indent` more columns.
+/// Returns a paragraph of one line, which begins at byte `offset` of the line's content. Its further lines are indented
+/// by `hanging_indent` more columns.
 fn first_line(
     text: &str,
     comment: usize,
@@ -161,8 +161,8 @@ fn first_line(
 }
 
 impl Paragraph {
-    /// Appends a line if it belongs to the paragraph, and returns true if it does: its marks equal those of the lines above,
-    /// or it is the second line below a bullet or tag and is indented further.
+    /// Appends a line if it belongs to the paragraph, and returns true if it does: its marks equal those of the lines
+    /// above, or it is the second line below a bullet or tag and is indented further.
     fn append_line(&mut self, text: &str, line: &CommentLine, columns: usize) -> bool {
         let Some(prefix) = &self.continuation_prefix else { return false };
         let is_second = !text[self.range.clone()].contains('\n');

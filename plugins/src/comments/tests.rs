@@ -112,8 +112,8 @@ fn prose_in_the_target_language_needs_no_translation() {
     let german = NaturalLanguage::from_name("German").expect("known");
     assert!(found(Language::C, "// The sum of all.\n")[0].needs_translation(german));
     assert!(!found(Language::C, "// Die Summe der Preise ist leer.\n")[0].needs_translation(german));
-    let asked = found(Language::C, "// The sum of all.\n")[0].question(german);
-    assert!(asked.messages[1].content.contains("The sum of all.\n```\n\nTranslate this text into German (Deutsch)."));
+    let prompt = found(Language::C, "// The sum of all.\n")[0].question(german);
+    assert!(prompt.messages[1].content.contains("The sum of all.\n```\n\nTranslate this text into German (Deutsch)."));
 }
 
 #[test]

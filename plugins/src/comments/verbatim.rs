@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-/// Returns the byte ranges of the text that a translation must keep: text in backticks or braces, URLs, markup tags, and
-/// names that only code has.
+/// Returns the byte ranges of the text that a translation must keep: text in backticks or braces, URLs, markup tags,
+/// and names that only code has.
 pub(super) fn verbatim_ranges(text: &str) -> Vec<Range<usize>> {
     let mut all = Vec::new();
     let mut at = 0;

@@ -8,9 +8,9 @@ use super::style::DocStyle;
 use super::update::{self, ExistingDocstring};
 use crate::{Language, wrap};
 
-/// Characters of the narrowest line that can be asked for.
+/// Smallest width of a line, in characters.
 const MIN_WIDTH: usize = 40;
-/// Characters of the widest line that can be asked for.
+/// Largest width of a line, in characters.
 const MAX_WIDTH: usize = 1000;
 
 /// Docstring with fields for prose.

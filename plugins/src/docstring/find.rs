@@ -17,8 +17,8 @@ pub fn items(language: Language, tree: &Tree, text: &str) -> Vec<DocItem> {
     nodes(tree.root_node(), |_| true).filter_map(|node| item(language, node, text)).collect()
 }
 
-/// Returns the innermost item whose docstring, signature or body is at `line`, from 0. At the first line, or at the file's
-/// own docstring, that is the file.
+/// Returns the innermost item whose docstring, signature or body is at `line`, from 0. At the first line, or at the
+/// file's own docstring, that is the file.
 pub fn item_at(language: Language, tree: &Tree, text: &str, line: usize) -> Option<DocItem> {
     let start = text.split_inclusive('\n').take(line).map(str::len).sum::<usize>();
     let line_text = text.get(start..)?.split('\n').next().unwrap_or_default();

@@ -189,8 +189,8 @@ fn name(node: Node<'_>, text: &str) -> String {
     String::new()
 }
 
-/// Returns the node of a name that no field of the grammar holds: the last one in Java's `spread_parameter`, the first one in
-/// `typed_parameter`, `mut_pattern` and `rest_pattern`.
+/// Returns the node of a name that no field of the grammar holds: the last one in Java's `spread_parameter`, the first
+/// one in `typed_parameter`, `mut_pattern` and `rest_pattern`.
 fn last_identifier(node: Node<'_>) -> Option<Node<'_>> {
     let mut cursor = node.walk();
     let children: Vec<_> = node.named_children(&mut cursor).filter(|it| !it.kind().contains("comment")).collect();

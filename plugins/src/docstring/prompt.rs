@@ -31,8 +31,8 @@ pub struct DocPromptContext<'a> {
 /// Texts that end the answer to a [`summary_prompt`].
 pub const SUMMARY_STOPS: &[&str] = &["\"\"\"", "*/", ">>>", "```"];
 
-/// Returns the prompt for the summary: the code, and below it the beginning of a comment on it. Small models say more about
-/// code that they have read than about code that is still to come.
+/// Returns the prompt for the summary: the code, and below it the beginning of a comment on it. Small models say more
+/// about code that they have read than about code that is still to come.
 pub fn summary_prompt(context: &DocPromptContext<'_>, task: &DocTask) -> Prompt {
     let (text, at) = without_docstring(task, context.text);
     let (code, _) = visible_code(context, task, &text, at);
@@ -43,8 +43,8 @@ pub fn summary_prompt(context: &DocPromptContext<'_>, task: &DocTask) -> Prompt 
         ItemKind::Type => "type",
         ItemKind::Module => "module",
     };
-    // The answer is put into the template without marks, so these need not be the template's own. Given a subject, small
-    // models describe behavior in more detail; the template omits the subject. In Python they need none.
+    // The answer is put into the template without marks, so these need not be the template's own. Given a subject,
+    // small models describe behavior in more detail; the template omits the subject. In Python they need none.
     let opening = match mark {
         _ if context.language == Language::Python => "\"\"\"".to_owned(),
         "//" => format!("/**\n * This {kind}"),
@@ -52,8 +52,8 @@ pub fn summary_prompt(context: &DocPromptContext<'_>, task: &DocTask) -> Prompt 
     };
     let code = format!("{code}\n\n{mark} {noun} of the {kind} above:\n");
     let own = vec![Part::text(code, PartSource::Prefix), Part::text(opening, PartSource::Middle)];
-    // No token healing: the text after the opening is a word and not a line end. Small models then describe the behavior
-    // instead of naming the item.
+    // No token healing: the text after the opening is a word and not a line end. Small models then describe the
+    // behavior instead of naming the item.
     Prompt { parts: [snippets_as_comments(context), own].concat(), heal: false, stop_tokens: Vec::new(), window: None }
 }
 
@@ -90,8 +90,8 @@ fn without_docstring(task: &DocTask, text: &str) -> (String, usize) {
     }
 }
 
-/// Returns a fill-in-the-middle prompt: the text before the docstring and the rest of the item, then the docstring. The text
-/// after the item is left out, because a small model would describe it.
+/// Returns a fill-in-the-middle prompt: the text before the docstring and the rest of the item, then the docstring. The
+/// text after the item is left out, because a small model would describe it.
 fn infill_prompt(context: &DocPromptContext<'_>, task: &DocTask, written: &str, format: &'static FimFormat) -> Prompt {
     let (text, at) = without_docstring(task, context.text);
     let end = task.item.range.end.saturating_sub(context.text.len() - text.len()).max(at);
@@ -134,8 +134,8 @@ fn stop_specials(format: &FimFormat) -> Vec<std::borrow::Cow<'static, str>> {
     format.stop_tokens.iter().map(|name| (*name).into()).collect()
 }
 
-/// Returns a prompt for models without a fill-in-the-middle format: the code, then the same code again up to the field of
-/// its docstring.
+/// Returns a prompt for models without a fill-in-the-middle format: the code, then the same code again up to the field
+/// of its docstring.
 fn continuation_prompt(context: &DocPromptContext<'_>, task: &DocTask, written: &str) -> Prompt {
     let (text, at) = without_docstring(task, context.text);
     let (shown, start) = visible_code(context, task, &text, at);
@@ -151,8 +151,8 @@ fn continuation_prompt(context: &DocPromptContext<'_>, task: &DocTask, written: 
     Prompt { parts, heal: true, stop_tokens: Vec::new(), window: None }
 }
 
-/// Returns the item with the code above it, and the byte at which the item begins in `text`, which lacks the docstring at
-/// byte `at`.
+/// Returns the item with the code above it, and the byte at which the item begins in `text`, which lacks the docstring
+/// at byte `at`.
 fn visible_code<'a>(context: &DocPromptContext<'_>, task: &DocTask, text: &'a str, at: usize) -> (&'a str, usize) {
     let shift = context.text.len() - text.len();
     // A docstring above the item was removed before its start, one inside it after.

@@ -130,8 +130,8 @@ fn sentence_ends(text: &str) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Returns the sentences up to the first that begins like an earlier one, at most [`MAX_SUMMARY_SENTENCES`]. Small models
-/// repeat themselves.
+/// Returns the sentences up to the first that begins like an earlier one, at most [`MAX_SUMMARY_SENTENCES`]. Small
+/// models repeat themselves.
 fn without_repetition(text: &str) -> &str {
     /// Words at the beginning of a sentence that are compared.
     const COMPARED_WORDS: usize = 3;
@@ -306,8 +306,8 @@ fn escaped(template: &DocTemplate, text: &str) -> String {
     }
 }
 
-/// Returns the text as a sentence, with a capital and a full stop. In Go, the summary follows the name and begins in lower
-/// case.
+/// Returns the text as a sentence, with a capital and a full stop. In Go, the summary follows the name and begins in
+/// lower case.
 fn as_sentence(field: &Field, template: &DocTemplate, text: String) -> String {
     let text = text.trim_end_matches([',', ':', '-', ' ', '(']);
     let follows_name = template.style == DocStyle::Godoc && *field == Field::Summary;

@@ -6,7 +6,8 @@ use super::body_docstring::string_statement;
 use crate::Language;
 use crate::syntax::nodes;
 
-/// Returns true if two texts differ only in comments and docstrings: without those, their trees are the same node by node.
+/// Returns true if two texts differ only in comments and docstrings: without those, their trees are the same node by
+/// node.
 pub fn same_code(language: Language, (one, text): (&Tree, &str), (other, other_text): (&Tree, &str)) -> bool {
     let left =
         code_nodes(language, one).map(|node| (node.kind_id(), code_child_count(language, node), leaf_text(node, text)));

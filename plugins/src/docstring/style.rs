@@ -84,8 +84,8 @@ impl DocStyle {
         STYLES.iter().filter(|(_, _, languages)| languages.contains(&language)).map(|(style, ..)| *style).collect()
     }
 
-    /// Returns the dominant style of the first text that shows one, or else the language's default. `None` if the language
-    /// has no style.
+    /// Returns the dominant style of the first text that shows one, or else the language's default. `None` if the
+    /// language has no style.
     pub fn detect<'a>(language: Language, texts: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let several = Self::for_language(language).len() > 1;
         let found = if several { texts.into_iter().find_map(|text| Self::dominant(language, text)) } else { None };

@@ -15,8 +15,8 @@ pub enum DocstringMode {
     /// Write new docstrings, in place of existing ones.
     #[default]
     Write,
-    /// Update existing docstrings: entries that match the signature stay as they are, entries of removed fields are deleted,
-    /// and new ones are inserted.
+    /// Update existing docstrings: entries that match the signature stay as they are, entries of removed fields are
+    /// deleted, and new ones are inserted.
     Update,
 }
 
@@ -74,8 +74,8 @@ impl DocTask {
         Ok(Self { item, template })
     }
 
-    /// Returns the task for an item in this mode; `None` if there is nothing to update. With `only_documented_fields`, an
-    /// update skips docstrings without any entry for a field.
+    /// Returns the task for an item in this mode; `None` if there is nothing to update. With `only_documented_fields`,
+    /// an update skips docstrings without any entry for a field.
     ///
     /// # Errors
     /// As [`new`](Self::new), and if there is no docstring to update.
@@ -94,8 +94,9 @@ impl DocTask {
         }
     }
 
-    /// Returns the task of updating the docstring of a function, in the docstring's own style if that can be recognized.
-    /// `None` if it is up to date or missing, and for classes and modules, whose docstrings describe more than their heads.
+    /// Returns the task of updating the docstring of a function, in the docstring's own style if that can be
+    /// recognized. `None` if it is up to date or missing, and for classes and modules, whose docstrings describe more
+    /// than their heads.
     ///
     /// A docstring without any entry for a field may be meant so. With `only_documented_fields` it is left alone.
     ///

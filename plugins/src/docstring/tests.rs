@@ -1,5 +1,5 @@
-//! Tests for each language with a real snippet: the item that is read from it, and the docstring with fallback words in its
-//! fields.
+//! Tests for each language with a real snippet: the item that is read from it, and the docstring with fallback words in
+//! its fields.
 
 use super::*;
 use crate::Language;

@@ -205,8 +205,8 @@ impl UpdatePlan<'_> {
         kept
     }
 
-    /// Returns the entries of errors: existing ones are kept, because called functions raise errors too, and new ones come
-    /// last. In Rust, the section on errors comes first.
+    /// Returns the entries of errors: existing ones are kept, because called functions raise errors too, and new ones
+    /// come last. In Rust, the section on errors comes first.
     fn updated_errors<'a>(&self, wanted: &[&'a TemplateEntry<'a>], existing: &[&'a ExistingEntry]) -> GroupOrder<'a> {
         let mut updated: GroupOrder<'a> = existing.iter().map(|entry| (UpdatedEntry::Existing(entry), None)).collect();
         let is_new = |wanted: &&&TemplateEntry<'_>| !existing.iter().any(|entry| entry.describes(wanted.field));
@@ -324,8 +324,8 @@ impl UpdatePlan<'_> {
         self.inserted.entry(row).or_default().extend(lines);
     }
 
-    /// Returns the row before which a group's new section is inserted, and true if the row begins a later section, false
-    /// if the new section follows an earlier one or the end.
+    /// Returns the row before which a group's new section is inserted, and true if the row begins a later section,
+    /// false if the new section follows an earlier one or the end.
     fn section_row(&self, group: FieldGroup) -> (usize, bool) {
         if let Some(row) = self.entries.iter().filter(|it| it.group < group).map(|it| it.rows.end).max() {
             return (row, false);
@@ -359,7 +359,8 @@ impl UpdatePlan<'_> {
     }
 }
 
-/// Returns a section with its title. A blank line separates it from the text above, or below if it is `before` other text.
+/// Returns a section with its title. A blank line separates it from the text above, or below if it is `before` other
+/// text.
 fn section_lines(title: &[TemplateLine], lines: Vec<TemplateLine>, before: bool) -> Vec<TemplateLine> {
     let (blank, title) = title.split_at(title.len().min(1));
     if before { [title, &lines, blank].concat() } else { [blank, title, &lines].concat() }

@@ -1,5 +1,5 @@
-//! The global `foretype`, which plugins call. Each function is declared once, here, with the type and the description that
-//! `foretype.d.luau` shows.
+//! The global `foretype`, which plugins call. Each function is declared once, here, with the type and the description
+//! that `foretype.d.luau` shows.
 
 use mlua::{Function, Lua, Value};
 
@@ -72,8 +72,8 @@ pub(super) const FUNCTIONS: &[ApiFunction] = &[
         name: "search",
         luau_type: "(words: string, most: number?) -> { { path: string, line: number, text: string, score: number } }",
         description: "Returns the pieces of the workspace that match words best, such as functions that mention them, the best \
-                      first, at most 20. The score is BM25: compare it with that of the first. Empty until the workspace has \
-                      been indexed, and if the option ask.search is off.",
+                      first, at most 20. The score is BM25: compare it with that of the first. Empty until the workspace \
+                      has been indexed, and if the option ask.search is off.",
         create: |lua, host| {
             lua.create_function(move |lua, (words, limit): (String, Option<usize>)| {
                 host.deadline.check()?;
@@ -85,8 +85,8 @@ pub(super) const FUNCTIONS: &[ApiFunction] = &[
         name: "query",
         luau_type: "(query: string, path: string?) -> { { name: string, text: string, line: number } }?",
         description: "Returns the captures of a tree-sitter query in the document or in a file, in the order of the text: the \
-                      name of each capture, its text and its first line, at most 1000. nil if the file must not be read or its \
-                      language has no grammar. A query has at most 2 KB.",
+                      name of each capture, its text and its first line, at most 1000. nil if the file must not be read \
+                      or its language has no grammar. A query has at most 2 KB.",
         create: |lua, host| {
             lua.create_function(move |lua, (pattern, path): (String, Option<String>)| {
                 host.deadline.check()?;

@@ -24,8 +24,8 @@ use crate::{Language, Request, Snippet, context, finish};
 
 /// Bytes of a plugin's file.
 const MAX_SOURCE_BYTES: usize = 256 << 10;
-/// Score of a call that exceeds its time limit. Each call within the limit subtracts 1 again, because a single late call may
-/// be the fault of a busy machine.
+/// Score of a call that exceeds its time limit. Each call within the limit subtracts 1 again, because a single late
+/// call may be the fault of a busy machine.
 const LATE_CALL_PENALTY: u32 = 2;
 /// Score at which a plugin is stopped: at the third late call in a row, or if more than a third of the calls are late.
 const MAX_LATE_SCORE: u32 = 3 * LATE_CALL_PENALTY;
@@ -259,7 +259,8 @@ impl Plugin {
         Tally { p95: record.times.p95(), ..record.tally }
     }
 
-    /// Runs a function in the virtual machine; `None` if the plugin does not run for the request or `applies` returns false.
+    /// Runs a function in the virtual machine; `None` if the plugin does not run for the request or `applies` returns
+    /// false.
     fn call<R>(&self, hook: &Hook, request: &Request, run: impl FnOnce(&Lua, Table) -> mlua::Result<R>) -> Option<R> {
         if !self.accepts(request) {
             return None;

@@ -1,5 +1,5 @@
-//! Results of a plugin's functions, read from the virtual machine. Types and sizes are checked, and an error says what is
-//! expected.
+//! Results of a plugin's functions, read from the virtual machine. Types and sizes are checked, and an error says what
+//! is expected.
 
 use std::borrow::Cow;
 

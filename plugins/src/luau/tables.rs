@@ -1,5 +1,5 @@
-//! Tables that a plugin gets as `request` and, for a prompt, as `window`. Each field is declared once, here, with the type
-//! and the description that `foretype.d.luau` shows.
+//! Tables that a plugin gets as `request` and, for a prompt, as `window`. Each field is declared once, here, with the
+//! type and the description that `foretype.d.luau` shows.
 
 use mlua::{Lua, Table, Value};
 

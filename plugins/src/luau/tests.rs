@@ -319,13 +319,13 @@ fn a_plugin_runs_only_for_its_languages_and_if_it_applies() {
         applies = function(request) return request.path:find('lib') ~= nil end,
         context = function() return 'yes' end }";
     let plugin = load(source).expect("a plugin");
-    let asked = |path: &str| plugin.context(&request(path, "▁")).len();
-    assert_eq!([asked("src/lib.rs"), asked("src/main.rs"), asked("lib.py")], [1, 0, 0]);
+    let run = |path: &str| plugin.context(&request(path, "▁")).len();
+    assert_eq!([run("src/lib.rs"), run("src/main.rs"), run("lib.py")], [1, 0, 0]);
 }
 
 #[test]
 fn a_plugin_runs_only_for_its_tasks_by_default_suggestions() {
-    let asked = |tasks: &str, task: TaskKind| {
+    let run = |tasks: &str, task: TaskKind| {
         let source = format!(
             "return {{ api = 1, name = 'p', {tasks}
             context = function(request) return request.task .. (request.question or '') end }}"
@@ -334,10 +334,10 @@ fn a_plugin_runs_only_for_its_tasks_by_default_suggestions() {
         let request = crate::Request { task, question: Some("?".into()), ..request("a.py", "▁") };
         plugin.context(&request).into_iter().map(|found| found.text).collect::<Vec<_>>()
     };
-    assert_eq!(asked("", TaskKind::Fill), ["fill?"]);
-    assert_eq!(asked("", TaskKind::Docstring), [""; 0]);
-    assert_eq!(asked("tasks = { 'docstring', 'ask' },", TaskKind::Ask), ["ask?"]);
-    assert_eq!(asked("tasks = { 'docstring', 'ask' },", TaskKind::Fill), [""; 0]);
+    assert_eq!(run("", TaskKind::Fill), ["fill?"]);
+    assert_eq!(run("", TaskKind::Docstring), [""; 0]);
+    assert_eq!(run("tasks = { 'docstring', 'ask' },", TaskKind::Ask), ["ask?"]);
+    assert_eq!(run("tasks = { 'docstring', 'ask' },", TaskKind::Fill), [""; 0]);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! `foretype.definitions`, `foretype.references`, `foretype.search` and `foretype.git`: the index and the git status of the
-//! workspace.
+//! `foretype.definitions`, `foretype.references`, `foretype.search` and `foretype.git`: the index and the git status of
+//! the workspace.
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use foretype_model::{Engine, Usage};
-use foretype_plugins::docstring::{self, Edit, DocPromptContext, DocItem, DocStyle, DocTask, DocstringMode};
+use foretype_plugins::docstring::{self, DocItem, DocPromptContext, DocStyle, DocTask, DocstringMode, Edit};
 use foretype_plugins::{Language, request, syntax};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -153,7 +153,10 @@ impl DocumentedFile {
     }
 
     fn items(&self, tree: Option<&tree_sitter::Tree>, wanted: DocstringMode) -> Result<Vec<DocItem>> {
-        ensure!(!DocStyle::for_language(self.language).is_empty(), docstring::DocstringError::UnsupportedLanguage(self.language.lsp_id()));
+        ensure!(
+            !DocStyle::for_language(self.language).is_empty(),
+            docstring::DocstringError::UnsupportedLanguage(self.language.lsp_id())
+        );
         let items = docstring::items(self.language, tree.context(docstring::DocstringError::ParseTimeout)?, &self.text);
         let found: Vec<_> = items.into_iter().filter(|item| wanted.selects(item)).collect();
         ensure!(!found.is_empty(), nothing_to_document(wanted, self.path.display()));
@@ -164,7 +167,12 @@ impl DocumentedFile {
     fn plugin_answers(&self, root: &Path, plugins: &WorkspacePlugins, at: usize, config: &Config) -> TaskPlugins {
         let full = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
         let path = full.strip_prefix(root).unwrap_or(&self.path).to_string_lossy().replace('\\', "/");
-        plugins.for_task(request::TaskKind::Docstring, request_builder::parse_document(path, self.text.clone()), at, config)
+        plugins.for_task(
+            request::TaskKind::Docstring,
+            request_builder::parse_document(path, self.text.clone()),
+            at,
+            config,
+        )
     }
 
     fn write_all(
@@ -184,7 +192,14 @@ impl DocumentedFile {
             bar.set_message(task.item.name.clone());
             let asked = asked(task.item.range.start);
             let (language, snippets) = (self.language, asked.snippets());
-            let ground = DocPromptContext { language, path: &name, text: &self.text, max_bytes: most, format, snippets: &snippets };
+            let ground = DocPromptContext {
+                language,
+                path: &name,
+                text: &self.text,
+                max_bytes: most,
+                format,
+                snippets: &snippets,
+            };
             let written = write_docstring(engine, &ground, task, Some(&asked), AnswerSampling::Greedy, &|| true)?;
             bar.inc(1);
             reports.push(DocstringReport {

@@ -2,6 +2,7 @@
 
 mod builtins;
 mod check;
+mod loaded;
 mod replay;
 mod test;
 mod unknown_names;
@@ -16,7 +17,8 @@ use serde_json::json;
 use super::output::print_json;
 use crate::config::Config;
 use crate::daemon;
-use crate::plugins::{self, PluginEntry, PluginRegistry, PluginReport, PluginState, WorkspacePlugins, trust};
+use crate::plugins::{self, PluginEntry, PluginReport, PluginState, trust};
+use loaded::loaded_plugins;
 
 /// Text of a new plugin.
 const TEMPLATE: &str = include_str!("plugin/template.luau");
@@ -73,14 +75,6 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     }
 }
 
-/// Loads the plugins of the workspace at `root`.
-fn loaded_plugins(root: &Path) -> Result<std::sync::Arc<WorkspacePlugins>> {
-    let config = Config::load(Some(root))?;
-    let plugins = PluginRegistry::default().for_workspace(Some(root), &config);
-    plugins.refresh(&config);
-    Ok(plugins)
-}
-
 fn list(root: &Path, as_json: bool) -> Result<ExitCode> {
     let plugins = loaded_plugins(root)?;
     let builtins = builtins::all(root, &plugins)?;
@@ -121,7 +115,7 @@ fn with_running_reports(on_disk: Vec<PluginReport>, running: &[PluginReport]) ->
     on_disk.into_iter().map(|report| same(&report).unwrap_or(report)).collect()
 }
 
-/// What became of a plugin, in a few words.
+/// Returns the state of a plugin in one line.
 pub(super) fn state(entry: &PluginEntry) -> String {
     PluginReport::from_entry(entry).summary()
 }

@@ -11,9 +11,10 @@ use crate::config::generated::check_copy;
 fn page() -> String {
     let mut command = Cli::command().max_term_width(0);
     command.build();
-    let mut page = "# Command line\n\n<!-- Generated from server/src/cli by `FORETYPE_UPDATE=1 cargo test -p foretype`. -->\n\n\
+    let mut page =
+        "# Command line\n\n<!-- Generated from server/src/cli by `FORETYPE_UPDATE=1 cargo test -p foretype`. -->\n\n\
         `foretype help COMMAND` prints the same on the terminal.\n"
-        .to_owned();
+            .to_owned();
     for command in visible(&command) {
         section(&mut page, command, "foretype", 2);
     }

@@ -102,7 +102,13 @@ impl RewriteSession {
     }
 
     /// Calls the plugins for a task at a byte offset of a document.
-    pub(super) fn plugin_answers(&self, task: TaskKind, document: &Document, at: usize, question: Option<&str>) -> CodePlugins {
+    pub(super) fn plugin_answers(
+        &self,
+        task: TaskKind,
+        document: &Document,
+        at: usize,
+        question: Option<&str>,
+    ) -> CodePlugins {
         let path = std::path::absolute(&document.path).unwrap_or_else(|_| document.path.clone().into());
         let path = path.strip_prefix(&self.root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
         let document = Document { path, ..document.clone() };

@@ -1,4 +1,5 @@
-//! Metrics over items (exact match, edit similarity and others), with bootstrap confidence intervals. Each metric is one row of [`METRICS`].
+//! Metrics over items (exact match, edit similarity and others), with bootstrap confidence intervals. Each metric is
+//! one row of [`METRICS`].
 
 use foretype_model::evaluate::bootstrap::{self, ConfidenceInterval};
 

@@ -55,8 +55,9 @@ pub(crate) enum ContributorState {
 }
 
 impl WorkspacePlugins {
-    /// Returns all contributors to suggestions for documents of a language, with `snippet_bytes` bytes for all snippets. Those
-    /// with snippets come first, in the order of a prompt by default stability, then those that finish suggestions in order.
+    /// Returns all contributors to suggestions for documents of a language, with `snippet_bytes` bytes for all
+    /// snippets. Those with snippets come first, in the order of a prompt by default stability, then those that finish
+    /// suggestions in order.
     pub(crate) fn contributors(&self, language: Language, snippet_bytes: usize, config: &Config) -> Vec<Contributor> {
         let mut plugins = self.plugins_for(language, config);
         plugins.retain(|plugin| plugin.tasks().contains(&TaskKind::Fill));

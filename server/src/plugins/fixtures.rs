@@ -1,7 +1,7 @@
 //! Fixtures of a plugin: `NAME.fixtures` next to `NAME.luau` describes the behavior of the plugin in small workspaces.
 //!
-//! Each case is written to a folder of its own, which is a real workspace with the same rules for readable files. The actual
-//! results are written in the format of the expectations, so that both can be compared line by line.
+//! Each case is written to a folder of its own, which is a real workspace with the same rules for readable files. The
+//! actual results are written in the format of the expectations, so that both can be compared line by line.
 
 mod parse;
 mod tokenizer;
@@ -38,7 +38,8 @@ pub(crate) fn fixtures_path(plugin: &Path) -> PathBuf {
 }
 
 impl FixtureCase {
-    /// Runs the case with a plugin file. Returns the difference between expected and actual results; `None` if they are equal.
+    /// Runs the case with a plugin file. Returns the difference between expected and actual results; `None` if they are
+    /// equal.
     ///
     /// # Errors
     /// If the files of the case cannot be written, or the plugin fails.
@@ -131,8 +132,8 @@ impl FixtureCase {
         Ok(actual.iter().map(Expectation::to_string).collect())
     }
 
-    /// Returns the prompt with the plugin, for a model of a family or, without a family, for one that only writes from left to
-    /// right.
+    /// Returns the prompt with the plugin, for a model of a family or, without a family, for one that only writes from
+    /// left to right.
     fn prompt(
         &self,
         plugin: &std::sync::Arc<Plugin>,

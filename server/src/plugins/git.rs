@@ -34,8 +34,8 @@ struct CachedGitState {
 }
 
 impl GitStateCache {
-    /// Returns the last known state and starts a new query if it is old. Only the first query is waited for, for at most
-    /// `patience`.
+    /// Returns the last known state and starts a new query if it is old. Only the first query is waited for, for at
+    /// most `patience`.
     pub(super) fn current(
         self: &Arc<Self>,
         patience: Duration,

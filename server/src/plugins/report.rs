@@ -164,8 +164,8 @@ impl WorkspacePlugins {
 }
 
 impl PluginRegistry {
-    /// Returns the reports on the plugins of the workspace at `root`; `None` if no client has it open. If clients exclude
-    /// different files, returns the reports of those whose plugins were called most.
+    /// Returns the reports on the plugins of the workspace at `root`; `None` if no client has it open. If clients
+    /// exclude different files, returns the reports of those whose plugins were called most.
     pub(crate) fn reports(&self, root: &Path) -> Option<Vec<PluginReport>> {
         let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let root = real(root);

@@ -78,8 +78,8 @@ pub struct CodePlugins {
 }
 
 impl From<TaskPlugins> for CodePlugins {
-    fn from(asked: TaskPlugins) -> Self {
-        Self { snippets: asked.snippets(), plugins: Some(asked) }
+    fn from(plugins: TaskPlugins) -> Self {
+        Self { snippets: plugins.snippets(), plugins: Some(plugins) }
     }
 }
 
@@ -89,7 +89,7 @@ impl CodePlugins {
     /// # Errors
     /// If a plugin vetoes the code.
     pub fn finish(&self, code: String) -> Result<String, anyhow::Error> {
-        let Some(asked) = &self.plugins else { return Ok(code) };
-        asked.finish(code).map_err(|name| anyhow::anyhow!("the plugin {name} vetoed this code"))
+        let Some(plugins) = &self.plugins else { return Ok(code) };
+        plugins.finish(code).map_err(|name| anyhow::anyhow!("the plugin {name} vetoed this code"))
     }
 }

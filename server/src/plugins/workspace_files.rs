@@ -46,8 +46,8 @@ impl WorkspaceFiles {
         self.workspace.as_deref()
     }
 
-    /// Returns the absolute path of a file if it may be read: it lies in the workspace, also after following links, and is
-    /// neither hidden, ignored, secret nor too large.
+    /// Returns the absolute path of a file if it may be read: it lies in the workspace, also after following links, and
+    /// is neither hidden, ignored, secret nor too large.
     fn readable_path(&self, path: &str) -> Option<PathBuf> {
         let workspace = self.workspace.as_ref()?;
         if !Path::new(path).components().all(is_visible_component) {

@@ -125,8 +125,8 @@ impl WorkspacePlugins {
         Self { root: root.map(Path::to_owned), files, scan: Mutex::default(), state: Mutex::default() }
     }
 
-    /// Scans the folders unless another scan is running or ended less than [`SCAN_INTERVAL`] ago. Returns a version that
-    /// increases with each change and is 0 while there are no plugins. Reads files.
+    /// Scans the folders unless another scan is running or ended less than [`SCAN_INTERVAL`] ago. Returns a version
+    /// that increases with each change and is 0 while there are no plugins. Reads files.
     pub(crate) fn refresh(&self, config: &Config) -> u64 {
         if let Some(mut scan) = self.scan.try_lock() {
             self.rescan(&mut scan, config);
@@ -134,8 +134,8 @@ impl WorkspacePlugins {
         self.state.lock().version
     }
 
-    /// Scans the folders like [`refresh`](Self::refresh), but waits for a running scan first. For requests that must not run
-    /// without a plugin.
+    /// Scans the folders like [`refresh`](Self::refresh), but waits for a running scan first. For requests that must
+    /// not run without a plugin.
     pub(crate) fn refresh_blocking(&self, config: &Config) {
         self.rescan(&mut self.scan.lock(), config);
     }

@@ -212,7 +212,10 @@ fn is_indexable(path: &str, text: &str) -> bool {
     const MAX_LINE_BYTES: usize = 5000;
     let made = GENERATED_SUFFIXES.iter().any(|ending| path.ends_with(ending))
         || path.ends_with(".json") && text.len() > MAX_JSON_BYTES;
-    !made && !text.contains('\0') && text.lines().all(|line| line.len() <= MAX_LINE_BYTES) && !secrets::contains_secret(text)
+    !made
+        && !text.contains('\0')
+        && text.lines().all(|line| line.len() <= MAX_LINE_BYTES)
+        && !secrets::contains_secret(text)
 }
 
 /// Returns the modification time of a file, in nanoseconds since 1970, and its size in bytes.

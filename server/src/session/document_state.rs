@@ -1,7 +1,7 @@
 //! State of an open document other than its text, and the snapshots that requests keep of both.
 //!
-//! Each edit and each request increments the document's epoch. A superseded request is one that has seen it change; it gets an
-//! empty answer.
+//! Each edit and each request increments the document's epoch. A superseded request is one that has seen it change; it
+//! gets an empty answer.
 
 use std::sync::Arc;
 

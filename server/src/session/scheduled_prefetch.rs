@@ -1,4 +1,5 @@
-//! Count of the prefetches that a session has scheduled, so that `foretype/status` can tell when all of them have ended.
+//! Count of the prefetches that a session has scheduled, so that `foretype/status` can tell when all of them have
+//! ended.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

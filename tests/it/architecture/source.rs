@@ -136,7 +136,8 @@ impl Crate {
         imports
     }
 
-    /// Groups of files that depend on each other in a circle, each sorted by name. Test modules may import what they test.
+    /// Groups of files that depend on each other in a circle, each sorted by name. Test modules may import what they
+    /// test.
     pub(super) fn cycles(&self) -> Vec<Vec<String>> {
         let mut imports = self.imports();
         imports.retain(|module, _| !module.iter().any(|segment| segment == "tests"));
@@ -329,6 +330,9 @@ impl<'ast> Visit<'ast> for Reader {
     }
 
     fn visit_item_use(&mut self, _: &'ast syn::ItemUse) {}
+
+    // `pub(in path)` names a scope and imports nothing.
+    fn visit_visibility(&mut self, _: &'ast Visibility) {}
 
     fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
         self.define("type", &item.ident, &item.vis, &item.attrs);

@@ -1,7 +1,7 @@
 //! Editor window of the load tests. It tracks open files and pending requests.
 //!
-//! Every message is checked when it arrives: an answer belongs to a pending request and comes once, and a suggestion fits the text
-//! and the position of its request and is not stale.
+//! Every message is checked when it arrives: an answer belongs to a pending request and comes once, and a suggestion
+//! fits the text and the position of its request and is not stale.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

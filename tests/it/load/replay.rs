@@ -1,5 +1,5 @@
-//! Random replay of user actions: typing, deleting, requesting, cancelling, accepting, opening, closing and switching files, changing
-//! settings, leaving and crashing.
+//! Random replay of user actions: typing, deleting, requesting, cancelling, accepting, opening, closing and switching
+//! files, changing settings, leaving and crashing.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

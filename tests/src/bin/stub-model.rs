@@ -1,5 +1,5 @@
-//! Writes a stub model for the editor suites: `stub-model FOLDER REPLY`, with an empty REPLY for an endless one. The model
-//! lies in `FOLDER` itself and has a chat template.
+//! Writes a stub model for the editor suites: `stub-model FOLDER REPLY`, with an empty REPLY for an endless one. The
+//! model lies in `FOLDER` itself and has a chat template.
 
 use std::path::Path;
 

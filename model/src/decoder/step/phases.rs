@@ -1,7 +1,7 @@
 //! Phases of a step on the CPU.
 //!
-//! Each thread writes only the rows or panels of its chunks, and reads only what earlier phases have written. This makes the accesses
-//! to shared buffers below sound.
+//! Each thread writes only the rows or panels of its chunks, and reads only what earlier phases have written. This
+//! makes the accesses to shared buffers below sound.
 
 use std::ops::Range;
 
@@ -56,7 +56,8 @@ impl ForwardPass<'_> {
         });
     }
 
-    /// Multiplies with some panels of a matrix. `take` gets a slice of `out`, `[rows, outputs]`, and the results for it.
+    /// Multiplies with some panels of a matrix. `take` gets a slice of `out`, `[rows, outputs]`, and the results for
+    /// it.
     #[expect(clippy::too_many_arguments, reason = "a product has two operands and a destination")]
     fn multiply(
         &self,
@@ -117,8 +118,8 @@ impl ForwardPass<'_> {
         });
     }
 
-    /// Computes the attention of the rows in `only`, or of the first `rows`, into the activations of the next matrix. With `only`, it also
-    /// gathers the residual stream of these rows.
+    /// Computes the attention of the rows in `only`, or of the first `rows`, into the activations of the next matrix.
+    /// With `only`, it also gathers the residual stream of these rows.
     pub(super) fn attend(
         &self,
         member: &mut GroupMember,

@@ -26,6 +26,7 @@ struct DirectoryRules {
 }
 
 impl IgnoreRules {
+    /// Creates the rules of a source.
     pub(super) fn new(root: &Path) -> Self {
         Self { root: root.to_owned(), known: HashMap::new() }
     }

@@ -51,6 +51,7 @@ const COPYLEFT_PREFIXES: &[&str] =
     &["GPL", "LGPL", "AGPL", "MPL", "EPL", "EUPL", "CDDL", "OSL", "SSPL", "CC-BY-SA", "CECILL"];
 
 impl Licences {
+    /// Finds the licences of a source.
     pub(super) fn find(sources: &[CorpusSource], files: &[SourceFile]) -> Self {
         let found: Vec<_> = sources.iter().flat_map(root_licences).collect();
         let named = |source: &&CorpusSource| found.iter().all(|licence| licence.repository != source.repository);

@@ -34,6 +34,7 @@ static HASH_FUNCTIONS: LazyLock<[(u64, u64); HASH_COUNT]> = LazyLock::new(|| {
 pub(super) struct MinHashSignature([u32; HASH_COUNT]);
 
 impl MinHashSignature {
+    /// Computes the signature of a text.
     pub(super) fn from_text(text: &str) -> Self {
         let hasher = SipHasher13::new_with_keys(0, 0);
         let tokens: Vec<u64> = tokens(text).map(|token| hasher.hash(token.as_bytes())).collect();

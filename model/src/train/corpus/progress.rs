@@ -17,7 +17,7 @@ pub enum CollectStage {
     /// Listing the files and their commit times.
     Listing,
     /// Reading and filtering the files.
-    Reading,
+    Scanning,
     /// Finding duplicates.
     Deduplicating,
 }

@@ -34,6 +34,7 @@ pub(super) struct CandidateFile<'a> {
 }
 
 impl CandidateFile<'_> {
+    /// Records a file as excluded for a reason.
     pub(super) fn exclude(&self, reason: ExclusionReason) -> ExcludedFile {
         ExcludedFile { repository: self.source.repository.clone(), path: self.path.clone(), reason, duplicate_of: None }
     }

@@ -10,6 +10,7 @@ use super::options::{CorpusOptions, SplitBy};
 use super::source::CorpusSource;
 use super::source_file::{SourceFile, Split};
 
+/// Checks that the held-out share is a valid fraction.
 pub(super) fn check_share(share: f64) -> Result<(), CorpusError> {
     if (0.0..1.0).contains(&share) { Ok(()) } else { Err(CorpusError::Share(share)) }
 }

@@ -168,7 +168,7 @@ fn progress_reaches_the_total_of_each_stage() {
     let progress = |progress: Progress| last.lock().expect("no panic").push(progress);
     Corpus::collect(&[folder.path()], &CorpusOptions::default(), &progress).expect("a corpus");
     let seen = last.into_inner().expect("no panic");
-    for stage in [CollectStage::Reading, CollectStage::Deduplicating] {
+    for stage in [CollectStage::Scanning, CollectStage::Deduplicating] {
         assert!(seen.contains(&Progress { stage, done: 2, total: 2 }), "{seen:?}");
     }
 }

@@ -37,6 +37,7 @@ struct TrainableMlp {
 }
 
 impl TrainableLayer {
+    /// Creates the layer.
     pub(super) fn new(build: &mut NetworkBuilder, index: usize) -> Result<Self, LoadError> {
         let (norm, hidden) = (build.config.norm, build.config.hidden_size);
         Ok(Self {

@@ -14,6 +14,7 @@ pub(super) struct NormWeights {
 }
 
 impl NormWeights {
+    /// Normalises the last dimension.
     pub(super) fn forward(&self, x: &Tensor) -> CandleResult<Tensor> {
         match (self.kind, &self.bias) {
             (Norm::Layer, Some(bias)) => operations::layer_norm(x, &self.weight, bias, self.eps),

@@ -56,6 +56,7 @@ impl Dropout {
 }
 
 impl Projection {
+    /// Applies the projection.
     pub(super) fn forward(&self, x: &Tensor, dropout: Option<Dropout>) -> CandleResult<Tensor> {
         let y = match &self.adapter {
             Some(adapter) => adapter.forward(x, &self.weight, dropout, self.precision)?,
@@ -101,6 +102,7 @@ pub(super) struct NetworkBuilder<'a> {
 }
 
 impl<'a> NetworkBuilder<'a> {
+    /// Creates a builder of a network with the weights of `source`.
     pub(super) fn new(
         config: &'a Config,
         source: &'a dyn WeightSource,

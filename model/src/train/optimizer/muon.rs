@@ -9,6 +9,7 @@ const NEWTON_SCHULZ_COEFFICIENTS: (f64, f64, f64) = (3.4445, -4.7750, 2.0315);
 const NEWTON_SCHULZ_STEPS: usize = 5;
 
 impl Muon {
+    /// Updates a matrix from its gradient.
     pub(super) fn step(
         &self,
         weight: &Tensor,

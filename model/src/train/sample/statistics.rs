@@ -34,6 +34,7 @@ impl Statistics {
         if self.room == 0 { 0.0 } else { 1.0 - self.tokens as f64 / self.room as f64 }
     }
 
+    /// Counts a sample.
     pub(super) fn count_sample(&mut self, kind: SampleKind, fit: &Fit) {
         self.cut += usize::from(matches!(fit, Fit::Truncated(_)));
         match fit {
@@ -42,6 +43,7 @@ impl Statistics {
         }
     }
 
+    /// Counts a packed row.
     pub(super) fn count_row(&mut self, row: &PackedRow, context: usize) {
         self.rows += 1;
         self.tokens += row.tokens.len();

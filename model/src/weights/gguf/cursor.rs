@@ -11,6 +11,7 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    /// Creates a cursor at the start of the file.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, offset: 0 }
     }
@@ -42,10 +43,12 @@ impl<'a> Cursor<'a> {
         Ok(std::array::from_fn(|i| self.bytes[range.start + i]))
     }
 
+    /// Reads a little-endian 32-bit integer.
     pub(super) fn u32(&mut self) -> Result<u32, Fault> {
         self.array().map(u32::from_le_bytes)
     }
 
+    /// Reads a little-endian 64-bit integer.
     pub(super) fn u64(&mut self) -> Result<u64, Fault> {
         self.array().map(u64::from_le_bytes)
     }

@@ -248,8 +248,8 @@ fn end_without_blanks(rows: &[DocstringRow], range: Range<usize>) -> usize {
     range.clone().rev().find(|at| !rows[*at].is_blank()).map_or(range.start, |at| at + 1)
 }
 
-/// Returns the row after a tag. An XML element extends to its closing tag. In some styles a tag extends to the next tag, in
-/// others to a blank line, or beyond it while lines are indented.
+/// Returns the row after a tag. An XML element extends to its closing tag. In some styles a tag extends to the next
+/// tag, in others to a blank line, or beyond it while lines are indented.
 fn end_of_tag(style: DocStyle, rows: &[DocstringRow], at: usize, word: &str) -> usize {
     if style == DocStyle::Xmldoc {
         let closes =

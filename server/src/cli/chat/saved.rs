@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 
 use crate::ask::conversation::{Conversation, ConversationStore};
-use crate::cli::source_file::workspace_root;
 use crate::cli::output::print_json;
+use crate::cli::source_file::workspace_root;
 
 /// Subcommands for saved conversations.
 #[derive(Debug, clap::Subcommand)]

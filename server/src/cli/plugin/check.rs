@@ -9,7 +9,8 @@ use foretype_plugins::Language;
 use foretype_plugins::luau::{Plugin, declarations};
 use serde_json::json;
 
-use super::{loaded_plugins, replay, unknown_names};
+use super::loaded::loaded_plugins;
+use super::{replay, unknown_names};
 use crate::cli::output::print_json;
 use crate::config::Config;
 use crate::plugins::report::describe_tally;

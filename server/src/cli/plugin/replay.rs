@@ -1,14 +1,15 @@
-//! Cost and benefit of a plugin: samples of code are typed with and without the plugin, one right after the other in this
-//! process.
+//! Cost and benefit of a plugin: samples of code are typed with and without the plugin, one right after the other in
+//! this process.
 //!
-//! Each side has an engine of its own, so that neither profits from the other's caches. No typing depends on the clock, and
-//! the plugin has a longer time limit than while the user types, so tokens and characters are reproducible. The time of the
-//! plugin is the time of its calls at each keystroke.
+//! Each side has an engine of its own, so that neither profits from the other's caches. No typing depends on the clock,
+//! and the plugin has a longer time limit than while the user types, so tokens and characters are reproducible. The
+//! time of the plugin is the time of its calls at each keystroke.
 
+mod args;
 mod figures;
 mod samples;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
@@ -29,48 +30,12 @@ use crate::{models, plugins};
 use figures::{PairedRun, TypingRun};
 use samples::ReplaySample;
 
+pub(super) use args::ReplayArgs;
 pub(super) use figures::ReplayReport;
 
-/// Time limit of a call in milliseconds. It is generous, so that results do not depend on the load of the machine. Calls over
-/// the configured limit are counted as late.
+/// Time limit of a call in milliseconds. It is generous, so that results do not depend on the load of the machine.
+/// Calls over the configured limit are counted as late.
 const CALL_TIMEOUT_MS: u64 = 1000;
-
-/// Samples of a replay.
-#[derive(Debug, clap::Args)]
-pub(super) struct ReplayArgs {
-    /// Replay keystroke traces (.json), or blocks of source files and folders of this workspace, with and without the plugin,
-    /// and report its cost and benefit
-    #[arg(long, value_name = "TRACE|PATH", num_args = 1..)]
-    replay: Vec<PathBuf>,
-    /// Model: a name that `model list` shows, or a path
-    #[arg(long, requires = "replay")]
-    model: Option<String>,
-    /// Maximum number of blocks from source files, drawn with the seed
-    #[arg(long, requires = "replay", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
-    most: u32,
-    /// Number of nearest source files that count as open
-    #[arg(long, requires = "replay", default_value_t = 6)]
-    open: usize,
-    /// Random seed of the drawn blocks and of the confidence intervals
-    #[arg(long, requires = "replay", default_value_t = 1)]
-    seed: u64,
-}
-
-impl ReplayArgs {
-    /// Returns true if there is something to replay.
-    pub(super) fn is_requested(&self) -> bool {
-        !self.replay.is_empty()
-    }
-
-    /// Returns the command that repeats the measurement.
-    fn command_line(&self, name: &str) -> String {
-        let paths: Vec<_> = self.replay.iter().map(|path| path.display().to_string()).collect();
-        let model = self.model.as_ref().map(|model| format!(" --model {model}")).unwrap_or_default();
-        let Self { most, open, seed, .. } = self;
-        let paths = paths.join(" ");
-        format!("foretype plugin check {name} --replay {paths}{model} --most {most} --open {open} --seed {seed}")
-    }
-}
 
 /// Measures the plugin that `load` returns.
 pub(super) fn run(
@@ -140,8 +105,8 @@ impl<'a> PluginReplay<'a> {
         Ok(Self { workspace, plugin, model, config, without, with })
     }
 
-    /// Types a sample with and without the plugin. The order alternates between samples, so that warm caches of the processor
-    /// favor neither side.
+    /// Types a sample with and without the plugin. The order alternates between samples, so that warm caches of the
+    /// processor favor neither side.
     fn pair(&self, sample: &ReplaySample, with_first: bool) -> Result<PairedRun> {
         let (with, without);
         if with_first {

@@ -5,8 +5,8 @@ use foretype_plugins::{context, finish};
 use crate::config::{Config, sources};
 use crate::plugins::PluginEntry;
 
-/// Warns of names in the configuration that belong to no plugin and no built-in here. They are not errors, because the user's
-/// configuration is for all workspaces.
+/// Warns of names in the configuration that belong to no plugin and no built-in here. They are not errors, because the
+/// user's configuration is for all workspaces.
 pub(super) fn warn_of_unknown(entries: &[PluginEntry], config: &Config) {
     let builtins = context::CONTEXT_SOURCES
         .iter()

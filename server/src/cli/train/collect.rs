@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use foretype_model::train::corpus::{Corpus, CorpusError, CorpusOptions, Progress, SplitBy, CollectStage};
+use foretype_model::train::corpus::{CollectStage, Corpus, CorpusError, CorpusOptions, Progress, SplitBy};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Options of the corpus.
@@ -78,7 +78,7 @@ impl CorpusArgs {
 fn show(bar: &ProgressBar, progress: Progress) {
     let name = match progress.stage {
         CollectStage::Listing => "listing",
-        CollectStage::Reading => "reading",
+        CollectStage::Scanning => "reading",
         CollectStage::Deduplicating => "comparing",
     };
     if bar.message() != name {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use foretype_model::train::corpus::{Corpus, CorpusError, ExcludedFile, Licences, ExclusionReason, CorpusSource};
+use foretype_model::train::corpus::{Corpus, CorpusError, CorpusSource, ExcludedFile, ExclusionReason, Licences};
 use serde::Serialize;
 
 use super::super::output::print_json;
@@ -29,7 +29,8 @@ pub(super) struct ReportArgs {
 }
 
 fn reason() -> impl TypedValueParser<Value = ExclusionReason> {
-    PossibleValuesParser::new(ExclusionReason::ALL.map(ExclusionReason::id)).try_map(|name| name.parse::<ExclusionReason>())
+    PossibleValuesParser::new(ExclusionReason::ALL.map(ExclusionReason::id))
+        .try_map(|name| name.parse::<ExclusionReason>())
 }
 
 /// Average length of a token in source text, for estimates.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use foretype_model::train::corpus::Split;
-use foretype_model::train::sample::{self, StreamPosition, RowStream};
+use foretype_model::train::sample::{self, RowStream, StreamPosition};
 use foretype_model::train::write_model;
 use foretype_plugins::sample::Repository;
 use serde::Serialize;

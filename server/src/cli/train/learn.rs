@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 use foretype_model::train::corpus::{Corpus, Split};
 use foretype_model::train::memory::{self, MemoryEstimate};
 use foretype_model::train::run::TrainingRun;
-use foretype_model::train::sample::{self, PackedRow, StreamPosition, RowStream};
-use foretype_model::train::{BaseModel, TrainingPlan, Trainer};
+use foretype_model::train::sample::{self, PackedRow, RowStream, StreamPosition};
+use foretype_model::train::{BaseModel, Trainer, TrainingPlan};
 use foretype_model::{Device, ModelInfo, Tokenizer};
 use foretype_plugins::sample::Repository;
 
@@ -147,7 +147,11 @@ pub(super) fn repositories(corpus: &Corpus, split: Split) -> Vec<Repository> {
 }
 
 /// Returns the first rows of the held-out split.
-fn held_out_rows(held_out: &[Repository], tokenizer: &Tokenizer, options: &sample::SampleOptions) -> Result<Vec<PackedRow>> {
+fn held_out_rows(
+    held_out: &[Repository],
+    tokenizer: &Tokenizer,
+    options: &sample::SampleOptions,
+) -> Result<Vec<PackedRow>> {
     let options = sample::SampleOptions { epochs: Some(1), ..options.clone() };
     let rows = RowStream::new(held_out, tokenizer, options, StreamPosition::default())?;
     Ok(rows.take(MAX_HELD_OUT_ROWS).collect::<Result<_, _>>()?)
@@ -164,7 +168,12 @@ fn bytes_per_token(rows: &[PackedRow], tokenizer: &Tokenizer) -> f64 {
 ///
 /// # Errors
 /// If the run does not fit even then. The message says what to do.
-fn needs_recompute(config: &foretype_model::Config, plan: &TrainingPlan, context: usize, device: &Device) -> Result<bool> {
+fn needs_recompute(
+    config: &foretype_model::Config,
+    plan: &TrainingPlan,
+    context: usize,
+    device: &Device,
+) -> Result<bool> {
     let Some(room) = memory::available_bytes(device) else { return Ok(plan.recompute) };
     let needed = |recompute| MemoryEstimate::estimate(config, &plan.mode, plan.precision, context, recompute).total();
     let gigabytes = |bytes: usize| bytes as f64 / f64::from(1 << 30);

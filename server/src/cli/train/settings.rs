@@ -138,7 +138,13 @@ impl LearnArgs {
     /// Returns the folder and the intervals of the run.
     pub(super) fn run(&self, steps: usize) -> TrainingRun {
         let (save_every, look_every) = (self.save_every, self.look_every);
-        TrainingRun { folder: run_folder(&self.output), steps, rows_per_step: self.rows.into(), save_every, evaluate_every: look_every }
+        TrainingRun {
+            folder: run_folder(&self.output),
+            steps,
+            rows_per_step: self.rows.into(),
+            save_every,
+            evaluate_every: look_every,
+        }
     }
 
     /// Returns the precision of matrix products on a device.
@@ -175,7 +181,16 @@ impl LearnArgs {
         let schedule = Schedule { steps, warm_up, decay: fall, floor: 0.0 };
         let dropout = if self.mode == TrainingMode::Lora { 0.0 } else { self.dropout_rate() };
         let precision = self.precision(device)?;
-        Ok(TrainingPlan { mode, optimizer, schedule, rows: self.rows.into(), dropout, recompute: false, precision, seed })
+        Ok(TrainingPlan {
+            mode,
+            optimizer,
+            schedule,
+            rows: self.rows.into(),
+            dropout,
+            recompute: false,
+            precision,
+            seed,
+        })
     }
 
     fn lora(&self) -> LoraConfig {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use foretype_plugins::Document;
 use foretype_plugins::holes::HoleKind;
 
-use super::ReplayArgs;
+use super::args::ReplayArgs;
 use crate::cli::evaluate::repository::files;
 use crate::cli::evaluate::repository::selection::{self, HoleSelection};
 use crate::request_builder;
@@ -49,7 +49,8 @@ pub(super) fn collect(workspace: &Workspace, args: &ReplayArgs) -> Result<Vec<Re
     Ok(samples)
 }
 
-/// Returns a sample for each segment of a trace, with the texts as earlier segments leave them. The other files are open.
+/// Returns a sample for each segment of a trace, with the texts as earlier segments leave them. The other files are
+/// open.
 fn from_trace(trace: &Trace, path: &Path) -> Vec<ReplaySample> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let mut texts: Vec<_> = trace.files.iter().map(|file| file.text.clone()).collect();
