@@ -39,7 +39,7 @@ impl Daemon {
         let model = real.unwrap_or_else(|| stub_model::write(env.path()));
         let mut daemon = Self { env, model, has_stub_model: sings, kv_mb, pid: 0 };
         // The first window starts it, and loads the model.
-        LoadClient::open(&daemon, 0, &daemon.options()).shut_down();
+        daemon.open_client(0, &daemon.options()).shut_down();
         daemon.pid = daemon.status()["pid"].as_u64().expect("it runs") as u32;
         daemon
     }
@@ -54,6 +54,11 @@ impl Daemon {
         let mut command = self.env.command(&["lsp"]);
         command.env("FORETYPE_MEMORY_KV_MB", self.kv_mb.to_string()).env("FORETYPE_DAEMON_IDLE_MINUTES", "1");
         command
+    }
+
+    /// Opens editor window `number`.
+    fn open_client(&self, number: usize, options: &Value) -> LoadClient {
+        LoadClient::open(&self.env, self.window(), self.has_stub_model, number, options)
     }
 
     fn options(&self) -> Value {
@@ -98,7 +103,7 @@ impl Daemon {
         let log = self.env.path().join("run/foretype/daemon.log");
         let log = std::fs::read_to_string(&log).unwrap_or_else(|error| panic!("{}: {error}", log.display()));
         assert!(!log.contains("panicked at"), "{log}");
-        let mut last = LoadClient::open(self, 0, &self.options());
+        let mut last = self.open_client(0, &self.options());
         last.open_file(0);
         last.type_in(0, "last =");
         let id = last.request_completion(0, false);
@@ -165,7 +170,7 @@ fn type_together(daemon: &Daemon, editors: usize) -> Vec<(RequestCounts, Duratio
     let start = Barrier::new(editors);
     let pace = Duration::from_millis(if daemon.has_stub_model { 0 } else { 150 });
     let one = |number: usize| {
-        let mut desk = LoadClient::open(daemon, number, &daemon.options());
+        let mut desk = daemon.open_client(number, &daemon.options());
         start.wait();
         let started = Instant::now();
         type_lines(&mut desk, pace);

@@ -13,7 +13,7 @@ use crate::linear::ThreadScratch;
 #[derive(Default)]
 pub(super) struct Scratch {
     pub(super) x: SharedBuffer<f32>,       // [rows, hidden], the residual stream
-    pub(super) final_x: SharedBuffer<f32>, // [wanted, hidden], the residual stream of requested rows after the last attention
+    pub(super) final_x: SharedBuffer<f32>, // [wanted, hidden], of requested rows after the last attention
     pub(super) q: SharedBuffer<f32>,       // [rows, heads * dim]
     pub(super) k: SharedBuffer<f32>,       // [rows, kv_heads * dim]
     pub(super) v: SharedBuffer<f32>,       // [rows, kv_heads * dim]

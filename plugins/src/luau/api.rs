@@ -30,8 +30,9 @@ pub(super) const FUNCTIONS: &[ApiFunction] = &[
     ApiFunction {
         name: "read",
         luau_type: "(path: string) -> string?",
-        description: "Returns the text of a file by its path relative to the workspace. nil if it is missing or must not be \
-                      read: ignored by git, excluded, containing secrets, too large, or outside the workspace.",
+        description: "Returns the text of a file by its path relative to the workspace. nil if it is missing \
+                      or must not be read: ignored by git, excluded, containing secrets, too large, or outside \
+                      the workspace.",
         create: |lua, host| {
             lua.create_function(move |lua, path: String| {
                 host.deadline.check()?;
@@ -42,7 +43,8 @@ pub(super) const FUNCTIONS: &[ApiFunction] = &[
     ApiFunction {
         name: "files",
         luau_type: "(glob: string) -> { string }",
-        description: "Returns the paths of readable files that match a glob such as \"src/**/*.rs\", in order, at most 1000.",
+        description: "Returns the paths of readable files that match a glob such as \"src/**/*.rs\", in order, \
+                      at most 1000.",
         create: |lua, host| {
             lua.create_function(move |lua, glob: String| {
                 host.deadline.check()?;
@@ -59,8 +61,8 @@ pub(super) const FUNCTIONS: &[ApiFunction] = &[
     ApiFunction {
         name: "references",
         luau_type: "(name: string) -> { { path: string, line: number, text: string } }",
-        description: "Returns the lines that contain a name as a whole word: those of the document, then those of the nearest \
-                      readable files, at most 100 lines from 20 files.",
+        description: "Returns the lines that contain a name as a whole word: those of the document, then those \
+                      of the nearest readable files, at most 100 lines from 20 files.",
         create: |lua, host| {
             lua.create_function(move |lua, name: String| {
                 host.deadline.check()?;
@@ -71,9 +73,9 @@ pub(super) const FUNCTIONS: &[ApiFunction] = &[
     ApiFunction {
         name: "search",
         luau_type: "(words: string, most: number?) -> { { path: string, line: number, text: string, score: number } }",
-        description: "Returns the pieces of the workspace that match words best, such as functions that mention them, the best \
-                      first, at most 20. The score is BM25: compare it with that of the first. Empty until the workspace \
-                      has been indexed, and if the option ask.search is off.",
+        description: "Returns the pieces of the workspace that match words best, such as functions that \
+                      mention them, the best first, at most 20. The score is BM25: compare it with that of the \
+                      first. Empty until the workspace has been indexed, and if the option ask.search is off.",
         create: |lua, host| {
             lua.create_function(move |lua, (words, limit): (String, Option<usize>)| {
                 host.deadline.check()?;
@@ -84,9 +86,9 @@ pub(super) const FUNCTIONS: &[ApiFunction] = &[
     ApiFunction {
         name: "query",
         luau_type: "(query: string, path: string?) -> { { name: string, text: string, line: number } }?",
-        description: "Returns the captures of a tree-sitter query in the document or in a file, in the order of the text: the \
-                      name of each capture, its text and its first line, at most 1000. nil if the file must not be read \
-                      or its language has no grammar. A query has at most 2 KB.",
+        description: "Returns the captures of a tree-sitter query in the document or in a file, in the order \
+                      of the text: the name of each capture, its text and its first line, at most 1000. nil if \
+                      the file must not be read or its language has no grammar. A query has at most 2 KB.",
         create: |lua, host| {
             lua.create_function(move |lua, (pattern, path): (String, Option<String>)| {
                 host.deadline.check()?;
@@ -97,8 +99,9 @@ pub(super) const FUNCTIONS: &[ApiFunction] = &[
     ApiFunction {
         name: "git",
         luau_type: "() -> { branch: string?, staged: { { path: string, text: string } }, recent: { string } }?",
-        description: "Returns the git status, at most a few seconds old: the branch, the diff of each readable staged file, and \
-                      the files of the last commits, the latest first. nil outside a repository and until git has answered.",
+        description: "Returns the git status, at most a few seconds old: the branch, the diff of each readable \
+                      staged file, and the files of the last commits, the latest first. nil outside a \
+                      repository and until git has answered.",
         create: |lua, host| {
             lua.create_function(move |lua, ()| {
                 host.deadline.check()?;
@@ -131,8 +134,8 @@ pub(super) const FUNCTIONS: &[ApiFunction] = &[
     ApiFunction {
         name: "builtin",
         luau_type: "() -> { { path: string, text: string } }",
-        description: "Returns the snippets of the built-in context source that the plugin replaces, which has the plugin's name. \
-                      Empty if there is no such source.",
+        description: "Returns the snippets of the built-in context source that the plugin replaces, which has \
+                      the plugin's name. Empty if there is no such source.",
         create: |lua, host| {
             lua.create_function(move |lua, ()| {
                 host.deadline.check()?;
@@ -143,8 +146,8 @@ pub(super) const FUNCTIONS: &[ApiFunction] = &[
     ApiFunction {
         name: "trimmed",
         luau_type: "(text: string) -> string",
-        description: "Returns the part of a suggestion that is kept by the built-in finishing rule that the plugin replaces, which \
-                      has the plugin's name. All of it if there is no such rule.",
+        description: "Returns the part of a suggestion that is kept by the built-in finishing rule that the \
+                      plugin replaces, which has the plugin's name. All of it if there is no such rule.",
         create: |lua, host| {
             lua.create_function(move |lua, text: mlua::LuaString| {
                 host.deadline.check()?;

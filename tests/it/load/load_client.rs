@@ -4,14 +4,14 @@
 //! fits the text and the position of its request and is not stale.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use foretype_tests::client::Client;
-use foretype_tests::repository;
 use foretype_tests::stub_model::STUB_COMPLETION;
+use foretype_tests::{TestEnv, repository};
 use serde_json::{Value, json};
 
-use super::Daemon;
 use super::request_counts::RequestCounts;
 
 /// Time within which every request must be answered.
@@ -76,18 +76,18 @@ const TOUR: &[(&str, &str)] = &[
 
 impl LoadClient {
     /// Opens window `number` without open files. The number determines the position encoding.
-    pub(super) fn open(daemon: &Daemon, number: usize, options: &Value) -> Self {
+    pub(super) fn open(env: &TestEnv, command: Command, has_stub_model: bool, number: usize, options: &Value) -> Self {
         let units = ["utf-8", "utf-16", "utf-32"][number % 3];
-        let folder = daemon.env.path().join(format!("workspace{number}"));
+        let folder = env.path().join(format!("workspace{number}"));
         let files = TOUR.iter().map(|(name, language)| {
             let text = std::fs::read_to_string(repository().join("tests/fixtures/tour").join(name));
             let text = text.expect("a file of the tour").repeat(4);
-            daemon.env.write(&format!("workspace{number}/{name}"), &text);
+            env.write(&format!("workspace{number}/{name}"), &text);
             let uri = format!("file://{}/{name}", folder.display());
             OpenFile { uri, language, version: 0, cursor: text.len(), text, is_open: false, ghost: None }
         });
         let files = files.collect();
-        let mut client = Client::start(daemon.window());
+        let mut client = Client::start(command);
         client.initialize(json!({
             "processId": std::process::id(),
             "capabilities": { "general": { "positionEncodings": [units] } },
@@ -95,16 +95,7 @@ impl LoadClient {
             "initializationOptions": options,
         }));
         let tally = RequestCounts { windows: 1, ..RequestCounts::default() };
-        Self {
-            client,
-            units,
-            files,
-            pending: BTreeMap::new(),
-            sent: 0,
-            read: 0,
-            has_stub_model: daemon.has_stub_model,
-            tally,
-        }
+        Self { client, units, files, pending: BTreeMap::new(), sent: 0, read: 0, has_stub_model, tally }
     }
 
     /// Returns true if the model is the stub model.

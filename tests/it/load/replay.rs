@@ -52,7 +52,7 @@ struct SimulatedUser<'a> {
 
 impl<'a> SimulatedUser<'a> {
     fn new(daemon: &'a Daemon, number: usize, seed: u64) -> Self {
-        let client = LoadClient::open(daemon, number, &daemon.options());
+        let client = daemon.open_client(number, &daemon.options());
         let random = Random::new(seed.wrapping_add(number as u64));
         let mut person = Self { daemon, number, random, client, file: 0, total: RequestCounts::default() };
         person.client.open_file(0);
@@ -169,7 +169,7 @@ impl<'a> SimulatedUser<'a> {
     }
 
     fn leaves_and_comes_back(&mut self) {
-        let new = LoadClient::open(self.daemon, self.number, &self.daemon.options());
+        let new = self.daemon.open_client(self.number, &self.daemon.options());
         let old = std::mem::replace(&mut self.client, new);
         let crashes = self.random.below(2) == 0;
         self.total.add(if crashes { old.kill() } else { old.shut_down() });
