@@ -1,6 +1,6 @@
 //! Kernels of the decoder. On the CPU they are our own; on other devices candle's operations run.
 //!
-//! Each kernel is written once over the operations of an instruction set ([`simd`]) and compiled for every set that the
+//! Each kernel is written once over the operations of an instruction set (`simd`) and compiled for every set that the
 //! architecture may have. The best set that the processor supports is chosen at run time ([`isa`]). A kernel computes
 //! each row independently of the others, so results do not depend on the batch.
 

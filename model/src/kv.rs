@@ -191,7 +191,7 @@ impl KvCache {
     }
 
     /// Computes the attention of some query heads of row `row` behind the committed length, over one block of the
-    /// positions that the row sees. `q` is `[heads, dim]`, with at most [`HEADS`] heads, all of one KV head.
+    /// positions that the row sees. `q` is `[heads, dim]`, with at most `MAX_QUERY_HEADS` heads, all of one KV head.
     ///
     /// # Safety
     /// No thread may write these positions during the call.

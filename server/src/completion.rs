@@ -1,7 +1,7 @@
 //! Completion pipeline: from a request to a prompt, the engine's job and trimmed suggestions.
 //!
-//! The language server ([`inline_completion`](crate::inline_completion)) and the command line ([`complete`]) build
-//! their jobs with [`PreparedPrompt::job`] and trim answers with [`finish_suggestion`], so `foretype complete` prints
+//! The language server (`inline_completion`) and the command line ([`complete`]) build
+//! their jobs with `PreparedPrompt::job` and trim answers with `finish_suggestion`, so `foretype complete` prints
 //! what an editor shows.
 
 use std::sync::Arc;

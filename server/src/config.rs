@@ -2,7 +2,7 @@
 //!
 //! The JSON schema, the VS Code settings and the manual page are generated from these declarations (`generated`); a
 //! test fails when a committed copy is stale. Values come from the user's `foretype/config.toml`, the workspace's
-//! `.foretype/config.toml`, the editor and the environment, each overriding the one before ([`sources`]).
+//! `.foretype/config.toml`, the editor and the environment, each overriding the one before (`sources`).
 
 mod declarations;
 #[cfg(test)]

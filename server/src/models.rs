@@ -1,7 +1,7 @@
 //! Names and locations of models.
 //!
-//! A model is given as a path to a GGUF file or a Hugging Face directory, or as a name of the [`catalogue`]. If none is
-//! given, the smallest installed model is used, else the one that is [`embedded`] in the program. Only [`pull`] uses
+//! A model is given as a path to a GGUF file or a Hugging Face directory, or as a name of the `catalogue`. If none is
+//! given, the smallest installed model is used, else the one that is `embedded` in the program. Only `pull` uses
 //! the network.
 
 pub(crate) mod catalogue;

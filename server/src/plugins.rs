@@ -1,7 +1,7 @@
 //! Plugins of the user and of workspaces: discovery, trust, loading and reports.
 //!
 //! The user's own plugins lie in `foretype/plugins/` of the configuration folder and always run. Plugins of a workspace
-//! lie in `.foretype/plugins/` and run only if the user trusts them ([`trust`]), by path and content, so that a plugin
+//! lie in `.foretype/plugins/` and run only if the user trusts them (`trust`), by path and content, so that a plugin
 //! that `git pull` changes needs to be trusted again. The folders are scanned when prompts are built, at most twice a
 //! second. Changed plugins are reloaded, and a plugin that was stopped runs again after it changes.
 

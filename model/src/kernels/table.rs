@@ -111,7 +111,7 @@ pub(crate) struct Kernels {
     pub(crate) attend_block: attention::AttendBlock,
     /// Microkernels by layout: bits per quant and columns per group.
     packed: [(usize, usize, Microkernels); 6],
-    /// Microkernels for [`SplitQ8`](split_q8::SplitQ8), both planes together.
+    /// Microkernels for `SplitQ8`, both planes together.
     pub(crate) split_q8: Microkernels,
 }
 

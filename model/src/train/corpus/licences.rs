@@ -31,7 +31,7 @@ pub struct Licence {
     pub repository: String,
     /// The name of the file at its root.
     pub path: String,
-    /// SPDX identifiers, the licence field of a manifest, or [`UNKNOWN`](Self::UNKNOWN) for an unrecognised text.
+    /// SPDX identifiers, the licence field of a manifest, or `UNKNOWN` for an unrecognised text.
     pub names: Vec<String>,
 }
 
