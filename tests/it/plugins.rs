@@ -300,7 +300,7 @@ fn a_built_in_is_listed_switched_off_for_a_language_given_room_and_replaced() {
     env.write("workspace/a.py", "total = price(\n");
     let listed = |env: &TestEnv| prints(env, &["plugin", "list"]);
     let explained = |env: &TestEnv| prints(env, &["complete", "a.py:1", "--explain"]);
-    assert!(listed(&env).contains("brackets             built in: ends before a bracket"), "{}", listed(&env));
+    assert!(listed(&env).contains("brackets             built in: ends before a closing bracket"), "{}", listed(&env));
     let first = explained(&env);
     assert!(
         first.contains("--- definition from shop.py") && first.contains("definitions          built in, at most "),
@@ -387,7 +387,7 @@ fn source_files_are_typed_block_by_block_and_what_cannot_be_measured_says_why() 
         (&["quiet", "--replay", "src/notes.txt"][..], "no readable source file"),
         (&["quiet", "--replay", "nowhere"], "cannot read nowhere"),
         (&["missing", "--replay", "src"], "there is no plugin missing"),
-        (&["--replay", "src"], "say whose cost"),
+        (&["--replay", "src"], "--replay measures one plugin"),
         (&["fails", "--replay", "src"], "fails.luau:1: no"),
         (&["asks", "--replay", "src"], "takes part in no suggestions"),
     ] {
