@@ -57,6 +57,16 @@ pub fn write_chat(folder: &Path) -> PathBuf {
 /// Writes a stub model into `folder` that answers `reply` after a line end and then stops. If `reply` is empty, it goes
 /// on for 65,536 tokens.
 pub fn write_with_reply(folder: &Path, reply: &str) -> PathBuf {
+    write_reply(folder, reply, &successor)
+}
+
+/// Writes a stub model as [`write_with_reply`] does that generates nothing but the reply: after anything else than a line
+/// end it stops.
+pub fn write_reply_only(folder: &Path, reply: &str) -> PathBuf {
+    write_reply(folder, reply, &|_| END_TOKEN)
+}
+
+fn write_reply(folder: &Path, reply: &str, otherwise: &dyn Fn(usize) -> usize) -> PathBuf {
     let path = write(folder);
     let texts: Vec<String> = if reply.is_empty() {
         let line = |number: &&str| {
@@ -93,7 +103,7 @@ pub fn write_with_reply(folder: &Path, reply: &str) -> PathBuf {
             }
         }
         token if (FIRST_TEXT_TOKEN..last).contains(&token) => token + 1,
-        token => successor(token),
+        token => otherwise(token),
     };
     std::fs::write(path.join("model.safetensors"), tensors(&next)).expect("writable");
     path

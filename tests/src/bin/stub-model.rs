@@ -15,7 +15,7 @@ fn main() {
     let parent = target.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent).expect("a writable folder");
     let temporary = tempfile::tempdir_in(parent).expect("a writable folder");
-    let written = stub_model::write_with_reply(temporary.path(), reply);
+    let written = stub_model::write_reply_only(temporary.path(), reply);
     std::fs::write(written.join("chat_template.jinja"), stub_model::PLAIN_CHAT_TEMPLATE).expect("writable");
     std::fs::rename(written, target).expect("a folder that is not there yet");
 }
