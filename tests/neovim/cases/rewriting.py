@@ -170,7 +170,7 @@ def what_is_written_is_seen_and_stopped(bench):
     window.command("4,8Foretype edit Go on.")
     until(lambda: "again and again" in window.look().text(), "it is seen")
     window.press("G", "o")
-    until(lambda: any("changed meanwhile" in text for text in window.notified()), lambda: f"a word: {window.notified()}")
+    until(lambda: any("changed in the meantime" in text for text in window.notified()), lambda: f"a word: {window.notified()}")
     assert window.lines() == [*BEFORE, "    "] or window.lines() == [*BEFORE, ""], window.lines()
     _no_preview(window)
 

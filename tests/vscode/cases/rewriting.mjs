@@ -248,7 +248,7 @@ export default {
     await window.notification('characters: again');
     await window.focus('stopped.py');
     await window.type('# mine');
-    await window.notification('changed meanwhile');
+    await window.notification('changed in the meantime');
     assert.equal(await window.saved('stopped.py', /mine/), `${text}# mine`);
     assert.equal(await window.preview('stopped.py').count(), 0);
   },
