@@ -60,8 +60,8 @@ pub fn write_with_reply(folder: &Path, reply: &str) -> PathBuf {
     write_reply(folder, reply, &successor)
 }
 
-/// Writes a stub model as [`write_with_reply`] does that generates nothing but the reply: after anything else than a line
-/// end it stops.
+/// Writes a stub model as [`write_with_reply`] does that generates nothing but the reply: after anything else than a
+/// line end it stops.
 pub fn write_reply_only(folder: &Path, reply: &str) -> PathBuf {
     write_reply(folder, reply, &|_| END_TOKEN)
 }
