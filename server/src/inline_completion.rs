@@ -188,31 +188,8 @@ impl InlineRequest {
                 request.symbols = workspace.symbols.clone();
             }
         }
-        let mut resolved =
-            Self { session: session.clone(), document, config, engine, request: Arc::new(request.clone()) };
-        resolved.attach_window(&mut request);
-        resolved.request = Arc::new(request);
-        Some(resolved)
-    }
-
-    /// Attaches the window of an earlier prompt to a prompt request. If none is reusable and prefilling a new one would
-    /// be slow, the budget is reduced.
-    fn attach_window(&self, request: &mut Request) {
-        request.budget = self.full_budget();
-        let is_reusable = self.document.state.suggestions().recent_windows.attach_to(request);
-        // Without prefetching, the full window would never be prefilled.
-        let is_progressive = self.config.inline.progressive_context && self.config.inline.work_ahead;
-        if is_progressive
-            && !is_reusable
-            && let Some(speed) = self.engine.status().prefill_tokens_per_second
-        {
-            request.budget = reduced_budget(request.budget, window::uncached_bytes(request), speed);
-        }
-    }
-
-    /// Budget of a window that is not reduced.
-    fn full_budget(&self) -> Budget {
-        request_builder::budget(self.engine.model().decoder.config().context_length, &self.config)
+        attach_window(&mut request, &document, &engine, &config);
+        Some(Self { session: session.clone(), document, config, engine, request: Arc::new(request) })
     }
 
     /// True if the popup's selected item stands in the text, which is then not the document's.
@@ -389,6 +366,26 @@ impl InlineRequest {
             self.request = Arc::new(Request { document: Arc::new(document), ..Request::clone(&self.request) });
         }
     }
+}
+
+/// Attaches the window of an earlier prompt to a prompt request. If none is reusable and prefilling a new one would be
+/// slow, the budget is reduced.
+fn attach_window(request: &mut Request, document: &RequestSnapshot, engine: &Engine, config: &Config) {
+    request.budget = full_budget(engine, config);
+    let is_reusable = document.state.suggestions().recent_windows.attach_to(request);
+    // Without prefetching, the full window would never be prefilled.
+    let is_progressive = config.inline.progressive_context && config.inline.work_ahead;
+    if is_progressive
+        && !is_reusable
+        && let Some(speed) = engine.status().prefill_tokens_per_second
+    {
+        request.budget = reduced_budget(request.budget, window::uncached_bytes(request), speed);
+    }
+}
+
+/// Budget of a window that is not reduced.
+fn full_budget(engine: &Engine, config: &Config) -> Budget {
+    request_builder::budget(engine.model().decoder.config().context_length, config)
 }
 
 /// The document and its cursor after the popup's selected item has been accepted; `None` if the item does not fit the

@@ -30,8 +30,7 @@ use crate::workspace::Workspace;
 pub(crate) use client_capabilities::ResolvedClientCapabilities;
 use client_settings::ClientSettings;
 pub(crate) use document_state::{DocumentState, RequestSnapshot};
-use scheduled_prefetch::PrefetchCount;
-pub(crate) use scheduled_prefetch::ScheduledPrefetch;
+use scheduled_prefetch::ScheduledPrefetches;
 
 /// State of one client.
 #[derive(Debug)]
@@ -70,7 +69,7 @@ pub(crate) struct Session {
     /// Prompts prefetched since the last edit.
     idle_prefetches: AtomicU32,
     /// Prefetches that have been scheduled and have not ended.
-    pub(crate) scheduled_prefetches: PrefetchCount,
+    pub(crate) scheduled_prefetches: ScheduledPrefetches,
 }
 
 impl Session {
@@ -97,7 +96,7 @@ impl Session {
             request_ids: AtomicU64::new(0),
             focus_epoch: watch::Sender::new(0),
             idle_prefetches: AtomicU32::new(0),
-            scheduled_prefetches: PrefetchCount::default(),
+            scheduled_prefetches: ScheduledPrefetches::default(),
         })
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use foretype_model::{Event, Priority};
 use foretype_plugins::Request;
 use foretype_plugins::tasks::fill::Fill;
+use tokio::task::JoinHandle;
 
 use super::InlineRequest;
 use super::context;
@@ -31,7 +32,12 @@ impl InlineRequest {
     }
 
     /// Builds the prompt of a generation on a blocking thread and submits its job.
-    pub(super) fn spawn_generation(self, request: Arc<Request>, generation: Arc<Generation>, priority: Priority) {
+    pub(super) fn spawn_generation(
+        self,
+        request: Arc<Request>,
+        generation: Arc<Generation>,
+        priority: Priority,
+    ) -> JoinHandle<()> {
         tokio::task::spawn_blocking(move || {
             let Some(prepared) = self.prepare_prompt(&request) else { return generation.cancel() };
             let window = prepared.prompt.window.clone().map(Arc::new);
@@ -44,7 +50,7 @@ impl InlineRequest {
             if !generation.is_cancelled() {
                 self.submit(prepared, generation, priority);
             }
-        });
+        })
     }
 
     fn submit(&self, prepared: PreparedPrompt, generation: Arc<Generation>, priority: Priority) {

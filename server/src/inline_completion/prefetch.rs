@@ -9,8 +9,7 @@ use foretype_plugins::{Document, Prompt, Request, Window, syntax, window};
 use tokio::sync::oneshot;
 use tree_sitter::{InputEdit, Point, Tree};
 
-use super::InlineRequest;
-use crate::session::ScheduledPrefetch;
+use super::{InlineRequest, attach_window, full_budget};
 use crate::suggestion_cache::Generation;
 
 /// Pause after which the anchor is moved.
@@ -30,31 +29,27 @@ impl InlineRequest {
         }
         // The prompt that was just built may have left a new window.
         let mut request = Request::clone(&self.request);
-        self.attach_window(&mut request);
+        attach_window(&mut request, &self.document, &self.engine, &self.config);
         let request = Arc::new(request);
         if let Some(suggestion) = suggestion {
-            let scheduled = self.session.scheduled_prefetches.schedule();
-            tokio::spawn(self.clone().prefetch_acceptance(request.clone(), suggestion.clone(), scheduled));
+            let acceptance = self.clone().prefetch_acceptance(request.clone(), suggestion.clone());
+            self.session.scheduled_prefetches.spawn(acceptance);
         }
-        let scheduled = self.session.scheduled_prefetches.schedule();
-        let reanchor = self.clone().reanchor_when_idle(request);
-        tokio::spawn(async move {
-            reanchor.await;
-            drop(scheduled);
-        });
+        self.session.scheduled_prefetches.spawn(self.clone().reanchor_when_idle(request));
     }
 
     /// Generates the continuation of `suggestion`, as if it were accepted, once the user looks at it.
-    async fn prefetch_acceptance(self, request: Arc<Request>, suggestion: String, scheduled: ScheduledPrefetch) {
+    async fn prefetch_acceptance(self, request: Arc<Request>, suggestion: String) {
         let due = self.document.state.suggestions().typing_cadence.next_key_due(ACCEPTANCE_GAP_QUANTILE);
         let deadline = due.unwrap_or_else(|| Instant::now() + ACCEPTANCE_DELAY);
         let mut superseded = self.document.superseded.clone();
         if tokio::time::timeout_at(deadline.into(), superseded.changed()).await.is_err() {
-            self.start_acceptance_prefetch(&request, &suggestion, scheduled);
+            self.start_acceptance_prefetch(&request, &suggestion).await;
         }
     }
 
-    fn start_acceptance_prefetch(self, request: &Request, suggestion: &str, scheduled: ScheduledPrefetch) {
+    /// Starts the generation behind `suggestion`, and returns when its job has been submitted.
+    async fn start_acceptance_prefetch(self, request: &Request, suggestion: &str) {
         let has_crlf = request.document.text.contains("\r\n");
         let inserted = if has_crlf { suggestion.replace('\n', "\r\n") } else { suggestion.to_owned() };
         let accepted: Arc<str> = [request.prefix(), &inserted, request.suffix()].concat().into();
@@ -65,15 +60,18 @@ impl InlineRequest {
         };
         let Some(generation) = started else { return };
         let mut request = request.clone();
-        tokio::task::spawn_blocking(move || {
+        let started = tokio::task::spawn_blocking(move || {
             let old = &request.document;
             let edited = old.tree.as_ref().map(|tree| insert_into_tree(tree, &old.text, request.cursor, &inserted));
             let tree = syntax::parse(old.language, &accepted, edited.as_ref());
             let document = Document { path: old.path.clone(), language: old.language, text: accepted, tree };
             (request.document, request.cursor) = (Arc::new(document), cursor);
-            self.spawn_generation(Arc::new(request), generation, Priority::Background);
-            drop(scheduled);
+            self.spawn_generation(Arc::new(request), generation, Priority::Background)
         });
+        // A task that panicked has been logged, and starts nothing.
+        if let Ok(submitted) = started.await {
+            let _ = submitted.await;
+        }
     }
 
     /// Makes the window of a prefetch that was used the latest, so that the next prompt extends it.
@@ -106,7 +104,7 @@ impl InlineRequest {
     async fn prefill_reanchored(&self, mut request: Request) {
         let Some(old) = request.window.take() else { return };
         request.window = Some(Arc::new(Window { expired: true, ..Window::clone(&old) }));
-        request.budget = self.full_budget();
+        request.budget = full_budget(&self.engine, &self.config);
         let Some(prompt) = self.build_prompt(request).await else { return };
         let new = prompt.window.clone().map(Arc::new);
         if self.prefill(prompt).await

@@ -16,10 +16,6 @@ pub(super) async fn handle(server: &LspServer, params: DidFocusParams) {
     }
     let cursor = snapshot.lines.offset(&snapshot.text, position, session.encoding());
     // Notifications are handled concurrently with requests, but a prefetch may take seconds.
-    let scheduled = session.scheduled_prefetches.schedule();
     let prefetch = inline_completion::prefetch_on_focus(session.clone(), document, cursor, moved);
-    tokio::spawn(async move {
-        prefetch.await;
-        drop(scheduled);
-    });
+    session.scheduled_prefetches.spawn(prefetch);
 }

@@ -4,31 +4,32 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Number of prefetches that have been scheduled and have not ended.
+/// Prefetches that have been scheduled and have not ended.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct PrefetchCount(Arc<AtomicUsize>);
+pub(crate) struct ScheduledPrefetches(Arc<AtomicUsize>);
 
-impl PrefetchCount {
-    /// Counts a prefetch until the result is dropped.
-    pub(crate) fn schedule(&self) -> ScheduledPrefetch {
+impl ScheduledPrefetches {
+    /// Runs a prefetch on a task of its own, which counts until it ends.
+    pub(crate) fn spawn(&self, prefetch: impl Future<Output = ()> + Send + 'static) {
         self.0.fetch_add(1, Ordering::Relaxed);
-        ScheduledPrefetch { count: self.clone() }
+        let counted = CountedPrefetch(self.clone());
+        tokio::spawn(async move {
+            prefetch.await;
+            drop(counted);
+        });
     }
 
-    /// Returns true if there are scheduled prefetches.
+    /// Returns true if a prefetch is scheduled or runs.
     pub(crate) fn any(&self) -> bool {
         self.0.load(Ordering::Relaxed) > 0
     }
 }
 
-/// Prefetch that has been scheduled and counts until this is dropped.
-#[derive(Debug)]
-pub(crate) struct ScheduledPrefetch {
-    count: PrefetchCount,
-}
+/// Prefetch that counts until this is dropped, also if its task panics.
+struct CountedPrefetch(ScheduledPrefetches);
 
-impl Drop for ScheduledPrefetch {
+impl Drop for CountedPrefetch {
     fn drop(&mut self) {
-        self.count.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
