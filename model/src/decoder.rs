@@ -16,9 +16,10 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use candle_core::{Device, Result as CandleResult, Tensor};
+use parking_lot::Mutex;
 
 use crate::attend::Attend;
 use crate::config::Config;

@@ -11,7 +11,7 @@ use super::{Decoder, LogitsRow};
 use crate::kernels::activations::Activations;
 use crate::kernels::kernels;
 use crate::kernels::packed::PartialProduct;
-use crate::kernels::pool::{lock, pool};
+use crate::kernels::pool::pool;
 use crate::kernels::shared_buffer::SharedBuffer;
 use crate::kernels::simd::PANEL;
 use crate::kernels::split_q8::SplitQ8;
@@ -41,7 +41,7 @@ impl Decoder {
         }
         let tokens: Vec<u32> = inside.collect();
         let panels = panels_of(&tokens);
-        let mut scratch = lock(&self.scratch);
+        let mut scratch = self.scratch.lock();
         scratch.late_logits.reserve(self.config.vocab_size);
         let inputs = Activations::new(kernels(), row.hidden_state, self.config.hidden_size);
         let values = &scratch.late_logits;

@@ -1,6 +1,6 @@
 //! Buffers of a step on the CPU, kept from step to step, and the order of its rows.
 
-use std::sync::Mutex;
+use parking_lot::Mutex;
 
 use crate::config::Config;
 use crate::kernels::activations::Activations;

@@ -15,7 +15,7 @@ use candle_core::Storage;
 use super::logits::{Logits, VOCABULARY_SLICES};
 use super::scratch::{RowOrder, RowStart, Scratch};
 use super::{Decoder, ForwardError};
-use crate::kernels::pool::{GroupMember, ThreadGroup, lock, pool};
+use crate::kernels::pool::{GroupMember, ThreadGroup, pool};
 use crate::kernels::{Kernels, kernels};
 use crate::kv::{KvBatch, KvCache, PartialStep};
 
@@ -73,7 +73,7 @@ impl Decoder {
                 candle_core::Error::msg(format!("a step of {} tokens for {rows} rows of spans", tokens.len())).into()
             );
         }
-        let mut scratch = lock(&self.scratch);
+        let mut scratch = self.scratch.lock();
         scratch.reserve(&self.config, tokens.len(), wanted.len());
         let mut order = std::mem::take(&mut scratch.order);
         order.fill(tokens, wanted, step);
@@ -224,7 +224,7 @@ impl ForwardPass<'_> {
     /// Runs one thread's part of the step.
     fn run(&self, member: &mut GroupMember) {
         let Some(thread) = self.scratch.threads.get(member.thread) else { return };
-        let thread = &mut *lock(thread);
+        let thread = &mut *thread.lock();
         let layers = &self.decoder.layers;
         let (all, wanted) = (&self.order.rows[..], &self.order.logits_slots[..]);
         let first = all.first().map_or(0, |row| row.layer);

@@ -3,10 +3,11 @@
 
 use std::alloc::Layout;
 use std::ops::{Deref, DerefMut, Range};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use half::f16;
 use memmap2::MmapMut;
+use parking_lot::Mutex;
 
 use super::layout::LINE_BYTES;
 
@@ -44,7 +45,7 @@ unsafe impl Sync for LineBuffer {}
 impl LineBuffer {
     /// Allocates `count` lines of zeros.
     pub(crate) fn zeroed(count: usize) -> Self {
-        let mut current = CURRENT_CHUNK.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = CURRENT_CHUNK.lock();
         let (piece, used) = match current.0.upgrade() {
             Some(piece) if (current.1 + count) * LINE_BYTES <= piece.map.len() => (piece, current.1),
             _ => match MemoryChunk::new((count * LINE_BYTES).max(CHUNK_BYTES)) {

@@ -6,9 +6,11 @@
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// Time that a thread spins before it sleeps.
 const SPIN_TIME: Duration = Duration::from_micros(400);
@@ -72,12 +74,12 @@ impl Pool {
         if self.workers.is_empty() {
             return task(0);
         }
-        let _busy = self.busy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _busy = self.busy.lock();
         let shared = &*self.shared;
         // SAFETY: only the lifetime changes; the task is not used after this function, which waits for every thread
         // below.
         let work = ErasedTask(unsafe { std::mem::transmute::<*const Task<'_>, *const Task<'static>>(task) });
-        *lock(&shared.work) = Some(work);
+        *shared.work.lock() = Some(work);
         shared.pending.store(self.workers.len(), Ordering::Relaxed);
         shared.epoch.fetch_add(1, Ordering::Release);
         for (_, thread) in &self.workers {
@@ -224,11 +226,6 @@ impl Drop for Pool {
     }
 }
 
-/// Locks; a panic of another holder spoils nothing that is kept behind these locks.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
 fn worker(shared: &PoolState, index: usize) {
     let mut seen = 0;
     loop {
@@ -236,7 +233,7 @@ fn worker(shared: &PoolState, index: usize) {
         if shared.stop.load(Ordering::Acquire) {
             return;
         }
-        let work = *lock(&shared.work);
+        let work = *shared.work.lock();
         if let Some(ErasedTask(task)) = work {
             // SAFETY: `Pool::run` waits until `pending` is zero, so the task is alive until the decrement below.
             let task = unsafe { &*task };
