@@ -7,6 +7,7 @@ from bench import PLUGIN, SHOP
 from since import since
 
 HELP = PLUGIN / "doc/foretype.txt"
+GUIDE = PLUGIN.parents[1] / "docs/guides/neovim.md"
 
 
 def help_foretype_opens_and_every_tag_resolves(bench):
@@ -71,13 +72,14 @@ def defaults_in_the_help_are_those_of_the_plugin(bench):
     assert window.lua(f"return require('foretype.config').check({example})") == []
 
 
-def the_README_names_the_keys_and_the_commands(bench):
-    text = (PLUGIN / "README.md").read_text()
+def the_README_and_the_guide_name_the_keys_and_the_guide_the_commands(bench):
+    readme, guide = (PLUGIN / "README.md").read_text(), GUIDE.read_text()
     window = bench.open("readme.py", SHOP, init="require('foretype').setup({ enabled = false })")
     for name, key in window.lua("return require('foretype.config').defaults.keys").items():
-        assert f"`{key.replace('Bslash', chr(92))}`" in text and name in text, key
+        for text in (readme, guide):
+            assert f"`{key.replace('Bslash', chr(92))}`" in text and f"`{name}`" in text, key
     for name in window.lua("return require('foretype.command').names()"):
-        assert name in text, name
+        assert re.search(rf"`(:Foretype )?{name}\b", guide), name
 
 
 def it_works_from_a_runtime_path(bench):
@@ -109,7 +111,7 @@ def vim_pack_installs_it(bench):
     subprocess.run(["cp", "-r", str(bench.installed), str(origin / "editors/neovim")], check=True)
     for words in (["init", "-q", "-b", "main"], ["config", "user.name", "x"], ["config", "user.email", "x@localhost"], ["add", "."], ["commit", "-q", "-m", "x"]):
         subprocess.run(["git", "-C", str(origin), *words], check=True, env=bench.environment)
-    advice = re.search(r"^git branch .*commit-tree.*$", (PLUGIN / "README.md").read_text(), re.M)[0]
+    advice = re.search(r"^git branch .*commit-tree.*$", GUIDE.read_text(), re.M)[0]
     subprocess.run(advice, shell=True, check=True, env=bench.environment, cwd=origin)
     bench.installed.rename(bench.home / "elsewhere")
     try:
