@@ -1,24 +1,24 @@
-// Code actions that begin with us and not with the daemon: they ask for words, or open something, which only an editor can.
+// Code actions that the extension provides itself, because they ask for input or open a preview. The daemon provides
+// the others over LSP.
 import * as vscode from 'vscode';
 
-/** A line that code can be written for: a comment, or what looks like the head of a function. */
-const begins = /^\s*(#|\/\/|--|\/\*|\*)|\(.*\)[^;]*[{:]\s*$/;
+/** A line to generate code for: a comment, or something that looks like the head of a function. */
+const commentOrSignature = /^\s*(#|\/\/|--|\/\*|\*)|\(.*\)[^;]*[{:]\s*$/;
 
-const selected = (_: vscode.TextDocument, range: vscode.Range) => !range.isEmpty;
+const hasSelection = (_: vscode.TextDocument, range: vscode.Range) => !range.isEmpty;
 
-const offered = [
-  { title: 'Edit with Foretype…', command: 'foretype.edit', when: selected },
-  { title: 'Translate with Foretype…', command: 'foretype.translate', when: selected },
-  {
-    title: 'Write the code for this line',
-    command: 'foretype.generate',
-    when: (document: vscode.TextDocument, range: vscode.Range) => begins.test(document.lineAt(range.start.line).text),
-  },
+const isCommentOrSignature = (document: vscode.TextDocument, range: vscode.Range) =>
+  commentOrSignature.test(document.lineAt(range.start.line).text);
+
+const actions = [
+  { title: 'Edit with Foretype…', command: 'foretype.edit', applies: hasSelection },
+  { title: 'Translate with Foretype…', command: 'foretype.translate', applies: hasSelection },
+  { title: 'Generate code for this line', command: 'foretype.generate', applies: isCommentOrSignature },
 ];
 
 const provider: vscode.CodeActionProvider = {
   provideCodeActions(document, range) {
-    return offered.filter(({ when }) => when(document, range)).map(({ title, command }) => {
+    return actions.filter(({ applies }) => applies(document, range)).map(({ title, command }) => {
       const action = new vscode.CodeAction(title, vscode.CodeActionKind.RefactorRewrite);
       action.command = { title, command };
       return action;
@@ -26,7 +26,7 @@ const provider: vscode.CodeActionProvider = {
   },
 };
 
-export function offerActions(): vscode.Disposable {
+export function registerCodeActions(): vscode.Disposable {
   const kinds = { providedCodeActionKinds: [vscode.CodeActionKind.RefactorRewrite] };
   return vscode.languages.registerCodeActionsProvider([{ scheme: 'file' }, { scheme: 'untitled' }], provider, kinds);
 }

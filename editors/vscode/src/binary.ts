@@ -1,34 +1,35 @@
-// Finds the daemon's program: where the setting says, then FORETYPE_BIN, then PATH, then cargo's folder.
+// Finds the program `foretype`: the setting foretype.serverPath, then FORETYPE_BIN, then PATH, then cargo's folder.
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
 
-const program = process.platform === 'win32' ? 'foretype.exe' : 'foretype';
+const programName = process.platform === 'win32' ? 'foretype.exe' : 'foretype';
 
-/** The program, or in words why there is none. */
-export type Found = { path: string } | { problem: string };
+/** The path of the program, or the reason why there is none. */
+export type BinaryLookup = { path: string } | { problem: string };
 
-export async function findBinary(): Promise<Found> {
-  const set = vscode.workspace.getConfiguration('foretype').get<string>('serverPath', '').trim();
-  if (set) return check(home(set), 'the setting foretype.serverPath');
+export async function findBinary(): Promise<BinaryLookup> {
+  const setting = vscode.workspace.getConfiguration('foretype').get<string>('serverPath', '').trim();
+  if (setting) return checkPath(expandHome(setting), 'the setting foretype.serverPath');
   const variable = process.env['FORETYPE_BIN'];
-  if (variable) return check(variable, 'FORETYPE_BIN');
-  for (const folder of [...(process.env['PATH'] ?? '').split(path.delimiter), path.join(homedir(), '.cargo', 'bin')]) {
-    const candidate = path.join(folder, program);
-    if (path.isAbsolute(candidate) && (await isProgram(candidate))) return { path: candidate };
+  if (variable) return checkPath(variable, 'FORETYPE_BIN');
+  const folders = [...(process.env['PATH'] ?? '').split(path.delimiter), path.join(homedir(), '.cargo', 'bin')];
+  for (const folder of folders) {
+    const candidate = path.join(folder, programName);
+    if (path.isAbsolute(candidate) && (await isExecutable(candidate))) return { path: candidate };
   }
-  return { problem: 'the program foretype is not found' };
+  return { problem: 'the program foretype was not found' };
 }
 
-/** What the user named is used or reported; it is never silently replaced by another. */
-async function check(candidate: string, source: string): Promise<Found> {
-  if (await isProgram(candidate)) return { path: candidate };
-  return { problem: `${source} names ${candidate}, which is not a program` };
+/** Checks a path that the user configured. A wrong one is reported, never replaced by another program. */
+async function checkPath(candidate: string, source: string): Promise<BinaryLookup> {
+  if (await isExecutable(candidate)) return { path: candidate };
+  return { problem: `${source} names ${candidate}, which is not an executable file` };
 }
 
-async function isProgram(file: string): Promise<boolean> {
+async function isExecutable(file: string): Promise<boolean> {
   try {
     await access(file, constants.X_OK);
     return (await stat(file)).isFile();
@@ -37,6 +38,6 @@ async function isProgram(file: string): Promise<boolean> {
   }
 }
 
-function home(file: string): string {
+function expandHome(file: string): string {
   return file === '~' || file.startsWith('~/') ? path.join(homedir(), file.slice(1)) : file;
 }

@@ -1,126 +1,136 @@
-// The connection to the daemon: started, watched, started again when it ends, with growing pauses, and given up with a word
-// to the user when that does not help.
+// The connection to the daemon. Starts `foretype lsp`, restarts it with growing delays when it exits, and gives up with
+// a message when it keeps exiting.
 import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
-import { CloseAction, ErrorAction, LanguageClient, type LanguageClientOptions, ProgressType, State as ClientState } from 'vscode-languageclient/node';
+import {
+  CloseAction, ErrorAction, LanguageClient, type LanguageClientOptions, ProgressType, State as ClientState,
+} from 'vscode-languageclient/node';
+import { AcceptanceReporter } from './acceptance';
 import { findBinary } from './binary';
 import { watchFocus } from './focus';
 import { inlineMiddleware } from './inline';
-import { Missed } from './missed';
+import { MissedRequests } from './missed-requests';
 import type { ServerStatus, State } from './state';
-import { Taken } from './taken';
 
-/** A piece of code that the model read. */
-export interface Place {
+/** An excerpt of code that the model read; lines count from 1, and `last` is included. */
+export interface Excerpt {
   uri: string | null;
   path: string;
   first: number;
   last: number;
 }
 
-/** The answer to a question. */
+/** The result of `foretype/ask`. */
 export interface Answer {
   text: string;
+  /** False if the answer reached its maximum length. */
   complete: boolean;
   conversation: number | null;
-  places: Place[];
+  places: Excerpt[];
   notes: string[];
 }
 
-/** A conversation that the daemon keeps. */
-export interface Kept {
+/** A conversation that the daemon has saved. */
+export interface SavedConversation {
   conversation: number;
   title: string;
+  /** Unix time in seconds. */
   began: number;
-  turns?: { question: string; text: string; places: Place[] }[];
+  turns?: { question: string; text: string; places: Excerpt[] }[];
 }
 
-const pauses = [250, 1000, 3000, 8000];
-/** A daemon that has run this long in milliseconds was well. */
-const wellAfter = 30_000;
+/** Delays before restarts after consecutive failures. */
+const RESTART_DELAYS_MS = [250, 1000, 3000, 8000];
+/** A process that ran this long resets the count of failures. */
+const STABLE_AFTER_MS = 30_000;
 
 export class Daemon {
   private client: LanguageClient | undefined;
   private timer: NodeJS.Timeout | undefined;
   private failures = 0;
   private startedAt = 0;
-  private changes: Promise<void> = Promise.resolve();
-  private readonly taken = new Taken((method, params) => this.notify(method, params));
-  private readonly missed: Missed;
+  private lastTransition: Promise<void> = Promise.resolve();
+  private readonly acceptance = new AcceptanceReporter((method, params) => this.notify(method, params));
+  private readonly missedRequests: MissedRequests;
   private readonly focus: vscode.Disposable;
 
   constructor(private readonly state: State, private readonly log: vscode.LogOutputChannel) {
-    this.missed = new Missed(state);
+    this.missedRequests = new MissedRequests(state);
     this.focus = watchFocus(state, (method, params) => this.notify(method, params));
   }
 
-  /** Starts, or ends and starts afresh. Calls are served in order. */
+  /** Starts the connection, after closing an existing one. */
   restart(): Promise<void> {
     this.failures = 0;
-    return this.queue(() => this.open());
+    return this.enqueue(() => this.open());
   }
 
   stop(): Promise<void> {
-    return this.queue(async () => {
+    return this.enqueue(async () => {
       await this.close();
       this.state.set({ connection: 'stopped', problem: 'stopped' });
     });
   }
 
-  /** A request to the daemon; `undefined` if it is not there. */
+  /** Sends a request. Returns undefined if it fails or there is no connection. */
   async request<T>(method: string, params: object): Promise<T | undefined> {
     if (this.client?.state !== ClientState.Running) return undefined;
     return this.client.sendRequest<T>(method, params).catch(() => undefined);
   }
 
-  /** A request whose answer the model writes: it comes in pieces, and whole at the end. */
-  async stream<T>(method: string, params: object, onText: (text: string) => void, token: vscode.CancellationToken): Promise<T> {
+  /** Sends a request whose answer the model writes: `onText` receives the text in pieces. */
+  async stream<T>(
+    method: string, params: object, onText: (text: string) => void, token: vscode.CancellationToken,
+  ): Promise<T> {
     const { client } = this;
-    if (client?.state !== ClientState.Running) throw new Error(`Foretype is not there: ${this.state.face.text}`);
+    if (client?.state !== ClientState.Running) throw new Error(`Foretype is not connected: ${this.state.status.text}`);
     const partialResultToken = randomUUID();
-    const pieces = client.onProgress(new ProgressType<{ text: string }>(), partialResultToken, ({ text }) => onText(text));
+    const progress = new ProgressType<{ text: string }>();
+    const listener = client.onProgress(progress, partialResultToken, ({ text }) => onText(text));
     try {
       return await client.sendRequest<T>(method, { ...params, partialResultToken }, token);
     } finally {
-      pieces.dispose();
+      listener.dispose();
     }
   }
 
   async dispose(): Promise<void> {
-    this.taken.dispose();
-    this.missed.dispose();
+    this.acceptance.dispose();
+    this.missedRequests.dispose();
     this.focus.dispose();
     await this.stop();
   }
 
   private notify(method: string, params: object): void {
-    if (this.client?.state === ClientState.Running) void this.client.sendNotification(method, params).catch(() => {});
+    if (this.client?.state !== ClientState.Running) return;
+    void this.client.sendNotification(method, params).catch(() => {});
   }
 
-  private queue(work: () => Promise<void>): Promise<void> {
-    this.changes = this.changes.then(work, work);
-    return this.changes;
+  /** Runs starts and stops one after another. */
+  private enqueue(transition: () => Promise<void>): Promise<void> {
+    this.lastTransition = this.lastTransition.then(transition, transition);
+    return this.lastTransition;
   }
 
   private async open(): Promise<void> {
     await this.close();
     this.state.set({ connection: 'starting', problem: '', server: undefined });
-    const found = await findBinary();
-    if ('problem' in found) {
-      this.state.set({ connection: 'missing', problem: found.problem });
-      this.log.error(found.problem);
-      void this.tellHowToGetIt(found.problem);
+    const binary = await findBinary();
+    if ('problem' in binary) {
+      this.state.set({ connection: 'missing', problem: binary.problem });
+      this.log.error(binary.problem);
+      void this.reportMissingBinary(binary.problem);
       return;
     }
-    this.log.info(`starting ${found.path} lsp`);
-    const client = this.newClient(found.path);
+    this.log.info(`starting ${binary.path} lsp`);
+    const client = this.createClient(binary.path);
     this.client = client;
     this.startedAt = Date.now();
     try {
       await client.start();
       this.state.set({ connection: 'running' });
     } catch (error) {
-      this.ended(client, String(error));
+      this.connectionLost(client, String(error));
     }
   }
 
@@ -130,28 +140,30 @@ export class Daemon {
     this.client = undefined;
     if (!client) return;
     const stopped = client.needsStop() ? client.stop(3000) : Promise.resolve();
-    await stopped.catch((error) => this.log.warn(`the daemon did not end in order: ${error}`));
+    await stopped.catch((error) => this.log.warn(`shutting down failed: ${error}`));
     await client.dispose().catch(() => {});
   }
 
-  private newClient(program: string): LanguageClient {
+  private createClient(program: string): LanguageClient {
     const options: LanguageClientOptions = {
       documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }],
       outputChannel: this.log,
-      // Told at once, so that the daemon does not begin with another model. Later changes it asks for.
+      // Sent with the initialization, so that the daemon loads the configured model first. It requests later changes
+      // itself.
       initializationOptions: () => JSON.parse(JSON.stringify(vscode.workspace.getConfiguration('foretype'))),
       middleware: {
-        provideInlineCompletionItems: inlineMiddleware(this.state, this.taken, this.missed),
+        provideInlineCompletionItems: inlineMiddleware(this.state, this.acceptance, this.missedRequests),
         handleRegisterCapability: async (params, next) => {
           await next(params, new vscode.CancellationTokenSource().token);
-          if (params.registrations.some(({ method }) => method === 'textDocument/inlineCompletion')) this.missed.offered();
+          const methods = params.registrations.map(({ method }) => method);
+          if (methods.includes('textDocument/inlineCompletion')) this.missedRequests.registered();
         },
       },
       initializationFailedHandler: () => false,
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue, handled: true }),
         closed: () => {
-          this.ended(client, 'the connection closed');
+          this.connectionLost(client, 'the connection was closed');
           return { action: CloseAction.DoNotRestart, handled: true };
         },
       },
@@ -163,40 +175,48 @@ export class Daemon {
     return client;
   }
 
-  /** The daemon ended, or did not start. Both ways of learning it may come; the first counts. */
-  private ended(client: LanguageClient, why: string): void {
+  /** Schedules a restart. One exit may be reported twice, by a failed start and by the closed connection; the first
+   *  counts. */
+  private connectionLost(client: LanguageClient, reason: string): void {
     if (client !== this.client) return;
     this.client = undefined;
     setImmediate(() => void client.dispose().catch(() => {}));
-    if (Date.now() - this.startedAt > wellAfter) this.failures = 0;
-    const pause = pauses[this.failures];
+    if (Date.now() - this.startedAt > STABLE_AFTER_MS) this.failures = 0;
+    const delay = RESTART_DELAYS_MS[this.failures];
     this.failures += 1;
-    this.log.warn(`the daemon ended (${why}), ${this.failures} times in a row`);
-    if (pause === undefined) {
-      this.state.set({ connection: 'stopped', problem: 'the daemon ends again and again', server: undefined });
-      void this.tellOfCrashes();
+    this.log.warn(`foretype lsp exited (${reason}), failures in a row: ${this.failures}`);
+    if (delay === undefined) {
+      this.state.set({ connection: 'stopped', problem: 'foretype keeps exiting', server: undefined });
+      void this.reportCrashes();
       return;
     }
     this.state.set({ connection: 'lost', problem: '', server: undefined });
-    this.timer = setTimeout(() => void this.queue(() => this.open()), pause);
+    this.timer = setTimeout(() => void this.enqueue(() => this.open()), delay);
   }
 
-  private async tellOfCrashes(): Promise<void> {
-    const text = `Foretype's daemon ended ${this.failures} times in a row. The log may say why.`;
-    await offer(vscode.window.showErrorMessage, text, { 'Show Log': 'foretype.showLog', 'Try Again': 'foretype.restart' });
+  private async reportCrashes(): Promise<void> {
+    const text = `Foretype exited ${this.failures} times in a row: see the log for the reason.`;
+    const commands = { 'Show Log': 'foretype.showLog', 'Try Again': 'foretype.restart' };
+    await showMessage(vscode.window.showErrorMessage, text, commands);
   }
 
-  private async tellHowToGetIt(problem: string): Promise<void> {
-    const actions = { 'How to Get It': 'foretype.openWalkthrough', 'Choose…': 'foretype.choosePath', 'Look Again': 'foretype.restart' };
-    await offer(vscode.window.showWarningMessage, `Foretype: ${problem}.`, actions);
+  private async reportMissingBinary(problem: string): Promise<void> {
+    const commands = {
+      'How to Install': 'foretype.openWalkthrough',
+      'Choose the Program…': 'foretype.choosePath',
+      'Try Again': 'foretype.restart',
+    };
+    await showMessage(vscode.window.showWarningMessage, `Foretype: ${problem}.`, commands);
   }
 }
 
 /** Shows a message with buttons that run commands. */
-async function offer(
-  show: (text: string, ...buttons: string[]) => Thenable<string | undefined>, text: string, actions: Record<string, string>,
+async function showMessage(
+  show: (text: string, ...buttons: string[]) => Thenable<string | undefined>,
+  text: string,
+  commands: Record<string, string>,
 ): Promise<void> {
-  const picked = await show(text, ...Object.keys(actions));
-  const command = picked === undefined ? undefined : actions[picked];
+  const button = await show(text, ...Object.keys(commands));
+  const command = button === undefined ? undefined : commands[button];
   if (command) await vscode.commands.executeCommand(command);
 }

@@ -1,48 +1,57 @@
-// How a preview looks: lines that go and lines that come are coloured and have a sign beside them, for themes without such
-// colours and eyes that do not tell them apart; above each piece stands what can be done with it.
+// The decorations of a preview: background colours and gutter signs of removed and added lines, and the code lenses of
+// each hunk. The signs serve themes without diff colours and readers who cannot tell the colours apart.
 import * as vscode from 'vscode';
-import type { Shown } from './hunks';
+import type { HunkRows } from './hunks';
 
-export class Marks {
-  private readonly sides: Record<'removed' | 'added', vscode.TextEditorDecorationType>;
+export class DiffDecorations {
+  private readonly types: Record<'removed' | 'added', vscode.TextEditorDecorationType>;
 
   constructor(extension: vscode.Uri) {
-    const side = (name: 'removed' | 'added', line: string, ruler: string) => vscode.window.createTextEditorDecorationType({
-      isWholeLine: true, backgroundColor: new vscode.ThemeColor(`diffEditor.${line}LineBackground`),
-      overviewRulerColor: new vscode.ThemeColor(`editorOverviewRuler.${ruler}Foreground`),
-      gutterIconPath: vscode.Uri.joinPath(extension, 'media', `${name}.svg`), gutterIconSize: 'contain',
+    const create = (icon: string, background: string, ruler: string) => vscode.window.createTextEditorDecorationType({
+      isWholeLine: true,
+      backgroundColor: new vscode.ThemeColor(background),
+      overviewRulerColor: new vscode.ThemeColor(ruler),
+      gutterIconPath: vscode.Uri.joinPath(extension, 'media', icon),
+      gutterIconSize: 'contain',
     });
-    this.sides = { removed: side('removed', 'removed', 'deleted'), added: side('added', 'inserted', 'added') };
+    this.types = {
+      removed: create('removed.svg', 'diffEditor.removedLineBackground', 'editorOverviewRuler.deletedForeground'),
+      added: create('added.svg', 'diffEditor.insertedLineBackground', 'editorOverviewRuler.addedForeground'),
+    };
   }
 
-  paint(editor: vscode.TextEditor, shown: Shown[]): void {
+  apply(editor: vscode.TextEditor, hunks: HunkRows[]): void {
     for (const side of ['removed', 'added'] as const) {
-      const rows = shown.map((it) => it[side]).filter(([first, last]) => last > first);
-      editor.setDecorations(this.sides[side], rows.map(([first, last]) => new vscode.Range(first, 0, last - 1, 0)));
+      const rows = hunks.map((hunk) => hunk[side]).filter(([first, last]) => last > first);
+      editor.setDecorations(this.types[side], rows.map(([first, last]) => new vscode.Range(first, 0, last - 1, 0)));
     }
   }
 
   dispose(): void {
-    vscode.Disposable.from(...Object.values(this.sides)).dispose();
+    vscode.Disposable.from(...Object.values(this.types)).dispose();
   }
 }
 
-/** What can be done with each of so many pieces, and above the first with all of them. */
-export function lensesOf(shown: Shown[], count: number, another: boolean): vscode.CodeLens[] {
-  return shown.flatMap(({ number, removed: [row] }, at) => {
-    const lens = (title: string, command: string, ...rest: unknown[]) =>
-      new vscode.CodeLens(new vscode.Range(row, 0, row, 0), { title, command: `foretype.${command}`, arguments: rest });
+/** Returns the lenses of each undecided hunk; the first also has those for all. `count` is the number of all hunks. */
+export function codeLensesOf(undecided: HunkRows[], count: number, canRegenerate: boolean): vscode.CodeLens[] {
+  return undecided.flatMap(({ index, removed: [row] }, at) => {
+    const lens = (title: string, command: string, ...args: unknown[]) =>
+      new vscode.CodeLens(new vscode.Range(row, 0, row, 0), { title, command: `foretype.${command}`, arguments: args });
+    const own = [
+      lens(`$(check) Accept ${index + 1} of ${count}`, 'acceptChange', index),
+      lens('$(close) Reject', 'rejectChange', index),
+    ];
+    if (at > 0) return own;
     return [
-      lens(`$(check) Accept ${number + 1} of ${count}`, 'acceptChange', number), lens('$(close) Reject', 'rejectChange', number),
-      ...(at > 0 ? [] : [
-        lens('$(check-all) Accept All', 'acceptAllChanges'), lens('$(close-all) Reject All', 'rejectAllChanges'),
-        ...(another ? [lens('$(refresh) Another', 'anotherChange')] : []),
-      ]),
+      ...own,
+      lens('$(check-all) Accept All', 'acceptAllChanges'),
+      lens('$(close-all) Reject All', 'rejectAllChanges'),
+      ...(canRegenerate ? [lens('$(refresh) Another', 'anotherChange')] : []),
     ];
   });
 }
 
-/** The piece at a row, or the next one, or the first. */
-export function pieceAt(shown: Shown[], row: number): number {
-  return Math.max(0, shown.findIndex((it) => row < Math.max(it.added[1], it.removed[0] + 1)));
+/** Returns the position in `undecided` of the hunk at a row, else of the next one, else of the first. */
+export function hunkAt(undecided: HunkRows[], row: number): number {
+  return Math.max(0, undecided.findIndex((hunk) => row < Math.max(hunk.added[1], hunk.removed[0] + 1)));
 }

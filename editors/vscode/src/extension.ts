@@ -1,19 +1,19 @@
-// Foretype for VS Code: puts the parts together when the window opens and takes them apart when it closes.
+// Entry point of the extension: creates its parts when the window opens and disposes of them when it closes.
 import * as vscode from 'vscode';
-import { offerActions } from './actions';
+import { registerCodeActions } from './actions';
 import { registerCommands } from './commands';
 import { Conversation } from './conversation';
 import { Daemon } from './daemon';
+import { warnIfGhostTextIsOff, watchEditors } from './editor-watcher';
 import { Previews } from './preview';
 import { Rewriter } from './rewrite';
 import { Snooze } from './snooze';
-import { type Face, State } from './state';
-import { statusBar } from './status';
-import { warnIfGhostTextIsOff, watchEditors } from './watch';
+import { State, type Status } from './state';
+import { createStatusBarItem } from './status-bar';
 
-/** What other extensions, and the tests, may ask. */
+/** API for other extensions and for the tests. */
 export interface Api {
-  status(): Face;
+  status(): Status;
 }
 
 let daemon: Daemon | undefined;
@@ -26,14 +26,15 @@ export function activate(context: vscode.ExtensionContext): Api {
   const conversation = Conversation.register(context.extensionUri, daemon);
   const previews = new Previews(context.extensionUri);
   const rewriter = new Rewriter(daemon, previews);
-  const id = context.extension.id;
+  const extensionId = context.extension.id;
   context.subscriptions.push(
-    log, state, snooze, conversation, previews, offerActions(), statusBar(state),
-    registerCommands({ id, state, daemon, snooze, conversation, rewriter, previews, log }), watchEditors(state, daemon),
+    log, state, snooze, conversation, previews, registerCodeActions(), createStatusBarItem(state),
+    registerCommands({ extensionId, state, daemon, snooze, conversation, rewriter, previews, log }),
+    watchEditors(state, daemon),
   );
   void daemon.restart();
   void warnIfGhostTextIsOff(context.globalState);
-  return { status: () => state.face };
+  return { status: () => state.status };
 }
 
 export async function deactivate(): Promise<void> {

@@ -1,35 +1,37 @@
-// Changes of a text that can be made one by one: from the protocol's ranges to whole lines, and from there to texts with some
-// of them made, or with all that wait shown. Pure: knows nothing of VS Code.
+// Hunks: changes of whole lines that can be accepted one by one. Converts the protocol's edits to hunks, and renders a
+// text with the accepted hunks applied and the undecided ones shown as a diff. Pure: knows nothing of VS Code.
 
-/** A change as the daemon sends it; characters are UTF-16 code units. */
-export interface Change {
-  range: { start: Place; end: Place };
+/** An edit as the daemon sends it; characters are UTF-16 code units. */
+export interface TextEdit {
+  range: { start: Position; end: Position };
   newText: string;
 }
 
-interface Place {
+interface Position {
   line: number;
   character: number;
 }
 
-/** A change of whole lines: those from `first` on and before `last` go, `lines` come. */
+/** Replaces the lines from `first` up to, but not including, `last` by `lines`. */
 export interface Hunk {
   first: number;
   last: number;
   lines: string[];
 }
 
-/** By number: taken, turned down, or neither yet. */
-export type Verdicts = readonly (boolean | undefined)[];
+/** Decisions by hunk: true is accepted, false rejected, undefined undecided. */
+export type Decisions = readonly (boolean | undefined)[];
 
 export const linesOf = (text: string): string[] => text.split(/\r\n|\n/);
 
-/** In the order of the text. */
-export function hunksOf(lines: string[], changes: Change[]): Hunk[] {
-  return changes.map((change) => whole(lines, change)).filter(({ first, last, lines }) => last > first || lines.length > 0);
+/** Converts edits, which are in document order, to hunks. */
+export function hunksOf(lines: string[], edits: TextEdit[]): Hunk[] {
+  const hunks = edits.map((edit) => toHunk(lines, edit));
+  return hunks.filter(({ first, last, lines }) => last > first || lines.length > 0);
 }
 
-function whole(lines: string[], { range: { start, end }, newText }: Change): Hunk {
+/** Extends an edit to whole lines, then drops lines at both ends that do not change. */
+function toHunk(lines: string[], { range: { start, end }, newText }: TextEdit): Hunk {
   const head = (lines[start.line] ?? '').slice(0, start.character);
   const tail = (lines[end.line] ?? '').slice(end.character);
   const before = lines.slice(start.line, end.line + 1);
@@ -47,46 +49,52 @@ function whole(lines: string[], { range: { start, end }, newText }: Change): Hun
   return { first, last: first + before.length, lines: after };
 }
 
-/** The text with those made that were taken. */
-export function applied(lines: string[], hunks: Hunk[], verdicts: Verdicts): string[] {
-  const made: string[] = [];
+/** Returns the text with the accepted hunks applied. */
+export function applyAccepted(lines: string[], hunks: Hunk[], decisions: Decisions): string[] {
+  const result: string[] = [];
   let from = 0;
-  hunks.forEach((hunk, number) => {
-    if (verdicts[number] !== true) return;
-    made.push(...lines.slice(from, hunk.first), ...hunk.lines);
+  hunks.forEach((hunk, index) => {
+    if (decisions[index] !== true) return;
+    result.push(...lines.slice(from, hunk.first), ...hunk.lines);
     from = hunk.last;
   });
-  return [...made, ...lines.slice(from)];
+  return [...result, ...lines.slice(from)];
 }
 
-/** Where a hunk's lines are once those before it that were taken are made. */
-export function placed(hunks: Hunk[], verdicts: Verdicts, number: number): { first: number; last: number } {
-  const { first, last } = hunks[number]!;
-  const moved = hunks.slice(0, number).reduce((sum, it, at) => (verdicts[at] === true ? sum + it.lines.length - (it.last - it.first) : sum), 0);
-  return { first: first + moved, last: last + moved };
+/** Returns the lines that a hunk replaces in the text to which the accepted hunks have been applied. */
+export function shiftedLines(hunks: Hunk[], decisions: Decisions, index: number): { first: number; last: number } {
+  const { first, last } = hunks[index]!;
+  let shift = 0;
+  hunks.slice(0, index).forEach((hunk, at) => {
+    if (decisions[at] === true) shift += hunk.lines.length - (hunk.last - hunk.first);
+  });
+  return { first: first + shift, last: last + shift };
 }
 
-/** A hunk in a text that shows lines that go above those that come. Rows are those of that text. */
-export interface Shown {
-  number: number;
+/** Rows of an undecided hunk in the text of a preview. Each range excludes its end. */
+export interface HunkRows {
+  index: number;
   removed: [number, number];
   added: [number, number];
 }
 
-/** The text with what is decided made, and both sides of what is not. */
-export function unified(lines: string[], hunks: Hunk[], verdicts: Verdicts): { lines: string[]; shown: Shown[] } {
-  const all: string[] = [];
-  const shown: Shown[] = [];
+/** Renders the text of a preview: decided hunks as decided, undecided ones as removed lines above added lines. */
+export function renderPreview(
+  lines: string[], hunks: Hunk[], decisions: Decisions,
+): { lines: string[]; undecided: HunkRows[] } {
+  const text: string[] = [];
+  const undecided: HunkRows[] = [];
   let from = 0;
-  hunks.forEach((hunk, number) => {
-    all.push(...lines.slice(from, hunk.first));
-    const old = lines.slice(hunk.first, hunk.last);
-    const begin = all.length;
-    if (verdicts[number] !== true) all.push(...old);
-    const middle = all.length;
-    if (verdicts[number] !== false) all.push(...hunk.lines);
-    if (verdicts[number] === undefined) shown.push({ number, removed: [begin, middle], added: [middle, all.length] });
+  hunks.forEach((hunk, index) => {
+    text.push(...lines.slice(from, hunk.first));
+    const removedStart = text.length;
+    if (decisions[index] !== true) text.push(...lines.slice(hunk.first, hunk.last));
+    const addedStart = text.length;
+    if (decisions[index] !== false) text.push(...hunk.lines);
+    if (decisions[index] === undefined) {
+      undecided.push({ index, removed: [removedStart, addedStart], added: [addedStart, text.length] });
+    }
     from = hunk.last;
   });
-  return { lines: [...all, ...lines.slice(from)], shown };
+  return { lines: [...text, ...lines.slice(from)], undecided };
 }

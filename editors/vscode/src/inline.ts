@@ -1,36 +1,40 @@
-// What happens around each request for a suggestion: nothing is asked where suggestions are off, the status shows that one
-// waits, a model that is being loaded is waited for, and what came is remembered for taken.ts. The protocol itself is vscode-languageclient's.
+// Middleware around each inline completion request. It skips requests where suggestions are disabled, keeps the status
+// up to date, waits for a model that is being loaded, and passes the answer to acceptance.ts. vscode-languageclient
+// does the protocol.
 import * as vscode from 'vscode';
 import type { Middleware } from 'vscode-languageclient/node';
-import type { Missed } from './missed';
+import type { AcceptanceReporter } from './acceptance';
+import type { MissedRequests } from './missed-requests';
 import * as settings from './settings';
 import { hasModel, type State } from './state';
-import type { Taken } from './taken';
 
 type Provide = NonNullable<Middleware['provideInlineCompletionItems']>;
 
-export function inlineMiddleware(state: State, taken: Taken, missed: Missed): Provide {
+export function inlineMiddleware(
+  state: State, acceptance: AcceptanceReporter, missedRequests: MissedRequests,
+): Provide {
   return async (document, position, context, token, next) => {
     const { Automatic, Invoke } = vscode.InlineCompletionTriggerKind;
-    const madeUp = missed.isThis(document);
-    const asked = context.triggerKind === Invoke && !madeUp;
-    if (state.now.snoozedUntil || !settings.isOn(document.languageId)) return undefined;
-    if (!asked && (settings.isManual() || !(await quiet(settings.debounce(), token)))) return undefined;
+    const isRetry = missedRequests.isRetry(document);
+    const isExplicit = context.triggerKind === Invoke && !isRetry;
+    if (state.values.snoozedUntil || !settings.isEnabled(document.languageId)) return undefined;
+    if (!isExplicit && (settings.isManual() || !(await debounce(settings.debounceMs(), token)))) return undefined;
     const { version } = document;
-    state.set({ asking: state.now.asking + 1 });
+    state.set({ pendingRequests: state.values.pendingRequests + 1 });
     try {
-      const ask = () => next(document, position, { ...context, triggerKind: asked ? Invoke : Automatic }, token);
-      let answer = await ask();
-      if (itemsOf(answer).length === 0 && !hasModel(state.now)) {
-        if (!(await modelComes(state, token))) return undefined;
-        answer = await ask();
+      const triggerKind = isExplicit ? Invoke : Automatic;
+      const request = () => next(document, position, { ...context, triggerKind }, token);
+      let answer = await request();
+      if (itemsOf(answer).length === 0 && !hasModel(state.values)) {
+        if (!(await waitForModel(state, token))) return undefined;
+        answer = await request();
       }
-      if (answer) missed.answered(document, version);
+      if (answer) missedRequests.answered(document, version);
       const items = itemsOf(answer);
-      if (!token.isCancellationRequested) taken.answered(document, position, items);
+      if (!token.isCancellationRequested) acceptance.answered(document, position, items);
       return answer;
     } finally {
-      state.set({ asking: state.now.asking - 1 });
+      state.set({ pendingRequests: state.values.pendingRequests - 1 });
     }
   };
 }
@@ -39,22 +43,23 @@ function itemsOf(answer: Awaited<ReturnType<Provide>>): vscode.InlineCompletionI
   return Array.isArray(answer) ? answer : (answer?.items ?? []);
 }
 
-/** Waits for a model: VS Code would not ask again at this place. False if the user typed on or the connection ended meanwhile. */
-function modelComes(state: State, token: vscode.CancellationToken): Promise<boolean> {
+/** Waits for a model, because VS Code would not repeat the request. Returns false if it was cancelled or the
+ *  connection ended. */
+function waitForModel(state: State, token: vscode.CancellationToken): Promise<boolean> {
   return new Promise((resolve) => {
-    const look = () => {
-      const over = token.isCancellationRequested || state.now.connection !== 'running';
-      if (!over && !hasModel(state.now)) return;
-      listening.dispose();
-      resolve(!over);
+    const check = () => {
+      const cancelled = token.isCancellationRequested || state.values.connection !== 'running';
+      if (!cancelled && !hasModel(state.values)) return;
+      listeners.dispose();
+      resolve(!cancelled);
     };
-    const listening = vscode.Disposable.from(state.onDidChange(look), token.onCancellationRequested(look));
-    look();
+    const listeners = vscode.Disposable.from(state.onDidChange(check), token.onCancellationRequested(check));
+    check();
   });
 }
 
-/** Waits; false if the user typed on meanwhile. */
-async function quiet(milliseconds: number, token: vscode.CancellationToken): Promise<boolean> {
+/** Waits; returns false if the user typed in the meantime. */
+async function debounce(milliseconds: number, token: vscode.CancellationToken): Promise<boolean> {
   if (milliseconds > 0) await new Promise((resolve) => setTimeout(resolve, milliseconds));
   return !token.isCancellationRequested;
 }

@@ -1,33 +1,35 @@
-// The menu behind the status bar item: how Foretype is, and what one may do about it.
+// The menu of the status bar item: the status, and the actions that apply.
 import * as vscode from 'vscode';
 import * as settings from './settings';
 import type { State } from './state';
 
-interface Entry extends vscode.QuickPickItem {
+interface MenuItem extends vscode.QuickPickItem {
   command?: string;
 }
 
 export async function showMenu(state: State): Promise<void> {
-  const title = `Foretype: ${state.face.text}`;
-  const picked = await vscode.window.showQuickPick(entries(state), { title, placeHolder: 'What do you want to do?' });
-  if (picked?.command) await vscode.commands.executeCommand(picked.command);
+  const title = `Foretype: ${state.status.text}`;
+  const item = await vscode.window.showQuickPick(menuItems(state), { title, placeHolder: 'Choose an action' });
+  if (item?.command) await vscode.commands.executeCommand(item.command);
 }
 
-function entries(state: State): Entry[] {
+function menuItems(state: State): MenuItem[] {
   const language = vscode.window.activeTextEditor?.document.languageId;
-  const entry = (icon: string, label: string, command: string): Entry => ({ label: `$(${icon}) ${label}`, command: `foretype.${command}` });
-  const onOff = (on: boolean, where: string, command: string) =>
-    on ? entry('circle-slash', `Turn off ${where}`, command) : entry('check', `Turn on ${where}`, command);
+  const item = (icon: string, label: string, command: string): MenuItem =>
+    ({ label: `$(${icon}) ${label}`, command: `foretype.${command}` });
+  const toggle = (enabled: boolean, scope: string, command: string) =>
+    enabled ? item('circle-slash', `Turn off ${scope}`, command) : item('check', `Turn on ${scope}`, command);
+  const { connection, snoozedUntil } = state.values;
   return [
-    ...(state.now.connection === 'missing' ? [entry('folder-opened', 'Choose the program…', 'choosePath')] : []),
-    onOff(settings.isOnEverywhere(), 'everywhere', 'toggle'),
-    ...(language ? [onOff(settings.isOn(language), `for ${language}`, 'toggleLanguage')] : []),
-    state.now.snoozedUntil ? entry('debug-continue', 'Resume', 'resume') : entry('debug-pause', 'Snooze…', 'snooze'),
+    ...(connection === 'missing' ? [item('folder-opened', 'Choose the program…', 'choosePath')] : []),
+    toggle(settings.isEnabledEverywhere(), 'everywhere', 'toggle'),
+    ...(language ? [toggle(settings.isEnabled(language), `for ${language}`, 'toggleLanguage')] : []),
+    snoozedUntil ? item('debug-continue', 'Resume', 'resume') : item('debug-pause', 'Snooze…', 'snooze'),
     { label: '', kind: vscode.QuickPickItemKind.Separator },
-    entry('extensions', 'Show plugins', 'showPlugins'),
-    entry('output', 'Show log', 'showLog'),
-    entry('debug-restart', 'Restart', 'restart'),
-    entry('gear', 'Open settings', 'openSettings'),
-    entry('book', 'Open walkthrough', 'openWalkthrough'),
+    item('extensions', 'Show plugins', 'showPlugins'),
+    item('output', 'Show log', 'showLog'),
+    item('debug-restart', 'Restart', 'restart'),
+    item('gear', 'Open settings', 'openSettings'),
+    item('book', 'Open walkthrough', 'openWalkthrough'),
   ];
 }

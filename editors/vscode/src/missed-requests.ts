@@ -1,54 +1,58 @@
-// What is typed while there is no connection is not asked for, and VS Code asks again only at the next key. So when there is one
-// and the last of what was typed had no answer, the editor is told to ask.
+// Repeats requests that were lost. VS Code sends no request for a key typed while there is no connection, and none
+// later until the next key. So when the connection is back and the last edit has no answer, this module triggers a
+// request.
 import * as vscode from 'vscode';
 import * as settings from './settings';
 import type { State } from './state';
 
-/** So many milliseconds after the extension has offered its suggestions the workbench has heard of it, too: until then keys go unasked. */
-const heard = 1000;
+/** Milliseconds that the workbench may take to learn of a registered provider; it sends no request for keys before
+ *  that. */
+const REGISTRATION_DELAY_MS = 1000;
 
-interface Typed {
+interface Edit {
   document: vscode.TextDocument;
   version: number;
 }
 
-export class Missed {
-  private typed: Typed | undefined;
-  /** For which a request is made up. */
-  private asks: Typed | undefined;
+export class MissedRequests {
+  /** The last edit, until a request for it is answered. */
+  private unanswered: Edit | undefined;
+  /** The edit for which a request was triggered here. */
+  private retried: Edit | undefined;
   private timer: NodeJS.Timeout | undefined;
   private readonly listener = vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => {
     if (contentChanges.length === 0 || document !== vscode.window.activeTextEditor?.document) return;
-    this.typed = { document, version: document.version };
+    this.unanswered = { document, version: document.version };
   });
 
   constructor(private readonly state: State) {}
 
-  /** The daemon answered for this version of a document, be it with nothing. */
+  /** The daemon answered a request for this version of a document, perhaps with an empty list. */
   answered(document: vscode.TextDocument, version: number): void {
-    if (this.typed?.document === document && this.typed.version <= version) this.typed = undefined;
+    const { unanswered } = this;
+    if (unanswered?.document === document && unanswered.version <= version) this.unanswered = undefined;
   }
 
-  /** The daemon has offered its suggestions. */
-  offered(): void {
-    this.look();
+  /** The daemon registered its inline completions. */
+  registered(): void {
+    this.retry();
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.look(), heard);
+    this.timer = setTimeout(() => this.retry(), REGISTRATION_DELAY_MS);
   }
 
-  /** Whether a request that comes as if somebody had asked is the one that was made up here. */
-  isThis(document: vscode.TextDocument): boolean {
-    const { asks } = this;
-    this.asks = undefined;
-    return asks?.document === document && asks.version === document.version;
+  /** Tells whether a request, which VS Code reports as explicit, was triggered here and not by the user. */
+  isRetry(document: vscode.TextDocument): boolean {
+    const { retried } = this;
+    this.retried = undefined;
+    return retried?.document === document && retried.version === document.version;
   }
 
-  private look(): void {
-    const { typed, state } = this;
+  private retry(): void {
+    const { unanswered, state } = this;
     const document = vscode.window.activeTextEditor?.document;
-    if (!typed || typed.document !== document || typed.version !== document.version) return;
-    if (state.now.asking > 0 || state.now.snoozedUntil || settings.isManual()) return;
-    this.asks = typed;
+    if (!unanswered || unanswered.document !== document || unanswered.version !== document.version) return;
+    if (state.values.pendingRequests > 0 || state.values.snoozedUntil || settings.isManual()) return;
+    this.retried = unanswered;
     void vscode.commands.executeCommand('editor.action.inlineSuggest.trigger');
   }
 

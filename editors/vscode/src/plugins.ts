@@ -1,9 +1,9 @@
-// The user's and the workspace's plugins: how they are, and the folders where they lie. Their faults are diagnostics, which the
-// client shows by itself.
+// The user's and the workspace's plugins: their state and their folders. Their errors are diagnostics, which the
+// language client shows.
 import * as vscode from 'vscode';
 import type { Daemon } from './daemon';
 
-/** How a plugin is: of `foretype/plugins`. */
+/** A plugin in the result of `foretype/plugins`. */
 interface Plugin {
   name: string;
   path: string;
@@ -13,13 +13,13 @@ interface Plugin {
   line: number | null;
 }
 
-interface Found {
+interface PluginList {
   folder: string | null;
   userFolder: string | null;
   plugins: Plugin[];
 }
 
-interface Entry extends vscode.QuickPickItem {
+interface PluginItem extends vscode.QuickPickItem {
   plugin?: Plugin;
 }
 
@@ -28,44 +28,54 @@ const icons: Record<Plugin['state'], string> = {
 };
 
 export async function showPlugins(daemon: Daemon): Promise<void> {
-  const found = await ask(daemon);
-  if (!found) return;
-  const entries: Entry[] = found.plugins.map((plugin) => ({
-    label: `$(${icons[plugin.state]}) ${plugin.name}`, description: plugin.workspace ? 'of this workspace' : 'yours', detail: plugin.words, plugin,
+  const list = await requestPlugins(daemon);
+  if (!list) return;
+  const items: PluginItem[] = list.plugins.map((plugin) => ({
+    label: `$(${icons[plugin.state]}) ${plugin.name}`,
+    description: plugin.workspace ? 'workspace' : 'user',
+    detail: plugin.words,
+    plugin,
   }));
-  entries.push({ label: '$(folder-opened) Open plugin folder' });
-  const placeHolder = found.plugins.length > 0 ? 'Open the file of a plugin' : 'There are no plugins; `foretype plugin new NAME` writes one';
-  const picked = await vscode.window.showQuickPick(entries, { title: 'Foretype: plugins', placeHolder, matchOnDetail: true });
-  if (picked?.plugin) await openFile(vscode.Uri.file(picked.plugin.path), picked.plugin.line ?? 1);
-  else if (picked) await openPluginFolder(daemon);
+  items.push({ label: '$(folder-opened) Open plugin folder' });
+  const isEmpty = list.plugins.length === 0;
+  const placeHolder = isEmpty ? 'No plugins: `foretype plugin new NAME` creates one' : 'Open the file of a plugin';
+  const options = { title: 'Foretype: plugins', placeHolder, matchOnDetail: true };
+  const item = await vscode.window.showQuickPick(items, options);
+  if (item?.plugin) await openFile(vscode.Uri.file(item.plugin.path), item.plugin.line ?? 1);
+  else if (item) await openPluginFolder(daemon);
 }
 
 export async function openPluginFolder(daemon: Daemon): Promise<void> {
-  const found = await ask(daemon);
-  if (!found) return;
-  const { folder, userFolder } = found;
-  const choices = [
-    ...(folder ? [{ label: '$(folder) Of this workspace', description: folder, open: () => reveal(folder) }] : []),
-    ...(userFolder ? [{ label: '$(account) Yours, for all workspaces', description: userFolder, open: () => pickFrom(userFolder) }] : []),
-  ];
-  const picked = await vscode.window.showQuickPick(choices, { title: 'Foretype: plugin folder' });
-  await picked?.open();
+  const list = await requestPlugins(daemon);
+  if (!list) return;
+  const { folder, userFolder } = list;
+  const items: (vscode.QuickPickItem & { open(): Promise<void> })[] = [];
+  if (folder) items.push({ label: '$(folder) Workspace plugins', description: folder, open: () => reveal(folder) });
+  if (userFolder) {
+    items.push({ label: '$(account) User plugins', description: userFolder, open: () => chooseFile(userFolder) });
+  }
+  const item = await vscode.window.showQuickPick(items, { title: 'Foretype: plugin folder' });
+  await item?.open();
 }
 
-async function ask(daemon: Daemon): Promise<Found | undefined> {
+async function requestPlugins(daemon: Daemon): Promise<PluginList | undefined> {
   const uri = vscode.window.activeTextEditor?.document.uri;
-  const inside = uri && vscode.workspace.getWorkspaceFolder(uri);
-  const found = await daemon.request<Found>('foretype/plugins', inside ? { textDocument: { uri: uri.toString() } } : {});
-  if (!found) void vscode.window.showWarningMessage('Foretype: the daemon does not say; *Foretype: Show Status* says how it is.');
-  return found;
+  const isInWorkspace = uri && vscode.workspace.getWorkspaceFolder(uri);
+  const params = isInWorkspace ? { textDocument: { uri: uri.toString() } } : {};
+  const list = await daemon.request<PluginList>('foretype/plugins', params);
+  if (!list) {
+    const text = 'Foretype: the daemon did not list its plugins; *Foretype: Show Status* may show why.';
+    void vscode.window.showWarningMessage(text);
+  }
+  return list;
 }
 
 async function openFile(uri: vscode.Uri, line: number): Promise<void> {
-  const place = new vscode.Position(line - 1, 0);
-  await vscode.window.showTextDocument(uri, { selection: new vscode.Range(place, place) });
+  const position = new vscode.Position(line - 1, 0);
+  await vscode.window.showTextDocument(uri, { selection: new vscode.Range(position, position) });
 }
 
-/** The explorer shows it once it knows that it is there. */
+/** Creates a folder of the workspace and reveals it in the explorer, which must be refreshed to know of it. */
 async function reveal(folder: string): Promise<void> {
   const uri = vscode.Uri.file(folder);
   await vscode.workspace.fs.createDirectory(uri);
@@ -73,10 +83,11 @@ async function reveal(folder: string): Promise<void> {
   await vscode.commands.executeCommand('revealInExplorer', uri);
 }
 
-/** Outside the workspace no explorer shows it, so a dialog does. */
-async function pickFrom(folder: string): Promise<void> {
-  const uri = vscode.Uri.file(folder);
-  await vscode.workspace.fs.createDirectory(uri);
-  const picked = await vscode.window.showOpenDialog({ title: 'Your plugins', defaultUri: uri, filters: { Plugins: ['luau', 'fixtures'] } });
-  if (picked?.[0]) await openFile(picked[0], 1);
+/** Creates a folder outside the workspace and shows it in a dialog, because the explorer cannot show it. */
+async function chooseFile(folder: string): Promise<void> {
+  const defaultUri = vscode.Uri.file(folder);
+  await vscode.workspace.fs.createDirectory(defaultUri);
+  const filters = { Plugins: ['luau', 'fixtures'] };
+  const files = await vscode.window.showOpenDialog({ title: 'User plugins', defaultUri, filters });
+  if (files?.[0]) await openFile(files[0], 1);
 }

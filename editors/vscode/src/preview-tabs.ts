@@ -1,34 +1,37 @@
-// The editors that previews are shown in: their addresses, their tabs, and when they may come.
+// The editors that show previews: their URIs, their tabs, and the question before one opens.
 import * as vscode from 'vscode';
 
-export const scheme = 'foretype-preview';
+export const PREVIEW_SCHEME = 'foretype-preview';
 
-/** Beside the document, with a name that tells the two apart and has the same ending. */
-export function previewOf(source: vscode.Uri): vscode.Uri {
-  const path = source.path.replace(/^\/?((?:.*\/)?)([^/]*)$/, '/$1Preview of $2');
-  return vscode.Uri.from({ scheme, path, query: source.toString() });
+/** Returns the URI of a document's preview, with the same folder and extension and a name of its own. */
+export function previewUri(document: vscode.Uri): vscode.Uri {
+  const path = document.path.replace(/^\/?((?:.*\/)?)([^/]*)$/, '/$1Preview of $2');
+  return vscode.Uri.from({ scheme: PREVIEW_SCHEME, path, query: document.toString() });
 }
 
 export const allTabs = () => vscode.window.tabGroups.all.flatMap(({ tabs }) => tabs);
 
-/** Of a preview's tab. */
-export function uriOf(tab: vscode.Tab): string | undefined {
-  return tab.input instanceof vscode.TabInputText && tab.input.uri.scheme === scheme ? tab.input.uri.toString() : undefined;
+/** Returns the URI of the preview in a tab; undefined if it shows something else. */
+export function previewUriOf(tab: vscode.Tab): string | undefined {
+  const isPreview = tab.input instanceof vscode.TabInputText && tab.input.uri.scheme === PREVIEW_SCHEME;
+  return isPreview ? (tab.input as vscode.TabInputText).uri.toString() : undefined;
 }
 
-/** Asks where the user is in another document by now: no key that is meant for that one is to land in a preview. */
-export async function wanted(source: vscode.TextDocument): Promise<boolean> {
+/** Asks before a preview opens while the user works in another document, so that no key meant for that one reaches
+ *  it. */
+export async function confirmOpening(document: vscode.TextDocument): Promise<boolean> {
   const active = vscode.window.activeTextEditor?.document;
-  if (!active || active === source) return true;
-  const text = `Foretype: the change for ${vscode.workspace.asRelativePath(source.uri)} is ready.`;
+  if (!active || active === document) return true;
+  const text = `Foretype: the change for ${vscode.workspace.asRelativePath(document.uri)} is ready.`;
   return (await vscode.window.showInformationMessage(text, 'Show')) === 'Show';
 }
 
-/** Opens a preview where its document is, in the same language. */
-export async function editorOf(preview: vscode.Uri, source: vscode.TextDocument): Promise<vscode.TextEditor> {
-  const opened = await vscode.workspace.openTextDocument(preview);
-  const known = opened.languageId === source.languageId;
-  const document = known ? opened : await vscode.languages.setTextDocumentLanguage(opened, source.languageId);
-  const viewColumn = vscode.window.visibleTextEditors.find(({ document }) => document === source)?.viewColumn ?? vscode.ViewColumn.Active;
-  return vscode.window.showTextDocument(document, { viewColumn, preview: false });
+/** Opens a preview in the column and the language of its document. */
+export async function openPreviewEditor(uri: vscode.Uri, document: vscode.TextDocument): Promise<vscode.TextEditor> {
+  const { languageId } = document;
+  let preview = await vscode.workspace.openTextDocument(uri);
+  if (preview.languageId !== languageId) preview = await vscode.languages.setTextDocumentLanguage(preview, languageId);
+  const visible = vscode.window.visibleTextEditors.find((editor) => editor.document === document);
+  const viewColumn = visible?.viewColumn ?? vscode.ViewColumn.Active;
+  return vscode.window.showTextDocument(preview, { viewColumn, preview: false });
 }

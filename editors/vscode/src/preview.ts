@@ -1,232 +1,245 @@
-// A change that the user has not taken yet, in a read-only editor of its own in place of the document's: lines that go above
-// those that come, and above each piece what can be done with it. The document is changed by what is taken and by nothing
-// else. Its text is the measure: where it is neither as it was nor as the taken pieces make it, the user has typed, and the
-// preview goes.
+// Previews: changes that the user has not accepted yet, in a read-only editor that opens in place of the document.
+// Removed lines are above added lines, and each hunk has code lenses. Only accepting a hunk edits the document. If its
+// text is no longer the original with some state of the decisions applied, the user has edited it, and the preview
+// closes.
 import * as vscode from 'vscode';
-import { make } from './edits';
-import { applied, type Change, type Hunk, hunksOf, linesOf, type Shown, unified, type Verdicts } from './hunks';
-import { lensesOf, Marks, pieceAt } from './marks';
-import { allTabs, editorOf, previewOf, scheme, uriOf, wanted } from './tabs';
+import { codeLensesOf, DiffDecorations, hunkAt } from './decorations';
+import { applyHunks } from './edits';
+import {
+  applyAccepted, type Decisions, type Hunk, type HunkRows, hunksOf, linesOf, renderPreview, type TextEdit,
+} from './hunks';
+import { allTabs, confirmOpening, openPreviewEditor, PREVIEW_SCHEME, previewUri, previewUriOf } from './preview-tabs';
 
-interface Pending {
-  source: vscode.TextDocument;
-  base: string[];
+interface Preview {
+  document: vscode.TextDocument;
+  /** Lines of the document when the preview was opened. */
+  original: string[];
   hunks: Hunk[];
-  verdicts: Verdicts;
-  /** What the verdicts were, for undo and redo. */
-  history: Verdicts[];
-  shown: Shown[];
+  decisions: Decisions;
+  /** Earlier decisions, for undo and redo in the document. */
+  history: Decisions[];
+  undecided: HunkRows[];
+  /** Text of the preview. */
   text: string;
-  /** Which piece the cursor goes to when the editor has this text. */
-  goal: number | undefined;
-  /** Asks for another change in place of this one. */
-  again: (() => unknown) | undefined;
+  /** Position in `undecided` to which the cursor moves once the editor shows `text`. */
+  nextHunk: number | undefined;
+  /** Runs the command again, for another change in place of this one. */
+  regenerate: (() => unknown) | undefined;
 }
 
-interface Here {
+interface ActivePreview {
   uri: string;
-  pending: Pending;
+  preview: Preview;
   editor: vscode.TextEditor;
 }
 
 export class Previews implements vscode.TextDocumentContentProvider, vscode.CodeLensProvider {
-  private readonly pending = new Map<string, Pending>();
-  private readonly changed = new vscode.EventEmitter<vscode.Uri>();
+  /** Previews by their URI. */
+  private readonly previews = new Map<string, Preview>();
+  private readonly textChanged = new vscode.EventEmitter<vscode.Uri>();
   private readonly lensesChanged = new vscode.EventEmitter<void>();
-  private readonly marks: Marks;
-  private turn: Promise<void> = Promise.resolve();
-  readonly onDidChange = this.changed.event;
+  private readonly decorations: DiffDecorations;
+  private lastDecision: Promise<void> = Promise.resolve();
+  readonly onDidChange = this.textChanged.event;
   readonly onDidChangeCodeLenses = this.lensesChanged.event;
-  private readonly parts: vscode.Disposable;
+  private readonly disposables: vscode.Disposable;
 
   constructor(extension: vscode.Uri) {
-    this.marks = new Marks(extension);
-    this.parts = vscode.Disposable.from(
-      this.changed, this.lensesChanged, this.marks,
-      vscode.workspace.registerTextDocumentContentProvider(scheme, this),
-      vscode.languages.registerCodeLensProvider({ scheme }, this),
-      vscode.workspace.onDidChangeTextDocument((event) => this.look(event)),
-      vscode.workspace.onDidCloseTextDocument((document) => this.left(document)),
-      vscode.window.onDidChangeVisibleTextEditors((editors) => editors.forEach((editor) => this.paint(editor))),
-      vscode.window.tabGroups.onDidChangeTabs(({ closed }) => closed.forEach((tab) => this.closed(tab))),
+    this.decorations = new DiffDecorations(extension);
+    this.disposables = vscode.Disposable.from(
+      this.textChanged, this.lensesChanged, this.decorations,
+      vscode.workspace.registerTextDocumentContentProvider(PREVIEW_SCHEME, this),
+      vscode.languages.registerCodeLensProvider({ scheme: PREVIEW_SCHEME }, this),
+      vscode.workspace.onDidChangeTextDocument((event) => this.documentChanged(event)),
+      vscode.workspace.onDidCloseTextDocument((document) => this.documentClosed(document)),
+      vscode.window.onDidChangeVisibleTextEditors((editors) => editors.forEach((editor) => this.editorVisible(editor))),
+      vscode.window.tabGroups.onDidChangeTabs(({ closed }) => closed.forEach((tab) => this.tabClosed(tab))),
     );
-    // When extensions are started anew, as for an update, their editors stay; nothing is known of these.
-    void vscode.window.tabGroups.close(allTabs().filter(uriOf)).then(undefined, () => false);
+    // Tabs outlive a restart of the extension host, as after an update, but their previews do not.
+    void vscode.window.tabGroups.close(allTabs().filter(previewUriOf)).then(undefined, () => false);
   }
 
   dispose(): void {
-    this.parts.dispose();
+    this.disposables.dispose();
   }
 
-  /** Shows changes of a document as it is now; false if there are none. */
-  async open(source: vscode.TextDocument, changes: Change[], again?: () => unknown): Promise<boolean> {
-    const base = linesOf(source.getText());
-    const hunks = hunksOf(base, changes);
+  /** Shows edits of a document in its current version. Returns false if they change nothing. */
+  async open(document: vscode.TextDocument, edits: TextEdit[], regenerate?: () => unknown): Promise<boolean> {
+    const original = linesOf(document.getText());
+    const hunks = hunksOf(original, edits);
     if (hunks.length === 0) return false;
-    const verdicts = hunks.map(() => undefined);
-    const uri = previewOf(source.uri);
-    const pending: Pending = { source, base, hunks, verdicts, history: [verdicts], shown: [], text: '', goal: 0, again };
-    this.pending.set(uri.toString(), pending);
-    this.draw(uri, pending);
-    if (!(await wanted(source))) this.forget(uri.toString(), pending);
-    // The document may have been changed while somebody was asked.
-    if (this.pending.get(uri.toString()) === pending) this.show(await editorOf(uri, source), pending);
+    const decisions = hunks.map(() => undefined);
+    const uri = previewUri(document.uri);
+    const preview: Preview = {
+      document, original, hunks, decisions, history: [decisions], undecided: [], text: '', nextHunk: 0, regenerate,
+    };
+    this.previews.set(uri.toString(), preview);
+    this.render(uri, preview);
+    if (!(await confirmOpening(document))) this.remove(uri.toString(), preview);
+    // The document may have changed before the user confirmed.
+    if (this.previews.get(uri.toString()) === preview) this.show(await openPreviewEditor(uri, document), preview);
     return true;
   }
 
   provideTextDocumentContent(uri: vscode.Uri): string {
-    return this.pending.get(uri.toString())?.text ?? '';
+    return this.previews.get(uri.toString())?.text ?? '';
   }
 
   provideCodeLenses({ uri }: vscode.TextDocument): vscode.CodeLens[] {
-    const pending = this.pending.get(uri.toString());
-    return pending ? lensesOf(pending.shown, pending.hunks.length, pending.again !== undefined) : [];
+    const preview = this.previews.get(uri.toString());
+    return preview ? codeLensesOf(preview.undecided, preview.hunks.length, preview.regenerate !== undefined) : [];
   }
 
-  /** Takes a piece, or turns it down; without its number that at the cursor, or the next one. */
-  decide(verdict: boolean, number?: number): Promise<void> {
-    return this.inTurn(async (here) => {
-      const { shown } = here.pending;
-      const atCursor = () => shown[pieceAt(shown, here.editor.selection.active.line)];
-      // A piece that is decided may still have its lens for a moment: that decides nothing more.
-      const meant = number === undefined ? atCursor() : shown.find((it) => it.number === number);
-      if (meant) await this.settle(here, verdict, [meant.number]);
+  /** Accepts or rejects a hunk; if no index is given, the one at the cursor, or the next one. */
+  decide(accept: boolean, index?: number): Promise<void> {
+    return this.enqueue(async (active) => {
+      const { undecided } = active.preview;
+      const atCursor = () => undecided[hunkAt(undecided, active.editor.selection.active.line)];
+      // The lens of a decided hunk may still be visible for a moment; clicking it does nothing.
+      const hunk = index === undefined ? atCursor() : undecided.find((other) => other.index === index);
+      if (hunk) await this.apply(active, accept, [hunk.index]);
     });
   }
 
-  /** Takes all that are left in one step of undo, or turns them down. */
-  decideAll(verdict: boolean): Promise<void> {
-    return this.inTurn((here) => this.settle(here, verdict, here.pending.shown.map(({ number }) => number)));
+  /** Accepts all undecided hunks as one undo step, or rejects them. */
+  decideAll(accept: boolean): Promise<void> {
+    return this.enqueue((active) => this.apply(active, accept, active.preview.undecided.map(({ index }) => index)));
   }
 
-  /** What is waiting goes, and another change is asked for. */
-  async another(): Promise<void> {
-    let again: Pending['again'];
-    await this.inTurn(async ({ uri, pending }) => {
-      again = pending.again;
-      if (again) await this.end(uri);
+  /** Closes the preview and runs its command again for another change. */
+  async regenerate(): Promise<void> {
+    let regenerate: Preview['regenerate'];
+    await this.enqueue(async ({ uri, preview }) => {
+      regenerate = preview.regenerate;
+      if (regenerate) await this.close(uri);
     });
-    await again?.();
+    await regenerate?.();
   }
 
-  /** To the next piece, or to the one before. */
-  go(by: 1 | -1): void {
-    const here = this.here();
-    if (!here) return;
-    const { shown } = here.pending;
-    here.pending.goal = (pieceAt(shown, here.editor.selection.active.line) + by + shown.length) % shown.length;
-    this.show(here.editor, here.pending);
+  /** Moves the cursor to the next or the previous undecided hunk. */
+  move(step: 1 | -1): void {
+    const active = this.active();
+    if (!active) return;
+    const { preview, editor } = active;
+    const count = preview.undecided.length;
+    preview.nextHunk = (hunkAt(preview.undecided, editor.selection.active.line) + step + count) % count;
+    this.show(editor, preview);
   }
 
-  private here(): Here | undefined {
+  private active(): ActivePreview | undefined {
     const editor = vscode.window.activeTextEditor;
     const uri = editor?.document.uri.toString() ?? '';
-    const pending = this.pending.get(uri);
-    return editor && pending && { uri, pending, editor };
+    const preview = this.previews.get(uri);
+    return editor && preview && { uri, preview, editor };
   }
 
-  /** A decision is about what the one before it has left, however fast they come. */
-  private inTurn(work: (here: Here) => Promise<void>): Promise<void> {
-    const next = async () => {
-      const here = this.here();
-      if (here) await work(here);
+  /** Runs decisions one after another, so that each sees the result of the one before. */
+  private enqueue(work: (active: ActivePreview) => Promise<void>): Promise<void> {
+    const run = async () => {
+      const active = this.active();
+      if (active) await work(active);
     };
-    this.turn = this.turn.then(next, next);
-    return this.turn;
+    this.lastDecision = this.lastDecision.then(run, run);
+    return this.lastDecision;
   }
 
-  private async settle({ uri, pending }: Here, verdict: boolean, numbers: number[]): Promise<void> {
-    const { verdicts: before, source, hunks } = pending;
-    pending.verdicts = before.map((old, at) => (numbers.includes(at) ? verdict : old));
-    if (verdict && !(await make(source, hunks, before, numbers))) {
-      pending.verdicts = before;
-      void vscode.window.showWarningMessage('Foretype: the document cannot be changed.');
+  private async apply({ uri, preview }: ActivePreview, accept: boolean, indices: number[]): Promise<void> {
+    const { decisions: before, document, hunks } = preview;
+    // Set first: documentChanged() compares the edited document with it.
+    preview.decisions = before.map((decision, index) => (indices.includes(index) ? accept : decision));
+    if (accept && !(await applyHunks(document, hunks, before, indices))) {
+      preview.decisions = before;
+      void vscode.window.showWarningMessage('Foretype: the document could not be edited.');
       return;
     }
-    // The user may have typed meanwhile.
-    if (this.pending.get(uri) !== pending) return;
-    pending.history.push(pending.verdicts);
-    if (!pending.verdicts.includes(undefined)) return this.end(uri);
-    this.draw(vscode.Uri.parse(uri), pending);
-    pending.goal = Math.max(0, pending.shown.findIndex(({ number }) => number > Math.max(...numbers)));
-    this.showAll(uri, pending);
+    // The user may have edited the document in the meantime, which closes the preview.
+    if (this.previews.get(uri) !== preview) return;
+    preview.history.push(preview.decisions);
+    if (!preview.decisions.includes(undefined)) return this.close(uri);
+    this.render(vscode.Uri.parse(uri), preview);
+    preview.nextHunk = Math.max(0, preview.undecided.findIndex(({ index }) => index > Math.max(...indices)));
+    this.showInVisibleEditors(uri, preview);
   }
 
-  /** A document has another text: by what was taken, by undo or redo, or as if there were no preview. */
-  private look({ document, contentChanges }: vscode.TextDocumentChangeEvent): void {
-    // Without changes the event says that the document is to be saved, and comes before the one with them.
+  /** Handles a change of a preview's text, or of a document: an accepted hunk, undo, redo, or an edit by the user. */
+  private documentChanged({ document, contentChanges }: vscode.TextDocumentChangeEvent): void {
+    // An event without changes announces that the dirty state changed, and precedes the one with the changes.
     if (contentChanges.length === 0) return;
-    const own = this.pending.get(document.uri.toString());
-    if (own) return this.showAll(document.uri.toString(), own);
-    const uri = previewOf(document.uri);
-    const pending = this.pending.get(uri.toString());
-    if (!pending) return;
-    const lines = linesOf(document.getText()).join('\n');
-    const fits = (verdicts: Verdicts) => applied(pending.base, pending.hunks, verdicts).join('\n') === lines;
-    if (fits(pending.verdicts)) return;
-    const before = [...pending.history].reverse().find(fits);
-    if (!before) return this.drop(uri.toString(), 'changed');
-    pending.verdicts = before;
-    this.draw(uri, pending);
-    this.showAll(uri.toString(), pending);
+    const changedPreview = this.previews.get(document.uri.toString());
+    if (changedPreview) return this.showInVisibleEditors(document.uri.toString(), changedPreview);
+    const uri = previewUri(document.uri);
+    const preview = this.previews.get(uri.toString());
+    if (!preview) return;
+    const text = linesOf(document.getText()).join('\n');
+    const { original, hunks } = preview;
+    const matches = (decisions: Decisions) => applyAccepted(original, hunks, decisions).join('\n') === text;
+    if (matches(preview.decisions)) return;
+    const decisions = [...preview.history].reverse().find(matches);
+    if (!decisions) return this.drop(uri.toString(), 'changed');
+    preview.decisions = decisions;
+    this.render(uri, preview);
+    this.showInVisibleEditors(uri.toString(), preview);
   }
 
-  private left(document: vscode.TextDocument): void {
-    const uri = previewOf(document.uri).toString();
-    // Another language for a document is told as its end, too.
-    if (document.isClosed && this.pending.get(uri)?.source === document) this.drop(uri, 'closed');
+  private documentClosed(document: vscode.TextDocument): void {
+    const uri = previewUri(document.uri).toString();
+    // VS Code also reports a change of the language as a close.
+    if (document.isClosed && this.previews.get(uri)?.document === document) this.drop(uri, 'closed');
   }
 
-  private drop(uri: string, why: string): void {
-    void this.end(uri);
-    void vscode.window.showWarningMessage(`Foretype: the document was ${why}. What was not accepted of the preview is dropped.`);
+  private drop(uri: string, event: 'changed' | 'closed'): void {
+    void this.close(uri);
+    const text = `Foretype: the document was ${event}, so the preview was closed and its remaining hunks were dropped.`;
+    void vscode.window.showWarningMessage(text);
   }
 
-  private draw(uri: vscode.Uri, pending: Pending): void {
-    const { lines, shown } = unified(pending.base, pending.hunks, pending.verdicts);
-    pending.shown = shown;
-    pending.text = lines.join('\n');
-    this.changed.fire(uri);
+  private render(uri: vscode.Uri, preview: Preview): void {
+    const { lines, undecided } = renderPreview(preview.original, preview.hunks, preview.decisions);
+    preview.undecided = undecided;
+    preview.text = lines.join('\n');
+    this.textChanged.fire(uri);
     this.lensesChanged.fire();
   }
 
-  private showAll(uri: string, pending: Pending): void {
-    for (const editor of vscode.window.visibleTextEditors) if (editor.document.uri.toString() === uri) this.show(editor, pending);
+  private showInVisibleEditors(uri: string, preview: Preview): void {
+    const editors = vscode.window.visibleTextEditors.filter(({ document }) => document.uri.toString() === uri);
+    for (const editor of editors) this.show(editor, preview);
   }
 
-  /** Colours the text if it is there already, and goes to the piece that is next. */
-  private show(editor: vscode.TextEditor, pending: Pending): void {
-    if (linesOf(editor.document.getText()).join('\n') !== pending.text) return;
-    this.marks.paint(editor, pending.shown);
-    const row = pending.goal === undefined ? undefined : pending.shown[pending.goal]?.removed[0];
-    pending.goal = undefined;
+  /** Applies the decorations and moves the cursor to the next hunk, if the editor already shows the current text. */
+  private show(editor: vscode.TextEditor, preview: Preview): void {
+    if (linesOf(editor.document.getText()).join('\n') !== preview.text) return;
+    this.decorations.apply(editor, preview.undecided);
+    const row = preview.nextHunk === undefined ? undefined : preview.undecided[preview.nextHunk]?.removed[0];
+    preview.nextHunk = undefined;
     if (row === undefined) return;
     editor.selection = new vscode.Selection(row, 0, row, 0);
     editor.revealRange(editor.selection, vscode.TextEditorRevealType.InCenterIfOutsideViewport);
   }
 
-  private paint(editor: vscode.TextEditor): void {
-    const pending = this.pending.get(editor.document.uri.toString());
-    if (pending) this.show(editor, pending);
+  private editorVisible(editor: vscode.TextEditor): void {
+    const preview = this.previews.get(editor.document.uri.toString());
+    if (preview) this.show(editor, preview);
   }
 
-  /** Nothing is left to decide: back to the document. */
-  private async end(uri: string): Promise<void> {
-    const pending = this.pending.get(uri);
-    this.forget(uri, pending);
-    const tabs = allTabs().filter((tab) => uriOf(tab) === uri);
-    const active = tabs.some(({ isActive, group }) => isActive && group.isActive);
+  /** Closes a preview and returns to its document if the preview was active. */
+  private async close(uri: string): Promise<void> {
+    const preview = this.previews.get(uri);
+    this.remove(uri, preview);
+    const tabs = allTabs().filter((tab) => previewUriOf(tab) === uri);
+    const wasActive = tabs.some(({ isActive, group }) => isActive && group.isActive);
     const viewColumn = tabs[0]?.group.viewColumn;
     await vscode.window.tabGroups.close(tabs).then(undefined, () => false);
-    if (pending && active && !pending.source.isClosed) await vscode.window.showTextDocument(pending.source, viewColumn);
+    if (!preview || !wasActive || preview.document.isClosed) return;
+    await vscode.window.showTextDocument(preview.document, viewColumn);
   }
 
-  private closed(tab: vscode.Tab): void {
-    const uri = uriOf(tab);
-    if (uri && !allTabs().some((other) => uriOf(other) === uri)) this.forget(uri, this.pending.get(uri));
+  private tabClosed(tab: vscode.Tab): void {
+    const uri = previewUriOf(tab);
+    if (uri && !allTabs().some((other) => previewUriOf(other) === uri)) this.remove(uri, this.previews.get(uri));
   }
 
-  private forget(uri: string, pending: Pending | undefined): void {
-    if (this.pending.get(uri) === pending) this.pending.delete(uri);
+  private remove(uri: string, preview: Preview | undefined): void {
+    if (this.previews.get(uri) === preview) this.previews.delete(uri);
   }
 }

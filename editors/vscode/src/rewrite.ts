@@ -1,123 +1,138 @@
-// Code that the model writes for a document: edits and generated code come as a preview, translations as a document of their
-// own. While it writes, a message shows how far it is, and can stop it.
+// Commands whose result the model writes: edits, generated code, docstrings and translated comments open as a preview,
+// translated code as a new document. A notification shows the progress and can cancel the request.
 import * as vscode from 'vscode';
 import type { Daemon } from './daemon';
-import type { Change } from './hunks';
+import type { TextEdit } from './hunks';
 import type { Previews } from './preview';
-import { about } from './selection';
+import { targetOf } from './selection';
 
-/** What came of it. */
-interface Rewritten {
+/** Result of a request. */
+interface RewriteResult {
+  /** Version of the document that the hunks are for. */
   version: number;
-  hunks: Change[];
+  hunks: TextEdit[];
   text: string | null;
   languageId: string | null;
   notes: string[];
 }
 
-const languages = ['Python', 'Rust', 'TypeScript', 'JavaScript', 'Go', 'Java', 'C', 'C++', 'C#', 'Ruby', 'PHP', 'Lua', 'Bash'];
+const PROGRAMMING_LANGUAGES = [
+  'Python', 'Rust', 'TypeScript', 'JavaScript', 'Go', 'Java', 'C', 'C++', 'C#', 'Ruby', 'PHP', 'Lua', 'Bash',
+];
 
-/** Natural languages, in themselves and as the daemon knows them. */
-const tongues = [
-  ['Deutsch', 'German'], ['English', ''], ['Español', 'Spanish'], ['Français', 'French'], ['Italiano', 'Italian'], ['Português', 'Portuguese'],
-  ['Русский', 'Russian'], ['Українська', 'Ukrainian'], ['中文', 'Chinese'], ['日本語', 'Japanese'], ['한국어', 'Korean'],
+/** Natural languages by their own names, with their English names. */
+const NATURAL_LANGUAGES = [
+  ['Deutsch', 'German'], ['English', ''], ['Español', 'Spanish'], ['Français', 'French'], ['Italiano', 'Italian'],
+  ['Português', 'Portuguese'], ['Русский', 'Russian'], ['Українська', 'Ukrainian'], ['中文', 'Chinese'],
+  ['日本語', 'Japanese'], ['한국어', 'Korean'],
 ].map(([label, description]) => ({ label: label!, description: description! }));
+
+const PROGRESS_INTERVAL_MS = 100;
 
 export class Rewriter {
   constructor(private readonly daemon: Daemon, private readonly previews: Previews) {}
 
-  /** Changes the selection, or the function or class at the cursor, as somebody says. */
-  async edit(words?: string): Promise<void> {
+  /** Edits the selection, or the function or class at the cursor, as instructed. */
+  async edit(givenInstruction?: string): Promise<void> {
     const editor = vscode.window.activeTextEditor;
-    const asked = { title: 'Foretype: Edit', prompt: 'What is to be changed?', placeHolder: 'for example: handle an empty list' };
-    const instruction = words ?? (await vscode.window.showInputBox(asked));
-    if (editor && instruction?.trim()) await this.preview('foretype/edit', editor, { instruction }, 'changes the code');
+    const placeHolder = 'For example: handle an empty list';
+    const options = { title: 'Foretype: Edit', prompt: 'What should change?', placeHolder };
+    const instruction = givenInstruction ?? (await vscode.window.showInputBox(options));
+    if (!editor || !instruction?.trim()) return;
+    await this.preview('foretype/edit', editor, { instruction }, 'editing code');
   }
 
-  /** Writes the code for the comment or signature at the cursor. */
+  /** Generates the code for the comment or signature at the cursor. */
   async generate(): Promise<void> {
     const editor = vscode.window.activeTextEditor;
-    if (editor) await this.preview('foretype/generate', editor, {}, 'writes code');
+    if (editor) await this.preview('foretype/generate', editor, {}, 'generating code');
   }
 
-  /** Translates the selection, or the whole document where nothing is selected. */
-  async translate(name?: string): Promise<void> {
+  /** Translates the selection, or the whole document if nothing is selected, into another programming language. */
+  async translate(givenLanguage?: string): Promise<void> {
     const editor = vscode.window.activeTextEditor;
-    const to = name ?? (await vscode.window.showQuickPick(languages, { title: 'Foretype: Translate', placeHolder: 'Into which language?' }));
+    const options = { title: 'Foretype: Translate', placeHolder: 'Choose the target language' };
+    const to = givenLanguage ?? (await vscode.window.showQuickPick(PROGRAMMING_LANGUAGES, options));
     if (!editor || !to) return;
-    const { range, ...document } = about(editor) as { range?: object };
+    const { range, ...document } = targetOf(editor) as { range?: object };
     const params = editor.selection.isEmpty ? { ...document, to } : { ...document, range, to };
-    const answer = await this.ask('foretype/translate', params, `translates to ${to}`);
-    if (typeof answer?.text !== 'string') return;
-    const written = { content: answer.text, ...(answer.languageId ? { language: answer.languageId } : {}) };
-    await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(written), vscode.ViewColumn.Beside);
+    const result = await this.request('foretype/translate', params, `translating to ${to}`);
+    if (typeof result?.text !== 'string') return;
+    const content = { content: result.text, ...(result.languageId ? { language: result.languageId } : {}) };
+    const translation = await vscode.workspace.openTextDocument(content);
+    await vscode.window.showTextDocument(translation, vscode.ViewColumn.Beside);
   }
 
-  /** Translates the comments and docstrings of the selection, or of the document where nothing is selected, and leaves the code. */
-  async comments(name?: string): Promise<void> {
+  /** Translates the comments and docstrings of the selection, or of the document if nothing is selected. */
+  async translateComments(givenLanguage?: string): Promise<void> {
     const editor = vscode.window.activeTextEditor;
-    const asked = { title: 'Foretype: Translate Comments', placeHolder: 'Into which language?', matchOnDescription: true };
-    const comments = name ?? (await vscode.window.showQuickPick(tongues, asked))?.label;
+    const placeHolder = 'Choose the target language';
+    const options = { title: 'Foretype: Translate Comments', placeHolder, matchOnDescription: true };
+    const comments = givenLanguage ?? (await vscode.window.showQuickPick(NATURAL_LANGUAGES, options))?.label;
     if (!editor || !comments) return;
-    const whole = editor.selection.isEmpty ? { range: null } : {};
-    await this.preview('foretype/translate', editor, { comments, ...whole }, `translates comments: ${comments}`);
+    const params = { comments, ...wholeDocumentIfEmpty(editor) };
+    await this.preview('foretype/translate', editor, params, `translating comments to ${comments}`);
   }
 
-  /** Shows the docstring of what is at the cursor, or what in the selection has none. */
+  /** Writes the docstring of the item at the cursor, or the missing ones in the selection. */
   async docstring(attempt = 0, editor = vscode.window.activeTextEditor): Promise<void> {
     if (!editor) return;
-    const again = () => this.docstring(attempt + 1, editor);
-    await this.preview('foretype/docstring', editor, { attempt }, 'writes a docstring', again);
+    const regenerate = () => this.docstring(attempt + 1, editor);
+    await this.preview('foretype/docstring', editor, { attempt }, 'writing a docstring', regenerate);
   }
 
-  /** Shows the docstrings of all in the document that have none. */
-  async docstrings(attempt = 0, editor = vscode.window.activeTextEditor): Promise<void> {
+  /** Writes all docstrings that the document lacks. */
+  async missingDocstrings(attempt = 0, editor = vscode.window.activeTextEditor): Promise<void> {
     if (!editor) return;
-    const again = () => this.docstrings(attempt + 1, editor);
-    await this.preview('foretype/docstring', editor, { attempt, range: null }, 'writes docstrings', again);
+    const regenerate = () => this.missingDocstrings(attempt + 1, editor);
+    await this.preview('foretype/docstring', editor, { attempt, range: null }, 'writing docstrings', regenerate);
   }
 
-  /** Shows what is to be changed in docstrings, of the selection or the document, for them to match their signatures. */
-  async update(attempt = 0, editor = vscode.window.activeTextEditor): Promise<void> {
+  /** Updates docstrings of the selection, or of the document if nothing is selected, to match their signatures. */
+  async updateDocstrings(attempt = 0, editor = vscode.window.activeTextEditor): Promise<void> {
     if (!editor) return;
-    const again = () => this.update(attempt + 1, editor);
-    const whole = editor.selection.isEmpty ? { range: null } : {};
-    await this.preview('foretype/docstring', editor, { attempt, update: true, ...whole }, 'updates docstrings', again);
+    const regenerate = () => this.updateDocstrings(attempt + 1, editor);
+    const params = { attempt, update: true, ...wholeDocumentIfEmpty(editor) };
+    await this.preview('foretype/docstring', editor, params, 'updating docstrings', regenerate);
   }
 
-  /** Shows what comes of a request as a preview of the editor's document. */
-  async preview(method: string, { document, selection }: vscode.TextEditor, params: object, title: string, again?: () => unknown): Promise<void> {
-    const where = about({ document, selection } as vscode.TextEditor);
-    const answer = await this.ask(method, { ...where, ...params }, title);
-    if (!answer) return;
-    if (answer.version !== document.version) {
-      tell('the document was changed meanwhile and is left as it is: ask again.');
-    } else if (!(await this.previews.open(document, answer.hunks, again))) {
-      void vscode.window.showInformationMessage('Foretype: the model would change nothing.');
+  /** Sends a request about the editor's document and opens a preview of the result. */
+  private async preview(
+    method: string, editor: vscode.TextEditor, params: object, activity: string, regenerate?: () => unknown,
+  ): Promise<void> {
+    const { document } = editor;
+    const result = await this.request(method, { ...targetOf(editor), ...params }, activity);
+    if (!result) return;
+    if (result.version !== document.version) {
+      warn('the document changed while the model was writing: run the command again.');
+    } else if (!(await this.previews.open(document, result.hunks, regenerate))) {
+      void vscode.window.showInformationMessage('Foretype: the model suggests no changes.');
     }
   }
 
-  /** Says itself why nothing came. */
-  private async ask(method: string, params: object, title: string): Promise<Rewritten | undefined> {
-    if (!('textDocument' in params)) return void tell('this is no file and no untitled document.');
-    const options = { location: vscode.ProgressLocation.Notification, title: `Foretype ${title}`, cancellable: true };
+  /** Sends a request and shows its progress. An error is reported here, and the result is then undefined. */
+  private async request(method: string, params: object, activity: string): Promise<RewriteResult | undefined> {
+    if (!('textDocument' in params)) return void warn('this editor shows neither a file nor an untitled document.');
+    const location = vscode.ProgressLocation.Notification;
+    const options = { location, title: `Foretype: ${activity}`, cancellable: true };
     return vscode.window.withProgress(options, async (progress, token) => {
-      let [written, done] = ['', 0];
-      const report = seldom(() => {
-        const now = progressOf(written, method === 'foretype/docstring');
-        progress.report({ message: now.message, increment: now.part - done });
-        done = now.part;
+      let written = '';
+      let percent = 0;
+      const report = throttle(() => {
+        const current = progressOf(written, method === 'foretype/docstring');
+        progress.report({ message: current.message, increment: current.percent - percent });
+        percent = current.percent;
       });
       const onText = (text: string) => {
         written += text;
-        report.soon();
+        report.schedule();
       };
       try {
-        const answer = await this.daemon.stream<Rewritten>(method, params, onText, token);
-        answer.notes.forEach((note) => tell(note));
-        return answer;
+        const result = await this.daemon.stream<RewriteResult>(method, params, onText, token);
+        result.notes.forEach((note) => warn(note));
+        return result;
       } catch (error) {
-        if (!token.isCancellationRequested) tell((error as Error).message);
+        if (!token.isCancellationRequested) warn((error as Error).message);
         return undefined;
       } finally {
         report.dispose();
@@ -126,24 +141,29 @@ export class Rewriter {
   }
 }
 
-/** Ten times a second at most: nobody reads faster, and a small model writes thousands of pieces. */
-function seldom(work: () => void): { soon(): void; dispose(): void } {
+/** Returns parameters that ask for the whole document if nothing is selected. */
+function wholeDocumentIfEmpty(editor: vscode.TextEditor): { range?: null } {
+  return editor.selection.isEmpty ? { range: null } : {};
+}
+
+/** Runs `work` at most once per interval: a small model writes thousands of pieces of text. */
+function throttle(work: () => void): { schedule(): void; dispose(): void } {
   let timer: NodeJS.Timeout | undefined;
   const run = () => {
     timer = undefined;
     work();
   };
-  return { soon: () => { timer ??= setTimeout(run, 100); }, dispose: () => clearTimeout(timer) };
+  return { schedule: () => { timer ??= setTimeout(run, PROGRESS_INTERVAL_MS); }, dispose: () => clearTimeout(timer) };
 }
 
-/** What is known of how far it is: which of how many where the daemon counts, else how much is written. */
-function progressOf(written: string, counted: boolean): { message: string; part: number } {
-  const last = written.trimEnd().split('\n').at(-1)!.trim().slice(0, 60);
-  const [, number, count] = (counted && /^(\d+)\/(\d+) /.exec(last)) || [];
-  if (!number || !count) return { message: `${written.length} characters: ${last}`, part: 0 };
-  return { message: last, part: (100 * (Number(number) - 1)) / Number(count) };
+/** Returns the progress: the current item if the daemon numbers them (`3/12 NAME`), otherwise how much is written. */
+function progressOf(written: string, isNumbered: boolean): { message: string; percent: number } {
+  const lastLine = written.trimEnd().split('\n').at(-1)!.trim().slice(0, 60);
+  const [, number, count] = (isNumbered && /^(\d+)\/(\d+) /.exec(lastLine)) || [];
+  if (!number || !count) return { message: `${written.length} characters: ${lastLine}`, percent: 0 };
+  return { message: lastLine, percent: (100 * (Number(number) - 1)) / Number(count) };
 }
 
-function tell(text: string): void {
+function warn(text: string): void {
   void vscode.window.showWarningMessage(`Foretype: ${text}`);
 }

@@ -1,10 +1,14 @@
-// What a command is about, as the protocol says it.
+// The target of a command, in the protocol's terms.
 import type * as vscode from 'vscode';
 
-/** The document and what is selected in it; nothing for what is no file. */
-export function about(editor: vscode.TextEditor | undefined): object {
+/** Returns the document and the selected range; an empty object if the editor shows neither a file nor an untitled
+ *  document. */
+export function targetOf(editor: vscode.TextEditor | undefined): object {
   if (!editor || !['file', 'untitled'].includes(editor.document.uri.scheme)) return {};
   const { start, end } = editor.selection;
   const position = ({ line, character }: vscode.Position) => ({ line, character });
-  return { textDocument: { uri: editor.document.uri.toString() }, range: { start: position(start), end: position(end) } };
+  return {
+    textDocument: { uri: editor.document.uri.toString() },
+    range: { start: position(start), end: position(end) },
+  };
 }

@@ -1,4 +1,4 @@
-// Reads and writes the settings that the extension itself acts on. All others go to the daemon unseen.
+// Reads and writes the settings that the extension itself acts on. The daemon interprets all others.
 import * as vscode from 'vscode';
 
 type Languages = Record<string, boolean>;
@@ -7,32 +7,35 @@ const section = () => vscode.workspace.getConfiguration('foretype');
 
 export const isManual = (): boolean => section().get<string>('inline.trigger') === 'manual';
 
-export const debounce = (): number => section().get<number>('inline.debounceMs', 0);
+export const debounceMs = (): number => section().get<number>('inline.debounceMs', 0);
 
 const languages = (): Languages => section().get<Languages>('enable', {});
 
-export const isOnEverywhere = (): boolean => languages()['*'] ?? true;
+export const isEnabledEverywhere = (): boolean => languages()['*'] ?? true;
 
-/** A language that is not named follows `*`. */
-export function isOn(language: string): boolean {
-  return languages()[language] ?? isOnEverywhere();
+/** Tells whether a language gets suggestions. One that is not listed follows `*`. */
+export function isEnabled(language: string): boolean {
+  return languages()[language] ?? isEnabledEverywhere();
 }
 
-export function setLanguage(language: string, on: boolean): Promise<void> {
-  return write(language, (map) => ({ ...map, [language]: on }));
+export function setEnabled(language: string, enabled: boolean): Promise<void> {
+  return update(language, (map) => ({ ...map, [language]: enabled }));
 }
 
-/** Switching off everywhere drops the languages that were named as on: they would go on. Those named as off stay. */
-export function setEverywhere(on: boolean): Promise<void> {
-  const others = (map: Languages) => Object.entries(map).filter(([name, value]) => name !== '*' && (on || !value));
-  return write('*', (map) => ({ '*': on, ...Object.fromEntries(others(map)) }));
+/** Sets `*`. Disabling also drops languages listed as enabled, which would override `*`; those listed as disabled
+ *  stay. */
+export function setEnabledEverywhere(enabled: boolean): Promise<void> {
+  return update('*', (map) => {
+    const others = Object.entries(map).filter(([name, value]) => name !== '*' && (enabled || !value));
+    return { '*': enabled, ...Object.fromEntries(others) };
+  });
 }
 
-/** Writes where the user has written before: the workspace's settings win, so they are changed if they say anything. */
-async function write(name: string, change: (map: Languages) => Languages): Promise<void> {
-  const found = section().inspect<Languages>('enable');
-  const inWorkspace = found?.workspaceValue?.[name] !== undefined;
-  const old = (inWorkspace ? found?.workspaceValue : found?.globalValue) ?? {};
+/** Changes the workspace's settings if they have an entry for `name`, because they win; otherwise the user's. */
+async function update(name: string, change: (map: Languages) => Languages): Promise<void> {
+  const values = section().inspect<Languages>('enable');
+  const inWorkspace = values?.workspaceValue?.[name] !== undefined;
+  const old = (inWorkspace ? values?.workspaceValue : values?.globalValue) ?? {};
   const target = inWorkspace ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global;
   await section().update('enable', change(old), target);
 }

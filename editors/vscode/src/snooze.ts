@@ -1,21 +1,21 @@
-// Quiet for a while, in this window.
+// Pauses suggestions in this window for a while.
 import * as vscode from 'vscode';
 import type { State } from './state';
 
-const choices = [5, 15, 60, 240];
+const durations = [5, 15, 60, 240];
 
 export class Snooze {
   private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly state: State) {}
 
-  /** Asks for how long, unless `minutes` says. */
-  async begin(minutes?: number): Promise<void> {
-    const wanted = minutes ?? (await ask());
-    if (!wanted) return;
+  /** Snoozes for `minutes`; if they are not given, lets the user choose. */
+  async start(minutes?: number): Promise<void> {
+    const duration = minutes ?? (await chooseDuration());
+    if (!duration) return;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.end(), wanted * 60_000);
-    this.state.set({ snoozedUntil: new Date(Date.now() + wanted * 60_000) });
+    this.timer = setTimeout(() => this.end(), duration * 60_000);
+    this.state.set({ snoozedUntil: new Date(Date.now() + duration * 60_000) });
     await vscode.commands.executeCommand('editor.action.inlineSuggest.hide');
   }
 
@@ -29,8 +29,12 @@ export class Snooze {
   }
 }
 
-async function ask(): Promise<number | undefined> {
-  const label = (minutes: number) => (minutes < 60 ? `${minutes} minutes` : minutes === 60 ? 'an hour' : `${minutes / 60} hours`);
-  const items = choices.map((minutes) => ({ label: label(minutes), minutes }));
-  return (await vscode.window.showQuickPick(items, { title: 'Foretype: no suggestions for' }))?.minutes;
+async function chooseDuration(): Promise<number | undefined> {
+  const items = durations.map((minutes) => ({ label: durationLabel(minutes), minutes }));
+  return (await vscode.window.showQuickPick(items, { title: 'Foretype: snooze for' }))?.minutes;
+}
+
+function durationLabel(minutes: number): string {
+  if (minutes < 60) return `${minutes} minutes`;
+  return minutes === 60 ? '1 hour' : `${minutes / 60} hours`;
 }

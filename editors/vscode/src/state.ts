@@ -1,65 +1,66 @@
-// What is known about the daemon and this window, and which one thing of it the user is told. No VS Code here but events.
+// The state of the daemon and this window, and the status derived from it. Uses nothing of VS Code but its events.
 import { EventEmitter } from 'vscode';
 
-/** Where the daemon's connection stands. */
+/** State of the connection to the daemon. */
 export type Connection = 'starting' | 'running' | 'missing' | 'lost' | 'stopped';
 
-/** What the daemon says of itself: the notification `foretype/status`. */
+/** Parameters of the daemon's notification `foretype/status`. */
 export interface ServerStatus {
   busy: boolean;
   kind: 'Normal' | 'Warning' | 'Error' | 'Inactive';
   message: string;
 }
 
-/** All that the status depends on. */
-export interface Facts {
+/** Everything that the status depends on. */
+export interface StateValues {
   connection: Connection;
-  /** Why there is no connection. */
+  /** Reason why there is no connection. */
   problem: string;
   server: ServerStatus | undefined;
-  /** Requests that wait for an answer. */
-  asking: number;
-  /** Suggestions are off everywhere or for the language of the active editor: which. */
-  off: string | undefined;
-  /** Why the daemon gives no suggestions in the active file. */
-  refusal: string | undefined;
+  /** Number of requests that are waiting for an answer. */
+  pendingRequests: number;
+  /** The language of the active editor, or `every language`, if suggestions are disabled for it. */
+  disabledFor: string | undefined;
+  /** Reason why the daemon gives no suggestions in the active file. */
+  exclusion: string | undefined;
   snoozedUntil: Date | undefined;
   manual: boolean;
 }
 
-export type Name =
-  | 'starting' | 'loading' | 'ready' | 'busy' | 'snoozed' | 'disabled' | 'excluded' | 'notConnected' | 'error' | 'inactive';
+export type StatusName =
+  | 'starting' | 'loading' | 'ready' | 'busy' | 'snoozed' | 'disabled' | 'excluded' | 'inactive'
+  | 'notConnected' | 'error';
 
-/** What is shown: one icon, a few words, and whether it is a fault. */
-export interface Face {
-  name: Name;
+/** The status that the user sees. */
+export interface Status {
+  name: StatusName;
   icon: string;
   text: string;
-  fault: boolean;
+  isError: boolean;
 }
 
-const begin: Facts = {
-  connection: 'starting', problem: '', server: undefined, asking: 0, off: undefined, refusal: undefined,
-  snoozedUntil: undefined, manual: false,
+const initialValues: StateValues = {
+  connection: 'starting', problem: '', server: undefined, pendingRequests: 0, disabledFor: undefined,
+  exclusion: undefined, snoozedUntil: undefined, manual: false,
 };
 
-/** The facts, and an event when one of them changed. */
+/** The current values, with an event for each change. */
 export class State {
-  private facts = begin;
-  private readonly changed = new EventEmitter<Face>();
+  private current = initialValues;
+  private readonly changed = new EventEmitter<Status>();
   readonly onDidChange = this.changed.event;
 
-  get now(): Readonly<Facts> {
-    return this.facts;
+  get values(): Readonly<StateValues> {
+    return this.current;
   }
 
-  get face(): Face {
-    return face(this.facts);
+  get status(): Status {
+    return statusOf(this.current);
   }
 
-  set(change: Partial<Facts>): void {
-    this.facts = { ...this.facts, ...change };
-    this.changed.fire(this.face);
+  set(change: Partial<StateValues>): void {
+    this.current = { ...this.current, ...change };
+    this.changed.fire(this.status);
   }
 
   dispose(): void {
@@ -67,34 +68,34 @@ export class State {
   }
 }
 
-/** Whether the daemon has a model that answers, or could say why not. */
-export function hasModel({ server }: Facts): boolean {
+/** Tells whether the daemon has tried to load a model: it answers, or it can report why it does not. */
+export function hasModel({ server }: StateValues): boolean {
   return server !== undefined && !isLoading(server) && server.kind !== 'Inactive';
 }
 
 const isLoading = (server: ServerStatus): boolean => server.busy && server.kind === 'Normal';
 
-/** The most important of the facts. Faults come first, then what the user has switched off, then what is going on. */
-export function face(facts: Facts): Face {
-  const say = (name: Name, icon: string, text: string, fault = false): Face => ({ name, icon, text, fault });
-  const { server } = facts;
-  switch (facts.connection) {
+/** Derives the status. Errors take precedence, then anything that the user has disabled, then current activity. */
+function statusOf(values: StateValues): Status {
+  const status = (name: StatusName, icon: string, text: string, isError = false) => ({ name, icon, text, isError });
+  const { server } = values;
+  switch (values.connection) {
     case 'missing':
     case 'stopped':
-      return say('notConnected', 'debug-disconnect', facts.problem || 'not connected', true);
+      return status('notConnected', 'debug-disconnect', values.problem || 'not connected', true);
     case 'lost':
-      return say('notConnected', 'debug-disconnect', facts.problem || 'connection lost, starting again');
+      return status('notConnected', 'debug-disconnect', values.problem || 'connection lost, reconnecting');
     case 'starting':
-      return say('starting', 'loading~spin', 'starting');
+      return status('starting', 'loading~spin', 'starting');
   }
-  if (server?.kind === 'Error') return say('error', 'warning', server.message, true);
-  if (facts.snoozedUntil) return say('snoozed', 'debug-pause', `snoozed until ${clock(facts.snoozedUntil)}`);
-  if (facts.off) return say('disabled', 'circle-slash', `off for ${facts.off}`);
-  if (facts.refusal) return say('excluded', 'circle-slash', `off here: ${facts.refusal}`);
-  if (!server || isLoading(server)) return say('loading', 'loading~spin', 'loading the model');
-  if (server.kind === 'Inactive') return say('inactive', 'sparkle', 'the model is loaded when you type');
-  if (facts.asking > 0) return say('busy', 'loading~spin', 'thinking');
-  return say('ready', 'sparkle', facts.manual ? `${server.message}, on demand` : server.message);
+  if (server?.kind === 'Error') return status('error', 'warning', server.message, true);
+  if (values.snoozedUntil) return status('snoozed', 'debug-pause', `snoozed until ${clock(values.snoozedUntil)}`);
+  if (values.disabledFor) return status('disabled', 'circle-slash', `off for ${values.disabledFor}`);
+  if (values.exclusion) return status('excluded', 'circle-slash', `off for this file: ${values.exclusion}`);
+  if (!server || isLoading(server)) return status('loading', 'loading~spin', 'loading the model');
+  if (server.kind === 'Inactive') return status('inactive', 'sparkle', 'model unloaded; it loads again when you type');
+  if (values.pendingRequests > 0) return status('busy', 'loading~spin', 'computing a suggestion');
+  return status('ready', 'sparkle', values.manual ? `${server.message}, on demand` : server.message);
 }
 
 function clock(time: Date): string {

@@ -1,23 +1,26 @@
 // The item on the right of the status bar. Its menu is in menu.ts.
 import * as vscode from 'vscode';
-import type { Face, State } from './state';
+import type { State, Status } from './state';
 
-/** Shows the state from now on. */
-export function statusBar(state: State): vscode.Disposable {
+/** Shows the status and keeps the context keys of package.json up to date. */
+export function createStatusBarItem(state: State): vscode.Disposable {
   const item = vscode.window.createStatusBarItem('foretype.status', vscode.StatusBarAlignment.Right, 100);
   item.name = 'Foretype';
   item.command = 'foretype.showStatus';
-  const show = (face: Face) => {
-    item.text = `$(${face.icon}) Foretype`;
-    item.tooltip = `Foretype: ${face.text}`;
+  const show = (status: Status) => {
+    item.text = `$(${status.icon}) Foretype`;
+    item.tooltip = `Foretype: ${status.text}`;
     item.accessibilityInformation = { label: item.tooltip };
-    item.backgroundColor = face.fault ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
-    const context = (key: string, value: boolean) => vscode.commands.executeCommand('setContext', `foretype.${key}`, value);
-    void context('snoozed', state.now.snoozedUntil !== undefined);
-    void context('connected', state.now.connection === 'running');
-    void context('ready', face.name === 'ready');
+    item.backgroundColor = status.isError ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
+    setContext('snoozed', state.values.snoozedUntil !== undefined);
+    setContext('connected', state.values.connection === 'running');
+    setContext('ready', status.name === 'ready');
   };
-  show(state.face);
+  show(state.status);
   item.show();
   return vscode.Disposable.from(item, state.onDidChange(show));
+}
+
+function setContext(key: string, value: boolean): void {
+  void vscode.commands.executeCommand('setContext', `foretype.${key}`, value);
 }

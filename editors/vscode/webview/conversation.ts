@@ -1,69 +1,79 @@
-// The page of the conversation view: draws questions and answers, and tells the extension what the user wants. It decides
-// nothing and fetches nothing.
-import { draw, element, type Actions } from './markdown';
+// The page of the conversation view: renders questions and answers, and sends the user's actions to the extension. It
+// has no logic of its own and loads nothing.
+import { type Actions, element, renderMarkdown } from './markdown';
 
 declare function acquireVsCodeApi(): { postMessage(message: object): void };
 
+/** A message from the extension. Turns are numbered from 0. */
 type Message =
-  | { type: 'clear' | 'focus' | 'again' }
+  | { type: 'clear' | 'focus' | 'regenerate' }
   | { type: 'question' | 'text'; text: string }
-  | { type: 'cut'; from: number; text: string; note: string }
+  | { type: 'truncate'; turn: number; question: string; note: string }
   | { type: 'end'; text?: string; remarks: string[]; paths: string[] };
 
 const { postMessage } = acquireVsCodeApi();
-const by = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
-const turns = by('turns');
-const question = by<HTMLTextAreaElement>('question');
+const byId = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
+const turns = byId('turns');
+const questionInput = byId<HTMLTextAreaElement>('question');
 const actions: Actions = {
   paths: [],
   open: (path, line) => postMessage({ type: 'open', path, line }),
   copy: (text) => postMessage({ type: 'copy', text }),
   insert: (text) => postMessage({ type: 'insert', text }),
 };
+/** The last answer and its text so far. */
 let answer: HTMLElement | undefined;
-let written = '';
-let busy = false;
+let answerText = '';
+let isBusy = false;
 
-function setBusy(now: boolean): void {
-  busy = now;
-  by('ask').hidden = now;
-  by('stop').hidden = !now;
-  by('again').hidden = now || !answer;
+/** Distance in pixels from the end within which the view follows new text. */
+const FOLLOW_DISTANCE = 30;
+
+function setBusy(busy: boolean): void {
+  isBusy = busy;
+  byId('ask').hidden = busy;
+  byId('stop').hidden = !busy;
+  byId('regenerate').hidden = busy || !answer;
 }
 
-function redraw(remarks: string[] = []): void {
-  const atEnd = turns.scrollTop + turns.clientHeight >= turns.scrollHeight - 30;
-  answer?.replaceChildren(draw(written, actions));
+function renderAnswer(remarks: string[] = []): void {
+  const atEnd = turns.scrollTop + turns.clientHeight >= turns.scrollHeight - FOLLOW_DISTANCE;
+  answer?.replaceChildren(renderMarkdown(answerText, actions));
   for (const remark of remarks) {
-    const drawn = element('div', '', 'remark');
-    drawn.append(draw(remark, actions));
-    answer?.append(drawn);
+    const rendered = element('div', '', 'remark');
+    rendered.append(renderMarkdown(remark, actions));
+    answer?.append(rendered);
   }
   if (atEnd) turns.scrollTop = turns.scrollHeight;
 }
 
-/** A question with what can be done with it. */
-function asked(text: string): HTMLElement {
+const QUESTION_BUTTONS = [
+  { label: 'Edit', type: 'edit', title: 'Edit this question' },
+  { label: 'Branch', type: 'branch', title: 'Continue from here in a copy' },
+];
+
+/** Creates a question with its buttons. */
+function questionElement(text: string): HTMLElement {
   const section = element('section', text, 'question');
   const tools = element('div', '', 'tools');
-  for (const [name, type, label] of [['Edit', 'edit', 'Edit this question'], ['Branch', 'branch', 'Go on from here in a copy']] as const) {
-    const button = element('button', name);
+  for (const { label, type, title } of QUESTION_BUTTONS) {
+    const button = element('button', label);
     button.type = 'button';
-    button.title = label;
-    button.addEventListener('click', () => { if (!busy) postMessage({ type, turn: numberOf(section) }); });
+    button.title = title;
+    button.addEventListener('click', () => { if (!isBusy) postMessage({ type, turn: turnOf(section) }); });
     tools.append(button);
   }
   section.append(tools);
   return section;
 }
 
-function numberOf(section: HTMLElement): number {
+function turnOf(section: HTMLElement): number {
   return [...turns.querySelectorAll('.question')].indexOf(section);
 }
 
-/** Takes away a question and all that follows. */
-function cut(from: number): void {
-  const first = turns.querySelectorAll('.question')[from];
+/** Removes a question and everything after it. */
+function truncate(turn: number): void {
+  const first = turns.querySelectorAll('.question')[turn];
   while (first && turns.lastChild !== first) turns.lastChild!.remove();
   first?.remove();
   answer = [...turns.querySelectorAll<HTMLElement>('.answer')].at(-1);
@@ -72,56 +82,60 @@ function cut(from: number): void {
 function receive(message: Message): void {
   switch (message.type) {
     case 'focus':
-      return question.focus();
+      return questionInput.focus();
     case 'clear':
       answer = undefined;
       turns.replaceChildren();
-      by('note').hidden = true;
+      byId('note').hidden = true;
       return setBusy(false);
     case 'question':
       answer = element('section', '', 'answer');
-      turns.append(asked(message.text), answer);
-      by('note').hidden = true;
-      written = '';
+      turns.append(questionElement(message.text), answer);
+      byId('note').hidden = true;
+      answerText = '';
       turns.scrollTop = turns.scrollHeight;
       return setBusy(true);
-    case 'cut':
-      cut(message.from);
-      question.value = message.text;
-      by('note').textContent = message.note;
-      by('note').hidden = false;
+    case 'truncate':
+      truncate(message.turn);
+      questionInput.value = message.question;
+      byId('note').textContent = message.note;
+      byId('note').hidden = false;
       setBusy(false);
-      // What is there to be answered anew is being written.
-      by('again').hidden = true;
-      return question.focus();
-    case 'again':
-      written = '';
-      redraw();
+      // The question to answer is not sent yet.
+      byId('regenerate').hidden = true;
+      return questionInput.focus();
+    case 'regenerate':
+      answerText = '';
+      renderAnswer();
       return setBusy(true);
     case 'text':
-      written += message.text;
-      return redraw();
+      answerText += message.text;
+      return renderAnswer();
     case 'end':
-      written = message.text ?? written;
+      answerText = message.text ?? answerText;
       actions.paths = message.paths;
-      redraw(message.remarks);
+      renderAnswer(message.remarks);
       return setBusy(false);
   }
 }
 
 function ask(): void {
-  const text = question.value.trim();
-  if (!text || busy) return;
-  question.value = '';
-  postMessage({ type: 'ask', question: text });
+  const question = questionInput.value.trim();
+  if (!question || isBusy) return;
+  questionInput.value = '';
+  postMessage({ type: 'ask', question });
 }
 
-by('form').addEventListener('submit', (event) => { event.preventDefault(); ask(); });
-by('stop').addEventListener('click', () => postMessage({ type: 'stop' }));
-by('again').addEventListener('click', () => postMessage({ type: 'regenerate' }));
-question.addEventListener('keydown', (event) => {
-  if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) { event.preventDefault(); ask(); }
+byId('form').addEventListener('submit', (event) => { event.preventDefault(); ask(); });
+byId('stop').addEventListener('click', () => postMessage({ type: 'stop' }));
+byId('regenerate').addEventListener('click', () => postMessage({ type: 'regenerate' }));
+questionInput.addEventListener('keydown', (event) => {
+  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  ask();
 });
-document.addEventListener('keydown', (event) => { if (event.key === 'Escape' && busy) postMessage({ type: 'stop' }); });
+document.addEventListener('keydown', (event) => {
+  if (event.key === 'Escape' && isBusy) postMessage({ type: 'stop' });
+});
 window.addEventListener('message', (event: MessageEvent<Message>) => receive(event.data));
 postMessage({ type: 'ready' });

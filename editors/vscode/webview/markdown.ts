@@ -1,128 +1,160 @@
-// Draws the Markdown that models write: paragraphs, headings, lists, quotes, code, bold, and places as links. Texts become
-// text nodes and never markup, so nothing in an answer can be more than text.
+// Renders the Markdown that models write: paragraphs, headings, lists, quotes, code, bold text, and links to cited
+// lines. All text ends up in text nodes, so nothing in an answer can become markup.
 
-/** What a reader can do in what is drawn. */
+/** The actions that rendered text offers. */
 export interface Actions {
+  /** Paths that may be cited. */
   paths: string[];
   open(path: string, line: number): void;
   copy(text: string): void;
   insert(text: string): void;
 }
 
-export function element<K extends keyof HTMLElementTagNameMap>(name: K, text = '', className = ''): HTMLElementTagNameMap[K] {
-  const made = document.createElement(name);
-  made.textContent = text;
-  made.className = className;
-  return made;
+export function element<K extends keyof HTMLElementTagNameMap>(
+  tag: K, text = '', className = '',
+): HTMLElementTagNameMap[K] {
+  const created = document.createElement(tag);
+  created.textContent = text;
+  created.className = className;
+  return created;
 }
 
-export function draw(text: string, actions: Actions): DocumentFragment {
-  const drawn = document.createDocumentFragment();
+export function renderMarkdown(text: string, actions: Actions): DocumentFragment {
+  const fragment = document.createDocumentFragment();
   const lines = text.split('\n');
-  while (lines.length > 0) drawn.append(block(lines, actions));
-  return drawn;
+  while (lines.length > 0) fragment.append(takeBlock(lines, actions));
+  return fragment;
 }
 
-const kinds: [RegExp, (line: string) => HTMLElement][] = [
+/** Blocks of one line, by the marker at its start. */
+const LINE_BLOCKS: [RegExp, (line: string) => HTMLElement][] = [
   [/^#{1,6} +/, (line) => element(line.startsWith('# ') ? 'h2' : 'h3')],
   [/^\s*[-*+] +/, () => element('li')],
   [/^\s*\d+[.)] +/, () => element('li', '', 'numbered')],
   [/^> ?/, () => element('blockquote')],
 ];
 
-/** Takes the lines of one block away and draws them. */
-function block(lines: string[], actions: Actions): Node {
+/** Removes the lines of the first block from `lines` and renders them. */
+function takeBlock(lines: string[], actions: Actions): Node {
   const first = lines.shift()!;
   const fence = /^\s*(```+)\s*([\w+#-]*)/.exec(first);
-  if (fence) return code(lines, fence[1]!, actions);
+  if (fence) return takeCode(lines, fence[1]!, actions);
   if (first.trim() === '') return document.createTextNode('');
-  for (const [pattern, make] of kinds) {
-    const head = pattern.exec(first);
-    if (!head) continue;
-    const made = make(first);
-    const numbered = /^\s*(\d+[.)])/.exec(first)?.[1];
-    if (numbered) made.append(`${numbered} `);
-    made.append(...inline(first.slice(head[0].length), actions));
-    return made;
+  for (const [pattern, create] of LINE_BLOCKS) {
+    const marker = pattern.exec(first);
+    if (!marker) continue;
+    const block = create(first);
+    const number = /^\s*(\d+[.)])/.exec(first)?.[1];
+    if (number) block.append(`${number} `);
+    block.append(...renderInline(first.slice(marker[0].length), actions));
+    return block;
   }
   const paragraph = element('p');
-  let rest = first;
-  while (lines[0]?.trim() && !/^\s*```/.test(lines[0]) && !kinds.some(([pattern]) => pattern.test(lines[0]!))) rest += `\n${lines.shift()}`;
-  paragraph.append(...inline(rest, actions));
+  let text = first;
+  while (lines[0] !== undefined && continuesParagraph(lines[0])) text += `\n${lines.shift()}`;
+  paragraph.append(...renderInline(text, actions));
   return paragraph;
 }
 
-/** A block of code, complete or still being written, with its buttons. */
-function code(lines: string[], fence: string, actions: Actions): HTMLElement {
-  const written: string[] = [];
+function continuesParagraph(line: string): boolean {
+  return line.trim() !== '' && !/^\s*```/.test(line) && !LINE_BLOCKS.some(([pattern]) => pattern.test(line));
+}
+
+/** Removes the lines of a code block, whose closing fence may not have arrived yet, and renders them with buttons. */
+function takeCode(lines: string[], fence: string, actions: Actions): HTMLElement {
+  const code: string[] = [];
   for (;;) {
     const line = lines.shift();
     if (line === undefined || line.trim() === fence) break;
-    written.push(line);
+    code.push(line);
   }
-  const text = written.join('\n');
-  const box = element('figure');
+  const text = code.join('\n');
+  const figure = element('figure');
   const bar = element('div', '', 'bar');
-  for (const [name, run] of [['Copy', actions.copy], ['Insert', actions.insert]] as const) {
-    const button = element('button', name);
+  for (const [label, run] of [['Copy', actions.copy], ['Insert', actions.insert]] as const) {
+    const button = element('button', label);
     button.type = 'button';
     button.addEventListener('click', () => run(text));
     bar.append(button);
   }
   const pre = element('pre');
-  pre.append(...coloured(text));
-  box.append(bar, pre);
-  return box;
+  pre.append(...highlight(text));
+  figure.append(bar, pre);
+  return figure;
 }
 
-const words = /^(?:abstract|and|as|async|await|break|case|catch|class|const|continue|def|do|elif|else|enum|except|export|extends|false|False|final|finally|fn|for|from|func|function|if|impl|implements|import|in|interface|is|lambda|let|loop|match|mod|mut|new|nil|None|not|null|or|package|pass|private|protected|pub|public|raise|return|self|static|struct|super|switch|this|throw|trait|true|True|try|type|undefined|use|var|void|where|while|with|yield)$/;
-const token = /(\/\/[^\n]*|#[^\n]*|\/\*[\s\S]*?(?:\*\/|$))|("""[\s\S]*?(?:"""|$)|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|`(?:\\.|[^`\\])*`?)|(\b\d[\w.]*)|([A-Za-z_]\w*)(\s*\()?/g;
+/** Keywords of common languages. */
+const KEYWORDS = new Set((
+    'abstract and as async await break case catch class const continue def do elif else enum except export extends '
+  + 'false False final finally fn for from func function if impl implements import in interface is lambda let loop '
+  + 'match mod mut new nil None not null or package pass private protected pub public raise return self static struct '
+  + 'super switch this throw trait true True try type undefined use var void where while with yield'
+).split(' '));
 
-/** Comments, texts, numbers, keywords and calls, which are alike enough in most languages. */
-function coloured(text: string): Node[] {
-  const parts: Node[] = [];
-  let done = 0;
-  const put = (part: string, className: string) => parts.push(className ? element('span', part, className) : document.createTextNode(part));
-  for (const found of text.matchAll(token)) {
-    const [whole, comment, string, digits, word, call] = found;
-    put(text.slice(done, found.index), '');
-    const name = word ?? '';
-    const kind = comment ? 'comment' : string ? 'string' : digits ? 'number' : words.test(name) ? 'keyword' : call ? 'call' : '';
-    put(word === undefined ? whole : name, kind);
-    done = found.index + (word === undefined ? whole.length : name.length);
+/** Groups: comment, string, number, identifier, and the parenthesis of a call. */
+const TOKEN = new RegExp([
+  /(\/\/[^\n]*|#[^\n]*|\/\*[\s\S]*?(?:\*\/|$))/,
+  /("""[\s\S]*?(?:"""|$)|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|`(?:\\.|[^`\\])*`?)/,
+  /(\b\d[\w.]*)/,
+  /([A-Za-z_]\w*)(\s*\()?/,
+].map(({ source }) => source).join('|'), 'g');
+
+/** Highlights comments, strings, numbers, keywords and calls, which look alike in most languages. */
+function highlight(text: string): Node[] {
+  const nodes: Node[] = [];
+  let end = 0;
+  const append = (part: string, className: string) => {
+    nodes.push(className ? element('span', part, className) : document.createTextNode(part));
+  };
+  for (const match of text.matchAll(TOKEN)) {
+    const [whole, comment, string, number, identifier, call] = match;
+    append(text.slice(end, match.index), '');
+    // The parenthesis of a call is not part of its token.
+    const token = identifier ?? whole;
+    if (comment) append(token, 'comment');
+    else if (string) append(token, 'string');
+    else if (number) append(token, 'number');
+    else if (KEYWORDS.has(token)) append(token, 'keyword');
+    else append(token, call ? 'call' : '');
+    end = match.index + token.length;
   }
-  put(text.slice(done), '');
-  return parts;
+  append(text.slice(end), '');
+  return nodes;
 }
 
-const marks = /(`+)([^`]+)\1|\*\*([^*\n]+)\*\*/g;
+/** Inline code or bold text. */
+const INLINE_MARKUP = /(`+)([^`]+)\1|\*\*([^*\n]+)\*\*/g;
 
-function inline(text: string, actions: Actions): Node[] {
-  const parts: Node[] = [];
-  let done = 0;
-  for (const found of text.matchAll(marks)) {
-    parts.push(...linked(text.slice(done, found.index), actions));
-    const made = element(found[3] === undefined ? 'code' : 'strong');
-    made.append(...linked(found[2] ?? found[3] ?? '', actions));
-    parts.push(made);
-    done = found.index + found[0].length;
+function renderInline(text: string, actions: Actions): Node[] {
+  const nodes: Node[] = [];
+  let end = 0;
+  for (const match of text.matchAll(INLINE_MARKUP)) {
+    const [whole, , code, bold] = match;
+    nodes.push(...linkCitations(text.slice(end, match.index), actions));
+    const marked = element(bold === undefined ? 'code' : 'strong');
+    marked.append(...linkCitations(code ?? bold ?? '', actions));
+    nodes.push(marked);
+    end = match.index + whole.length;
   }
-  return [...parts, ...linked(text.slice(done), actions)];
+  return [...nodes, ...linkCitations(text.slice(end), actions)];
 }
 
-/** Places that the model has read become links; those that it makes up stay text. */
-function linked(text: string, actions: Actions): Node[] {
-  const parts: Node[] = [];
-  let done = 0;
-  for (const found of text.matchAll(/([^\s`'"()[\]<>,]+):(\d+)/g)) {
-    const [whole, path, line] = found;
+/** A citation, for example `shop.py:12`. */
+const CITATION = /([^\s`'"()[\]<>,]+):(\d+)/g;
+
+/** Turns citations of code that the model has read into links. Others, which it may have made up, stay text. */
+function linkCitations(text: string, actions: Actions): Node[] {
+  const nodes: Node[] = [];
+  let end = 0;
+  for (const match of text.matchAll(CITATION)) {
+    const [whole, path, line] = match;
     if (!actions.paths.includes(path!)) continue;
-    parts.push(document.createTextNode(text.slice(done, found.index)));
+    nodes.push(document.createTextNode(text.slice(end, match.index)));
     const link = element('a', whole);
     link.href = '#';
     link.addEventListener('click', (event) => { event.preventDefault(); actions.open(path!, Number(line)); });
-    parts.push(link);
-    done = found.index + whole.length;
+    nodes.push(link);
+    end = match.index + whole.length;
   }
-  return [...parts, document.createTextNode(text.slice(done))];
+  return [...nodes, document.createTextNode(text.slice(end))];
 }
