@@ -1,31 +1,38 @@
-// One window of the workbench, as a user sees and uses it. All waits end with an event or after a generous time.
-const patience = 60_000;
-/** So often patience begins anew while a model writes: what it has to write is bounded, how fast it does is the machine's. */
-const breaths = 5;
+// One window of the workbench, as a user sees and operates it. Every wait ends with an event or after a generous
+// timeout.
+const TIMEOUT_MS = 60_000;
+/** Number of times that a timeout is extended while the model computes. The model's work is bounded, its speed is
+ *  not. */
+const MAX_EXTENSIONS = 5;
+/** Share of a timeout that the model must have computed for an extension. */
+const MIN_CPU_SHARE = 1 / 4;
+const POLL_INTERVAL_MS = 50;
 
-/** Waits until `look` gives something true, and gives that. With `working`, the seconds of processor time that the model took
- *  so far, patience begins anew while it computes. */
-export async function until(look, what, limit = patience, working = undefined) {
-  let end = Date.now() + limit;
-  let before = working?.();
-  for (let breath = 0; ;) {
-    const seen = await look();
-    if (seen) return seen;
-    if (Date.now() > end) {
-      const now = working?.();
-      breath += 1;
-      if (!(now - before > limit / 1000 / 4) || breath === breaths) throw new Error(`in vain: ${what}`);
-      [before, end] = [now, Date.now() + limit];
+/** Waits until `check` returns something truthy, and returns it. `cpuSeconds` returns the processor time that the model
+ *  has used so far; with it, the timeout is extended while the model computes. */
+export async function waitFor(check, description, timeout = TIMEOUT_MS, cpuSeconds = undefined) {
+  let deadline = Date.now() + timeout;
+  let cpuBefore = cpuSeconds?.();
+  for (let extensions = 0; ;) {
+    const result = await check();
+    if (result) return result;
+    if (Date.now() > deadline) {
+      const cpuNow = cpuSeconds?.();
+      extensions += 1;
+      const isComputing = cpuNow - cpuBefore > (timeout / 1000) * MIN_CPU_SHARE;
+      if (!isComputing || extensions === MAX_EXTENSIONS) throw new Error(`timed out: ${description}`);
+      cpuBefore = cpuNow;
+      deadline = Date.now() + timeout;
     }
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
   }
 }
 
-const ghostText = () => [...document.querySelectorAll('[class*="ghost-text"]')]
+const readGhostText = () => [...document.querySelectorAll('[class*="ghost-text"]')]
   .filter((part) => !part.querySelector('[class*="ghost-text"]'))
   .map((part) => part.textContent.replace(/\u00a0/g, ' ')).join('');
 
-const statusItem = () => {
+const readStatusItem = () => {
   const item = [...document.querySelectorAll('.statusbar-item')].find((item) => /Foretype/.test(item.textContent));
   if (!item) return undefined;
   const label = item.getAttribute('aria-label') ?? item.querySelector('[aria-label]')?.getAttribute('aria-label') ?? '';
@@ -34,29 +41,29 @@ const statusItem = () => {
 };
 
 export class Window {
-  static async open(bench, name) {
+  static async open(env, name) {
     const window = new Window();
-    window.bench = bench;
-    window.written = bench.written;
-    window.context = await bench.browser.newContext({ viewport: { width: 1280, height: 720 } });
+    window.env = env;
+    window.settingsVersion = env.settingsVersion;
+    window.context = await env.browser.newContext({ viewport: { width: 1280, height: 720 } });
     window.page = await window.context.newPage();
-    window.page.setDefaultTimeout(patience);
-    // A text that was not saved is no reason to stay.
+    window.page.setDefaultTimeout(TIMEOUT_MS);
+    // Unsaved text must not keep the page open.
     window.page.on('dialog', (dialog) => dialog.accept().catch(() => {}));
     window.page.on('request', (request) => {
       const url = new URL(request.url());
-      // A webview asks for the extension's own files under this name, and VS Code's service worker answers.
-      const own = url.hostname === '127.0.0.1' || url.hostname.endsWith('.vscode-resource.vscode-cdn.net');
-      if (/^(http|ws)/.test(url.protocol) && !own) bench.outside.add(url.origin);
+      // Webviews load the extension's own files from this domain; VS Code's service worker answers.
+      const isLocal = url.hostname === '127.0.0.1' || url.hostname.endsWith('.vscode-resource.vscode-cdn.net');
+      if (/^(http|ws)/.test(url.protocol) && !isLocal) env.foreignOrigins.add(url.origin);
     });
-    const payload = name ? [['openFile', `vscode-remote://127.0.0.1:${bench.port}${bench.workspace}/${name}`]] : [];
+    const payload = name ? [['openFile', `vscode-remote://127.0.0.1:${env.port}${env.workspace}/${name}`]] : [];
     await window.goto(payload);
     if (name) await window.focus(name);
     return window;
   }
 
   async goto(payload) {
-    const { port, workspace } = this.bench;
+    const { port, workspace } = this.env;
     const query = `folder=${encodeURIComponent(workspace)}&payload=${encodeURIComponent(JSON.stringify(payload))}`;
     await this.page.goto(`http://127.0.0.1:${port}/?${query}`, { waitUntil: 'domcontentloaded' });
     await this.page.waitForSelector('.monaco-workbench');
@@ -66,31 +73,30 @@ export class Window {
     return this.page.locator(`.tab[data-resource-name="${name}"]`);
   }
 
-  /** The tab of the preview of a change. */
-  preview(name) {
+  previewTab(name) {
     return this.tab(`Preview of ${name}`);
   }
 
-  async previewGone(name) {
-    await this.preview(name).waitFor({ state: 'detached' });
+  async waitForPreviewToClose(name) {
+    await this.previewTab(name).waitFor({ state: 'detached' });
   }
 
-  /** What can be clicked above a line. */
+  /** The first code lens with this text. */
   lens(title) {
     return this.page.locator(`.codelens-decoration a:has-text("${title}")`).first();
   }
 
-  /** Waits for what the model has to write first. */
-  patiently(look, what) {
-    return until(look, what, patience, () => this.bench.computed());
+  /** Waits for something that depends on text from the model. */
+  waitForModel(check, description) {
+    return waitFor(check, description, TIMEOUT_MS, () => this.env.cpuSeconds());
   }
 
-  /** Waits for a change that the model writes: it can be taken by this click. */
-  offered(title) {
-    return this.patiently(() => this.lens(title).isVisible(), title);
+  /** Waits for a preview whose change the model writes. */
+  waitForLens(title) {
+    return this.waitForModel(() => this.lens(title).isVisible(), `the lens ${title}`);
   }
 
-  /** The cursor to the end of the file. */
+  /** Focuses a file and moves the cursor to its end. */
   async focus(name) {
     await this.page.waitForSelector(`.tab.active[data-resource-name="${name}"]`);
     await this.page.locator('.editor-instance .view-lines').first().click();
@@ -106,26 +112,26 @@ export class Window {
     return this.pick('F1', title);
   }
 
-  /** Types into a box and takes what it finds, which need not be the first of the list. A search may miss a file that was
-   *  written just now, and a view that takes the focus late closes the box: then it is opened again. */
+  /** Types into a quick pick and chooses the matching row, which need not be the first. Tries again if the search
+   *  misses a file that was just written, or if another view takes the focus and closes the quick pick. */
   async pick(key, text) {
     const row = this.row(text);
-    await until(async () => {
-      await this.quickInput(key);
+    await waitFor(async () => {
+      await this.openQuickInput(key);
       await this.page.keyboard.type(text);
-      const found = await row.waitFor({ timeout: 4000 }).then(() => true, () => false);
-      await (found ? row.click() : this.press('Escape'));
-      return found;
+      const isFound = await row.waitFor({ timeout: 4000 }).then(() => true, () => false);
+      await (isFound ? row.click() : this.press('Escape'));
+      return isFound;
     }, `${text} is found`);
   }
 
-  /** A key that is pressed while the workbench still starts is lost: it is pressed until the box is there. */
-  async quickInput(key) {
-    const box = this.page.locator('.quick-input-widget input:visible').first();
-    await until(async () => {
+  /** Presses the key until the quick input opens, because keys are lost while the workbench starts. */
+  async openQuickInput(key) {
+    const input = this.page.locator('.quick-input-widget input:visible').first();
+    await waitFor(async () => {
       await this.press(key);
-      return box.waitFor({ timeout: 2000 }).then(() => true, () => false);
-    }, 'a box opens');
+      return input.waitFor({ timeout: 2000 }).then(() => true, () => false);
+    }, 'the quick input opens');
   }
 
   press(key) {
@@ -137,47 +143,54 @@ export class Window {
   }
 
   ghost() {
-    return this.page.evaluate(ghostText);
+    return this.page.evaluate(readGhostText);
   }
 
-  async waitGhost(pattern) {
+  async waitForGhost(pattern) {
     try {
-      return await until(async () => { const text = await this.ghost(); return pattern.test(text) && text; }, `ghost text like ${pattern}`);
+      return await waitFor(async () => {
+        const text = await this.ghost();
+        return pattern.test(text) && text;
+      }, `ghost text matches ${pattern}`);
     } catch (error) {
-      throw new Error(`${error.message}; it is ${JSON.stringify(await this.ghost())}, status ${JSON.stringify(await this.status())}`);
+      const [text, status] = [await this.ghost(), await this.status()];
+      throw new Error(`${error.message}; it is ${JSON.stringify(text)}, status ${JSON.stringify(status)}`);
     }
   }
 
-  /** What is there goes at once, and nothing comes. */
-  async noGhost(milliseconds = 1500) {
-    await until(async () => (await this.ghost()) === '', 'the ghost text goes', 3000);
+  /** Waits for visible ghost text to disappear, and expects no other to appear. */
+  async expectNoGhost(milliseconds = 1500) {
+    await waitFor(async () => (await this.ghost()) === '', 'the ghost text disappears', 3000);
     const end = Date.now() + milliseconds;
     while (Date.now() < end) {
       const text = await this.ghost();
-      if (text) throw new Error(`ghost text where none should be: ${JSON.stringify(text)}`);
-      await this.page.waitForTimeout(50);
+      if (text) throw new Error(`unexpected ghost text: ${JSON.stringify(text)}`);
+      await this.page.waitForTimeout(POLL_INTERVAL_MS);
     }
   }
 
-  /** The item of the status bar: label, icon, whether it warns. */
+  /** The status bar item: label, icon, whether it is a warning, and whether it is on the right. */
   status() {
-    return this.page.evaluate(statusItem);
+    return this.page.evaluate(readStatusItem);
   }
 
-  async waitStatus(pattern) {
+  async waitForStatus(pattern) {
     try {
-      return await until(async () => { const item = await this.status(); return item && pattern.test(item.label) && item; }, `status ${pattern}`);
+      return await waitFor(async () => {
+        const item = await this.status();
+        return item && pattern.test(item.label) && item;
+      }, `the status matches ${pattern}`);
     } catch (error) {
       throw new Error(`${error.message}; it is ${JSON.stringify(await this.status())}`);
     }
   }
 
-  /** The model is there. */
-  ready() {
-    return this.waitStatus(/qwen/i);
+  /** Waits until the model is loaded. */
+  waitUntilReady() {
+    return this.waitForStatus(/qwen/i);
   }
 
-  /** Opens the menu of the status bar item; gives its lines. */
+  /** Opens the menu of the status bar item and returns its rows. */
   async menu() {
     await this.page.locator('.statusbar-item:has-text("Foretype")').first().click();
     await this.page.waitForSelector('.quick-input-list .monaco-list-row');
@@ -188,39 +201,49 @@ export class Window {
     await this.row(label).click();
   }
 
-  /** Of a list that the workbench offers. */
+  /** The first matching row of a quick pick. */
   row(label) {
     return this.page.locator(`.quick-input-list .monaco-list-row:has-text("${label}")`).first();
   }
 
-  /** A message. The driver that the tests in the extension host need keeps them from popping up: they are behind the bell. */
-  notification(text) {
-    const message = this.page.locator(`.notification-list-item:has-text("${text}")`).first();
-    return this.patiently(async () => {
-      if (await message.isVisible()) return message;
-      const open = await this.page.locator('.notifications-center.visible').count();
-      if (!open) await this.page.locator('[id="status.notifications"]').click();
-      return message.waitFor({ timeout: 2000 }).then(() => message, () => false);
-    }, `a message with ${text}`);
+  /** Waits for a notification. It appears only in the notification centre, because the driver that the tests in the
+   *  extension host need suppresses pop-ups. */
+  waitForNotification(text) {
+    const notification = this.page.locator(`.notification-list-item:has-text("${text}")`).first();
+    return this.waitForModel(async () => {
+      if (await notification.isVisible()) return notification;
+      await this.openNotificationCentre();
+      return notification.waitFor({ timeout: 2000 }).then(() => notification, () => false);
+    }, `a notification with ${text}`);
   }
 
-  /** All that were not sent away, for the report of a failure. */
-  async messages() {
-    const open = await this.page.locator('.notifications-center.visible').count();
-    if (!open) await this.page.locator('[id="status.notifications"]').click({ timeout: 2000 });
+  /** Returns all notifications that were not dismissed, for the report of a failure. */
+  async notifications() {
+    await this.openNotificationCentre({ timeout: 2000 });
     return this.page.locator('.notification-list-item').allInnerTexts();
   }
 
-  /** Saves, and gives what is on disk when that matches. */
-  async saved(name, pattern) {
-    await this.press('Control+S');
-    return until(() => { const text = this.bench.read(name); return pattern.test(text) && text; },
-      `${name} on disk is like ${pattern}`, 15_000).catch((error) => { throw new Error(`${error.message}: ${JSON.stringify(this.bench.read(name))}`); });
+  async openNotificationCentre(options) {
+    const isOpen = await this.page.locator('.notifications-center.visible').count();
+    if (!isOpen) await this.page.locator('[id="status.notifications"]').click(options);
   }
 
-  /** As a user closes it: by leaving the page, so that its extension host ends at once. */
+  /** Saves the file, waits until the text on disk matches, and returns it. */
+  async save(name, pattern) {
+    await this.press('Control+S');
+    try {
+      return await waitFor(() => {
+        const text = this.env.readFile(name);
+        return pattern.test(text) && text;
+      }, `${name} on disk matches ${pattern}`, 15_000);
+    } catch (error) {
+      throw new Error(`${error.message}: ${JSON.stringify(this.env.readFile(name))}`);
+    }
+  }
+
+  /** Closes the window by leaving the page, as a user does, so that its extension host exits at once. */
   async close() {
-    this.bench.windows = this.bench.windows.filter((window) => window !== this);
+    this.env.windows = this.env.windows.filter((window) => window !== this);
     await this.page.goto('about:blank').catch(() => {});
     await this.context.close();
   }

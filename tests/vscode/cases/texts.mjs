@@ -1,4 +1,4 @@
-// Files that several cases open.
+// Texts of files that several cases use.
 
 export const scales = `def scale(values, factor):
     return [value * factor for value in values]

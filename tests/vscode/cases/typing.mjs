@@ -1,115 +1,129 @@
-// Ghost text comes, follows the keys, is taken whole or in parts, and goes.
+// Ghost text: shown, typed through, accepted as a whole or in part, dismissed.
 import assert from 'node:assert/strict';
 import { copyFileSync } from 'node:fs';
 import path from 'node:path';
-import { until } from '../window.mjs';
+import { waitFor } from '../window.mjs';
 
 const shop = 'def add(a, b):\n    return a + b\n\n\ndef subtract(a, b):\n';
 
-async function ghost(bench, name, typed = '    return ') {
-  const window = await bench.first(name, shop);
-  await window.ready();
+const inventory = `class Inventory:
+    """What is in stock, by name."""
+
+    def __init__(self):
+        self.items = {}
+
+    def add(self, name, quantity):
+        """Add a quantity of an item."""
+        self.items[name] = self.items.get(name, 0) + quantity
+
+    def remove(self, name, quantity):
+        """Remove a quantity of an item; its last one removes the item."""
+`;
+
+/** Opens the shop with ghost text behind the cursor. */
+async function openWithGhost(env, name, typed = '    return ') {
+  const window = await env.sharedWindow(name, shop);
+  await window.waitUntilReady();
   await window.type(typed);
-  await window.waitGhost(/a - b/);
+  await window.waitForGhost(/a - b/);
   return window;
 }
 
 export default {
-  async 'a window says that it starts, then that the model is ready'(bench) {
-    const window = await bench.first('ready.py', shop);
-    const item = await window.ready();
+  async 'the status bar shows when the model is ready'(env) {
+    const window = await env.sharedWindow('ready.py', shop);
+    const item = await window.waitUntilReady();
     assert.ok(item.right && !item.warning && /sparkle|loading/.test(item.icon), JSON.stringify(item));
   },
 
-  async 'typing brings ghost text and Tab takes it'(bench) {
-    const window = await ghost(bench, 'tab.py');
-    await bench.screenshot('ghost text');
+  async 'typing shows ghost text, and Tab accepts it'(env) {
+    const window = await openWithGhost(env, 'tab.py');
+    await env.screenshot('ghost text');
     await window.press('Tab');
-    const text = await window.saved('tab.py', /return a - b/);
+    const text = await window.save('tab.py', /return a - b/);
     assert.match(text, /def subtract\(a, b\):\n {4}return a - b\n?/);
   },
 
-  async 'typing what the suggestion says keeps the rest of it'(bench) {
-    const window = await ghost(bench, 'through.py');
+  async 'typing what the suggestion says keeps the rest of it'(env) {
+    const window = await openWithGhost(env, 'through.py');
     await window.type('a ');
-    assert.equal((await window.waitGhost(/^- b/)).split('\n')[0].trim(), '- b');
+    assert.equal((await window.waitForGhost(/^- b/)).split('\n')[0].trim(), '- b');
     await window.press('Tab');
-    await window.saved('through.py', /return a - b/);
+    await window.save('through.py', /return a - b/);
   },
 
-  async 'typing on in another way leaves nothing stale'(bench) {
-    const window = await ghost(bench, 'on.py');
+  async 'typing something else leaves no stale ghost text'(env) {
+    const window = await openWithGhost(env, 'on.py');
     await window.type('max(', 10);
-    for (let look = 0; look < 40; look += 1) {
+    for (let sample = 0; sample < 40; sample += 1) {
       assert.doesNotMatch(await window.ghost(), /^a - b$/);
       await window.page.waitForTimeout(50);
     }
     await window.press('Escape');
-    const text = await window.saved('on.py', /return max\(/);
+    const text = await window.save('on.py', /return max\(/);
     assert.doesNotMatch(text, /a - b/);
   },
 
-  async 'Ctrl+Right takes one word'(bench) {
-    const window = await ghost(bench, 'word.py');
+  async 'Ctrl+Right accepts one word'(env) {
+    const window = await openWithGhost(env, 'word.py');
     await window.press('Control+ArrowRight');
-    await window.waitGhost(/^ ?- b/);
-    await window.saved('word.py', /return a ?$/m);
+    await window.waitForGhost(/^ ?- b/);
+    await window.save('word.py', /return a ?$/m);
     await window.press('Escape');
   },
 
-  async 'a line is taken by the command'(bench) {
-    const window = await ghost(bench, 'line.py');
+  async 'the command accepts one line'(env) {
+    const window = await openWithGhost(env, 'line.py');
     await window.press('Control+Alt+l');
-    await window.saved('line.py', /return a - b/);
+    await window.save('line.py', /return a - b/);
   },
 
-  async 'Esc sends it away'(bench) {
-    const window = await ghost(bench, 'escape.py');
+  async 'Esc dismisses a suggestion'(env) {
+    const window = await openWithGhost(env, 'escape.py');
     await window.press('Escape');
-    await window.noGhost();
-    assert.doesNotMatch(await window.saved('escape.py', /return/), /a - b/);
+    await window.expectNoGhost();
+    assert.doesNotMatch(await window.save('escape.py', /return/), /a - b/);
   },
 
-  async 'Alt+\\ asks where nothing was typed and Alt+] shows another'(bench) {
-    const window = await bench.first('ask.py', `${shop}    return `);
-    await window.ready();
+  async 'Alt+\\ requests a suggestion, and Alt+] shows an alternative'(env) {
+    const window = await env.sharedWindow('ask.py', `${shop}    return `);
+    await window.waitUntilReady();
     await window.page.waitForTimeout(500);
     await window.press('Alt+\\');
-    const first = await window.waitGhost(/\S/);
+    const first = await window.waitForGhost(/\S/);
     await window.press('Alt+]');
-    const second = await window.waitGhost(new RegExp(`^(?!${escaped(first)}$).*\\S`, 's'));
+    const second = await window.waitForGhost(new RegExp(`^(?!${escaped(first)}$).*\\S`, 's'));
     assert.notEqual(second, first);
     await window.press('Alt+[');
-    await window.waitGhost(new RegExp(`^${escaped(first)}$`));
+    await window.waitForGhost(new RegExp(`^${escaped(first)}$`));
     await window.press('Escape');
   },
 
-  async 'where the cursor rests the prompt is read before a key comes'(bench) {
+  async 'the prompt where the cursor rests is prefetched'(env) {
     const lines = Array.from({ length: 150 }, (_, number) => `name_${number} = ${number * 37}\n`).join('');
-    const window = await bench.first('rests.py', lines);
-    await window.ready();
-    const evaluated = async () => (await bench.daemonStatus()).models.reduce((sum, { engine }) => sum + (engine?.evaluated ?? 0), 0);
-    // After some places where nothing is typed nothing more is read: typing makes it begin again.
+    const window = await env.sharedWindow('rests.py', lines);
+    await window.waitUntilReady();
+    const evaluatedTokens = async () => {
+      const { models } = await env.daemonStatus();
+      return models.reduce((sum, { engine }) => sum + (engine?.evaluated ?? 0), 0);
+    };
+    // The number of prefetches without an edit in between is limited; typing resets it.
     await window.type('x');
     await window.page.waitForTimeout(3000);
-    const before = await evaluated();
+    const before = await evaluatedTokens();
     await window.press('Control+Home');
-    await until(async () => (await evaluated()) > before + 100, 'the prompt for the first line is read');
+    await waitFor(async () => (await evaluatedTokens()) > before + 100, 'the prompt at the first line is prefetched');
   },
 
-  async 'the picture for the README'(bench) {
-    const text = 'class Inventory:\n    """What is in stock, by name."""\n\n    def __init__(self):\n        self.items = {}\n\n'
-      + '    def add(self, name, quantity):\n        """Add a quantity of an item."""\n'
-      + '        self.items[name] = self.items.get(name, 0) + quantity\n\n'
-      + '    def remove(self, name, quantity):\n        """Remove a quantity of an item; its last one removes the item."""\n';
-    const window = await bench.first('inventory.py', text);
-    await window.ready();
+  async 'a screenshot for the README is taken'(env) {
+    const window = await env.sharedWindow('inventory.py', inventory);
+    await window.waitUntilReady();
     await window.type('        self.items[name]');
-    await window.waitGhost(/\S/);
-    await window.ready();
+    await window.waitForGhost(/\S/);
+    await window.waitUntilReady();
     await window.page.waitForTimeout(700);
-    await bench.screenshot('picture', { x: 48, y: 0, width: 1232, height: 720 });
-    copyFileSync(path.join(bench.out, 'picture.png'), path.join(bench.out, 'vscode.png'));
+    await env.screenshot('picture', { x: 48, y: 0, width: 1232, height: 720 });
+    copyFileSync(path.join(env.out, 'picture.png'), path.join(env.out, 'vscode.png'));
     await window.press('Escape');
   },
 };

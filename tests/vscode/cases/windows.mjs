@@ -1,75 +1,75 @@
-// Several windows share one daemon; when it ends, each comes back by itself.
+// Several windows share one daemon, and each reconnects after the daemon or its connection is killed.
 import assert from 'node:assert/strict';
-import { until } from '../window.mjs';
+import { waitFor } from '../window.mjs';
 
 const shop = 'def add(a, b):\n    return a + b\n\n\ndef subtract(a, b):\n    return';
 
-async function works(window) {
-  await window.ready();
+async function expectSuggestion(window) {
+  await window.waitUntilReady();
   await window.type(' ');
-  await window.waitGhost(/a - b/);
+  await window.waitForGhost(/a - b/);
   await window.press('Escape');
 }
 
 export default {
-  async 'two windows share one daemon'(bench) {
-    const first = await bench.first('one.py', shop);
-    await first.ready();
-    const connections = () => bench.processes().filter(({ args }) => args[0] === 'lsp').length;
-    const clients = async () => (await bench.daemonStatus()).clients;
-    await until(() => connections() === 1, 'windows of other cases are gone');
-    await until(async () => (await clients()) === 1, 'the daemon sees that they are gone');
-    const second = await bench.open('two.py', shop);
-    await works(second);
+  async 'two windows share one daemon'(env) {
+    const first = await env.sharedWindow('one.py', shop);
+    await first.waitUntilReady();
+    const connections = () => env.processes().filter(({ args }) => args[0] === 'lsp').length;
+    const clients = async () => (await env.daemonStatus()).clients;
+    await waitFor(() => connections() === 1, 'the windows of other cases are closed');
+    await waitFor(async () => (await clients()) === 1, 'the daemon notices');
+    const second = await env.openWindow('two.py', shop);
+    await expectSuggestion(second);
     assert.equal(await clients(), 2);
-    assert.equal(bench.processes().filter(({ args }) => args.join(' ') === 'daemon serve').length, 1);
-    await works(first);
-    await bench.screenshot('second window');
+    assert.equal(env.processes().filter(({ args }) => args.join(' ') === 'daemon serve').length, 1);
+    await expectSuggestion(first);
+    await env.screenshot('second window');
     await second.close();
-    await until(async () => (await clients()) === 1, 'the daemon sees the window go');
+    await waitFor(async () => (await clients()) === 1, 'the daemon notices that the window was closed');
   },
 
-  async 'a connection that is killed comes back'(bench) {
-    const window = await bench.first('killed.py', shop);
-    await window.ready();
-    const [old] = bench.processes().filter(({ args }) => args[0] === 'lsp');
+  async 'a killed connection is restored'(env) {
+    const window = await env.sharedWindow('killed.py', shop);
+    await window.waitUntilReady();
+    const [old] = env.processes().filter(({ args }) => args[0] === 'lsp');
     process.kill(old.id, 'SIGKILL');
-    await until(() => bench.processes().some(({ id, args }) => args[0] === 'lsp' && id !== old.id), 'another process');
-    await works(window);
+    await waitFor(() => env.processes().some(({ id, args }) => args[0] === 'lsp' && id !== old.id), 'a new process');
+    await expectSuggestion(window);
   },
 
-  async 'what is typed while there is no connection is answered when it is back'(bench) {
-    const window = await bench.first('typed.py', shop);
-    await window.ready();
-    const [old] = bench.processes().filter(({ args }) => args[0] === 'lsp');
+  async 'text typed while there is no connection gets a suggestion once it is restored'(env) {
+    const window = await env.sharedWindow('typed.py', shop);
+    await window.waitUntilReady();
+    const [old] = env.processes().filter(({ args }) => args[0] === 'lsp');
     process.kill(old.id, 'SIGKILL');
-    await window.waitStatus(/connection lost|starting/);
+    await window.waitForStatus(/connection lost|starting/);
     await window.type(' ');
-    await window.waitGhost(/a - b/);
+    await window.waitForGhost(/a - b/);
     await window.press('Escape');
   },
 
-  async 'a daemon that is killed comes back'(bench) {
-    const window = await bench.first('daemon.py', shop);
-    await window.ready();
-    const [old] = bench.processes().filter(({ args }) => args[0] === 'daemon');
+  async 'a killed daemon is restarted'(env) {
+    const window = await env.sharedWindow('daemon.py', shop);
+    await window.waitUntilReady();
+    const [old] = env.processes().filter(({ args }) => args[0] === 'daemon');
     process.kill(old.id, 'SIGKILL');
-    await until(() => bench.processes().some(({ id, args }) => args[0] === 'daemon' && id !== old.id), 'another daemon');
-    await works(window);
+    await waitFor(() => env.processes().some(({ id, args }) => args[0] === 'daemon' && id !== old.id), 'a new daemon');
+    await expectSuggestion(window);
   },
 
-  async 'what is typed while the model is loaded is answered when it is there'(bench) {
-    const window = await bench.first('loads.py', shop);
-    await window.ready();
-    const [old] = bench.processes().filter(({ args }) => args[0] === 'daemon');
+  async 'text typed while the model is being loaded gets a suggestion once it is ready'(env) {
+    const window = await env.sharedWindow('loads.py', shop);
+    await window.waitUntilReady();
+    const [old] = env.processes().filter(({ args }) => args[0] === 'daemon');
     process.kill(old.id, 'SIGKILL');
-    await window.waitStatus(/loading the model/);
+    await window.waitForStatus(/loading the model/);
     await window.type(' ');
-    await window.waitGhost(/a - b/);
+    await window.waitForGhost(/a - b/);
     await window.press('Escape');
   },
 
-  async 'the page asked no other machine for anything'(bench) {
-    assert.deepEqual([...bench.outside], []);
+  async 'no page sends a request to another machine'(env) {
+    assert.deepEqual([...env.foreignOrigins], []);
   },
 };

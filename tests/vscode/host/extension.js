@@ -1,2 +1,2 @@
-// The host's tests need an extension to belong to; it does nothing.
+// The tests in the extension host must belong to an extension; this one does nothing.
 exports.activate = () => {};

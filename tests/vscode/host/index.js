@@ -1,31 +1,32 @@
-// Tests with the real `vscode` module, in the real extension host: what other extensions and key bindings rely on.
+// Tests that run in the real extension host with the real `vscode` module: the commands, settings and API that other
+// extensions and key bindings rely on.
 const assert = require('node:assert/strict');
 const path = require('node:path');
 const vscode = require('vscode');
 
 const extension = () => vscode.extensions.getExtension('foretype.foretype');
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-async function until(look, what) {
+async function waitFor(check, description) {
   for (let tries = 0; tries < 600; tries += 1) {
-    const seen = await look();
-    if (seen) return seen;
-    await pause(100);
+    const result = await check();
+    if (result) return result;
+    await sleep(100);
   }
-  throw new Error(`in vain: ${what}`);
+  throw new Error(`timed out: ${description}`);
 }
 
 const tests = {
-  async 'the extension is active and says how it is'() {
+  async 'the extension is active and reports its status'() {
     const api = await extension().activate();
-    await until(() => api.status().name === 'ready', 'the model is ready');
-    assert.equal(api.status().fault, false);
+    await waitFor(() => api.status().name === 'ready', 'the model is ready');
+    assert.equal(api.status().isError, false);
   },
   async 'every contributed command exists'() {
-    const all = await vscode.commands.getCommands(true);
-    const missing = extension().packageJSON.contributes.commands.map(({ command }) => command).filter((name) => !all.includes(name));
-    assert.deepEqual(missing, []);
-    assert.ok(all.includes('foretype.accepted'), 'the command of the daemon');
+    const registered = await vscode.commands.getCommands(true);
+    const contributed = extension().packageJSON.contributes.commands.map(({ command }) => command);
+    assert.deepEqual(contributed.filter((name) => !registered.includes(name)), []);
+    assert.ok(registered.includes('foretype.accepted'), 'the command of the daemon is missing');
   },
   async 'every option has a description and a default of its type'() {
     const { properties } = extension().packageJSON.contributes.configuration;
@@ -36,31 +37,31 @@ const tests = {
       assert.deepEqual(JSON.parse(JSON.stringify(inspected.defaultValue ?? null)), option.default, name);
     }
   },
-  async 'a suggestion is taken by the core command'() {
+  async 'VS Code\'s own command accepts a suggestion'() {
     const file = path.join(vscode.workspace.workspaceFolders[0].uri.fsPath, 'host.py');
     const document = await vscode.workspace.openTextDocument(file);
     const editor = await vscode.window.showTextDocument(document);
     const end = document.lineAt(document.lineCount - 1).range.end;
     editor.selection = new vscode.Selection(end, end);
-    await until(async () => {
+    await waitFor(async () => {
       await vscode.commands.executeCommand('foretype.trigger');
-      await pause(1500);
+      await sleep(1500);
       await vscode.commands.executeCommand('editor.action.inlineSuggest.commit');
-      await pause(300);
+      await sleep(300);
       return /return \S/.test(document.getText().slice(document.offsetAt(end) - 7));
     }, 'a suggestion');
     await vscode.commands.executeCommand('undo');
   },
-  async 'the code action writes a docstring and one undo takes it back'() {
+  async 'the code action writes a docstring, and one undo reverts it'() {
     const { document } = vscode.window.activeTextEditor;
     const before = document.getText();
-    const range = new vscode.Range(0, 0, 0, 0);
-    const actions = await vscode.commands.executeCommand('vscode.executeCodeActionProvider', document.uri, range, 'refactor.rewrite');
+    const target = [document.uri, new vscode.Range(0, 0, 0, 0), 'refactor.rewrite'];
+    const actions = await vscode.commands.executeCommand('vscode.executeCodeActionProvider', ...target);
     const { command } = actions.find(({ title }) => title === 'Write a docstring for `add`');
     await vscode.commands.executeCommand(command.command, ...command.arguments);
     const written = document.getText();
     assert.match(written, /^def add\(a, b\):\n    """[^\n]+\n\n    Args:\n        a: .+\n        b: .+\n/);
-    assert.ok(written.endsWith(before.slice(before.indexOf('    return a + b'))), 'the code is as it was');
+    assert.ok(written.endsWith(before.slice(before.indexOf('    return a + b'))), 'the code has changed');
     await vscode.commands.executeCommand('undo');
     assert.equal(document.getText(), before);
   },
@@ -68,12 +69,12 @@ const tests = {
     const api = await extension().activate();
     await vscode.commands.executeCommand('foretype.snooze', 0.02);
     assert.equal(api.status().name, 'snoozed');
-    await until(() => api.status().name !== 'snoozed', 'the end of the snooze');
+    await waitFor(() => api.status().name !== 'snoozed', 'the end of the snooze');
   },
-  async 'a restart ends in order and comes back'() {
+  async 'a restart reconnects'() {
     const api = await extension().activate();
     await vscode.commands.executeCommand('foretype.restart');
-    await until(() => api.status().name === 'ready', 'ready again');
+    await waitFor(() => api.status().name === 'ready', 'the model is ready again');
   },
 };
 
