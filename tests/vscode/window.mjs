@@ -119,10 +119,10 @@ export class Window {
     await waitFor(async () => {
       await this.openQuickInput(key);
       await this.page.keyboard.type(text);
-      const isFound = await row.waitFor({ timeout: 4000 }).then(() => true, () => false);
-      await (isFound ? row.click() : this.press('Escape'));
-      return isFound;
-    }, `${text} is found`);
+      const isPicked = await row.click({ timeout: 4000 }).then(() => true, () => false);
+      if (!isPicked) await this.press('Escape');
+      return isPicked;
+    }, `${text} is picked`);
   }
 
   /** Presses the key until the quick input opens, because keys are lost while the workbench starts. */
