@@ -58,7 +58,7 @@ pub struct Decoder {
 
 impl Decoder {
     /// Runs one step over tensors with any attention, for GPUs, as a reference in tests, and for training. Evaluates
-    /// `tokens` at their `positions` and returns the logits `[wanted, vocabulary]` of the rows in `wanted`.
+    /// `tokens` at their `positions` and returns the logits `[rows, vocabulary]` of the rows in `logits_rows`.
     ///
     /// `abort` is called before each layer. After an abort or an error, only some layers may have been attended: the
     /// caller removes what its cache stored in this step.
@@ -69,11 +69,11 @@ impl Decoder {
         &self,
         tokens: &[u32],
         positions: &[u32],
-        wanted: &[usize],
+        logits_rows: &[usize],
         attend: &mut dyn Attend,
         abort: &dyn Fn() -> bool,
     ) -> Result<Tensor, ForwardError> {
-        self.check(tokens, positions, wanted)?;
+        self.check(tokens, positions, logits_rows)?;
         let mut x = self.embed(tokens, positions)?; // [rows, hidden]
         for (index, layer) in self.layers.iter().enumerate() {
             if abort() {
@@ -82,7 +82,7 @@ impl Decoder {
             let attended = layer.attention(&x, index, positions, self.rope.as_deref(), attend)?;
             x = if index + 1 == self.layers.len() {
                 // After the last attention, only the rows whose logits are requested are needed.
-                layer.finish(&pick(&x, wanted)?, &pick(&attended, wanted)?)?
+                layer.finish(&select_rows(&x, logits_rows)?, &select_rows(&attended, logits_rows)?)?
             } else {
                 layer.finish(&x, &attended)?
             };
@@ -107,7 +107,7 @@ impl Decoder {
     }
 
     /// Device of the weights.
-    pub fn device(&self) -> &Device {
+    pub(crate) fn device(&self) -> &Device {
         &self.device
     }
 
@@ -121,7 +121,7 @@ impl Decoder {
     }
 
     /// Checks that the rows fit the model, before anything is computed.
-    fn check(&self, tokens: &[u32], positions: &[u32], wanted: &[usize]) -> CandleResult<()> {
+    fn check(&self, tokens: &[u32], positions: &[u32], logits_rows: &[usize]) -> CandleResult<()> {
         if tokens.is_empty() || tokens.len() != positions.len() {
             candle_core::bail!("a step of {} tokens at {} positions", tokens.len(), positions.len());
         }
@@ -131,21 +131,21 @@ impl Decoder {
         if let Some(position) = positions.iter().find(|&&p| p as usize >= self.config.context_length) {
             candle_core::bail!("position {position} is outside the context of {}", self.config.context_length);
         }
-        if let Some(row) = wanted.iter().find(|&&row| row >= tokens.len()) {
+        if let Some(row) = logits_rows.iter().find(|&&row| row >= tokens.len()) {
             candle_core::bail!("row {row} of a step of {} does not exist", tokens.len());
         }
         Ok(())
     }
 }
 
-/// Selects the rows of `x` in `wanted`; returns `x` itself if that is all of it.
-fn pick(x: &Tensor, wanted: &[usize]) -> CandleResult<Tensor> {
-    if wanted.len() == x.dim(0)? && wanted.iter().enumerate().all(|(i, &row)| i == row) {
+/// Selects `rows` of `x`; returns `x` itself if they are all of its rows.
+fn select_rows(x: &Tensor, rows: &[usize]) -> CandleResult<Tensor> {
+    if rows.iter().copied().eq(0..x.dim(0)?) {
         return Ok(x.clone());
     }
-    if let &[row] = wanted {
+    if let &[row] = rows {
         return x.narrow(0, row, 1)?.contiguous();
     }
-    let rows: Vec<u32> = wanted.iter().map(|&row| row as u32).collect();
+    let rows: Vec<u32> = rows.iter().map(|&row| row as u32).collect();
     x.index_select(&Tensor::new(rows, x.device())?, 0)
 }

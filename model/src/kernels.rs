@@ -30,7 +30,7 @@ pub(crate) mod tensor_ops;
 
 pub use bandwidth::read_bandwidth;
 pub use memory::trim_heap;
-pub use pool::set_threads;
+pub(crate) use pool::set_threads;
 pub use table::{Isa, isa};
 pub(crate) use table::{Kernels, kernels};
 pub(crate) use tensor_ops::{RopeTable, layer_norm, rms_norm, rope, swiglu};

@@ -22,11 +22,11 @@ use crate::kernels::simd::PANEL;
 use crate::kernels::split_q8::SplitQ8;
 use crate::weights::storage::{Bytes, QuantizedMatrix};
 pub(crate) use lora_delta::LoraDelta;
-use lora_delta::LowRankFactor;
+use lora_delta::LowRankProducts;
 
 /// Matrix `[out, in]` with an optional bias `[out]` and an optional LoRA delta. Clones share the matrix.
 #[derive(Clone)]
-pub struct Linear {
+pub(crate) struct Linear {
     weight: Arc<Weight>,
     bias: Option<Bias>,
     shape: (usize, usize),
@@ -61,7 +61,7 @@ impl Linear {
     ///
     /// # Errors
     /// If a tensor operation fails.
-    pub fn dense(weight: Tensor, bias: Option<Tensor>) -> Result<Self> {
+    pub(crate) fn dense(weight: Tensor, bias: Option<Tensor>) -> Result<Self> {
         let shape = weight.dims2()?;
         let bias = bias.map(Bias::new).transpose()?;
         if !weight.device().is_cpu() {
@@ -84,10 +84,12 @@ impl Linear {
     ///
     /// # Errors
     /// If the blocks do not have the size that type and shape require, or a tensor operation fails.
-    pub fn quantized(weight: QuantizedMatrix, bias: Option<Tensor>) -> Result<Self> {
+    pub(crate) fn quantized(weight: QuantizedMatrix, bias: Option<Tensor>) -> Result<Self> {
         weight.check()?;
         let QuantizedMatrix { dtype, shape, bytes, device } = weight;
-        if let (Some(format), true) = (BlockFormat::of(dtype), device.is_cpu()) {
+        if device.is_cpu()
+            && let Some(format) = BlockFormat::of(dtype)
+        {
             let bias = bias.map(Bias::new).transpose()?;
             let packed = PackedMatrix::new(format, shape.0, shape.1, bytes.as_ref());
             bytes.release();
@@ -136,7 +138,7 @@ impl Linear {
     ///
     /// # Errors
     /// If the shapes do not fit, or a tensor operation fails.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let out = match &*self.weight {
             Weight::Device(weight, _) => weight.forward(x)?,
             _ => x.contiguous()?.apply_op1_no_bwd(self)?,
@@ -160,7 +162,7 @@ impl Linear {
     ///
     /// # Errors
     /// If an id is outside the matrix.
-    pub fn rows(&self, ids: &[u32]) -> Result<Tensor> {
+    pub(crate) fn rows(&self, ids: &[u32]) -> Result<Tensor> {
         let (out, columns) = self.shape;
         if let Some(id) = ids.iter().find(|id| **id as usize >= out) {
             bail!("row {id} is outside a matrix of {out} rows");
@@ -196,34 +198,36 @@ impl Linear {
     }
 
     /// Multiplies the first `rows` rows of `inputs`, which have been quantised, with the outputs of `panels` on the
-    /// CPU, and adds bias and LoRA delta. `take` gets every result: row, first output, up to 16 values.
+    /// CPU, and adds bias and LoRA delta. `sink` gets every result: row, first output, up to 16 values.
     pub(crate) fn multiply(
         &self,
         kernels: &Kernels,
         rows: usize,
         panels: Range<usize>,
         inputs: &Activations,
-        own: &mut ThreadScratch,
-        mut take: impl FnMut(usize, usize, &[f32]),
+        scratch: &mut ThreadScratch,
+        mut sink: impl FnMut(usize, usize, &[f32]),
     ) {
         let bias = self.bias.as_ref().map(|bias| &bias.values[..]);
-        let mut low = std::mem::take(&mut own.low_rank);
-        let delta = self.lora_delta.as_deref().map(|delta| (delta, low.product(delta, rows, inputs)));
-        self.multiply_without_bias(kernels, rows, panels, inputs, own, |row, output, values| {
+        let mut low_rank = std::mem::take(&mut scratch.low_rank);
+        let delta = self.lora_delta.as_deref().map(|delta| (delta, low_rank.product(delta, rows, inputs)));
+        self.multiply_without_bias(kernels, rows, panels, inputs, scratch, |row, output, values| {
             if bias.is_none() && delta.is_none() {
-                return take(row, output, values);
+                return sink(row, output, values);
             }
             let mut sums = [0f32; PANEL];
             copy_results(&mut sums[..values.len()], values);
             if let Some(bias) = bias {
-                sums.iter_mut().zip(&bias[output..]).for_each(|(sum, bias)| *sum += bias);
+                for (sum, bias) in sums.iter_mut().zip(&bias[output..]) {
+                    *sum += bias;
+                }
             }
-            if let Some((delta, low)) = delta {
-                delta.add(low, row, output, &mut sums);
+            if let Some((delta, projected)) = delta {
+                delta.add(projected, row, output, &mut sums);
             }
-            take(row, output, &sums[..values.len()]);
+            sink(row, output, &sums[..values.len()]);
         });
-        own.low_rank = low;
+        scratch.low_rank = low_rank;
     }
 
     /// Multiplies as [`multiply`](Self::multiply) does, without bias and LoRA delta.
@@ -233,14 +237,14 @@ impl Linear {
         rows: usize,
         panels: Range<usize>,
         inputs: &Activations,
-        own: &mut ThreadScratch,
-        take: impl FnMut(usize, usize, &[f32]),
+        scratch: &mut ThreadScratch,
+        sink: impl FnMut(usize, usize, &[f32]),
     ) {
         let part = PartialProduct::new(kernels, 0..rows, panels, inputs);
         match &*self.weight {
-            Weight::Packed(matrix) => matrix.multiply(part, &mut own.prepared, take),
-            Weight::SplitQ8(matrix) => matrix.multiply(part, &mut own.prepared, take),
-            Weight::Dense(matrix) => matrix.multiply(part, &mut own.weights, take),
+            Weight::Packed(matrix) => matrix.multiply(part, &mut scratch.grouped, sink),
+            Weight::SplitQ8(matrix) => matrix.multiply(part, &mut scratch.grouped, sink),
+            Weight::Dense(matrix) => matrix.multiply(part, &mut scratch.dense_weights, sink),
             Weight::Table(..) | Weight::Device(..) => {}
         }
     }
@@ -264,7 +268,7 @@ impl Linear {
     }
 
     /// Number of outputs, the rows of the matrix.
-    pub fn out_features(&self) -> usize {
+    pub(crate) fn out_features(&self) -> usize {
         self.shape.0
     }
 }
@@ -276,18 +280,19 @@ const MIN_SPLIT_Q8_BYTES: usize = 16 << 20;
 #[derive(Default)]
 pub(crate) struct ThreadScratch {
     /// Activations grouped for the matrices of this phase.
-    pub(crate) prepared: GroupedActivations,
+    pub(crate) grouped: GroupedActivations,
     /// Activations grouped for the approximate products of [`SplitQ8`].
-    pub(crate) prepared_approx: GroupedActivations,
-    low_rank: LowRankFactor,
-    weights: Vec<f32>,
+    pub(crate) grouped_approx: GroupedActivations,
+    low_rank: LowRankProducts,
+    /// Rows of a dense matrix, as 32-bit floats.
+    dense_weights: Vec<f32>,
 }
 
 impl ThreadScratch {
     /// Discards everything that was computed from the activations, after they have changed.
     pub(crate) fn invalidate(&mut self) {
-        self.prepared.invalidate();
-        self.prepared_approx.invalidate();
+        self.grouped.invalidate();
+        self.grouped_approx.invalidate();
         self.low_rank.invalidate();
     }
 }
@@ -302,28 +307,22 @@ impl CustomOp1 for Linear {
             bail!("a linear layer takes contiguous 32-bit floats");
         };
         let (rows, columns) = layout.shape().dims2()?;
-        let (out, inner) = self.shape;
-        if columns != inner {
+        let (outputs, inputs) = self.shape;
+        if columns != inputs {
             bail!("{columns} inputs do not fit a linear layer of shape {:?}", self.shape);
         }
         let kernels = crate::kernels::kernels();
         let inputs = Activations::new(kernels, &x[start..end], columns);
         let mut y = SharedBuffer::default();
-        y.reserve(rows * out);
+        y.reserve(rows * outputs);
         pool().run_ranges(self.panels(), &|panels| {
-            self.multiply_without_bias(
-                kernels,
-                rows,
-                panels,
-                &inputs,
-                &mut ThreadScratch::default(),
-                |row, output, values| {
-                    // SAFETY: each result is written once, by the thread that owns its panel.
-                    unsafe { y.slice_mut(row * out + output..row * out + output + values.len()) }
-                        .copy_from_slice(values);
-                },
-            );
+            let mut scratch = ThreadScratch::default();
+            self.multiply_without_bias(kernels, rows, panels, &inputs, &mut scratch, |row, output, values| {
+                let at = row * outputs + output;
+                // SAFETY: each result is written once, by the thread that owns its panel.
+                unsafe { y.slice_mut(at..at + values.len()) }.copy_from_slice(values);
+            });
         });
-        Ok((CpuStorage::F32(y.into_vec()), (rows, out).into()))
+        Ok((CpuStorage::F32(y.into_vec()), (rows, outputs).into()))
     }
 }

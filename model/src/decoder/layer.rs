@@ -80,12 +80,12 @@ impl Mlp {
     /// Maps `[rows, hidden]` to `[rows, hidden]`.
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let up = self.up.forward(x)?;
-        let inner = match &self.gate {
+        let hidden = match &self.gate {
             Some(gate) if self.activation == Activation::Silu => kernels::swiglu(&gate.forward(x)?, &up)?,
             Some(gate) => (self.activation.apply(&gate.forward(x)?)? * up)?,
             None => self.activation.apply(&up)?,
         };
-        self.down.forward(&inner)
+        self.down.forward(&hidden)
     }
 }
 
@@ -94,13 +94,10 @@ impl Activation {
     pub(super) fn apply_row(self, kernels: &Kernels, x: &mut [f32], up: &[f32]) {
         match self {
             // SAFETY: the processor supports the kernels' set.
-            Self::Silu => return unsafe { (kernels.silu)(x, up) },
-            Self::Gelu => x.iter_mut().for_each(|x| *x = gelu(*x)),
-            Self::GeluTanh => x.iter_mut().for_each(|x| *x = gelu_tanh(*x)),
-            Self::Relu => x.iter_mut().for_each(|x| *x = x.max(0.0)),
-        }
-        for (x, up) in x.iter_mut().zip(up) {
-            *x *= up;
+            Self::Silu => unsafe { (kernels.silu)(x, up) },
+            Self::Gelu => apply_elementwise(x, up, gelu),
+            Self::GeluTanh => apply_elementwise(x, up, gelu_tanh),
+            Self::Relu => apply_elementwise(x, up, |x| x.max(0.0)),
         }
     }
 
@@ -112,6 +109,16 @@ impl Activation {
             Self::GeluTanh => x.gelu(),
             Self::Relu => x.relu(),
         }
+    }
+}
+
+/// Applies `function` to each element and multiplies by `up`, if that is not empty.
+fn apply_elementwise(x: &mut [f32], up: &[f32], function: impl Fn(f32) -> f32) {
+    for x in &mut *x {
+        *x = function(*x);
+    }
+    for (x, up) in x.iter_mut().zip(up) {
+        *x *= up;
     }
 }
 

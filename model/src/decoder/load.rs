@@ -20,18 +20,15 @@ use crate::weights::{Fault, LayerTensor, LoadError, Slot, TensorKind, WeightMatr
 impl Decoder {
     /// Builds a decoder with the weights of `source`. `config` must have been validated.
     pub(crate) fn load(config: Config, source: &dyn WeightSource, device: &Device) -> Result<Self, LoadError> {
-        let build = Builder { config: &config, source };
-        let embedding = build.embedding()?;
+        let builder = Builder { config: &config, source };
+        let embedding = builder.embedding()?;
         let positions = match config.positions {
-            Positions::Learned => Some(build.positions()?),
+            Positions::Learned => Some(builder.positions()?),
             Positions::Rotary { .. } => None,
         };
-        let layers = (0..config.layers).map(|index| build.layer(index)).collect::<Result<Vec<_>, _>>()?;
-        let output_norm = build.norm(Slot::OutputNorm, config.norm, config.hidden_size)?;
-        let output = match config.tied_embeddings {
-            true => None,
-            false => Some(build.output()?),
-        };
+        let layers = (0..config.layers).map(|index| builder.layer(index)).collect::<Result<Vec<_>, _>>()?;
+        let output_norm = builder.norm(Slot::OutputNorm, config.norm, config.hidden_size)?;
+        let output = if config.tied_embeddings { None } else { Some(builder.output()?) };
         let rope = match config.rope_frequencies() {
             Some(frequencies) => {
                 let table = RopeTable::new(&frequencies, config.context_length, device).map_err(in_memory)?;
@@ -47,7 +44,7 @@ impl Decoder {
     ///
     /// # Errors
     /// If the configuration is invalid.
-    pub fn random(config: &Config, seed: u64) -> Result<Self, LoadError> {
+    pub(crate) fn random(config: &Config, seed: u64) -> Result<Self, LoadError> {
         let config = config.clone().validated().map_err(|fault| fault.in_file(Path::new("random")))?;
         Self::load(config, &RandomWeights { seed }, &Device::Cpu)
     }
@@ -58,7 +55,7 @@ pub(crate) fn in_memory(error: candle_core::Error) -> LoadError {
     Fault::Tensor(error).in_file(Path::new("memory"))
 }
 
-/// Builder of the parts of a decoder from a source of weights.
+/// Builds the parts of a decoder from a source of weights.
 struct Builder<'a> {
     config: &'a Config,
     source: &'a dyn WeightSource,
@@ -69,12 +66,13 @@ impl Builder<'_> {
         let config = self.config;
         let slot = |part| Slot::Layer(index, part);
         let [query, key, value] = self.projections(index)?;
-        let head_norms = match config.qk_norm {
-            true => Some((
+        let head_norms = if config.qk_norm {
+            Some((
                 self.norm(slot(LayerTensor::QueryNorm), Norm::Rms, config.head_dim)?,
                 self.norm(slot(LayerTensor::KeyNorm), Norm::Rms, config.head_dim)?,
-            )),
-            false => None,
+            ))
+        } else {
+            None
         };
         let out = slot(LayerTensor::AttentionOutput);
         Ok(Layer {
@@ -91,21 +89,21 @@ impl Builder<'_> {
     }
 
     fn mlp(&self, index: usize) -> Result<Mlp, LoadError> {
-        let (hidden, inner, bias) = (self.config.hidden_size, self.config.intermediate_size, self.config.mlp_bias);
+        let Config { hidden_size: hidden, intermediate_size: intermediate, mlp_bias: bias, .. } = *self.config;
         let slot = |part| Slot::Layer(index, part);
-        let gate = match self.config.gated {
-            true => Some(self.linear(slot(LayerTensor::Gate), inner, hidden, bias)?),
-            false => None,
+        let gate = if self.config.gated {
+            Some(self.linear(slot(LayerTensor::Gate), intermediate, hidden, bias)?)
+        } else {
+            None
         };
-        let up = self.linear(slot(LayerTensor::Up), inner, hidden, bias)?;
-        let down = self.linear(slot(LayerTensor::Down), hidden, inner, bias)?;
+        let up = self.linear(slot(LayerTensor::Up), intermediate, hidden, bias)?;
+        let down = self.linear(slot(LayerTensor::Down), hidden, intermediate, bias)?;
         Ok(Mlp { gate, up, down, activation: self.config.activation })
     }
 
     /// Builds the embedding. If it is not tied to the output matrix, it is a table.
     fn embedding(&self) -> Result<Linear, LoadError> {
-        let (out, inner) = (self.config.vocab_size, self.config.hidden_size);
-        match self.source.matrix(Slot::Embedding, out, inner)? {
+        match self.source.matrix(Slot::Embedding, self.config.vocab_size, self.config.hidden_size)? {
             WeightMatrix::Quantized(weight) if !self.config.tied_embeddings => Linear::table(weight).map_err(in_memory),
             matrix => matrix.vocabulary().map_err(in_memory),
         }
@@ -113,8 +111,8 @@ impl Builder<'_> {
 
     /// Builds the output matrix of a model that is not tied to the embedding.
     fn output(&self) -> Result<Linear, LoadError> {
-        let (out, inner) = (self.config.vocab_size, self.config.hidden_size);
-        self.source.matrix(Slot::Output, out, inner)?.vocabulary().map_err(in_memory)
+        let matrix = self.source.matrix(Slot::Output, self.config.vocab_size, self.config.hidden_size)?;
+        matrix.vocabulary().map_err(in_memory)
     }
 
     /// Builds the query, key and value matrices. A fused matrix is split by rows, without copying.
@@ -132,20 +130,14 @@ impl Builder<'_> {
         let slot = Slot::Layer(index, LayerTensor::FusedQkv);
         let all = query + 2 * kv;
         let matrix = self.source.matrix(slot, all, config.hidden_size)?;
-        let bias = match bias {
-            true => Some(self.source.vector(slot, TensorKind::Bias, all)?),
-            false => None,
-        };
-        let cut = |rows: Range<usize>| matrix.cut(bias.as_ref(), rows).map_err(in_memory);
-        Ok([cut(0..query)?, cut(query..query + kv)?, cut(query + kv..all)?])
+        let bias = if bias { Some(self.source.vector(slot, TensorKind::Bias, all)?) } else { None };
+        let slice = |rows: Range<usize>| matrix.slice_rows(bias.as_ref(), rows).map_err(in_memory);
+        Ok([slice(0..query)?, slice(query..query + kv)?, slice(query + kv..all)?])
     }
 
-    fn linear(&self, slot: Slot, out: usize, inner: usize, bias: bool) -> Result<Linear, LoadError> {
-        let bias = match bias {
-            true => Some(self.source.vector(slot, TensorKind::Bias, out)?),
-            false => None,
-        };
-        self.source.matrix(slot, out, inner)?.linear(bias).map_err(in_memory)
+    fn linear(&self, slot: Slot, outputs: usize, inputs: usize, bias: bool) -> Result<Linear, LoadError> {
+        let bias = if bias { Some(self.source.vector(slot, TensorKind::Bias, outputs)?) } else { None };
+        self.source.matrix(slot, outputs, inputs)?.linear(bias).map_err(in_memory)
     }
 
     fn norm(&self, slot: Slot, kind: Norm, len: usize) -> Result<Normalize, LoadError> {
@@ -183,11 +175,11 @@ impl WeightMatrix {
     }
 
     /// Builds a layer from a range of rows.
-    fn cut(&self, bias: Option<&Tensor>, rows: Range<usize>) -> candle_core::Result<Linear> {
+    fn slice_rows(&self, bias: Option<&Tensor>, rows: Range<usize>) -> candle_core::Result<Linear> {
         let bias = bias.map(|bias| bias.narrow(0, rows.start, rows.len())?.contiguous()).transpose()?;
         match self {
             Self::Dense(weight) => Linear::dense(weight.narrow(0, rows.start, rows.len())?.contiguous()?, bias),
-            Self::Quantized(weight) => Linear::quantized(weight.cut(rows)?, bias),
+            Self::Quantized(weight) => Linear::quantized(weight.slice_rows(rows)?, bias),
         }
     }
 }
@@ -198,9 +190,9 @@ pub(crate) struct RandomWeights {
 }
 
 impl RandomWeights {
-    /// Returns numbers in -1..1 that depend only on the seed, the slot and the kind (FNV-1a of their names, then
+    /// Returns values in -1..1 that depend only on the seed, the slot and the kind (FNV-1a of their names, then
     /// SplitMix64).
-    fn numbers(&self, slot: Slot, kind: TensorKind, count: usize) -> impl Iterator<Item = f32> {
+    fn values(&self, slot: Slot, kind: TensorKind, count: usize) -> impl Iterator<Item = f32> {
         let name = seed_name(slot, kind);
         let mut hasher = FnvHasher::with_key(self.seed);
         hasher.write(name.as_bytes());
@@ -211,7 +203,7 @@ impl RandomWeights {
 
 /// Returns the name that a tensor has in the seed of its random weights.
 ///
-/// Tests depend on the weights, so the names are fixed: they stay when a variant is renamed.
+/// Tests depend on the weights, so the names are fixed: a renamed variant keeps its old name here.
 fn seed_name(slot: Slot, kind: TensorKind) -> String {
     match slot {
         Slot::Layer(index, LayerTensor::FusedQkv) => format!("Layer({index}, Fused) {kind:?}"),
@@ -221,15 +213,15 @@ fn seed_name(slot: Slot, kind: TensorKind) -> String {
 }
 
 impl WeightSource for RandomWeights {
-    fn matrix(&self, slot: Slot, out: usize, inner: usize) -> Result<WeightMatrix, LoadError> {
-        let scale = if slot == Slot::Embedding { 1.0 } else { (3.0 / inner as f32).sqrt() };
-        let values: Vec<f32> = self.numbers(slot, TensorKind::Weight, out * inner).map(|x| x * scale).collect();
-        Tensor::from_vec(values, (out, inner), &Device::Cpu).map(WeightMatrix::Dense).map_err(in_memory)
+    fn matrix(&self, slot: Slot, outputs: usize, inputs: usize) -> Result<WeightMatrix, LoadError> {
+        let scale = if slot == Slot::Embedding { 1.0 } else { (3.0 / inputs as f32).sqrt() };
+        let values: Vec<f32> = self.values(slot, TensorKind::Weight, outputs * inputs).map(|x| x * scale).collect();
+        Tensor::from_vec(values, (outputs, inputs), &Device::Cpu).map(WeightMatrix::Dense).map_err(in_memory)
     }
 
     fn vector(&self, slot: Slot, kind: TensorKind, len: usize) -> Result<Tensor, LoadError> {
-        let centre = if kind == TensorKind::Weight { 1.0 } else { 0.0 };
-        let values: Vec<f32> = self.numbers(slot, kind, len).map(|x| centre + 0.1 * x).collect();
+        let mean = if kind == TensorKind::Weight { 1.0 } else { 0.0 };
+        let values: Vec<f32> = self.values(slot, kind, len).map(|x| mean + 0.1 * x).collect();
         Tensor::from_vec(values, len, &Device::Cpu).map_err(in_memory)
     }
 }

@@ -12,20 +12,25 @@ pub(crate) struct Normalize {
     weight: Tensor,
     bias: Option<Tensor>,
     eps: f32,
-    /// Weight and bias in host memory.
-    values: (Vec<f32>, Vec<f32>),
+    /// Weight and bias in host memory; the bias is empty if there is none.
+    host_weight: Vec<f32>,
+    host_bias: Vec<f32>,
 }
 
 impl Normalize {
     /// Creates a norm from a weight and, for a [`Norm::Layer`], a bias.
     pub(super) fn new(kind: Norm, weight: Tensor, bias: Option<Tensor>, eps: f32) -> Result<Self> {
-        let values = (weight.to_vec1()?, bias.as_ref().map_or(Ok(Vec::new()), Tensor::to_vec1)?);
-        Ok(Self { kind, weight, bias, eps, values })
+        let host_weight = weight.to_vec1()?;
+        let host_bias = match &bias {
+            Some(bias) => bias.to_vec1()?,
+            None => Vec::new(),
+        };
+        Ok(Self { kind, weight, bias, eps, host_weight, host_bias })
     }
 
     /// Normalises one row on the CPU.
     pub(super) fn row(&self, kernels: &Kernels, x: &[f32], out: &mut [f32]) {
-        let (weight, bias) = (&self.values.0, &self.values.1);
+        let (weight, bias) = (&self.host_weight, &self.host_bias);
         // SAFETY: the processor supports the kernels' set.
         unsafe {
             match self.kind {

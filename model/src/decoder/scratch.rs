@@ -13,7 +13,7 @@ use crate::linear::ThreadScratch;
 #[derive(Default)]
 pub(super) struct Scratch {
     pub(super) x: SharedBuffer<f32>,       // [rows, hidden], the residual stream
-    pub(super) final_x: SharedBuffer<f32>, // [wanted, hidden], of requested rows after the last attention
+    pub(super) final_x: SharedBuffer<f32>, // [logits_rows, hidden], after the last attention
     pub(super) q: SharedBuffer<f32>,       // [rows, heads * dim]
     pub(super) k: SharedBuffer<f32>,       // [rows, kv_heads * dim]
     pub(super) v: SharedBuffer<f32>,       // [rows, kv_heads * dim]
@@ -35,9 +35,9 @@ pub(super) struct StepThread {
 
 impl Scratch {
     /// Makes room for a step.
-    pub(super) fn reserve(&mut self, config: &Config, rows: usize, wanted: usize) {
+    pub(super) fn reserve(&mut self, config: &Config, rows: usize, logits_rows: usize) {
         self.x.reserve(rows * config.hidden_size);
-        self.final_x.reserve(wanted * config.hidden_size);
+        self.final_x.reserve(logits_rows * config.hidden_size);
         self.q.reserve(rows * config.query_width());
         self.k.reserve(rows * config.kv_width());
         self.v.reserve(rows * config.kv_width());
@@ -45,10 +45,9 @@ impl Scratch {
         self.attended.reshape(rows, config.query_width());
         self.mlp_hidden.reshape(rows, config.intermediate_size);
         self.threads.resize_with(pool().threads(), || {
-            let attention = AttentionScratch::new(config.head_dim);
             Mutex::new(StepThread {
                 linear_scratch: ThreadScratch::default(),
-                attention,
+                attention: AttentionScratch::new(config.head_dim),
                 up: Vec::new(),
                 head: vec![0.0; config.head_dim],
             })
@@ -70,29 +69,28 @@ pub(super) struct RowOrder {
 }
 
 impl RowOrder {
-    /// Sorts the rows of a step.
-    pub(super) fn fill(&mut self, tokens: &[u32], wanted: &[usize], step: &mut KvBatch) {
-        let Self { rows, slot_of_row: place, partial_steps: begun, .. } = self;
-        rows.clear();
-        begun.clear();
+    /// Sorts the rows of a step, of which `logits_rows` need logits, and takes the partial steps out of its caches.
+    pub(super) fn fill(&mut self, tokens: &[u32], logits_rows: &[usize], step: &mut KvBatch) {
+        self.rows.clear();
+        self.partial_steps.clear();
         for (span, (cache, count)) in step.spans.iter_mut().enumerate() {
-            let from = rows.len();
-            let left = cache.take_partial().unwrap_or_default();
-            let known = kv::common_prefix_len(&left.tokens, &tokens[from..from + *count]);
-            rows.extend((0..*count).map(|row| {
-                let layer = if row < known { left.layers[row] } else { 0 };
-                RowStart { index: from + row, layer, span, offset: row }
-            }));
-            begun.push(left);
+            let first = self.rows.len();
+            let partial = cache.take_partial().unwrap_or_default();
+            let resumed = kv::common_prefix_len(&partial.tokens, &tokens[first..first + *count]);
+            for offset in 0..*count {
+                let layer = if offset < resumed { partial.layers[offset] } else { 0 };
+                self.rows.push(RowStart { index: first + offset, layer, span, offset });
+            }
+            self.partial_steps.push(partial);
         }
-        step.resumed = rows.iter().any(|row| row.layer > 0);
-        rows.sort_by_key(|row| row.layer);
-        place.resize(rows.len(), 0);
-        for (at, row) in rows.iter().enumerate() {
-            place[row.index] = at;
+        step.resumed = self.rows.iter().any(|row| row.layer > 0);
+        self.rows.sort_by_key(|row| row.layer);
+        self.slot_of_row.resize(self.rows.len(), 0);
+        for (slot, row) in self.rows.iter().enumerate() {
+            self.slot_of_row[row.index] = slot;
         }
         self.logits_slots.clear();
-        self.logits_slots.extend(wanted.iter().map(|row| self.slot_of_row[*row]));
+        self.logits_slots.extend(logits_rows.iter().map(|row| self.slot_of_row[*row]));
     }
 }
 
@@ -102,6 +100,7 @@ pub(super) struct RowStart {
     pub(super) index: usize,
     /// First layer to evaluate.
     pub(super) layer: usize,
+    /// Index of its span.
     pub(super) span: usize,
     /// Offset in its span, from the committed length of the cache.
     pub(super) offset: usize,

@@ -20,7 +20,7 @@ use crate::kernels::{Kernels, kernels};
 use crate::kv::{KvBatch, KvCache, PartialStep};
 
 /// Minimum number of panels of a chunk: two make a block of 32 activations of the next matrix.
-const PANELS_PER_TASK: usize = 2;
+const MIN_PANELS_PER_CHUNK: usize = 2;
 
 /// Rows of a step whose logits are requested.
 #[derive(Clone, Copy)]
@@ -54,29 +54,27 @@ impl Decoder {
         &self,
         tokens: &[u32],
         positions: &[u32],
-        wanted: LogitsRequest,
+        request: LogitsRequest,
         step: &mut KvBatch,
         abort: &(dyn Fn() -> bool + Sync),
         logits: &mut Logits,
     ) -> Result<(), ForwardError> {
-        let LogitsRequest { rows: wanted, full: whole, argmax: likeliest } = wanted;
         if !self.device.is_cpu() {
-            logits.reserve((wanted.len(), 0), self.config.vocab_size);
-            return self.step_on_device(tokens, positions, wanted, step, abort, logits);
+            logits.reserve(request.rows.len(), 0, self.config.vocab_size);
+            return self.step_on_device(tokens, positions, request.rows, step, abort, logits);
         }
-        logits.reserve((whole, likeliest), self.config.vocab_size);
-        logits.reserve_hidden_states(wanted.len(), self.config.hidden_size);
-        self.check(tokens, positions, wanted)?;
+        logits.reserve(request.full, request.argmax, self.config.vocab_size);
+        logits.reserve_hidden_states(request.rows.len(), self.config.hidden_size);
+        self.check(tokens, positions, request.rows)?;
         let rows: usize = step.spans.iter().map(|(_, rows)| rows).sum();
         if rows != tokens.len() {
-            return Err(
-                candle_core::Error::msg(format!("a step of {} tokens for {rows} rows of spans", tokens.len())).into()
-            );
+            let message = format!("a step of {} tokens for {rows} rows of spans", tokens.len());
+            return Err(candle_core::Error::msg(message).into());
         }
         let mut scratch = self.scratch.lock();
-        scratch.reserve(&self.config, tokens.len(), wanted.len());
+        scratch.reserve(&self.config, tokens.len(), request.rows.len());
         let mut order = std::mem::take(&mut scratch.order);
-        order.fill(tokens, wanted, step);
+        order.fill(tokens, request.rows, step);
         self.load_residuals(tokens, positions, &order, &scratch)?;
         let pass = ForwardPass {
             decoder: self,
@@ -84,11 +82,11 @@ impl Decoder {
             positions,
             spans: &step.spans,
             order: &order,
-            full: whole,
-            argmax: likeliest,
+            full_rows: request.full,
+            argmax_rows: request.argmax,
             scratch: &scratch,
             logits,
-            aborted: AtomicUsize::new(usize::MAX),
+            aborted_layer: AtomicUsize::new(usize::MAX),
             abort,
         };
         if step.single_threaded {
@@ -97,13 +95,14 @@ impl Decoder {
             let group = ThreadGroup::new(pool().threads());
             pool().run(&|thread| pass.run(&mut group.join(thread)));
         }
-        let aborted = pass.aborted.into_inner();
-        if aborted < usize::MAX {
-            self.save_partial_steps(tokens, aborted, &order, step, &scratch);
+        let aborted_layer = pass.aborted_layer.into_inner();
+        let was_aborted = aborted_layer < usize::MAX;
+        if was_aborted {
+            self.save_partial_steps(tokens, aborted_layer, &order, step, &scratch);
         }
         // The next step reuses its memory.
         scratch.order = order;
-        if aborted < usize::MAX { Err(ForwardError::Aborted) } else { Ok(()) }
+        if was_aborted { Err(ForwardError::Aborted) } else { Ok(()) }
     }
 
     /// Loads the residual streams that the rows start with: embeddings, or those that an aborted step left for the same
@@ -115,12 +114,13 @@ impl Decoder {
         order: &RowOrder,
         scratch: &Scratch,
     ) -> Result<(), ForwardError> {
-        for (at, row) in order.rows.iter().enumerate() {
+        for (slot, row) in order.rows.iter().enumerate() {
             // SAFETY: the threads have not started.
-            let x = unsafe { scratch.x.slice_mut(self.hidden_row(at)) };
-            match row.layer {
-                0 => self.embed_row(tokens[row.index], positions[row.index], x)?,
-                _ => x.copy_from_slice(&order.partial_steps[row.span].x[self.hidden_row(row.offset)]),
+            let x = unsafe { scratch.x.slice_mut(self.hidden_row(slot)) };
+            if row.layer == 0 {
+                self.embed_row(tokens[row.index], positions[row.index], x)?;
+            } else {
+                x.copy_from_slice(&order.partial_steps[row.span].x[self.hidden_row(row.offset)]);
             }
         }
         Ok(())
@@ -135,20 +135,20 @@ impl Decoder {
         step: &mut KvBatch,
         scratch: &Scratch,
     ) {
-        let mut from = 0;
+        let mut first_row = 0;
         for (cache, count) in &mut step.spans {
-            let rows = from..from + *count;
-            let mut begun = PartialStep { tokens: tokens[rows.clone()].to_vec(), ..PartialStep::default() };
-            for row in rows.clone() {
-                let at = order.slot_of_row[row];
-                begun.layers.push(layer.max(order.rows[at].layer));
+            let rows = first_row..first_row + *count;
+            first_row = rows.end;
+            let mut partial = PartialStep { tokens: tokens[rows.clone()].to_vec(), ..PartialStep::default() };
+            for row in rows {
+                let slot = order.slot_of_row[row];
+                partial.layers.push(layer.max(order.rows[slot].layer));
                 // SAFETY: the threads have finished.
-                begun.x.extend_from_slice(unsafe { scratch.x.slice(self.hidden_row(at)) });
+                partial.x.extend_from_slice(unsafe { scratch.x.slice(self.hidden_row(slot)) });
             }
-            if begun.layers.iter().any(|layers| *layers > 0) {
-                cache.save_partial(begun);
+            if partial.layers.iter().any(|layers| *layers > 0) {
+                cache.save_partial(partial);
             }
-            from = rows.end;
         }
     }
 
@@ -157,19 +157,21 @@ impl Decoder {
         &self,
         tokens: &[u32],
         positions: &[u32],
-        wanted: &[usize],
+        logits_rows: &[usize],
         step: &mut KvBatch,
         abort: &dyn Fn() -> bool,
         logits: &Logits,
     ) -> Result<(), ForwardError> {
         // A tensor needs at least one row.
-        let asked = if wanted.is_empty() { &[0] } else { wanted };
-        let values: Vec<f32> = self.forward(tokens, positions, asked, step, abort)?.flatten_all()?.to_vec1()?;
-        for (row, values) in values.chunks_exact(logits.vocabulary_size).enumerate().take(wanted.len()) {
+        let output_rows = if logits_rows.is_empty() { &[0] } else { logits_rows };
+        let values: Vec<f32> = self.forward(tokens, positions, output_rows, step, abort)?.flatten_all()?.to_vec1()?;
+        let width = logits.vocabulary_size;
+        for (row, values) in values.chunks_exact(width).enumerate().take(logits_rows.len()) {
             // SAFETY: only this thread uses the logits.
-            unsafe { logits.values.slice_mut(row * logits.vocabulary_size..(row + 1) * logits.vocabulary_size) }
-                .copy_from_slice(values);
-            (0..VOCABULARY_SLICES).for_each(|piece| logits.reduce_slice(kernels(), row, piece));
+            unsafe { logits.values.slice_mut(row * width..(row + 1) * width) }.copy_from_slice(values);
+            for slice in 0..VOCABULARY_SLICES {
+                logits.reduce_slice(kernels(), row, slice);
+            }
         }
         Ok(())
     }
@@ -205,20 +207,20 @@ struct ForwardPass<'a> {
     spans: &'a [(&'a mut KvCache, usize)],
     order: &'a RowOrder,
     /// Number of requested rows that need all logits, and of those that need the argmax.
-    full: usize,
-    argmax: usize,
+    full_rows: usize,
+    argmax_rows: usize,
     scratch: &'a Scratch,
     logits: &'a Logits,
     /// Layer before which the step was aborted; `usize::MAX` if it was not.
-    aborted: AtomicUsize,
+    aborted_layer: AtomicUsize,
     abort: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl ForwardPass<'_> {
     /// Returns the cache of a row, and its offset from the cache's committed length.
     fn cache_and_offset(&self, row: usize) -> (&KvCache, usize) {
-        let RowStart { span, offset: behind, .. } = self.order.rows[row];
-        (&*self.spans[span].0, behind)
+        let RowStart { span, offset, .. } = self.order.rows[row];
+        (&*self.spans[span].0, offset)
     }
 
     /// Runs one thread's part of the step.
@@ -226,18 +228,18 @@ impl ForwardPass<'_> {
         let Some(thread) = self.scratch.threads.get(member.thread) else { return };
         let thread = &mut *thread.lock();
         let layers = &self.decoder.layers;
-        let (all, wanted) = (&self.order.rows[..], &self.order.logits_slots[..]);
-        let first = all.first().map_or(0, |row| row.layer);
-        for (index, layer) in layers.iter().enumerate().skip(first) {
+        let (all_rows, logits_slots) = (&self.order.rows[..], &self.order.logits_slots[..]);
+        let first_layer = all_rows.first().map_or(0, |row| row.layer);
+        for (index, layer) in layers.iter().enumerate().skip(first_layer) {
             if member.thread == 0 && (self.abort)() {
-                self.aborted.store(index, Ordering::Relaxed);
+                self.aborted_layer.store(index, Ordering::Relaxed);
             }
-            let rows = all.partition_point(|row| row.layer <= index);
+            let rows = all_rows.partition_point(|row| row.layer <= index);
             self.normalise(member, &self.scratch.x, rows, |x, out| {
                 layer.attention_norm.row(self.kernels, x, out);
             });
             // There was a barrier after the write, and the next write is after the next barrier.
-            if self.aborted.load(Ordering::Relaxed) < usize::MAX {
+            if self.aborted_layer.load(Ordering::Relaxed) < usize::MAX {
                 return;
             }
             let last = index + 1 == layers.len();
@@ -246,10 +248,10 @@ impl ForwardPass<'_> {
             if !last {
                 self.attend(member, thread, index, rows, None);
                 self.finish_layer(member, thread, layer, &self.scratch.x, rows);
-            } else if !wanted.is_empty() {
+            } else if !logits_slots.is_empty() {
                 // After the last attention, only the rows whose logits are requested are needed.
-                self.attend(member, thread, index, rows, Some(wanted));
-                self.finish_layer(member, thread, layer, &self.scratch.final_x, wanted.len());
+                self.attend(member, thread, index, rows, Some(logits_slots));
+                self.finish_layer(member, thread, layer, &self.scratch.final_x, logits_slots.len());
             }
         }
         self.output(member, thread);

@@ -9,6 +9,8 @@ use crate::healing::VocabularyIndex;
 use crate::kv::{KvBatch, KvCache};
 use crate::{Model, allocations};
 
+const FAMILIES: [&str; 6] = ["gpt2", "gpt_bigcode", "llama", "qwen2", "qwen3", "starcoder2"];
+
 /// Evaluates `tokens` in several steps and compares logits with those of the reference (`tests/golden/make.py`).
 fn check(family: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(family);
@@ -16,15 +18,15 @@ fn check(family: &str) {
     let golden: serde_json::Value = serde_json::from_str(&text).expect("make.py wrote it");
     let tokens: Vec<u32> = serde_json::from_value(golden["tokens"].clone()).expect("token ids");
     let rows: Vec<usize> = serde_json::from_value(golden["rows"].clone()).expect("rows");
-    let wanted: Vec<Vec<f32>> = serde_json::from_value(golden["logits"].clone()).expect("logits");
+    let expected: Vec<Vec<f32>> = serde_json::from_value(golden["logits"].clone()).expect("logits");
     let model = Model::load(&folder, &Device::Cpu).expect("it loads");
     let (decoder, mut cache) = (&model.decoder, KvCache::new(model.decoder.config()));
-    let largest = wanted.iter().flatten().fold(0f32, |largest, logit| largest.max(logit.abs()));
+    let largest = expected.iter().flatten().fold(0f32, |largest, logit| largest.max(logit.abs()));
     let cuts = [0, 1, 12, 37, tokens.len()];
     for range in cuts.windows(2).map(|cut| cut[0]..cut[1]) {
         let positions: Vec<u32> = range.clone().map(|position| position as u32).collect();
         let here: Vec<usize> = (0..rows.len()).filter(|i| range.contains(&rows[*i])).collect();
-        let asked: Vec<usize> = here.iter().map(|i| rows[*i] - range.start).collect();
+        let logits_rows: Vec<usize> = here.iter().map(|i| rows[*i] - range.start).collect();
         cache.reserve(range.len());
         let mut step = KvBatch::new(vec![(&mut cache, range.len())], decoder.config().heads);
         let mut logits = Logits::default();
@@ -32,7 +34,7 @@ fn check(family: &str) {
             .step(
                 &tokens[range.clone()],
                 &positions,
-                LogitsRequest::all_full(&asked),
+                LogitsRequest::all_full(&logits_rows),
                 &mut step,
                 &|| false,
                 &mut logits,
@@ -41,13 +43,13 @@ fn check(family: &str) {
         cache.commit(range.len());
         for (at, i) in here.into_iter().enumerate() {
             let row = logits.row(at);
-            let pairs = row.values.iter().zip(&wanted[i]);
+            let pairs = row.values.iter().zip(&expected[i]);
             let error = pairs.map(|(got, want)| (got - want).abs()).fold(0f32, f32::max) / largest;
             assert!(error < 2e-3, "{family}, row {}: relative error {error}", rows[i]);
-            let (id, logprob) = row.argmax.expect("no logit is odd");
-            let top = row.values.iter().copied().fold(f32::MIN, f32::max);
-            let sum: f64 = row.values.iter().map(|logit| f64::from(logit - top).exp()).sum();
-            assert_eq!(row.values[id as usize], top, "{family}");
+            let (id, logprob) = row.argmax.expect("no logit is NaN");
+            let max = row.values.iter().copied().fold(f32::MIN, f32::max);
+            let sum: f64 = row.values.iter().map(|logit| f64::from(logit - max).exp()).sum();
+            assert_eq!(row.values[id as usize], max, "{family}");
             assert!((f64::from(logprob) + sum.ln()).abs() < 1e-4, "{family}: {logprob} {}", -sum.ln());
         }
     }
@@ -55,13 +57,14 @@ fn check(family: &str) {
 
 #[test]
 fn every_family_has_the_reference_logits() {
-    ["gpt2", "gpt_bigcode", "llama", "qwen2", "qwen3", "starcoder2"].into_iter().for_each(check);
+    for family in FAMILIES {
+        check(family);
+    }
 }
 
 #[test]
 fn a_step_allocates_nothing_after_one_of_its_size() {
-    let golden =
-        ["gpt2", "gpt_bigcode", "llama", "qwen2", "qwen3", "starcoder2"].map(|family| format!("tests/golden/{family}"));
+    let golden = FAMILIES.map(|family| format!("tests/golden/{family}"));
     let quantised = ["default/foretype-7m.gguf".to_owned()];
     for path in golden.iter().chain(&quantised) {
         let model = Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path), &Device::Cpu).expect("it loads");
@@ -70,17 +73,16 @@ fn a_step_allocates_nothing_after_one_of_its_size() {
         let mut position = 0;
         // The first three steps make room for what the others request: the argmax or all logits, of one row and of
         // several.
-        for (number, (rows, whole)) in [(6, 0), (6, 6), (1, 1), (1, 0), (6, 6), (1, 1), (6, 0)].into_iter().enumerate()
-        {
+        for (number, (rows, full)) in [(6, 0), (6, 6), (1, 1), (1, 0), (6, 6), (1, 1), (6, 0)].into_iter().enumerate() {
             let tokens: Vec<u32> = (0..rows as u32).map(|row| row + 1).collect();
             let positions: Vec<u32> = (position..position + rows as u32).collect();
-            let asked: Vec<usize> = (0..rows).collect();
-            let wanted = LogitsRequest { rows: &asked, full: whole, argmax: rows - whole };
+            let logits_rows: Vec<usize> = (0..rows).collect();
+            let request = LogitsRequest { rows: &logits_rows, full, argmax: rows - full };
             cache.reserve(rows);
             let mut step =
                 KvBatch { single_threaded: true, ..KvBatch::new(vec![(&mut cache, rows)], decoder.config().heads) };
             let allocated = allocations::count_allocations(|| {
-                decoder.step(&tokens, &positions, wanted, &mut step, &|| false, &mut logits).expect("a step");
+                decoder.step(&tokens, &positions, request, &mut step, &|| false, &mut logits).expect("a step");
             });
             cache.commit(rows);
             position += rows as u32;
@@ -103,32 +105,34 @@ fn output_costs() {
     let mut cache = KvCache::new(decoder.config());
     cache.reserve(before.len());
     let mut step = KvBatch::new(vec![(&mut cache, before.len())], decoder.config().heads);
-    let (read, asked) = (&positions[..before.len()], LogitsRequest::all_full(&[]));
-    decoder.step(before, read, asked, &mut step, &|| false, &mut Logits::default()).expect("a step");
+    let request = LogitsRequest::all_full(&[]);
+    decoder
+        .step(before, &positions[..before.len()], request, &mut step, &|| false, &mut Logits::default())
+        .expect("a step");
     cache.commit(before.len());
     let mut logits = Logits::default();
-    let asked = [("all logits", 1, 0, ""), ("the likeliest", 0, 1, ""), ("the state", 0, 0, "")];
-    let spelt = [" ", " r", " re", " retur"].map(|text| ("the likeliest that spells", 0, 0, text));
-    let mut times = vec![Vec::new(); asked.len() + spelt.len()];
+    let unconstrained = [("all logits", 1, 0, ""), ("argmax", 0, 1, ""), ("hidden state", 0, 0, "")];
+    let healing = [" ", " r", " re", " retur"].map(|text| ("argmax that spells", 0, 0, text));
+    let mut times = vec![Vec::new(); unconstrained.len() + healing.len()];
     for _ in 0..41 {
-        for ((_, whole, likeliest, text), times) in asked.iter().chain(&spelt).zip(&mut times) {
+        for ((_, full, argmax, text), times) in unconstrained.iter().chain(&healing).zip(&mut times) {
             cache.reserve(1);
             let mut step = KvBatch::new(vec![(&mut cache, 1)], decoder.config().heads);
-            let wanted = LogitsRequest { rows: &[0], full: *whole, argmax: *likeliest };
-            let began = std::time::Instant::now();
+            let request = LogitsRequest { rows: &[0], full: *full, argmax: *argmax };
+            let started_at = std::time::Instant::now();
             decoder
-                .step(&[*last], &positions[before.len()..], wanted, &mut step, &|| false, &mut logits)
+                .step(&[*last], &positions[before.len()..], request, &mut step, &|| false, &mut logits)
                 .expect("a step");
             if !text.is_empty() {
                 let allowed = spelling.allowed_tokens(&model.tokenizer, text.as_bytes());
                 assert!(!decoder.logits_of(&logits.row(0), &allowed, true).is_empty());
             }
-            times.push(began.elapsed());
+            times.push(started_at.elapsed());
         }
     }
-    for ((what, .., text), mut times) in asked.iter().chain(&spelt).zip(times) {
+    for ((request, .., text), mut times) in unconstrained.iter().chain(&healing).zip(times) {
         times.sort();
-        println!("{what} {text:?}: {:.2} ms", times[times.len() / 2].as_secs_f64() * 1e3);
+        println!("{request} {text:?}: {:.2} ms", times[times.len() / 2].as_secs_f64() * 1e3);
     }
 }
 
@@ -144,17 +148,17 @@ fn approximate_log_probability_errors() {
     let mut differences = Vec::new();
     for (position, token) in (0u32..).zip(&tokens[..200]) {
         cache.reserve(1);
-        let [exact, estimated] = [(1, 0), (0, 1)].map(|(whole, likeliest)| {
+        let [exact, approximate] = [(1, 0), (0, 1)].map(|(full, argmax)| {
             let mut step = KvBatch::new(vec![(&mut cache, 1)], decoder.config().heads);
-            let wanted = LogitsRequest { rows: &[0], full: whole, argmax: likeliest };
-            decoder.step(&[*token], &[position], wanted, &mut step, &|| false, &mut logits).expect("a step");
-            logits.row(0).argmax.expect("no logit is odd")
+            let request = LogitsRequest { rows: &[0], full, argmax };
+            decoder.step(&[*token], &[position], request, &mut step, &|| false, &mut logits).expect("a step");
+            logits.row(0).argmax.expect("no logit is NaN")
         });
         cache.commit(1);
-        assert_eq!(exact.0, estimated.0);
-        differences.push(estimated.1 - exact.1);
+        assert_eq!(exact.0, approximate.0);
+        differences.push(approximate.1 - exact.1);
     }
     let mean = differences.iter().sum::<f32>() / differences.len() as f32;
-    let most = differences.iter().fold(0f32, |most, difference| most.max(difference.abs()));
-    println!("{mean:.6} in the mean, {most:.6} at the most");
+    let max = differences.iter().fold(0f32, |max, difference| max.max(difference.abs()));
+    println!("mean {mean:.6}, maximum {max:.6}");
 }

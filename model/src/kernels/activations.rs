@@ -72,12 +72,12 @@ impl Activations {
     /// # Safety
     /// No other thread may use this row meanwhile.
     pub(crate) unsafe fn quantise(&self, kernels: &Kernels, row: usize) {
-        let range = |size: usize| row * (self.columns / size)..(row + 1) * (self.columns / size);
+        let range = |columns: usize| row * (self.columns / columns)..(row + 1) * (self.columns / columns);
         // SAFETY: by contract; the processor supports the kernels' set.
         unsafe {
-            let numbers = self.quants.slice_mut(row * self.columns..(row + 1) * self.columns);
+            let quants = self.quants.slice_mut(row * self.columns..(row + 1) * self.columns);
             let (scales, sums) = (self.scales.slice_mut(range(BLOCK_COLUMNS)), self.sums.slice_mut(range(SUM_COLUMNS)));
-            (kernels.quantise)(self.row(row), numbers, scales, sums);
+            (kernels.quantise)(self.row(row), quants, scales, sums);
         }
     }
 
@@ -86,28 +86,27 @@ impl Activations {
     /// # Safety
     /// No thread may write this row meanwhile.
     pub(crate) unsafe fn l2_norm(&self, row: usize) -> f32 {
-        let range = |size: usize| row * (self.columns / size)..(row + 1) * (self.columns / size);
+        let range = |columns: usize| row * (self.columns / columns)..(row + 1) * (self.columns / columns);
         // SAFETY: by contract.
-        let (numbers, scales) = unsafe {
+        let (quants, scales) = unsafe {
             (self.quants.slice(row * self.columns..(row + 1) * self.columns), self.scales.slice(range(BLOCK_COLUMNS)))
         };
-        let blocks = numbers.chunks_exact(BLOCK_COLUMNS).zip(scales);
-        let squares = blocks.map(|(numbers, scale)| {
-            let sum: i32 = numbers.iter().map(|number| i32::from(*number).pow(2)).sum();
+        let squares = quants.chunks_exact(BLOCK_COLUMNS).zip(scales).map(|(quants, scale)| {
+            let sum: i32 = quants.iter().map(|quant| i32::from(*quant).pow(2)).sum();
             sum as f32 * scale * scale
         });
         squares.sum::<f32>().sqrt()
     }
 }
 
-/// Scales and sums of the activations per group of a matrix format, which each thread computes for itself.
+/// Per-group scales and sums of the activations for one matrix format. Each thread computes its own.
 #[derive(Default)]
 pub(crate) struct GroupedActivations {
     /// Zero point and columns per group that the lists below are for.
     key: Option<(u8, usize)>,
     initial_sums: Vec<i32>,
     scales: Vec<f32>,
-    sums: Vec<f32>,
+    value_sums: Vec<f32>,
     /// Scratch space for the unpacked quants of a panel.
     pub(super) unpacked: Vec<Line>,
 }
@@ -118,56 +117,60 @@ impl GroupedActivations {
         self.key = None;
     }
 
-    /// Rows of `inputs` as a microkernel takes them, for a matrix with this zero point and a sub-scale per `span`
-    /// columns.
-    pub(crate) fn rows(&mut self, zero: u8, span: usize, inputs: &Activations) -> ProductRows {
+    /// Rows of `inputs` as a microkernel takes them, for a matrix with this zero point and a sub-scale per
+    /// `group_columns` columns.
+    pub(crate) fn rows(&mut self, zero_point: u8, group_columns: usize, inputs: &Activations) -> ProductRows {
         // SAFETY: the activations are complete: no thread writes them while they are multiplied.
-        let (numbers, scales, sums) =
+        let (quants, scales, sums) =
             unsafe { (inputs.quants.as_slice(), inputs.scales.as_slice(), inputs.sums.as_slice()) };
-        if self.key != Some((zero, span)) {
+        if self.key != Some((zero_point, group_columns)) {
+            self.key = Some((zero_point, group_columns));
             let blocks = inputs.rows * inputs.columns / BLOCK_COLUMNS;
-            self.fill(zero, span, inputs.rows, &scales[..blocks], &sums[..blocks * (BLOCK_COLUMNS / SUM_COLUMNS)]);
+            let (scales, sums) = (&scales[..blocks], &sums[..blocks * (BLOCK_COLUMNS / SUM_COLUMNS)]);
+            self.fill(zero_point, group_columns, inputs.rows, scales, sums);
         }
         ProductRows {
             count: inputs.rows,
-            quants: numbers.as_ptr(),
+            quants: quants.as_ptr(),
             scales: self.scales.as_ptr(),
             initial_sums: self.initial_sums.as_ptr(),
-            value_sums: self.sums.as_ptr(),
+            value_sums: self.value_sums.as_ptr(),
             columns: inputs.columns,
         }
     }
 
     /// Fills the lists from the scale of each block and the sum of each `SUM_COLUMNS` columns, row after row.
-    fn fill(&mut self, zero: u8, span: usize, rows: usize, scales: &[f32], sums: &[i32]) {
-        self.key = Some((zero, span));
-        let entries = sums.len() * SUM_COLUMNS / span;
+    fn fill(&mut self, zero_point: u8, group_columns: usize, rows: usize, scales: &[f32], sums: &[i32]) {
+        let entries = sums.len() * SUM_COLUMNS / group_columns;
         self.initial_sums.resize(entries, 0);
         self.scales.resize(entries, 0.0);
-        self.sums.resize(entries, 0.0);
+        self.value_sums.resize(entries, 0.0);
         if entries == 0 {
             return;
         }
-        match span {
-            BLOCK_COLUMNS => self.fill_groups::<{ BLOCK_COLUMNS / SUM_COLUMNS }>(zero, rows, scales, sums),
-            _ => self.fill_groups::<1>(zero, rows, scales, sums),
+        match group_columns {
+            BLOCK_COLUMNS => self.fill_groups::<{ BLOCK_COLUMNS / SUM_COLUMNS }>(zero_point, rows, scales, sums),
+            _ => self.fill_groups::<1>(zero_point, rows, scales, sums),
         }
     }
 
     /// Fills the lists, which have their lengths, for groups of `SUMS` times `SUM_COLUMNS` columns.
-    fn fill_groups<const SUMS: usize>(&mut self, zero: u8, rows: usize, scales: &[f32], sums: &[i32]) {
-        let (blocks, small) = (scales.len() / rows, sums.len() / rows);
-        let to = self
+    fn fill_groups<const SUMS: usize>(&mut self, zero_point: u8, rows: usize, scales: &[f32], sums: &[i32]) {
+        let (row_scales, row_sums) = (scales.len() / rows, sums.len() / rows);
+        let groups = self
             .initial_sums
             .chunks_exact_mut(rows)
             .zip(self.scales.chunks_exact_mut(rows))
-            .zip(self.sums.chunks_exact_mut(rows));
-        for (span, ((starts, to_scales), to_sums)) in to.enumerate() {
-            let (sums, scales) = (&sums[span * SUMS..], &scales[span * SUMS * SUM_COLUMNS / BLOCK_COLUMNS..]);
-            let to = starts.iter_mut().zip(to_scales).zip(to_sums);
-            for (row, ((start, to_scale), to_sum)) in to.enumerate() {
-                let (sum, scale) = (sums[row * small..][..SUMS].iter().sum::<i32>(), scales[row * blocks]);
-                (*start, *to_scale, *to_sum) = (-i32::from(zero) * sum, scale, sum as f32 * scale);
+            .zip(self.value_sums.chunks_exact_mut(rows));
+        for (group, ((initial_sums, group_scales), value_sums)) in groups.enumerate() {
+            let (sums, scales) = (&sums[group * SUMS..], &scales[group * SUMS * SUM_COLUMNS / BLOCK_COLUMNS..]);
+            let entries = initial_sums.iter_mut().zip(group_scales).zip(value_sums);
+            for (row, ((initial_sum, group_scale), value_sum)) in entries.enumerate() {
+                let sum: i32 = sums[row * row_sums..][..SUMS].iter().sum();
+                let scale = scales[row * row_scales];
+                *initial_sum = -i32::from(zero_point) * sum;
+                *group_scale = scale;
+                *value_sum = sum as f32 * scale;
             }
         }
     }

@@ -51,13 +51,13 @@ impl PartialAttention {
     /// Merges the result of the next block into this one.
     pub(crate) fn merge(&mut self, next: &Self, heads: usize, dim: usize) {
         for head in 0..heads {
-            let top = self.max[head].max(next.max[head]);
-            let (own, other) = ((self.max[head] - top).exp(), (next.max[head] - top).exp());
-            self.max[head] = top;
-            self.sum[head] = self.sum[head] * own + next.sum[head] * other;
-            let at = head * dim..(head + 1) * dim;
-            for (out, next) in self.out[at.clone()].iter_mut().zip(&next.out[at]) {
-                *out = *out * own + next * other;
+            let max = self.max[head].max(next.max[head]);
+            let (factor, next_factor) = ((self.max[head] - max).exp(), (next.max[head] - max).exp());
+            self.max[head] = max;
+            self.sum[head] = self.sum[head] * factor + next.sum[head] * next_factor;
+            let columns = head * dim..(head + 1) * dim;
+            for (out, next) in self.out[columns.clone()].iter_mut().zip(&next.out[columns]) {
+                *out = *out * factor + next * next_factor;
             }
         }
     }
@@ -75,58 +75,58 @@ impl PartialAttention {
 
 /// Computes the attention of `q` (`[heads, dim]`, 1 to [`MAX_QUERY_HEADS`] heads) over a block of positions that starts
 /// at a multiple of 16. `scores` is scratch space.
-pub(crate) type AttendBlock =
-    unsafe fn(q: &[f32], KvHead, Range<usize>, scores: &mut Vec<f32>, out: &mut PartialAttention);
+pub(crate) type AttendBlockKernel =
+    unsafe fn(q: &[f32], kv: KvHead, positions: Range<usize>, scores: &mut Vec<f32>, out: &mut PartialAttention);
 
-/// [`AttendBlock`] of a set.
+/// [`AttendBlockKernel`] of a set.
 ///
 /// # Safety
 /// As for [`Simd`]. Keys and values hold the positions, and the panels of keys are complete.
 #[inline(always)]
 pub(crate) unsafe fn attend_block<S: Simd>(
     q: &[f32],
-    keys: KvHead,
+    kv: KvHead,
     positions: Range<usize>,
     scores: &mut Vec<f32>,
     out: &mut PartialAttention,
 ) {
     // SAFETY: as the caller guarantees.
-    unsafe { with_count!(q.len() / keys.dim, H => attend_heads::<S, H>(q, keys, positions, scores, out)) }
+    unsafe { with_count!(q.len() / kv.dim, HEADS => attend_heads::<S, HEADS>(q, kv, positions, scores, out)) }
 }
 
 #[inline(always)]
-unsafe fn attend_heads<S: Simd, const H: usize>(
+unsafe fn attend_heads<S: Simd, const HEADS: usize>(
     q: &[f32],
-    keys: KvHead,
+    kv: KvHead,
     positions: Range<usize>,
     scores: &mut Vec<f32>,
     out: &mut PartialAttention,
 ) {
     let count = positions.len();
     let width = count.next_multiple_of(PANEL);
-    if scores.len() < H * width {
-        scores.resize(H * width, 0.0);
+    if scores.len() < HEADS * width {
+        scores.resize(HEADS * width, 0.0);
     }
     // SAFETY: as the caller guarantees.
     unsafe {
-        score_keys::<S, H>(q, keys, positions.start / PANEL, width, scores);
-        for head in 0..H {
+        score_keys::<S, HEADS>(q, kv, positions.start / PANEL, width, scores);
+        for head in 0..HEADS {
             let scores = &mut scores[head * width..(head + 1) * width];
             (out.max[head], out.sum[head]) = exp_and_sum::<S>(scores, count);
         }
-        let values = keys.values.add(positions.start * keys.dim);
-        let whole = keys.dim / S::LANES * S::LANES;
-        for at in (0..whole).step_by(S::LANES) {
-            let sums = weight_values::<S, H>(scores, values.add(at), keys.dim, count, width);
+        let values = kv.values.add(positions.start * kv.dim);
+        let vector_len = kv.dim / S::LANES * S::LANES;
+        for at in (0..vector_len).step_by(S::LANES) {
+            let sums = weight_values::<S, HEADS>(scores, values.add(at), kv.dim, count, width);
             for (head, sum) in sums.into_iter().enumerate() {
-                S::store_f32(out.out.as_mut_ptr().add(head * keys.dim + at), sum);
+                S::store_f32(out.out.as_mut_ptr().add(head * kv.dim + at), sum);
             }
         }
-        for at in whole..keys.dim {
-            for head in 0..H {
+        for at in vector_len..kv.dim {
+            for head in 0..HEADS {
                 let weights = scores[head * width..].iter().take(count).enumerate();
-                let products = weights.map(|(i, weight)| weight * (*values.add(i * keys.dim + at)).to_f32());
-                out.out[head * keys.dim + at] = products.sum();
+                let products = weights.map(|(i, weight)| weight * (*values.add(i * kv.dim + at)).to_f32());
+                out.out[head * kv.dim + at] = products.sum();
             }
         }
     }
@@ -134,20 +134,26 @@ unsafe fn attend_heads<S: Simd, const H: usize>(
 
 /// Computes the scores of `width` positions from panel `first` on, `[heads, width]`.
 #[inline(always)]
-unsafe fn score_keys<S: Simd, const H: usize>(q: &[f32], keys: KvHead, first: usize, width: usize, scores: &mut [f32]) {
-    // SAFETY: as the caller guarantees; panels are complete, and `scores` holds `H * width`.
+unsafe fn score_keys<S: Simd, const HEADS: usize>(
+    q: &[f32],
+    kv: KvHead,
+    first: usize,
+    width: usize,
+    scores: &mut [f32],
+) {
+    // SAFETY: as the caller guarantees; panels are complete, and `scores` holds `HEADS * width`.
     unsafe {
         for at in (0..width).step_by(S::LANES) {
-            let panel = keys.keys.add((first + at / PANEL) * keys.dim * PANEL + at % PANEL);
-            let mut sums = [S::splat_f32(0.0); H];
-            for d in 0..keys.dim {
+            let panel = kv.keys.add((first + at / PANEL) * kv.dim * PANEL + at % PANEL);
+            let mut sums = [S::splat_f32(0.0); HEADS];
+            for d in 0..kv.dim {
                 let key = S::load_f16(panel.add(d * PANEL));
                 for (head, sum) in sums.iter_mut().enumerate() {
-                    *sum = S::mul_add(key, S::splat_f32(*q.as_ptr().add(head * keys.dim + d)), *sum);
+                    *sum = S::mul_add(key, S::splat_f32(*q.as_ptr().add(head * kv.dim + d)), *sum);
                 }
             }
             for (head, sum) in sums.iter().enumerate() {
-                S::store_f32(scores.as_mut_ptr().add(head * width + at), S::mul(*sum, S::splat_f32(keys.scale)));
+                S::store_f32(scores.as_mut_ptr().add(head * width + at), S::mul(*sum, S::splat_f32(kv.scale)));
             }
         }
     }
@@ -155,16 +161,16 @@ unsafe fn score_keys<S: Simd, const H: usize>(q: &[f32], keys: KvHead, first: us
 
 /// Computes the weighted sum of one register of value columns, for each head.
 #[inline(always)]
-unsafe fn weight_values<S: Simd, const H: usize>(
+unsafe fn weight_values<S: Simd, const HEADS: usize>(
     weights: &[f32],
     values: *const f16,
     dim: usize,
     count: usize,
     width: usize,
-) -> [S::Floats; H] {
-    // SAFETY: as the caller guarantees; `weights` holds `H * width`.
+) -> [S::Floats; HEADS] {
+    // SAFETY: as the caller guarantees; `weights` holds `HEADS * width`.
     unsafe {
-        let mut sums = [S::splat_f32(0.0); H];
+        let mut sums = [S::splat_f32(0.0); HEADS];
         for position in 0..count {
             let value = S::load_f16(values.add(position * dim));
             for (head, sum) in sums.iter_mut().enumerate() {
@@ -210,7 +216,7 @@ mod tests {
         for (heads, dim, count) in [(1, 64, 1), (7, 64, 33), (3, 96, 16), (8, 20, 100), (2, 128, 700), (1, 4, 17)] {
             let (k, v) = cache(&wave(count * dim, 7), &wave(count * dim, 11), dim);
             let (q, scale) = (wave(heads * dim, 13), 0.3);
-            let keys = KvHead { keys: k.as_ptr(), values: v.as_ptr(), dim, scale };
+            let kv = KvHead { keys: k.as_ptr(), values: v.as_ptr(), dim, scale };
             for (isa, kernels) in kernels() {
                 let mut total = PartialAttention::new(dim);
                 for start in (0..count).step_by(BLOCK_POSITIONS) {
@@ -218,7 +224,7 @@ mod tests {
                     // SAFETY: the set is supported; keys and values hold `count` positions.
                     unsafe {
                         let block = start..count.min(start + BLOCK_POSITIONS);
-                        (kernels.attend_block)(&q, keys, block, &mut Vec::new(), &mut part);
+                        (kernels.attend_block)(&q, kv, block, &mut Vec::new(), &mut part);
                     }
                     if start == 0 { total = part } else { total.merge(&part, heads, dim) }
                 }

@@ -9,35 +9,35 @@ use std::marker::PhantomData;
 
 use half::f16;
 
-use super::simd::{Simd, each_dot};
+use super::simd::{Simd, dot_many_generic};
 
 /// AVX2 with a byte dot product `D`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Avx2<D>(PhantomData<D>);
 
 /// Dot product of bytes: adds four products to each lane.
-pub(crate) trait Dot: Copy {
+pub(crate) trait ByteDot: Copy {
     /// Value of [`Simd::SIGNED_DOT`].
     const SIGNED_DOT: bool;
     /// Implements [`Simd::dot`].
     ///
     /// # Safety
     /// As for [`Simd`].
-    unsafe fn dot(sum: __m256i, numbers: __m256i, zero: __m256i, x: __m256i) -> __m256i;
+    unsafe fn dot(sum: __m256i, quants: __m256i, zero_point: __m256i, x: __m256i) -> __m256i;
 }
 
 /// Dot product with AVX2 alone.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Plain;
+pub(crate) struct Avx2Dot;
 
-impl Dot for Plain {
+impl ByteDot for Avx2Dot {
     const SIGNED_DOT: bool = true;
 
     #[inline(always)]
-    unsafe fn dot(sum: __m256i, numbers: __m256i, zero: __m256i, x: __m256i) -> __m256i {
+    unsafe fn dot(sum: __m256i, quants: __m256i, zero_point: __m256i, x: __m256i) -> __m256i {
         // SAFETY: AVX2, by contract. |w| <= 128 and |x| <= 127, so two products fit into 16 bits.
         unsafe {
-            let w = _mm256_sub_epi8(numbers, zero);
+            let w = _mm256_sub_epi8(quants, zero_point);
             let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
             _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
         }
@@ -46,26 +46,30 @@ impl Dot for Plain {
 
 /// Dot product with AVX-VNNI.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Vnni;
+pub(crate) struct AvxVnniDot;
 
-impl Dot for Vnni {
+impl ByteDot for AvxVnniDot {
     const SIGNED_DOT: bool = false;
 
     #[inline(always)]
-    unsafe fn dot(sum: __m256i, numbers: __m256i, _zero: __m256i, x: __m256i) -> __m256i {
+    unsafe fn dot(sum: __m256i, quants: __m256i, _zero_point: __m256i, x: __m256i) -> __m256i {
         // SAFETY: AVX-VNNI, by contract.
-        unsafe { _mm256_dpbusd_avx_epi32(sum, numbers, x) }
+        unsafe { _mm256_dpbusd_avx_epi32(sum, quants, x) }
     }
 }
 
 #[allow(
     clippy::missing_safety_doc,
     clippy::undocumented_unsafe_blocks,
-    reason = "the trait says it: the set is here, pointers hold all lanes"
+    reason = "the trait documents both: the processor supports the set, and pointers are valid for all lanes"
 )]
-impl<D: Dot> Simd for Avx2<D> {
+impl<D: ByteDot> Simd for Avx2<D> {
     const LANES: usize = 8;
     const SIGNED_DOT: bool = D::SIGNED_DOT;
+    const SMALL_BATCH_REGISTERS: usize = 2;
+    const PAIRED_REGISTERS: bool = D::SIGNED_DOT;
+    const UNPACKS_FOR_BATCHES: bool = D::SIGNED_DOT;
+    const HAS_MADD_I16: bool = D::SIGNED_DOT;
     type Ints = __m256i;
     type Floats = __m256;
 
@@ -102,57 +106,51 @@ impl<D: Dot> Simd for Avx2<D> {
         unsafe { _mm256_srl_epi16(x, _mm_cvtsi32_si128(by as i32)) }
     }
     #[inline(always)]
-    unsafe fn dot(sum: __m256i, numbers: __m256i, zero: __m256i, x: __m256i) -> __m256i {
-        unsafe { D::dot(sum, numbers, zero, x) }
+    unsafe fn dot(sum: __m256i, quants: __m256i, zero_point: __m256i, x: __m256i) -> __m256i {
+        unsafe { D::dot(sum, quants, zero_point, x) }
     }
-    const SMALL_BATCH_REGISTERS: usize = 2;
-    const PAIRED_REGISTERS: bool = D::SIGNED_DOT;
-    const UNPACKS_FOR_BATCHES: bool = D::SIGNED_DOT;
-
     #[inline(always)]
-    unsafe fn dot_many<const PARTS: usize, const AT: usize>(
-        sums: &mut [__m256i; PARTS],
-        numbers: [__m256i; PARTS],
-        zero: __m256i,
+    unsafe fn dot_many<const REGS: usize, const OFFSET: usize>(
+        sums: &mut [__m256i; REGS],
+        quants: [__m256i; REGS],
+        zero_point: __m256i,
         x: *const i8,
     ) {
         unsafe {
-            if D::SIGNED_DOT && PARTS == 2 {
-                (sums[0], sums[1]) = two_dots::<AT>([sums[0], sums[1]], [numbers[0], numbers[1]], zero, x);
+            if D::SIGNED_DOT && REGS == 2 {
+                (sums[0], sums[1]) = dot_x2::<OFFSET>([sums[0], sums[1]], [quants[0], quants[1]], zero_point, x);
             } else {
-                each_dot::<Self, PARTS, AT>(sums, numbers, zero, x);
+                dot_many_generic::<Self, REGS, OFFSET>(sums, quants, zero_point, x);
             }
         }
     }
-    const HAS_MADD_I16: bool = D::SIGNED_DOT;
-
     #[inline(always)]
-    unsafe fn madd_i16<const PARTS: usize, const AT: usize>(
-        sums: &mut [__m256i; PARTS],
-        numbers: [__m256i; PARTS],
+    unsafe fn madd_i16<const REGS: usize, const OFFSET: usize>(
+        sums: &mut [__m256i; REGS],
+        quants: [__m256i; REGS],
         x: *const i8,
     ) {
         unsafe {
-            if PARTS == 2 {
-                (sums[0], sums[1]) = two_pairs::<AT>([sums[0], sums[1]], [numbers[0], numbers[1]], x);
+            if REGS == 2 {
+                (sums[0], sums[1]) = madd_i16_x2::<OFFSET>([sums[0], sums[1]], [quants[0], quants[1]], x);
                 return;
             }
-            let four = Self::splat_i32(x.add(AT).cast::<i32>().read_unaligned());
-            for part in 0..PARTS {
-                sums[part] = _mm256_add_epi16(sums[part], _mm256_maddubs_epi16(numbers[part], four));
+            let xs = Self::splat_i32(x.add(OFFSET).cast::<i32>().read_unaligned());
+            for reg in 0..REGS {
+                sums[reg] = _mm256_add_epi16(sums[reg], _mm256_maddubs_epi16(quants[reg], xs));
             }
         }
     }
     #[inline(always)]
-    unsafe fn madd_i16_first<const PARTS: usize, const AT: usize>(
-        numbers: [__m256i; PARTS],
+    unsafe fn madd_i16_first<const REGS: usize, const OFFSET: usize>(
+        quants: [__m256i; REGS],
         x: *const i8,
-    ) -> [__m256i; PARTS] {
+    ) -> [__m256i; REGS] {
         unsafe {
-            let four = Self::splat_i32(x.add(AT).cast::<i32>().read_unaligned());
-            let mut products = numbers;
-            for part in 0..PARTS {
-                products[part] = _mm256_maddubs_epi16(numbers[part], four);
+            let xs = Self::splat_i32(x.add(OFFSET).cast::<i32>().read_unaligned());
+            let mut products = quants;
+            for reg in 0..REGS {
+                products[reg] = _mm256_maddubs_epi16(quants[reg], xs);
             }
             products
         }
@@ -242,28 +240,32 @@ impl<D: Dot> Simd for Avx2<D> {
 /// As for [`Simd`].
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn two_pairs<const AT: usize>(sums: [__m256i; 2], numbers: [__m256i; 2], x: *const i8) -> (__m256i, __m256i) {
-    let [mut first, mut second] = sums;
+unsafe fn madd_i16_x2<const OFFSET: usize>(
+    sums: [__m256i; 2],
+    quants: [__m256i; 2],
+    x: *const i8,
+) -> (__m256i, __m256i) {
+    let [mut sum0, mut sum1] = sums;
     // SAFETY: AVX2, by contract; four bytes are read.
     unsafe {
         std::arch::asm!(
-            "vpbroadcastd {four}, dword ptr [{x} + {at}]",
-            "vpmaddubsw {product}, {numbers}, {four}",
-            "vpmaddubsw {four}, {others}, {four}",
-            "vpaddw {first}, {first}, {product}",
-            "vpaddw {second}, {second}, {four}",
+            "vpbroadcastd {xs}, dword ptr [{x} + {offset}]",
+            "vpmaddubsw {product}, {quants0}, {xs}",
+            "vpmaddubsw {xs}, {quants1}, {xs}",
+            "vpaddw {sum0}, {sum0}, {product}",
+            "vpaddw {sum1}, {sum1}, {xs}",
             x = in(reg) x,
-            at = const AT,
-            numbers = in(ymm_reg) numbers[0],
-            others = in(ymm_reg) numbers[1],
-            first = inout(ymm_reg) first,
-            second = inout(ymm_reg) second,
-            four = out(ymm_reg) _,
+            offset = const OFFSET,
+            quants0 = in(ymm_reg) quants[0],
+            quants1 = in(ymm_reg) quants[1],
+            sum0 = inout(ymm_reg) sum0,
+            sum1 = inout(ymm_reg) sum1,
+            xs = out(ymm_reg) _,
             product = out(ymm_reg) _,
             options(pure, readonly, nostack, preserves_flags),
         );
     }
-    (first, second)
+    (sum0, sum1)
 }
 
 /// Implements [`Simd::dot_many`] for two registers, in assembly for the same reason.
@@ -272,39 +274,39 @@ unsafe fn two_pairs<const AT: usize>(sums: [__m256i; 2], numbers: [__m256i; 2], 
 /// As for [`Simd`].
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn two_dots<const AT: usize>(
+unsafe fn dot_x2<const OFFSET: usize>(
     sums: [__m256i; 2],
-    numbers: [__m256i; 2],
-    zero: __m256i,
+    quants: [__m256i; 2],
+    zero_point: __m256i,
     x: *const i8,
 ) -> (__m256i, __m256i) {
-    let [mut first, mut second] = sums;
-    let (numbers, others) = (_mm256_sub_epi8(numbers[0], zero), _mm256_sub_epi8(numbers[1], zero));
+    let [mut sum0, mut sum1] = sums;
+    let (w0, w1) = (_mm256_sub_epi8(quants[0], zero_point), _mm256_sub_epi8(quants[1], zero_point));
     // SAFETY: AVX2, by contract; four bytes are read. |w| <= 128 and |x| <= 127, so two products fit into 16 bits.
     unsafe {
         std::arch::asm!(
-            "vpbroadcastd {four}, dword ptr [{x} + {at}]",
-            "vpsignb {product}, {four}, {numbers}",
-            "vpsignb {four}, {four}, {others}",
-            "vpmaddubsw {product}, {sizes}, {product}",
-            "vpmaddubsw {four}, {other_sizes}, {four}",
-            "vpmaddwd {product}, {product}, {one}",
-            "vpmaddwd {four}, {four}, {one}",
-            "vpaddd {first}, {first}, {product}",
-            "vpaddd {second}, {second}, {four}",
+            "vpbroadcastd {xs}, dword ptr [{x} + {offset}]",
+            "vpsignb {product}, {xs}, {w0}",
+            "vpsignb {xs}, {xs}, {w1}",
+            "vpmaddubsw {product}, {abs_w0}, {product}",
+            "vpmaddubsw {xs}, {abs_w1}, {xs}",
+            "vpmaddwd {product}, {product}, {ones}",
+            "vpmaddwd {xs}, {xs}, {ones}",
+            "vpaddd {sum0}, {sum0}, {product}",
+            "vpaddd {sum1}, {sum1}, {xs}",
             x = in(reg) x,
-            at = const AT,
-            numbers = in(ymm_reg) numbers,
-            others = in(ymm_reg) others,
-            sizes = in(ymm_reg) _mm256_abs_epi8(numbers),
-            other_sizes = in(ymm_reg) _mm256_abs_epi8(others),
-            one = in(ymm_reg) _mm256_set1_epi16(1),
-            first = inout(ymm_reg) first,
-            second = inout(ymm_reg) second,
-            four = out(ymm_reg) _,
+            offset = const OFFSET,
+            w0 = in(ymm_reg) w0,
+            w1 = in(ymm_reg) w1,
+            abs_w0 = in(ymm_reg) _mm256_abs_epi8(w0),
+            abs_w1 = in(ymm_reg) _mm256_abs_epi8(w1),
+            ones = in(ymm_reg) _mm256_set1_epi16(1),
+            sum0 = inout(ymm_reg) sum0,
+            sum1 = inout(ymm_reg) sum1,
+            xs = out(ymm_reg) _,
             product = out(ymm_reg) _,
             options(pure, readonly, nostack, preserves_flags),
         );
     }
-    (first, second)
+    (sum0, sum1)
 }

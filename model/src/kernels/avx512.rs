@@ -13,7 +13,7 @@ pub(crate) struct Avx512;
 #[allow(
     clippy::missing_safety_doc,
     clippy::undocumented_unsafe_blocks,
-    reason = "the trait says it: the set is here, pointers hold all lanes"
+    reason = "the trait documents both: the processor supports the set, and pointers are valid for all lanes"
 )]
 impl Simd for Avx512 {
     const LANES: usize = 16;
@@ -54,8 +54,8 @@ impl Simd for Avx512 {
         unsafe { _mm512_srl_epi16(x, _mm_cvtsi32_si128(by as i32)) }
     }
     #[inline(always)]
-    unsafe fn dot(sum: __m512i, numbers: __m512i, _zero: __m512i, x: __m512i) -> __m512i {
-        unsafe { _mm512_dpbusd_epi32(sum, numbers, x) }
+    unsafe fn dot(sum: __m512i, quants: __m512i, _zero_point: __m512i, x: __m512i) -> __m512i {
+        unsafe { _mm512_dpbusd_epi32(sum, quants, x) }
     }
     #[inline(always)]
     unsafe fn to_f32(x: __m512i) -> __m512 {

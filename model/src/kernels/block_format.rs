@@ -46,32 +46,32 @@ impl BlockFormat {
     /// Returns the format of a quantised type; `None` for float types and for types that no model file uses for
     /// weights.
     pub(crate) fn of(dtype: GgmlDType) -> Option<Self> {
-        let small = |bits, bytes, zero, minima, unpack| Self {
+        let block = |bits, block_bytes, zero_point, has_mins, unpack| Self {
             group_columns: 32,
             bits,
-            has_mins: minima,
-            zero_point: zero,
+            has_mins,
+            zero_point,
             offset: 0.0,
             block_columns: 32,
-            block_bytes: bytes,
+            block_bytes,
             unpack,
         };
-        let super_block = |span, bits, bytes, zero, minima, unpack| Self {
-            group_columns: span,
+        let super_block = |group_columns, bits, block_bytes, zero_point, has_mins, unpack| Self {
+            group_columns,
             bits,
-            has_mins: minima,
-            zero_point: zero,
+            has_mins,
+            zero_point,
             offset: 0.0,
             block_columns: 256,
-            block_bytes: bytes,
+            block_bytes,
             unpack,
         };
         Some(match dtype {
-            GgmlDType::Q4_0 => small(4, 18, 8, false, q4_0),
-            GgmlDType::Q4_1 => small(4, 20, 0, true, q4_1),
-            GgmlDType::Q5_0 => small(5, 22, 16, false, q5_0),
-            GgmlDType::Q5_1 => small(5, 24, 0, true, q5_1),
-            GgmlDType::Q8_0 => small(8, 34, 128, false, q8_0),
+            GgmlDType::Q4_0 => block(4, 18, 8, false, q4_0),
+            GgmlDType::Q4_1 => block(4, 20, 0, true, q4_1),
+            GgmlDType::Q5_0 => block(5, 22, 16, false, q5_0),
+            GgmlDType::Q5_1 => block(5, 24, 0, true, q5_1),
+            GgmlDType::Q8_0 => block(8, 34, 128, false, q8_0),
             GgmlDType::Q2K => super_block(16, 4, 84, 0, true, q2_k),
             GgmlDType::Q3K => super_block(16, 4, 110, 4, false, q3_k),
             GgmlDType::Q4K => super_block(32, 4, 144, 0, true, q4_k),
@@ -101,20 +101,32 @@ impl BlockFormat {
     /// Dequantises a row given as consecutive blocks into `values`.
     pub(crate) fn dequantise_row(&self, row: &[u8], values: &mut [f32]) {
         for (index, values) in values.chunks_exact_mut(32).enumerate() {
-            let it = self.unpack_columns(row, index);
+            let columns = self.unpack_columns(row, index);
             for (i, value) in values.iter_mut().enumerate() {
-                *value = it.dequantise(i, self.zero_point);
+                *value = columns.dequantise(i, self.zero_point);
             }
         }
     }
 }
 
 impl UnpackedColumns {
+    /// Creates the columns of a block of 32, which has no sub-scales.
+    fn of_block(quants: [u8; 32], scale: f16, min: f16) -> Self {
+        Self { quants, scale, min, sub_scales: [1; 2], sub_mins: [1; 2] }
+    }
+
+    /// Creates the columns of a super-block of Q4_K or Q5_K, which share a sub-scale.
+    fn of_super_block(block: &[u8], index: usize, quants: [u8; 32]) -> Self {
+        let (sub_scale, sub_min) = scale_min_k4(block, index);
+        let (scale, min) = (read_f16(block, 0), -read_f16(block, 2));
+        Self { quants, scale, min, sub_scales: [sub_scale as i8; 2], sub_mins: [sub_min; 2] }
+    }
+
     /// Value of column `i`.
-    fn dequantise(&self, i: usize, zero: u8) -> f32 {
+    fn dequantise(&self, i: usize, zero_point: u8) -> f32 {
         let scale = self.scale.to_f32() * f32::from(self.sub_scales[i / 16]);
-        let minimum = self.min.to_f32() * f32::from(self.sub_mins[i / 16]);
-        scale * (f32::from(self.quants[i]) - f32::from(zero)) + minimum
+        let min = self.min.to_f32() * f32::from(self.sub_mins[i / 16]);
+        scale * (f32::from(self.quants[i]) - f32::from(zero_point)) + min
     }
 }
 
@@ -122,74 +134,74 @@ fn read_f16(bytes: &[u8], at: usize) -> f16 {
     f16::from_le_bytes([bytes[at], bytes[at + 1]])
 }
 
-/// Columns of a block of 32, which has one scale.
-fn single_scale(numbers: [u8; 32], scale: f16, minimum: f16) -> UnpackedColumns {
-    UnpackedColumns { quants: numbers, scale, min: minimum, sub_scales: [1; 2], sub_mins: [1; 2] }
-}
-
 /// Unpacks low nibbles, then high nibbles.
-fn nibbles(quants: &[u8]) -> [u8; 32] {
-    std::array::from_fn(|i| if i < 16 { quants[i] & 15 } else { quants[i - 16] >> 4 })
+fn unpack_nibbles(packed: &[u8]) -> [u8; 32] {
+    std::array::from_fn(|i| if i < 16 { packed[i] & 15 } else { packed[i - 16] >> 4 })
 }
 
-fn with_fifth_bit(mut numbers: [u8; 32], high: &[u8]) -> [u8; 32] {
-    for (i, number) in numbers.iter_mut().enumerate() {
-        *number |= (high[i / 8] >> (i % 8) & 1) << 4;
+/// Adds the fifth bits, one per quant in `high_bits`.
+fn with_fifth_bits(mut quants: [u8; 32], high_bits: &[u8]) -> [u8; 32] {
+    for (i, quant) in quants.iter_mut().enumerate() {
+        *quant |= (high_bits[i / 8] >> (i % 8) & 1) << 4;
     }
-    numbers
+    quants
 }
 
 fn q4_0(block: &[u8], _: usize) -> UnpackedColumns {
-    single_scale(nibbles(&block[2..]), read_f16(block, 0), f16::ZERO)
+    UnpackedColumns::of_block(unpack_nibbles(&block[2..]), read_f16(block, 0), f16::ZERO)
 }
 
 fn q4_1(block: &[u8], _: usize) -> UnpackedColumns {
-    single_scale(nibbles(&block[4..]), read_f16(block, 0), read_f16(block, 2))
+    UnpackedColumns::of_block(unpack_nibbles(&block[4..]), read_f16(block, 0), read_f16(block, 2))
 }
 
 fn q5_0(block: &[u8], _: usize) -> UnpackedColumns {
-    single_scale(with_fifth_bit(nibbles(&block[6..]), &block[2..6]), read_f16(block, 0), f16::ZERO)
+    UnpackedColumns::of_block(with_fifth_bits(unpack_nibbles(&block[6..]), &block[2..6]), read_f16(block, 0), f16::ZERO)
 }
 
 fn q5_1(block: &[u8], _: usize) -> UnpackedColumns {
-    single_scale(with_fifth_bit(nibbles(&block[8..]), &block[4..8]), read_f16(block, 0), read_f16(block, 2))
+    UnpackedColumns::of_block(
+        with_fifth_bits(unpack_nibbles(&block[8..]), &block[4..8]),
+        read_f16(block, 0),
+        read_f16(block, 2),
+    )
 }
 
 fn q8_0(block: &[u8], _: usize) -> UnpackedColumns {
-    single_scale(std::array::from_fn(|i| block[2 + i] ^ 0x80), read_f16(block, 0), f16::ZERO)
+    UnpackedColumns::of_block(std::array::from_fn(|i| block[2 + i] ^ 0x80), read_f16(block, 0), f16::ZERO)
 }
 
 fn q2_k(block: &[u8], index: usize) -> UnpackedColumns {
     let (scales, quants) = (&block[..16], &block[16 + index / 4 * 32..]);
-    let sub = |i: usize| scales[index * 2 + i];
+    let sub_scale_and_min = |i: usize| scales[index * 2 + i];
     UnpackedColumns {
         quants: std::array::from_fn(|i| quants[i] >> (index % 4 * 2) & 3),
         scale: read_f16(block, 80),
         min: -read_f16(block, 82),
-        sub_scales: std::array::from_fn(|i| (sub(i) & 15) as i8),
-        sub_mins: std::array::from_fn(|i| sub(i) >> 4),
+        sub_scales: std::array::from_fn(|i| (sub_scale_and_min(i) & 15) as i8),
+        sub_mins: std::array::from_fn(|i| sub_scale_and_min(i) >> 4),
     }
 }
 
 fn q3_k(block: &[u8], index: usize) -> UnpackedColumns {
-    let (high, quants) = (&block[..32], &block[32 + index / 4 * 32..]);
+    let (high_bits, low_bits) = (&block[..32], &block[32 + index / 4 * 32..]);
     let scales = &block[96..108];
-    let factor = |i: usize| {
+    let sub_scale = |i: usize| {
         let low = if i < 8 { scales[i] & 15 } else { scales[i - 8] >> 4 };
-        let top = scales[8 + i % 4] >> (i / 4 * 2) & 3;
-        (low | top << 4) as i8 - 32
+        let high = scales[8 + i % 4] >> (i / 4 * 2) & 3;
+        (low | high << 4) as i8 - 32
     };
     UnpackedColumns {
-        quants: std::array::from_fn(|i| (quants[i] >> (index % 4 * 2) & 3) | (high[i] >> index & 1) << 2),
+        quants: std::array::from_fn(|i| (low_bits[i] >> (index % 4 * 2) & 3) | (high_bits[i] >> index & 1) << 2),
         scale: read_f16(block, 108),
         min: f16::ZERO,
-        sub_scales: [factor(index * 2), factor(index * 2 + 1)],
+        sub_scales: [sub_scale(index * 2), sub_scale(index * 2 + 1)],
         sub_mins: [0; 2],
     }
 }
 
-/// Unpacks the 6-bit factors of scale and min of 32 columns, packed as in Q4_K and Q5_K.
-fn sub_scale_and_min_k(block: &[u8], index: usize) -> (u8, u8) {
+/// Unpacks the 6-bit sub-scale and sub-min of 32 columns of Q4_K or Q5_K (`get_scale_min_k4` in ggml).
+fn scale_min_k4(block: &[u8], index: usize) -> (u8, u8) {
     let scales = &block[4..16];
     if index < 4 {
         return (scales[index] & 63, scales[index + 4] & 63);
@@ -198,46 +210,34 @@ fn sub_scale_and_min_k(block: &[u8], index: usize) -> (u8, u8) {
     (low & 15 | scales[index - 4] >> 6 << 4, low >> 4 | scales[index] >> 6 << 4)
 }
 
-/// Columns of a super-block of Q4_K or Q5_K.
-fn single_scale_k(block: &[u8], index: usize, numbers: [u8; 32]) -> UnpackedColumns {
-    let (factor, minimum_factor) = sub_scale_and_min_k(block, index);
-    let (scale, minimum) = (read_f16(block, 0), -read_f16(block, 2));
-    UnpackedColumns {
-        quants: numbers,
-        scale,
-        min: minimum,
-        sub_scales: [factor as i8; 2],
-        sub_mins: [minimum_factor; 2],
-    }
-}
-
-fn nibbles_k(quants: &[u8], index: usize) -> [u8; 32] {
-    let quants = &quants[index / 2 * 32..];
-    std::array::from_fn(|i| quants[i] >> (index % 2 * 4) & 15)
+/// Unpacks 32 quants of Q4_K: even indices are the low nibbles of 32 bytes, odd ones the high nibbles.
+fn unpack_nibbles_k(packed: &[u8], index: usize) -> [u8; 32] {
+    let packed = &packed[index / 2 * 32..];
+    std::array::from_fn(|i| packed[i] >> (index % 2 * 4) & 15)
 }
 
 fn q4_k(block: &[u8], index: usize) -> UnpackedColumns {
-    single_scale_k(block, index, nibbles_k(&block[16..], index))
+    UnpackedColumns::of_super_block(block, index, unpack_nibbles_k(&block[16..], index))
 }
 
 fn q5_k(block: &[u8], index: usize) -> UnpackedColumns {
-    let mut numbers = nibbles_k(&block[48..], index);
-    for (number, high) in numbers.iter_mut().zip(&block[16..48]) {
-        *number |= (high >> index & 1) << 4;
+    let mut quants = unpack_nibbles_k(&block[48..], index);
+    for (quant, high_bits) in quants.iter_mut().zip(&block[16..48]) {
+        *quant |= (high_bits >> index & 1) << 4;
     }
-    single_scale_k(block, index, numbers)
+    UnpackedColumns::of_super_block(block, index, quants)
 }
 
 fn q6_k(block: &[u8], index: usize) -> UnpackedColumns {
-    let (half_block, part) = (index / 4, index % 4);
-    let low = &block[half_block * 64 + part % 2 * 32..];
-    let high = &block[128 + half_block * 32..];
-    let factor = |i: usize| block[192 + index * 2 + i] as i8;
+    let (half, quarter) = (index / 4, index % 4);
+    let low = &block[half * 64 + quarter % 2 * 32..];
+    let high = &block[128 + half * 32..];
+    let sub_scale = |i: usize| block[192 + index * 2 + i] as i8;
     UnpackedColumns {
-        quants: std::array::from_fn(|i| (low[i] >> (part / 2 * 4) & 15) | (high[i] >> (part * 2) & 3) << 4),
+        quants: std::array::from_fn(|i| (low[i] >> (quarter / 2 * 4) & 15) | (high[i] >> (quarter * 2) & 3) << 4),
         scale: read_f16(block, 208),
         min: f16::ZERO,
-        sub_scales: [factor(0), factor(1)],
+        sub_scales: [sub_scale(0), sub_scale(1)],
         sub_mins: [0; 2],
     }
 }

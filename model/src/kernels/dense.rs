@@ -37,10 +37,14 @@ impl DenseMatrix {
         match &self.values {
             DenseValues::F32(values) => row.copy_from_slice(&values[range]),
             DenseValues::F16(values) => {
-                row.iter_mut().zip(&values[range]).for_each(|(row, value)| *row = value.to_f32())
+                for (to, value) in row.iter_mut().zip(&values[range]) {
+                    *to = value.to_f32();
+                }
             }
             DenseValues::Bf16(values) => {
-                row.iter_mut().zip(&values[range]).for_each(|(row, value)| *row = value.to_f32())
+                for (to, value) in row.iter_mut().zip(&values[range]) {
+                    *to = value.to_f32();
+                }
             }
         }
     }
@@ -51,7 +55,7 @@ impl DenseMatrix {
         &self,
         part: PartialProduct,
         weights: &mut Vec<f32>,
-        mut take: impl FnMut(usize, usize, &[f32]),
+        mut sink: impl FnMut(usize, usize, &[f32]),
     ) {
         let PartialProduct { kernels, rows, panels, inputs } = part;
         weights.resize(PANEL * self.columns, 0.0);
@@ -69,7 +73,7 @@ impl DenseMatrix {
                         *result = (kernels.dot)(weights, x);
                     }
                 }
-                take(row, panel * PANEL, &result[..lanes]);
+                sink(row, panel * PANEL, &result[..lanes]);
             }
         }
     }

@@ -22,22 +22,22 @@ pub(crate) unsafe fn quantise<S: Simd>(x: &[f32], quants: &mut [i8], scales: &mu
     for (((x, quants), scale), sums) in blocks.zip(scales).zip(sums.chunks_exact_mut(2)) {
         // SAFETY: as the caller guarantees; a block has 32 values.
         unsafe {
-            let mut top = S::splat_f32(0.0);
+            let mut max = S::splat_f32(0.0);
             for at in (0..BLOCK_COLUMNS).step_by(S::LANES) {
-                top = S::max(S::abs(S::load_f32(x.as_ptr().add(at))), top);
+                max = S::max(S::abs(S::load_f32(x.as_ptr().add(at))), max);
             }
-            let top = reduce_max::<S>(top).max(0.0);
-            let inverse = S::splat_f32(if top > 0.0 { 127.0 / top } else { 0.0 });
-            let (mut whole, mut floats) = ([0i32; BLOCK_COLUMNS], [0f32; BLOCK_COLUMNS]);
+            let max = reduce_max::<S>(max).max(0.0);
+            let inverse = S::splat_f32(if max > 0.0 { 127.0 / max } else { 0.0 });
+            let (mut ints, mut floats) = ([0i32; BLOCK_COLUMNS], [0f32; BLOCK_COLUMNS]);
             for at in (0..BLOCK_COLUMNS).step_by(S::LANES) {
                 let rounded = S::round_to_i32(S::mul(S::load_f32(x.as_ptr().add(at)), inverse));
-                S::store_i32(whole.as_mut_ptr().add(at), rounded);
+                S::store_i32(ints.as_mut_ptr().add(at), rounded);
                 S::store_f32(floats.as_mut_ptr().add(at), S::to_f32(rounded));
             }
-            for (quant, whole) in quants.iter_mut().zip(&whole) {
-                *quant = *whole as i8;
+            for (quant, int) in quants.iter_mut().zip(&ints) {
+                *quant = *int as i8;
             }
-            *scale = top / 127.0;
+            *scale = max / 127.0;
             for (sum, floats) in sums.iter_mut().zip(floats.as_chunks::<16>().0) {
                 *sum = sum_integers(*floats) as i32;
             }
@@ -48,18 +48,18 @@ pub(crate) unsafe fn quantise<S: Simd>(x: &[f32], quants: &mut [i8], scales: &mu
 /// Sums small integers by folding halves. They are floats because the compiler reassociates sums of integers, into
 /// three times as many instructions.
 #[inline(always)]
-fn sum_integers(mut numbers: [f32; 16]) -> f32 {
-    fold_half::<8>(&mut numbers);
-    fold_half::<4>(&mut numbers);
-    fold_half::<2>(&mut numbers);
-    numbers[0] + numbers[1]
+fn sum_integers(mut values: [f32; 16]) -> f32 {
+    fold_half::<8>(&mut values);
+    fold_half::<4>(&mut values);
+    fold_half::<2>(&mut values);
+    values[0] + values[1]
 }
 
-/// Adds to each of the first `HALF` numbers the one `HALF` after it.
+/// Adds to each of the first `HALF` values the one `HALF` after it.
 #[inline(always)]
-fn fold_half<const HALF: usize>(numbers: &mut [f32; 16]) {
-    for lane in 0..HALF {
-        numbers[lane] += numbers[lane + HALF];
+fn fold_half<const HALF: usize>(values: &mut [f32; 16]) {
+    for i in 0..HALF {
+        values[i] += values[i + HALF];
     }
 }
 
@@ -98,32 +98,32 @@ pub(crate) unsafe fn layer_norm<S: Simd>(x: &[f32], weight: &[f32], bias: &[f32]
 /// Sums a row: whole registers lane by lane, then the lanes, then the rest.
 #[inline(always)]
 unsafe fn sum<S: Simd>(x: &[f32]) -> f32 {
-    let whole = x.len() / S::LANES * S::LANES;
+    let vector_len = x.len() / S::LANES * S::LANES;
     // SAFETY: as the caller guarantees; reads stay inside `x`.
     let lanes = unsafe {
         let mut sum = S::splat_f32(0.0);
-        for at in (0..whole).step_by(S::LANES) {
+        for at in (0..vector_len).step_by(S::LANES) {
             sum = S::add(sum, S::load_f32(x.as_ptr().add(at)));
         }
         reduce_sum::<S>(sum)
     };
-    lanes + x[whole..].iter().sum::<f32>()
+    lanes + x[vector_len..].iter().sum::<f32>()
 }
 
-/// Sums `(x - less)^2`, in the order of [`sum`].
+/// Sums `(x - mean)^2`, in the order of [`sum`].
 #[inline(always)]
-unsafe fn sum_of_squares<S: Simd>(x: &[f32], less: f32) -> f32 {
-    let whole = x.len() / S::LANES * S::LANES;
+unsafe fn sum_of_squares<S: Simd>(x: &[f32], mean: f32) -> f32 {
+    let vector_len = x.len() / S::LANES * S::LANES;
     // SAFETY: as the caller guarantees; reads stay inside `x`.
     let lanes = unsafe {
-        let (mut sum, minus) = (S::splat_f32(0.0), S::splat_f32(-less));
-        for at in (0..whole).step_by(S::LANES) {
-            let apart = S::add(S::load_f32(x.as_ptr().add(at)), minus);
-            sum = S::mul_add(apart, apart, sum);
+        let (mut sum, minus_mean) = (S::splat_f32(0.0), S::splat_f32(-mean));
+        for at in (0..vector_len).step_by(S::LANES) {
+            let deviation = S::add(S::load_f32(x.as_ptr().add(at)), minus_mean);
+            sum = S::mul_add(deviation, deviation, sum);
         }
         reduce_sum::<S>(sum)
     };
-    lanes + x[whole..].iter().map(|x| (x - less) * (x - less)).sum::<f32>()
+    lanes + x[vector_len..].iter().map(|x| (x - mean) * (x - mean)).sum::<f32>()
 }
 
 /// Computes `gate = silu(gate) * up`, or `silu(gate)` if `up` is empty.
@@ -167,19 +167,19 @@ pub(crate) unsafe fn exp_and_sum<S: Simd>(scores: &mut [f32], count: usize) -> (
     // SAFETY: as the caller guarantees.
     unsafe {
         scores[count..].fill(f32::NEG_INFINITY);
-        let mut top = S::splat_f32(f32::NEG_INFINITY);
+        let mut max = S::splat_f32(f32::NEG_INFINITY);
         for at in (0..scores.len()).step_by(S::LANES) {
-            top = S::max(S::load_f32(scores.as_ptr().add(at)), top);
+            max = S::max(S::load_f32(scores.as_ptr().add(at)), max);
         }
-        let top = reduce_max::<S>(top);
-        let less = S::splat_f32(-top);
+        let max = reduce_max::<S>(max);
+        let minus_max = S::splat_f32(-max);
         let mut sum = S::splat_f32(0.0);
         for at in (0..scores.len()).step_by(S::LANES) {
-            let power = exp::<S>(S::add(S::load_f32(scores.as_ptr().add(at)), less));
+            let power = exp::<S>(S::add(S::load_f32(scores.as_ptr().add(at)), minus_max));
             S::store_f32(scores.as_mut_ptr().add(at), power);
             sum = S::add(sum, power);
         }
-        (top, reduce_sum::<S>(sum))
+        (max, reduce_sum::<S>(sum))
     }
 }
 
@@ -190,12 +190,12 @@ pub(crate) type ToF16Kernel = unsafe fn(x: &[f32], out: &mut [f16]);
 /// As for [`Simd`].
 #[inline(always)]
 pub(crate) unsafe fn to_f16<S: Simd>(x: &[f32], out: &mut [f16]) {
-    let whole = x.len().min(out.len()) / S::LANES * S::LANES;
-    for at in (0..whole).step_by(S::LANES) {
+    let vector_len = x.len().min(out.len()) / S::LANES * S::LANES;
+    for at in (0..vector_len).step_by(S::LANES) {
         // SAFETY: as the caller guarantees; `at + LANES` is inside both.
         unsafe { S::store_f16(out.as_mut_ptr().add(at), S::load_f32(x.as_ptr().add(at))) };
     }
-    for (out, x) in out[whole..].iter_mut().zip(&x[whole..]) {
+    for (out, x) in out[vector_len..].iter_mut().zip(&x[vector_len..]) {
         *out = f16::from_f32(*x);
     }
 }
@@ -228,18 +228,18 @@ pub(crate) type MaxBoundKernel = unsafe fn(values: &[f32], errors: &[f32], facto
 /// As for [`Simd`].
 #[inline(always)]
 pub(crate) unsafe fn max_bound<S: Simd>(values: &[f32], errors: &[f32], factor: f32) -> f32 {
-    let whole = values.len().min(errors.len()) / S::LANES * S::LANES;
+    let vector_len = values.len().min(errors.len()) / S::LANES * S::LANES;
     // SAFETY: as the caller guarantees; `at + LANES` is inside both.
-    let top = unsafe {
-        let (mut top, factor) = (S::splat_f32(f32::NEG_INFINITY), S::splat_f32(factor));
-        for at in (0..whole).step_by(S::LANES) {
+    let max = unsafe {
+        let (mut max, factor) = (S::splat_f32(f32::NEG_INFINITY), S::splat_f32(factor));
+        for at in (0..vector_len).step_by(S::LANES) {
             let bound = S::mul_add(S::load_f32(errors.as_ptr().add(at)), factor, S::load_f32(values.as_ptr().add(at)));
-            top = S::max(bound, top);
+            max = S::max(bound, max);
         }
-        reduce_max::<S>(top)
+        reduce_max::<S>(max)
     };
-    let rest = values[whole..].iter().zip(&errors[whole..]);
-    rest.map(|(value, error)| value + error * factor).fold(top, f32::max)
+    let rest = values[vector_len..].iter().zip(&errors[vector_len..]);
+    rest.map(|(value, error)| value + error * factor).fold(max, f32::max)
 }
 
 /// Returns the largest value of a row and `ln(sum(exp(x)))`.
@@ -251,18 +251,18 @@ pub(crate) type LogSumExpKernel = unsafe fn(x: &[f32]) -> (f32, f32);
 pub(crate) unsafe fn log_sum_exp<S: Simd>(x: &[f32]) -> (f32, f32) {
     // SAFETY: as the caller guarantees; reads stay inside `x`.
     unsafe {
-        let whole = x.len() / S::LANES * S::LANES;
-        let mut top = S::splat_f32(f32::NEG_INFINITY);
-        for at in (0..whole).step_by(S::LANES) {
-            top = S::max(S::load_f32(x.as_ptr().add(at)), top);
+        let vector_len = x.len() / S::LANES * S::LANES;
+        let mut max = S::splat_f32(f32::NEG_INFINITY);
+        for at in (0..vector_len).step_by(S::LANES) {
+            max = S::max(S::load_f32(x.as_ptr().add(at)), max);
         }
-        let top = x[whole..].iter().copied().fold(reduce_max::<S>(top), f32::max);
-        let (mut sum, less) = (S::splat_f32(0.0), S::splat_f32(-top));
-        for at in (0..whole).step_by(S::LANES) {
-            sum = S::add(sum, exp::<S>(S::add(S::load_f32(x.as_ptr().add(at)), less)));
+        let max = x[vector_len..].iter().copied().fold(reduce_max::<S>(max), f32::max);
+        let (mut sum, minus_max) = (S::splat_f32(0.0), S::splat_f32(-max));
+        for at in (0..vector_len).step_by(S::LANES) {
+            sum = S::add(sum, exp::<S>(S::add(S::load_f32(x.as_ptr().add(at)), minus_max)));
         }
-        let sum = reduce_sum::<S>(sum) + x[whole..].iter().map(|x| (x - top).exp()).sum::<f32>();
-        (top, top + sum.ln())
+        let sum = reduce_sum::<S>(sum) + x[vector_len..].iter().map(|x| (x - max).exp()).sum::<f32>();
+        (max, max + sum.ln())
     }
 }
 
@@ -278,11 +278,11 @@ const ACCUMULATOR_COUNT: usize = 4;
 /// As for [`Simd`].
 #[inline(always)]
 pub(crate) unsafe fn dot<S: Simd>(a: &[f32], b: &[f32]) -> f32 {
-    let whole = a.len().min(b.len()) / (ACCUMULATOR_COUNT * S::LANES) * (ACCUMULATOR_COUNT * S::LANES);
+    let vector_len = a.len().min(b.len()) / (ACCUMULATOR_COUNT * S::LANES) * (ACCUMULATOR_COUNT * S::LANES);
     // SAFETY: as the caller guarantees; reads stay inside both rows.
     let sum = unsafe {
         let mut sums = [S::splat_f32(0.0); ACCUMULATOR_COUNT];
-        for at in (0..whole).step_by(ACCUMULATOR_COUNT * S::LANES) {
+        for at in (0..vector_len).step_by(ACCUMULATOR_COUNT * S::LANES) {
             for (i, sum) in sums.iter_mut().enumerate() {
                 let at = at + i * S::LANES;
                 *sum = S::mul_add(S::load_f32(a.as_ptr().add(at)), S::load_f32(b.as_ptr().add(at)), *sum);
@@ -290,5 +290,5 @@ pub(crate) unsafe fn dot<S: Simd>(a: &[f32], b: &[f32]) -> f32 {
         }
         reduce_sum::<S>(S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3])))
     };
-    sum + a[whole..].iter().zip(&b[whole..]).map(|(a, b)| a * b).sum::<f32>()
+    sum + a[vector_len..].iter().zip(&b[vector_len..]).map(|(a, b)| a * b).sum::<f32>()
 }

@@ -53,10 +53,10 @@ pub(crate) const fn group_lines(columns: usize, bits: usize) -> usize {
 }
 
 /// Layout of 8-bit quants.
-pub(crate) struct ByteLayout<const SPAN: usize>;
+pub(crate) struct ByteLayout<const COLUMNS: usize>;
 
-impl<const SPAN: usize> Layout for ByteLayout<SPAN> {
-    const GROUP_COLUMNS: usize = SPAN;
+impl<const COLUMNS: usize> Layout for ByteLayout<COLUMNS> {
+    const GROUP_COLUMNS: usize = COLUMNS;
     const BITS: usize = 8;
 
     #[inline(always)]
@@ -66,28 +66,27 @@ impl<const SPAN: usize> Layout for ByteLayout<SPAN> {
     }
 }
 
-/// Layout of quants of 4 bits and `EXTRA` more, the extra bits in a line of their own.
-pub(crate) struct NibbleLayout<const SPAN: usize, const EXTRA: usize>;
+/// Layout of quants of 4 bits and `EXTRA_BITS` more, which lie in a line of their own.
+pub(crate) struct NibbleLayout<const COLUMNS: usize, const EXTRA_BITS: usize>;
 
-impl<const SPAN: usize, const EXTRA: usize> Layout for NibbleLayout<SPAN, EXTRA> {
-    const GROUP_COLUMNS: usize = SPAN;
-    const BITS: usize = 4 + EXTRA;
+impl<const COLUMNS: usize, const EXTRA_BITS: usize> Layout for NibbleLayout<COLUMNS, EXTRA_BITS> {
+    const GROUP_COLUMNS: usize = COLUMNS;
+    const BITS: usize = 4 + EXTRA_BITS;
 
     #[inline(always)]
     unsafe fn load_vector<S: Simd>(group: *const u8, _: *const u8, index: usize) -> S::Ints {
-        // SAFETY: the group has `GROUP_COLUMNS / 8` lines of nibbles, and one more if `EXTRA` is not 0.
+        // SAFETY: the group has `GROUP_COLUMNS / 8` lines of nibbles, and one more if `EXTRA_BITS` is not 0.
         unsafe {
             let line = S::load_bytes(group.add(index / 2 * LINE_BYTES));
             let line = if index.is_multiple_of(2) { line } else { S::shift_right(line, 4) };
             let low = S::and(line, splat_byte::<S>(15));
-            if EXTRA == 0 {
+            if EXTRA_BITS == 0 {
                 return low;
             }
-            let upper = S::load_bytes(group.add(SPAN / 8 * LINE_BYTES));
-            let at = index * EXTRA;
-            let upper =
-                if at <= 4 { S::shift_left(upper, 4 - at as u32) } else { S::shift_right(upper, at as u32 - 4) };
-            S::or(low, S::and(upper, splat_byte::<S>(((1 << EXTRA) - 1) << 4)))
+            let upper = S::load_bytes(group.add(COLUMNS / 8 * LINE_BYTES));
+            let bit = (index * EXTRA_BITS) as u32;
+            let upper = if bit <= 4 { S::shift_left(upper, 4 - bit) } else { S::shift_right(upper, bit - 4) };
+            S::or(low, S::and(upper, splat_byte::<S>(((1 << EXTRA_BITS) - 1) << 4)))
         }
     }
 }
@@ -156,9 +155,11 @@ pub(crate) fn load_quant(lines: &[u8], columns: usize, bits: usize, index: usize
         return lines[index * LINE_BYTES + byte];
     }
     let low = lines[index / 2 * LINE_BYTES + byte] >> (index % 2 * 4) & 15;
-    let extra = bits - 4;
-    let upper =
-        if extra == 0 { 0 } else { lines[columns / 8 * LINE_BYTES + byte] >> (index * extra) & ((1 << extra) - 1) };
+    if bits == 4 {
+        return low;
+    }
+    let extra_bits = bits - 4;
+    let upper = lines[columns / 8 * LINE_BYTES + byte] >> (index * extra_bits) & ((1 << extra_bits) - 1);
     low | upper << 4
 }
 
@@ -168,14 +169,14 @@ mod tests {
 
     #[test]
     fn a_stored_quant_is_loaded() {
-        for (span, bits) in [(32, 4), (16, 4), (32, 5), (16, 6), (32, 8), (16, 8)] {
-            let number_of = |index: usize, byte: usize| ((index * 31 + byte * 7) % (1 << bits)) as u8;
-            let mut lines = vec![0; super::group_lines(span, bits) * LINE_BYTES];
-            for (index, byte) in (0..span / 4).flat_map(|index| (0..LINE_BYTES).map(move |byte| (index, byte))) {
-                store_quant(&mut lines, span, bits, index, byte, number_of(index, byte));
+        for (columns, bits) in [(32, 4), (16, 4), (32, 5), (16, 6), (32, 8), (16, 8)] {
+            let quant = |index: usize, byte: usize| ((index * 31 + byte * 7) % (1 << bits)) as u8;
+            let mut lines = vec![0; super::group_lines(columns, bits) * LINE_BYTES];
+            for (index, byte) in (0..columns / 4).flat_map(|index| (0..LINE_BYTES).map(move |byte| (index, byte))) {
+                store_quant(&mut lines, columns, bits, index, byte, quant(index, byte));
             }
-            for (index, byte) in (0..span / 4).flat_map(|index| (0..LINE_BYTES).map(move |byte| (index, byte))) {
-                assert_eq!(load_quant(&lines, span, bits, index, byte), number_of(index, byte), "{span} {bits}");
+            for (index, byte) in (0..columns / 4).flat_map(|index| (0..LINE_BYTES).map(move |byte| (index, byte))) {
+                assert_eq!(load_quant(&lines, columns, bits, index, byte), quant(index, byte), "{columns} {bits}");
             }
         }
     }

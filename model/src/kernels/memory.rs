@@ -33,8 +33,8 @@ pub(crate) struct LineBuffer {
     count: usize,
     /// Chunk that the lines lie in.
     _chunk: Option<Arc<MemoryChunk>>,
-    /// Memory of the lines if no chunk could be mapped.
-    _own: Vec<Line>,
+    /// Heap memory of the lines if no chunk could be mapped.
+    _heap: Vec<Line>,
 }
 
 // SAFETY: the lines belong to this value alone, as the items of a `Vec` do.
@@ -46,29 +46,29 @@ impl LineBuffer {
     /// Allocates `count` lines of zeros.
     pub(crate) fn zeroed(count: usize) -> Self {
         let mut current = CURRENT_CHUNK.lock();
-        let (piece, used) = match current.0.upgrade() {
-            Some(piece) if (current.1 + count) * LINE_BYTES <= piece.map.len() => (piece, current.1),
+        let (chunk, used) = match current.0.upgrade() {
+            Some(chunk) if (current.1 + count) * LINE_BYTES <= chunk.map.len() => (chunk, current.1),
             _ => match MemoryChunk::new((count * LINE_BYTES).max(CHUNK_BYTES)) {
-                Some(piece) => (Arc::new(piece), 0),
+                Some(chunk) => (Arc::new(chunk), 0),
                 None => return Self::allocate(count),
             },
         };
-        *current = (Arc::downgrade(&piece), used + count);
+        *current = (Arc::downgrade(&chunk), used + count);
         // The map is page-aligned and has room for `used + count` lines. Each line is given out once.
-        let start = piece.map.as_ptr().cast_mut().cast::<Line>().wrapping_add(used);
-        Self { start, count, _chunk: Some(piece), _own: Vec::new() }
+        let start = chunk.map.as_ptr().cast_mut().cast::<Line>().wrapping_add(used);
+        Self { start, count, _chunk: Some(chunk), _heap: Vec::new() }
     }
 
     fn allocate(count: usize) -> Self {
-        let mut own = vec![Line([0; LINE_BYTES]); count];
-        Self { start: own.as_mut_ptr(), count, _chunk: None, _own: own }
+        let mut heap = vec![Line([0; LINE_BYTES]); count];
+        Self { start: heap.as_mut_ptr(), count, _chunk: None, _heap: heap }
     }
 }
 
 impl MemoryChunk {
     fn new(bytes: usize) -> Option<Self> {
         let map = MmapMut::map_anon(bytes).ok()?;
-        // Without huge pages it is only slower.
+        // It fails where huge pages are not supported, which only costs speed.
         #[cfg(target_os = "linux")]
         let _ = map.advise(memmap2::Advice::HugePage);
         Some(Self { map })
@@ -85,16 +85,20 @@ pub(crate) struct F16Buffer {
 impl F16Buffer {
     /// Allocates `count` zeros.
     pub(crate) fn zeroed(count: usize) -> Self {
-        let bytes = count * size_of::<f16>();
-        let map = (bytes > 0).then(|| {
-            let none = |_| std::alloc::handle_alloc_error(Layout::array::<f16>(count).unwrap_or(Layout::new::<f16>()));
-            MmapMut::map_anon(bytes).unwrap_or_else(none)
-        });
-        Self { map, count }
+        if count == 0 {
+            return Self { map: None, count };
+        }
+        let Ok(map) = MmapMut::map_anon(count * size_of::<f16>()) else {
+            std::alloc::handle_alloc_error(Layout::array::<f16>(count).unwrap_or(Layout::new::<f16>()))
+        };
+        Self { map: Some(map), count }
     }
 
     fn start(&self) -> *mut f16 {
-        self.map.as_ref().map_or(std::ptr::dangling_mut(), |map| map.as_ptr().cast_mut().cast())
+        match &self.map {
+            Some(map) => map.as_ptr().cast_mut().cast(),
+            None => std::ptr::dangling_mut(),
+        }
     }
 
     /// Range of the buffer, to be read.
@@ -157,16 +161,14 @@ mod tests {
 
     #[test]
     fn buffers_are_zeroed_and_do_not_overlap() {
-        let mut parts: Vec<LineBuffer> = [3, 0, 7, CHUNK_BYTES / LINE_BYTES + 1, 5].map(LineBuffer::zeroed).into();
-        for (i, part) in parts.iter_mut().enumerate() {
-            assert!(part.iter().all(|line| line.0 == [0; LINE_BYTES]));
-            part.fill(Line([i as u8 + 1; LINE_BYTES]));
+        let mut buffers: Vec<LineBuffer> = [3, 0, 7, CHUNK_BYTES / LINE_BYTES + 1, 5].map(LineBuffer::zeroed).into();
+        for (i, buffer) in buffers.iter_mut().enumerate() {
+            assert!(buffer.iter().all(|line| line.0 == [0; LINE_BYTES]));
+            buffer.fill(Line([i as u8 + 1; LINE_BYTES]));
         }
-        for (i, part) in parts.iter().enumerate() {
-            assert!(
-                part.iter().all(|line| line.0 == [i as u8 + 1; LINE_BYTES])
-                    && part.as_ptr().addr().is_multiple_of(LINE_BYTES)
-            );
+        for (i, buffer) in buffers.iter().enumerate() {
+            assert!(buffer.iter().all(|line| line.0 == [i as u8 + 1; LINE_BYTES]));
+            assert!(buffer.as_ptr().addr().is_multiple_of(LINE_BYTES));
         }
     }
 }

@@ -55,9 +55,9 @@ impl Simd for Neon {
         unsafe { vreinterpretq_s32_u8(vshlq_u8(vreinterpretq_u8_s32(x), vdupq_n_s8(-(by as i8)))) }
     }
     #[inline(always)]
-    unsafe fn dot(sum: int32x4_t, numbers: int32x4_t, zero: int32x4_t, x: int32x4_t) -> int32x4_t {
+    unsafe fn dot(sum: int32x4_t, quants: int32x4_t, zero_point: int32x4_t, x: int32x4_t) -> int32x4_t {
         unsafe {
-            let w = vsubq_s8(vreinterpretq_s8_s32(numbers), vreinterpretq_s8_s32(zero));
+            let w = vsubq_s8(vreinterpretq_s8_s32(quants), vreinterpretq_s8_s32(zero_point));
             let mut sum = sum;
             asm!("sdot {0:v}.4s, {1:v}.16b, {2:v}.16b", inout(vreg) sum, in(vreg) w, in(vreg) x,
                 options(pure, nomem, nostack, preserves_flags));
@@ -79,18 +79,18 @@ impl Simd for Neon {
     #[inline(always)]
     unsafe fn load_f16(at: *const f16) -> float32x4_t {
         unsafe {
-            let four = vld1_u16(at.cast());
+            let halves = vld1_u16(at.cast());
             let floats: float32x4_t;
-            asm!("fcvtl {0:v}.4s, {1:v}.4h", out(vreg) floats, in(vreg) four, options(pure, nomem, nostack, preserves_flags));
+            asm!("fcvtl {0:v}.4s, {1:v}.4h", out(vreg) floats, in(vreg) halves, options(pure, nomem, nostack, preserves_flags));
             floats
         }
     }
     #[inline(always)]
     unsafe fn store_f16(at: *mut f16, x: float32x4_t) {
         unsafe {
-            let four: uint16x4_t;
-            asm!("fcvtn {0:v}.4h, {1:v}.4s", out(vreg) four, in(vreg) x, options(pure, nomem, nostack, preserves_flags));
-            vst1_u16(at.cast(), four);
+            let halves: uint16x4_t;
+            asm!("fcvtn {0:v}.4h, {1:v}.4s", out(vreg) halves, in(vreg) x, options(pure, nomem, nostack, preserves_flags));
+            vst1_u16(at.cast(), halves);
         }
     }
     #[inline(always)]

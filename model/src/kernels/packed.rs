@@ -32,26 +32,28 @@ impl<'a> PartialProduct<'a> {
         Self { kernels, rows, panels, inputs }
     }
 
-    /// Multiplies tile by tile and passes each result to `take`: row, first output, up to 16 values. `panel` returns a
-    /// panel of the matrix, which has `out` outputs; `unpacked` is scratch space.
+    /// Multiplies tile by tile and passes each result to `sink`: row, first output, up to 16 values. `panel` returns a
+    /// panel of the matrix, which has `outputs` outputs; `unpacked` is scratch space.
     pub(super) fn multiply_tiles(
         &self,
-        out: usize,
-        products: Microkernels,
+        outputs: usize,
+        microkernels: Microkernels,
         x: ProductRows,
         panel: impl Fn(usize) -> Panel,
         unpacked: &mut Vec<Line>,
-        mut take: impl FnMut(usize, usize, &[f32]),
+        mut sink: impl FnMut(usize, usize, &[f32]),
     ) {
         let mut result = [[0f32; PANEL]; MAX_ROWS];
-        let unpack = if self.rows.len() >= MIN_UNPACK_ROWS { products.unpacked } else { None };
+        let (unpack, microkernel) = match microkernels.unpacked {
+            Some((unpack, microkernel)) if self.rows.len() >= MIN_UNPACK_ROWS => (Some(unpack), microkernel),
+            _ => (None, microkernels.microkernel),
+        };
         if unpack.is_some() && unpacked.len() < x.columns / 4 {
             unpacked.resize(x.columns / 4, Line([0; LINE_BYTES]));
         }
-        let microkernel = unpack.map_or(products.microkernel, |(_, microkernel)| microkernel);
         for index in self.panels.clone() {
             let mut panel = panel(index);
-            if let Some((unpack, _)) = unpack {
+            if let Some(unpack) = unpack {
                 // SAFETY: the set is supported, the panel is complete, and there is a line for every four columns.
                 unsafe { unpack(panel, unpacked.as_mut_ptr().cast()) };
                 panel.quants = unpacked.as_ptr().cast();
@@ -60,12 +62,12 @@ impl<'a> PartialProduct<'a> {
                 let tile = &mut result[..(self.rows.end - row).min(MAX_ROWS)];
                 // SAFETY: the set is supported; panel and rows are complete.
                 unsafe { microkernel(panel, x, row, tile) };
-                let lanes = PANEL.min(out - index * PANEL);
+                let lanes = PANEL.min(outputs - index * PANEL);
                 for (i, result) in tile.iter().enumerate() {
-                    // Nearly all panels are full; the constant length lets the compiler vectorise `take`.
+                    // Nearly all panels are full; the constant length lets the compiler vectorise `sink`.
                     match lanes {
-                        PANEL => take(row + i, index * PANEL, &result[..]),
-                        lanes => take(row + i, index * PANEL, &result[..lanes]),
+                        PANEL => sink(row + i, index * PANEL, &result[..]),
+                        lanes => sink(row + i, index * PANEL, &result[..lanes]),
                     }
                 }
             }
@@ -106,8 +108,8 @@ impl PackedMatrix {
     /// hold the whole matrix.
     pub(crate) fn new(format: BlockFormat, out: usize, columns: usize, bytes: &[u8]) -> Self {
         let mut packed = Self::zeroed(format, out, columns);
-        packed.panel_buffers().into_par_iter().enumerate().for_each(|(panel, mut parts)| {
-            parts.write(&format, bytes, columns, panel * PANEL..((panel + 1) * PANEL).min(out));
+        packed.panel_buffers().into_par_iter().enumerate().for_each(|(panel, mut buffers)| {
+            buffers.write(&format, bytes, columns, panel * PANEL..((panel + 1) * PANEL).min(out));
         });
         packed
     }
@@ -117,7 +119,7 @@ impl PackedMatrix {
         let panels = out.div_ceil(PANEL);
         let (blocks, groups) = (columns / format.block_columns, columns / format.group_columns);
         let has_sub_scales = format.groups_per_block() > 1;
-        let entries = |present: bool, count: usize| if present { panels * count * PANEL } else { 0 };
+        let entries = |exists: bool, per_row: usize| if exists { panels * per_row * PANEL } else { 0 };
         Self {
             out,
             columns,
@@ -132,8 +134,11 @@ impl PackedMatrix {
 
     /// Number of bytes that a product reads.
     pub(crate) fn bytes(&self) -> usize {
-        let halves = self.scales.len() + self.mins.len();
-        self.quants.len() * LINE_BYTES + halves * size_of::<f16>() + self.sub_scales.len() + self.sub_mins.len()
+        size_of_val(&self.quants[..])
+            + size_of_val(&self.scales[..])
+            + size_of_val(&self.mins[..])
+            + size_of_val(&self.sub_scales[..])
+            + size_of_val(&self.sub_mins[..])
     }
 
     /// Number of panels.
@@ -157,33 +162,35 @@ impl PackedMatrix {
     /// Buffers of each panel, to be filled.
     pub(super) fn panel_buffers(&mut self) -> Vec<PanelBuffers<'_>> {
         let (panels, lines) = (self.panels(), self.panel_lines());
-        let (blocks, spans) = (self.block_count() * PANEL, self.group_count() * PANEL);
-        let mut scales = self.scales.chunks_exact_mut(blocks);
-        let mut minima = self.mins.chunks_exact_mut(blocks);
-        let mut factors = self.sub_scales.chunks_exact_mut(spans);
-        let mut minimum_factors = self.sub_mins.chunks_exact_mut(spans);
-        let parts = self.quants.chunks_exact_mut(lines).map(|numbers| PanelBuffers {
-            quants: bytes_mut(numbers),
-            scales: scales.next().unwrap_or_default(),
-            mins: minima.next().unwrap_or_default(),
-            sub_scales: factors.next().unwrap_or_default(),
-            sub_mins: minimum_factors.next().unwrap_or_default(),
-        });
-        let parts: Vec<_> = parts.collect();
-        assert_eq!(parts.len(), panels);
-        parts
+        let (block_entries, group_entries) = (self.block_count() * PANEL, self.group_count() * PANEL);
+        let mut scales = self.scales.chunks_exact_mut(block_entries);
+        let mut mins = self.mins.chunks_exact_mut(block_entries);
+        let mut sub_scales = self.sub_scales.chunks_exact_mut(group_entries);
+        let mut sub_mins = self.sub_mins.chunks_exact_mut(group_entries);
+        let mut buffers = Vec::with_capacity(panels);
+        for lines in self.quants.chunks_exact_mut(lines) {
+            buffers.push(PanelBuffers {
+                quants: bytes_mut(lines),
+                scales: scales.next().unwrap_or_default(),
+                mins: mins.next().unwrap_or_default(),
+                sub_scales: sub_scales.next().unwrap_or_default(),
+                sub_mins: sub_mins.next().unwrap_or_default(),
+            });
+        }
+        assert_eq!(buffers.len(), panels);
+        buffers
     }
 
-    /// Panel `panel` as a microkernel takes it.
-    pub(super) fn panel(&self, panel: usize) -> Panel {
-        let (blocks, spans) = (panel * self.block_count() * PANEL, panel * self.group_count() * PANEL);
+    /// Panel `index` as a microkernel takes it.
+    pub(super) fn panel(&self, index: usize) -> Panel {
+        let (first_block, first_group) = (index * self.block_count() * PANEL, index * self.group_count() * PANEL);
         Panel {
-            quants: self.quants[panel * self.panel_lines()..].as_ptr().cast(),
+            quants: self.quants[index * self.panel_lines()..].as_ptr().cast(),
             low_nibbles: std::ptr::null(),
-            scales: pointer(&self.scales, blocks),
-            mins: pointer(&self.mins, blocks),
-            sub_scales: pointer(&self.sub_scales, spans),
-            sub_mins: pointer(&self.sub_mins, spans),
+            scales: pointer_or_null(&self.scales, first_block),
+            mins: pointer_or_null(&self.mins, first_block),
+            sub_scales: pointer_or_null(&self.sub_scales, first_group),
+            sub_mins: pointer_or_null(&self.sub_mins, first_group),
             blocks: self.block_count(),
             groups_per_block: self.format.groups_per_block(),
             zero_point: self.format.zero_point,
@@ -196,14 +203,14 @@ impl PackedMatrix {
         let (panel, lane) = (output / PANEL, output % PANEL);
         let format = &self.format;
         for (column, value) in values.iter_mut().enumerate() {
-            let (span, block) = (column / format.group_columns, column / format.block_columns);
-            let at = |count: usize, index: usize| (panel * count + index) * PANEL + lane;
-            let factor = self.sub_scales.get(at(self.group_count(), span)).copied().unwrap_or(1);
-            let (number, scale) = self.quant_and_scale(output, column);
-            *value = scale * f32::from(factor) * (f32::from(number) - f32::from(format.zero_point));
+            let block = (panel * self.block_count() + column / format.block_columns) * PANEL + lane;
+            let group = (panel * self.group_count() + column / format.group_columns) * PANEL + lane;
+            let sub_scale = self.sub_scales.get(group).copied().unwrap_or(1);
+            let (quant, scale) = self.quant_and_scale(output, column);
+            *value = scale * f32::from(sub_scale) * (f32::from(quant) - f32::from(format.zero_point));
             if format.has_mins {
-                let factor = self.sub_mins.get(at(self.group_count(), span)).copied().unwrap_or(1);
-                *value += self.mins[at(self.block_count(), block)].to_f32() * f32::from(factor);
+                let sub_min = self.sub_mins.get(group).copied().unwrap_or(1);
+                *value += self.mins[block].to_f32() * f32::from(sub_min);
             }
         }
     }
@@ -211,29 +218,32 @@ impl PackedMatrix {
     /// Quant at `column` of row `output`, and the scale of its block.
     pub(super) fn quant_and_scale(&self, output: usize, column: usize) -> (u8, f32) {
         let ((panel, lane), format) = ((output / PANEL, output % PANEL), &self.format);
-        let (span, block) = (column / format.group_columns, column / format.block_columns);
-        let lines = &self.quants[panel * self.panel_lines() + span * format.group_lines()..][..format.group_lines()];
-        let (index, byte) = (column % format.group_columns / 4, lane * 4 + column % 4);
-        let number = layout::load_quant(bytes(lines), format.group_columns, format.bits, index, byte);
-        (number, self.scales[(panel * self.block_count() + block) * PANEL + lane].to_f32())
+        let (group, block) = (column / format.group_columns, column / format.block_columns);
+        let lines = &self.quants[panel * self.panel_lines() + group * format.group_lines()..][..format.group_lines()];
+        let (vector, byte) = (column % format.group_columns / 4, lane * 4 + column % 4);
+        let quant = layout::load_quant(bytes(lines), format.group_columns, format.bits, vector, byte);
+        (quant, self.scales[(panel * self.block_count() + block) * PANEL + lane].to_f32())
     }
 
-    /// Computes a part of a product and passes each result to `take`: row, first output, up to 16 values.
+    /// Computes a part of a product and passes each result to `sink`: row, first output, up to 16 values.
     pub(crate) fn multiply(
         &self,
         part: PartialProduct,
-        prepared: &mut GroupedActivations,
-        take: impl FnMut(usize, usize, &[f32]),
+        grouped: &mut GroupedActivations,
+        sink: impl FnMut(usize, usize, &[f32]),
     ) {
-        let x = prepared.rows(self.format.zero_point, self.format.group_columns, part.inputs);
-        let products = part.kernels.microkernels(&self.format);
-        part.multiply_tiles(self.out, products, x, |panel| self.panel(panel), &mut prepared.unpacked, take);
+        let x = grouped.rows(self.format.zero_point, self.format.group_columns, part.inputs);
+        let microkernels = part.kernels.microkernels(&self.format);
+        part.multiply_tiles(self.out, microkernels, x, |index| self.panel(index), &mut grouped.unpacked, sink);
     }
 }
 
-/// Pointer to entry `at`; null for an empty list.
-fn pointer<T>(all: &[T], at: usize) -> *const T {
-    all.get(at..).filter(|it| !it.is_empty()).map_or(std::ptr::null(), <[T]>::as_ptr)
+/// Pointer to entry `index`; null if there is none.
+fn pointer_or_null<T>(entries: &[T], index: usize) -> *const T {
+    match entries.get(index..) {
+        None | Some([]) => std::ptr::null(),
+        Some(rest) => rest.as_ptr(),
+    }
 }
 
 /// Views lines as bytes.
@@ -273,21 +283,21 @@ impl PanelBuffers<'_> {
     fn write_columns(&mut self, format: &BlockFormat, lane: usize, index: usize, columns: &UnpackedColumns) {
         let block = index * 32 / format.block_columns * PANEL + lane;
         self.scales[block] = columns.scale;
-        if let Some(minimum) = self.mins.get_mut(block) {
-            *minimum = columns.min;
+        if let Some(min) = self.mins.get_mut(block) {
+            *min = columns.min;
         }
-        for (part, numbers) in columns.quants.chunks_exact(format.group_columns).enumerate() {
-            let span = index * 32 / format.group_columns + part;
-            if let Some(factor) = self.sub_scales.get_mut(span * PANEL + lane) {
-                *factor = columns.sub_scales[part];
+        for (part, quants) in columns.quants.chunks_exact(format.group_columns).enumerate() {
+            let group = index * 32 / format.group_columns + part;
+            if let Some(sub_scale) = self.sub_scales.get_mut(group * PANEL + lane) {
+                *sub_scale = columns.sub_scales[part];
             }
-            if let Some(factor) = self.sub_mins.get_mut(span * PANEL + lane) {
-                *factor = columns.sub_mins[part];
+            if let Some(sub_min) = self.sub_mins.get_mut(group * PANEL + lane) {
+                *sub_min = columns.sub_mins[part];
             }
-            let lines =
-                &mut self.quants[span * format.group_lines() * LINE_BYTES..][..format.group_lines() * LINE_BYTES];
-            for (i, number) in numbers.iter().enumerate() {
-                layout::store_quant(lines, format.group_columns, format.bits, i / 4, lane * 4 + i % 4, *number);
+            let group_bytes = format.group_lines() * LINE_BYTES;
+            let lines = &mut self.quants[group * group_bytes..][..group_bytes];
+            for (i, quant) in quants.iter().enumerate() {
+                layout::store_quant(lines, format.group_columns, format.bits, i / 4, lane * 4 + i % 4, *quant);
             }
         }
     }

@@ -4,7 +4,8 @@
 //! each of them would cost more than the work. The threads spin for a short while after an operation and then sleep: a
 //! decoding engine never waits for a wake-up, and an idle one costs nothing.
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{JoinHandle, Thread};
@@ -27,7 +28,7 @@ unsafe impl Send for ErasedTask {}
 struct PoolState {
     /// Number of operations; a change is the signal to start.
     epoch: AtomicUsize,
-    /// Number of threads that have not finished this operation.
+    /// Number of worker threads that have not finished this operation.
     pending: AtomicUsize,
     panicked: AtomicBool,
     stop: AtomicBool,
@@ -54,7 +55,7 @@ impl Pool {
         });
         let spawn = |index: usize| {
             let shared = shared.clone();
-            let body = move || worker(&shared, index);
+            let body = move || run_worker(&shared, index);
             let handle = std::thread::Builder::new().name(format!("kernel-{index}")).spawn(body).ok()?;
             let thread = handle.thread().clone();
             Some((handle, thread))
@@ -85,19 +86,19 @@ impl Pool {
         for (_, thread) in &self.workers {
             thread.unpark();
         }
-        let own = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| task(0)));
+        let own_result = catch_unwind(AssertUnwindSafe(|| task(0)));
         while shared.pending.load(Ordering::Acquire) > 0 {
             std::hint::spin_loop();
         }
         let panicked = shared.panicked.swap(false, Ordering::Relaxed);
-        if let Err(panic) = own {
-            std::panic::resume_unwind(panic);
+        if let Err(panic) = own_result {
+            resume_unwind(panic);
         }
         assert!(!panicked, "a kernel thread panicked");
     }
 
     /// Splits `count` items into contiguous ranges, one per thread, and runs `task` on each.
-    pub(crate) fn run_ranges(&self, count: usize, task: &(dyn Fn(std::ops::Range<usize>) + Sync)) {
+    pub(crate) fn run_ranges(&self, count: usize, task: &(dyn Fn(Range<usize>) + Sync)) {
         let threads = self.threads();
         if count <= 1 || threads == 1 {
             return task(0..count);
@@ -146,54 +147,55 @@ impl ThreadGroup {
         }
     }
 
-    /// Length of the chunk of a phase that begins at item `from`, which is below `count`.
-    fn chunk_len(&self, count: usize, from: usize, least: usize) -> usize {
-        let (rest, largest) = (count - from, count.div_ceil(self.threads * 4));
-        (rest / (self.threads * 2)).min(largest).max(least).min(rest)
+    /// Length of the chunk of a phase that begins at item `start`, which is below `count`.
+    fn chunk_len(&self, count: usize, start: usize, min_chunk: usize) -> usize {
+        let (remaining, max_chunk) = (count - start, count.div_ceil(self.threads * 4));
+        (remaining / (self.threads * 2)).min(max_chunk).max(min_chunk).min(remaining)
     }
 
     /// Makes the calling thread a member of the group.
     pub(crate) fn join(&self, thread: usize) -> GroupMember<'_> {
-        GroupMember { team: self, thread, phase: 0 }
+        GroupMember { group: self, thread, phase: 0 }
     }
 }
 
 /// Thread of a [`ThreadGroup`].
 pub(crate) struct GroupMember<'a> {
-    team: &'a ThreadGroup,
+    group: &'a ThreadGroup,
     /// Index of the thread.
     pub(crate) thread: usize,
     phase: usize,
 }
 
 impl GroupMember<'_> {
-    /// Runs a phase: calls `work` for chunks of at least `least` items until all `count` are done by all threads
-    /// together, then waits at the barrier. Chunks get smaller towards the end, so that the wait is short (guided
+    /// Runs a phase: all threads together call `work` for chunks of at least `min_chunk` items until all `count`
+    /// are done, then wait at the barrier. Chunks get smaller towards the end, so that the wait is short (guided
     /// self-scheduling, Polychronopoulos and Kuck 1987).
-    pub(crate) fn run_phase(&mut self, count: usize, least: usize, mut work: impl FnMut(std::ops::Range<usize>)) {
-        let (team, taken) = (self.team, &self.team.next_item[self.phase % 4]);
-        let next = |from: usize| (from < count).then(|| from + team.chunk_len(count, from, least));
-        while let Ok(from) = taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) {
-            work(from..from + team.chunk_len(count, from, least));
+    pub(crate) fn run_phase(&mut self, count: usize, min_chunk: usize, mut work: impl FnMut(Range<usize>)) {
+        let (group, next_item) = (self.group, &self.group.next_item[self.phase % 4]);
+        let chunk_end = |start: usize| start + group.chunk_len(count, start, min_chunk);
+        let take_chunk = |start: usize| if start < count { Some(chunk_end(start)) } else { None };
+        while let Ok(start) = next_item.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take_chunk) {
+            work(start..chunk_end(start));
         }
         self.barrier();
     }
 
     /// Waits until all threads have arrived.
     fn barrier(&mut self) {
-        let team = self.team;
+        let group = self.group;
         // The counter after next was used two phases ago. No thread uses it before the next barrier.
-        team.next_item[(self.phase + 2) % 4].store(0, Ordering::Relaxed);
+        group.next_item[(self.phase + 2) % 4].store(0, Ordering::Relaxed);
         self.phase += 1;
-        let generation = team.generation.load(Ordering::Acquire);
-        if team.arrived.fetch_add(1, Ordering::AcqRel) + 1 == team.threads {
-            team.arrived.store(0, Ordering::Relaxed);
-            team.generation.fetch_add(1, Ordering::Release);
+        let generation = group.generation.load(Ordering::Acquire);
+        if group.arrived.fetch_add(1, Ordering::AcqRel) + 1 == group.threads {
+            group.arrived.store(0, Ordering::Relaxed);
+            group.generation.fetch_add(1, Ordering::Release);
             return;
         }
         let mut spins = 0u32;
-        while team.generation.load(Ordering::Acquire) == generation {
-            assert!(!team.has_panicked.load(Ordering::Relaxed), "another kernel thread panicked");
+        while group.generation.load(Ordering::Acquire) == generation {
+            assert!(!group.has_panicked.load(Ordering::Relaxed), "another kernel thread panicked");
             spins += 1;
             if spins.is_multiple_of(SPINS_BEFORE_YIELD) {
                 std::thread::yield_now();
@@ -209,7 +211,7 @@ const SPINS_BEFORE_YIELD: u32 = 4096;
 impl Drop for GroupMember<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.team.has_panicked.store(true, Ordering::Relaxed);
+            self.group.has_panicked.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -226,10 +228,11 @@ impl Drop for Pool {
     }
 }
 
-fn worker(shared: &PoolState, index: usize) {
-    let mut seen = 0;
+/// Runs the tasks of a pool on thread `index` until the pool stops.
+fn run_worker(shared: &PoolState, index: usize) {
+    let mut epoch = 0;
     loop {
-        seen = next_epoch(shared, seen);
+        epoch = wait_for_epoch_after(shared, epoch);
         if shared.stop.load(Ordering::Acquire) {
             return;
         }
@@ -237,7 +240,7 @@ fn worker(shared: &PoolState, index: usize) {
         if let Some(ErasedTask(task)) = work {
             // SAFETY: `Pool::run` waits until `pending` is zero, so the task is alive until the decrement below.
             let task = unsafe { &*task };
-            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| task(index))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| task(index))).is_err() {
                 shared.panicked.store(true, Ordering::Relaxed);
             }
         }
@@ -245,19 +248,20 @@ fn worker(shared: &PoolState, index: usize) {
     }
 }
 
-fn next_epoch(shared: &PoolState, seen: usize) -> usize {
-    let mut since = Instant::now();
+/// Waits for an epoch other than `last` and returns it: spins for [`SPIN_TIME`], then sleeps until it is unparked.
+fn wait_for_epoch_after(shared: &PoolState, last: usize) -> usize {
+    let mut spinning_since = Instant::now();
     let mut spins = 0u32;
     loop {
         let epoch = shared.epoch.load(Ordering::Acquire);
-        if epoch != seen {
+        if epoch != last {
             return epoch;
         }
         std::hint::spin_loop();
         spins += 1;
-        if spins.is_multiple_of(64) && since.elapsed() > SPIN_TIME {
+        if spins.is_multiple_of(64) && spinning_since.elapsed() > SPIN_TIME {
             std::thread::park();
-            since = Instant::now();
+            spinning_since = Instant::now();
         }
     }
 }
@@ -270,7 +274,7 @@ pub(crate) fn pool() -> &'static Pool {
 }
 
 /// Sets the number of threads of the pool. Returns false if the pool runs already: it never changes after that.
-pub fn set_threads(threads: usize) -> bool {
+pub(crate) fn set_threads(threads: usize) -> bool {
     POOL.set(Pool::new(threads)).is_ok()
 }
 
@@ -297,10 +301,10 @@ mod tests {
     #[test]
     fn a_group_finishes_every_item_of_a_phase_before_the_next() {
         for threads in [1, 2, 5] {
-            let (pool, team) = (Pool::new(threads), ThreadGroup::new(threads));
+            let (pool, group) = (Pool::new(threads), ThreadGroup::new(threads));
             let done: Vec<AtomicUsize> = (0..50).map(|_| AtomicUsize::new(0)).collect();
             pool.run(&|thread| {
-                let mut member = team.join(thread);
+                let mut member = group.join(thread);
                 for (phase, done) in done.iter().enumerate() {
                     member.run_phase(phase + 1, 1 + phase % 3, |range| {
                         done.fetch_add(range.len(), Ordering::Relaxed);
@@ -313,29 +317,34 @@ mod tests {
 
     #[test]
     fn chunks_shrink_towards_the_end_of_a_phase() {
-        for (threads, count, least) in [(1, 304, 2), (2, 304, 2), (2, 56, 2), (2, 9496, 2), (3, 7, 1), (16, 56, 2)] {
-            let team = ThreadGroup::new(threads);
-            let next = |from| (from < count).then(|| from..from + team.chunk_len(count, from, least));
-            let pieces: Vec<_> = std::iter::successors(next(0), |last| next(last.end)).collect();
-            assert!(pieces.is_sorted_by(|a, b| a.end == b.start && a.len() >= b.len()), "{pieces:?}");
-            assert_eq!((pieces[0].start, pieces[pieces.len() - 1].end), (0, count));
-            assert!(pieces[pieces.len() - 1].len() <= least, "{pieces:?}");
-            assert!(pieces[0].len() <= count.div_ceil(threads * 4).max(least), "{pieces:?}");
+        for (threads, count, min_chunk) in [(1, 304, 2), (2, 304, 2), (2, 56, 2), (2, 9496, 2), (3, 7, 1), (16, 56, 2)]
+        {
+            let group = ThreadGroup::new(threads);
+            let mut lengths = Vec::new();
+            let mut start = 0;
+            while start < count {
+                lengths.push(group.chunk_len(count, start, min_chunk));
+                start += lengths[lengths.len() - 1];
+            }
+            assert_eq!(start, count);
+            assert!(lengths.is_sorted_by(|a, b| a >= b), "{lengths:?}");
+            assert!(lengths[lengths.len() - 1] <= min_chunk, "{lengths:?}");
+            assert!(lengths[0] <= count.div_ceil(threads * 4).max(min_chunk), "{lengths:?}");
         }
     }
 
     #[test]
     fn a_panicking_member_releases_the_others() {
-        let (pool, team) = (Pool::new(3), ThreadGroup::new(3));
+        let (pool, group) = (Pool::new(3), ThreadGroup::new(3));
         let run = || {
             pool.run(&|thread| {
-                let mut member = team.join(thread);
+                let mut member = group.join(thread);
                 member.run_phase(3, 1, |_| {});
                 assert!(thread != 1, "as asked");
                 member.run_phase(3, 1, |_| {});
             });
         };
-        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
+        assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
         pool.run(&|_| {});
     }
 
@@ -355,8 +364,8 @@ mod tests {
     #[test]
     fn a_panic_in_a_task_reaches_the_caller_and_the_pool_lives_on() {
         let pool = Pool::new(2);
-        let panicking = std::panic::AssertUnwindSafe(|| pool.run(&|i| assert!(i != 1, "as asked")));
-        assert!(std::panic::catch_unwind(panicking).is_err());
+        let panicking = AssertUnwindSafe(|| pool.run(&|i| assert!(i != 1, "as asked")));
+        assert!(catch_unwind(panicking).is_err());
         pool.run(&|_| {});
     }
 }

@@ -4,143 +4,143 @@ use half::f16;
 
 use super::simd::Simd;
 
-/// Portable implementation.
+/// Portable set: no instructions beyond those that every processor has.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Portable;
 
-type Four<T> = [T; 4];
+type Lanes<T> = [T; 4];
 
-fn lanes(x: Four<i32>, f: impl Fn(u32) -> u32) -> Four<i32> {
+fn map_lanes(x: Lanes<i32>, f: impl Fn(u32) -> u32) -> Lanes<i32> {
     x.map(|lane| f(lane as u32) as i32)
 }
 
-/// Mask of the bits that remain when every byte is shifted by itself.
-fn kept(byte: u8) -> u32 {
+/// Lane of four equal bytes, which masks the bits that a shift moves into the next byte.
+fn repeat_byte(byte: u8) -> u32 {
     u32::from_ne_bytes([byte; 4])
 }
 
-#[allow(clippy::missing_safety_doc, reason = "the trait says it")]
+#[allow(clippy::missing_safety_doc, reason = "documented on the trait")]
 impl Simd for Portable {
     const LANES: usize = 4;
     const SIGNED_DOT: bool = true;
-    type Ints = Four<i32>;
-    type Floats = Four<f32>;
+    type Ints = Lanes<i32>;
+    type Floats = Lanes<f32>;
 
     #[inline(always)]
     unsafe fn prefetch(_: *const u8) {}
     #[inline(always)]
     unsafe fn prefetch_l2(_: *const u8) {}
     #[inline(always)]
-    unsafe fn load_bytes(at: *const u8) -> Four<i32> {
+    unsafe fn load_bytes(at: *const u8) -> Lanes<i32> {
         // SAFETY: 16 bytes by contract; `i32` has no invalid values.
-        unsafe { at.cast::<Four<i32>>().read_unaligned() }
+        unsafe { at.cast::<Lanes<i32>>().read_unaligned() }
     }
     #[inline(always)]
-    unsafe fn splat_i32(value: i32) -> Four<i32> {
+    unsafe fn splat_i32(value: i32) -> Lanes<i32> {
         [value; 4]
     }
     #[inline(always)]
-    unsafe fn and(a: Four<i32>, b: Four<i32>) -> Four<i32> {
+    unsafe fn and(a: Lanes<i32>, b: Lanes<i32>) -> Lanes<i32> {
         std::array::from_fn(|i| a[i] & b[i])
     }
     #[inline(always)]
-    unsafe fn or(a: Four<i32>, b: Four<i32>) -> Four<i32> {
+    unsafe fn or(a: Lanes<i32>, b: Lanes<i32>) -> Lanes<i32> {
         std::array::from_fn(|i| a[i] | b[i])
     }
     #[inline(always)]
-    unsafe fn shift_left(x: Four<i32>, by: u32) -> Four<i32> {
-        lanes(x, |lane| (lane << by) & kept(0xff << by))
+    unsafe fn shift_left(x: Lanes<i32>, by: u32) -> Lanes<i32> {
+        map_lanes(x, |lane| (lane << by) & repeat_byte(0xff << by))
     }
     #[inline(always)]
-    unsafe fn shift_right(x: Four<i32>, by: u32) -> Four<i32> {
-        lanes(x, |lane| (lane >> by) & kept(0xff >> by))
+    unsafe fn shift_right(x: Lanes<i32>, by: u32) -> Lanes<i32> {
+        map_lanes(x, |lane| (lane >> by) & repeat_byte(0xff >> by))
     }
     #[inline(always)]
-    unsafe fn dot(sum: Four<i32>, numbers: Four<i32>, zero: Four<i32>, x: Four<i32>) -> Four<i32> {
+    unsafe fn dot(sum: Lanes<i32>, quants: Lanes<i32>, zero_point: Lanes<i32>, x: Lanes<i32>) -> Lanes<i32> {
         std::array::from_fn(|i| {
-            let (numbers, zero, x) = (numbers[i].to_ne_bytes(), zero[i].to_ne_bytes(), x[i].to_ne_bytes());
-            let product = |j: usize| (i32::from(numbers[j]) - i32::from(zero[j])) * i32::from(x[j] as i8);
+            let (quants, zero_point, x) = (quants[i].to_ne_bytes(), zero_point[i].to_ne_bytes(), x[i].to_ne_bytes());
+            let product = |j: usize| (i32::from(quants[j]) - i32::from(zero_point[j])) * i32::from(x[j] as i8);
             sum[i] + (0..4).map(product).sum::<i32>()
         })
     }
     #[inline(always)]
-    unsafe fn to_f32(x: Four<i32>) -> Four<f32> {
+    unsafe fn to_f32(x: Lanes<i32>) -> Lanes<f32> {
         x.map(|lane| lane as f32)
     }
     #[inline(always)]
-    unsafe fn round_to_i32(x: Four<f32>) -> Four<i32> {
+    unsafe fn round_to_i32(x: Lanes<f32>) -> Lanes<i32> {
         // Adding and subtracting 1.5 * 2^23 rounds to the nearest, without a call.
         x.map(|lane| if lane.abs() < 4_194_304.0 { (lane + 12_582_912.0 - 12_582_912.0) as i32 } else { lane as i32 })
     }
     #[inline(always)]
-    unsafe fn store_i32(at: *mut i32, x: Four<i32>) {
+    unsafe fn store_i32(at: *mut i32, x: Lanes<i32>) {
         // SAFETY: four lanes by contract.
-        unsafe { at.cast::<Four<i32>>().write_unaligned(x) }
+        unsafe { at.cast::<Lanes<i32>>().write_unaligned(x) }
     }
     #[inline(always)]
-    unsafe fn load_f16(at: *const f16) -> Four<f32> {
+    unsafe fn load_f16(at: *const f16) -> Lanes<f32> {
         // SAFETY: four lanes by contract.
-        unsafe { at.cast::<Four<f16>>().read_unaligned() }.map(f16::to_f32)
+        unsafe { at.cast::<Lanes<f16>>().read_unaligned() }.map(f16::to_f32)
     }
     #[inline(always)]
-    unsafe fn store_f16(at: *mut f16, x: Four<f32>) {
+    unsafe fn store_f16(at: *mut f16, x: Lanes<f32>) {
         // SAFETY: four lanes by contract.
-        unsafe { at.cast::<Four<f16>>().write_unaligned(x.map(f16::from_f32)) }
+        unsafe { at.cast::<Lanes<f16>>().write_unaligned(x.map(f16::from_f32)) }
     }
     #[inline(always)]
-    unsafe fn load_i8(at: *const i8) -> Four<f32> {
+    unsafe fn load_i8(at: *const i8) -> Lanes<f32> {
         // SAFETY: four lanes by contract.
-        unsafe { at.cast::<Four<i8>>().read_unaligned() }.map(f32::from)
+        unsafe { at.cast::<Lanes<i8>>().read_unaligned() }.map(f32::from)
     }
     #[inline(always)]
-    unsafe fn load_u8(at: *const u8) -> Four<f32> {
+    unsafe fn load_u8(at: *const u8) -> Lanes<f32> {
         // SAFETY: four lanes by contract.
-        unsafe { at.cast::<Four<u8>>().read_unaligned() }.map(f32::from)
+        unsafe { at.cast::<Lanes<u8>>().read_unaligned() }.map(f32::from)
     }
     #[inline(always)]
-    unsafe fn load_f32(at: *const f32) -> Four<f32> {
+    unsafe fn load_f32(at: *const f32) -> Lanes<f32> {
         // SAFETY: four lanes by contract.
-        unsafe { at.cast::<Four<f32>>().read_unaligned() }
+        unsafe { at.cast::<Lanes<f32>>().read_unaligned() }
     }
     #[inline(always)]
-    unsafe fn store_f32(at: *mut f32, x: Four<f32>) {
+    unsafe fn store_f32(at: *mut f32, x: Lanes<f32>) {
         // SAFETY: four lanes by contract.
-        unsafe { at.cast::<Four<f32>>().write_unaligned(x) }
+        unsafe { at.cast::<Lanes<f32>>().write_unaligned(x) }
     }
     #[inline(always)]
-    unsafe fn splat_f32(value: f32) -> Four<f32> {
+    unsafe fn splat_f32(value: f32) -> Lanes<f32> {
         [value; 4]
     }
     #[inline(always)]
-    unsafe fn add(a: Four<f32>, b: Four<f32>) -> Four<f32> {
+    unsafe fn add(a: Lanes<f32>, b: Lanes<f32>) -> Lanes<f32> {
         std::array::from_fn(|i| a[i] + b[i])
     }
     #[inline(always)]
-    unsafe fn mul(a: Four<f32>, b: Four<f32>) -> Four<f32> {
+    unsafe fn mul(a: Lanes<f32>, b: Lanes<f32>) -> Lanes<f32> {
         std::array::from_fn(|i| a[i] * b[i])
     }
     #[inline(always)]
-    unsafe fn div(a: Four<f32>, b: Four<f32>) -> Four<f32> {
+    unsafe fn div(a: Lanes<f32>, b: Lanes<f32>) -> Lanes<f32> {
         std::array::from_fn(|i| a[i] / b[i])
     }
     #[inline(always)]
-    unsafe fn mul_add(a: Four<f32>, b: Four<f32>, c: Four<f32>) -> Four<f32> {
+    unsafe fn mul_add(a: Lanes<f32>, b: Lanes<f32>, c: Lanes<f32>) -> Lanes<f32> {
         std::array::from_fn(|i| a[i] * b[i] + c[i])
     }
     #[inline(always)]
-    unsafe fn max(a: Four<f32>, b: Four<f32>) -> Four<f32> {
+    unsafe fn max(a: Lanes<f32>, b: Lanes<f32>) -> Lanes<f32> {
         std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
     }
     #[inline(always)]
-    unsafe fn min(a: Four<f32>, b: Four<f32>) -> Four<f32> {
+    unsafe fn min(a: Lanes<f32>, b: Lanes<f32>) -> Lanes<f32> {
         std::array::from_fn(|i| if a[i] < b[i] { a[i] } else { b[i] })
     }
     #[inline(always)]
-    unsafe fn abs(x: Four<f32>) -> Four<f32> {
+    unsafe fn abs(x: Lanes<f32>) -> Lanes<f32> {
         x.map(f32::abs)
     }
     #[inline(always)]
-    unsafe fn power_of_two(x: Four<i32>) -> Four<f32> {
+    unsafe fn power_of_two(x: Lanes<i32>) -> Lanes<f32> {
         x.map(|lane| f32::from_bits(((lane + 127) as u32) << 23))
     }
 }

@@ -61,12 +61,12 @@ pub(crate) struct ProductRows {
     pub(crate) columns: usize,
 }
 
-/// Multiplies a panel with `result.len()` rows, 1 to [`MAX_ROWS`], starting at `row`.
-pub(crate) type MicrokernelFn = unsafe fn(Panel, ProductRows, usize, &mut [[f32; PANEL]]);
+/// Multiplies a panel with the `result.len()` rows, 1 to [`MAX_ROWS`], from `first_row` on.
+pub(crate) type MicrokernelFn = unsafe fn(panel: Panel, x: ProductRows, first_row: usize, result: &mut [[f32; PANEL]]);
 
 /// Unpacks the quants of a panel to a byte each, into lines of [`UnpackedLayout`](super::layout::UnpackedLayout), and
 /// prefetches the next panel.
-pub(crate) type UnpackFn = unsafe fn(Panel, *mut u8);
+pub(crate) type UnpackFn = unsafe fn(panel: Panel, unpacked: *mut u8);
 
 /// Microkernels for matrices of one layout.
 #[derive(Clone, Copy)]
@@ -77,19 +77,20 @@ pub(crate) struct Microkernels {
     pub(crate) unpacked: Option<(UnpackFn, MicrokernelFn)>,
 }
 
-/// Number of rows from which unpacking a panel once pays off.
+/// Minimum number of rows for which unpacking a panel first is faster.
 pub(crate) const MIN_UNPACK_ROWS: usize = 16;
 
-/// Number of vectors whose products with signed bytes, two per 16-bit sum, cannot overflow for quants of `bits` bits.
-const fn max_pair_sums(bits: usize) -> usize {
+/// Number of vectors of quants of `bits` bits whose products with signed bytes can be added up in 16 bits. Each vector
+/// adds the sum of two products to a 16-bit lane.
+const fn max_i16_vectors(bits: usize) -> usize {
     i16::MAX as usize / (2 * ((1 << bits) - 1) * 127)
 }
 
 /// Repeats a block of code for each vector of a group, with its index as a constant. The compiler does not unroll the
 /// loop by itself when there are many rows.
-macro_rules! each_vector {
+macro_rules! for_each_vector {
     ($layout:ty, $vector:ident => $block:block) => {
-        each_vector!($layout, $vector in [0, 1, 2, 3, 4, 5, 6, 7] => $block)
+        for_each_vector!($layout, $vector in [0, 1, 2, 3, 4, 5, 6, 7] => $block)
     };
     ($layout:ty, $vector:ident in [$($n:literal),*] => $block:block) => {
         $({
@@ -100,29 +101,29 @@ macro_rules! each_vector {
 }
 
 /// Maximum number of rows that are multiplied with two registers of a panel at once: their sums fit into 16 registers.
-const PAIRED_ROWS: usize = 4;
+const MAX_PAIRED_ROWS: usize = 4;
 
 /// [`MicrokernelFn`] of a set and a layout.
 ///
 /// # Safety
-/// As for [`Simd`]. The pointers hold what their descriptions say for the rows from `row` on.
+/// As for [`Simd`]. The pointers hold what their descriptions say for the rows from `first_row` on.
 #[inline(always)]
 pub(crate) unsafe fn multiply_panel<S: Simd, L: Layout>(
     panel: Panel,
-    rows: ProductRows,
-    row: usize,
+    x: ProductRows,
+    first_row: usize,
     result: &mut [[f32; PANEL]],
 ) {
     let adds_min = !panel.mins.is_null() || panel.offset != 0.0;
-    let max_rows = if S::PAIRED_REGISTERS { PAIRED_ROWS } else { MAX_ROWS };
-    for (group, result) in result.chunks_mut(max_rows).enumerate() {
-        let row = row + group * max_rows;
+    let max_rows = if S::PAIRED_REGISTERS { MAX_PAIRED_ROWS } else { MAX_ROWS };
+    for (tile, result) in result.chunks_mut(max_rows).enumerate() {
+        let first_row = first_row + tile * max_rows;
         // SAFETY: as the caller guarantees.
         unsafe {
             if adds_min {
-                multiply_rows::<S, L, true>(panel, rows, row, result);
+                multiply_rows::<S, L, true>(panel, x, first_row, result);
             } else {
-                multiply_rows::<S, L, false>(panel, rows, row, result);
+                multiply_rows::<S, L, false>(panel, x, first_row, result);
             }
         }
     }
@@ -133,7 +134,7 @@ pub(crate) unsafe fn multiply_panel<S: Simd, L: Layout>(
 /// # Safety
 /// As for [`Simd`]. The panel's quants are readable, and `unpacked` has a line for each vector.
 #[inline(always)]
-pub(crate) unsafe fn unpack_panel<S: Simd, L: Layout>(panel: Panel, wide: *mut u8) {
+pub(crate) unsafe fn unpack_panel<S: Simd, L: Layout>(panel: Panel, unpacked: *mut u8) {
     let groups = panel.blocks * panel.groups_per_block;
     for index in 0..groups {
         // SAFETY: as the caller guarantees; a prefetch may name any address.
@@ -142,22 +143,23 @@ pub(crate) unsafe fn unpack_panel<S: Simd, L: Layout>(panel: Panel, wide: *mut u
             for line in 0..L::GROUP_LINES {
                 S::prefetch_l2(quants.wrapping_add((groups * L::GROUP_LINES + line) * LINE_BYTES));
             }
-            each_vector!(L, V => {
+            for_each_vector!(L, V => {
                 for lane in (0..PANEL).step_by(S::LANES) {
                     let vector = L::load_vector::<S>(quants.add(lane * 4), panel.low_nibbles, V);
-                    S::store_i32(wide.add((index * L::GROUP_COLUMNS / 4 + V) * LINE_BYTES + lane * 4).cast(), vector);
+                    let to = unpacked.add((index * L::GROUP_COLUMNS / 4 + V) * LINE_BYTES + lane * 4);
+                    S::store_i32(to.cast(), vector);
                 }
             });
         }
     }
 }
 
-/// Chooses the register tile for a number of rows. `ADDS` is true if quants have a min or an offset.
+/// Chooses the register tile for a number of rows. `ADDS_MIN` is true if quants have a min or an offset.
 #[inline(always)]
-unsafe fn multiply_rows<S: Simd, L: Layout, const ADDS: bool>(
-    p: Panel,
+unsafe fn multiply_rows<S: Simd, L: Layout, const ADDS_MIN: bool>(
+    panel: Panel,
     x: ProductRows,
-    row: usize,
+    first_row: usize,
     result: &mut [[f32; PANEL]],
 ) {
     // SAFETY: as the caller guarantees.
@@ -166,15 +168,15 @@ unsafe fn multiply_rows<S: Simd, L: Layout, const ADDS: bool>(
         if const { S::SMALL_BATCH_REGISTERS == 2 } {
             // One or two rows are memory-bound, so each cache line is used completely when it arrives.
             match result.len() {
-                0 | 1 => return microkernel::<S, L, ADDS, 2, 1>(p, x, row, result),
-                2 => return microkernel::<S, L, ADDS, 2, 2>(p, x, row, result),
+                0 | 1 => return microkernel::<S, L, ADDS_MIN, 2, 1>(panel, x, first_row, result),
+                2 => return microkernel::<S, L, ADDS_MIN, 2, 2>(panel, x, first_row, result),
                 _ => {}
             }
         }
         if const { S::SMALL_BATCH_REGISTERS == 4 } {
             match result.len() {
-                0 | 1 => return microkernel::<S, L, ADDS, 4, 1>(p, x, row, result),
-                2 => return microkernel::<S, L, ADDS, 4, 2>(p, x, row, result),
+                0 | 1 => return microkernel::<S, L, ADDS_MIN, 4, 1>(panel, x, first_row, result),
+                2 => return microkernel::<S, L, ADDS_MIN, 4, 2>(panel, x, first_row, result),
                 _ => {}
             }
         }
@@ -186,43 +188,43 @@ unsafe fn multiply_rows<S: Simd, L: Layout, const ADDS: bool>(
         };
         if const { S::PAIRED_REGISTERS } {
             match result.len() {
-                ..=3 => microkernel::<S, L, ADDS, 2, 3>(p, x, row, result),
-                _ => microkernel::<S, L, ADDS, 2, PAIRED_ROWS>(p, x, row, result),
+                ..=3 => microkernel::<S, L, ADDS_MIN, 2, 3>(panel, x, first_row, result),
+                _ => microkernel::<S, L, ADDS_MIN, 2, MAX_PAIRED_ROWS>(panel, x, first_row, result),
             }
         } else {
-            with_count!(result.len(), R => microkernel::<S, L, ADDS, 1, R>(p, x, row, result));
+            with_count!(result.len(), ROWS => microkernel::<S, L, ADDS_MIN, 1, ROWS>(panel, x, first_row, result));
         }
     }
 }
 
-/// Multiplies `R` rows with `PARTS` registers of a panel at a time.
+/// Multiplies `ROWS` rows with `REGS` registers of a panel at a time.
 #[inline(always)]
-unsafe fn microkernel<S: Simd, L: Layout, const ADDS: bool, const PARTS: usize, const R: usize>(
-    p: Panel,
+unsafe fn microkernel<S: Simd, L: Layout, const ADDS_MIN: bool, const REGS: usize, const ROWS: usize>(
+    panel: Panel,
     x: ProductRows,
-    row: usize,
+    first_row: usize,
     result: &mut [[f32; PANEL]],
 ) {
     // SAFETY: by contract, groups, rows and lanes are within what the pointers hold.
     unsafe {
-        for lane in (0..PANEL).step_by(S::LANES * PARTS) {
-            let mut sums = [[S::splat_f32(0.0); PARTS]; R];
-            let mut inputs: [_; R] = std::array::from_fn(|r| x.quants.add((row + r) * x.columns));
-            for block in 0..p.blocks {
-                for index in block * p.groups_per_block..(block + 1) * p.groups_per_block {
+        for lane in (0..PANEL).step_by(S::LANES * REGS) {
+            let mut sums = [[S::splat_f32(0.0); REGS]; ROWS];
+            let mut inputs: [_; ROWS] = std::array::from_fn(|r| x.quants.add((first_row + r) * x.columns));
+            for block in 0..panel.blocks {
+                for index in block * panel.groups_per_block..(block + 1) * panel.groups_per_block {
                     let at = index * L::GROUP_LINES * LINE_BYTES + lane * 4;
-                    let (numbers, lower) = (p.quants.add(at), p.low_nibbles.wrapping_add(at));
-                    let group = Group { panel: p, quants: numbers, low_nibbles: lower, block, index, lane };
+                    let (quants, low_nibbles) = (panel.quants.add(at), panel.low_nibbles.wrapping_add(at));
+                    let group = Group { panel, quants, low_nibbles, block, index, lane };
                     group.prefetch::<S, L>();
-                    group.accumulate::<S, L, ADDS, PARTS, R>(x, row, &inputs, &mut sums);
+                    group.accumulate::<S, L, ADDS_MIN, REGS, ROWS>(x, first_row, &inputs, &mut sums);
                     for inputs in &mut inputs {
                         *inputs = opaque(inputs.add(L::GROUP_COLUMNS));
                     }
                 }
             }
             for (result, sums) in result.iter_mut().zip(&sums) {
-                for (part, sum) in sums.iter().enumerate() {
-                    S::store_f32(result.as_mut_ptr().add(lane + part * S::LANES), *sum);
+                for (reg, sum) in sums.iter().enumerate() {
+                    S::store_f32(result.as_mut_ptr().add(lane + reg * S::LANES), *sum);
                 }
             }
         }
@@ -233,10 +235,10 @@ unsafe fn microkernel<S: Simd, L: Layout, const ADDS: bool, const PARTS: usize, 
 /// would address each row by base and index, and on Intel processors a product with such an operand takes two
 /// micro-operations instead of one.
 #[inline(always)]
-fn opaque<T>(at: *const T) -> *const T {
+fn opaque<T>(pointer: *const T) -> *const T {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-    let at = {
-        let mut same = at;
+    let pointer = {
+        let mut same = pointer;
         #[allow(clippy::pointers_in_nomem_asm_block, reason = "the block has no code")]
         // SAFETY: the block has no code.
         unsafe {
@@ -244,7 +246,7 @@ fn opaque<T>(at: *const T) -> *const T {
         };
         same
     };
-    at
+    pointer
 }
 
 /// Group of columns of a panel, which share a sub-scale.
@@ -278,89 +280,123 @@ impl Group {
         }
     }
 
-    /// Loads `PARTS` registers of a vector.
+    /// Loads `REGS` registers of vector `index`.
     #[inline(always)]
-    unsafe fn load_vector<S: Simd, L: Layout, const PARTS: usize>(&self, index: usize) -> [S::Ints; PARTS] {
+    unsafe fn load_vector<S: Simd, L: Layout, const REGS: usize>(&self, index: usize) -> [S::Ints; REGS] {
         // SAFETY: as the caller guarantees.
         unsafe {
-            let mut parts = [S::splat_i32(0); PARTS];
-            for (part, numbers) in parts.iter_mut().enumerate() {
-                let at = part * S::LANES * 4;
-                *numbers = L::load_vector::<S>(self.quants.add(at), self.low_nibbles.wrapping_add(at), index);
+            let mut vector = [S::splat_i32(0); REGS];
+            for (reg, quants) in vector.iter_mut().enumerate() {
+                let at = reg * S::LANES * 4;
+                *quants = L::load_vector::<S>(self.quants.add(at), self.low_nibbles.wrapping_add(at), index);
             }
-            parts
+            vector
         }
     }
 
-    /// Adds the group's products to the sums of the rows from `row` on. `inputs` point to the rows' quants of these
-    /// columns.
+    /// Adds the group's products to the sums of the rows from `first_row` on. `inputs` point to the rows' quants of
+    /// these columns.
     #[inline(always)]
-    unsafe fn accumulate<S: Simd, L: Layout, const ADDS: bool, const PARTS: usize, const R: usize>(
+    unsafe fn accumulate<S: Simd, L: Layout, const ADDS_MIN: bool, const REGS: usize, const ROWS: usize>(
         &self,
         x: ProductRows,
-        row: usize,
-        inputs: &[*const i8; R],
-        sums: &mut [[S::Floats; PARTS]; R],
+        first_row: usize,
+        inputs: &[*const i8; ROWS],
+        sums: &mut [[S::Floats; REGS]; ROWS],
     ) {
-        let (p, block, index, lane) = (&self.panel, self.block, self.index, self.lane);
         // Index of the first row's per-group values.
-        let at = index * x.count + row;
-        let pair_sums =
-            if S::HAS_MADD_I16 && !L::IS_SPLIT { max_pair_sums(L::BITS).min(L::GROUP_COLUMNS / 4) } else { 0 };
+        let at = self.index * x.count + first_row;
         // SAFETY: as the caller guarantees.
         unsafe {
-            let zero = splat_byte::<S>(p.zero_point);
-            let mut dots = [[S::splat_i32(0); PARTS]; R];
-            if !S::SIGNED_DOT || pair_sums > 0 {
-                for (r, dots) in dots.iter_mut().enumerate() {
-                    *dots = [S::splat_i32(*x.initial_sums.add(at + r)); PARTS];
+            let dots = self.dot_rows::<S, L, REGS, ROWS>(x.initial_sums.add(at), inputs);
+            for reg in 0..REGS {
+                let scale = self.load_scale::<S>(reg);
+                for r in 0..ROWS {
+                    let factor = S::mul(scale, S::splat_f32(*x.scales.add(at + r)));
+                    sums[r][reg] = S::mul_add(S::to_f32(dots[r][reg]), factor, sums[r][reg]);
                 }
-            }
-            let mut pairs = [[S::splat_i32(0); PARTS]; R];
-            each_vector!(L, V => {
-                let w = self.load_vector::<S, L, PARTS>(V);
-                for (r, four) in inputs.iter().copied().enumerate() {
-                    match pair_sums {
-                        0 => S::dot_many::<PARTS, { V * 4 }>(&mut dots[r], w, zero, four),
-                        _ if V.is_multiple_of(pair_sums) => pairs[r] = S::madd_i16_first::<PARTS, { V * 4 }>(w, four),
-                        _ => S::madd_i16::<PARTS, { V * 4 }>(&mut pairs[r], w, four),
+                if ADDS_MIN {
+                    let min = self.load_min::<S>(reg, scale);
+                    for (r, sums) in sums.iter_mut().enumerate() {
+                        let value_sum = S::splat_f32(*x.value_sums.add(at + r));
+                        sums[reg] = S::mul_add(min, value_sum, sums[reg]);
                     }
                 }
-                if pair_sums > 0 && (V + 1usize).is_multiple_of(pair_sums) {
-                    for r in 0..R {
-                        for (dot, pairs) in dots[r].iter_mut().zip(pairs[r]) {
+            }
+        }
+    }
+
+    /// Computes the integer dot products of the group with each row. `initial_sums` points to those of the rows.
+    #[inline(always)]
+    unsafe fn dot_rows<S: Simd, L: Layout, const REGS: usize, const ROWS: usize>(
+        &self,
+        initial_sums: *const i32,
+        inputs: &[*const i8; ROWS],
+    ) -> [[S::Ints; REGS]; ROWS] {
+        // Number of vectors that are added up in 16 bits before they are widened; 0 if each is widened at once.
+        let i16_vectors =
+            if S::HAS_MADD_I16 && !L::IS_SPLIT { max_i16_vectors(L::BITS).min(L::GROUP_COLUMNS / 4) } else { 0 };
+        // SAFETY: as the caller guarantees.
+        unsafe {
+            let zero_point = splat_byte::<S>(self.panel.zero_point);
+            let mut dots = [[S::splat_i32(0); REGS]; ROWS];
+            if !S::SIGNED_DOT || i16_vectors > 0 {
+                for (r, dots) in dots.iter_mut().enumerate() {
+                    *dots = [S::splat_i32(*initial_sums.add(r)); REGS];
+                }
+            }
+            let mut i16_sums = [[S::splat_i32(0); REGS]; ROWS];
+            for_each_vector!(L, V => {
+                let w = self.load_vector::<S, L, REGS>(V);
+                for (r, x) in inputs.iter().copied().enumerate() {
+                    if i16_vectors == 0 {
+                        S::dot_many::<REGS, { V * 4 }>(&mut dots[r], w, zero_point, x);
+                    } else if V.is_multiple_of(i16_vectors) {
+                        i16_sums[r] = S::madd_i16_first::<REGS, { V * 4 }>(w, x);
+                    } else {
+                        S::madd_i16::<REGS, { V * 4 }>(&mut i16_sums[r], w, x);
+                    }
+                }
+                if i16_vectors > 0 && (V + 1usize).is_multiple_of(i16_vectors) {
+                    for r in 0..ROWS {
+                        for (dot, pairs) in dots[r].iter_mut().zip(i16_sums[r]) {
                             *dot = S::add_i16_pairs(*dot, pairs);
                         }
                     }
                 }
             });
-            for part in 0..PARTS {
-                let lane = lane + part * S::LANES;
-                let block_scale = S::load_f16(p.scales.add(block * PANEL + lane));
-                let scale = match p.sub_scales.is_null() {
-                    true => block_scale,
-                    false => S::mul(block_scale, S::load_i8(p.sub_scales.add(index * PANEL + lane))),
-                };
-                for r in 0..R {
-                    let factor = S::mul(scale, S::splat_f32(*x.scales.add(at + r)));
-                    sums[r][part] = S::mul_add(S::to_f32(dots[r][part]), factor, sums[r][part]);
-                }
-                if ADDS {
-                    let added = if p.mins.is_null() {
-                        S::mul(scale, S::splat_f32(p.offset))
-                    } else {
-                        let minimum = S::load_f16(p.mins.add(block * PANEL + lane));
-                        match p.sub_mins.is_null() {
-                            true => minimum,
-                            false => S::mul(minimum, S::load_u8(p.sub_mins.add(index * PANEL + lane))),
-                        }
-                    };
-                    for (r, sums) in sums.iter_mut().enumerate() {
-                        let sum = S::splat_f32(*x.value_sums.add(at + r));
-                        sums[part] = S::mul_add(added, sum, sums[part]);
-                    }
-                }
+            dots
+        }
+    }
+
+    /// Loads the group's scales for the outputs of register `reg`.
+    #[inline(always)]
+    unsafe fn load_scale<S: Simd>(&self, reg: usize) -> S::Floats {
+        let lane = self.lane + reg * S::LANES;
+        // SAFETY: as the caller guarantees.
+        unsafe {
+            let scale = S::load_f16(self.panel.scales.add(self.block * PANEL + lane));
+            if self.panel.sub_scales.is_null() {
+                return scale;
             }
+            S::mul(scale, S::load_i8(self.panel.sub_scales.add(self.index * PANEL + lane)))
+        }
+    }
+
+    /// Loads the group's mins for the outputs of register `reg`, or computes them from the offset and the `scale`.
+    #[inline(always)]
+    unsafe fn load_min<S: Simd>(&self, reg: usize, scale: S::Floats) -> S::Floats {
+        let lane = self.lane + reg * S::LANES;
+        // SAFETY: as the caller guarantees.
+        unsafe {
+            if self.panel.mins.is_null() {
+                return S::mul(scale, S::splat_f32(self.panel.offset));
+            }
+            let min = S::load_f16(self.panel.mins.add(self.block * PANEL + lane));
+            if self.panel.sub_mins.is_null() {
+                return min;
+            }
+            S::mul(min, S::load_u8(self.panel.sub_mins.add(self.index * PANEL + lane)))
         }
     }
 }

@@ -35,9 +35,9 @@ impl<T: Copy + Default> SharedBuffer<T> {
     /// # Safety
     /// No thread may write the range meanwhile.
     pub(crate) unsafe fn slice(&self, range: Range<usize>) -> &[T] {
-        let part = &self.values[range];
+        let cells = &self.values[range];
         // SAFETY: a cell has the layout of its value; by contract no thread writes it.
-        unsafe { std::slice::from_raw_parts(part.as_ptr().cast(), part.len()) }
+        unsafe { std::slice::from_raw_parts(cells.as_ptr().cast(), cells.len()) }
     }
 
     /// Whole buffer, to be read.
@@ -55,8 +55,8 @@ impl<T: Copy + Default> SharedBuffer<T> {
     /// No other thread may use the range meanwhile.
     #[expect(clippy::mut_from_ref, reason = "threads have different ranges")]
     pub(crate) unsafe fn slice_mut(&self, range: Range<usize>) -> &mut [T] {
-        let part = &self.values[range];
+        let cells = &self.values[range];
         // SAFETY: a cell may be written through; by contract no other thread uses this range.
-        unsafe { std::slice::from_raw_parts_mut(UnsafeCell::raw_get(part.as_ptr()), part.len()) }
+        unsafe { std::slice::from_raw_parts_mut(UnsafeCell::raw_get(cells.as_ptr()), cells.len()) }
     }
 }

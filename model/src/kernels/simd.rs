@@ -52,36 +52,36 @@ pub(crate) trait Simd: Copy {
     /// True if quants of 5 and 6 bits are unpacked once for many rows.
     const UNPACKS_FOR_BATCHES: bool = false;
 
-    /// Applies [`dot`](Self::dot) to several registers, with the four bytes at `x + AT` in every lane.
+    /// Applies [`dot`](Self::dot) to several registers, with the four bytes at `x + OFFSET` in every lane.
     #[inline(always)]
-    unsafe fn dot_many<const PARTS: usize, const AT: usize>(
-        sums: &mut [Self::Ints; PARTS],
-        numbers: [Self::Ints; PARTS],
-        zero: Self::Ints,
+    unsafe fn dot_many<const REGS: usize, const OFFSET: usize>(
+        sums: &mut [Self::Ints; REGS],
+        quants: [Self::Ints; REGS],
+        zero_point: Self::Ints,
         x: *const i8,
     ) {
         // SAFETY: as the caller guarantees.
-        unsafe { each_dot::<Self, PARTS, AT>(sums, numbers, zero, x) }
+        unsafe { dot_many_generic::<Self, REGS, OFFSET>(sums, quants, zero_point, x) }
     }
 
     /// True if [`madd_i16`](Self::madd_i16) and its companions are implemented and faster than [`dot`](Self::dot).
     const HAS_MADD_I16: bool = false;
 
-    /// Adds to each 16-bit half of a lane the two products of unsigned quants with signed bytes, the four bytes at `x +
-    /// AT`.
-    unsafe fn madd_i16<const PARTS: usize, const AT: usize>(
-        _sums: &mut [Self::Ints; PARTS],
-        _numbers: [Self::Ints; PARTS],
+    /// Adds to each 16-bit half of a lane the two products of unsigned quants with signed bytes. The signed bytes are
+    /// the four at `x + OFFSET`, in every lane.
+    unsafe fn madd_i16<const REGS: usize, const OFFSET: usize>(
+        _sums: &mut [Self::Ints; REGS],
+        _quants: [Self::Ints; REGS],
         _x: *const i8,
     ) {
     }
 
     /// Computes [`madd_i16`](Self::madd_i16) with sums of zero.
-    unsafe fn madd_i16_first<const PARTS: usize, const AT: usize>(
-        numbers: [Self::Ints; PARTS],
+    unsafe fn madd_i16_first<const REGS: usize, const OFFSET: usize>(
+        quants: [Self::Ints; REGS],
         _x: *const i8,
-    ) -> [Self::Ints; PARTS] {
-        numbers
+    ) -> [Self::Ints; REGS] {
+        quants
     }
 
     /// Adds to each lane of `sum` the two signed 16-bit halves of that lane of `pairs`.
@@ -117,17 +117,17 @@ pub(crate) trait Simd: Copy {
 /// # Safety
 /// As for [`Simd`].
 #[inline(always)]
-pub(crate) unsafe fn each_dot<S: Simd, const PARTS: usize, const AT: usize>(
-    sums: &mut [S::Ints; PARTS],
-    numbers: [S::Ints; PARTS],
-    zero: S::Ints,
+pub(crate) unsafe fn dot_many_generic<S: Simd, const REGS: usize, const OFFSET: usize>(
+    sums: &mut [S::Ints; REGS],
+    quants: [S::Ints; REGS],
+    zero_point: S::Ints,
     x: *const i8,
 ) {
     // SAFETY: as the caller guarantees.
     unsafe {
-        let four = S::splat_i32(x.add(AT).cast::<i32>().read_unaligned());
-        for part in 0..PARTS {
-            sums[part] = S::dot(sums[part], numbers[part], zero, four);
+        let xs = S::splat_i32(x.add(OFFSET).cast::<i32>().read_unaligned());
+        for reg in 0..REGS {
+            sums[reg] = S::dot(sums[reg], quants[reg], zero_point, xs);
         }
     }
 }
@@ -217,17 +217,17 @@ fn fold_max<const HALF: usize>(lanes: &mut [f32; PANEL]) {
 /// As for [`Simd`].
 #[inline(always)]
 pub(crate) unsafe fn exp<S: Simd>(x: S::Floats) -> S::Floats {
-    const POLYNOMIAL: [f32; 5] = [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
+    const COEFFICIENTS: [f32; 5] = [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
     // SAFETY: as the caller guarantees.
     unsafe {
         let x = S::min(S::max(x, S::splat_f32(-88.029_69)), S::splat_f32(88.0));
         let power = S::round_to_i32(S::mul(x, S::splat_f32(std::f32::consts::LOG2_E)));
-        let whole = S::to_f32(power);
-        let rest = S::mul_add(whole, S::splat_f32(-0.693_359_4), x);
-        let rest = S::mul_add(whole, S::splat_f32(2.121_944_4e-4), rest);
+        let exponent = S::to_f32(power);
+        let rest = S::mul_add(exponent, S::splat_f32(-0.693_359_4), x);
+        let rest = S::mul_add(exponent, S::splat_f32(2.121_944_4e-4), rest);
         let mut sum = S::splat_f32(1.987_569_2e-4);
-        for factor in POLYNOMIAL {
-            sum = S::mul_add(sum, rest, S::splat_f32(factor));
+        for coefficient in COEFFICIENTS {
+            sum = S::mul_add(sum, rest, S::splat_f32(coefficient));
         }
         let sum = S::mul_add(sum, S::mul(rest, rest), S::add(rest, S::splat_f32(1.0)));
         S::mul(sum, S::power_of_two(power))

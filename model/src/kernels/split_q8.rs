@@ -1,10 +1,11 @@
-//! Split Q8: an 8-bit matrix in two planes of nibbles, so that the argmax of a product is found from half of the bytes.
+//! Split Q8: an 8-bit matrix in two planes of nibbles. Half of its bytes suffice to find the argmax of a product.
 //!
 //! For most tokens of a vocabulary, the high nibbles of the weights already show that their logit is not the largest.
-//! The first plane holds these, as a 4-bit matrix; the second holds the low nibbles. For each output the L2 norm of the
-//! residual, which the first plane leaves out, is known. By the Cauchy-Schwarz inequality the residual's product is at
-//! most that norm times the norm of the activations. So the first plane gives the outputs that may be the largest, and
-//! both planes their exact values, which have the same bits as in a full product.
+//! The first plane holds the high nibbles, as a 4-bit matrix; the second holds the low nibbles. The residual of an
+//! output is the part of its weights that the first plane leaves out, and its L2 norm is computed at load. By the
+//! Cauchy-Schwarz inequality the residual's product is at most that norm times the norm of the activations. So the
+//! first plane gives the outputs that may be the largest, and both planes give their exact values, which have the same
+//! bits as in a full product.
 
 use candle_core::quantized::GgmlDType;
 use half::f16;
@@ -14,7 +15,7 @@ use super::activations::GroupedActivations;
 use super::block_format::BlockFormat;
 use super::layout::{self, LINE_BYTES};
 use super::memory::LineBuffer;
-use super::packed::{PackedMatrix, PanelBuffers, PartialProduct, bytes_mut};
+use super::packed::{self, PackedMatrix, PanelBuffers, PartialProduct, bytes_mut};
 use super::product::Panel;
 use super::simd::PANEL;
 
@@ -26,8 +27,10 @@ const PLANE_GROUP_LINES: usize = layout::group_lines(GROUP_COLUMNS, 4);
 const BLOCK_BYTES: usize = 34;
 /// Mean of the low nibbles, as a fraction of one high nibble.
 const LOW_NIBBLE_MEAN: f32 = 7.5 / 16.0;
-/// Margin for rounding in sums of 32-bit floats: a factor of the residual's norm, and a fraction of the row's norm.
-const ROUNDING_MARGIN: (f32, f32) = (1.01, 1e-5);
+/// Margin for rounding in sums of 32-bit floats, as a factor of the residual's norm.
+const RESIDUAL_MARGIN: f32 = 1.01;
+/// Further margin for rounding, as a fraction of the row's norm.
+const ROW_MARGIN: f32 = 1e-5;
 
 /// Matrix `[out, in]` of 8-bit quants with a scale per 32 columns.
 #[derive(Debug)]
@@ -46,27 +49,20 @@ impl SplitQ8 {
         let (blocks, panels) = (columns / GROUP_COLUMNS, out.div_ceil(PANEL));
         let mut format = BlockFormat::of(GgmlDType::Q4_0)?;
         format.offset = LOW_NIBBLE_MEAN;
-        let mut upper = PackedMatrix::zeroed(format, out, columns);
-        let mut lower = LineBuffer::zeroed(panels * blocks * PLANE_GROUP_LINES);
-        let mut errors = vec![0f32; out];
-        let parts = upper.panel_buffers().into_par_iter().zip(lower.par_chunks_mut(blocks * PLANE_GROUP_LINES));
-        let rows = bytes.par_chunks(PANEL * blocks * BLOCK_BYTES).zip(errors.par_chunks_mut(PANEL));
-        let filled = parts.zip(rows).map(|((mut upper, lower), (rows, errors))| {
-            let lower = bytes_mut(lower);
-            let mut lanes = rows.chunks_exact(blocks * BLOCK_BYTES).zip(errors).enumerate();
-            lanes.all(|(lane, (row, error))| match write(row, lane, &mut upper, lower) {
-                Some(left_out) => {
-                    *error = left_out;
-                    true
-                }
-                None => false,
-            })
-        });
-        filled.reduce(|| true, |a, b| a && b).then_some(Self {
-            high_nibbles: upper,
-            low_nibbles: lower,
-            residual_norms: errors,
-        })
+        let mut high_nibbles = PackedMatrix::zeroed(format, out, columns);
+        let mut low_nibbles = LineBuffer::zeroed(panels * blocks * PLANE_GROUP_LINES);
+        let mut residual_norms = vec![0f32; out];
+        let planes =
+            high_nibbles.panel_buffers().into_par_iter().zip(low_nibbles.par_chunks_mut(blocks * PLANE_GROUP_LINES));
+        let rows = bytes.par_chunks(PANEL * blocks * BLOCK_BYTES).zip(residual_norms.par_chunks_mut(PANEL));
+        planes.zip(rows).try_for_each(|((mut high, low), (rows, norms))| {
+            let low = bytes_mut(low);
+            for (lane, (row, norm)) in rows.chunks_exact(blocks * BLOCK_BYTES).zip(norms).enumerate() {
+                *norm = pack_row(row, lane, &mut high, low)?;
+            }
+            Some(())
+        })?;
+        Some(Self { high_nibbles, low_nibbles, residual_norms })
     }
 
     /// Number of bytes read to find the argmax: those of the first plane.
@@ -82,12 +78,12 @@ impl SplitQ8 {
     /// Dequantises row `output` of the matrix.
     pub(crate) fn row(&self, output: usize, values: &mut [f32]) {
         let (panel, lane) = (output / PANEL, output % PANEL);
-        let spans = self.high_nibbles.columns / GROUP_COLUMNS;
+        let groups = self.high_nibbles.columns / GROUP_COLUMNS;
         for (column, value) in values.iter_mut().enumerate() {
-            let span = column / GROUP_COLUMNS;
-            let (index, byte) = (column % GROUP_COLUMNS / 4, lane * 4 + column % 4);
-            let lines = &self.low_nibbles[(panel * spans + span) * PLANE_GROUP_LINES..][..PLANE_GROUP_LINES];
-            let low = layout::load_quant(super::packed::bytes(lines), GROUP_COLUMNS, 4, index, byte);
+            let group = panel * groups + column / GROUP_COLUMNS;
+            let (vector, byte) = (column % GROUP_COLUMNS / 4, lane * 4 + column % 4);
+            let lines = &self.low_nibbles[group * PLANE_GROUP_LINES..][..PLANE_GROUP_LINES];
+            let low = layout::load_quant(packed::bytes(lines), GROUP_COLUMNS, 4, vector, byte);
             let (high, scale) = self.high_nibbles.quant_and_scale(output, column);
             *value = scale / 16.0 * (f32::from(high << 4 | low) - 128.0);
         }
@@ -97,28 +93,25 @@ impl SplitQ8 {
     pub(crate) fn multiply(
         &self,
         part: PartialProduct,
-        prepared: &mut GroupedActivations,
-        mut take: impl FnMut(usize, usize, &[f32]),
+        grouped: &mut GroupedActivations,
+        mut sink: impl FnMut(usize, usize, &[f32]),
     ) {
-        let x = prepared.rows(128, GROUP_COLUMNS, part.inputs);
-        let lines = self.high_nibbles.columns / GROUP_COLUMNS * PLANE_GROUP_LINES;
+        let x = grouped.rows(128, GROUP_COLUMNS, part.inputs);
+        let panel_lines = self.high_nibbles.columns / GROUP_COLUMNS * PLANE_GROUP_LINES;
         let panel = |index: usize| {
-            let lower = self.low_nibbles[index * lines..].as_ptr().cast();
-            Panel { low_nibbles: lower, zero_point: 128, offset: 0.0, ..self.high_nibbles.panel(index) }
+            let low_nibbles = self.low_nibbles[index * panel_lines..].as_ptr().cast();
+            Panel { low_nibbles, zero_point: 128, offset: 0.0, ..self.high_nibbles.panel(index) }
         };
-        part.multiply_tiles(
-            self.high_nibbles.out,
-            part.kernels.split_q8,
-            x,
-            panel,
-            &mut prepared.unpacked,
-            |row, output, values| {
-                // The scales are those of the high nibbles.
-                let mut whole = [0f32; PANEL];
-                whole.iter_mut().zip(values).for_each(|(whole, value)| *whole = value / 16.0);
-                take(row, output, &whole[..values.len()]);
-            },
-        );
+        let sink_scaled = |row: usize, output: usize, values: &[f32]| {
+            // The scales are those of the high nibbles: sixteen times the scales of the file.
+            let mut scaled = [0f32; PANEL];
+            for (scaled, value) in scaled.iter_mut().zip(values) {
+                *scaled = value / 16.0;
+            }
+            sink(row, output, &scaled[..values.len()]);
+        };
+        let outputs = self.high_nibbles.out;
+        part.multiply_tiles(outputs, part.kernels.split_q8, x, panel, &mut grouped.unpacked, sink_scaled);
     }
 
     /// Computes a part of a product from the first plane alone. Each result is off by at most the output's
@@ -126,10 +119,10 @@ impl SplitQ8 {
     pub(crate) fn multiply_approx(
         &self,
         part: PartialProduct,
-        prepared: &mut GroupedActivations,
-        take: impl FnMut(usize, usize, &[f32]),
+        grouped: &mut GroupedActivations,
+        sink: impl FnMut(usize, usize, &[f32]),
     ) {
-        self.high_nibbles.multiply(part, prepared, take);
+        self.high_nibbles.multiply(part, grouped, sink);
     }
 
     /// L2 norm of each output's residual.
@@ -139,36 +132,36 @@ impl SplitQ8 {
 }
 
 /// Packs an output's blocks into the planes of its panel. Returns the L2 norm of the residual with a margin for
-/// rounding.
-fn write(row: &[u8], lane: usize, upper: &mut PanelBuffers, lower: &mut [u8]) -> Option<f32> {
-    let (mut left_out, mut length) = (0f64, 0f64);
+/// rounding, or `None` if sixteen times a scale is not a 16-bit float.
+fn pack_row(row: &[u8], lane: usize, high: &mut PanelBuffers, low: &mut [u8]) -> Option<f32> {
+    let (mut residual_squares, mut row_squares) = (0f64, 0f64);
     for (index, block) in row.chunks_exact(BLOCK_BYTES).enumerate() {
         let scale = f16::from_le_bytes([block[0], block[1]]).to_f32();
-        let large = f16::from_f32(scale * 16.0);
-        if large.to_f32() != scale * 16.0 || !large.is_finite() {
+        let high_scale = f16::from_f32(scale * 16.0);
+        if high_scale.to_f32() != scale * 16.0 || !high_scale.is_finite() {
             return None;
         }
-        upper.scales[index * PANEL + lane] = large;
+        high.scales[index * PANEL + lane] = high_scale;
         // Makes the quants unsigned: the zero point moves from 0 to 128.
-        let numbers: [u8; GROUP_COLUMNS] = std::array::from_fn(|i| block[2 + i] ^ 0x80);
-        let lines = index * PLANE_GROUP_LINES * LINE_BYTES..(index + 1) * PLANE_GROUP_LINES * LINE_BYTES;
-        let lines =
-            upper.quants[lines.clone()].chunks_exact_mut(LINE_BYTES).zip(lower[lines].chunks_exact_mut(LINE_BYTES));
-        for ((upper, lower), numbers) in lines.zip(numbers.chunks_exact(8)) {
+        let quants: [u8; GROUP_COLUMNS] = std::array::from_fn(|i| block[2 + i] ^ 0x80);
+        let group = index * PLANE_GROUP_LINES * LINE_BYTES..(index + 1) * PLANE_GROUP_LINES * LINE_BYTES;
+        let high_lines = high.quants[group.clone()].chunks_exact_mut(LINE_BYTES);
+        let low_lines = low[group].chunks_exact_mut(LINE_BYTES);
+        for ((high, low), quants) in high_lines.zip(low_lines).zip(quants.chunks_exact(8)) {
             // A line holds two vectors of four columns each.
             for i in 0..4 {
-                upper[lane * 4 + i] = numbers[i] >> 4 | numbers[i + 4] & 0xf0;
-                lower[lane * 4 + i] = numbers[i] & 15 | numbers[i + 4] << 4;
+                high[lane * 4 + i] = quants[i] >> 4 | quants[i + 4] & 0xf0;
+                low[lane * 4 + i] = quants[i] & 15 | quants[i + 4] << 4;
             }
         }
-        let squares: i32 = numbers.iter().map(|number| (i32::from(number & 15) * 2 - 15).pow(2)).sum();
-        let whole: i32 = numbers.iter().map(|number| (i32::from(*number) - 128).pow(2)).sum();
-        // The residual of a quant is its low nibble less the mean of low nibbles.
+        // The residual of a quant is its low nibble less the mean of low nibbles, 7.5.
+        let residual: i32 = quants.iter().map(|quant| (i32::from(quant & 15) * 2 - 15).pow(2)).sum();
+        let whole: i32 = quants.iter().map(|quant| (i32::from(*quant) - 128).pow(2)).sum();
         let scale = f64::from(scale);
-        left_out += scale * scale * f64::from(squares) / 4.0;
-        length += scale * scale * f64::from(whole);
+        residual_squares += scale * scale * f64::from(residual) / 4.0;
+        row_squares += scale * scale * f64::from(whole);
     }
-    Some(left_out.sqrt() as f32 * ROUNDING_MARGIN.0 + length.sqrt() as f32 * ROUNDING_MARGIN.1)
+    Some(residual_squares.sqrt() as f32 * RESIDUAL_MARGIN + row_squares.sqrt() as f32 * ROW_MARGIN)
 }
 
 #[cfg(test)]
@@ -187,7 +180,7 @@ mod tests {
     }
 
     /// Collects all results of a product, `[rows, outputs]`.
-    fn all(rows: usize, multiply: impl FnOnce(&mut dyn FnMut(usize, usize, &[f32]))) -> Vec<f32> {
+    fn collect_results(rows: usize, multiply: impl FnOnce(&mut dyn FnMut(usize, usize, &[f32]))) -> Vec<f32> {
         let mut y = vec![f32::NAN; rows * OUT];
         multiply(&mut |row, output, values: &[f32]| y[row * OUT + output..][..values.len()].copy_from_slice(values));
         y
@@ -199,12 +192,12 @@ mod tests {
             let ((packed, planes), x) = (matrices(columns), wave(columns * rows));
             for (isa, kernels) in kernels() {
                 let inputs = Activations::new(kernels, &x, columns);
-                let mut prepared = GroupedActivations::default();
-                let got = all(rows, |take| {
+                let mut grouped = GroupedActivations::default();
+                let got = collect_results(rows, |sink| {
                     planes.multiply(
                         PartialProduct::new(kernels, 0..rows, 0..planes.panels(), &inputs),
-                        &mut prepared,
-                        take,
+                        &mut grouped,
+                        sink,
                     );
                 });
                 assert_eq!(got, product(kernels, &packed, &x), "{isa:?} {columns} {rows}");
@@ -218,12 +211,12 @@ mod tests {
         let ((packed, planes), x) = (matrices(columns), wave(columns * rows));
         for (isa, kernels) in kernels() {
             let inputs = Activations::new(kernels, &x, columns);
-            let mut prepared = GroupedActivations::default();
-            let estimates = all(rows, |take| {
+            let mut grouped = GroupedActivations::default();
+            let estimates = collect_results(rows, |sink| {
                 planes.multiply_approx(
                     PartialProduct::new(kernels, 0..rows, 0..planes.panels(), &inputs),
-                    &mut prepared,
-                    take,
+                    &mut grouped,
+                    sink,
                 );
             });
             let mut largest = 0f32;
@@ -239,29 +232,29 @@ mod tests {
 
     #[test]
     fn the_bound_is_tight_for_the_residual_itself() {
-        let (columns, number) = (32, |i: usize| if i == 0 { 127i8 } else { (i % 16) as i8 });
+        let (columns, quant) = (32, |i: usize| if i == 0 { 127i8 } else { (i % 16) as i8 });
         let scale = f16::from_f32(0.5);
-        let bytes: Vec<u8> = scale.to_le_bytes().into_iter().chain((0..columns).map(|i| number(i) as u8)).collect();
+        let bytes: Vec<u8> = scale.to_le_bytes().into_iter().chain((0..columns).map(|i| quant(i) as u8)).collect();
         let planes = SplitQ8::new(1, columns, &bytes).expect("usual scales");
         // The residual itself, scaled so that the largest activation of a block is 127.
-        let x: Vec<f32> = (0..columns).map(|i| f32::from(number(i) & 15) - 7.5).map(|x| x * 127.0 / 7.5).collect();
+        let x: Vec<f32> = (0..columns).map(|i| f32::from(quant(i) & 15) - 7.5).map(|x| x * 127.0 / 7.5).collect();
         for (isa, kernels) in kernels() {
             let inputs = Activations::new(kernels, &x, columns);
             let result = |exact: bool| {
-                let (mut y, mut prepared) = (0.0, GroupedActivations::default());
-                let take = |_: usize, _: usize, values: &[f32]| y = values[0];
-                match exact {
-                    true => planes.multiply(PartialProduct::new(kernels, 0..1, 0..1, &inputs), &mut prepared, take),
-                    false => {
-                        planes.multiply_approx(PartialProduct::new(kernels, 0..1, 0..1, &inputs), &mut prepared, take)
-                    }
+                let (mut y, mut grouped) = (0.0, GroupedActivations::default());
+                let sink = |_: usize, _: usize, values: &[f32]| y = values[0];
+                let part = PartialProduct::new(kernels, 0..1, 0..1, &inputs);
+                if exact {
+                    planes.multiply(part, &mut grouped, sink);
+                } else {
+                    planes.multiply_approx(part, &mut grouped, sink);
                 }
                 y
             };
             // SAFETY: no thread writes the activations.
             let bound = planes.residual_norms()[0] * unsafe { inputs.l2_norm(0) };
-            let off = (result(true) - result(false)).abs();
-            assert!(off <= bound && off > 0.95 * bound, "{isa:?}: {off} of {bound}");
+            let error = (result(true) - result(false)).abs();
+            assert!(error <= bound && error > 0.95 * bound, "{isa:?}: {error} of {bound}");
         }
     }
 

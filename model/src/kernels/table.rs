@@ -27,7 +27,7 @@ pub enum Isa {
 
 impl Isa {
     /// All sets, the best last.
-    pub const ALL: [Self; 5] = [Self::Scalar, Self::Neon, Self::Avx2, Self::AvxVnni, Self::Avx512Vnni];
+    pub(crate) const ALL: [Self; 5] = [Self::Scalar, Self::Neon, Self::Avx2, Self::AvxVnni, Self::Avx512Vnni];
 
     /// Name of the set in `FORETYPE_KERNELS`.
     pub fn name(self) -> &'static str {
@@ -41,7 +41,7 @@ impl Isa {
     }
 
     /// Returns true if this processor supports the set.
-    pub fn is_supported(self) -> bool {
+    pub(crate) fn is_supported(self) -> bool {
         self.kernels().is_some()
     }
 
@@ -78,7 +78,7 @@ impl Isa {
     /// Kernels of the set; `None` if this processor does not support it.
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     pub(super) fn kernels(self) -> Option<&'static Kernels> {
-        (self == Self::Scalar).then_some(&scalar_table::KERNELS)
+        if self == Self::Scalar { Some(&scalar_table::KERNELS) } else { None }
     }
 }
 
@@ -86,9 +86,13 @@ impl Isa {
 pub fn isa() -> Isa {
     static ISA: OnceLock<Isa> = OnceLock::new();
     *ISA.get_or_init(|| {
-        let named = std::env::var("FORETYPE_KERNELS").ok();
-        let wanted = named.and_then(|name| Isa::ALL.into_iter().find(|isa| isa.name() == name && isa.is_supported()));
-        wanted.or_else(|| Isa::ALL.into_iter().rfind(|isa| isa.is_supported())).unwrap_or(Isa::Scalar)
+        let mut supported = Isa::ALL.into_iter().filter(|isa| isa.is_supported());
+        if let Ok(name) = std::env::var("FORETYPE_KERNELS")
+            && let Some(named) = supported.clone().find(|isa| isa.name() == name)
+        {
+            return named;
+        }
+        supported.next_back().unwrap_or(Isa::Scalar)
     })
 }
 
@@ -108,7 +112,7 @@ pub(crate) struct Kernels {
     pub(crate) to_f16: elementwise::ToF16Kernel,
     pub(crate) read_lines: elementwise::ReadKernel,
     pub(crate) dot: elementwise::DotKernel,
-    pub(crate) attend_block: attention::AttendBlock,
+    pub(crate) attend_block: attention::AttendBlockKernel,
     /// Microkernels by layout: bits per quant and columns per group.
     packed: [(usize, usize, Microkernels); 6],
     /// Microkernels for `SplitQ8`, both planes together.
@@ -118,8 +122,12 @@ pub(crate) struct Kernels {
 impl Kernels {
     /// Microkernels for matrices packed in a format.
     pub(crate) fn microkernels(&self, format: &BlockFormat) -> Microkernels {
-        let found = self.packed.iter().find(|it| (it.0, it.1) == (format.bits, format.group_columns));
-        found.unwrap_or(&self.packed[0]).2
+        for (bits, group_columns, microkernels) in &self.packed {
+            if (*bits, *group_columns) == (format.bits, format.group_columns) {
+                return *microkernels;
+            }
+        }
+        unreachable!("each format has a layout")
     }
 }
 
@@ -143,12 +151,12 @@ macro_rules! table {
             $(#[$features])*
             unsafe fn multiply_panel<L: Layout>(
                 panel: Panel,
-                rows: ProductRows,
-                row: usize,
+                x: ProductRows,
+                first_row: usize,
                 result: &mut [[f32; PANEL]],
             ) {
                 // SAFETY: as the caller guarantees.
-                unsafe { product::multiply_panel::<Set, L>(panel, rows, row, result) }
+                unsafe { product::multiply_panel::<Set, L>(panel, x, first_row, result) }
             }
 
             $(#[$features])*
@@ -196,13 +204,13 @@ macro_rules! table {
             $(#[$features])*
             unsafe fn attend_block(
                 q: &[f32],
-                head: KvHead,
+                kv: KvHead,
                 positions: Range<usize>,
                 scores: &mut Vec<f32>,
                 out: &mut PartialAttention,
             ) {
                 // SAFETY: as the caller guarantees.
-                unsafe { attention::attend_block::<Set>(q, head, positions, scores, out) }
+                unsafe { attention::attend_block::<Set>(q, kv, positions, scores, out) }
             }
 
             $(#[$features])*
@@ -259,9 +267,9 @@ macro_rules! table {
 
 table!(scalar_table, super::portable::Portable,);
 #[cfg(target_arch = "x86_64")]
-table!(avx2_table, super::avx2::Avx2<super::avx2::Plain>, #[target_feature(enable = "avx2,fma,f16c")]);
+table!(avx2_table, super::avx2::Avx2<super::avx2::Avx2Dot>, #[target_feature(enable = "avx2,fma,f16c")]);
 #[cfg(target_arch = "x86_64")]
-table!(avxvnni_table, super::avx2::Avx2<super::avx2::Vnni>, #[target_feature(enable = "avx2,fma,f16c,avxvnni")]);
+table!(avxvnni_table, super::avx2::Avx2<super::avx2::AvxVnniDot>, #[target_feature(enable = "avx2,fma,f16c,avxvnni")]);
 #[cfg(target_arch = "x86_64")]
 table!(avx512_table, super::avx512::Avx512, #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512vnni")]);
 #[cfg(target_arch = "aarch64")]

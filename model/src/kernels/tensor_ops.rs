@@ -16,8 +16,14 @@ impl RopeTable {
     /// Creates the table for positions below `length` from the angle per position of each pair (`[dim / 2]`).
     pub(crate) fn new(frequencies: &[f32], length: usize, device: &Device) -> Result<Self> {
         let pairs = frequencies.len();
-        let angles = (0..length).flat_map(|position| frequencies.iter().map(move |f| position as f32 * f));
-        let (cos, sin): (Vec<f32>, Vec<f32>) = angles.map(|angle| (angle.cos(), angle.sin())).unzip();
+        let (mut cos, mut sin) = (Vec::with_capacity(length * pairs), Vec::with_capacity(length * pairs));
+        for position in 0..length {
+            for frequency in frequencies {
+                let angle = position as f32 * frequency;
+                cos.push(angle.cos());
+                sin.push(angle.sin());
+            }
+        }
         let tensor = |values: &[f32]| Tensor::from_slice(values, (length, pairs), device);
         let on_device = if device.is_cpu() { None } else { Some((tensor(&cos)?, tensor(&sin)?)) };
         Ok(Self { cos, sin, pairs, on_device })
@@ -29,12 +35,18 @@ impl RopeTable {
             let at = Tensor::new(positions, device)?;
             return Ok((cos.index_select(&at, 0)?.unsqueeze(1)?, sin.index_select(&at, 0)?.unsqueeze(1)?));
         }
-        let pick = |table: &[f32]| {
-            let rows = positions.iter().map(|position| *position as usize * self.pairs);
-            let values: Vec<f32> = rows.filter_map(|at| table.get(at..at + self.pairs)).flatten().copied().collect();
+        let select = |table: &[f32]| {
+            let mut values = Vec::with_capacity(positions.len() * self.pairs);
+            for position in positions {
+                let at = *position as usize * self.pairs;
+                let Some(row) = table.get(at..at + self.pairs) else {
+                    candle_core::bail!("position {position} is outside the table of rotary positions")
+                };
+                values.extend_from_slice(row);
+            }
             Tensor::from_vec(values, (positions.len(), 1, self.pairs), device)
         };
-        Ok((pick(&self.cos)?, pick(&self.sin)?))
+        Ok((select(&self.cos)?, select(&self.sin)?))
     }
 }
 

@@ -73,7 +73,7 @@ fn the_largest_quants_do_not_overflow() {
     // All bits of all quants set, a scale of 1.
     let simple = |bytes: usize| [&[0, 0x3c], &vec![0xff; bytes - 2][..]].concat();
     let large = [&[0xff; 192][..], &[1; 16], &[0, 0x3c]].concat();
-    for (dtype, block, number) in [
+    for (dtype, block, value) in [
         (GgmlDType::Q4_0, simple(18), 7.0),
         (GgmlDType::Q5_0, simple(22), 15.0),
         (GgmlDType::Q8_0, simple(34), -1.0),
@@ -84,7 +84,7 @@ fn the_largest_quants_do_not_overflow() {
         for x in [127.0, -127.0] {
             for (isa, kernels) in kernels() {
                 let y = product(kernels, &matrix, &[x; 256]);
-                assert!(y.iter().all(|y| *y == number * x * 256.0), "{dtype:?} {isa:?} {x}: {y:?}");
+                assert!(y.iter().all(|y| *y == value * x * 256.0), "{dtype:?} {isa:?} {x}: {y:?}");
             }
         }
     }
@@ -166,8 +166,8 @@ fn norms_and_activations_agree_with_their_definitions() {
         unsafe { (kernels.silu)(&mut out, &up) };
         close(&out, &|i| f64::from(x[i]) / (1.0 + (-f64::from(x[i])).exp()) * f64::from(up[i]), isa.name());
         // SAFETY: the set is supported.
-        let (top, log_sum) = unsafe { (kernels.log_sum_exp)(&x) };
-        assert_eq!(top, x.iter().copied().fold(f32::MIN, f32::max));
+        let (max, log_sum) = unsafe { (kernels.log_sum_exp)(&x) };
+        assert_eq!(max, x.iter().copied().fold(f32::MIN, f32::max));
         close(&[log_sum], &|_| x.iter().map(|x| f64::from(*x).exp()).sum::<f64>().ln(), isa.name());
     }
 }
@@ -176,18 +176,19 @@ fn norms_and_activations_agree_with_their_definitions() {
 fn activations_are_quantised_to_the_nearest_with_exact_sums() {
     let x = wave(96);
     for (isa, kernels) in kernels() {
-        let (mut numbers, mut scales, mut sums) = ([0i8; 96], [0f32; 3], [0i32; 6]);
+        let (mut quants, mut scales, mut sums) = ([0i8; 96], [0f32; 3], [0i32; 6]);
         // SAFETY: the set is supported.
-        unsafe { (kernels.quantise)(&x, &mut numbers, &mut scales, &mut sums) };
+        unsafe { (kernels.quantise)(&x, &mut quants, &mut scales, &mut sums) };
         for (block, scale) in scales.iter().enumerate() {
-            let top = x[block * 32..][..32].iter().fold(0f32, |top, x| top.max(x.abs()));
-            assert_eq!(*scale, top / 127.0, "{isa:?} block {block}");
+            let max = x[block * 32..][..32].iter().fold(0f32, |max, x| max.max(x.abs()));
+            assert_eq!(*scale, max / 127.0, "{isa:?} block {block}");
         }
-        for (index, (number, x)) in numbers.iter().zip(&x).enumerate() {
-            let apart = (x / scales[index / 32] - f32::from(*number)).abs();
-            assert!(apart < 0.501, "{isa:?} {index}: {x} became {number}");
+        for (index, (quant, x)) in quants.iter().zip(&x).enumerate() {
+            let error = (x / scales[index / 32] - f32::from(*quant)).abs();
+            assert!(error < 0.501, "{isa:?} {index}: {x} became {quant}");
         }
-        let exact: Vec<i32> = numbers.chunks(16).map(|it| it.iter().map(|number| i32::from(*number)).sum()).collect();
+        let exact: Vec<i32> =
+            quants.chunks(16).map(|quants| quants.iter().map(|quant| i32::from(*quant)).sum()).collect();
         assert_eq!(&sums[..], &exact, "{isa:?}");
     }
 }
@@ -197,12 +198,12 @@ fn max_bound_is_the_largest_value_plus_error() {
     for (isa, kernels) in kernels() {
         for count in [0, 1, 15, 16, 83, 256] {
             let (values, errors) = (wave(count), wave(count + 1)[1..].to_vec());
-            for by in [-0.75, 0.0, 0.75] {
-                let want = values.iter().zip(&errors).map(|(value, error)| value + error * by);
+            for factor in [-0.75, 0.0, 0.75] {
+                let want = values.iter().zip(&errors).map(|(value, error)| value + error * factor);
                 let want = want.fold(f32::NEG_INFINITY, f32::max);
                 // SAFETY: the set is supported.
-                let got = unsafe { (kernels.max_bound)(&values, &errors, by) };
-                assert!(got == want || (got - want).abs() < 1e-5, "{isa:?} {count} {by}: {got} {want}");
+                let got = unsafe { (kernels.max_bound)(&values, &errors, factor) };
+                assert!(got == want || (got - want).abs() < 1e-5, "{isa:?} {count} {factor}: {got} {want}");
             }
         }
     }
@@ -245,23 +246,23 @@ fn group_costs() {
         [(GgmlDType::Q5_0, 896), (GgmlDType::Q8_0, 896), (GgmlDType::Q4K, 4864), (GgmlDType::Q6K, 4864)]
     {
         let format = BlockFormat::of(dtype).expect("known");
-        for (place, numbers) in [("cache", 1 << 19), ("memory", 1 << 28)] {
-            let out = numbers / columns / PANEL * PANEL;
+        for (place, weights) in [("cache", 1 << 19), ("memory", 1 << 28)] {
+            let out = weights / columns / PANEL * PANEL;
             let (bytes, _) = sample(dtype, PANEL, columns);
             let matrix = PackedMatrix::new(format, out, columns, &bytes.repeat(out / PANEL));
             let kernels = crate::kernels::kernels();
-            let spans = (out / PANEL * columns / 32) as f64;
+            let groups = (out / PANEL * columns / 32) as f64;
             let costs = [1, 2, 4, 8, 16, 64].map(|rows| {
                 let inputs = Activations::new(kernels, &wave(columns * rows), columns);
-                let mut prepared = GroupedActivations::default();
+                let mut grouped = GroupedActivations::default();
                 let mut times: Vec<f64> = (0..9)
                     .map(|_| {
                         let started = std::time::Instant::now();
                         let mut sum = 0.0;
                         let part = PartialProduct::new(kernels, 0..rows, 0..matrix.panels(), &inputs);
-                        matrix.multiply(part, &mut prepared, |_, _, y| sum += y[0]);
+                        matrix.multiply(part, &mut grouped, |_, _, y| sum += y[0]);
                         assert!(std::hint::black_box(sum).is_finite());
-                        started.elapsed().as_secs_f64() * 1e9 / spans
+                        started.elapsed().as_secs_f64() * 1e9 / groups
                     })
                     .collect();
                 times.sort_by(f64::total_cmp);

@@ -21,8 +21,8 @@ pub(crate) struct LoraDelta {
 
 impl LoraDelta {
     /// Creates the addition for a matrix on `device`.
-    pub(crate) fn new(part: &LoraWeights, device: &Device) -> Result<Self> {
-        let (a, b) = (part.a.to_device(device)?, (&part.b * part.scale)?.to_device(device)?);
+    pub(crate) fn new(weights: &LoraWeights, device: &Device) -> Result<Self> {
+        let (a, b) = (weights.a.to_device(device)?, (&weights.b * weights.scale)?.to_device(device)?);
         let (out, rank) = b.dims2()?;
         let values: Vec<f32> = b.flatten_all()?.to_vec1()?;
         let mut panels = vec![0f32; out.div_ceil(PANEL) * rank * PANEL];
@@ -40,8 +40,8 @@ impl LoraDelta {
     }
 
     /// Computes `A x` of a row.
-    fn project_down(&self, x: &[f32], low: &mut [f32]) {
-        for (low, row) in low.iter_mut().zip(self.host_a.chunks_exact(x.len())) {
+    fn project_down(&self, x: &[f32], projected: &mut [f32]) {
+        for (projected, row) in projected.iter_mut().zip(self.host_a.chunks_exact(x.len())) {
             // Sixteen accumulators let the compiler vectorise; the order is the same for any number of rows.
             let mut sums = [0f32; 16];
             let (rows, inputs) = (row.chunks_exact(16), x.chunks_exact(16));
@@ -51,16 +51,16 @@ impl LoraDelta {
                     *sum += a * x;
                 }
             }
-            *low = sums.iter().sum::<f32>() + rest;
+            *projected = sums.iter().sum::<f32>() + rest;
         }
     }
 
-    /// Adds the delta to the outputs of a row from `output` on, the first of a panel. `low` is `A x` of all rows.
-    pub(super) fn add(&self, low: &[f32], row: usize, output: usize, sums: &mut [f32; PANEL]) {
+    /// Adds the delta to the outputs of a row from `output` on, the first of a panel. `projected` is `A x` of all rows.
+    pub(super) fn add(&self, projected: &[f32], row: usize, output: usize, sums: &mut [f32; PANEL]) {
         let panel = &self.host_b_panels[output / PANEL * self.rank * PANEL..][..self.rank * PANEL];
-        for (low, b) in low[row * self.rank..][..self.rank].iter().zip(panel.chunks_exact(PANEL)) {
+        for (projected, b) in projected[row * self.rank..][..self.rank].iter().zip(panel.chunks_exact(PANEL)) {
             for (sum, b) in sums.iter_mut().zip(b) {
-                *sum += low * b;
+                *sum += projected * b;
             }
         }
     }
@@ -68,14 +68,14 @@ impl LoraDelta {
 
 /// Products `A x` that one thread has computed for the current activations. A phase has at most three matrices.
 #[derive(Default)]
-pub(super) struct LowRankFactor {
+pub(super) struct LowRankProducts {
     /// Address of the delta, and `A x`, `[rows, rank]`.
     products: Vec<(usize, Vec<f32>)>,
     /// Number of products that belong to the current activations.
     valid: usize,
 }
 
-impl LowRankFactor {
+impl LowRankProducts {
     /// Discards the products after the activations have changed.
     pub(super) fn invalidate(&mut self) {
         self.valid = 0;
@@ -84,24 +84,27 @@ impl LowRankFactor {
     /// Returns `A x` of all rows, computing it if necessary.
     pub(super) fn product(&mut self, delta: &LoraDelta, rows: usize, inputs: &Activations) -> &[f32] {
         let key = std::ptr::from_ref(delta) as usize;
-        let known = self.products[..self.valid].iter().position(|(other, _)| *other == key);
-        let at = known.unwrap_or_else(|| {
-            self.compute(delta, rows, inputs);
-            self.valid - 1
-        });
-        &self.products[at].1
+        let computed = self.products[..self.valid].iter().position(|(other, _)| *other == key);
+        let index = match computed {
+            Some(index) => index,
+            None => {
+                self.compute(delta, rows, inputs);
+                self.valid - 1
+            }
+        };
+        &self.products[index].1
     }
 
     fn compute(&mut self, delta: &LoraDelta, rows: usize, inputs: &Activations) {
         if self.products.len() == self.valid {
             self.products.push((0, Vec::new()));
         }
-        let (key, low) = &mut self.products[self.valid];
+        let (key, projected) = &mut self.products[self.valid];
         *key = std::ptr::from_ref(delta) as usize;
-        low.resize(rows * delta.rank, 0.0);
-        for (row, low) in low.chunks_exact_mut(delta.rank.max(1)).enumerate() {
+        projected.resize(rows * delta.rank, 0.0);
+        for (row, projected) in projected.chunks_exact_mut(delta.rank.max(1)).enumerate() {
             // SAFETY: the activations are complete: no thread writes them while they are multiplied.
-            delta.project_down(unsafe { inputs.row(row) }, low);
+            delta.project_down(unsafe { inputs.row(row) }, projected);
         }
         self.valid += 1;
     }
@@ -128,9 +131,9 @@ mod tests {
         let values: Vec<f32> = x.flatten_all().and_then(|x| x.to_vec1()).expect("floats");
         let inputs = Activations::new(kernels(), &values, columns);
         let mut out = vec![0f32; rows * linear.out_features()];
-        let mut own = ThreadScratch::default();
+        let mut scratch = ThreadScratch::default();
         for panel in 0..linear.panels() {
-            linear.multiply(kernels(), rows, panel..panel + 1, &inputs, &mut own, |row, output, values| {
+            linear.multiply(kernels(), rows, panel..panel + 1, &inputs, &mut scratch, |row, output, values| {
                 out[row * linear.out_features() + output..][..values.len()].copy_from_slice(values);
             });
         }
@@ -143,22 +146,22 @@ mod tests {
         let (bias, x) = (matrix(1, 40, 4).flatten_all().expect("a row"), matrix(5, 70, 5));
         let merged = (&base + (b.matmul(&a).expect("they fit") * 2.0).expect("a scale")).expect("one shape");
         let merged = Linear::dense(merged, Some(bias.clone())).expect("a matrix");
-        let part = LoraWeights { a, b, scale: 2.0 };
+        let weights = LoraWeights { a, b, scale: 2.0 };
         let adapted = Linear::dense(base, Some(bias)).expect("a matrix");
-        let adapted = adapted.with_lora_delta(LoraDelta::new(&part, &Device::Cpu).expect("it fits"));
+        let adapted = adapted.with_lora_delta(LoraDelta::new(&weights, &Device::Cpu).expect("it fits"));
         let expected = outputs(&merged, &x);
         let tensors: Vec<f32> = adapted.forward(&x).and_then(|y| y.flatten_all()?.to_vec1()).expect("floats");
         for found in [outputs(&adapted, &x), tensors] {
-            let wrong = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
-            assert!(wrong < 1e-4, "{wrong}");
+            let error = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+            assert!(error < 1e-4, "{error}");
         }
     }
 
     #[test]
     fn a_row_does_not_depend_on_the_other_rows() {
-        let part = LoraWeights { a: matrix(4, 64, 1), b: matrix(33, 4, 2), scale: 0.5 };
+        let weights = LoraWeights { a: matrix(4, 64, 1), b: matrix(33, 4, 2), scale: 0.5 };
         let adapted = Linear::dense(matrix(33, 64, 3), None).expect("a matrix");
-        let adapted = adapted.with_lora_delta(LoraDelta::new(&part, &Device::Cpu).expect("it fits"));
+        let adapted = adapted.with_lora_delta(LoraDelta::new(&weights, &Device::Cpu).expect("it fits"));
         let x = matrix(6, 64, 4);
         let all = outputs(&adapted, &x);
         for row in 0..6 {

@@ -9,7 +9,7 @@ use memmap2::Mmap;
 
 /// A range of shared, immutable bytes, in a mapped file or in memory.
 #[derive(Clone)]
-pub struct Bytes {
+pub(crate) struct Bytes {
     owner: Arc<dyn AsRef<[u8]> + Send + Sync>,
     range: Range<usize>,
     /// The owner, if it is a mapped file.
@@ -18,7 +18,7 @@ pub struct Bytes {
 
 impl Bytes {
     /// Creates the range of all bytes of `owner`.
-    pub fn new(owner: Arc<dyn AsRef<[u8]> + Send + Sync>) -> Self {
+    pub(crate) fn new(owner: Arc<dyn AsRef<[u8]> + Send + Sync>) -> Self {
         let range = 0..(*owner).as_ref().len();
         Self { owner, range, map: None }
     }
@@ -42,7 +42,7 @@ impl Bytes {
     }
 
     /// Returns a subrange, relative to the start of these bytes, or `None` if it is out of bounds.
-    pub fn slice(&self, range: Range<usize>) -> Option<Self> {
+    pub(crate) fn slice(&self, range: Range<usize>) -> Option<Self> {
         if range.start > range.end || range.end > self.range.len() {
             return None;
         }
@@ -58,15 +58,15 @@ impl AsRef<[u8]> for Bytes {
 }
 
 /// A quantised matrix in the block format of its file.
-pub struct QuantizedMatrix {
+pub(crate) struct QuantizedMatrix {
     /// Block format.
-    pub dtype: GgmlDType,
+    pub(crate) dtype: GgmlDType,
     /// Rows (outputs) and columns (inputs).
-    pub shape: (usize, usize),
+    pub(crate) shape: (usize, usize),
     /// Blocks, row after row.
-    pub bytes: Bytes,
+    pub(crate) bytes: Bytes,
     /// Device that the matrix is to be loaded onto.
-    pub device: Device,
+    pub(crate) device: Device,
 }
 
 impl QuantizedMatrix {
@@ -88,7 +88,7 @@ impl QuantizedMatrix {
     ///
     /// # Errors
     /// Fails if the range is outside the matrix.
-    pub(crate) fn cut(&self, rows: Range<usize>) -> Result<Self> {
+    pub(crate) fn slice_rows(&self, rows: Range<usize>) -> Result<Self> {
         let row = self.shape.1 / self.dtype.block_size() * self.dtype.type_size();
         let Some(bytes) = self.bytes.slice(rows.start * row..rows.end * row) else {
             bail!("rows {rows:?} are outside a matrix of {} rows", self.shape.0)
