@@ -25,6 +25,7 @@ mod cost_model;
 mod decode;
 mod detokenizer;
 mod job;
+mod listener;
 mod options;
 pub(crate) mod prompt_encoder;
 mod scheduler;

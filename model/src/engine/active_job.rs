@@ -9,7 +9,9 @@ use super::candidate::ActiveCandidate;
 use super::decode::DecodeContext;
 use super::detokenizer::Detokenizer;
 use super::job::{Event, Job, Priority, StopCondition, Usage};
+use super::listener::Listener;
 use super::prompt_encoder::EncodedPrompt;
+use super::status::EngineState;
 use super::ticket::{SubmittedJob, TicketState};
 use crate::cache_lm::CacheLm;
 use crate::healing::VocabularyIndex;
@@ -26,7 +28,7 @@ pub(super) struct ActiveJob {
     sampling: SamplingParams,
     stop_texts: Vec<String>,
     stop_condition: Option<StopCondition>,
-    pub(super) events: Box<dyn FnMut(Event) + Send>,
+    pub(super) listener: Listener,
     pub(super) ticket: Arc<TicketState>,
     pub(super) started_at: Instant,
     prefilled_at: Option<Instant>,
@@ -48,7 +50,12 @@ pub(super) enum Phase {
 
 impl ActiveJob {
     /// A job in its prefill phase; `sequence` holds a prefix of `prompt`.
-    pub(super) fn new(submitted: SubmittedJob, prompt: EncodedPrompt, sequence: Sequence) -> Self {
+    pub(super) fn new(
+        submitted: SubmittedJob,
+        prompt: EncodedPrompt,
+        sequence: Sequence,
+        state: &Arc<EngineState>,
+    ) -> Self {
         let SubmittedJob { job, events, ticket, submitted_at } = submitted;
         let (drafter, cache_lm) = build_drafter_and_cache_lm(&job, &prompt);
         Self {
@@ -57,7 +64,7 @@ impl ActiveJob {
             sampling: job.sampling,
             stop_texts: job.stop_texts,
             stop_condition: job.stop_condition,
-            events,
+            listener: Listener::new(events, state.clone()),
             ticket,
             started_at: Instant::now(),
             prefilled_at: None,
@@ -137,22 +144,26 @@ impl ActiveJob {
     pub(super) fn start_decode(&mut self) -> (Vec<ActiveCandidate>, Arc<NextTokenState>) {
         self.prefilled_at = Some(Instant::now());
         let Usage { evaluated, reused, .. } = self.usage;
-        (self.events)(Event::Prefilled { evaluated, reused });
+        self.listener.send(&self.usage, Event::Prefilled { evaluated, reused });
         let Phase::Prefill(sequence) = std::mem::replace(&mut self.phase, Phase::Decode(Vec::new())) else {
             return Default::default();
         };
         let Some((length, next_token)) = sequence.next_token_state.clone() else { return Default::default() };
-        let forks: Vec<Sequence> = (1..self.candidate_count).map(|_| sequence.fork(length)).collect();
-        let candidate = |(index, sequence)| ActiveCandidate {
-            index,
-            sequence,
-            output: Detokenizer::new(&self.prompt.healing_prefix, &self.stop_texts),
-            sampler: Sampler::new(self.sampling.clone(), index),
-            generated_ids: Vec::new(),
-            token_infos: Vec::new(),
-            pending_token: 0,
-        };
-        (std::iter::once(sequence).chain(forks).enumerate().map(candidate).collect(), next_token)
+        let mut sequences: Vec<Sequence> = (1..self.candidate_count).map(|_| sequence.fork(length)).collect();
+        sequences.insert(0, sequence);
+        let mut candidates = Vec::with_capacity(sequences.len());
+        for (index, sequence) in sequences.into_iter().enumerate() {
+            candidates.push(ActiveCandidate {
+                index,
+                sequence,
+                output: Detokenizer::new(&self.prompt.healing_prefix, &self.stop_texts),
+                sampler: Sampler::new(self.sampling.clone(), index),
+                generated_ids: Vec::new(),
+                token_infos: Vec::new(),
+                pending_token: 0,
+            });
+        }
+        (candidates, next_token)
     }
 
     /// The phase, and the context to decode its candidates in.
@@ -167,7 +178,7 @@ impl ActiveJob {
             stop_ids: &self.prompt.stop_ids,
             max_tokens: self.max_tokens,
             stop_condition: &mut self.stop_condition,
-            events: &mut *self.events,
+            listener: &mut self.listener,
             usage: &mut self.usage,
             drafter: &mut self.drafter,
             cache_lm: self.cache_lm.as_ref(),

@@ -136,7 +136,9 @@ mod tests {
         let mut cost_model = after([(64, 50); 20]);
         cost_model.record(64, Duration::from_millis(100));
         assert_eq!(cost_model.prefill_budget(), 56);
-        (0..50).for_each(|_| cost_model.record(1, Duration::from_millis(20)));
+        for _ in 0..50 {
+            cost_model.record(1, Duration::from_millis(20));
+        }
         assert_eq!(cost_model.prefill_budget(), 56);
     }
 
@@ -158,7 +160,9 @@ mod tests {
         cost_model.record(1, Duration::from_secs(2));
         cost_model.record(4, Duration::from_secs(2));
         assert!((cost_model.marginal_row_cost() - 0.3).abs() < 0.06, "{}", cost_model.marginal_row_cost());
-        (0..500).for_each(|_| cost_model.record(1, Duration::from_millis(20)));
+        for _ in 0..500 {
+            cost_model.record(1, Duration::from_millis(20));
+        }
         assert!((cost_model.marginal_row_cost() - 0.3).abs() < 0.1, "{}", cost_model.marginal_row_cost());
     }
 }

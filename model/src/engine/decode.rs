@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::candidate::ActiveCandidate;
 use super::detokenizer::TextDelta;
 use super::job::{Event, FinishReason, StopCondition, TokenInfo, Usage, mean_logprob};
+use super::listener::Listener;
 use crate::Model;
 use crate::cache_lm::CacheLm;
 use crate::decoder::LogitsRow;
@@ -19,7 +20,7 @@ pub(super) struct DecodeContext<'a> {
     pub(super) stop_ids: &'a [u32],
     pub(super) max_tokens: usize,
     pub(super) stop_condition: &'a mut Option<StopCondition>,
-    pub(super) events: &'a mut (dyn FnMut(Event) + Send),
+    pub(super) listener: &'a mut Listener,
     pub(super) usage: &'a mut Usage,
     pub(super) drafter: &'a mut Drafter,
     pub(super) cache_lm: Option<&'a CacheLm>,
@@ -27,7 +28,7 @@ pub(super) struct DecodeContext<'a> {
 
 impl DecodeContext<'_> {
     /// Samples the candidate's next token, and further tokens for as long as they match `draft`, whose keys and values
-    /// are in the candidate's cache already. Sends their events, and returns true if the candidate has ended.
+    /// are in the candidate's cache already. Sends their events and returns true if the candidate has ended.
     ///
     /// `logits(0)` are the logits after the candidate's last token, `logits(n)` those after `n` tokens of the draft.
     /// `rank` applies to the first token; see [`Sampler::sample`].
@@ -137,7 +138,7 @@ impl DecodeContext<'_> {
             TextDelta::Stopped(text) => (text, true),
         };
         if !text.is_empty() {
-            (self.events)(Event::Text { candidate: candidate.index, text, logprob });
+            self.listener.send(self.usage, Event::Text { candidate: candidate.index, text, logprob });
         }
         stopped
     }
@@ -162,11 +163,11 @@ impl DecodeContext<'_> {
             let text = candidate.output.flush();
             if !text.is_empty() {
                 let logprob = candidate.token_infos.last().map_or(0.0, |token| token.logprob);
-                (self.events)(Event::Text { candidate: candidate.index, text, logprob });
+                self.listener.send(self.usage, Event::Text { candidate: candidate.index, text, logprob });
             }
         }
         let tokens = std::mem::take(&mut candidate.token_infos);
         let confidence = mean_logprob(&tokens);
-        (self.events)(Event::Finished { candidate: candidate.index, reason, tokens, confidence });
+        self.listener.send(self.usage, Event::Finished { candidate: candidate.index, reason, tokens, confidence });
     }
 }

@@ -4,6 +4,8 @@ use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 
+use super::job::Usage;
+
 /// The load of an engine and its counters since the start.
 #[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct EngineStatus {
@@ -47,5 +49,18 @@ impl EngineState {
             interactive_waiting: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         }
+    }
+
+    /// Adds to the counters what a job has used since its usage was `counted`.
+    pub(super) fn count_usage(&self, counted: &Usage, usage: &Usage) {
+        if counted == usage {
+            return;
+        }
+        let mut status = self.status.lock();
+        status.evaluated += (usage.evaluated - counted.evaluated) as u64;
+        status.reused += (usage.reused - counted.reused) as u64;
+        status.generated += (usage.generated - counted.generated) as u64;
+        status.drafted += (usage.drafted - counted.drafted) as u64;
+        status.accepted += (usage.accepted - counted.accepted) as u64;
     }
 }

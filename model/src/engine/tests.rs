@@ -384,6 +384,29 @@ fn a_candidate_ends_at_its_limit_stop_condition_or_stop_text() {
     assert!(!stopped.texts[0].contains(&stop));
 }
 
+#[test]
+fn the_status_counts_what_an_event_reports_before_the_event_is_sent() {
+    let engine = engine();
+    let (send, statuses) = channel();
+    let handler_engine = engine.clone();
+    let handler = move |event| drop(send.send((event, handler_engine.status())));
+    engine.submit(Job { candidates: 2, ..job(prompt(THIRTY)) }, handler).detach();
+    let mut generated = 0;
+    for (event, status) in statuses {
+        match event {
+            Event::Prefilled { .. } | Event::Text { .. } => {}
+            Event::Finished { tokens, .. } => generated += tokens.len() as u64,
+            Event::Done { usage } => {
+                assert_eq!((status.running, status.sequences), (0, 2), "{status:?}");
+                assert_eq!((status.generated, status.drafted), (generated, usage.drafted as u64));
+            }
+        }
+        assert_eq!(status.evaluated, 30);
+        assert!(status.generated >= generated, "{status:?}");
+    }
+    assert!(generated > 0);
+}
+
 /// Runs a job whose ticket is dropped at its first text.
 fn cancelled_at_first_text(engine: &Engine, job: Job) -> JobOutcome {
     let (send, receive) = channel();

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Instant;
 
 use super::job::{Event, FinishReason, Job, Priority, Usage};
+use super::listener::EventHandler;
 
 /// A caller's hold on a job. Dropping it cancels the job.
 #[derive(Debug)]
@@ -65,18 +66,18 @@ impl TicketState {
 /// A job in the queue to the worker.
 pub(super) struct SubmittedJob {
     pub(super) job: Job,
-    pub(super) events: Box<dyn FnMut(Event) + Send>,
+    pub(super) events: EventHandler,
     pub(super) ticket: Arc<TicketState>,
     pub(super) submitted_at: Instant,
 }
 
 impl SubmittedJob {
     /// A job submitted now.
-    pub(super) fn new(job: Job, events: Box<dyn FnMut(Event) + Send>, ticket: Arc<TicketState>) -> Self {
+    pub(super) fn new(job: Job, events: EventHandler, ticket: Arc<TicketState>) -> Self {
         Self { job, events, ticket, submitted_at: Instant::now() }
     }
 
-    /// Ends a job that never ran: all of its candidates fail for this reason.
+    /// Ends a job that never ran. All of its candidates fail for the reason `why`.
     pub(super) fn reject(&mut self, why: &str) {
         for candidate in 0..self.job.candidates.max(1) {
             let reason = FinishReason::Failed(why.into());
