@@ -5,7 +5,7 @@ use std::path::Path;
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
-use syn::{Attribute, Item, ItemMod, UseTree, Visibility};
+use syn::{Attribute, Block, Item, ItemMod, Signature, UseTree, Visibility};
 
 /// A name that a file defines.
 #[derive(Debug, Clone)]
@@ -19,11 +19,22 @@ pub(super) struct Definition {
     pub(super) undocumented: bool,
 }
 
+/// A function with a body, outside tests.
+#[derive(Debug, Clone)]
+pub(super) struct FunctionBody {
+    pub(super) name: String,
+    /// Line in the file, from 1.
+    pub(super) line: usize,
+    /// Number of lines between the braces.
+    pub(super) body_lines: usize,
+}
+
 /// One source file of a crate.
 #[derive(Debug, Default)]
 pub(super) struct SourceFile {
     pub(super) text: String,
     pub(super) definitions: Vec<Definition>,
+    pub(super) functions: Vec<FunctionBody>,
     /// Absolute paths (from the crate's root) that the file's code names, without those of tests.
     paths: Vec<Vec<String>>,
     /// `pub use`: the name that it offers and the absolute path behind it; `*` for a glob.
@@ -265,6 +276,15 @@ impl Reader {
         self.file.definitions.push(Definition { kind, name, line, undocumented: visible && !documented });
     }
 
+    fn function(&mut self, signature: &Signature, body: &Block) {
+        let braces = body.brace_token.span;
+        self.file.functions.push(FunctionBody {
+            name: signature.ident.to_string(),
+            line: signature.ident.span().start().line,
+            body_lines: braces.close().start().line.saturating_sub(braces.open().start().line + 1),
+        });
+    }
+
     fn path(&mut self, segments: &[String]) {
         if segments.len() > 1
             && let Some(absolute) = self.absolute(segments)
@@ -372,12 +392,14 @@ impl<'ast> Visit<'ast> for Reader {
     fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
         if !is_test(&item.attrs) {
             self.define("function", &item.sig.ident, &item.vis, &item.attrs);
+            self.function(&item.sig, &item.block);
             visit::visit_item_fn(self, item);
         }
     }
 
     fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
         self.define("function", &item.sig.ident, &item.vis, &item.attrs);
+        self.function(&item.sig, &item.block);
         visit::visit_impl_item_fn(self, item);
     }
 
@@ -388,6 +410,9 @@ impl<'ast> Visit<'ast> for Reader {
 
     fn visit_trait_item_fn(&mut self, item: &'ast syn::TraitItemFn) {
         self.define("function", &item.sig.ident, &Visibility::Inherited, &item.attrs);
+        if let Some(body) = &item.default {
+            self.function(&item.sig, body);
+        }
         visit::visit_trait_item_fn(self, item);
     }
 
