@@ -151,7 +151,7 @@ impl Config {
     }
 
     /// A small Llama-like model for tests, which override single fields.
-    pub fn tiny() -> Self {
+    pub(crate) fn tiny() -> Self {
         Self {
             architecture: Architecture::Llama,
             vocab_size: 272,

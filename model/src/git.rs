@@ -192,7 +192,7 @@ impl GitCommand {
     ///
     /// # Errors
     /// If git cannot be started, fails, or exceeds the time limit, or if `read` fails.
-    pub fn stream<T>(
+    pub(crate) fn stream<T>(
         &self,
         arguments: &[&str],
         read: impl FnOnce(&mut dyn BufRead) -> std::io::Result<T>,
@@ -280,11 +280,13 @@ impl GitCommand {
     }
 }
 
-/// Returns the setting that switches off the program that `key` names.
+/// Returns the setting that disables the program that `key` names.
 fn override_of(key: &str) -> Result<String, GitError> {
-    let Some((section, variable)) = key.rsplit_once('.').filter(|_| !key.contains(['=', '\u{fffd}'])) else {
-        return Err(GitError::UnsafeSetting(key.to_owned()));
-    };
+    let unsafe_setting = || GitError::UnsafeSetting(key.to_owned());
+    if key.contains(['=', '\u{fffd}']) {
+        return Err(unsafe_setting());
+    }
+    let (section, variable) = key.rsplit_once('.').ok_or_else(unsafe_setting)?;
     Ok(match variable {
         _ if section.starts_with("hook.") => format!("{section}.enabled=false"),
         "required" => format!("{key}=false"),

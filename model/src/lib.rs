@@ -35,11 +35,9 @@ pub use decoder::{Decoder, ForwardError};
 pub use engine::{
     Engine, EngineOptions, EngineStatus, Event, FinishReason, Job, Priority, StopCondition, Ticket, TokenInfo, Usage,
 };
-pub use linear::Linear;
 pub use model::{Model, ModelInfo};
 pub use sampler::SamplingParams;
 pub use tokenizer::Tokenizer;
 pub use weights::gguf::convert::{WeightFormat, convert_to_gguf};
 pub use weights::merge::merge_adapter;
-pub use weights::storage::{Bytes, QuantizedMatrix};
 pub use weights::{Fault, LoadError};

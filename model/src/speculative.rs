@@ -85,8 +85,12 @@ impl DraftProposal<'_> {
     /// step, so a token is profitable while its probability of being accepted exceeds the cost of its row.
     pub(crate) fn profitable_tokens(&self, row_cost: f32) -> usize {
         let AcceptanceRates { first, next } = self.acceptance;
-        let accepted = std::iter::successors(Some(first), |accepted| Some(accepted * next));
-        accepted.take(self.max_tokens).take_while(|accepted| *accepted > row_cost).count()
+        let (mut tokens, mut acceptance) = (0, first);
+        while tokens < self.max_tokens && acceptance > row_cost {
+            tokens += 1;
+            acceptance *= next;
+        }
+        tokens
     }
 }
 

@@ -33,7 +33,7 @@ fn ngrams(words: &[String], length: usize) -> HashMap<&[String], usize> {
 
 /// Splits a text into words like NIST's mteval: punctuation is split off, except for apostrophes, hyphens inside words,
 /// and points and commas inside numbers.
-pub fn words(text: &str) -> Vec<String> {
+pub(crate) fn words(text: &str) -> Vec<String> {
     let text = text.replace("-\n", "").to_lowercase();
     let characters: Vec<char> = text.chars().collect();
     let mut spaced = String::new();

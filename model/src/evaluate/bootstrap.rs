@@ -74,9 +74,9 @@ fn resample(count: usize, seed: u64, statistic: impl Fn(&[usize]) -> Option<f64>
 
 /// The quantile of sorted values at `share`, which is in 0..=1, by linear interpolation.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let place = share * (sorted.len() - 1) as f64;
-    let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
-    low + (high - low) * place.fract()
+    let index = share * (sorted.len() - 1) as f64;
+    let (low, high) = (sorted[index.floor() as usize], sorted[index.ceil() as usize]);
+    low + (high - low) * index.fract()
 }
 
 #[cfg(test)]
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     fn mean(items: &[&f64]) -> Option<f64> {
-        (!items.is_empty()).then(|| items.iter().copied().sum::<f64>() / items.len() as f64)
+        if items.is_empty() { None } else { Some(items.iter().copied().sum::<f64>() / items.len() as f64) }
     }
 
     fn shares(right: usize, of: usize) -> Vec<f64> {

@@ -81,7 +81,9 @@ impl Trainer {
         }
         let mut old = list_checkpoints(folder);
         old.truncate(old.len().saturating_sub(MAX_CHECKPOINTS));
-        old.iter().try_for_each(|(_, path)| remove_directory(path))?;
+        for (_, old_path) in &old {
+            remove_directory(old_path)?;
+        }
         Ok(path)
     }
 

@@ -96,8 +96,11 @@ pub(super) fn loss_with_gradients(
         loss.hidden_gradient =
             loss.hidden_gradient.index_add(&at, &output.precision.matmul(&of_logits, &output.matrix)?, 0)?;
         if output_is_trained {
-            let part = output.precision.matmul(&of_logits.t()?, &x)?;
-            loss.weight_gradient = Some(loss.weight_gradient.map_or(Ok(part.clone()), |sum| sum + part)?);
+            let gradient = output.precision.matmul(&of_logits.t()?, &x)?;
+            loss.weight_gradient = Some(match loss.weight_gradient {
+                Some(sum) => (sum + gradient)?,
+                None => gradient,
+            });
         }
     }
     Ok(loss)

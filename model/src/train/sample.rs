@@ -18,7 +18,7 @@ use foretype_plugins::{FimFormat, sample};
 
 use crate::tokenizer::Tokenizer;
 
-pub use document::{Document, Fit};
+pub(crate) use document::{Document, Fit};
 pub use pack::PackedRow;
 pub use statistics::Statistics;
 pub use stream::{RowStream, StreamPosition, first_epoch_statistics};

@@ -28,7 +28,7 @@ pub enum Decay {
 
 impl Schedule {
     /// The rate relative to the peak at a step, counted from 0.
-    pub fn rate(&self, step: usize) -> f64 {
+    pub(crate) fn rate(&self, step: usize) -> f64 {
         let rise = if self.warm_up > 0 { ((step + 1) as f64 / self.warm_up as f64).min(1.0) } else { 1.0 };
         rise * (self.floor + (1.0 - self.floor) * self.remaining_share(step))
     }

@@ -109,7 +109,7 @@ impl Trainer {
     }
 
     /// The set of trained weights.
-    pub fn mode(&self) -> &TrainingMode {
+    pub(crate) fn mode(&self) -> &TrainingMode {
         &self.plan.mode
     }
 

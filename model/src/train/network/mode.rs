@@ -29,7 +29,7 @@ impl Default for LoraConfig {
 
 impl LoraConfig {
     /// The factor of the product of both matrices.
-    pub fn scale(&self) -> f64 {
+    pub(crate) fn scale(&self) -> f64 {
         self.alpha / self.rank as f64
     }
 }

@@ -9,17 +9,17 @@ use crate::tokenizer::Tokenizer;
 
 /// A tokenised sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document {
+pub(crate) struct Document {
     /// All tokens of the sample.
-    pub tokens: Vec<u32>,
+    pub(crate) tokens: Vec<u32>,
     /// Index of the first token of the answer. With token healing, that token begins with the prompt's last partial
     /// word, because this is where generation begins.
-    pub answer: usize,
+    pub(crate) answer: usize,
 }
 
 /// The result of fitting a sample into a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fit {
+pub(crate) enum Fit {
     /// The whole sample fits.
     Whole(Document),
     /// The sample fits without the first lines of its text.
@@ -33,7 +33,7 @@ impl Document {
     ///
     /// # Errors
     /// Fails if the tokenizer lacks a special token; the error names it.
-    pub fn new(sample: &Sample, tokenizer: &Tokenizer) -> Result<Self, SampleError> {
+    pub(crate) fn new(sample: &Sample, tokenizer: &Tokenizer) -> Result<Self, SampleError> {
         let (mut tokens, healed) =
             PromptEncoder::default().encode_parts(&sample.prompt, tokenizer).map_err(SampleError::Prompt)?;
         let answer = tokens.len();
@@ -50,7 +50,7 @@ impl Document {
     ///
     /// # Errors
     /// Fails if the tokenizer lacks a special token; the error names it.
-    pub fn fit(context: usize, sample: &Sample, tokenizer: &Tokenizer) -> Result<Fit, SampleError> {
+    pub(crate) fn fit(context: usize, sample: &Sample, tokenizer: &Tokenizer) -> Result<Fit, SampleError> {
         let document = Self::new(sample, tokenizer)?;
         if document.tokens.len() <= context {
             return Ok(Fit::Whole(document));

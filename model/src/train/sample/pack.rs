@@ -36,12 +36,15 @@ pub(super) fn pack(mut documents: Vec<Document>, context: usize, loss: LossToken
     documents.sort_by_key(|document| std::cmp::Reverse(document.tokens.len()));
     let mut rows: Vec<PackedRow> = Vec::new();
     for document in documents.iter().filter(|document| !document.tokens.is_empty()) {
-        let room = |row: &PackedRow| context.checked_sub(row.tokens.len() + document.tokens.len());
-        let best = (0..rows.len()).filter_map(|row| Some((room(&rows[row])?, row))).min();
-        let row = best.map_or(rows.len(), |(_, row)| row);
-        if row == rows.len() {
-            rows.push(PackedRow::default());
-        }
+        let room_left = |row: &PackedRow| context.checked_sub(row.tokens.len() + document.tokens.len());
+        let best = (0..rows.len()).filter_map(|row| Some((room_left(&rows[row])?, row))).min();
+        let row = match best {
+            Some((_, row)) => row,
+            None => {
+                rows.push(PackedRow::default());
+                rows.len() - 1
+            }
+        };
         rows[row].push(document, loss);
     }
     rows
@@ -86,9 +89,11 @@ mod tests {
             lengths in proptest::collection::vec(1..40u32, 0..60),
             context in 40..100usize,
         ) {
-            let starts = lengths.iter().scan(0, |at, length| { *at += length; Some(*at - length) });
-            let documents: Vec<_> =
-                starts.zip(&lengths).map(|(at, length)| document(at..at + length, 0)).collect();
+            let (mut documents, mut start) = (Vec::new(), 0);
+            for length in lengths {
+                documents.push(document(start..start + length, 0));
+                start += length;
+            }
             let rows = pack(documents.clone(), context, LossTokens::All);
             let mut found = Vec::new();
             for row in &rows {

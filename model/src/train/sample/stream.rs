@@ -83,12 +83,12 @@ impl<'a> RowStream<'a> {
     }
 
     /// The position of the next row.
-    pub fn position(&self) -> StreamPosition {
+    pub(crate) fn position(&self) -> StreamPosition {
         self.position
     }
 
     /// Counts of the rows returned so far, and of the samples in all their windows.
-    pub fn statistics(&self) -> &Statistics {
+    pub(crate) fn statistics(&self) -> &Statistics {
         &self.statistics
     }
 

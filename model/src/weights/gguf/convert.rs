@@ -136,7 +136,10 @@ fn quantize(weight: &Tensor, dtype: GgmlDType) -> CandleResult<QTensor> {
 
 /// Reorders the rows of each head as GGUF files store them.
 fn to_file_order(config: &Config, slot: Slot, tensor: &Tensor) -> CandleResult<Tensor> {
-    interleaved_heads(config, slot).map_or_else(|| Ok(tensor.clone()), |heads| interleave_heads(tensor, heads))
+    match interleaved_heads(config, slot) {
+        Some(heads) => interleave_heads(tensor, heads),
+        None => Ok(tensor.clone()),
+    }
 }
 
 /// The slots of all norms and biases, with their lengths.
