@@ -1,4 +1,4 @@
--- What each Neovim of the tests begins with: nothing of a user's, room for messages, and a record of what happened.
+-- Configuration of each Neovim under test: no user settings, room for messages, and a record of events.
 
 vim.g.loaded_python3_provider = 0
 vim.g.loaded_node_provider = 0
@@ -7,13 +7,13 @@ vim.o.shadafile = 'NONE'
 vim.o.cmdheight = 3
 vim.o.termguicolors = true
 
--- Read by the tests.
-_G.seen = { events = {}, requests = {}, own = {}, notified = {} }
+-- Read by the tests. `foretype_requests` are the methods of the protocol's extensions.
+_G.recorded = { events = {}, suggestion_requests = {}, foretype_requests = {}, notifications = {} }
 
 vim.api.nvim_create_autocmd('User', {
   pattern = 'Foretype*',
   callback = function(args)
-    table.insert(_G.seen.events, { name = args.match, data = args.data })
+    table.insert(_G.recorded.events, { name = args.match, data = args.data })
   end,
 })
 
@@ -21,9 +21,9 @@ vim.api.nvim_create_autocmd('LspRequest', {
   callback = function(args)
     local request = args.data.request
     if request.method == 'textDocument/inlineCompletion' then
-      table.insert(_G.seen.requests, { id = args.data.request_id, type = request.type })
+      table.insert(_G.recorded.suggestion_requests, { id = args.data.request_id, type = request.type })
     elseif vim.startswith(request.method, 'foretype/') and request.type == 'pending' then
-      table.insert(_G.seen.own, request.method)
+      table.insert(_G.recorded.foretype_requests, request.method)
     end
   end,
 })
@@ -31,6 +31,6 @@ vim.api.nvim_create_autocmd('LspRequest', {
 local notify = vim.notify
 ---@diagnostic disable-next-line: duplicate-set-field
 vim.notify = function(text, level, options)
-  table.insert(_G.seen.notified, { text = text, level = level })
+  table.insert(_G.recorded.notifications, { text = text, level = level })
   return notify(text, level, options)
 end

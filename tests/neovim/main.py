@@ -11,17 +11,45 @@ import time
 import traceback
 from pathlib import Path
 
-from bench import REPOSITORY, Bench
+from test_env import REPOSITORY, TestEnv
 from cases import (
-    accepting, conversations, docstrings, faults, keys, native, pages, pictures, places, plugins, rewriting, switches, terminals, typing, windows,
+    accepting,
+    conversations,
+    docstrings,
+    errors,
+    keys,
+    native,
+    pages,
+    pictures,
+    places,
+    plugins,
+    rewriting,
+    switches,
+    terminals,
+    typing,
+    windows,
 )
-from picture import take
+from picture import screenshot
 
 MODULES = (
-    typing, accepting, conversations, docstrings, rewriting, keys, switches, places, windows, plugins, faults, pages, native, terminals, pictures,
+    typing,
+    accepting,
+    conversations,
+    docstrings,
+    rewriting,
+    keys,
+    switches,
+    places,
+    windows,
+    plugins,
+    errors,
+    pages,
+    native,
+    terminals,
+    pictures,
 )
-# Time limit of a case in seconds.
-LIMIT = 240
+# Time limit of a case.
+LIMIT_SECONDS = 240
 # Number of cases that may need a second try in one run, and of lines in tests/flaky-cases.txt.
 MAX_FLAKY = 2
 
@@ -30,49 +58,54 @@ def cases(pattern):
     for module in MODULES:
         for name, function in list(vars(module).items()):
             sentence = name.replace("_", " ")
-            if inspect.isfunction(function) and function.__module__ == module.__name__ and not name.startswith("_") and re.search(pattern, sentence, re.I):
+            if (
+                inspect.isfunction(function)
+                and function.__module__ == module.__name__
+                and not name.startswith("_")
+                and re.search(pattern, sentence, re.I)
+            ):
                 yield sentence, function
 
 
-def too_long(*_):
-    raise AssertionError(f"not done after {LIMIT} s")
+def fail_after_timeout(*_):
+    raise AssertionError(f"still running after {LIMIT_SECONDS} s")
 
 
-def run_case(bench, sentence, function):
+def run_case(env, sentence, function):
     """Returns True if the case passed; None if this Neovim is too old for it."""
     since = getattr(function, "since", (0,))
-    if bench.version < since:
+    if env.version < since:
         print(f"skip   {sentence} (needs Neovim {'.'.join(map(str, since))})", flush=True)
         return None
     started = time.monotonic()
-    signal.alarm(LIMIT)
+    signal.alarm(LIMIT_SECONDS)
     try:
-        function(bench)
+        function(env)
         print(f"ok     {sentence} ({time.monotonic() - started:.1f} s)", flush=True)
         return True
     except Exception as error:
         if str(error).startswith("Received signal"):
             raise
-        place = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in place if "/cases/" in frame.filename][-1:]
-        told = [f"{Path(frame.filename).name}:{frame.lineno}: {frame.line}" for frame in own] + str(f"{type(error).__name__}: {error}").split("\n")
-        print("not ok " + "\n       ".join([sentence, *told]), flush=True)
-        for number, window in enumerate(bench.windows):
-            take(window, bench.out / f"failed-{re.sub('[^A-Za-z0-9]+', '-', sentence)}-{number}.png")
-        bench.close_windows(hang=True)
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "/cases/" in frame.filename][-1:]
+        details = [f"{Path(frame.filename).name}:{frame.lineno}: {frame.line}" for frame in frames]
+        details += f"{type(error).__name__}: {error}".split("\n")
+        print("not ok " + "\n       ".join([sentence, *details]), flush=True)
+        for number, window in enumerate(env.windows):
+            screenshot(window, env.out / f"failed-{re.sub('[^A-Za-z0-9]+', '-', sentence)}-{number}.png")
+        env.close_windows(kill=True)
         return False
     finally:
         signal.alarm(0)
-        bench.close_windows()
+        env.close_windows()
 
 
-def with_retry(bench, sentence, function, flaky):
-    """Runs a case and, if it fails, once more: a real editor next to a real model on a busy machine is late now and then.
-    A case that passes only on the second try is appended to `flaky`; the first failure stays in the output."""
-    passed = run_case(bench, sentence, function)
+def with_retry(env, sentence, function, flaky):
+    """Runs a case and, if it fails, once more: on a busy machine, a real editor with a real model may time out. A case
+    that passes only on the second try is appended to `flaky`; the first failure stays in the output."""
+    passed = run_case(env, sentence, function)
     if passed is not False:
         return passed
-    passed = run_case(bench, f"{sentence}, second try", function)
+    passed = run_case(env, f"{sentence}, second try", function)
     if passed:
         flaky.append(sentence)
     return passed
@@ -99,19 +132,19 @@ def report_flaky(flaky):
 def run_all(program, label, pattern, flaky):
     out = REPOSITORY / "target/neovim-tests" / label
     out.mkdir(parents=True)
-    bench = Bench(program, out)
-    print(f"== Neovim {'.'.join(map(str, bench.version))}", flush=True)
+    env = TestEnv(program, out)
+    print(f"== Neovim {'.'.join(map(str, env.version))}", flush=True)
     try:
-        return [with_retry(bench, sentence, function, flaky) for sentence, function in cases(pattern)]
+        return [with_retry(env, sentence, function, flaky) for sentence, function in cases(pattern)]
     finally:
-        bench.stop()
+        env.stop()
 
 
 def main():
     pattern = sys.argv[1] if len(sys.argv) > 1 else ""
-    # A Neovim that was killed is none of asyncio's business.
+    # asyncio reports each Neovim that a case kills.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    signal.signal(signal.SIGALRM, too_long)
+    signal.signal(signal.SIGALRM, fail_after_timeout)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
     shutil.rmtree(REPOSITORY / "target/neovim-tests", ignore_errors=True)
     installed = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "foretype-editors"

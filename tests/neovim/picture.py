@@ -1,4 +1,4 @@
-"""Pictures of a Neovim: its screen, cell by cell with its colours, laid out and photographed by a browser."""
+"""Screenshots of a Neovim: its screen as HTML, cell by cell with its colours, rendered by a browser."""
 
 import html
 import shutil
@@ -25,7 +25,7 @@ def _css(screen, style, at_cursor):
     if rgb.get("reverse"):
         front, back = back, front
     css = f"color:{_colour(front)};background:{_colour(back)}"
-    # A bar, as insert mode has it.
+    # A bar, as in insert mode.
     css += f";box-shadow:-2px 0 {_colour(screen.foreground)}" if at_cursor else ""
     css += ";font-weight:bold" if rgb.get("bold") else ""
     css += ";font-style:italic" if rgb.get("italic") else ""
@@ -45,25 +45,41 @@ def _rows(screen, rows):
 
 
 def draw(screen, path, rows=slice(None)):
-    """Writes a picture of some rows of a screen."""
+    """Writes an image of a range of rows of a screen."""
     rows = list(_rows(screen, rows))
-    page = PAGE.format(background=_colour(screen.background), foreground=_colour(screen.foreground), rows="\n".join(rows))
+    page = PAGE.format(
+        background=_colour(screen.background), foreground=_colour(screen.foreground), rows="\n".join(rows)
+    )
     width, height = round(screen.width * 9.633) + 36, len(rows) * 21 + 28
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "page.html").write_text(page, encoding="utf-8")
         browser = shutil.which("chromium") or "chromium"
         subprocess.run(
-            [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--force-device-scale-factor=1",
-             f"--user-data-dir={folder}/profile", f"--window-size={width},{height}", f"--screenshot={path}", f"file://{folder}/page.html"],
-            capture_output=True, timeout=90, check=True)
+            [
+                browser,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--hide-scrollbars",
+                "--force-device-scale-factor=1",
+                f"--user-data-dir={folder}/profile",
+                f"--window-size={width},{height}",
+                f"--screenshot={path}",
+                f"file://{folder}/page.html",
+            ],
+            capture_output=True,
+            timeout=90,
+            check=True,
+        )
 
 
-def take(window, path):
-    """A picture of a window as it was last seen, if it can be had: it goes with a failure that is already told."""
+def screenshot(window, path):
+    """Writes an image of a window's last known screen. Problems are only printed, because a failed case calls this. A
+    terminal has no such screen."""
     screen = getattr(window, "screen", None)
     if callable(screen):
         return
     try:
         draw(screen, path)
     except Exception as error:
-        print(f"       no picture: {error}")
+        print(f"       no screenshot: {error}")

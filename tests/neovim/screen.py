@@ -1,4 +1,4 @@
-"""What a Neovim draws: its grid, rebuilt from the events that it sends to a graphical interface, and the ghost text in it."""
+"""Screen of a Neovim, rebuilt from the events that it sends to a graphical interface, and the ghost text on it."""
 
 import unicodedata
 
@@ -11,7 +11,7 @@ class Screen:
         self.foreground, self.background = 0xFFFFFF, 0
         self.cursor = (0, 0)
         self.ghost_colour = None
-        # The ghost text at each moment at which Neovim had a whole picture ready, without repetitions.
+        # The ghost text after each flush, without repetitions: the user sees the screen at these moments.
         self.ghosts = []
 
     def _blank(self):
@@ -68,7 +68,7 @@ class Screen:
         return self.ghost_colour is not None and self.styles[style].get("foreground") == self.ghost_colour
 
     def ghost(self):
-        """What stands on the screen in the colour of suggestions, a line for each row that has some."""
+        """Text in the colour of suggestions, one line for each row that has some."""
         lines = []
         for row in self.cells:
             grey = [text for text, style in row if self.is_ghost(style)]
@@ -76,13 +76,13 @@ class Screen:
                 lines.append("".join(grey))
         return "\n".join(lines)
 
-    def where(self, text):
-        """Row and column, in cells, of the first place where a text stands; None if it does not."""
+    def find(self, text):
+        """Row and column, in cells, of the first occurrence of a text; None if there is none."""
         for number, row in enumerate(self.cells):
             line = "".join(cell or "\0" for cell, _ in row)
             at = line.replace("\0", "").find(text)
             if at >= 0:
                 # A wide character takes two cells, the second of which is empty.
-                width = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in line.replace("\0", "")[:at])
-                return number, width
+                before = line.replace("\0", "")[:at]
+                return number, sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in before)
         return None

@@ -1,4 +1,4 @@
-"""A Neovim in a real terminal: tmux gives it keys as a keyboard would, and shows what it draws, with colours."""
+"""A Neovim in a real terminal: tmux sends keys as a keyboard does, and captures the screen with its colours."""
 
 import itertools
 import os
@@ -7,35 +7,56 @@ import subprocess
 
 import pynvim
 
-from window import end, until
+from window import quit_neovim, wait_until
 
-numbers = itertools.count()
-COLOUR = re.compile(r"\x1b\[([0-9;]*)m")
+session_numbers = itertools.count()
+SGR_SEQUENCE = re.compile(r"\x1b\[([0-9;]*)m")
 
 
 class Terminal:
-    def __init__(self, bench, arguments):
-        self.name = f"foretype-{os.getpid()}-{next(numbers)}"
-        self.environment = bench.environment | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
-        socket = bench.home / f"{self.name}.sock"
-        self.tmux("new-session", "-d", "-x", "100", "-y", "30", "-c", str(bench.workspace), bench.program, "--listen", str(socket), *arguments)
-        # A key like Alt is an escape and another key: without this tmux would hold the escape back.
+    def __init__(self, env, arguments):
+        self.name = f"foretype-{os.getpid()}-{next(session_numbers)}"
+        self.environment = env.variables | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        socket = env.home / f"{self.name}.sock"
+        self.tmux(
+            "new-session",
+            "-d",
+            "-x",
+            "100",
+            "-y",
+            "30",
+            "-c",
+            str(env.workspace),
+            env.program,
+            "--listen",
+            str(socket),
+            *arguments,
+        )
+        # With Alt, a key is sent as an escape and the key. By default, tmux delays the escape.
         self.tmux("set-option", "-g", "escape-time", "0")
-        until(socket.exists, "Neovim listens")
+        wait_until(socket.exists, "Neovim to listen")
         self.nvim = pynvim.attach("socket", path=str(socket))
         self.pid = self.nvim.call("getpid")
         state = "return require('foretype').status().state"
-        until(lambda: self.nvim.exec_lua(state) in ("ready", "busy"), lambda: f"ready; it is {self.nvim.exec_lua(state)}")
-        self.grey = "38;2;%d;%d;%d" % tuple(self.nvim.exec_lua(
-            "return vim.api.nvim_get_hl(0, { name = 'ForetypeSuggestion' }).fg").to_bytes(3, "big"))
+        wait_until(
+            lambda: self.nvim.exec_lua(state) in ("ready", "busy"), lambda: f"ready; it is {self.nvim.exec_lua(state)}"
+        )
+        self.grey = "38;2;%d;%d;%d" % tuple(
+            self.nvim.exec_lua("return vim.api.nvim_get_hl(0, { name = 'ForetypeSuggestion' }).fg").to_bytes(3, "big")
+        )
 
-    def tmux(self, *words):
-        run = subprocess.run(["tmux", "-L", self.name, "-f", "/dev/null", *words], env=self.environment, capture_output=True, text=True)
-        assert run.returncode == 0, f"tmux {words[0]}: {run.stderr}"
+    def tmux(self, *arguments):
+        run = subprocess.run(
+            ["tmux", "-L", self.name, "-f", "/dev/null", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+        )
+        assert run.returncode == 0, f"tmux {arguments[0]}: {run.stderr}"
         return run.stdout
 
     def press(self, *keys):
-        """Keys in tmux's notation."""
+        """Presses keys, given in tmux's notation."""
         for key in keys:
             self.tmux("send-keys", key)
 
@@ -46,11 +67,11 @@ class Terminal:
         return self.tmux("capture-pane", "-p")
 
     def ghost(self):
-        """What stands on the terminal in the colour of suggestions."""
+        """Text in the colour of suggestions, one line for each row that has some."""
         lines = []
         for line in self.tmux("capture-pane", "-p", "-e").split("\n"):
             grey, parts = False, []
-            for number, part in enumerate(COLOUR.split(line)):
+            for number, part in enumerate(SGR_SEQUENCE.split(line)):
                 if number % 2:
                     grey = self.grey in part
                 elif grey:
@@ -60,15 +81,21 @@ class Terminal:
         return "\n".join(lines)
 
     def wait_ghost(self, pattern):
-        look = lambda: (lambda ghost: ghost if ghost and re.fullmatch(pattern, ghost, re.S) else None)(self.ghost())
-        return until(look, lambda: f"ghost text {pattern!r}; it is {self.ghost()!r} on\n{self.screen()}")
+        def matching_ghost():
+            ghost = self.ghost()
+            return ghost if ghost and re.fullmatch(pattern, ghost, re.S) else None
+
+        return wait_until(matching_ghost, lambda: f"ghost text {pattern!r}; it is {self.ghost()!r} on\n{self.screen()}")
 
     def wait_no_ghost(self):
-        until(lambda: self.ghost() == "", lambda: f"no ghost text; it is {self.ghost()!r}")
+        wait_until(lambda: self.ghost() == "", lambda: f"no ghost text; it is {self.ghost()!r}")
 
     def wait_last_line(self, text):
-        until(lambda: self.nvim.current.buffer[-1] == text, lambda: f"the last line is {text!r}; it is {self.nvim.current.buffer[-1]!r}")
+        wait_until(
+            lambda: self.nvim.current.buffer[-1] == text,
+            lambda: f"the last line is {text!r}; it is {self.nvim.current.buffer[-1]!r}",
+        )
 
-    def close(self, hangs=False):
-        end(self.nvim, self.pid, hangs)
+    def close(self, kill=False):
+        quit_neovim(self.nvim, self.pid, kill)
         subprocess.run(["tmux", "-L", self.name, "kill-server"], env=self.environment, capture_output=True)

@@ -1,58 +1,57 @@
-"""One Neovim, as a user sees and uses it: keys go in, a screen comes out. All waits end with an event or after a generous time."""
+"""A Neovim, driven by keys and observed by its screen. Every wait ends with a condition or a generous timeout."""
 
 import os
 import re
 import signal
 import time
 
-import pynvim
-
 from screen import Screen
 
-PATIENCE = 120
+# Time limit of a wait. Long, because a busy machine must not fail a case.
+TIMEOUT_SECONDS = 120
 
 
-def until(look, what, limit=PATIENCE):
-    """Waits until `look` gives something true, and gives that."""
-    end = time.monotonic() + limit
+def wait_until(condition, description, timeout=TIMEOUT_SECONDS):
+    """Waits until `condition()` is true and returns its result. `description` is a text or a function."""
+    deadline = time.monotonic() + timeout
     while True:
-        seen = look()
-        if seen:
-            return seen
-        if time.monotonic() > end:
-            raise AssertionError(f"in vain: {what() if callable(what) else what}")
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError(f"timed out; expected: {description() if callable(description) else description}")
         time.sleep(0.01)
 
 
-def end(nvim, pid, hangs):
-    """Ends a Neovim."""
+def quit_neovim(nvim, pid, kill):
+    """Quits a Neovim, or kills it if it must not or cannot answer."""
     try:
-        if hangs or nvim.api.get_mode()["blocking"]:
+        if kill or nvim.api.get_mode()["blocking"]:
             os.kill(pid, signal.SIGKILL)
         else:
             nvim.quit("qall!")
     except (EOFError, OSError):
-        # It went before it could answer.
+        # It exited before it could answer.
         pass
     try:
         nvim.close()
     except (EOFError, OSError, RuntimeError):
-        # A signal that ended its event loop is on its way up already.
+        # The event loop was stopped by a signal, which is raised later.
         pass
 
 
 class Window:
-    """A Neovim whose interface we are."""
+    """A Neovim to which the test attaches as a user interface."""
 
-    def __init__(self, nvim, bench, size=(100, 30)):
-        self.nvim, self.bench = nvim, bench
+    def __init__(self, nvim, env, size=(100, 30)):
+        self.nvim, self.env = nvim, env
         self.pid = nvim.call("getpid")
         self.screen = Screen(*size)
         nvim.ui_attach(*size, rgb=True, ext_linegrid=True)
-        until(lambda: self.lua("return vim.v.vim_did_enter == 1"), "Neovim starts")
+        wait_until(lambda: self.lua("return vim.v.vim_did_enter == 1"), "Neovim to start")
         self.screen.ghost_colour = self.lua("return (vim.api.nvim_get_hl(0, { name = 'ForetypeSuggestion' })).fg")
 
-    # Questions
+    # State
 
     def lua(self, code, *args):
         return self.nvim.exec_lua(code, *args)
@@ -60,20 +59,21 @@ class Window:
     def command(self, text):
         return self.nvim.command_output(text)
 
-    def look(self):
-        """Takes in all that Neovim has drawn by now; within a command of several keys it answers nothing."""
+    def update_screen(self):
+        """Processes what Neovim has drawn by now and returns the screen. In the middle of a command of several keys,
+        Neovim does not answer, and the screen is returned as it is."""
         if self.nvim.api.get_mode()["blocking"]:
             return self.screen
-        self.nvim.call("rpcnotify", self.nvim.channel_id, "looked")
+        self.nvim.call("rpcnotify", self.nvim.channel_id, "drawn")
         while True:
             _, name, arguments = self.nvim.next_message()
             if name == "redraw":
                 self.screen.redraw(arguments)
-            elif name == "looked":
+            elif name == "drawn":
                 return self.screen
 
     def ghost(self):
-        return self.look().ghost()
+        return self.update_screen().ghost()
 
     def lines(self):
         return self.nvim.current.buffer[:]
@@ -83,71 +83,83 @@ class Window:
         return row, column
 
     def status(self):
-        return self.lua("local s = require('foretype').status(); return { state = s.state, text = s.text, fault = s.fault }")
+        return self.lua(
+            "local s = require('foretype').status(); return { state = s.state, text = s.text, fault = s.fault }"
+        )
 
-    def seen(self, what):
-        return self.lua("return _G.seen[...]", what)
+    def recorded(self, kind):
+        """Events of a kind that init.lua has recorded."""
+        return self.lua("return _G.recorded[...]", kind)
 
     def events(self, name):
-        return [event.get("data") for event in self.seen("events") if event["name"] == f"Foretype{name}"]
+        return [event.get("data") for event in self.recorded("events") if event["name"] == f"Foretype{name}"]
 
     def notified(self):
-        return [each["text"] for each in self.seen("notified")]
+        """Texts of the notifications, the latest last."""
+        return [notification["text"] for notification in self.recorded("notifications")]
 
-    def asked(self):
-        """How many suggestions were asked for."""
-        return sum(request["type"] == "pending" for request in self.seen("requests"))
+    def request_count(self):
+        """Number of requests for suggestions."""
+        return sum(request["type"] == "pending" for request in self.recorded("suggestion_requests"))
 
-    def waits(self):
-        """Whether an answer is still to come."""
-        last = {request["id"]: request["type"] for request in self.seen("requests")}
+    def is_waiting(self):
+        """Returns true if a request for suggestions is pending."""
+        last = {request["id"]: request["type"] for request in self.recorded("suggestion_requests")}
         return "pending" in last.values()
 
-    # Deeds
+    # Actions
 
     def press(self, *keys):
-        """Keys in Neovim's notation, each when the one before was dealt with."""
+        """Presses keys, given in Neovim's notation, one after another."""
         for key in keys:
             self.nvim.input(key)
-            self.look()
+            self.update_screen()
 
     def type(self, text):
         self.press(*("<lt>" if letter == "<" else letter for letter in text))
 
-    def ready(self):
-        until(lambda: self.status()["state"] in ("ready", "busy"), lambda: f"ready; it is {self.status()}")
+    def wait_ready(self):
+        """Waits until the model is loaded, and returns this window."""
+        wait_until(lambda: self.status()["state"] in ("ready", "busy"), lambda: f"ready; it is {self.status()}")
         return self
 
     def wait_ghost(self, pattern):
-        """Waits for ghost text that matches as a whole, and gives it."""
-        def look():
+        """Waits for ghost text that matches the whole pattern, and returns it."""
+
+        def matching_ghost():
             ghost = self.ghost()
             return ghost if re.fullmatch(pattern, ghost, re.S) and ghost else None
-        return until(look, lambda: f"ghost text {pattern!r}; it is {self.ghost()!r}, status {self.status()}, "
-                           f"asked {self.seen('requests')[-4:]}\n{self.screen.text()}")
+
+        def description():
+            requests = self.recorded("suggestion_requests")[-4:]
+            return f"ghost text {pattern!r}; it is {self.ghost()!r}, {self.status()}, {requests}\n{self.screen.text()}"
+
+        return wait_until(matching_ghost, description)
 
     def wait_lines(self, lines):
-        until(lambda: self.lines() == lines, lambda: f"the buffer is {lines}; it is {self.lines()}")
+        wait_until(lambda: self.lines() == lines, lambda: f"the buffer is {lines}; it is {self.lines()}")
 
-    def wait_quiet(self):
-        """Waits until no suggestion is asked for or will be."""
-        def look():
-            before = self.asked()
+    def wait_idle(self):
+        """Waits until no request for suggestions is pending or scheduled."""
+
+        def is_idle():
+            before = self.request_count()
             self.lua("vim.wait(60)")
-            return not self.waits() and self.asked() == before
-        until(look, "nothing is asked any more")
+            return not self.is_waiting() and self.request_count() == before
+
+        wait_until(is_idle, "no more requests")
 
     def wait_no_ghost(self):
-        until(lambda: self.ghost() == "", lambda: f"no ghost text; it is {self.ghost()!r}")
+        wait_until(lambda: self.ghost() == "", lambda: f"no ghost text; it is {self.ghost()!r}")
 
-    def keeps_no_ghost(self):
-        """Looks for a while: there is no ghost text, and none comes."""
+    def expect_no_ghost(self):
+        """Checks for a while that there is no ghost text."""
         for _ in range(25):
             ghost = self.ghost()
-            assert ghost == "", f"ghost text where none should be: {ghost!r}"
+            assert ghost == "", f"unexpected ghost text: {ghost!r}"
             time.sleep(0.01)
-        self.wait_quiet()
-        assert self.ghost() == "", f"ghost text where none should be: {self.ghost()!r}"
+        self.wait_idle()
+        assert self.ghost() == "", f"unexpected ghost text: {self.ghost()!r}"
 
-    def close(self, hangs=False):
-        end(self.nvim, self.pid, hangs)
+    def close(self, kill=False):
+        quit_neovim(self.nvim, self.pid, kill)

@@ -1,5 +1,5 @@
--- Foretype's language server, for `vim.lsp.enable('foretype')`. The plugin starts the same configuration by itself, so what
--- `vim.lsp.config('foretype', ...)` adds holds for both.
+-- Configuration of Foretype's language server for `vim.lsp.enable('foretype')`. The plugin starts the same configuration,
+-- so that `vim.lsp.config('foretype', ...)` extends both.
 
 local server = require('foretype.server')
 

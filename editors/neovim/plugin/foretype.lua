@@ -1,5 +1,5 @@
--- Loaded by Neovim at its start: the command, the <Plug> mappings, and the rest when the user's configuration has been read,
--- so that its options and mappings are there first. `vim.g.loaded_foretype = 1` leaves only the server's configuration.
+-- Defines the command and the <Plug> mappings when Neovim starts. The rest starts after the user's configuration, so that
+-- its options and mappings exist first. With `vim.g.loaded_foretype = 1`, only the server's configuration remains.
 
 if vim.g.loaded_foretype then
   return
@@ -7,7 +7,7 @@ end
 vim.g.loaded_foretype = 1
 
 if vim.fn.has('nvim-0.11') == 0 then
-  vim.notify('Foretype needs Neovim 0.11 or later.', vim.log.levels.ERROR)
+  vim.notify('Foretype requires Neovim 0.11 or later', vim.log.levels.ERROR)
   return
 end
 
@@ -16,7 +16,7 @@ vim.api.nvim_create_user_command('Foretype', function(args)
 end, {
   nargs = '*',
   range = true,
-  desc = 'Foretype: on and off, status, log, restart; questions about code, docstrings, translations, edits',
+  desc = 'Foretype: suggestions, status, questions about code, edits, translations, docstrings',
   complete = function(_, line, cursor)
     return require('foretype.command').complete(line:sub(1, cursor))
   end,

@@ -1,1 +1,1 @@
-"""What users do, a sentence each."""
+"""Test cases. The name of each function is a sentence about what a user sees."""

@@ -1,15 +1,15 @@
-"""A suggestion is taken whole, by word, by line; another one is looked at; it is sent away; it is undone."""
+"""Accepting a suggestion whole, by word and by line; alternatives; dismissal; undo."""
 
 import re
 
-from bench import SHOP
-from window import until
+from test_env import SHOP
+from window import wait_until
 
 BEFORE = SHOP.split("\n")[:-1]
 
 
-def Alt_Right_takes_a_word_and_the_rest_stays(bench):
-    window = bench.shop()
+def Alt_Right_accepts_a_word_and_keeps_the_rest(env):
+    window = env.open_with_suggestion()
     del window.screen.ghosts[:-1]
     for line, rest in (("    return a", " - b"), ("    return a -", " b"), ("    return a - b", None)):
         window.press("<M-Right>")
@@ -21,8 +21,8 @@ def Alt_Right_takes_a_word_and_the_rest_stays(bench):
     assert parts == [("word", "a"), ("word", " -"), ("word", " b")], parts
 
 
-def Alt_Control_Right_takes_a_line_and_the_rest_stays(bench):
-    window = _several_lines(bench)
+def Alt_Control_Right_accepts_a_line_and_keeps_the_rest(env):
+    window = _several_lines(env)
     first, second, *rest = window.ghost().split("\n")
     before = window.lines()
     window.press("<M-C-Right>")
@@ -33,25 +33,28 @@ def Alt_Control_Right_takes_a_line_and_the_rest_stays(bench):
     window.wait_ghost(re.escape("\n".join(rest)) + ".*")
 
 
-def Tab_takes_several_lines(bench):
-    window = _several_lines(bench)
+def Tab_accepts_several_lines(env):
+    window = _several_lines(env)
     ghost = window.ghost()
     before = window.lines()
     window.press("<Tab>")
-    until(lambda: window.lines() == before[:-1] + (before[-1] + ghost).split("\n"), lambda: f"{ghost!r} is taken: {window.lines()}")
+    wait_until(
+        lambda: window.lines() == before[:-1] + (before[-1] + ghost).split("\n"),
+        lambda: f"{ghost!r} is accepted: {window.lines()}",
+    )
     assert window.cursor() == (len(window.lines()), len(window.lines()[-1]))
 
 
-def _several_lines(bench):
-    window = bench.open("largest.py", "def largest(values):\n    best = values[0]\n    for value in").ready()
+def _several_lines(env):
+    window = env.open("largest.py", "def largest(values):\n    best = values[0]\n    for value in").wait_ready()
     window.press("A")
     window.type(" ")
     window.wait_ghost(r"values:\n        .*\n.*")
     return window
 
 
-def Alt_brackets_show_the_alternatives(bench):
-    window = bench.open("cycle.py", SHOP + "return ").ready()
+def Alt_brackets_show_the_alternatives(env):
+    window = env.open("cycle.py", SHOP + "return ").wait_ready()
     window.press("A")
     first = window.wait_ghost(".+")
     window.press("<M-]>")
@@ -63,11 +66,14 @@ def Alt_brackets_show_the_alternatives(bench):
     window.press("<M-]>", "<M-]>")
     window.wait_ghost(re.escape(second))
     window.press("<Tab>")
-    until(lambda: "\n".join(window.lines()).endswith("return " + second), lambda: f"{second!r} is taken: {window.lines()}, last {last!r}")
+    wait_until(
+        lambda: "\n".join(window.lines()).endswith("return " + second),
+        lambda: f"{second!r} is accepted: {window.lines()}, last {last!r}",
+    )
 
 
-def alternatives_that_what_was_typed_rules_out_are_passed_over(bench):
-    window = bench.open("cycle2.py", SHOP + "return ").ready()
+def alternatives_that_contradict_the_typed_text_are_skipped(env):
+    window = env.open("cycle2.py", SHOP + "return ").wait_ready()
     window.press("A")
     first = window.wait_ghost(".+")
     window.press("<M-]>")
@@ -75,35 +81,35 @@ def alternatives_that_what_was_typed_rules_out_are_passed_over(bench):
     window.press("<M-[>")
     window.wait_ghost(re.escape(first))
     common = next(at for at, (left, right) in enumerate(zip(first + "\0", second + "\1")) if left != right)
-    window.type(first[:common + 1])
-    window.wait_ghost(re.escape(first[common + 1:]) + ".*")
+    window.type(first[: common + 1])
+    window.wait_ghost(re.escape(first[common + 1 :]) + ".*")
     window.press("<M-]>", "<M-]>", "<M-]>")
-    window.wait_quiet()
+    window.wait_idle()
     assert not window.nvim.vvars["errmsg"], window.nvim.vvars["errmsg"]
     ghost = window.wait_ghost(".+")
     assert not ghost.startswith(second), ghost
 
 
-def Control_bracket_sends_it_away_until_the_next_key(bench):
-    window = bench.shop()
+def Control_bracket_dismisses_the_suggestion_until_the_next_key(env):
+    window = env.open_with_suggestion()
     window.press("<C-]>")
     window.wait_no_ghost()
-    window.keeps_no_ghost()
+    window.expect_no_ghost()
     assert len(window.events("Dismissed")) == 1
     window.type("a")
     window.wait_ghost(" - b")
 
 
-def Alt_backslash_asks_again_after_it_was_sent_away(bench):
-    window = bench.shop()
+def Alt_backslash_suggests_again_after_a_dismissal(env):
+    window = env.open_with_suggestion()
     window.press("<C-]>")
     window.wait_no_ghost()
     window.press("<M-Bslash>")
     window.wait_ghost("a - b.*")
 
 
-def undo_takes_back_the_suggestion_and_nothing_else(bench):
-    window = bench.shop()
+def undo_reverts_the_accepted_text_and_nothing_else(env):
+    window = env.open_with_suggestion()
     window.press("<Tab>")
     window.wait_lines(BEFORE + ["    return a - b"])
     window.type("  # right")
@@ -117,17 +123,17 @@ def undo_takes_back_the_suggestion_and_nothing_else(bench):
     window.wait_lines(BEFORE + ["    return a - b"])
 
 
-def undo_takes_back_several_lines_in_one_step(bench):
-    window = _several_lines(bench)
+def undo_reverts_several_accepted_lines_in_one_step(env):
+    window = _several_lines(env)
     before = window.lines()
     window.press("<Tab>")
-    until(lambda: len(window.lines()) > len(before), "lines are taken")
+    wait_until(lambda: len(window.lines()) > len(before), "lines are accepted")
     window.press("<Esc>", "u")
     window.wait_lines(before)
 
 
-def a_new_line_after_a_suggestion_is_indented_as_ever(bench):
-    window = bench.open("indent.py", SHOP.rstrip(" ").rstrip("\n"), init="vim.o.autoindent = true").ready()
+def a_new_line_after_accepted_text_is_indented(env):
+    window = env.open("indent.py", SHOP.rstrip(" ").rstrip("\n"), init="vim.o.autoindent = true").wait_ready()
     window.press("A", "<CR>")
     window.type("x = ")
     window.wait_ghost(".+")
@@ -137,29 +143,34 @@ def a_new_line_after_a_suggestion_is_indented_as_ever(bench):
     assert window.lines()[-2].startswith("    x = ") and len(window.lines()[-2]) > 8, window.lines()
 
 
-def what_is_taken_is_counted_by_the_server(bench):
-    window = bench.shop()
-    count = "return vim.lsp.get_clients({ name = 'foretype' })[1]:request_sync('foretype/status', vim.empty_dict(), 5000).result.statistics"
-    before = window.lua(count)
+def the_server_counts_accepted_suggestions(env):
+    window = env.open_with_suggestion()
+    statistics = """
+      local client = vim.lsp.get_clients({ name = 'foretype' })[1]
+      return client:request_sync('foretype/status', vim.empty_dict(), 5000).result.statistics"""
+    before = window.lua(statistics)
     window.press("<Tab>")
     window.wait_lines(BEFORE + ["    return a - b"])
-    until(lambda: window.lua(count)["accepted"] == before["accepted"] + 1, lambda: f"one more than {before}: {window.lua(count)}")
+    wait_until(
+        lambda: window.lua(statistics)["accepted"] == before["accepted"] + 1,
+        lambda: f"one more than {before}: {window.lua(statistics)}",
+    )
 
 
-def the_server_is_told_how_much_of_it_was_taken(bench):
-    window = bench.shop()
+def the_length_of_a_partial_acceptance_is_reported_to_the_server(env):
+    window = env.open_with_suggestion()
     window.lua("""
       local client = vim.lsp.get_clients({ name = 'foretype' })[1]
-      _G.told = {}
+      _G.notifications = {}
       local notify = client.notify
       client.notify = function(self, method, params)
         if method:find('Completion') then
-          table.insert(_G.told, { method, params.acceptedLength })
+          table.insert(_G.notifications, { method, params.acceptedLength })
         end
         return notify(self, method, params)
       end
     """)
     window.press("<M-Right>")
     window.wait_ghost(" - b")
-    told = [entry for entry in window.lua("return _G.told") if "Partially" in entry[0]]
-    assert told == [["textDocument/didPartiallyAcceptCompletion", 1]], told
+    reports = [entry for entry in window.lua("return _G.notifications") if "Partially" in entry[0]]
+    assert reports == [["textDocument/didPartiallyAcceptCompletion", 1]], reports

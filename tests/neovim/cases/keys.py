@@ -1,50 +1,54 @@
-"""Keys that have nothing to do here do what they did before; which keys do what is the user's choice."""
+"""Key mappings: they can be configured, and fall through to previous mappings when there is nothing to do."""
 
-from bench import SHOP
+from test_env import SHOP
 
 BEFORE = SHOP.split("\n")[:-1]
 MANUAL = "require('foretype').setup({ trigger = 'manual' })"
 
 
-def Tab_without_a_suggestion_is_a_tab(bench):
-    window = bench.open("tab.txt", "x", init=MANUAL).ready()
+def Tab_without_a_suggestion_inserts_a_tab(env):
+    window = env.open("tab.txt", "x", init=MANUAL).wait_ready()
     window.press("A", "<Tab>")
     window.type("y")
     window.wait_lines(["x\ty"])
 
 
-def Tab_without_a_suggestion_follows_the_options_for_it(bench):
-    window = bench.open("tab.py", "x", init=MANUAL + "\nvim.o.expandtab = true; vim.o.softtabstop = 2; vim.g.python_recommended_style = 0").ready()
+def Tab_without_a_suggestion_respects_the_tab_options(env):
+    window = env.open(
+        "tab.py",
+        "x",
+        init=MANUAL + "\nvim.o.expandtab = true; vim.o.softtabstop = 2; vim.g.python_recommended_style = 0",
+    ).wait_ready()
     window.press("A", "<Tab>")
     window.wait_lines(["x "])
 
 
-def Tab_without_a_suggestion_is_the_mapping_that_it_was(bench):
+def Tab_without_a_suggestion_runs_its_previous_mapping(env):
     for init in (
         "vim.keymap.set('i', '<Tab>', 'mapped')",
         "vim.keymap.set('i', '<Tab>', function() return 'mapped' end, { expr = true })",
         "vim.keymap.set('i', '<Tab>', function() vim.api.nvim_put({ 'mapped' }, 'c', false, true) end)",
         "vim.cmd('imap <Tab> <Plug>(mine)'); vim.cmd('inoremap <Plug>(mine) mapped')",
-        "vim.cmd('inoremap <expr> <Tab> pumvisible() ? \"\\\\<C-n>\" : \"mapped\"')",
+        'vim.cmd(\'inoremap <expr> <Tab> pumvisible() ? "\\\\<C-n>" : "mapped"\')',
         "vim.cmd('let s:word = \"mapped\"'); vim.cmd('inoremap <Tab> <C-r>=\"mapped\"<CR>')",
     ):
-        window = bench.open("map.py", SHOP, init=init).ready()
+        window = env.open("map.py", SHOP, init=init).wait_ready()
         window.press("A", "<C-u>")
-        window.wait_quiet()
+        window.wait_idle()
         window.press("<C-]>", "<Tab>")
         assert window.lines()[-1].endswith("mapped"), (init, window.lines())
         window.close()
-        bench.windows.remove(window)
+        env.windows.remove(window)
 
 
-def Tab_with_a_suggestion_takes_it_even_where_it_was_mapped(bench):
-    window = bench.shop(init="vim.keymap.set('i', '<Tab>', 'mapped')")
+def Tab_accepts_a_suggestion_even_if_it_was_mapped(env):
+    window = env.open_with_suggestion(init="vim.keymap.set('i', '<Tab>', 'mapped')")
     window.press("<Tab>")
     window.wait_lines(BEFORE + ["    return a - b"])
 
 
-def Tab_still_jumps_in_a_snippet(bench):
-    window = bench.open("snippet.py", "", init=MANUAL).ready()
+def Tab_still_jumps_in_a_snippet(env):
+    window = env.open("snippet.py", "", init=MANUAL).wait_ready()
     window.press("i")
     window.lua("vim.snippet.expand('f(${1:x}, ${2:y})$0')")
     window.type("one")
@@ -53,16 +57,16 @@ def Tab_still_jumps_in_a_snippet(bench):
     window.wait_lines(["f(one, two)"])
 
 
-def Control_bracket_without_a_suggestion_expands_abbreviations(bench):
-    window = bench.open("abbreviation.py", "", init=MANUAL + "\nvim.cmd('iabbrev teh the')").ready()
+def Control_bracket_without_a_suggestion_expands_abbreviations(env):
+    window = env.open("abbreviation.py", "", init=MANUAL + "\nvim.cmd('iabbrev teh the')").wait_ready()
     window.press("i")
     window.type("teh")
     window.press("<C-]>")
     window.wait_lines(["the"])
 
 
-def keys_false_maps_nothing(bench):
-    window = bench.open("none.py", SHOP, init="require('foretype').setup({ keys = false })").ready()
+def keys_false_maps_nothing(env):
+    window = env.open("none.py", SHOP, init="require('foretype').setup({ keys = false })").wait_ready()
     assert window.lua("return vim.fn.maparg('<M-]>', 'i')") == ""
     assert "Foretype" not in window.lua("return vim.fn.maparg('<Tab>', 'i', false, true).desc or ''")
     window.press("A")
@@ -73,8 +77,10 @@ def keys_false_maps_nothing(bench):
     window.wait_lines(BEFORE + ["    return a - b"])
 
 
-def another_key_and_no_key_can_be_set(bench):
-    window = bench.open("other.py", SHOP, init="require('foretype').setup({ keys = { accept = '<C-f>', dismiss = false } })").ready()
+def a_key_can_be_changed_or_left_unmapped(env):
+    window = env.open(
+        "other.py", SHOP, init="require('foretype').setup({ keys = { accept = '<C-f>', dismiss = false } })"
+    ).wait_ready()
     window.press("A")
     window.type("return ")
     window.wait_ghost("a - b")
@@ -83,16 +89,23 @@ def another_key_and_no_key_can_be_set(bench):
     window.wait_lines(BEFORE + ["    return a - b"])
 
 
-def each_plug_mapping_does_what_its_name_says(bench):
-    window = bench.open("plug.py", SHOP, init="""
+def each_plug_mapping_does_what_its_name_says(env):
+    window = env.open(
+        "plug.py",
+        SHOP,
+        init="""
       require('foretype').setup({ keys = false, trigger = 'manual' })
-      for key, name in pairs({ a = 'accept', w = 'accept-word', l = 'accept-line', n = 'next', p = 'prev', d = 'dismiss', t = 'trigger' }) do
+      local names = {
+        a = 'accept', w = 'accept-word', l = 'accept-line', n = 'next', p = 'prev', d = 'dismiss', t = 'trigger',
+      }
+      for key, name in pairs(names) do
         vim.keymap.set('i', '<C-x>' .. key, '<Plug>(foretype-' .. name .. ')')
       end
-    """).ready()
+    """,
+    ).wait_ready()
     window.press("A")
     window.type("return ")
-    window.keeps_no_ghost()
+    window.expect_no_ghost()
     window.press("<C-x>t")
     first = window.wait_ghost("a - b.*")
     window.press("<C-x>n")
@@ -110,8 +123,8 @@ def each_plug_mapping_does_what_its_name_says(bench):
     window.wait_lines(BEFORE + ["    return a - b"])
 
 
-def setup_again_gives_keys_back(bench):
-    window = bench.open("again.py", SHOP, init="vim.keymap.set('i', '<Tab>', 'mapped'); " + MANUAL).ready()
+def a_second_setup_restores_previous_mappings(env):
+    window = env.open("again.py", SHOP, init="vim.keymap.set('i', '<Tab>', 'mapped'); " + MANUAL).wait_ready()
     window.lua("require('foretype').setup({ trigger = 'manual', keys = { accept = '<C-f>' } })")
     window.press("A", "<Tab>")
     window.wait_lines(BEFORE + ["    mapped"])
@@ -120,19 +133,23 @@ def setup_again_gives_keys_back(bench):
     window.wait_lines(BEFORE + ["    mappedmapped"])
 
 
-def keys_for_asking_fall_through_where_nothing_is_suggested(bench):
-    window = bench.open("prompt.py", SHOP, init="vim.keymap.set('i', '<M-]>', 'mapped')").ready()
+def request_keys_fall_through_in_buffers_without_suggestions(env):
+    window = env.open("prompt.py", SHOP, init="vim.keymap.set('i', '<M-]>', 'mapped')").wait_ready()
     window.lua("vim.cmd.new(); vim.bo.buftype = 'nofile'")
     window.press("i", "<M-]>")
     window.wait_lines(["mapped"])
 
 
-def a_mapping_of_the_first_buffer_hides_nothing_from_the_others(bench):
-    window = bench.open("own.py", SHOP, init=MANUAL + """
+def a_buffer_local_mapping_does_not_affect_other_buffers(env):
+    window = env.open(
+        "own.py",
+        SHOP,
+        init=MANUAL + """
       vim.keymap.set('i', '<Tab>', 'mapped')
       vim.api.nvim_create_autocmd('BufReadPost', { once = true, callback = function()
         vim.keymap.set('i', '<Tab>', 'own', { buffer = 0 })
-      end })""").ready()
+      end })""",
+    ).wait_ready()
     window.press("A", "<Tab>", "<Esc>")
     window.wait_lines(BEFORE + ["    own"])
     window.command("write | edit unmapped.py")

@@ -1,43 +1,63 @@
-"""The help file, and how the plugin is installed."""
+"""The help file, the guide, and the ways to install the plugin."""
 
 import re
 import subprocess
 
-from bench import PLUGIN, SHOP
+from test_env import PLUGIN, SHOP
 from since import since
 
 HELP = PLUGIN / "doc/foretype.txt"
 GUIDE = PLUGIN.parents[1] / "docs/guides/neovim.md"
 
 
-def help_foretype_opens_and_every_tag_resolves(bench):
-    window = bench.open("help.py", SHOP, init="require('foretype').setup({ enabled = false })")
-    window.command(f"helptags {bench.installed}/doc")
+def help_foretype_opens_and_every_tag_resolves(env):
+    window = env.open("help.py", SHOP, init="require('foretype').setup({ enabled = false })")
+    window.command(f"helptags {env.installed}/doc")
     window.command("help foretype")
     assert window.lua("return vim.fs.basename(vim.api.nvim_buf_get_name(0))") == "foretype.txt"
     assert window.lua("return vim.bo.filetype") == "help"
     text = HELP.read_text()
-    own = set(re.findall(r"(?<!\S)\*(\S+)\*(?!\S)", text))
+    tags = set(re.findall(r"(?<!\S)\*(\S+)\*(?!\S)", text))
     for link in set(re.findall(r"(?<!\S)[(]?\|(\S+?)\|", text)):
         window.command(f"help {link}")
         if link.lower().startswith("foretype"):
-            assert link in own, link
-    wanted = {"foretype", "foretype.txt", ":Foretype"} | {f"foretype-{name}" for name in (
-        "install", "options", "keys", "commands", "preview", "switches", "status", "events", "highlight", "lua", "health", "native", "troubleshooting")}
-    assert wanted <= own, wanted - own
+            assert link in tags, link
+    required = {"foretype", "foretype.txt", ":Foretype"} | {
+        f"foretype-{name}"
+        for name in (
+            "install",
+            "options",
+            "keys",
+            "commands",
+            "preview",
+            "switches",
+            "status",
+            "events",
+            "highlight",
+            "lua",
+            "health",
+            "native",
+            "troubleshooting",
+        )
+    }
+    assert required <= tags, required - tags
     assert all(len(line) <= 78 for line in text.split("\n")), [line for line in text.split("\n") if len(line) > 78]
 
 
-def tags_that_messages_name_are_in_the_help(bench):
-    own = set(re.findall(r"\*(\S+)\*", HELP.read_text()))
-    named = {tag for file in PLUGIN.rglob("*.lua") for tag in re.findall(r":help (foretype\S*?)[)'\s]", file.read_text())}
-    assert named and named <= own, named - own
+def help_tags_in_messages_exist(env):
+    tags = set(re.findall(r"\*(\S+)\*", HELP.read_text()))
+    mentioned = {
+        tag for file in PLUGIN.rglob("*.lua") for tag in re.findall(r":help (foretype\S*?)[)'\s]", file.read_text())
+    }
+    assert mentioned and mentioned <= tags, mentioned - tags
 
 
-def everything_that_can_be_set_pressed_run_and_heard_is_in_the_help(bench):
+def the_help_covers_all_options_keys_commands_functions_and_events(env):
     text = HELP.read_text()
-    window = bench.open("options.py", SHOP, init="require('foretype').setup({ enabled = false })")
-    defaults = window.lua("local d = vim.deepcopy(require('foretype.config').defaults); d.server = nil; d.filetypes = nil; return d")
+    window = env.open("options.py", SHOP, init="require('foretype').setup({ enabled = false })")
+    defaults = window.lua(
+        "local d = vim.deepcopy(require('foretype.config').defaults); d.server = nil; d.filetypes = nil; return d"
+    )
     keys = defaults.pop("keys")
     for name in [*defaults, "filetypes", "binary", "server", "keys"]:
         assert f"*foretype-{name}*" in text, name
@@ -46,7 +66,7 @@ def everything_that_can_be_set_pressed_run_and_heard_is_in_the_help(bench):
         assert f"<Plug>(foretype-{name.replace('_', '-')})" in text, name
     for name, key in [*defaults["conversation_keys"].items(), *defaults["preview_keys"].items()]:
         assert re.search(rf"^\s*{name}\b.*{re.escape(key)}", text, re.M), (name, key)
-    for name in window.lua("return require('foretype.command').asking()"):
+    for name in window.lua("return require('foretype.command').code_subcommands()"):
         assert f"*<Plug>(foretype-{name})*" in text, name
     for name in window.lua("return require('foretype.command').names()"):
         assert f"*:Foretype-{name}*" in text, name
@@ -63,18 +83,18 @@ def everything_that_can_be_set_pressed_run_and_heard_is_in_the_help(bench):
         assert f"*{variable}*" in text, variable
 
 
-def defaults_in_the_help_are_those_of_the_plugin(bench):
+def the_defaults_in_the_help_match_the_plugin(env):
     text = HELP.read_text()
-    window = bench.open("defaults.py", SHOP)
+    window = env.open("defaults.py", SHOP)
     # The first example of the options is a complete setup() with all defaults.
     example = re.search(r"require\('foretype'\)\.setup\((\{.*?\n {4}\})\)", text, re.S)[1]
     assert window.lua(f"return vim.deep_equal({example}, require('foretype.config').defaults)"), example
     assert window.lua(f"return require('foretype.config').check({example})") == []
 
 
-def the_README_and_the_guide_name_the_keys_and_the_guide_the_commands(bench):
+def the_README_and_the_guide_list_the_keys_and_the_guide_the_commands(env):
     readme, guide = (PLUGIN / "README.md").read_text(), GUIDE.read_text()
-    window = bench.open("readme.py", SHOP, init="require('foretype').setup({ enabled = false })")
+    window = env.open("readme.py", SHOP, init="require('foretype').setup({ enabled = false })")
     for name, key in window.lua("return require('foretype.config').defaults.keys").items():
         for text in (readme, guide):
             assert f"`{key.replace('Bslash', chr(92))}`" in text and f"`{name}`" in text, key
@@ -82,46 +102,64 @@ def the_README_and_the_guide_name_the_keys_and_the_guide_the_commands(bench):
         assert re.search(rf"`(:Foretype )?{name}\b", guide), name
 
 
-def it_works_from_a_runtime_path(bench):
-    """As a plugin manager installs it: lazy.nvim puts the folder into 'runtimepath' and sources plugin/ late."""
-    bench.installed.rename(bench.home / "elsewhere")
+def the_plugin_works_from_a_runtime_path(env):
+    """lazy.nvim adds the folder to 'runtimepath' and sources plugin/ late."""
+    env.installed.rename(env.home / "elsewhere")
     try:
-        window = bench.open("lazy.py", SHOP, init=f"""
+        window = env.open(
+            "lazy.py",
+            SHOP,
+            init=f"""
           vim.api.nvim_create_autocmd('InsertEnter', {{ once = true, callback = function()
-            vim.opt.runtimepath:append('{bench.home / "elsewhere"}')
+            vim.opt.runtimepath:append('{env.home / "elsewhere"}')
             vim.cmd.runtime('plugin/foretype.lua')
             require('foretype').setup({{}})
-          end }})""")
+          end }})""",
+        )
         assert window.lua("return vim.fn.exists(':Foretype')") == 0
         window.press("A")
-        window.ready()
+        window.wait_ready()
         window.type("return ")
         window.screen.ghost_colour = window.lua("return vim.api.nvim_get_hl(0, { name = 'ForetypeSuggestion' }).fg")
         window.wait_ghost("a - b")
         window.press("<Tab>")
         assert window.lines()[-1] == "    return a - b", window.lines()
     finally:
-        (bench.home / "elsewhere").rename(bench.installed)
+        (env.home / "elsewhere").rename(env.installed)
 
 
 @since(0, 12)
-def vim_pack_installs_it(bench):
-    origin = bench.home / "origin"
+def vim_pack_installs_the_plugin(env):
+    origin = env.home / "origin"
     (origin / "editors").mkdir(parents=True)
-    subprocess.run(["cp", "-r", str(bench.installed), str(origin / "editors/neovim")], check=True)
-    for words in (["init", "-q", "-b", "main"], ["config", "user.name", "x"], ["config", "user.email", "x@localhost"], ["add", "."], ["commit", "-q", "-m", "x"]):
-        subprocess.run(["git", "-C", str(origin), *words], check=True, env=bench.environment)
-    advice = re.search(r"^git branch .*commit-tree.*$", GUIDE.read_text(), re.M)[0]
-    subprocess.run(advice, shell=True, check=True, env=bench.environment, cwd=origin)
-    bench.installed.rename(bench.home / "elsewhere")
+    subprocess.run(["cp", "-r", str(env.installed), str(origin / "editors/neovim")], check=True)
+    for arguments in (
+        ["init", "-q", "-b", "main"],
+        ["config", "user.name", "x"],
+        ["config", "user.email", "x@localhost"],
+        ["add", "."],
+        ["commit", "-q", "-m", "x"],
+    ):
+        subprocess.run(["git", "-C", str(origin), *arguments], check=True, env=env.variables)
+    branch_command = re.search(r"^git branch .*commit-tree.*$", GUIDE.read_text(), re.M)[0]
+    subprocess.run(branch_command, shell=True, check=True, env=env.variables, cwd=origin)
+    env.installed.rename(env.home / "elsewhere")
     try:
-        window = bench.open("pack.py", SHOP, init=f"vim.pack.add({{ {{ src = 'file://{origin}', name = 'foretype', version = 'neovim' }} }}, {{ confirm = false }})")
-        window.ready()
-        assert "/pack/core/opt/foretype/" in window.lua("return vim.api.nvim_get_runtime_file('lua/foretype/init.lua', false)[1]")
+        window = env.open(
+            "pack.py",
+            SHOP,
+            init=f"""
+              local plugin = {{ src = 'file://{origin}', name = 'foretype', version = 'neovim' }}
+              vim.pack.add({{ plugin }}, {{ confirm = false }})""",
+        )
+        window.wait_ready()
+        assert "/pack/core/opt/foretype/" in window.lua(
+            "return vim.api.nvim_get_runtime_file('lua/foretype/init.lua', false)[1]"
+        )
         window.press("A")
         window.type("return ")
         window.wait_ghost("a - b")
         window.close()
-        bench.windows.remove(window)
+        env.windows.remove(window)
     finally:
-        (bench.home / "elsewhere").rename(bench.installed)
+        (env.home / "elsewhere").rename(env.installed)

@@ -1,10 +1,10 @@
-"""The picture in the documentation, made anew by each run."""
+"""The screenshot in the documentation, which each run draws again."""
 
-from bench import REPOSITORY
+from test_env import REPOSITORY
 from picture import draw
 
 TOUR = REPOSITORY / "tests/fixtures/tour/inventory.py"
-LOOK = """
+INIT = """
   vim.o.cmdheight = 1
   vim.o.number = true
   vim.o.laststatus = 2
@@ -15,12 +15,12 @@ LOOK = """
 """
 
 
-def the_picture_for_the_README(bench):
-    window = bench.open("inventory.py", TOUR.read_text(), init=LOOK, size=(92, 26)).ready()
+def the_picture_for_the_README_is_drawn(env):
+    window = env.open("inventory.py", TOUR.read_text(), init=INIT, size=(92, 26)).wait_ready()
     window.press("/item in $<CR>", "A")
     window.wait_ghost(r"self\.items\.values\(\).*")
-    window.wait_quiet()
-    window.look()
-    path = bench.out.parent / "neovim.png"
+    window.wait_idle()
+    window.update_screen()
+    path = env.out.parent / "neovim.png"
     draw(window.screen, path)
     assert 5_000 < path.stat().st_size < 150_000, path.stat().st_size

@@ -1,124 +1,130 @@
-"""Where ghost text stands and where there is none: characters of all widths, popups, buffers of all kinds, macros."""
+"""Position and visibility of ghost text: wide characters, popups, kinds of buffers, macros."""
 
-from bench import SHOP
-from window import until
+from test_env import SHOP
+from window import wait_until
 
 BEFORE = SHOP.split("\n")[:-1]
 
 
-def it_stands_right_behind_wide_characters(bench):
+def ghost_text_is_aligned_after_wide_characters(env):
     text = SHOP + 'print("⏱ 日本語 🎉 é"); return '
-    window = bench.open("wide.py", text).ready()
+    window = env.open("wide.py", text).wait_ready()
     window.press("A")
     window.wait_ghost("a - b.*")
-    assert window.screen.where("a - b") == window.screen.cursor, window.screen.text()
+    assert window.screen.find("a - b") == window.screen.cursor, window.screen.text()
     window.type("a")
     window.wait_ghost(" - b.*")
     window.press("<M-Right>")
     window.wait_lines(BEFORE + [text.split("\n")[-1] + "a -"])
     window.press("<Tab>")
-    until(lambda: window.lines()[-1].startswith(text.split("\n")[-1] + "a - b"), lambda: f"it is taken: {window.lines()}")
+    wait_until(
+        lambda: window.lines()[-1].startswith(text.split("\n")[-1] + "a - b"),
+        lambda: f"it is accepted: {window.lines()}",
+    )
 
 
-def wide_characters_in_it_are_taken_whole(bench):
+def wide_characters_are_accepted_whole(env):
     text = 'GREETINGS = ["grüße 🎉", "grüße 🎉", "grüße 🎉", "grüße 🎉",\n    "grüße 🎉", "grüße 🎉", "grüße 🎉", "gr'
-    window = bench.open("greetings.py", text).ready()
+    window = env.open("greetings.py", text).wait_ready()
     window.press("A")
     window.wait_ghost("üße 🎉.*")
     window.press("<M-Right>")
     window.wait_lines([text.split("\n")[0], text.split("\n")[1] + "üße"])
     window.wait_ghost(" 🎉.*")
     window.press("<M-Right>")
-    until(lambda: window.lines()[-1].endswith("grüße 🎉"), lambda: f"whole characters: {window.lines()[-1]!r}")
+    wait_until(lambda: window.lines()[-1].endswith("grüße 🎉"), lambda: f"whole characters: {window.lines()[-1]!r}")
 
 
-def what_stands_right_of_the_cursor_goes_below_the_last_line(bench):
-    # The model is not asked for several lines there; how they are drawn is what is looked at.
-    window = bench.open("right.py", "if x:\n    call()  # why\n").ready()
+def text_right_of_the_cursor_moves_below_a_multi_line_suggestion(env):
+    # Here the server suggests single lines only, so the case shows an item of its own.
+    window = env.open("right.py", "if x:\n    call()  # why\n").wait_ready()
     window.press("gg0jwi")
-    window.wait_quiet()
+    window.wait_idle()
     window.lua("""
       local client = vim.lsp.get_clients({ name = 'foretype' })[1]
       local row, col = unpack(vim.api.nvim_win_get_cursor(0))
       local here = { line = row - 1, character = col }
       local item = { insertText = 'one()\\n    two()\\n    ', range = { start = here, ['end'] = here } }
-      require('foretype.suggestion').answered(client, vim.api.nvim_get_current_buf(), { item }, true)
+      require('foretype.suggestion').show(client, vim.api.nvim_get_current_buf(), { item }, 'invoked')
     """)
     window.wait_ghost(r"one\(\)\n    two\(\)\n    ")
     rows = [window.screen.row(number) for number in range(4)]
     assert rows == ["if x:", "    one()", "    two()", "    call()  # why"], rows
     window.press("<Tab>")
-    window.wait_lines(["if x:", "    one()", "    two()", "    call()  # why", ""][:len(window.lines())])
-    rows = [window.look().row(number) for number in range(4)]
+    window.wait_lines(["if x:", "    one()", "    two()", "    call()  # why", ""][: len(window.lines())])
+    rows = [window.update_screen().row(number) for number in range(4)]
     assert rows == ["if x:", "    one()", "    two()", "    call()  # why"], rows
 
 
-def text_right_of_the_cursor_stays_right_of_it(bench):
-    window = bench.open("middle.py", SHOP + "return ()\n").ready()
+def text_right_of_the_cursor_stays_right_of_a_single_line_suggestion(env):
+    window = env.open("middle.py", SHOP + "return ()\n").wait_ready()
     window.press("G", "$", "i")
     ghost = window.wait_ghost(r"a - b.*")
-    assert window.screen.where("return (a - b)"), window.screen.text()
+    assert window.screen.find("return (a - b)"), window.screen.text()
     window.press("<Tab>")
-    until(lambda: window.lines()[5] == f"    return ({ghost})", lambda: f"{ghost!r} is taken: {window.lines()}")
+    wait_until(lambda: window.lines()[5] == f"    return ({ghost})", lambda: f"{ghost!r} is accepted: {window.lines()}")
 
 
-def tabs_are_as_wide_as_they_will_be(bench):
-    text = ("package shop\n\ntype Item struct {\n\tname  string\n\tprice int\n}\n\nfunc (i Item) Name() string {\n\treturn i.name\n}\n\n"
-            "func (i Item) Price() int")
-    window = bench.open("item.go", text, init="vim.o.tabstop = 4").ready()
+def tabs_in_ghost_text_have_their_final_width(env):
+    text = (
+        "package shop\n\ntype Item struct {\n\tname  string\n\tprice int\n}\n\n"
+        "func (i Item) Name() string {\n\treturn i.name\n}\n\n"
+        "func (i Item) Price() int"
+    )
+    window = env.open("item.go", text, init="vim.o.tabstop = 4").wait_ready()
     window.press("A")
     window.type(" {")
     ghost = window.wait_ghost(r"\n?    return i\.price\n?\}?.*")
     assert "\t" not in ghost and "^I" not in window.screen.text()
-    row = window.screen.where("return i.price")
+    row = window.screen.find("return i.price")
     window.press("<Tab>")
-    until(lambda: "\treturn i.price" in window.lines(), lambda: f"a tab: {window.lines()}")
-    assert window.look().where("return i.price") == row, "it stays where it was shown"
+    wait_until(lambda: "\treturn i.price" in window.lines(), lambda: f"a tab: {window.lines()}")
+    assert window.update_screen().find("return i.price") == row, "the accepted text moved"
 
 
-def it_hides_while_the_popup_is_open_and_comes_back(bench):
-    window = bench.shop()
+def ghost_text_is_hidden_while_the_popup_is_open(env):
+    window = env.open_with_suggestion()
     window.press("<C-x>", "<C-n>")
-    until(lambda: window.lua("return vim.fn.pumvisible()") == 1, "the popup opens")
+    wait_until(lambda: window.lua("return vim.fn.pumvisible()") == 1, "the popup")
     window.wait_no_ghost()
     assert window.lua("return require('foretype').visible()") is False
     window.press("<C-e>")
-    until(lambda: window.lua("return vim.fn.pumvisible()") == 0, "the popup closes")
+    wait_until(lambda: window.lua("return vim.fn.pumvisible()") == 0, "no popup")
     window.wait_ghost("a - b")
 
 
-def hide_with_popup_false_shows_both(bench):
-    window = bench.shop(init="require('foretype').setup({ hide_with_popup = false })")
+def hide_with_popup_false_shows_both(env):
+    window = env.open_with_suggestion(init="require('foretype').setup({ hide_with_popup = false })")
     window.press("<C-x>", "<C-n>", "<C-p>")
-    until(lambda: window.lua("return vim.fn.pumvisible()") == 1, "the popup opens")
+    wait_until(lambda: window.lua("return vim.fn.pumvisible()") == 1, "the popup")
     window.wait_ghost("a - b")
 
 
-def another_popup_hides_it_with_a_buffer_variable(bench):
-    window = bench.shop()
+def a_buffer_variable_hides_suggestions_for_other_popups(env):
+    window = env.open_with_suggestion()
     window.lua("require('foretype').dismiss(); vim.b.foretype_hidden = true")
     window.wait_no_ghost()
     window.type("a")
-    window.keeps_no_ghost()
+    window.expect_no_ghost()
     window.lua("vim.b.foretype_hidden = false")
     window.type(" ")
     window.wait_ghost("- b")
 
 
-def a_buffer_without_a_name_gets_suggestions(bench):
-    window = bench.open()
+def a_buffer_without_a_name_gets_suggestions(env):
+    window = env.open()
     window.lua("vim.bo.filetype = 'python'; vim.api.nvim_buf_set_lines(0, 0, -1, false, ...)", SHOP.split("\n"))
-    window.ready()
+    window.wait_ready()
     window.press("G", "A")
     window.type("return ")
     window.wait_ghost("a - b")
     window.press("<Esc>")
-    # All such buffers have one address in the protocol: a second one must not spoil the first.
+    # All such buffers share one URI, so a second one must not replace the first.
     window.command("new")
     window.lua("vim.bo.filetype = 'python'")
     window.press("i")
     window.type("x = ")
-    window.keeps_no_ghost()
+    window.expect_no_ghost()
     window.press("<Esc>")
     window.command("quit!")
     window.press("A")
@@ -130,96 +136,99 @@ def a_buffer_without_a_name_gets_suggestions(bench):
     window.wait_ghost("a - b")
 
 
-def nothing_starts_before_there_is_something_to_complete(bench):
-    window = bench.open()
-    window.wait_quiet()
+def no_server_starts_in_an_empty_Neovim(env):
+    window = env.open()
+    window.wait_idle()
     assert window.lua("return #vim.lsp.get_clients()") == 0
     window.press("i")
-    window.ready()
+    window.wait_ready()
 
 
-def prompts_and_terminals_and_read_only_texts_are_left_alone(bench):
-    window = bench.shop()
+def prompts_terminals_and_scratch_buffers_get_no_suggestions(env):
+    window = env.open_with_suggestion()
     window.press("<Esc>")
-    for make in ("vim.cmd.new(); vim.fn.prompt_setprompt(0, ''); vim.bo.buftype = 'prompt'", "vim.cmd.new(); vim.bo.buftype = 'nofile'; vim.bo.filetype = 'python'"):
+    for make in (
+        "vim.cmd.new(); vim.fn.prompt_setprompt(0, ''); vim.bo.buftype = 'prompt'",
+        "vim.cmd.new(); vim.bo.buftype = 'nofile'; vim.bo.filetype = 'python'",
+    ):
         window.lua(make)
         window.press("i")
         window.type("return ")
-        window.keeps_no_ghost()
+        window.expect_no_ghost()
         window.press("<Esc>")
         window.command("bwipeout!")
-    before = window.asked()
+    before = window.request_count()
     window.command("terminal cat")
     window.press("i")
     window.type("return ")
-    window.keeps_no_ghost()
-    assert window.asked() == before
+    window.expect_no_ghost()
+    assert window.request_count() == before
     assert window.lua("return #vim.lsp.get_clients({ bufnr = 0 })") == 0
     window.press("<C-Bslash>", "<C-n>")
     window.command("bwipeout!")
 
 
-def a_very_long_text_is_left_alone_and_says_so(bench):
-    window = bench.open("long.py", "x = 1  # a line of some length\n" * 150_000)
+def a_buffer_over_4_MB_is_excluded_and_the_status_says_so(env):
+    window = env.open("long.py", "x = 1  # a line of some length\n" * 150_000)
     window.press("A")
-    window.keeps_no_ghost()
-    assert window.status()["state"] == "excluded" and "longer than 4 MB" in window.status()["text"], window.status()
+    window.expect_no_ghost()
+    assert window.status()["state"] == "excluded" and "larger than 4 MB" in window.status()["text"], window.status()
     assert window.lua("return #vim.lsp.get_clients({ bufnr = 0 })") == 0
 
 
-def a_long_text_gets_suggestions(bench):
-    window = bench.open("long.py", "x = 1  # a line of some length\n" * 10_000 + "\n\n" + SHOP).ready()
+def a_long_buffer_gets_suggestions(env):
+    window = env.open("long.py", "x = 1  # a line of some length\n" * 10_000 + "\n\n" + SHOP).wait_ready()
     window.press("A")
     window.type("return ")
     window.wait_ghost("a - b")
 
 
-def lines_that_end_as_on_Windows_are_completed_as_others(bench):
-    window = bench.open("dos.py", SHOP.replace("\n", "\r\n").encode() + b"\r\n").ready()
+def files_with_Windows_line_ends_get_suggestions(env):
+    window = env.open("dos.py", SHOP.replace("\n", "\r\n").encode() + b"\r\n").wait_ready()
     assert window.lua("return vim.bo.fileformat") == "dos"
     window.press("A")
     window.type("return ")
     window.wait_ghost("a - b.*")
     window.press("<Tab>", "<Esc>")
     window.command("write")
-    text = (bench.workspace / "dos.py").read_bytes()
+    text = (env.workspace / "dos.py").read_bytes()
     assert b"    return a - b\r\n" in text and b"\r\r" not in text and text.count(b"\r\n") == text.count(b"\n"), text
 
 
-def a_macro_is_recorded_and_played_without_suggestions(bench):
-    window = bench.open("macro.py", SHOP).ready()
+def macros_are_recorded_and_executed_without_suggestions(env):
+    window = env.open("macro.py", SHOP).wait_ready()
     window.press("q", "q", "A")
     window.type("return ")
-    window.keeps_no_ghost()
+    window.expect_no_ghost()
     window.press("<Tab>", "<Esc>", "q")
     recorded = window.lines()[-1]
     window.nvim.current.buffer[-1] = "    "
-    before = window.asked()
+    before = window.request_count()
     window.press("@", "q")
     window.wait_lines(BEFORE + [recorded])
-    assert window.asked() == before and recorded.startswith("    return "), recorded
+    assert window.request_count() == before and recorded.startswith("    return "), recorded
 
 
-def a_command_from_insert_mode_leaves_it_as_it_was(bench):
-    window = bench.shop()
+def a_command_from_insert_mode_keeps_the_suggestion(env):
+    window = env.open_with_suggestion()
     window.press("<C-o>", ":let g:x = 1<CR>")
     window.wait_ghost("a - b")
     window.press("<Tab>")
     window.wait_lines(BEFORE + ["    return a - b"])
 
 
-def normal_in_a_script_asks_nothing(bench):
-    window = bench.open("normal.py", SHOP).ready()
-    window.wait_quiet()
-    before = window.asked()
+def normal_commands_in_a_script_send_no_requests(env):
+    window = env.open("normal.py", SHOP).wait_ready()
+    window.wait_idle()
+    before = window.request_count()
     window.command("normal! Areturn a")
     window.lua("for _ = 1, 20 do vim.cmd.normal({ 'Ax', bang = true }) end")
-    window.wait_quiet()
-    assert window.asked() == before and window.ghost() == ""
+    window.wait_idle()
+    assert window.request_count() == before and window.ghost() == ""
 
 
-def a_dot_repeats_what_was_typed(bench):
-    window = bench.shop()
+def the_dot_command_repeats_the_typed_text(env):
+    window = env.open_with_suggestion()
     window.type("a")
     window.wait_ghost(" - b")
     window.press("<Tab>", "<Esc>", "o<Esc>", ".")
@@ -227,8 +236,8 @@ def a_dot_repeats_what_was_typed(bench):
     assert window.lines()[5] == "    return a - b", window.lines()
 
 
-def another_window_on_the_same_buffer_is_not_taken_for_this_one(bench):
-    window = bench.shop()
+def a_second_window_of_the_same_buffer_is_handled_separately(env):
+    window = env.open_with_suggestion()
     window.press("<Esc>")
     window.command("split")
     window.press("gg", "<C-w>w", "A")
@@ -236,16 +245,16 @@ def another_window_on_the_same_buffer_is_not_taken_for_this_one(bench):
     window.press("<Tab>", "<Esc>")
     window.wait_lines(BEFORE + ["    return a - b"])
     window.press("<C-w>w", "O")
-    window.wait_quiet()
+    window.wait_idle()
     assert not window.nvim.vvars["errmsg"], window.nvim.vvars["errmsg"]
 
 
-def a_file_that_git_ignores_gets_none_and_the_status_says_why(bench):
-    bench.write(".gitignore", "secret.py\n")
-    window = bench.open("secret.py", SHOP)
-    until(lambda: window.status()["state"] == "excluded", lambda: f"excluded: {window.status()}")
+def a_file_ignored_by_git_is_excluded_and_the_status_says_so(env):
+    env.write(".gitignore", "secret.py\n")
+    window = env.open("secret.py", SHOP)
+    wait_until(lambda: window.status()["state"] == "excluded", lambda: f"excluded: {window.status()}")
     window.press("A")
     window.type("return ")
-    window.keeps_no_ghost()
+    window.expect_no_ghost()
     assert "ignored" in window.status()["text"]
     assert window.lua("return require('foretype').statusline()") == "Foretype off here"

@@ -1,9 +1,9 @@
-"""A user's plugins: how they are is told, what is wrong is marked where it is, and their folders open."""
+"""Plugins: their state, diagnostics and folders."""
 
 import shutil
 import time
 
-from window import until
+from window import wait_until
 
 BROKEN = """return {
   api = 1,
@@ -15,50 +15,61 @@ BROKEN = """return {
 """
 
 
-def _folder(bench):
-    return bench.home / "config/foretype/plugins"
+def _folder(env):
+    return env.home / "config/foretype/plugins"
 
 
-def _written(bench):
-    _folder(bench).mkdir(parents=True)
-    file = _folder(bench) / "broken.luau"
+def _write_broken_plugin(env):
+    _folder(env).mkdir(parents=True)
+    file = _folder(env) / "broken.luau"
     file.write_text(BROKEN)
-    # The daemon looks for new plugins twice a second, and the next suggestion is to have this one.
+    # The daemon looks for new plugins twice a second; the next suggestion must use this one.
     time.sleep(1)
     return file
 
 
-def the_fault_of_a_plugin_is_told_and_marked_until_it_is_mended(bench):
-    file = _written(bench)
+def an_error_in_a_plugin_is_reported_and_marked_until_it_is_fixed(env):
+    file = _write_broken_plugin(env)
     try:
-        window = bench.shop()
+        window = env.open_with_suggestion()
         window.press("<Esc>")
-        until(lambda: any("broken.luau:5" in text for text in window.notified()), lambda: f"a word: {window.notified()}")
+        wait_until(
+            lambda: any("broken.luau:5" in text for text in window.notified()),
+            lambda: f"a notification: {window.notified()}",
+        )
         text = window.command("Foretype plugins")
         assert "stopped: broken.luau:5" in text and "1 failures" in text, text
         window.command(f"edit {file}")
-        marks = "return vim.tbl_map(function(each) return { each.lnum, each.source } end, vim.diagnostic.get(0))"
-        until(lambda: window.lua(marks) == [[4, "foretype"]], lambda: f"a mark: {window.lua(marks)}")
+        diagnostics = """
+          return vim.tbl_map(function(diagnostic)
+            return { diagnostic.lnum, diagnostic.source }
+          end, vim.diagnostic.get(0))"""
+        wait_until(
+            lambda: window.lua(diagnostics) == [[4, "foretype"]], lambda: f"a diagnostic: {window.lua(diagnostics)}"
+        )
         window.nvim.current.buffer[4] = "    return nil"
         window.command("write")
-        until(lambda: window.lua(marks) == [], lambda: f"no mark: {window.lua(marks)}")
-        until(lambda: "broken               ready" in window.command("Foretype plugins"), lambda: window.command("Foretype plugins"))
+        wait_until(lambda: window.lua(diagnostics) == [], lambda: f"no diagnostic: {window.lua(diagnostics)}")
+        wait_until(
+            lambda: "broken               ready" in window.command("Foretype plugins"),
+            lambda: window.command("Foretype plugins"),
+        )
     finally:
-        shutil.rmtree(_folder(bench))
+        shutil.rmtree(_folder(env))
 
 
-def the_folders_of_plugins_open_and_are_made(bench):
-    window = bench.shop()
+def plugin_folders_are_created_and_opened(env):
+    window = env.open_with_suggestion()
     window.press("<Esc>")
-    until(lambda: "no plugins" in window.command("Foretype plugins"), lambda: window.command("Foretype plugins"))
+    wait_until(lambda: "no plugins" in window.command("Foretype plugins"), lambda: window.command("Foretype plugins"))
     window.command("Foretype plugin-folder user")
-    assert window.lua("return vim.fn.expand('%:p')").rstrip("/") == str(_folder(bench))
-    assert _folder(bench).is_dir()
-    shutil.rmtree(_folder(bench))
+    assert window.lua("return vim.fn.expand('%:p')").rstrip("/") == str(_folder(env))
+    assert _folder(env).is_dir()
+    shutil.rmtree(_folder(env))
     window.command("buffer shop.py")
     window.command("Foretype plugin-folder")
-    own = bench.workspace / ".foretype/plugins"
-    assert window.lua("return vim.fn.expand('%:p')").rstrip("/") == str(own) and own.is_dir()
-    shutil.rmtree(own.parent)
+    workspace_folder = env.workspace / ".foretype/plugins"
+    assert window.lua("return vim.fn.expand('%:p')").rstrip("/") == str(workspace_folder) and workspace_folder.is_dir()
+    shutil.rmtree(workspace_folder.parent)
     window.press(":Foretype plugin-folder mine<CR>")
-    assert window.notified()[-1] == "Foretype: :Foretype plugin-folder is followed by user or nothing", window.notified()
+    assert window.notified()[-1] == "Foretype: :Foretype plugin-folder takes only user", window.notified()

@@ -1,28 +1,28 @@
-"""In a real terminal: the keys as a keyboard sends them, the colours as a terminal shows them."""
+"""Keys and colours in a real terminal."""
 
-from bench import SHOP
-from window import until
+from test_env import SHOP
+from window import wait_until
 
 
-def _ghost(bench, name, init=""):
-    terminal = bench.terminal(name, SHOP, init)
+def _open_with_suggestion(env, name, init=""):
+    terminal = env.terminal(name, SHOP, init)
     terminal.press("A")
     terminal.type("return ")
     terminal.wait_ghost("a - b")
     return terminal
 
 
-def in_a_terminal_Tab_takes_grey_text(bench):
-    terminal = _ghost(bench, "tab.py")
+def in_a_terminal_Tab_accepts_grey_text(env):
+    terminal = _open_with_suggestion(env, "tab.py")
     terminal.press("Tab")
     terminal.wait_last_line("    return a - b")
     terminal.wait_no_ghost()
     terminal.press("Escape", ":w", "Enter")
-    until(lambda: (bench.workspace / "tab.py").read_text().endswith("    return a - b\n"), "the file is written")
+    wait_until(lambda: (env.workspace / "tab.py").read_text().endswith("    return a - b\n"), "the written file")
 
 
-def in_a_terminal_the_other_keys_work(bench):
-    terminal = _ghost(bench, "keys.py")
+def in_a_terminal_the_other_keys_work(env):
+    terminal = _open_with_suggestion(env, "keys.py")
     terminal.press("C-]")
     terminal.wait_no_ghost()
     terminal.press("M-\\")
@@ -38,9 +38,9 @@ def in_a_terminal_the_other_keys_work(bench):
     terminal.wait_last_line("    return a - b")
 
 
-def in_a_terminal_with_few_colours_it_is_grey_as_well(bench):
-    terminal = bench.terminal("few.py", SHOP, "vim.o.termguicolors = false")
-    # Bright black, the eighth colour, is grey in every terminal.
+def in_a_terminal_with_few_colours_ghost_text_is_grey(env):
+    terminal = env.terminal("few.py", SHOP, "vim.o.termguicolors = false")
+    # Bright black, colour 8, is grey in every terminal.
     terminal.grey = "90"
     terminal.press("A")
     terminal.type("return ")

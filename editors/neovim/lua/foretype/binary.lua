@@ -1,28 +1,29 @@
--- Finds the program `foretype`: where the option says, then $FORETYPE_BIN, then PATH, then cargo's folder.
+-- Finds the program `foretype`: the option `binary`, $FORETYPE_BIN, $PATH and cargo's folder, in this order.
 
 local config = require('foretype.config')
 
 local M = {}
 
--- What the user named is used or reported; it is never silently replaced by another.
-local function named(path, source)
+-- A path that the user configured is used or reported, never silently replaced by another one.
+local function configured(path, source)
   path = vim.fs.normalize(path)
   if vim.fn.executable(path) == 1 then
     return path
   end
-  return nil, ('%s names %s, which is not a program'):format(source, path)
+  return nil, ('%s names %s, which is not executable'):format(source, path)
 end
 
----The path of the program; or nil, and why there is none.
----@return string?, string?
+---Path of the program.
+---@return string? path
+---@return string? problem  The reason why there is no path.
 function M.find()
   local option = config.get().binary
   if option then
-    return named(option, 'the option binary')
+    return configured(option, 'the option binary')
   end
   local variable = vim.env.FORETYPE_BIN
   if variable and variable ~= '' then
-    return named(variable, '$FORETYPE_BIN')
+    return configured(variable, '$FORETYPE_BIN')
   end
   for _, candidate in ipairs({ 'foretype', '~/.cargo/bin/foretype' }) do
     local path = vim.fn.exepath(vim.fn.expand(candidate))
@@ -30,44 +31,47 @@ function M.find()
       return path
     end
   end
-  return nil, 'the program foretype is not found'
+  return nil, 'the program foretype was not found'
 end
 
-M.advice = 'Install it (cargo install --path server, in a checkout of Foretype) or set the option binary; then :Foretype restart'
+M.advice = 'Install it (cargo install --path server in a checkout of Foretype) or set the option binary, '
+  .. 'then run :Foretype restart'
 
-local told
+---@type string?
+local notified_problem
 
----The path of the program. If there is none, says so, once for each reason.
+---Path of the program. If there is none, notifies the user, once for each reason.
 ---@return string?
-function M.find_or_tell()
+function M.find_or_notify()
   local path, problem = M.find()
-  if not path and problem ~= told then
-    -- Short enough for a line: Neovim asks to press Enter after a longer one.
+  if not path and problem ~= notified_problem then
+    -- Must fit on one line: after a longer message, Neovim waits for Enter.
     vim.notify(('Foretype: %s. See :checkhealth foretype'):format(problem), vim.log.levels.WARN)
   end
-  told = problem
+  notified_problem = problem
   return path
 end
 
----The next failure to find it is told again.
-function M.tell_again()
-  told = nil
+---Lets the next failure notify the user again, even for the same reason.
+function M.reset_notification()
+  notified_problem = nil
 end
 
----What `foretype --version` prints, or nil and what went wrong.
+---Output of `foretype --version`.
 ---@param path string
----@return string?, string?
+---@return string? version
+---@return string? problem
 function M.version(path)
-  local ran, done = pcall(function()
+  local ran, result = pcall(function()
     return vim.system({ path, '--version' }, { text = true, timeout = 5000 }):wait()
   end)
   if not ran then
-    return nil, tostring(done)
+    return nil, tostring(result)
   end
-  if done.code ~= 0 then
-    return nil, vim.trim(done.stderr)
+  if result.code ~= 0 then
+    return nil, vim.trim(result.stderr)
   end
-  return vim.trim(done.stdout)
+  return vim.trim(result.stdout)
 end
 
 return M

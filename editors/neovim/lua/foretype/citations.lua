@@ -1,16 +1,16 @@
--- Places that an answer names as `path:line`: listed in the quickfix list, and gone to. Only places that the model has read
--- count; what it makes up is text.
+-- Citations (`path:line`) in an answer: lists them in the quickfix list and jumps to them. Only files that the model
+-- was shown count; a path that it makes up is plain text.
 
 local M = {}
 
----Puts what an answer cites into a new quickfix list; the one before is behind |:colder|.
+---Puts the citations of an answer into a new quickfix list.
 ---@param title string
----@param cited { path: string, line: integer }[]
----@param addresses table<string, string>
-function M.list(title, cited, addresses)
+---@param citations { path: string, line: integer }[]
+---@param uris table<string, string>  URIs of the files that the model was shown, by path.
+function M.list(title, citations, uris)
   local items = {}
-  for _, citation in ipairs(cited) do
-    local uri = addresses[citation.path]
+  for _, citation in ipairs(citations) do
+    local uri = uris[citation.path]
     if uri then
       items[#items + 1] = { filename = vim.uri_to_fname(uri), lnum = citation.line, text = title }
     end
@@ -20,8 +20,8 @@ function M.list(title, cited, addresses)
   end
 end
 
--- The `path:line` that a column of a line lies in.
-local function named(line, column)
+-- Path and line number of the citation at a column, counted from 1.
+local function citation_at(line, column)
   local from = 1
   while true do
     local first, last, path, number = line:find("([^%s`'\"()%[%]<>,]+):(%d+)", from)
@@ -34,16 +34,16 @@ local function named(line, column)
   end
 end
 
----Goes to the place under the cursor, in the window beside.
----@param addresses table<string, string>
----@return boolean whether there is one that the model has read
-function M.open(addresses)
-  local path, number = named(vim.api.nvim_get_current_line(), vim.api.nvim_win_get_cursor(0)[2] + 1)
-  local uri = path and addresses[path]
+---Jumps to the citation under the cursor, in another window.
+---@param uris table<string, string>  URIs of the files that the model was shown, by path.
+---@return boolean found
+function M.open(uris)
+  local path, number = citation_at(vim.api.nvim_get_current_line(), vim.api.nvim_win_get_cursor(0)[2] + 1)
+  local uri = path and uris[path]
   if not uri then
     return false
   end
-  local target = require('foretype.conversation_window').beside(function(buffer)
+  local target = require('foretype.conversation_window').find_previous(function(buffer)
     return vim.bo[buffer].buftype == ''
   end)
   if target then

@@ -1,5 +1,5 @@
--- The connection: started for each buffer that is to have suggestions, started again when it ends, with growing pauses, and
--- given up with a word to the user when that does not help.
+-- LSP clients: starts the server for each buffer that gets suggestions and restarts it when it exits, with growing
+-- pauses. After several failures in a row it gives up and notifies the user.
 
 local binary = require('foretype.binary')
 local enabled = require('foretype.enabled')
@@ -9,96 +9,98 @@ local status = require('foretype.status')
 
 local M = {}
 
--- Milliseconds.
-local pauses = { 250, 1000, 3000, 8000 }
--- A server that has run this long was well.
-local well_after = 30000
--- Bytes. The whole text goes to the server and through its parser; beyond this, that would be felt.
-local longest = 4000000
+-- Pauses before a restart, by number of failures in a row.
+local restart_delays_ms = { 250, 1000, 3000, 8000 }
+-- The failures before a run of this length do not count.
+local stable_run_ms = 30000
+-- A larger buffer would delay every key: the server receives and parses all of it.
+local max_buffer_bytes = 4000000
 
 local failures = 0
-local given_up = false
-local leaving = false
----@type table<integer, number> when a client was started
+local gave_up = false
+local neovim_is_exiting = false
+---@type table<integer, number> start times of clients
 local started_at = {}
----@type table<integer, true> clients that we end ourselves
-local ending = {}
----@type table<integer, string> by which address the server knows a buffer
-local addresses = {}
+---@type table<integer, true> clients that the plugin stopped itself
+local stopping = {}
+---@type table<integer, string> URIs by which the server knows the buffers
+local attached_uris = {}
 
----The client of a buffer, if it is there and answers.
+---The running client of a buffer.
 ---@param buffer integer
 ---@return vim.lsp.Client?
-function M.of(buffer)
+function M.get(buffer)
   local client = vim.lsp.get_clients({ bufnr = buffer, name = 'foretype' })[1]
   return client and client.initialized and not client:is_stopped() and client or nil
 end
 
-local function client_there(buffer)
+local function any_client(buffer)
   return vim.lsp.get_clients({ bufnr = buffer, name = 'foretype', _uninitialized = true })[1]
 end
 
--- All buffers without a name have the same address, which can stand for one text only.
-local function address_is_taken(buffer)
-  return vim.api.nvim_buf_get_name(buffer) == '' and vim.iter(vim.api.nvim_list_bufs()):any(function(other)
-    return other ~= buffer and vim.api.nvim_buf_get_name(other) == '' and client_there(other) ~= nil
-  end)
+-- All buffers without a name share one URI, which can stand for only one of them.
+local function is_uri_taken(buffer)
+  return vim.api.nvim_buf_get_name(buffer) == ''
+    and vim.iter(vim.api.nvim_list_bufs()):any(function(other)
+      return other ~= buffer and vim.api.nvim_buf_get_name(other) == '' and any_client(other) ~= nil
+    end)
 end
 
-local function is_too_long(buffer)
-  return vim.api.nvim_buf_get_offset(buffer, vim.api.nvim_buf_line_count(buffer)) > longest
+local function is_too_large(buffer)
+  return vim.api.nvim_buf_get_offset(buffer, vim.api.nvim_buf_line_count(buffer)) > max_buffer_bytes
 end
 
-local function attachable(buffer)
-  local there = vim.api.nvim_buf_is_valid(buffer) and vim.api.nvim_buf_is_loaded(buffer)
-  if not there or vim.bo[buffer].buftype ~= '' or not vim.bo[buffer].modifiable or not enabled.buffer(buffer) then
+local function is_attachable(buffer)
+  local is_loaded = vim.api.nvim_buf_is_valid(buffer) and vim.api.nvim_buf_is_loaded(buffer)
+  if not is_loaded or vim.bo[buffer].buftype ~= '' or not vim.bo[buffer].modifiable or not enabled.buffer(buffer) then
     return false
   end
-  if is_too_long(buffer) then
-    status.refuse(buffer, 'the text is longer than 4 MB')
+  if is_too_large(buffer) then
+    status.set_excluded(buffer, 'the buffer is larger than 4 MB')
     return false
   end
-  return not address_is_taken(buffer)
+  return not is_uri_taken(buffer)
 end
 
 local function give_up()
-  given_up = true
+  gave_up = true
   status.set_connection('lost')
-  status.set_connection('missing', 'the daemon ends again and again')
-  local text = 'Foretype: the server ended %d times in a row; see :Foretype log'
+  status.set_connection('missing', 'the server keeps exiting')
+  local text = 'Foretype: the server exited %d times in a row; see :Foretype log'
   vim.notify(text:format(failures), vim.log.levels.ERROR)
 end
 
-local function ended(id)
-  status.forget(id)
-  local ran = vim.uv.now() - (started_at[id] or 0)
+local function handle_exit(id)
+  status.remove_client(id)
+  local run_ms = vim.uv.now() - (started_at[id] or 0)
   started_at[id] = nil
-  if leaving then
+  if neovim_is_exiting then
     return
-  elseif ending[id] then
-    ending[id] = nil
+  elseif stopping[id] then
+    stopping[id] = nil
     return vim.defer_fn(M.attach_all, 10)
   end
-  failures = ran > well_after and 1 or failures + 1
-  local pause = pauses[failures]
-  if not pause then
+  failures = run_ms > stable_run_ms and 1 or failures + 1
+  local delay = restart_delays_ms[failures]
+  if not delay then
     return give_up()
   end
   status.set_connection('lost')
-  vim.defer_fn(M.attach_all, pause)
+  vim.defer_fn(M.attach_all, delay)
 end
 
 local function start(configuration, buffer)
   local on_exit = function(_, _, id)
     vim.schedule(function()
-      ended(id)
+      handle_exit(id)
     end)
   end
-  local own = configuration.on_exit
-  configuration.on_exit = vim.list_extend({ on_exit }, type(own) == 'table' and own or { own })
+  local user_handlers = configuration.on_exit
+  user_handlers = type(user_handlers) == 'table' and user_handlers or { user_handlers }
+  configuration.on_exit = vim.list_extend({ on_exit }, user_handlers)
   local id = vim.lsp.start(configuration, { bufnr = buffer })
   if not id then
-    return status.set_connection('missing', 'the server does not start')
+    return status.set_connection('missing', 'the server cannot be started')
   end
   if not started_at[id] then
     started_at[id] = vim.uv.now()
@@ -106,28 +108,29 @@ local function start(configuration, buffer)
   end
 end
 
----Gives a buffer the server, if it is to have suggestions.
+---Attaches the server to a buffer, if the buffer gets suggestions.
 ---@param buffer integer
 function M.attach(buffer)
-  if given_up or client_there(buffer) or not attachable(buffer) then
+  if gave_up or any_client(buffer) or not is_attachable(buffer) then
     return
   end
-  if not binary.find_or_tell() then
+  if not binary.find_or_notify() then
     return status.set_connection('missing', (select(2, binary.find())))
   end
   local configuration = vim.deepcopy(vim.lsp.config.foretype)
-  local begin = function(root)
+  local start_in = function(root)
     configuration.root_dir = root
     start(configuration, buffer)
   end
   if type(configuration.root_dir) == 'function' then
-    configuration.root_dir(buffer, begin)
+    configuration.root_dir(buffer, start_in)
   else
-    begin(configuration.root_dir)
+    start_in(configuration.root_dir)
   end
 end
 
----Gives all buffers the server that are to have it. The empty one that Neovim begins with gets it when somebody types there.
+---Attaches the server to all buffers that get suggestions. The empty buffer that Neovim starts with is attached when
+---the user types there.
 function M.attach_all()
   for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
     if vim.api.nvim_buf_get_name(buffer) ~= '' or vim.bo[buffer].filetype ~= '' then
@@ -136,42 +139,42 @@ function M.attach_all()
   end
 end
 
----A buffer may have got another name. Neovim tells servers of that late, when it is written, and not always.
+---Attaches a buffer again if its name has changed. Neovim itself reports a new name late, on writing, and not always.
 ---@param buffer integer
-function M.renamed(buffer)
-  local client, uri = client_there(buffer), vim.uri_from_bufnr(buffer)
-  local before = addresses[buffer]
-  if not client or not before or before == uri then
+function M.update_name(buffer)
+  local client, uri = any_client(buffer), vim.uri_from_bufnr(buffer)
+  local old_uri = attached_uris[buffer]
+  if not client or not old_uri or old_uri == uri then
     return
   end
-  client:notify('textDocument/didClose', { textDocument = { uri = before } })
+  client:notify('textDocument/didClose', { textDocument = { uri = old_uri } })
   vim.lsp.buf_detach_client(buffer, client.id)
   M.attach(buffer)
 end
 
----The server has a buffer now.
+---Handles LspAttach.
 ---@param buffer integer
-function M.attached(buffer)
-  addresses[buffer] = vim.uri_from_bufnr(buffer)
-  placeholder.release(buffer)
+function M.on_attach(buffer)
+  attached_uris[buffer] = vim.uri_from_bufnr(buffer)
+  placeholder.detach(buffer)
 end
 
----A buffer has no server any more, because that ended or for another reason.
+---Handles LspDetach, whether or not the server has exited.
 ---@param buffer integer
 ---@param client vim.lsp.Client
-function M.detached(buffer, client)
-  if client:is_stopped() and not leaving and vim.api.nvim_buf_is_loaded(buffer) then
-    placeholder.hold(buffer)
+function M.on_detach(buffer, client)
+  if client:is_stopped() and not neovim_is_exiting and vim.api.nvim_buf_is_loaded(buffer) then
+    placeholder.attach(buffer)
   end
 end
 
----Ends the server and starts it afresh.
+---Stops the server and starts it again.
 function M.restart()
-  failures, given_up = 0, false
-  binary.tell_again()
+  failures, gave_up = 0, false
+  binary.reset_notification()
   local clients = vim.lsp.get_clients({ name = 'foretype' })
   for _, client in ipairs(clients) do
-    ending[client.id] = true
+    stopping[client.id] = true
     client:stop(true)
   end
   if #clients == 0 then
@@ -179,7 +182,7 @@ function M.restart()
   end
 end
 
----Other options hold now; the servers that run are told.
+---Sends the current options to the running servers.
 function M.reconfigure()
   for _, client in ipairs(vim.lsp.get_clients({ name = 'foretype' })) do
     client.settings.foretype = server.options()
@@ -187,9 +190,9 @@ function M.reconfigure()
   end
 end
 
----Neovim ends: that the server goes is no fault.
-function M.leave()
-  leaving = true
+---Handles VimLeavePre: from now on, an exit of the server is not a failure.
+function M.on_leave()
+  neovim_is_exiting = true
 end
 
 return M

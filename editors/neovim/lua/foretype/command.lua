@@ -1,17 +1,17 @@
--- The command `:Foretype`.
+-- The command `:Foretype` and its subcommands.
 
 local M = {}
 
 local scopes = { 'buffer', 'filetype' }
 
-local function say(text, level)
+local function notify(text, level)
   vim.notify('Foretype: ' .. text, level or vim.log.levels.INFO)
 end
 
-local function switch(name)
+local function set_enabled(name)
   return function(scope)
     require('foretype')[name](scope)
-    say(require('foretype').status().text)
+    notify(require('foretype').status().text)
   end
 end
 
@@ -32,23 +32,23 @@ local function describe(report)
 end
 
 local function status()
-  local client = require('foretype.client').of(0)
+  local client = require('foretype.client').get(0)
   if not client then
-    return say(require('foretype').status().text)
+    return notify(require('foretype').status().text)
   end
   local params = { textDocument = vim.lsp.util.make_text_document_params(0) }
   local answer, problem = client:request_sync('foretype/status', params, 3000, 0)
   if not answer or answer.err then
-    return say('the server does not answer: ' .. (problem or answer.err.message), vim.log.levels.WARN)
+    return notify('the server does not respond: ' .. (problem or answer.err.message), vim.log.levels.WARN)
   end
   vim.api.nvim_echo({ { describe(answer.result) } }, false, {})
 end
 
--- Where the daemon writes: beside its socket.
+-- Path of the daemon's log, which is in the folder of its socket.
 local function daemon_log()
-  local run = vim.env.XDG_RUNTIME_DIR
-  if run and run ~= '' then
-    return run .. '/foretype/daemon.log'
+  local runtime_dir = vim.env.XDG_RUNTIME_DIR
+  if runtime_dir and runtime_dir ~= '' then
+    return runtime_dir .. '/foretype/daemon.log'
   end
   return ('%s/foretype-%d/daemon.log'):format(vim.env.TMPDIR or '/tmp', vim.uv.getuid and vim.uv.getuid() or 0)
 end
@@ -60,36 +60,42 @@ local function log()
     vim.cmd.normal({ 'G', bang = true })
   end
   if #files == 0 then
-    say('nothing has been logged')
+    notify('there are no logs')
   end
 end
 
 local function trigger()
   if vim.api.nvim_get_mode().mode:sub(1, 1) ~= 'i' then
-    return say(':Foretype trigger is for insert mode: map a key there to <Cmd>Foretype trigger<CR>', vim.log.levels.WARN)
+    local text = ':Foretype trigger works only in insert mode: map a key to <Cmd>Foretype trigger<CR>'
+    return notify(text, vim.log.levels.WARN)
   end
   require('foretype').trigger()
 end
 
--- The line numbers that a command was given, if it was.
+-- First and last line of the command's range; nil without a range.
 local function range_of(call)
   return call.range > 0 and { call.line1, call.line2 } or nil
 end
 
--- What follows the subcommand, as it was typed.
-local function rest_of(call)
+-- Text after the subcommand, as typed.
+local function text_of(call)
   return call.args:match('^%S+%s+(.*%S)')
 end
 
-local function asks(intent)
+local function ask(intent)
   return function(_, call)
-    require('foretype.conversation').ask({ intent = intent, question = rest_of(call), range = range_of(call), mods = call.smods })
+    require('foretype.conversation').ask({
+      intent = intent,
+      question = text_of(call),
+      range = range_of(call),
+      mods = call.smods,
+    })
   end
 end
 
-local function rewrites(name)
+local function rewrite(name)
   return function(_, call)
-    require('foretype.rewrite')[name]({ words = rest_of(call), range = range_of(call), mods = call.smods })
+    require('foretype.rewrite')[name]({ text = text_of(call), range = range_of(call), mods = call.smods })
   end
 end
 
@@ -99,7 +105,7 @@ local function stop()
   end
 end
 
-local function converse(name)
+local function conversation(name)
   return function()
     require('foretype.conversation')[name]()
   end
@@ -123,15 +129,15 @@ end
 
 ---@class foretype.Subcommand
 ---@field run fun(scope: string?, call: table)
----@field scoped? string[]  One of these may follow.
----@field free? boolean    Any words may follow.
----@field ranged? boolean  A range may stand before.
+---@field choices? string[]     Optional argument: one of these.
+---@field takes_text? boolean   Accepts any text as its argument.
+---@field takes_range? boolean  Accepts a range.
 
 ---@type table<string, foretype.Subcommand>
 local subcommands = {
-  enable = { run = switch('enable'), scoped = scopes },
-  disable = { run = switch('disable'), scoped = scopes },
-  toggle = { run = switch('toggle'), scoped = scopes },
+  enable = { run = set_enabled('enable'), choices = scopes },
+  disable = { run = set_enabled('disable'), choices = scopes },
+  toggle = { run = set_enabled('toggle'), choices = scopes },
   status = { run = status },
   restart = {
     run = function()
@@ -140,33 +146,33 @@ local subcommands = {
   },
   log = { run = log },
   trigger = { run = trigger },
-  ask = { run = asks(), free = true, ranged = true },
-  explain = { run = asks('explain'), free = true, ranged = true },
-  ['find-bugs'] = { run = asks('find-bugs'), free = true, ranged = true },
-  ['suggest-tests'] = { run = asks('suggest-tests'), free = true, ranged = true },
-  name = { run = asks('name'), free = true, ranged = true },
-  simplify = { run = asks('simplify'), free = true, ranged = true },
-  ['commit-message'] = { run = asks('commit-message'), free = true },
-  docstring = { run = docstring, free = true, ranged = true },
-  docstrings = { run = docstrings, free = true, ranged = true },
-  ['update-docstrings'] = { run = update_docstrings, free = true, ranged = true },
-  edit = { run = rewrites('edit'), free = true, ranged = true },
-  generate = { run = rewrites('generate'), free = true, ranged = true },
-  translate = { run = rewrites('translate'), free = true, ranged = true },
-  ['translate-comments'] = { run = rewrites('comments'), free = true, ranged = true },
+  ask = { run = ask(), takes_text = true, takes_range = true },
+  explain = { run = ask('explain'), takes_text = true, takes_range = true },
+  ['find-bugs'] = { run = ask('find-bugs'), takes_text = true, takes_range = true },
+  ['suggest-tests'] = { run = ask('suggest-tests'), takes_text = true, takes_range = true },
+  name = { run = ask('name'), takes_text = true, takes_range = true },
+  simplify = { run = ask('simplify'), takes_text = true, takes_range = true },
+  ['commit-message'] = { run = ask('commit-message'), takes_text = true },
+  docstring = { run = docstring, takes_text = true, takes_range = true },
+  docstrings = { run = docstrings, takes_text = true, takes_range = true },
+  ['update-docstrings'] = { run = update_docstrings, takes_text = true, takes_range = true },
+  edit = { run = rewrite('edit'), takes_text = true, takes_range = true },
+  generate = { run = rewrite('generate'), takes_text = true, takes_range = true },
+  translate = { run = rewrite('translate'), takes_text = true, takes_range = true },
+  ['translate-comments'] = { run = rewrite('translate_comments'), takes_text = true, takes_range = true },
   stop = { run = stop },
-  regenerate = { run = converse('regenerate') },
-  conversations = { run = converse('choose') },
+  regenerate = { run = conversation('regenerate') },
+  conversations = { run = conversation('choose') },
   plugins = {
     run = function()
       require('foretype.plugins').show()
     end,
   },
   ['plugin-folder'] = {
-    run = function(whose)
-      require('foretype.plugins').open_folder(whose)
+    run = function(owner)
+      require('foretype.plugins').open_folder(owner)
     end,
-    scoped = { 'user' },
+    choices = { 'user' },
   },
 }
 
@@ -176,38 +182,39 @@ function M.names()
   return vim.fn.sort(vim.tbl_keys(subcommands))
 end
 
----Subcommands about code, for which there are <Plug> mappings.
+---Subcommands about code, each of which has a <Plug> mapping.
 ---@return string[]
-function M.asking()
+function M.code_subcommands()
   return vim.fn.sort(vim.tbl_filter(function(name)
-    return subcommands[name].free
+    return subcommands[name].takes_text
   end, vim.tbl_keys(subcommands)))
 end
 
----@param words string[]
----@param call table  As |nvim_create_user_command()| has it.
+---Runs a subcommand.
+---@param words string[]  Subcommand and arguments.
+---@param call table  Argument of the callback of |nvim_create_user_command()|.
 function M.run(words, call)
   local name, scope = words[1] or 'status', words[2]
   local subcommand = subcommands[name]
   if not subcommand then
-    -- One line: Neovim holds a longer one until a key is pressed.
-    return say(('there is no :Foretype %s; :Foretype <Tab> lists what there is'):format(name), vim.log.levels.ERROR)
+    -- Must fit on one line: after a longer message, Neovim waits for a key.
+    return notify(('there is no subcommand %s; :Foretype <Tab> lists them'):format(name), vim.log.levels.ERROR)
   end
-  if call.range > 0 and not subcommand.ranged then
-    return say((':Foretype %s takes no range'):format(name), vim.log.levels.ERROR)
-  elseif subcommand.free then
+  if call.range > 0 and not subcommand.takes_range then
+    return notify((':Foretype %s takes no range'):format(name), vim.log.levels.ERROR)
+  elseif subcommand.takes_text then
     return subcommand.run(nil, call)
   end
-  local choices = subcommand.scoped or {}
+  local choices = subcommand.choices or {}
   if scope and not vim.list_contains(choices, scope) or #words > 2 then
-    local after = #choices > 0 and table.concat(choices, ', ') .. ' or nothing' or 'nothing'
-    return say((':Foretype %s is followed by %s'):format(name, after), vim.log.levels.ERROR)
+    local accepted = #choices > 0 and 'only ' .. table.concat(choices, ' or ') or 'no arguments'
+    return notify((':Foretype %s takes %s'):format(name, accepted), vim.log.levels.ERROR)
   end
   subcommand.run(scope, call)
 end
 
----What may stand at the end of a command line.
----@param line string  Up to the cursor.
+---Completes the last word of a command line.
+---@param line string  Text up to the cursor.
 ---@return string[]
 function M.complete(line)
   local words = vim.api.nvim_parse_cmd(line, {}).args
@@ -215,10 +222,10 @@ function M.complete(line)
     words[#words + 1] = ''
   end
   local subcommand = subcommands[words[1]]
-  local choice = #words == 1 and M.names() or (#words == 2 and subcommand and subcommand.scoped) or {}
+  local candidates = #words == 1 and M.names() or (#words == 2 and subcommand and subcommand.choices) or {}
   return vim.tbl_filter(function(name)
     return vim.startswith(name, words[#words])
-  end, choice)
+  end, candidates)
 end
 
 return M

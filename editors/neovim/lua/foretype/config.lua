@@ -1,10 +1,10 @@
--- The options of the plugin: their types, their defaults and what is wrong with those given. Options of the daemon itself
--- (the model, how long suggestions are...) are in `server` and go to it unread.
+-- Options of the plugin: types, defaults and validation. The table `server` holds options of the daemon, such as the
+-- model and the length of suggestions; it is passed on without validation.
 
 local M = {}
 
 ---@class foretype.Keys
----Each is the left side of a mapping in insert mode, or false for none.
+---Keys in insert mode: each is the left-hand side of a mapping, or false for no mapping.
 ---@field accept? string|false
 ---@field accept_word? string|false
 ---@field accept_line? string|false
@@ -14,7 +14,7 @@ local M = {}
 ---@field trigger? string|false
 
 ---@class foretype.ConversationKeys
----Each is the left side of a mapping in normal mode in a conversation, or false for none.
+---Keys of a conversation in normal mode: each is the left-hand side of a mapping, or false for no mapping.
 ---@field send? string|false
 ---@field open? string|false
 ---@field stop? string|false
@@ -25,7 +25,7 @@ local M = {}
 ---@field yank? string|false
 
 ---@class foretype.PreviewKeys
----Each is the left side of a mapping in normal mode while a change is written or shown, or false for none.
+---Keys in normal mode while a change is being written or previewed, or false for no mapping.
 ---@field accept? string|false
 ---@field reject? string|false
 ---@field accept_all? string|false
@@ -36,16 +36,16 @@ local M = {}
 ---@field stop? string|false
 
 ---@class foretype.Options
----@field enabled? boolean                   Whether suggestions are on when Neovim starts.
----@field filetypes? table<string, boolean>  By filetype; `*` stands for all that are not named.
----@field trigger? 'automatic'|'manual'      While you type, or only when you ask.
----@field debounce_ms? integer               How long it waits after a key before it asks.
----@field docstring_preview? boolean         Docstrings are shown before they are written.
----@field hide_with_popup? boolean           Nothing is shown while the completion popup is.
----@field binary? string                     The program `foretype`, if it is not found by itself.
----@field keys? foretype.Keys|false          Mappings; false for none at all.
+---@field enabled? boolean                   Enables suggestions when Neovim starts.
+---@field filetypes? table<string, boolean>  Enables suggestions by filetype; `*` stands for all that are not named.
+---@field trigger? 'automatic'|'manual'      Suggests while you type, or only on request.
+---@field debounce_ms? integer               Milliseconds between a key and the request for a suggestion.
+---@field docstring_preview? boolean         Previews docstrings before they are written.
+---@field hide_with_popup? boolean           Hides suggestions while the completion popup is open.
+---@field binary? string                     Path of the program `foretype`; searched for if not set.
+---@field keys? foretype.Keys|false          Mappings in insert mode; false for no mappings.
 ---@field conversation_keys? foretype.ConversationKeys|false  Mappings in conversations.
----@field preview_keys? foretype.PreviewKeys|false  Mappings while a change is previewed.
+---@field preview_keys? foretype.PreviewKeys|false  Mappings during a preview.
 ---@field server? table                      Options of the daemon, as in its `config.toml`.
 
 ---@class foretype.Config: foretype.Options
@@ -89,7 +89,7 @@ M.defaults = {
     next = ']h',
     prev = '[h',
     another = 'gR',
-    -- Not <C-c>: while pieces pour in, Neovim takes it for an interrupt of what draws them.
+    -- Not <C-c>: while text streams in, Neovim takes it for an interrupt of the code that draws.
     stop = 'gs',
   },
   server = {},
@@ -106,15 +106,15 @@ local function is_table(value)
   return type(value) == 'table' and (next(value) == nil or not vim.islist(value))
 end
 
-local keys = {
+local keys_validator = {
   function(value)
     return value == false or is_table(value)
   end,
   'a table of keys, or false',
 }
 
--- For each option: what it may be, in a test and in words.
-local kinds = {
+-- For each option, a predicate for valid values and their description.
+local validators = {
   enabled = { is_boolean, 'true or false' },
   docstring_preview = { is_boolean, 'true or false' },
   hide_with_popup = { is_boolean, 'true or false' },
@@ -137,64 +137,65 @@ local kinds = {
     end,
     'a path',
   },
-  keys = keys,
-  conversation_keys = keys,
-  preview_keys = keys,
+  keys = keys_validator,
+  conversation_keys = keys_validator,
+  preview_keys = keys_validator,
   server = { is_table, 'a table' },
 }
 
-local function complain(complaints, name, wanted, value)
-  complaints[#complaints + 1] = ('%s must be %s, not %s'):format(name, wanted, vim.inspect(value))
+local function add_invalid(problems, name, expected, value)
+  problems[#problems + 1] = ('%s must be %s, not %s'):format(name, expected, vim.inspect(value))
 end
 
-local function check_filetypes(complaints, filetypes)
+local function check_filetypes(problems, filetypes)
   for name, on in pairs(filetypes) do
     if not is_boolean(on) then
-      complain(complaints, ('filetypes[%q]'):format(name), 'true or false', on)
+      add_invalid(problems, ('filetypes[%q]'):format(name), 'true or false', on)
     end
   end
 end
 
-local function check_keys(complaints, option, mapped)
+local function check_keys(problems, option, mapped)
   for name, key in pairs(mapped) do
     if M.defaults[option][name] == nil then
-      complaints[#complaints + 1] = ('there is no option %s.%s'):format(option, name)
+      problems[#problems + 1] = ('there is no option %s.%s'):format(option, name)
     elseif key ~= false and (type(key) ~= 'string' or key == '') then
-      complain(complaints, option .. '.' .. name, 'a key or false', key)
+      add_invalid(problems, option .. '.' .. name, 'a key or false', key)
     end
   end
 end
 
----What is wrong with options, a sentence each; empty if nothing is.
+---Validates options and returns one message for each problem.
 ---@param options any
 ---@return string[]
 function M.check(options)
   if not is_table(options) then
     return { ('the options must be a table, not %s'):format(vim.inspect(options)) }
   end
-  local complaints = {}
+  local problems = {}
   for name, value in pairs(options) do
-    local kind = kinds[name]
-    if not kind then
-      complaints[#complaints + 1] = ('there is no option %s'):format(name)
-    elseif not kind[1](value) then
-      complain(complaints, name, kind[2], value)
+    local validator = validators[name]
+    if not validator then
+      problems[#problems + 1] = ('there is no option %s'):format(name)
+    elseif not validator[1](value) then
+      add_invalid(problems, name, validator[2], value)
     elseif name == 'filetypes' then
-      check_filetypes(complaints, value)
-    elseif kind == keys and value then
-      check_keys(complaints, name, value)
+      check_filetypes(problems, value)
+    elseif validator == keys_validator and value then
+      check_keys(problems, name, value)
     end
   end
-  table.sort(complaints)
-  return complaints
+  table.sort(problems)
+  return problems
 end
 
----Puts options over the defaults. Throws if one of them is wrong; then nothing changes.
+---Replaces the current options by the defaults with `options` merged in. Throws if an option is invalid, and then
+---changes nothing.
 ---@param options foretype.Options
 function M.set(options)
-  local complaints = M.check(options)
-  if #complaints > 0 then
-    error('Foretype: ' .. table.concat(complaints, '; ') .. ' (see :help foretype-options)', 0)
+  local problems = M.check(options)
+  if #problems > 0 then
+    error('Foretype: ' .. table.concat(problems, '; ') .. ' (see :help foretype-options)', 0)
   end
   current = vim.tbl_deep_extend('force', vim.deepcopy(M.defaults), options)
   current.keys = current.keys or {}
@@ -202,7 +203,7 @@ function M.set(options)
   current.preview_keys = current.preview_keys or {}
 end
 
----The options that hold now.
+---Current options.
 ---@return foretype.Config
 function M.get()
   return current

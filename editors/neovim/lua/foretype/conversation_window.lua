@@ -1,31 +1,31 @@
--- Where a conversation is shown: in the window that shows one already, else in a new one beside or below.
+-- Window of a conversation: the one that shows a conversation already, else a new split.
 
 local M = {}
 
--- Columns from which two windows have room beside each other.
-local wide = 140
+-- Width from which the screen is split vertically.
+local vertical_split_columns = 140
 
----The first window of this tab page with a buffer that fits.
----@param fits fun(buffer: integer): boolean
+---The first window of this tab page whose buffer matches.
+---@param matches fun(buffer: integer): boolean
 ---@return integer?
-function M.find(fits)
+function M.find(matches)
   return vim.iter(vim.api.nvim_tabpage_list_wins(0)):find(function(window)
-    return fits(vim.api.nvim_win_get_buf(window))
+    return matches(vim.api.nvim_win_get_buf(window))
   end)
 end
 
----Shows a buffer, and makes its window the current one.
+---Shows a buffer and makes its window the current one.
 ---@param buffer integer
 ---@param is_conversation fun(buffer: integer): boolean
----@param mods? table  Of the command: `:vertical`, `:tab` and the like decide where.
+---@param mods? table  Modifiers of the command; `:vertical`, `:tab` and the like place the window.
 function M.show(buffer, is_conversation, mods)
-  local there = M.find(is_conversation)
-  if there then
-    vim.api.nvim_set_current_win(there)
+  local existing = M.find(is_conversation)
+  if existing then
+    vim.api.nvim_set_current_win(existing)
   elseif mods and (mods.tab >= 0 or mods.vertical or mods.horizontal or mods.split ~= '') then
     vim.cmd.split({ mods = mods })
   else
-    vim.cmd.split({ mods = { vertical = vim.o.columns >= wide, split = 'botright' } })
+    vim.cmd.split({ mods = { vertical = vim.o.columns >= vertical_split_columns, split = 'botright' } })
   end
   vim.api.nvim_win_set_buf(0, buffer)
   if vim.bo[buffer].filetype == '' then
@@ -38,15 +38,15 @@ function M.show(buffer, is_conversation, mods)
   vim.api.nvim_win_set_cursor(0, { vim.api.nvim_buf_line_count(buffer), 0 })
 end
 
----The window that the user came from if its buffer fits, else any that does.
----@param fits fun(buffer: integer): boolean
+---The window that the user came from if its buffer matches, else any window whose buffer does.
+---@param matches fun(buffer: integer): boolean
 ---@return integer?
-function M.beside(fits)
-  local before = vim.fn.win_getid(vim.fn.winnr('#'))
-  if before ~= 0 and fits(vim.api.nvim_win_get_buf(before)) then
-    return before
+function M.find_previous(matches)
+  local previous = vim.fn.win_getid(vim.fn.winnr('#'))
+  if previous ~= 0 and matches(vim.api.nvim_win_get_buf(previous)) then
+    return previous
   end
-  return M.find(fits)
+  return M.find(matches)
 end
 
 return M

@@ -1,9 +1,9 @@
--- `:Foretype docstring`: the server's command for an item's docstring, whose edit comes as `workspace/applyEdit`; or, to be seen
--- first, a preview of it or of all that are missing.
+-- `:Foretype docstring` and its relatives. A single docstring is written by a command of the server, which sends the
+-- edit as `workspace/applyEdit`; previews come from the request `foretype/docstring`.
 
 local M = {}
 
-local function say(text, level)
+local function notify(text, level)
   vim.notify('Foretype: ' .. text, level)
 end
 
@@ -14,41 +14,42 @@ local function preview(range, style, params, attempt)
   end)
 end
 
----Shows what would be written: for the item at the cursor, or for what in a range has no docstring.
----@param range? integer[]  The first and last line, from 1.
+---Previews the docstring of the item at the cursor, or the missing docstrings of a range.
+---@param range? integer[]  First and last line, counted from 1.
 ---@param style? string
 function M.preview(range, style)
   preview(range, style, {}, 0)
 end
 
----Shows the docstrings of all that have none, in a range or in the whole buffer.
+---Previews all missing docstrings of a range or of the buffer.
 ---@param range? integer[]
 ---@param style? string
 function M.all(range, style)
   preview(range, style, range and {} or { range = vim.NIL }, 0)
 end
 
----Shows what is to be changed in docstrings, in a range or in the whole buffer, for them to match their signatures.
+---Previews changes to the docstrings, in a range or in the buffer, that no longer match their signatures.
 ---@param range? integer[]
 ---@param style? string
 function M.update(range, style)
   preview(range, style, { update = true, range = not range and vim.NIL or nil }, 0)
 end
 
----Writes the docstring of the item at a line of the current buffer, or that of the cursor.
----@param row? integer  From 1.
+---Writes the docstring of the item at a line of the current buffer.
+---@param row? integer  Counted from 1; by default the line of the cursor.
 ---@param style? string
 function M.write(row, style)
-  local client = require('foretype.client').of(0)
+  local client = require('foretype.client').get(0)
   if not client then
-    return say('there is no server for this buffer: ' .. require('foretype').status().text, vim.log.levels.WARN)
+    return notify('no server is attached to this buffer: ' .. require('foretype').status().text, vim.log.levels.WARN)
   end
   local line = (row or vim.api.nvim_win_get_cursor(0)[1]) - 1
   local target = { uri = vim.uri_from_bufnr(0), line = line, style = style }
-  say('writing a docstring', vim.log.levels.INFO)
-  client:request('workspace/executeCommand', { command = 'foretype.docstring', arguments = { target } }, function(problem)
+  notify('writing a docstring', vim.log.levels.INFO)
+  local params = { command = 'foretype.docstring', arguments = { target } }
+  client:request('workspace/executeCommand', params, function(problem)
     if problem then
-      say(problem.message, vim.log.levels.ERROR)
+      notify(problem.message, vim.log.levels.ERROR)
     end
   end, vim.api.nvim_get_current_buf())
 end

@@ -1,4 +1,5 @@
--- Whether a buffer gets suggestions: what the user has switched on and off. What the server refuses is in status.lua.
+-- The user's switches that enable suggestions: everywhere, by filetype, by buffer. Buffers that the server excludes are
+-- in status.lua.
 
 local config = require('foretype.config')
 
@@ -28,21 +29,22 @@ function M.filetype(filetype)
   return on ~= false
 end
 
----Whether a buffer gets suggestions; if not, what for it is off.
+---Returns true if suggestions are enabled in a buffer.
 ---@param buffer integer
----@return boolean, string?
+---@return boolean enabled
+---@return string? scope  The scope in which they are disabled, as a phrase.
 function M.buffer(buffer)
   if not M.everywhere() then
     return false, 'everywhere'
   end
-  local own = vim.b[buffer].foretype_enabled
-  if own ~= nil then
-    local on = own ~= false and own ~= 0
-    return on, not on and 'this buffer' or nil
+  local buffer_switch = vim.b[buffer].foretype_enabled
+  if buffer_switch ~= nil then
+    local on = buffer_switch ~= false and buffer_switch ~= 0
+    return on, not on and 'in this buffer' or nil
   end
   local filetype = vim.bo[buffer].filetype
   local on = M.filetype(filetype)
-  return on, not on and 'filetype ' .. filetype or nil
+  return on, not on and 'for filetype ' .. filetype or nil
 end
 
 ---@param on boolean

@@ -1,4 +1,4 @@
--- The User events of the plugin: names, and how one is sent.
+-- User autocommand events of the plugin.
 
 local M = {}
 

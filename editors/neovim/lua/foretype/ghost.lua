@@ -1,30 +1,30 @@
--- Draws a suggestion as ghost text, and takes it away. Knows nothing of where the text comes from.
+-- Draws a suggestion as ghost text.
 
 local M = {}
 
-local space = vim.api.nvim_create_namespace('foretype')
+local namespace = vim.api.nvim_create_namespace('foretype')
 local group = 'ForetypeSuggestion'
 ---@type integer?
-local drawn_in
+local drawn_buffer
 
----A grey that is neither the text's colour nor, in the common colour schemes, that of comments; with and without 24-bit
----colours. The user's own definition wins.
+---Defines a grey that differs from the colour of text and, in the common colour schemes, from that of comments. The
+---user's own definition takes precedence.
 function M.define_highlight()
   local grey = vim.o.background == 'light' and 0x9a9a9a or 0x7a7f8a
   vim.api.nvim_set_hl(0, group, { fg = grey, ctermfg = 8, default = true })
 end
 
----A tab in virtual text would be drawn as ^I.
+---Replaces tabs by spaces: a tab in virtual text would be drawn as ^I.
 ---@param text string
----@param column integer  At which the text begins.
----@param width integer   Of a tab.
+---@param column integer   Display column at which the text begins.
+---@param tabstop integer
 ---@return string
-function M.without_tabs(text, column, width)
+function M.expand_tabs(text, column, tabstop)
   local parts = {}
   for plain, tab in text:gmatch('([^\t]*)(\t?)') do
     parts[#parts + 1] = plain
     column = column + vim.fn.strdisplaywidth(plain, column)
-    local spaces = tab ~= '' and width - column % width or 0
+    local spaces = tab ~= '' and tabstop - column % tabstop or 0
     parts[#parts + 1] = (' '):rep(spaces)
     column = column + spaces
   end
@@ -35,53 +35,53 @@ local function width(text, column)
   return vim.fn.strdisplaywidth(text, column)
 end
 
--- The lines of a suggestion below its first, as virtual lines.
-local function lines_below(lines, tabstop)
+-- Virtual lines for all lines of a suggestion but the first.
+local function virtual_lines(lines, tabstop)
   local below = {}
   for at = 2, #lines do
-    -- A virtual line must not be empty, or it is not drawn.
-    local text = M.without_tabs(lines[at], 0, tabstop)
+    -- An empty virtual line is not drawn.
+    local text = M.expand_tabs(lines[at], 0, tabstop)
     below[#below + 1] = { { text == '' and ' ' or text, group } }
   end
   return below
 end
 
--- What stands right of the cursor moves below the last line of the suggestion, as it will when that is accepted: it is
--- painted over where it is, and drawn anew there.
+-- Moves the text to the right of the cursor behind the last line of the suggestion, where it will be once that is
+-- accepted: overlays it in its line and appends it to the last virtual line.
 local function move_tail(tail, column, first, below, tabstop)
   local last = below[#below]
-  last[#last + 1] = { M.without_tabs(tail, width(last[1][1], 0), tabstop) }
-  local more = width(tail, column) - width(first, column)
-  return { { first, group }, { (' '):rep(math.max(more, 0)) } }
+  last[#last + 1] = { M.expand_tabs(tail, width(last[1][1], 0), tabstop) }
+  local padding = width(tail, column) - width(first, column)
+  return { { first, group }, { (' '):rep(math.max(padding, 0)) } }
 end
 
----Draws `text` at a place, in place of what was drawn before.
+---Draws ghost text and removes the ghost text that was drawn before.
 ---@param buffer integer
----@param row integer   From 0.
+---@param row integer   Counted from 0.
 ---@param col integer   In bytes.
 ---@param text string
----@param tail string   What stands right of the place and stays right of the suggestion.
+---@param tail string   Text of the line to the right of the suggestion.
 function M.draw(buffer, row, col, text, tail)
   M.clear()
-  drawn_in = buffer
+  drawn_buffer = buffer
   local tabstop = vim.bo[buffer].tabstop
   local column = width(vim.api.nvim_buf_get_text(buffer, row, 0, row, col, {})[1], 0)
   local lines = vim.split(text, '\n', { plain = true })
-  local first, below = M.without_tabs(lines[1], column, tabstop), lines_below(lines, tabstop)
-  local over = #below > 0 and tail ~= ''
-  vim.api.nvim_buf_set_extmark(buffer, space, row, col, {
-    virt_text = over and move_tail(tail, column, first, below, tabstop) or { { first, group } },
-    virt_text_pos = over and 'overlay' or 'inline',
+  local first, below = M.expand_tabs(lines[1], column, tabstop), virtual_lines(lines, tabstop)
+  local moves_tail = #below > 0 and tail ~= ''
+  vim.api.nvim_buf_set_extmark(buffer, namespace, row, col, {
+    virt_text = moves_tail and move_tail(tail, column, first, below, tabstop) or { { first, group } },
+    virt_text_pos = moves_tail and 'overlay' or 'inline',
     virt_lines = #below > 0 and below or nil,
   })
 end
 
----Takes the ghost text away.
+---Removes the ghost text.
 function M.clear()
-  if drawn_in and vim.api.nvim_buf_is_valid(drawn_in) then
-    vim.api.nvim_buf_clear_namespace(drawn_in, space, 0, -1)
+  if drawn_buffer and vim.api.nvim_buf_is_valid(drawn_buffer) then
+    vim.api.nvim_buf_clear_namespace(drawn_buffer, namespace, 0, -1)
   end
-  drawn_in = nil
+  drawn_buffer = nil
 end
 
 return M

@@ -1,73 +1,74 @@
--- Foretype: ghost text from a GPT on your own machine. This is what a configuration calls; the rest is in the modules beside.
+-- Public functions of the plugin, for the user's configuration.
 
 local M = {}
 
----Sets options. Optional: everything works without.
+---Sets options. Optional: the defaults work without it.
 ---@param options? foretype.Options
 function M.setup(options)
   require('foretype.config').set(options or {})
   if require('foretype.typing').active then
-    require('foretype.typing').left()
+    require('foretype.typing').stop()
     require('foretype.keys').apply()
     require('foretype.client').reconfigure()
     require('foretype.client').attach_all()
   end
 end
 
----Takes the suggestion.
----@return boolean whether there was one
+---Accepts the suggestion.
+---@return boolean accepted false if there is no suggestion
 function M.accept()
   return require('foretype.suggestion').accept('all')
 end
 
----Takes the next word of it.
----@return boolean whether there was one
+---Accepts the next word of the suggestion.
+---@return boolean accepted false if there is no suggestion
 function M.accept_word()
   return require('foretype.suggestion').accept('word')
 end
 
----Takes the rest of its line; at the end of a line, the next one.
----@return boolean whether there was one
+---Accepts the rest of the suggestion's line; at the end of a line, the next line.
+---@return boolean accepted false if there is no suggestion
 function M.accept_line()
   return require('foretype.suggestion').accept('line')
 end
 
----Shows the next alternative; without a suggestion, suggests.
+---Shows the next alternative; requests a suggestion if there is none.
 function M.next()
   require('foretype.typing').cycle(1)
 end
 
----Shows the previous alternative; without a suggestion, suggests.
+---Shows the previous alternative; requests a suggestion if there is none.
 function M.prev()
   require('foretype.typing').cycle(-1)
 end
 
----Takes the suggestion away.
----@return boolean whether there was one
+---Dismisses the suggestion.
+---@return boolean dismissed false if there is no suggestion
 function M.dismiss()
   require('foretype.request').cancel()
   return require('foretype.suggestion').dismiss()
 end
 
----Suggests now, whatever the option trigger says.
+---Requests a suggestion now, whatever the option `trigger` is.
 function M.trigger()
   require('foretype.typing').trigger()
 end
 
----Whether there is a suggestion on the screen.
+---Returns true if a suggestion is on the screen.
 ---@return boolean
 function M.visible()
   return require('foretype.suggestion').visible()
 end
 
----How Foretype is for the current buffer.
+---Status of Foretype for the current buffer.
 ---@return foretype.Status
 function M.status()
-  return require('foretype.status').of()
+  return require('foretype.status').get()
 end
 
--- What a status line says of each state; ready needs no words.
-local words = {
+-- Texts after the name in a status line.
+---@type table<foretype.State, string>
+local status_suffixes = {
   starting = ' …',
   loading = ' …',
   ready = '',
@@ -79,15 +80,15 @@ local words = {
   error = ' !',
 }
 
----A few letters for a status line.
+---Short text for a status line.
 ---@return string
 function M.statusline()
-  return 'Foretype' .. words[M.status().state]
+  return 'Foretype' .. status_suffixes[M.status().state]
 end
 
 ---@alias foretype.Scope 'all'|'buffer'|'filetype'
 
-local function switch(on, scope)
+local function set_enabled(on, scope)
   local enabled = require('foretype.enabled')
   if scope == 'buffer' then
     enabled.set_buffer(vim.api.nvim_get_current_buf(), on)
@@ -99,19 +100,19 @@ local function switch(on, scope)
   if on then
     require('foretype.client').attach_all()
   else
-    require('foretype.typing').left()
+    require('foretype.typing').stop()
   end
-  require('foretype.status').changed()
+  require('foretype.status').refresh()
 end
 
 ---@param scope? foretype.Scope
 function M.enable(scope)
-  switch(true, scope or 'all')
+  set_enabled(true, scope or 'all')
 end
 
 ---@param scope? foretype.Scope
 function M.disable(scope)
-  switch(false, scope or 'all')
+  set_enabled(false, scope or 'all')
 end
 
 ---@param scope? foretype.Scope
@@ -123,7 +124,7 @@ function M.toggle(scope)
   elseif scope == 'filetype' then
     on = enabled.filetype(vim.bo.filetype)
   end
-  switch(not on, scope or 'all')
+  set_enabled(not on, scope or 'all')
 end
 
 return M

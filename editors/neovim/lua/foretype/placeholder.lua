@@ -1,10 +1,9 @@
--- Stands in for the server while it is away. When a buffer changes to which no client is attached, Neovim stops following its
--- text and does not begin again with the next client, which would then suggest for an old text for good. So between two
--- servers there is a client that knows nothing.
+-- Placeholder client that is attached to a buffer between two servers. If a buffer changes while no client is attached,
+-- Neovim stops tracking its text and does not resume for the next client, which would then work on an outdated text.
 
 local M = {}
 
-local name = 'foretype-away'
+local name = 'foretype-placeholder'
 
 local function connect(dispatchers)
   local closing = false
@@ -31,12 +30,12 @@ local function connect(dispatchers)
 end
 
 ---@param buffer integer
-function M.hold(buffer)
+function M.attach(buffer)
   vim.lsp.start({ name = name, cmd = connect }, { bufnr = buffer, silent = true })
 end
 
 ---@param buffer integer
-function M.release(buffer)
+function M.detach(buffer)
   for _, client in ipairs(vim.lsp.get_clients({ bufnr = buffer, name = name })) do
     vim.lsp.buf_detach_client(buffer, client.id)
   end

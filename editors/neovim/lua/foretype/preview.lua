@@ -1,26 +1,29 @@
--- A change that the user has not taken yet: shown as a diff in the text, taken or turned down piece by piece. The text is the
--- measure: where it is neither as it was nor as the taken pieces make it, the user has typed, and the preview goes.
+-- Previews: a change is shown as a diff in the buffer, and the user accepts or rejects its hunks. If the text is
+-- neither the base nor the base with some of the accepted hunks applied, the user has edited it, and the preview
+-- closes.
 
 local config = require('foretype.config')
-local hunks_of = require('foretype.hunks')
+local hunk_lines = require('foretype.hunks')
 local local_keys = require('foretype.local_keys')
 local marks = require('foretype.preview_marks')
 
 local M = {}
 
+---@alias foretype.Decisions table<integer, boolean>  By number of the hunk: accepted (true) or rejected (false).
+
 ---@class foretype.Preview
 ---@field buffer integer
----@field base string[]   The text that the change is for.
+---@field base string[]                   Text that the change is for.
 ---@field hunks foretype.Hunk[]
----@field verdicts table<integer, boolean>    Which hunks were taken (true) or turned down (false).
----@field history table<integer, boolean>[]   What the verdicts were, for undo and redo.
----@field again? fun()    Asks for another change in place of this one.
----@field keys fun()      Gives the keys back.
+---@field decisions foretype.Decisions
+---@field history foretype.Decisions[]    Earlier decisions, for undo and redo.
+---@field retry? fun()                    Requests another change instead.
+---@field restore_keys fun()
 
 ---@type table<integer, foretype.Preview> by buffer
 local previews = {}
 
-local function say(text, level)
+local function notify(text, level)
   vim.notify('Foretype: ' .. text, level or vim.log.levels.WARN)
 end
 
@@ -28,27 +31,28 @@ local function lines_of(buffer)
   return vim.api.nvim_buf_get_lines(buffer, 0, -1, false)
 end
 
--- Where a hunk is in the text as it is now.
-local function rows(preview, number)
+-- Rows of a hunk in the current text: first row and row after the last.
+local function rows_of(preview, number)
   local hunk = preview.hunks[number]
-  local offset = hunks_of.offset(preview.hunks, preview.verdicts, number)
+  local offset = hunk_lines.offset(preview.hunks, preview.decisions, number)
   return hunk.first + offset, hunk.last + offset
 end
 
-local function pending(preview)
+-- Numbers of the hunks that are neither accepted nor rejected.
+local function remaining_hunks(preview)
   return vim.tbl_filter(function(number)
-    return preview.verdicts[number] == nil
+    return preview.decisions[number] == nil
   end, vim.fn.range(1, #preview.hunks))
 end
 
-local function hint(preview, number)
+local function key_hint(preview, number)
   local count = #preview.hunks
   local parts = {}
   for _, action in ipairs(require('foretype.keys').preview_actions) do
     local key = config.get().preview_keys[action.name]
-    local moves = action.name == 'next' or action.name == 'prev'
-    local idle = moves and count == 1 or action.name == 'another' and not preview.again
-    if key and not idle then
+    local is_move = action.name == 'next' or action.name == 'prev'
+    local is_useless = is_move and count == 1 or action.name == 'another' and not preview.retry
+    if key and not is_useless then
       parts[#parts + 1] = key .. ' ' .. action.hint
     end
   end
@@ -57,12 +61,12 @@ end
 
 local function draw(preview)
   marks.clear(preview.buffer)
-  for _, number in ipairs(pending(preview)) do
-    local first, last = rows(preview, number)
+  for _, number in ipairs(remaining_hunks(preview)) do
+    local first, last = rows_of(preview, number)
     local below = vim.tbl_map(function(text)
       return { text, 'ForetypeAdded' }
     end, preview.hunks[number].lines)
-    below[#below + 1] = { hint(preview, number), 'ForetypeHint' }
+    below[#below + 1] = { key_hint(preview, number), 'ForetypeHint' }
     marks.draw(preview.buffer, first, last, true, below)
   end
 end
@@ -71,56 +75,58 @@ local function close(preview)
   if previews[preview.buffer] == preview then
     previews[preview.buffer] = nil
     marks.clear(preview.buffer)
-    preview.keys()
+    preview.restore_keys()
   end
 end
 
-local function show(preview, number)
+-- Moves the cursor to a hunk and scrolls it into view.
+local function reveal(preview, number)
   if vim.api.nvim_get_current_buf() == preview.buffer then
-    local first, last = rows(preview, number)
+    local first, last = rows_of(preview, number)
     marks.reveal(math.max(first, last - 1), #preview.hunks[number].lines + 1)
   end
 end
 
--- The verdicts have changed.
-local function settle(preview)
-  preview.history[#preview.history + 1] = vim.deepcopy(preview.verdicts)
-  if #pending(preview) == 0 then
+-- Records the decisions. Redraws the preview, or closes it if no hunk remains.
+local function commit_decisions(preview)
+  preview.history[#preview.history + 1] = vim.deepcopy(preview.decisions)
+  if #remaining_hunks(preview) == 0 then
     return close(preview)
   end
   draw(preview)
 end
 
--- Somebody has changed the text: by undo or redo, or as if there were no preview.
-local function changed(preview)
+-- Compares the preview with the current text, which undo, redo or an edit may have changed.
+local function sync_with_text(preview)
   if previews[preview.buffer] ~= preview or not vim.api.nvim_buf_is_loaded(preview.buffer) then
     return
   end
   local lines = lines_of(preview.buffer)
-  local fits = function(verdicts)
-    return vim.deep_equal(lines, hunks_of.applied(preview.base, preview.hunks, verdicts))
+  local matches_text = function(decisions)
+    return vim.deep_equal(lines, hunk_lines.apply(preview.base, preview.hunks, decisions))
   end
-  if fits(preview.verdicts) then
+  if matches_text(preview.decisions) then
     return
   end
-  local before = vim.iter(preview.history):rev():find(fits)
-  if not before then
+  local earlier = vim.iter(preview.history):rev():find(matches_text)
+  if not earlier then
     close(preview)
-    return say('the text was changed: what was not accepted of the preview is dropped')
+    return notify('the buffer was changed: the preview is closed and its remaining hunks are dropped')
   end
-  preview.verdicts = vim.deepcopy(before)
+  preview.decisions = vim.deepcopy(earlier)
   draw(preview)
 end
 
-local function follow(preview)
-  local look = vim.schedule_wrap(changed)
-  local told = function()
-    look(preview)
+local function watch_buffer(preview)
+  local sync = vim.schedule_wrap(sync_with_text)
+  local on_change = function()
+    sync(preview)
+    -- True detaches.
     return previews[preview.buffer] ~= preview
   end
   vim.api.nvim_buf_attach(preview.buffer, false, {
-    on_lines = told,
-    on_reload = told,
+    on_lines = on_change,
+    on_reload = on_change,
     on_detach = function()
       vim.schedule(function()
         close(preview)
@@ -129,29 +135,30 @@ local function follow(preview)
   })
 end
 
----Shows changes of a buffer's text as it is now.
+---Previews edits of a buffer's current text.
 ---@param buffer integer
----@param changes { range: lsp.Range, newText: string }[]
+---@param edits { range: lsp.Range, newText: string }[]
 ---@param encoding string
----@param again? fun()  Asks for another change in place of this one.
----@return boolean whether there is anything to show
-function M.open(buffer, changes, encoding, again)
+---@param retry? fun()  Requests another change instead.
+---@return boolean opened false if the edits change nothing
+function M.open(buffer, edits, encoding, retry)
   M.close(buffer)
   local base = lines_of(buffer)
-  local hunks = hunks_of.of(base, changes, encoding)
+  local hunks = hunk_lines.from_edits(base, edits, encoding)
   if #hunks == 0 then
     return false
   end
-  local preview = { buffer = buffer, base = base, hunks = hunks, verdicts = {}, history = { {} }, again = again }
-  preview.keys = local_keys.map(buffer, config.get().preview_keys, require('foretype.keys').preview_actions, 'preview')
+  local preview = { buffer = buffer, base = base, hunks = hunks, decisions = {}, history = { {} }, retry = retry }
+  local actions = require('foretype.keys').preview_actions
+  preview.restore_keys = local_keys.map(buffer, config.get().preview_keys, actions, 'preview')
   previews[buffer] = preview
-  follow(preview)
+  watch_buffer(preview)
   draw(preview)
-  show(preview, 1)
+  reveal(preview, 1)
   return true
 end
 
----Takes a preview away; what was accepted stays.
+---Closes the preview of a buffer. Accepted hunks stay.
 ---@param buffer integer
 function M.close(buffer)
   if previews[buffer] then
@@ -159,103 +166,108 @@ function M.close(buffer)
   end
 end
 
+---The preview of the current buffer. Notifies the user if there is none.
 ---@return foretype.Preview?
-local function here()
+local function current_preview()
   local buffer = vim.api.nvim_get_current_buf()
-  -- A key may come before what was scheduled for an undo.
+  -- A key may be handled before the scheduled check after an undo.
   if previews[buffer] then
-    changed(previews[buffer])
+    sync_with_text(previews[buffer])
   end
   local preview = previews[buffer]
   if not preview then
-    say('there is no preview in this buffer')
+    notify('there is no preview in this buffer')
   end
   return preview
 end
 
--- The hunk at the cursor, or the next one.
-local function at_cursor(preview)
-  local row, waiting = vim.api.nvim_win_get_cursor(0)[1] - 1, pending(preview)
-  return vim.iter(waiting):find(function(number)
-    local first, last = rows(preview, number)
+-- Number of the remaining hunk at the cursor, or of the next one.
+local function hunk_at_cursor(preview)
+  local row, remaining = vim.api.nvim_win_get_cursor(0)[1] - 1, remaining_hunks(preview)
+  return vim.iter(remaining):find(function(number)
+    local first, last = rows_of(preview, number)
     return row < math.max(last, first + 1)
-  end) or waiting[1]
+  end) or remaining[1]
 end
 
-local function make(preview, number)
-  local first, last = rows(preview, number)
+local function accept_hunk(preview, number)
+  local first, last = rows_of(preview, number)
   vim.api.nvim_buf_set_lines(preview.buffer, first, last, true, preview.hunks[number].lines)
-  preview.verdicts[number] = true
+  preview.decisions[number] = true
 end
 
-local function decide(work)
-  local preview = here()
+local function reject_hunk(preview, number)
+  preview.decisions[number] = false
+end
+
+-- Calls `apply` with the preview and the hunk at the cursor, and moves to the next remaining hunk.
+local function decide(apply)
+  local preview = current_preview()
   if not preview then
     return
   elseif not vim.bo[preview.buffer].modifiable then
-    return say('this buffer cannot be changed')
+    return notify('this buffer is not modifiable')
   end
-  local number = at_cursor(preview)
-  work(preview, number)
-  settle(preview)
-  local following = previews[preview.buffer] and vim.iter(pending(preview)):find(function(other)
-    return other > number
-  end)
-  if following then
-    show(preview, following)
+  local number = hunk_at_cursor(preview)
+  apply(preview, number)
+  commit_decisions(preview)
+  local next_hunk = previews[preview.buffer]
+    and vim.iter(remaining_hunks(preview)):find(function(other)
+      return other > number
+    end)
+  if next_hunk then
+    reveal(preview, next_hunk)
   end
 end
 
----Takes the hunk at the cursor, or the next one.
+local function decide_all(apply)
+  decide(function(preview)
+    vim.iter(remaining_hunks(preview)):each(function(number)
+      apply(preview, number)
+    end)
+  end)
+end
+
+---Accepts the hunk at the cursor, or the next one.
 function M.accept()
-  decide(make)
+  decide(accept_hunk)
 end
 
----Turns it down.
+---Rejects the hunk at the cursor, or the next one.
 function M.reject()
-  decide(function(preview, number)
-    preview.verdicts[number] = false
-  end)
+  decide(reject_hunk)
 end
 
----Takes all that are left, in one step of undo.
+---Accepts all remaining hunks, in one undo step.
 function M.accept_all()
-  decide(function(preview)
-    vim.iter(pending(preview)):each(function(number)
-      make(preview, number)
-    end)
-  end)
+  decide_all(accept_hunk)
 end
 
----Turns all down that are left.
+---Rejects all remaining hunks.
 function M.reject_all()
-  decide(function(preview)
-    vim.iter(pending(preview)):each(function(number)
-      preview.verdicts[number] = false
-    end)
-  end)
+  decide_all(reject_hunk)
 end
 
----What is waiting goes, and another change is asked for.
+---Drops the remaining hunks and requests another change.
 function M.another()
-  local preview = here()
-  if preview and not preview.again then
-    return say('there is no other change; ask again in other words')
+  local preview = current_preview()
+  if preview and not preview.retry then
+    return notify('there is no other version of this change: run the command again with other words')
   elseif preview then
     close(preview)
-    preview.again()
+    preview.retry()
   end
 end
 
-local function go(by)
-  local preview = here()
+local function go(offset)
+  local preview = current_preview()
   if not preview then
     return
   end
-  local waiting = pending(preview)
-  for at, number in ipairs(waiting) do
-    if number == at_cursor(preview) then
-      return show(preview, waiting[(at - 1 + by) % #waiting + 1])
+  local remaining = remaining_hunks(preview)
+  for at, number in ipairs(remaining) do
+    if number == hunk_at_cursor(preview) then
+      return reveal(preview, remaining[(at - 1 + offset) % #remaining + 1])
     end
   end
 end
@@ -265,7 +277,7 @@ function M.next()
   go(1)
 end
 
----Goes to the previous one.
+---Goes to the previous hunk.
 function M.prev()
   go(-1)
 end

@@ -1,4 +1,4 @@
--- Tells the server what became of a suggestion: it was shown, taken in part, taken.
+-- Reports to the server that a suggestion was shown, partially accepted or accepted.
 
 local M = {}
 
@@ -10,7 +10,7 @@ end
 
 ---@param client vim.lsp.Client
 ---@param item table
----@param bytes integer  How much of its text stands in the buffer now.
+---@param bytes integer  Length of the accepted text.
 function M.partially_accepted(client, item, bytes)
   local length = vim.str_utfindex(item.insertText, 'utf-16', bytes, false)
   client:notify('textDocument/didPartiallyAcceptCompletion', { item = item, acceptedLength = length })

@@ -1,53 +1,55 @@
--- Asks the server. One request is out at a time: the next one cancels it, and an answer that comes after the text or the
--- cursor has changed is dropped.
+-- Requests for suggestions. There is one request at a time: the next one cancels it. An answer that arrives after the
+-- text or the cursor has changed is superseded and dropped.
 
-local client_of = require('foretype.client').of
+local get_client = require('foretype.client').get
 local status = require('foretype.status')
 
 local M = {}
 
----What made us ask, as the protocol numbers it.
-M.kinds = { invoked = 1, automatic = 2 }
+---`InlineCompletionTriggerKind` of the protocol.
+M.trigger_kinds = { invoked = 1, automatic = 2 }
 
----@class foretype.Pending
+---@alias foretype.AnswerHandler fun(client: vim.lsp.Client, buffer: integer, items: table[])
+
+---@class foretype.PendingRequest
 ---@field client vim.lsp.Client
 ---@field id integer
 
----@type foretype.Pending?
+---@type foretype.PendingRequest?
 local pending
--- The moment of an answer that is not complete yet.
+-- Editor state for which an incomplete answer arrived.
 ---@type table?
-local incomplete
-local timer = assert(vim.uv.new_timer())
--- An answer that comes sooner is not worth a word in the status line, and all who hear of it, at every key.
-local noticed_after = 200
-local patience = assert(vim.uv.new_timer())
--- Rises with each cancelling: what a timer has begun before is not for now.
-local turn = 0
+local incomplete_state
+local delay_timer = assert(vim.uv.new_timer())
+-- The status shows only requests that take longer than this: an update of the status line at every key would be costly.
+local busy_delay_ms = 200
+local busy_timer = assert(vim.uv.new_timer())
+-- Number of cancellations. A timer callback that was scheduled before the latest one does nothing.
+local cancellations = 0
 
-local function answered()
+local function clear_pending()
   pending = nil
-  patience:stop()
-  status.set_asking(false)
+  busy_timer:stop()
+  status.set_requesting(false)
 end
 
----Forgets what was asked and what was going to be.
+---Cancels the pending and the scheduled request.
 function M.cancel()
-  timer:stop()
-  incomplete = nil
-  turn = turn + 1
+  delay_timer:stop()
+  incomplete_state = nil
+  cancellations = cancellations + 1
   if not pending then
     return
   end
   local request = pending
-  answered()
+  clear_pending()
   if not request.client:is_stopped() then
     request.client:cancel_request(request.id)
   end
 end
 
--- What an answer is good for: this text, with the cursor at this place.
-local function moment()
+-- Editor state that a suggestion is valid for.
+local function editor_state()
   return {
     buffer = vim.api.nvim_get_current_buf(),
     tick = vim.api.nvim_buf_get_changedtick(0),
@@ -56,72 +58,73 @@ local function moment()
   }
 end
 
-local function parameters(client, kind)
+local function request_params(client, trigger_kind)
   local params = vim.lsp.util.make_position_params(0, client.offset_encoding)
-  params.context = { triggerKind = kind }
+  params.context = { triggerKind = trigger_kind }
   return params
 end
 
----Asks at once.
----@param kind integer
----@param on_answer fun(client: vim.lsp.Client, buffer: integer, items: table[])
-function M.ask(kind, on_answer)
+---Requests suggestions at the cursor.
+---@param trigger_kind integer
+---@param on_answer foretype.AnswerHandler
+function M.send(trigger_kind, on_answer)
   M.cancel()
-  local asked = moment()
-  local client = client_of(asked.buffer)
-  if not client or not asked.insert then
+  local state = editor_state()
+  local client = get_client(state.buffer)
+  if not client or not state.insert then
     return
   end
-  local own = { client = client }
+  local request = { client = client }
   local handler = function(error, result)
-    if pending ~= own then
+    if pending ~= request then
       return
     end
-    answered()
-    if not error and vim.deep_equal(asked, moment()) then
-      incomplete = result and result.isIncomplete and asked or nil
-      on_answer(client, asked.buffer, result and (result.items or result) or {})
+    clear_pending()
+    if not error and vim.deep_equal(state, editor_state()) then
+      incomplete_state = result and result.isIncomplete and state or nil
+      on_answer(client, state.buffer, result and (result.items or result) or {})
     end
   end
-  pending = own
-  local sent, id = client:request('textDocument/inlineCompletion', parameters(client, kind), handler, asked.buffer)
+  pending = request
+  local params = request_params(client, trigger_kind)
+  local sent, id = client:request('textDocument/inlineCompletion', params, handler, state.buffer)
   if not sent then
     pending = nil
     return
   end
-  own.id = id
-  patience:start(noticed_after, 0, vim.schedule_wrap(function()
-    status.set_asking(pending == own)
+  request.id = id
+  busy_timer:start(busy_delay_ms, 0, vim.schedule_wrap(function()
+    status.set_requesting(pending == request)
   end))
 end
 
----The answer that came in part is complete now: asks for it, if it is still of interest.
----@param on_answer fun(client: vim.lsp.Client, buffer: integer, items: table[])
-function M.ask_for_more(on_answer)
-  if incomplete and vim.deep_equal(incomplete, moment()) then
-    M.ask(M.kinds.automatic, on_answer)
+---Requests the rest of a suggestion that was answered in part, unless the text or the cursor has changed since.
+---@param on_answer foretype.AnswerHandler
+function M.send_for_rest(on_answer)
+  if incomplete_state and vim.deep_equal(incomplete_state, editor_state()) then
+    M.send(M.trigger_kinds.automatic, on_answer)
   end
 end
 
----Tells the server where the cursor is, though nothing was typed there.
-function M.tell_place()
-  local client = client_of(vim.api.nvim_get_current_buf())
+---Reports the position of the cursor to the server, which may prefill the prompt there.
+function M.notify_focus()
+  local client = get_client(vim.api.nvim_get_current_buf())
   if client then
     client:notify('textDocument/didFocus', vim.lsp.util.make_position_params(0, client.offset_encoding))
   end
 end
 
----Asks when no other key has come for a while.
+---Requests suggestions after a delay, unless another key cancels it.
 ---@param milliseconds integer
----@param kind integer
----@param on_answer fun(client: vim.lsp.Client, buffer: integer, items: table[])
-function M.ask_after(milliseconds, kind, on_answer)
+---@param trigger_kind integer
+---@param on_answer foretype.AnswerHandler
+function M.send_after(milliseconds, trigger_kind, on_answer)
   M.cancel()
-  local own = turn
-  timer:start(milliseconds, 0, vim.schedule_wrap(function()
-    -- Another key may have come between the timer and now.
-    if own == turn then
-      M.ask(kind, on_answer)
+  local cancellations_before = cancellations
+  delay_timer:start(milliseconds, 0, vim.schedule_wrap(function()
+    -- A key may have been handled since the timer fired.
+    if cancellations == cancellations_before then
+      M.send(trigger_kind, on_answer)
     end
   end))
 end

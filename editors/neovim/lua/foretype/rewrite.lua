@@ -1,8 +1,9 @@
--- Code that a model writes into a buffer: `:Foretype edit`, `generate` and `translate`. What is being written is seen below
--- the lines that it is for; what comes of it is shown as a preview, and a translation in a buffer of its own.
+-- Code that the model writes into a buffer: `:Foretype edit`, `generate`, `translate` and docstrings. The end of the
+-- text appears below the lines that it is for while the model writes; the result is a preview, or a new buffer for a
+-- translation.
 
-local client_of = require('foretype.client').of
 local config = require('foretype.config')
+local get_client = require('foretype.client').get
 local local_keys = require('foretype.local_keys')
 local marks = require('foretype.preview_marks')
 local preview = require('foretype.preview')
@@ -11,178 +12,180 @@ local stream = require('foretype.stream')
 
 local M = {}
 
----@class foretype.Writing
+---@class foretype.Rewrite
 ---@field stream? foretype.Stream
----@field written string
----@field keys fun()  Gives the keys back.
+---@field text string           Text that was streamed so far.
+---@field restore_keys fun()
 
----@type table<integer, foretype.Writing> by buffer
-local writings = {}
+---@type table<integer, foretype.Rewrite> running rewrites by buffer
+local rewrites = {}
 
--- Lines of what is being written that are shown, and bytes that are looked through for them.
-local shown = 8
-local longest = 4000
+-- Number of lines of the streamed text that are shown, and of bytes at its end in which they are looked for.
+local max_shown_lines = 8
+local max_shown_bytes = 4000
 
-local function say(text, level)
+local function notify(text, level)
   vim.notify('Foretype: ' .. text, level or vim.log.levels.WARN)
 end
 
-local function ended(buffer)
-  local writing = writings[buffer]
-  writings[buffer] = nil
+local function finish(buffer)
+  local rewrite = rewrites[buffer]
+  rewrites[buffer] = nil
   marks.clear(buffer)
-  if writing then
-    writing.keys()
+  if rewrite then
+    rewrite.restore_keys()
   end
 end
 
+-- Draws the end of the streamed text and the progress.
 local function draw(buffer, row)
-  local all = vim.trim(writings[buffer].written)
-  local written = all:sub(-longest)
-  local lines = vim.split(written, '\n', { plain = true })
+  local text = vim.trim(rewrites[buffer].text)
+  local shown_text = text:sub(-max_shown_bytes)
+  local lines = vim.split(shown_text, '\n', { plain = true })
   local below = vim.tbl_map(function(line)
     return { line, 'ForetypeSuggestion' }
-  end, written == '' and {} or vim.list_slice(lines, math.max(1, #lines - shown + 1)))
-  local key = config.get().preview_keys.stop
-  local stops = key and key .. ' stops' or ':Foretype stop ends it'
+  end, shown_text == '' and {} or vim.list_slice(lines, math.max(1, #lines - max_shown_lines + 1)))
   marks.clear(buffer)
   local last = math.min(row, vim.api.nvim_buf_line_count(buffer))
   marks.draw(buffer, last, last, false, below)
-  -- Beside the line, and so on the screen where that is, too: nothing is drawn below the last line of a window.
-  local hint = ('▲ writing, %d characters · %s · %s'):format(#all, stops, vim.fn.strcharpart(vim.trim(lines[#lines]), 0, 40))
-  marks.remark(buffer, last - 1, hint)
+  local key = config.get().preview_keys.stop
+  local stop_hint = key and key .. ' stop' or ':Foretype stop'
+  local last_line = vim.fn.strcharpart(vim.trim(lines[#lines]), 0, 40)
+  -- At the end of the line, because virtual lines below the last line of a window are not visible.
+  marks.remark(buffer, last - 1, ('▲ writing, %d characters · %s · %s'):format(#text, stop_hint, last_line))
 end
 
-local function problem_with(buffer, answer)
-  -- The version that the server was told of is the buffer's own count of changes.
+local function show_preview(buffer, client, answer, retry)
+  vim.iter(answer.notes):each(notify)
+  -- The version that Neovim reports to the server is the change tick of the buffer.
   if vim.lsp.util.buf_versions[buffer] ~= answer.version then
-    return 'the text was changed meanwhile and is left as it is: ask again'
+    return notify('the buffer was changed in the meantime and is left as it is: run the command again')
+  end
+  if not preview.open(buffer, answer.hunks, client.offset_encoding, retry) then
+    notify('the model suggests no change', vim.log.levels.INFO)
   end
 end
 
-local function arrived(buffer, client, answer, again)
-  vim.iter(answer.notes):each(say)
-  local problem = problem_with(buffer, answer)
-  if problem then
-    return say(problem)
-  elseif not preview.open(buffer, answer.hunks, client.offset_encoding, again) then
-    say('the model would change nothing', vim.log.levels.INFO)
-  end
-end
-
--- The client of the current buffer, if something can be written there now.
-local function ready()
+-- The client and number of the current buffer. Notifies the user and returns nil if nothing can be written there now.
+local function target()
   local buffer = vim.api.nvim_get_current_buf()
-  local client = client_of(buffer)
+  local client = get_client(buffer)
   if not client then
-    return say('there is no server for this buffer: ' .. require('foretype').status().text)
-  elseif writings[buffer] then
-    return say('the model is still writing; :Foretype stop ends it')
+    return notify('no server is attached to this buffer: ' .. require('foretype').status().text)
+  elseif rewrites[buffer] then
+    return notify('the model is still writing; :Foretype stop stops it')
   end
   return client, buffer
 end
 
----Lets the model change the buffer: the result is a preview.
+---Requests a change of the current buffer and shows it as a preview.
 ---@param method 'foretype/edit'|'foretype/generate'|'foretype/docstring'|'foretype/translate'
 ---@param params table
 ---@param range? integer[]
----@param again? fun()  Asks for another change in place of this one.
-function M.preview(method, params, range, again)
-  local client, buffer = ready()
+---@param retry? fun()  Requests another change instead.
+function M.preview(method, params, range, retry)
+  local client, buffer = target()
   if not client then
     return
   end
   preview.close(buffer)
   local row = range and range[2] or vim.api.nvim_win_get_cursor(0)[1]
-  local writing = { written = '' }
-  writing.keys = local_keys.map(buffer, config.get().preview_keys, { { name = 'stop', text = 'stop' } }, 'preview')
-  writings[buffer] = writing
+  local stop_action = { name = 'stop', text = 'stop the model' }
+  local rewrite = { text = '' }
+  rewrite.restore_keys = local_keys.map(buffer, config.get().preview_keys, { stop_action }, 'preview')
+  rewrites[buffer] = rewrite
   draw(buffer, row)
   params = vim.tbl_extend('force', selection.params(client, range), params)
-  writing.stream = stream.request(client, method, params, function(text)
-    writing.written = writing.written .. text
+  rewrite.stream = stream.request(client, method, params, function(text)
+    rewrite.text = rewrite.text .. text
     draw(buffer, row)
   end, function(problem, answer)
-    ended(buffer)
+    finish(buffer)
     if problem or not answer then
-      return say(problem or 'there is no answer', vim.log.levels.ERROR)
+      return notify(problem or 'the server sent no answer', vim.log.levels.ERROR)
     end
-    arrived(buffer, client, answer, again)
+    show_preview(buffer, client, answer, retry)
   end)
-  if not writing.stream then
-    M.detached(buffer)
+  if not rewrite.stream then
+    M.on_detach(buffer)
   end
 end
 
--- Words of the command, or else asked for.
-local function with_words(words, prompt, work)
-  if words then
-    return work(words)
+-- Calls `use` with the text of the command, or with text that the user is prompted for.
+local function with_text(text, prompt, use)
+  if text then
+    return use(text)
   end
   vim.ui.input({ prompt = prompt }, function(typed)
     if typed and vim.trim(typed) ~= '' then
-      work(vim.trim(typed))
+      use(vim.trim(typed))
     end
   end)
 end
 
----Changes the lines of a range, or the function or class at the cursor, as somebody says.
----@param wish { words?: string, range?: integer[] }
-function M.edit(wish)
-  with_words(wish.words, 'Change: ', function(instruction)
-    M.preview('foretype/edit', { instruction = instruction }, wish.range)
+---@class foretype.RewriteCommand
+---@field text? string      Argument of the command.
+---@field range? integer[]  First and last line, counted from 1.
+---@field mods? table       Modifiers of the command, which place the window of a translation.
+
+---Changes the lines of a range, or the function or class at the cursor, as instructed.
+---@param command foretype.RewriteCommand
+function M.edit(command)
+  with_text(command.text, 'Change: ', function(instruction)
+    M.preview('foretype/edit', { instruction = instruction }, command.range)
   end)
 end
 
 ---Writes the code for the comment or signature at the first line of a range, or at the cursor.
----@param wish { words?: string, range?: integer[] }
-function M.generate(wish)
-  if wish.words then
-    return say(':Foretype generate is followed by nothing; write a comment, or say :Foretype edit')
+---@param command foretype.RewriteCommand
+function M.generate(command)
+  if command.text then
+    return notify(':Foretype generate takes no arguments; write a comment, or use :Foretype edit')
   end
-  M.preview('foretype/generate', vim.empty_dict(), wish.range and { wish.range[1], wish.range[1] })
+  M.preview('foretype/generate', vim.empty_dict(), command.range and { command.range[1], command.range[1] })
 end
 
----Translates a range, or the function or class at the cursor, into a buffer of its own.
----@param wish { words?: string, range?: integer[], mods?: table }
-function M.translate(wish)
-  with_words(wish.words, 'Translate to: ', function(to)
-    local client = ready()
+---Translates a range, or the function or class at the cursor, into a new buffer.
+---@param command foretype.RewriteCommand
+function M.translate(command)
+  with_text(command.text, 'Translate to: ', function(language)
+    local client = target()
     if client then
-      local params = vim.tbl_extend('force', selection.params(client, wish.range), { to = to })
-      require('foretype.translation').open(client, params, wish.mods)
+      local params = vim.tbl_extend('force', selection.params(client, command.range), { to = language })
+      require('foretype.translation').open(client, params, command.mods)
     end
   end)
 end
 
 ---Translates the comments and docstrings of a range, or of the buffer, into a natural language.
----@param wish { words?: string, range?: integer[] }
-function M.comments(wish)
-  with_words(wish.words, 'Comments in: ', function(to)
-    M.preview('foretype/translate', { comments = to }, wish.range or { 1, vim.api.nvim_buf_line_count(0) })
+---@param command foretype.RewriteCommand
+function M.translate_comments(command)
+  with_text(command.text, 'Translate comments to: ', function(language)
+    local range = command.range or { 1, vim.api.nvim_buf_line_count(0) }
+    M.preview('foretype/translate', { comments = language }, range)
   end)
 end
 
----Stops what is being written in the current buffer.
----@return boolean whether there was anything
+---Stops the model in the current buffer.
+---@return boolean stopped false if it was not writing
 function M.stop()
   local buffer = vim.api.nvim_get_current_buf()
-  local writing = writings[buffer]
-  if not writing then
+  local rewrite = rewrites[buffer]
+  if not rewrite then
     return require('foretype.translation').stop(buffer)
   end
-  stream.stop(writing.stream)
-  ended(buffer)
-  say('stopped; the text is as it was', vim.log.levels.INFO)
+  stream.stop(rewrite.stream)
+  finish(buffer)
+  notify('stopped; the buffer is unchanged', vim.log.levels.INFO)
   return true
 end
 
----The server of a buffer is gone, and with it what it was writing.
+---Ends the rewrite of a buffer whose server is gone.
 ---@param buffer integer
-function M.detached(buffer)
-  if writings[buffer] then
-    ended(buffer)
-    say('the server is gone: :Foretype restart, and ask again')
+function M.on_detach(buffer)
+  if rewrites[buffer] then
+    finish(buffer)
+    notify('the server is not running: run :Foretype restart and try again')
   end
 end
 

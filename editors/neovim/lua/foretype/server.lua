@@ -1,5 +1,5 @@
--- What the language server's configuration is made of: how the process is started, where the workspace's root is, and what
--- is done with the server's own notifications. It works without the rest of the plugin.
+-- Parts of the language server's configuration: command, workspace root, options and handlers of notifications. It
+-- works without the rest of the plugin.
 
 local binary = require('foretype.binary')
 local config = require('foretype.config')
@@ -8,9 +8,9 @@ local M = {}
 
 M.markers = { '.foretype', '.git' }
 
--- The plugin starts a server that has ended again, and says so when that does not help. Neovim's own word each time that one
--- ends, with a path that fills the screen, would only be in the way.
-local function without_a_word(dispatchers)
+-- Hides the exit code of the server from Neovim, which would show a message with a long path each time. The plugin
+-- restarts the server, and notifies the user when that does not help.
+local function with_silent_exit(dispatchers)
   return vim.tbl_extend('force', dispatchers, {
     on_exit = function()
       dispatchers.on_exit(0, 0)
@@ -18,58 +18,59 @@ local function without_a_word(dispatchers)
   })
 end
 
+---Starts the server.
 ---@param dispatchers vim.lsp.rpc.Dispatchers
 function M.start(dispatchers)
   local path = binary.find()
-  assert(path, 'Foretype: the program foretype is not found')
-  local active = require('foretype.typing').active
-  return vim.lsp.rpc.start({ path, 'lsp' }, active and without_a_word(dispatchers) or dispatchers)
+  assert(path, 'Foretype: the program foretype was not found')
+  local is_active = require('foretype.typing').active
+  return vim.lsp.rpc.start({ path, 'lsp' }, is_active and with_silent_exit(dispatchers) or dispatchers)
 end
 
----Where the program is missing, no root is given and so no client is started.
+---Finds the workspace root. If the program is missing, it calls nothing, so that Neovim starts no client.
 ---@param buffer integer
 ---@param on_root fun(root: string?)
 function M.root(buffer, on_root)
-  if binary.find_or_tell() then
+  if binary.find_or_notify() then
     on_root(vim.fs.root(buffer, M.markers))
   end
 end
 
----The options for the server: those of setup(), and over them those of `vim.lsp.config('foretype', { settings = ... })`.
+---Options for the server: those of setup(), overridden by those of `vim.lsp.config('foretype', { settings = ... })`.
 ---@return table
 function M.options()
   local configured = vim.lsp.config.foretype.settings or {}
   return vim.tbl_deep_extend('force', config.get().server, configured.foretype or {})
 end
 
----Read when the server is started, so that setup() may come before or after vim.lsp.config().
+---Sets the options when the server is started, so that setup() may be called before or after vim.lsp.config().
 function M.before_init(params, client_config)
-  -- The client has taken this very table for its own: it is filled, not replaced.
+  -- The client already uses this table, so it is filled in place.
   client_config.settings.foretype = M.options()
   if next(client_config.settings.foretype) then
     params.initializationOptions = client_config.settings.foretype
   end
-  -- Neovim's own inline completion would not ask again.
+  -- Only the plugin requests the rest of a partial suggestion; Neovim's own inline completion does not.
   if require('foretype.typing').active then
-    local own = { experimental = { foretype = { more = true } } }
-    params.capabilities = vim.tbl_deep_extend('force', params.capabilities, own)
+    local experimental = { experimental = { foretype = { more = true } } }
+    params.capabilities = vim.tbl_deep_extend('force', params.capabilities, experimental)
   end
 end
 
 M.handlers = {
   ['foretype/status'] = function(_, status, context)
-    require('foretype.status').heard(context.client_id, status)
+    require('foretype.status').update_server(context.client_id, status)
   end,
   ['foretype/more'] = function()
-    require('foretype.typing').more()
+    require('foretype.typing').on_more()
   end,
   ['$/progress'] = function(problem, params, context)
     if not require('foretype.stream').progress(params) then
       return vim.lsp.handlers['$/progress'](problem, params, context)
     end
   end,
-  -- The server says what is wrong each time that it is started, and of options twice: they go with `initialize`, and are
-  -- asked for later. Once is enough.
+  -- Shows each message once: the server reports problems on every start, and invalid options twice, after `initialize`
+  -- and after `workspace/configuration`.
   ['window/showMessage'] = function(_, message)
     local levels = { vim.log.levels.ERROR, vim.log.levels.WARN, vim.log.levels.INFO }
     local text = message.message:gsub('^Foretype: initializationOptions: ', "Foretype: the editor's settings: ")

@@ -1,4 +1,4 @@
--- Brings the plugin to life: autocommands, mappings, and the server for the buffers that are open.
+-- Starts the plugin: autocommands, mappings, and the server for the open buffers.
 
 local client = require('foretype.client')
 local events = require('foretype.events')
@@ -18,43 +18,42 @@ local function on(names, callback)
   vim.api.nvim_create_autocmd(names, { group = group, callback = callback })
 end
 
--- Costs nothing where the server is not attached.
-local function where_attached(work)
+-- Wraps a handler so that it runs only in buffers to which the server is attached.
+local function if_attached(handler)
   return function(args)
-    if client.of(args.buf) then
-      work()
+    if client.get(args.buf) then
+      handler()
     end
   end
 end
 
 local function follow_typing()
-  on('InsertEnter', where_attached(typing.entered))
-  on({ 'TextChangedI', 'TextChangedP', 'CursorMovedI' }, where_attached(typing.changed))
-  on({ 'InsertLeave', 'BufLeave', 'WinLeave' }, where_attached(typing.left))
-  on({ 'CursorMoved', 'BufEnter' }, where_attached(typing.moved))
-  on('CompleteChanged', where_attached(typing.popup_changed))
+  on('InsertEnter', if_attached(typing.on_insert_enter))
+  on({ 'TextChangedI', 'TextChangedP', 'CursorMovedI' }, if_attached(typing.on_change))
+  on({ 'InsertLeave', 'BufLeave', 'WinLeave' }, if_attached(typing.stop))
+  on({ 'CursorMoved', 'BufEnter' }, if_attached(typing.on_cursor_moved))
+  on('CompleteChanged', if_attached(typing.on_popup_change))
   -- The popup is still visible while this event is handled.
-  on('CompleteDone', where_attached(vim.schedule_wrap(typing.popup_changed)))
+  on('CompleteDone', if_attached(vim.schedule_wrap(typing.on_popup_change)))
 end
 
-local function attached(args)
-  local own = vim.lsp.get_client_by_id(args.data.client_id)
-  if not own or own.name ~= 'foretype' then
+local function on_attach(args)
+  local attached = vim.lsp.get_client_by_id(args.data.client_id)
+  if not attached or attached.name ~= 'foretype' then
     return
   end
-  client.attached(args.buf)
+  client.on_attach(args.buf)
   status.set_connection('running')
-  status.look_at(own, args.buf)
-  events.send('Attached', { buf = args.buf, client_id = own.id })
+  status.request_exclusion(attached, args.buf)
+  events.send('Attached', { buf = args.buf, client_id = attached.id })
 end
 
--- A suggestion of a server that is gone goes, too.
-local function detached(args)
-  local own = vim.lsp.get_client_by_id(args.data.client_id)
-  if own and own.name == 'foretype' then
-    typing.left()
-    require('foretype.rewrite').detached(args.buf)
-    client.detached(args.buf, own)
+local function on_detach(args)
+  local detached = vim.lsp.get_client_by_id(args.data.client_id)
+  if detached and detached.name == 'foretype' then
+    typing.stop()
+    require('foretype.rewrite').on_detach(args.buf)
+    client.on_detach(args.buf, detached)
   end
 end
 
@@ -63,21 +62,21 @@ local function follow_buffers()
     client.attach(args.buf)
   end)
   on({ 'BufFilePost', 'BufWritePost' }, function(args)
-    client.renamed(args.buf)
+    client.update_name(args.buf)
   end)
-  on('LspAttach', attached)
-  on('LspDetach', detached)
+  on('LspAttach', on_attach)
+  on('LspDetach', on_detach)
   on('BufEnter', function(args)
-    local own = client.of(args.buf)
-    if own then
-      status.look_at(own, args.buf)
+    local attached = client.get(args.buf)
+    if attached then
+      status.request_exclusion(attached, args.buf)
     end
-    status.changed()
+    status.refresh()
   end)
-  on('VimLeavePre', client.leave)
+  on('VimLeavePre', client.on_leave)
 end
 
----Once for each Neovim.
+---Starts the plugin, once per Neovim.
 function M.start()
   if typing.active then
     return

@@ -1,4 +1,4 @@
--- What is known of the server and of this window, and which one thing of it the user is told.
+-- Status of the server and of each buffer, reduced to the one state that the user sees.
 
 local enabled = require('foretype.enabled')
 local events = require('foretype.events')
@@ -9,133 +9,133 @@ local M = {}
 
 ---@class foretype.Status
 ---@field state foretype.State
----@field text string     For people.
----@field fault boolean   Whether somebody should do something about it.
+---@field text string     Message for the user.
+---@field fault boolean   True if the user should do something about it.
 
 ---@class foretype.ServerStatus
 ---@field busy boolean
 ---@field kind 'Normal'|'Warning'|'Error'|'Inactive'
 ---@field message string
 
-local facts = {
-  ---@type 'stopped'|'starting'|'running'|'missing'|'lost'
-  connection = 'stopped',
-  problem = 'not started',
-  ---@type table<integer, foretype.ServerStatus> by client
-  servers = {},
-  asking = false,
-  ---@type table<integer, string> by buffer: why the server gives no suggestions there
-  refusals = {},
-}
+---@alias foretype.Connection 'stopped'|'starting'|'running'|'missing'|'lost'
+
+---@type foretype.Connection
+local connection = 'stopped'
+local connection_problem = 'not started'
+---@type table<integer, foretype.ServerStatus> by client
+local servers = {}
+local is_requesting = false
+---@type table<integer, string> reasons why buffers get no suggestions
+local exclusions = {}
 
 ---@type foretype.Status?
-local told
+local last_reported
 
-local function say(state, text, fault)
+local function make(state, text, fault)
   return { state = state, text = text, fault = fault or false }
 end
 
-local function of_connection()
-  if facts.connection == 'starting' then
-    return say('starting', 'starting')
-  elseif facts.connection == 'lost' then
-    return say('notConnected', 'connection lost, starting again')
+local function connection_status()
+  if connection == 'starting' then
+    return make('starting', 'starting')
+  elseif connection == 'lost' then
+    return make('notConnected', 'connection lost, reconnecting')
   end
-  return say('notConnected', facts.problem, facts.connection ~= 'stopped' or facts.problem ~= 'not started')
+  return make('notConnected', connection_problem, connection ~= 'stopped' or connection_problem ~= 'not started')
 end
 
-local function of_server(server)
+local function server_status(server)
   if not server or (server.busy and server.kind == 'Normal') then
-    return say('loading', 'loading the model')
+    return make('loading', 'loading the model')
   elseif server.kind == 'Inactive' then
-    return say('inactive', 'the model is loaded when you type')
-  elseif facts.asking then
-    return say('busy', 'thinking')
+    return make('inactive', 'the model is loaded when you type')
+  elseif is_requesting then
+    return make('busy', 'computing a suggestion')
   end
-  return say('ready', server.message)
+  return make('ready', server.message)
 end
 
----How Foretype is for a buffer. Faults come first, then what is switched off, then what is going on.
----@param buffer? integer  The current one if not given.
+---Status for a buffer. A missing server comes first, then disabled suggestions, other errors, and the current activity.
+---@param buffer? integer  By default the current one.
 ---@return foretype.Status
-function M.of(buffer)
+function M.get(buffer)
   buffer = buffer or vim.api.nvim_get_current_buf()
-  local on, off = enabled.buffer(buffer)
-  if not on and facts.connection ~= 'missing' then
-    return say('disabled', 'off: ' .. off)
-  elseif facts.refusals[buffer] and facts.connection ~= 'missing' then
-    return say('excluded', 'off here: ' .. facts.refusals[buffer])
-  elseif facts.connection ~= 'running' then
-    return of_connection()
+  local on, disabled_scope = enabled.buffer(buffer)
+  if not on and connection ~= 'missing' then
+    return make('disabled', 'disabled ' .. disabled_scope)
+  elseif exclusions[buffer] and connection ~= 'missing' then
+    return make('excluded', 'excluded: ' .. exclusions[buffer])
+  elseif connection ~= 'running' then
+    return connection_status()
   end
   local client = vim.lsp.get_clients({ bufnr = buffer, name = 'foretype' })[1]
-  local server = client and facts.servers[client.id] or facts.servers[next(facts.servers)]
+  local server = client and servers[client.id] or servers[next(servers)]
   if server and server.kind == 'Error' then
-    return say('error', server.message, true)
+    return make('error', server.message, true)
   end
-  return of_server(server)
+  return server_status(server)
 end
 
----Tells everybody if something is different now.
-function M.changed()
-  local now = M.of()
-  if told and vim.deep_equal(told, now) then
+---Sends the event `ForetypeStatus` if the status of the current buffer has changed.
+function M.refresh()
+  local current = M.get()
+  if last_reported and vim.deep_equal(last_reported, current) then
     return
   end
-  told = now
-  events.send('Status', now)
+  last_reported = current
+  events.send('Status', current)
   vim.cmd.redrawstatus({ bang = true })
 end
 
----@param connection 'stopped'|'starting'|'running'|'missing'|'lost'
+---@param new_connection foretype.Connection
 ---@param problem? string
-function M.set_connection(connection, problem)
-  facts.connection, facts.problem = connection, problem or ''
-  M.changed()
+function M.set_connection(new_connection, problem)
+  connection, connection_problem = new_connection, problem or ''
+  M.refresh()
 end
 
----The notification `foretype/status` came.
+---Handles the notification `foretype/status`.
 ---@param client integer
 ---@param server foretype.ServerStatus
-function M.heard(client, server)
-  facts.servers[client] = server
-  -- Where the rest of the plugin is off, nobody else says that there is a connection.
+function M.update_server(client, server)
+  servers[client] = server
+  -- If only the server configuration is used, nothing else reports the connection.
   M.set_connection('running')
   if server.kind == 'Normal' and not server.busy then
-    require('foretype.typing').model_is_ready()
+    require('foretype.typing').on_model_ready()
   end
 end
 
 ---@param client integer
-function M.forget(client)
-  facts.servers[client] = nil
+function M.remove_client(client)
+  servers[client] = nil
 end
 
----@param asking boolean
-function M.set_asking(asking)
-  if facts.asking ~= asking then
-    facts.asking = asking
-    M.changed()
+---@param requesting boolean
+function M.set_requesting(requesting)
+  if is_requesting ~= requesting then
+    is_requesting = requesting
+    M.refresh()
   end
 end
 
----A buffer gets no suggestions, whatever the server says.
+---Excludes a buffer from suggestions, whatever the server reports.
 ---@param buffer integer
 ---@param reason string
-function M.refuse(buffer, reason)
-  facts.refusals[buffer] = reason
-  M.changed()
+function M.set_excluded(buffer, reason)
+  exclusions[buffer] = reason
+  M.refresh()
 end
 
----Asks the server whether it refuses a buffer, for example because it is ignored by git.
+---Requests from the server whether it excludes a buffer, for example because git ignores the file.
 ---@param client vim.lsp.Client
 ---@param buffer integer
-function M.look_at(client, buffer)
+function M.request_exclusion(client, buffer)
   local params = { textDocument = vim.lsp.util.make_text_document_params(buffer) }
   client:request('foretype/status', params, function(error, report)
     local document = not error and report and report.document
-    facts.refusals[buffer] = document and not document.enabled and document.reason or nil
-    M.changed()
+    exclusions[buffer] = document and not document.enabled and document.reason or nil
+    M.refresh()
   end, buffer)
 end
 

@@ -1,4 +1,4 @@
--- Requests whose answers the model writes: sent, streamed by their token, stopped. Knows nothing of buffers.
+-- Requests whose answers are streamed: sends them, delivers the text by progress token, and stops them.
 
 local M = {}
 
@@ -24,50 +24,50 @@ local M = {}
 
 ---@class foretype.Listener
 ---@field on_text fun(text: string)
----@field pieces string[]  Not heard of yet.
----@field heard integer    When it last heard.
+---@field chunks string[]        Chunks that have not been delivered yet.
+---@field delivered_at integer  Time of the last delivery.
 
 ---@type table<string, foretype.Listener> by token
 local listeners = {}
-local number = 0
--- A small model writes thousands of pieces a second, and whoever hears of one draws: nobody hears of any more often than this.
-local pause = 50
+local count = 0
+-- Shortest time between two deliveries. Each one draws, and a small model generates thousands of chunks a second.
+local delivery_interval_ms = 50
 
-local function tell(listener)
-  local text = table.concat(listener.pieces)
-  listener.pieces, listener.heard = {}, vim.uv.now()
+local function deliver(listener)
+  local text = table.concat(listener.chunks)
+  listener.chunks, listener.delivered_at = {}, vim.uv.now()
   if text ~= '' then
     listener.on_text(text)
   end
 end
 
-local function tell_soon(token, listener)
-  local due = listener.heard + pause - vim.uv.now()
-  if due <= 0 then
-    return tell(listener)
+local function schedule_delivery(token, listener)
+  local delay = listener.delivered_at + delivery_interval_ms - vim.uv.now()
+  if delay <= 0 then
+    return deliver(listener)
   end
   vim.defer_fn(function()
     if listeners[token] == listener then
-      tell(listener)
+      deliver(listener)
     end
-  end, due)
+  end, delay)
 end
 
----Takes a `$/progress` notification that is about an answer.
+---Handles a `$/progress` notification, if it belongs to a stream.
 ---@param params { token: string|integer, value: any }
----@return boolean whether it was
+---@return boolean handled
 function M.progress(params)
   local listener = listeners[params.token]
   if listener then
-    table.insert(listener.pieces, params.value.text or '')
-    if #listener.pieces == 1 then
-      tell_soon(params.token, listener)
+    table.insert(listener.chunks, params.value.text or '')
+    if #listener.chunks == 1 then
+      schedule_delivery(params.token, listener)
     end
   end
   return listener ~= nil
 end
 
----Asks. `on_end` is called once, unless the asking is stopped.
+---Sends a request. `on_end` is called once, unless the stream is stopped.
 ---@param client vim.lsp.Client
 ---@param method string
 ---@param params table
@@ -75,15 +75,15 @@ end
 ---@param on_end fun(problem?: string, answer?: foretype.Answer|foretype.Rewritten)
 ---@return foretype.Stream?
 function M.request(client, method, params, on_text, on_end)
-  number = number + 1
-  local token = 'foretype-answer-' .. number
-  local listener = { on_text = on_text, pieces = {}, heard = 0 }
+  count = count + 1
+  local token = 'foretype-answer-' .. count
+  local listener = { on_text = on_text, chunks = {}, delivered_at = 0 }
   listeners[token] = listener
   params = vim.tbl_extend('force', params, { partialResultToken = token })
   local stream = { client = client, token = token }
   local sent, id = client:request(method, params, function(problem, answer)
     if listeners[token] then
-      tell(listener)
+      deliver(listener)
       listeners[token] = nil
       on_end(problem and problem.message, answer)
     end
@@ -96,7 +96,7 @@ function M.request(client, method, params, on_text, on_end)
   return stream
 end
 
----Stops an answer; nobody hears of it any more.
+---Cancels a request. Nothing more is delivered.
 ---@param stream foretype.Stream
 function M.stop(stream)
   listeners[stream.token] = nil

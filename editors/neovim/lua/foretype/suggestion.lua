@@ -1,5 +1,5 @@
--- The suggestion that stands at the cursor: which text, how much of it is typed already, its alternatives, and what it
--- means to take it. There is one at most.
+-- The suggestion at the cursor: its candidates, the part of it that is typed already, and accepting it. There is at
+-- most one suggestion at a time.
 
 local config = require('foretype.config')
 local events = require('foretype.events')
@@ -9,24 +9,24 @@ local report = require('foretype.report')
 local M = {}
 
 ---@class foretype.Candidate
----@field item table      As the server sent it.
----@field row integer     Where its text begins, from 0,
----@field col integer     in bytes.
----@field before string   What stands left of that in its line.
----@field replaced string What stands right of the cursor and goes when it is accepted.
+---@field item table       Item of the server's answer.
+---@field row integer      Row at which its text begins, counted from 0.
+---@field col integer      Column at which its text begins, in bytes.
+---@field before string    Text of that line before the column.
+---@field replaced string  Text to the right of the cursor that is replaced when it is accepted.
 
 ---@class foretype.Suggestion
 ---@field client vim.lsp.Client
 ---@field buffer integer
----@field tail string     What stood right of the cursor when it came.
+---@field tail string       Text to the right of the cursor when the suggestion arrived.
 ---@field candidates foretype.Candidate[]
 ---@field index integer
----@field asked boolean   The user asked: there are no more alternatives than these.
+---@field has_all boolean   True if the candidates are all alternatives, because the user requested them.
 
 ---@type foretype.Suggestion?
 local current
 
-local function place()
+local function cursor_position()
   local cursor = vim.api.nvim_win_get_cursor(0)
   return cursor[1] - 1, cursor[2]
 end
@@ -35,27 +35,27 @@ local function line(buffer, row)
   return vim.api.nvim_buf_get_lines(buffer, row, row + 1, false)[1] or ''
 end
 
----What of a candidate is not in the buffer yet; nil if something else is there.
+---Part of a candidate that is not in the buffer yet; nil if the buffer contains something else.
 ---@return string?
 local function rest_of(candidate, buffer)
-  local row, col = place()
-  local begins = row > candidate.row or (row == candidate.row and col >= candidate.col)
-  if not begins or line(buffer, candidate.row):sub(1, candidate.col) ~= candidate.before then
+  local row, col = cursor_position()
+  local is_after_start = row > candidate.row or (row == candidate.row and col >= candidate.col)
+  if not is_after_start or line(buffer, candidate.row):sub(1, candidate.col) ~= candidate.before then
     return nil
   end
-  local typed = vim.api.nvim_buf_get_text(buffer, candidate.row, candidate.col, row, col, {})
-  local there = table.concat(typed, '\n')
+  local typed_lines = vim.api.nvim_buf_get_text(buffer, candidate.row, candidate.col, row, col, {})
+  local typed = table.concat(typed_lines, '\n')
   local text = candidate.item.insertText
-  return vim.startswith(text, there) and text:sub(#there + 1) or nil
+  return vim.startswith(text, typed) and text:sub(#typed + 1) or nil
 end
 
----The current candidate and what is left of it; nil if there is nothing to show.
+---The current candidate and its rest; nil if there is nothing to show.
 ---@return foretype.Candidate?, string?
-local function now()
+local function current_candidate()
   if not current or current.buffer ~= vim.api.nvim_get_current_buf() then
     return nil
   end
-  local row, col = place()
+  local row, col = cursor_position()
   if line(current.buffer, row):sub(col + 1) ~= current.tail then
     return nil
   end
@@ -66,15 +66,15 @@ local function now()
   end
 end
 
----Whether nothing may be shown now, because something else is.
+---Returns true if suggestions are hidden because a popup is open.
 ---@return boolean
 function M.hidden()
-  local popup = config.get().hide_with_popup and vim.fn.pumvisible() == 1
-  return popup or (vim.b.foretype_hidden or false) ~= false
+  local is_popup_open = config.get().hide_with_popup and vim.fn.pumvisible() == 1
+  return is_popup_open or (vim.b.foretype_hidden or false) ~= false
 end
 
 local function draw(candidate, rest)
-  local row, col = place()
+  local row, col = cursor_position()
   local replaced, tail = candidate.replaced, current.tail
   if replaced ~= '' and vim.endswith(rest, replaced) then
     rest = rest:sub(1, -#replaced - 1)
@@ -82,16 +82,17 @@ local function draw(candidate, rest)
   ghost.draw(current.buffer, row, col, rest, tail)
 end
 
----Takes the suggestion away.
+---Removes the suggestion.
 function M.clear()
   current = nil
   ghost.clear()
 end
 
----Looks at the buffer again. What was typed into the suggestion shortens it at once; anything else ends it.
----@return boolean whether there is still one
+---Redraws the suggestion after a change of the buffer. Text that was typed into it shortens it; any other change
+---removes it.
+---@return boolean visible
 function M.refresh()
-  local candidate, rest = now()
+  local candidate, rest = current_candidate()
   if not candidate or M.hidden() then
     M.clear()
     return false
@@ -100,92 +101,98 @@ function M.refresh()
   return true
 end
 
----Whether there is a suggestion on the screen.
+---Returns true if a suggestion is on the screen.
 ---@return boolean
 function M.visible()
-  return now() ~= nil and not M.hidden()
+  return current_candidate() ~= nil and not M.hidden()
 end
 
-local function tell_shown()
+local function report_shown()
   local candidate = current.candidates[current.index]
   report.shown(current.client, candidate.item)
   events.send('Shown', { buf = current.buffer, text = candidate.item.insertText })
 end
 
--- A candidate of an answer, in bytes; nil if its range is not about the cursor.
-local function candidate_of(item, client, buffer)
-  local row, col = place()
+-- Converts an item to a candidate, in bytes; nil if its range does not contain the cursor.
+local function candidate_from_item(item, client, buffer)
+  local row, col = cursor_position()
   local range = item.range
   if not range then
     return { item = item, row = row, col = col, before = line(buffer, row):sub(1, col), replaced = '' }
   end
   local first, last = range.start, range['end']
-  local bytes = function(position)
+  local byte_column = function(position)
     return vim.str_byteindex(line(buffer, position.line), client.offset_encoding, position.character, false)
   end
-  local from, to = bytes(first), bytes(last)
+  local from, to = byte_column(first), byte_column(last)
   if last.line ~= row or to < col or first.line > row or (first.line == row and from > col) then
     return nil
   end
-  local own, cursor_line = line(buffer, first.line), line(buffer, row)
+  local first_line, cursor_line = line(buffer, first.line), line(buffer, row)
   return {
     item = item,
     row = first.line,
     col = from,
-    before = own:sub(1, from),
+    before = first_line:sub(1, from),
     replaced = cursor_line:sub(col + 1, to),
   }
 end
 
--- While somebody types into a suggestion, another answer may lengthen it, but does not put something else in its place. One
--- that says the same is no news.
-local function keeps(candidates)
-  local _, rest = now()
-  local new = candidates[1] and rest_of(candidates[1], current and current.buffer or 0)
-  return rest ~= nil and not (new and #new > #rest and vim.startswith(new, rest))
+-- True if an answer must not replace the current suggestion. While the user types into a suggestion, an answer may
+-- lengthen it, but not replace it by another text. An answer with the same text changes nothing.
+local function keeps_current(candidates)
+  local _, rest = current_candidate()
+  local new_rest = candidates[1] and rest_of(candidates[1], current and current.buffer or 0)
+  return rest ~= nil and not (new_rest and #new_rest > #rest and vim.startswith(new_rest, rest))
 end
 
----An answer came for the cursor's place: because the user typed; because the user asked, and wants to see what came,
----whatever is shown now; or because what is shown was a part, of which more has come.
+---Shows the items of an answer. An answer that the user requested ('invoked') replaces any suggestion; one after a key
+---('automatic') keeps a suggestion that is still valid; one for the rest of a partial suggestion ('more') replaces
+---that.
 ---@param client vim.lsp.Client
 ---@param buffer integer
 ---@param items table[]
----@param why 'typed'|'asked'|'more'
-function M.answered(client, buffer, items, why)
+---@param reason 'automatic'|'invoked'|'more'
+function M.show(client, buffer, items, reason)
   local candidates = {}
   for _, item in ipairs(items) do
-    local candidate = candidate_of(item, client, buffer)
+    local candidate = candidate_from_item(item, client, buffer)
     local rest = candidate and rest_of(candidate, buffer)
     if rest and rest ~= '' then
       candidates[#candidates + 1] = candidate
     end
   end
-  if #candidates == 0 and why == 'more' then
+  if #candidates == 0 and reason == 'more' then
     return M.clear()
   end
-  if #candidates == 0 or M.hidden() or (why == 'typed' and keeps(candidates)) then
+  if #candidates == 0 or M.hidden() or (reason == 'automatic' and keeps_current(candidates)) then
     return
   end
-  local row, col = place()
-  local tail = line(buffer, row):sub(col + 1)
-  local asked = why == 'asked'
-  current = { client = client, buffer = buffer, tail = tail, candidates = candidates, index = 1, asked = asked }
+  local row, col = cursor_position()
+  current = {
+    client = client,
+    buffer = buffer,
+    tail = line(buffer, row):sub(col + 1),
+    candidates = candidates,
+    index = 1,
+    has_all = reason == 'invoked',
+  }
   if M.refresh() then
-    tell_shown()
+    report_shown()
   end
 end
 
 ---Shows another alternative.
----@param by integer 1 or -1
----@return boolean whether the user has all alternatives already
-function M.cycle(by)
-  if not current or not current.asked then
+---@param offset integer 1 or -1
+---@return boolean complete false if the alternatives have to be requested first
+function M.cycle(offset)
+  if not current or not current.has_all then
     return false
   end
   local count, index = #current.candidates, current.index
   for _ = 1, count do
-    index = (index - 1 + by) % count + 1
-    -- What was typed meanwhile fits the one that was shown, not all of them.
+    index = (index - 1 + offset) % count + 1
+    -- Skips alternatives that the text typed since then contradicts.
     local rest = rest_of(current.candidates[index], current.buffer)
     if rest and rest ~= '' then
       break
@@ -194,13 +201,13 @@ function M.cycle(by)
   if index ~= current.index then
     current.index = index
     M.refresh()
-    tell_shown()
+    report_shown()
   end
   return true
 end
 
--- The pieces that a suggestion is taken in. All begin with the white space that comes first.
-local pieces = {
+-- The first part of a suggestion's rest, with leading white space.
+local parts = {
   all = function(rest)
     return rest
   end,
@@ -212,46 +219,46 @@ local pieces = {
   end,
 }
 
--- What is taken is a step of undo of its own: neither what was typed before nor what is typed after is part of it.
-local function insert(buffer, piece, replaced)
+-- Inserts accepted text as an undo step of its own, separate from the text typed before and after.
+local function insert(buffer, text, replaced)
   vim.go.undolevels = vim.go.undolevels
-  local row, col = place()
-  local lines = vim.split(piece, '\n', { plain = true })
+  local row, col = cursor_position()
+  local lines = vim.split(text, '\n', { plain = true })
   vim.api.nvim_buf_set_text(buffer, row, col, row, col + #replaced, lines)
-  local end_col = #lines == 1 and col + #piece or #lines[#lines]
+  local end_col = #lines == 1 and col + #text or #lines[#lines]
   vim.api.nvim_win_set_cursor(0, { row + #lines, end_col })
   if vim.api.nvim_get_mode().mode:sub(1, 1) == 'i' then
     vim.api.nvim_feedkeys(vim.keycode('<C-g>u'), 'ni', false)
   end
 end
 
----Takes the suggestion, or a piece of it.
+---Accepts the suggestion, or a part of it.
 ---@param part 'all'|'word'|'line'
----@return boolean whether there was one
+---@return boolean accepted false if there is no suggestion
 function M.accept(part)
-  local candidate, rest = now()
+  local candidate, rest = current_candidate()
   if not candidate or M.hidden() then
     return false
   end
-  local piece = pieces[part](rest)
-  local all = piece == rest
+  local text = parts[part](rest)
+  local is_all = text == rest
   local accepted = current
-  local taken = #candidate.item.insertText - #rest + #piece
+  local accepted_bytes = #candidate.item.insertText - #rest + #text
   ghost.clear()
-  insert(accepted.buffer, piece, all and candidate.replaced or '')
-  if all then
+  insert(accepted.buffer, text, is_all and candidate.replaced or '')
+  if is_all then
     M.clear()
     report.accepted(accepted.client, candidate.item)
   else
     M.refresh()
-    report.partially_accepted(accepted.client, candidate.item, taken)
+    report.partially_accepted(accepted.client, candidate.item, accepted_bytes)
   end
-  events.send('Accepted', { buf = accepted.buffer, text = piece, part = part })
+  events.send('Accepted', { buf = accepted.buffer, text = text, part = part })
   return true
 end
 
----Takes the suggestion away because the user does not want it.
----@return boolean whether there was one
+---Dismisses the suggestion.
+---@return boolean dismissed false if there is no suggestion
 function M.dismiss()
   if not M.visible() then
     return false

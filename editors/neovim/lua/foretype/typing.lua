@@ -1,32 +1,32 @@
--- Follows what the user does in insert mode: shortens or ends the suggestion, and asks for the next one.
+-- Handlers of insert-mode events: they shorten or remove the suggestion, and request the next one.
 
-local client_of = require('foretype.client').of
 local config = require('foretype.config')
 local enabled = require('foretype.enabled')
+local get_client = require('foretype.client').get
 local request = require('foretype.request')
 local suggestion = require('foretype.suggestion')
 
 local M = {}
 
----Whether the plugin draws ghost text; false where only its server configuration is used.
+---True if the plugin draws ghost text; false if only its server configuration is used.
 M.active = false
 
--- What was last looked at. A key sends several events, of which one may do something; and a mere move of the cursor is told
--- from an edit.
+-- State at the last event. One key causes several events, of which only the first that finds a change is handled; the
+-- change tick tells an edit from a move of the cursor.
 ---@type { buffer: integer, tick: integer, cursor: integer[] }?
-local seen
--- Insert mode has begun and nothing has happened in it.
-local entering = false
+local last_state
+-- True until the first event after insert mode was entered.
+local just_entered = false
 
-local function answered(client, buffer, items)
-  suggestion.answered(client, buffer, items, 'typed')
+local function show_automatic(client, buffer, items)
+  suggestion.show(client, buffer, items, 'automatic')
 end
 
 local function in_insert_mode()
   return vim.api.nvim_get_mode().mode:sub(1, 1) == 'i'
 end
 
-local function look()
+local function current_state()
   return {
     buffer = vim.api.nvim_get_current_buf(),
     tick = vim.api.nvim_buf_get_changedtick(0),
@@ -34,114 +34,114 @@ local function look()
   }
 end
 
-local function may_ask()
+local function may_request()
   local buffer = vim.api.nvim_get_current_buf()
-  -- What a macro types is no reason to suggest anything, and what is taken while one is recorded would not be in it.
-  local by_hand = vim.fn.reg_executing() == '' and vim.fn.reg_recording() == ''
-  return by_hand and client_of(buffer) ~= nil and vim.bo.buftype == '' and enabled.buffer(buffer)
+  -- A macro that is executed needs no suggestions, and one that is recorded would not contain the accepted text.
+  local no_macro = vim.fn.reg_executing() == '' and vim.fn.reg_recording() == ''
+  return no_macro and get_client(buffer) ~= nil and vim.bo.buftype == '' and enabled.buffer(buffer)
 end
 
-local function may_ask_unbidden()
-  return config.get().trigger == 'automatic' and may_ask()
+local function may_request_automatically()
+  return config.get().trigger == 'automatic' and may_request()
 end
 
-local function ask_soon()
-  if may_ask_unbidden() and not suggestion.hidden() then
-    request.ask_after(config.get().debounce_ms, request.kinds.automatic, answered)
+local function request_after_debounce()
+  if may_request_automatically() and not suggestion.hidden() then
+    request.send_after(config.get().debounce_ms, request.trigger_kinds.automatic, show_automatic)
   end
 end
 
----Insert mode begins: the line may want to be completed as it is.
-function M.entered()
-  seen, entering = look(), true
-  ask_soon()
+---Handles InsertEnter.
+function M.on_insert_enter()
+  last_state, just_entered = current_state(), true
+  request_after_debounce()
 end
 
----The text or the cursor changed.
-function M.changed()
-  local now = look()
-  if vim.deep_equal(now, seen) then
+---Handles a change of the text or the cursor in insert mode.
+function M.on_change()
+  local state = current_state()
+  if vim.deep_equal(state, last_state) then
     return
   end
-  local edited = not seen or now.buffer ~= seen.buffer or now.tick ~= seen.tick
-  seen = now
-  -- Back from a command of CTRL-O, the cursor steps behind the end of the line.
-  if entering and not edited then
-    entering = false
+  local edited = not last_state or state.buffer ~= last_state.buffer or state.tick ~= last_state.tick
+  last_state = state
+  -- After a command of CTRL-O, the cursor moves behind the end of the line: not a move by the user.
+  if just_entered and not edited then
+    just_entered = false
     return
   end
-  entering = false
-  local still = suggestion.refresh()
+  just_entered = false
+  local still_shown = suggestion.refresh()
   if edited then
     request.cancel()
-    ask_soon()
-  elseif not still then
+    request_after_debounce()
+  elseif not still_shown then
     request.cancel()
-    M.moved()
+    M.on_cursor_moved()
   end
 end
 
----The cursor went somewhere, and nothing is typed there: if it rests, the server gets ready for that place.
-function M.moved()
-  if may_ask_unbidden() then
-    request.tell_place()
+---Handles a move of the cursor without an edit: the server may prefill the prompt there.
+function M.on_cursor_moved()
+  if may_request_automatically() then
+    request.notify_focus()
   end
 end
 
----What was suggested in part is complete now.
-function M.more()
+---Handles `foretype/more`: a suggestion that was shown in part is complete.
+function M.on_more()
   if not suggestion.hidden() then
-    request.ask_for_more(function(client, buffer, items)
-      suggestion.answered(client, buffer, items, 'more')
+    request.send_for_rest(function(client, buffer, items)
+      suggestion.show(client, buffer, items, 'more')
     end)
   end
 end
 
----The completion popup came or went.
-function M.popup_changed()
+---Handles the opening and closing of the completion popup.
+function M.on_popup_change()
   local hidden = suggestion.hidden()
   suggestion.refresh()
   if hidden then
     request.cancel()
   elseif in_insert_mode() then
-    ask_soon()
+    request_after_debounce()
   end
 end
 
----Insert mode or the buffer is left, or suggestions were switched off.
-function M.left()
+---Cancels requests and removes the suggestion: insert mode or the buffer was left, or suggestions were disabled.
+function M.stop()
   request.cancel()
   suggestion.clear()
 end
 
----The model has been loaded; the user may have waited for it.
-function M.model_is_ready()
+---Requests a suggestion when the model has been loaded, in case the user is waiting for one.
+function M.on_model_ready()
   if M.active and in_insert_mode() and not suggestion.visible() then
-    ask_soon()
+    request_after_debounce()
   end
 end
 
----Asks now, for all alternatives. `by` moves on from what is shown already.
----@param by? integer
-function M.trigger(by)
-  if not may_ask() then
+---Requests all alternatives now.
+---@param offset? integer  Alternative to show, relative to the current one.
+function M.trigger(offset)
+  if not may_request() then
     return
   end
-  request.ask(request.kinds.invoked, function(client, buffer, items)
-    suggestion.answered(client, buffer, items, 'asked')
-    if by then
-      suggestion.cycle(by)
+  request.send(request.trigger_kinds.invoked, function(client, buffer, items)
+    suggestion.show(client, buffer, items, 'invoked')
+    if offset then
+      suggestion.cycle(offset)
     end
   end)
 end
 
----Shows another alternative; asks for them if that was not done yet.
----@param by integer
-function M.cycle(by)
+---Shows another alternative; requests all of them first, if necessary.
+---@param offset integer
+function M.cycle(offset)
   if not suggestion.visible() then
     M.trigger()
-  elseif not suggestion.cycle(by) then
-    M.trigger(by)
+  elseif not suggestion.cycle(offset) then
+    M.trigger(offset)
   end
 end
 
