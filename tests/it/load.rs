@@ -17,6 +17,8 @@ use load_client::LoadClient;
 use request_counts::{RequestCounts, percentile};
 use serde_json::{Value, json};
 
+use crate::lsp::eventually;
+
 /// Size in megabytes of the prefix cache: small, so that sequences are evicted, and ample for all clients.
 const SMALL_KV_MB: usize = 16;
 const AMPLE_KV_MB: usize = 256;
@@ -35,9 +37,9 @@ impl Daemon {
     fn start(kv_mb: usize) -> Self {
         let env = TestEnv::new();
         let real = std::env::var_os("FORETYPE_SOAK_MODEL").map(PathBuf::from);
-        let sings = Self::has_stub_model();
+        let has_stub_model = Self::has_stub_model();
         let model = real.unwrap_or_else(|| stub_model::write(env.path()));
-        let mut daemon = Self { env, model, has_stub_model: sings, kv_mb, pid: 0 };
+        let mut daemon = Self { env, model, has_stub_model, kv_mb, pid: 0 };
         // The first window starts it, and loads the model.
         daemon.open_client(0, &daemon.options()).shut_down();
         daemon.pid = daemon.status()["pid"].as_u64().expect("it runs") as u32;
@@ -109,19 +111,12 @@ impl Daemon {
         let id = last.request_completion(0, false);
         last.receive_answer(id);
         assert!(last.shut_down().suggested > 0 || !self.has_stub_model, "it suggests nothing any more");
-        let deadline = Instant::now() + Duration::from_secs(30);
-        let rests = |status: &Value| {
+        let is_idle = |status: &Value| {
             let models = status["models"].as_array().expect("a list");
             status["clients"] == 0 && models.iter().all(|model| model["engine"]["running"].as_u64() <= Some(0))
         };
-        loop {
-            let status = self.status();
-            if rests(&status) {
-                return;
-            }
-            assert!(Instant::now() < deadline, "it stays busy: {status}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let mut daemon = self;
+        eventually(&mut daemon, |daemon| daemon.status(), is_idle);
     }
 }
 

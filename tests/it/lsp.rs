@@ -1,5 +1,7 @@
 //! The language server as an editor sees it.
 
+use std::time::{Duration, Instant};
+
 use foretype_tests::client::Client;
 use foretype_tests::{TestEnv, real_model, repository, stub_model};
 use serde_json::{Value, json};
@@ -173,7 +175,7 @@ fn edits_count_in_the_order_of_the_wire() {
 }
 
 #[test]
-fn an_overtaken_request_is_answered_once_and_with_nothing() {
+fn a_superseded_request_is_answered_once_and_with_nothing() {
     let mut editor = Editor::open("python", PYTHON);
     let first = editor.ask((0, 0));
     let uri = editor.uri.clone();
@@ -265,16 +267,19 @@ fn a_part_that_is_taken_counts() {
     assert_eq!((&statistics["characters"], &statistics["accepted"]), (&json!(6), &json!(0)));
 }
 
-/// Polls `look` until its result is `as_expected`: notifications are handled concurrently with later requests.
+/// Time after which a test gives up waiting for a state, even on a busy machine.
+const STATE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Calls `look` until its result fits: notifications are handled concurrently with later requests.
 pub(crate) fn eventually<T>(from: &mut T, look: impl Fn(&mut T) -> Value, fits: impl Fn(&Value) -> bool) -> Value {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let deadline = Instant::now() + STATE_TIMEOUT;
     loop {
         let seen = look(from);
         if fits(&seen) {
             return seen;
         }
-        assert!(std::time::Instant::now() < deadline, "it stays {seen}");
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        assert!(Instant::now() < deadline, "it stays {seen}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -351,10 +356,10 @@ fn an_answer_at_the_deadline_is_the_beginning_of_the_whole() {
     let mut ask = || texts(&client.request("textDocument/inlineCompletion", place.clone())).join("");
     // It may be empty: on a slow machine not even a word is there after so many deadlines.
     let first = ask();
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
+    let deadline = Instant::now() + STATE_TIMEOUT;
     let mut last = first.clone();
     while !last.ends_with(';') {
-        assert!(std::time::Instant::now() < deadline, "the run never came to its end: {last:?}");
+        assert!(Instant::now() < deadline, "the run never came to its end: {last:?}");
         let next = ask();
         assert!(next.starts_with(&last), "{next:?} after {last:?}");
         last = next;
@@ -442,10 +447,8 @@ fn a_wrong_option_is_told_once_and_one_that_is_unset_no_longer_holds() {
     let params = json!({ "textDocument": { "uri": "file:///a.py" }, "position": { "line": 1, "character": 3 } });
     client.notify("workspace/didChangeConfiguration", json!({ "settings": null }));
     client.answers("workspace/configuration", json!([{}]));
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while texts(&client.request("textDocument/inlineCompletion", params.clone())).is_empty() {
-        assert!(std::time::Instant::now() < deadline, "it stays manual");
-    }
+    let ask = |client: &mut Client| client.request("textDocument/inlineCompletion", params.clone());
+    eventually(&mut client, ask, |list| !texts(list).is_empty());
     assert!(client.shut_down().success());
 }
 

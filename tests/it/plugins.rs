@@ -1,14 +1,13 @@
 //! Plugins as their authors and users meet them: in ghost text, on the command line, and in the tutorial.
 
+use std::cell::Cell;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use foretype_tests::{TestEnv, repository, stub_model, text};
 use serde_json::{Value, json};
 
 use crate::lsp::{Editor, SUGGESTION, eventually};
-
-/// Time after which a change on disk has been noticed.
-const RELOAD_INTERVAL: Duration = Duration::from_millis(700);
 
 fn plugin(name: &str, rest: &str) -> String {
     format!("return {{ api = 1, name = '{name}', {rest} }}")
@@ -26,15 +25,41 @@ fn editor_with(name: &str, rest: &str) -> Editor {
     editor
 }
 
+/// Requests the state of the first plugin until it fits.
+fn wait_for_plugin(editor: &mut Editor, fits: impl Fn(&Value) -> bool) {
+    let first = |editor: &mut Editor| editor.client.request("foretype/plugins", json!({}))["plugins"][0].clone();
+    eventually(editor, first, fits);
+}
+
+/// Reports that the user saved a file, as an editor does.
+fn report_save(editor: &mut Editor, path: &Path) {
+    let saved = json!({ "textDocument": { "uri": format!("file://{}", path.display()) } });
+    editor.client.notify("textDocument/didSave", saved);
+}
+
+/// Saves a new text of the first plugin, as an editor does, and waits until it is loaded.
+fn save_plugin(editor: &mut Editor, path: &Path, source: &str) {
+    let old = editor.client.request("foretype/plugins", json!({}))["plugins"][0]["hash"].clone();
+    std::fs::write(path, source).expect("writable");
+    report_save(editor, path);
+    editor.client.wait_for("textDocument/publishDiagnostics");
+    wait_for_plugin(editor, |plugin| plugin["hash"] != old && plugin["state"] == "runs");
+}
+
 #[test]
-fn a_plugin_changes_ghost_text_and_a_saved_change_shows_with_the_next_key() {
+fn a_plugin_changes_ghost_text_and_a_key_after_a_change_shows_it() {
     let mut editor = editor_with("loud", LOUD);
     assert_eq!(editor.suggestions((1, 3)), [format!("{SUGGESTION}!")]);
     editor.env.write("config/foretype/plugins/loud.luau", plugin("loud", &LOUD.replace('!', "?")));
-    std::thread::sleep(RELOAD_INTERVAL);
     let uri = editor.uri.clone();
-    editor.client.insert(&uri, 2, (0, 0), "z = 2\n");
-    assert_eq!(editor.suggestions((2, 3)), [format!("{SUGGESTION}?")]);
+    let version = Cell::new(1);
+    let next_key = |editor: &mut Editor| {
+        version.set(version.get() + 1);
+        editor.client.insert(&uri, version.get(), (0, 0), "z = 2\n");
+        json!(editor.suggestions((version.get() as u32, 3)))
+    };
+    // Only keys cause a scan here, and the folders are scanned at most twice a second.
+    eventually(&mut editor, next_key, |suggestions| *suggestions == json!([format!("{SUGGESTION}?")]));
 }
 
 #[test]
@@ -54,12 +79,7 @@ fn a_plugin_saved_between_prompt_and_finish_does_not_change_that_suggestion() {
     let is_prefetched =
         |engine: &Value| engine["generated"].as_u64() > Some(SUGGESTION.len() as u64 + 4) && engine["running"] == 0;
     eventually(&mut editor, generated, is_prefetched);
-    std::fs::write(&path, first_bytes(2)).expect("writable");
-    let saved = json!({ "textDocument": { "uri": format!("file://{}", path.display()) } });
-    editor.client.notify("textDocument/didSave", saved);
-    editor.client.wait_for("textDocument/publishDiagnostics");
-    std::thread::sleep(RELOAD_INTERVAL);
-    editor.client.request("foretype/plugins", json!({}));
+    save_plugin(&mut editor, &path, &first_bytes(2));
     editor.client.insert(&uri, 2, (1, 3), " br");
     assert_eq!(editor.suggestions((1, 6)), ["own"], "finished by the plugin that the prompt was built with");
     editor.client.insert(&uri, 3, (0, 0), "z = 2\n");
@@ -103,7 +123,7 @@ fn a_failure_is_a_diagnostic_at_its_line() {
 }
 
 #[test]
-fn a_mark_goes_when_the_file_is_mended_by_whomever_and_a_new_fault_shows_as_soon_as_it_is_saved() {
+fn a_fixed_plugin_loses_its_diagnostic_and_a_new_fault_shows_as_soon_as_it_is_saved() {
     let mut editor = editor_with("broken", "context = function() error('no') end");
     assert_eq!(editor.suggestions((1, 3)), [SUGGESTION]);
     let marks = |editor: &mut Editor| {
@@ -113,15 +133,13 @@ fn a_mark_goes_when_the_file_is_mended_by_whomever_and_a_new_fault_shows_as_soon
     assert_eq!(marks(&mut editor), 1);
     editor.client.wait_for("window/showMessage");
     let path = editor.env.write("config/foretype/plugins/broken.luau", plugin("broken", LOUD));
-    std::thread::sleep(RELOAD_INTERVAL);
+    assert_eq!(marks(&mut editor), 0, "the change is found without a report that it was saved");
     let uri = editor.uri.clone();
     editor.client.insert(&uri, 2, (0, 0), "z = 2\n");
     assert_eq!(editor.suggestions((2, 3)), [format!("{SUGGESTION}!")]);
-    assert_eq!(marks(&mut editor), 0, "nobody said that it was saved");
     std::fs::write(&path, "return {").expect("writable");
-    let saved = json!({ "textDocument": { "uri": format!("file://{}", path.display()) } });
-    editor.client.notify("textDocument/didSave", saved);
-    assert_eq!((marks(&mut editor), marks(&mut editor)), (0, 1), "taken away, then found to be wrong");
+    report_save(&mut editor, &path);
+    assert_eq!((marks(&mut editor), marks(&mut editor)), (0, 1), "cleared, then found to be broken");
     editor.client.wait_for("window/showMessage");
 }
 
@@ -186,15 +204,11 @@ fn a_workspace_s_plugins_run_only_once_they_are_trusted_and_again_after_the_user
     assert_eq!(editor.suggestions((1, 3)), [SUGGESTION]);
     let asked = editor.client.answers("window/showMessageRequest", json!({ "title": "Trust and run" }));
     assert!(asked["message"].as_str().is_some_and(|text| text.contains("loud")), "{asked}");
-    std::thread::sleep(RELOAD_INTERVAL);
+    wait_for_plugin(&mut editor, |plugin| plugin["state"] == "runs");
     editor.client.insert(&uri, 2, (0, 0), "z = 2\n");
     assert_eq!(editor.suggestions((2, 3)), [format!("{SUGGESTION}!")]);
     // The user's own change, saved in the editor.
-    std::fs::write(&path, plugin("loud", &LOUD.replace('!', "?"))).expect("writable");
-    let saved = json!({ "textDocument": { "uri": format!("file://{}", path.display()) } });
-    editor.client.notify("textDocument/didSave", saved);
-    editor.client.wait_for("textDocument/publishDiagnostics");
-    std::thread::sleep(RELOAD_INTERVAL);
+    save_plugin(&mut editor, &path, &plugin("loud", &LOUD.replace('!', "?")));
     editor.client.insert(&uri, 3, (0, 0), "z = 3\n");
     assert_eq!(editor.suggestions((3, 3)), [format!("{SUGGESTION}?")]);
 }

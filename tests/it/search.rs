@@ -4,6 +4,8 @@ use foretype_tests::client::Client;
 use foretype_tests::{TestEnv, stub_model};
 use serde_json::{Value, json};
 
+use crate::lsp::eventually;
+
 fn env() -> TestEnv {
     let env = TestEnv::new();
     stub_model::write_chat(env.path());
@@ -81,9 +83,6 @@ fn an_editor_sees_how_far_the_index_is_and_asks_with_it() {
         client.notify("textDocument/didSave", json!({ "textDocument": { "uri": format!("{root}/{name}") } }));
     }
     // The index follows in the background.
-    let follows = (0..200).any(|_| {
-        let answer = client.request("foretype/ask", json!({ "question": "How does backoff sleep?" }));
-        answer["places"][0]["path"] == "wait.py"
-    });
-    assert!(follows);
+    let ask = |client: &mut Client| client.request("foretype/ask", json!({ "question": "How does backoff sleep?" }));
+    eventually(&mut client, ask, |answer| answer["places"][0]["path"] == "wait.py");
 }

@@ -90,7 +90,7 @@ pub(crate) enum PluginState {
     Broken {
         /// Reason.
         fault: PluginFault,
-        /// True once the user was told.
+        /// True once the user was notified.
         reported: bool,
     },
 }
@@ -368,6 +368,8 @@ fn empty_request(language: Language, config: &Config) -> Request {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     #[test]
@@ -381,13 +383,17 @@ mod tests {
         let plugins = WorkspacePlugins::new(Some(folder.path()), &config);
         let running_scan = plugins.scan.lock();
         assert_eq!(plugins.refresh(&config), 0, "another scan is running");
+        let is_scan_over = AtomicBool::new(false);
+        let (report_start, start) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             let task = scope.spawn(|| {
+                report_start.send(()).expect("the test listens");
                 plugins.refresh_blocking(&config);
+                assert!(is_scan_over.load(Ordering::SeqCst), "the task did not wait");
                 plugins.entries().iter().any(|entry| entry.path.starts_with(&own))
             });
-            std::thread::sleep(Duration::from_millis(20));
-            assert!(!task.is_finished());
+            start.recv().expect("the task starts");
+            is_scan_over.store(true, Ordering::SeqCst);
             drop(running_scan);
             assert!(task.join().expect("no panic"));
         });

@@ -183,10 +183,10 @@ impl LoadClient {
         });
         self.sent += 1;
         self.supersede(file);
-        let it = &self.files[file];
-        let rest = self.has_stub_model.then(|| stub_continuation(&it.text[..it.cursor]).to_owned());
-        let at_an_anchor =
-            it.text[..it.cursor].rsplit('\n').next().is_some_and(|line| line.is_empty() || line.len() > MAX_LINE_BYTES);
+        let before = &self.files[file].text[..self.files[file].cursor];
+        let rest = if self.has_stub_model { Some(stub_continuation(before).to_owned()) } else { None };
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let at_an_anchor = line.is_empty() || line.len() > MAX_LINE_BYTES;
         let about =
             Some(CompletionQuery { file, position, rest, may_see_only_marker: at_an_anchor, superseded_by: None });
         self.send_request("textDocument/inlineCompletion", params, about)
