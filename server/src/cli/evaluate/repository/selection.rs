@@ -6,6 +6,7 @@ use std::sync::Arc;
 use fnv::FnvHasher;
 use foretype_plugins::Document;
 use foretype_plugins::holes::{self, Hole, HoleKind};
+use foretype_plugins::random::mix64;
 use indicatif::ProgressBar;
 
 use super::progress;
@@ -85,10 +86,7 @@ const FNV_OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 fn lottery_number(id: &str, seed: u64) -> u64 {
     let mut hasher = FnvHasher::with_key(FNV_OFFSET_BASIS ^ seed);
     hasher.write(id.as_bytes());
-    let hash = hasher.finish();
-    let z = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    mix64(hasher.finish())
 }
 
 #[cfg(test)]
