@@ -3,9 +3,9 @@
 //! A source gets a share of the bytes that the sources before it left. Snippets are then ordered by
 //! stability, the most stable first, so that the prefix cache keeps as much of the header as possible.
 
-pub mod definitions;
-pub mod open_files;
-pub mod recent_edits;
+pub(crate) mod definitions;
+pub(crate) mod open_files;
+pub(crate) mod recent_edits;
 pub mod secrets;
 
 use crate::prompt::{Snippet, Stability};
@@ -86,7 +86,7 @@ impl ContextSource {
 }
 
 /// Snippets for a request within its budget: the most stable first, and equally stable ones in the user's order.
-pub fn gather(request: &Request) -> Vec<Snippet> {
+pub(crate) fn gather(request: &Request) -> Vec<Snippet> {
     let mut remaining = request.budget.snippets;
     let mut groups = Vec::new();
     for source in CONTEXT_SOURCES.iter().filter(|source| request.builtins.is_enabled(source.name)) {

@@ -27,7 +27,7 @@ pub use doc_template::DocTemplate;
 pub use edit::Edit;
 pub use error::DocstringError;
 pub use field::Field;
-pub use find::{find_item, item_at, items};
+pub use find::{find_item, items};
 pub use item::{DocItem, DocstringPosition, ItemKind, Parameter, Returns};
 pub use prompt::{DocPromptContext, FIELD_STOPS, SUMMARY_STOPS, prompt, summary_prompt};
 pub use prose::is_summary_complete;

@@ -85,12 +85,12 @@ fn earliest_end(request: &Request, text: &str, with_scope: bool) -> Option<usize
 }
 
 /// Returns true if nothing generated after `text` would be kept. Syntax is checked at line ends only.
-pub fn is_done(request: &Request, text: &str) -> bool {
+pub(crate) fn is_done(request: &Request, text: &str) -> bool {
     earliest_end(request, text, text.ends_with('\n')).is_some() || text.len() > request.budget.answer
 }
 
 /// Text to show for an answer; `None` to show nothing.
-pub fn finish(request: &Request, answer: &Answer) -> Option<String> {
+pub(crate) fn finish(request: &Request, answer: &Answer) -> Option<String> {
     if request.trigger == Trigger::Automatic && answer.confidence < request.min_confidence {
         return None;
     }

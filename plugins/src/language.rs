@@ -127,7 +127,7 @@ impl Language {
     }
 
     /// The language with this name, LSP id or file extension, ignoring case.
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         let name = name.trim().to_lowercase();
         let matches = |info: &&LanguageInfo| {
             info.lsp_ids.contains(&&*name)

@@ -9,7 +9,7 @@
 //! no I/O: all input arrives in the request. Live prompts and training samples are built by the same code, so a model
 //! is served exactly what it was trained on.
 
-pub mod builtins;
+mod builtins;
 pub mod chat;
 pub mod chunks;
 pub mod comments;
@@ -18,14 +18,14 @@ pub mod docstring;
 pub mod fim_format;
 pub mod finish;
 pub mod holes;
-pub mod language;
+mod language;
 pub mod luau;
 pub mod plugin_strategy;
 pub mod prompt;
 pub mod random;
 pub mod request;
 pub mod sample;
-pub mod strategy;
+mod strategy;
 pub mod symbol_index;
 pub mod syntax;
 pub mod tasks;

@@ -26,7 +26,7 @@ pub enum Content {
 
 impl Content {
     /// The text; `None` for a special token.
-    pub fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             Self::Special(_) => None,

@@ -23,7 +23,7 @@ impl Random {
     }
 
     /// Draws 64 random bits.
-    pub fn next_u64(&mut self) -> u64 {
+    pub(crate) fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix64(self.state)
     }
@@ -55,7 +55,7 @@ impl Random {
 
     /// Draws one of several things; the probability of each is proportional to its share. `None` without a positive
     /// share.
-    pub fn pick<T: Copy>(&mut self, shares: &[(T, f64)]) -> Option<T> {
+    pub(crate) fn pick<T: Copy>(&mut self, shares: &[(T, f64)]) -> Option<T> {
         let mut left = self.unit() * shares.iter().map(|(_, share)| share).sum::<f64>();
         let mut picked = None;
         for (thing, share) in shares.iter().filter(|(_, share)| *share > 0.0) {

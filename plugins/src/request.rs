@@ -51,10 +51,11 @@ pub enum TaskKind {
 
 impl TaskKind {
     /// All kinds of task.
-    pub const ALL: [Self; 6] = [Self::Fill, Self::Docstring, Self::Ask, Self::Translate, Self::Edit, Self::Generate];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Fill, Self::Docstring, Self::Ask, Self::Translate, Self::Edit, Self::Generate];
 
     /// Name of the task in plugins.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Fill => "fill",
             Self::Docstring => "docstring",

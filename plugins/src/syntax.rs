@@ -170,7 +170,7 @@ pub fn enclosing_items(tree: &Tree, text: &str, offset: usize) -> Vec<SyntaxItem
 }
 
 /// Items of a text in its order, at most `max_items`.
-pub fn items(tree: &Tree, text: &str, max_items: usize) -> Vec<SyntaxItem> {
+pub(crate) fn items(tree: &Tree, text: &str, max_items: usize) -> Vec<SyntaxItem> {
     let mut items = Vec::new();
     let mut cursor = tree.walk();
     loop {
@@ -251,7 +251,7 @@ pub(crate) fn block_end(tree: &Tree, offset: usize, at: usize) -> Option<usize> 
 /// and if it has syntax errors.
 pub(crate) fn statement_end(tree: &Tree, text: &str, from: usize, offset: usize) -> Option<usize> {
     let last = text.get(from..offset)?.trim_end();
-    let at = (from + last.len()).checked_sub(1).filter(|at| *at >= from)?;
+    let at = from + last.len().checked_sub(1)?;
     let mut node = tree.root_node().descendant_for_byte_range(at, at + 1);
     let mut outermost = None;
     while let Some(it) = node.filter(|it| it.start_byte() >= from) {

@@ -54,7 +54,7 @@ pub(crate) fn without_closers(suffix: &str) -> &str {
 }
 
 /// The window of the last prompt if this request's prompt can extend it, with its anchor at the present offset.
-pub fn reuse(request: &Request) -> Option<Window> {
+pub(crate) fn reuse(request: &Request) -> Option<Window> {
     let anchor = locate_anchor(request)?;
     Some(Window { anchor, ..request.window.as_deref()?.clone() })
 }

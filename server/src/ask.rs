@@ -22,7 +22,7 @@ use conversation::{Conversation, Turn};
 
 /// Maximum number of search results. Only those that fit are read.
 const MAX_SEARCH_RESULTS: usize = 16;
-/// Size limit of a file of which excerpts are read.
+/// Size limit of a file that excerpts are read from.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Question, with the code that belongs to it.

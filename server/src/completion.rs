@@ -70,7 +70,7 @@ fn stop_condition(strategy: Arc<dyn PromptStrategy>, request: Arc<Request>, max_
     Box::new(move |_, text| text.matches('\n').count() > max_lines || strategy.is_done(&request, text))
 }
 
-/// Trims an answer to a suggestion of at most `inline.max_lines` lines; `None` if nothing of it is worth showing.
+/// Trims an answer to a suggestion of at most `inline.max_lines` lines; `None` if none of it is worth showing.
 pub(crate) fn finish_suggestion(
     strategy: &dyn PromptStrategy,
     request: &Request,
@@ -92,27 +92,27 @@ pub struct Suggestion {
     /// Text to insert.
     pub text: String,
     /// Text of the model before it was trimmed.
-    pub raw: String,
+    pub(crate) raw: String,
     /// Mean natural log-probability of the model's tokens.
-    pub confidence: f32,
+    pub(crate) confidence: f32,
     /// Tokens of the model.
     #[serde(skip)]
-    pub tokens: Vec<TokenInfo>,
+    pub(crate) tokens: Vec<TokenInfo>,
 }
 
 /// Result of [`complete`].
 #[derive(Debug)]
 pub struct CompletionOutcome {
     /// Prompt that was evaluated.
-    pub prompt: Prompt,
+    pub(crate) prompt: Prompt,
     /// Suggestions without duplicates, at most as many as were requested.
     pub suggestions: Vec<Suggestion>,
-    /// Texts of the model of which nothing was worth showing, for diagnosis.
-    pub vetoed: Vec<String>,
+    /// Texts of the model that were trimmed to nothing, for diagnosis.
+    pub(crate) vetoed: Vec<String>,
     /// Usage of the engine.
-    pub usage: Usage,
+    pub(crate) usage: Usage,
     /// Time from the request to the first piece of text.
-    pub first_text: Option<Duration>,
+    pub(crate) first_text: Option<Duration>,
     /// Time from the request to the last suggestion.
     pub total: Duration,
 }
@@ -196,7 +196,7 @@ fn ngram_sources(request: &Request) -> Vec<Arc<str>> {
 }
 
 /// First `max_lines` lines of a suggestion.
-pub fn first_lines(text: &str, max_lines: usize) -> String {
+pub(crate) fn first_lines(text: &str, max_lines: usize) -> String {
     text.split('\n').take(max_lines).collect::<Vec<_>>().join("\n")
 }
 

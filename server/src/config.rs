@@ -29,32 +29,32 @@ pub struct Config {
     pub model: Option<String>,
     /// LoRA adapter to apply to the model: a folder in PEFT format, as written by `foretype train`. A relative path is
     /// resolved against the workspace. The weights of the model are shared between adapters.
-    pub adapter: Option<String>,
+    pub(crate) adapter: Option<String>,
     /// Device that runs the model: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`. `auto` uses a GPU if this build supports
     /// one and it works, and the CPU otherwise.
     #[schemars(extend("scope" = "machine-overridable"))]
-    pub device: DeviceName,
+    pub(crate) device: DeviceName,
     /// Number of CPU threads for the model. If unset, one per logical processor.
     #[schemars(range(min = 1, max = 1024), extend("scope" = "machine-overridable"))]
-    pub threads: Option<usize>,
+    pub(crate) threads: Option<usize>,
     /// Languages that get suggestions, by LSP language ID. `*` stands for every language that is not listed.
-    pub enable: EnabledLanguages,
+    pub(crate) enable: EnabledLanguages,
     /// Inline suggestions.
     pub inline: InlineConfig,
     /// Questions about code.
-    pub ask: AskConfig,
+    pub(crate) ask: AskConfig,
     /// Docstring generation.
-    pub docstring: DocstringConfig,
+    pub(crate) docstring: DocstringConfig,
     /// Context that goes into a prompt in addition to the file itself.
-    pub context: ContextConfig,
+    pub(crate) context: ContextConfig,
     /// Plugins, which add to prompts and filter suggestions.
-    pub plugins: PluginsConfig,
+    pub(crate) plugins: PluginsConfig,
     /// Memory of the model.
-    pub memory: MemoryConfig,
+    pub(crate) memory: MemoryConfig,
     /// Background process that editor windows share.
-    pub daemon: DaemonConfig,
+    pub(crate) daemon: DaemonConfig,
     /// Verbosity of the log. Logs never contain source text.
-    pub log: LogLevel,
+    pub(crate) log: LogLevel,
 }
 
 /// Inline suggestions.
@@ -62,12 +62,12 @@ pub struct Config {
 #[serde(default)]
 pub struct InlineConfig {
     /// When to suggest.
-    pub trigger: TriggerMode,
+    pub(crate) trigger: TriggerMode,
     /// Milliseconds that the editor waits after a keystroke before it requests a suggestion.
     #[schemars(range(max = 10_000))]
-    pub debounce_ms: u64,
+    pub(crate) debounce_ms: u64,
     /// Allow suggestions of several lines when there is no text to the right of the cursor.
-    pub multi_line: bool,
+    pub(crate) multi_line: bool,
     /// Maximum number of lines in a suggestion.
     #[schemars(range(min = 1, max = 500))]
     pub max_lines: usize,
@@ -77,31 +77,31 @@ pub struct InlineConfig {
     /// Milliseconds after which the best complete part of a suggestion is shown. The model keeps generating, and the
     /// next keystroke picks up the result.
     #[schemars(range(min = 50, max = 60_000))]
-    pub deadline_ms: u64,
+    pub(crate) deadline_ms: u64,
     /// Number of alternatives to generate when you explicitly request suggestions.
     #[schemars(range(min = 1, max = 8))]
-    pub candidates: usize,
+    pub(crate) candidates: usize,
     /// Minimum mean log-probability of the tokens in an automatic suggestion. Less likely suggestions are hidden: 0
     /// shows only certain ones, -10 shows all.
     #[schemars(range(min = -10, max = 0))]
-    pub minimum_confidence: f32,
+    pub(crate) minimum_confidence: f32,
     /// Prefetch while the model is idle: the suggestion after a likely one, in case you accept it; a prompt anchored
     /// closer to the cursor, when you pause; and the prompt where the cursor rests, in editors that report it.
     /// Prefetching costs processor time, but is interrupted as soon as you type.
-    pub work_ahead: bool,
+    pub(crate) work_ahead: bool,
     /// Read only the text nearest to the cursor first when reading the full context would take more than a second, so
     /// that suggestions appear sooner. The full context is read when you pause. Requires `inline.work_ahead`.
     #[serde(alias = "near_first")]
-    pub progressive_context: bool,
+    pub(crate) progressive_context: bool,
     /// Show the first words of a suggestion before the rest is generated if your next keystroke is due. The rest
     /// follows. Only in editors that can extend a visible suggestion.
-    pub show_parts: bool,
+    pub(crate) show_parts: bool,
     /// Mix an n-gram cache model of the current and the open files into the probabilities of the model. It helps small
     /// models to repeat names and phrases from these files; larger models do so by themselves.
-    pub text_cache: TextCache,
+    pub(crate) text_cache: TextCache,
     /// Delay before a new suggestion is shown. The suggestion is computed immediately in any case, and one that you are
     /// typing through stays visible.
-    pub show_delay: ShowDelay,
+    pub(crate) show_delay: ShowDelay,
 }
 
 impl Default for InlineConfig {
@@ -127,19 +127,19 @@ impl Default for InlineConfig {
 /// Questions about code.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct AskConfig {
+pub(crate) struct AskConfig {
     /// System prompt for questions. If unset, the model is told to answer questions about code briefly.
-    pub system: Option<String>,
+    pub(crate) system: Option<String>,
     /// Maximum number of tokens in an answer.
     #[schemars(range(min = 16, max = 32_768))]
-    pub max_tokens: usize,
+    pub(crate) max_tokens: usize,
     /// Maximum number of tokens in a conversation, including the answer. The oldest questions are dropped first. A
     /// shorter context length of the model takes precedence.
     #[schemars(range(min = 512, max = 131_072))]
-    pub context_tokens: usize,
+    pub(crate) context_tokens: usize,
     /// Index the files of the workspace so that questions find relevant code. The index is kept in your cache folder
     /// and contains words and positions, but no source text.
-    pub search: bool,
+    pub(crate) search: bool,
 }
 
 impl Default for AskConfig {
@@ -156,7 +156,7 @@ pub struct DocstringConfig {
     /// detected from the file, then from neighbouring files; failing that, it is the first style listed in
     /// `docs/guides/docstrings.md`.
     #[schemars(schema_with = "styles")]
-    pub style: BTreeMap<String, DocStyle>,
+    pub(crate) style: BTreeMap<String, DocStyle>,
     /// Maximum line length of a docstring in characters, including indentation.
     #[schemars(range(min = 40, max = 400))]
     pub width: usize,
@@ -188,20 +188,20 @@ impl DocstringConfig {
 /// Context that goes into a prompt in addition to the file itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct ContextConfig {
+pub(crate) struct ContextConfig {
     /// Include definitions, from anywhere in the workspace, of the names around the cursor.
-    pub definitions: bool,
+    pub(crate) definitions: bool,
     /// Include your recent edits in any file.
-    pub recent_edits: bool,
+    pub(crate) recent_edits: bool,
     /// Include relevant parts of other open files.
-    pub open_files: bool,
+    pub(crate) open_files: bool,
     /// Maximum number of tokens in a prompt. A shorter context length of the model takes precedence.
     #[schemars(range(min = 256, max = 131_072))]
-    pub max_tokens: usize,
+    pub(crate) max_tokens: usize,
     /// Patterns of files that are never read, in `.gitignore` syntax. Lists from several sources are combined. Files
     /// that git or `.foretypeignore` ignores, and files that usually contain secrets (`.env`, keys), are always
     /// excluded.
-    pub excluded: Vec<String>,
+    pub(crate) excluded: Vec<String>,
 }
 
 impl Default for ContextConfig {
@@ -213,35 +213,35 @@ impl Default for ContextConfig {
 /// Plugins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct PluginsConfig {
+pub(crate) struct PluginsConfig {
     /// Run plugins: your own in `foretype/plugins` in your configuration folder, and those in `.foretype/plugins` of
     /// workspaces whose plugins you trust.
-    pub enabled: bool,
+    pub(crate) enabled: bool,
     /// Plugins and built-ins to turn off, by the names that `foretype plugin list` shows. `NAME:LANGUAGE` turns one off
     /// for a single language. Lists from several sources are combined.
-    pub disabled: Vec<String>,
+    pub(crate) disabled: Vec<String>,
     /// Order in which plugins and built-in context sources are called and their snippets appear in the prompt, among
     /// snippets that are equally stable. `NAME:LANGUAGE` applies to a single language. Names that are not listed
     /// follow, built-ins first.
-    pub order: Vec<String>,
+    pub(crate) order: Vec<String>,
     /// Approximate maximum number of tokens that one plugin may add to a prompt. All plugins together get at most half
     /// of the space for snippets.
     #[schemars(range(max = 16_384))]
-    pub max_tokens: usize,
+    pub(crate) max_tokens: usize,
     /// Approximate maximum number of tokens for the snippets of a plugin or a built-in context source, by name, or by
     /// `NAME:LANGUAGE` for a single language. A plugin that is not listed gets `plugins.max_tokens`, a built-in its
     /// share of the space.
-    pub budgets: BTreeMap<String, usize>,
+    pub(crate) budgets: BTreeMap<String, usize>,
     /// Time limit in milliseconds for one call of a plugin while you type. A plugin that exceeds it three times in a
     /// row, or in more than a third of its calls, is stopped.
     #[schemars(range(min = 1, max = 1000))]
-    pub time_ms: u64,
+    pub(crate) time_ms: u64,
     /// Time limit in milliseconds for one call of a plugin for a docstring, a question, a translation, an edit or
     /// generated code.
     #[schemars(range(min = 1, max = 10_000))]
-    pub task_time_ms: u64,
+    pub(crate) task_time_ms: u64,
     /// Options of plugins: one table per plugin, by name. The plugin reads it as `foretype.options`.
-    pub options: BTreeMap<String, BTreeMap<String, PluginOptionValue>>,
+    pub(crate) options: BTreeMap<String, BTreeMap<String, PluginOptionValue>>,
 }
 
 impl Default for PluginsConfig {
@@ -271,7 +271,7 @@ impl PluginsConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 #[allow(missing_docs, reason = "the names say it")]
-pub enum PluginOptionValue {
+pub(crate) enum PluginOptionValue {
     Truth(bool),
     Number(f64),
     Text(String),
@@ -282,7 +282,7 @@ pub enum PluginOptionValue {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 #[allow(missing_docs, reason = "the names say it")]
-pub enum PluginOptionScalar {
+pub(crate) enum PluginOptionScalar {
     Truth(bool),
     Number(f64),
     Text(String),
@@ -312,13 +312,13 @@ impl From<&PluginOptionScalar> for foretype_plugins::luau::OptionValue {
 /// Memory of the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct MemoryConfig {
+pub(crate) struct MemoryConfig {
     /// Size of the KV cache in megabytes. It holds the text that the model has already read.
     #[schemars(range(min = 16, max = 1_048_576), extend("scope" = "machine-overridable"))]
-    pub kv_mb: usize,
+    pub(crate) kv_mb: usize,
     /// Minutes without a request after which the model is unloaded. The next request loads it again. 0 keeps it loaded.
     #[schemars(range(max = 100_000))]
-    pub unload_after_minutes: u64,
+    pub(crate) unload_after_minutes: u64,
 }
 
 impl Default for MemoryConfig {
@@ -330,14 +330,14 @@ impl Default for MemoryConfig {
 /// Background process that editor windows share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct DaemonConfig {
+pub(crate) struct DaemonConfig {
     /// Share one background process, and so one copy of the model, among all editor windows. If off, each window runs
     /// its own.
     #[schemars(extend("scope" = "machine-overridable"))]
-    pub enabled: bool,
+    pub(crate) enabled: bool,
     /// Minutes without an editor after which the background process exits.
     #[schemars(range(max = 100_000), extend("scope" = "machine-overridable"))]
-    pub idle_minutes: u64,
+    pub(crate) idle_minutes: u64,
 }
 
 impl Default for DaemonConfig {
@@ -349,7 +349,7 @@ impl Default for DaemonConfig {
 /// Trigger of suggestions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum TriggerMode {
+pub(crate) enum TriggerMode {
     /// As you type.
     #[default]
     Automatic,
@@ -360,7 +360,7 @@ pub enum TriggerMode {
 /// Use of the n-gram cache model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum TextCache {
+pub(crate) enum TextCache {
     /// For models with fewer than 50 million parameters.
     #[default]
     Auto,
@@ -385,7 +385,7 @@ impl TextCache {
 /// Delay of a new suggestion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum ShowDelay {
+pub(crate) enum ShowDelay {
     /// Shown as soon as it is ready.
     #[default]
     None,
@@ -396,7 +396,7 @@ pub enum ShowDelay {
 /// Verbosity of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum LogLevel {
+pub(crate) enum LogLevel {
     /// Nothing.
     Off,
     /// Failures.
@@ -429,7 +429,7 @@ impl LogLevel {
 /// Name of a device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct DeviceName(pub String);
+pub(crate) struct DeviceName(pub(crate) String);
 
 impl Default for DeviceName {
     fn default() -> Self {
@@ -448,7 +448,7 @@ impl std::ops::Deref for DeviceName {
 /// Languages, each with a flag that turns its suggestions on or off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct EnabledLanguages(pub BTreeMap<String, bool>);
+pub(crate) struct EnabledLanguages(pub(crate) BTreeMap<String, bool>);
 
 impl Default for EnabledLanguages {
     fn default() -> Self {

@@ -5,11 +5,11 @@
 //! evaluate` takes holes out of a repository; the laboratory (`tests/lab`) has the public problem sets.
 
 pub mod items;
-pub mod metrics;
+pub(crate) mod metrics;
 pub mod output;
 mod page;
-pub mod table;
-pub mod typing;
+pub(crate) mod table;
+pub(crate) mod typing;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -68,8 +68,8 @@ pub struct EvaluatedModel {
 }
 
 impl EvaluatedModel {
-    /// Loads the chosen model and adapter, or the configured ones where none is chosen. `root` is the workspace whose
-    /// configuration counts.
+    /// Loads the chosen model and adapter, or the configured ones if none is chosen. `root` is the workspace whose
+    /// configuration applies.
     ///
     /// # Errors
     /// If the configuration or the model cannot be read.

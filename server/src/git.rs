@@ -8,7 +8,7 @@ use foretype_model::git::GitCommand;
 /// Returns the staged changes of the repository at `folder` as a diff.
 ///
 /// # Errors
-/// If git cannot be run or fails, or `folder` lies in no repository.
+/// If git cannot be run or fails, or `folder` is not in a repository.
 pub(crate) fn staged_diff(folder: &Path) -> Result<String> {
     staged(&GitCommand::new(folder))
 }
@@ -17,7 +17,7 @@ pub(crate) fn staged_diff(folder: &Path) -> Result<String> {
 /// index that is about to be committed.
 ///
 /// # Errors
-/// If git cannot be run or fails, or the folder lies in no repository.
+/// If git cannot be run or fails, or the folder is not in a repository.
 pub(crate) fn staged_diff_here() -> Result<String> {
     staged(&GitCommand::new(Path::new(".")).inherit_repository())
 }

@@ -165,12 +165,12 @@ struct InlineRequest {
     config: Arc<Config>,
     engine: Engine,
     /// Prompt request, without the context of other documents: [`prepare_prompt`](Self::prepare_prompt) adds that where
-    /// blocking is allowed. The popup's selected item stands in its text as if it were accepted.
+    /// blocking is allowed. Its text contains the popup's selected item as if it had been accepted.
     request: Arc<Request>,
 }
 
 impl InlineRequest {
-    /// Resolves a request; `None` if there is nothing to suggest: switched off, excluded, out of sync, or no model yet.
+    /// Resolves a request; `None` if there is nothing to suggest: disabled, excluded, out of sync, or no model yet.
     fn new(session: &Arc<Session>, document: RequestSnapshot, query: InlineQuery) -> Option<Self> {
         let config = session.config();
         let is_wanted = query.trigger == Trigger::Invoked || config.inline.trigger == TriggerMode::Automatic;
@@ -192,7 +192,7 @@ impl InlineRequest {
         Some(Self { session: session.clone(), document, config, engine, request: Arc::new(request) })
     }
 
-    /// True if the popup's selected item stands in the text, which is then not the document's.
+    /// True if the text contains the popup's selected item and so differs from the document's.
     fn has_selected_item(&self) -> bool {
         !Arc::ptr_eq(&self.request.document.text, &self.document.snapshot.text)
     }
@@ -282,7 +282,7 @@ impl InlineRequest {
             Lookup::Hit(completions) => completions.iter().any(|completion| completion.incomplete),
         };
         let all_finished = async { while is_unfinished() && guard.changed.changed().await.is_ok() {} };
-        // After the timeout, whatever there is by then is looked up below.
+        // After the timeout, the lookup below finds whatever has been generated.
         let _ = tokio::time::timeout(patience, all_finished).await;
         let is_displayable = || match generation.lookup(&cursor) {
             Lookup::Miss => true,

@@ -6,7 +6,8 @@ use tower_lsp::lsp_types::Url;
 
 /// Path of a `file:` URI; `None` for other schemes.
 pub(crate) fn file_path(uri: &str) -> Option<PathBuf> {
-    Url::parse(uri).ok().filter(|uri| uri.scheme() == "file")?.to_file_path().ok()
+    let uri = Url::parse(uri).ok()?;
+    if uri.scheme() == "file" { uri.to_file_path().ok() } else { None }
 }
 
 /// File name that a prompt shows for a document outside every workspace: the last component of `path`, or of the URI

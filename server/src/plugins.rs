@@ -19,5 +19,6 @@ mod workspace_plugins;
 pub(crate) use plugin_files::{list_plugin_files, source_hash, user_folder, uses_search, workspace_folder};
 pub(crate) use registry::PluginRegistry;
 pub(crate) use report::PluginReport;
-pub use task_plugins::{CodePlugins, TaskPlugins};
+pub use task_plugins::CodePlugins;
+pub(crate) use task_plugins::TaskPlugins;
 pub(crate) use workspace_plugins::{PluginEntry, PluginNotice, PluginState, WorkspacePlugins, with_plugins};

@@ -21,11 +21,11 @@ use crate::search::{IndexChanges, IndexProgress, SearchIndex};
 
 /// Folder that is open in an editor.
 #[derive(Debug)]
-pub struct Workspace {
+pub(crate) struct Workspace {
     /// Path of the folder.
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
     /// Symbols that its files define.
-    pub symbols: Arc<SymbolIndex>,
+    pub(crate) symbols: Arc<SymbolIndex>,
     /// Index for searching its files by words.
     pub(crate) search: SearchIndex,
     excluded: Vec<String>,
@@ -73,28 +73,28 @@ impl Workspace {
     }
 
     /// Opens the workspace at `root` with a search index of its own in `folder`.
-    pub fn with_index_in(folder: &Path, root: &Path, config: &Config) -> Self {
+    pub(crate) fn with_index_in(folder: &Path, root: &Path, config: &Config) -> Self {
         Self { search: SearchIndex::in_folder(Some(folder.to_owned())), ..Self::new(root, config) }
     }
 
     /// Name of the folder, as the prompt shows it.
-    pub fn name(&self) -> Option<String> {
+    pub(crate) fn name(&self) -> Option<String> {
         self.root.file_name().map(|name| name.to_string_lossy().into_owned())
     }
 
     /// Path of a file relative to the root, with `/`; `None` for a file outside.
-    pub fn relative_path(&self, path: &Path) -> Option<String> {
+    pub(crate) fn relative_path(&self, path: &Path) -> Option<String> {
         path.strip_prefix(&self.root).ok().map(|path| path.to_string_lossy().replace('\\', "/"))
     }
 
     /// Claims the indexing of symbols. Returns true to the first caller only.
-    pub fn claim_indexing(&self) -> bool {
+    pub(crate) fn claim_indexing(&self) -> bool {
         !self.is_claimed.swap(true, Ordering::Relaxed)
     }
 
     /// Indexes the symbols of all files that may be read. `progress` receives the number of files so far and returns
     /// false to stop.
-    pub fn index_all_symbols(&self, progress: impl Fn(usize) -> bool) {
+    pub(crate) fn index_all_symbols(&self, progress: impl Fn(usize) -> bool) {
         for (number, path) in self.files().enumerate() {
             self.index_file(&path);
             if !progress(number + 1) {
@@ -104,7 +104,7 @@ impl Workspace {
     }
 
     /// Files that may be read, judging by their names and sizes.
-    pub fn files(&self) -> impl Iterator<Item = PathBuf> + use<> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> + use<> {
         let mut walk = WalkBuilder::new(&self.root);
         walk.require_git(false).follow_links(false).hidden(true).max_filesize(Some(MAX_FILE_BYTES));
         walk.add_custom_ignore_filename(IGNORE_FILE);
@@ -128,8 +128,11 @@ impl Workspace {
     /// If the index cannot be written.
     pub(crate) fn update_search(&self, paths: &[PathBuf]) -> anyhow::Result<IndexChanges> {
         let file = |path: &PathBuf| {
+            let relative = self.relative_path(path)?;
             // As in a walk, hidden files are left out.
-            let relative = self.relative_path(path).filter(|it| !it.split('/').any(|part| part.starts_with('.')))?;
+            if relative.split('/').any(|part| part.starts_with('.')) {
+                return None;
+            }
             let is_readable = !self.excludes(path) && path.metadata().is_ok_and(|data| data.len() <= MAX_FILE_BYTES);
             Some((relative, if is_readable { Some(path.clone()) } else { None }))
         };
@@ -137,7 +140,7 @@ impl Workspace {
     }
 
     /// Updates the symbols of a file after it was created, changed or deleted on disk.
-    pub fn update_symbols(&self, path: &Path) {
+    pub(crate) fn update_symbols(&self, path: &Path) {
         let Some(relative) = self.relative_path(path) else { return };
         let is_readable = path.metadata().is_ok_and(|data| data.is_file() && data.len() <= MAX_FILE_BYTES);
         if is_readable && !self.excludes(path) {
@@ -161,7 +164,7 @@ impl Workspace {
     }
 
     /// True if a file may not be read: it is outside, ignored, excluded, or secret by its name. Reads ignore files.
-    pub fn excludes(&self, path: &Path) -> bool {
+    pub(crate) fn excludes(&self, path: &Path) -> bool {
         let Ok(inside) = path.strip_prefix(&self.root) else { return true };
         if secrets::is_secret_path(&path.to_string_lossy()) {
             return true;

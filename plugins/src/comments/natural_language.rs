@@ -133,7 +133,7 @@ impl NaturalLanguage {
     }
 
     /// Returns true if script and common words show that `text` is in this language.
-    pub fn is_language_of(&self, text: &str) -> bool {
+    pub(crate) fn is_language_of(&self, text: &str) -> bool {
         if !self.is_script_of(text) {
             return false;
         }

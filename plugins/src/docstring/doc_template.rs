@@ -57,7 +57,7 @@ impl DocTemplate {
     }
 
     /// Returns the docstring with `prose` in its first fields, up to the first field without prose.
-    pub fn render(&self, prose: &[String]) -> String {
+    pub(crate) fn render(&self, prose: &[String]) -> String {
         // Lines of an existing docstring bring their marks along.
         let has_marks = |line: Option<&TemplateLine>| line.is_some_and(|line| line.existing);
         let mut out = if has_marks(self.lines.first()) { String::new() } else { self.opening() };

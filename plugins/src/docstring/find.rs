@@ -19,7 +19,7 @@ pub fn items(language: Language, tree: &Tree, text: &str) -> Vec<DocItem> {
 
 /// Returns the innermost item whose docstring, signature or body is at `line`, from 0. At the first line, or at the
 /// file's own docstring, that is the file.
-pub fn item_at(language: Language, tree: &Tree, text: &str, line: usize) -> Option<DocItem> {
+fn item_at(language: Language, tree: &Tree, text: &str, line: usize) -> Option<DocItem> {
     let start = text.split_inclusive('\n').take(line).map(str::len).sum::<usize>();
     let line_text = text.get(start..)?.split('\n').next().unwrap_or_default();
     // An item that ends before the first letter of the line is not at the line.
@@ -97,16 +97,19 @@ fn item(language: Language, node: Node<'_>, text: &str) -> Option<DocItem> {
     } else {
         leading_comment::position_above(language, whole, text)
     };
-    let function = kind == ItemKind::Function;
-    let parameters = signature.parameters.filter(|_| function);
+    let is_function = kind == ItemKind::Function;
+    let parameters = match signature.parameters {
+        Some(list) if is_function => parameters::parameters(language, list, text),
+        _ => Vec::new(),
+    };
     Some(DocItem {
         kind,
         name: of(signature.name)?,
-        parameters: parameters.map(|list| parameters::parameters(language, list, text)).unwrap_or_default(),
+        parameters,
         type_parameters: signature.generics.map(|list| parameters::type_parameters(list, text)).unwrap_or_default(),
-        returns: if function { body::returns(language, node, &signature, text) } else { Returns::Nothing },
-        declares_no_result: function && body::declares_no_result(language, node, &signature, text),
-        raises: if function { body::raises(language, node, &signature, text) } else { Vec::new() },
+        returns: if is_function { body::returns(language, node, &signature, text) } else { Returns::Nothing },
+        declares_no_result: is_function && body::declares_no_result(language, node, &signature, text),
+        raises: if is_function { body::raises(language, node, &signature, text) } else { Vec::new() },
         range,
         existing,
         position: place,

@@ -91,7 +91,7 @@ pub struct DocItem {
 impl DocItem {
     /// Returns true if it should have a docstring and has none: a function or type without syntax errors, outside other
     /// functions, on lines of its own.
-    pub fn needs_docstring(&self) -> bool {
+    pub(crate) fn needs_docstring(&self) -> bool {
         self.existing.is_none()
             && self.kind != ItemKind::Module
             && !self.nested
@@ -102,7 +102,7 @@ impl DocItem {
 
 impl DocstringPosition {
     /// Returns the indentation of a docstring's lines at this position.
-    pub fn indentation(&self) -> &str {
+    pub(crate) fn indentation(&self) -> &str {
         match self {
             Self::OwnLines { indentation, .. } | Self::AfterColon { indentation, .. } => indentation,
             Self::SharedLine => "",

@@ -34,7 +34,7 @@ pub(super) fn signature(language: Language, node: Node<'_>) -> Option<Signature<
             declared_function(node)
         }
         "type_declaration" => {
-            let only = node.named_child(0).filter(|_| node.named_child_count() == 1)?;
+            let only = only_child(node)?;
             let name = only.child_by_field_name("name")?;
             Some(Signature { generics: only.child_by_field_name("type_parameters"), ..name_only(name) })
         }
@@ -52,14 +52,21 @@ pub(super) fn signature(language: Language, node: Node<'_>) -> Option<Signature<
     }
 }
 
+/// Returns the named child of a node; `None` if it has none or several.
+fn only_child(node: Node<'_>) -> Option<Node<'_>> {
+    if node.named_child_count() == 1 { node.named_child(0) } else { None }
+}
+
 fn name_only(name: Node<'_>) -> Signature<'_> {
     Signature { name, parameters: None, generics: None, result: None, body: None }
 }
 
 /// Returns the signature of a function that is the value of a variable.
 fn assigned_function(node: Node<'_>) -> Option<Signature<'_>> {
-    let declarator =
-        node.named_child(0).filter(|it| it.kind() == "variable_declarator" && node.named_child_count() == 1)?;
+    let declarator = only_child(node)?;
+    if declarator.kind() != "variable_declarator" {
+        return None;
+    }
     let value = declarator.child_by_field_name("value")?;
     if !matches!(value.kind(), "arrow_function" | "function_expression" | "generator_function") {
         return None;
@@ -96,8 +103,10 @@ fn declared_function(node: Node<'_>) -> Option<Signature<'_>> {
 
 /// Returns the declarator inside a declarator.
 fn inner(node: Node<'_>) -> Option<Node<'_>> {
-    let reference = || node.named_child(0).filter(|_| node.kind() == "reference_declarator");
-    node.child_by_field_name("declarator").or_else(reference)
+    match node.child_by_field_name("declarator") {
+        None if node.kind() == "reference_declarator" => node.named_child(0),
+        declarator => declarator,
+    }
 }
 
 /// Returns `c` for `a::b::c`.
@@ -215,18 +224,22 @@ pub(super) fn type_parameters(list: Node<'_>, text: &str) -> Vec<String> {
                 let word = text.get(node.byte_range())?.rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next()?;
                 return Some(word.to_owned()).filter(|word| !word.is_empty() && word != "class");
             }
-            "optional_type_parameter_declaration" => node.child_by_field_name("name").map(|_| ())?,
+            "optional_type_parameter_declaration" if node.child_by_field_name("name").is_none() => return None,
+            kind if kind.contains("lifetime") => return None,
             _ => {}
         }
         let named = node.child_by_field_name("name").or_else(|| node.child_by_field_name("left"));
         let text = text.get(named.unwrap_or(node).byte_range())?;
+        if text.starts_with('\'') {
+            return None;
+        }
         let word = text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|it| !it.is_empty());
         let found = if named.is_some() {
             word.take(1).last()
         } else {
             word.filter(|it| !matches!(*it, "typename" | "class")).take(1).last()
         };
-        found.map(str::to_owned).filter(|_| !text.starts_with('\'') && !node.kind().contains("lifetime"))
+        found.map(str::to_owned)
     };
     children.into_iter().filter_map(name).collect()
 }

@@ -101,7 +101,9 @@ fn infill_prompt(context: &DocPromptContext<'_>, task: &DocTask, written: &str, 
     let markers = [format.prefix, format.suffix, format.middle.unwrap_or_default()].map(Part::special);
     let [prefix, suffix, middle] = markers;
     let mut parts = Vec::new();
-    if let Some(file) = format.file.filter(|_| format.name == "qwen2.5-coder") {
+    if format.name == "qwen2.5-coder"
+        && let Some(file) = format.file
+    {
         for snippet in context.snippets {
             let text = format!("{}\n{}\n", snippet.path, snippet.text.trim_end());
             parts.extend([Part::special(file), Part::text(text, snippet_source(snippet))]);

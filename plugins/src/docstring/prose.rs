@@ -196,8 +196,10 @@ fn without_signature<'a>(field: &Field, item: &DocItem, template: &DocTemplate, 
 
 /// Returns the text after `name:`, `name -` or `name (type):`, with or without backticks.
 fn after_label<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let bare = text.strip_prefix('`').unwrap_or(text);
-    let rest = bare.strip_prefix(name).filter(|_| !name.is_empty())?;
+    if name.is_empty() {
+        return None;
+    }
+    let rest = text.strip_prefix('`').unwrap_or(text).strip_prefix(name)?;
     let rest = rest.strip_prefix('`').unwrap_or(rest).trim_start();
     let rest = after_bracket_group(rest).unwrap_or(rest);
     rest.strip_prefix(':').or_else(|| rest.strip_prefix("- ")).or_else(|| rest.strip_prefix("\u{2013} "))

@@ -102,7 +102,7 @@ impl DocTask {
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn update(
+    pub(crate) fn update(
         item: DocItem,
         language: Language,
         style: DocStyle,

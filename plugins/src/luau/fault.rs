@@ -21,7 +21,7 @@ pub struct PluginFault {
 
 impl PluginFault {
     /// Returns a fault of a file without a line.
-    pub fn in_file(file: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn in_file(file: &str, message: impl Into<String>) -> Self {
         Self { file: file.to_owned(), line: None, message: message.into() }
     }
 

@@ -194,7 +194,7 @@ impl Plugin {
     }
 
     /// Returns true if it replaces the built-in of its name, as long as its calls succeed.
-    pub fn replaces_builtin(&self) -> bool {
+    pub(crate) fn replaces_builtin(&self) -> bool {
         let source = context::find_source(&self.name).is_some() && self.hooks.context.is_some();
         let rule = finish::FINISH_RULES.iter().any(|rule| rule.name == self.name) && self.hooks.finish.is_some();
         source || rule

@@ -57,8 +57,10 @@ fn conversation_about(document: &Document, item: &syntax::SyntaxItem) -> Option<
     // The answer begins with the function, or with all text above it.
     let rest = [function.as_str(), text.get(..item.range.end)?]
         .into_iter()
-        .find_map(|it| it.strip_prefix(&*prompt.code_prefix));
-    let rest = rest.filter(|rest| !rest.trim().is_empty())?;
+        .find_map(|it| it.strip_prefix(&*prompt.code_prefix))?;
+    if rest.trim().is_empty() {
+        return None;
+    }
     let answer = rest.trim_end().to_owned() + &prompt.stop_text();
     // The answer must reproduce the file exactly.
     let written = target.insertion(language, &without_body, &prompt.extract_code(&answer)).apply(&without_body);

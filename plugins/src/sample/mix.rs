@@ -100,7 +100,7 @@ impl SampleMix {
     ///
     /// # Errors
     /// If a share is not between 0 and 1, or shares do not add up to 1. The message names the option.
-    pub fn check(&self) -> Result<(), OptionsError> {
+    pub(crate) fn check(&self) -> Result<(), OptionsError> {
         check_share("chat", self.chat)?;
         check_share("fim_rate", self.fim_rate)?;
         check_share("header", self.header)?;

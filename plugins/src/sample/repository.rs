@@ -39,7 +39,7 @@ impl Repository {
     }
 
     /// Name of the repository, if it has one.
-    pub fn name(&self) -> Option<&str> {
+    pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 

@@ -43,7 +43,7 @@ pub struct CodePrompt {
 impl CodePrompt {
     /// A question about `source` whose answer begins with `code_prefix`. With an empty `system`, the default of the
     /// model's chat template applies.
-    pub fn new(language: Language, system: &str, question: String, source: &str, code_prefix: &str) -> Self {
+    pub(crate) fn new(language: Language, system: &str, question: String, source: &str, code_prefix: &str) -> Self {
         let mut messages = vec![Message::new(Role::System, system), Message::new(Role::User, question)];
         messages.retain(|message| !message.content.is_empty());
         Self { messages, language, code_prefix: code_prefix.to_owned(), fence: fence_for(source) }
@@ -146,7 +146,7 @@ pub(crate) fn dedent(text: &str) -> (String, String) {
 }
 
 /// Puts an indentation before each line that is not blank.
-pub fn indent(text: &str, indentation: &str) -> String {
+pub(crate) fn indent(text: &str, indentation: &str) -> String {
     let lines = text.split_inclusive('\n');
     lines.map(|line| if line.trim().is_empty() { line.to_owned() } else { [indentation, line].concat() }).collect()
 }

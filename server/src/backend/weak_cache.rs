@@ -1,4 +1,4 @@
-//! A cache of values that live as long as somebody uses them. Each is loaded once, in parallel with others.
+//! Cache of values that stay in memory while they are in use. Each is loaded once, in parallel with others.
 
 use std::collections::HashMap;
 use std::hash::Hash;

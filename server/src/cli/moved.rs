@@ -6,7 +6,7 @@ use std::process::ExitCode;
 /// Exit code for a command line that this program does not accept, as clap has it.
 const USAGE_ERROR_EXIT_CODE: u8 = 2;
 
-/// Arguments of a command that has moved. They are not looked at.
+/// Arguments of a command that has moved. They are ignored.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MovedArgs {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]

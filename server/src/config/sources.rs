@@ -256,7 +256,11 @@ fn explicit_values(values: &Value, default: Option<&Value>) -> Option<Value> {
         (Value::Null, _) => None,
         // The names in a table of the user's own are not options and are not converted.
         (Value::Object(_), Some(Value::Object(defaults))) if defaults.contains_key("*") => {
-            (Some(values) != default).then(|| values.clone())
+            if Some(values) == default {
+                None
+            } else {
+                Some(values.clone())
+            }
         }
         (Value::Object(table), _) => {
             let convert = |(name, value): (&String, &Value)| {
@@ -265,7 +269,8 @@ fn explicit_values(values: &Value, default: Option<&Value>) -> Option<Value> {
             };
             Some(Value::Object(table.iter().filter_map(convert).collect()))
         }
-        (value, default) => (!is_default(value, default)).then(|| value.clone()),
+        (value, default) if is_default(value, default) => None,
+        (value, _) => Some(value.clone()),
     }
 }
 

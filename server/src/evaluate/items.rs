@@ -143,7 +143,7 @@ impl EvaluationReport {
     ///
     /// # Errors
     /// If the file cannot be read or is not a report of this format.
-    pub fn load(path: &Path) -> Result<Self> {
+    pub(crate) fn load(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let advice = || {
             let file = path.display();
@@ -160,7 +160,7 @@ impl EvaluationReport {
     }
 
     /// Kinds of the items: the kinds of holes in their usual order, then all others in order of appearance.
-    pub fn kinds(&self) -> Vec<&str> {
+    pub(crate) fn kinds(&self) -> Vec<&str> {
         let mut kinds: Vec<&str> = Vec::new();
         for item in self.systems.iter().flat_map(|system| &system.items) {
             if !kinds.contains(&item.kind.as_str()) {
@@ -176,7 +176,7 @@ impl EvaluationReport {
 
 impl EvaluatedSystem {
     /// Items of a kind, or all items for `None`.
-    pub fn items_of_kind(&self, kind: Option<&str>) -> Vec<&EvaluationItem> {
+    pub(crate) fn items_of_kind(&self, kind: Option<&str>) -> Vec<&EvaluationItem> {
         self.items.iter().filter(|item| kind.is_none_or(|kind| item.kind == kind)).collect()
     }
 }

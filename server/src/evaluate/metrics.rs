@@ -9,21 +9,21 @@ use super::items::EvaluationItem;
 type MetricFn = fn(&[&EvaluationItem]) -> Option<f64>;
 
 /// A figure that is reported for a list of items.
-pub struct Metric {
+pub(crate) struct Metric {
     /// Name in JSON.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Label in tables.
-    pub label: &'static str,
+    pub(crate) label: &'static str,
     /// Unit of the value.
-    pub unit: MetricUnit,
+    pub(crate) unit: MetricUnit,
     /// True if larger values are better.
-    pub more_is_better: bool,
+    pub(crate) more_is_better: bool,
     compute: MetricFn,
 }
 
 /// Unit of a metric, which decides how values are formatted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MetricUnit {
+pub(crate) enum MetricUnit {
     /// Percent, with one digit after the point.
     Percent,
     /// Bits, with three digits after the point.
@@ -34,11 +34,11 @@ pub enum MetricUnit {
 
 /// A value with its 95 % confidence interval.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub struct Estimate {
+pub(crate) struct Estimate {
     /// Value for all items.
-    pub value: f64,
+    pub(crate) value: f64,
     /// Confidence interval. `None` if there are too few items.
-    pub interval: Option<ConfidenceInterval>,
+    pub(crate) interval: Option<ConfidenceInterval>,
 }
 
 const fn percent_metric(name: &'static str, label: &'static str, compute: MetricFn) -> Metric {
@@ -50,7 +50,7 @@ const fn time_metric(name: &'static str, label: &'static str, compute: MetricFn)
 }
 
 /// All metrics, in the order of tables.
-pub static METRICS: &[Metric] = &[
+pub(crate) static METRICS: &[Metric] = &[
     percent_metric("passed", "tests passed (pass@1)", |items| mean(items, |item| as_share(item.scores.passed?))),
     percent_metric("exact", "exact match", |items| mean(items, |item| as_share(item.scores.exact))),
     percent_metric("edit", "edit similarity", |items| mean(items, |item| Some(item.scores.edit))),
@@ -116,19 +116,24 @@ fn percentile(items: &[&EvaluationItem], share: f64) -> Option<f64> {
 
 impl Metric {
     /// Metric with this name.
-    pub fn by_name(name: &str) -> Option<&'static Self> {
+    pub(crate) fn by_name(name: &str) -> Option<&'static Self> {
         METRICS.iter().find(|metric| metric.name == name)
     }
 
     /// Value for some items with its confidence interval.
-    pub fn estimate(&self, items: &[&EvaluationItem], seed: u64) -> Option<Estimate> {
+    pub(crate) fn estimate(&self, items: &[&EvaluationItem], seed: u64) -> Option<Estimate> {
         let value = (self.compute)(items)?;
         let interval = bootstrap::confidence_interval(items, seed, |sample| self.value_of_sample(sample));
         Some(Estimate { value, interval })
     }
 
     /// Value for `second` minus the value for `first`. The lists are paired: items at the same index are the same item.
-    pub fn difference(&self, first: &[&EvaluationItem], second: &[&EvaluationItem], seed: u64) -> Option<Estimate> {
+    pub(crate) fn difference(
+        &self,
+        first: &[&EvaluationItem],
+        second: &[&EvaluationItem],
+        seed: u64,
+    ) -> Option<Estimate> {
         let value = (self.compute)(second)? - (self.compute)(first)?;
         let interval = bootstrap::paired_difference(first, second, seed, |sample| self.value_of_sample(sample));
         Some(Estimate { value, interval })
@@ -139,7 +144,7 @@ impl Metric {
     }
 
     /// Formats an estimate with its interval.
-    pub fn format(&self, estimate: Option<Estimate>) -> String {
+    pub(crate) fn format(&self, estimate: Option<Estimate>) -> String {
         let Some(Estimate { value, interval }) = estimate else { return "-".to_owned() };
         let number = |value| self.unit.format_number(value);
         let interval = interval.map(|it| format!(" [{}, {}]", number(it.low), number(it.high)));
@@ -147,7 +152,7 @@ impl Metric {
     }
 
     /// Formats a difference with its sign, in points if the metric is in percent.
-    pub fn format_difference(&self, difference: Option<Estimate>) -> String {
+    pub(crate) fn format_difference(&self, difference: Option<Estimate>) -> String {
         let Some(Estimate { value, interval }) = difference else { return "-".to_owned() };
         let number = |value: f64| {
             let number = self.unit.format_number(value);

@@ -5,18 +5,18 @@ use super::metrics::METRICS;
 
 /// A table. Every row has as many cells as the head.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Table {
+pub(crate) struct Table {
     /// Title above the table. Empty for none.
-    pub title: String,
+    pub(crate) title: String,
     /// Names of the columns.
-    pub head: Vec<String>,
+    pub(crate) head: Vec<String>,
     /// Cells, row by row.
-    pub rows: Vec<Vec<String>>,
+    pub(crate) rows: Vec<Vec<String>>,
 }
 
 /// A table of all items and, if there are several kinds, one of each kind. Two systems get a column with their
 /// difference.
-pub fn tables(report: &EvaluationReport) -> Vec<Table> {
+pub(crate) fn tables(report: &EvaluationReport) -> Vec<Table> {
     let mut tables = vec![table(report, None)];
     let kinds = report.kinds();
     if kinds.len() > 1 {
@@ -55,7 +55,7 @@ fn rows(report: &EvaluationReport, kind: Option<&str>) -> Vec<Vec<String>> {
 
 impl Table {
     /// Plain text with aligned columns.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let lines = || std::iter::once(&self.head).chain(&self.rows);
         let width = |column: usize| lines().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..self.head.len()).map(width).collect();
@@ -71,7 +71,7 @@ impl Table {
     }
 
     /// Markdown.
-    pub fn markdown(&self) -> String {
+    pub(crate) fn markdown(&self) -> String {
         let line = |cells: &[String]| format!("| {} |\n", cells.join(" | ").replace('\n', " "));
         let title = if self.title.is_empty() { String::new() } else { format!("### {}\n\n", self.title) };
         let rule = line(&vec!["---".to_owned(); self.head.len()]);

@@ -28,7 +28,7 @@ pub struct TypingEffort {
 ///
 /// # Errors
 /// If `complete` fails.
-pub fn simulate_typing(
+pub(crate) fn simulate_typing(
     mut request: Request,
     expected: &str,
     mut complete: impl FnMut(Request, Vec<String>) -> Result<CompletionOutcome>,
@@ -69,7 +69,7 @@ fn accept_or_type(expected: &str, mut suggest: impl FnMut(&str) -> Result<Option
         let accepted = accepted_keys(&shown, &keys[position..]);
         let count = accepted.max(1);
         let inserted = keys[position..position + count].concat();
-        // An accepted suggestion is gone. Of one that was typed into, the rest stays visible.
+        // An accepted suggestion is gone. The rest of one that was typed into stays visible.
         let rest = if accepted > 0 { None } else { shown.strip_prefix(&inserted) };
         shown = rest.unwrap_or_default().to_owned();
         typed += &inserted;

@@ -74,7 +74,7 @@ impl InlineRequest {
         }
     }
 
-    /// Makes the window of a prefetch that was used the latest, so that the next prompt extends it.
+    /// Makes the window of a prefetch that was used the latest one, so that the next prompt extends it.
     pub(super) fn adopt_window(&self, generation: &Generation) {
         if !generation.is_prefetch() {
             return;
@@ -115,7 +115,7 @@ impl InlineRequest {
     }
 
     /// Prefills the request's prompt: a reduced window before the full one if that is slow. The next prompt extends the
-    /// window even if it has not been evaluated to its end by then.
+    /// window even if its evaluation has not finished.
     pub(super) async fn prefill_at_cursor(mut self) {
         self.parse_document().await;
         let mut request = Request::clone(&self.request);

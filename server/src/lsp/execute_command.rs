@@ -50,7 +50,7 @@ pub(super) async fn handle(server: &LspServer, params: ExecuteCommandParams) -> 
     }
 }
 
-/// Writes a docstring and sends it as one edit. Whether the client applies the edit is up to the client.
+/// Writes a docstring and sends it as one edit. The client decides whether to apply it.
 async fn write_docstring(server: &LspServer, argument: Value) -> Result<Value> {
     let target = DocstringTarget::deserialize(argument)
         .map_err(|error| Error::invalid_params(format!("{DOCSTRING_COMMAND}: {error}")))?;

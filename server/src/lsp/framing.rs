@@ -53,7 +53,7 @@ async fn read_message(input: &mut (impl AsyncBufReadExt + Unpin)) -> Option<Vec<
     let length = length?;
     let mut body = Vec::new();
     let read = (&mut *input).take(length).read_to_end(&mut body).await.ok()?;
-    (read as u64 == length).then_some(body)
+    if read as u64 == length { Some(body) } else { None }
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,6 @@
 //! Ingress: sees each message first and applies edits in wire order, before anything is awaited.
 //!
-//! tower-lsp runs handlers concurrently and in no order, so an edit that waited for its handler could be overtaken.
+//! tower-lsp runs handlers concurrently and in no order, so an edit applied by its handler could follow a later one.
 //! Here `didOpen`, `didChange` and `didClose` are applied inside [`Service::call`], which is called once for each
 //! message in wire order. Inline completion requests are numbered and get the snapshot that they were read with.
 

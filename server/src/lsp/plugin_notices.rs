@@ -123,7 +123,7 @@ async fn ask_for_trust(server: LspServer, root: PathBuf, names: Vec<String>) {
     });
 }
 
-/// Loads a plugin again whose file was saved, and clears its old fault.
+/// Reloads a plugin whose file was saved, and clears its old fault.
 pub(super) fn reload_saved_plugin(server: &LspServer, path: PathBuf) {
     let server = server.clone();
     tokio::spawn(async move {
@@ -131,7 +131,7 @@ pub(super) fn reload_saved_plugin(server: &LspServer, path: PathBuf) {
         if !shared.plugins.contains(&path) {
             return;
         }
-        // A fault that remains, or is new, is published again.
+        // A fault that remains or is new is published afterwards.
         server.session.plugin_diagnostics.lock().remove(&path);
         publish(&server, &path, None).await;
         // This reads a file. If it panics, the next check of the folder finds the change.

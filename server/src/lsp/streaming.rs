@@ -28,7 +28,7 @@ impl Drop for CancelOnDrop {
 }
 
 /// Runs `work` where it may block. Text that it emits is sent to `token`, all of it before the result. Dropping the
-/// future cancels the work, which is told by its first argument.
+/// future cancels the work: its first argument then returns false.
 pub(super) async fn stream<T: Send + 'static>(
     client: &Client,
     token: Option<ProgressToken>,

@@ -68,9 +68,9 @@ pub(super) fn query(folder: &Path, may_be_read: impl Fn(&str) -> bool) -> Option
     // A repository without a commit has no log.
     let log = ["log", "-n", "20", "--name-only", "--format=", "--relative"];
     let recent = git.run_head(&log).unwrap_or_default();
-    let branch = branch.trim().to_owned();
+    let branch = branch.trim();
     Some(GitStatus {
-        branch: (!branch.is_empty()).then_some(branch),
+        branch: if branch.is_empty() { None } else { Some(branch.to_owned()) },
         staged: files(&staged).filter(|(path, text)| may_be_read(path) && !secrets::contains_secret(text)).collect(),
         recent_files: distinct(recent.lines()).filter(|path| may_be_read(path)).take(MAX_RECENT_FILES).collect(),
     })

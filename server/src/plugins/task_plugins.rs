@@ -49,14 +49,14 @@ impl WorkspacePlugins {
 
 impl TaskPlugins {
     /// Adds the text of the question and the symbols of the workspace to the request.
-    pub fn with_question(mut self, question: Option<&str>, workspace: Option<&Workspace>) -> Self {
+    pub(crate) fn with_question(mut self, question: Option<&str>, workspace: Option<&Workspace>) -> Self {
         self.request.question = question.map(Arc::from);
         self.request.symbols = workspace.map_or_else(Arc::default, |workspace| workspace.symbols.clone());
         self
     }
 
     /// Returns the snippets of the plugins.
-    pub fn snippets(&self) -> Vec<Snippet> {
+    pub(crate) fn snippets(&self) -> Vec<Snippet> {
         plugin_strategy::snippets(&self.plugins, &self.request, self.snippet_bytes)
     }
 
@@ -64,7 +64,7 @@ impl TaskPlugins {
     ///
     /// # Errors
     /// If a plugin vetoes the text: its name.
-    pub fn finish(&self, text: String) -> Result<String, String> {
+    pub(crate) fn finish(&self, text: String) -> Result<String, String> {
         plugin_strategy::finish(&self.plugins, &self.request, text)
     }
 }
@@ -74,7 +74,7 @@ impl TaskPlugins {
 pub struct CodePlugins {
     plugins: Option<TaskPlugins>,
     /// Snippets for the prompt.
-    pub snippets: Vec<Snippet>,
+    pub(crate) snippets: Vec<Snippet>,
 }
 
 impl From<TaskPlugins> for CodePlugins {
@@ -88,7 +88,7 @@ impl CodePlugins {
     ///
     /// # Errors
     /// If a plugin vetoes the code.
-    pub fn finish(&self, code: String) -> Result<String, anyhow::Error> {
+    pub(crate) fn finish(&self, code: String) -> Result<String, anyhow::Error> {
         let Some(plugins) = &self.plugins else { return Ok(code) };
         plugins.finish(code).map_err(|name| anyhow::anyhow!("the plugin {name} vetoed this code"))
     }

@@ -17,9 +17,9 @@ use crate::workspace::{Workspace, Workspaces};
 
 /// Bytes of a file that may be read. Larger files are generated.
 const MAX_FILE_BYTES: u64 = 512 << 10;
-/// Age at which the list of all files is renewed.
+/// Age at which the list of all files is refreshed.
 const MAX_LIST_AGE: Duration = Duration::from_secs(5);
-/// Time in which the list of all files is made. The rest is left out.
+/// Time limit for listing all files. Files beyond it are left out.
 const LIST_TIME_LIMIT: Duration = Duration::from_millis(50);
 
 /// Readable files of a workspace.
@@ -100,7 +100,7 @@ fn is_visible_component(part: Component<'_>) -> bool {
 impl WorkspaceAccess for WorkspaceFiles {
     fn read(&self, path: &str) -> Option<String> {
         let text = std::fs::read_to_string(self.readable_path(path)?).ok()?;
-        (!secrets::contains_secret(&text)).then_some(text)
+        if secrets::contains_secret(&text) { None } else { Some(text) }
     }
 
     fn files(&self, glob: &str, most: usize) -> Vec<String> {

@@ -66,9 +66,11 @@ pub(super) struct PendingFile {
 impl IndexStore {
     /// Opens the index in `folder`, if it contains a usable one.
     pub(super) fn open_existing(folder: &Path) -> Option<Self> {
+        if !folder.join("meta.json").is_file() {
+            return None;
+        }
         // Another process may replace files while they are being read: a second attempt sees the new ones.
-        let read = || (0..2).find_map(|_| Self::read(folder).ok());
-        folder.join("meta.json").is_file().then(read)?
+        Self::read(folder).or_else(|_| Self::read(folder)).ok()
     }
 
     /// Opens the index in `folder`. One that is missing, damaged or of another version is replaced by an empty one.

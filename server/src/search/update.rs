@@ -220,9 +220,12 @@ fn is_indexable(path: &str, text: &str) -> bool {
 
 /// Returns the modification time of a file, in nanoseconds since 1970, and its size in bytes.
 fn modified_and_size(path: &Path) -> Option<(u64, u64)> {
-    let data = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
-    let since = data.modified().ok()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Some((u64::try_from(since.as_nanos()).unwrap_or(u64::MAX), data.len()))
+    let metadata = path.metadata().ok()?;
+    if !metadata.is_file() {
+        return None;
+    }
+    let since_epoch = metadata.modified().ok()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Some((u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX), metadata.len()))
 }
 
 /// Runs `work` on a thread of low priority. Threads that it starts inherit the priority.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use foretype::completion;
-use foretype::config::{Config, InlineConfig};
+use foretype::config::Config;
 use foretype::evaluate::items::{EvaluatedSystem, EvaluationItem, EvaluationReport};
 use foretype::evaluate::output::OutputArgs;
 use foretype::evaluate::{EvaluatedModel, ModelArgs};
@@ -113,7 +113,8 @@ impl ProblemContext<'_> {
         max_tokens: usize,
     ) -> Result<(String, f64)> {
         // Solutions of problems may be longer than suggestions.
-        let inline = InlineConfig { max_tokens, max_lines: usize::MAX, ..self.model.config.inline.clone() };
+        let mut inline = self.model.config.inline.clone();
+        (inline.max_tokens, inline.max_lines) = (max_tokens, usize::MAX);
         let outcome = completion::complete(&self.engine, strategy, Arc::new(request), 1, &inline, Vec::new())?;
         let text = outcome.suggestions.into_iter().next().map_or_else(String::new, |suggestion| suggestion.text);
         Ok((text, outcome.total.as_secs_f64() * 1000.0))

@@ -120,13 +120,20 @@ fn section_titles(style: DocStyle, rows: &[DocstringRow]) -> Vec<(String, Range<
     for (at, row) in rows.iter().enumerate() {
         let body = row.body.trim_end();
         in_fence ^= body.trim_start().starts_with("```");
+        if in_fence {
+            continue;
+        }
         let below = rows.get(at + 1).map_or("", |row| row.body.trim());
+        let is_underlined = below.len() >= 3 && below.chars().all(|c| c == '-');
         let title = match style {
-            DocStyle::Google => body.strip_suffix(':').filter(|it| row.indent() == 0 && at > 0 && is_title(it)),
-            DocStyle::Numpy => Some(body).filter(|_| below.len() >= 3 && below.chars().all(|c| c == '-')),
-            _ => body.trim_start().trim_start_matches('#').strip_prefix(' ').filter(|_| body.starts_with('#')),
+            DocStyle::Google if row.indent() == 0 && at > 0 => body.strip_suffix(':').filter(|title| is_title(title)),
+            DocStyle::Google => None,
+            DocStyle::Numpy if is_underlined => Some(body),
+            DocStyle::Numpy => None,
+            _ if body.starts_with('#') => body.trim_start_matches('#').strip_prefix(' '),
+            _ => None,
         };
-        let Some(title) = title.filter(|_| !in_fence) else { continue };
+        let Some(title) = title else { continue };
         let rows_below = match style {
             DocStyle::Google => 0,
             DocStyle::Numpy => 1,
@@ -240,7 +247,7 @@ fn tag(style: DocStyle, body: &str) -> Option<(&str, &str)> {
         _ => body.strip_prefix('@'),
     }?;
     let end = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());
-    (end > 0).then(|| rest.split_at(end))
+    if end > 0 { Some(rest.split_at(end)) } else { None }
 }
 
 /// Returns the end of a range of rows without the blank rows at its end.

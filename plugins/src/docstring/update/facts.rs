@@ -37,7 +37,10 @@ fn type_range(style: DocStyle, raw: &str) -> Option<Range<usize>> {
     match style {
         DocStyle::Google => {
             let head = &raw[..raw.find(':')?];
-            range_between(raw, head.find('(').filter(|_| head.contains(')'))?, &[',', ')'])
+            if !head.contains(')') {
+                return None;
+            }
+            range_between(raw, head.find('(')?, &[',', ')'])
         }
         DocStyle::Numpy => range_between(raw, raw.find(" : ")? + 2, &[',']),
         DocStyle::Jsdoc => range_between(raw, raw.find('{')?, &['}']),

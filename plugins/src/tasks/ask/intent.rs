@@ -20,7 +20,7 @@ pub enum Intent {
 
 impl Intent {
     /// All intents.
-    pub const ALL: [Self; 6] =
+    pub(crate) const ALL: [Self; 6] =
         [Self::Explain, Self::FindBugs, Self::SuggestTests, Self::Name, Self::Simplify, Self::CommitMessage];
 
     /// Text of the question.

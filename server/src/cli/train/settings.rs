@@ -168,15 +168,16 @@ impl LearnArgs {
             TrainingMode::Full => 5e-5,
             TrainingMode::Pretrain => 3e-3,
         });
-        let new = self.mode == TrainingMode::Pretrain;
+        let is_pretraining = self.mode == TrainingMode::Pretrain;
         let (mode, fall) = match self.mode {
             TrainingMode::Lora => (train::TrainingMode::Lora(self.lora()), Decay::Cosine),
             TrainingMode::Full => (train::TrainingMode::Full, Decay::Cosine),
             TrainingMode::Pretrain => (train::TrainingMode::Full, Decay::WarmDown(0.5)),
         };
-        let betas = if new { (0.8, 0.95) } else { (0.9, 0.999) };
+        let betas = if is_pretraining { (0.8, 0.95) } else { (0.9, 0.999) };
         let adam = AdamW { rate, betas, ..AdamW::default() };
-        let optimizer = OptimizerConfig { adam, muon: new.then(Muon::default), clip: Some(1.0) };
+        let muon = if is_pretraining { Some(Muon::default()) } else { None };
+        let optimizer = OptimizerConfig { adam, muon, clip: Some(1.0) };
         let warm_up = (steps / 20).clamp(1, 100);
         let schedule = Schedule { steps, warm_up, decay: fall, floor: 0.0 };
         let dropout = if self.mode == TrainingMode::Lora { 0.0 } else { self.dropout_rate() };

@@ -81,8 +81,9 @@ pub(super) static METRICS: &[KeystrokeMetric] = &[
     count("written", "tokens generated per key", |runs| per_key(runs, |run| run.generated_tokens)),
     count("drafted", "draft tokens per key", |runs| per_key(runs, |run| run.draft_tokens)),
     share("confirmed", "draft tokens accepted", |runs| {
-        let draft_tokens = sum(runs, |run| run.draft_tokens).filter(|count| *count > 0.0)?;
-        Some(sum(runs, |run| run.accepted_tokens)? / draft_tokens * 100.0)
+        let draft_tokens = sum(runs, |run| run.draft_tokens)?;
+        let accepted_tokens = sum(runs, |run| run.accepted_tokens)?;
+        if draft_tokens > 0.0 { Some(accepted_tokens / draft_tokens * 100.0) } else { None }
     }),
     seconds("processor", "CPU time per 100 keys", |runs| {
         per_key(runs, |run| run.cpu_seconds).map(|seconds| seconds * 100.0)

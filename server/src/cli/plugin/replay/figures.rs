@@ -71,7 +71,7 @@ fn sum(typed: &[&TypingRun], of: fn(&TypingRun) -> usize) -> f64 {
 }
 
 fn ratio(above: f64, below: f64) -> Option<f64> {
-    (below > 0.0).then(|| above / below)
+    if below > 0.0 { Some(above / below) } else { None }
 }
 
 fn completed_percent(typed: &[&TypingRun]) -> Option<f64> {
