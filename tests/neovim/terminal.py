@@ -13,29 +13,25 @@ session_numbers = itertools.count()
 SGR_SEQUENCE = re.compile(r"\x1b\[([0-9;]*)m")
 
 
+def _attach(socket):
+    """Attaches to a Neovim; None if it does not listen yet. Its socket file exists a moment before it listens."""
+    try:
+        return pynvim.attach("socket", path=str(socket))
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+
+
 class Terminal:
     def __init__(self, env, arguments):
         self.name = f"foretype-{os.getpid()}-{next(session_numbers)}"
         self.environment = env.variables | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
         socket = env.home / f"{self.name}.sock"
-        self.tmux(
-            "new-session",
-            "-d",
-            "-x",
-            "100",
-            "-y",
-            "30",
-            "-c",
-            str(env.workspace),
-            env.program,
-            "--listen",
-            str(socket),
-            *arguments,
-        )
+        size = ["-x", "100", "-y", "30"]
+        command = [env.program, "--listen", str(socket), *arguments]
+        self.tmux("new-session", "-d", *size, "-c", str(env.workspace), *command)
         # With Alt, a key is sent as an escape and the key. By default, tmux delays the escape.
         self.tmux("set-option", "-g", "escape-time", "0")
-        wait_until(socket.exists, "Neovim to listen")
-        self.nvim = pynvim.attach("socket", path=str(socket))
+        self.nvim = wait_until(lambda: _attach(socket), "Neovim to listen")
         self.pid = self.nvim.call("getpid")
         state = "return require('foretype').status().state"
         wait_until(

@@ -27,7 +27,7 @@ local function if_attached(handler)
   end
 end
 
-local function follow_typing()
+local function register_typing_events()
   on('InsertEnter', if_attached(typing.on_insert_enter))
   on({ 'TextChangedI', 'TextChangedP', 'CursorMovedI' }, if_attached(typing.on_change))
   on({ 'InsertLeave', 'BufLeave', 'WinLeave' }, if_attached(typing.stop))
@@ -57,7 +57,7 @@ local function on_detach(args)
   end
 end
 
-local function follow_buffers()
+local function register_buffer_events()
   on({ 'FileType', 'InsertEnter' }, function(args)
     client.attach(args.buf)
   end)
@@ -88,8 +88,8 @@ function M.start()
     ghost.define_highlight()
     marks.define_highlights()
   end)
-  follow_typing()
-  follow_buffers()
+  register_typing_events()
+  register_buffer_events()
   keys.apply()
   client.attach_all()
 end
