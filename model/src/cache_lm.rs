@@ -18,7 +18,7 @@ const MAX_MATCH_BYTES: usize = 64;
 const MAX_MATCHES_PER_TEXT: usize = 32;
 /// Text to look at after a match, in bytes: the length of long tokens of code.
 const MAX_CONTINUATION_BYTES: usize = 24;
-/// Number of the model's likeliest tokens that can gain probability.
+/// Number of the model's most probable tokens that can gain probability.
 const MAX_BOOSTED_TOKENS: usize = 24;
 /// Total weight of the matches at which the cache gets half of the probability. A match weighs `(bytes / 16)²`.
 const HALF_SHARE_WEIGHT: f32 = 30.0;
@@ -54,11 +54,11 @@ impl CacheLm {
         if matches.is_empty() {
             return best;
         }
-        let top = top_k(logits);
-        let mut gains = vec![0.0; top.len()];
+        let boostable = top_k(logits);
+        let mut gains = vec![0.0; boostable.len()];
         for (weight, continuation) in matches {
             let (mut longest, mut longest_len) = (None, 0);
-            for (rank, (id, _)) in top.iter().enumerate() {
+            for (rank, (id, _)) in boostable.iter().enumerate() {
                 let bytes = tokenizer.token_bytes(*id);
                 if bytes.len() > longest_len && continuation.starts_with(bytes) {
                     (longest, longest_len) = (Some(rank), bytes.len());
@@ -75,7 +75,7 @@ impl CacheLm {
         let cache_share = total / (total + HALF_SHARE_WEIGHT);
         let model_share = HALF_SHARE_WEIGHT / (total + HALF_SHARE_WEIGHT);
         let (mut argmax, mut highest) = (best.0, model_share * best.1.exp());
-        for ((id, logit), gain) in top.into_iter().zip(gains) {
+        for ((id, logit), gain) in boostable.into_iter().zip(gains) {
             let logprob = best.1 + logit - logits[best.0 as usize];
             let probability = model_share * logprob.exp() + cache_share * gain / total;
             if probability > highest {
@@ -108,7 +108,7 @@ impl CacheLm {
     }
 }
 
-/// Returns the [`MAX_BOOSTED_TOKENS`] likeliest tokens with their logits, the likeliest first.
+/// Returns the [`MAX_BOOSTED_TOKENS`] most probable tokens with their logits, in descending order.
 fn top_k(logits: &[f32]) -> Vec<(u32, f32)> {
     let mut top: Vec<(u32, f32)> = Vec::with_capacity(MAX_BOOSTED_TOKENS + 1);
     for (id, &logit) in logits.iter().enumerate() {

@@ -151,6 +151,7 @@ impl Config {
     }
 
     /// A small Llama-like model for tests, which override single fields.
+    #[cfg(test)]
     pub(crate) fn tiny() -> Self {
         Self {
             architecture: Architecture::Llama,

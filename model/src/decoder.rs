@@ -11,6 +11,7 @@ mod layer;
 mod load;
 mod logits;
 mod normalize;
+mod random_weights;
 mod scratch;
 mod step;
 #[cfg(test)]
@@ -26,9 +27,10 @@ use crate::config::Config;
 use crate::kernels::RopeTable;
 use crate::linear::Linear;
 use layer::Layer;
-pub(crate) use load::{RandomWeights, in_memory};
+pub(crate) use load::in_memory;
 pub(crate) use logits::{Logits, LogitsRow};
 pub(crate) use normalize::Normalize;
+pub(crate) use random_weights::RandomWeights;
 use scratch::Scratch;
 pub(crate) use step::LogitsRequest;
 

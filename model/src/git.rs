@@ -295,7 +295,7 @@ fn override_of(key: &str) -> Result<String, GitError> {
 }
 
 /// Returns true for commands that neither compare nor print a file, so that no filter can run. All others have the
-/// filters switched off first: even a diff of two commits may reuse a file of the work tree and convert it.
+/// filters disabled first: even a diff of two commits may reuse a file of the work tree and convert it.
 fn reads_no_files(arguments: &[&str]) -> bool {
     matches!(arguments, ["branch" | "init" | "rev-parse" | "version", ..] | ["ls-files", "-z"])
 }

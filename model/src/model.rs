@@ -66,8 +66,8 @@ impl Model {
     /// Fails if the adapter was made for another model, is damaged, or is of an unsupported kind (DoRA, fully trained
     /// modules, biases).
     pub fn with_adapter(self: &Arc<Self>, adapter: &Path) -> Result<Self, LoadError> {
-        let parts = peft::PeftAdapter::open(adapter, self.decoder.config())?;
-        let decoder = self.decoder.adapted(&parts).map_err(|e| Fault::Tensor(e).in_file(adapter))?;
+        let weights = peft::PeftAdapter::open(adapter, self.decoder.config())?;
+        let decoder = self.decoder.adapted(&weights).map_err(|e| Fault::Tensor(e).in_file(adapter))?;
         Ok(Self {
             decoder,
             tokenizer: self.tokenizer.clone(),
@@ -172,9 +172,9 @@ fn read_optional_json(path: &Path) -> Result<Value, LoadError> {
 /// Reads the chat template from `chat_template.jinja`, or else from `tokenizer_config.json`, which may have several
 /// named ones.
 fn chat_template(directory: &Path) -> Result<Option<String>, LoadError> {
-    let own = directory.join("chat_template.jinja");
-    if own.is_file() {
-        return std::fs::read_to_string(&own).map(Some).map_err(|e| Fault::Io(e).in_file(&own));
+    let template = directory.join("chat_template.jinja");
+    if template.is_file() {
+        return std::fs::read_to_string(&template).map(Some).map_err(|e| Fault::Io(e).in_file(&template));
     }
     let config = read_optional_json(&directory.join("tokenizer_config.json"))?;
     Ok(match &config["chat_template"] {

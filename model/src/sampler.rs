@@ -9,11 +9,11 @@ use crate::kernels::kernels;
 pub struct SamplingParams {
     /// Softmax temperature: 0 is greedy decoding, 1 samples from the model's own distribution.
     pub temperature: f32,
-    /// Number of the likeliest tokens to sample from; 0 for all.
+    /// Number of the most probable tokens to sample from; 0 for all.
     pub top_k: usize,
-    /// Total probability of the likeliest tokens to sample from (nucleus sampling, Holtzman et al. 2020).
+    /// Total probability of the most probable tokens to sample from (nucleus sampling, Holtzman et al. 2020).
     pub top_p: f32,
-    /// Lowest probability of a token to sample, relative to the likeliest.
+    /// Lowest probability of a token to sample, relative to the most probable one.
     pub min_p: f32,
     /// Penalty on tokens that the output has already: positive logits are divided by it, negative ones multiplied
     /// (Keskar et al. 2019); 1 for none.
@@ -65,7 +65,7 @@ impl Sampler {
     /// Samples a token. Returns it with its natural log-probability under the model, among the allowed tokens if the
     /// logits are limited to them; `None` if there is no token to choose.
     ///
-    /// `rank` 1 takes the second likeliest token, 2 the third, and so on, without sampling. `generated` are the
+    /// `rank` 1 takes the second most probable token, 2 the third, and so on, without sampling. `generated` are the
     /// output's tokens so far.
     pub(crate) fn sample(&mut self, logits: SampleLogits, rank: usize, generated: &[u32]) -> Option<(u32, f32)> {
         let score = |(id, logit)| (id, self.penalized_logit(logit, id, generated));
@@ -94,8 +94,8 @@ impl Sampler {
         let logprob = match logits {
             SampleLogits::Full(logits) => log_probability(logits, None, id),
             SampleLogits::Allowed(allowed) => {
-                let own = allowed.iter().find(|(other, _)| *other == id)?.1;
-                own - log_sum_exp(allowed.iter().map(|(_, logit)| *logit))
+                let logit = allowed.iter().find(|(other, _)| *other == id)?.1;
+                logit - log_sum_exp(allowed.iter().map(|(_, logit)| *logit))
             }
         };
         Some((id, logprob))
@@ -115,9 +115,9 @@ impl Sampler {
     /// Samples from scores in descending order, after top-k, top-p and min-p.
     fn sample_sorted(&mut self, scores: &[(u32, f32)]) -> Option<u32> {
         let SamplingParams { temperature, top_k, top_p, min_p, .. } = self.params;
-        let top = scores.first()?.1;
+        let max = scores.first()?.1;
         let count = if top_k == 0 { scores.len() } else { top_k.min(scores.len()) };
-        let weights: Vec<f32> = scores[..count].iter().map(|(_, score)| ((score - top) / temperature).exp()).collect();
+        let weights: Vec<f32> = scores[..count].iter().map(|(_, score)| ((score - max) / temperature).exp()).collect();
         let total: f32 = weights.iter().sum();
         let (mut nucleus_len, mut nucleus_weight) = (0, 0.0);
         for weight in &weights {
@@ -154,18 +154,18 @@ fn argmax(logits: &[f32]) -> Option<u32> {
 
 /// Returns the natural log-probability of a token, among the tokens `allowed` only if they are given.
 pub(crate) fn log_probability(logits: &[f32], allowed: Option<&[u32]>, id: u32) -> f32 {
-    let own = logits[id as usize];
+    let logit = logits[id as usize];
     match allowed {
         // SAFETY: the CPU supports the kernels in use.
-        None => own - unsafe { (kernels().log_sum_exp)(logits) }.1,
-        Some(allowed) => own - log_sum_exp(allowed.iter().filter_map(|id| logits.get(*id as usize).copied())),
+        None => logit - unsafe { (kernels().log_sum_exp)(logits) }.1,
+        Some(allowed) => logit - log_sum_exp(allowed.iter().filter_map(|id| logits.get(*id as usize).copied())),
     }
 }
 
 /// `ln(sum(exp(x)))`.
 fn log_sum_exp(logits: impl Iterator<Item = f32> + Clone) -> f32 {
-    let top = logits.clone().fold(f32::NEG_INFINITY, f32::max);
-    top + logits.map(|logit| (logit - top).exp()).sum::<f32>().ln()
+    let max = logits.clone().fold(f32::NEG_INFINITY, f32::max);
+    max + logits.map(|logit| (logit - max).exp()).sum::<f32>().ln()
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::kernels::simd::PANEL;
 use crate::kernels::split_q8::SplitQ8;
 use crate::linear::ThreadScratch;
 
-/// Maximum number of panels that one thread multiplies faster alone than with the others, which it would have to wake.
+/// Maximum number of panels that one thread multiplies faster than it can wake the others.
 const MAX_SINGLE_THREAD_PANELS: usize = 32;
 /// Maximum number of panels whose exact products are faster than approximate ones first.
 const MAX_EXACT_PANELS: usize = 256;

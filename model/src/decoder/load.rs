@@ -1,13 +1,10 @@
-//! Builds a decoder from a source of weights: a file or a random seed.
+//! Builds a decoder from a source of weights.
 
-use std::hash::Hasher;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
-use fnv::FnvHasher;
-use foretype_plugins::random;
 
 use super::Decoder;
 use super::layer::{Layer, Mlp};
@@ -38,15 +35,6 @@ impl Decoder {
         };
         let (device, scratch) = (device.clone(), Default::default());
         Ok(Self { device, embedding, positions, rope, layers, output_norm, output, config, scratch })
-    }
-
-    /// Builds a decoder on the CPU with random weights that depend only on the seed, for tests.
-    ///
-    /// # Errors
-    /// If the configuration is invalid.
-    pub(crate) fn random(config: &Config, seed: u64) -> Result<Self, LoadError> {
-        let config = config.clone().validated().map_err(|fault| fault.in_file(Path::new("random")))?;
-        Self::load(config, &RandomWeights { seed }, &Device::Cpu)
     }
 }
 
@@ -181,47 +169,5 @@ impl WeightMatrix {
             Self::Dense(weight) => Linear::dense(weight.narrow(0, rows.start, rows.len())?.contiguous()?, bias),
             Self::Quantized(weight) => Linear::quantized(weight.slice_rows(rows)?, bias),
         }
-    }
-}
-
-/// Weights from a random seed: small matrices around zero, norms around one.
-pub(crate) struct RandomWeights {
-    pub(crate) seed: u64,
-}
-
-impl RandomWeights {
-    /// Returns values in -1..1 that depend only on the seed, the slot and the kind (FNV-1a of their names, then
-    /// SplitMix64).
-    fn values(&self, slot: Slot, kind: TensorKind, count: usize) -> impl Iterator<Item = f32> {
-        let name = seed_name(slot, kind);
-        let mut hasher = FnvHasher::with_key(self.seed);
-        hasher.write(name.as_bytes());
-        let mut random = random::Random::new(hasher.finish());
-        std::iter::repeat_with(move || 2.0 * random.unit_f32() - 1.0).take(count)
-    }
-}
-
-/// Returns the name that a tensor has in the seed of its random weights.
-///
-/// Tests depend on the weights, so the names are fixed: a renamed variant keeps its old name here.
-fn seed_name(slot: Slot, kind: TensorKind) -> String {
-    match slot {
-        Slot::Layer(index, LayerTensor::FusedQkv) => format!("Layer({index}, Fused) {kind:?}"),
-        Slot::Layer(index, LayerTensor::AttentionOutput) => format!("Layer({index}, AttentionOut) {kind:?}"),
-        slot => format!("{slot:?} {kind:?}"),
-    }
-}
-
-impl WeightSource for RandomWeights {
-    fn matrix(&self, slot: Slot, outputs: usize, inputs: usize) -> Result<WeightMatrix, LoadError> {
-        let scale = if slot == Slot::Embedding { 1.0 } else { (3.0 / inputs as f32).sqrt() };
-        let values: Vec<f32> = self.values(slot, TensorKind::Weight, outputs * inputs).map(|x| x * scale).collect();
-        Tensor::from_vec(values, (outputs, inputs), &Device::Cpu).map(WeightMatrix::Dense).map_err(in_memory)
-    }
-
-    fn vector(&self, slot: Slot, kind: TensorKind, len: usize) -> Result<Tensor, LoadError> {
-        let mean = if kind == TensorKind::Weight { 1.0 } else { 0.0 };
-        let values: Vec<f32> = self.values(slot, kind, len).map(|x| mean + 0.1 * x).collect();
-        Tensor::from_vec(values, len, &Device::Cpu).map_err(in_memory)
     }
 }

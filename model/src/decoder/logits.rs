@@ -54,13 +54,13 @@ impl ApproximateSlice<'_> {
 /// Logits of the requested rows of a step.
 #[derive(Default)]
 pub(crate) struct Logits {
-    /// `[wanted, vocabulary]`
+    /// `[rows, vocabulary]`
     pub(super) values: SharedBuffer<f32>,
-    /// `[wanted, VOCABULARY_SLICES]`
+    /// `[rows, VOCABULARY_SLICES]`
     pub(super) slices: SharedBuffer<VocabularySlice>,
-    /// `[wanted, VOCABULARY_SLICES]`: lower bound of the largest logit of a slice, if logits are approximated first.
+    /// `[rows, VOCABULARY_SLICES]`: lower bound of the largest logit of a slice, if logits are approximated first.
     lower_bounds: SharedBuffer<f32>,
-    /// `[wanted, hidden]`: final hidden states; empty on another device than the CPU.
+    /// `[rows, hidden]`: final hidden states; empty on another device than the CPU.
     pub(super) hidden_states: SharedBuffer<f32>,
     pub(super) vocabulary_size: usize,
     /// Number of rows with all logits, the first ones.

@@ -29,8 +29,8 @@ pub struct Job {
     pub prompt: Prompt,
     /// Token limit of each candidate.
     pub max_tokens: usize,
-    /// Number of completions to decode in parallel; 0 means one. The first begins with the likeliest token (or a
-    /// sampled one, at a temperature above 0), the others with the next likeliest tokens.
+    /// Number of completions to decode in parallel; 0 means one. The first begins with the most probable token
+    /// (or a sampled one, at a temperature above 0), the others with the next most probable tokens.
     pub candidates: usize,
     /// Sampling parameters.
     pub sampling: SamplingParams,
@@ -43,7 +43,7 @@ pub struct Job {
     /// Likely outputs, such as a recent generation at the same cursor. They serve as drafts for speculative decoding:
     /// they can make decoding faster, but never change the output.
     pub likely_completions: Vec<String>,
-    /// Texts beside the prompt to look up n-grams in for drafts, the most relevant last. Without
+    /// Further texts in which drafts look up n-grams, the most relevant last. Without
     /// [`cache_lm`](Self::cache_lm) they never change the output.
     pub ngram_sources: Vec<Arc<str>>,
     /// Recent output of a model near the cursor, the most relevant last. Drafts are looked up in it too, but the cache

@@ -116,8 +116,8 @@ impl Batch {
             match &job.phase {
                 Phase::Prefill(_) => batch.add_prefill(index, job, chunks[index], budget, model),
                 Phase::Decode(candidates) => {
-                    for (number, candidate) in candidates.iter().enumerate() {
-                        batch.add_decode(index, job, number, candidate, budget, model);
+                    for (candidate_index, candidate) in candidates.iter().enumerate() {
+                        batch.add_decode(index, job, candidate_index, candidate, budget, model);
                     }
                 }
             }
@@ -179,7 +179,7 @@ impl Batch {
         &mut self,
         index: usize,
         job: &ActiveJob,
-        number: usize,
+        candidate_index: usize,
         candidate: &ActiveCandidate,
         budget: DraftBudget,
         model: &Model,
@@ -189,7 +189,7 @@ impl Batch {
         let draft = job.propose_draft(model, generated, count, start + 1, budget);
         let healing_rows = job.healing_row_count(model, candidate.output.remaining_prefix().len(), &draft);
         let request = SpanLogitsRequest { healing_rows, full: job.needs_full_logits() };
-        self.add_span(index, Some(number), &[candidate.pending_token], &draft, start, Some(request));
+        self.add_span(index, Some(candidate_index), &[candidate.pending_token], &draft, start, Some(request));
     }
 
     /// Adds rows for `tokens` and the draft behind them, from position `start` on. Without a request nothing is

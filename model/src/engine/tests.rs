@@ -124,18 +124,18 @@ fn step_on_threads(caches: &mut [(&mut KvCache, &[u32])], single_threaded: bool)
         tokens.extend_from_slice(new);
     }
     let spans = caches.iter_mut().map(|(cache, new)| (&mut **cache, new.len())).collect();
-    let wanted: Vec<usize> = (0..tokens.len()).collect();
+    let logits_rows: Vec<usize> = (0..tokens.len()).collect();
     let model = model();
     let mut kv_batch = KvBatch { single_threaded, ..KvBatch::new(spans, model.decoder.config().heads) };
     let mut logits = Logits::default();
     model
         .decoder
-        .step(&tokens, &positions, LogitsRequest::all_full(&wanted), &mut kv_batch, &|| false, &mut logits)
+        .step(&tokens, &positions, LogitsRequest::all_full(&logits_rows), &mut kv_batch, &|| false, &mut logits)
         .expect("a step");
     for (cache, new) in caches.iter_mut() {
         cache.commit(new.len());
     }
-    wanted.iter().map(|row| logits.row(*row).values.iter().map(|logit| logit.to_bits()).collect()).collect()
+    logits_rows.iter().map(|row| logits.row(*row).values.iter().map(|logit| logit.to_bits()).collect()).collect()
 }
 
 fn cache() -> KvCache {
@@ -194,10 +194,10 @@ proptest! {
         let (mut kept, mut logits) = (cache(), Logits::default());
         kept.reserve(tokens.len());
         let rows = [tokens.len() - 1, 0, tokens.len() / 2];
-        let wanted = LogitsRequest { rows: &rows, full: 1, argmax: 1 };
+        let request = LogitsRequest { rows: &rows, full: 1, argmax: 1 };
         let positions: Vec<u32> = (0..tokens.len() as u32).collect();
         let mut kv_batch = KvBatch::new(vec![(&mut kept, tokens.len())], decoder.config().heads);
-        decoder.step(&tokens, &positions, wanted, &mut kv_batch, &|| false, &mut logits).expect("a step");
+        decoder.step(&tokens, &positions, request, &mut kv_batch, &|| false, &mut logits).expect("a step");
         let bits = |logits: &[f32]| -> Vec<u32> { logits.iter().map(|logit| logit.to_bits()).collect() };
         for (at, row) in rows.into_iter().enumerate() {
             prop_assert_eq!(logits.row(at).values.is_empty(), at > 0);

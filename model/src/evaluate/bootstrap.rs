@@ -112,11 +112,11 @@ mod tests {
         let (first, second) = (shares(200, 400), shares(210, 400));
         let found = paired_difference(&first, &second, 1, mean).expect("items");
         assert!(found.excludes_zero() && found.low > 0.0, "{found:?}");
-        let apart = (
+        let intervals = (
             confidence_interval(&first, 1, mean).expect("items"),
             confidence_interval(&second, 1, mean).expect("items"),
         );
-        assert!(apart.0.high > apart.1.low);
+        assert!(intervals.0.high > intervals.1.low);
         let same = paired_difference(&first, &first, 1, mean).expect("items");
         assert!(!same.excludes_zero() && same.low == 0.0 && same.high == 0.0);
     }

@@ -17,17 +17,16 @@ pub fn sentence_chrf(reference: &str, candidate: &str) -> f64 {
     }
     let (mut precision, mut recall) = (0.0, 0.0);
     for length in 1..=lengths {
-        let (wanted, written) = (ngrams(&reference, length), ngrams(&candidate, length));
-        let both = overlap(&wanted, &written) as f64;
-        precision += both / (candidate.len() + 1 - length) as f64;
-        recall += both / (reference.len() + 1 - length) as f64;
+        let matches = overlap(&ngrams(&reference, length), &ngrams(&candidate, length)) as f64;
+        precision += matches / (candidate.len() + 1 - length) as f64;
+        recall += matches / (reference.len() + 1 - length) as f64;
     }
     f_score(precision / lengths as f64, recall / lengths as f64)
 }
 
 fn f_score(precision: f64, recall: f64) -> f64 {
-    let weighed = RECALL_BETA * RECALL_BETA * precision + recall;
-    if weighed == 0.0 { 0.0 } else { (1.0 + RECALL_BETA * RECALL_BETA) * precision * recall / weighed }
+    let denominator = RECALL_BETA * RECALL_BETA * precision + recall;
+    if denominator == 0.0 { 0.0 } else { (1.0 + RECALL_BETA * RECALL_BETA) * precision * recall / denominator }
 }
 
 fn visible_chars(text: &str) -> Vec<char> {

@@ -7,7 +7,7 @@ use super::product::ProductRows;
 use super::shared_buffer::SharedBuffer;
 use super::table::Kernels;
 
-/// Columns per partial sum: those of the smallest group.
+/// Columns per partial sum, which are those of the smallest group.
 const SUM_COLUMNS: usize = 16;
 
 /// Rows of activations, which the threads of a step fill row by row and then read together.
@@ -51,7 +51,7 @@ impl Activations {
     /// Floats of a row, to be filled in.
     ///
     /// # Safety
-    /// No other thread may use this row meanwhile.
+    /// No other thread may use this row while the slice is alive.
     #[expect(clippy::mut_from_ref, reason = "threads have different rows")]
     pub(crate) unsafe fn row_mut(&self, row: usize) -> &mut [f32] {
         // SAFETY: by contract.
@@ -61,7 +61,7 @@ impl Activations {
     /// Floats of a row.
     ///
     /// # Safety
-    /// No thread may write this row meanwhile.
+    /// No thread may write this row while the slice is alive.
     pub(crate) unsafe fn row(&self, row: usize) -> &[f32] {
         // SAFETY: by contract.
         unsafe { self.floats.slice(row * self.columns..(row + 1) * self.columns) }
@@ -70,7 +70,7 @@ impl Activations {
     /// Quantises a row. Columns after the last whole block of 32 are left out: quantised matrices have none.
     ///
     /// # Safety
-    /// No other thread may use this row meanwhile.
+    /// No other thread may use this row during the call.
     pub(crate) unsafe fn quantise(&self, kernels: &Kernels, row: usize) {
         let range = |columns: usize| row * (self.columns / columns)..(row + 1) * (self.columns / columns);
         // SAFETY: by contract; the processor supports the kernels' set.
@@ -84,7 +84,7 @@ impl Activations {
     /// L2 norm of a row as quantised.
     ///
     /// # Safety
-    /// No thread may write this row meanwhile.
+    /// No thread may write this row during the call.
     pub(crate) unsafe fn l2_norm(&self, row: usize) -> f32 {
         let range = |columns: usize| row * (self.columns / columns)..(row + 1) * (self.columns / columns);
         // SAFETY: by contract.

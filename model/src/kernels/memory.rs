@@ -104,7 +104,7 @@ impl F16Buffer {
     /// Range of the buffer, to be read.
     ///
     /// # Safety
-    /// No thread may write the range meanwhile.
+    /// No thread may write the range while the slice is alive.
     pub(crate) unsafe fn slice(&self, range: Range<usize>) -> &[f16] {
         assert!(range.start <= range.end && range.end <= self.count);
         // SAFETY: inside the map, which is page-aligned; by contract no thread writes it.
@@ -114,7 +114,7 @@ impl F16Buffer {
     /// Range of the buffer, to be written.
     ///
     /// # Safety
-    /// No other thread may use the range meanwhile.
+    /// No other thread may use the range while the slice is alive.
     #[expect(clippy::mut_from_ref, reason = "threads have different ranges")]
     pub(crate) unsafe fn slice_mut(&self, range: Range<usize>) -> &mut [f16] {
         assert!(range.start <= range.end && range.end <= self.count);

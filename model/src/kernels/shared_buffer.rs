@@ -33,7 +33,7 @@ impl<T: Copy + Default> SharedBuffer<T> {
     /// Range of the buffer, to be read.
     ///
     /// # Safety
-    /// No thread may write the range meanwhile.
+    /// No thread may write the range while the slice is alive.
     pub(crate) unsafe fn slice(&self, range: Range<usize>) -> &[T] {
         let cells = &self.values[range];
         // SAFETY: a cell has the layout of its value; by contract no thread writes it.
@@ -43,7 +43,7 @@ impl<T: Copy + Default> SharedBuffer<T> {
     /// Whole buffer, to be read.
     ///
     /// # Safety
-    /// No thread may write it meanwhile.
+    /// No thread may write the buffer while the slice is alive.
     pub(crate) unsafe fn as_slice(&self) -> &[T] {
         // SAFETY: by contract.
         unsafe { self.slice(0..self.values.len()) }
@@ -52,7 +52,7 @@ impl<T: Copy + Default> SharedBuffer<T> {
     /// Range of the buffer, to be written.
     ///
     /// # Safety
-    /// No other thread may use the range meanwhile.
+    /// No other thread may use the range while the slice is alive.
     #[expect(clippy::mut_from_ref, reason = "threads have different ranges")]
     pub(crate) unsafe fn slice_mut(&self, range: Range<usize>) -> &mut [T] {
         let cells = &self.values[range];

@@ -25,10 +25,10 @@ pub(super) fn assemble(tokens: &[&str], scores: &[f32]) -> tokenizers::Result<to
     let ids: HashMap<&str, u32> = tokens.iter().copied().zip(0..).collect();
     let mut merges: Vec<(f32, &str, &str)> = Vec::new();
     for (token, &score) in tokens.iter().zip(scores) {
-        let mut own: Vec<(&str, &str)> = token.char_indices().skip(1).map(|(at, _)| token.split_at(at)).collect();
-        own.retain(|(left, right)| ids.contains_key(left) && ids.contains_key(right));
-        own.sort_by_key(|(left, right)| (ids[left], ids[right]));
-        merges.extend(own.into_iter().map(|(left, right)| (score, left, right)));
+        let mut splits: Vec<(&str, &str)> = token.char_indices().skip(1).map(|(at, _)| token.split_at(at)).collect();
+        splits.retain(|(left, right)| ids.contains_key(left) && ids.contains_key(right));
+        splits.sort_by_key(|(left, right)| (ids[left], ids[right]));
+        merges.extend(splits.into_iter().map(|(left, right)| (score, left, right)));
     }
     merges.sort_by(|a, b| b.0.total_cmp(&a.0));
     let merges = merges.into_iter().map(|(_, left, right)| (left.to_string(), right.to_string())).collect();

@@ -48,11 +48,11 @@ pub(super) fn tensor_name(network: &Network, role: ParameterRole) -> String {
 
 /// The complete checkpoints in a directory with their steps, the oldest first.
 fn list_checkpoints(folder: &Path) -> Vec<(usize, PathBuf)> {
-    let number = |entry: fs::DirEntry| {
+    let step_and_path = |entry: fs::DirEntry| {
         let step = entry.file_name().to_str()?.strip_prefix("step-")?.parse().ok()?;
         Some((step, entry.path()))
     };
-    let mut found: Vec<_> = fs::read_dir(folder).into_iter().flatten().flatten().filter_map(number).collect();
+    let mut found: Vec<_> = fs::read_dir(folder).into_iter().flatten().flatten().filter_map(step_and_path).collect();
     found.sort();
     found
 }

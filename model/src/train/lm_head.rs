@@ -87,10 +87,10 @@ pub(super) fn loss_with_gradients(
     output_is_trained: bool,
 ) -> Result<LossGradients> {
     let mut loss = LossGradients { sum: 0.0, hidden_gradient: rows.zeros_like()?, weight_gradient: None };
-    for part in loss_chunks(rows, output, targets) {
-        let part = part?;
-        loss.sum += part.sum()?;
-        let LossChunk { at, x, target, probabilities } = part;
+    for chunk in loss_chunks(rows, output, targets) {
+        let chunk = chunk?;
+        loss.sum += chunk.sum()?;
+        let LossChunk { at, x, target, probabilities } = chunk;
         let one = Tensor::ones_like(&target.to_dtype(x.dtype())?)?;
         let of_logits = (probabilities.scatter_add(&target, &one.neg()?, D::Minus1)? * scale)?;
         loss.hidden_gradient =

@@ -176,17 +176,17 @@ impl AdapterConfig {
         let rank = positive("r").ok_or_else(|| missing("r"))?;
         let alpha = positive("lora_alpha").ok_or_else(|| missing("lora_alpha"))?;
         let pattern = |key: &str| json[key].as_object().cloned().unwrap_or_default();
-        let number = |(name, value): (String, Value)| Some((name, value.as_f64()?));
+        let named_number = |(name, value): (String, Value)| Some((name, value.as_f64()?));
         Ok(Self {
             rank: rank as usize,
             alpha,
             rank_stabilized: on("use_rslora"),
             rank_pattern: pattern("rank_pattern")
                 .into_iter()
-                .filter_map(number)
+                .filter_map(named_number)
                 .map(|(n, x)| (n, x as usize))
                 .collect(),
-            alpha_pattern: pattern("alpha_pattern").into_iter().filter_map(number).collect(),
+            alpha_pattern: pattern("alpha_pattern").into_iter().filter_map(named_number).collect(),
         })
     }
 

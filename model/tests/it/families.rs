@@ -32,11 +32,11 @@ pub(crate) fn relative_error(model: &Model, golden: &Golden, split: usize) -> f3
     let mut found = Vec::new();
     let positions: Vec<u32> = (0..golden.tokens.len() as u32).collect();
     for range in [0..split, split..golden.tokens.len()] {
-        let wanted: Vec<usize> =
+        let logits_rows: Vec<usize> =
             golden.rows.iter().filter(|row| range.contains(row)).map(|row| row - range.start).collect();
         let (tokens, positions) = (&golden.tokens[range.clone()], &positions[range]);
         let logits =
-            model.decoder.forward(tokens, positions, &wanted, &mut cache, &|| false).expect("the step is sound");
+            model.decoder.forward(tokens, positions, &logits_rows, &mut cache, &|| false).expect("the step is sound");
         found.extend(logits.to_vec2::<f32>().expect("logits are f32"));
     }
     let largest = golden.logits.iter().flatten().fold(0f32, |m, x| m.max(x.abs()));

@@ -82,7 +82,7 @@ fn continuations(engine: &Engine, prompts: &[String], max_tokens: usize) -> Vec<
         let ticket = engine.submit(job, move |event| drop(sender.send(event)));
         (ticket, receiver)
     };
-    let asked: Vec<_> = prompts.iter().map(ask).collect();
+    let submitted: Vec<_> = prompts.iter().map(ask).collect();
     let answer = |(_ticket, events): (Ticket, mpsc::Receiver<Event>)| {
         let tokens = events.iter().find_map(|event| match event {
             Event::Finished { tokens, .. } => Some(tokens),
@@ -90,7 +90,7 @@ fn continuations(engine: &Engine, prompts: &[String], max_tokens: usize) -> Vec<
         });
         tokens.expect("every job finishes")
     };
-    asked.into_iter().map(answer).collect()
+    submitted.into_iter().map(answer).collect()
 }
 
 /// The first step at which the generated token differs from the recorded one.
@@ -133,13 +133,13 @@ fn check_texts(name: &str) {
 fn perplexity(model: &Model, text: &str) -> f64 {
     const CHUNK: usize = 512;
     let tokens = model.tokenizer.encode(text);
-    let wanted: Vec<usize> = (CHUNK / 2..CHUNK - 1).collect();
+    let logits_rows: Vec<usize> = (CHUNK / 2..CHUNK - 1).collect();
     let mut losses = Vec::new();
     for chunk in tokens.chunks_exact(CHUNK) {
         let positions: Vec<u32> = (0..CHUNK as u32).collect();
-        let logits = model.decoder.forward(chunk, &positions, &wanted, &mut Exact::default(), &|| false);
+        let logits = model.decoder.forward(chunk, &positions, &logits_rows, &mut Exact::default(), &|| false);
         let logits: Vec<Vec<f32>> = logits.expect("the step is sound").to_vec2().expect("logits are f32");
-        losses.extend(wanted.iter().zip(&logits).map(|(&row, logits)| loss(logits, chunk[row + 1])));
+        losses.extend(logits_rows.iter().zip(&logits).map(|(&row, logits)| loss(logits, chunk[row + 1])));
     }
     (losses.iter().sum::<f64>() / losses.len() as f64).exp()
 }

@@ -34,13 +34,13 @@ fn step(caches: &mut [(&mut KvCache, &[u32])], max_layers: usize) -> StepOutcome
         positions.extend((0..new.len()).map(|row| (cache.length() + row) as u32));
         tokens.extend_from_slice(new);
     }
-    let wanted: Vec<usize> = (0..tokens.len()).rev().collect();
+    let logits_rows: Vec<usize> = (0..tokens.len()).rev().collect();
     let (checks, mut logits) = (AtomicUsize::new(0), Logits::default());
     let abort = || checks.fetch_add(1, Ordering::Relaxed) == max_layers;
     let spans = caches.iter_mut().map(|(cache, new)| (&mut **cache, new.len())).collect();
     let mut kv_batch = KvBatch::new(spans, decoder().config().heads);
     let outcome =
-        decoder().step(&tokens, &positions, LogitsRequest::all_full(&wanted), &mut kv_batch, &abort, &mut logits);
+        decoder().step(&tokens, &positions, LogitsRequest::all_full(&logits_rows), &mut kv_batch, &abort, &mut logits);
     let resumed = kv_batch.resumed;
     let logits = match outcome {
         Ok(()) => {
@@ -48,7 +48,7 @@ fn step(caches: &mut [(&mut KvCache, &[u32])], max_layers: usize) -> StepOutcome
                 cache.commit(new.len());
             }
             let bits = |at: usize| logits.row(at).values.iter().map(|logit| logit.to_bits()).collect();
-            Some((0..wanted.len()).rev().map(bits).collect())
+            Some((0..logits_rows.len()).rev().map(bits).collect())
         }
         Err(ForwardError::Aborted) => None,
         Err(error) => panic!("{error}"),

@@ -179,11 +179,11 @@ fn the_cache_lm_prefers_a_seen_continuation_to_a_slightly_likelier_one() {
     let first = |at: usize| several.tokens[at][0].text.as_str();
     // A token that is not valid text cannot be in a source.
     let other = (1..8).find(|at| first(*at).is_ascii()).expect("a likely ASCII token");
-    let (likeliest, second) = (first(0), first(other));
+    let (argmax, second) = (first(0), first(other));
     let seen: Arc<str> = format!("{text}{second} and on").into();
     let first_token = |cache_lm| {
         let outcome = ask(Job { cache_lm, ngram_sources: vec![seen.clone(); 30], ..job(prompt(text)) });
         outcome.tokens[0][0].text.clone()
     };
-    assert_eq!((&*first_token(false), &*first_token(true)), (likeliest, second));
+    assert_eq!((&*first_token(false), &*first_token(true)), (argmax, second));
 }

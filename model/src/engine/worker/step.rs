@@ -30,7 +30,7 @@ impl Worker<'_> {
         match outcome {
             Ok(Ok(())) | Ok(Err(ForwardError::Aborted)) => {}
             Ok(Err(error)) => self.fail_jobs(priority, &error.to_string()),
-            Err(_) => self.fail_jobs(priority, "it panicked: please report this"),
+            Err(_) => self.fail_jobs(priority, "the step panicked: please report this"),
         }
         self.end_finished_jobs();
         self.update_status();

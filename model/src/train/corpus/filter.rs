@@ -4,8 +4,8 @@ mod generated;
 mod path;
 mod shape;
 
-use foretype_plugins::Language;
 use foretype_plugins::context::secrets;
+use foretype_plugins::{Language, LineEnds};
 
 use super::exclusion::ExclusionReason;
 use super::options::CorpusOptions;
@@ -24,13 +24,13 @@ pub(super) fn check_path(path: &str, options: &CorpusOptions) -> Result<(), Excl
     ])
 }
 
-/// Decodes a file as UTF-8, without a byte order mark.
+/// Decodes a file as UTF-8, without a byte order mark and with `\n` at each line end.
 pub(super) fn decode_text(bytes: Vec<u8>) -> Result<String, ExclusionReason> {
     if bytes.contains(&0) {
         return Err(ExclusionReason::Binary);
     }
     let text = String::from_utf8(bytes).map_err(|_| ExclusionReason::Binary)?;
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+    Ok(LineEnds::normalize(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
 }
 
 /// Returns true if the first bytes of a file are text. They may end inside a character.

@@ -42,13 +42,13 @@ pub(super) fn commit_times(folder: &Path, paths: &[String]) -> Result<HashMap<St
     }
     // A `/` before the time tells it from a path: paths are relative.
     let log = ["log", "-z", "--format=/%ct", "--name-only", "--no-renames", "-c", "--relative", "HEAD", "--"];
-    let mut wanted: HashSet<&str> = paths.iter().map(String::as_str).collect();
-    let times = command(folder).stream(&log, |output| first_times(output, &mut wanted));
+    let mut remaining: HashSet<&str> = paths.iter().map(String::as_str).collect();
+    let times = command(folder).stream(&log, |output| first_times(output, &mut remaining));
     times.map_err(|error| corpus_error(folder, error))
 }
 
 /// Reads times and the paths below them. The newest commit comes first, so the first time of a path is the one wanted.
-fn first_times(log: &mut dyn BufRead, wanted: &mut HashSet<&str>) -> std::io::Result<HashMap<String, i64>> {
+fn first_times(log: &mut dyn BufRead, remaining: &mut HashSet<&str>) -> std::io::Result<HashMap<String, i64>> {
     let mut times = HashMap::new();
     let mut time = None;
     for field in log.split(0) {
@@ -60,11 +60,11 @@ fn first_times(log: &mut dyn BufRead, wanted: &mut HashSet<&str>) -> std::io::Re
         // The first path of a commit comes after an empty line.
         let path = field.strip_prefix('\n').unwrap_or(&field);
         if let Some(time) = time
-            && wanted.remove(path)
+            && remaining.remove(path)
         {
             times.insert(path.to_owned(), time);
         }
-        if wanted.is_empty() {
+        if remaining.is_empty() {
             break;
         }
     }
@@ -91,16 +91,16 @@ mod tests {
     #[test]
     fn the_newest_commit_time_of_each_path_is_read() {
         let log = "/30\0\nb\0/20\0\0a\0b\0/10\0\na\0c\0/5\0\nc\0";
-        let mut wanted = HashSet::from(["a", "b"]);
-        let times = first_times(&mut log.as_bytes(), &mut wanted).expect("it can be read");
+        let mut remaining = HashSet::from(["a", "b"]);
+        let times = first_times(&mut log.as_bytes(), &mut remaining).expect("it can be read");
         assert_eq!(times, HashMap::from([("a".to_owned(), 20), ("b".to_owned(), 30)]));
-        assert!(wanted.is_empty());
+        assert!(remaining.is_empty());
     }
 
     #[test]
     fn a_path_of_digits_is_not_a_time() {
-        let mut wanted = HashSet::from(["17", "new"]);
-        let times = first_times(&mut "/9\0\n17\0".as_bytes(), &mut wanted).expect("it can be read");
-        assert_eq!((times["17"], wanted.len()), (9, 1));
+        let mut remaining = HashSet::from(["17", "new"]);
+        let times = first_times(&mut "/9\0\n17\0".as_bytes(), &mut remaining).expect("it can be read");
+        assert_eq!((times["17"], remaining.len()), (9, 1));
     }
 }

@@ -25,8 +25,8 @@ const HASH_COUNT: usize = BAND_COUNT * ROWS_PER_BAND;
 /// The odd factor and the summand of each hash function, from a fixed seed.
 static HASH_FUNCTIONS: LazyLock<[(u64, u64); HASH_COUNT]> = LazyLock::new(|| {
     let hasher = SipHasher13::new_with_keys(0, 1);
-    let number = |n: usize| hasher.hash(&(n as u64).to_le_bytes());
-    std::array::from_fn(|order| (number(2 * order) | 1, number(2 * order + 1)))
+    let random = |n: usize| hasher.hash(&(n as u64).to_le_bytes());
+    std::array::from_fn(|order| (random(2 * order) | 1, random(2 * order + 1)))
 });
 
 /// The minimum hash of a text's shingles under each hash function.
@@ -144,11 +144,11 @@ mod tests {
         let text = words(0, 1000);
         for last in [1000, 900, 600, 200] {
             let other = format!("{}{}", words(0, last), words(5000, 6000 - last));
-            let (wanted, found) = (
+            let (expected, found) = (
                 exact(&text, &other),
                 MinHashSignature::from_text(&text).resemblance(&MinHashSignature::from_text(&other)),
             );
-            assert!((wanted - found).abs() < 0.13, "{last}: {wanted} is estimated as {found}");
+            assert!((expected - found).abs() < 0.13, "{last}: {expected} is estimated as {found}");
         }
     }
 

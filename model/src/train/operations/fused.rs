@@ -151,9 +151,9 @@ impl CpuKernel<1> for CausalSoftmax {
         let out = map_rows(scores.len() / width, width, |row, out| {
             let seen = row % width + 1;
             let scores = &scores[row * width..][..seen];
-            let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             for (out, score) in out.iter_mut().zip(scores) {
-                *out = (score - top).exp();
+                *out = (score - max).exp();
             }
             let sum: f32 = out[..seen].iter().sum();
             for out in &mut out[..seen] {

@@ -86,10 +86,15 @@ fn first_own_text(sample: &mut Sample) -> Option<&mut String> {
     if sample.kind == SampleKind::Whole {
         return Some(&mut sample.answer);
     }
-    let own =
-        sample.prompt.parts.iter_mut().filter(|part| matches!(part.source, PartSource::Prefix | PartSource::Middle));
-    let mut texts = own.filter_map(|part| if let Content::Text(text) = &mut part.content { Some(text) } else { None });
-    texts.find(|text| !text.is_empty())
+    for part in &mut sample.prompt.parts {
+        if matches!(part.source, PartSource::Prefix | PartSource::Middle)
+            && let Content::Text(text) = &mut part.content
+            && !text.is_empty()
+        {
+            return Some(text);
+        }
+    }
+    None
 }
 
 /// Byte offset of the first line that is preceded by at least `excess` tokens.

@@ -81,22 +81,22 @@ impl GgufFile {
     /// A list of integers.
     pub(crate) fn integers(&self, key: &str) -> Result<Option<Vec<i64>>, Fault> {
         self.read(key, "a list of integers", |value| {
-            let number = |value: &MetadataValue| match value {
+            let integer = |value: &MetadataValue| match value {
                 MetadataValue::Integer(n) => i64::try_from(*n).ok(),
                 _ => None,
             };
-            value.numbers(&self.map)?.iter().map(number).collect()
+            value.numbers(&self.map)?.iter().map(integer).collect()
         })
     }
 
     /// A list of finite floats.
     pub(crate) fn float_list(&self, key: &str) -> Result<Option<Vec<f32>>, Fault> {
         self.read(key, "a list of numbers", |value| {
-            let number = |value: &MetadataValue| match value {
+            let float = |value: &MetadataValue| match value {
                 MetadataValue::Float(x) if x.is_finite() => Some(*x as f32),
                 _ => None,
             };
-            value.numbers(&self.map)?.iter().map(number).collect()
+            value.numbers(&self.map)?.iter().map(float).collect()
         })
     }
 }
