@@ -306,33 +306,6 @@ impl Group {
     ) {
         // Index of the first row's per-group values.
         let at = self.index * x.count + first_row;
-        // SAFETY: as the caller guarantees.
-        unsafe {
-            let dots = self.dot_rows::<S, L, REGS, ROWS>(x.initial_sums.add(at), inputs);
-            for reg in 0..REGS {
-                let scale = self.load_scale::<S>(reg);
-                for r in 0..ROWS {
-                    let factor = S::mul(scale, S::splat_f32(*x.scales.add(at + r)));
-                    sums[r][reg] = S::mul_add(S::to_f32(dots[r][reg]), factor, sums[r][reg]);
-                }
-                if ADDS_MIN {
-                    let min = self.load_min::<S>(reg, scale);
-                    for (r, sums) in sums.iter_mut().enumerate() {
-                        let value_sum = S::splat_f32(*x.value_sums.add(at + r));
-                        sums[reg] = S::mul_add(min, value_sum, sums[reg]);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Computes the integer dot products of the group with each row. `initial_sums` points to those of the rows.
-    #[inline(always)]
-    unsafe fn dot_rows<S: Simd, L: Layout, const REGS: usize, const ROWS: usize>(
-        &self,
-        initial_sums: *const i32,
-        inputs: &[*const i8; ROWS],
-    ) -> [[S::Ints; REGS]; ROWS] {
         // Number of vectors that are added up in 16 bits before they are widened; 0 if each is widened at once.
         let i16_vectors =
             if S::HAS_MADD_I16 && !L::IS_SPLIT { max_i16_vectors(L::BITS).min(L::GROUP_COLUMNS / 4) } else { 0 };
@@ -342,7 +315,7 @@ impl Group {
             let mut dots = [[S::splat_i32(0); REGS]; ROWS];
             if !S::SIGNED_DOT || i16_vectors > 0 {
                 for (r, dots) in dots.iter_mut().enumerate() {
-                    *dots = [S::splat_i32(*initial_sums.add(r)); REGS];
+                    *dots = [S::splat_i32(*x.initial_sums.add(at + r)); REGS];
                 }
             }
             let mut i16_sums = [[S::splat_i32(0); REGS]; ROWS];
@@ -365,7 +338,20 @@ impl Group {
                     }
                 }
             });
-            dots
+            for reg in 0..REGS {
+                let scale = self.load_scale::<S>(reg);
+                for r in 0..ROWS {
+                    let factor = S::mul(scale, S::splat_f32(*x.scales.add(at + r)));
+                    sums[r][reg] = S::mul_add(S::to_f32(dots[r][reg]), factor, sums[r][reg]);
+                }
+                if ADDS_MIN {
+                    let min = self.load_min::<S>(reg, scale);
+                    for (r, sums) in sums.iter_mut().enumerate() {
+                        let value_sum = S::splat_f32(*x.value_sums.add(at + r));
+                        sums[reg] = S::mul_add(min, value_sum, sums[reg]);
+                    }
+                }
+            }
         }
     }
 
@@ -377,9 +363,10 @@ impl Group {
         unsafe {
             let scale = S::load_f16(self.panel.scales.add(self.block * PANEL + lane));
             if self.panel.sub_scales.is_null() {
-                return scale;
+                scale
+            } else {
+                S::mul(scale, S::load_i8(self.panel.sub_scales.add(self.index * PANEL + lane)))
             }
-            S::mul(scale, S::load_i8(self.panel.sub_scales.add(self.index * PANEL + lane)))
         }
     }
 
@@ -394,9 +381,10 @@ impl Group {
             }
             let min = S::load_f16(self.panel.mins.add(self.block * PANEL + lane));
             if self.panel.sub_mins.is_null() {
-                return min;
+                min
+            } else {
+                S::mul(min, S::load_u8(self.panel.sub_mins.add(self.index * PANEL + lane)))
             }
-            S::mul(min, S::load_u8(self.panel.sub_mins.add(self.index * PANEL + lane)))
         }
     }
 }
