@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use foretype_tests::client::Client;
-use foretype_tests::{TestEnv, real_model, stub_model, text};
+use foretype_tests::{TestEnv, error_of, git, real_model, stub_model, text};
 use serde_json::{Value, json};
 
 const ANSWER: &str = "brown_fx";
@@ -20,9 +20,7 @@ fn env() -> TestEnv {
 }
 
 fn complains(env: &TestEnv, arguments: &[&str]) -> String {
-    let (ok, out, err) = env.run_with_stub_model(arguments);
-    assert!(!ok && !err.contains("panicked"), "{arguments:?}: {out}{err}");
-    err
+    error_of(&mut env.with_stub_model(arguments))
 }
 
 /// Holds a conversation in the terminal: the lines are what is typed.
@@ -60,10 +58,7 @@ fn intents_need_code_and_an_answer_can_be_had_as_json() {
 #[test]
 fn a_commit_message_is_written_for_what_is_staged() {
     let env = env();
-    let git = |arguments: &[&str]| {
-        let done = Command::new("git").args(arguments).current_dir(env.path().join("work")).output();
-        assert!(done.is_ok_and(|done| done.status.success()), "git {arguments:?}");
-    };
+    let git = |arguments: &[&str]| git(&env.path().join("work"), 0, arguments);
     std::fs::remove_dir_all(env.path().join("work/.git")).expect("it is there");
     git(&["init", "--quiet"]);
     assert!(complains(&env, &["ask", "--commit-message"]).contains("git add"));

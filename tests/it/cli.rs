@@ -1,6 +1,6 @@
 //! The command line: what each command prints, and what it says when something is wrong.
 
-use foretype_tests::{TestEnv, real_model, repository, stub_model, text};
+use foretype_tests::{TestEnv, error_of, output_of, real_model, repository, stub_model, text};
 use serde_json::Value;
 
 /// Creates an environment with the stub model and a file to complete.
@@ -17,9 +17,7 @@ fn run_with(env: &TestEnv, model: &str, arguments: &[&str]) -> (bool, String, St
 
 /// Runs a command that succeeds and returns its output.
 fn prints(env: &TestEnv, arguments: &[&str]) -> String {
-    let (ok, out, err) = run_with(env, "stub-model", arguments);
-    assert!(ok, "{arguments:?}: {err}");
-    out
+    output_of(env.command(arguments).env("FORETYPE_MODEL", "stub-model"))
 }
 
 fn json(env: &TestEnv, arguments: &[&str]) -> Value {
@@ -28,10 +26,7 @@ fn json(env: &TestEnv, arguments: &[&str]) -> Value {
 
 /// Runs a command that fails and returns its error message.
 fn complains(env: &TestEnv, model: &str, arguments: &[&str]) -> String {
-    let (ok, out, err) = run_with(env, model, arguments);
-    assert!(!ok, "{arguments:?} succeeded: {out}");
-    assert!(!err.contains("panicked"), "{err}");
-    err
+    error_of(env.command(arguments).env("FORETYPE_MODEL", model))
 }
 
 #[test]

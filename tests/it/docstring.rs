@@ -1,6 +1,8 @@
 //! Docstrings, on the command line and in an editor.
 
-use foretype_tests::{TestEnv, real_model, stub_model, text};
+use std::process::Command;
+
+use foretype_tests::{TestEnv, output_of, real_model, stub_model, text};
 use serde_json::{Value, json};
 
 use crate::lsp::Editor;
@@ -19,15 +21,18 @@ fn env() -> TestEnv {
     env
 }
 
+fn command(env: &TestEnv, model: &str, arguments: &[&str]) -> Command {
+    let mut command = env.command(&[&["docstring"], arguments].concat());
+    command.env("FORETYPE_MODEL", model);
+    command
+}
+
 fn run(env: &TestEnv, model: &str, arguments: &[&str]) -> (bool, String, String) {
-    let arguments = [&["docstring"], arguments].concat();
-    text(&env.command(&arguments).env("FORETYPE_MODEL", model).output().expect("the binary starts"))
+    text(&command(env, model, arguments).output().expect("the binary starts"))
 }
 
 fn prints(env: &TestEnv, model: &str, arguments: &[&str]) -> String {
-    let (good, out, err) = run(env, model, arguments);
-    assert!(good, "{arguments:?}: {err}");
-    out
+    output_of(&mut command(env, model, arguments))
 }
 
 fn read(env: &TestEnv, name: &str) -> String {

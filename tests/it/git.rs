@@ -2,7 +2,6 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 
 use foretype_tests::client::Client;
 use foretype_tests::{TestEnv, stub_model};
@@ -117,15 +116,7 @@ fn sign_head(env: &TestEnv) {
 }
 
 fn git(env: &TestEnv, arguments: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command.arg("-C").arg(env.path().join("work")).args(arguments);
-    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
-    for who in ["AUTHOR", "COMMITTER"] {
-        command.env(format!("GIT_{who}_NAME"), "Test").env(format!("GIT_{who}_EMAIL"), "test@example.com");
-    }
-    let output = command.output().expect("git is installed");
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("UTF-8")
+    foretype_tests::git(&env.path().join("work"), 0, arguments)
 }
 
 /// The programs that ran.

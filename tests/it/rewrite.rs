@@ -1,7 +1,7 @@
 //! Translations, edits and generated code: on the command line and over the protocol.
 
 use foretype_tests::client::Client;
-use foretype_tests::{TestEnv, real_model, stub_model, text};
+use foretype_tests::{TestEnv, error_of, output_of, real_model, stub_model, text};
 use serde_json::{Value, json};
 
 const SHOP: &str = "class Shop:\n    def total(self, items):\n        # Adds up.\n        return tax(sum(items))\n\n    def empty(self):\n        pass\n";
@@ -17,14 +17,11 @@ fn env(answer: &str) -> TestEnv {
 }
 
 fn prints(env: &TestEnv, arguments: &[&str]) -> String {
-    let (good, out, err) = env.run_with_stub_model(arguments);
-    assert!(good, "{arguments:?}: {err}");
-    out
+    output_of(&mut env.with_stub_model(arguments))
 }
 
 fn complains(env: &TestEnv, arguments: &[&str]) -> String {
-    let (good, out, err) = env.run_with_stub_model(arguments);
-    assert!(!good && !err.contains("panicked"), "{arguments:?}: {out}{err}");
+    let err = error_of(&mut env.with_stub_model(arguments));
     assert_eq!(read(env, "shop.py"), SHOP, "the file was touched");
     err
 }

@@ -1,8 +1,6 @@
 //! `foretype train --dry-run`: what would be learned from, as a user sees it.
 
-use std::process::Command;
-
-use foretype_tests::{TestEnv, text};
+use foretype_tests::{TestEnv, error_of, text};
 use serde_json::Value;
 
 /// Generates a text that differs from that of every other number.
@@ -10,16 +8,8 @@ fn code(number: usize) -> String {
     (0..10).map(|line| format!("def item_{number}_{line}():\n    return call_{number}_{line}()\n")).collect()
 }
 
-fn git(env: &TestEnv, folder: &str, time: u64, arguments: &[&str]) {
-    let mut command = Command::new("git");
-    command.arg("-C").arg(env.path().join(folder)).args(arguments);
-    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
-    for who in ["AUTHOR", "COMMITTER"] {
-        command.env(format!("GIT_{who}_NAME"), "Test").env(format!("GIT_{who}_EMAIL"), "test@example.com");
-        command.env(format!("GIT_{who}_DATE"), format!("@{time} +0000"));
-    }
-    let output = command.output().expect("git is installed");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+fn git(env: &TestEnv, folder: &str, seconds: u64, arguments: &[&str]) {
+    foretype_tests::git(&env.path().join(folder), seconds, arguments);
 }
 
 /// A repository `app` with all of what is left out and `code` in 20 files, the last of which is newer.
@@ -54,10 +44,7 @@ fn dry_run(env: &TestEnv, arguments: &[&str]) -> Value {
 
 /// Runs a dry run that fails and returns its error message.
 fn complains(env: &TestEnv, arguments: &[&str]) -> String {
-    let (good, out, err) = text(&env.run(&[&["train"], arguments].concat()));
-    assert!(!good, "{arguments:?} succeeded: {out}");
-    assert!(!err.contains("panicked"), "{err}");
-    err
+    error_of(&mut env.command(&[&["train"], arguments].concat()))
 }
 
 /// Number of files that were left out for a reason.

@@ -144,6 +144,34 @@ impl TestEnv {
     }
 }
 
+/// Runs a command that must succeed, and returns its standard output.
+pub fn output_of(command: &mut Command) -> String {
+    let (ok, out, err) = text(&command.output().expect("the binary starts"));
+    assert!(ok, "{command:?}: {err}");
+    out
+}
+
+/// Runs a command that must fail without a panic, and returns its standard error.
+pub fn error_of(command: &mut Command) -> String {
+    let (ok, out, err) = text(&command.output().expect("the binary starts"));
+    assert!(!ok, "{command:?} succeeded: {out}");
+    assert!(!err.contains("panicked"), "{err}");
+    err
+}
+
+/// Runs git in a folder, with an identity of its own and without the user's settings. Commits are dated `seconds` after
+/// 1970. Returns the standard output.
+pub fn git(folder: &Path, seconds: u64, arguments: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.arg("-C").arg(folder).args(arguments);
+    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    for role in ["AUTHOR", "COMMITTER"] {
+        command.env(format!("GIT_{role}_NAME"), "Test").env(format!("GIT_{role}_EMAIL"), "test@example.com");
+        command.env(format!("GIT_{role}_DATE"), format!("@{seconds} +0000"));
+    }
+    output_of(&mut command)
+}
+
 /// Success, standard output and standard error of a run.
 pub fn text(output: &Output) -> (bool, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
