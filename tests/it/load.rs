@@ -110,7 +110,7 @@ impl Daemon {
         last.type_in(0, "last =");
         let id = last.request_completion(0, false);
         last.receive_answer(id);
-        assert!(last.shut_down().suggested > 0 || !self.has_stub_model, "it suggests nothing any more");
+        assert!(last.shut_down().suggested > 0 || !self.has_stub_model, "no suggestion after the load");
         let is_idle = |status: &Value| {
             let models = status["models"].as_array().expect("a list");
             status["clients"] == 0 && models.iter().all(|model| model["engine"]["running"].as_u64() <= Some(0))
@@ -132,49 +132,53 @@ fn line_count() -> usize {
     if Daemon::has_stub_model() { 12 } else { 48 }
 }
 
-/// Types lines, requesting a completion after each key and waiting for all answers around each `=`.
-fn type_lines(desk: &mut LoadClient, pace: Duration) {
+/// Types lines, requesting a completion after each key and waiting for all answers before and after each `=`.
+fn type_lines(client: &mut LoadClient, pace: Duration) {
     const FILE: usize = 0;
-    desk.open_file(FILE);
+    client.open_file(FILE);
     for line in 0..line_count() {
         for letter in format!("name_{line} =").chars() {
-            let looks = letter == '=';
-            if looks {
-                desk.receive_until(0);
+            let is_checked = letter == '=';
+            if is_checked {
+                client.receive_until(0);
             }
-            desk.type_in(FILE, letter.encode_utf8(&mut [0; 4]));
-            let id = desk.request_completion(FILE, false);
-            if looks {
-                let before = desk.tally.suggested;
-                desk.receive_answer(id);
+            client.type_in(FILE, letter.encode_utf8(&mut [0; 4]));
+            let id = client.request_completion(FILE, false);
+            if is_checked {
+                let before = client.tally.suggested;
+                client.receive_answer(id);
                 assert!(
-                    !desk.has_stub_model() || desk.tally.suggested > before,
+                    !client.has_stub_model() || client.tally.suggested > before,
                     "nothing was suggested after `name_{line} =`"
                 );
             }
-            desk.receive(pace);
+            client.receive(pace);
         }
-        desk.accept(FILE, line % 3 > 0);
-        desk.type_in(FILE, "\n");
+        client.accept(FILE, line % 3 > 0);
+        client.type_in(FILE, "\n");
     }
-    desk.receive_until(0);
+    client.receive_until(0);
 }
 
 /// Lets `editors` editors type at the same time; returns the counters and the duration of each.
 fn type_together(daemon: &Daemon, editors: usize) -> Vec<(RequestCounts, Duration)> {
     let start = Barrier::new(editors);
     let pace = Duration::from_millis(if daemon.has_stub_model { 0 } else { 150 });
-    let one = |number: usize| {
-        let mut desk = daemon.open_client(number, &daemon.options());
+    let type_in_window = |number: usize| {
+        let mut client = daemon.open_client(number, &daemon.options());
         start.wait();
         let started = Instant::now();
-        type_lines(&mut desk, pace);
+        type_lines(&mut client, pace);
         let took = started.elapsed();
-        (desk.shut_down(), took)
+        (client.shut_down(), took)
     };
+    let type_in_window = &type_in_window;
     std::thread::scope(|scope| {
-        let desks: Vec<_> = (0..editors).map(|number| scope.spawn(move || one(number))).collect();
-        desks.into_iter().map(|desk| desk.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        let windows: Vec<_> = (0..editors).map(|number| scope.spawn(move || type_in_window(number))).collect();
+        windows
+            .into_iter()
+            .map(|window| window.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     })
 }
 
@@ -199,8 +203,11 @@ fn eight_editors_type_at_once_and_none_waits_for_the_others() {
     let mut took: Vec<Duration> = all.iter().map(|(_, took)| *took).collect();
     took.sort_unstable();
     let (middle, slowest) = (took[took.len() / 2], took[took.len() - 1]);
-    assert!(slowest < middle * 2 + Duration::from_secs(1), "one starves: {middle:?} and {slowest:?}");
+    assert!(
+        slowest < middle * 2 + Duration::from_secs(1),
+        "the slowest editor took {slowest:?}, the median {middle:?}"
+    );
     daemon.assert_idle();
     let more = daemon.megabytes() - before;
-    assert!(daemon.kv_bytes() > 0 && more < (daemon.kv_mb + 48) as f64, "{more:.1} MB more for seven editors more");
+    assert!(daemon.kv_bytes() > 0 && more < (daemon.kv_mb + 48) as f64, "{more:.1} MB more for seven more editors");
 }

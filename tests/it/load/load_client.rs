@@ -115,9 +115,11 @@ impl LoadClient {
 
     /// Sends `didOpen`. The cursor is at the end of the file.
     pub(super) fn open_file(&mut self, file: usize) {
-        let it = &mut self.files[file];
-        (it.is_open, it.version) = (true, it.version + 1);
-        let document = json!({ "uri": it.uri, "languageId": it.language, "version": it.version, "text": it.text });
+        let opened = &mut self.files[file];
+        opened.is_open = true;
+        opened.version += 1;
+        let OpenFile { uri, language, version, text, .. } = opened;
+        let document = json!({ "uri": uri, "languageId": language, "version": version, "text": text });
         self.notify("textDocument/didOpen", json!({ "textDocument": document }));
         self.supersede(file);
     }
@@ -133,11 +135,11 @@ impl LoadClient {
     /// Replaces a range of bytes and moves the cursor after the new text.
     pub(super) fn replace(&mut self, file: usize, bytes: std::ops::Range<usize>, text: &str) {
         let range = json!({ "start": self.position(file, bytes.start), "end": self.position(file, bytes.end) });
-        let it = &mut self.files[file];
-        it.cursor = bytes.start + text.len();
-        it.text.replace_range(bytes, text);
-        it.version += 1;
-        let document = json!({ "uri": it.uri, "version": it.version });
+        let changed = &mut self.files[file];
+        changed.cursor = bytes.start + text.len();
+        changed.text.replace_range(bytes, text);
+        changed.version += 1;
+        let document = json!({ "uri": changed.uri, "version": changed.version });
         let change = json!({ "range": range, "text": text });
         self.notify("textDocument/didChange", json!({ "textDocument": document, "contentChanges": [change] }));
         self.supersede(file);
@@ -157,8 +159,10 @@ impl LoadClient {
     /// Marks pending requests for a file as superseded and hides its ghost text.
     fn supersede(&mut self, file: usize) {
         self.files[file].ghost = None;
-        for place in self.pending.values_mut().filter_map(|asked| asked.query.as_mut()).filter(|it| it.file == file) {
-            place.superseded_by.get_or_insert(self.sent);
+        for query in self.pending.values_mut().filter_map(|request| request.query.as_mut()) {
+            if query.file == file {
+                query.superseded_by.get_or_insert(self.sent);
+            }
         }
     }
 
@@ -186,10 +190,9 @@ impl LoadClient {
         let before = &self.files[file].text[..self.files[file].cursor];
         let rest = if self.has_stub_model { Some(stub_continuation(before).to_owned()) } else { None };
         let line = before.rsplit('\n').next().unwrap_or_default();
-        let at_an_anchor = line.is_empty() || line.len() > MAX_LINE_BYTES;
-        let about =
-            Some(CompletionQuery { file, position, rest, may_see_only_marker: at_an_anchor, superseded_by: None });
-        self.send_request("textDocument/inlineCompletion", params, about)
+        let may_see_only_marker = line.is_empty() || line.len() > MAX_LINE_BYTES;
+        let query = CompletionQuery { file, position, rest, may_see_only_marker, superseded_by: None };
+        self.send_request("textDocument/inlineCompletion", params, Some(query))
     }
 
     /// Requests the status, which is answered at any time.
@@ -202,32 +205,31 @@ impl LoadClient {
     pub(super) fn accept(&mut self, file: usize, whole: bool) {
         let Some(item) = self.files[file].ghost.take() else { return };
         let text = item["insertText"].as_str().expect("a text").to_owned();
-        let taken: String = text.chars().take(if whole { usize::MAX } else { text.chars().count() / 2 }).collect();
-        self.type_in(file, &taken);
+        let accepted: String = text.chars().take(if whole { usize::MAX } else { text.chars().count() / 2 }).collect();
+        self.type_in(file, &accepted);
         if whole {
             let command = &item["command"];
             let params = json!({ "command": command["command"], "arguments": command["arguments"] });
             self.sent += 1;
             self.send_request("workspace/executeCommand", params, None);
         } else {
-            let length = taken.encode_utf16().count();
+            let length = accepted.encode_utf16().count();
             let params = json!({ "item": item, "acceptedLength": length });
             self.notify("textDocument/didPartiallyAcceptCompletion", params);
         }
     }
 
-    fn send_request(&mut self, method: &str, params: Value, about: Option<CompletionQuery>) -> i64 {
+    fn send_request(&mut self, method: &str, params: Value, query: Option<CompletionQuery>) -> i64 {
         let id = self.client.send(method, params);
         self.tally.asked += 1;
-        self.pending
-            .insert(id, PendingRequest { at: Instant::now(), number: self.sent, cancelled: false, query: about });
+        self.pending.insert(id, PendingRequest { at: Instant::now(), number: self.sent, cancelled: false, query });
         id
     }
 
     /// Cancels the latest pending request.
     pub(super) fn cancel_last(&mut self) {
-        let Some((id, asked)) = self.pending.iter_mut().next_back() else { return };
-        asked.cancelled = true;
+        let Some((id, request)) = self.pending.iter_mut().next_back() else { return };
+        request.cancelled = true;
         let id = *id;
         self.notify("$/cancelRequest", json!({ "id": id }));
     }
@@ -239,9 +241,9 @@ impl LoadClient {
             self.handle_message(message);
             patience = Duration::ZERO;
         }
-        let oldest = self.pending.iter().min_by_key(|(_, asked)| asked.at);
-        let late = oldest.filter(|(_, asked)| asked.at.elapsed() > ANSWER_TIMEOUT);
-        assert!(late.is_none(), "request {:?} has no answer after {ANSWER_TIMEOUT:?}", late.map(|(id, _)| id));
+        for (id, request) in &self.pending {
+            assert!(request.at.elapsed() <= ANSWER_TIMEOUT, "request {id} has no answer after {ANSWER_TIMEOUT:?}");
+        }
     }
 
     /// Receives until at most `left` requests are pending.
@@ -258,46 +260,42 @@ impl LoadClient {
         }
     }
 
-    fn handle_message(&mut self, mut message: Value) {
+    fn handle_message(&mut self, message: Value) {
         if let Some(method) = message["method"].as_str() {
-            let chatter = ["foretype/status", "$/progress", "window/logMessage"];
-            return assert!(chatter.contains(&method), "nobody expects {message}");
+            let allowed = ["foretype/status", "$/progress", "window/logMessage"];
+            return assert!(allowed.contains(&method), "unexpected: {message}");
         }
         let id = message["id"].as_i64().unwrap_or_else(|| panic!("an answer to nothing: {message}"));
-        let asked =
+        let request =
             self.pending.remove(&id).unwrap_or_else(|| panic!("a second answer, or an answer to nothing: {message}"));
         self.tally.answered += 1;
-        self.read = self.read.max(asked.number);
+        self.read = self.read.max(request.number);
         if message.get("error").is_some() {
-            assert!(asked.cancelled && message["error"]["code"] == -32800, "{message}");
+            assert!(request.cancelled && message["error"]["code"] == -32800, "{message}");
             self.tally.cancelled += 1;
             return;
         }
-        if let Some(place) = asked.query {
-            let items = message["result"]["items"].take();
-            self.check_suggestion(
-                &place,
-                items.as_array().unwrap_or_else(|| panic!("no list of suggestions")),
-                asked.at,
-            );
+        if let Some(query) = request.query {
+            let items = message["result"]["items"].as_array().expect("a list of suggestions");
+            self.check_suggestion(&query, items, request.at);
         }
     }
 
-    fn check_suggestion(&mut self, place: &CompletionQuery, items: &[Value], at: Instant) {
+    fn check_suggestion(&mut self, query: &CompletionQuery, items: &[Value], at: Instant) {
         let Some(item) = items.first() else { return };
         let text = item["insertText"].as_str().expect("a text");
-        assert_eq!(item["range"], json!({ "start": place.position, "end": place.position }));
-        if let Some(rest) = &place.rest {
-            let fits = |song: &str| song.starts_with(text);
-            let fits = fits(rest) || place.may_see_only_marker && fits(STUB_COMPLETION.trim());
-            assert!(!text.is_empty() && fits, "{text:?} where {rest:?} is to come");
+        assert_eq!(item["range"], json!({ "start": query.position, "end": query.position }));
+        if let Some(rest) = &query.rest {
+            let continues = rest.starts_with(text);
+            let follows_marker = query.may_see_only_marker && STUB_COMPLETION.trim().starts_with(text);
+            assert!(!text.is_empty() && (continues || follows_marker), "{text:?} instead of {rest:?}");
         }
-        let stale = place.superseded_by.is_some_and(|number| number < self.read);
-        assert!(!stale, "{text:?} for a place that was known to have changed");
+        let stale = query.superseded_by.is_some_and(|number| number < self.read);
+        assert!(!stale, "{text:?} although the document was known to have changed");
         self.tally.suggested += 1;
         self.tally.waits.push(at.elapsed().as_secs_f64() * 1e3);
-        if place.superseded_by.is_none() {
-            self.files[place.file].ghost = Some(item.clone());
+        if query.superseded_by.is_none() {
+            self.files[query.file].ghost = Some(item.clone());
         }
     }
 
