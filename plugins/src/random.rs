@@ -4,6 +4,10 @@
 //! Training samples, token sampling, bootstrap resampling and random test weights all draw from it. The numbers are
 //! part of their contract: the same seed makes the same samples in every version, on every platform.
 
+use std::hash::Hasher;
+
+use fnv::FnvHasher;
+
 /// A stream of pseudorandom numbers.
 #[derive(Debug, Clone)]
 pub struct Random {
@@ -74,6 +78,14 @@ impl Random {
             things.swap(last, self.below(last + 1));
         }
     }
+}
+
+/// Hash of bytes that differs between seeds: FNV-1a with 64 bits, its initial state combined with the seed.
+pub fn seeded_hash(bytes: &[u8], seed: u64) -> u64 {
+    const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut hasher = FnvHasher::with_key(OFFSET_BASIS ^ seed);
+    hasher.write(bytes);
+    hasher.finish()
 }
 
 /// Finalizer of SplitMix64: a bijection in which every input bit affects every output bit.

@@ -1,15 +1,11 @@
 //! Line holes: lines worth asking for, and the cursor inside one.
 
-use std::hash::Hasher;
-
-use fnv::FnvHasher;
 use tree_sitter::Tree;
 
 use super::{Hole, HoleKind};
+use crate::random::seeded_hash;
 use crate::syntax::{Region, region_at};
 
-/// Initial state of FNV-1a with 64 bits.
-const FNV_OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 /// Minimum length of a line that is a hole, in characters.
 const MIN_LINE_CHARS: usize = 4;
 /// Maximum length of a line that is a hole, in bytes.
@@ -56,7 +52,6 @@ pub fn cursor_in_line(line: &str, name: &str, seed: u64) -> usize {
     if places.is_empty() {
         return line.len();
     }
-    let mut hasher = FnvHasher::with_key(FNV_OFFSET_BASIS ^ seed);
-    hasher.write(name.as_bytes());
-    places[(hasher.finish().rotate_left(29) % places.len() as u64) as usize]
+    let draw = seeded_hash(name.as_bytes(), seed).rotate_left(29);
+    places[(draw % places.len() as u64) as usize]
 }

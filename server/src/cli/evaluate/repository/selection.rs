@@ -1,12 +1,10 @@
 //! Selection of holes. The same seed selects the same holes of a file, whatever other files the folder has.
 
-use std::hash::Hasher;
 use std::sync::Arc;
 
-use fnv::FnvHasher;
 use foretype_plugins::Document;
 use foretype_plugins::holes::{self, Hole, HoleKind};
-use foretype_plugins::random::mix64;
+use foretype_plugins::random::{mix64, seeded_hash};
 use indicatif::ProgressBar;
 
 use super::progress;
@@ -79,14 +77,9 @@ fn select_of_kind(all: &[SelectedHole], kind: HoleKind, rules: &HoleSelection) -
     shuffled.into_iter().take(rules.max_per_kind as usize).cloned().collect()
 }
 
-/// Initial state of FNV-1a with 64 bits.
-const FNV_OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
-
-/// Random number that depends on the hole and the seed alone: FNV-1a, then the finalizer of SplitMix64.
+/// Random number that depends on the hole and the seed alone.
 fn lottery_number(id: &str, seed: u64) -> u64 {
-    let mut hasher = FnvHasher::with_key(FNV_OFFSET_BASIS ^ seed);
-    hasher.write(id.as_bytes());
-    mix64(hasher.finish())
+    mix64(seeded_hash(id.as_bytes(), seed))
 }
 
 #[cfg(test)]
