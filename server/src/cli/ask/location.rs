@@ -45,6 +45,15 @@ impl FileLocation {
         let indent = whole.len() - whole.trim_start().len();
         Ok(Some(start + indent.min(whole.trim_end().len())..start + whole.trim_end().len()))
     }
+
+    /// Returns the byte range as [`selection`](Self::selection) does. `forms` names the valid forms of a location with
+    /// lines, for the message.
+    ///
+    /// # Errors
+    /// If there are no lines, or they are past the end of the file.
+    pub(crate) fn required_selection(&self, text: &str, forms: &str) -> Result<Range<usize>> {
+        self.selection(text)?.with_context(|| format!("{:?} has no line number: write {forms}", self.path))
+    }
 }
 
 #[cfg(test)]
