@@ -95,7 +95,7 @@ fn indented_body_start(text: &str, node: Node<'_>) -> Option<usize> {
 }
 
 fn begins_with_a_line_end(text: &str) -> bool {
-    text.trim_start_matches([' ', '\t', '\r']).starts_with('\n')
+    text.trim_start_matches([' ', '\t']).starts_with('\n')
 }
 
 fn ends_with_a_line_end(text: &str) -> bool {

@@ -252,6 +252,6 @@ impl Request {
 
     /// The cursor's line from the cursor on, without its line end.
     pub(crate) fn line_after(&self) -> &str {
-        self.suffix().split('\n').next().unwrap_or_default().trim_end_matches('\r')
+        self.suffix().split('\n').next().unwrap_or_default()
     }
 }

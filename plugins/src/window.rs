@@ -35,7 +35,7 @@ const ANCHOR_LINES_ABOVE_CURSOR: usize = 8;
 
 /// Characters that editors insert right of the cursor while the user types. A rest of line made only of these stays out
 /// of the suffix.
-const CLOSING_CHARS: &[char] = &[')', ']', '}', '"', '\'', '`', '>', ';', ',', ':', ' ', '\t', '\r'];
+const CLOSING_CHARS: &[char] = &[')', ']', '}', '"', '\'', '`', '>', ';', ',', ':', ' ', '\t'];
 /// Bytes by which a suffix that was cut at a line end may fall short of its budget and still be reused.
 const SUFFIX_SLACK_BYTES: usize = 400;
 /// Length of the text by which a window's beginning or end is found again in an edited document, in bytes.

@@ -17,6 +17,7 @@ use foretype_plugins::{Document, Snippet};
 
 use crate::config::{self, Config};
 use crate::search::SearchResult;
+use crate::source_text;
 use crate::workspace::Workspace;
 use conversation::{Conversation, Turn};
 
@@ -51,7 +52,7 @@ impl Question {
             if workspace.excludes(&file) || file.metadata().ok()?.len() >= MAX_FILE_BYTES {
                 return None;
             }
-            std::fs::read_to_string(&file).ok().map(Arc::from)
+            source_text::read_lines(&file).ok().map(Arc::from)
         };
         let find = |wanted: &[SearchTerm]| {
             let Some(workspace) = workspace else { return Vec::new() };

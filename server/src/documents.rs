@@ -1,5 +1,8 @@
 //! Open documents: one writer, which applies edits in wire order, and snapshots for everyone else.
 //!
+//! Lines end with `\n` here: a text is split from its [line ends](LineEnds) as it arrives, and what is sent to the client
+//! gets them again.
+//!
 //! A [`Snapshot`] is immutable and cheap to clone, so no lock is held while anything is computed from it. Syntax trees
 //! are parsed on demand and outside the lock; edits that arrive during a parse are recorded and applied to its tree
 //! afterwards.
@@ -14,12 +17,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
-use foretype_plugins::{Language, syntax};
+use foretype_plugins::{Language, LineEnds, LoneCr, syntax};
 use parking_lot::Mutex;
 use tower_lsp::lsp_types::TextDocumentContentChangeEvent;
 use tree_sitter::{InputEdit, Tree};
 
 use crate::workspace::Workspace;
+pub(crate) use edits::ClientText;
 pub(crate) use line_index::{Encoding, LineIndex};
 pub(crate) use meta::DocumentMeta;
 pub(crate) use snapshot::{EditedLines, Snapshot};
@@ -50,9 +54,10 @@ const MAX_RECENT_EDITS: usize = 16;
 
 impl Documents {
     /// Opens a document. Opening it again replaces its text.
-    pub(crate) fn open(&self, meta: DocumentMeta, language_id: &str, version: i32, text: String) {
+    pub(crate) fn open(&self, meta: DocumentMeta, language_id: &str, version: i32, text: &str, lone_cr: LoneCr) {
         let opening = self.tick();
         let uri = meta.uri.clone();
+        let (text, line_ends) = LineEnds::split(text, lone_cr);
         let text: Arc<str> = text.into();
         let snapshot = Arc::new(Snapshot {
             language: language(language_id, &uri),
@@ -61,6 +66,7 @@ impl Documents {
             language_id: language_id.into(),
             lines: Arc::new(LineIndex::new(&text)),
             text,
+            line_ends: Arc::new(line_ends),
             tree: None,
             in_sync: true,
             last_used: opening,
@@ -104,19 +110,20 @@ impl Documents {
         uri: &str,
         version: i32,
         changes: &[TextDocumentContentChangeEvent],
-        encoding: Encoding,
+        client: &ClientText,
     ) -> Option<Arc<Snapshot>> {
         let mut open = self.open.get_mut(uri)?;
         let old = open.snapshot.clone();
         if version <= old.version {
             tracing::warn!("{uri}: version {version} follows version {}", old.version);
         }
-        let applied = edits::apply(&old, changes, encoding);
+        let applied = edits::apply(&old, changes, client);
         open.record_edits(&applied);
         let snapshot = Arc::new(Snapshot {
             version,
             lines: applied.lines,
             text: applied.text.into(),
+            line_ends: Arc::new(applied.line_ends),
             tree: None,
             in_sync: applied.in_sync,
             last_used: self.tick(),

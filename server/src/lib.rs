@@ -22,6 +22,7 @@ pub mod request_builder;
 pub mod rewrite;
 pub(crate) mod search;
 pub(crate) mod session;
+mod source_text;
 pub mod speed;
 pub(crate) mod stats;
 pub(crate) mod suggestion_cache;

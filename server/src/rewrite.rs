@@ -302,13 +302,13 @@ pub(crate) fn edit(
         if code.trim().is_empty() {
             Some(CodeFault::Empty)
         } else {
-            edit::introduced_fault(language, text, &lines.replacement(text, code))
+            edit::introduced_fault(language, text, &lines.replacement(code))
         }
     };
     let GeneratedCode { code, fault } = writer.write(&wanted, &check)?;
     match fault {
         Some(fault) => bail!("the model's code would break {} ({fault}): reword the instruction", document.path),
-        None => apply_plugins(writer, document, lines.replacement(text, &code)),
+        None => apply_plugins(writer, document, lines.replacement(&code)),
     }
 }
 

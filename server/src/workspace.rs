@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 
 use crate::config::Config;
 use crate::search::{IndexChanges, IndexProgress, SearchIndex};
+use crate::source_text;
 
 /// Folder that is open in an editor.
 #[derive(Debug)]
@@ -214,7 +215,7 @@ pub(crate) fn index_symbols(root: &Path, limit: Duration) -> Arc<SymbolIndex> {
         if language == Language::PlainText || !is_small || secrets::is_secret_path(&path) {
             continue;
         }
-        if let Ok(text) = std::fs::read_to_string(entry.path()) {
+        if let Ok(text) = source_text::read_lines(entry.path()) {
             index.update(&path, language, &text);
         }
     }

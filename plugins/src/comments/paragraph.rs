@@ -72,7 +72,6 @@ impl Paragraph {
     pub fn edit(
         &self,
         language: Language,
-        text: &str,
         to: &NaturalLanguage,
         width: usize,
         answer: &str,
@@ -85,8 +84,7 @@ impl Paragraph {
         let columns_after = |column| width.saturating_sub(column).max(MIN_LINE_COLUMNS);
         let (first, rest) = (columns_after(self.start_column), columns_after(display_width(prefix)));
         let lines = wrap::wrap(&wrap::prose_words(&prose), first, rest);
-        let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
-        Ok(Edit { range: self.range.clone(), text: lines.join(&format!("{line_end}{prefix}")) })
+        Ok(Edit { range: self.range.clone(), text: lines.join(&format!("\n{prefix}")) })
     }
 }
 

@@ -109,10 +109,8 @@ impl DocstringPosition {
         }
     }
 
-    /// Returns the edit that puts `docstring` here, or in place of the `existing` one, with the line ends of `text`.
+    /// Returns the edit that puts `docstring` here, or in place of the `existing` one.
     pub(super) fn edit(&self, text: &str, docstring: &str, existing: Option<&Range<usize>>) -> Edit {
-        let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
-        let docstring = docstring.replace('\n', line_end);
         if let Some(existing) = existing {
             return Edit { range: existing.clone(), text: docstring.trim_start().to_owned() };
         }
@@ -120,11 +118,11 @@ impl DocstringPosition {
             Self::OwnLines { at, .. } => {
                 let before = text[..*at].trim_start_matches('\u{feff}');
                 let needs_line_end = !before.is_empty() && !before.ends_with('\n');
-                let separator = if needs_line_end { line_end } else { "" };
-                Edit { range: *at..*at, text: format!("{separator}{docstring}{line_end}") }
+                let separator = if needs_line_end { "\n" } else { "" };
+                Edit { range: *at..*at, text: format!("{separator}{docstring}\n") }
             }
             Self::AfterColon { gap, indentation } => {
-                Edit { range: gap.clone(), text: format!("{line_end}{docstring}{line_end}{indentation}") }
+                Edit { range: gap.clone(), text: format!("\n{docstring}\n{indentation}") }
             }
             Self::SharedLine => Edit { range: 0..0, text: String::new() },
         }

@@ -1,4 +1,4 @@
-//! Rule `indentation`: an answer adopts the tabs, spaces and line ends of the file.
+//! Rule `indentation`: an answer adopts the tabs and spaces of the file.
 
 use super::lines::begins_block;
 use crate::request::Request;
@@ -9,23 +9,22 @@ const MAX_STYLE_LINES: usize = 2000;
 /// Width of a level where neither the file nor the answer shows one.
 const DEFAULT_INDENT_COLUMNS: usize = 4;
 
-/// The text with the file's indentation and line ends.
+/// The text with the file's indentation.
 pub(super) fn match_file_indentation(request: &Request, text: &str) -> String {
     let mut lines = text.split('\n');
     let mut out = complete_first_indent(request, lines.next().unwrap_or_default());
     let file = file_indent_style(&request.document.text);
     let answer_unit = answer_indent_unit(request, text);
-    let line_end = if request.document.text.contains("\r\n") { "\r\n" } else { "\n" };
     for line in lines {
         let body = line.trim_start_matches([' ', '\t']);
         let (blank, body) = line.split_at(line.len() - body.len());
-        out.push_str(line_end);
+        out.push('\n');
         match file {
             Some(IndentStyle::Tabs) => out.push_str(&blank.replace(&" ".repeat(answer_unit), "\t")),
             Some(IndentStyle::Spaces(unit)) => out.push_str(&blank.replace('\t', &" ".repeat(unit))),
             None => out.push_str(blank),
         }
-        out.push_str(body.trim_end_matches('\r'));
+        out.push_str(body);
     }
     out
 }
@@ -116,9 +115,8 @@ mod tests {
     use super::super::tests::{check, check_in};
 
     #[test]
-    fn tabs_and_line_ends_follow_the_file() {
+    fn tabs_follow_the_file() {
         check("def f():\n\tx = 1\n\t▁\n", "if x:\n        return 1\n", Some("if x:\n\t\treturn 1"));
-        check("def f():\r\n    ▁\r\n", "x = 1\n    return x\n", Some("x = 1\r\n    return x"));
     }
 
     #[test]

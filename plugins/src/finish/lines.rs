@@ -35,12 +35,12 @@ pub(super) fn between_brackets(request: &Request) -> bool {
 
 /// Moves the closing marks right of the cursor to a line of their own below an answer of several lines.
 pub(super) fn close_below(request: &Request, text: &mut String) {
-    if !text.starts_with(['\n', '\r']) || !between_brackets(request) {
+    if !text.starts_with('\n') || !between_brackets(request) {
         return;
     }
     let line = request.line_before();
     let indentation = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];
-    text.push_str(if text.contains("\r\n") { "\r\n" } else { "\n" });
+    text.push('\n');
     text.push_str(indentation);
 }
 
@@ -163,7 +163,7 @@ pub(super) fn drop_partial_line(text: &mut String) {
 /// Lines below the cursor's line that are not blank.
 pub(super) fn lines_below(request: &Request) -> impl Iterator<Item = &str> {
     let after = window::visible_suffix(request);
-    after.split('\n').skip(1).map(|line| line.trim_end_matches('\r')).filter(|line| !line.trim().is_empty())
+    after.split('\n').skip(1).filter(|line| !line.trim().is_empty())
 }
 
 #[cfg(test)]

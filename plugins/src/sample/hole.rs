@@ -90,9 +90,7 @@ impl HoleShares {
         let (text, piece) = (context.text, &context.piece);
         let at = text.floor_char_boundary(piece.start + random.below(piece.len()));
         if !random.happens(self.at_lines) {
-            // A cursor is never inside a CRLF line end.
-            let inside = text[..at].ends_with('\r') && text[at..].starts_with('\n');
-            return if inside && at > piece.start { at - 1 } else { at };
+            return at;
         }
         let line = text[piece.start..at].rfind('\n').map_or(piece.start, |end| piece.start + end + 1);
         let rest = &text[line..piece.end];

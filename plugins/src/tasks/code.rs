@@ -77,7 +77,7 @@ impl CodePrompt {
             _ => &text,
         };
         let end = if inner.starts_with("```") { 0 } else { inner.find("\n```").unwrap_or(inner.len()) };
-        let code = inner[..end].trim_start_matches(['\n', '\r']);
+        let code = inner[..end].trim_start_matches('\n');
         format!("{}\n", code.trim_end())
     }
 

@@ -31,8 +31,7 @@ impl SelectedLines {
             selection.end
         };
         let end = text[last..].find('\n').map_or(text.len(), |at| last + at);
-        let end = if text[start..end].ends_with('\r') { end - 1 } else { end };
-        let (dedented, indent) = code::dedent(&text[start..end].replace("\r\n", "\n"));
+        let (dedented, indent) = code::dedent(&text[start..end]);
         Self { range: start..end, dedented, indent }
     }
 
@@ -46,17 +45,12 @@ impl SelectedLines {
         CodePrompt::new(language, &system, question, &self.dedented, "")
     }
 
-    /// Replacement of the lines in `text` by the model's `code`, with their indentation and line ends.
-    pub fn replacement(&self, text: &str, code: &str) -> Edit {
+    /// Replacement of the lines by the model's `code`, with their indentation.
+    pub fn replacement(&self, code: &str) -> Edit {
         let (dedented, _) = code::dedent(code);
         let lines = code::indent(dedented.trim_end(), &self.indent);
-        Edit { range: self.range.clone(), text: match_line_ends(text, lines) }
+        Edit { range: self.range.clone(), text: lines }
     }
-}
-
-/// `code` with the line ends of `text`.
-pub(super) fn match_line_ends(text: &str, code: String) -> String {
-    if text.contains("\r\n") { code.replace('\n', "\r\n") } else { code }
 }
 
 /// First line of the innermost item that contains the lines and begins above them.
@@ -117,17 +111,9 @@ mod tests {
     fn whole_lines_are_replaced_with_their_indentation() {
         let lines = lines("x\n    ret");
         assert_eq!((lines.dedented.as_str(), lines.indent.as_str()), ("y = x\nreturn y", "    "));
-        let after = lines.replacement(TEXT, "return x\n").apply(TEXT);
+        let after = lines.replacement("return x\n").apply(TEXT);
         assert_eq!(after, "def f(x):\n    return x\n\nz = 1\n");
         assert_eq!(self::lines("y = x\n").dedented, "y = x");
-    }
-
-    #[test]
-    fn line_ends_are_kept() {
-        let text = TEXT.replace('\n', "\r\n");
-        let at = text.find("y = x").expect("it is there");
-        let after = SelectedLines::touching(&text, at..at).replacement(&text, "a = x\ny = a\n").apply(&text);
-        assert!(after.contains("\r\n    a = x\r\n    y = a\r\n    return y\r\n"), "{after:?}");
     }
 
     #[test]
@@ -142,7 +128,7 @@ mod tests {
     #[test]
     fn an_edit_that_breaks_the_syntax_names_the_line() {
         let lines = lines("return y");
-        let check = |code| introduced_fault(Language::Python, TEXT, &lines.replacement(TEXT, code));
+        let check = |code| introduced_fault(Language::Python, TEXT, &lines.replacement(code));
         assert_eq!(check("return x * 2"), None);
         let broken = check("y += 1\nreturn (y").map(|fault| fault.to_string());
         assert!(broken.as_deref().is_some_and(|it| it.contains("return (y")), "{broken:?}");

@@ -131,7 +131,7 @@ impl GenerationTarget {
         let above = &text[..self.given.start];
         let from = above.floor_char_boundary(above.len().saturating_sub(max_bytes));
         let from = if from == 0 { 0 } else { above[from..].find('\n').map_or(above.len(), |at| from + at + 1) };
-        let shown = format!("{}{}", above[from..].replace("\r\n", "\n"), given);
+        let shown = format!("{}{}", &above[from..], given);
         // Left to itself, a model repeats a short text before it continues it. The answer then begins with that text.
         let repeats = from == 0 && above.len() <= MAX_REPEATED_BYTES && indent.is_empty();
         let code_prefix = if repeats && self.is_function { &shown } else { &given };
@@ -147,7 +147,7 @@ impl GenerationTarget {
 
     /// The given lines without their indentation, followed by the separator, and that indentation.
     fn given_text(&self, text: &str) -> (String, String) {
-        let (dedented, indent) = code::dedent(&text[self.given.clone()].replace("\r\n", "\n"));
+        let (dedented, indent) = code::dedent(&text[self.given.clone()]);
         (dedented + self.separator, indent)
     }
 
@@ -174,7 +174,7 @@ impl GenerationTarget {
                 added.push_str(&indent);
             }
         }
-        Edit { range: self.replaced.clone(), text: super::edit::match_line_ends(text, added) }
+        Edit { range: self.replaced.clone(), text: added }
     }
 
     /// End of the given item in the model's `code`, or of the last function after it that the code before calls and the

@@ -93,7 +93,7 @@ pub fn join(to: Language, pieces: &[String]) -> String {
                 imports.push('\n');
             }
         }
-        rest.push(without_imports.trim_matches(['\n', '\r']).to_owned());
+        rest.push(without_imports.trim_matches('\n').to_owned());
     }
     rest.retain(|piece| !piece.trim().is_empty());
     let gap = if to == Language::Python { "\n\n\n" } else { "\n\n" };

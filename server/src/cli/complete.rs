@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use foretype_model::Engine;
 use foretype_plugins::context::secrets;
 use foretype_plugins::tasks::fill::Fill;
-use foretype_plugins::{Content, PartSource, PromptStrategy, Request, Trigger};
+use foretype_plugins::{Content, LineEnd, PartSource, PromptStrategy, Request, Trigger};
 
 use super::output::print_json;
 use super::source_file::{read_text, workspace_root};
@@ -50,8 +50,9 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         crate::log::show_plugin_messages();
     }
     let position: FilePosition = args.position.parse()?;
-    let text = read_text(&position.path)?;
-    let cursor = position.offset(&text)?;
+    let source = read_text(&position.path)?;
+    let cursor = position.offset(&source.lines)?;
+    let line_end = source.line_ends.of_line(position.line - 1);
     let root = workspace_root(&position.path)?;
     let mut config = Config::load(Some(&root))?;
     config.model = args.model.clone().or(config.model);
@@ -65,13 +66,13 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     let symbols = std::thread::spawn(move || workspace::index_symbols(&indexed, limit));
     let model = models::load::load_model(&path, &config)?;
     let target = CompletionTarget { root, path: position.path, config: &config };
-    let mut request = target.request(&model, text, cursor)?;
+    let mut request = target.request(&model, source.lines, cursor)?;
     request.symbols = symbols.join().unwrap_or_default();
     target.warn_if_disabled(&request);
     let engine = models::load::start_engine(model, &config);
     let strategy = plugins.wrap_strategy(Fill::shared(), request.document.language, &config);
     let mut report =
-        CompletionReport { engine: &engine, strategy, config: &config, args: &args, last_texts: Vec::new() };
+        CompletionReport { engine: &engine, strategy, config: &config, args: &args, line_end, last_texts: Vec::new() };
     let mut keys = vec![String::new()];
     keys.extend(args.r#type.iter().flat_map(|text| text.chars()).map(String::from));
     let mut answers = Vec::new();
@@ -153,7 +154,7 @@ impl FilePosition {
         let start = starts.into_iter().nth(self.line - 1).with_context(|| {
             format!("line {} is past the end of {} ({lines} lines)", self.line, self.path.display())
         })?;
-        let line = text[start..].split('\n').next().unwrap_or_default().trim_end_matches('\r');
+        let line = text[start..].split('\n').next().unwrap_or_default();
         let Some(column) = self.column else { return Ok(start + line.len()) };
         let ends = line.char_indices().map(|(at, _)| at).chain([line.len()]);
         let offset = ends.into_iter().nth(column - 1).with_context(|| {
@@ -210,6 +211,8 @@ struct CompletionReport<'a> {
     strategy: Arc<dyn PromptStrategy>,
     config: &'a Config,
     args: &'a Args,
+    /// End of the cursor's line in the file.
+    line_end: LineEnd,
     /// Texts of the model for the last key, as drafts.
     last_texts: Vec<String>,
 }
@@ -265,10 +268,14 @@ impl CompletionReport<'_> {
 
     fn json(&self, request: &Request, key: &str, outcome: &CompletionOutcome) -> serde_json::Value {
         let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+        let in_file = |suggestion: &completion::Suggestion| completion::Suggestion {
+            text: self.line_end.apply(&suggestion.text).into_owned(),
+            ..suggestion.clone()
+        };
         let mut report = serde_json::json!({
             "typed": key,
             "prefix": request.prefix().rsplit('\n').next(),
-            "suggestions": outcome.suggestions,
+            "suggestions": outcome.suggestions.iter().map(in_file).collect::<Vec<_>>(),
             "evaluated": outcome.usage.evaluated,
             "reused": outcome.usage.reused,
             "generated": outcome.usage.generated,
@@ -347,7 +354,7 @@ mod tests {
 
     #[test]
     fn lines_and_columns_count_from_one_in_characters() {
-        let text = "ab\ncdé𝄞f\r\n\nend";
+        let text = "ab\ncdé𝄞f\n\nend";
         assert_eq!(offset("f:1:1", text).expect("inside"), 0);
         assert_eq!(offset("f:1", text).expect("inside"), 2);
         assert_eq!(offset("f:2:5", text).expect("inside"), "ab\ncdé𝄞".len());

@@ -14,6 +14,7 @@ use crate::ask::AnswerSampling;
 use crate::config::{self, Config};
 use crate::docstring::{UP_TO_DATE_MESSAGE, max_context_bytes, nothing_to_document, write_docstring};
 use crate::plugins::{TaskPlugins, WorkspacePlugins};
+use crate::source_text::{self, SourceText};
 use crate::{models, request_builder};
 
 /// Arguments of `foretype docstring`.
@@ -78,10 +79,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     let (edits, reports) =
         file.write_all(&engine, &tasks, most, &|at| file.plugin_answers(&root, &plugins, at, &config))?;
     super::complete::print_plugin_notices(&plugins, false);
-    let after = apply_edits(&file.text, edits);
-    file.check(&after)?;
+    file.check(&apply_edits(&file.source.lines, edits.clone()))?;
+    let before = &*file.source.original;
+    let after = apply_edits(before, edits.iter().map(|edit| file.source.original_edit(edit)).collect());
     if args.write {
-        output::replace_file(&file.path, &file.text, &after)?;
+        output::replace_file(&file.path, before, &after)?;
     }
     if args.json {
         super::output::print_json(&reports)?;
@@ -92,7 +94,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
             file.path.display()
         );
     } else {
-        print!("{}", output::unified_diff(&file.path, &file.text, &after));
+        print!("{}", output::unified_diff(&file.path, before, &after));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -119,7 +121,7 @@ fn apply_edits(text: &str, mut edits: Vec<Edit>) -> String {
 struct DocumentedFile {
     path: PathBuf,
     language: Language,
-    text: String,
+    source: SourceText,
 }
 
 impl DocumentedFile {
@@ -127,28 +129,28 @@ impl DocumentedFile {
         let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let text = String::from_utf8(bytes).ok().with_context(|| format!("{} is not UTF-8 text", path.display()))?;
         let language = Language::from_path(&path.to_string_lossy());
-        Ok(Self { path, language, text })
+        Ok(Self { path, language, source: SourceText::new(text) })
     }
 
     /// Returns the tasks: for the item at `line`, or for all items that need one.
     fn tasks(&self, args: &Args, options: &config::DocstringConfig, line: Option<usize>) -> Result<Vec<DocTask>> {
-        let tree = syntax::parse(self.language, &self.text, None);
+        let tree = syntax::parse(self.language, &self.source.lines, None);
         let wanted = DocstringMode::from_update_flag(args.update);
         let items = match line {
             Some(line) => {
-                let lines = self.text.lines().count().max(1);
+                let lines = self.source.lines.lines().count().max(1);
                 ensure!(line < lines, "line {} is past the end of {} ({lines} lines)", line + 1, self.path.display());
-                vec![docstring::find_item(self.language, tree.as_ref(), &self.text, line)?]
+                vec![docstring::find_item(self.language, tree.as_ref(), &self.source.lines, line)?]
             }
             None => self.items(tree.as_ref(), wanted)?,
         };
         let neighbours = neighbours(&self.path, self.language);
-        let texts = std::iter::once(&*self.text).chain(neighbours.iter().map(|text| &**text));
+        let texts = std::iter::once(&*self.source.lines).chain(neighbours.iter().map(|text| &**text));
         let style = args.style.or_else(|| options.style_of(self.language, texts));
         let style = style.ok_or(docstring::DocstringError::UnsupportedLanguage(self.language.lsp_id()))?;
         let width = args.width.map_or(options.width, usize::from);
         let wanted = (wanted, line.is_none());
-        let task = |item| DocTask::for_mode(wanted, item, self.language, style, &self.text, width);
+        let task = |item| DocTask::for_mode(wanted, item, self.language, style, &self.source.lines, width);
         Ok(items.into_iter().filter_map(|item| task(item).transpose()).collect::<Result<_, _>>()?)
     }
 
@@ -157,7 +159,8 @@ impl DocumentedFile {
             !DocStyle::for_language(self.language).is_empty(),
             docstring::DocstringError::UnsupportedLanguage(self.language.lsp_id())
         );
-        let items = docstring::items(self.language, tree.context(docstring::DocstringError::ParseTimeout)?, &self.text);
+        let items =
+            docstring::items(self.language, tree.context(docstring::DocstringError::ParseTimeout)?, &self.source.lines);
         let found: Vec<_> = items.into_iter().filter(|item| wanted.selects(item)).collect();
         ensure!(!found.is_empty(), nothing_to_document(wanted, self.path.display()));
         Ok(found)
@@ -169,7 +172,7 @@ impl DocumentedFile {
         let path = full.strip_prefix(root).unwrap_or(&self.path).to_string_lossy().replace('\\', "/");
         plugins.for_task(
             request::TaskKind::Docstring,
-            request_builder::parse_document(path, self.text.clone()),
+            request_builder::parse_document(path, self.source.lines.clone()),
             at,
             config,
         )
@@ -195,7 +198,7 @@ impl DocumentedFile {
             let ground = DocPromptContext {
                 language,
                 path: &name,
-                text: &self.text,
+                text: &self.source.lines,
                 max_bytes: most,
                 format,
                 snippets: &snippets,
@@ -218,9 +221,9 @@ impl DocumentedFile {
 
     /// Checks that all edits together change only comments.
     fn check(&self, after: &str) -> Result<()> {
-        let trees = [&*self.text, after].map(|text| syntax::parse(self.language, text, None));
+        let trees = [&*self.source.lines, after].map(|text| syntax::parse(self.language, text, None));
         let [Some(one), Some(other)] = &trees else { bail!(docstring::DocstringError::ParseTimeout) };
-        let same = docstring::same_code(self.language, (one, &self.text), (other, after));
+        let same = docstring::same_code(self.language, (one, &self.source.lines), (other, after));
         ensure!(same, "the docstrings would have changed code: nothing was written");
         Ok(())
     }
@@ -237,5 +240,10 @@ fn neighbours(path: &Path, language: Language) -> Vec<String> {
     paths.sort();
     let small =
         |path: &PathBuf| std::fs::metadata(path).is_ok_and(|data| data.is_file() && data.len() <= MAX_NEIGHBOUR_BYTES);
-    paths.into_iter().filter(small).take(MAX_NEIGHBOURS).filter_map(|path| std::fs::read_to_string(path).ok()).collect()
+    paths
+        .into_iter()
+        .filter(small)
+        .take(MAX_NEIGHBOURS)
+        .filter_map(|path| source_text::read_lines(&path).ok())
+        .collect()
 }

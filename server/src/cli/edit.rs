@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use foretype_plugins::request::TaskKind;
 
 use super::ask::location::FileLocation;
@@ -25,15 +25,13 @@ pub(crate) struct Args {
 /// Runs `foretype edit`.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let place: FileLocation = args.place.parse()?;
-    let document = read(&place.path)?;
-    let selection = place.selection(&document.text)?;
-    let selection =
-        selection.with_context(|| format!("{:?} has no line number: write FILE:LINE or FILE:LINE-LINE", args.place))?;
-    let bench = RewriteSession::open(&place.path, args.options.model.as_deref())?;
+    let (source, document) = read(&place.path)?;
+    let selection = place.required_selection(&document.text, "FILE:LINE or FILE:LINE-LINE")?;
+    let session = RewriteSession::open(&place.path, args.options.model.as_deref())?;
     let instruction = args.instruction.join(" ");
-    let (edit, usage) = bench.run(|writer| {
-        writer.plugins = bench.plugin_answers(TaskKind::Edit, &document, selection.start, Some(&instruction));
+    let (edit, usage) = session.run(|writer| {
+        writer.plugins = session.plugin_answers(TaskKind::Edit, &document, selection.start, Some(&instruction));
         rewrite::edit(writer, &document, selection, &instruction)
     })?;
-    args.options.deliver(&place.path, &document.text, &edit, &usage)
+    args.options.deliver(&place.path, &source, &edit, &usage)
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use foretype_plugins::request::TaskKind;
 
 use super::ask::location::FileLocation;
@@ -22,14 +22,13 @@ pub(crate) struct Args {
 /// Runs `foretype generate`.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let place: FileLocation = args.place.parse()?;
-    let document = read(&place.path)?;
-    let selection = place.selection(&document.text)?;
-    let at = selection.with_context(|| format!("{:?} has no line number: write FILE:LINE", args.place))?.start;
+    let (source, document) = read(&place.path)?;
+    let at = place.required_selection(&document.text, "FILE:LINE")?.start;
     let line = document.text[..at].matches('\n').count();
-    let bench = RewriteSession::open(&place.path, args.options.model.as_deref())?;
-    let (edit, usage) = bench.run(|writer| {
-        writer.plugins = bench.plugin_answers(TaskKind::Generate, &document, at, None);
+    let session = RewriteSession::open(&place.path, args.options.model.as_deref())?;
+    let (edit, usage) = session.run(|writer| {
+        writer.plugins = session.plugin_answers(TaskKind::Generate, &document, at, None);
         rewrite::generate(writer, &document, line)
     })?;
-    args.options.deliver(&place.path, &document.text, &edit, &usage)
+    args.options.deliver(&place.path, &source, &edit, &usage)
 }

@@ -17,6 +17,7 @@ use super::output;
 use crate::config::Config;
 use crate::plugins::{CodePlugins, PluginRegistry, WorkspacePlugins};
 use crate::rewrite::{self, CodeWriter};
+use crate::source_text::SourceText;
 use crate::{ask, models, request_builder};
 
 /// Options of the commands that change a file.
@@ -36,13 +37,15 @@ pub(super) struct RewriteOptions {
     pub(super) json: bool,
 }
 
-/// Reads a file to show to a model. Its text must be UTF-8, because it may be written back.
-pub(super) fn read(path: &Path) -> Result<Document> {
+/// Reads a file to show to a model, and parses it. Its text must be UTF-8, because it may be written back.
+pub(super) fn read(path: &Path) -> Result<(SourceText, Document)> {
     let name = path.to_string_lossy();
     ensure!(!secrets::is_secret_path(&name), "{name} usually contains secrets, so it is not shown to a model");
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let text = String::from_utf8(bytes).ok().with_context(|| format!("{} is not UTF-8 text", path.display()))?;
-    Ok(request_builder::parse_document(name.into_owned(), text))
+    let source = SourceText::new(text);
+    let document = request_builder::parse_document(name.into_owned(), source.lines.clone());
+    Ok((source, document))
 }
 
 /// Loaded model, with the configuration and the plugins for a file.
@@ -130,8 +133,10 @@ impl RewriteOptions {
     }
 
     /// Prints a change, or writes it to the file.
-    pub(super) fn deliver(&self, path: &Path, text: &str, edit: &Edit, usage: &Usage) -> Result<ExitCode> {
-        let mut hunks = rewrite::hunks(text, edit);
+    pub(super) fn deliver(&self, path: &Path, source: &SourceText, edit: &Edit, usage: &Usage) -> Result<ExitCode> {
+        let text = &*source.original;
+        let mut hunks: Vec<_> =
+            rewrite::hunks(&source.lines, edit).iter().map(|hunk| source.original_edit(hunk)).collect();
         if self.json {
             super::output::print_json(&hunks_json(text, &hunks, usage))?;
             return Ok(ExitCode::SUCCESS);

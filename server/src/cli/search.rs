@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::config::Config;
 use crate::search::{IndexChanges, IndexProgress, SearchResult};
+use crate::source_text;
 use crate::workspace::{Workspace, Workspaces};
 
 /// Arguments of `foretype search`.
@@ -78,7 +79,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 /// Returns true if the file of a result may be read and still contains what was indexed.
 fn is_current(workspace: &Workspace, found: &SearchResult) -> bool {
     let file = workspace.root.join(&found.path);
-    !workspace.excludes(&file) && std::fs::read_to_string(&file).is_ok_and(|text| found.text(&text).is_some())
+    !workspace.excludes(&file) && source_text::read_lines(&file).is_ok_and(|text| found.text(&text).is_some())
 }
 
 /// Updates the search index, with a progress bar if there are many files. Stops after `limit`; files indexed by then

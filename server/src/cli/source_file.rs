@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// Text of a file. Bytes that are not UTF-8 become replacement characters.
+use crate::source_text::SourceText;
+
+/// Text of a file and its line ends. Bytes that are not UTF-8 become replacement characters.
 ///
 /// # Errors
 /// If the file cannot be read.
-pub(super) fn read_text(path: &Path) -> Result<String> {
+pub(super) fn read_text(path: &Path) -> Result<SourceText> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-    })
+    let text = String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    Ok(SourceText::new(text))
 }
 
 /// Root of the workspace that contains a file: the nearest folder with `.foretype` or `.git`, or else the folder of the

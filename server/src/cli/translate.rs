@@ -54,13 +54,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         anyhow::bail!(already_exists(path));
     }
     let place: FileLocation = args.place.parse()?;
-    let document = read(&place.path)?;
+    let (_, document) = read(&place.path)?;
     let selection = place.selection(&document.text)?;
-    let bench = RewriteSession::open(&place.path, args.options.model.as_deref())?;
-    let (translation, usage) = bench.run(|writer| {
-        let piece = |number, of| bench.show_piece(number, of);
+    let session = RewriteSession::open(&place.path, args.options.model.as_deref())?;
+    let (translation, usage) = session.run(|writer| {
+        let piece = |number, of| session.show_piece(number, of);
         let at = selection.as_ref().map_or(0, |lines| lines.start);
-        writer.plugins = bench.plugin_answers(TaskKind::Translate, &document, at, Some(to.lsp_id()));
+        writer.plugins = session.plugin_answers(TaskKind::Translate, &document, at, Some(to.lsp_id()));
         rewrite::translate(writer, &document, selection, to, args.signature.trim(), &piece)
     })?;
     if args.options.json {
@@ -91,21 +91,21 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 /// Translates comments and docstrings, and reports those that are unchanged.
 fn run_comments(args: &Args, to: &NaturalLanguage) -> Result<ExitCode> {
     let place: FileLocation = args.place.parse()?;
-    let document = read(&place.path)?;
+    let (source, document) = read(&place.path)?;
     let selection = place.selection(&document.text)?;
-    let bench = RewriteSession::open(&place.path, args.options.model.as_deref())?;
-    bench.print_warning(rewrite::comments::language_warning);
-    let text = &*document.text;
-    let (done, usage) = bench.run(|writer| {
-        let piece = |number, of| bench.show_piece(number, of);
+    let session = RewriteSession::open(&place.path, args.options.model.as_deref())?;
+    session.print_warning(rewrite::comments::language_warning);
+    let (done, usage) = session.run(|writer| {
+        let piece = |number, of| session.show_piece(number, of);
         let width = writer.config.docstring.width;
         translate_comments(writer, &document, selection, to, width, &piece)
     })?;
     for comment in &done.unchanged {
         eprintln!("foretype: {comment}");
     }
-    let edit = Edit { range: 0..text.len(), text: rewrite::apply_edits(text, &done.edits) };
-    args.options.deliver(&place.path, text, &edit, &usage)
+    let translated = rewrite::apply_edits(&document.text, &done.edits);
+    let edit = Edit { range: 0..document.text.len(), text: translated };
+    args.options.deliver(&place.path, &source, &edit, &usage)
 }
 
 fn invalid_pieces_message(translation: &rewrite::Translation, name: &str) -> String {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use foretype_plugins::{Document, Language, syntax};
+use foretype_plugins::{Document, Language, LineEnds, syntax};
 use tree_sitter::Tree;
 
 use super::line_index::LineIndex;
@@ -19,8 +19,10 @@ pub(crate) struct Snapshot {
     pub(crate) language_id: Arc<str>,
     /// Language of the text.
     pub(crate) language: Language,
-    /// Text, with its own line ends.
+    /// Text, with `\n` at each line end.
     pub(crate) text: Arc<str>,
+    /// Line ends of the client's text.
+    pub(crate) line_ends: Arc<LineEnds>,
     /// Line starts of the text.
     pub(crate) lines: Arc<LineIndex>,
     /// Syntax tree of exactly this text, if it has been parsed.
@@ -35,6 +37,11 @@ impl Snapshot {
     /// URI by which the client names the document.
     pub(crate) fn uri(&self) -> &str {
         &self.meta.uri
+    }
+
+    /// Text to insert at a byte offset, with the line end of that line in the client's text.
+    pub(crate) fn client_text(&self, at: usize, text: &str) -> String {
+        self.line_ends.of_line(self.lines.line_of(at)).apply(text).into_owned()
     }
 
     /// The snapshot as a prompt sees it, with a tree only if there is one already.

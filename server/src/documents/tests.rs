@@ -8,7 +8,7 @@ const URI: &str = "file:///w/a.py";
 
 fn opened(text: &str) -> Documents {
     let documents = Documents::default();
-    documents.open(DocumentMeta::resolve(URI.into(), &[]), "python", 1, text.into());
+    documents.open(DocumentMeta::resolve(URI.into(), &[]), "python", 1, text, LoneCr::EndsLine);
     documents
 }
 
@@ -21,7 +21,7 @@ fn change(range: Option<(u32, u32, u32, u32)>, text: &str) -> TextDocumentConten
 }
 
 fn changed(documents: &Documents, version: i32, changes: &[TextDocumentContentChangeEvent]) -> Arc<Snapshot> {
-    documents.change(URI, version, changes, Encoding::Utf16).expect("an open document")
+    documents.change(URI, version, changes, &ClientText::default()).expect("an open document")
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_closed_document_is_dropped() {
     let documents = opened("abc");
     documents.close(URI);
     assert!(documents.snapshot(URI).is_none() && documents.parsed(URI).is_none());
-    assert!(documents.change(URI, 2, &[change(None, "x")], Encoding::Utf8).is_none());
+    assert!(documents.change(URI, 2, &[change(None, "x")], &ClientText::default()).is_none());
 }
 
 #[test]
@@ -94,19 +94,31 @@ fn overlapping_edits_are_recorded_as_one() {
     assert_eq!(edited, ["line\nabcline\nline", "line\nfar line\nline"]);
 }
 
-/// Reference implementation of a position: walks the characters and counts.
-fn reference_offset(text: &str, line: u32, character: u32, width: impl Fn(char) -> u32) -> usize {
+#[test]
+fn suggestions_get_the_line_ends_of_their_line() {
+    let documents = opened("a\r\nb\nc");
+    let snapshot = documents.snapshot(URI).expect("open");
+    assert_eq!(&*snapshot.text, "a\nb\nc");
+    assert_eq!([0, 2, 5].map(|at| snapshot.client_text(at, "x\ny")), ["x\r\ny", "x\ny", "x\ny"]);
+    let snapshot = changed(&documents, 2, &[change(Some((1, 1, 2, 0)), "\r\n")]);
+    assert_eq!((&*snapshot.text, snapshot.client_text(2, "x\ny")), ("a\nb\nc", "x\r\ny".to_owned()));
+}
+
+/// Reference implementation of a position: walks the characters and counts. A lone `\r` ends a line unless `is_text`,
+/// where the line contains the `\r` of a `\r\n`, too.
+fn reference_offset(text: &str, line: u32, character: u32, is_text: bool, width: impl Fn(char) -> u32) -> usize {
+    let is_text = is_text && text.contains('\n');
     let (mut at_line, mut left) = (0, character);
     let mut letters = text.char_indices().peekable();
     while let Some((at, letter)) = letters.next() {
-        let ends = letter == '\n' || letter == '\r';
+        let ends = letter == '\n' || letter == '\r' && !is_text;
         if at_line == line && (ends || width(letter) > left) {
             return at;
         }
         if at_line == line {
             left -= width(letter);
         }
-        if letter == '\n' || (letter == '\r' && letters.peek().is_none_or(|(_, next)| *next != '\n')) {
+        if letter == '\n' || (letter == '\r' && !is_text && letters.peek().is_none_or(|(_, next)| *next != '\n')) {
             at_line += 1;
         }
     }
@@ -126,6 +138,7 @@ proptest::proptest! {
         edits in proptest::collection::vec(
             ((0u32..6, 0u32..9), (0u32..6, 0u32..9), "([xé𝄞]|\r\n|\n|\r){0,5}"), 1..6),
         encoding in 0usize..3,
+        is_text: bool,
     ) {
         let encoding = [Encoding::Utf8, Encoding::Utf16, Encoding::Utf32][encoding];
         let width = |letter: char| match encoding {
@@ -133,17 +146,22 @@ proptest::proptest! {
             Encoding::Utf16 => letter.len_utf16() as u32,
             Encoding::Utf32 => 1,
         };
-        let documents = opened(&start);
+        let lone_cr = if is_text { LoneCr::IsText } else { LoneCr::EndsLine };
+        let documents = Documents::default();
+        documents.open(DocumentMeta::resolve(URI.into(), &[]), "python", 1, &start, lone_cr);
         let mut text = start;
         for (version, (from, to, new)) in edits.into_iter().enumerate() {
             let (from, to) = (from.min(to), from.max(to));
-            let from_at = reference_offset(&text, from.0, from.1, width);
-            let to_at = reference_offset(&text, to.0, to.1, width);
+            let from_at = reference_offset(&text, from.0, from.1, is_text, width);
+            let to_at = reference_offset(&text, to.0, to.1, is_text, width);
             text.replace_range(from_at..to_at.max(from_at), &new);
             let edit = change(Some((from.0, from.1, to.0, to.1)), &new);
-            let snapshot = documents.change(URI, version as i32 + 2, &[edit], encoding).expect("open");
-            proptest::prop_assert_eq!(&*snapshot.text, &*text);
-            proptest::prop_assert_eq!(&*snapshot.lines, &LineIndex::new(&text));
+            documents.parsed(URI);
+            let client = ClientText { encoding, lone_cr };
+            let snapshot = documents.change(URI, version as i32 + 2, &[edit], &client).expect("open");
+            proptest::prop_assert_eq!(&*snapshot.line_ends.restore(&snapshot.text), &*text);
+            proptest::prop_assert_eq!(&*snapshot.text, &*LineEnds::split(&text, lone_cr).0);
+            proptest::prop_assert_eq!(&*snapshot.lines, &LineIndex::new(&snapshot.text));
         }
     }
 }

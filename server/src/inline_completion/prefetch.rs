@@ -50,9 +50,8 @@ impl InlineRequest {
 
     /// Starts the generation behind `suggestion`, and returns when its job has been submitted.
     async fn start_acceptance_prefetch(self, request: &Request, suggestion: &str) {
-        let has_crlf = request.document.text.contains("\r\n");
-        let inserted = if has_crlf { suggestion.replace('\n', "\r\n") } else { suggestion.to_owned() };
-        let accepted: Arc<str> = [request.prefix(), &inserted, request.suffix()].concat().into();
+        let inserted = suggestion.to_owned();
+        let accepted: Arc<str> = [request.prefix(), suggestion, request.suffix()].concat().into();
         let cursor = request.cursor + inserted.len();
         let started = {
             let mut suggestions = self.document.state.suggestions();

@@ -82,7 +82,7 @@ mod tests {
     fn check(capabilities: Value) -> (ResolvedClientCapabilities, Value) {
         let params = json!({ "capabilities": capabilities });
         let typed = serde_json::from_value(capabilities).expect("capabilities");
-        let client = ResolvedClientCapabilities::read(&typed, inline_completion_dynamic(Some(&params)));
+        let client = ResolvedClientCapabilities::read(&typed, None, inline_completion_dynamic(Some(&params)));
         let mut result = serde_json::to_value(initialize_result(&client)).expect("plain data");
         add_inline_completion(&mut result, client.registers_inline_completion);
         (client, result["capabilities"].clone())

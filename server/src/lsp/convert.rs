@@ -24,7 +24,10 @@ pub(super) fn protocol_range(snapshot: &Snapshot, range: &Range<usize>, encoding
 /// Result with edits, in the order of the text, as hunks that the client can apply one by one.
 pub(super) fn rewrite_result(snapshot: &Snapshot, edits: &[Edit], encoding: Encoding) -> RewriteResult {
     let hunks = edits.iter().flat_map(|edit| rewrite::hunks(&snapshot.text, edit));
-    let hunks = hunks.map(|edit| Hunk { range: protocol_range(snapshot, &edit.range, encoding), new_text: edit.text });
+    let hunks = hunks.map(|edit| Hunk {
+        range: protocol_range(snapshot, &edit.range, encoding),
+        new_text: snapshot.client_text(edit.range.start, &edit.text),
+    });
     RewriteResult {
         version: snapshot.version,
         hunks: hunks.collect(),

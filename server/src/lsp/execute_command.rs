@@ -80,9 +80,10 @@ async fn write_docstring(server: &LspServer, argument: Value) -> Result<Value> {
 /// Edit of one document, tied to the version of the snapshot if the client supports that.
 fn workspace_edit(session: &Session, uri: Url, snapshot: &Snapshot, edits: &[Edit]) -> WorkspaceEdit {
     let encoding = session.encoding();
-    let text_edits = edits
-        .iter()
-        .map(|edit| TextEdit { range: protocol_range(snapshot, &edit.range, encoding), new_text: edit.text.clone() });
+    let text_edits = edits.iter().map(|edit| TextEdit {
+        range: protocol_range(snapshot, &edit.range, encoding),
+        new_text: snapshot.client_text(edit.range.start, &edit.text),
+    });
     if !session.client_capabilities().is_some_and(|capabilities| capabilities.document_changes) {
         let changes = HashMap::from([(uri, text_edits.collect())]);
         return WorkspaceEdit { changes: Some(changes), ..WorkspaceEdit::default() };

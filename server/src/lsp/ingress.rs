@@ -87,7 +87,7 @@ fn apply_edit(session: &Arc<Session>, method: &str, params: Option<&Value>) {
     let applied = match method {
         "textDocument/didOpen" => parse(params).map(|params: DidOpenTextDocumentParams| {
             let document = params.text_document;
-            session.open_document(document.uri.into(), &document.language_id, document.version, document.text);
+            session.open_document(document.uri.into(), &document.language_id, document.version, &document.text);
         }),
         "textDocument/didChange" => parse(params).map(|params: DidChangeTextDocumentParams| {
             let document = params.text_document;

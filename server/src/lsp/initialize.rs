@@ -15,7 +15,8 @@ use crate::session::ResolvedClientCapabilities;
 pub(super) async fn handle(server: &LspServer, params: InitializeParams) -> Result<InitializeResult> {
     let session = &server.session;
     let dynamic = session.registers_inline_completion.load(Ordering::Relaxed);
-    let client_capabilities = ResolvedClientCapabilities::read(&params.capabilities, dynamic);
+    let client_capabilities =
+        ResolvedClientCapabilities::read(&params.capabilities, params.client_info.as_ref(), dynamic);
     if let Some(options) = &params.initialization_options {
         session.set_initial_settings(options);
     }

@@ -32,8 +32,10 @@ pub(super) async fn handle(server: &LspServer, params: InlineCompletionParams) -
         Some(selected) => selected.range,
         None => protocol_range(&document.snapshot, &(query.cursor..query.cursor), encoding),
     };
+    let (snapshot, cursor) = (document.snapshot.clone(), query.cursor);
     let outcome = inline_completion::complete(session, document, query).await;
-    let items = outcome.suggestions.into_iter().map(|text| item(session, &params, range, text)).collect();
+    let client_text = |text: String| snapshot.client_text(cursor, &text);
+    let items = outcome.suggestions.into_iter().map(|text| item(session, &params, range, client_text(text))).collect();
     let is_incomplete = outcome.pending.is_some();
     if let Some(pending) = outcome.pending {
         let (client, text_document) = (server.client.clone(), params.text_document);

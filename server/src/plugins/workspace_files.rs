@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use super::git::{self, GitStateCache};
 use crate::config::Config;
 use crate::search::SearchResult;
+use crate::source_text;
 use crate::workspace::{Workspace, Workspaces};
 
 /// Bytes of a file that may be read. Larger files are generated.
@@ -99,7 +100,7 @@ fn is_visible_component(part: Component<'_>) -> bool {
 
 impl WorkspaceAccess for WorkspaceFiles {
     fn read(&self, path: &str) -> Option<String> {
-        let text = std::fs::read_to_string(self.readable_path(path)?).ok()?;
+        let text = source_text::read_lines(&self.readable_path(path)?).ok()?;
         if secrets::contains_secret(&text) { None } else { Some(text) }
     }
 

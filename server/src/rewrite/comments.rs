@@ -93,13 +93,13 @@ fn translate_paragraphs(
     piece: &dyn Fn(usize, usize),
     answer: &mut dyn FnMut(&Paragraph) -> Result<String>,
 ) -> Result<TranslatedComments> {
-    let (language, text) = (document.language, &*document.text);
+    let language = document.language;
     let mut left = Vec::new();
     let mut edits: Vec<(&Paragraph, Edit)> = Vec::new();
     for (number, paragraph) in all.iter().enumerate() {
         piece(number, all.len());
         let written = answer(paragraph)?;
-        match paragraph.edit(language, text, to, width, paragraph.question(to).extract_code(&written).trim()) {
+        match paragraph.edit(language, to, width, paragraph.question(to).extract_code(&written).trim()) {
             Ok(edit) => edits.push((paragraph, edit)),
             Err(why) => left.push(UnchangedComment { line: paragraph.line, why: why.to_string() }),
         }

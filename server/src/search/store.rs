@@ -12,7 +12,7 @@ use tantivy::{Index, IndexReader, ReloadPolicy, Searcher};
 use super::terms;
 
 /// Version of the chunks, their words and the fields. An index of another version is rebuilt.
-const INDEX_VERSION: u32 = 1;
+const INDEX_VERSION: u32 = 2;
 
 /// Open index.
 #[derive(Clone)]

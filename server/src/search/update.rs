@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use anyhow::Result;
 use foretype_plugins::chunks::split_chunks;
 use foretype_plugins::context::secrets;
-use foretype_plugins::{Language, syntax};
+use foretype_plugins::{Language, LineEnds, syntax};
 use tantivy::indexer::IndexWriterOptions;
 use tantivy::{IndexWriter, TantivyDocument, TantivyError, Term};
 
@@ -173,7 +173,9 @@ impl PendingFile {
             return Ok(());
         }
         writer.delete_term(whole);
-        if let Some(text) = String::from_utf8(bytes).ok().filter(|text| is_indexable(&self.relative, text)) {
+        if let Some(text) =
+            String::from_utf8(bytes).ok().map(LineEnds::normalize).filter(|text| is_indexable(&self.relative, text))
+        {
             changes.indexed += 1;
             for document in chunk_documents(&self.relative, &text, fields) {
                 writer.add_document(document)?;

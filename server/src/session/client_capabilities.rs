@@ -1,6 +1,7 @@
 //! Capabilities of a client, as far as the server depends on them.
 
-use tower_lsp::lsp_types::ClientCapabilities;
+use foretype_plugins::LoneCr;
+use tower_lsp::lsp_types::{ClientCapabilities, ClientInfo};
 
 use crate::documents::Encoding;
 
@@ -23,12 +24,14 @@ pub(crate) struct ResolvedClientCapabilities {
     pub(crate) document_changes: bool,
     /// The client shows unfinished suggestions and asks again on `foretype/more`.
     pub(crate) partial_suggestions: bool,
+    /// Meaning of a `\r` without a `\n` behind it.
+    pub(crate) lone_cr: LoneCr,
 }
 
 impl ResolvedClientCapabilities {
     /// Reads the capabilities of `initialize`. lsp-types knows those up to LSP 3.17, so `inline_completion_dynamic`
     /// comes from the raw parameters.
-    pub(crate) fn read(typed: &ClientCapabilities, inline_completion_dynamic: bool) -> Self {
+    pub(crate) fn read(typed: &ClientCapabilities, info: Option<&ClientInfo>, inline_completion_dynamic: bool) -> Self {
         let workspace = typed.workspace.as_ref();
         let window = typed.window.as_ref();
         let encodings = typed.general.as_ref().and_then(|general| general.position_encodings.as_deref());
@@ -50,6 +53,8 @@ impl ResolvedClientCapabilities {
                 .and_then(|edit| edit.document_changes)
                 .unwrap_or(false),
             partial_suggestions: typed.experimental.as_ref().is_some_and(|own| own["foretype"]["more"] == true),
+            // Neovim splits its buffers at `\n` only.
+            lone_cr: if info.is_some_and(|info| info.name == "Neovim") { LoneCr::IsText } else { LoneCr::EndsLine },
         }
     }
 }

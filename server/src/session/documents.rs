@@ -9,7 +9,7 @@ use tower_lsp::lsp_types::TextDocumentContentChangeEvent;
 
 use super::Session;
 use super::document_state::{DocumentState, RequestSnapshot};
-use crate::documents::{DocumentMeta, Encoding, Snapshot};
+use crate::documents::{ClientText, DocumentMeta, Encoding, Snapshot};
 
 /// Prompts that are prefetched in a row without an edit: a user who only reads needs no model.
 const MAX_IDLE_PREFETCHES: u32 = 3;
@@ -72,14 +72,26 @@ impl Session {
         self.client_capabilities().map(|capabilities| capabilities.encoding).unwrap_or_default()
     }
 
+    fn client_text(&self) -> ClientText {
+        let capabilities = self.client_capabilities();
+        let lone_cr = capabilities.map(|capabilities| capabilities.lone_cr).unwrap_or_default();
+        ClientText { encoding: self.encoding(), lone_cr }
+    }
+
     /// Handles `didOpen`.
-    pub(crate) fn open_document(self: &Arc<Self>, uri: String, language: &str, version: i32, text: String) {
+    pub(crate) fn open_document(self: &Arc<Self>, uri: String, language: &str, version: i32, text: &str) {
         self.close_document(&uri);
         self.document_states.insert(uri.clone(), Arc::default());
         {
             // Locked until the document is open, so that a change of folders either comes before or refreshes it.
             let folders = self.folders.read();
-            self.documents.open(DocumentMeta::resolve(uri.clone(), &folders), language, version, text);
+            self.documents.open(
+                DocumentMeta::resolve(uri.clone(), &folders),
+                language,
+                version,
+                text,
+                self.client_text().lone_cr,
+            );
         }
         let session = self.clone();
         tokio::task::spawn_blocking(move || session.documents.parsed(&uri));
@@ -87,7 +99,7 @@ impl Session {
 
     /// Handles `didChange`.
     pub(crate) fn change_document(&self, uri: &str, version: i32, changes: &[TextDocumentContentChangeEvent]) {
-        let Some(snapshot) = self.documents.change(uri, version, changes, self.encoding()) else {
+        let Some(snapshot) = self.documents.change(uri, version, changes, &self.client_text()) else {
             tracing::warn!("{uri} was changed but never opened");
             return;
         };
@@ -179,7 +191,7 @@ mod tests {
     #[tokio::test]
     async fn requests_are_superseded_when_the_client_is_gone() {
         let session = Session::new(Arc::default(), BTreeMap::new());
-        session.open_document("untitled:1".to_owned(), "python", 1, "x =".to_owned());
+        session.open_document("untitled:1".to_owned(), "python", 1, "x =");
         let mut request = session.current_snapshot("untitled:1").expect("it is open");
         session.close_all_documents();
         assert!(request.superseded.has_changed().expect("the sender is alive") && !request.is_current());
@@ -194,7 +206,7 @@ mod tests {
         std::fs::create_dir(&inner).expect("writable");
         let uri = format!("file://{}", inner.join("a.py").display());
         let session = Session::new(Arc::default(), BTreeMap::new());
-        session.open_document(uri.clone(), "python", 1, "x =".to_owned());
+        session.open_document(uri.clone(), "python", 1, "x =");
         let meta = || session.documents.snapshot(&uri).expect("it is open").meta.clone();
         assert_eq!((meta().relative_path.as_str(), meta().may_be_context()), ("a.py", false));
         let open_folders = |roots: &[&PathBuf]| session.set_folders(roots.iter().map(|root| (*root).clone()).collect());

@@ -294,7 +294,6 @@ impl Generation {
     /// it. A prefetch also stays useful while the user types the suggestion whose acceptance it assumes.
     pub(crate) fn survives_edit(&self, text: &str) -> bool {
         let Some(interior) = self.origin.region.interior(text) else { return false };
-        let interior = interior.replace('\r', "");
         let Some(path) = interior.strip_suffix(&self.origin.tail) else { return false };
         if let Some(start) = self.suggestion_start
             && path.len() >= start

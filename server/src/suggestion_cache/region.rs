@@ -68,8 +68,7 @@ impl EditRegion {
         if path.len() > MAX_PATH_BYTES {
             return None;
         }
-        let without_returns = |text: &str| text.replace('\r', "");
-        Some(RegionCursor { region: self.clone(), path: without_returns(path), tail: without_returns(tail) })
+        Some(RegionCursor { region: self.clone(), path: path.to_owned(), tail: tail.to_owned() })
     }
 }
 
@@ -94,7 +93,6 @@ mod tests {
         assert_eq!(check("ab▁\ncd", "ab(▁)\ncd"), found("ab(", ")"));
         assert_eq!(check("ab▁\ncd", "ab▁\ncde"), None);
         assert_eq!(check("ab▁\ncd", "ab\n▁cd"), None, "outside");
-        assert_eq!(check("ab▁\r\ncd", "ab\r\n▁\r\ncd"), found("ab\n", ""));
     }
 
     #[test]

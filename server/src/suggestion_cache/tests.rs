@@ -66,7 +66,7 @@ fn typing_into_a_suggestion_leaves_its_rest() {
     assert_eq!(check("x = ▁\n", "foo(1)", true, "x = ▁\n"), (answer("foo(1)", false), true));
     assert_eq!(check("x = ▁\n", "foo(1)", true, "x = fo▁\n"), (answer("o(1)", false), true));
     assert_eq!(check("x = ▁\n", "foo(1)", true, "x = foo(▁)\n"), (answer("1)", false), true));
-    assert_eq!(check("a▁\r\nb", " {\r\n}", true, "a {\r\n▁\r\nb"), (answer("}", false), true));
+    assert_eq!(check("a▁\nb", " {\r\n}", true, "a {\n▁\nb"), (answer("}", false), true));
 }
 
 #[test]

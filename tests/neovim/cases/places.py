@@ -195,6 +195,40 @@ def files_with_Windows_line_ends_get_suggestions(env):
     assert b"    return a - b\r\n" in text and b"\r\r" not in text and text.count(b"\r\n") == text.count(b"\n"), text
 
 
+LARGEST = "def largest(values):\n    best = values[0]\n    for value in"
+
+
+def several_lines_are_accepted_in_files_with_Windows_line_ends(env):
+    for name, keys in (("all", ["<Tab>"]), ("lines", ["<M-C-Right>"] * 3), ("words", ["<M-Right>"] * 9)):
+        window = env.open(f"dos_{name}.py", LARGEST.replace("\n", "\r\n").encode() + b"\r\n").wait_ready()
+        assert window.lua("return vim.bo.fileformat") == "dos"
+        window.press("G", "A")
+        window.type(" ")
+        window.wait_ghost(r"values:\n.*\n.*best = value.*")
+        assert not any("\r" in ghost or "^M" in ghost for ghost in window.screen.ghosts), window.screen.ghosts
+        for key in keys:
+            window.press(key)
+        window.press("<Esc>")
+        window.command("write")
+        text = (env.workspace / f"dos_{name}.py").read_bytes()
+        assert b"for value in values:\r\n        if value > best:\r\n" in text, text
+        assert b"\r\r" not in text and text.count(b"\r\n") == text.count(b"\n"), text
+
+
+def each_line_of_a_file_with_mixed_line_ends_keeps_its_own(env):
+    lines = LARGEST.encode().split(b"\n")
+    text = lines[0] + b"\n" + lines[1] + b"\r\n" + lines[2] + b"\n"
+    window = env.open("mixed.py", text).wait_ready()
+    assert window.lua("return vim.bo.fileformat") == "unix"
+    window.press("G", "A")
+    window.type(" ")
+    window.wait_ghost(r"values:\n.*\n.*best = value.*")
+    window.press("<Tab>", "<Esc>")
+    window.command("write")
+    after = (env.workspace / "mixed.py").read_bytes()
+    assert after.startswith(text[:-1] + b" values:\n        if value > best:\n            best = value"), after
+
+
 def macros_are_recorded_and_executed_without_suggestions(env):
     window = env.open("macro.py", SHOP).wait_ready()
     window.press("q", "q", "A")

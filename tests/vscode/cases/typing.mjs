@@ -44,6 +44,18 @@ export default {
     assert.match(text, /def subtract\(a, b\):\n {4}return a - b\n?/);
   },
 
+  async 'several lines are accepted in a file with CRLF line ends'(env) {
+    const begun = 'def largest(values):\n    best = values[0]\n';
+    const window = await env.sharedWindow('windows.py', begun.replaceAll('\n', '\r\n'));
+    await window.waitUntilReady();
+    await window.type('    for value in');
+    await window.waitForGhost(/values:[\s\S]*best = value/);
+    await window.press('Tab');
+    const text = await window.save('windows.py', /best = value\b/);
+    assert.match(text, /for value in values:\r\n {8}if value > best:\r\n {12}best = value/);
+    assert.doesNotMatch(text.replaceAll('\r\n', ''), /[\r\n]/);
+  },
+
   async 'typing what the suggestion says keeps the rest of it'(env) {
     const window = await openWithGhost(env, 'through.py');
     await window.type('a ');

@@ -66,7 +66,8 @@ function M.draw(buffer, row, col, text, tail)
   drawn_buffer = buffer
   local tabstop = vim.bo[buffer].tabstop
   local column = width(vim.api.nvim_buf_get_text(buffer, row, 0, row, col, {})[1], 0)
-  local lines = vim.split(text, '\n', { plain = true })
+  -- A carriage return of the text would be drawn as ^M.
+  local lines = vim.split(text:gsub('\r', ''), '\n', { plain = true })
   local first, below = M.expand_tabs(lines[1], column, tabstop), virtual_lines(lines, tabstop)
   local moves_tail = #below > 0 and tail ~= ''
   vim.api.nvim_buf_set_extmark(buffer, namespace, row, col, {

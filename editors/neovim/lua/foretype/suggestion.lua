@@ -113,8 +113,19 @@ local function report_shown()
   events.send('Shown', { buf = current.buffer, text = candidate.item.insertText })
 end
 
+-- The item with the line ends of the buffer's text. A suggestion ends its lines as the file does; in a buffer, only a file
+-- with several kinds of line ends has them in its text.
+local function with_buffer_line_ends(item, buffer)
+  if vim.bo[buffer].fileformat == 'unix' then
+    return item
+  end
+  local text = item.insertText:gsub('\r\n?', '\n')
+  return vim.tbl_extend('force', item, { insertText = text })
+end
+
 -- Converts an item to a candidate, in bytes; nil if its range does not contain the cursor.
 local function candidate_from_item(item, client, buffer)
+  item = with_buffer_line_ends(item, buffer)
   local row, col = cursor_position()
   local range = item.range
   if not range then

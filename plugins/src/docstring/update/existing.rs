@@ -133,7 +133,6 @@ impl ExistingDocstring {
 fn parse_rows(content: &str, opening_len: usize, marks: CommentMarks, indentation: &str) -> Vec<DocstringRow> {
     let mut rows = Vec::new();
     for (at, line) in content.split('\n').enumerate() {
-        let line = line.strip_suffix('\r').unwrap_or(line);
         let body = match marks {
             _ if at == 0 => line.get(opening_len..).unwrap_or_default().trim().to_owned(),
             CommentMarks::Quotes => line.strip_prefix(indentation).unwrap_or(line.trim_start()).trim_end().to_owned(),

@@ -134,13 +134,6 @@ fn xml_elements_are_added_and_deleted_whole() {
 }
 
 #[test]
-fn line_ends_are_kept() {
-    let before = "def f(a):\r\n    \"\"\"Adds.\r\n\r\n    Args:\r\n        b: Two.\r\n    \"\"\"\r\n    print(a)\r\n";
-    let after = before.replace("b: Two.", "a: The a.");
-    assert_eq!(updated(Language::Python, DocStyle::Google, before, 0), Some(after));
-}
-
-#[test]
 fn items_with_syntax_errors_or_without_docstring_are_not_updated() {
     let text = "def f(a):\n    return a\n";
     assert_eq!(updated(Language::Python, DocStyle::Google, text, 0), None);

@@ -194,7 +194,7 @@ fn update_search_index(workspace: &Workspace) {
 fn read_code(place: &FileLocation, root: &std::path::Path) -> Result<(Document, Option<Range<usize>>)> {
     let name = place.path.to_string_lossy();
     ensure!(!secrets::is_secret_path(&name), "{name} usually contains secrets, so it is not shown to a model");
-    let text = read_text(&place.path)?;
+    let text = read_text(&place.path)?.lines;
     ensure!(!text.contains('\0'), "{name} is a binary file: name a text file");
     let selection = place.selection(&text)?;
     let path = std::path::absolute(&place.path)?;

@@ -10,6 +10,7 @@ use foretype_plugins::{Document, Language};
 use ignore::overrides::{Override, OverrideBuilder};
 
 use crate::git;
+use crate::source_text;
 use crate::workspace::Workspace;
 
 /// Files of a workspace in known languages, in the order of their paths, without those that git ignores, that are
@@ -21,7 +22,7 @@ pub(crate) fn source_files(workspace: &Workspace) -> Vec<Arc<Document>> {
         if language == Language::PlainText || secrets::is_secret_path(&relative) {
             return None;
         }
-        let text = std::fs::read_to_string(&path).ok().filter(|text| !secrets::contains_secret(text))?;
+        let text = source_text::read_lines(&path).ok().filter(|text| !secrets::contains_secret(text))?;
         Some(Arc::new(Document { path: relative, language, text: text.into(), tree: None }))
     };
     let mut files: Vec<_> = workspace.files().filter_map(file).collect();
