@@ -36,7 +36,7 @@ pub(super) fn end(request: &Request, text: &str) -> Option<usize> {
 /// a line that is not distinctive must have the same indentation.
 fn repeats_next_line(line: &str, next: &str) -> bool {
     let (own, others) = (indent_columns(line), indent_columns(next));
-    let has_words = line.trim().chars().any(char::is_alphanumeric) && line.trim().len() > 2;
+    let has_words = line.trim().chars().any(char::is_alphanumeric) && line.trim().len() >= 2;
     line.trim() == next.trim() && own <= others && (is_distinctive(line) || has_words && own == others)
 }
 
@@ -71,12 +71,13 @@ pub(super) fn repeats_adjacent_line(request: &Request, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{check, check_done};
+    use super::super::tests::{check, check_done, check_in};
 
     #[test]
     fn the_next_line_is_not_repeated() {
         check("def f(x):\n    ▁\n    return total\n", "total = x\n    return total\n", Some("total = x"));
         check_done("def f(x):\n    ▁\n    return total\n", "total = x\n    return total", true);
+        check_in("a.sh", "if x; then\n  ▁\nfi\n", "run\nfi\n", Some("run"));
     }
 
     #[test]

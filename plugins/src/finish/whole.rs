@@ -11,8 +11,6 @@ use crate::syntax;
 const MAX_DOCUMENT_BYTES: usize = 300_000;
 /// Number of lines that are cut off before the rest is kept as it is.
 const MAX_CUT_LINES: usize = 8;
-/// Reach around the inserted text in which syntax errors count, in bytes.
-const ERROR_REACH_BYTES: usize = 200;
 /// Time limit of one parse.
 const PARSE_TIMEOUT: Duration = Duration::from_millis(20);
 
@@ -33,11 +31,11 @@ pub(super) fn cut_to_parsing_lines(request: &Request, text: &mut String) {
     }
 }
 
-/// Number of syntax errors around the cursor with `text` inserted there.
+/// Number of syntax errors of the document with `text` inserted at the cursor. A bracket or an `end` too many may show
+/// at the end of the document only.
 fn errors_with(request: &Request, text: &str) -> Option<usize> {
     let tree = parse_with_inserted(request, text)?;
-    let (start, end) = (request.cursor, request.cursor + text.len());
-    Some(syntax::count_errors(&tree, &(start.saturating_sub(ERROR_REACH_BYTES)..end + ERROR_REACH_BYTES)))
+    Some(syntax::count_errors(&tree, &(0..request.document.text.len() + text.len())))
 }
 
 /// Syntax tree of the document with `text` inserted at the cursor.
