@@ -43,7 +43,7 @@ fn a_trace_is_replayed_into_foretype_and_into_another_server() {
 }
 
 #[test]
-fn foretype_with_a_hostile_plugin_is_measured_beside_foretype_without() {
+fn foretype_is_measured_with_and_without_a_hostile_plugin() {
     let env = TestEnv::new();
     let model = stub_model::write(env.path());
     let plugin = repository().join("tests/fixtures/plugins/forever.luau");

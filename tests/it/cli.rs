@@ -196,7 +196,7 @@ fn finding<'a>(findings: &'a Value, what: &str) -> &'a Value {
 }
 
 #[test]
-fn doctor_finds_what_is_wrong_and_says_how_to_mend_it() {
+fn doctor_finds_problems_and_suggests_remedies() {
     let env = TestEnv::new();
     let (_, out, _) = text(&env.run(&["doctor", "--json"]));
     assert_eq!(finding(&serde_json::from_str(&out).expect("JSON"), "model")["state"], "good");

@@ -44,7 +44,7 @@ fn items(report: &Value, system: usize) -> Vec<Value> {
 }
 
 #[test]
-fn pieces_of_a_folder_are_taken_out_and_written_again() {
+fn holes_of_a_folder_are_removed_and_completed() {
     let env = env();
     let report = json(&env, &["repository", "code", "--kinds", "rest", "--every", "1", "--bits"]);
     let found = items(&report, 0);
@@ -161,7 +161,7 @@ fn share(right: usize) -> Vec<bool> {
 }
 
 #[test]
-fn two_reports_are_told_apart_where_the_difference_is_real() {
+fn two_reports_differ_only_by_more_than_chance() {
     let env = TestEnv::new();
     for (name, right) in [("a.json", 40), ("b.json", 60), ("c.json", 41)] {
         env.write(name, report(&share(right)));

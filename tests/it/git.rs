@@ -129,7 +129,7 @@ fn marks(env: &TestEnv) -> Vec<String> {
 }
 
 #[test]
-fn the_repository_of_these_tests_does_run_programs_when_git_is_not_told_otherwise() {
+fn the_repository_of_these_tests_runs_programs_unless_git_is_hardened() {
     let env = hostile_repository();
     git(&env, &["diff", "HEAD"]);
     git(&env, &["diff", "--cached", "--no-ext-diff"]);

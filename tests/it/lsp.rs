@@ -255,7 +255,7 @@ fn reading_the_workspace_shows_its_progress() {
 }
 
 #[test]
-fn a_part_that_is_taken_counts() {
+fn a_partial_acceptance_is_counted() {
     let mut editor = Editor::open("python", PYTHON);
     let id = editor.ask((1, 3));
     let item = editor.client.answer(id).expect("an answer")["items"][0].clone();
@@ -431,7 +431,7 @@ fn a_missing_model_is_reported_once_and_says_what_to_do() {
 }
 
 #[test]
-fn a_wrong_option_is_told_once_and_one_that_is_unset_no_longer_holds() {
+fn a_wrong_option_is_reported_once_and_one_that_is_unset_no_longer_applies() {
     let capabilities = json!({ "workspace": { "configuration": true } });
     let options = json!({ "nonsense": 1, "inline": { "trigger": "manual" } });
     let env = TestEnv::new();

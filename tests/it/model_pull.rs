@@ -45,7 +45,7 @@ fn a_second_pull_fetches_nothing() {
 }
 
 #[test]
-fn a_cut_connection_is_taken_up_where_it_was_cut() {
+fn a_lost_connection_is_resumed_where_it_was_lost() {
     let (env, hub) = (TestEnv::new(), Hub::start(published(), Fault::CutFirst(2)));
     let (ok, _, err) = pull(&env, &hub);
     assert!(ok, "{err}");

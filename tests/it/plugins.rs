@@ -93,7 +93,7 @@ fn a_plugin_vetoes_ghost_text() {
 }
 
 #[test]
-fn ghost_text_comes_in_spite_of_a_hostile_plugin_which_is_reported_once() {
+fn a_hostile_plugin_is_reported_once_and_does_not_stop_ghost_text() {
     let forever =
         "context = function()\nwhile true do pcall(error) end\nend, finish = function() while true do end end";
     let mut editor = editor_with("hostile", forever);
@@ -109,8 +109,8 @@ fn ghost_text_comes_in_spite_of_a_hostile_plugin_which_is_reported_once() {
         message.as_str().is_some_and(|text| text.contains("hostile.luau") && text.contains("longer than 20 ms")),
         "{message}"
     );
-    let told = editor.client.wait_for("textDocument/publishDiagnostics");
-    assert!(told["params"]["uri"].as_str().is_some_and(|uri| uri.ends_with("/hostile.luau")), "{told}");
+    let published = editor.client.wait_for("textDocument/publishDiagnostics");
+    assert!(published["params"]["uri"].as_str().is_some_and(|uri| uri.ends_with("/hostile.luau")), "{published}");
 }
 
 #[test]
@@ -118,8 +118,8 @@ fn a_failure_is_a_diagnostic_at_its_line() {
     let mut editor = editor_with("broken", "\ncontext = function()\nlocal x = nil\nreturn x.y end");
     assert_eq!(editor.suggestions((1, 3)), [SUGGESTION]);
     editor.client.wait_for("window/showMessage");
-    let told = editor.client.wait_for("textDocument/publishDiagnostics");
-    assert_eq!(told["params"]["diagnostics"][0]["range"]["start"]["line"], 3, "{told}");
+    let published = editor.client.wait_for("textDocument/publishDiagnostics");
+    assert_eq!(published["params"]["diagnostics"][0]["range"]["start"]["line"], 3, "{published}");
 }
 
 #[test]
@@ -127,8 +127,8 @@ fn a_fixed_plugin_loses_its_diagnostic_and_a_new_fault_shows_as_soon_as_it_is_sa
     let mut editor = editor_with("broken", "context = function() error('no') end");
     assert_eq!(editor.suggestions((1, 3)), [SUGGESTION]);
     let marks = |editor: &mut Editor| {
-        let told = editor.client.wait_for("textDocument/publishDiagnostics");
-        told["params"]["diagnostics"].as_array().expect("a list").len()
+        let published = editor.client.wait_for("textDocument/publishDiagnostics");
+        published["params"]["diagnostics"].as_array().expect("a list").len()
     };
     assert_eq!(marks(&mut editor), 1);
     editor.client.wait_for("window/showMessage");
@@ -144,11 +144,11 @@ fn a_fixed_plugin_loses_its_diagnostic_and_a_new_fault_shows_as_soon_as_it_is_sa
 }
 
 #[test]
-fn a_client_is_told_how_the_plugins_are_and_where_they_lie() {
+fn a_client_gets_the_state_of_the_plugins_and_their_folders() {
     let mut editor = editor_with("loud", LOUD);
     assert_eq!(editor.suggestions((1, 3)), [format!("{SUGGESTION}!")]);
-    let told = editor.client.request("foretype/plugins", json!({}));
-    let plugin = &told["plugins"][0];
+    let report = editor.client.request("foretype/plugins", json!({}));
+    let plugin = &report["plugins"][0];
     assert_eq!(
         (&plugin["name"], &plugin["state"], &plugin["workspace"]),
         (&json!("loud"), &json!("runs"), &json!(false))
@@ -158,8 +158,8 @@ fn a_client_is_told_how_the_plugins_are_and_where_they_lie() {
         plugin["p95Ms"].is_number() && plugin["words"].as_str().is_some_and(|words| words.contains("calls")),
         "{plugin}"
     );
-    let ends = |name: &str, end: &str| told[name].as_str().is_some_and(|path| path.ends_with(end));
-    assert!(ends("folder", "workspace/.foretype/plugins") && ends("userFolder", "config/foretype/plugins"), "{told}");
+    let ends = |name: &str, end: &str| report[name].as_str().is_some_and(|path| path.ends_with(end));
+    assert!(ends("folder", "workspace/.foretype/plugins") && ends("userFolder", "config/foretype/plugins"), "{report}");
 }
 
 #[cfg(unix)]
@@ -175,7 +175,7 @@ fn the_list_shows_what_the_daemon_has_seen_of_the_plugins() {
     let uri = editor.uri.clone();
     editor.client.open(&uri, "python", "x = 1\ny =\n");
     assert_eq!(editor.suggestions((1, 3)), [format!("{SUGGESTION}!")]);
-    // With a new prompt all have been asked, however late they were loaded.
+    // A new prompt calls all of them, however late they were loaded.
     editor.client.insert(&uri, 2, (0, 0), "z = 2\n");
     assert_eq!(editor.suggestions((2, 3)), [format!("{SUGGESTION}!")]);
     editor.client.wait_for("window/showMessage");
@@ -223,7 +223,7 @@ fn prints(env: &TestEnv, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn a_plugin_is_written_listed_trusted_and_switched_off_on_the_command_line() {
+fn a_plugin_is_created_listed_trusted_and_disabled_on_the_command_line() {
     let env = TestEnv::new();
     env.write("workspace/.foretype/config.toml", "");
     assert!(prints(&env, &["plugin", "list"]).contains("no plugins"));
@@ -307,7 +307,7 @@ fn a_plugin_lays_out_what_the_model_reads_and_a_key_costs_what_it_does_with_the_
 }
 
 #[test]
-fn a_built_in_is_listed_switched_off_for_a_language_given_room_and_replaced() {
+fn a_built_in_is_listed_disabled_for_a_language_given_a_budget_and_replaced() {
     let env = TestEnv::new();
     env.write("workspace/.foretype/config.toml", "");
     env.write("workspace/shop.py", "def price(item):\n    return item\n");

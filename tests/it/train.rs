@@ -81,7 +81,7 @@ fn a_dry_run_counts_what_would_be_used_and_says_why_the_rest_is_not() {
 }
 
 #[test]
-fn options_decide_what_is_taken_and_what_is_held_out() {
+fn options_decide_which_files_are_used_and_which_are_held_out() {
     let env = repository();
     let by_time = dry_run(&env, &["app", "--split", "time", "--held-out", "0.04"]);
     assert_eq!(by_time["total"]["held_out"], 1);

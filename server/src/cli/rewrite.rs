@@ -172,7 +172,7 @@ fn choose_hunks(
     out: &mut dyn Write,
 ) -> Result<Vec<Edit>> {
     let count = hunks.len();
-    let mut taken = Vec::new();
+    let mut confirmed = Vec::new();
     let mut rest = None;
     for (number, hunk) in hunks.into_iter().enumerate() {
         let answer = match rest {
@@ -190,10 +190,10 @@ fn choose_hunks(
             rest = Some(answer);
         }
         if matches!(answer, 'y' | 'a') {
-            taken.push(hunk);
+            confirmed.push(hunk);
         }
     }
-    Ok(taken)
+    Ok(confirmed)
 }
 
 fn hunks_json(text: &str, hunks: &[Edit], usage: &Usage) -> serde_json::Value {
@@ -232,20 +232,20 @@ pub(super) fn already_exists(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    fn taken(answers: &str) -> String {
+    fn confirmed(answers: &str) -> String {
         let (text, edit) = ("a\nb\nc\nd\ne\n", Edit { range: 0..10, text: "A\nb\nC\nd\nE\n".into() });
         let hunks = rewrite::hunks(text, &edit);
         let mut out = Vec::new();
-        let taken =
+        let confirmed =
             choose_hunks(Path::new("f"), text, hunks, &mut answers.as_bytes(), &mut out).expect("it can be read");
-        rewrite::apply_edits(text, &taken)
+        rewrite::apply_edits(text, &confirmed)
     }
 
     #[test]
     fn only_confirmed_hunks_are_applied() {
-        assert_eq!(taken("y\nn\ny\n"), "A\nb\nc\nd\nE\n");
-        assert_eq!(taken("n\na\n"), "a\nb\nC\nd\nE\n");
-        assert_eq!(taken("y\nq\n"), "A\nb\nc\nd\ne\n");
-        assert_eq!(taken(""), "a\nb\nc\nd\ne\n");
+        assert_eq!(confirmed("y\nn\ny\n"), "A\nb\nc\nd\nE\n");
+        assert_eq!(confirmed("n\na\n"), "a\nb\nC\nd\nE\n");
+        assert_eq!(confirmed("y\nq\n"), "A\nb\nc\nd\ne\n");
+        assert_eq!(confirmed(""), "a\nb\nc\nd\ne\n");
     }
 }
