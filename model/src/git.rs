@@ -256,7 +256,7 @@ impl GitCommand {
         command
     }
 
-    /// Returns settings that switch off every filter and configured hook, whose names are the repository's choice. A
+    /// Returns settings that disable every filter and configured hook, whose names are the repository's choice. A
     /// filter without a command passes files through unless it is `required`.
     fn named_program_overrides(&self) -> Result<Vec<String>, GitError> {
         let list = ["config", "--null", "--name-only", "--get-regexp", NAMED_PROGRAM_KEYS];
@@ -384,7 +384,12 @@ impl Read for ChunkReader {
         if count > 0 || self.ended || buffer.is_empty() {
             return Ok(count);
         }
-        match self.chunks.recv_timeout(self.deadline.saturating_duration_since(Instant::now())) {
+        let time_left = self.deadline.saturating_duration_since(Instant::now());
+        if time_left.is_zero() {
+            // Without this, output that is already there would be accepted.
+            return Err(std::io::ErrorKind::TimedOut.into());
+        }
+        match self.chunks.recv_timeout(time_left) {
             Ok(chunk) => {
                 self.current = std::io::Cursor::new(chunk?);
                 self.current.read(buffer)

@@ -24,7 +24,7 @@ mod translate;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Code completion by a GPT on your own machine
 #[derive(Debug, Parser)]
@@ -69,6 +69,11 @@ enum Command {
     /// Moved to the laboratory
     #[command(hide = true, disable_help_flag = true)]
     Bench(moved::MovedArgs),
+}
+
+/// Declaration of the command line, which the documentation is checked against.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the command that the process was started with.

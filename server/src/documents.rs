@@ -1,7 +1,7 @@
 //! Open documents: one writer, which applies edits in wire order, and snapshots for everyone else.
 //!
-//! Lines end with `\n` here: a text is split from its [line ends](LineEnds) as it arrives, and what is sent to the client
-//! gets them again.
+//! Lines end with `\n` here: a text is split from its [line ends](LineEnds) as it arrives, and what is sent to the
+//! client gets them again.
 //!
 //! A [`Snapshot`] is immutable and cheap to clone, so no lock is held while anything is computed from it. Syntax trees
 //! are parsed on demand and outside the lock; edits that arrive during a parse are recorded and applied to its tree

@@ -95,8 +95,8 @@ fn a_lone_carriage_return_ends_a_line_but_not_for_neovim() {
     }
 }
 
-/// Runs a command that writes `name`, in a folder where the file has `\n` and in one where it has `\r\n`. The stub model
-/// replies with `reply`.
+/// Runs a command that writes `name`, in a folder where the file has `\n` and in one where it has `\r\n`. The stub
+/// model replies with `reply`.
 fn written_with_both_ends(reply: &str, name: &str, source: &str, arguments: &[&str]) -> [String; 2] {
     ["\n", "\r\n"].map(|end| {
         let env = TestEnv::new();

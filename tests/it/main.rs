@@ -5,10 +5,12 @@ mod ask;
 mod bench;
 mod cli;
 mod docstring;
+mod documentation;
 mod evaluate;
 #[cfg(unix)]
 mod git;
 mod learn;
+mod line_ends;
 #[cfg(target_os = "linux")]
 mod load;
 mod lsp;

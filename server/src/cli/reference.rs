@@ -2,14 +2,13 @@
 
 use std::fmt::Write as _;
 
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, Command};
 
-use super::Cli;
 use crate::config::generated::check_copy;
 
 /// Returns the page: a section per command and subcommand, in the order of the help.
 fn page() -> String {
-    let mut command = Cli::command().max_term_width(0);
+    let mut command = super::command().max_term_width(0);
     command.build();
     let mut page =
         "# Command line\n\n<!-- Generated from server/src/cli by `FORETYPE_UPDATE=1 cargo test -p foretype`. -->\n\n\
@@ -37,7 +36,8 @@ fn section(page: &mut String, command: &Command, parent: &str, level: usize) {
     }
     for argument in arguments {
         let help = argument.get_long_help().or(argument.get_help()).map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(page, "* `{}`: {}", spelling(argument), one_line(&help) + &choices(argument));
+        let help = (one_line(&help) + &choices(argument)).replace(". ", ".\n  ");
+        let _ = writeln!(page, "* `{}`: {help}", spelling(argument));
     }
     for command in visible(command) {
         section(page, command, &name, (level + 1).min(4));

@@ -57,7 +57,9 @@ fn choices(option: &OptionDeclaration) -> Option<Vec<(String, String)>> {
 fn manual_page() -> String {
     let mut page = String::from(INTRODUCTION);
     for option in options() {
-        page += &format!("\n### `{}`\n\n{}\n\n", option.name(), option.description());
+        // One sentence per line.
+        let description = option.description().replace(". ", ".\n");
+        page += &format!("\n### `{}`\n\n{description}\n\n", option.name());
         for (name, text) in choices(&option).into_iter().flatten() {
             page += &format!("* `{name}`: {text}\n");
         }
@@ -88,7 +90,8 @@ const INTRODUCTION: &str = "\
 
 <!-- Generated from server/src/config.rs by `FORETYPE_UPDATE=1 cargo test -p foretype`. -->
 
-All options are optional. They are read from the following sources; later sources override earlier ones:
+All options are optional.
+They are read from the following sources; later sources override earlier ones:
 
 1. `foretype/config.toml` in your configuration folder (`$XDG_CONFIG_HOME`, or `~/.config` if that is unset)
 2. `.foretype/config.toml` in the workspace
@@ -107,8 +110,8 @@ markdown = false
 trigger = \"manual\"
 ```
 
-An invalid value is reported with its file, line and key, and the whole file is ignored. An unknown key is reported, and
-only that key is ignored.
+An invalid value is reported with its file, line and key, and the whole file is ignored.
+An unknown key is reported, and only that key is ignored.
 ";
 
 /// Compares a committed copy with the generated text. `FORETYPE_UPDATE=1` writes the copy.

@@ -12,7 +12,7 @@ mod trace;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Measure Foretype against other systems and on public problem sets.
 #[derive(Debug, Parser)]
@@ -43,7 +43,13 @@ enum Command {
     Lsp(foretype::cli::lsp::Args),
 }
 
-fn main() -> ExitCode {
+/// Declaration of the command line, which the documentation is checked against.
+pub fn command() -> clap::Command {
+    Lab::command()
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
     let result = match Lab::parse().command {
         Command::Keystrokes(args) => keystrokes::run(&args),
         Command::Model(args) => model::run(&args),
