@@ -1,7 +1,7 @@
 //! Evaluation of completions: items, their scores, the metrics over them, and reports.
 //!
 //! Every evaluation makes [`items`]: a hole, the text that was there, the text that the model wrote, and how close the
-//! two are. [`metrics`] turns items into figures with confidence intervals, and [`output`] writes the report. `foretype
+//! two are. `metrics` turns items into figures with confidence intervals, and [`output`] writes the report. `foretype
 //! evaluate` takes holes out of a repository; the laboratory (`tests/lab`) has the public problem sets.
 
 pub mod items;

@@ -1,4 +1,4 @@
-//! Quantised matrices, repacked once at load so that every shape takes the fast path (see [`layout`](super::layout)).
+//! Quantised matrices, repacked once at load so that every shape takes the fast path (see [`super::layout`]).
 //!
 //! Quants keep the bits and scales the precision of the file: nothing is requantised, and a matrix takes about as much
 //! memory as in the file.

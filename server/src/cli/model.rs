@@ -29,7 +29,7 @@ enum Command {
     },
     /// Download a model from the Hugging Face hub, or from the mirror in HF_ENDPOINT
     Pull {
-        /// Name from `foretype model list`, or repository of the hub as owner/name[:file]
+        /// Name from `foretype model list`, or repository of the hub as `owner/name[:file]`
         name: String,
         /// Print as JSON
         #[arg(long)]

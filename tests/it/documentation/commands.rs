@@ -105,6 +105,8 @@ fn check_arguments(mut command: Command, words: &[String], mention: Mention) -> 
             {
                 return Ok(());
             }
+            // An option without its value.
+            ErrorKind::InvalidValue if !is_complete && context(ContextKind::InvalidValue).is_empty() => return Ok(()),
             ErrorKind::InvalidSubcommand if is_placeholder(&context(ContextKind::InvalidSubcommand)) => return Ok(()),
             // A placeholder cannot be parsed: accept any value and check the rest of the line.
             ErrorKind::ValueValidation | ErrorKind::InvalidValue
@@ -175,7 +177,12 @@ mod tests {
         ] {
             assert_eq!(check(line, Mention::Block), Ok(()), "{line}");
         }
-        for line in ["foretype model", "foretype complete --explain", "foretype plugin test [NAME|FILE...]"] {
+        for line in [
+            "foretype model",
+            "foretype complete --explain",
+            "foretype complete --type",
+            "foretype plugin test [NAME|FILE...]",
+        ] {
             assert_eq!(check(line, Mention::Span), Ok(()), "{line}");
         }
         assert_eq!(check("foretype model pull …", Mention::Block), Ok(()));
@@ -195,7 +202,9 @@ mod tests {
             assert!(check(line, Mention::Block).is_err(), "{line}");
             assert!(check(line, Mention::Span).is_err(), "{line}");
         }
-        assert!(check("foretype model pull", Mention::Block).is_err(), "a line to type is complete");
+        for line in ["foretype model pull", "foretype complete a.py:3 --type"] {
+            assert!(check(line, Mention::Block).is_err(), "a line to type is complete: {line}");
+        }
     }
 
     #[test]

@@ -30,8 +30,6 @@ pub(super) struct CodeBlock {
 pub(super) struct Page {
     /// Path from the root of the repository.
     pub(super) path: String,
-    /// True if a test writes it.
-    pub(super) is_generated: bool,
     /// Targets of links and images.
     pub(super) links: Vec<Located>,
     pub(super) anchors: BTreeSet<String>,
@@ -44,8 +42,7 @@ pub(super) struct Page {
 impl Page {
     /// Parses the page at `path`.
     pub(super) fn parse(path: &str, text: &str) -> Self {
-        let page =
-            Self { path: path.to_owned(), is_generated: text.contains("\n<!-- Generated from "), ..Self::default() };
+        let page = Self { path: path.to_owned(), ..Self::default() };
         let mut reader = PageReader { text, page, ..PageReader::default() };
         for (event, range) in Parser::new_ext(text, Options::ENABLE_GFM | Options::ENABLE_TABLES).into_offset_iter() {
             reader.read(event, range);
