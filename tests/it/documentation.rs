@@ -154,6 +154,16 @@ fn path_in_repository(word: &str) -> Option<&str> {
 }
 
 #[test]
+fn paths_are_found_in_commands() {
+    assert_eq!(path_in_repository("server/src/cli.rs:12"), Some("server/src/cli.rs"));
+    assert_eq!(path_in_repository("tests/fixtures/traces/*.json"), Some("tests/fixtures/traces/"));
+    assert_eq!(path_in_repository("docs/README.md"), Some("docs/README.md"));
+    for word in ["tests/fixtures/traces/NAME.json", "src/cli.rs", "/docs/a.md", "models"] {
+        assert_eq!(path_in_repository(word), None, "{word}");
+    }
+}
+
+#[test]
 fn every_page_that_the_source_names_exists() {
     let mut offences = Vec::new();
     for path in files(&SOURCE_EXTENSIONS) {
