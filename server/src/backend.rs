@@ -4,6 +4,7 @@ mod weak_cache;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -64,6 +65,30 @@ pub(crate) struct ModelSlot {
     base_models: Arc<BaseModelCache>,
     state: watch::Sender<ModelState>,
     last_used: Mutex<Instant>,
+    /// Number of sessions that have selected the model.
+    selections: AtomicUsize,
+}
+
+/// Selection of a model by a session. A selected model stays in memory.
+#[derive(Debug)]
+pub(crate) struct SelectedModel(Arc<ModelSlot>);
+
+impl SelectedModel {
+    fn new(slot: Arc<ModelSlot>) -> Self {
+        slot.selections.fetch_add(1, Ordering::AcqRel);
+        Self(slot)
+    }
+
+    /// Slot of the model.
+    pub(crate) fn slot(&self) -> &Arc<ModelSlot> {
+        &self.0
+    }
+}
+
+impl Drop for SelectedModel {
+    fn drop(&mut self) {
+        self.0.selections.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// State of a model.
@@ -91,8 +116,8 @@ impl std::fmt::Debug for ModelState {
 }
 
 impl SharedState {
-    /// Returns the slot of the model of `config`, and starts to load the model if necessary.
-    pub(crate) fn slot(&self, config: &Config) -> Arc<ModelSlot> {
+    /// Selects the model of `config`, and starts to load it if necessary.
+    pub(crate) fn select_model(&self, config: &Config) -> SelectedModel {
         let key = ModelKey {
             model: config.model.clone(),
             adapter: config.adapter.clone(),
@@ -101,14 +126,15 @@ impl SharedState {
             kv_mb: config.memory.kv_mb,
         };
         let new = || ModelSlot::new(config.clone(), self.base_models.clone());
-        let slot = self.slots.lock().entry(key).or_insert_with(new).clone();
-        slot.ensure_loading();
-        slot
+        // Selected while the slots are locked, or another session might drop the model in between.
+        let selected = SelectedModel::new(self.slots.lock().entry(key).or_insert_with(new).clone());
+        selected.slot().ensure_loading();
+        selected
     }
 
-    /// Drops the models that no session uses, after a session has switched to another.
+    /// Drops the models that no session has selected, after a session has switched to another.
     pub(crate) fn drop_unused_models(&self) {
-        self.slots.lock().retain(|_, slot| Arc::strong_count(slot) > 1);
+        self.slots.lock().retain(|_, slot| slot.selections.load(Ordering::Acquire) > 0);
     }
 
     /// Returns the state of each model, for `daemon status`.
@@ -120,7 +146,8 @@ impl SharedState {
 impl ModelSlot {
     fn new(config: Config, bases: Arc<BaseModelCache>) -> Arc<Self> {
         let state = watch::Sender::new(ModelState::Unloaded);
-        let slot = Arc::new(Self { config, base_models: bases, state, last_used: Mutex::new(Instant::now()) });
+        let (last_used, selections) = (Mutex::new(Instant::now()), AtomicUsize::new(0));
+        let slot = Arc::new(Self { config, base_models: bases, state, last_used, selections });
         let minutes = slot.config.memory.unload_after_minutes;
         if minutes > 0 {
             tokio::spawn(unload_when_idle(Arc::downgrade(&slot), Duration::from_secs(minutes * 60)));
@@ -212,5 +239,28 @@ async fn unload_when_idle(slot: Weak<ModelSlot>, idle: Duration) {
                 tracing::info!("the model was unloaded after {idle:?} without a request");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_model_is_dropped_with_its_last_selection_even_if_its_slot_is_held() {
+        let shared = SharedState::default();
+        let named = |name: &str| Config { model: Some(name.to_owned()), ..Config::default() };
+        let first = shared.select_model(&named("no such model"));
+        let again = shared.select_model(&named("no such model"));
+        // As a task does that loads the model or reports its state.
+        let held = first.slot().clone();
+        let reports = || shared.model_reports().as_array().map_or(0, Vec::len);
+        drop(first);
+        shared.drop_unused_models();
+        assert_eq!(reports(), 1, "another session has selected it");
+        drop(again);
+        shared.drop_unused_models();
+        assert_eq!(reports(), 0);
+        drop(held);
     }
 }

@@ -23,7 +23,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 use tower_lsp::lsp_types::Url;
 
-use crate::backend::{ModelSlot, SharedState};
+use crate::backend::{SelectedModel, SharedState};
 use crate::config::Config;
 use crate::documents::Documents;
 use crate::workspace::Workspace;
@@ -52,7 +52,7 @@ pub(crate) struct Session {
     /// Environment of the client, which may be another process than this one.
     environment: BTreeMap<String, String>,
     folders: RwLock<Vec<Arc<Workspace>>>,
-    model_slot: RwLock<Option<Arc<ModelSlot>>>,
+    selected_model: RwLock<Option<SelectedModel>>,
     /// Notified when the model slot changes or the client must be sent the status again.
     pub(crate) status_changed: Notify,
     /// Notified when plugins have run, which may have produced faults to report.
@@ -86,7 +86,7 @@ impl Session {
             reported_config_errors: Mutex::default(),
             environment,
             folders: RwLock::default(),
-            model_slot: RwLock::default(),
+            selected_model: RwLock::default(),
             status_changed: Notify::new(),
             plugins_ran: Notify::new(),
             plugin_diagnostics: Mutex::default(),

@@ -613,7 +613,7 @@ fn two_windows_share_one_daemon() {
 
 #[cfg(unix)]
 #[test]
-fn who_turns_to_another_model_leaves_the_old_one_to_nobody() {
+fn a_session_that_switches_models_drops_the_old_one() {
     let mut env = TestEnv::new();
     let [first, second] = ["first", "second"].map(|name| stub_model::write(&env.path().join(name)));
     let mut client = Client::start(env.command(&["lsp"]));

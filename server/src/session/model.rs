@@ -10,23 +10,23 @@ use crate::backend::{ModelSlot, ModelState};
 
 impl Session {
     /// Selects the model that the configuration names, and starts loading it if it is not loaded.
-    pub(crate) fn select_model(&self) -> Arc<ModelSlot> {
-        let slot = self.shared.slot(&self.config());
-        let mut own = self.model_slot.write();
-        let is_other = own.as_ref().is_none_or(|own| !Arc::ptr_eq(own, &slot));
+    pub(crate) fn select_model(&self) {
+        let selected = self.shared.select_model(&self.config());
+        let mut own = self.selected_model.write();
+        let is_other = own.as_ref().is_none_or(|own| !Arc::ptr_eq(own.slot(), selected.slot()));
         if is_other {
-            *own = Some(slot.clone());
+            // The former selection ends here.
+            *own = Some(selected);
             drop(own);
             self.shared.drop_unused_models();
             self.invalidate_suggestions(None);
             self.status_changed.notify_one();
         }
-        slot
     }
 
     /// Slot of the selected model; `None` before the first [selection](Self::select_model).
     pub(crate) fn model_slot(&self) -> Option<Arc<ModelSlot>> {
-        self.model_slot.read().clone()
+        self.selected_model.read().as_ref().map(|selected| selected.slot().clone())
     }
 
     /// Engine of the selected model, if it is loaded.
