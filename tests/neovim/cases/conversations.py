@@ -203,3 +203,13 @@ def a_saved_conversation_can_be_opened_again(env):
     wait_until(lambda: _in_conversation(window), lambda: f"the conversation: {window.notified()}")
     assert "Say yes" in window.lua("return _G.labels[1]")
     assert _wait_answers(window) == answer
+
+
+def conversations_are_refused_in_plain_words_outside_a_workspace(env):
+    (env.home / "outside").mkdir(exist_ok=True)
+    window = env.open("../outside/notes.py", "x = 1\n").wait_ready()
+    window.command("let v:errmsg = ''")
+    window.command("Foretype conversations")
+    wait_until(lambda: any("open a folder" in text for text in window.notified()), window.notified)
+    messages = window.command("messages") + window.lua("return vim.v.errmsg")
+    assert "traceback" not in messages and "attempt to" not in messages, messages

@@ -215,6 +215,37 @@ def several_lines_are_accepted_in_files_with_Windows_line_ends(env):
         assert b"\r\r" not in text and text.count(b"\r\n") == text.count(b"\n"), text
 
 
+def the_window_scrolls_until_a_suggestion_is_visible(env):
+    filler = "".join(f"name_{number} = {number}\n" for number in range(60))
+    window = env.open("bottom.py", filler + LARGEST).wait_ready()
+    window.press("G", "z", "b", "A")
+    window.type(" ")
+    window.wait_ghost(r"values:\n.*\n.*best = value.*")
+    row, _ = window.screen.cursor
+    assert window.screen.find("if value > best:")[0] == row + 1, window.screen.text()
+    window.press("<Tab>")
+    wait_until(lambda: window.lines()[-1].strip() == "best = value", lambda: window.lines()[-3:])
+
+
+def a_suggestion_taller_than_its_window_says_how_many_lines_are_hidden(env):
+    window = env.open("tall.py", LARGEST).wait_ready()
+    window.command("new")
+    window.command("wincmd j")
+    window.command("resize 2")
+    window.press("G", "A")
+    window.type(" ")
+    window.wait_ghost(r"values:\n… \+2 lines")
+
+
+def ghost_text_is_shown_only_in_the_window_with_the_cursor(env):
+    window = env.open("twice.py", LARGEST).wait_ready()
+    window.command("split")
+    window.press("G", "A")
+    window.type(" ")
+    window.wait_ghost(r"values:\n.*\n.*best = value.*")
+    assert window.screen.text().count("if value > best:") == 1, window.screen.text()
+
+
 def each_line_of_a_file_with_mixed_line_ends_keeps_its_own(env):
     lines = LARGEST.encode().split(b"\n")
     text = lines[0] + b"\n" + lines[1] + b"\r\n" + lines[2] + b"\n"

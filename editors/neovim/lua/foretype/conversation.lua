@@ -315,7 +315,11 @@ end
 
 local function request_or_notify(client, method, params, on_result)
   client:request(method, params, function(problem, result)
-    return problem and notify(problem.message, vim.log.levels.ERROR) or on_result(result)
+    if problem then
+      notify(problem.message, vim.log.levels.ERROR)
+    else
+      on_result(result)
+    end
   end)
 end
 
