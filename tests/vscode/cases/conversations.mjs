@@ -18,11 +18,13 @@ async function completeAnswer(window) {
   return view(window).locator('.answer').last().innerText();
 }
 
-/** Sends a question and waits until the model answers. */
+/** Sends a question and waits until its answer begins. A short answer may be complete at once. */
 async function ask(window, question) {
+  const answers = view(window).locator('.answer');
+  const before = await answers.count();
   await view(window).locator('#question').fill(question);
   await view(window).locator('#question').press('Enter');
-  await view(window).locator('#stop').waitFor({ state: 'visible' });
+  await waitFor(async () => (await answers.count()) > before, 'the answer begins');
 }
 
 /** Minimum contrast of text: WCAG 2.2, level AA. */
