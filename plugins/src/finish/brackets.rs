@@ -151,8 +151,13 @@ fn lone_brackets(request: &Request) -> (Vec<LoneBracket>, Vec<LoneBracket>) {
     let (text, cursor) = (&*request.document.text, request.cursor);
     let (mut opened, mut closed): (Vec<LoneBracket>, Vec<LoneBracket>) = (Vec::new(), Vec::new());
     let mut opened_after: Vec<char> = Vec::new();
+    let (mut line_start, mut searched) = (0, 0);
     for (at, c) in code_chars(request.document.language, text) {
-        let line = &text[text[..at].rfind('\n').map_or(0, |end| end + 1)..];
+        if let Some(line_end) = text[searched..at].rfind('\n') {
+            line_start = searched + line_end + 1;
+        }
+        searched = at;
+        let line = &text[line_start..];
         if let Some((_, closer)) = BRACKET_PAIRS.iter().find(|(open, _)| *open == c) {
             if at < cursor {
                 opened.push(LoneBracket { closer: *closer, indent: Some(indent_columns(line)) });
@@ -160,13 +165,12 @@ fn lone_brackets(request: &Request) -> (Vec<LoneBracket>, Vec<LoneBracket>) {
                 opened_after.push(*closer);
             }
         } else if BRACKET_PAIRS.iter().any(|(_, close)| *close == c) {
-            let partners: &mut Vec<_> = &mut opened_after;
             if at < cursor {
                 if let Some(partner) = opened.iter().rposition(|it| it.closer == c) {
                     opened.remove(partner);
                 }
-            } else if let Some(partner) = partners.iter().rposition(|closer| *closer == c) {
-                partners.remove(partner);
+            } else if let Some(partner) = opened_after.iter().rposition(|closer| *closer == c) {
+                opened_after.remove(partner);
             } else {
                 let begins_line = line.trim_start().len() == text.len() - at;
                 closed.push(LoneBracket { closer: c, indent: begins_line.then(|| indent_columns(line)) });

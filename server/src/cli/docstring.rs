@@ -126,10 +126,9 @@ struct DocumentedFile {
 
 impl DocumentedFile {
     fn read(path: PathBuf) -> Result<Self> {
-        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let text = String::from_utf8(bytes).ok().with_context(|| format!("{} is not UTF-8 text", path.display()))?;
+        let source = super::source_file::read_source(&path)?;
         let language = Language::from_path(&path.to_string_lossy());
-        Ok(Self { path, language, source: SourceText::new(text) })
+        Ok(Self { path, language, source })
     }
 
     /// Returns the tasks: for the item at `line`, or for all items that need one.

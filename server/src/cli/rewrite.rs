@@ -41,9 +41,7 @@ pub(super) struct RewriteOptions {
 pub(super) fn read(path: &Path) -> Result<(SourceText, Document)> {
     let name = path.to_string_lossy();
     ensure!(!secrets::is_secret_path(&name), "{name} usually contains secrets, so it is not shown to a model");
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let text = String::from_utf8(bytes).ok().with_context(|| format!("{} is not UTF-8 text", path.display()))?;
-    let source = SourceText::new(text);
+    let source = super::source_file::read_source(path)?;
     let document = request_builder::parse_document(name.into_owned(), source.lines.clone());
     Ok((source, document))
 }

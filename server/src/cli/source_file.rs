@@ -16,6 +16,16 @@ pub(super) fn read_text(path: &Path) -> Result<SourceText> {
     Ok(SourceText::new(text))
 }
 
+/// Text of a file that may be written back, and its line ends.
+///
+/// # Errors
+/// If the file cannot be read or is not UTF-8.
+pub(super) fn read_source(path: &Path) -> Result<SourceText> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = String::from_utf8(bytes).ok().with_context(|| format!("{} is not UTF-8 text", path.display()))?;
+    Ok(SourceText::new(text))
+}
+
 /// Root of the workspace that contains a file: the nearest folder with `.foretype` or `.git`, or else the folder of the
 /// file.
 ///
